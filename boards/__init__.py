@@ -1,0 +1,1 @@
+"""Boards as data, and the way from Verilog to a running board."""

@@ -1,0 +1,1 @@
+"""Passes: each takes a network and returns an equal one."""

@@ -1,0 +1,62 @@
+"""The golden reference: what a network means, in plain NumPy.
+
+Written to be believed at sight. It shares no code with the hardware or with training, and everything else is tested
+equal to it.
+"""
+
+import numpy as np
+
+from .ir import Binarize, Dense, Network, Scores
+
+__all__ = ["check_images", "evaluate", "run", "run_layer"]
+
+
+def popcounts(weights, x):
+    """Agreeing inputs: (N, inputs) bits against (outputs, inputs) weights gives (N, outputs) counts.
+
+    Over bits in {0, 1}, ``xnor(w, x) = w*x + (1-w)*(1-x)``; the sum of that is two matrix products. They are done
+    in float32, which holds every integer up to 2**24 exactly.
+    """
+    assert weights.shape[1] < 2**24
+    w, x = weights.astype(np.float32), x.astype(np.float32)
+    return (x @ w.T + (1 - x) @ (1 - w).T).astype(np.int64)
+
+
+def run_layer(layer, x):
+    """One layer on a batch: (N, inputs) integers in, (N, outputs) integers out."""
+    match layer:
+        case Binarize():
+            return (x[:, :, None] >= layer.thresholds).reshape(len(x), -1).astype(np.uint8)
+        case Dense():
+            return (popcounts(layer.weights, x) >= layer.thresholds).astype(np.uint8)
+        case Scores():
+            return popcounts(layer.weights, x) + layer.offsets
+
+
+def check_images(network, images):
+    """Images as an array of shape (N, pixels), refusing whatever is not raw uint8 pixels of the right shape."""
+    images = np.asarray(images)
+    if images.dtype != np.uint8:
+        raise ValueError(f"images must be raw uint8 pixels, not {images.dtype}")
+    if images.shape[1:] not in (tuple(network.image_shape), (network.pixels,)):
+        raise ValueError(f"images must have the shape (N, {', '.join(map(str, network.image_shape))}), "
+                         f"not {images.shape}")
+    return images.reshape(len(images), network.pixels)
+
+
+def run(network: Network, images):
+    """The outputs of every layer, in order, for a batch of raw uint8 images; the last are the scores."""
+    x = check_images(network, images)
+    outputs = []
+    for layer in network.layers:
+        x = run_layer(layer, x)
+        outputs.append(x)
+    return outputs
+
+
+def evaluate(network: Network, images, *, batch=1024):
+    """Scores (N, classes) and classes (N,) of raw uint8 images; the class is the first greatest score."""
+    images = check_images(network, images)
+    scores = np.concatenate([run(network, images[at:at + batch])[-1] for at in range(0, len(images), batch)]
+                            or [np.zeros((0, network.classes), np.int64)])
+    return scores, scores.argmax(axis=1)

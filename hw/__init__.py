@@ -1,0 +1,1 @@
+"""Amaranth components, one idea a file: streams in, streams out."""

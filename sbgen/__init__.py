@@ -1,0 +1,3 @@
+"""Self-binarizing networks to FPGA bitstreams."""
+
+__version__ = "0.1.0"

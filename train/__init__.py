@@ -1,0 +1,1 @@
+"""Training of self-binarizing networks."""
