@@ -1,0 +1,136 @@
+"""The exchange file: a `Network` as versioned, hashed JSON that needs no torch (``docs/semantics.md``)."""
+
+import base64
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ModelError
+from .ir import Binarize, Dense, Network, Scores
+
+__all__ = ["FORMAT", "VERSION", "digest", "dumps", "load", "loads", "save"]
+
+FORMAT = "sbgen-network"
+VERSION = 1
+
+#: No network that fits an FPGA has more weights; a larger shape in a file is a mistake or an attack.
+_MAX_WEIGHTS = 1 << 30
+
+
+def _weights_out(weights):
+    return {"shape": list(weights.shape),
+            "bits": base64.b64encode(np.packbits(weights.astype(bool), axis=None).tobytes()).decode()}
+
+
+def _layer_out(layer):
+    match layer:
+        case Binarize():
+            return {"kind": "binarize", "name": layer.name, "thresholds": layer.thresholds.tolist()}
+        case Dense():
+            return {"kind": "dense", "name": layer.name, "weights": _weights_out(layer.weights),
+                    "thresholds": layer.thresholds.tolist()}
+        case Scores():
+            return {"kind": "scores", "name": layer.name, "weights": _weights_out(layer.weights),
+                    "offsets": layer.offsets.tolist()}
+
+
+def _network_out(network):
+    return {"name": network.name, "image_shape": list(network.image_shape), "labels": list(network.labels),
+            "layers": [_layer_out(layer) for layer in network.layers]}
+
+
+def _digest(content):
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def digest(network):
+    """SHA-256, in hexadecimal, of the network's canonical JSON."""
+    return _digest(_network_out(network))
+
+
+def dumps(network):
+    """The exchange file's text; equal networks give equal text."""
+    content = _network_out(network)
+    return json.dumps({"format": FORMAT, "version": VERSION, "sha256": _digest(content), "network": content},
+                      indent=1) + "\n"
+
+
+def save(network, path):
+    """Write the exchange file; an existing file is replaced as a whole or not at all."""
+    path = Path(path)
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(dumps(network), encoding="ascii")
+    os.replace(beside, path)
+
+
+def _integers(values):
+    array = np.array(values)
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"integers are expected, not {array.dtype}")
+    return array.astype(np.int64)
+
+
+def _weights_in(value):
+    rows, columns = (int(n) for n in value["shape"])
+    if not (0 < rows and 0 < columns and rows * columns <= _MAX_WEIGHTS):
+        raise ValueError(f"weights of shape {rows} x {columns} are out of range")
+    packed = np.frombuffer(base64.b64decode(value["bits"], validate=True), np.uint8)
+    if len(packed) != -(-rows * columns // 8):
+        raise ValueError(f"weights of shape {rows} x {columns} take {-(-rows * columns // 8)} bytes, "
+                         f"not {len(packed)}")
+    return np.unpackbits(packed, count=rows * columns).reshape(rows, columns)
+
+
+def _layer_in(value):
+    name = str(value["name"])
+    match value["kind"]:
+        case "binarize":
+            return Binarize(name=name, thresholds=_integers(value["thresholds"]))
+        case "dense":
+            return Dense(name=name, weights=_weights_in(value["weights"]), thresholds=_integers(value["thresholds"]))
+        case "scores":
+            return Scores(name=name, weights=_weights_in(value["weights"]), offsets=_integers(value["offsets"]))
+        case kind:
+            raise ValueError(f"layer {name!r} is of kind {kind!r}; known are binarize, dense, scores")
+
+
+def loads(text, *, source="exchange file"):
+    """The network of an exchange file's text.
+
+    Raises
+    ------
+    ModelError
+        When it is no exchange file, of a later version, damaged, or not a legal network.
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{source}: must be JSON, but {error}; it may be truncated") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ModelError(f"{source}: must be a {FORMAT} file; its 'format' says "
+                         f"{content.get('format') if isinstance(content, dict) else None!r}")
+    if content.get("version") != VERSION:
+        raise ModelError(f"{source}: is of version {content.get('version')!r}, this sbgen reads {VERSION}; "
+                         "write it again with this version, or update sbgen")
+    network = content.get("network")
+    if _digest(network) != content.get("sha256"):
+        raise ModelError(f"{source}: its SHA-256 does not match its content; it was damaged or edited, "
+                         "write it again from the model")
+    try:
+        return Network(name=str(network["name"]), image_shape=tuple(int(n) for n in network["image_shape"]),
+                       layers=tuple(_layer_in(layer) for layer in network["layers"]),
+                       labels=tuple(str(label) for label in network["labels"]))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ModelError(f"{source}: is not a legal network: {type(error).__name__}: {error}") from None
+
+
+def load(path):
+    """The network of an exchange file; errors as `loads`."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: cannot be read as an exchange file: {error}") from None
+    return loads(text, source=str(path))
