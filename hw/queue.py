@@ -1,0 +1,69 @@
+"""A short first-in first-out queue of flip-flops."""
+
+from amaranth.hdl import Module, Mux, Shape, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["Queue"]
+
+
+class Queue(wiring.Component):
+    """Holds up to `depth` payloads and cuts every combinational path between its two sides.
+
+    Latency is one cycle. With a depth of at least 2 a payload passes each cycle; with a depth of 1, each second cycle.
+    The entries form a shift register towards the output, so that an output payload comes straight from flip-flops.
+
+    Parameters
+    ----------
+    shape : :class:`ShapeLike`
+        Shape of the payload.
+    depth : :class:`int`
+        Greatest number of payloads held, at least 1.
+
+    Members
+    -------
+    i : :py:`In(stream.Signature(shape))`
+        Ready while there is room, whatever the other side does.
+    o : :py:`Out(stream.Signature(shape))`
+        Valid while a payload is held.
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, *, shape, depth):
+        if depth < 1:
+            raise ValueError(f"depth must be at least 1, not {depth!r}")
+        self._shape = shape
+        self._depth = depth
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+
+    @property
+    def depth(self):
+        return self._depth
+
+    def elaborate(self, platform):
+        m = Module()
+
+        entries = [Signal(Shape.cast(self._shape), name=f"entry_{n}") for n in range(self._depth)]
+        count = Signal(range(self._depth + 1))
+        push = self.i.valid & self.i.ready
+        pop = self.o.valid & self.o.ready
+
+        m.d.comb += [
+            self.i.ready.eq(count != self._depth),
+            self.o.valid.eq(count != 0),
+            self.o.payload.eq(entries[0]),
+        ]
+        m.d.sync += count.eq(count + push - pop)
+
+        for n, entry in enumerate(entries):
+            behind = entries[n + 1] if n + 1 < self._depth else self.i.payload
+            # The new payload lands behind the last one held, which a simultaneous pop moves by one.
+            lands_here = push & (count == Mux(pop, n + 1, n))
+            with m.If(lands_here):
+                m.d.sync += entry.eq(self.i.payload)
+            with m.Elif(pop):
+                m.d.sync += entry.eq(behind)
+
+        return m

@@ -1,0 +1,141 @@
+"""Conversion of a vector from beats of one width to beats of another."""
+
+import math
+
+from amaranth.hdl import Module, Mux, Shape, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+__all__ = ["WidthConverter"]
+
+
+class WidthConverter(wiring.Component):
+    """Repacks vectors of `length` elements from beats of `i_lanes` elements to beats of `o_lanes`.
+
+    Each vector starts in lane 0 of a beat; unused lanes of its last beat are 0 on both sides.
+
+    * Equal widths are wires: no latency.
+    * A multiple (``o_lanes = k * i_lanes``) gathers beats: one beat is taken each cycle, the wide beat is valid one
+      cycle after its last part.
+    * A fraction (``i_lanes = k * o_lanes``) cuts beats: one beat is given each cycle without pause, the first one cycle
+      after its wide beat.
+    * Any other pair goes through the greatest common divisor: a cutter, then a gatherer.
+
+    Parameters
+    ----------
+    shape : :class:`ShapeLike`
+        Shape of one element.
+    length : :class:`int`
+        Elements in a vector.
+    i_lanes, o_lanes : :class:`int`
+        Elements in a beat.
+
+    Members
+    -------
+    i : :py:`In(stream.Signature(ArrayLayout(shape, i_lanes)))`
+    o : :py:`Out(stream.Signature(ArrayLayout(shape, o_lanes)))`
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, *, shape, length, i_lanes, o_lanes):
+        for name, value in ("length", length), ("i_lanes", i_lanes), ("o_lanes", o_lanes):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value!r}")
+        self._shape = shape
+        self._length = length
+        self._i_lanes = i_lanes
+        self._o_lanes = o_lanes
+        super().__init__({
+            "i": In(stream.Signature(data.ArrayLayout(shape, i_lanes))),
+            "o": Out(stream.Signature(data.ArrayLayout(shape, o_lanes))),
+        })
+
+    @property
+    def length(self):
+        return self._length
+
+    @property
+    def i_lanes(self):
+        return self._i_lanes
+
+    @property
+    def o_lanes(self):
+        return self._o_lanes
+
+    def elaborate(self, platform):
+        m = Module()
+        if self._i_lanes == self._o_lanes:
+            connect(m, flipped(self.i), flipped(self.o))
+        elif self._i_lanes % self._o_lanes == 0:
+            self._cut(m)
+        elif self._o_lanes % self._i_lanes == 0:
+            self._gather(m)
+        else:
+            between = math.gcd(self._i_lanes, self._o_lanes)
+            m.submodules.cut = cut = WidthConverter(
+                shape=self._shape, length=self._length, i_lanes=self._i_lanes, o_lanes=between)
+            m.submodules.gather = gather = WidthConverter(
+                shape=self._shape, length=self._length, i_lanes=between, o_lanes=self._o_lanes)
+            connect(m, flipped(self.i), cut.i)
+            connect(m, cut.o, gather.i)
+            connect(m, gather.o, flipped(self.o))
+        return m
+
+    def _cut(self, m):
+        beats = -(-self._length // self._i_lanes)
+        parts = self._i_lanes // self._o_lanes
+        last_parts = -(-(self._length - (beats - 1) * self._i_lanes) // self._o_lanes)
+
+        word = Signal(Shape.cast(self.i.payload.shape()))
+        left = Signal(range(parts + 1))  # parts of `word` not yet given
+        beat = Signal(range(beats))      # position of the next wide beat in its vector
+        part_width = Shape.cast(self.o.payload.shape()).width
+
+        m.d.comb += [
+            self.o.valid.eq(left != 0),
+            self.o.payload.eq(word[:part_width]),
+            self.i.ready.eq((left == 0) | ((left == 1) & self.o.ready)),
+        ]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += [word.eq(word >> part_width), left.eq(left - 1)]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [
+                word.eq(self.i.payload),
+                left.eq(Mux(beat == beats - 1, last_parts, parts)),
+                beat.eq(Mux(beat == beats - 1, 0, beat + 1)),
+            ]
+
+    def _gather(self, m):
+        beats = -(-self._length // self._i_lanes)
+        parts = self._o_lanes // self._i_lanes
+        whole = beats % parts == 0
+
+        slots = [Signal(Shape.cast(self.i.payload.shape()), name=f"slot_{n}") for n in range(parts)]
+        part = Signal(range(parts))
+        beat = Signal(range(beats))
+        full = Signal()
+        last = (part == parts - 1) if whole else (part == parts - 1) | (beat == beats - 1)
+
+        m.d.comb += [
+            self.o.valid.eq(full),
+            self.i.ready.eq(~full | self.o.ready),
+        ]
+        for n, slot in enumerate(slots):
+            m.d.comb += self.o.payload.as_value().word_select(n, len(slot)).eq(slot)
+        with m.If(self.o.ready):
+            m.d.sync += full.eq(0)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [full.eq(last), part.eq(Mux(last, 0, part + 1))]
+            if whole:
+                # A shift register needs no address; every slot is written anew for each wide beat.
+                for slot, above in zip(slots, slots[1:] + [self.i.payload.as_value()], strict=True):
+                    m.d.sync += slot.eq(above)
+            else:
+                m.d.sync += beat.eq(Mux(beat == beats - 1, 0, beat + 1))
+                for n, slot in enumerate(slots):
+                    with m.If(part == n):
+                        m.d.sync += slot.eq(self.i.payload)
+                    with m.Elif(part == 0):
+                        m.d.sync += slot.eq(0)
