@@ -1,1 +1,139 @@
-"""The `sbgen` command."""
+"""The `sbgen` command: a table of commands, each read from its own module only when it is asked for."""
+
+import argparse
+import difflib
+import importlib
+import importlib.metadata
+import platform
+import sys
+from dataclasses import dataclass
+
+from . import __version__
+from .errors import SbgenError
+
+__all__ = ["COMMANDS", "Command", "main"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One command: its name, one line of help, and the module with its `add_arguments` and `run`."""
+
+    name: str
+    help: str
+    module: str
+
+
+#: Every command, in the order of a user's day. A module is imported when its command is the one that runs, so that
+#: help is instant and a missing extra disturbs only the command that needs it.
+COMMANDS = (
+    Command(name="doctor", help="check that every tool is there and works", module=".doctor"),
+    Command(name="boards", help="list the boards and what they have", module=".boards.command"),
+    Command(name="train", help="train a self-binarizing network", module=".train.command"),
+    Command(name="build", help="turn a trained network into a bitstream, a verdict and a report", module=".build"),
+    Command(name="flash", help="load a bitstream into a board", module=".boards.flash"),
+    Command(name="identify", help="ask a board which network runs on it", module=".boards.identify"),
+    Command(name="classify", help="classify images on a board", module=".boards.classify"),
+    Command(name="version", help="show the versions of sbgen and what it stands on", module=".cli"),
+)
+
+
+def nearest(name, names):
+    """A hint that ends a message: the names most like `name`, or nothing."""
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Usage errors in one line, with the nearest option or command."""
+
+    def __init__(self, **settings):
+        super().__init__(allow_abbrev=False, **settings)
+
+    def error(self, message):
+        self.exit(2, f"error: {message}\n       try: {self.prog} --help\n")
+
+    def refuse(self, rest):
+        """End with the first argument that nobody knows."""
+        options = [option for option in self._option_string_actions if option.startswith("--")]
+        unknown = next((word for word in rest if word.startswith("-")), rest[0])
+        self.error(f"unknown argument {unknown!r}" + nearest(unknown.split("=")[0], options))
+
+
+def _parse(argv):
+    parser = _Parser(prog="sbgen", description="Self-binarizing networks to FPGA bitstreams.",
+                     epilog="`sbgen COMMAND --help` tells more of each. Start with: "
+                            "sbgen build --model models/digits.pt --board icebreaker")
+    parser.add_argument("--version", action="version", version=f"sbgen {__version__}")
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    if chosen is not None and chosen not in [command.name for command in COMMANDS]:
+        names = [command.name for command in COMMANDS]
+        parser.error(f"unknown command {chosen!r}" + (nearest(chosen, names) or f"; known are {', '.join(names)}"))
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
+    used = parser
+    for command in COMMANDS:
+        adder = commands.add_parser(command.name, help=command.help, description=_sentence(command.help))
+        if command.name == chosen:
+            used = adder
+            module = importlib.import_module(command.module, __package__)
+            module.add_arguments(adder)
+            adder.set_defaults(run=module.run)
+    arguments, rest = parser.parse_known_args(argv)
+    if rest:
+        used.refuse(rest)
+    return arguments
+
+
+def _sentence(text):
+    return text[0].upper() + text[1:] + "."
+
+
+def main(argv=None):
+    """Run one command and give its exit code.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        The arguments after the command's name; those of the process when left out.
+
+    Returns
+    -------
+    int
+        0: done; 1: an error that the user can mend, in one line on standard error; 130: interrupted. A usage error
+        leaves by ``SystemExit(2)``. Every other exception is a defect of sbgen and keeps its trace.
+    """
+    try:
+        arguments = _parse(sys.argv[1:] if argv is None else argv)
+        return arguments.run(arguments) or 0
+    except SbgenError as error:
+        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def add_arguments(parser):
+    """`sbgen version` takes no arguments."""
+
+
+def run(arguments):
+    """`sbgen version`: sbgen, Python and every distribution that sbgen names, without importing any of them."""
+    print(f"{'sbgen':24}{__version__}")
+    print(f"{'python':24}{platform.python_version()} on {platform.system()} {platform.machine()}")
+    for name in _distributions():
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            version = "not installed"
+        print(f"{name:24}{version}")
+
+
+def _distributions():
+    """Names of the distributions that sbgen requires, extras included, as its metadata lists them."""
+    try:
+        requires = importlib.metadata.requires("sbgen") or []
+    except importlib.metadata.PackageNotFoundError:
+        return []  # a bare checkout
+    names = dict.fromkeys(requirement.split(";")[0].split("[")[0].split("<")[0].split(">")[0].strip()
+                          for requirement in requires)
+    return [name for name in names if name != "sbgen"]
