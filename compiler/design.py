@@ -1,0 +1,104 @@
+"""How a network is to be computed: the folding of each layer and where its memories live."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ModelError
+from ..hw.rom import STORES
+from .ir import Binarize, Network
+
+__all__ = ["Design", "Folding", "foldings_from_json", "load", "save"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folding:
+    """How one layer is folded.
+
+    Parameters
+    ----------
+    pe : int
+        Outputs at once, 1 ... outputs.
+    simd : int
+        Inputs at once, 1 ... inputs; for `Binarize` pixels at once, and `pe` is what follows from it.
+    store, preset_store, replay_store : str
+        Where the weights, the thresholds (or score offsets) and the buffered input live: ``"bram"`` or ``"lut"``.
+    """
+
+    pe: int
+    simd: int
+    store: str = "bram"
+    preset_store: str = "lut"
+    replay_store: str = "bram"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """A network and, for each of its layers, a legal `Folding`."""
+
+    network: Network
+    foldings: tuple
+
+    def __post_init__(self):
+        if len(self.foldings) != len(self.network.layers):
+            raise ModelError(f"{len(self.network.layers)} layers need as many foldings, not {len(self.foldings)}")
+        for layer, folding in self.stages:
+            for name, value, limit in ("simd", folding.simd, layer.inputs), ("pe", folding.pe, layer.outputs):
+                if not (isinstance(value, int) and 1 <= value <= limit):
+                    raise ModelError(f"layer {layer.name!r}: {name} must be in 1 ... {limit}, not {value!r}")
+            if isinstance(layer, Binarize) and folding.pe != folding.simd * layer.levels:
+                raise ModelError(f"layer {layer.name!r}: {folding.simd} pixels of {layer.levels} level(s) at once make "
+                                 f"pe {folding.simd * layer.levels}, not {folding.pe}")
+            for name in "store", "preset_store", "replay_store":
+                if getattr(folding, name) not in STORES:
+                    raise ModelError(f"layer {layer.name!r}: {name} must be one of {', '.join(STORES)}, "
+                                     f"not {getattr(folding, name)!r}")
+
+    @property
+    def stages(self):
+        """Pairs of layer and folding, in order."""
+        return tuple(zip(self.network.layers, self.foldings, strict=True))
+
+
+_FIELDS = tuple(Folding.__dataclass_fields__)
+
+
+def foldings_from_json(text, network, *, source="design file"):
+    """The foldings of `network` in a design file: ``{"layers": {name: {"pe": 4, "simd": 8, …}}}``.
+
+    Raises
+    ------
+    ModelError
+        When it is not such a file, or its layers are not those of the network.
+    """
+    try:
+        content = json.loads(text)
+        layers = dict(content["layers"])
+        foldings = {name: Folding(**folding) for name, folding in layers.items()}
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ModelError(f"{source}: must be JSON of the form {{\"layers\": {{NAME: {{\"pe\": 1, \"simd\": 1}}}}}} with the "
+                         f"fields {', '.join(_FIELDS)}; found {type(error).__name__}: {error}") from None
+    names = [layer.name for layer in network.layers]
+    if sorted(foldings) != sorted(names):
+        raise ModelError(f"{source}: must name the layers {', '.join(names)}; it names {', '.join(foldings) or 'none'}")
+    return tuple(foldings[name] for name in names)
+
+
+def load(path, network):
+    """The design of `network` that a design file describes."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: cannot be read as a design file: {error}") from None
+    return Design(network=network, foldings=foldings_from_json(text, network, source=str(path)))
+
+
+def save(design, path):
+    """Write the design file; an existing file is replaced as a whole or not at all."""
+    path = Path(path)
+    content = {"layers": {layer.name: {name: getattr(folding, name) for name in _FIELDS}
+                          for layer, folding in design.stages}}
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(json.dumps(content, indent=1) + "\n", encoding="ascii")
+    os.replace(beside, path)

@@ -1,0 +1,321 @@
+"""A network's images through the emitted Verilog, in a simulator of Verilog and with no Python in the loop.
+
+::
+
+    beats.bin ──▶ source ══ i ══▶ top ══ o ══▶ sink ──▶ images.txt, scores.txt
+                  (may stall)                  (may stall)
+
+The testbench is plain enough for Icarus, which starts at once, and for Verilator, which compiles for some twenty seconds
+and then is some hundred times faster. Stalls come from one generator written in Verilog, so that both simulators see the
+same ones and agree in every cycle.
+"""
+
+import re
+import subprocess
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ToolError
+from .ir import Network
+from .reference import check_images
+
+__all__ = ["SIMULATORS", "Simulation", "Simulator", "simulate"]
+
+SIMULATORS = ("icarus", "verilator")
+
+# A score for each class of each image takes one line of scores.txt: cycle, score, label, last. The cycle in which the
+# first beat of each image is taken takes one line of images.txt. Everything is sampled at the rising edge of clk and
+# driven just behind it, so there are no races in either simulator.
+TESTBENCH = """\
+`timescale 1ns/1ps
+module testbench;
+  parameter LANES = 1, SCORE = 1, LABEL = 1;
+
+  reg clk = 0, rst = 1;
+  reg [8*LANES-1:0] i_payload = 0;
+  reg i_valid = 0, o_ready = 0;
+  wire i_ready, o_valid;
+  wire [SCORE+LABEL:0] o_payload;
+  top dut(.clk(clk), .rst(rst),
+          .i__payload(i_payload), .i__valid(i_valid), .i__ready(i_ready),
+          .o__payload(o_payload), .o__valid(o_valid), .o__ready(o_ready));
+  always #5 clk = ~clk;
+
+  wire signed [SCORE-1:0] score = o_payload[SCORE-1:0];
+  wire [LABEL-1:0] label = o_payload[SCORE+LABEL-1:SCORE];
+  wire last = o_payload[SCORE+LABEL];
+
+  // Stalls: a xorshift generator (Marsaglia, 2003) and, for each side, how likely it is to go on: level/8, drawn anew
+  // every 64 cycles on average, so that every speed of one side meets every speed of the other.
+  reg [31:0] random = 0;
+  reg [3:0] source_level = 8, sink_level = 8;
+  wire source_goes = {1'b0, random[2:0]} < source_level;
+  wire sink_goes = {1'b0, random[5:3]} < sink_level;
+  function [31:0] xorshift(input [31:0] s);
+    begin
+      xorshift = s ^ (s << 13);
+      xorshift = xorshift ^ (xorshift >> 17);
+      xorshift = xorshift ^ (xorshift << 5);
+    end
+  endfunction
+
+  integer beats_file, images_file, scores_file, got;
+  integer images, image_beats, classes, stall, patience, step;
+  integer cycle = 0, idle = 0, beat = 0, image = 0, class_index = 0, done = 0;
+  reg [8*LANES-1:0] next;
+  reg held = 0;
+  reg [SCORE+LABEL:0] held_payload;
+
+  initial begin
+    got = $value$plusargs("images=%d", images) + $value$plusargs("image_beats=%d", image_beats)
+        + $value$plusargs("classes=%d", classes) + $value$plusargs("stall=%d", stall)
+        + $value$plusargs("patience=%d", patience) + $value$plusargs("step=%d", step);
+    random = stall;
+    if (stall != 0) begin source_level = 4; sink_level = 4; end
+    beats_file = $fopen("beats.bin", "rb");
+    images_file = $fopen("images.txt", "w");
+    scores_file = $fopen("scores.txt", "w");
+  end
+
+  always @(posedge clk) begin
+    cycle <= cycle + 1;
+    rst <= cycle < 2;
+    random <= xorshift(random);
+    if (stall != 0 && random[31:26] == 1) begin
+      source_level <= 1 + random[8:6];
+      sink_level <= 1 + random[11:9];
+    end
+
+    if (!rst) begin
+      idle <= idle + 1;
+
+      if (i_valid && i_ready) begin
+        idle <= 0;
+        if (beat == 0) $fwrite(images_file, "%0d\\n", cycle);
+        beat = beat + 1;
+        if (beat == image_beats) begin beat = 0; image = image + 1; end
+      end
+      if (!i_valid || i_ready) begin
+        i_valid <= 0;
+        if (image != images && source_goes) begin
+          got = $fread(next, beats_file);
+          i_payload <= next;
+          i_valid <= 1;
+        end
+      end
+
+      o_ready <= sink_goes;
+      held <= o_valid && !o_ready;
+      held_payload <= o_payload;
+      if (held && (!o_valid || o_payload !== held_payload)) begin
+        $display("error: the stream o gave up beat %0d of image %0d before it was taken", class_index, done);
+        $finish;
+      end
+      if (o_valid && o_ready) begin
+        idle <= 0;
+        $fwrite(scores_file, "%0d %0d %0d %0d\\n", cycle, score, label, last);
+        class_index = class_index + 1;
+        if (class_index == classes) begin
+          class_index = 0;
+          done = done + 1;
+          if (done % step == 0) begin $display("%0d", done); $fflush; end
+          if (done == images) begin $display("done"); $finish; end
+        end
+      end
+
+      if (idle > patience) begin
+        $display("error: nothing moved for %0d cycles; %0d images in, %0d out", patience, image, done);
+        $finish;
+      end
+    end
+  end
+endmodule
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulation:
+    """What the Verilog computed, and when.
+
+    Parameters
+    ----------
+    scores : int64 array, shape (N, classes)
+    labels : int64 array, shape (N,)
+        The class of each image as the hardware gives it beside its last score.
+    first_beats, last_scores : int64 array, shape (N,)
+        The clock cycle in which the first beat of each image, and its last score, were taken.
+    simulator : str
+        Name and version.
+    """
+
+    scores: np.ndarray
+    labels: np.ndarray
+    first_beats: np.ndarray
+    last_scores: np.ndarray
+    simulator: str
+
+    @property
+    def latency_cycles(self):
+        """Cycles from the first beat of the first image to its last score."""
+        return int(self.last_scores[0] - self.first_beats[0])
+
+    @property
+    def interval_cycles(self):
+        """Cycles between the last scores of the last two images: the steady interval when nothing stalls."""
+        if len(self.last_scores) < 2:
+            raise ValueError(f"an interval takes at least 2 images, not {len(self.last_scores)}")
+        return int(self.last_scores[-1] - self.last_scores[-2])
+
+
+class Simulator:
+    """The compiled simulation of one design, to be run any number of times.
+
+    Parameters
+    ----------
+    verilog_text : str
+        As `verilog.convert` gives it, with the module ``top``.
+    network : Network
+    lanes : int
+        Pixels in a beat, as in `Core.lanes`.
+    simulator : str
+        One of `SIMULATORS`.
+    folder : path
+        Where to build; kept.
+    timeout : float
+        Seconds for the compilation.
+
+    Raises
+    ------
+    ToolError
+        When the simulator is missing or refuses the Verilog.
+    """
+
+    def __init__(self, verilog_text, network: Network, *, lanes, simulator, folder, timeout=600):
+        if simulator not in SIMULATORS:
+            raise ValueError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
+        self._network = network
+        self._lanes = lanes
+        self._folder = Path(folder)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / "top.v").write_text(verilog_text)
+        (self._folder / "testbench.v").write_text(TESTBENCH)
+        label = max(1, (network.classes - 1).bit_length())
+        score = _port_width(verilog_text, "o__payload") - label - 1
+        parameters = {"LANES": lanes, "SCORE": score, "LABEL": label}
+        build = _icarus if simulator == "icarus" else _verilator
+        self._command, self.name = build(self._folder, parameters, timeout)
+
+    def run(self, images, *, stall=None, progress=None, timeout=3600):
+        """Images through the design.
+
+        Parameters
+        ----------
+        images : uint8 array, shape (N, *image_shape) or (N, pixels)
+        stall : int or None
+            None: the source always offers and the sink always takes. Otherwise a seed, not 0, from which both sides
+            stall at random.
+        progress : callable or None
+            Called with (images done, images) about a hundred times.
+        timeout : float
+            Seconds, a last resort: the testbench itself ends when nothing moves.
+
+        Returns
+        -------
+        Simulation
+
+        Raises
+        ------
+        ToolError
+            When the design hangs, breaks the rules of a stream, or gives bits that are not defined.
+        """
+        network = self._network
+        images = check_images(network, images)
+        if len(images) == 0:
+            raise ValueError("a simulation takes at least one image")
+        if stall is not None and not 0 < stall < 2**31:
+            raise ValueError(f"stall must be None or a seed in 1 ... {2**31 - 1}, not {stall!r}")
+        image_beats = -(-network.pixels // self._lanes)
+        beats = np.zeros((len(images), image_beats * self._lanes), np.uint8)
+        beats[:, :network.pixels] = images
+        # $fread fills a register from its most significant byte on; lane 0 is the least significant.
+        beats.reshape(-1, self._lanes)[:, ::-1].tofile(self._folder / "beats.bin")
+        # Weights read one by one by every layer in turn, each with the slowest stalls, take less than this.
+        patience = 1000 + 64 * (network.pixels + sum(layer.inputs * layer.outputs for layer in network.layers[1:]))
+        settings = {"images": len(images), "image_beats": image_beats, "classes": network.classes,
+                    "stall": stall or 0, "patience": patience, "step": -(-len(images) // 100)}
+        self._execute([f"+{name}={value}" for name, value in settings.items()], len(images), progress, timeout)
+        return self._result(len(images))
+
+    def _execute(self, settings, images, progress, timeout):
+        ended = None
+        process = subprocess.Popen([*self._command, *settings], cwd=self._folder, text=True, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        killer = threading.Timer(timeout, process.kill)
+        killer.start()
+        try:
+            for line in process.stdout:
+                if line.strip().isdigit():
+                    if progress is not None:
+                        progress(int(line), images)
+                elif line.startswith(("done", "error: ")):
+                    ended = line.strip()
+        finally:
+            killer.cancel()
+            process.kill()
+            process.stdout.close()
+            process.wait()
+        if ended != "done":
+            raise ToolError(f"the simulation in {self.name} must end with all of its {images} images, but it "
+                            + (f"found: {ended.removeprefix('error: ')}" if ended else
+                               f"ended early with the status {process.returncode} (limit {timeout:g} s)")
+                            + "; this is a defect of the design, please report it with its network")
+
+    def _result(self, images):
+        classes = self._network.classes
+        text = (self._folder / "scores.txt").read_text()
+        if "x" in text.lower():
+            raise ToolError(f"every score must be defined, but {self.name} found bits that are not (x)")
+        numbers = np.array(text.split(), np.int64).reshape(images, classes, 4)
+        first_beats = np.array((self._folder / "images.txt").read_text().split(), np.int64)
+        cycles, scores, labels, last = np.moveaxis(numbers, 2, 0)
+        if (last != (np.arange(classes) == classes - 1)).any():
+            raise ToolError(f"the last of every {classes} scores must be marked, but {self.name} found other marks")
+        return Simulation(scores=scores, labels=labels[:, -1], first_beats=first_beats, last_scores=cycles[:, -1],
+                          simulator=self.name)
+
+
+def _port_width(verilog_text, port):
+    found = re.search(rf"^\s*(?:input|output)\s+(?:wire\s+|reg\s+)?(?:\[(\d+):0\]\s*)?{port}\s*[;,]", verilog_text, re.M)
+    if found is None:
+        raise ValueError(f"the Verilog must have a port {port}")
+    return int(found[1] or 0) + 1
+
+
+def _icarus(folder, parameters, timeout):
+    import shutil
+    command = [shutil.which("iverilog"), "-g2005", "-o", "testbench.vvp", "-s", "testbench",
+               *(f"-Ptestbench.{name}={value}" for name, value in parameters.items()), "testbench.v", "top.v"]
+    _tool(command, folder, timeout)
+    return [shutil.which("vvp"), "-n", "testbench.vvp"], "Icarus"
+
+
+FLAGS = ["-O3"]
+MAKE = []
+def _verilator(folder, parameters, timeout):
+    import os, verilator, sys
+    root = os.path.dirname(verilator.__file__)
+    os.environ["VERILATOR_ROOT"] = root
+    command = [root + "/bin/verilator", "--binary", "--timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--top-module", "testbench", "-Mdir", "obj", "-o", "testbench", *FLAGS,
+               *(f"-G{name}={value}" for name, value in parameters.items()), "testbench.v", "top.v"]
+    _tool(command, folder, timeout)
+    return [str(folder / "obj" / "testbench")], "Verilator"
+
+
+def _tool(command, folder, timeout):
+    done = subprocess.run(command, cwd=folder, timeout=timeout, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        raise ToolError(done.stdout)

@@ -1,0 +1,263 @@
+"""The folded matrix-vector-threshold unit (MVTU), which computes one layer."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import bits_for
+
+from .bits import bits
+from .popcount import XnorPopcount
+from .queue import Queue
+from .rom import STORES, Rom
+
+__all__ = ["Mvtu", "Parameters"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Parameters:
+    """Everything that a matrix-vector-threshold unit is made from, and what it computes in software.
+
+    Parameters
+    ----------
+    weights : tuple of tuples of :class:`int`
+        For each output its weight bit for each input.
+    presets : tuple of :class:`int`
+        For each output the value that its accumulator starts from: minus the threshold, or the offset of a score.
+    pe : :class:`int`
+        Outputs computed at once (processing elements); need not divide the outputs.
+    simd : :class:`int`
+        Inputs counted at once; need not divide the inputs.
+    weight_store, preset_store : :class:`str`
+        Where the weights and the presets live, ``"bram"`` or ``"lut"``.
+    signs : :class:`bool`
+        Whether an output is the sign of its sum (1 where the sum is not negative) or the sum itself.
+    """
+
+    weights: tuple
+    presets: tuple
+    pe: int
+    simd: int
+    weight_store: str = "bram"
+    preset_store: str = "lut"
+    signs: bool = True
+
+    def __post_init__(self):
+        if len(self.presets) != self.outputs:
+            raise ValueError(f"{self.outputs} outputs need as many presets, not {len(self.presets)}")
+        for name, value, limit in ("pe", self.pe, self.outputs), ("simd", self.simd, self.inputs):
+            if not 1 <= value <= limit:
+                raise ValueError(f"{name} must be in 1 ... {limit}, not {value!r}")
+        for name, value in ("weight_store", self.weight_store), ("preset_store", self.preset_store):
+            if value not in STORES:
+                raise ValueError(f"{name} must be one of {', '.join(STORES)}, not {value!r}")
+
+    @property
+    def inputs(self):
+        return len(self.weights[0])
+
+    @property
+    def outputs(self):
+        return len(self.weights)
+
+    @property
+    def slices(self):
+        """Beats in which the inputs arrive (synapse fold)."""
+        return -(-self.inputs // self.simd)
+
+    @property
+    def groups(self):
+        """Beats in which the outputs leave (neuron fold)."""
+        return -(-self.outputs // self.pe)
+
+    @property
+    def cycles(self):
+        """Cycles a vector: one for each group and slice."""
+        return self.groups * self.slices
+
+    @property
+    def sum_width(self):
+        """Bits, two's complement, that hold the sum at every moment: it only grows, from its preset."""
+        return max(bits_for(min(self.presets), require_sign_bit=True),
+                   bits_for(max(self.presets) + self.inputs, require_sign_bit=True))
+
+    @property
+    def latency(self):
+        """Cycles from the last slice of a group being accepted to its outputs being valid."""
+        return 2 + XnorPopcount.latency(self.simd)
+
+    @property
+    def queue_depth(self):
+        """Finished groups to hold, so that a sink that is always ready never stalls the unit.
+
+        A place is taken when the last slice of a group is accepted and is free again the cycle after the group has left.
+        """
+        return -(-(self.latency + 1) // self.slices)
+
+    @cached_property
+    def weight_words(self):
+        """The weight ROM: a word for each (group, slice), `simd` bits for each processing element, the first lowest.
+
+        Places past the last input hold 1, which never agrees with the padding 0 of the input; rows past the last
+        output hold 0.
+        """
+        rows = []
+        for row in self.weights:
+            bits_lsb_first = "".join(map(str, row)).ljust(self.slices * self.simd, "1")
+            rows.append(int(bits_lsb_first[::-1], 2))
+        rows += [0] * (self.groups * self.pe - self.outputs)
+        mask = (1 << self.simd) - 1
+        return tuple(
+            sum((rows[group * self.pe + lane] >> (at * self.simd) & mask) << (lane * self.simd)
+                for lane in range(self.pe))
+            for group in range(self.groups) for at in range(self.slices))
+
+    @cached_property
+    def preset_words(self):
+        """The preset ROM: a word for each group, `sum_width` bits for each processing element, the first lowest."""
+        mask = (1 << self.sum_width) - 1
+        presets = list(self.presets) + [0] * (self.groups * self.pe - self.outputs)
+        return tuple(
+            sum((presets[group * self.pe + lane] & mask) << (lane * self.sum_width) for lane in range(self.pe))
+            for group in range(self.groups))
+
+    @property
+    def element(self):
+        """Shape of one output."""
+        return 1 if self.signs else signed(self.sum_width)
+
+    def compute(self, vector):
+        """The outputs for one input vector of bits."""
+        sums = [preset + sum(w == x for w, x in zip(row, vector, strict=True))
+                for row, preset in zip(self.weights, self.presets, strict=True)]
+        return [int(value >= 0) for value in sums] if self.signs else sums
+
+    def create(self):
+        """The hardware with these parameters."""
+        return Mvtu(self)
+
+
+class Mvtu(wiring.Component):
+    """Computes one layer, `pe` outputs and `simd` inputs at once.
+
+    It takes each input vector `groups` times over (see :class:`.ReplayBuffer`), as `slices` beats of `simd` bits, and
+    gives `groups` beats of `pe` outputs. For each beat it reads one word of weights, counts the agreeing bits of every
+    processing element and adds them to its accumulator. The accumulator starts from the preset, so that the sign of the final
+    sum is the output and nothing is compared.
+
+    One beat is taken each cycle; the outputs of a group are valid `latency` cycles after its last beat was. The pipeline
+    itself never stalls: the last beat of a group waits at the door until the queue is sure to have room for its result. Unused
+    lanes of the last output beat are 0; unused lanes of the last slice must be.
+
+    Parameters
+    ----------
+    parameters : :class:`Parameters`
+
+    Members
+    -------
+    i : :py:`In(stream.Signature(bits(simd)))`
+    o : :py:`Out(stream.Signature(ArrayLayout(element, pe)))`
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, parameters):
+        self._parameters = parameters
+        super().__init__({
+            "i": In(stream.Signature(bits(parameters.simd))),
+            "o": Out(stream.Signature(data.ArrayLayout(parameters.element, parameters.pe))),
+        })
+
+    @property
+    def parameters(self):
+        return self._parameters
+
+    def elaborate(self, platform):
+        m = Module()
+        p = self._parameters
+
+        # The door: which slice comes next, and whether its result will have room.
+        m.submodules.queue = queue = Queue(shape=self.o.payload.shape(), depth=p.queue_depth)
+        slice_index = Signal(range(p.slices))
+        promised = Signal(range(p.queue_depth + 1))  # groups let in and not yet taken from the queue
+        take, take_last, gave = Signal(), Signal(), Signal()
+        ends = slice_index == p.slices - 1
+        m.d.comb += [
+            self.i.ready.eq(~ends | (promised != p.queue_depth)),
+            take.eq(self.i.valid & self.i.ready),
+            take_last.eq(take & ends),
+            gave.eq(self.o.valid & self.o.ready),
+        ]
+        with m.If(take):
+            m.d.sync += slice_index.eq(Mux(ends, 0, slice_index + 1))
+        m.d.sync += promised.eq(promised + take_last - gave)
+        connect(m, queue.o, flipped(self.o))
+
+        # Weights are read in the order of their addresses, which is that of the beats.
+        m.submodules.weight_rom = weight_rom = Rom(
+            width=p.pe * p.simd, words=p.weight_words, store=p.weight_store)
+        address = Signal(range(p.cycles))
+        x = Signal(p.simd, reset_less=True)
+        m.d.comb += [weight_rom.addr.eq(address), weight_rom.en.eq(1)]
+        with m.If(take):
+            m.d.sync += address.eq(Mux(address == p.cycles - 1, 0, address + 1))
+        m.d.sync += x.eq(self.i.payload)
+
+        # `valid` and `last` travel beside the data.
+        stages = 1 + XnorPopcount.latency(p.simd)
+        valid, last = Signal(stages), Signal(stages)
+        m.d.sync += [valid.eq(Cat(take, valid)), last.eq(Cat(take_last, last))]
+        add, add_last = valid[-1], last[-1]
+
+        # The slice after a last one is the first of the next group, and starts from that group's presets.
+        first = Signal(init=1)
+        group, next_group = Signal(range(p.groups)), Signal(range(p.groups))
+        with m.If(add):
+            m.d.sync += first.eq(add_last)
+        m.d.comb += next_group.eq(group)
+        with m.If(add_last):
+            m.d.comb += next_group.eq(Mux(group == p.groups - 1, 0, group + 1))
+        m.d.sync += group.eq(next_group)
+        presets = self._presets(m, group, next_group)
+
+        rows_in_last_group = p.outputs - (p.groups - 1) * p.pe
+        m.d.comb += queue.i.valid.eq(add_last)
+        for lane in range(p.pe):
+            m.submodules[f"popcount_{lane}"] = popcount = XnorPopcount(width=p.simd)
+            m.d.comb += [popcount.a.eq(x), popcount.b.eq(weight_rom.data.word_select(lane, p.simd))]
+
+            accumulator = Signal(signed(p.sum_width), name=f"accumulator_{lane}", reset_less=True)
+            total = Signal(signed(p.sum_width), name=f"total_{lane}")
+            start = presets.word_select(lane, p.sum_width)
+            m.d.comb += total.eq(Mux(first if p.slices > 1 else 1, start, accumulator) + popcount.o)
+            with m.If(add):
+                m.d.sync += accumulator.eq(total)
+
+            output = ~total[-1] if p.signs else total
+            if lane >= rows_in_last_group:
+                output = Mux(group == p.groups - 1, 0, output)
+            m.d.comb += queue.i.payload[lane].eq(output)
+
+        return m
+
+    def _presets(self, m, group, next_group):
+        """The presets of the group that is being added, all lanes side by side."""
+        p = self._parameters
+        words = p.preset_words
+        width = p.pe * p.sum_width
+        if len(set(words)) == 1:
+            return Const(words[0], width)
+        if p.preset_store == "bram":
+            m.submodules.preset_rom = preset_rom = Rom(width=width, words=words, store=p.preset_store)
+            m.d.comb += [preset_rom.addr.eq(next_group), preset_rom.en.eq(1)]
+            return preset_rom.data
+        # Without a register of its own the ROM shares LUTs with the multiplexer before the adder.
+        presets = Signal(width)
+        with m.Switch(group):
+            for n, word in enumerate(words):
+                with m.Case(n):
+                    m.d.comb += presets.eq(word)
+        return presets

@@ -1,0 +1,71 @@
+"""The number of places in which two words agree, pipelined."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["XnorPopcount"]
+
+#: Pairs of bits counted in the first stage: as deep in LUTs as the accumulator's carry chain is long.
+_LEAF = 8
+#: Counts added in each further stage.
+_ARITY = 4
+
+
+def _groups(items, size):
+    """`items` in as few groups of at most `size` as possible, of as equal sizes as possible."""
+    count = -(-len(items) // size)
+    bounds = [len(items) * n // count for n in range(count + 1)]
+    return [items[low:high] for low, high in zip(bounds, bounds[1:], strict=False)]
+
+
+class XnorPopcount(wiring.Component):
+    """``popcount(a xnor b)``, a new pair of words each cycle.
+
+    The first stage counts groups of pairs (the XNOR is merged into it by the synthesis), each further stage adds groups of
+    counts; every stage ends in a register. There is no stall: the sums come `latency` cycles after their words.
+
+    Parameters
+    ----------
+    width : :class:`int`
+        Bits of each word, at least 1.
+
+    Members
+    -------
+    a, b : :py:`In(width)`
+    o : :py:`Out(range(width + 1))`
+    """
+
+    def __init__(self, *, width):
+        if width < 1:
+            raise ValueError(f"width must be at least 1, not {width!r}")
+        self._width = width
+        super().__init__({"a": In(width), "b": In(width), "o": Out(range(width + 1))})
+
+    @staticmethod
+    def latency(width):
+        """Cycles from a pair of words to its sum."""
+        stages, terms = 1, -(-width // _LEAF)
+        while terms > 1:
+            stages, terms = stages + 1, -(-terms // _ARITY)
+        return stages
+
+    def elaborate(self, platform):
+        m = Module()
+
+        # A term is a value and its upper bound; the bound gives each register its exact width.
+        agree = self.a ^ ~self.b
+        terms = [(agree[n], 1) for n in range(self._width)]
+        size = _LEAF
+        for stage in range(self.latency(self._width)):
+            sums = []
+            for n, group in enumerate(_groups(terms, size)):
+                bound = sum(limit for _, limit in group)
+                register = Signal(range(bound + 1), name=f"count_{stage}_{n}", reset_less=True)
+                m.d.sync += register.eq(sum(value for value, _ in group))
+                sums.append((register, bound))
+            terms, size = sums, _ARITY
+        (total, _), = terms
+        m.d.comb += self.o.eq(total)
+
+        return m
