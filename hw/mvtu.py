@@ -86,7 +86,7 @@ class Parameters:
     @property
     def latency(self):
         """Cycles from the last slice of a group being accepted to its outputs being valid."""
-        return 2 + XnorPopcount.latency(self.simd)
+        return 3 + XnorPopcount.latency(self.simd)
 
     @property
     def queue_depth(self):
@@ -223,8 +223,10 @@ class Mvtu(wiring.Component):
         m.d.sync += group.eq(next_group)
         presets = self._presets(m, group, next_group)
 
+        # The finished sums leave from the accumulators, one cycle after their last addition; `group` has moved on by
+        # then, from the last group to the first.
         rows_in_last_group = p.outputs - (p.groups - 1) * p.pe
-        m.d.comb += queue.i.valid.eq(add_last)
+        m.d.sync += queue.i.valid.eq(add_last)
         for lane in range(p.pe):
             m.submodules[f"popcount_{lane}"] = popcount = XnorPopcount(width=p.simd)
             m.d.comb += [popcount.a.eq(x), popcount.b.eq(weight_rom.data.word_select(lane, p.simd))]
@@ -236,9 +238,9 @@ class Mvtu(wiring.Component):
             with m.If(add):
                 m.d.sync += accumulator.eq(total)
 
-            output = ~total[-1] if p.signs else total
+            output = ~accumulator[-1] if p.signs else accumulator
             if lane >= rows_in_last_group:
-                output = Mux(group == p.groups - 1, 0, output)
+                output = Mux(group == 0, 0, output)
             m.d.comb += queue.i.payload[lane].eq(output)
 
         return m
