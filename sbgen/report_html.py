@@ -1,0 +1,295 @@
+"""The report as one page that needs nothing but a browser: no script, no font, no request leaves it."""
+
+import html
+import math
+
+from .charts import Bar, Stage, bars, pipeline
+
+__all__ = ["page"]
+
+_KINDS = {"binarize": "pixels to bits", "dense": "dense, thresholds", "scores": "dense, scores"}
+_RESOURCES = {"lut": "LUT", "ff": "flip-flops", "bram": "block RAM", "spram": "SPRAM", "dsp": "DSP"}
+
+_STYLE = """
+:root { color-scheme: light dark; --paper: #fbfaf7; --card: #ffffff; --ink: #1d1c1a; --ink-2: #6d6a63;
+  --line: #e3dfd6; --track: #ece8df; --fill: #12766b; --slow: #c2650c; --bad: #b3261e; --ok: #e3f1ec;
+  --warn: #f8ecd9; --fail: #f9e1de; }
+@media screen and (prefers-color-scheme: dark) { :root { --paper: #15171a; --card: #1c1f23; --ink: #e9e6df; --ink-2: #9b978e;
+  --line: #30343a; --track: #2b2f35; --fill: #3cb8a6; --slow: #f0a04b; --bad: #f2857b; --ok: #16302b;
+  --warn: #38290f; --fail: #3d1a17; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 "Inter", "Segoe UI", system-ui,
+  -apple-system, "Helvetica Neue", Arial, sans-serif; font-variant-numeric: tabular-nums; }
+main { max-width: 1080px; margin: 0 auto; padding: 48px 28px 64px; }
+.eyebrow { margin: 0; color: var(--ink-2); font-size: 13px; letter-spacing: .08em; text-transform: uppercase; }
+h1 { margin: 6px 0 4px; font-size: 42px; line-height: 1.1; letter-spacing: -.02em; font-weight: 680; }
+h1 span { color: var(--ink-2); font-weight: 400; }
+.lede { margin: 0; color: var(--ink-2); font-size: 18px; }
+h2 { margin: 52px 0 4px; font-size: 20px; letter-spacing: -.01em; }
+h3 { margin: 0 0 10px; font-size: 15px; font-weight: 600; }
+.hint { margin: 0 0 16px; color: var(--ink-2); font-size: 14px; max-width: 76ch; }
+.verdict { display: flex; gap: 14px; align-items: baseline; margin: 28px 0 0; padding: 14px 18px; border-radius: 10px;
+  background: var(--ok); } .verdict.open { background: var(--warn); } .verdict.bad { background: var(--fail); }
+.verdict b { font-size: 17px; white-space: nowrap; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(158px, 1fr)); gap: 1px; margin: 18px 0 0;
+  background: var(--line); border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
+.tiles div { background: var(--card); padding: 15px 16px; } .tiles dt { color: var(--ink-2); font-size: 13px; }
+.tiles dd { margin: 2px 0 0; font-size: 24px; font-weight: 640; letter-spacing: -.01em; white-space: nowrap; }
+.tiles dd small { font-size: 14px; font-weight: 400; color: var(--ink-2); }
+.tiles p { margin: 0; font-size: 13px; color: var(--ink-2); }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 20px 22px; }
+.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(400px, 1fr)); gap: 18px; }
+.scroll { overflow-x: auto; } .scroll svg { min-width: 760px; }
+svg { display: block; width: 100%; height: auto; overflow: visible; font-family: inherit; }
+svg text { fill: var(--ink); } .m { font-size: 13px; } .s { font-size: 11.5px; } .xs { font-size: 10.5px; }
+svg .bold { font-weight: 640; } svg .dim { fill: var(--ink-2); }
+.box { fill: var(--paper); stroke: var(--line); stroke-width: 1.2; } .slow { stroke: var(--slow); }
+.cell, .fill { fill: var(--fill); } .cell-slow, .fill-slow { fill: var(--slow); } .fill-bad { fill: var(--bad); }
+.cell-dim { fill: var(--ink-2); opacity: .55; } .track { fill: var(--track); } .tick { fill: var(--ink); }
+.wire { stroke: var(--ink-2); stroke-width: 1.3; fill: none; } .ink-2 { fill: var(--ink-2); }
+table { width: 100%; border-collapse: collapse; font-size: 14px; }
+th { text-align: left; color: var(--ink-2); font-weight: 500; font-size: 13px; }
+th, td { padding: 7px 14px 7px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+tr:last-child td { border-bottom: 0; } .r { text-align: right; }
+code { font: 12.5px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
+  overflow-wrap: anywhere; }
+.ledger { display: flex; flex-wrap: wrap; align-items: stretch; gap: 10px; }
+.ledger .rung { flex: 1 1 150px; } .ledger .rung dd { margin: 2px 0; font-size: 28px; font-weight: 640; }
+.ledger .rung dt { font-weight: 600; } .ledger .rung p { margin: 0; font-size: 13px; color: var(--ink-2); }
+.ledger .join { align-self: center; text-align: center; color: var(--ink-2); font-size: 13px; min-width: 44px; }
+.ledger .join b { display: block; font-size: 24px; line-height: 1; color: var(--fill); }
+.ledger .join.step b { color: var(--ink-2); }
+footer { margin-top: 52px; color: var(--ink-2); font-size: 13px; }
+@media print { :root { color-scheme: light; --paper: #fff; } body { font-size: 12px; } main { padding: 0; max-width: none; }
+  .card, .tiles, .verdict { break-inside: avoid; } h2 { break-after: avoid; margin-top: 28px; }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
+"""
+
+
+def page(report):
+    """The whole page.
+
+    Parameters
+    ----------
+    report : dict
+        As `sbgen.report.assemble` gives it and report.json holds it.
+
+    Returns
+    -------
+    str
+        HTML with everything inline. Equal reports give equal text.
+    """
+    name = report["network"]["name"]
+    body = "\n".join((
+        _header(report), _verdict(report["verdict"]), _tiles(report), _pipeline(report), _layers(report),
+        _resources(report), _accuracy(report), _timing(report), _provenance(report)))
+    return (f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f'<title>{_esc(name)} on {_esc(report["board"])} - sbgen report</title>\n<style>{_STYLE}</style>\n</head>\n'
+            f'<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n')
+
+
+def _esc(value):
+    return html.escape(str(value))
+
+
+def _count(value, noun):
+    return f"{value:,} {noun}{'' if value == 1 else 's'}"
+
+
+def _percent(part):
+    return "–" if part is None else f"{100 * part:.2f} %"
+
+
+def _rate(value):
+    """Images per second with four digits that matter."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}"
+
+
+def _time(seconds):
+    for unit, scale in (("s", 1), ("ms", 1e3), ("µs", 1e6)):
+        if seconds * scale >= 1:
+            return f"{seconds * scale:.3g}", unit
+    return f"{seconds * 1e9:.3g}", "ns"
+
+
+def _header(report):
+    network = report["network"]
+    widths = [network["image_shape"]] + [layer["outputs"] for layer in report["model"]["layers"]
+                                         if layer["kind"] != "binarize"]
+    chain = "–".join(str(math.prod(width) if isinstance(width, list) else width) for width in widths)
+    return (f'<header><p class="eyebrow">sbgen {_esc(report["sbgen"])} · build report</p>'
+            f'<h1>{_esc(network["name"])} <span>on {_esc(report["board"])}</span></h1>'
+            f'<p class="lede">{_esc(chain)} · {_count(network["weight_bits"], "binary weight")} · '
+            f'{_esc(report["device"])} at {report["timing"]["clock_mhz"]:g} MHz</p></header>')
+
+
+def _verdict(verdict):
+    if verdict["status"] == "exact":
+        return (f'<p class="verdict"><b>✓ Exact</b><span>{_count(verdict["images"], "test image")} ran through the '
+                f'emitted Verilog in {_esc(verdict["simulator"])}. All {_count(verdict["scores"], "score")} equal the '
+                f'reference, and so does every class.</span></p>')
+    return f'<p class="verdict open"><b>Not simulated</b><span>{_esc(verdict["reason"])}</span></p>'
+
+
+def _tiles(report):
+    timing, accuracy = report["timing"], report["accuracy"]
+    latency, unit = _time(timing["latency_cycles"] / timing["clock_mhz"] / 1e6)
+    shown = accuracy["integer"] if accuracy["integer"] is not None else accuracy["rtl"]
+    tiles = [("Images a second", _rate(timing["images_per_second"]), "",
+              f'core, {_count(timing["cycles_per_image"], "cycle")} each'),
+             ("Latency", latency, unit, _count(timing["latency_cycles"], "cycle")),
+             ("Accuracy, integer", *(_percent(shown).split(" ") if shown is not None else ("–", "")),
+              _esc(accuracy["dataset"] or "no test data at hand")),
+             ("Clock", f'{timing["clock_mhz"]:g}', "MHz",
+              "not placed" if timing["fmax_mhz"] is None else f'Fmax {timing["fmax_mhz"]:.1f} MHz')]
+    for key in ("lut", "bram"):
+        entry = report["resources"][key]
+        used = entry["used"] if entry["used"] is not None else report["estimate"][key]
+        tiles.append((_RESOURCES[key] if key == "bram" else "LUT", f"{used:,}", f'of {entry["available"]:,}',
+                      ("estimated, " if entry["used"] is None else "") + f'{100 * used / entry["available"]:.0f} %'))
+    return '<dl class="tiles">' + "".join(
+        f"<div><dt>{title}</dt><dd>{value} <small>{unit}</small></dd><p>{note}</p></div>"
+        for title, value, unit, note in tiles) + "</dl>"
+
+
+def _pipeline(report):
+    layers = report["model"]["layers"]
+    interval = max(report["timing"]["cycles_per_image"], 1)
+    slowest = max(layer["cycles"] for layer in layers)
+    stages = []
+    for layer in layers:
+        binarize = layer["kind"] == "binarize"
+        folding = (f'{_count(layer["simd"], "pixel")} a cycle' if binarize
+                   else f'{layer["pe"]:,} PE × {layer["simd"]:,} SIMD')
+        stages.append(Stage(
+            name=layer["name"], kind=_KINDS[layer["kind"]],
+            lanes=(max(layer["pe"] // max(layer["simd"], 1), 1), layer["simd"]) if binarize
+            else (layer["pe"], layer["simd"]),
+            lines=(folding, f'{layer["inputs"]:,} → {layer["outputs"]:,}', _count(layer["cycles"], "cycle")),
+            share=layer["cycles"] / interval, slowest=layer["cycles"] == slowest,
+            gives=f'{layer["outputs"]:,} ' + ("scores" if layer["kind"] == "scores" else "bits")))
+    return ('<h2>Pipeline</h2><p class="hint">Every square is one XNOR that works in every cycle: rows are neurons at '
+            'once (PE), columns inputs at once (SIMD). The strip below tells how much of the interval a stage is at '
+            'work; the stage that sets the interval is marked.</p><div class="card scroll">'
+            + pipeline(report["network"]["image_shape"], stages, "class") + "</div>")
+
+
+def _layers(report):
+    layers = report["model"]["layers"]
+    slowest = max(layer["cycles"] for layer in layers)
+    cycles = bars("Cycles an image, by layer", [
+        Bar(label=layer["name"], value=layer["cycles"], text=f'{layer["cycles"]:,}',
+            strong=layer["cycles"] == slowest) for layer in layers])
+    memory = bars("Bits of weights and thresholds, by layer", [
+        Bar(label=layer["name"], value=layer["weight_bits"], capacity=layer.get("store_bits"),
+            text=f'{layer["weight_bits"]:,} · {layer["store"]}' if layer["weight_bits"] else "none")
+        for layer in layers])
+    rows = "".join(
+        f'<tr><td>{_esc(layer["name"])}</td><td>{_esc(layer["kind"])}</td>'
+        + "".join(f'<td class="r">{layer[key]:,}</td>'
+                  for key in ("inputs", "outputs", "pe", "simd", "cycles", "weight_bits"))
+        + f'<td>{_esc(layer["store"])}</td></tr>' for layer in layers)
+    return ('<h2>Layers</h2><div class="two"><div class="card"><h3>Cycles an image</h3>' + cycles
+            + '</div><div class="card"><h3>Weight bits</h3>' + memory + '</div></div>'
+            '<div class="card scroll" style="margin-top:18px"><table><tr><th>layer<th>kind<th class="r">inputs'
+            '<th class="r">outputs<th class="r">PE<th class="r">SIMD<th class="r">cycles<th class="r">weight bits'
+            f"<th>store</tr>{rows}</table></div>")
+
+
+def _resources(report):
+    rows, table = [], []
+    for key, label in _RESOURCES.items():
+        used, available = report["resources"][key]["used"], report["resources"][key]["available"]
+        estimate = report["estimate"][key]
+        if not available:
+            continue
+        # Each bar is a share of its own device resource, so that blocks and LUTs stand on one axis.
+        rows.append(Bar(label=label, value=None if used is None else used / available, capacity=1.0,
+                        tick=estimate / available, strong=used is not None and used > 0.9 * available,
+                        text=f"{100 * (estimate if used is None else used) / available:.0f} %"))
+        off = "–" if not used else f"{100 * (estimate - used) / used:+.1f} %"
+        table.append(f'<tr><td>{label}</td><td class="r">{estimate:,}</td>'
+                     f'<td class="r">{"–" if used is None else f"{used:,}"}</td><td class="r">{off}</td>'
+                     f'<td class="r">{available:,}</td></tr>')
+    if report["timing"]["fmax_mhz"] is None:
+        hint = "No bitstream was asked for: the marks are estimates made before synthesis."
+    else:
+        hint = "The bars are what place and route used of the device; the marks were estimated before synthesis."
+    return (f'<h2>Resources</h2><p class="hint">{hint}</p><div class="two"><div class="card">'
+            + bars("Share of the device that is used", rows) + '</div><div class="card"><table>'
+            '<tr><th>resource<th class="r">estimated<th class="r">used<th class="r">estimate is off by'
+            f'<th class="r">available</tr>{"".join(table)}</table></div></div>')
+
+
+def _accuracy(report):
+    accuracy = report["accuracy"]
+    images = accuracy["images"]
+    on = "" if not images else f"on {_count(images, 'image')}"
+    rungs = [("Float, soft", accuracy["float"], "the trained network, tanh(νx)"),
+             ("Hardened", accuracy["hardened"], "the same network with sign"),
+             ("Integer", accuracy["integer"], f"the reference {on}"),
+             ("RTL", accuracy["rtl"],
+              "not simulated" if accuracy["rtl"] is None
+              else f'emitted Verilog on {_count(accuracy["rtl_images"], "image")}')]
+    parts = []
+    for n, (title, value, note) in enumerate(rungs):
+        parts.append(f'<dl class="card rung"><dt>{title}</dt><dd>{_percent(value)}</dd><p>{note}</p></dl>')
+        if n < 3:
+            parts.append(_join(n, value, rungs[n + 1][1], report))
+    return ('<h2>Accuracy ledger</h2><p class="hint">Where accuracy is lost between training and the chip, if anywhere.'
+            f' Data set: {_esc(accuracy["dataset"] or "not at hand")}. The network takes raw uint8 pixels; scaling is '
+            f'folded into its first layer.</p><div class="ledger">{"".join(parts)}</div>')
+
+
+def _join(n, left, right, report):
+    """What stands between two rungs: a difference, or an equality that was checked."""
+    if left is None or right is None:
+        return '<div class="join step"><b>→</b></div>'
+    if n == 2:
+        # Both sides of this one saw every image of the simulation, score by score.
+        same = report["verdict"]["status"] == "exact"
+        return f'<div class="join"><b>{"=" if same else "→"}</b>{"every score" if same else ""}</div>'
+    off = 100 * (right - left)
+    if abs(off) < 0.005:
+        return '<div class="join"><b>=</b></div>'
+    return f'<div class="join step"><b>→</b>{off:+.2f}</div>'
+
+
+def _timing(report):
+    timing, link = report["timing"], report["link"]
+    clock = [Bar(label="clock", value=timing["clock_mhz"], text=f'{timing["clock_mhz"]:g} MHz')]
+    if timing["fmax_mhz"] is not None:
+        clock.append(Bar(label="Fmax", value=timing["fmax_mhz"], text=f'{timing["fmax_mhz"]:.1f} MHz',
+                         tick=timing["clock_mhz"]))
+        slack = 100 * (timing["fmax_mhz"] / timing["clock_mhz"] - 1)
+        hint = f"Timing closes with {slack:.0f} % to spare."
+    else:
+        hint = "Not placed and routed, so no Fmax."
+    rates = [Bar(label="core", value=timing["images_per_second"], text=f'{_rate(timing["images_per_second"])} /s')]
+    note = "The core alone, fed without a pause."
+    if link is not None:
+        rates.append(Bar(label=link["kind"], value=link["images_per_second"], strong=True,
+                         text=f'{_rate(link["images_per_second"])} /s'))
+        note = (f'The core as fed without a pause, and the most that this board\'s host link '
+                f'({link["kind"]}, {link["baud"]:,} baud) can carry. Logarithmic.')
+    return ('<h2>Timing</h2><div class="two"><div class="card"><h3>Clock</h3>'
+            f'<p class="hint">{_esc(hint)}</p>{bars("Clock and Fmax in MHz", clock)}</div>'
+            f'<div class="card"><h3>Images a second</h3><p class="hint">{_esc(note)}</p>'
+            f'{bars("Images a second", rates, logarithmic=True)}</div></div>')
+
+
+def _provenance(report):
+    tools = "".join(f"<tr><td>{_esc(name)}</td><td>{_esc(version)}</td></tr>"
+                    for name, version in report["tools"].items())
+    files = "".join(f"<tr><td>{_esc(name)}</td><td><code>{_esc(digest)}</code></td></tr>"
+                    for name, digest in report["files"].items())
+    model = report["model"]
+    return ('<h2>Where it came from</h2><p class="hint">The same model, settings and tools give the same files, byte '
+            'for byte. Digests are SHA-256.</p><div class="card scroll"><table>'
+            f'<tr><td>model {_esc(model["file"])}</td><td><code>{_esc(model["sha256"])}</code></td></tr>'
+            f'<tr><td>integer network</td><td><code>{_esc(report["network"]["sha256"])}</code></td></tr>{files}'
+            f'</table></div><div class="card" style="margin-top:18px"><table>{tools}</table></div>'
+            '<footer>Everything on this page is in report.json beside it.</footer>')
