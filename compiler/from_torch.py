@@ -1,0 +1,97 @@
+"""A trained network as integers.
+
+No threshold is derived by algebra. Each neuron's own hardened function is evaluated at every sum that it can reach,
+and the point where it switches is its threshold, so that the integer and the trained network agree by construction.
+The algebraic form is the cross-check in the tests.
+"""
+
+import re
+
+import torch
+
+from ..errors import ModelError
+from ..train.chain import chain
+from ..train.checkpoint import Checkpoint, check_trust
+from ..train.layers import BatchNorm, BinaryActivation, BinaryLinear, Binarize, Scores, hardened
+from . import ir
+
+__all__ = ["to_network"]
+
+
+def to_network(model, *, name="network", labels=None, image_shape=None, force=False):
+    """The integer network of a trained module or model file.
+
+    Parameters
+    ----------
+    model : nn.Module or Checkpoint
+        A chain of the layers of `sbgen.train.layers`.
+    name : str
+    labels : sequence of str or None
+        None takes a checkpoint's, else the class numbers.
+    image_shape : tuple of int or None
+        None takes a checkpoint's, else ``(pixels,)``.
+    force : bool
+        Whether to accept a module that is not hardened enough to trust.
+
+    Returns
+    -------
+    ir.Network
+        Its scores are those of ``model`` hardened, exactly, on every image.
+
+    Raises
+    ------
+    ModelError
+        The module is no such chain, has a value that is not finite, or is not hardened enough.
+    """
+    if isinstance(model, Checkpoint):
+        labels, image_shape = labels or model.labels, image_shape or model.image_shape
+        model = model.model  # its trust was decided when it was loaded
+    elif not force:
+        check_trust(model)
+    layers = []
+    with torch.no_grad(), hardened(model):
+        rest = iter(chain(model))
+        for at, layer in rest:
+            for key, value in layer.state_dict().items():
+                if not torch.isfinite(value).all():
+                    raise ModelError(f"layer {at!r}: {key} must be finite, but is not; train anew")
+            match layer:
+                case Binarize():
+                    layers.append(ir.Binarize(name=_name(at, "binarize"), thresholds=layer.thresholds.numpy()))
+                case Scores():
+                    layers.append(ir.Scores(name=_name(at, "scores"), weights=_bits(layer),
+                                            offsets=layer.integer_offsets().long().numpy()))
+                case BinaryLinear():
+                    norm, (_, active) = None, next(rest)
+                    if isinstance(active, BatchNorm):
+                        norm, (_, active) = active, next(rest)
+                    layers.append(_dense(_name(at, "dense"), layer, norm, active))
+    labels = tuple(labels) if labels else tuple(str(label) for label in range(layers[-1].outputs))
+    return ir.Network(name=name, image_shape=tuple(image_shape or (layers[0].inputs,)), layers=tuple(layers),
+                      labels=labels)
+
+
+def _name(at, kind):
+    """A layer's name as an identifier: plain `nn.Sequential` numbers its layers."""
+    name = re.sub(r"\W", "_", at)
+    return f"{kind}_{name}" if not name or name[0].isdigit() else name
+
+
+def _bits(linear):
+    return (linear.weight >= 0).to(torch.uint8).numpy()
+
+
+def _dense(name, linear, norm, active: BinaryActivation):
+    """One layer of neurons: weights, then perhaps batch norm, then sign."""
+    counts = torch.arange(linear.inputs + 1)
+    sums = (2 * counts - linear.inputs).to(torch.float32)
+    on = sums[:, None].expand(-1, linear.outputs)
+    if norm is not None:
+        on = norm(on)
+    on = active(on) > 0  # (inputs + 1, outputs): whether each neuron is on at each count
+    falls = on[0] & ~on[-1]
+    # A neuron that switches off as agreement grows is one that switches on as agreement with the complement grows.
+    on = torch.where(falls, on.flip(0), on)
+    assert not (on[:-1] & ~on[1:]).any(), "a hardened neuron must be monotone"
+    weights = torch.from_numpy(_bits(linear)) ^ falls[:, None].to(torch.uint8)
+    return ir.Dense(name=name, weights=weights.numpy(), thresholds=(~on).sum(0).numpy())

@@ -1,0 +1,72 @@
+"""A model file as an integer network and what is known of it, whichever kind of file it is."""
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ModelError
+from .ir import Network
+
+__all__ = ["Model", "load"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """An integer network from a file.
+
+    Parameters
+    ----------
+    network : Network
+    file : Path
+    sha256 : str
+        Of the file's bytes.
+    info : dict
+        What a ``net.pt`` tells of itself: ``dataset``, ``accuracy`` ({"validation": {"float", "hardened"}, "test":
+        {...}}, each 0 ... 1), ``seed``, ``settings``, ``hardening``, ``pixel_range``. Empty for an exchange file.
+    """
+
+    network: Network
+    file: Path
+    sha256: str
+    info: dict
+
+
+def load(path, *, force=False):
+    """Reads a ``net.pt`` (with torch) or a JSON exchange file (without), told apart by their content.
+
+    Parameters
+    ----------
+    path : path
+    force : bool
+        Whether to accept a ``net.pt`` that is not hardened enough to trust.
+
+    Raises
+    ------
+    ModelError
+        The file is neither, or is refused by its reader.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
+    sha256 = hashlib.sha256(data).hexdigest()
+    if data.lstrip()[:1] == b"{":
+        from . import exchange
+
+        return Model(network=exchange.load(path), file=path, sha256=sha256, info={})
+    if not zipfile.is_zipfile(path) and data[:2] != b"PK" and data[:1] != b"\x80":
+        raise ModelError(f"{path}: must be a net.pt or a JSON exchange file, but begins with {data[:8]!r}")
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise ModelError(f"{path}: a net.pt needs torch, which is not installed; try `pip install sbgen[train]`, or "
+                         "use the JSON exchange file") from error
+    from ..train import checkpoint
+    from .from_torch import to_network
+
+    kept = checkpoint.load(path, force=force)
+    return Model(network=to_network(kept, name=path.stem), file=path, sha256=sha256,
+                 info={"dataset": kept.dataset, "accuracy": kept.accuracy, "seed": kept.seed,
+                       "settings": kept.settings, "hardening": kept.hardening, "pixel_range": kept.pixel_range})

@@ -1,0 +1,115 @@
+"""A module's layers in the order they compute, or a clear refusal."""
+
+import torch
+from torch import fx, nn
+
+from ..errors import ModelError
+from .layers import BatchNorm, BinaryActivation, BinaryLinear, Binarize, Scores
+
+__all__ = ["chain", "check"]
+
+_LAYERS = (Binarize, BinaryLinear, BatchNorm, BinaryActivation, Scores)
+
+#: Modules that do nothing to a vector in evaluation.
+_TRANSPARENT = (nn.Dropout, nn.Identity)
+
+_SUPPORTED = ("supported are Binarize, BinaryLinear, BatchNorm, BinaryActivation and Scores of sbgen.train.layers, and "
+              "Flatten, Dropout and Identity")
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, module, qualified_name):
+        return isinstance(module, _LAYERS) or super().is_leaf_module(module, qualified_name)
+
+
+def chain(model):
+    """Name and module of each layer of `model` in the order they compute, checked.
+
+    `model` is an `nn.Sequential` or any module whose `forward` passes its one input from layer to layer; it is traced
+    by `torch.fx`. Modules that do nothing in evaluation are left out.
+
+    Raises
+    ------
+    ModelError
+        `forward` cannot be traced or is no chain, a layer is not supported, or two layers do not fit together.
+    """
+    try:
+        graph = _Tracer().trace(model)
+    except Exception as error:  # whatever the user's forward raises when it is given a proxy
+        raise ModelError(f"the model's forward must be a plain chain of layers, but tracing it failed: "
+                         f"{' '.join(str(error).split())}; move control flow out of forward") from error
+    modules = dict(model.named_modules())
+    layers, before, used = [], None, set()
+    for node in graph.nodes:
+        if node.op == "placeholder":
+            if before is not None:
+                raise ModelError(f"the model must take one input, the images, but its forward takes {node.target!r} "
+                                 "besides")
+            before = node
+            continue
+        name = str(node.target) if node.op == "call_module" else node.name
+        if node.all_input_nodes != [before]:
+            found = ", ".join(str(other) for other in node.all_input_nodes) or "nothing"
+            raise ModelError(f"layer {name!r}: must take the output of {before} alone, but takes {found}; "
+                             "branches and sums are not supported")
+        before = node
+        if node.op == "output":
+            break
+        if node.op != "call_module":
+            if not _flattens(node):
+                raise ModelError(f"layer {name!r}: the operation {_operation(node)} is not supported; {_SUPPORTED}")
+            continue
+        module = modules[name]
+        if isinstance(module, _TRANSPARENT):
+            continue
+        if isinstance(module, nn.Flatten):
+            if (module.start_dim, module.end_dim) != (1, -1):
+                raise ModelError(f"layer {name!r}: Flatten must keep the batch and flatten the rest (1, -1), "
+                                 f"not ({module.start_dim}, {module.end_dim})")
+            continue
+        if type(module) not in _LAYERS:
+            raise ModelError(f"layer {name!r}: {type(module).__name__} is not supported; {_SUPPORTED}")
+        if name in used:
+            raise ModelError(f"layer {name!r}: must be used once, but is used again; make a second layer")
+        used.add(name)
+        layers.append((name, module))
+    check(layers)
+    return layers
+
+
+def check(layers):
+    """Checks that a list of (name, layer) is Binarize, any number of neurons, Scores, and that the shapes fit.
+
+    Neurons are BinaryLinear, BatchNorm or none, BinaryActivation.
+    """
+    expected = {None: (Binarize,), Binarize: (BinaryLinear, Scores), BinaryLinear: (BatchNorm, BinaryActivation),
+                BatchNorm: (BinaryActivation,), BinaryActivation: (BinaryLinear, Scores), Scores: ()}
+    before, values = None, None
+    for name, layer in layers:
+        kind = type(layer)
+        if kind not in expected[before]:
+            wanted = " or ".join(kind.__name__ for kind in expected[before]) or "the end"
+            raise ModelError(f"layer {name!r}: {f'after {before.__name__}' if before else 'first'} must come {wanted}, "
+                             f"not {kind.__name__}")
+        takes = {BinaryLinear: "inputs", Scores: "inputs", BatchNorm: "num_features"}.get(kind)
+        if takes and getattr(layer, takes) != values:
+            raise ModelError(f"layer {name!r}: takes {getattr(layer, takes)} inputs, but the layer before it gives "
+                             f"{values}")
+        if kind is BatchNorm and not (layer.affine and layer.track_running_stats):
+            raise ModelError(f"layer {name!r}: BatchNorm must have a scale, an offset and running statistics")
+        values = getattr(layer, "outputs", values)
+        before = kind
+    if before is not Scores:
+        raise ModelError(f"the last layer must be Scores, not {before.__name__ if before else 'nothing'}")
+
+
+def _operation(node):
+    return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", repr(node.target))
+
+
+def _flattens(node):
+    """Whether `node` is ``x.flatten(1)`` or ``torch.flatten(x, 1)``."""
+    named = node.op == "call_method" and node.target == "flatten"
+    if not named and not (node.op == "call_function" and node.target is torch.flatten):
+        return False
+    return (*node.args[1:], *node.kwargs.values()) in ((1,), (1, -1))

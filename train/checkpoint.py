@@ -1,0 +1,303 @@
+"""The model file ``net.pt``: `torch.save` of a dict of tensors and primitives, loadable with ``weights_only=True``.
+
+    format "sbgen-net", version 1
+    architecture   list of {"name", "kind", ...} in order; the rest is what the layer is made from
+    state          "<name>.<parameter>": tensor; the weights of a hardened network are int8 -1 and +1
+    input          {"dtype": "uint8", "shape": [height, width], "range": [least, greatest]}
+    labels         list of str, one a class
+    dataset        name, or None
+    settings, seed what the training depended on, or None
+    accuracy       {"validation": {"float", "hardened"}, "test": {...}}, each 0 ... 1, whatever is known
+    hardening      the report's values, or None when the network was never hardened
+"""
+
+import io
+import os
+import pickle
+import warnings
+import zipfile
+from collections import OrderedDict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..errors import ModelError
+from .chain import chain, check
+from .layers import BatchNorm, BinaryActivation, BinaryLinear, Binarize, Scores, hardened_layers
+
+__all__ = ["FORMAT", "GREATEST_LOSS", "GREATEST_UNSATURATED", "VERSION", "Checkpoint", "check_trust", "load", "save"]
+
+FORMAT = "sbgen-net"
+VERSION = 1
+
+#: Validation accuracy that hardening may cost before the network is not trusted.
+GREATEST_LOSS = 0.02
+
+#: Part of a soft layer's weights that may be unsaturated before the network is not trusted.
+GREATEST_UNSATURATED = 0.01
+
+_KINDS = {"binarize": Binarize, "linear": BinaryLinear, "norm": BatchNorm, "active": BinaryActivation,
+          "scores": Scores}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A model file's network and what is known of it; the fields are those of the file."""
+
+    model: nn.Module
+    image_shape: tuple
+    pixel_range: tuple
+    labels: tuple
+    dataset: str | None
+    settings: dict | None
+    seed: int | None
+    accuracy: dict
+    hardening: dict | None
+
+
+def save(model, path, *, image_shape, labels, pixel_range=(0, 255), dataset=None, settings=None, seed=None,
+         accuracy=None, report=None):
+    """Writes a network, hardened or not, as a model file.
+
+    The same network and information give the same bytes. Nothing is left half-written.
+
+    Parameters
+    ----------
+    model : nn.Module
+        A chain of the layers of `sbgen.train.layers`.
+    path : path
+    image_shape : tuple of int
+    labels : sequence of str
+    pixel_range : (int, int)
+        Least and greatest pixel of the images it was trained on.
+    dataset, settings, seed, accuracy
+        As in the file.
+    report : `HardeningReport` or None
+
+    Raises
+    ------
+    ModelError
+        The model is no such chain, or has a NaN or infinite value.
+    """
+    layers = [(name.replace(".", "_"), layer) for name, layer in chain(model)]
+    _check_values(layers)
+    state = {}
+    for name, layer in layers:
+        for key, value in layer.state_dict().items():
+            if key == "weight" and isinstance(layer, BinaryLinear) and layer.hardened:
+                value = value.to(torch.int8)
+            state[f"{name}.{key}"] = value.detach().clone().contiguous()
+    content = {
+        "format": FORMAT, "version": VERSION,
+        "architecture": [{"name": name, **_describe(layer)} for name, layer in layers],
+        "state": state,
+        "input": {"dtype": "uint8", "shape": list(image_shape), "range": list(pixel_range)},
+        "labels": list(labels), "dataset": dataset, "settings": settings, "seed": seed, "accuracy": accuracy or {},
+        "hardening": None if report is None else {
+            **asdict(report), "layers": [asdict(layer) for layer in report.layers]},
+    }
+    _check_contract(content, layers)
+    # Through a buffer, because torch.save writes the file's name into the file.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    path = Path(path)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(buffer.getbuffer())
+        os.replace(part, path)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load(path, *, force=False):
+    """Reads a model file.
+
+    Parameters
+    ----------
+    path : path
+    force : bool
+        Whether to accept a network that is not hardened enough to trust.
+
+    Returns
+    -------
+    Checkpoint
+        Its model is an `nn.Sequential` in evaluation mode, hardened when the file's is.
+
+    Raises
+    ------
+    ModelError
+        The file would run code, is truncated or foreign; it holds NaN or infinite values, a layer that is not
+        supported or a shape that does not fit; or the network is not hardened enough.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of TorchScript and old pickles; both are refused below
+            content = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
+    except pickle.UnpicklingError as error:
+        if "weights_only" in str(error).lower() or "unsupported" in str(error).lower():
+            raise ModelError(f"{path}: must hold tensors and plain values only, but its pickle would run code or "
+                             "names a class; save it with sbgen.train.checkpoint.save") from error
+        raise ModelError(f"{path}: must be a model file, but is damaged or foreign; train or copy it anew") from error
+    except (zipfile.BadZipFile, RuntimeError, EOFError, KeyError, ValueError, IndexError, TypeError, AttributeError,
+            UnicodeDecodeError, OverflowError, MemoryError) as error:
+        raise ModelError(f"{path}: must be a model file, but is truncated, damaged or foreign; "
+                         "train or copy it anew") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ModelError(f"{path}: must be a model file of format {FORMAT!r}, but is another .pt file; "
+                         "save the model with sbgen.train.checkpoint.save")
+    if content.get("version") != VERSION:
+        raise ModelError(f"{path}: must have version {VERSION}, not {content.get('version')!r}; "
+                         "use the sbgen that wrote it or train anew")
+    try:
+        layers = _rebuild(content)
+        _check_contract(content, layers)
+        checkpoint = Checkpoint(
+            model=nn.Sequential(OrderedDict(layers)).eval(), image_shape=tuple(content["input"]["shape"]),
+            pixel_range=tuple(content["input"]["range"]), labels=tuple(content["labels"]), dataset=content["dataset"],
+            settings=content["settings"], seed=content["seed"], accuracy=content["accuracy"],
+            hardening=content["hardening"])
+        if not force:
+            check_trust(checkpoint.model, checkpoint.hardening)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ModelError(f"{path}: must have every part of a model file, but {_short(error)}; train anew") from error
+    return checkpoint
+
+
+def check_trust(model, hardening=None):
+    """Refuses a network whose integer form may differ much from what was trained.
+
+    A hardened network is what it is; only what hardening cost it on the validation images counts. A soft one is
+    trusted when nearly all its weights have reached -1 or +1.
+    """
+    remedy = "train to a greater nu or with a hard tail, or pass force to go on all the same"
+    if hardening and hardening["before"] - hardening["after"] > GREATEST_LOSS:
+        raise ModelError(
+            f"hardening may cost at most {100 * GREATEST_LOSS:g} points of validation accuracy, but cost "
+            f"{100 * (hardening['before'] - hardening['after']):.1f} ({hardening['before']:.1%} to "
+            f"{hardening['after']:.1%}); {remedy}")
+    for name, layer in hardened_layers(model):
+        if isinstance(layer, BinaryLinear) and not layer.hardened:
+            from .harden import UNSATURATED
+
+            with torch.no_grad():
+                soft = layer.binarizer(layer.weight).abs()
+            part = (1 - soft > UNSATURATED).float().mean().item()
+            if part > GREATEST_UNSATURATED:
+                raise ModelError(
+                    f"layer {name!r}: at most {GREATEST_UNSATURATED:.0%} of the weights may be further than "
+                    f"{UNSATURATED} from -1 and +1, but {part:.1%} are; harden it with sbgen.train.harden, {remedy}")
+
+
+def _describe(layer):
+    match layer:
+        case Binarize():
+            return {"kind": "binarize", "pixels": layer.pixels, "levels": layer.thresholds.shape[1]}
+        case BatchNorm():
+            return {"kind": "norm", "features": layer.num_features, "eps": layer.eps, "hardened": layer.hardened}
+    method = {"method": layer.method, "slope_cap": layer.slope_cap, "nu": float(layer.binarizer.nu),
+              "hard": layer.binarizer.hard, "hardened": layer.hardened}
+    match layer:
+        case BinaryActivation():
+            return {"kind": "active", **method}
+        case Scores():
+            return {"kind": "scores", "inputs": layer.inputs, "classes": layer.outputs, **method}
+        case BinaryLinear():
+            return {"kind": "linear", "inputs": layer.inputs, "outputs": layer.outputs, **method}
+
+
+def _rebuild(content):
+    """The layers of a file's content, with their state."""
+    layers, taken = [], set()
+    state = content["state"]
+    for about in content["architecture"]:
+        name, kind = about["name"], about["kind"]
+        if kind not in _KINDS:
+            raise ModelError(f"layer {name!r}: the kind {kind!r} is not supported; supported are {', '.join(_KINDS)}")
+        mine = {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
+        taken |= {f"{name}.{key}" for key in mine}
+        # The tensors' own shapes are compared before anything of the promised size is made.
+        layer = _make(name, kind, about, mine)
+        layers.append((name, layer))
+    if set(state) - taken:
+        raise ModelError(f"the state must belong to the layers, but {sorted(set(state) - taken)[0]!r} does not")
+    check(layers)
+    _check_values(layers)
+    return layers
+
+
+def _make(name, kind, about, state):
+    sizes = {key: about[key] for key in ("pixels", "levels", "inputs", "outputs", "classes", "features") if key in about}
+    for key, size in sizes.items():
+        if not isinstance(size, int) or size < 1:
+            raise ModelError(f"layer {name!r}: {key} must be an integer of at least 1, not {size!r}")
+    rows = about.get("outputs", about.get("classes"))
+    shapes = {"binarize": lambda: {"thresholds": (about["pixels"], about["levels"])},
+              "linear": lambda: {"weight": (rows, about["inputs"])},
+              "norm": lambda: dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (about["features"],))
+                              | {"num_batches_tracked": ()},
+              "active": dict,
+              "scores": lambda: {"weight": (rows, about["inputs"]), "log_scale": (), "offset": (rows,)}}[kind]()
+    for key, shape in shapes.items():
+        found = tuple(state[key].shape) if isinstance(state.get(key), torch.Tensor) else None
+        if found != shape:
+            raise ModelError(f"layer {name!r}: {key} must have the shape {shape}, "
+                             f"{'but is missing' if found is None else f'not {found}'}")
+    if set(state) - set(shapes):
+        raise ModelError(f"layer {name!r}: must hold {', '.join(shapes) or 'nothing'}, but holds "
+                         f"{sorted(set(state) - set(shapes))[0]!r} too")
+    if kind == "binarize":
+        try:
+            return Binarize(about["pixels"], state["thresholds"].numpy())
+        except ValueError as error:
+            raise ModelError(f"layer {name!r}: {error}") from error
+    if kind == "norm":
+        layer = BatchNorm(about["features"], eps=about["eps"])
+    else:
+        how = {"method": about["method"], "slope_cap": about["slope_cap"]}
+        try:
+            layer = BinaryActivation(**how) if kind == "active" else _KINDS[kind](about["inputs"], rows, **how)
+        except ValueError as error:
+            raise ModelError(f"layer {name!r}: {error}") from error
+        layer.binarizer.nu, layer.binarizer.hard = about["nu"], about["hard"]
+    layer.hardened = about["hardened"]
+    layer.load_state_dict(state)
+    return layer
+
+
+def _check_values(layers):
+    for name, layer in layers:
+        for key, value in layer.state_dict().items():
+            if not torch.isfinite(value).all():
+                worst = value[~torch.isfinite(value)].flatten()[0].item()
+                raise ModelError(f"layer {name!r}: {key} must be finite, but holds {worst}; train anew, with a "
+                                 "smaller learning rate if it diverged")
+        if isinstance(layer, BatchNorm) and (layer.running_var < 0).any():
+            raise ModelError(f"layer {name!r}: running_var must not be negative, but holds "
+                             f"{layer.running_var.min().item():g}; train anew")
+
+
+def _check_contract(content, layers):
+    shape, labels, classes = content["input"]["shape"], content["labels"], layers[-1][1].outputs
+    if torch.Size(shape).numel() != layers[0][1].pixels:
+        raise ModelError(f"an image of shape {tuple(shape)} must have the {layers[0][1].pixels} pixels that layer "
+                         f"{layers[0][0]!r} takes, not {torch.Size(shape).numel()}")
+    if len(labels) != classes:
+        raise ModelError(f"{classes} classes need as many labels, not {len(labels)}")
+
+
+def _short(error):
+    if isinstance(error, KeyError):
+        return f"{error.args[0]!r} is missing"
+    return " ".join(str(error).split())[:120] or type(error).__name__

@@ -1,0 +1,223 @@
+"""Data sets as raw uint8 images, without torch.
+
+`digits` ships in scikit-learn and needs no download. MNIST and Fashion-MNIST are read from their official IDX files:
+from a folder (`folder`, or the environment variable ``SBGEN_DATA``) that holds ``mnist/`` and ``fashion-mnist/``, or
+else from a cache that is filled from the public mirrors.
+"""
+
+import gzip
+import hashlib
+import os
+import struct
+import urllib.error
+import urllib.request
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+
+__all__ = ["DATASETS", "Dataset", "cache", "load", "read_idx", "split"]
+
+#: Files in the order train images, train labels, test images, test labels.
+_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """What a data set is: the shape and greatest pixel of an image, its labels and, if it is downloaded, from where.
+
+    `md5` has the digests of the four gzipped files, in the order of `_FILES`.
+    """
+
+    image_shape: tuple
+    greatest: int
+    labels: tuple
+    mirrors: tuple = ()
+    md5: tuple = ()
+
+
+_DIGITS = tuple("0123456789")
+
+DATASETS = {
+    "digits": Dataset(image_shape=(8, 8), greatest=16, labels=_DIGITS),
+    "mnist": Dataset(
+        image_shape=(28, 28), greatest=255, labels=_DIGITS,
+        mirrors=("https://ossci-datasets.s3.amazonaws.com/mnist/",
+                 "https://storage.googleapis.com/cvdf-datasets/mnist/"),
+        md5=("f68b3c2dcbeaaa9fbdd348bbdeb94873", "d53e105ee54ea40749a09fcbcd1e9432",
+             "9fb629c4189551a2d022fa330f9573f3", "ec29112dd5afa0611ce80d1b7f02629c")),
+    "fashion-mnist": Dataset(
+        image_shape=(28, 28), greatest=255,
+        labels=("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
+                "Ankle boot"),
+        mirrors=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
+        md5=("8d4fb7e6c68d591d4c3dfef9ec88bf0d", "25c81989df183df01b3e8a0aad5dffbe",
+             "bef4ecab320f06d8554ea6380940ec79", "bb300cfdad3c16e7a12a480ee83cd310")),
+}
+
+
+def load(dataset, folder=None):
+    """A data set's training and test part.
+
+    Parameters
+    ----------
+    dataset : str
+        One of `DATASETS`.
+    folder : path or None
+        Folder that holds ``mnist/`` or ``fashion-mnist/``, gzipped or not; None is ``SBGEN_DATA`` or the cache.
+
+    Returns
+    -------
+    train_images, train_labels, test_images, test_labels
+        Images are uint8 of shape (N, height, width), labels int64 of shape (N,).
+
+    Raises
+    ------
+    DataError
+        Unknown data set; a file that is missing, truncated or not what its name says; no mirror that answers.
+    """
+    if dataset not in DATASETS:
+        raise DataError(f"the data set must be one of {', '.join(DATASETS)}, not {dataset!r}")
+    if dataset == "digits":
+        return _digits()
+    about = DATASETS[dataset]
+    folder = folder or os.environ.get("SBGEN_DATA")
+    if folder:
+        paths = [_find(Path(folder) / dataset, file) for file in _FILES]
+    else:
+        paths = [_fetch(cache("data") / dataset, f"{file}.gz", mirrors=about.mirrors, md5=md5)
+                 for file, md5 in zip(_FILES, about.md5, strict=True)]
+    parts = []
+    for images_path, labels_path in (paths[:2], paths[2:]):
+        images = read_idx(images_path, shape=(None, *about.image_shape))
+        labels = read_idx(labels_path, shape=(len(images),)).astype(np.int64)
+        if labels.size and labels.max() >= len(about.labels):
+            raise DataError(f"{labels_path}: labels must be less than {len(about.labels)}, not {labels.max()}; "
+                            "fetch the file anew")
+        parts += [images, labels]
+    return tuple(parts)
+
+
+def split(labels, *, part, seed):
+    """Indices of a stratified split: (rest, held out), each in increasing order.
+
+    Of every class the same `part` (0 ... 1) is held out, rounded to whole images, chosen by `seed` alone.
+    """
+    random = np.random.default_rng(seed)
+    held = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        held[random.permutation(members)[:round(part * len(members))]] = True
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def _digits():
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise DataError("the digits data set needs scikit-learn, which is not installed; "
+                        "try `pip install scikit-learn`") from error
+    images, labels = load_digits(return_X_y=True)
+    images, labels = images.astype(np.uint8).reshape(-1, 8, 8), labels.astype(np.int64)
+    rest, held = split(labels, part=0.2, seed=0)  # part of the data set's definition here, so never varied
+    return images[rest], labels[rest], images[held], labels[held]
+
+
+def read_idx(path, *, shape):
+    """An IDX file of unsigned bytes, gzipped when its name ends in ``.gz``.
+
+    Parameters
+    ----------
+    path : path
+    shape : tuple of int or None
+        What the file must hold; None is any size.
+
+    Raises
+    ------
+    DataError
+        Whatever else the file is; at most the bytes that its header promises are read.
+    """
+    remedy = "fetch the file anew"
+    try:
+        with (gzip.open if Path(path).suffix == ".gz" else open)(path, "rb") as file:
+            header = file.read(4 + 4 * len(shape))
+            if len(header) < 4 + 4 * len(shape):
+                raise DataError(f"{path}: an IDX header must have {4 + 4 * len(shape)} bytes, not {len(header)}; {remedy}")
+            magic, *sizes = struct.unpack(f">{1 + len(shape)}I", header)
+            if magic != 0x0800 + len(shape):
+                raise DataError(f"{path}: an IDX file of bytes in {len(shape)} dimensions must begin with "
+                                f"0x{0x0800 + len(shape):08x}, not 0x{magic:08x}; {remedy}")
+            if any(want is not None and got != want for got, want in zip(sizes, shape, strict=True)):
+                raise DataError(f"{path}: must hold {_shape(shape)} bytes, not {_shape(sizes)}; {remedy}")
+            size = int(np.prod([int(n) for n in sizes], dtype=object))
+            if size > 2**30:
+                raise DataError(f"{path}: must hold less than 1 GiB, its header promises {size} bytes; {remedy}")
+            data = file.read(size + 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: must be a whole gzip file, but {error}; {remedy}") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(data) != size:
+        raise DataError(f"{path}: must hold {size} bytes after its header, but holds "
+                        f"{'more' if len(data) > size else len(data)}; {remedy}")
+    return np.frombuffer(data, np.uint8).reshape(sizes)
+
+
+def _shape(sizes):
+    return " x ".join("any" if size is None else str(size) for size in sizes)
+
+
+def _find(folder, file):
+    for path in (folder / f"{file}.gz", folder / file):
+        if path.is_file():
+            return path
+    raise DataError(f"{folder} must hold {file}.gz (or {file}), but does not; give another folder with --data or "
+                    "SBGEN_DATA, or none for a download")
+
+
+def cache(part):
+    """The folder that keeps downloads ("data") or trained teachers ("teachers") for later runs."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sbgen" / part
+
+
+def _md5(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def _fetch(folder, file, *, mirrors, md5):
+    """The path of a cached file, downloaded first unless it is there already with the right digest."""
+    path = folder / file
+    if path.is_file() and _md5(path) == md5:
+        return path
+    failures = []
+    for mirror in mirrors:
+        part = path.with_name(f"{file}.{os.getpid()}.part")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _download(mirror + file, part)
+            if _md5(part) == md5:
+                os.replace(part, path)
+                return path
+            failures.append(f"{mirror} sent a file with MD5 {_md5(part)} instead of {md5}")
+        except (urllib.error.URLError, OSError) as error:
+            failures.append(f"{mirror}: {getattr(error, 'reason', None) or error}")
+        finally:
+            part.unlink(missing_ok=True)
+    raise DataError(f"{file} must come from a mirror, but {'; '.join(failures)}; try again, or give a folder that has "
+                    f"{folder.name}/{file} with --data or SBGEN_DATA")
+
+
+def _download(url, path):
+    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+    with (urllib.request.urlopen(url, timeout=30) as response, open(path, "wb") as out,
+          Progress("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn()) as progress):
+        length = response.headers.get("Content-Length")
+        task = progress.add_task(url.rsplit("/", 1)[-1], total=int(length) if length else None)
+        while block := response.read(1 << 16):
+            out.write(block)
+            progress.advance(task, len(block))

@@ -1,0 +1,90 @@
+"""A float teacher on the same binarized pixels, and the loss that follows it."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .augment import Shifted
+from .layers import Binarize
+
+__all__ = ["loss", "teacher_logits"]
+
+
+def loss(logits, labels, teacher=None, *, weight=0.0, temperature=1.0):
+    """Cross entropy with the labels, and with a teacher's softened answers (Hinton et al., arXiv 1503.02531).
+
+    Parameters
+    ----------
+    logits, teacher : float tensor, shape (N, classes)
+    labels : integer tensor, shape (N,)
+    weight : float, 0 ... 1
+        Part of the teacher.
+    temperature : float
+    """
+    hard = F.cross_entropy(logits, labels)
+    if teacher is None or not weight:
+        return hard
+    soft = F.kl_div(F.log_softmax(logits / temperature, 1), F.log_softmax(teacher / temperature, 1),
+                    reduction="batchmean", log_target=True)
+    return (1 - weight) * hard + weight * temperature**2 * soft
+
+
+def teacher_logits(images, labels, *, thresholds, classes, width, epochs, shift, seed, cache, progress=None):
+    """What a float network, trained here, says about every image moved every way.
+
+    The teacher is a multilayer perceptron of two hidden layers of `width` with ReLU, batch norm and dropout, trained
+    on exactly the images given, so it knows nothing of the validation or test part. It depends on its arguments alone
+    and is kept in `cache` (a folder) for other runs.
+
+    Returns
+    -------
+    float32 tensor, shape (ways, N, classes)
+    """
+    key = hashlib.sha256(json.dumps([2, torch.__version__, width, epochs, shift, seed, classes,
+                                     torch.as_tensor(thresholds).tolist()]).encode())
+    key.update(images.numpy().tobytes() + labels.numpy().tobytes())
+    path = Path(cache) / f"teacher-{key.hexdigest()[:16]}.pt"
+    if path.is_file():
+        return torch.load(path, weights_only=True)
+
+    generator = torch.Generator().manual_seed(seed)
+    shifted = Shifted(images, shift=shift)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        pixels = images[0].numel()
+        binarize = Binarize(pixels, thresholds)
+        model = nn.Sequential(
+            binarize, nn.Linear(binarize.outputs, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(0.2),
+            nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(0.2), nn.Linear(width, classes))
+        optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01, fused=True)
+        batches = -(-len(images) // 256)
+        cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * batches)
+        for epoch in range(epochs):
+            for index in torch.randperm(len(images), generator=generator).chunk(batches):
+                optimizer.zero_grad()
+                value = F.cross_entropy(model(shifted(index, shifted.draw(len(index), generator=generator))),
+                                        labels[index])
+                value.backward()
+                optimizer.step()
+                cosine.step()
+            if progress:
+                progress(epoch + 1, epochs)
+    model.eval()
+    with torch.no_grad():
+        logits = torch.stack([
+            torch.cat([model(shifted(index, torch.full_like(index, way)))
+                       for index in torch.arange(len(images)).split(4096)])
+            for way in range(shifted.ways)])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        torch.save(logits, part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return logits

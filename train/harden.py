@@ -1,0 +1,187 @@
+"""Hardening: the explicit step from a sharpened network to one that computes on -1 and +1 only, with its report."""
+
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+
+from .layers import BatchNorm, BinaryActivation, BinaryLinear, Scores, hardened, hardened_layers
+from .loop import accuracy
+
+__all__ = ["NEAR", "UNSATURATED", "HardeningReport", "LayerSoftness", "harden", "softness"]
+
+#: A value counts as unsaturated when its soft form is further than this from -1 and +1.
+UNSATURATED = 0.1
+
+#: An activation counts as near its threshold when its batch norm output is within this of 0.
+NEAR = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerSoftness:
+    """How far one layer's soft values are from sign, also where a hard tail no longer computes them.
+
+    All but `near` are 0 for methods whose forward pass always is sign.
+
+    Parameters
+    ----------
+    layer : str
+    kind : str
+        "weights" or "activations".
+    mean, greatest : float, 0 ... 1
+        Of ``1 - |tanh(nu x)|``.
+    unsaturated : float, 0 ... 1
+        Part of the values with a distance greater than `UNSATURATED`.
+    near : float, 0 ... 1
+        Part of the activations within `NEAR` of their threshold; 0 for weights.
+    """
+
+    layer: str
+    kind: str
+    mean: float
+    greatest: float
+    unsaturated: float
+    near: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class HardeningReport:
+    """What hardening found and did.
+
+    Parameters
+    ----------
+    layers : tuple of `LayerSoftness`
+    before, after : float, 0 ... 1
+        Validation accuracy of the soft network and of the hardened one as it is now.
+    kept_statistics, estimated_statistics : float, 0 ... 1
+        Hardened validation accuracy with the batch-norm statistics of training and with those of the hard network.
+    statistics : str
+        Which of the two was taken: "kept" or "estimated".
+    """
+
+    layers: tuple
+    before: float
+    after: float
+    kept_statistics: float
+    estimated_statistics: float
+    statistics: str
+
+    def lines(self):
+        """The report as lines of text for a terminal."""
+        lines = [f"{'layer':<12} {'kind':<12} {'mean':>9} {'greatest':>9} {'unsaturated':>11} {'near':>8}"]
+        lines += [f"{layer.layer:<12} {layer.kind:<12} {layer.mean:9.2e} {layer.greatest:9.2e} "
+                  f"{layer.unsaturated:11.2%} {layer.near:8.3%}" for layer in self.layers]
+        lines.append(f"validation accuracy: {self.before:.2%} before, {self.after:.2%} after; batch-norm statistics of "
+                     f"training {self.kept_statistics:.2%}, of the hard network {self.estimated_statistics:.2%}: "
+                     f"{self.statistics}")
+        return lines
+
+
+def softness(model, images):
+    """How far the weights and activations of `model` are from sign on `images`, as a list of `LayerSoftness`."""
+    found = {}
+
+    def describe(name, kind, soft, near=0.0):
+        distance = 1 - soft.detach().abs()
+        found[name] = LayerSoftness(
+            layer=name, kind=kind, mean=distance.mean().item(), greatest=distance.max().item(),
+            unsaturated=(distance > UNSATURATED).float().mean().item(), near=near)
+
+    hooks = []
+    for name, layer in hardened_layers(model):
+        if isinstance(layer, BinaryLinear):
+            describe(name, "weights", layer.binarizer.soft(layer.weight))
+        elif isinstance(layer, BinaryActivation):
+            found[name] = None  # keeps the order of the layers
+            hooks.append(layer.register_forward_hook(
+                lambda layer, i, o, name=name: describe(
+                    name, "activations", layer.binarizer.soft(i[0]), (i[0].abs() < NEAR).float().mean().item())))
+    training = model.training
+    try:
+        with torch.no_grad():
+            model.eval()(images)
+    finally:
+        model.train(training)
+        for hook in hooks:
+            hook.remove()
+    return [layer for layer in found.values() if layer is not None]
+
+
+def harden(model, images, *, validation, batch=1000):
+    """Hardens `model` in place, for good, and reports what that cost.
+
+    Weights become -1 or +1, score offsets the even numbers whose halves the integer network adds, and every layer
+    computes hardened from now on. Batch-norm statistics are estimated anew with the hard network too, and whichever
+    statistics do better on the validation images are taken, on a draw those of training.
+
+    Parameters
+    ----------
+    model : nn.Module
+        As trained, composed of the layers of `sbgen.train.layers`.
+    images : uint8 tensor, shape (N, ...)
+        Training images, for the statistics.
+    validation : (images, labels)
+    batch : int
+        Images in one step of the estimation.
+
+    Returns
+    -------
+    HardeningReport
+    """
+    layers = tuple(softness(model, validation[0]))
+    before = accuracy(model, *validation)
+    norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
+    with hardened(model):
+        kept_accuracy = accuracy(model, *validation)
+    kept = [deepcopy(norm.state_dict()) for norm in norms]
+    _estimate(model, norms, images, batch)
+    with hardened(model):
+        estimated_accuracy = accuracy(model, *validation)
+    estimated = estimated_accuracy > kept_accuracy
+    if not estimated:
+        for norm, state in zip(norms, kept, strict=True):
+            norm.load_state_dict(state)
+    with torch.no_grad():
+        for _, layer in hardened_layers(model):
+            if isinstance(layer, BinaryLinear):
+                layer.weight.copy_(torch.where(layer.weight >= 0, 1.0, -1.0))
+            if isinstance(layer, Scores):
+                layer.offset.copy_(2 * layer.integer_offsets())
+            layer.hardened = True
+    model.eval()
+    return HardeningReport(
+        layers=layers, before=before, after=accuracy(model, *validation), kept_statistics=kept_accuracy,
+        estimated_statistics=estimated_accuracy, statistics="estimated" if estimated else "kept")
+
+
+@contextmanager
+def _hard_forward(model):
+    # Not `hardened`: the batch norms must compute as in training, to gather their statistics.
+    changed = [layer for _, layer in hardened_layers(model) if not isinstance(layer, BatchNorm) and not layer.hardened]
+    for layer in changed:
+        layer.hardened = True
+    try:
+        yield
+    finally:
+        for layer in changed:
+            layer.hardened = False
+
+
+def _estimate(model, norms, images, batch):
+    """Sets the batch-norm statistics to the mean over batches of what the hard network gives them."""
+    momenta = [norm.momentum for norm in norms]
+    training = [(module, module.training) for module in model.modules()]
+    model.eval()  # no dropout; only the batch norms are to learn
+    for norm in norms:
+        norm.train()
+        norm.reset_running_stats()
+        norm.momentum = None
+    with _hard_forward(model), torch.no_grad():
+        for part in images.split(batch):
+            if len(part) > 1:
+                model(part)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    for module, mode in training:
+        module.training = mode

@@ -1,0 +1,178 @@
+"""The training loop: a function of the model, the images, the settings and the seed, that survives being killed."""
+
+import io
+import math
+import os
+import pickle
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from ..errors import ModelError
+from . import distill
+from .augment import Shifted
+from .layers import BinaryLinear, hardened
+from .settings import Settings
+
+__all__ = ["Epoch", "accuracy", "classify", "train"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """What one epoch came to.
+
+    Parameters
+    ----------
+    epoch : int
+        0 is the first.
+    nu : float
+        Greatest sharpness of any layer.
+    loss : float
+        Mean over the training images.
+    soft, hard : float, 0 ... 1
+        Accuracy on the validation images as trained and hardened.
+    """
+
+    epoch: int
+    nu: float
+    loss: float
+    soft: float
+    hard: float
+
+
+def classify(model, images, *, batch=2000):
+    """The class (N,) that `model` gives each image, the first greatest score, in evaluation mode."""
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        classes = torch.cat([model(part).argmax(1) for part in images.split(batch)])
+    model.train(training)
+    return classes
+
+
+def accuracy(model, images, labels):
+    """Part of the images, 0 ... 1, that `model` classifies as labelled."""
+    return (classify(model, images) == labels).double().mean().item()
+
+
+def train(model, images, labels, *, validation, settings: Settings, seed, teacher=None, state=None, resume=False,
+          progress=None):
+    """Trains `model` in place.
+
+    Parameters
+    ----------
+    model : nn.Module
+        uint8 images to logits.
+    images, labels : uint8 tensor (N, height, width), int64 tensor (N,)
+    validation : (images, labels)
+        Only looked at, epoch by epoch; nothing is chosen by it here.
+    settings : `Settings`
+    seed : int
+        Of the order, the shifts and whatever else is random; the model comes initialised.
+    teacher : float tensor, shape (ways, N, classes), or None
+        From `distill.teacher_logits`, with the same shift.
+    state : path or None
+        Where to keep, after each epoch, all that is needed to go on; removed by the caller when it is done.
+    resume : bool
+        Whether to go on from `state` where it exists. The end is the same, bit for bit, as without the break.
+    progress : callable or None
+        Called with each `Epoch`, the resumed ones included.
+
+    Returns
+    -------
+    list of `Epoch`
+
+    Raises
+    ------
+    ModelError
+        The state is damaged or belongs to a run with other settings, or the loss is no longer finite.
+    """
+    schedule = settings.schedule()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=0.0, fused=True)
+    weights = [layer.weight for layer in model.modules() if isinstance(layer, BinaryLinear)]
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    shifted = Shifted(images, shift=settings.shift)
+    batches = -(-len(images) // settings.batch)
+    identity = {"settings": settings.primitives(), "seed": seed, "images": len(images)}
+    epochs = []
+
+    if resume and state is not None and Path(state).exists():
+        epochs = _restore(state, identity, model, optimizer, generator)
+        for epoch in epochs:
+            if progress:
+                progress(epoch)
+
+    for number in range(len(epochs), settings.epochs):
+        schedule.apply(model, epoch=number, epochs=settings.epochs)
+        model.train()
+        total = torch.zeros((), dtype=torch.float64)
+        for at, index in enumerate(torch.randperm(len(images), generator=generator).chunk(batches)):
+            done = (number * batches + at) / (settings.epochs * batches)
+            optimizer.param_groups[0]["lr"] = (
+                settings.lr_end + (settings.lr - settings.lr_end) * (1 + math.cos(math.pi * done)) / 2)
+            way = shifted.draw(len(index), generator=generator)
+            optimizer.zero_grad()
+            value = distill.loss(model(shifted(index, way)), labels[index],
+                                 None if teacher is None else teacher[way, index],
+                                 weight=settings.distill, temperature=settings.temperature)
+            value.backward()
+            optimizer.step()
+            with torch.no_grad():
+                for weight in weights:
+                    weight.clamp_(-1, 1)
+            total += value.detach() * len(index)
+        mean = total.item() / len(images)
+        if not math.isfinite(mean):
+            raise ModelError(f"the loss must be finite, but is {mean} in epoch {number + 1}; try a smaller --lr")
+        soft = accuracy(model, *validation)
+        with hardened(model):
+            hard = accuracy(model, *validation)
+        nu = max((layer.binarizer.nu for layer in model.modules() if isinstance(layer, BinaryLinear)), default=1.0)
+        epochs.append(Epoch(epoch=number, nu=nu, loss=mean, soft=soft, hard=hard))
+        if state is not None:
+            _keep(state, identity, model, optimizer, generator, epochs)
+        if progress:
+            progress(epochs[-1])
+    schedule.apply(model, epoch=settings.epochs - 1, epochs=settings.epochs)
+    return epochs
+
+
+def _keep(path, identity, model, optimizer, generator, epochs):
+    buffer = io.BytesIO()
+    torch.save({"format": "sbgen-training", "identity": identity, "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(), "order": generator.get_state(),
+                "random": torch.get_rng_state(), "epochs": [asdict(epoch) for epoch in epochs]}, buffer)
+    part = Path(path).with_name(f"{Path(path).name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(buffer.getbuffer())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _restore(path, identity, model, optimizer, generator):
+    try:
+        kept = torch.load(path, weights_only=True)
+        found = kept["identity"]
+        if kept["format"] != "sbgen-training":
+            raise KeyError("format")
+    except (pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: must be the state of an interrupted training, but cannot be read; "
+                         "remove it to begin anew") from error
+    if found != identity:
+        now, then = (dict(about, **about["settings"]) for about in (identity, found))
+        other = [f"{name} {then.get(name)} then, {now.get(name)} now"
+                 for name in now if name != "settings" and then.get(name) != now.get(name)]
+        raise ModelError(f"{path}: a resumed training must have the settings it began with, but has "
+                         f"{', '.join(other)}; give those, or remove the file to begin anew")
+    try:
+        model.load_state_dict(kept["model"])
+    except RuntimeError as error:
+        raise ModelError(f"{path}: belongs to another network; remove it to begin anew") from error
+    optimizer.load_state_dict(kept["optimizer"])
+    generator.set_state(kept["order"])
+    torch.set_rng_state(kept["random"])
+    return [Epoch(**epoch) for epoch in kept["epochs"]]
