@@ -11,16 +11,16 @@ same ones and agree in every cycle.
 """
 
 import re
-import subprocess
+import sys
 import tempfile
-import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from amaranth.utils import bits_for
 
+from .. import tools
 from ..errors import ToolError
-from .ir import Network
 from .reference import check_images
 
 __all__ = ["SIMULATORS", "Simulation", "Simulator", "simulate"]
@@ -32,10 +32,16 @@ SIMULATORS = ("icarus", "verilator")
 # driven just behind it, so there are no races in either simulator.
 TESTBENCH = """\
 `timescale 1ns/1ps
+`ifdef VERILATOR
+module testbench(input clk);
+`else
 module testbench;
-  parameter LANES = 1, SCORE = 1, LABEL = 1;
+  reg clk = 0;
+  always #5 clk = ~clk;
+`endif
+  localparam LANES = `LANES, SCORE = `SCORE, LABEL = `LABEL;
 
-  reg clk = 0, rst = 1;
+  reg rst = 1;
   reg [8*LANES-1:0] i_payload = 0;
   reg i_valid = 0, o_ready = 0;
   wire i_ready, o_valid;
@@ -43,7 +49,6 @@ module testbench;
   top dut(.clk(clk), .rst(rst),
           .i__payload(i_payload), .i__valid(i_valid), .i__ready(i_ready),
           .o__payload(o_payload), .o__valid(o_valid), .o__ready(o_ready));
-  always #5 clk = ~clk;
 
   wire signed [SCORE-1:0] score = o_payload[SCORE-1:0];
   wire [LABEL-1:0] label = o_payload[SCORE+LABEL-1:SCORE];
@@ -136,6 +141,24 @@ module testbench;
 endmodule
 """
 
+# The clock, for Verilator: with it out of the Verilog there is no scheduling of delays, which would take a newer C++.
+MAIN = """\
+#include "Vtestbench.h"
+#include "verilated.h"
+
+int main(int argc, char** argv) {
+  VerilatedContext context;
+  context.commandArgs(argc, argv);
+  Vtestbench testbench{&context};
+  while (!context.gotFinish()) {
+    testbench.clk = !testbench.clk;
+    testbench.eval();
+    context.timeInc(1);
+  }
+  testbench.final();
+}
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Simulation:
@@ -184,9 +207,7 @@ class Simulator:
     simulator : str
         One of `SIMULATORS`.
     folder : path
-        Where to build; kept.
-    timeout : float
-        Seconds for the compilation.
+        Where to build; made when it is not there, and kept.
 
     Raises
     ------
@@ -194,7 +215,7 @@ class Simulator:
         When the simulator is missing or refuses the Verilog.
     """
 
-    def __init__(self, verilog_text, network: Network, *, lanes, simulator, folder, timeout=600):
+    def __init__(self, verilog_text, network, *, lanes, simulator, folder):
         if simulator not in SIMULATORS:
             raise ValueError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
         self._network = network
@@ -203,25 +224,27 @@ class Simulator:
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "top.v").write_text(verilog_text)
         (self._folder / "testbench.v").write_text(TESTBENCH)
-        label = max(1, (network.classes - 1).bit_length())
-        score = _port_width(verilog_text, "o__payload") - label - 1
-        parameters = {"LANES": lanes, "SCORE": score, "LABEL": label}
-        build = _icarus if simulator == "icarus" else _verilator
-        self._command, self.name = build(self._folder, parameters, timeout)
+        label = bits_for(network.classes - 1)
+        macros = {"LANES": lanes, "SCORE": _port_width(verilog_text, "o__payload") - label - 1, "LABEL": label}
+        build = {"icarus": _icarus, "verilator": _verilator}[simulator]
+        self._program, self._name = build(self._folder, macros)
 
-    def run(self, images, *, stall=None, progress=None, timeout=3600):
-        """Images through the design.
+    @property
+    def name(self):
+        """Name and version of the simulator."""
+        return self._name
+
+    def run(self, images, *, stall=None, progress=None):
+        """Images through the design, one behind the other.
 
         Parameters
         ----------
-        images : uint8 array, shape (N, *image_shape) or (N, pixels)
+        images : uint8 array, shape (N, *image_shape) or (N, pixels), N at least 1
         stall : int or None
-            None: the source always offers and the sink always takes. Otherwise a seed, not 0, from which both sides
-            stall at random.
+            None: the source always offers and the sink always takes. Otherwise a seed, 1 ... 2**31 - 1, from which both
+            sides stall at random.
         progress : callable or None
-            Called with (images done, images) about a hundred times.
-        timeout : float
-            Seconds, a last resort: the testbench itself ends when nothing moves.
+            Called with (images done, images) some hundred times.
 
         Returns
         -------
@@ -243,36 +266,24 @@ class Simulator:
         beats[:, :network.pixels] = images
         # $fread fills a register from its most significant byte on; lane 0 is the least significant.
         beats.reshape(-1, self._lanes)[:, ::-1].tofile(self._folder / "beats.bin")
-        # Weights read one by one by every layer in turn, each with the slowest stalls, take less than this.
-        patience = 1000 + 64 * (network.pixels + sum(layer.inputs * layer.outputs for layer in network.layers[1:]))
-        settings = {"images": len(images), "image_beats": image_beats, "classes": network.classes,
-                    "stall": stall or 0, "patience": patience, "step": -(-len(images) // 100)}
-        self._execute([f"+{name}={value}" for name, value in settings.items()], len(images), progress, timeout)
-        return self._result(len(images))
+        settings = {
+            "images": len(images), "image_beats": image_beats, "classes": network.classes, "stall": stall or 0,
+            # All weights read one by one, and stalls: nothing that works stands still for longer.
+            "patience": 1000 + 64 * (network.pixels + network.weight_bits),
+            "step": -(-len(images) // 100),
+        }
 
-    def _execute(self, settings, images, progress, timeout):
-        ended = None
-        process = subprocess.Popen([*self._command, *settings], cwd=self._folder, text=True, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        killer = threading.Timer(timeout, process.kill)
-        killer.start()
-        try:
-            for line in process.stdout:
-                if line.strip().isdigit():
-                    if progress is not None:
-                        progress(int(line), images)
-                elif line.startswith(("done", "error: ")):
-                    ended = line.strip()
-        finally:
-            killer.cancel()
-            process.kill()
-            process.stdout.close()
-            process.wait()
-        if ended != "done":
-            raise ToolError(f"the simulation in {self.name} must end with all of its {images} images, but it "
-                            + (f"found: {ended.removeprefix('error: ')}" if ended else
-                               f"ended early with the status {process.returncode} (limit {timeout:g} s)")
-                            + "; this is a defect of the design, please report it with its network")
+        def on_line(line):
+            if progress is not None and line.isdigit():
+                progress(int(line), len(images))
+
+        said = tools.run(self._program, [f"+{name}={value}" for name, value in settings.items()],
+                         cwd=self._folder, log=self._folder / "run.log", on_line=on_line)
+        if "error: " in said:
+            raise ToolError(f"the design must take and give all of its {len(images)} images, but {self.name} found: "
+                            + said[said.index("error: ") + 7:].splitlines()[0]
+                            + "; this is a defect of sbgen, please report it with the network and its foldings")
+        return self._result(len(images))
 
     def _result(self, images):
         classes = self._network.classes
@@ -288,34 +299,85 @@ class Simulator:
                           simulator=self.name)
 
 
+def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=None, progress=None, keep=None):
+    """Images through the emitted Verilog, once.
+
+    Parameters
+    ----------
+    verilog_text : str
+        As `verilog.convert` gives it, with the module ``top``.
+    network : Network
+    images : uint8 array, shape (N, *image_shape) or (N, pixels), N at least 1
+    lanes : int
+        Pixels in a beat, as in `Core.lanes`.
+    simulator : str
+        One of `SIMULATORS`, or ``"auto"``: Icarus while the work is small or there is nothing else, else Verilator.
+    stall : int or None
+        As in `Simulator.run`.
+    progress : callable or None
+        As in `Simulator.run`.
+    keep : path or None
+        A folder for the testbench, its inputs, outputs and logs; None is a temporary one.
+
+    Returns
+    -------
+    Simulation
+
+    Raises
+    ------
+    ToolError
+        No simulator is found, or the design is wrong in a way that no score tells.
+    """
+    if simulator == "auto":
+        simulator = _choose(len(images) * network.weight_bits)
+    with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
+        built = Simulator(verilog_text, network, lanes=lanes, simulator=simulator, folder=keep or folder)
+        return built.run(images, stall=stall, progress=progress)
+
+
+# Icarus counts some 300,000 weights a second whatever the folding, Verilator 300 million after some 12 s of compilation.
+_ICARUS_WEIGHTS = 4_000_000
+
+
+def _choose(weights):
+    found, errors = [], []
+    for simulator, program in ("icarus", "iverilog"), ("verilator", "verilator"):
+        try:
+            tools.find(program)
+            found.append(simulator)
+        except ToolError as error:
+            errors.append(str(error))
+    if not found:
+        raise ToolError("a simulator of Verilog is needed; " + "; ".join(errors))
+    return found[-1] if weights > _ICARUS_WEIGHTS else found[0]
+
+
 def _port_width(verilog_text, port):
-    found = re.search(rf"^\s*(?:input|output)\s+(?:wire\s+|reg\s+)?(?:\[(\d+):0\]\s*)?{port}\s*[;,]", verilog_text, re.M)
-    if found is None:
-        raise ValueError(f"the Verilog must have a port {port}")
+    found = re.search(rf"^\s*output (?:wire |reg )?(?:\[(\d+):0\] )?{port}\s*[;,]", verilog_text, re.MULTILINE)
     return int(found[1] or 0) + 1
 
 
-def _icarus(folder, parameters, timeout):
-    import shutil
-    command = [shutil.which("iverilog"), "-g2005", "-o", "testbench.vvp", "-s", "testbench",
-               *(f"-Ptestbench.{name}={value}" for name, value in parameters.items()), "testbench.v", "top.v"]
-    _tool(command, folder, timeout)
-    return [shutil.which("vvp"), "-n", "testbench.vvp"], "Icarus"
+def _icarus(folder, macros):
+    compiler, runner = tools.find("iverilog"), tools.find("vvp")
+    tools.run(compiler, ["-g2005", "-s", "testbench", "-o", "testbench.vvp", *_defines(macros), "testbench.v", "top.v"],
+              cwd=folder, log=folder / "build.log")
+    # -n: a testbench that stops must end, not ask.
+    return replace(runner, argv=(*runner.argv, "-n", "testbench.vvp")), f"Icarus Verilog {compiler.version}"
 
 
-FLAGS = ["-O3"]
-MAKE = []
-def _verilator(folder, parameters, timeout):
-    import os, verilator, sys
-    root = os.path.dirname(verilator.__file__)
-    os.environ["VERILATOR_ROOT"] = root
-    command = [root + "/bin/verilator", "--binary", "--timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--top-module", "testbench", "-Mdir", "obj", "-o", "testbench", *FLAGS,
-               *(f"-G{name}={value}" for name, value in parameters.items()), "testbench.v", "top.v"]
-    _tool(command, folder, timeout)
-    return [str(folder / "obj" / "testbench")], "Verilator"
+def _verilator(folder, macros):
+    compiler = tools.find("verilator")
+    (folder / "main.cpp").write_text(MAIN)
+    tools.run(compiler, [
+        "--cc", "--exe", "--build", "-j", "0", "--no-timing", "-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style",
+        # The runtime library is compiled as well and hardly runs: its optimisation would only cost time.
+        "-MAKEFLAGS", f"OPT_FAST=-O2 OPT_SLOW=-O0 OPT_GLOBAL=-O0 PYTHON3={sys.executable}",
+        "--top-module", "testbench", "-Mdir", "obj", "-o", "testbench", *_defines(macros),
+        "testbench.v", "top.v", "main.cpp"], cwd=folder, log=folder / "build.log")
+    program = tools.Tool(name="testbench", argv=(str((folder / "obj" / "testbench").absolute()),),
+                         version=compiler.version, origin="build")
+    return program, f"Verilator {compiler.version}"
 
 
-def _tool(command, folder, timeout):
-    done = subprocess.run(command, cwd=folder, timeout=timeout, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if done.returncode:
-        raise ToolError(done.stdout)
+def _defines(macros):
+    return [f"-D{name}={value}" for name, value in macros.items()]
