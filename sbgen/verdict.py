@@ -1,0 +1,69 @@
+"""Whether the emitted Verilog computes what the reference computes, score by score."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import SbgenError
+
+__all__ = ["MismatchError", "Verdict", "compare"]
+
+
+class MismatchError(SbgenError):
+    """The hardware does not compute what the network means; nothing that was built may be trusted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a simulation has shown; that all was equal, when it is there at all.
+
+    Parameters
+    ----------
+    simulator : str
+        Name and version.
+    images, scores : int
+        How many were compared.
+    classes : int array, shape (images,)
+        The class of each image, as the Verilog gave it.
+    """
+
+    simulator: str
+    images: int
+    scores: int
+    classes: np.ndarray
+
+
+def compare(simulation, scores, classes):
+    """The verdict on a simulation.
+
+    Parameters
+    ----------
+    simulation : Simulation
+        With `scores` (N, classes), `labels` (N,) and `simulator`.
+    scores : int array, shape (N, classes)
+        Of the reference.
+    classes : int array, shape (N,)
+        Of the reference.
+
+    Raises
+    ------
+    MismatchError
+        At the first score, or else class, that differs.
+    """
+    assert simulation.scores.shape == scores.shape and simulation.labels.shape == classes.shape
+    wrong = np.argwhere(simulation.scores != scores)
+    if len(wrong):
+        image, at = (int(n) for n in wrong[0])
+        raise MismatchError(
+            f"the Verilog must give the reference's scores, but image {image}, class {at} has "
+            f"{int(simulation.scores[image, at])} instead of {int(scores[image, at])} "
+            f"({len(wrong)} of {scores.size} scores differ, in {simulation.simulator}); nothing was written: this is a "
+            "defect of sbgen, please report it with the model file")
+    wrong = np.flatnonzero(simulation.labels != classes)
+    if len(wrong):
+        image = int(wrong[0])
+        raise MismatchError(
+            f"the Verilog must give the reference's classes, but image {image} has {int(simulation.labels[image])} "
+            f"instead of {int(classes[image])} although its scores are equal (in {simulation.simulator}); nothing was "
+            "written: this is a defect of sbgen, please report it with the model file")
+    return Verdict(simulator=simulation.simulator, images=len(scores), scores=scores.size, classes=simulation.labels)

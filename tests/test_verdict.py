@@ -1,0 +1,32 @@
+"""`sbgen.verdict`: equality that is really looked at."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from sbgen.verdict import MismatchError, compare
+
+SCORES = np.array([[3, 5, 5], [9, 0, 1]])
+CLASSES = np.array([1, 0])
+
+
+def simulation(**changes):
+    return SimpleNamespace(**{"scores": SCORES.copy(), "labels": CLASSES.copy(), "simulator": "a simulator"} | changes)
+
+
+def test_equal():
+    verdict = compare(simulation(), SCORES, CLASSES)
+    assert (verdict.images, verdict.scores, verdict.simulator) == (2, 6, "a simulator")
+
+
+def test_one_score_off_by_one_names_image_class_and_both_values():
+    wrong = SCORES.copy()
+    wrong[1, 2] += 1
+    with pytest.raises(MismatchError, match="image 1, class 2 has 2 instead of 1 .1 of 6 scores differ"):
+        compare(simulation(scores=wrong), SCORES, CLASSES)
+
+
+def test_scores_equal_but_the_class_is_the_second_maximum():
+    with pytest.raises(MismatchError, match="image 0 has 2 instead of 1 although its scores are equal"):
+        compare(simulation(labels=np.array([2, 0])), SCORES, CLASSES)
