@@ -4,7 +4,7 @@ import torch
 from torch import fx, nn
 
 from ..errors import ModelError
-from .layers import BatchNorm, BinaryActivation, BinaryLinear, Binarize, Scores
+from .layers import BatchNorm, Binarize, BinaryActivation, BinaryLinear, Scores
 
 __all__ = ["chain", "check"]
 

@@ -25,7 +25,7 @@ from torch import nn
 
 from ..errors import ModelError
 from .chain import chain, check
-from .layers import BatchNorm, BinaryActivation, BinaryLinear, Binarize, Scores, hardened_layers
+from .layers import BatchNorm, Binarize, BinaryActivation, BinaryLinear, Scores, hardened_layers
 
 __all__ = ["FORMAT", "GREATEST_LOSS", "GREATEST_UNSATURATED", "VERSION", "Checkpoint", "check_trust", "load", "save"]
 
@@ -231,7 +231,7 @@ def _rebuild(content):
         layer = _make(name, kind, about, mine)
         layers.append((name, layer))
     if set(state) - taken:
-        raise ModelError(f"the state must belong to the layers, but {sorted(set(state) - taken)[0]!r} does not")
+        raise ModelError(f"the state must belong to the layers, but {min(set(state) - taken)!r} does not")
     check(layers)
     _check_values(layers)
     return layers
@@ -256,7 +256,7 @@ def _make(name, kind, about, state):
                              f"{'but is missing' if found is None else f'not {found}'}")
     if set(state) - set(shapes):
         raise ModelError(f"layer {name!r}: must hold {', '.join(shapes) or 'nothing'}, but holds "
-                         f"{sorted(set(state) - set(shapes))[0]!r} too")
+                         f"{min(set(state) - set(shapes))!r} too")
     if kind == "binarize":
         try:
             return Binarize(about["pixels"], state["thresholds"].numpy())

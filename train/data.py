@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import os
 import struct
+import sys
 import urllib.error
 import urllib.request
 import zlib
@@ -212,12 +213,13 @@ def _fetch(folder, file, *, mirrors, md5):
 
 
 def _download(url, path):
-    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+    from ..console import Console
 
-    with (urllib.request.urlopen(url, timeout=30) as response, open(path, "wb") as out,
-          Progress("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn()) as progress):
-        length = response.headers.get("Content-Length")
-        task = progress.add_task(url.rsplit("/", 1)[-1], total=int(length) if length else None)
+    with (Console(file=sys.stderr).step(f"download {url.rsplit('/', 1)[-1]}") as step,
+          urllib.request.urlopen(url, timeout=30) as response, open(path, "wb") as out):
+        length = int(response.headers.get("Content-Length") or 0)
         while block := response.read(1 << 16):
             out.write(block)
-            progress.advance(task, len(block))
+            if length:
+                step.progress(out.tell(), length)
+        step.note(f"{out.tell() / 1e6:.1f} MB")

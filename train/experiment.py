@@ -9,7 +9,8 @@ from ..errors import DataError
 from . import checkpoint, data, distill
 from .harden import HardeningReport, harden
 from .loop import accuracy, train
-from .presets import PRESETS, network
+from .network import network
+from .presets import PRESETS
 
 __all__ = ["Result", "run"]
 

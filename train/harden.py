@@ -67,16 +67,6 @@ class HardeningReport:
     estimated_statistics: float
     statistics: str
 
-    def lines(self):
-        """The report as lines of text for a terminal."""
-        lines = [f"{'layer':<12} {'kind':<12} {'mean':>9} {'greatest':>9} {'unsaturated':>11} {'near':>8}"]
-        lines += [f"{layer.layer:<12} {layer.kind:<12} {layer.mean:9.2e} {layer.greatest:9.2e} "
-                  f"{layer.unsaturated:11.2%} {layer.near:8.3%}" for layer in self.layers]
-        lines.append(f"validation accuracy: {self.before:.2%} before, {self.after:.2%} after; batch-norm statistics of "
-                     f"training {self.kept_statistics:.2%}, of the hard network {self.estimated_statistics:.2%}: "
-                     f"{self.statistics}")
-        return lines
-
 
 def softness(model, images):
     """How far the weights and activations of `model` are from sign on `images`, as a list of `LayerSoftness`."""

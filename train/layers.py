@@ -18,7 +18,7 @@ from torch import nn
 from . import binarizers
 from .binarizers import sign
 
-__all__ = ["BatchNorm", "BinaryActivation", "BinaryLinear", "Binarize", "Scores", "hardened", "hardened_layers"]
+__all__ = ["BatchNorm", "Binarize", "BinaryActivation", "BinaryLinear", "Scores", "hardened", "hardened_layers"]
 
 
 class Binarize(nn.Module):
@@ -73,6 +73,7 @@ class BinaryLinear(nn.Module):
     """
 
     hardened = False
+    sharpens = "weights"
 
     def __init__(self, inputs, outputs, *, method="self-binarizing", slope_cap=None):
         super().__init__()
@@ -111,6 +112,7 @@ class BinaryActivation(nn.Module):
     """
 
     hardened = False
+    sharpens = "activations"
 
     def __init__(self, *, method="self-binarizing", slope_cap=None):
         super().__init__()

@@ -1,15 +1,10 @@
 """The named networks, each with the settings it is trained by unless told otherwise."""
 
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from torch import nn
-
-
-from .layers import BatchNorm, BinaryActivation, BinaryLinear, Binarize, Scores
 from .settings import Settings
 
-__all__ = ["PRESETS", "Preset", "for_method", "network"]
+__all__ = ["PRESETS", "Preset", "for_method"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,19 +48,3 @@ def for_method(settings, method):
         return replace(settings, method=method)
     nu = (1.0, 10.0) if method == "ede" else (1.0, 1.0)  # straight-through has no sharpness
     return replace(settings, method=method, slope_cap=None, hard_tail=0.0, nu_weights=nu, nu_activations=nu)
-
-
-def network(*, pixels, thresholds, widths, classes, method="self-binarizing", slope_cap=None):
-    """Binarize, then (linear, norm, active) for each of `widths`, then scores, as an `nn.Sequential`."""
-    how = {"method": method, "slope_cap": slope_cap}
-    layers = OrderedDict(binarize=Binarize(pixels, thresholds))
-    inputs = layers["binarize"].outputs
-    for number, outputs in enumerate(widths, 1):
-        layers[f"linear{number}"] = BinaryLinear(inputs, outputs, **how)
-        layers[f"norm{number}"] = BatchNorm(outputs)
-        layers[f"active{number}"] = BinaryActivation(**how)
-        inputs = outputs
-    layers["scores"] = Scores(inputs, classes, **how)
-    return nn.Sequential(layers)
-
-

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from .layers import BinaryActivation, BinaryLinear
+from .errors import SettingsError
 
 __all__ = ["Range", "Schedule"]
 
@@ -20,9 +20,9 @@ class Range:
 
     def __post_init__(self):
         if self.shape not in ("exponential", "linear"):
-            raise ValueError(f"the shape of a schedule must be exponential or linear, not {self.shape!r}")
+            raise SettingsError(f"the shape of a schedule must be exponential or linear, not {self.shape!r}")
         if not 0 < self.start < float("inf") or not 0 < self.end < float("inf"):
-            raise ValueError(f"nu must be finite and greater than 0, not {self.start} ... {self.end}")
+            raise SettingsError(f"nu must be finite and greater than 0, not {self.start} ... {self.end}")
 
     def nu(self, epoch, epochs):
         done = epoch / (epochs - 1) if epochs > 1 else 1.0
@@ -51,18 +51,20 @@ class Schedule:
 
     def __post_init__(self):
         if not 0 <= self.hard_tail <= 1:
-            raise ValueError(f"the hard tail must be in 0 ... 1 of the epochs, not {self.hard_tail}")
+            raise SettingsError(f"the hard tail must be in 0 ... 1 of the epochs, not {self.hard_tail}")
 
     def apply(self, model, *, epoch, epochs):
-        """Sets nu and the hard tail in every binarizer of `model`, for `epoch` in 0 ... epochs - 1."""
+        """Sets nu and the hard tail in every layer of `model` that `sharpens`, for `epoch` in 0 ... epochs - 1."""
         names = set()
         for name, layer in model.named_modules():
-            if not isinstance(layer, (BinaryActivation, BinaryLinear)):
+            what = getattr(layer, "sharpens", None)
+            if what is None:
                 continue
             names.add(name)
-            usual = self.weights if isinstance(layer, BinaryLinear) else self.activations
+            usual = {"weights": self.weights, "activations": self.activations}[what]
             layer.binarizer.nu = self.layers.get(name, usual).nu(epoch, epochs)
             if layer.method == "self-binarizing":
                 layer.binarizer.hard = epoch >= epochs * (1 - self.hard_tail)
         if set(self.layers) - names:
-            raise ValueError(f"the schedule names {sorted(set(self.layers) - names)}, the model has {sorted(names)}")
+            raise SettingsError(f"a sharpness range must be for one of the layers {', '.join(sorted(names))}, not "
+                                f"{min(set(self.layers) - names)!r}")

@@ -1,10 +1,15 @@
 """How a network is trained, apart from what it is."""
 
+import math
 from dataclasses import asdict, dataclass, field
 
+from .errors import SettingsError
 from .schedule import Range, Schedule
 
-__all__ = ["Settings"]
+__all__ = ["METHODS", "Settings"]
+
+#: Names of the methods, whose functions and gradients `binarizers` has.
+METHODS = ("self-binarizing", "straight-through", "ede")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +19,7 @@ class Settings:
     Parameters
     ----------
     method : str
-        One of `binarizers.METHODS`.
+        One of `METHODS`.
     slope_cap : float or None
         Greatest slope of the self-binarizing backward pass; None is the paper's method.
     nu_weights, nu_activations : (float, float)
@@ -58,11 +63,18 @@ class Settings:
     validation: float = 0.1
 
     def __post_init__(self):
+        def require(name, holds, what):
+            if not holds:
+                raise SettingsError(f"{name} must be {what}, not {getattr(self, name)}")
+
+        require("method", self.method in METHODS, f"one of {', '.join(METHODS)}")
         for name in ("epochs", "batch", "teacher_epochs", "teacher_width"):
-            if not getattr(self, name) >= 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if not 0 < self.validation < 1:
-            raise ValueError(f"validation must be between 0 and 1, not {self.validation}")
+            require(name, getattr(self, name) >= 1, "at least 1")
+        for name in ("lr", "lr_end", "temperature", *(["slope_cap"] if self.slope_cap is not None else [])):
+            require(name, 0 < getattr(self, name) < math.inf, "greater than 0 and finite")
+        require("shift", 0 <= self.shift <= 8, "0 ... 8 pixels")
+        require("distill", 0 <= self.distill <= 1, "0 ... 1")
+        require("validation", 0 < self.validation < 1, "between 0 and 1")
         self.schedule()
 
     def schedule(self):

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+import torch
+
+from sbgen.train.layers import BatchNorm, Binarize, BinaryActivation, BinaryLinear, Scores, hardened
+
+
+def test_thermometer_bits_are_pixel_major():
+    binarize = Binarize(2, [1, 100, 256])
+    assert binarize(torch.tensor([[0, 100]], dtype=torch.uint8)).tolist() == [[-1, -1, -1, 1, 1, -1]]
+    assert binarize.outputs == 6
+
+
+def test_threshold_zero_is_always_on():
+    assert Binarize(1, [0])(torch.zeros(1, 1, dtype=torch.uint8)).item() == 1
+
+
+def test_binarize_takes_images_of_any_shape():
+    images = torch.arange(12, dtype=torch.uint8).reshape(1, 3, 4)
+    assert torch.equal(Binarize(12, [5])(images), Binarize(12, [5])(images.reshape(1, 12)))
+
+
+@pytest.mark.parametrize("thresholds", [[], [-1], [257], [0.5], np.zeros((3, 1), int), np.zeros((2, 0), int)])
+def test_binarize_refuses_other_thresholds(thresholds):
+    with pytest.raises(ValueError, match="thresholds must"):
+        Binarize(2, thresholds)
+
+
+def test_binarize_refuses_scaled_pixels():
+    with pytest.raises(TypeError, match="raw uint8 pixels, not torch.float32"):
+        Binarize(2, [1])(torch.zeros(1, 2))
+
+
+def test_linear_has_one_copy_of_its_weights():
+    assert [name for name, _ in BinaryLinear(3, 2).named_parameters()] == ["weight"]
+    assert not list(BinaryLinear(3, 2).buffers())
+
+
+def test_batch_norm_trains_as_the_ordinary_one():
+    torch.manual_seed(0)
+    ours, ordinary, x = BatchNorm(5), torch.nn.BatchNorm1d(5), torch.randn(20, 5)
+    assert torch.equal(ours(x), ordinary(x))
+    assert torch.equal(ours.eval()(x), ordinary.eval()(x))
+
+
+def random_norm(features, seed):
+    random = torch.Generator().manual_seed(seed)
+    norm = BatchNorm(features).eval()
+    norm.hardened = True
+    with torch.no_grad():
+        norm.weight.copy_(torch.randn(features, generator=random))
+        norm.bias.copy_(torch.randn(features, generator=random))
+        norm.running_mean.copy_(30 * torch.randn(features, generator=random))
+        norm.running_var.copy_(50 * torch.rand(features, generator=random))
+    return norm
+
+
+def test_hardened_batch_norm_does_not_depend_on_position():
+    norm, sums = random_norm(67, seed=1), torch.arange(-99, 100, 2.0)[:, None].expand(-1, 67)
+    whole = norm(sums)
+    for at in range(len(sums)):
+        assert torch.equal(norm(sums[at:at + 1]), whole[at:at + 1])
+    shuffled = torch.randperm(len(sums), generator=torch.Generator().manual_seed(2))
+    assert torch.equal(norm(sums[shuffled]), whole[shuffled])
+    assert torch.equal(norm(sums.contiguous()), whole)
+
+
+def test_hardened_batch_norm_is_monotone():
+    norm = random_norm(500, seed=3)
+    steps = norm(torch.arange(-99, 100, 2.0)[:, None].expand(-1, 500)).diff(dim=0)
+    assert ((steps >= 0) | (norm.weight < 0)).all()
+    assert ((steps <= 0) | (norm.weight > 0)).all()
+
+
+@pytest.mark.parametrize(("offset", "added"), [(0.0, 0), (0.9, 0), (1.1, 1), (-3.2, -2), (8.0, 4)])
+def test_hardened_scores_are_popcounts_and_half_offsets(offset, added):
+    scores = Scores(5, 1)
+    with torch.no_grad():
+        scores.weight.copy_(torch.tensor([[0.1, -0.2, 0.0, 0.3, -0.4]]))
+        scores.offset.fill_(offset)
+    with hardened(scores):
+        # Weights + - + + -, inputs + + + - -: all agree but the second and the fourth.
+        assert scores(torch.tensor([[1.0, 1, 1, -1, -1]])).item() == 3 + added
+
+
+def test_scores_in_training_are_scaled_sums():
+    scores = Scores(4, 2, method="straight-through")
+    with torch.no_grad():
+        scores.offset.copy_(torch.tensor([1.0, -2.0]))
+    sums = torch.nn.functional.linear(torch.ones(1, 4), torch.where(scores.weight >= 0, 1.0, -1.0))
+    torch.testing.assert_close(scores(torch.ones(1, 4)), 0.5 * (sums + scores.offset))
+
+
+def test_hardened_restores_what_was():
+    model = torch.nn.Sequential(BinaryLinear(3, 2), BatchNorm(2), BinaryActivation()).train()
+    model[1].hardened = True
+    with pytest.raises(KeyError), hardened(model):
+        assert all(layer.hardened for layer in model) and not model[1].training
+        raise KeyError
+    assert [layer.hardened for layer in model] == [False, True, False] and model.training
