@@ -5,7 +5,6 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .argmax import Argmax, result_layout
-from .binarize import Binarize
 from .replay import ReplayBuffer
 from .width import WidthConverter
 

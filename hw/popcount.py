@@ -1,5 +1,7 @@
 """The number of places in which two words agree, pipelined."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -16,7 +18,7 @@ def _groups(items, size):
     """`items` in as few groups of at most `size` as possible, of as equal sizes as possible."""
     count = -(-len(items) // size)
     bounds = [len(items) * n // count for n in range(count + 1)]
-    return [items[low:high] for low, high in zip(bounds, bounds[1:], strict=False)]
+    return [items[low:high] for low, high in pairwise(bounds)]
 
 
 class XnorPopcount(wiring.Component):

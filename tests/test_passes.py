@@ -1,0 +1,62 @@
+"""Every pass leaves the scores of every image as they are."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from sbgen.compiler import reference
+from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.compiler.passes import PASSES, apply_passes, remove_constant_neurons
+
+
+def random_network(rng, *, constants):
+    """Three layers in which about a share `constants` of the neurons never changes."""
+    sizes = rng.integers(1, 12, size=4)
+    layers = [Binarize(name="pixels", thresholds=rng.integers(0, 257, (sizes[0], 1)))]
+    for n, (inputs, outputs) in enumerate(pairwise(sizes)):
+        thresholds = rng.integers(1, inputs + 1, outputs)
+        fixed = rng.random(outputs) < constants
+        thresholds[fixed] = rng.choice([0, inputs + 1], fixed.sum())
+        layers.append(Dense(name=f"dense_{n}", weights=rng.integers(0, 2, (outputs, inputs)), thresholds=thresholds))
+    layers.append(Scores(name="scores", weights=rng.integers(0, 2, (5, sizes[-1])), offsets=rng.integers(-9, 9, 5)))
+    return Network(name="random", image_shape=(int(sizes[0]),), layers=tuple(layers), labels=tuple("abcde"))
+
+
+@pytest.mark.parametrize("transform", [*PASSES, apply_passes], ids=lambda transform: transform.__name__)
+@pytest.mark.parametrize("constants", [0.0, 0.3, 1.0])
+def test_scores_stay(transform, constants):
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        before = random_network(rng, constants=constants)
+        images = rng.integers(0, 256, (32, before.pixels), dtype=np.uint8)
+        after = transform(before)
+        np.testing.assert_array_equal(
+            reference.evaluate(after, images)[0], reference.evaluate(before, images)[0], err_msg=f"seed {seed}")
+
+
+def test_constant_neurons_are_gone():
+    network = random_network(np.random.default_rng(1), constants=0.5)
+    after = remove_constant_neurons(network)
+    for layer in after.layers[1:-1]:
+        constant = (layer.thresholds == 0) | (layer.thresholds == layer.inputs + 1)
+        assert not constant.any() or layer.outputs == 1
+
+
+def test_without_constant_neurons_nothing_changes():
+    network = random_network(np.random.default_rng(2), constants=0.0)
+    after = remove_constant_neurons(network)
+    assert after.layers == network.layers
+
+
+def test_neuron_that_becomes_constant_is_removed_too():
+    # The second layer's neuron sees the always-on neuron, agrees with it, and needs no more than that.
+    network = Network(name="chain", image_shape=(2,), labels=("a", "b"), layers=(
+        Binarize(name="pixels", thresholds=np.array([[128], [128]])),
+        Dense(name="first", weights=np.array([[1, 0], [1, 1]]), thresholds=np.array([0, 1])),
+        Dense(name="second", weights=np.array([[1, 1], [0, 1]]), thresholds=np.array([1, 1])),
+        Scores(name="scores", weights=np.array([[1, 0], [0, 1]]), offsets=np.array([0, 0]))))
+    after = remove_constant_neurons(network)
+    assert [layer.outputs for layer in after.layers] == [2, 1, 1, 2]
+    images = np.array([[0, 0], [0, 255], [255, 0], [255, 255]], np.uint8)
+    np.testing.assert_array_equal(reference.evaluate(after, images)[0], reference.evaluate(network, images)[0])
