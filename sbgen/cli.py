@@ -4,6 +4,7 @@ import argparse
 import difflib
 import importlib
 import importlib.metadata
+import os
 import platform
 import sys
 from dataclasses import dataclass
@@ -103,13 +104,19 @@ def main(argv=None):
     """
     try:
         arguments = _parse(sys.argv[1:] if argv is None else argv)
-        return arguments.run(arguments) or 0
+        code = arguments.run(arguments) or 0
+        sys.stdout.flush()
+        return code
     except SbgenError as error:
         print("error:", " ".join(str(error).split()), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone, as in `sbgen boards | head -1`; what is still buffered must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def add_arguments(parser):

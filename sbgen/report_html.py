@@ -231,9 +231,7 @@ def _accuracy(report):
     rungs = [("Float, soft", accuracy["float"], "the trained network, tanh(νx)"),
              ("Hardened", accuracy["hardened"], "the same network with sign"),
              ("Integer", accuracy["integer"], f"the reference {on}"),
-             ("RTL", accuracy["rtl"],
-              "not simulated" if accuracy["rtl"] is None
-              else f'emitted Verilog on {_count(accuracy["rtl_images"], "image")}')]
+             ("RTL", accuracy["rtl"], _rtl_note(accuracy))]
     parts = []
     for n, (title, value, note) in enumerate(rungs):
         parts.append(f'<dl class="card rung"><dt>{title}</dt><dd>{_percent(value)}</dd><p>{note}</p></dl>')
@@ -242,6 +240,15 @@ def _accuracy(report):
     return ('<h2>Accuracy ledger</h2><p class="hint">Where accuracy is lost between training and the chip, if anywhere.'
             f' Data set: {_esc(accuracy["dataset"] or "not at hand")}. The network takes raw uint8 pixels; scaling is '
             f'folded into its first layer.</p><div class="ledger">{"".join(parts)}</div>')
+
+
+def _rtl_note(accuracy):
+    if accuracy["rtl"] is None:
+        return "not simulated" if accuracy["rtl_images"] is None else "no labels to compare with"
+    note = f'emitted Verilog on {_count(accuracy["rtl_images"], "image")}'
+    if accuracy["rtl_images"] != accuracy["images"]:
+        note += f'; the reference has {_percent(accuracy["integer_rtl_images"])} on the same'
+    return note
 
 
 def _join(n, left, right, report):

@@ -1,0 +1,126 @@
+"""report.json: everything that a build found out, as numbers and digests (``docs/report.md``)."""
+
+import hashlib
+import json
+import platform
+from importlib.metadata import version
+
+from . import __version__
+
+__all__ = ["RESOURCES", "SCHEMA", "accuracy", "assemble", "digests", "dumps"]
+
+#: Version of the report's form; a reader must refuse one that it does not know.
+SCHEMA = 1
+
+#: The resources of a device, in the order in which they are shown.
+RESOURCES = ("lut", "ff", "bram", "spram", "dsp")
+
+
+def accuracy(*, dataset, info, labels, integer, verdict):
+    """The accuracy ledger.
+
+    Parameters
+    ----------
+    dataset : str or None
+        Name of the data set whose test part `labels` belong to.
+    info : dict
+        What the model file tells of itself, as in `sbgen.compiler.model.Model`.
+    labels : int array, shape (N,) or None
+        The true class of each test image; None without data.
+    integer : int array, shape (N,) or None
+        The class that the reference gives each test image.
+    verdict : Verdict or None
+        Of a simulation over the first of the same images.
+    """
+    told = info.get("accuracy", {}).get("test", {})
+    return {
+        "dataset": dataset,
+        "images": None if labels is None else len(labels),
+        "float": told.get("float"),
+        "hardened": told.get("hardened"),
+        "integer": None if labels is None else float((integer == labels).mean()),
+        "rtl": None if verdict is None or labels is None else
+               float((verdict.classes == labels[:verdict.images]).mean()),
+        "rtl_images": None if verdict is None else verdict.images,
+        # The reference on the images that were simulated, which is what the RTL's accuracy must equal.
+        "integer_rtl_images": None if verdict is None or labels is None else
+                              float((integer[:verdict.images] == labels[:verdict.images]).mean()),
+    }
+
+
+def digests(folder):
+    """SHA-256, in hexadecimal, of each file in a folder, by name."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def assemble(*, board, device, model, sha256, design, cycles, clock_mhz, estimate, implementation, link,
+             ledger, verdict, why_not, tools, files):
+    """The report as a dictionary of the form of schema 1.
+
+    Parameters
+    ----------
+    board : str
+    device : Device
+    model : Model
+    sha256 : str
+        The integer network's digest.
+    design : Design
+    cycles : Cycles
+    clock_mhz : float
+        The clock that the core runs at on the board.
+    estimate : dict
+        Resource to what was predicted of it.
+    implementation : Implementation or None
+        What place and route found; None when no bitstream was made.
+    link : dict
+        ``kind``, ``baud`` and ``images_per_second`` of the board's host link.
+    ledger : dict
+        As `accuracy` gives it.
+    verdict : Verdict or None
+    why_not : str or None
+        Why there is no verdict.
+    tools : dict of str
+        Version of each external tool that took part.
+    files : dict of str
+        As `digests` gives it.
+    """
+    network = design.network
+    return {
+        "schema": SCHEMA,
+        "sbgen": __version__,
+        "board": board,
+        "device": device.name,
+        "network": {"name": network.name, "sha256": sha256, "image_shape": list(network.image_shape),
+                    "labels": list(network.labels), "weight_bits": network.weight_bits},
+        "model": {"file": model.file.name, "sha256": model.sha256,
+                  "layers": [_layer(layer, folding, busy)
+                             for (layer, folding), busy in zip(design.stages, cycles.layers, strict=True)]},
+        "timing": {"clock_mhz": clock_mhz,
+                   "fmax_mhz": None if implementation is None else implementation.fmax_mhz,
+                   "cycles_per_image": cycles.interval,
+                   "latency_cycles": cycles.latency,
+                   "images_per_second": clock_mhz * 1e6 / cycles.interval},
+        "link": link,
+        "resources": {name: {"used": None if implementation is None else implementation.resources[name],
+                             "available": getattr(device, name)} for name in RESOURCES},
+        "estimate": {name: estimate[name] for name in RESOURCES},
+        "accuracy": ledger,
+        "verdict": ({"status": "not run", "reason": why_not} if verdict is None else
+                    {"status": "exact", "simulator": verdict.simulator, "images": verdict.images,
+                     "scores": verdict.scores}),
+        "tools": {"python": platform.python_version(), "amaranth": version("amaranth"), **tools},
+        "files": files,
+    }
+
+
+def _layer(layer, folding, cycles):
+    kind = type(layer).__name__.lower()
+    return {"name": layer.name, "kind": kind, "inputs": layer.inputs, "outputs": layer.outputs,
+            "weight_bits": layer.weight_bits, "pe": folding.pe, "simd": folding.simd, "cycles": cycles,
+            "store": "none" if kind == "binarize" else folding.store}
+
+
+def dumps(report):
+    """The text of report.json; equal reports give equal text."""
+    return json.dumps(report, indent=1, ensure_ascii=True) + "\n"

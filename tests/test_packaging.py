@@ -1,0 +1,142 @@
+"""What is installed: the packages, what they may import, and what the metadata promises."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from sbgen import __version__
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+FOLDERS = PROJECT["tool"]["setuptools"]["package-dir"]
+
+
+def folder_of(package):
+    """The folder of a package; a sub-package lies in its parent's."""
+    for name in (package, package.rpartition(".")[0]):
+        if name in FOLDERS:
+            return ROOT / FOLDERS[name] / package[len(name):].replace(".", "/").strip("/")
+    raise AssertionError(package)
+
+
+def imports(path):
+    """Absolute names of the modules that a file imports when it is imported: not those inside its functions."""
+    package = next(name for name, folder in FOLDERS.items()
+                   if path.is_relative_to(ROOT / folder) and not (folder == "sbgen" and path.parent.is_symlink()))
+    inside = path.relative_to(ROOT / FOLDERS[package]).parent.parts
+    here = [*package.split("."), *inside]
+    waiting, found = [ast.parse(path.read_text())], set()
+    while waiting:
+        for node in ast.iter_child_nodes(waiting.pop()):
+            match node:
+                case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+                    continue
+                case ast.Import():
+                    found |= {alias.name for alias in node.names}
+                case ast.ImportFrom(level=0):
+                    found.add(node.module)
+                case ast.ImportFrom():
+                    base = ".".join(here[:len(here) - node.level + 1])
+                    found |= ({f"{base}.{node.module}"} if node.module else
+                              {f"{base}.{alias.name}" for alias in node.names})
+            waiting.append(node)
+    return found
+
+
+def sources(folder):
+    return sorted(path for path in (ROOT / folder).rglob("*.py") if not path.parent.is_symlink())
+
+
+def test_packages_in_the_metadata_are_those_in_the_folders():
+    found = {"sbgen"}
+    for package in ("hw", "compiler", "train", "boards"):
+        for init in (ROOT / package).rglob("__init__.py"):
+            found.add(".".join(["sbgen", package, *init.parent.relative_to(ROOT / package).parts]))
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == found
+
+
+def test_every_module_lies_in_a_package():
+    for package in ("hw", "compiler", "train", "boards"):
+        for path in sources(package):
+            assert (path.parent / "__init__.py").exists(), path
+
+
+def test_links_of_the_bare_checkout_lead_to_the_packages():
+    for package in ("hw", "compiler", "train", "boards"):
+        assert (ROOT / "sbgen" / package).resolve() == ROOT / package
+
+
+def test_version_is_told_once():
+    assert PROJECT["project"]["version"] == __version__
+    assert f"\n## {__version__} " in (ROOT / "CHANGELOG.md").read_text()
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+# What each folder may import at import time, beside the standard library and itself.
+ALLOWED = {
+    "hw": {"amaranth"},
+    "compiler": {"amaranth", "numpy", "sbgen.hw", "sbgen.errors", "sbgen.tools", "sbgen"},
+    "train": {"torch", "numpy", "sbgen.errors", "sbgen.console"},
+    "boards": {"amaranth", "amaranth_boards", "numpy", "sbgen.hw", "sbgen.compiler", "sbgen.errors", "sbgen.tools",
+               "sbgen.console", "sbgen"},
+}
+# The one module that speaks both languages; nothing imports it but `model.load`, when the file needs it.
+EXCEPTIONS = {"compiler/from_torch.py": {"torch", "sbgen.train"}}
+
+
+@pytest.mark.parametrize("folder", ALLOWED)
+def test_imports_go_one_way(folder):
+    wrong = []
+    for path in sources(folder):
+        where = str(path.relative_to(ROOT))
+        allowed = ALLOWED[folder] | EXCEPTIONS.get(where, set()) | {f"sbgen.{folder}"}
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[0] not in sys.stdlib_module_names and not any(
+                    ".".join(parts[:n]) in allowed - {"sbgen"} for n in range(1, len(parts) + 1)) and not (
+                    name == "sbgen" or name == "sbgen.__version__" and "sbgen" in allowed):
+                wrong.append(f"{where} imports {name}")
+    assert wrong == []
+
+
+def test_shipped_code_imports_no_tests():
+    for folder in ("hw", "compiler", "train", "boards", "sbgen"):
+        for path in sources(folder):
+            assert not any(name.split(".")[0] in {"tests", "sim", "pytest"} for name in imports(path)), path
+
+
+@pytest.mark.parametrize("module", ["compiler.model", "compiler.exchange", "boards", "build", "report"])
+def test_no_torch_unless_it_is_needed(module):
+    subprocess.run([sys.executable, "-c", f"import sys, sbgen.{module}; assert 'torch' not in sys.modules"],
+                   check=True, timeout=120)
+
+
+def test_wheel_holds_every_source(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])",
+         str(tmp_path / "wheel")],
+        check=False, capture_output=True, text=True, timeout=300, cwd=copy_of_the_sources(tmp_path / "sources"))
+    assert done.returncode == 0, done.stderr
+    wheel, = (tmp_path / "wheel").glob("*.whl")
+    shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info" not in name}
+    wanted = {"sbgen/py.typed"}
+    for folder in ("hw", "compiler", "train", "boards", "sbgen"):
+        for path in sources(folder):
+            wanted.add(str(path.relative_to(ROOT)) if folder == "sbgen" else f"sbgen/{path.relative_to(ROOT)}")
+    assert shipped == wanted
+
+
+def copy_of_the_sources(to):
+    """The tracked files alone, so that a build leaves nothing in the checkout."""
+    import shutil
+
+    for folder in ("hw", "compiler", "train", "boards", "sbgen"):
+        shutil.copytree(ROOT / folder, to / folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, to / name)
+    return to

@@ -1,0 +1,197 @@
+"""`sbgen.report` and `sbgen.report_html`: the form of schema 1, and a page that stands alone."""
+
+import copy
+import json
+import re
+from html.parser import HTMLParser
+from types import SimpleNamespace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from sbgen import report, report_html
+from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.device import DEVICES
+from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.verdict import Verdict
+
+NETWORK = Network(
+    name="tiny", image_shape=(2, 3), labels=("a", "b"), layers=(
+        Binarize(name="input", thresholds=np.full((6, 2), 8)),
+        Dense(name="hidden", weights=np.ones((4, 12), int), thresholds=np.full(4, 6)),
+        Scores(name="scores", weights=np.ones((2, 4), int), offsets=np.zeros(2, int))))
+DESIGN = Design(network=NETWORK, foldings=(
+    Folding(pe=4, simd=2), Folding(pe=2, simd=6), Folding(pe=1, simd=4, store="lut")))
+INFO = {"dataset": "digits", "accuracy": {"test": {"float": 0.75, "hardened": 0.5}}}
+LABELS = np.array([0, 1, 1, 0])
+CLASSES = np.array([0, 1, 0, 1])
+VERDICT = Verdict(simulator="Icarus Verilog 11.0", images=3, scores=6, classes=CLASSES[:3])
+
+
+def assemble(**changes):
+    settings = {
+        "board": "icebreaker", "device": DEVICES["up5k"], "sha256": "ab" * 32, "design": DESIGN,
+        "model": SimpleNamespace(file=SimpleNamespace(name="tiny.pt"), sha256="cd" * 32),
+        "cycles": SimpleNamespace(interval=4, latency=21, layers=(3, 4, 2)), "clock_mhz": 24.0,
+        "estimate": {"lut": 900, "ff": 400, "bram": 4, "spram": 0, "dsp": 0},
+        "implementation": SimpleNamespace(
+            fmax_mhz=31.5, resources={"lut": 950, "ff": 410, "bram": 4, "spram": 0, "dsp": 0}),
+        "link": {"kind": "UART", "baud": 1_000_000, "images_per_second": 2000.0},
+        "ledger": report.accuracy(dataset="digits", info=INFO, labels=LABELS, integer=CLASSES, verdict=VERDICT),
+        "verdict": VERDICT, "why_not": None, "tools": {"yosys": "0.70"}, "files": {"top.v": "12" * 32},
+    }
+    return report.assemble(**(settings | changes))
+
+
+def without_bitstream_or_simulation():
+    return assemble(
+        implementation=None, verdict=None, why_not="no simulator is installed; try: apt install iverilog",
+        ledger=report.accuracy(dataset=None, info={}, labels=None, integer=None, verdict=None))
+
+
+def check_schema(content):
+    """The form that docs/report.md promises to its readers."""
+    def number(value):
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+    assert content["schema"] == 1
+    assert isinstance(content["sbgen"], str) and isinstance(content["board"], str) and isinstance(content["device"], str)
+    assert set(content["model"]) == {"file", "sha256", "layers"}
+    for layer in content["model"]["layers"]:
+        assert {"name", "kind", "inputs", "outputs", "weight_bits", "pe", "simd", "cycles", "store"} <= set(layer)
+        assert layer["kind"] in {"binarize", "dense", "scores"} and layer["store"] in {"none", "bram", "lut"}
+    timing = content["timing"]
+    assert {"clock_mhz", "fmax_mhz", "cycles_per_image", "latency_cycles", "images_per_second"} <= set(timing)
+    assert timing["images_per_second"] == pytest.approx(timing["clock_mhz"] * 1e6 / timing["cycles_per_image"])
+    assert set(content["resources"]) == set(content["estimate"]) == {"lut", "ff", "bram", "spram", "dsp"}
+    for entry in content["resources"].values():
+        assert set(entry) == {"used", "available"} and number(entry["available"])
+    ledger = content["accuracy"]
+    assert {"dataset", "images", "float", "hardened", "integer", "rtl"} <= set(ledger)
+    assert all(ledger[key] is None or 0 <= ledger[key] <= 1 for key in ("float", "hardened", "integer", "rtl"))
+    assert all(isinstance(version, str) for version in content["tools"].values())
+    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in content["files"].values())
+
+
+@pytest.mark.parametrize("make", [assemble, without_bitstream_or_simulation])
+def test_form_of_schema_1(make):
+    check_schema(json.loads(report.dumps(make())))
+
+
+def test_ledger_compares_the_rtl_on_the_images_it_saw():
+    ledger = assemble()["accuracy"]
+    assert (ledger["float"], ledger["hardened"]) == (0.75, 0.5)
+    assert (ledger["integer"], ledger["images"]) == (0.5, 4)
+    assert (ledger["rtl"], ledger["rtl_images"], ledger["integer_rtl_images"]) == (2 / 3, 3, 2 / 3)
+
+
+def test_digests(tmp_path):
+    (tmp_path / "top.v").write_bytes(b"abc")
+    (tmp_path / "scratch").mkdir()
+    assert report.digests(tmp_path) == {
+        "top.v": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}
+
+
+def test_equal_reports_give_equal_bytes():
+    assert report.dumps(assemble()) == report.dumps(assemble())
+    assert report_html.page(assemble()) == report_html.page(assemble())
+
+
+class Page(HTMLParser):
+    """Tags in their nesting, attributes, and text."""
+
+    VOID = ("meta", "br")
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.attributes, self.words = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.attributes += [(tag, *attribute) for attribute in attributes]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.attributes += [(tag, *attribute) for attribute in attributes]
+
+    def handle_endtag(self, tag):
+        # <th> and <tr> may be left open.
+        while self.open[-1] != tag and self.open[-1] in {"th", "td", "tr"}:
+            self.open.pop()
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+@pytest.mark.parametrize("make", [assemble, without_bitstream_or_simulation])
+def test_page_stands_alone(make):
+    text = report_html.page(make())
+    page = Page(text)
+    assert page.open == []
+    for tag, name, value in page.attributes:
+        assert tag not in {"script", "link", "img", "iframe", "object"}
+        assert name not in {"src", "href", "srcset", "data", "xlink:href"}, value
+        assert "url(" not in value or "url(#" in value
+    assert "http:" not in text and "https:" not in text and "@import" not in text and "@font-face" not in text
+
+
+@pytest.mark.parametrize("make", [assemble, without_bitstream_or_simulation])
+def test_pictures_are_well_formed(make):
+    pictures = re.findall(r"<svg.*?</svg>", report_html.page(make()), re.DOTALL)
+    assert len(pictures) == 6
+    for picture in pictures:
+        ElementTree.fromstring(picture)
+
+
+def test_page_tells_the_main_figures():
+    text = "".join(Page(report_html.page(assemble())).words)
+    for wanted in ("tiny", "icebreaker", "6,000,000", "31.5 MHz", "950", "Exact", "3 test images", "50.00 %", "75.00 %",
+                   "66.67 %", "2 PE × 6 SIMD", "2,000 /s", "tiny.pt", "cd" * 32, "0.70"):
+        assert wanted in text, wanted
+
+
+def test_page_without_bitstream_or_simulation_says_so():
+    text = "".join(Page(report_html.page(without_bitstream_or_simulation())).words)
+    assert "no simulator is installed; try: apt install iverilog" in text and "Exact" not in text
+    assert "No bitstream was asked for" in text
+
+
+def test_rtl_accuracy_on_fewer_images_is_set_beside_the_same_images():
+    text = "".join(Page(report_html.page(assemble())).words)
+    assert "on 4 images" in text and "on 3 images; the reference has 66.67 % on the same" in text
+
+
+def _strings(value, path=()):
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _strings(inner, (*path, key))
+    elif isinstance(value, list):
+        for n, inner in enumerate(value):
+            yield from _strings(inner, (*path, n))
+    elif isinstance(value, str) and path[-1] not in {"kind", "status"}:
+        yield path
+
+
+def test_every_string_from_outside_is_escaped():
+    evil = "<script>alert('1')</script>\"&"
+    for make in (assemble, without_bitstream_or_simulation):
+        clean = make()
+        for path in _strings(clean):
+            content = copy.deepcopy(clean)
+            place = content
+            for key in path[:-1]:
+                place = place[key]
+            place[path[-1]] = evil
+            page = Page(report_html.page(content))
+            assert not any(tag == "script" for tag in page.open) and "<script>" not in report_html.page(content), path
+
+
+def test_one_long_name_and_many_layers_still_make_a_picture():
+    content = assemble()
+    content["network"]["name"] = "n" * 300
+    content["model"]["layers"] = content["model"]["layers"][:1] + [
+        dict(content["model"]["layers"][1], name=f"hidden layer number {n}") for n in range(12)]
+    Page(report_html.page(content))

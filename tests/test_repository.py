@@ -1,0 +1,86 @@
+"""The repository itself: what it prints is what it does, and nothing of one machine is in it."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def tracked():
+    try:
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout, so there is no list of what belongs to it")
+    return [ROOT / name for name in listed.stdout.split("\0") if name]
+
+
+def texts():
+    for path in tracked():
+        if path.is_file() and not path.is_symlink():
+            content = path.read_bytes()
+            if b"\0" not in content:
+                yield path, content.decode()
+
+
+def readme_commands():
+    """The commands in the README's `sh` blocks, without the prompt and what follows a `#`."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [line.split(" #")[0].strip() for line in lines if line.split(" #")[0].strip()]
+
+
+def test_no_paths_of_one_machine():
+    # Written in pieces, so that this file does not find itself.
+    pattern = re.compile("|".join(("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/[a-z]", "/tmp" + "/[a-z]", "C:" + r"\\")))
+    found = [f"{path.relative_to(ROOT)}: {match.group()}" for path, text in texts()
+             for match in pattern.finditer(text)]
+    assert found == []
+
+
+def test_ci_runs_the_readme_commands_as_printed():
+    ci = (ROOT / ".ci/run").read_text().splitlines()
+    commands = [command for command in readme_commands() if command.startswith("make ")]
+    assert {"make demo", "make test"} <= set(commands)
+    for command in ("make demo", "make test"):
+        assert command in ci
+
+
+def test_readme_options_exist():
+    import shlex
+
+    from sbgen import cli
+
+    for command in readme_commands():
+        words = shlex.split(command)
+        if words[0] == "sbgen" and len(words) > 1:
+            assert words[1] in [known.name for known in cli.COMMANDS], command
+            module = cli.importlib.import_module(
+                next(known.module for known in cli.COMMANDS if known.name == words[1]), "sbgen")
+            parser = cli._Parser(prog="sbgen")
+            module.add_arguments(parser)
+            parser.parse_args(words[2:])
+
+
+def test_links_between_pages_lead_somewhere():
+    broken = []
+    for path, text in texts():
+        if path.suffix == ".md":
+            for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", text):
+                if not (path.parent / target).exists():
+                    broken.append(f"{path.relative_to(ROOT)}: {target}")
+    assert broken == []
+
+
+def test_no_scratch_files_in_the_root():
+    # The root is a table of contents; what is new here must be wanted.
+    wanted = {".ci", ".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md",
+              "benchmarks", "boards", "compiler", "constraints.txt", "docs", "hw", "models", "pyproject.toml", "sbgen",
+              "sim", "tests", "train"}
+    assert {path.relative_to(ROOT).parts[0] for path in tracked()} <= wanted
+
+
+def test_no_file_is_large():
+    assert [path for path in tracked() if path.is_file() and path.stat().st_size > 2_000_000] == []
