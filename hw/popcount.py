@@ -45,29 +45,33 @@ class XnorPopcount(wiring.Component):
         super().__init__({"a": In(width), "b": In(width), "o": Out(range(width + 1))})
 
     @staticmethod
-    def latency(width):
-        """Cycles from a pair of words to its sum."""
-        stages, terms = 1, -(-width // _LEAF)
-        while terms > 1:
-            stages, terms = stages + 1, -(-terms // _ARITY)
+    def plan(width):
+        """The stages, each a list of groups, each a list of the upper bounds of the terms it adds."""
+        terms, size, stages = [1] * width, _LEAF, []
+        while not stages or len(terms) > 1:
+            stages.append(_groups(terms, size))
+            terms, size = [sum(group) for group in stages[-1]], _ARITY
         return stages
+
+    @classmethod
+    def latency(cls, width):
+        """Cycles from a pair of words to its sum."""
+        return len(cls.plan(width))
 
     def elaborate(self, platform):
         m = Module()
 
-        # A term is a value and its upper bound; the bound gives each register its exact width.
         agree = self.a ^ ~self.b
-        terms = [(agree[n], 1) for n in range(self._width)]
-        size = _LEAF
-        for stage in range(self.latency(self._width)):
+        terms = [agree[n] for n in range(self._width)]
+        for stage, groups in enumerate(self.plan(self._width)):
             sums = []
-            for n, group in enumerate(_groups(terms, size)):
-                bound = sum(limit for _, limit in group)
-                register = Signal(range(bound + 1), name=f"count_{stage}_{n}", reset_less=True)
-                m.d.sync += register.eq(sum(value for value, _ in group))
-                sums.append((register, bound))
-            terms, size = sums, _ARITY
-        (total, _), = terms
+            for n, group in enumerate(groups):
+                register = Signal(range(sum(group) + 1), name=f"count_{stage}_{n}", reset_less=True)
+                m.d.sync += register.eq(sum(terms[:len(group)]))
+                terms = terms[len(group):]
+                sums.append(register)
+            terms = sums
+        total, = terms
         m.d.comb += self.o.eq(total)
 
         return m

@@ -1,0 +1,159 @@
+"""Resources of a design before synthesis.
+
+Block RAMs are counted exactly. LUTs are a sum over structures, each with a cost that was fitted to real synthesis and packing
+(``benchmarks/estimate.py`` measures the error, and prints the fit anew); on iCE40 a LUT is a logic cell after packing, which is
+what runs out. Flip-flops are counted from the structure and come out a little high, since synthesis removes constant ones.
+"""
+
+import math
+from dataclasses import dataclass, fields
+
+from ..hw.mvtu import Parameters
+from ..hw.popcount import XnorPopcount
+from ..hw.replay import ReplayBuffer
+from .ir import Binarize
+from .lower import mvtu_parameters
+
+__all__ = ["HOST_LINK", "Cost", "estimate", "layer_cost"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Resources, in the units of the device: 4-input LUTs, flip-flops, block RAMs."""
+
+    lut: float = 0
+    ff: float = 0
+    bram: int = 0
+
+    def __add__(self, other):
+        return Cost(**{field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)})
+
+
+#: What the board's harness takes besides the core: UART, framing, checksums, reset.
+HOST_LINK = {"ice40": Cost(lut=430, ff=270), "ecp5": Cost(lut=480, ff=270)}
+
+# LUTs for one unit of each structure (see `_structures`).
+_UNIT_COSTS = {
+    "ice40": {"leaf": 2.01, "leaf_out": 2.07, "add": 0.65, "start": 0.81, "preset": 0.68, "queue": 1.30, "rom": 0.85,
+              "count": 4.26},
+    "ecp5": {"leaf": 2.01, "leaf_out": 2.07, "add": 0.65, "start": 0.81, "preset": 0.68, "queue": 1.30, "rom": 0.85,
+             "count": 4.26},
+}
+
+
+def _bits(limit):
+    return math.ceil(math.log2(limit + 1))
+
+
+def _rom_luts(depth):
+    """LUTs for each bit of a ROM of `depth` words in LUTs; up to four words share the LUT that uses them."""
+    blocks = -(-depth // 16)
+    return 0 if depth == 1 else 0.5 if depth <= 4 else 1 if blocks == 1 else 2.3 * blocks
+
+
+def _structures(p: Parameters):
+    """How many units of each structure a matrix-vector-threshold unit has."""
+    first, *rest = XnorPopcount.plan(p.simd)
+    return {
+        "leaf": p.pe * sum(max(len(group) - 1, 0.5) for group in first),
+        "leaf_out": p.pe * sum(_bits(sum(group)) for group in first),
+        "add": p.pe * sum((len(group) - 1) * _bits(sum(group)) for stage in rest for group in stage),
+        "start": p.pe * p.sum_width if p.slices > 1 else 0,
+        "preset": (p.pe * p.sum_width * _rom_luts(p.groups)
+                   if p.preset_store == "lut" and p.groups > 4 else 0),
+        "queue": p.queue_depth * p.pe * (1 if p.signs else p.sum_width),
+        "rom": p.pe * p.simd * _rom_luts(p.cycles) if p.weight_store == "lut" else 0,
+        "count": _bits(p.cycles) + _bits(p.slices) + _bits(p.groups) + p.queue_depth,
+    }
+
+
+def _mvtu_ffs(p: Parameters):
+    counts = sum(_bits(sum(group)) for stage in XnorPopcount.plan(p.simd) for group in stage)
+    queue = p.queue_depth * p.pe * (1 if p.signs else p.sum_width)
+    control = 2 * (1 + XnorPopcount.latency(p.simd)) + _bits(p.cycles) + _bits(p.slices) + _bits(p.groups) + 6
+    rom = p.pe * p.simd if p.weight_store == "lut" else 0
+    return p.simd + rom + p.pe * (counts + p.sum_width) + queue + control
+
+
+def _varying_bits(words):
+    """Bits of a ROM's word that are not the same in every word: synthesis keeps no others."""
+    varying = 0
+    for word in words:
+        varying |= word ^ words[0]
+    return varying.bit_count()
+
+
+def _converter(length, i_lanes, o_lanes, element_bits):
+    if i_lanes == o_lanes:
+        return Cost()
+    if i_lanes % o_lanes == 0:
+        bits = i_lanes * element_bits
+        return Cost(lut=bits + 12, ff=bits + 4 + _bits(-(-length // i_lanes)))
+    if o_lanes % i_lanes == 0:
+        bits = o_lanes * element_bits
+        whole = -(-length // i_lanes) % (o_lanes // i_lanes) == 0
+        return Cost(lut=bits * (1 if whole else 1.3) + 8, ff=bits + 4 + _bits(o_lanes // i_lanes))
+    between = math.gcd(i_lanes, o_lanes)
+    return _converter(length, i_lanes, between, element_bits) + _converter(length, between, o_lanes, element_bits)
+
+
+def layer_cost(parameters, *, i_lanes, replay_store, device, exact=True):
+    """Width converter, replay buffer and matrix-vector-threshold unit of one layer.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    i_lanes : int
+        Bits in a beat of the layer before.
+    exact : bool
+        Whether ROMs are counted from their contents (slow) or from their shape, which can be a block RAM more.
+    """
+    p = parameters
+    units = _UNIT_COSTS[device.family]
+    cost = Cost(lut=sum(units[name] * count for name, count in _structures(p).items()), ff=_mvtu_ffs(p))
+    cost += _converter(p.inputs, i_lanes, p.simd, 1)
+    if p.groups > 1:
+        index = _bits(p.slices - 1)
+        depth = ReplayBuffer.depth(p.slices)
+        control = 14 + 5 * index + 2 * _bits(p.groups)
+        if replay_store == "bram":
+            cost += Cost(lut=control, ff=2 * index + 8, bram=device.brams(width=p.simd, depth=depth))
+        else:
+            cost += Cost(lut=control + p.simd * depth * 1.6, ff=2 * index + 8 + p.simd * depth)
+    for store, width, depth, contents in ((p.weight_store, p.pe * p.simd, p.cycles, "weight_words"),
+                                          (p.preset_store, p.pe * p.sum_width, p.groups, "preset_words")):
+        if store == "bram":
+            if exact:
+                width = _varying_bits(getattr(p, contents))
+            cost += Cost(bram=device.brams(width=width, depth=depth))
+    return cost
+
+
+def _binarize_cost(layer, folding):
+    """Comparators: a power of two is one bit of the pixel, and a threshold that varies is a small ROM."""
+    luts, beats = 0.0, -(-layer.inputs // folding.simd)
+    for lane in range(folding.simd):
+        for level in range(layer.levels):
+            values = set(layer.thresholds[lane::folding.simd, level].tolist())
+            if len(values) > 1:
+                luts += 8 + 8 * _rom_luts(beats)
+            elif not values <= {0, 128, 256}:
+                luts += 3
+    return Cost(lut=luts, ff=_bits(beats - 1) if luts > 3 * folding.simd * layer.levels else 0)
+
+
+def estimate(design, device, *, host_link=True):
+    """What `design` takes on `device`: a dictionary ``{"lut": n, "ff": n, "bram": n, "spram": 0, "dsp": 0}``."""
+    cost = HOST_LINK[device.family] if host_link else Cost()
+    lanes = None
+    for layer, folding in design.stages:
+        if isinstance(layer, Binarize):
+            cost += _binarize_cost(layer, folding)
+        else:
+            cost += layer_cost(mvtu_parameters(layer, folding), i_lanes=lanes, replay_store=folding.replay_store,
+                               device=device)
+        lanes = folding.pe
+    score_bits = mvtu_parameters(*design.stages[-1]).sum_width
+    cost += _converter(design.network.classes, lanes, 1, score_bits)
+    cost += Cost(lut=3 * score_bits + 16, ff=score_bits + 8)  # argmax
+    return {"lut": round(cost.lut), "ff": round(cost.ff), "bram": cost.bram, "spram": 0, "dsp": 0}
