@@ -14,7 +14,7 @@ from ..hw.replay import ReplayBuffer
 from .ir import Binarize
 from .lower import mvtu_parameters
 
-__all__ = ["HOST_LINK", "Cost", "estimate", "layer_cost"]
+__all__ = ["HOST_LINK", "Cost", "binarize_cost", "converter_cost", "estimate", "mvtu_cost"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,8 @@ def _varying_bits(words):
     return varying.bit_count()
 
 
-def _converter(length, i_lanes, o_lanes, element_bits):
+def converter_cost(length, i_lanes, o_lanes, element_bits=1):
+    """The width converter between two layers."""
     if i_lanes == o_lanes:
         return Cost()
     if i_lanes % o_lanes == 0:
@@ -94,24 +95,24 @@ def _converter(length, i_lanes, o_lanes, element_bits):
         whole = -(-length // i_lanes) % (o_lanes // i_lanes) == 0
         return Cost(lut=bits * (1 if whole else 1.3) + 8, ff=bits + 4 + _bits(o_lanes // i_lanes))
     between = math.gcd(i_lanes, o_lanes)
-    return _converter(length, i_lanes, between, element_bits) + _converter(length, between, o_lanes, element_bits)
+    return converter_cost(length, i_lanes, between, element_bits) + converter_cost(length, between, o_lanes, element_bits)
 
 
-def layer_cost(parameters, *, i_lanes, replay_store, device, exact=True):
-    """Width converter, replay buffer and matrix-vector-threshold unit of one layer.
+def mvtu_cost(parameters, *, replay_store, device, exact=True):
+    """The matrix-vector-threshold unit of one layer, with the replay buffer before it where it needs one.
 
     Parameters
     ----------
     parameters : Parameters
-    i_lanes : int
-        Bits in a beat of the layer before.
+    replay_store : str
+        ``"bram"`` or ``"lut"``.
+    device : Device
     exact : bool
-        Whether ROMs are counted from their contents (slow) or from their shape, which can be a block RAM more.
+        Whether ROMs are counted from their contents or, faster, from their shape alone, which can be a little more.
     """
     p = parameters
     units = _UNIT_COSTS[device.family]
     cost = Cost(lut=sum(units[name] * count for name, count in _structures(p).items()), ff=_mvtu_ffs(p))
-    cost += _converter(p.inputs, i_lanes, p.simd, 1)
     if p.groups > 1:
         index = _bits(p.slices - 1)
         depth = ReplayBuffer.depth(p.slices)
@@ -129,17 +130,17 @@ def layer_cost(parameters, *, i_lanes, replay_store, device, exact=True):
     return cost
 
 
-def _binarize_cost(layer, folding):
-    """Comparators: a power of two is one bit of the pixel, and a threshold that varies is a small ROM."""
-    luts, beats = 0.0, -(-layer.inputs // folding.simd)
-    for lane in range(folding.simd):
+def binarize_cost(layer, lanes):
+    """Comparators of `lanes` pixels: a power of two is one bit of the pixel, and one that varies is a small ROM."""
+    luts, beats = 0.0, -(-layer.inputs // lanes)
+    for lane in range(lanes):
         for level in range(layer.levels):
-            values = set(layer.thresholds[lane::folding.simd, level].tolist())
+            values = set(layer.thresholds[lane::lanes, level].tolist())
             if len(values) > 1:
                 luts += 8 + 8 * _rom_luts(beats)
             elif not values <= {0, 128, 256}:
                 luts += 3
-    return Cost(lut=luts, ff=_bits(beats - 1) if luts > 3 * folding.simd * layer.levels else 0)
+    return Cost(lut=luts, ff=_bits(beats - 1))
 
 
 def estimate(design, device, *, host_link=True):
@@ -148,12 +149,12 @@ def estimate(design, device, *, host_link=True):
     lanes = None
     for layer, folding in design.stages:
         if isinstance(layer, Binarize):
-            cost += _binarize_cost(layer, folding)
+            cost += binarize_cost(layer, folding.simd)
         else:
-            cost += layer_cost(mvtu_parameters(layer, folding), i_lanes=lanes, replay_store=folding.replay_store,
-                               device=device)
+            cost += converter_cost(layer.inputs, lanes, folding.simd)
+            cost += mvtu_cost(mvtu_parameters(layer, folding), replay_store=folding.replay_store, device=device)
         lanes = folding.pe
     score_bits = mvtu_parameters(*design.stages[-1]).sum_width
-    cost += _converter(design.network.classes, lanes, 1, score_bits)
+    cost += converter_cost(design.network.classes, lanes, 1, score_bits)
     cost += Cost(lut=3 * score_bits + 16, ff=score_bits + 8)  # argmax
     return {"lut": round(cost.lut), "ff": round(cost.ff), "bram": cost.bram, "spram": 0, "dsp": 0}

@@ -1,5 +1,6 @@
 """The number of places in which two words agree, pipelined."""
 
+from functools import cache
 from itertools import pairwise
 
 from amaranth.hdl import Module, Signal
@@ -45,6 +46,7 @@ class XnorPopcount(wiring.Component):
         super().__init__({"a": In(width), "b": In(width), "o": Out(range(width + 1))})
 
     @staticmethod
+    @cache
     def plan(width):
         """The stages, each a list of groups, each a list of the upper bounds of the terms it adds."""
         terms, size, stages = [1] * width, _LEAF, []
