@@ -6,7 +6,9 @@ what runs out. Flip-flops are counted from the structure and come out a little h
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+
+import numpy as np
 
 from ..hw.mvtu import Parameters
 from ..hw.popcount import XnorPopcount
@@ -26,7 +28,7 @@ class Cost:
     bram: int = 0
 
     def __add__(self, other):
-        return Cost(**{field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)})
+        return Cost(lut=self.lut + other.lut, ff=self.ff + other.ff, bram=self.bram + other.bram)
 
 
 #: What the board's harness takes besides the core: UART, framing, checksums, reset.
@@ -132,19 +134,20 @@ def mvtu_cost(parameters, *, replay_store, device, exact=True):
 
 def binarize_cost(layer, lanes):
     """Comparators of `lanes` pixels: a power of two is one bit of the pixel, and one that varies is a small ROM."""
-    luts, beats = 0.0, -(-layer.inputs // lanes)
-    for lane in range(lanes):
-        for level in range(layer.levels):
-            values = set(layer.thresholds[lane::lanes, level].tolist())
-            if len(values) > 1:
-                luts += 8 + 8 * _rom_luts(beats)
-            elif not values <= {0, 128, 256}:
-                luts += 3
-    return Cost(lut=luts, ff=_bits(beats - 1))
+    beats = -(-layer.inputs // lanes)
+    padded = np.concatenate([layer.thresholds, np.repeat(layer.thresholds[-1:], beats * lanes - layer.inputs, axis=0)])
+    each = padded.reshape(beats, lanes * layer.levels)
+    varies = (each != each[0]).any(axis=0)
+    power = np.isin(each[0], (0, 64, 128, 192, 256))
+    luts = varies.sum() * (8 + 8 * _rom_luts(beats)) + (~varies & ~power).sum() * 3
+    return Cost(lut=float(luts), ff=_bits(beats - 1) if varies.any() else 0)
 
 
-def estimate(design, device, *, host_link=True):
-    """What `design` takes on `device`: a dictionary ``{"lut": n, "ff": n, "bram": n, "spram": 0, "dsp": 0}``."""
+def estimate(design, device, *, host_link=True, exact=True):
+    """What `design` takes on `device`: a dictionary ``{"lut": n, "ff": n, "bram": n, "spram": 0, "dsp": 0}``.
+
+    `exact` as for `mvtu_cost`; without it the block RAMs are an upper bound.
+    """
     cost = HOST_LINK[device.family] if host_link else Cost()
     lanes = None
     for layer, folding in design.stages:
@@ -152,7 +155,8 @@ def estimate(design, device, *, host_link=True):
             cost += binarize_cost(layer, folding.simd)
         else:
             cost += converter_cost(layer.inputs, lanes, folding.simd)
-            cost += mvtu_cost(mvtu_parameters(layer, folding), replay_store=folding.replay_store, device=device)
+            cost += mvtu_cost(mvtu_parameters(layer, folding), replay_store=folding.replay_store, device=device,
+                              exact=exact)
         lanes = folding.pe
     score_bits = mvtu_parameters(*design.stages[-1]).sum_width
     cost += converter_cost(design.network.classes, lanes, 1, score_bits)

@@ -130,7 +130,7 @@ class _Search:
             design = self.design(cycles, bram_price)
             if design is None:
                 break
-            if not excess(estimate(design, self.device), self.device, fill):
+            if not excess(estimate(design, self.device, exact=False), self.device, fill):
                 return design, None
             misfit = misfit or design
         return None, misfit
