@@ -160,7 +160,8 @@ def _native_version(argv, known):
     if not known.version:
         return ""
     try:
-        done = subprocess.run([*argv, *known.version], capture_output=True, text=True, errors="replace", timeout=60)
+        done = subprocess.run([*argv, *known.version], check=False, capture_output=True, text=True,
+                              errors="replace", timeout=60)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(f"{known.program} must start, but {shlex.join(argv)} does not ({error}); "
                         f"mend it or set {known.variable}") from error
@@ -193,9 +194,9 @@ def find(name: str) -> Tool:
     if known.package and (version := _distribution_version(known.package)):
         argv, env = _PACKAGED[known.package]()
         return Tool(name=name, argv=argv, version=version, origin=known.package, env=env)
-    if known.yowasp and (version := _distribution_version(known.yowasp)):
-        if script := _script(f"yowasp-{known.program}"):
-            return Tool(name=name, argv=(script,), version=version, origin=known.yowasp)
+    script = known.yowasp and _script(f"yowasp-{known.program}")
+    if script and (version := _distribution_version(known.yowasp)):
+        return Tool(name=name, argv=(script,), version=version, origin=known.yowasp)
     raise ToolError(f"{name} is not installed{rejected}; try: {known.remedy} (or set {known.variable})")
 
 

@@ -1,0 +1,130 @@
+"""Frames of the host link, seen from the host: requests to bytes, bytes to responses.
+
+The protocol is written in ``docs/link.md``. This module knows bytes only; `.host` knows the serial port.
+"""
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import LinkError
+from ..hw.host_link import CLASSIFY, FAILURE, IDENTIFY, RESPONSE, VERSION
+from ..hw.slip import END, ESC, ESC_END, ESC_ESC
+
+__all__ = ["REASONS", "Frame", "Identity", "Reader", "Result", "classify", "identify", "parse_identity",
+           "parse_result"]
+
+#: What a board says of a frame that it does not answer otherwise.
+REASONS = {1: "checksum", 2: "length", 3: "unknown command", 4: "busy"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """One undamaged frame, without framing and checksum."""
+
+    command: int
+    sequence: int
+    payload: bytes = b""
+
+    def encode(self):
+        """The frame as it goes over the line, with an END on both sides."""
+        content = bytes([self.command, self.sequence]) + self.payload
+        content += zlib.crc32(content).to_bytes(4, "little")
+        escaped = content.replace(bytes([ESC]), bytes([ESC, ESC_ESC])).replace(bytes([END]), bytes([ESC, ESC_END]))
+        return bytes([END]) + escaped + bytes([END])
+
+    def answers(self, request):
+        """Whether this is the response to `request`."""
+        return self.command == request.command | RESPONSE and self.sequence == request.sequence
+
+    @property
+    def is_failure(self):
+        return self.command == FAILURE
+
+
+class Reader:
+    """Finds undamaged frames in the bytes of a line.
+
+    Whatever is damaged is passed over in silence: a frame cut short, noise, a wrong checksum.
+    """
+
+    def __init__(self):
+        self._line = bytearray()
+
+    def feed(self, received):
+        """Take bytes from the line and give the list of the frames that ended in them."""
+        frames = []
+        for byte in received:
+            if byte != END:
+                self._line.append(byte)
+                continue
+            line, self._line = bytes(self._line), bytearray()
+            content = line.replace(bytes([ESC, ESC_END]), bytes([END])).replace(
+                bytes([ESC, ESC_ESC]), bytes([ESC]))
+            if len(content) >= 6 and zlib.crc32(content[:-4]) == int.from_bytes(content[-4:], "little"):
+                frames.append(Frame(command=content[0], sequence=content[1], payload=content[2:-4]))
+        return frames
+
+
+def identify(*, sequence):
+    """The request that asks a board which network runs on it."""
+    return Frame(command=IDENTIFY, sequence=sequence)
+
+
+def classify(*, sequence, image):
+    """The request to classify one image, an array of uint8 pixels of any shape."""
+    image = np.asarray(image)
+    if image.dtype != np.uint8:
+        raise ValueError(f"an image must be raw uint8 pixels, not {image.dtype}")
+    return Frame(command=CLASSIFY, sequence=sequence, payload=image.tobytes())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What a board tells of itself.
+
+    Parameters
+    ----------
+    lanes : int
+        Pixels in a beat of its core.
+    classes, pixels : int
+        Of the network it runs.
+    digest : bytes
+        First 8 bytes of that network's SHA-256.
+    """
+
+    lanes: int
+    classes: int
+    pixels: int
+    digest: bytes
+
+
+def parse_identity(frame):
+    """The `Identity` in the response to identify."""
+    if not frame.payload or frame.payload[0] != VERSION:
+        raise LinkError(f"the board must speak version {VERSION} of the host link, but speaks "
+                        f"{frame.payload[0] if frame.payload else 'none'}; build its bitstream with this sbgen")
+    if len(frame.payload) != 16:
+        raise LinkError(f"an identity must have 16 bytes, not {len(frame.payload)}; "
+                        "build the board's bitstream with this sbgen")
+    _, lanes, classes, pixels, digest = struct.unpack("<BBHI8s", frame.payload)
+    return Identity(lanes=lanes, classes=classes, pixels=pixels, digest=digest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One image's result: the scores, an int32 array of shape (classes,), and the class."""
+
+    scores: np.ndarray
+    label: int
+
+
+def parse_result(frame, *, classes):
+    """The `Result` in the response to classify."""
+    if len(frame.payload) != 4 * classes + 2:
+        raise LinkError(f"a result of {classes} classes must have {4 * classes + 2} bytes, not {len(frame.payload)}; "
+                        "build the board's bitstream with this sbgen")
+    scores = np.frombuffer(frame.payload[:-2], "<i4").astype(np.int32)
+    return Result(scores=scores, label=int.from_bytes(frame.payload[-2:], "little"))

@@ -1,0 +1,147 @@
+"""An asynchronous serial receiver and transmitter: 8 data bits, least significant first, no parity, 1 stop bit."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.cdc import FFSynchronizer
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["MINIMUM_DIVISOR", "Rx", "Tx", "baud_error", "divisor"]
+
+#: Fewest clock cycles a bit may last: below it the receiver cannot sample near the middle of a bit.
+MINIMUM_DIVISOR = 4
+
+
+def divisor(*, clock_hz, baud):
+    """Clock cycles in a bit, rounded to the nearest whole number."""
+    return max(1, int(clock_hz / baud + 0.5))
+
+
+def baud_error(*, clock_hz, baud):
+    """How far the rounded divisor's rate is from `baud`, as a fraction of it.
+
+    The receiver resynchronises at each start bit and samples the stop bit 9.5 bits later, so both ends together may
+    be off by about 5 %.
+    """
+    return clock_hz / divisor(clock_hz=clock_hz, baud=baud) / baud - 1
+
+
+def _check_divisor(divisor):
+    if divisor < MINIMUM_DIVISOR:
+        raise ValueError(f"divisor must be at least {MINIMUM_DIVISOR} clock cycles a bit, not {divisor!r}")
+
+
+class Rx(wiring.Component):
+    """Receives bytes.
+
+    A byte is valid two to three cycles after the middle of its stop bit. The line is looked at again in the middle of
+    the start bit, so that a spike is no byte. A byte without a stop bit (a framing error) is dropped, and the receiver
+    waits for the next falling edge; so is a byte that comes while the one before it has not been taken.
+
+    Parameters
+    ----------
+    divisor : :class:`int`
+        Clock cycles in a bit.
+
+    Members
+    -------
+    rx : :py:`In(1)`
+        The line, asynchronous to the clock; high while idle.
+    o : :py:`Out(stream.Signature(8))`
+    """
+
+    o: stream.Interface
+
+    def __init__(self, *, divisor):
+        _check_divisor(divisor)
+        self._divisor = divisor
+        super().__init__({"rx": In(1, init=1), "o": Out(stream.Signature(8))})
+
+    @property
+    def divisor(self):
+        return self._divisor
+
+    def elaborate(self, platform):
+        m = Module()
+
+        line = Signal(init=1)
+        before = Signal(init=1)
+        timer = Signal(range(self._divisor))
+        # A 1 travels ahead of the data bits; when it reaches bit 0, all eight are in.
+        shift = Signal(9)
+
+        m.submodules.synchronizer = FFSynchronizer(self.rx, line, init=1)
+        m.d.sync += [before.eq(line), timer.eq(timer - 1)]
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+
+        with m.FSM():
+            with m.State("Idle"):
+                m.d.sync += timer.eq(self._divisor // 2 - 1)
+                with m.If(before & ~line):
+                    m.next = "Start"
+
+            with m.State("Start"), m.If(timer == 0):
+                m.d.sync += [timer.eq(self._divisor - 1), shift.eq(1 << 8)]
+                with m.If(line):
+                    m.next = "Idle"
+                with m.Else():
+                    m.next = "Data"
+
+            with m.State("Data"), m.If(timer == 0):
+                m.d.sync += timer.eq(self._divisor - 1)
+                with m.If(shift[0]):
+                    with m.If(line & (~self.o.valid | self.o.ready)):
+                        m.d.sync += [self.o.payload.eq(shift[1:]), self.o.valid.eq(1)]
+                    m.next = "Idle"
+                with m.Else():
+                    m.d.sync += shift.eq(Cat(shift[1:], line))
+
+        return m
+
+
+class Tx(wiring.Component):
+    """Transmits bytes, without a pause between them while `i` is valid.
+
+    Parameters
+    ----------
+    divisor : :class:`int`
+        Clock cycles in a bit.
+
+    Members
+    -------
+    i : :py:`In(stream.Signature(8))`
+        Ready for one cycle at the end of each stop bit, and while the line is idle.
+    tx : :py:`Out(1)`
+        The line, straight from a flip-flop; high while idle.
+    """
+
+    i: stream.Interface
+
+    def __init__(self, *, divisor):
+        _check_divisor(divisor)
+        self._divisor = divisor
+        super().__init__({"i": In(stream.Signature(8)), "tx": Out(1, init=1)})
+
+    @property
+    def divisor(self):
+        return self._divisor
+
+    def elaborate(self, platform):
+        m = Module()
+
+        timer = Signal(range(self._divisor))
+        # Start bit, data, stop bit; behind the stop bit only zeros follow, so that it is alone when it is on the line.
+        shift = Signal(10, init=1)
+
+        m.d.comb += [
+            self.tx.eq(shift[0]),
+            self.i.ready.eq((timer == 0) & (shift[1:] == 0)),
+        ]
+        with m.If(timer != 0):
+            m.d.sync += timer.eq(timer - 1)
+        with m.Elif(shift[1:] != 0):
+            m.d.sync += [timer.eq(self._divisor - 1), shift.eq(shift[1:])]
+        with m.Elif(self.i.valid):
+            m.d.sync += [timer.eq(self._divisor - 1), shift.eq(Cat(0, self.i.payload, 1))]
+
+        return m
