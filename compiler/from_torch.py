@@ -9,10 +9,9 @@ import re
 
 import torch
 
-from ..errors import ModelError
-from ..train.chain import chain
+from ..train.chain import chain, check_values
 from ..train.checkpoint import Checkpoint, check_trust
-from ..train.layers import BatchNorm, BinaryActivation, BinaryLinear, Binarize, Scores, hardened
+from ..train.layers import BatchNorm, Binarize, BinaryActivation, BinaryLinear, Scores, hardened
 from . import ir
 
 __all__ = ["to_network"]
@@ -50,11 +49,10 @@ def to_network(model, *, name="network", labels=None, image_shape=None, force=Fa
         check_trust(model)
     layers = []
     with torch.no_grad(), hardened(model):
-        rest = iter(chain(model))
+        trained = chain(model)
+        check_values(trained)
+        rest = iter(trained)
         for at, layer in rest:
-            for key, value in layer.state_dict().items():
-                if not torch.isfinite(value).all():
-                    raise ModelError(f"layer {at!r}: {key} must be finite, but is not; train anew")
             match layer:
                 case Binarize():
                     layers.append(ir.Binarize(name=_name(at, "binarize"), thresholds=layer.thresholds.numpy()))

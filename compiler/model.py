@@ -1,7 +1,6 @@
 """A model file as an integer network and what is known of it, whichever kind of file it is."""
 
 import hashlib
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +55,7 @@ def load(path, *, force=False):
         from . import exchange
 
         return Model(network=exchange.load(path), file=path, sha256=sha256, info={})
-    if not zipfile.is_zipfile(path) and data[:2] != b"PK" and data[:1] != b"\x80":
+    if data[:2] != b"PK" and data[:1] != b"\x80":  # an archive of torch.save, or a pickle to be refused by its reader
         raise ModelError(f"{path}: must be a net.pt or a JSON exchange file, but begins with {data[:8]!r}")
     try:
         import torch  # noqa: F401

@@ -23,7 +23,7 @@ def sign(x):
 
 def _slope(x, nu):
     """Derivative of ``tanh(nu * x)``."""
-    return torch.tanh(x * nu).square_().neg_().add_(1).mul_(nu)
+    return (x * nu).tanh_().square_().mul_(-nu).add_(nu)
 
 
 class _SoftForward(torch.autograd.Function):
@@ -31,7 +31,7 @@ class _SoftForward(torch.autograd.Function):
     def forward(ctx, x, nu, slope):
         ctx.save_for_backward(x)
         ctx.slope = slope
-        return torch.tanh(x * nu)
+        return (x * nu).tanh_()
 
     @staticmethod
     def backward(ctx, gradient):

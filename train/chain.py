@@ -6,7 +6,7 @@ from torch import fx, nn
 from ..errors import ModelError
 from .layers import BatchNorm, Binarize, BinaryActivation, BinaryLinear, Scores
 
-__all__ = ["chain", "check"]
+__all__ = ["chain", "check", "check_values"]
 
 _LAYERS = (Binarize, BinaryLinear, BatchNorm, BinaryActivation, Scores)
 
@@ -101,6 +101,19 @@ def check(layers):
         before = kind
     if before is not Scores:
         raise ModelError(f"the last layer must be Scores, not {before.__name__ if before else 'nothing'}")
+
+
+def check_values(layers):
+    """Checks that no parameter or statistic of a list of (name, layer) is NaN, infinite or a negative variance."""
+    for name, layer in layers:
+        for key, value in layer.state_dict().items():
+            if not torch.isfinite(value).all():
+                worst = value[~torch.isfinite(value)].flatten()[0].item()
+                raise ModelError(f"layer {name!r}: {key} must be finite, but holds {worst}; train anew, with a "
+                                 "smaller learning rate if it diverged")
+        if isinstance(layer, BatchNorm) and (layer.running_var < 0).any():
+            raise ModelError(f"layer {name!r}: running_var must not be negative, but holds "
+                             f"{layer.running_var.min().item():g}; train anew")
 
 
 def _operation(node):

@@ -14,7 +14,6 @@
 import io
 import os
 import pickle
-import warnings
 import zipfile
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
@@ -24,7 +23,7 @@ import torch
 from torch import nn
 
 from ..errors import ModelError
-from .chain import chain, check
+from .chain import chain, check, check_values
 from .layers import BatchNorm, Binarize, BinaryActivation, BinaryLinear, Scores, hardened_layers
 
 __all__ = ["FORMAT", "GREATEST_LOSS", "GREATEST_UNSATURATED", "VERSION", "Checkpoint", "check_trust", "load", "save"]
@@ -82,7 +81,7 @@ def save(model, path, *, image_shape, labels, pixel_range=(0, 255), dataset=None
         The model is no such chain, or has a NaN or infinite value.
     """
     layers = [(name.replace(".", "_"), layer) for name, layer in chain(model)]
-    _check_values(layers)
+    check_values(layers)
     state = {}
     for name, layer in layers:
         for key, value in layer.state_dict().items():
@@ -139,19 +138,20 @@ def load(path, *, force=False):
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if data[:1] == b"\x80":
+        raise ModelError(f"{path}: must be an archive of torch.save, but is a bare pickle, which could run code; "
+                         "save it with sbgen.train.checkpoint.save")
+    damaged = f"{path}: must be a model file, but is truncated, damaged or foreign; train or copy it anew"
+    if data[:4] != b"PK\x03\x04":
+        raise ModelError(damaged)  # torch would try its older formats
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of TorchScript and old pickles; both are refused below
-            content = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
+        content = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
     except pickle.UnpicklingError as error:
-        if "weights_only" in str(error).lower() or "unsupported" in str(error).lower():
-            raise ModelError(f"{path}: must hold tensors and plain values only, but its pickle would run code or "
-                             "names a class; save it with sbgen.train.checkpoint.save") from error
-        raise ModelError(f"{path}: must be a model file, but is damaged or foreign; train or copy it anew") from error
+        raise ModelError(f"{path}: must hold tensors and plain values only, but its pickle would run code, names a "
+                         "class or is damaged; save it with sbgen.train.checkpoint.save") from error
     except (zipfile.BadZipFile, RuntimeError, EOFError, KeyError, ValueError, IndexError, TypeError, AttributeError,
             UnicodeDecodeError, OverflowError, MemoryError) as error:
-        raise ModelError(f"{path}: must be a model file, but is truncated, damaged or foreign; "
-                         "train or copy it anew") from error
+        raise ModelError(damaged) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ModelError(f"{path}: must be a model file of format {FORMAT!r}, but is another .pt file; "
                          "save the model with sbgen.train.checkpoint.save")
@@ -233,7 +233,7 @@ def _rebuild(content):
     if set(state) - taken:
         raise ModelError(f"the state must belong to the layers, but {min(set(state) - taken)!r} does not")
     check(layers)
-    _check_values(layers)
+    check_values(layers)
     return layers
 
 
@@ -276,20 +276,10 @@ def _make(name, kind, about, state):
     return layer
 
 
-def _check_values(layers):
-    for name, layer in layers:
-        for key, value in layer.state_dict().items():
-            if not torch.isfinite(value).all():
-                worst = value[~torch.isfinite(value)].flatten()[0].item()
-                raise ModelError(f"layer {name!r}: {key} must be finite, but holds {worst}; train anew, with a "
-                                 "smaller learning rate if it diverged")
-        if isinstance(layer, BatchNorm) and (layer.running_var < 0).any():
-            raise ModelError(f"layer {name!r}: running_var must not be negative, but holds "
-                             f"{layer.running_var.min().item():g}; train anew")
-
-
 def _check_contract(content, layers):
     shape, labels, classes = content["input"]["shape"], content["labels"], layers[-1][1].outputs
+    if not all(isinstance(size, int) and size > 0 for size in shape):
+        raise ModelError(f"the shape of an image must be integers of at least 1, not {shape}")
     if torch.Size(shape).numel() != layers[0][1].pixels:
         raise ModelError(f"an image of shape {tuple(shape)} must have the {layers[0][1].pixels} pixels that layer "
                          f"{layers[0][0]!r} takes, not {torch.Size(shape).numel()}")

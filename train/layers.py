@@ -53,8 +53,9 @@ class Binarize(nn.Module):
     def forward(self, images):
         if images.dtype != torch.uint8:
             raise TypeError(f"images must be raw uint8 pixels, not {images.dtype}")
-        on = images.reshape(len(images), self.pixels, 1) >= self.thresholds
-        return on.reshape(len(images), -1).to(torch.float32).mul_(2).sub_(1)
+        # A pixel less its threshold less a half is never 0: its sign is the bit, several times faster than comparing.
+        pixels = images.reshape(len(images), self.pixels, 1).to(torch.float32)
+        return (pixels - (self.thresholds - 0.5)).sign_().reshape(len(images), -1)
 
     def extra_repr(self):
         return f"{self.pixels}, levels={self.thresholds.shape[1]}"

@@ -1,0 +1,152 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sbgen.compiler import ir, reference
+from sbgen.compiler.from_torch import to_network
+from sbgen.errors import ModelError
+from sbgen.train.harden import harden
+from sbgen.train.layers import BatchNorm, Binarize, BinaryActivation, BinaryLinear, Scores, hardened
+
+
+def random_model(seed, *, norms=True):
+    """A dense network with every kind of neuron: gamma negative and zero, ties, constants, odd and even inputs."""
+    random = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    pixels, levels = int(random.integers(1, 20)), int(random.integers(1, 4))
+    layers = [Binarize(pixels, random.integers(0, 257, (pixels, levels)))]
+    inputs = pixels * levels
+    for _ in range(random.integers(0, 4)):
+        outputs = int(random.integers(1, 40))
+        layers.append(BinaryLinear(inputs, outputs))
+        if norms:
+            norm = BatchNorm(outputs, eps=float(random.choice([1e-5, 1e-3])))
+            with torch.no_grad():
+                norm.weight.copy_(torch.from_numpy(random.choice([-2.0, -0.3, 0.0, 0.7, 1.0], outputs)))
+                norm.bias.copy_(torch.from_numpy(random.choice([0.0, 0.0, -0.5, 1.0, 50.0, -50.0], outputs)))
+                # Integer means with no offset are exact ties.
+                norm.running_mean.copy_(torch.from_numpy(random.choice([0.0, 1.0, -1.0, 2.0, 0.4], outputs)))
+                norm.running_var.copy_(torch.from_numpy(random.choice([0.0, 1.0, 9.0], outputs)))
+            layers.append(norm)
+        layers.append(BinaryActivation())
+        inputs = outputs
+    layers.append(Scores(inputs, int(random.integers(1, 6))))
+    with torch.no_grad():
+        layers[-1].offset.normal_(0, 5)
+        for layer in layers:
+            if isinstance(layer, BinaryLinear):
+                layer.weight.mul_(layer.weight.abs() > 0.02)  # zeros, which are +1
+    return nn.Sequential(*layers).eval(), random.integers(0, 256, (300, pixels), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_scores_equal_the_references(seed):
+    model, images = random_model(seed, norms=seed % 5 != 0)
+    network = to_network(model, force=True)
+    scores, classes = reference.evaluate(network, images)
+    with hardened(model), torch.no_grad():
+        trained = model(torch.from_numpy(images))
+    assert np.array_equal(trained.numpy(), scores), seed
+    assert np.array_equal(trained.argmax(1).numpy(), classes), seed
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_layer_equals_the_references(seed):
+    model, images = random_model(seed)
+    outputs = reference.run(to_network(model, force=True), images)
+    x, found = torch.from_numpy(images), []
+    with hardened(model), torch.no_grad():
+        for layer in model:
+            x = layer(x)
+            if not isinstance(layer, (BinaryLinear, BatchNorm)):
+                found.append((x > 0).numpy())
+    for ours, theirs in zip(outputs[:-1], found, strict=True):
+        assert np.array_equal(ours, theirs), seed
+
+
+def test_hardening_changes_no_score():
+    model, images = random_model(8)
+    before = to_network(model, force=True)
+    labels = torch.zeros(len(images), dtype=torch.int64)
+    # The labels have no sense, so the statistics' choice may go either way; undo it.
+    norms = [{key: value.clone() for key, value in layer.state_dict().items()} for layer in model]
+    harden(model, torch.from_numpy(images), validation=(torch.from_numpy(images), labels))
+    for layer, state in zip(model, norms, strict=True):
+        if isinstance(layer, BatchNorm):
+            layer.load_state_dict(state)
+    after = to_network(model)
+    assert all(np.array_equal(reference.evaluate(n, images)[0], reference.evaluate(before, images)[0])
+               for n in (before, after))
+
+
+def dense(gamma, beta, mean, variance, *, inputs, eps=1e-5, weight=1.0):
+    """The one integer neuron of a network of `inputs` pixels."""
+    model = nn.Sequential(Binarize(inputs, [1]), BinaryLinear(inputs, 1), BatchNorm(1, eps=eps), BinaryActivation(),
+                          Scores(1, 1))
+    with torch.no_grad():
+        model[1].weight.fill_(weight)
+        for tensor, value in ((model[2].weight, gamma), (model[2].bias, beta), (model[2].running_mean, mean),
+                              (model[2].running_var, variance)):
+            tensor.fill_(value)
+    return to_network(model.eval(), force=True).layers[1]
+
+
+@pytest.mark.parametrize(("gamma", "beta", "mean", "inputs", "threshold", "bit"), [
+    (1.0, 0.0, 0.0, 4, 2, 1),     # a tie at sum 0 is on
+    (1.0, 0.0, 0.0, 5, 3, 1),     # no tie with an odd number: sum 1 is on
+    (1.0, 0.0, 2.0, 4, 3, 1),     # a tie at sum 2
+    (1.0, 0.0, 2.1, 4, 4, 1),
+    (-1.0, 0.0, 0.0, 4, 2, 0),    # on at sum <= 0: at least two of four disagree
+    (-1.0, 0.0, 0.0, 5, 3, 0),
+    (-1.0, 0.0, 2.0, 4, 1, 0),
+    (0.0, 0.0, 1.0, 4, 0, 1),     # constant +1, sign(0) included
+    (0.0, 3.0, 1.0, 4, 0, 1),
+    (0.0, -3.0, 1.0, 4, 5, 1),    # constant -1
+    (1.0, 99.0, 0.0, 4, 0, 1),    # always on, though gamma is not 0
+    (-1.0, -99.0, 0.0, 4, 5, 1),  # never on; the row need not be complemented
+])
+def test_thresholds_by_hand(gamma, beta, mean, inputs, threshold, bit):
+    layer = dense(gamma, beta, mean, 1.0, inputs=inputs)
+    assert layer.thresholds.tolist() == [threshold]
+    assert layer.weights.tolist() == [[bit] * inputs]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_algebra_agrees_except_at_its_own_rounding(seed):
+    """The paper's deploy equation, t = mean - beta * sqrt(var + eps) / gamma, gives the same threshold."""
+    random = np.random.default_rng(seed)
+    inputs, eps = int(random.integers(1, 200)), 1e-5
+    gamma, beta = random.normal(size=2).astype(np.float32)
+    mean, variance = np.float32(random.normal(0, inputs**0.5)), np.float32(inputs * random.random())
+    layer = dense(float(gamma), float(beta), float(mean), float(variance), inputs=inputs, eps=eps)
+    t = float(mean) - float(beta) * math.sqrt(float(variance) + eps) / float(gamma)
+    switch = (inputs + t) / 2 if gamma > 0 else (inputs - t) / 2
+    if abs(switch - round(switch)) < 1e-6:
+        pytest.skip("too near a tie for the algebraic form")
+    assert layer.thresholds.tolist() == [min(max(math.ceil(switch), 0), inputs + 1)]
+
+
+def test_names_are_identifiers():
+    model, _ = random_model(1)
+    assert all(layer.name.isidentifier() for layer in to_network(model, force=True).layers)
+
+
+def test_labels_and_shape():
+    model, _ = random_model(1)
+    network = to_network(model, name="mine", force=True, image_shape=(1, model[0].pixels))
+    assert isinstance(network.layers[0], ir.Binarize) and network.name == "mine"
+    assert network.labels[0] == "0" and network.image_shape == (1, model[0].pixels)
+
+
+def test_soft_module_is_refused():
+    model, _ = random_model(1)
+    with pytest.raises(ModelError, match="at most 1% of the weights .* harden it"):
+        to_network(model)
+
+
+def test_infinite_statistics():
+    with pytest.raises(ModelError, match="'2': running_mean must be finite"):
+        dense(1.0, 0.0, float("inf"), 1.0, inputs=4)
