@@ -1,0 +1,99 @@
+import random
+from dataclasses import replace
+
+import pytest
+from streams import beats, elements, transfer
+
+from sbgen.hw.mvtu import Parameters
+
+
+def random_parameters(rng, *, inputs, outputs, pe, simd, signs=True, **stores):
+    weights = tuple(tuple(rng.getrandbits(1) for _ in range(inputs)) for _ in range(outputs))
+    presets = tuple(-rng.randint(0, inputs + 1) if signs else rng.randint(-50, 50) for _ in range(outputs))
+    return Parameters(weights=weights, presets=presets, pe=pe, simd=simd, signs=signs, **stores)
+
+
+def run(parameters, vectors, *, seed=None):
+    """The unit's outputs for each vector, what was in unused lanes, and the cycles in which beats left."""
+    width = 1 if parameters.signs else parameters.sum_width
+    given = [word for vector in vectors for word in beats([vector], parameters.simd, 1) * parameters.groups]
+    taken = transfer(parameters.create(), given, len(vectors) * parameters.groups, seed=seed)
+    found, unused = elements([word for _, word in taken], parameters.pe, width, parameters.outputs,
+                             signed=not parameters.signs)
+    return found, unused, [cycle for cycle, _ in taken]
+
+
+SHAPES = [  # inputs, outputs, pe, simd
+    (12, 8, 4, 6), (12, 8, 8, 12), (12, 8, 1, 1), (12, 8, 8, 1), (12, 8, 1, 12),
+    (13, 7, 3, 5), (13, 7, 4, 12), (13, 7, 6, 2), (40, 5, 2, 19), (40, 70, 3, 9), (1, 1, 1, 1), (1, 9, 2, 1), (9, 1, 1, 4),
+]
+
+
+@pytest.mark.parametrize("inputs, outputs, pe, simd", SHAPES)
+@pytest.mark.parametrize("signs", [True, False])
+@pytest.mark.parametrize("seed", [None, 1])
+def test_hardware_equals_software(inputs, outputs, pe, simd, signs, seed):
+    rng = random.Random(f"{inputs} {outputs} {pe} {simd}")
+    parameters = random_parameters(rng, inputs=inputs, outputs=outputs, pe=pe, simd=simd, signs=signs)
+    vectors = [[rng.getrandbits(1) for _ in range(inputs)] for _ in range(6)] + [[0] * inputs, [1] * inputs]
+    found, unused, _ = run(parameters, vectors, seed=seed)
+    assert found == [parameters.compute(vector) for vector in vectors]
+    assert not any(unused), "unused lanes must be 0"
+
+
+@pytest.mark.parametrize("weight_store", ["bram", "lut"])
+@pytest.mark.parametrize("preset_store", ["bram", "lut"])
+def test_stores(weight_store, preset_store):
+    rng = random.Random(3)
+    parameters = random_parameters(rng, inputs=21, outputs=20, pe=3, simd=7, weight_store=weight_store,
+                                   preset_store=preset_store)
+    vectors = [[rng.getrandbits(1) for _ in range(21)] for _ in range(5)]
+    assert run(parameters, vectors, seed=4)[0] == [parameters.compute(vector) for vector in vectors]
+
+
+def test_threshold_at_either_end():
+    rng = random.Random(9)
+    parameters = replace(random_parameters(rng, inputs=10, outputs=3, pe=2, simd=4), presets=(0, -11, -5))
+    vectors = [list(parameters.weights[n]) for n in range(3)] + [[1 - bit for bit in parameters.weights[1]]]
+    found, _, _ = run(parameters, vectors)
+    assert [outputs[:2] for outputs in found] == [[1, 0]] * 4
+    assert found == [parameters.compute(vector) for vector in vectors]
+
+
+def test_sum_of_zero_is_on():
+    parameters = Parameters(weights=((1, 0, 1),), presets=(-2,), pe=1, simd=3)
+    vectors = [[1, 0, 0], [1, 1, 0], [1, 0, 1]]
+    assert [parameters.compute(vector) for vector in vectors] == [[1], [0], [1]]
+    assert run(parameters, vectors)[0] == [[1], [0], [1]]
+
+
+@pytest.mark.parametrize("inputs, outputs, pe, simd", SHAPES)
+def test_latency_and_interval(inputs, outputs, pe, simd):
+    parameters = random_parameters(random.Random(1), inputs=inputs, outputs=outputs, pe=pe, simd=simd)
+    _, _, cycles = run(parameters, [[0] * inputs] * 8)
+    first = parameters.slices - 1 + parameters.latency
+    assert cycles == [first + n * parameters.slices for n in range(8 * parameters.groups)]
+
+
+def test_padded_input_never_counts():
+    # With simd 4 the second slice has three unused lanes, which the input leaves at 0.
+    parameters = Parameters(weights=((0,) * 5,), presets=(0,), pe=1, simd=4, signs=False)
+    assert run(parameters, [[1] * 5, [0] * 5])[0] == [[0], [5]]
+
+
+def test_sum_width_holds_every_sum():
+    for presets, inputs, width in [((-4,), 3, 3), ((-4,), 8, 4), ((0,), 1, 2), ((5,), 2, 4), ((-1,), 1, 1), ((-9,), 3, 5)]:
+        parameters = Parameters(weights=((0,) * inputs,), presets=presets, pe=1, simd=1, signs=False)
+        assert parameters.sum_width == width, (presets, inputs)
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"pe": 0}, "pe must be in 1 ... 2, not 0"),
+    ({"pe": 3}, "pe must be in 1 ... 2, not 3"),
+    ({"simd": 4}, "simd must be in 1 ... 3, not 4"),
+    ({"presets": (1,)}, "2 outputs need as many presets, not 1"),
+    ({"weight_store": "sram"}, "weight_store must be one of bram, lut, not 'sram'"),
+])
+def test_parameters_are_checked(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(Parameters(weights=((0, 1, 0),) * 2, presets=(0, 0), pe=1, simd=1), **change)

@@ -1,0 +1,35 @@
+import random
+
+import pytest
+from amaranth.sim import Simulator
+
+from sbgen.hw.rom import Rom
+
+
+@pytest.mark.parametrize("store", ["bram", "lut"])
+@pytest.mark.parametrize("depth", [1, 5, 16])
+def test_word_comes_a_cycle_later_and_stays(store, depth):
+    rng = random.Random(depth)
+    words = [rng.getrandbits(9) for _ in range(depth)]
+    dut = Rom(width=9, words=words, store=store)
+
+    async def bench(ctx):
+        expected = None
+        for _ in range(100):
+            address, enabled = rng.randrange(depth), rng.randrange(2)
+            ctx.set(dut.addr, address)
+            ctx.set(dut.en, enabled)
+            await ctx.tick()
+            expected = words[address] if enabled else expected
+            if expected is not None:
+                assert ctx.get(dut.data) == expected
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+def test_unknown_store():
+    with pytest.raises(ValueError, match="store must be one of bram, lut, not 'sram'"):
+        Rom(width=1, words=[0], store="sram")
