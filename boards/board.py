@@ -1,0 +1,166 @@
+"""A board as data, and what follows from its amaranth-boards platform."""
+
+import importlib
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..compiler.device import DEVICES
+from ..errors import BoardError
+
+__all__ = ["Board", "Pin", "Programmer"]
+
+#: Device and pads from which its PLLs can be fed, by package (icestorm's icebox: PLLOUT_A's pin). The PLL takes such
+#: a pad for itself, and the pin cannot be an ordinary input then; from any other pin the PLL is fed through the fabric.
+_ICE40_PLL_PADS = {
+    ("up5k", "sg48"): ("35",),
+    ("hx1k", "tq144"): ("49",),
+    ("hx1k", "vq100"): ("33",),
+    ("hx8k", "ct256"): ("F7", "R9"),
+    ("lp8k", "cm81"): ("C4", "G4"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pin:
+    """Where one port of the top level comes out of the package.
+
+    Parameters
+    ----------
+    port : str
+        ``"clk"``, ``"rx"``, ``"tx"`` or ``"led"``.
+    site : str
+        The package's name for the pin.
+    invert : bool
+        Whether the board sees the opposite level.
+    attrs : tuple of (str, value)
+        The platform's attributes of the pin, such as its I/O standard.
+    """
+
+    port: str
+    site: str
+    invert: bool
+    attrs: tuple
+
+
+@dataclass(frozen=True, kw_only=True)
+class Programmer:
+    """A command that loads a bitstream into the board.
+
+    Parameters
+    ----------
+    tool : str
+        Its name in `sbgen.tools.KNOWN`.
+    args : tuple of str
+        Arguments before the bitstream's path.
+    """
+
+    tool: str
+    args: tuple = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """One board.
+
+    Parameters
+    ----------
+    name : str
+    description : str
+    platform : str
+        The amaranth-boards platform as ``module:Class``. It is the source of the device, the package, the oscillator
+        and the pins; it needs a ``uart`` resource and a default clock that comes in through a pin.
+    clock_mhz : float or None
+        The core's clock unless the user wants another; None is the oscillator's, without a PLL.
+    baud : int
+        Of the host link.
+    programmers : tuple of `Programmer`
+        In the order in which they are tried.
+    usb : tuple of (int, int)
+        Vendor and product of the board's USB interface.
+    serial_interface : int
+        Which of its USB interfaces carries the host link.
+    """
+
+    name: str
+    description: str
+    platform: str
+    clock_mhz: float | None = None
+    baud: int = 1_000_000
+    programmers: tuple = ()
+    usb: tuple = ()
+    serial_interface: int = 0
+
+    def new_platform(self):
+        """A fresh platform object; one keeps count of the resources that were requested from it."""
+        module, _, cls = self.platform.partition(":")
+        try:
+            return getattr(importlib.import_module(module), cls)()
+        except (ImportError, AttributeError, TypeError, ValueError) as error:
+            raise BoardError(f"board {self.name!r}: {self.platform} must be a platform class of amaranth-boards, "
+                             f"but it cannot be had ({error}); check the path MODULE:CLASS") from error
+
+    @cached_property
+    def _platform(self):
+        return self.new_platform()
+
+    @property
+    def device(self):
+        """The `Device` on it."""
+        part = str(getattr(self._platform, "device", "nothing"))
+        name = part.lower().removeprefix("ice40")
+        if name.startswith("lfe5u-"):
+            name = name.replace("lfe5u-", "ecp5-")
+        if name not in DEVICES:
+            raise BoardError(f"board {self.name!r}: its device must be one of {', '.join(DEVICES)}, but it is {part}")
+        return DEVICES[name]
+
+    @property
+    def package(self):
+        """The package, in the platform's spelling."""
+        return self._platform.package
+
+    @property
+    def speed(self):
+        """The ECP5's speed grade; empty for other families."""
+        return getattr(self._platform, "speed", "")
+
+    @property
+    def oscillator_mhz(self):
+        """Frequency that comes in at the port ``clk``."""
+        self.pins  # noqa: B018
+        return self._platform.default_clk_frequency / 1e6
+
+    @cached_property
+    def pins(self):
+        """A `Pin` for each of ``clk``, ``rx``, ``tx`` and, where the board has one, ``led``."""
+        platform = self.new_platform()
+        for name, what in (platform.default_clk, "an oscillator"), ("uart", "a UART"):
+            if (name, 0) not in platform.resources:
+                raise BoardError(f"board {self.name!r}: it must have {what} on pins of its own, but its platform "
+                                 f"{self.platform} has none; sbgen cannot use this board")
+        uart = platform.request("uart", 0, dir="-")
+        ports = {"clk": platform.request(platform.default_clk, 0, dir="-"), "rx": uart.rx, "tx": uart.tx}
+        if ("led", 0) in platform.resources:
+            ports["led"] = platform.request("led", 0, dir="-")
+        pins = []
+        for name, port in ports.items():
+            if not hasattr(port, "io") or len(port) != 1:
+                raise BoardError(f"board {self.name!r}: {name} must be one single-ended pin, but it is {port!r}; "
+                                 "sbgen cannot use this board")
+            metadata = port.io.metadata[0]
+            pins.append(Pin(port=name, site=metadata.name, invert=port.invert[0],
+                            attrs=tuple(sorted(metadata.attrs.items()))))
+        return tuple(pins)
+
+    def pin(self, port):
+        """The `Pin` of that name, or None."""
+        return next((pin for pin in self.pins if pin.port == port), None)
+
+    @property
+    def clock_is_pll_pad(self):
+        """Whether the oscillator comes in at the PLL's own pad (iCE40)."""
+        return self.pin("clk").site in _ICE40_PLL_PADS.get((self.device.name, self.package.lower()), ())
+
+    @property
+    def default_clock_mhz(self):
+        return self.oscillator_mhz if self.clock_mhz is None else self.clock_mhz

@@ -1,0 +1,150 @@
+"""The top level of a board: clock, reset, serial line, host link and the core. ::
+
+    clk -> [PLL] -> clock, reset
+    rx -> uart.Rx -> HostLink -> WidthConverter -> core
+    tx <- uart.Tx <- HostLink <------------------- core
+"""
+
+from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.cdc import FFSynchronizer
+from amaranth.lib.wiring import In, Out, connect
+
+from ..errors import BoardError
+from ..hw import uart
+from ..hw.host_link import HostLink
+from ..hw.width import WidthConverter
+from . import pll
+
+__all__ = ["RESET_SECONDS", "Top", "clock_and_pll"]
+
+#: How long the reset lasts after the clock is there. The iCE40's block RAMs read as zero for about 3 us after
+#: configuration (icestorm issue 76); 15 us is the margin that Amaranth takes too.
+RESET_SECONDS = 15e-6
+
+#: Greatest error of the baud rate: half of what a byte can bear, the other half is the other side's.
+_BAUD_TOLERANCE = 0.02
+
+
+def clock_and_pll(board, clock_mhz=None):
+    """The clock that the core really gets, in MHz, and the PLL that makes it, or None for the oscillator alone.
+
+    Parameters
+    ----------
+    clock_mhz : float, optional
+        The clock wanted; the nearest that the PLL can make is taken.
+    """
+    if clock_mhz is None:
+        clock_mhz = board.default_clock_mhz
+    if clock_mhz == board.oscillator_mhz:
+        return clock_mhz, None
+    made = pll.FAMILIES[board.device.family].nearest(oscillator_mhz=board.oscillator_mhz, clock_mhz=clock_mhz)
+    return made.clock_mhz, made
+
+
+class Top(wiring.Component):
+    """A core on a board.
+
+    The ports are those of `Board.pins`: they stand for the package's pins, without I/O primitives, and need only the
+    constraint file. Without a PLL (`clock_mhz` is the oscillator's) the design has no primitive at all, so that any
+    simulator can run it.
+
+    Parameters
+    ----------
+    core : :class:`wiring.Component`
+        With the ports and properties of :class:`sbgen.hw.core.Core`.
+    board : :class:`.Board`
+    clock_mhz : :class:`float`, optional
+        The clock wanted for everything here; the board's default when left out.
+    digest : :class:`bytes`
+        The network's SHA-256 (or its first 8 bytes), told by identify.
+    baud : :class:`int`, optional
+        Rate of the serial line; the board's when left out.
+
+    Members
+    -------
+    clk, rx : :py:`In(1)`
+    tx : :py:`Out(1)`
+    led : :py:`Out(1)`
+        On while a request is in work. Only where the board has one.
+    """
+
+    def __init__(self, *, core, board, clock_mhz=None, digest, baud=None):
+        self._core = core
+        self._board = board
+        self._digest = bytes(digest[:8])
+        self._clock_mhz, self._pll = clock_and_pll(board, clock_mhz)
+        baud = board.baud if baud is None else baud
+        error = uart.baud_error(clock_hz=self._clock_mhz * 1e6, baud=baud)
+        self._divisor = uart.divisor(clock_hz=self._clock_mhz * 1e6, baud=baud)
+        if abs(error) > _BAUD_TOLERANCE or self._divisor < uart.MINIMUM_DIVISOR:
+            raise BoardError(f"the baud rate must be within {_BAUD_TOLERANCE:.0%} of what a clock of "
+                             f"{self._clock_mhz:g} MHz can make with at least {uart.MINIMUM_DIVISOR} cycles a bit, but "
+                             f"{baud} is off by {error:+.1%} at {self._divisor}; choose another --baud or --clock")
+        super().__init__({
+            "clk": In(1),
+            "rx": In(1),
+            "tx": Out(1),
+            **({"led": Out(1)} if board.pin("led") else {}),
+        })
+
+    @property
+    def clock_mhz(self):
+        """The clock that the core really gets."""
+        return self._clock_mhz
+
+    @property
+    def pll(self):
+        return self._pll
+
+    @property
+    def divisor(self):
+        """Clock cycles in a bit of the serial line."""
+        return self._divisor
+
+    @property
+    def reset_cycles(self):
+        """Clock cycles from a steady clock to the end of reset, a power of two."""
+        return 1 << (int(self._clock_mhz * 1e6 * RESET_SECONDS) - 1).bit_length()
+
+    def elaborate(self, platform):
+        m = Module()
+        core, board = self._core, self._board
+
+        # The core has a reset of its own, so that the link can clear it.
+        m.domains.sync = sync = ClockDomain(local=True)
+        m.domains.core = ClockDomain(local=True)
+        m.domains.por = ClockDomain(local=True, reset_less=True)
+        m.d.comb += [ClockSignal("core").eq(sync.clk), ClockSignal("por").eq(sync.clk)]
+
+        running = Signal()
+        count = Signal(range(self.reset_cycles + 1))
+        if self._pll is None:
+            m.d.comb += sync.clk.eq(self.clk)
+            steady = 1
+        else:
+            locked, steady = Signal(), Signal()
+            m.submodules.pll = self._pll.instance(i=self.clk, o=sync.clk, locked=locked, pad=board.clock_is_pll_pad)
+            m.submodules.locked = FFSynchronizer(locked, steady, o_domain="por")
+        m.d.comb += [running.eq(count[-1]), sync.rst.eq(~running)]
+        with m.If(~running):
+            m.d.por += count.eq(count + steady)
+
+        m.submodules.rx = rx = uart.Rx(divisor=self._divisor)
+        m.submodules.tx = tx = uart.Tx(divisor=self._divisor)
+        m.submodules.link = link = HostLink(pixels=core.pixels, lanes=core.lanes, classes=core.classes,
+                                            score_width=core.score_width, digest=self._digest)
+        m.submodules.width = width = DomainRenamer("core")(WidthConverter(
+            shape=unsigned(8), length=core.pixels, i_lanes=1, o_lanes=core.lanes))
+        m.submodules.core = DomainRenamer("core")(core)
+
+        m.d.comb += [rx.rx.eq(self.rx), self.tx.eq(tx.tx), ResetSignal("core").eq(link.clear)]
+        connect(m, rx.o, link.i)
+        connect(m, link.o, tx.i)
+        connect(m, link.pixels, width.i)
+        connect(m, width.o, core.i)
+        connect(m, core.o, link.results)
+        if led := board.pin("led"):
+            m.d.comb += self.led.eq(~link.clear ^ led.invert)
+
+        return m

@@ -1,0 +1,19 @@
+"""Lattice iCE40HX-8K Breakout Board: iCE40HX8K, FT2232H."""
+
+from .board import Board, Programmer
+
+__all__ = ["ICE40_HX8K_B_EVN"]
+
+ICE40_HX8K_B_EVN = Board(
+    name="ice40_hx8k_b_evn",
+    description="Lattice iCE40HX-8K Breakout Board",
+    platform="amaranth_boards.ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform",
+    clock_mhz=96,
+    programmers=(
+        # The board's jumpers as delivered connect the flash, as both commands here expect.
+        Programmer(tool="iceprog"),
+        Programmer(tool="openFPGALoader", args=("--board", "ice40_generic")),
+    ),
+    usb=((0x0403, 0x6010),),
+    serial_interface=1,
+)

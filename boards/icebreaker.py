@@ -1,0 +1,18 @@
+"""iCEBreaker: iCE40UP5K, FT2232H."""
+
+from .board import Board, Programmer
+
+__all__ = ["ICEBREAKER"]
+
+ICEBREAKER = Board(
+    name="icebreaker",
+    description="1BitSquared iCEBreaker",
+    platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
+    clock_mhz=48,
+    programmers=(
+        Programmer(tool="iceprog"),
+        Programmer(tool="openFPGALoader", args=("--board", "ice40_generic")),
+    ),
+    usb=((0x0403, 0x6010),),
+    serial_interface=1,
+)
