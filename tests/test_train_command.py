@@ -1,0 +1,110 @@
+import argparse
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from sbgen.compiler import model, reference
+from sbgen.errors import SbgenError
+from sbgen.train import checkpoint, command, data
+from sbgen.train.errors import SettingsError
+from sbgen.train.presets import PRESETS, for_method
+
+
+def parsed(*argv):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return parser.parse_args(list(argv))
+
+
+def test_options_need_no_torch():
+    program = ("import argparse, sys; from sbgen.train import command; p = argparse.ArgumentParser(); "
+               "command.add_arguments(p); p.format_help(); assert 'torch' not in sys.modules")
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_nothing_given_is_the_preset(preset):
+    assert command._settings(parsed("--preset", preset)) == PRESETS[preset].settings
+
+
+def test_each_option_replaces_its_setting():
+    settings = command._settings(parsed(
+        "--epochs", "3", "--batch", "7", "--lr", "0.5", "--slope-cap", "none", "--nu-weights", "1", "50",
+        "--nu-activations", "2", "60", "--nu-shape", "linear", "--hard-tail", "0.1", "--shift", "2", "--distill", "0.3",
+        "--validation", "0.25", "--nu-layer", "linear1", "1", "9", "--nu-layer", "active2", "3", "4"))
+    assert (settings.epochs, settings.batch, settings.lr, settings.slope_cap) == (3, 7, 0.5, None)
+    assert (settings.nu_weights, settings.nu_activations, settings.nu_shape) == ((1, 50), (2, 60), "linear")
+    assert (settings.hard_tail, settings.shift, settings.distill, settings.validation) == (0.1, 2, 0.3, 0.25)
+    assert settings.nu_layers == {"linear1": (1, 9), "active2": (3, 4)}
+
+
+@pytest.mark.parametrize("method", ["straight-through", "ede"])
+def test_baselines_have_no_cap_and_no_tail(method):
+    settings = command._settings(parsed("--method", method))
+    assert settings == for_method(PRESETS["digits"].settings, method)
+    assert (settings.method, settings.slope_cap, settings.hard_tail) == (method, None, 0)
+
+
+@pytest.mark.parametrize("argv", [("--epochs", "0"), ("--nu-layer", "linear1", "1", "x"), ("--lr", "nan")])
+def test_settings_out_of_range(argv):
+    with pytest.raises(SettingsError, match="must be"):
+        command._settings(parsed(*argv))
+
+
+def test_layer_that_the_preset_has_not(tmp_path):
+    with pytest.raises(SettingsError, match="one of the layers active1.*not 'linear9'"):
+        command.run(parsed("--nu-layer", "linear9", "1", "2", "--out", str(tmp_path / "net.pt")))
+
+
+def test_data_set_of_another_shape(tmp_path):
+    with pytest.raises(SbgenError, match="digits needs images of shape .8, 8."):
+        command.run(parsed("--dataset", "mnist", "--out", str(tmp_path / "net.pt")))
+
+
+def train(path, *argv):
+    command.run(parsed("--epochs", "5", "--seed", "3", "--out", str(path), *argv))
+    return path
+
+
+def test_digits_from_pixels_to_an_exact_integer_network(tmp_path, capsys):
+    path = train(tmp_path / "net.pt")
+    shown = capsys.readouterr().out
+    assert shown.isascii() and "epoch    5/5" in shown and "unsaturated" in shown and f"wrote {path}" in shown
+    assert [entry.name for entry in tmp_path.iterdir()] == ["net.pt"]  # no state is left
+    _, _, images, labels = data.load("digits")
+    read = model.load(path)
+    scores, classes = reference.evaluate(read.network, images)
+    with torch.no_grad():
+        trained = checkpoint.load(path).model(torch.from_numpy(images))
+    assert (trained.numpy() == scores).all()
+    accuracy = (classes == labels).mean()
+    assert accuracy > 0.85
+    assert read.info["accuracy"]["test"]["hardened"] == pytest.approx(accuracy, abs=1e-12)
+    assert (read.info["dataset"], read.info["seed"], read.info["settings"]["epochs"]) == ("digits", 3, 5)
+    assert read.info["pixel_range"] == (0, 16)
+    assert read.network.image_shape == (8, 8) and read.network.labels == tuple("0123456789")
+
+
+def test_killed_by_a_signal_and_resumed_gives_the_same_file(tmp_path):
+    whole = train(tmp_path / "whole.pt").read_bytes()
+    path = tmp_path / "net.pt"
+    # The process ends itself, without a chance to tidy up, when the third epoch is shown.
+    program = ("import os, signal, sys; from sbgen.train import command, loop; import argparse; "
+               "keep = loop._keep; "
+               "loop._keep = lambda *a: (keep(*a), len(a[-1]) == 3 and os.kill(os.getpid(), signal.SIGKILL)); "
+               "p = argparse.ArgumentParser(); command.add_arguments(p); command.run(p.parse_args(sys.argv[1:]))")
+    process = subprocess.run([sys.executable, "-c", program, "--epochs", "5", "--seed", "3", "--out", str(path)],
+                             capture_output=True, timeout=300, check=False)
+    assert process.returncode == -9 and not path.exists()
+    assert [entry.name for entry in tmp_path.iterdir() if entry != tmp_path / "whole.pt"] == ["net.pt.resume"]
+    assert train(path, "--resume").read_bytes() == whole
+
+
+def test_failed_run_leaves_the_old_file(tmp_path):
+    path = tmp_path / "net.pt"
+    path.write_bytes(b"old")
+    with pytest.raises(SbgenError):
+        command.run(parsed("--preset", "tfc", "--data", str(tmp_path), "--out", str(path)))
+    assert path.read_bytes() == b"old"

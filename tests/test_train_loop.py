@@ -1,0 +1,190 @@
+import pytest
+import torch
+
+from sbgen.errors import ModelError
+from sbgen.train import checkpoint
+from sbgen.train.augment import Shifted
+from sbgen.train.distill import loss, teacher_logits
+from sbgen.train.harden import harden
+from sbgen.train.layers import hardened
+from sbgen.train.loop import Epoch, accuracy, classify, train
+from sbgen.train.network import network
+from sbgen.train.settings import Settings
+
+SETTINGS = Settings(epochs=4, batch=32, slope_cap=2.0, hard_tail=0.5, shift=1)
+
+
+def problem(count, seed):
+    """Images whose brightest quarter is the label, with noise: learnt in an epoch or two."""
+    random = torch.Generator().manual_seed(seed)
+    labels = torch.randint(4, (count,), generator=random)
+    images = torch.randint(120, (count, 6, 6), generator=random)
+    for at, label in enumerate(labels.tolist()):
+        images[at, 3 * (label // 2):3 * (label // 2) + 3, 3 * (label % 2):3 * (label % 2) + 3] += 100
+    return images.to(torch.uint8), labels
+
+
+def model(seed=0, **how):
+    torch.manual_seed(seed)
+    return network(pixels=36, thresholds=(110,), widths=(16,), classes=4, **how)
+
+
+def run(settings=SETTINGS, seed=0, **how):
+    net = model(seed, method=settings.method, slope_cap=settings.slope_cap)
+    images, labels = problem(300, 1)
+    return net, train(net, images, labels, validation=problem(100, 2), settings=settings, seed=seed, **how)
+
+
+class Killed(Exception):
+    pass
+
+
+def killed_after(epoch):
+    def progress(now):
+        if now.epoch == epoch:
+            raise Killed
+
+    return progress
+
+
+def saved(net, path):
+    report = harden(net, problem(300, 1)[0], validation=problem(100, 2))
+    checkpoint.save(net, path, image_shape=(6, 6), labels="abcd", report=report)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("method", ["self-binarizing", "straight-through", "ede"])
+def test_learns(method):
+    net, epochs = run(Settings(epochs=6, batch=32, method=method, nu_weights=(1.0, 10.0), nu_activations=(1.0, 10.0)))
+    assert [epoch.epoch for epoch in epochs] == list(range(6))
+    assert epochs[-1].loss < epochs[0].loss and epochs[-1].hard > 0.8
+    with hardened(net):
+        assert epochs[-1].hard == accuracy(net, *problem(100, 2))
+    assert epochs[-1].soft == accuracy(net, *problem(100, 2))
+
+
+def test_same_seed_gives_the_same_file_and_another_seed_another(tmp_path):
+    first, second = (saved(run()[0], tmp_path / name) for name in ("a.pt", "b.pt"))
+    assert first == second
+    assert saved(run(seed=1)[0], tmp_path / "c.pt") != first
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 2, 3])
+def test_killed_and_resumed_gives_the_same_file(tmp_path, epoch):
+    whole, history = run()
+    state = tmp_path / "net.pt.resume"
+    with pytest.raises(Killed):
+        run(state=state, progress=killed_after(epoch))
+    torch.manual_seed(99)  # whatever the new process has drawn before
+    seen = []
+    again, resumed = run(state=state, resume=True, progress=seen.append)
+    assert resumed == history == seen
+    assert saved(again, tmp_path / "a.pt") == saved(whole, tmp_path / "b.pt")
+
+
+def test_without_resume_begins_anew(tmp_path):
+    state = tmp_path / "state"
+    with pytest.raises(Killed):
+        run(state=state, progress=killed_after(1))
+    seen = []
+    run(state=state, progress=seen.append)
+    assert len(seen) == 4
+
+
+def test_resume_without_a_state_begins(tmp_path):
+    assert len(run(state=tmp_path / "state", resume=True)[1]) == 4
+
+
+def test_resume_with_other_settings_names_them(tmp_path):
+    run(state=tmp_path / "state")
+    with pytest.raises(ModelError, match="lr 0.01 then, 0.02 now"):
+        run(Settings(epochs=4, batch=32, slope_cap=2.0, hard_tail=0.5, shift=1, lr=0.02),
+            state=tmp_path / "state", resume=True)
+    with pytest.raises(ModelError, match="seed 0 then, 1 now"):
+        run(seed=1, state=tmp_path / "state", resume=True)
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:200], lambda data: b"", lambda data: b"hello"])
+def test_resume_from_a_damaged_state(tmp_path, damage):
+    state = tmp_path / "state"
+    run(state=state)
+    state.write_bytes(damage(state.read_bytes()))
+    with pytest.raises(ModelError, match="state of an interrupted training.* remove it"):
+        run(state=state, resume=True)
+
+
+def test_diverged_loss_is_said():
+    images, labels = problem(64, 1)
+    net = model()
+    with torch.no_grad():
+        net.linear1.weight[0, 0] = float("nan")
+    with pytest.raises(ModelError, match="loss must be finite, but is nan in epoch 1; try a smaller --lr"):
+        train(net, images, labels, validation=(images, labels), settings=SETTINGS, seed=0)
+
+
+def test_weights_stay_within_one():
+    net, _ = run(Settings(epochs=2, batch=32, lr=0.5))
+    assert net.linear1.weight.abs().max() <= 1
+
+
+def test_classify_gives_the_first_of_equal_scores():
+    class Constant(torch.nn.Module):
+        def forward(self, images):
+            return torch.tensor([[1.0, 3.0, 3.0]]).expand(len(images), -1)
+
+    assert classify(Constant(), torch.zeros(3, 1, dtype=torch.uint8)).tolist() == [1, 1, 1]
+
+
+def test_epoch_is_a_plain_value():
+    assert Epoch(epoch=0, nu=1.0, loss=1.0, soft=0.5, hard=0.5) == Epoch(epoch=0, nu=1.0, loss=1.0, soft=0.5, hard=0.5)
+
+
+@pytest.mark.parametrize("shift", [0, 1, 2])
+def test_shifted_images(shift):
+    images = torch.arange(1, 25, dtype=torch.uint8).reshape(2, 3, 4)
+    shifted = Shifted(images, shift=shift)
+    assert shifted.ways == (2 * shift + 1) ** 2 and len(shifted) == 2
+    middle = torch.full((2,), shifted.ways // 2)
+    assert torch.equal(shifted(torch.tensor([1, 0]), middle), images[[1, 0]])
+    if shift:
+        first = shifted(torch.tensor([0]), torch.tensor([0]))[0]
+        assert torch.equal(first[shift:, shift:], images[0][:-shift, :-shift])
+        assert first[:shift].sum() == 0 and first[:, :shift].sum() == 0
+
+
+def test_distillation_loss():
+    torch.manual_seed(0)
+    logits, teacher, labels = torch.randn(8, 4), torch.randn(8, 4), torch.arange(8) % 4
+    plain = torch.nn.functional.cross_entropy(logits, labels)
+    assert loss(logits, labels) == plain
+    assert loss(logits, labels, teacher, weight=0.0) == plain
+    torch.testing.assert_close(loss(logits, labels, logits, weight=0.7, temperature=4.0), 0.3 * plain)
+    p, q = torch.softmax(teacher / 2, 1), torch.log_softmax(logits / 2, 1)
+    expected = 4 * (p * (p.log() - q)).sum() / 8
+    torch.testing.assert_close(loss(logits, labels, teacher, weight=1.0, temperature=2.0), expected)
+
+
+def test_teacher_is_decided_by_its_arguments(tmp_path):
+    images, labels = problem(200, 1)
+    how = {"thresholds": (110,), "classes": 4, "width": 64, "epochs": 60, "shift": 1, "seed": 0}
+    state = torch.get_rng_state()
+    first = teacher_logits(images, labels, cache=tmp_path / "a", **how)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert first.shape == (9, 200, 4)
+    assert (first[4].argmax(1) == labels).double().mean() > 0.9
+    assert torch.equal(teacher_logits(images, labels, cache=tmp_path / "b", **how), first)
+    assert len(list((tmp_path / "a").iterdir())) == 1
+    calls = []
+    kept = teacher_logits(images, labels, cache=tmp_path / "a", progress=lambda *done: calls.append(done), **how)
+    assert torch.equal(kept, first) and not calls
+    teacher_logits(images, labels, cache=tmp_path / "a", **how | {"seed": 1})
+    assert len(list((tmp_path / "a").iterdir())) == 2
+
+
+def test_trains_with_a_teacher():
+    images, labels = problem(300, 1)
+    settings = Settings(epochs=3, batch=32, distill=0.7, shift=1)
+    net = model()
+    teacher = torch.nn.functional.one_hot(labels, 4).float().mul(9).expand(9, -1, -1)
+    epochs = train(net, images, labels, validation=problem(100, 2), settings=settings, seed=0, teacher=teacher)
+    assert epochs[-1].hard > 0.8
