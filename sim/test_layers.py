@@ -1,0 +1,134 @@
+"""Every component of the core over its emitted Verilog, against what it means in software."""
+
+import numpy as np
+import pytest
+from bench import SIMULATORS, Bench, run
+from cases import Case, pack, save
+
+from sbgen.compiler import verilog
+from sbgen.compiler.design import Folding
+from sbgen.compiler.ir import Binarize, Dense, Scores
+from sbgen.compiler.lower import mvtu_parameters
+from sbgen.compiler.reference import run_layer
+from sbgen.hw import argmax, binarize, queue, replay, width
+
+SEED = 1
+VECTORS = 6
+
+# length, i_lanes, o_lanes, bits of an element
+WIDTHS = [(12, 3, 3, 1), (12, 2, 6, 1), (13, 2, 6, 1), (12, 6, 2, 1), (13, 6, 2, 3), (1, 1, 4, 1), (1, 4, 1, 1),
+          (7, 4, 6, 1), (23, 6, 9, 2), (10, 7, 3, 1), (5, 8, 12, 1), (9, 1, 1, 4)]
+# beats, repeats, store
+REPLAYS = [(1, 1, "bram"), (1, 5, "lut"), (5, 1, "bram"), (4, 3, "lut"), (7, 6, "bram"), (8, 2, "bram"), (3, 4, "lut")]
+QUEUES = [1, 2, 3, 5]
+# pixels, levels, lanes
+BINARIZES = [(1, 1, 1), (12, 1, 4), (13, 2, 5), (9, 3, 9), (10, 1, 3), (7, 1, 1)]
+# inputs, outputs, pe, simd, weight store, preset store
+MVTUS = [(1, 1, 1, 1, "bram", "lut"), (8, 4, 4, 8, "lut", "bram"), (16, 8, 1, 1, "bram", "bram"),
+         (17, 9, 2, 5, "bram", "lut"), (33, 7, 3, 8, "lut", "lut"), (64, 10, 10, 64, "lut", "lut"),
+         (30, 5, 5, 7, "bram", "bram"), (12, 6, 4, 12, "bram", "lut"), (40, 3, 2, 33, "bram", "lut")]
+# inputs, classes, pe, simd
+SCORES = [(20, 10, 3, 6), (9, 1, 1, 4), (16, 5, 5, 16), (11, 4, 1, 1)]
+# classes, bits of a score
+ARGMAXES = [(1, 4), (2, 1), (3, 8), (10, 3)]
+
+
+def _case(name, component, i, o):
+    """Most components need a cycle a beat and a few more; twice that leaves room for the pipeline between."""
+    return name, component, Case(name=name, component=name, i=i, o=o, cycles=2 * (len(i) + len(o)) + 60)
+
+
+def _widths(rng):
+    for length, i_lanes, o_lanes, bits in WIDTHS:
+        vectors = rng.integers(0, 1 << bits, (VECTORS, length))
+        yield _case(f"width_{length}_{i_lanes}_{o_lanes}",
+                    width.WidthConverter(shape=bits, length=length, i_lanes=i_lanes, o_lanes=o_lanes),
+                    [beat for vector in vectors for beat in pack(vector, lanes=i_lanes, width=bits)],
+                    [beat for vector in vectors for beat in pack(vector, lanes=o_lanes, width=bits)])
+
+
+def _replays(rng):
+    for beats, repeats, store in REPLAYS:
+        vectors = rng.integers(0, 64, (VECTORS, beats)).tolist()
+        yield _case(f"replay_{beats}_{repeats}", replay.ReplayBuffer(shape=6, beats=beats, repeats=repeats, store=store),
+                    [beat for vector in vectors for beat in vector],
+                    [beat for vector in vectors for beat in vector * repeats])
+
+
+def _queues(rng):
+    for depth in QUEUES:
+        beats = rng.integers(0, 32, 40).tolist()
+        yield _case(f"queue_{depth}", queue.Queue(shape=5, depth=depth), beats, beats)
+
+
+def _binarizes(rng):
+    for pixels, levels, lanes in BINARIZES:
+        thresholds = rng.integers(0, 257, (pixels, levels))
+        thresholds.flat[:2] = [0, 256][:thresholds.size]
+        layer = Binarize(name="binarize", thresholds=thresholds)
+        images = rng.integers(0, 256, (VECTORS, pixels))
+        images[0], images[1] = 0, 255
+        # What the lanes past the image carry must not matter: the last beat is filled up with 255.
+        beats = -(-pixels // lanes)
+        filled = np.pad(images, ((0, 0), (0, beats * lanes - pixels)), constant_values=255)
+        yield _case(f"binarize_{pixels}_{levels}_{lanes}", binarize.Binarize(thresholds=thresholds.tolist(), lanes=lanes),
+                    [beat for image in filled for beat in pack(image, lanes=lanes, width=8)],
+                    [beat for bits in run_layer(layer, images) for beat in pack(bits, lanes=lanes * levels, width=1)])
+
+
+def _layer(name, rng, layer, folding):
+    parameters = mvtu_parameters(layer, folding)
+    vectors = rng.integers(0, 2, (VECTORS, layer.inputs))
+    vectors[0], vectors[1] = layer.weights[0], 1 - layer.weights[0]  # the greatest and the least count of output 0
+    bits = 1 if parameters.signs else parameters.sum_width
+    return _case(name, parameters.create(),
+                 [beat for vector in vectors for beat in pack(vector, lanes=folding.simd, width=1) * parameters.groups],
+                 [beat for out in run_layer(layer, vectors) for beat in pack(out, lanes=folding.pe, width=bits)])
+
+
+def _mvtus(rng):
+    for inputs, outputs, pe, simd, store, preset_store in MVTUS:
+        thresholds = rng.integers(0, inputs + 2, outputs)
+        thresholds[-1] = inputs + 1
+        thresholds[0] = inputs  # on for one single input
+        layer = Dense(name="dense", weights=rng.integers(0, 2, (outputs, inputs)), thresholds=thresholds)
+        yield _layer(f"mvtu_{inputs}_{outputs}_{pe}_{simd}", rng, layer,
+                     Folding(pe=pe, simd=simd, store=store, preset_store=preset_store))
+
+
+def _scores(rng):
+    for reach, (inputs, classes, pe, simd) in enumerate(SCORES):
+        layer = Scores(name="scores", weights=rng.integers(0, 2, (classes, inputs)),
+                       offsets=rng.integers(-(10**reach), 10**reach + 1, classes))
+        yield _layer(f"scores_{inputs}_{classes}_{pe}_{simd}", rng, layer, Folding(pe=pe, simd=simd))
+
+
+def _argmaxes(rng):
+    for classes, bits in ARGMAXES:
+        half, label_bits = 1 << (bits - 1), max(1, (classes - 1).bit_length())
+        images = rng.integers(-half, half, (VECTORS, classes))
+        images[0] = -half  # all equal: the first class
+        beats = []
+        for scores in images:
+            for n, score in enumerate(scores):
+                label = int(scores[:n + 1].argmax())
+                beats.append(int(score) & (2 * half - 1) | label << bits | (n == classes - 1) << (bits + label_bits))
+        yield _case(f"argmax_{classes}_{bits}", argmax.Argmax(score_width=bits, classes=classes),
+                    [beat for scores in images for beat in pack(scores, lanes=1, width=bits)], beats)
+
+
+@pytest.fixture(scope="module")
+def layers():
+    """All cases and the Verilog of the one bench that holds their components."""
+    rng = np.random.default_rng(SEED)
+    made = [case for kind in (_widths, _replays, _queues, _binarizes, _mvtus, _scores, _argmaxes) for case in kind(rng)]
+    return [case for _, _, case in made], verilog.convert(Bench({name: component for name, component, _ in made}))
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_layers(simulator, layers, tmp_path):
+    print(f"seed {SEED}")
+    cases, text = layers
+    save(cases, tmp_path / "cases.json")
+    run({"top.v": text}, simulator=simulator, module="vectors_tests", folder=tmp_path / simulator,
+        settings={"SBGEN_CASES": str(tmp_path / "cases.json")})
