@@ -45,7 +45,7 @@ class Design:
             raise ModelError(f"{len(self.network.layers)} layers need as many foldings, not {len(self.foldings)}")
         for layer, folding in self.stages:
             for name, value, limit in ("simd", folding.simd, layer.inputs), ("pe", folding.pe, layer.outputs):
-                if not (isinstance(value, int) and 1 <= value <= limit):
+                if not (type(value) is int and 1 <= value <= limit):
                     raise ModelError(f"layer {layer.name!r}: {name} must be in 1 ... {limit}, not {value!r}")
             if isinstance(layer, Binarize) and folding.pe != folding.simd * layer.levels:
                 raise ModelError(f"layer {layer.name!r}: {folding.simd} pixels of {layer.levels} level(s) at once make "

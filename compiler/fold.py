@@ -119,6 +119,9 @@ class _Search:
                     if total < found.get(pe, (math.inf,))[0]:
                         found[pe] = total, (*foldings, folding)
             best = found
+        # Results leave one at a time.
+        best = {pe: (total + self._price(converter_cost(self.network.classes, pe, 1, self.parameters[-1].sum_width),
+                                         bram_price), foldings) for pe, (total, foldings) in best.items()}
         if not best:
             return None
         return Design(network=self.network, foldings=min(best.values(), key=lambda way: way[0])[1])
@@ -171,7 +174,10 @@ def fold(network: Network, device: Device, *, cycles=None, fill=FILL) -> Design:
         When no folding fits: what is over, by how much, and what would fit.
     """
     search = _Search(network, device)
+    least = network.classes  # results leave one a cycle
     if cycles is not None:
+        if cycles < least:
+            raise FitError(f"an image of {least} classes takes at least {least} cycles, one a result, not {cycles}")
         design, misfit = search.fitting(cycles, fill)
         if design is None:
             if misfit is None:
@@ -187,7 +193,7 @@ def fold(network: Network, device: Device, *, cycles=None, fill=FILL) -> Design:
         over = excess(estimate(misfit, device), device, fill)
         raise FitError(f"network {network.name!r} does not fit {device.name} at any folding: {_over(over)}; "
                        f"{_remedy(network, device)}")
-    low, high = 0, slowest  # `high` fits, `low` does not
+    low, high = least - 1, slowest  # `high` fits, `low` does not
     while high - low > 1:
         middle = (low + high) // 2
         design, _ = search.fitting(middle, fill)
@@ -200,7 +206,7 @@ def fold(network: Network, device: Device, *, cycles=None, fill=FILL) -> Design:
 
 def _slowest(network):
     """Cycles an image of the smallest folding, one input and one output at a time."""
-    return max([network.pixels] + [layer.inputs * layer.outputs for layer in network.layers[1:]])
+    return max([network.pixels, network.classes] + [layer.inputs * layer.outputs for layer in network.layers[1:]])
 
 
 _NAMES = {"lut": "LUTs", "ff": "flip-flops", "bram": "block RAMs"}

@@ -1,0 +1,65 @@
+import json
+
+import pytest
+
+from sbgen.compiler import design
+from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.random_network import random_design, random_network
+from sbgen.errors import ModelError
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_round_trip(seed, tmp_path):
+    made = random_design(seed)
+    design.save(made, tmp_path / "design.json")
+    assert design.load(tmp_path / "design.json", made.network) == made
+    assert [path.name for path in tmp_path.iterdir()] == ["design.json"]
+
+
+def layers(made, **change):
+    content = {layer.name: {"pe": folding.pe, "simd": folding.simd} for layer, folding in made.stages}
+    name = made.network.layers[-1].name
+    content[name] = {**content[name], **change}
+    return json.dumps({"layers": content})
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"pe": 0}, "layer 'scores': pe must be in 1"),
+    ({"simd": 10**6}, "layer 'scores': simd must be in 1"),
+    ({"pe": "2"}, "layer 'scores': pe must be in 1"),
+    ({"pe": 1.0}, "layer 'scores': pe must be in 1"),
+    ({"pe": True}, "layer 'scores': pe must be in 1"),
+    ({"store": "sram"}, "store must be one of bram, lut, not 'sram'"),
+    ({"speed": 9}, "found TypeError"),
+])
+def test_illegal_folding(change, message):
+    made = random_design(3)
+    with pytest.raises(ModelError, match=message):
+        Design(network=made.network, foldings=design.foldings_from_json(layers(made, **change), made.network))
+
+
+@pytest.mark.parametrize("text, message", [
+    ("", "must be JSON of the form"), ("{}", "KeyError"), ("[1]", "TypeError"),
+    ('{"layers": {"other": {"pe": 1, "simd": 1}}}', "it names other"),
+])
+def test_foreign_files(text, message):
+    with pytest.raises(ModelError, match=message):
+        design.foldings_from_json(text, random_network(3))
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(ModelError, match="cannot be read as a design file"):
+        design.load(tmp_path / "absent.json", random_network(3))
+
+
+def test_number_of_foldings():
+    with pytest.raises(ModelError, match="layers need as many foldings, not 1"):
+        Design(network=random_network(3), foldings=(Folding(pe=1, simd=1),))
+
+
+def test_lanes_of_binarize_follow_from_its_pixels():
+    made = random_design(3)
+    first = made.foldings[0]
+    wrong = Folding(pe=first.pe - 1, simd=first.simd)
+    with pytest.raises(ModelError, match="at once make pe"):
+        Design(network=made.network, foldings=(wrong, *made.foldings[1:]))

@@ -1,0 +1,42 @@
+import numpy as np
+
+from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.device import DEVICES
+from sbgen.compiler.estimate import HOST_LINK, estimate
+from sbgen.compiler.ir import Binarize, Network, Scores
+
+
+def design(*, pe, simd, weights=None, **stores):
+    rng = np.random.default_rng(0)
+    weights = rng.integers(0, 2, (16, 512)) if weights is None else weights
+    network = Network(name="net", image_shape=(512,), labels=tuple(map(str, range(16))), layers=(
+        Binarize(name="pixels", thresholds=np.full((512, 1), 128)),
+        Scores(name="scores", weights=weights, offsets=np.arange(16))))
+    return Design(network=network, foldings=(Folding(pe=simd, simd=simd), Folding(pe=pe, simd=simd, **stores)))
+
+
+def test_block_rams_of_weights_and_replay():
+    # 8 groups of 32 slices: 256 words of 32 bits, and a replay buffer of 64 words of 16 bits.
+    assert estimate(design(pe=2, simd=16), DEVICES["up5k"])["bram"] == 2 + 1
+    assert estimate(design(pe=2, simd=16, store="lut"), DEVICES["up5k"])["bram"] == 0 + 1
+    assert estimate(design(pe=2, simd=16, replay_store="lut"), DEVICES["up5k"])["bram"] == 2 + 0
+    assert estimate(design(pe=16, simd=16), DEVICES["up5k"])["bram"] == 16
+    assert estimate(design(pe=2, simd=16, preset_store="bram"), DEVICES["up5k"])["bram"] == 2 + 1 + 1
+
+
+def test_constant_weight_columns_need_no_memory():
+    weights = np.random.default_rng(0).integers(0, 2, (16, 512))
+    weights[:, ::16] = 1
+    assert estimate(design(pe=1, simd=16, weights=weights), DEVICES["up5k"])["bram"] == 2 + 1
+    assert estimate(design(pe=1, simd=16, weights=np.ones((16, 512), int)), DEVICES["up5k"])["bram"] == 0 + 1
+
+
+def test_host_link_is_apart():
+    device = DEVICES["up5k"]
+    whole, core = estimate(design(pe=2, simd=16), device), estimate(design(pe=2, simd=16), device, host_link=False)
+    assert whole["lut"] - core["lut"] == HOST_LINK["ice40"].lut
+
+
+def test_more_parallel_costs_more():
+    luts = [estimate(design(pe=pe, simd=16), DEVICES["up5k"])["lut"] for pe in (1, 2, 4, 8, 16)]
+    assert luts == sorted(luts)

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from sbgen.compiler import cycles, fold
+from sbgen.compiler.device import DEVICES
+from sbgen.compiler.estimate import estimate
+from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.compiler.random_network import random_network
+from sbgen.errors import FitError
+
+
+def dense_network(*sizes):
+    """A network of random weights: pixels, neurons of each hidden layer, classes."""
+    rng = np.random.default_rng(0)
+    layers = [Binarize(name="pixels", thresholds=np.full((sizes[0], 1), 128))]
+    for n, (inputs, outputs) in enumerate(zip(sizes[:-2], sizes[1:-1], strict=True)):
+        layers.append(Dense(name=f"dense_{n}", weights=rng.integers(0, 2, (outputs, inputs)),
+                            thresholds=rng.integers(inputs // 3, inputs // 2 + 1, outputs)))
+    layers.append(Scores(name="scores", weights=rng.integers(0, 2, (sizes[-1], sizes[-2])),
+                         offsets=np.zeros(sizes[-1], int)))
+    return Network(name="dense", image_shape=(sizes[0],), layers=tuple(layers),
+                   labels=tuple(map(str, range(sizes[-1]))))
+
+
+@pytest.mark.parametrize("sizes, device", [
+    ((784, 64, 64, 64, 10), "up5k"), ((784, 64, 64, 64, 10), "hx8k")])
+def test_fits_by_the_estimate(sizes, device):
+    device = DEVICES[device]
+    design = fold.fold(dense_network(*sizes), device)
+    resources = estimate(design, device)
+    for name, share in fold.FILL.items():
+        assert resources[name] <= getattr(device, name) * share
+
+
+def test_tfc_on_up5k_is_near_the_bound_of_its_memory_ports():
+    network, device = dense_network(784, 64, 64, 64, 10), DEVICES["up5k"]
+    predicted = cycles.predict(fold.fold(network, device))
+    bound = network.weight_bits / device.bram_read_bits
+    assert predicted.interval <= bound / 0.8
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("limit", [1, 7, 100])
+def test_keeps_to_the_cycles(seed, limit):
+    network = random_network(seed)
+    if limit < network.classes:
+        with pytest.raises(FitError, match=f"takes at least {network.classes} cycles, one a result, not {limit}"):
+            fold.fold(network, DEVICES["ecp5-85f"], cycles=limit)
+    else:
+        assert max(cycles.stage_cycles(fold.fold(network, DEVICES["ecp5-85f"], cycles=limit))) <= limit
+
+
+def test_more_cycles_need_fewer_luts():
+    network, device = dense_network(784, 64, 64, 10), DEVICES["up5k"]
+    luts = [estimate(fold.fold(network, device, cycles=limit), device)["lut"] for limit in (200, 1000, 5000)]
+    assert luts == sorted(luts, reverse=True) and luts[0] > luts[-1]
+
+
+def test_too_many_weights():
+    network = dense_network(784, 256, 256, 256, 10)
+    with pytest.raises(FitError, match=r"does not fit up5k at any folding: \d+ block RAMs are asked for and 30 can be "
+                                       r"used; it would fit ecp5-25f, or train a network of fewer than 334,336 weights"):
+        fold.fold(network, DEVICES["up5k"])
+
+
+def test_too_few_cycles():
+    with pytest.raises(FitError, match="at 60 cycles an image .* allow more cycles"):
+        fold.fold(dense_network(784, 64, 64, 64, 10), DEVICES["up5k"], cycles=60)
+
+
+def test_check_fit_speaks_of_the_whole_device():
+    network = dense_network(784, 64, 64, 64, 10)
+    large = fold.fold(network, DEVICES["ecp5-85f"], cycles=20)
+    fold.check_fit(large, DEVICES["ecp5-85f"])
+    with pytest.raises(FitError, match=r"does not fit up5k: [\d,]+ LUTs are asked for and 5,280 can be used"):
+        fold.check_fit(large, DEVICES["up5k"])

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.errors import ModelError
+
+
+def binarize(**change):
+    return Binarize(**{"name": "pixels", "thresholds": np.full((4, 1), 128), **change})
+
+
+def dense(**change):
+    return Dense(**{"name": "dense", "weights": np.zeros((3, 4), int), "thresholds": np.zeros(3, int), **change})
+
+
+def scores(**change):
+    return Scores(**{"name": "scores", "weights": np.ones((2, 3), int), "offsets": np.zeros(2, int), **change})
+
+
+def network(**change):
+    return Network(**{"name": "net", "image_shape": (2, 2), "layers": (binarize(), dense(), scores()),
+                      "labels": ("a", "b"), **change})
+
+
+def test_sizes():
+    net = network(layers=(binarize(thresholds=np.full((4, 2), 128)), dense(weights=np.zeros((3, 8), int)), scores()))
+    assert (net.pixels, net.classes, net.weight_bits) == (4, 2, 24 + 6)
+    assert [(layer.inputs, layer.outputs) for layer in net.layers] == [(4, 8), (8, 3), (3, 2)]
+
+
+def test_arrays_are_private_and_read_only():
+    weights = np.zeros((3, 4), int)
+    layer = dense(weights=weights)
+    weights[0, 0] = 1
+    assert layer.weights[0, 0] == 0
+    with pytest.raises(ValueError, match="read-only"):
+        layer.weights[0, 0] = 1
+
+
+def test_equality_is_by_content():
+    assert network() == network()
+    assert network() != network(layers=(binarize(), dense(thresholds=np.array([0, 0, 1])), scores()))
+
+
+@pytest.mark.parametrize("make, change, message", [
+    (binarize, {"thresholds": np.full((4, 1), 257)}, "layer 'pixels': thresholds must be in 0 ... 256, not 257"),
+    (binarize, {"thresholds": np.full((4, 1), -1)}, "thresholds must be in 0 ... 256, not -1"),
+    (binarize, {"thresholds": np.full(4, 1)}, r"thresholds must have the shape \(None, None\), not \(4,\)"),
+    (binarize, {"thresholds": np.full((4, 1), 1.0)}, "thresholds must be an array of integers, not float64"),
+    (binarize, {"thresholds": np.zeros((0, 1), int)}, "thresholds must not be empty"),
+    (dense, {"weights": np.full((3, 4), 2)}, "weights must be in 0 ... 1, not 2"),
+    (dense, {"thresholds": np.full(3, 6)}, "thresholds must be in 0 ... 5, not 6"),
+    (dense, {"thresholds": np.zeros(2, int)}, r"thresholds must have the shape \(3,\), not \(2,\)"),
+    (scores, {"offsets": np.full(2, 2**31)}, "offsets must be in -1073741824 ... 1073741824, not 2147483648"),
+    (network, {"image_shape": (3, 2)}, r"layer 'pixels': takes 4 pixels, but an image of shape \(3, 2\) has 6"),
+    (network, {"labels": ("a",)}, "2 classes need as many labels, not 1"),
+    (network, {"layers": (binarize(), scores())}, "layer 'scores': takes 3 inputs, but 'pixels' before it gives 4"),
+    (network, {"layers": (dense(), scores())}, "found Dense, Scores"),
+    (network, {"layers": ()}, "found no layers"),
+    (network, {"layers": (binarize(), dense(name="pixels"), scores())}, "layer names must differ"),
+])
+def test_illegal(make, change, message):
+    with pytest.raises(ModelError, match=message):
+        make(**change)
