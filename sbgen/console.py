@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
 __all__ = ["Console", "Step"]
@@ -51,6 +52,7 @@ class Console:
         self._lock = threading.Lock()
         self._progress = None
         self._running = {}
+        self._cancelled = False
         if self._file.isatty() and os.environ.get("TERM") != "dumb":
             # rich takes a tenth of a second to import, which only a terminal is worth.
             from rich.console import Console as RichConsole
@@ -72,6 +74,10 @@ class Console:
         else:
             self._rich.print(text, style=style)
 
+    def cancel(self):
+        """End every step, in whichever thread it runs: what it next shows raises `CancelledError` there."""
+        self._cancelled = True
+
     @contextmanager
     def step(self, title):
         """A step from beginning to end; several may run at the same time, each in its own thread.
@@ -84,6 +90,9 @@ class Console:
         self._begin(step)
         try:
             yield step
+        except CancelledError:
+            self._end(step, "stopped")
+            raise
         except BaseException:
             self._end(step, "failed")
             raise
@@ -91,7 +100,7 @@ class Console:
 
     def _begin(self, step):
         if self.plain:
-            self.line(f"  ..  {step.title}")
+            self.line(f"  ..       {step.title}")
             return
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -106,6 +115,8 @@ class Console:
             self._running[step] = self._progress.add_task(step.title, total=None, note="")
 
     def _show(self, step):
+        if self._cancelled:
+            raise CancelledError
         if step in self._running:
             done, total = step.portion or (None, None)
             self._progress.update(self._running[step], completed=done, total=total, note=step.note_text)
@@ -117,12 +128,12 @@ class Console:
                 if not self._running:
                     self._progress.stop()
         if self.plain:
-            self.line(f"  {outcome:6}{step.title:34}{step.seconds:7.1f} s  {step.note_text}".rstrip())
+            self.line(f"  {outcome:9}{step.title:34}{step.seconds:7.1f} s  {step.note_text}".rstrip())
         else:
             from rich.text import Text
 
             self._rich.print(Text.assemble(
-                (f"  {outcome:8}", "green" if outcome == "ok" else "bold red"), f"{step.title:34}",
+                (f"  {outcome:9}", "green" if outcome == "ok" else "bold red"), f"{step.title:34}",
                 (f"{step.seconds:7.1f} s  ", "cyan"), (step.note_text, "dim")))
 
     def table(self, columns, rows):

@@ -6,6 +6,8 @@ import platform
 from importlib.metadata import version
 
 from . import __version__
+from .boards import frames
+from .hw.host_link import CLASSIFY, RESPONSE
 
 __all__ = ["RESOURCES", "SCHEMA", "accuracy", "assemble", "digests", "dumps"]
 
@@ -54,14 +56,13 @@ def digests(folder):
             for path in sorted(folder.iterdir()) if path.is_file()}
 
 
-def assemble(*, board, device, model, sha256, design, cycles, clock_mhz, estimate, implementation, link,
-             ledger, verdict, why_not, tools, files):
+def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, implementation, ledger, verdict,
+             why_not, tools, files):
     """The report as a dictionary of the form of schema 1.
 
     Parameters
     ----------
-    board : str
-    device : Device
+    board : Board
     model : Model
     sha256 : str
         The integer network's digest.
@@ -73,8 +74,6 @@ def assemble(*, board, device, model, sha256, design, cycles, clock_mhz, estimat
         Resource to what was predicted of it.
     implementation : Implementation or None
         What place and route found; None when no bitstream was made.
-    link : dict
-        ``kind``, ``baud`` and ``images_per_second`` of the board's host link.
     ledger : dict
         As `accuracy` gives it.
     verdict : Verdict or None
@@ -85,11 +84,11 @@ def assemble(*, board, device, model, sha256, design, cycles, clock_mhz, estimat
     files : dict of str
         As `digests` gives it.
     """
-    network = design.network
+    network, device = design.network, board.device
     return {
         "schema": SCHEMA,
         "sbgen": __version__,
-        "board": board,
+        "board": board.name,
         "device": device.name,
         "network": {"name": network.name, "sha256": sha256, "image_shape": list(network.image_shape),
                     "labels": list(network.labels), "weight_bits": network.weight_bits},
@@ -101,9 +100,9 @@ def assemble(*, board, device, model, sha256, design, cycles, clock_mhz, estimat
                    "cycles_per_image": cycles.interval,
                    "latency_cycles": cycles.latency,
                    "images_per_second": clock_mhz * 1e6 / cycles.interval},
-        "link": link,
-        "resources": {name: {"used": None if implementation is None else implementation.resources[name],
-                             "available": getattr(device, name)} for name in RESOURCES},
+        "link": _link(board, network),
+        "resources": {name: {"used": None, "available": getattr(device, name)} if implementation is None else
+                            implementation.resources[name] for name in RESOURCES},
         "estimate": {name: estimate[name] for name in RESOURCES},
         "accuracy": ledger,
         "verdict": ({"status": "not run", "reason": why_not} if verdict is None else
@@ -112,6 +111,14 @@ def assemble(*, board, device, model, sha256, design, cycles, clock_mhz, estimat
         "tools": {"python": platform.python_version(), "amaranth": version("amaranth"), **tools},
         "files": files,
     }
+
+
+def _link(board, network):
+    """The most that the host link carries: a request and its response, one after the other, ten bits a byte."""
+    request = frames.Frame(command=CLASSIFY, sequence=0, payload=bytes(network.pixels))
+    response = frames.Frame(command=CLASSIFY | RESPONSE, sequence=0, payload=bytes(4 * network.classes + 2))
+    size = len(request.encode()) + len(response.encode())
+    return {"kind": "UART", "baud": board.baud, "images_per_second": board.baud / 10 / size}
 
 
 def _layer(layer, folding, cycles):

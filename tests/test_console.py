@@ -2,6 +2,7 @@
 
 import io
 import threading
+from concurrent.futures import CancelledError
 
 import pytest
 
@@ -20,8 +21,8 @@ def test_steps_are_plain_ascii_lines():
         step.progress(1, 2)
         step.note("950 LUT")
     first, last = file.getvalue().splitlines()
-    assert first == "  ..  synthesis"
-    assert last.startswith("  ok    synthesis ") and last.endswith(" s  950 LUT")
+    assert first == "  ..       synthesis"
+    assert last.startswith("  ok       synthesis ") and last.endswith(" s  950 LUT")
 
 
 def test_a_step_that_fails_says_so_and_passes_the_error_on():
@@ -29,6 +30,16 @@ def test_a_step_that_fails_says_so_and_passes_the_error_on():
         with pytest.raises(ZeroDivisionError), Console(file=file).step("synthesis"):
             raise ZeroDivisionError
         assert "failed" in file.getvalue()
+
+
+def test_cancelled_steps_stop_when_they_next_show_something():
+    for file in (io.StringIO(), Terminal()):
+        console = Console(file=file)
+        with pytest.raises(CancelledError), console.step("place") as step:
+            step.note("seed 1")
+            console.cancel()
+            step.progress(1, 2)
+        assert "stopped" in file.getvalue()
 
 
 def test_table_sets_numbers_to_the_right():

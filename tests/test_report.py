@@ -31,13 +31,14 @@ VERDICT = Verdict(simulator="Icarus Verilog 11.0", images=3, scores=6, classes=C
 
 def assemble(**changes):
     settings = {
-        "board": "icebreaker", "device": DEVICES["up5k"], "sha256": "ab" * 32, "design": DESIGN,
+        "board": SimpleNamespace(name="icebreaker", device=DEVICES["up5k"], baud=1_000_000), "sha256": "ab" * 32, "design": DESIGN,
         "model": SimpleNamespace(file=SimpleNamespace(name="tiny.pt"), sha256="cd" * 32),
         "cycles": SimpleNamespace(interval=4, latency=21, layers=(3, 4, 2)), "clock_mhz": 24.0,
         "estimate": {"lut": 900, "ff": 400, "bram": 4, "spram": 0, "dsp": 0},
         "implementation": SimpleNamespace(
-            fmax_mhz=31.5, resources={"lut": 950, "ff": 410, "bram": 4, "spram": 0, "dsp": 0}),
-        "link": {"kind": "UART", "baud": 1_000_000, "images_per_second": 2000.0},
+            fmax_mhz=31.5, resources={
+                name: {"used": used, "available": getattr(DEVICES["up5k"], name)}
+                for name, used in (("lut", 950), ("ff", 410), ("bram", 4), ("spram", 0), ("dsp", 0))}),
         "ledger": report.accuracy(dataset="digits", info=INFO, labels=LABELS, integer=CLASSES, verdict=VERDICT),
         "verdict": VERDICT, "why_not": None, "tools": {"yosys": "0.70"}, "files": {"top.v": "12" * 32},
     }
@@ -84,6 +85,12 @@ def test_ledger_compares_the_rtl_on_the_images_it_saw():
     assert (ledger["float"], ledger["hardened"]) == (0.75, 0.5)
     assert (ledger["integer"], ledger["images"]) == (0.5, 4)
     assert (ledger["rtl"], ledger["rtl_images"], ledger["integer_rtl_images"]) == (2 / 3, 3, 2 / 3)
+
+
+def test_link_carries_a_request_and_its_response_one_after_the_other():
+    # Frames of docs/architecture.md: END, command, sequence, payload, CRC-32, END.
+    size = (8 + 6) + (8 + 2 * 4 + 2)
+    assert assemble()["link"] == {"kind": "UART", "baud": 1_000_000, "images_per_second": 100_000 / size}
 
 
 def test_digests(tmp_path):
@@ -149,7 +156,7 @@ def test_pictures_are_well_formed(make):
 def test_page_tells_the_main_figures():
     text = "".join(Page(report_html.page(assemble())).words)
     for wanted in ("tiny", "icebreaker", "6,000,000", "31.5 MHz", "950", "Exact", "3 test images", "50.00 %", "75.00 %",
-                   "66.67 %", "2 PE × 6 SIMD", "2,000 /s", "tiny.pt", "cd" * 32, "0.70"):
+                   "66.67 %", "2 PE × 6 SIMD", "3,125 /s", "tiny.pt", "cd" * 32, "0.70"):
         assert wanted in text, wanted
 
 

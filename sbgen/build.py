@@ -1,0 +1,303 @@
+"""`sbgen build`: from a trained network to a bitstream, a verdict and a report.
+
+::
+
+    model ─▶ network ─▶ design ─▶ estimate: fits? ─▶ Verilog ─┬─▶ synthesis, place and route ─▶ bitstream ─┬─▶ report
+                                                              └─▶ simulation ═ reference ═▶ verdict ───────┘
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .console import Console
+from .errors import ModelError, ToolError
+from .folder import staged
+
+__all__ = ["OUTPUTS", "add_arguments", "run"]
+
+#: Every file that a build may write, in the order in which they are moved into place.
+OUTPUTS = ("network.json", "design.json", "core.v", "top.v", "top.bin", "top.bit", "report.html", "report.json")
+
+#: Images that are simulated unless the user says otherwise: enough to meet every class many times, in seconds.
+_IMAGES = 300
+
+
+def _images(text):
+    if text == "all":
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a count from 1, or all, not {text!r}")
+    return int(text)
+
+
+def _positive(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    return value
+
+
+def add_arguments(parser):
+    """Add the options of `sbgen build`."""
+    parser.add_argument("--model", required=True, type=Path, metavar="FILE",
+                        help="a net.pt of `sbgen train`, or a network.json")
+    parser.add_argument("--board", required=True, metavar="NAME", help="a board of `sbgen boards`")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (build/MODEL-BOARD)")
+    folding = parser.add_argument_group("folding", "Without these, sbgen folds the network to the board. N,N,... is one "
+                                        "number for each layer with weights; NAME=N,... is for the layers named.")
+    folding.add_argument("--pe", metavar="N,..", help="outputs at once")
+    folding.add_argument("--simd", metavar="N,..", help="inputs at once")
+    folding.add_argument("--design", type=Path, metavar="FILE", help="a design.json of an earlier build")
+    folding.add_argument("--fps", type=_positive, metavar="N",
+                         help="the smallest design with N images a second, instead of the fastest")
+    parser.add_argument("--clock", type=_positive, metavar="MHZ", help="clock of the core (the board's usual one)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of place and route (several, until the clock is met)")
+    parser.add_argument("--images", type=_images, default=_IMAGES, metavar="N",
+                        help="test images to simulate, or all (%(default)s)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder that holds mnist/, fashion-mnist/ (SBGEN_DATA)")
+    parser.add_argument("--no-sim", action="store_true", help="do not simulate")
+    parser.add_argument("--no-bitstream", action="store_true", help="stop at Verilog; no synthesis, place and route")
+    parser.add_argument("--force", action="store_true",
+                        help="write into a folder with other files; accept a network that is not hardened enough")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TestSet:
+    """Images that the network is tried on; random ones, without labels, when its data set is not at hand."""
+
+    name: str | None
+    images: object
+    labels: object
+
+
+def run(arguments):
+    """Run `sbgen build`: writes `arguments.out` as a whole, or raises and leaves it as it was."""
+    from . import boards
+    from .boards import harness
+    from .compiler import model as model_file
+
+    console = Console()
+    board = boards.get(arguments.board)
+    clock_mhz, _ = harness.clock_and_pll(board, arguments.clock)
+    with console.step("read the model") as step:
+        model = model_file.load(arguments.model, force=arguments.force)
+        step.note("-".join(map(str, [model.network.pixels, *(layer.outputs for layer in model.network.layers[1:])])))
+    out = arguments.out or Path("build") / f"{arguments.model.stem}-{board.name}"
+    with staged(out, names=OUTPUTS, force=arguments.force) as staging:
+        report = _build(arguments, console, board, clock_mhz, model, staging)
+    _summary(console, report, out)
+
+
+def _build(arguments, console, board, clock_mhz, model, staging):
+    """Everything between a model and the files of `OUTPUTS` in `staging`; gives the report."""
+    from . import report, report_html, tools
+    from .boards import flow, harness
+    from .compiler import cycles, exchange, lower, passes, reference, verilog
+    from .compiler import design as design_file
+    from .compiler.estimate import estimate
+
+    with console.step("fold to the board") as step:
+        network = passes.apply_passes(model.network)
+        design = _fold(arguments, network, board.device, clock_mhz)
+        predicted = cycles.predict(design)
+        estimated = estimate(design, board.device)
+        step.note(f"{predicted.interval:,} cycles an image, about {estimated['lut']:,} LUT, {estimated['bram']} block RAM")
+
+    with console.step("write Verilog") as step:
+        core = lower.lower(design)
+        digest = exchange.digest(network)
+        top = harness.Top(core=core, board=board, clock_mhz=arguments.clock, digest=bytes.fromhex(digest))
+        core_verilog, top_verilog = verilog.convert(core), verilog.convert(top)
+        plan = None if arguments.no_bitstream else flow.plan(
+            verilog=top_verilog, board=board, clock_mhz=arguments.clock,
+            seeds=flow.SEEDS if arguments.seed is None else [arguments.seed])
+        (staging / "core.v").write_text(core_verilog, encoding="ascii")
+        (staging / "top.v").write_text(top_verilog, encoding="ascii")
+        exchange.save(network, staging / "network.json")
+        design_file.save(design, staging / "design.json")
+        step.note(f"{core_verilog.count(chr(10)):,} lines")
+
+    with console.step("compute the reference") as step:
+        tests = _test_images(arguments, model, network)
+        scores, classes = reference.evaluate(network, tests.images)
+        step.note(tests.note if tests.labels is None else
+                  f"{tests.dataset}: {(classes == tests.labels).mean():.2%} of {len(classes):,} images")
+
+    implementation, (verdict, why_not) = _both(
+        console,
+        lambda: None if plan is None else _implement(console, plan, staging),
+        lambda: _simulate(arguments, console, core_verilog, network, core.lanes, tests.images[:arguments.images],
+                          scores[:arguments.images], classes[:arguments.images]))
+
+    content = report.assemble(
+        board=board, model=model, sha256=digest, design=design, cycles=predicted, clock_mhz=clock_mhz,
+        estimate=estimated, implementation=implementation, verdict=verdict, why_not=why_not,
+        ledger=report.accuracy(dataset=tests.dataset, info=model.info, labels=tests.labels, integer=classes,
+                               verdict=verdict),
+        tools={"yosys": tools.find("yosys").version} if implementation is None else implementation.tools,
+        files=report.digests(staging))
+    (staging / "report.html").write_text(report_html.page(content), encoding="utf-8")
+    (staging / "report.json").write_text(report.dumps(content), encoding="ascii")
+    return content
+
+
+def _fold(arguments, network, device, clock_mhz):
+    """The design that the options ask for; a `FitError` when it is too big, before any tool has run."""
+    from .compiler import design as design_file
+    from .compiler import fold
+
+    if arguments.design is not None:
+        design = design_file.load(arguments.design, network)
+    else:
+        limit = None if arguments.fps is None else int(clock_mhz * 1e6 / arguments.fps)
+        design = fold.fold(network, device, cycles=limit)
+    for name in "pe", "simd":
+        if getattr(arguments, name) is not None:
+            design = _refold(design, name, getattr(arguments, name))
+    fold.check_fit(design, device)
+    return design
+
+
+def _refold(design, name, text):
+    """`design` with PE or SIMD replaced as an option's text says: ``N,N,...`` or ``LAYER=N,...``."""
+    layers = design.network.layers
+    weighted = [layer.name for layer in layers[1:]]
+    words = text.split(",")
+    if all("=" in word for word in words):
+        pairs = [tuple(word.split("=", 1)) for word in words]
+    elif len(words) == len(weighted):
+        pairs = list(zip(weighted, words, strict=True))
+    else:
+        raise ModelError(f"--{name} must be {len(weighted)} numbers, one for each of {', '.join(weighted)}, or NAME=N "
+                         f"for some; found {text!r}")
+    foldings = dict(zip((layer.name for layer in layers), design.foldings, strict=True))
+    for layer, number in pairs:
+        if layer not in foldings:
+            raise ModelError(f"--{name}: the layers are {', '.join(foldings)}, not {layer!r}")
+        if not number.isdecimal():
+            raise ModelError(f"--{name}: layer {layer!r} must have a count, not {number!r}")
+        foldings[layer] = replace(foldings[layer], **{name: int(number)})
+    first = layers[0]
+    # What follows the first layer's pixels at once is no choice.
+    foldings[first.name] = replace(foldings[first.name], pe=foldings[first.name].simd * first.levels)
+    return replace(design, foldings=tuple(foldings.values()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TestImages:
+    """Images to try the network on; random ones, without labels, when its data set is not at hand."""
+
+    images: object
+    labels: object = None
+    dataset: str | None = None
+    note: str = ""
+
+
+def _test_images(arguments, model, network):
+    from .train import data
+
+    dataset = model.info.get("dataset")
+    folder = arguments.data or os.environ.get("SBGEN_DATA")
+    # A build fetches nothing: what is in the cache was put there by `sbgen train`.
+    if dataset == "digits" or (dataset in data.DATASETS and (folder or (data.cache("data") / dataset).is_dir())):
+        _, _, images, labels = data.load(dataset, folder)
+        if images.shape[1:] == network.image_shape:
+            return _TestImages(images=images, labels=labels, dataset=dataset)
+    import numpy as np
+
+    why = (f"{dataset} is not at hand (--data DIR)" if dataset in data.DATASETS else "the model names no known data set")
+    low, high = model.info.get("pixel_range", (0, 255))
+    count = _IMAGES if arguments.images is None else arguments.images
+    images = np.random.default_rng(0).integers(low, high + 1, (count, *network.image_shape)).astype(np.uint8)
+    return _TestImages(images=images, note=f"{count} random images: {why}")
+
+
+def _both(console, *functions):
+    """The results of functions that run at the same time, as a small machine has two cores; one that fails ends all."""
+    with ThreadPoolExecutor(max_workers=len(functions)) as pool:
+        futures = [pool.submit(function) for function in functions]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except BaseException:
+            # Also when it was Ctrl-C that ended the wait.
+            console.cancel()
+            raise
+    return [future.result() for future in futures]
+
+
+def _implement(console, plan, staging):
+    """The bitstream in `staging`, and what place and route found; logs stay when it fails, to be looked at."""
+    from .boards import flow
+
+    work = staging / "work"
+    work.mkdir()
+    logs = Path(tempfile.mkdtemp(prefix="sbgen-logs-"))
+    implementation = flow.implement(plan, folder=work, console=console, logs=logs)
+    shutil.rmtree(logs)
+    os.replace(implementation.bitstream, staging / implementation.bitstream.name)
+    return implementation
+
+
+def _simulate(arguments, console, core_verilog, network, lanes, images, scores, classes):
+    """The verdict, and why there is none."""
+    from . import tools, verdict
+    from .compiler import simulate
+
+    if arguments.no_sim:
+        return None, "not asked for (--no-sim)"
+    with console.step(f"simulate {len(images):,} images") as step:
+        missing = []
+        for name in "iverilog", "verilator":
+            try:
+                tools.find(name)
+            except ToolError as error:
+                missing.append(str(error))
+        if len(missing) == 2:
+            step.note("not run")
+            return None, "no simulator is there: " + "; ".join(missing)
+
+        simulation = simulate.simulate(core_verilog, network, images, lanes=lanes, progress=step.progress)
+        found = verdict.compare(simulation, scores, classes)
+        step.note(f"all {found.scores:,} scores equal the reference ({found.simulator})")
+        return found, None
+
+
+_NAMES = {"lut": "LUT", "ff": "FF", "bram": "block RAM"}
+
+
+def _summary(console, report, out):
+    timing, verdict, accuracy = report["timing"], report["verdict"], report["accuracy"]
+    console.line()
+    console.table(["layer", "shape", "PE", "SIMD", "cycles", "store", "bits"], [
+        [layer["name"], f'{layer["inputs"]} -> {layer["outputs"]}', layer["pe"], layer["simd"], layer["cycles"],
+         layer["store"], layer["weight_bits"]] for layer in report["model"]["layers"]])
+    console.line()
+    for name, label in _NAMES.items():
+        used, available = report["resources"][name]["used"], report["resources"][name]["available"]
+        told, said = (report["estimate"][name], " (estimate)") if used is None else (used, "")
+        console.line(f"  {label:12}{told:>9,} of {available:,}, {told / available:.0%}{said}")
+    console.line(f"  {'clock':12}{timing['clock_mhz']:>9g} MHz"
+                 + ("" if timing["fmax_mhz"] is None else f", Fmax {timing['fmax_mhz']:.1f} MHz"))
+    console.line(f"  {'core':12}{timing['images_per_second']:>9,.0f} images/s, {timing['cycles_per_image']:,} cycles each")
+    console.line(f"  {'latency':12}{timing['latency_cycles'] / timing['clock_mhz']:>9,.1f} us, "
+                 f"{timing['latency_cycles']:,} cycles")
+    console.line(f"  {report['link']['kind']:12}{report['link']['images_per_second']:>9,.0f} images/s at most")
+    if any(accuracy[key] is not None for key in ("float", "hardened", "integer", "rtl")):
+        console.line(f"  {'accuracy':12}" + ", ".join(
+            f"{key} {accuracy[key]:.2%}" for key in ("float", "hardened", "integer", "rtl") if accuracy[key] is not None))
+    console.line()
+    if verdict["status"] == "exact":
+        console.line(f"  exact: {verdict['images']:,} images in {verdict['simulator']}, all {verdict['scores']:,} scores "
+                     "equal the reference", style="bold green")
+    else:
+        console.line(f"  not simulated: {verdict['reason']}", style="bold yellow")
+    console.line(f"  see {out / 'report.html'}")
