@@ -16,7 +16,8 @@ from ..hw.replay import ReplayBuffer
 from .ir import Binarize
 from .lower import mvtu_parameters
 
-__all__ = ["HOST_LINK", "Cost", "binarize_cost", "converter_cost", "estimate", "mvtu_cost"]
+__all__ = ["HOST_LINK", "Cost", "binarize_cost", "converter_cost", "estimate", "layer_cost",
+           "mvtu_cost", "replay_cost", "structures"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +35,12 @@ class Cost:
 #: What the board's harness takes besides the core: UART, framing, checksums, reset.
 HOST_LINK = {"ice40": Cost(lut=430, ff=270), "ecp5": Cost(lut=480, ff=270)}
 
-# LUTs for one unit of each structure (see `_structures`).
+# LUTs for one unit of each structure (see `structures`).
 _UNIT_COSTS = {
-    "ice40": {"leaf": 2.01, "leaf_out": 2.07, "add": 0.65, "start": 0.81, "preset": 0.68, "queue": 1.30, "rom": 0.85,
-              "count": 4.26},
-    "ecp5": {"leaf": 2.01, "leaf_out": 2.07, "add": 0.65, "start": 0.81, "preset": 0.68, "queue": 1.30, "rom": 0.85,
-             "count": 4.26},
+    "ice40": {"leaf": 2.08, "leaf_out": 2.11, "add": 0.56, "accumulate": 0.0, "start": 1.01, "preset": 0.72, "queue": 1.17,
+              "rom": 0.79, "count": 3.78},
+    "ecp5": {"leaf": 0.50, "leaf_out": 4.09, "add": 0.87, "accumulate": 0.97, "start": 0.65, "preset": 1.01, "queue": 0.64,
+             "rom": 0.61, "count": 3.13},
 }
 
 
@@ -53,13 +54,14 @@ def _rom_luts(depth):
     return 0 if depth == 1 else 0.5 if depth <= 4 else 1 if blocks == 1 else 2.3 * blocks
 
 
-def _structures(p: Parameters):
+def structures(p: Parameters):
     """How many units of each structure a matrix-vector-threshold unit has."""
     first, *rest = XnorPopcount.plan(p.simd)
     return {
         "leaf": p.pe * sum(max(len(group) - 1, 0.5) for group in first),
         "leaf_out": p.pe * sum(_bits(sum(group)) for group in first),
         "add": p.pe * sum((len(group) - 1) * _bits(sum(group)) for stage in rest for group in stage),
+        "accumulate": p.pe * p.sum_width,
         "start": p.pe * p.sum_width if p.slices > 1 else 0,
         "preset": (p.pe * p.sum_width * _rom_luts(p.groups)
                    if p.preset_store == "lut" and p.groups > 4 else 0),
@@ -100,29 +102,19 @@ def converter_cost(length, i_lanes, o_lanes, element_bits=1):
     return converter_cost(length, i_lanes, between, element_bits) + converter_cost(length, between, o_lanes, element_bits)
 
 
-def mvtu_cost(parameters, *, replay_store, device, exact=True):
-    """The matrix-vector-threshold unit of one layer, with the replay buffer before it where it needs one.
+def mvtu_cost(parameters, *, device, exact=True):
+    """The matrix-vector-threshold unit of one layer.
 
     Parameters
     ----------
     parameters : Parameters
-    replay_store : str
-        ``"bram"`` or ``"lut"``.
     device : Device
     exact : bool
         Whether ROMs are counted from their contents or, faster, from their shape alone, which can be a little more.
     """
     p = parameters
     units = _UNIT_COSTS[device.family]
-    cost = Cost(lut=sum(units[name] * count for name, count in _structures(p).items()), ff=_mvtu_ffs(p))
-    if p.groups > 1:
-        index = _bits(p.slices - 1)
-        depth = ReplayBuffer.depth(p.slices)
-        control = 14 + 5 * index + 2 * _bits(p.groups)
-        if replay_store == "bram":
-            cost += Cost(lut=control, ff=2 * index + 8, bram=device.brams(width=p.simd, depth=depth))
-        else:
-            cost += Cost(lut=control + p.simd * depth * 1.6, ff=2 * index + 8 + p.simd * depth)
+    cost = Cost(lut=sum(units[name] * count for name, count in structures(p).items()), ff=_mvtu_ffs(p))
     for store, width, depth, contents in ((p.weight_store, p.pe * p.simd, p.cycles, "weight_words"),
                                           (p.preset_store, p.pe * p.sum_width, p.groups, "preset_words")):
         if store == "bram":
@@ -130,6 +122,25 @@ def mvtu_cost(parameters, *, replay_store, device, exact=True):
                 width = _varying_bits(getattr(p, contents))
             cost += Cost(bram=device.brams(width=width, depth=depth))
     return cost
+
+
+def replay_cost(*, width, beats, repeats, store, device):
+    """The replay buffer before a layer that needs its input more than once."""
+    if repeats == 1:
+        return Cost()
+    index = _bits(beats - 1)
+    depth = ReplayBuffer.depth(beats)
+    control = Cost(lut=14 + 5 * index + 2 * _bits(repeats), ff=2 * index + _bits(repeats) + 6)
+    if store == "bram":
+        return control + Cost(bram=device.brams(width=width, depth=depth))
+    return control + Cost(lut=width * depth * 1.6, ff=width * depth)
+
+
+def layer_cost(parameters, *, replay_store, device, exact=True):
+    """One layer without the width converter before it; arguments as for `mvtu_cost` and `replay_cost`."""
+    return (mvtu_cost(parameters, device=device, exact=exact)
+            + replay_cost(width=parameters.simd, beats=parameters.slices, repeats=parameters.groups,
+                          store=replay_store, device=device))
 
 
 def binarize_cost(layer, lanes):
@@ -155,7 +166,7 @@ def estimate(design, device, *, host_link=True, exact=True):
             cost += binarize_cost(layer, folding.simd)
         else:
             cost += converter_cost(layer.inputs, lanes, folding.simd)
-            cost += mvtu_cost(mvtu_parameters(layer, folding), replay_store=folding.replay_store, device=device,
+            cost += layer_cost(mvtu_parameters(layer, folding), replay_store=folding.replay_store, device=device,
                               exact=exact)
         lanes = folding.pe
     score_bits = mvtu_parameters(*design.stages[-1]).sum_width

@@ -13,7 +13,7 @@ from itertools import product
 from ..errors import FitError
 from .design import Design, Folding
 from .device import DEVICES, Device
-from .estimate import Cost, binarize_cost, converter_cost, estimate, mvtu_cost
+from .estimate import Cost, binarize_cost, converter_cost, estimate, layer_cost
 from .ir import Network
 from .lower import mvtu_parameters
 
@@ -91,7 +91,7 @@ class _Search:
     def _cost(self, n, folding):
         parameters = replace(self.parameters[n], pe=folding.pe, simd=folding.simd, weight_store=folding.store,
                              preset_store=folding.preset_store)
-        return mvtu_cost(parameters, replay_store=folding.replay_store, device=self.device, exact=False)
+        return layer_cost(parameters, replay_store=folding.replay_store, device=self.device, exact=False)
 
     def _price(self, cost, bram_price):
         return cost.lut / self.device.lut + bram_price * cost.bram / max(1, self.device.bram)

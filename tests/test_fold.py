@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ def dense_network(*sizes):
     """A network of random weights: pixels, neurons of each hidden layer, classes."""
     rng = np.random.default_rng(0)
     layers = [Binarize(name="pixels", thresholds=np.full((sizes[0], 1), 128))]
-    for n, (inputs, outputs) in enumerate(zip(sizes[:-2], sizes[1:-1], strict=True)):
+    for n, (inputs, outputs) in enumerate(pairwise(sizes[:-1])):
         layers.append(Dense(name=f"dense_{n}", weights=rng.integers(0, 2, (outputs, inputs)),
                             thresholds=rng.integers(inputs // 3, inputs // 2 + 1, outputs)))
     layers.append(Scores(name="scores", weights=rng.integers(0, 2, (sizes[-1], sizes[-2])),

@@ -10,8 +10,8 @@ def replay(*, beats, repeats, store="bram", vectors=6, seed=None):
     rng = random.Random(5)
     given = [[rng.getrandbits(6) for _ in range(beats)] for _ in range(vectors)]
     dut = ReplayBuffer(shape=6, beats=beats, repeats=repeats, store=store)
-    taken = transfer(dut, sum(given, []), vectors * beats * repeats, seed=seed)
-    return taken, sum((vector * repeats for vector in given), [])
+    taken = transfer(dut, [word for vector in given for word in vector], vectors * beats * repeats, seed=seed)
+    return taken, [word for vector in given for word in vector * repeats]
 
 
 @pytest.mark.parametrize("beats", [1, 2, 3, 8, 13])

@@ -1,0 +1,140 @@
+"""How near the resource estimate is: random matrix-vector-threshold units through real synthesis and packing.
+
+Prints the error of the estimate as it stands and the unit costs that would fit these units best; those are what
+``compiler/estimate.py`` holds. Packing without placement, so that a unit takes seconds::
+
+    python benchmarks/estimate.py --family ice40 --count 60 --seed 1
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from record import write
+
+from sbgen import tools
+from sbgen.compiler.device import DEVICES
+from sbgen.compiler.estimate import mvtu_cost, structures
+from sbgen.compiler.verilog import convert
+from sbgen.hw.mvtu import Parameters
+
+FLOWS = {  # device, synthesis, place and route, cells of a LUT and of a block RAM
+    "ice40": ("hx8k", "synth_ice40", "nextpnr-ice40", ["--hx8k", "--package", "ct256", "--pcf-allow-unconstrained"],
+              "ICESTORM_LC", "ICESTORM_RAM"),
+    "ecp5": ("ecp5-85f", "synth_ecp5 -nowidelut", "nextpnr-ecp5",
+             ["--85k", "--package", "CABGA381", "--lpf-allow-unconstrained"], "TRELLIS_COMB", "DP16KD"),
+}
+
+
+class Scan(wiring.Component):
+    """A unit between two shift registers, so that it needs six pins."""
+
+    def __init__(self, unit):
+        self.unit = unit
+        super().__init__({"d": In(1), "i_valid": In(1), "i_ready": Out(1), "q": Out(1), "o_valid": Out(1), "o_ready": In(1)})
+
+    @property
+    def bits(self):
+        """Flip-flops of the two shift registers."""
+        return len(Value.cast(self.unit.i.payload)), len(Value.cast(self.unit.o.payload))
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.unit = unit = self.unit
+        given, taken = (Signal(bits) for bits in self.bits)
+        m.d.sync += given.eq(Cat(given, self.d)[1:])
+        m.d.sync += taken.eq(taken >> 1)
+        with m.If(unit.o.valid):
+            m.d.sync += taken.eq(unit.o.payload)
+        m.d.comb += [unit.i.payload.eq(given), unit.i.valid.eq(self.i_valid), self.i_ready.eq(unit.i.ready),
+                     self.q.eq(taken[0]), self.o_valid.eq(unit.o.valid), unit.o.ready.eq(self.o_ready)]
+        return m
+
+
+def random_parameters(rng):
+    while True:
+        inputs, outputs = int(2 ** rng.uniform(3, 9)), int(2 ** rng.uniform(2, 7))
+        simd, pe = int(rng.integers(1, min(inputs, 64) + 1)), int(rng.integers(1, min(outputs, 16) + 1))
+        if simd * pe <= 400:
+            break
+    signs = bool(rng.random() < 0.75)
+    presets = (-np.clip(np.round(rng.normal(inputs / 2, np.sqrt(inputs) / 2, outputs)), 0, inputs + 1) if signs
+               else rng.integers(-9, 9, outputs))
+    return Parameters(
+        weights=tuple(map(tuple, rng.integers(0, 2, (outputs, inputs)).tolist())),
+        presets=tuple(int(preset) for preset in presets), pe=pe, simd=simd, signs=signs,
+        weight_store="lut" if rng.random() < 0.25 and inputs * outputs < 3000 else "bram",
+        preset_store="bram" if rng.random() < 0.2 else "lut")
+
+
+def measure(parameters, family):
+    """(LUTs, block RAMs) of a unit after packing, without the shift registers around it."""
+    _, synthesis, program, options, lut, bram = FLOWS[family]
+    scan = Scan(parameters.create())
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        (folder / "top.v").write_text(convert(scan), encoding="utf-8")
+        tools.run(tools.find("yosys"), ["-p", f"read_verilog top.v; {synthesis} -top top -json top.json"], cwd=folder,
+                  log=folder / "yosys.log")
+        tools.run(tools.find(program), [*options, "--json", "top.json", "--pack-only", "--report", "report.json"],
+                  cwd=folder, log=folder / "pack.log")
+        used = json.loads((folder / "report.json").read_text())["utilization"]
+    # On iCE40 each flip-flop of a shift register is a logic cell; on ECP5 only the loading register takes LUTs.
+    i_bits, o_bits = scan.bits
+    return used[lut]["used"] - o_bits - (i_bits if family == "ice40" else 0), used[bram]["used"]
+
+
+def fit(units, luts):
+    """Unit costs of least relative error, none below zero: least squares, dropping the most negative in turn."""
+    names = list(units[0])
+    matrix = np.array([[each[name] for name in names] for each in units]) / np.array(luts)[:, None]
+    kept = list(range(len(names)))
+    while True:
+        costs, *_ = np.linalg.lstsq(matrix[:, kept], np.ones(len(luts)), rcond=None)
+        if costs.min() >= 0:
+            return dict.fromkeys(names, 0.0) | {names[at]: round(float(cost), 2) for at, cost in zip(kept, costs, strict=True)}
+        kept.pop(int(costs.argmin()))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--family", choices=FLOWS, default="ice40")
+    parser.add_argument("--count", type=int, default=60, help="number of units")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+
+    device = DEVICES[FLOWS[options.family][0]]
+    rng = np.random.default_rng(options.seed)
+    rows, units, wrong_brams = [], [], 0
+    for n in range(options.count):
+        parameters = random_parameters(rng)
+        lut, bram = measure(parameters, options.family)
+        alone = mvtu_cost(parameters, device=device)
+        rows.append({"inputs": parameters.inputs, "outputs": parameters.outputs, "pe": parameters.pe,
+                     "simd": parameters.simd, "lut": lut, "bram": bram, "lut_estimate": round(alone.lut),
+                     "bram_estimate": alone.bram})
+        units.append(structures(parameters))
+        wrong_brams += bram != alone.bram
+        print(f"{n + 1:3}/{options.count}  {rows[-1]}", file=sys.stderr)
+    luts = np.array([row["lut"] for row in rows], float)
+    errors = np.array([row["lut_estimate"] for row in rows]) / luts - 1
+    costs = fit(units, luts)
+    fitted = np.array([sum(costs[name] * count for name, count in each.items()) for each in units]) / luts - 1
+    result = {"family": options.family, "seed": options.seed, "units": rows,
+              "lut_error": {"mean": float(errors.mean()), "rms": float(np.sqrt((errors**2).mean())),
+                            "worst": float(np.abs(errors).max())},
+              "wrong_brams": int(wrong_brams), "fit": costs, "fit_rms": float(np.sqrt((fitted**2).mean()))}
+    print(f"{options.family}: {len(rows)} units; LUT error mean {errors.mean():+.1%}, rms {result['lut_error']['rms']:.1%}, "
+          f"worst {result['lut_error']['worst']:.1%}; block RAMs wrong in {wrong_brams}")
+    print(f"best fit (rms {result['fit_rms']:.1%}): {costs}")
+    write(f"estimate-{options.family}", result)
+
+
+if __name__ == "__main__":
+    main()
