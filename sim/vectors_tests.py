@@ -13,7 +13,7 @@ from cocotb.triggers import ClockCycles
 from streams import Sink, Source, reset
 
 CASES = {case.name: case for case in load(os.environ["SBGEN_CASES"])}
-_NAMES = [cocotb.Param(name, id=name) for name in CASES]
+_NAMES = [cocotb.Param(name, name=name) for name in CASES]
 
 
 async def start(dut, case, *, stalls):

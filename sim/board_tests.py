@@ -1,0 +1,183 @@
+"""The board's top level through the pins of its serial line, with the host's own codec.
+
+``SBGEN_CASES`` names a JSON file: what the board must tell of itself, images and their scores.
+"""
+
+import json
+import os
+import random
+from pathlib import Path
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, Timer
+
+from sbgen.boards import frames
+
+EXPECTED = json.loads(Path(os.environ["SBGEN_CASES"]).read_text())
+CLOCK_PS = 2 * round(1e6 / EXPECTED["clock_mhz"] / 2)
+BIT_PS = EXPECTED["divisor"] * CLOCK_PS
+IMAGES = [np.array(image, np.uint8) for image in EXPECTED["images"]]
+TEST = {"timeout_time": 50, "timeout_unit": "ms"}
+
+
+class Host:
+    """The other end of the serial line.
+
+    Parameters
+    ----------
+    off : float
+        How far this end's baud rate is from the board's, as a fraction of it.
+    """
+
+    def __init__(self, dut, *, off=0.0):
+        self.frames = []
+        self._dut = dut
+        self._bit_ps = round(BIT_PS / (1 + off))
+        self._reader = frames.Reader()
+
+    async def start(self):
+        self._dut.rx.value = 1
+        Clock(self._dut.clk, CLOCK_PS, unit="ps").start()
+        await Timer(EXPECTED["reset_cycles"] * CLOCK_PS + 20 * BIT_PS, unit="ps")
+        assert self._dut.tx.value == 1, "an idle line must be high"
+        cocotb.start_soon(self._receive())
+
+    async def _receive(self):
+        while True:
+            await FallingEdge(self._dut.tx)
+            await Timer(self._bit_ps // 2, unit="ps")
+            assert self._dut.tx.value == 0, "a start bit must last"
+            byte = 0
+            for n in range(8):
+                await Timer(self._bit_ps, unit="ps")
+                byte |= int(self._dut.tx.value) << n
+            await Timer(self._bit_ps, unit="ps")
+            assert self._dut.tx.value == 1, "a stop bit must be high"
+            self.frames += self._reader.feed([byte])
+
+    async def level(self, value, bits):
+        self._dut.rx.value = value
+        await Timer(round(bits * self._bit_ps), unit="ps")
+
+    async def send(self, line):
+        for byte in line:
+            for bit in [0, *(byte >> n & 1 for n in range(8)), 1]:
+                await self.level(bit, 1)
+
+    async def response(self):
+        """The next frame from the board."""
+        bits = 10 * (EXPECTED["pixels"] + 100 * EXPECTED["classes"]) + 20 * EXPECTED["cycles"] // EXPECTED["divisor"]
+        for _ in range(bits):
+            if self.frames:
+                return self.frames.pop(0)
+            await Timer(self._bit_ps, unit="ps")
+        raise AssertionError(f"no response within {bits} bits")
+
+    async def ask(self, request):
+        await self.send(request.encode())
+        return await self.response()
+
+    async def check_identify(self, sequence):
+        request = frames.identify(sequence=sequence)
+        response = await self.ask(request)
+        assert response.answers(request), response
+        identity = frames.parse_identity(response)
+        assert (identity.lanes, identity.classes, identity.pixels, identity.digest.hex()) == tuple(
+            EXPECTED[name] for name in ("lanes", "classes", "pixels", "digest")), identity
+
+    async def check_classify(self, n, sequence):
+        request = frames.classify(sequence=sequence, image=IMAGES[n])
+        self.check_result(await self.ask(request), request, n)
+
+    def check_result(self, response, request, n):
+        assert response.answers(request), response
+        result = frames.parse_result(response, classes=EXPECTED["classes"])
+        assert result.scores.tolist() == EXPECTED["scores"][n], f"image {n}: {result.scores.tolist()}"
+        assert result.label == EXPECTED["labels"][n], f"image {n}: {result.label}"
+
+    async def check_failure(self, line, reason):
+        await self.send(line)
+        response = await self.response()
+        assert response.is_failure and frames.REASONS[response.payload[0]] == reason, response
+
+
+async def begin(dut, **options):
+    host = Host(dut, **options)
+    await host.start()
+    return host
+
+
+@cocotb.test(**TEST)
+async def identify(dut):
+    host = await begin(dut)
+    await host.check_identify(7)
+    await host.check_identify(0xC0)  # a sequence number that must be escaped
+
+
+@cocotb.test(**TEST)
+@cocotb.parametrize(off=[cocotb.Param(0.0, name="exact"), cocotb.Param(0.02, name="fast"),
+                         cocotb.Param(-0.02, name="slow")])
+async def classify(dut, off):
+    host = await begin(dut, off=off)
+    for n in range(len(IMAGES)):
+        await host.check_classify(n, sequence=n)
+
+
+@cocotb.test(**TEST)
+async def garbage_on_the_line(dut):
+    rng = random.Random(cocotb.RANDOM_SEED)
+    host = await begin(dut)
+    for n in range(3):
+        await host.send(rng.randbytes(40))
+        for _ in range(20):
+            await host.level(rng.randint(0, 1), rng.uniform(0.05, 3))  # spikes, breaks, bytes without a stop bit
+        await host.level(0, 30)
+        await host.level(1, 12)
+        # A byte may have begun in the noise: the frame behind a lone END and a pause is the first that must be heard.
+        await host.send(b"\xc0")
+        await host.level(1, 2000)
+        host.frames.clear()
+        await host.check_classify(n % len(IMAGES), sequence=n)
+
+
+@cocotb.test(**TEST)
+async def damaged_frames(dut):
+    host = await begin(dut)
+    whole = frames.classify(sequence=9, image=IMAGES[0]).encode()
+    middle = len(whole) // 2
+    while {whole[middle], whole[middle] ^ 1} & {0xC0, 0xDB, 0xDC, 0xDD}:
+        middle += 1
+    for line, reason in (
+            (whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1:], "checksum"),
+            (whole[:middle] + b"\xc0", "length"),
+            (whole[:-1] + b"\x00\x00\xc0", "length"),
+            (frames.Frame(command=0x55, sequence=9, payload=b"abc").encode(), "unknown command")):
+        await host.check_failure(line, reason)
+        await host.check_classify(1, sequence=10)
+
+
+@cocotb.test(**TEST)
+async def abandoned_request(dut):
+    """The host gives up in the middle of an image and begins anew."""
+    host = await begin(dut)
+    await host.send(frames.classify(sequence=1, image=IMAGES[0]).encode()[:len(IMAGES[0]) // 2])
+    await host.level(1, 500)
+    request = frames.classify(sequence=2, image=IMAGES[1])
+    response = await host.ask(request)
+    if response.is_failure:
+        response = await host.response()
+    host.check_result(response, request, 1)
+
+
+@cocotb.test(**TEST)
+async def busy(dut):
+    host = await begin(dut)
+    request = frames.classify(sequence=3, image=IMAGES[0])
+    await host.send(request.encode())
+    await host.send(frames.identify(sequence=4).encode())
+    host.check_result(await host.response(), request, 0)
+    response = await host.response()
+    assert response.is_failure and frames.REASONS[response.payload[0]] == "busy", response
+    await host.check_identify(5)

@@ -1,0 +1,68 @@
+"""Whole networks over their emitted Verilog, against the reference: random ones in random foldings, and the shipped ones."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bench import SIMULATORS, Bench, run
+from cases import Case, pack, save
+
+from sbgen.compiler import cycles, fold, model, reference, verilog
+from sbgen.compiler.device import DEVICES
+from sbgen.compiler.lower import lower
+from sbgen.compiler.random_network import random_design, random_images
+from sbgen.errors import DataError
+from sbgen.train import data
+
+MODELS = Path(__file__).parent.parent / "models"
+SEEDS = range(12)
+IMAGES = 5
+
+
+def case_of(name, design, core, images):
+    """Beats of the pixels in; out, for each class its score, the best class so far, and the mark of the last."""
+    scores, _ = reference.evaluate(design.network, images)
+    width, label_bits, out = core.score_width, core.label_width, []
+    for each in scores:
+        for n, score in enumerate(each.tolist()):
+            label = int(each[:n + 1].argmax())
+            out.append(score & ((1 << width) - 1) | label << width | (n == len(each) - 1) << (width + label_bits))
+    return Case(name=name, component=name, o=out,
+                i=[beat for image in images.reshape(len(images), -1) for beat in pack(image, lanes=core.lanes, width=8)],
+                cycles=cycles.predict(design, images=max(2, len(images))).finishes[-1] + 100)
+
+
+def check(designs, images, simulator, folder):
+    """Run the vector benches over cores side by side."""
+    cores = {name: lower(design) for name, design in designs.items()}
+    save([case_of(name, designs[name], core, images[name]) for name, core in cores.items()], folder / "cases.json")
+    run({"top.v": verilog.convert(Bench(cores))}, simulator=simulator, module="vectors_tests",
+        folder=folder / simulator, settings={"SBGEN_CASES": str(folder / "cases.json")})
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_random_networks(simulator, tmp_path):
+    print(f"seeds {SEEDS[0]} ... {SEEDS[-1]}")
+    designs = {f"random_{seed}": random_design(seed, largest=20) for seed in SEEDS}
+    images = {f"random_{seed}": random_images(seed, designs[f"random_{seed}"].network, IMAGES) for seed in SEEDS}
+    check(designs, images, simulator, tmp_path)
+
+
+def _real_images(loaded):
+    """Test images of the data set that a model was trained on; random ones where it would have to be downloaded."""
+    dataset = loaded.info["dataset"]
+    try:
+        if dataset == "digits" or "SBGEN_DATA" in os.environ:
+            return data.load(dataset)[2][:IMAGES]
+    except DataError:
+        pass
+    return random_images(1, loaded.network, IMAGES)
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_shipped_models(simulator, tmp_path):
+    loaded = {name: model.load(MODELS / f"{name}.pt") for name in ("digits", "tfc-mnist")}
+    designs = {name.replace("-", "_"): fold.fold(each.network, DEVICES["up5k"]) for name, each in loaded.items()}
+    images = {name.replace("-", "_"): np.asarray(_real_images(each)) for name, each in loaded.items()}
+    check(designs, images, simulator, tmp_path)
