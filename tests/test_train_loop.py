@@ -3,7 +3,6 @@ import torch
 
 from sbgen.errors import ModelError
 from sbgen.train import checkpoint
-from sbgen.train.augment import Shifted
 from sbgen.train.distill import loss, teacher_logits
 from sbgen.train.harden import harden
 from sbgen.train.layers import hardened
@@ -139,19 +138,6 @@ def test_epoch_is_a_plain_value():
     assert Epoch(epoch=0, nu=1.0, loss=1.0, soft=0.5, hard=0.5) == Epoch(epoch=0, nu=1.0, loss=1.0, soft=0.5, hard=0.5)
 
 
-@pytest.mark.parametrize("shift", [0, 1, 2])
-def test_shifted_images(shift):
-    images = torch.arange(1, 25, dtype=torch.uint8).reshape(2, 3, 4)
-    shifted = Shifted(images, shift=shift)
-    assert shifted.ways == (2 * shift + 1) ** 2 and len(shifted) == 2
-    middle = torch.full((2,), shifted.ways // 2)
-    assert torch.equal(shifted(torch.tensor([1, 0]), middle), images[[1, 0]])
-    if shift:
-        first = shifted(torch.tensor([0]), torch.tensor([0]))[0]
-        assert torch.equal(first[shift:, shift:], images[0][:-shift, :-shift])
-        assert first[:shift].sum() == 0 and first[:, :shift].sum() == 0
-
-
 def test_distillation_loss():
     torch.manual_seed(0)
     logits, teacher, labels = torch.randn(8, 4), torch.randn(8, 4), torch.arange(8) % 4
@@ -166,7 +152,7 @@ def test_distillation_loss():
 
 def test_teacher_is_decided_by_its_arguments(tmp_path):
     images, labels = problem(200, 1)
-    how = {"thresholds": (110,), "classes": 4, "width": 64, "epochs": 60, "shift": 1, "seed": 0}
+    how = {"thresholds": (110,), "classes": 4, "width": 64, "epochs": 60, "shift": 1, "deform": 1, "seed": 0}
     state = torch.get_rng_state()
     first = teacher_logits(images, labels, cache=tmp_path / "a", **how)
     assert torch.equal(torch.get_rng_state(), state)

@@ -30,6 +30,7 @@ _SETTINGS = (
     ("--nu-shape", {"choices": ["exponential", "linear"], "help": "how sharpness grows"}),
     ("--hard-tail", {"type": float, "metavar": "PART", "help": "last part of the epochs with sign as forward pass"}),
     ("--shift", {"type": int, "metavar": "PIXELS", "help": "how far training images are moved at random"}),
+    ("--deform", {"type": int, "metavar": "N", "help": "copies of each training image, all but the first deformed"}),
     ("--distill", {"type": float, "metavar": "PART", "help": "part of the loss that follows a float teacher"}),
     ("--validation", {"type": float, "metavar": "PART", "help": "part of the training images held out"}),
 )

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .augment import Shifted
+from .augment import Augmented
 from .layers import Binarize
 
 __all__ = ["loss", "teacher_logits"]
@@ -34,8 +34,8 @@ def loss(logits, labels, teacher=None, *, weight=0.0, temperature=1.0):
     return (1 - weight) * hard + weight * temperature**2 * soft
 
 
-def teacher_logits(images, labels, *, thresholds, classes, width, epochs, shift, seed, cache, progress=None):
-    """What a float network, trained here, says about every image moved every way.
+def teacher_logits(images, labels, *, thresholds, classes, width, epochs, shift, deform, seed, cache, progress=None):
+    """What a float network, trained here, says about every image in every way.
 
     The teacher is a multilayer perceptron of two hidden layers of `width` with ReLU, batch norm and dropout, trained
     on exactly the images given, so it knows nothing of the validation or test part. It depends on its arguments alone
@@ -45,7 +45,7 @@ def teacher_logits(images, labels, *, thresholds, classes, width, epochs, shift,
     -------
     float32 tensor, shape (ways, N, classes)
     """
-    key = hashlib.sha256(json.dumps([2, torch.__version__, width, epochs, shift, seed, classes,
+    key = hashlib.sha256(json.dumps([3, torch.__version__, width, epochs, shift, deform, seed, classes,
                                      torch.as_tensor(thresholds).tolist()]).encode())
     key.update(images.numpy().tobytes() + labels.numpy().tobytes())
     path = Path(cache) / f"teacher-{key.hexdigest()[:16]}.pt"
@@ -53,7 +53,7 @@ def teacher_logits(images, labels, *, thresholds, classes, width, epochs, shift,
         return torch.load(path, weights_only=True)
 
     generator = torch.Generator().manual_seed(seed)
-    shifted = Shifted(images, shift=shift)
+    augmented = Augmented(images, shift=shift, deform=deform)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         pixels = images[0].numel()
@@ -67,7 +67,7 @@ def teacher_logits(images, labels, *, thresholds, classes, width, epochs, shift,
         for epoch in range(epochs):
             for index in torch.randperm(len(images), generator=generator).chunk(batches):
                 optimizer.zero_grad()
-                value = F.cross_entropy(model(shifted(index, shifted.draw(len(index), generator=generator))),
+                value = F.cross_entropy(model(augmented(index, augmented.draw(len(index), generator=generator))),
                                         labels[index])
                 value.backward()
                 optimizer.step()
@@ -77,9 +77,9 @@ def teacher_logits(images, labels, *, thresholds, classes, width, epochs, shift,
     model.eval()
     with torch.no_grad():
         logits = torch.stack([
-            torch.cat([model(shifted(index, torch.full_like(index, way)))
+            torch.cat([model(augmented(index, torch.full_like(index, way)))
                        for index in torch.arange(len(images)).split(4096)])
-            for way in range(shifted.ways)])
+            for way in range(augmented.ways)])
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:

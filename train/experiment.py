@@ -70,7 +70,7 @@ def run(*, preset, settings, seed, out, folder=None, dataset=None, resume=False,
     if settings.distill:
         teacher = distill.teacher_logits(
             images, labels, thresholds=about.thresholds, classes=len(kind.labels), width=settings.teacher_width,
-            epochs=settings.teacher_epochs, shift=settings.shift, seed=_SPLIT_SEED, cache=data.cache("teachers"),
+            epochs=settings.teacher_epochs, shift=settings.shift, deform=settings.deform, seed=_SPLIT_SEED, cache=data.cache("teachers"),
             progress=teacher_progress)
     torch.manual_seed(seed)
     model = network(pixels=images[0].numel(), thresholds=about.thresholds, widths=about.widths,

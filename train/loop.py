@@ -12,7 +12,7 @@ import torch
 
 from ..errors import ModelError
 from . import distill
-from .augment import Shifted
+from .augment import Augmented
 from .layers import BinaryLinear, hardened
 from .settings import Settings
 
@@ -72,7 +72,7 @@ def train(model, images, labels, *, validation, settings: Settings, seed, teache
     seed : int
         Of the order, the shifts and whatever else is random; the model comes initialised.
     teacher : float tensor, shape (ways, N, classes), or None
-        From `distill.teacher_logits`, with the same shift.
+        From `distill.teacher_logits`, with the same shift and deform.
     state : path or None
         Where to keep, after each epoch, all that is needed to go on; removed by the caller when it is done.
     resume : bool
@@ -94,7 +94,7 @@ def train(model, images, labels, *, validation, settings: Settings, seed, teache
     weights = [layer.weight for layer in model.modules() if isinstance(layer, BinaryLinear)]
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    shifted = Shifted(images, shift=settings.shift)
+    augmented = Augmented(images, shift=settings.shift, deform=settings.deform)
     batches = -(-len(images) // settings.batch)
     identity = {"settings": settings.primitives(), "seed": seed, "images": len(images)}
     epochs = []
@@ -113,9 +113,9 @@ def train(model, images, labels, *, validation, settings: Settings, seed, teache
             done = (number * batches + at) / (settings.epochs * batches)
             optimizer.param_groups[0]["lr"] = (
                 settings.lr_end + (settings.lr - settings.lr_end) * (1 + math.cos(math.pi * done)) / 2)
-            way = shifted.draw(len(index), generator=generator)
+            way = augmented.draw(len(index), generator=generator)
             optimizer.zero_grad()
-            value = distill.loss(model(shifted(index, way)), labels[index],
+            value = distill.loss(model(augmented(index, way)), labels[index],
                                  None if teacher is None else teacher[way, index],
                                  weight=settings.distill, temperature=settings.temperature)
             value.backward()

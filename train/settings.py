@@ -35,6 +35,8 @@ class Settings:
         Learning rate of AdamW without decay, from `lr` to `lr_end` along a cosine.
     shift : int
         Pixels by which training images are moved at random.
+    deform : int
+        Copies of each training image: the first as it is, the others slightly turned, scaled, sheared and moved.
     distill : float, 0 ... 1
         Part of the loss that follows a float teacher; 0 trains none.
     temperature : float
@@ -56,6 +58,7 @@ class Settings:
     lr: float = 1e-2
     lr_end: float = 1e-5
     shift: int = 0
+    deform: int = 1
     distill: float = 0.0
     temperature: float = 4.0
     teacher_width: int = 800
@@ -68,7 +71,7 @@ class Settings:
                 raise SettingsError(f"{name} must be {what}, not {getattr(self, name)}")
 
         require("method", self.method in METHODS, f"one of {', '.join(METHODS)}")
-        for name in ("epochs", "batch", "teacher_epochs", "teacher_width"):
+        for name in ("epochs", "batch", "deform", "teacher_epochs", "teacher_width"):
             require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("lr", "lr_end", "temperature", *(["slope_cap"] if self.slope_cap is not None else [])):
             require(name, 0 < getattr(self, name) < math.inf, "greater than 0 and finite")
