@@ -50,7 +50,8 @@ module testbench;
           .i__payload(i_payload), .i__valid(i_valid), .i__ready(i_ready),
           .o__payload(o_payload), .o__valid(o_valid), .o__ready(o_ready));
 
-  wire signed [SCORE-1:0] score = o_payload[SCORE-1:0];
+  // Sign-extended here: Verilator 5.48 prints a narrower signed value with whatever lies above its bits.
+  wire signed [31:0] score = $signed(o_payload[SCORE-1:0]);
   wire [LABEL-1:0] label = o_payload[SCORE+LABEL-1:SCORE];
   wire last = o_payload[SCORE+LABEL];
 
