@@ -1,0 +1,297 @@
+"""The sliding window of a convolution or pooling layer."""
+
+from amaranth.hdl import Module, Mux, Shape, Signal, signed, unsigned
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from .rom import STORES
+
+__all__ = ["Geometry", "SlidingWindow"]
+
+
+class Geometry:
+    """Sizes and strides of a window that moves over an image, and the order in which it gives its words.
+
+    An image has `height` rows of `width` pixels of `slices` words each; it arrives row by row, each word once. The window has
+    `kernel` rows and columns and moves by `stride`; words outside the image are padding. The words of a pixel are split evenly
+    over `groups`. For each position, row by row, and each group, the words come in the order kernel row, kernel column, word,
+    and that `repeats` times.
+
+    Parameters
+    ----------
+    height, width, slices : :class:`int`
+    kernel, stride : pair of :class:`int`
+        Rows and columns.
+    padding : pair of pairs of :class:`int`
+        Rows above and below the image, columns left and right of it.
+    groups, repeats : :class:`int`
+    """
+
+    def __init__(self, *, height, width, slices, kernel, stride=(1, 1), padding=((0, 0), (0, 0)), groups=1, repeats=1):
+        self.height, self.width, self.slices = height, width, slices
+        self.kernel, self.stride, self.padding = tuple(kernel), tuple(stride), tuple(map(tuple, padding))
+        self.groups, self.repeats = groups, repeats
+        for name, value in (("height", height), ("width", width), ("slices", slices), ("groups", groups),
+                            ("repeats", repeats), ("kernel", min(kernel)), ("stride", min(stride))):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value!r}")
+        if slices % groups:
+            raise ValueError(f"groups must divide the {slices} words of a pixel, not {groups!r}")
+        for size, window, (before, after), what in zip((height, width), self.kernel, self.padding, ("row", "column"),
+                                                       strict=True):
+            if not (0 <= before < window and 0 <= after < window):
+                raise ValueError(f"{what} padding must be in 0 ... {window - 1}, not {before!r} and {after!r}")
+            if size + before + after < window:
+                raise ValueError(f"the kernel of {window} {what}s must fit the padded image of {size + before + after}")
+
+    @property
+    def out_height(self):
+        return (self.height + sum(self.padding[0]) - self.kernel[0]) // self.stride[0] + 1
+
+    @property
+    def out_width(self):
+        return (self.width + sum(self.padding[1]) - self.kernel[1]) // self.stride[1] + 1
+
+    @property
+    def words_in(self):
+        """Words of an image."""
+        return self.height * self.width * self.slices
+
+    @property
+    def words_out(self):
+        """Words that the window gives for an image."""
+        return (self.out_height * self.out_width * self.groups * self.repeats
+                * self.kernel[0] * self.kernel[1] * (self.slices // self.groups))
+
+    @property
+    def rows(self):
+        """Rows of the ring of line buffers: those under the window, and those that arrive meanwhile."""
+        return min(max(self.kernel[0], self.stride[0]), self.height) + min(self.stride[0], self.height)
+
+    @property
+    def depth(self):
+        """Words of memory."""
+        return self.rows * self.width * self.slices
+
+    def _first(self, out_row):
+        """The first row of the image that the window at `out_row` needs or that is still to come."""
+        return min(max(0, out_row * self.stride[0] - self.padding[0][0]), self.height)
+
+    def freed(self, out_row):
+        """Rows that are no longer needed once the window has passed `out_row`."""
+        after = self._first(out_row + 1) if out_row + 1 < self.out_height else self.height
+        return after - self._first(out_row)
+
+    def needed(self, out_row):
+        """Rows, from the oldest held, that must have arrived before the window can go over `out_row`."""
+        last = min(self.height, out_row * self.stride[0] - self.padding[0][0] + self.kernel[0])
+        return max(last - self._first(out_row), self.freed(out_row))
+
+    def positions(self):
+        """For each word given, in order: (row, column, word of the pixel), or None where it is padding."""
+        words = self.slices // self.groups
+        for out_row in range(self.out_height):
+            for out_column in range(self.out_width):
+                for group in range(self.groups):
+                    for _ in range(self.repeats):
+                        for kernel_row in range(self.kernel[0]):
+                            for kernel_column in range(self.kernel[1]):
+                                row = out_row * self.stride[0] - self.padding[0][0] + kernel_row
+                                column = out_column * self.stride[1] - self.padding[1][0] + kernel_column
+                                inside = 0 <= row < self.height and 0 <= column < self.width
+                                for word in range(words):
+                                    yield (row, column, group * words + word) if inside else None
+
+
+class SlidingWindow(wiring.Component):
+    """Gives the words under a window that moves over a streamed image (see :class:`Geometry` for their order).
+
+    Each word is taken once, into a ring of line buffers; the window starts on a row of positions when the rows it needs have
+    arrived, and then gives a word each cycle. Back-pressure: the input stalls while the ring is full. Images follow each other
+    without a pause.
+
+    Parameters
+    ----------
+    shape : :class:`ShapeLike`
+        Shape of a word.
+    geometry : :class:`Geometry`
+    padding_words : sequence of :class:`int`
+        What stands for each word of a pixel outside the image.
+    store : :class:`str`
+        ``"bram"`` or ``"lut"``.
+
+    Members
+    -------
+    i : :py:`In(stream.Signature(shape))`
+    o : :py:`Out(stream.Signature(shape))`
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, *, shape, geometry, padding_words, store):
+        if len(padding_words) != geometry.slices:
+            raise ValueError(f"{geometry.slices} words of a pixel need as many padding words, not {len(padding_words)}")
+        if store not in STORES:
+            raise ValueError(f"store must be one of {', '.join(STORES)}, not {store!r}")
+        self._shape = shape
+        self._geometry = geometry
+        self._padding_words = tuple(padding_words)
+        self._store = store
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+
+    @property
+    def geometry(self):
+        return self._geometry
+
+    def elaborate(self, platform):
+        m = Module()
+        g = self._geometry
+
+        width = Shape.cast(self._shape).width
+        m.submodules.memory = ram = memory.Memory(
+            shape=unsigned(width), depth=g.depth, init=[], attrs={"ram_style": STORES[self._store]})
+        w_port = ram.write_port()
+        r_port = ram.read_port()
+
+        # Writing: words go round the ring; whole rows are counted.
+        row_words = g.width * g.slices
+        w_address, w_word = Signal(range(g.depth)), Signal(range(row_words))
+        rows_held = Signal(range(g.rows + 1))
+        row_taken, row_given = Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(rows_held != g.rows),
+            w_port.en.eq(self.i.valid & self.i.ready),
+            w_port.addr.eq(w_address),
+            w_port.data.eq(self.i.payload),
+            row_taken.eq(w_port.en & (w_word == row_words - 1)),
+        ]
+        with m.If(w_port.en):
+            m.d.sync += w_word.eq(Mux(row_taken, 0, w_word + 1))
+            m.d.sync += w_address.eq(Mux(w_address == g.depth - 1, 0, w_address + 1))
+
+        # Reading: a counter for each loop, the innermost first.
+        loops = {"word": g.slices // g.groups, "kernel_column": g.kernel[1], "kernel_row": g.kernel[0],
+                 "repeat": g.repeats, "group": g.groups, "out_column": g.out_width, "out_row": g.out_height}
+        counters = {name: Signal(range(limit), name=name) for name, limit in loops.items()}
+        available, step = Signal(), Signal()
+        m.d.comb += [
+            r_port.en.eq(~self.o.valid | self.o.ready),
+            step.eq(r_port.en & available),
+        ]
+        ends, row_ends = step, None
+        for name, limit in loops.items():
+            counter, last = counters[name], counters[name] == limit - 1
+            with m.If(ends):
+                m.d.sync += counter.eq(Mux(last, 0, counter + 1))
+            ends = ends & last
+            if name == "out_column":
+                row_ends = ends
+
+        needed, freed = (self._by_out_row(m, counters["out_row"], name, of)
+                         for name, of in (("needed", g.needed), ("freed", g.freed)))
+        m.d.comb += [available.eq(rows_held >= needed), row_given.eq(row_ends)]
+        m.d.sync += rows_held.eq(rows_held + row_taken - Mux(row_given, freed, 0))
+
+        # The address moves by a constant that depends on how many loops end; a place outside the image moves it as one inside
+        # would, and is not read from.
+        address = Signal(range(g.depth), init=self._address(0, -g.padding[0][0], -g.padding[1][0], 0))
+        delta = Signal(range(-g.depth, g.depth))
+        self._deltas(m, loops, counters, delta)
+        moved = Signal(signed(bits_for(g.depth) + 2))
+        m.d.comb += moved.eq(address + delta)
+        with m.If(step):
+            m.d.sync += address.eq(Mux(moved >= 0, moved, moved + g.depth))
+        m.d.comb += r_port.addr.eq(address)
+
+        # Padding is decided beside the read and takes the place of what was read.
+        outside, padding = Signal(), Signal(width)
+        m.d.comb += outside.eq(self._outside(m, counters, step, row_ends))
+        is_padding = Signal()
+        with m.If(r_port.en):
+            m.d.sync += [self.o.valid.eq(available), is_padding.eq(outside)]
+        m.d.comb += self.o.payload.eq(Mux(is_padding, padding, r_port.data))
+        if len(set(self._padding_words)) == 1:
+            m.d.comb += padding.eq(self._padding_words[0])
+        else:
+            words = g.slices // g.groups
+            with m.If(r_port.en), m.Switch(counters["group"] * words + counters["word"]):
+                for n, word in enumerate(self._padding_words):
+                    with m.Case(n):
+                        m.d.sync += padding.eq(word)
+        return m
+
+    def _address(self, frame, row, column, word):
+        """Where a word of the image `frame` stands in the ring, also for rows and columns outside the image."""
+        g = self._geometry
+        return ((frame * g.height + row) * g.width * g.slices + column * g.slices + word) % g.depth
+
+    def _deltas(self, m, loops, counters, delta):
+        """Select the move from each word to the next by the outermost loop that steps on."""
+        g = self._geometry
+        start = dict.fromkeys(loops, 0)
+        end = {name: limit - 1 for name, limit in loops.items()}
+        names = list(loops)
+        branch = m.If
+        for n in range(len(names) + 1):
+            # Loops inside the n-th end and begin anew, the n-th steps on; past the last one, the next image begins.
+            before = {**start, **{name: end[name] for name in names[:n]}}
+            after, frame = dict(start), 0
+            if n < len(names):
+                after[names[n]] = 1
+            else:
+                frame = 1
+            move = (self._place(frame, after) - self._place(0, before)) % g.depth
+            steps = counters[names[n]] != loops[names[n]] - 1 if n < len(names) else None
+            with (branch(steps) if steps is not None else m.Else()):
+                # Negative or zero: then what it leads to is below the depth, and one addition brings it back.
+                m.d.comb += delta.eq(move - g.depth if move else 0)
+            branch = m.Elif
+
+    def _place(self, frame, at):
+        g = self._geometry
+        return self._address(frame, at["out_row"] * g.stride[0] - g.padding[0][0] + at["kernel_row"],
+                             at["out_column"] * g.stride[1] - g.padding[1][0] + at["kernel_column"],
+                             at["group"] * (g.slices // g.groups) + at["word"])
+
+    def _by_out_row(self, m, out_row, name, of):
+        """`of` each row of positions; most rows have the same."""
+        g = self._geometry
+        values = [of(n) for n in range(g.out_height)]
+        common = max(set(values), key=values.count)
+        value = Signal(range(max(values) + 1), name=name)
+        m.d.comb += value.eq(common)
+        with m.Switch(out_row):
+            for n, each in enumerate(values):
+                if each != common:
+                    with m.Case(n):
+                        m.d.comb += value.eq(each)
+        return value
+
+    def _outside(self, m, counters, step, row_ends):
+        """Whether the word now read stands outside the image."""
+        g = self._geometry
+        outside = 0
+        for size, out_size, stride, (before, after), out, kernel, axis in (
+                (g.height, g.out_height, g.stride[0], g.padding[0], "out_row", "kernel_row", 0),
+                (g.width, g.out_width, g.stride[1], g.padding[1], "out_column", "kernel_column", 1)):
+            if not before and not after:
+                continue
+            # The window's corner, counted along with its position.
+            least, most = -before, (out_size - 1) * stride - before + g.kernel[axis] - 1
+            corner = Signal(range(least, most + 1), name=f"corner_{axis}", init=least)
+            last = counters[out] == out_size - 1
+            with m.If(row_ends if axis == 0 else self._position_ends(counters, step)):
+                m.d.sync += corner.eq(Mux(last, least, corner + stride))
+            at = Signal(range(least, most + 1), name=f"at_{axis}")
+            m.d.comb += at.eq(corner + counters[kernel])
+            outside = outside | (at < 0) | (at >= size)
+        return outside
+
+    def _position_ends(self, counters, step):
+        """Whether the last word of a position is read."""
+        g = self._geometry
+        return (step & (counters["word"] == g.slices // g.groups - 1) & (counters["kernel_column"] == g.kernel[1] - 1)
+                & (counters["kernel_row"] == g.kernel[0] - 1) & (counters["repeat"] == g.repeats - 1)
+                & (counters["group"] == g.groups - 1))
