@@ -5,13 +5,13 @@ stands for +1 and a bit 0 for -1; a neuron is on when the number of agreeing inp
 included (sign(0) = +1).
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
 from ..errors import ModelError
 
-__all__ = ["PIXEL_LEVELS", "Binarize", "Dense", "Layer", "Network", "Scores"]
+__all__ = ["PIXEL_LEVELS", "Binarize", "Conv2d", "Dense", "Layer", "MaxPool", "Network", "Scores"]
 
 #: Number of values a raw pixel can take (uint8).
 PIXEL_LEVELS = 256
@@ -23,16 +23,22 @@ class _Layer:
 
     def __post_init__(self):
         # Arrays become read-only copies, so that a layer can be shared between networks without fear.
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for each in fields(self):
+            value = getattr(self, each.name)
             if isinstance(value, np.ndarray):
                 value = np.ascontiguousarray(value).copy()
                 value.setflags(write=False)
-                object.__setattr__(self, field.name, value)
+                object.__setattr__(self, each.name, value)
         self._check()
 
     def _check(self):
         raise NotImplementedError
+
+    def output_shape(self, input_shape):
+        """Shape of the output for an input of that shape; a `ModelError` when the layer does not take it."""
+        size = int(np.prod(input_shape))
+        self._require(size == self.inputs, f"takes {self.inputs} inputs, but the shape {input_shape} before it has {size}")
+        return (self.outputs,)
 
     def _require(self, holds, what):
         if not holds:
@@ -51,7 +57,7 @@ class _Layer:
 
     def __eq__(self, other):
         return type(self) is type(other) and all(
-            np.array_equal(getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+            np.array_equal(getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
 
     __hash__ = None
 
@@ -87,11 +93,19 @@ class Binarize(_Layer):
     def weight_bits(self):
         return 0
 
+    def output_shape(self, input_shape):
+        super().output_shape(input_shape)
+        if len(input_shape) == 1:
+            return (self.outputs,)
+        height, width, *channels = input_shape
+        return height, width, int(np.prod(channels)) * self.levels
+
 
 class _Weighted(_Layer):
     @property
     def inputs(self):
-        return self.weights.shape[1]
+        """Inputs of one neuron."""
+        return self.weights[0].size
 
     @property
     def outputs(self):
@@ -121,6 +135,101 @@ class Dense(_Weighted):
         self._check_integers("thresholds", self.thresholds, (self.outputs,), 0, self.inputs + 1)
 
 
+class _Windowed(_Layer):
+    """A layer whose kernel moves over an image of shape (height, width, channels)."""
+
+    def _check_window(self, kernel, padding):
+        self._require(len(self.stride) == 2 and min(self.stride) >= 1,
+                      f"stride must be two numbers of at least 1, not {self.stride!r}")
+        for size, (before, after) in zip(kernel, padding, strict=True):
+            self._require(0 <= before < size and 0 <= after < size,
+                          f"padding must be less than the kernel of {size}, not {before!r} and {after!r}")
+
+    def _moved(self, input_shape, kernel, padding):
+        """Rows and columns of the positions that the kernel takes."""
+        self._require(len(input_shape) == 3, f"takes an image (height, width, channels), not the shape {input_shape}")
+        sizes = [size + before + after for size, (before, after) in zip(input_shape[:2], padding, strict=True)]
+        self._require(all(size >= window for size, window in zip(sizes, kernel, strict=True)),
+                      f"its kernel {kernel} must fit the padded image of {sizes[0]} x {sizes[1]}")
+        return tuple((size - window) // step + 1
+                     for size, window, step in zip(sizes, kernel, self.stride, strict=True))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Conv2d(_Windowed, _Weighted):
+    """Binary convolution: at each position, `Dense` on the bits under the kernel.
+
+    Parameters
+    ----------
+    weights : integer array, shape (outputs, kernel rows, kernel columns, channels / groups), values 0 and 1
+    thresholds : integer array, shape (outputs,), values 0 ... inputs + 1
+    stride : pair of int
+        Rows and columns that the kernel moves by.
+    padding : pair of pairs of int
+        Rows above and below the image, columns left and right of it.
+    padding_bit : int
+        What stands in them, 0 (for -1) or 1 (for +1).
+    groups : int
+        The channels and the outputs are split evenly; each part of the outputs sees one part of the channels.
+    """
+
+    weights: np.ndarray
+    thresholds: np.ndarray
+    stride: tuple = (1, 1)
+    padding: tuple = ((0, 0), (0, 0))
+    padding_bit: int = 0
+    groups: int = 1
+
+    def _check(self):
+        self._check_integers("weights", self.weights, (None,) * 4, 0, 1)
+        self._check_integers("thresholds", self.thresholds, (self.outputs,), 0, self.inputs + 1)
+        self._check_window(self.kernel, self.padding)
+        self._require(self.padding_bit in (0, 1), f"padding_bit must be 0 or 1, not {self.padding_bit!r}")
+        self._require(self.groups >= 1 and self.outputs % self.groups == 0,
+                      f"groups must divide the {self.outputs} outputs, not {self.groups!r}")
+
+    @property
+    def kernel(self):
+        return self.weights.shape[1:3]
+
+    @property
+    def channels(self):
+        """Channels of the input."""
+        return self.weights.shape[3] * self.groups
+
+    def output_shape(self, input_shape):
+        positions = self._moved(input_shape, self.kernel, self.padding)
+        self._require(input_shape[2] == self.channels,
+                      f"takes {self.channels} channels, but the image before it has {input_shape[2]}")
+        return (*positions, self.outputs)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MaxPool(_Windowed):
+    """The greatest bit under a kernel, for each channel apart: it is on when any of them is.
+
+    Parameters
+    ----------
+    kernel, stride : pair of int
+        Rows and columns.
+    """
+
+    kernel: tuple
+    stride: tuple
+
+    def _check(self):
+        self._require(len(self.kernel) == 2 and min(self.kernel) >= 1,
+                      f"kernel must be two numbers of at least 1, not {self.kernel!r}")
+        self._check_window(self.kernel, ((0, 0), (0, 0)))
+
+    @property
+    def weight_bits(self):
+        return 0
+
+    def output_shape(self, input_shape):
+        return (*self._moved(input_shape, self.kernel, ((0, 0), (0, 0))), input_shape[2])
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scores(_Weighted):
     """Class scores: ``score[c] = popcount(xnor(weights[c], x)) + offsets[c]``; the class is the first maximum.
@@ -145,12 +254,15 @@ class Scores(_Weighted):
         return int(self.offsets.min()), self.inputs + int(self.offsets.max())
 
 
-Layer = Binarize | Dense | Scores
+Layer = Binarize | Conv2d | Dense | MaxPool | Scores
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A chain of layers from raw pixels to scores: one `Binarize`, any number of `Dense`, one `Scores`.
+    """A chain of layers from raw pixels to scores: one `Binarize`, any number of others, one `Scores`.
+
+    Images between layers have the shape (height, width, channels), row-major; a `Dense` or `Scores` layer takes whatever
+    shape it is given as one vector in that order.
 
     Parameters
     ----------
@@ -169,8 +281,9 @@ class Network:
 
     def __post_init__(self):
         kinds = [type(layer) for layer in self.layers]
-        if len(kinds) < 2 or kinds[0] is not Binarize or kinds[-1] is not Scores or set(kinds[1:-1]) - {Dense}:
-            raise ModelError("a network must be Binarize, any number of Dense, Scores; found "
+        if (len(kinds) < 2 or kinds[0] is not Binarize or kinds[-1] is not Scores
+                or set(kinds[1:-1]) - {Conv2d, Dense, MaxPool}):
+            raise ModelError("a network must be Binarize, any number of Conv2d, Dense and MaxPool, Scores; found "
                              + (", ".join(kind.__name__ for kind in kinds) or "no layers"))
         names = [layer.name for layer in self.layers]
         if len(set(names)) != len(names):
@@ -179,12 +292,15 @@ class Network:
         if pixels != self.layers[0].inputs:
             raise ModelError(f"layer {names[0]!r}: takes {self.layers[0].inputs} pixels, "
                              f"but an image of shape {self.image_shape} has {pixels}")
-        for before, after in zip(self.layers, self.layers[1:], strict=False):
-            if before.outputs != after.inputs:
-                raise ModelError(f"layer {after.name!r}: takes {after.inputs} inputs, "
-                                 f"but {before.name!r} before it gives {before.outputs}")
+        shapes = [tuple(self.image_shape)]
+        for layer in self.layers:
+            shapes.append(layer.output_shape(shapes[-1]))
+        object.__setattr__(self, "shapes", tuple(shapes))
         if len(self.labels) != self.layers[-1].outputs:
             raise ModelError(f"{self.layers[-1].outputs} classes need as many labels, not {len(self.labels)}")
+
+    #: Shape of the image, then of each layer's output.
+    shapes: tuple = field(init=False, repr=False, compare=False, default=())
 
     @property
     def pixels(self):

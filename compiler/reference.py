@@ -6,7 +6,7 @@ equal to it.
 
 import numpy as np
 
-from .ir import Binarize, Dense, Network, Scores
+from .ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores
 
 __all__ = ["check_images", "evaluate", "run", "run_layer"]
 
@@ -22,15 +22,39 @@ def popcounts(weights, x):
     return (x @ w.T + (1 - x) @ (1 - w).T).astype(np.int64)
 
 
+def windows(x, kernel, stride):
+    """What lies under a kernel: (N, H, W, C) gives (N, positions down, positions across, kernel rows, columns, C)."""
+    down = (x.shape[1] - kernel[0]) // stride[0] + 1
+    across = (x.shape[2] - kernel[1]) // stride[1] + 1
+    return np.stack([np.stack([x[:, row * stride[0]:, column * stride[1]:][:, :kernel[0], :kernel[1]]
+                               for column in range(across)], axis=1) for row in range(down)], axis=1)
+
+
+def convolve(layer, x):
+    """Agreeing inputs at each position: (N, H, W, C) bits gives (N, positions down, positions across, outputs)."""
+    x = np.pad(x, ((0, 0), *layer.padding, (0, 0)), constant_values=layer.padding_bit)
+    counts = []
+    for weights, channels in zip(np.split(layer.weights, layer.groups), np.split(x, layer.groups, axis=3), strict=True):
+        under = windows(channels, layer.kernel, layer.stride)
+        flat = popcounts(weights.reshape(len(weights), -1), under.reshape(-1, weights[0].size))
+        counts.append(flat.reshape(*under.shape[:3], len(weights)))
+    return np.concatenate(counts, axis=3)
+
+
 def run_layer(layer, x):
-    """One layer on a batch: (N, inputs) integers in, (N, outputs) integers out."""
+    """One layer on a batch: (N, *input shape) integers in, (N, *output shape) integers out."""
     match layer:
         case Binarize():
-            return (x[:, :, None] >= layer.thresholds).reshape(len(x), -1).astype(np.uint8)
+            bits = (x.reshape(len(x), -1, 1) >= layer.thresholds).astype(np.uint8)
+            return bits.reshape(len(x), *layer.output_shape(x.shape[1:]))
+        case Conv2d():
+            return (convolve(layer, x) >= layer.thresholds).astype(np.uint8)
+        case MaxPool():
+            return windows(x, layer.kernel, layer.stride).max(axis=(3, 4))
         case Dense():
-            return (popcounts(layer.weights, x) >= layer.thresholds).astype(np.uint8)
+            return (popcounts(layer.weights, x.reshape(len(x), -1)) >= layer.thresholds).astype(np.uint8)
         case Scores():
-            return popcounts(layer.weights, x) + layer.offsets
+            return popcounts(layer.weights, x.reshape(len(x), -1)) + layer.offsets
 
 
 def check_images(network, images):
@@ -46,7 +70,7 @@ def check_images(network, images):
 
 def run(network: Network, images):
     """The outputs of every layer, in order, for a batch of raw uint8 images; the last are the scores."""
-    x = check_images(network, images)
+    x = check_images(network, images).reshape(-1, *network.image_shape)
     outputs = []
     for layer in network.layers:
         x = run_layer(layer, x)

@@ -31,7 +31,7 @@ def run(geometry, *, images=3, seed=None, store="bram", **options):
     padding_words = [9 + n % 7 for n in range(geometry.slices)]
     dut = SlidingWindow(shape=4, geometry=geometry, padding_words=padding_words, store=store)
     taken = transfer(dut, [word for image in words for word in image], images * geometry.words_out, seed=seed, **options)
-    expected, at = [], 0
+    expected = []
     for image in words:
         for n, position in enumerate(geometry.positions()):
             if position is None:
@@ -43,7 +43,6 @@ def run(geometry, *, images=3, seed=None, store="bram", **options):
             else:
                 row, column, word = position
                 expected.append(image[(row * geometry.width + column) * geometry.slices + word])
-        at += 1
     return taken, expected
 
 

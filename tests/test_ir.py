@@ -54,7 +54,7 @@ def test_equality_is_by_content():
     (scores, {"offsets": np.full(2, 2**31)}, "offsets must be in -1073741824 ... 1073741824, not 2147483648"),
     (network, {"image_shape": (3, 2)}, r"layer 'pixels': takes 4 pixels, but an image of shape \(3, 2\) has 6"),
     (network, {"labels": ("a",)}, "2 classes need as many labels, not 1"),
-    (network, {"layers": (binarize(), scores())}, "layer 'scores': takes 3 inputs, but 'pixels' before it gives 4"),
+    (network, {"layers": (binarize(), scores())}, r"layer 'scores': takes 3 inputs, but the shape \(2, 2, 1\) before it has 4"),
     (network, {"layers": (dense(), scores())}, "found Dense, Scores"),
     (network, {"layers": ()}, "found no layers"),
     (network, {"layers": (binarize(), dense(name="pixels"), scores())}, "layer names must differ"),
