@@ -2,7 +2,7 @@
 
     clk -> [PLL] -> clock, reset
     rx -> uart.Rx -> HostLink -> WidthConverter -> core
-    tx <- uart.Tx <- HostLink <------------------- core
+    tx <- uart.Tx <- HostLink <------- Queue <---- core
 """
 
 from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal, unsigned
@@ -13,6 +13,7 @@ from amaranth.lib.wiring import In, Out, connect
 from ..errors import BoardError
 from ..hw import uart
 from ..hw.host_link import HostLink
+from ..hw.queue import Queue
 from ..hw.width import WidthConverter
 from . import pll
 
@@ -137,13 +138,16 @@ class Top(wiring.Component):
         m.submodules.width = width = DomainRenamer("core")(WidthConverter(
             shape=unsigned(8), length=core.pixels, i_lanes=1, o_lanes=core.lanes))
         m.submodules.core = DomainRenamer("core")(core)
+        # A register, so that the core's adders are in no path with the link's state machines.
+        m.submodules.results = results = DomainRenamer("core")(Queue(shape=core.o.payload.shape(), depth=1))
 
         m.d.comb += [rx.rx.eq(self.rx), self.tx.eq(tx.tx), ResetSignal("core").eq(link.clear)]
         connect(m, rx.o, link.i)
         connect(m, link.o, tx.i)
         connect(m, link.pixels, width.i)
         connect(m, width.o, core.i)
-        connect(m, core.o, link.results)
+        connect(m, core.o, results.i)
+        connect(m, results.o, link.results)
         if led := board.pin("led"):
             m.d.comb += self.led.eq(~link.clear ^ led.invert)
 

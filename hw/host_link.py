@@ -14,7 +14,8 @@ from amaranth.lib import crc, data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .argmax import result_layout
-from .slip import Decoder, Encoder
+from .queue import Queue
+from .slip import END, Decoder, Encoder, frame_layout
 
 __all__ = ["CLASSIFY", "FAILURE", "IDENTIFY", "REASON_BUSY", "REASON_CHECKSUM", "REASON_COMMAND", "REASON_LENGTH",
            "RESPONSE", "VERSION", "HostLink"]
@@ -111,83 +112,112 @@ class HostLink(wiring.Component):
 
         abandon = Signal()  # a failure under way gives way to a request
         m.submodules.decoder = decoder = Decoder()
+        m.submodules.register = register = Queue(shape=frame_layout, depth=1)
         m.submodules.encoder = encoder = ResetInserter(abandon)(Encoder())
         m.submodules.crc = checksum = crc.catalog.CRC32_ISO_HDLC(data_width=1).create()
         connect(m, flipped(self.i), decoder.i)
+        connect(m, decoder.o, register.i)
         connect(m, encoder.o, flipped(self.o))
-        request, response = decoder.o, encoder.i
-        m.d.comb += self.pixels.payload[0].eq(request.payload.data)
+        request, response = register.o, encoder.i
 
-        # The one CRC serves the receiver while the responder rests, and else the responder: a byte in 8 steps.
-        # Fed with `~crc[0]` its feedback is zero and it becomes a shift register that gives the checksum in the order
-        # of the line. So it is sent without a multiplexer, and compared without a comparator of 32 bits.
-        resting = Signal()
+        # One byte at a time, of the request while the responder rests and else of the response, is loaded, goes round
+        # once past the CRC, and is then passed on to the core or to the line. A byte of a checksum, sent or received,
+        # feeds the CRC with `~crc[0]`: its feedback is zero then, and it is a shift register that gives the checksum
+        # in the order of the line. So it needs no multiplexer to be sent, and no comparator of 32 bits to be checked.
         byte = Signal(8)
+        held = Signal()
+        going_round = Signal()
         step = Signal(3)
-        stepping = Signal()
-        stepped = Signal()  # at the last step of a byte
-        checking = Signal()
-        bit = byte.bit_select(step, 1)
+        is_pixel = Signal()
+        is_response = Signal()
+        is_end = Signal(init=1)  # it stands for an END; until the next byte, the CRC is at its start
+        is_check = Signal()
+        taken = Signal()  # by the core or the line, in the cycle before
+        accept = Signal()  # load a byte of the request
+        send = Signal()  # load a byte of the response
+        value = Signal(8)
+        full = held & ~going_round
         m.d.comb += [
-            checksum.valid.eq(stepping),
-            checksum.data.eq(Mux(checking, ~checksum.crc[0], bit)),
-            stepped.eq(stepping & (step == 7)),
+            checksum.start.eq(is_end),
+            checksum.valid.eq(going_round & ~is_end),
+            checksum.data.eq(Mux(is_check, ~checksum.crc[0], byte[0])),
+            self.pixels.payload[0].eq(byte),
+            self.pixels.valid.eq(full & is_pixel & ~taken),
+            response.payload.data.eq(byte),
+            response.payload.end.eq(is_end),
+            response.valid.eq(full & is_response & ~taken),
         ]
-        with m.If(abandon):
-            m.d.sync += step.eq(0)
-        with m.Elif(stepping):
-            m.d.sync += step.eq(step + 1)
+        m.d.sync += taken.eq(Mux(is_pixel, self.pixels.valid & self.pixels.ready, response.valid & response.ready))
+        with m.If(accept | send):
+            m.d.sync += [held.eq(1), going_round.eq(1), byte.eq(Mux(send, value, request.payload.data)),
+                         is_response.eq(send)]
+        with m.Elif(abandon):
+            m.d.sync += [held.eq(0), going_round.eq(0), step.eq(0), is_end.eq(1)]
+        with m.Elif(going_round):
+            m.d.sync += [byte.eq(byte.rotate_right(1)), step.eq(step + 1), going_round.eq(step != 7)]
+        with m.Elif(taken | ~(is_pixel | is_response)):
+            m.d.sync += held.eq(0)
 
         # Receiver.
-        is_byte = request.valid & ~request.payload.end
-        is_end = request.valid & request.payload.end
+        resting = Signal()  # the responder does nothing
         classify = Signal()
         sequence = Signal(8)
+        sequence_free = Signal()  # the responder does not need it any more
         reason = Signal(range(REASON_BUSY + 1))
-        damaged = Signal()  # a bit of the checksum differs
-        left = Signal(range(max(self._pixels, _CRC_BYTES)))  # bytes of the field behind the present one
-        feeding = Signal()  # the present byte goes into the CRC
-        decided = Signal()  # a frame has ended and is to be answered
-        sequence_free = Signal()
         failure = Signal()  # the response, under way or last, is a failure
-        # While a response has the CRC, the bytes of the next frame pass unchecked: it will be answered busy anyway.
-        taken = is_byte & (stepped | ~resting)
+        damaged = Signal()  # a bit of the checksum differs
+        decided = Signal()  # a frame has ended and is to be answered
+        left = Signal(range(max(self._pixels, _CRC_BYTES)))  # bytes of the field behind the present one
+
+        # A beat of the request is judged in one cycle and acted on in the next. While a response is under way it passes
+        # by the CRC: its frame will be answered busy anyway.
+        in_command = Signal()
+        in_sequence = Signal()
+        act = Signal()
+        late = Signal()
+        gives_way = in_command & ~request.payload.end & failure & (held | ~resting)
+        m.d.comb += request.ready.eq(act)
+        m.d.sync += [
+            act.eq(request.valid & ~act & ~decided & (sequence_free | ~in_sequence) & (~held | ~resting) & ~gives_way),
+            late.eq(~resting),
+            abandon.eq(request.valid & ~abandon & gives_way),
+        ]
+        byte_comes = act & ~request.payload.end
+        end_comes = act & request.payload.end
+
+        with m.If(going_round & is_check & (byte[0] != checksum.crc[0])):
+            m.d.sync += damaged.eq(1)
+
+        def take(*, pixel=0, check=0):
+            with m.If(~late):
+                m.d.comb += accept.eq(1)
+                m.d.sync += [is_pixel.eq(pixel), is_check.eq(check), is_end.eq(0)]
 
         def end_of_frame(found):
-            with m.If(is_end):
-                m.d.comb += request.ready.eq(1)
+            with m.If(end_comes):
                 with m.If(reason == _NO_REASON):
                     m.d.sync += reason.eq(found)
                 m.next = "Answer"
 
-        with m.FSM(name="receiver") as receiver:
+        with m.FSM(name="receiver"):
             with m.State("Command"):
-                m.d.comb += [
-                    abandon.eq(is_byte & failure & ~resting),
-                    feeding.eq(is_byte),
-                    checksum.start.eq(resting & (step == 0)),
-                    request.ready.eq(is_end | (taken & ~abandon)),
-                ]
-                with m.If(taken & ~abandon):
+                m.d.comb += in_command.eq(1)
+                m.d.sync += damaged.eq(0)
+                with m.If(byte_comes):
+                    take()
+                    known = (request.payload.data == IDENTIFY) | (request.payload.data == CLASSIFY)
+                    m.d.sync += reason.eq(Mux(late, REASON_BUSY, Mux(known, _NO_REASON, REASON_COMMAND)))
+                    with m.If(~late):
+                        m.d.sync += classify.eq(request.payload.data == CLASSIFY)
                     m.next = "Sequence"
-                    with m.If(resting):
-                        known = (request.payload.data == IDENTIFY) | (request.payload.data == CLASSIFY)
-                        m.d.sync += [
-                            classify.eq(request.payload.data == CLASSIFY),
-                            reason.eq(Mux(known, _NO_REASON, REASON_COMMAND)),
-                        ]
-                    with m.Else():
-                        m.d.sync += reason.eq(REASON_BUSY)
 
             with m.State("Sequence"):
-                # The responder needs the old number until it has sent it.
-                m.d.comb += feeding.eq(is_byte)
-                with m.If(taken & sequence_free):
-                    m.d.comb += request.ready.eq(1)
+                m.d.comb += in_sequence.eq(1)
+                with m.If(byte_comes):
+                    take()
                     m.d.sync += [
                         sequence.eq(request.payload.data),
                         left.eq(Mux(classify, self._pixels - 1, _CRC_BYTES - 1)),
-                        damaged.eq(0),
                     ]
                     with m.If(reason != _NO_REASON):
                         m.next = "Skip"
@@ -198,13 +228,8 @@ class HostLink(wiring.Component):
                 end_of_frame(REASON_LENGTH)
 
             with m.State("Pixels"):
-                # The last step waits until the pixel is taken.
-                m.d.comb += [
-                    self.pixels.valid.eq(is_byte & (step == 7)),
-                    feeding.eq(is_byte & ((step != 7) | self.pixels.ready)),
-                ]
-                with m.If(taken):
-                    m.d.comb += request.ready.eq(1)
+                with m.If(byte_comes):
+                    take(pixel=1)
                     m.d.sync += left.eq(left - 1)
                     with m.If(left == 0):
                         m.d.sync += left.eq(_CRC_BYTES - 1)
@@ -212,24 +237,20 @@ class HostLink(wiring.Component):
                 end_of_frame(REASON_LENGTH)
 
             with m.State("Check"):
-                m.d.comb += [feeding.eq(is_byte), checking.eq(1)]
-                with m.If(stepping & (bit != checksum.crc[0])):
-                    m.d.sync += damaged.eq(1)
-                with m.If(taken):
-                    m.d.comb += request.ready.eq(1)
+                with m.If(byte_comes):
+                    take(check=1)
                     m.d.sync += left.eq(left - 1)
                     with m.If(left == 0):
                         m.next = "End"
                 end_of_frame(REASON_LENGTH)
 
             with m.State("End"):
-                with m.If(is_byte):
+                with m.If(byte_comes):
                     m.d.sync += reason.eq(REASON_LENGTH)
                     m.next = "Skip"
                 end_of_frame(Mux(damaged, REASON_CHECKSUM, _NO_REASON))
 
             with m.State("Skip"):
-                m.d.comb += request.ready.eq(1)
                 end_of_frame(_NO_REASON)
 
             with m.State("Answer"):
@@ -237,92 +258,72 @@ class HostLink(wiring.Component):
                 with m.If(resting):
                     m.next = "Command"
 
-        m.d.sync += self.clear.eq(resting & receiver.ongoing("Command"))
+        m.d.sync += self.clear.eq(resting & in_command)
 
         # Responder.
         index = Signal(range(len(self._identity)))  # of the byte in its field
-        sent = Signal()  # the present byte has left and goes into the CRC
         words = Signal(8 * (_SCORE_BYTES + _LABEL_BYTES))
         score = words[:8 * _SCORE_BYTES].as_signed()
         m.d.comb += [score.eq(self.results.payload.score), words[8 * _SCORE_BYTES:].eq(self.results.payload.label)]
 
-        def send(value):
-            m.d.comb += [byte.eq(value), response.payload.data.eq(value), response.valid.eq(~sent), stepping.eq(sent)]
-            with m.If(response.valid & response.ready):
-                m.d.sync += sent.eq(1)
-            with m.If(stepped):
-                m.d.sync += [sent.eq(0), index.eq(index + 1)]
+        last = Signal()
+        sends = Signal()
+        m.d.comb += send.eq(sends & ~held & ~abandon)
 
-        def send_end(then):
-            m.d.comb += [response.payload.end.eq(1), response.valid.eq(1)]
-            with m.If(response.ready):
-                m.next = then
-
-        def go_on(last, then):
-            with m.If(stepped & last):
-                m.d.sync += index.eq(0)
-                m.next = then
-
-        def give_way():
+        def field(byte, *, then, length=1, check=0, end=0):
+            """Send the byte `byte` of a field; go on to `then` with its last."""
+            m.d.comb += [value.eq(byte), last.eq(index == length - 1), sends.eq(1)]
+            with m.If(send):
+                m.d.sync += [is_pixel.eq(0), is_check.eq(check), is_end.eq(end)]
+                with m.If(last):
+                    m.next = then
             with m.If(abandon):
-                m.d.sync += [sent.eq(0), index.eq(0)]
                 m.next = "Rest"
 
         with m.FSM(name="responder") as responder:
             with m.State("Rest"):
-                m.d.comb += [resting.eq(1), byte.eq(request.payload.data), stepping.eq(feeding)]
+                m.d.comb += resting.eq(1)
                 with m.If(decided):
                     m.d.sync += failure.eq(reason != _NO_REASON)
                     m.next = "Open"
 
             with m.State("Open"):
-                m.d.comb += checksum.start.eq(1)
-                send_end("Command")
-                give_way()
+                field(0, then="Command", end=1)
 
             with m.State("Command"):
-                send(Mux(failure, FAILURE, Mux(classify, RESPONSE | CLASSIFY, RESPONSE | IDENTIFY)))
-                go_on(1, "Sequence")
-                give_way()
+                field(Mux(failure, FAILURE, Mux(classify, RESPONSE | CLASSIFY, RESPONSE | IDENTIFY)), then="Sequence")
 
             with m.State("Sequence"):
-                send(sequence)
                 with m.If(failure):
-                    go_on(1, "Reason")
+                    field(sequence, then="Reason")
                 with m.Elif(classify):
-                    go_on(1, "Result")
+                    field(sequence, then="Result")
                 with m.Else():
-                    go_on(1, "Identity")
-                give_way()
+                    field(sequence, then="Identity")
 
             with m.State("Reason"):
-                send(reason)
-                go_on(1, "Check")
-                give_way()
+                field(reason, then="Check")
 
             with m.State("Identity"):
-                send(Array(Const(value, 8) for value in self._identity)[index])
-                go_on(index == len(self._identity) - 1, "Check")
+                field(Array(Const(value, 8) for value in self._identity)[index], then="Check",
+                      length=len(self._identity))
 
             with m.State("Result"), m.If(self.results.valid):
                 # The bytes of a score and, behind the last score, those of the label.
-                send(words.word_select(index[:3], 8))
-                with m.If(stepped & (index == _SCORE_BYTES - 1) & ~self.results.payload.last):
-                    m.d.comb += self.results.ready.eq(1)
-                    m.d.sync += index.eq(0)
-                with m.If(stepped & (index == _SCORE_BYTES + _LABEL_BYTES - 1)):
-                    m.d.comb += self.results.ready.eq(1)
-                    go_on(1, "Check")
+                field(words.word_select(index[:3], 8), then="Check", length=_SCORE_BYTES + _LABEL_BYTES)
+                score_done = (index == _SCORE_BYTES - 1) & ~self.results.payload.last
+                m.d.comb += self.results.ready.eq(send & (last | score_done))
 
             with m.State("Check"):
-                m.d.comb += checking.eq(1)
-                send(checksum.crc[:8])
-                go_on(index == _CRC_BYTES - 1, "Close")
-                give_way()
+                field(checksum.crc[:8], then="Close", length=_CRC_BYTES, check=1)
 
             with m.State("Close"):
-                send_end("Rest")
-                give_way()
+                field(0, then="Rest", end=1)
+
+        with m.If(abandon | self.results.ready | (send & last)):
+            m.d.sync += index.eq(0)
+        with m.Elif(send):
+            m.d.sync += index.eq(index + 1)
 
         m.d.comb += sequence_free.eq(
             ~(responder.ongoing("Open") | responder.ongoing("Command") | responder.ongoing("Sequence")))

@@ -58,12 +58,13 @@ class Queue(wiring.Component):
         m.d.sync += count.eq(count + push - pop)
 
         for n, entry in enumerate(entries):
-            behind = entries[n + 1] if n + 1 < self._depth else self.i.payload
-            # The new payload lands behind the last one held, which a simultaneous pop moves by one.
-            lands_here = push & (count == Mux(pop, n + 1, n))
+            # The new payload lands behind the last one held, which a simultaneous pop moves by one; with a depth of 1
+            # there is no simultaneous pop.
+            lands_here = push & (count == Mux(pop, n + 1, n)) if self._depth > 1 else push
             with m.If(lands_here):
                 m.d.sync += entry.eq(self.i.payload)
-            with m.Elif(pop):
-                m.d.sync += entry.eq(behind)
+            if n + 1 < self._depth:
+                with m.Elif(pop):
+                    m.d.sync += entry.eq(entries[n + 1])
 
         return m

@@ -90,7 +90,7 @@ class Rx(wiring.Component):
             with m.State("Data"), m.If(timer == 0):
                 m.d.sync += timer.eq(self._divisor - 1)
                 with m.If(shift[0]):
-                    with m.If(line & (~self.o.valid | self.o.ready)):
+                    with m.If(line & ~self.o.valid):
                         m.d.sync += [self.o.payload.eq(shift[1:]), self.o.valid.eq(1)]
                     m.next = "Idle"
                 with m.Else():
@@ -100,7 +100,9 @@ class Rx(wiring.Component):
 
 
 class Tx(wiring.Component):
-    """Transmits bytes, without a pause between them while `i` is valid.
+    """Transmits bytes.
+
+    A byte takes ten bits and, before the next, one cycle more.
 
     Parameters
     ----------
@@ -110,7 +112,7 @@ class Tx(wiring.Component):
     Members
     -------
     i : :py:`In(stream.Signature(8))`
-        Ready for one cycle at the end of each stop bit, and while the line is idle.
+        Ready while the line is idle. From a flip-flop.
     tx : :py:`Out(1)`
         The line, straight from a flip-flop; high while idle.
     """
@@ -129,19 +131,24 @@ class Tx(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
+        busy = Signal()
         timer = Signal(range(self._divisor))
         # Start bit, data, stop bit; behind the stop bit only zeros follow, so that it is alone when it is on the line.
         shift = Signal(10, init=1)
 
         m.d.comb += [
             self.tx.eq(shift[0]),
-            self.i.ready.eq((timer == 0) & (shift[1:] == 0)),
+            self.i.ready.eq(~busy),
         ]
-        with m.If(timer != 0):
+        with m.If(~busy):
+            m.d.sync += timer.eq(self._divisor - 1)
+            with m.If(self.i.valid):
+                m.d.sync += [shift.eq(Cat(0, self.i.payload, 1)), busy.eq(1)]
+        with m.Elif(timer != 0):
             m.d.sync += timer.eq(timer - 1)
         with m.Elif(shift[1:] != 0):
             m.d.sync += [timer.eq(self._divisor - 1), shift.eq(shift[1:])]
-        with m.Elif(self.i.valid):
-            m.d.sync += [timer.eq(self._divisor - 1), shift.eq(Cat(0, self.i.payload, 1))]
+        with m.Else():
+            m.d.sync += busy.eq(0)
 
         return m
