@@ -122,9 +122,11 @@ class TestIcarus:
 @icarus
 @verilator
 def test_both_simulators_agree_in_every_cycle(tmp_path):
-    seed = 4
+    seed = 2  # scores on both sides of zero
     design = random_design(seed)
     images = random_images(seed, design.network, 20)
+    scores, labels = reference.evaluate(design.network, images)
+    assert scores.min() < 0 < scores.max()
     text = verilog.convert(lower(design))
     one, two = (simulate.Simulator(text, design.network, lanes=design.foldings[0].simd, simulator=simulator,
                                    folder=tmp_path / simulator) for simulator in simulate.SIMULATORS)
@@ -132,7 +134,7 @@ def test_both_simulators_agree_in_every_cycle(tmp_path):
         a, b = one.run(images, stall=stall), two.run(images, stall=stall)
         for field in "scores", "labels", "first_beats", "last_scores":
             assert np.array_equal(getattr(a, field), getattr(b, field)), field
-    assert np.array_equal(a.scores, reference.evaluate(design.network, images)[0])
+        assert np.array_equal(a.scores, scores) and np.array_equal(a.labels, labels)
 
 
 class TestArguments:
