@@ -67,7 +67,7 @@ def random_parameters(rng):
     presets = (-np.clip(np.round(rng.normal(inputs / 2, np.sqrt(inputs) / 2, outputs)), 0, inputs + 1) if signs
                else rng.integers(-9, 9, outputs))
     return Parameters(
-        weights=tuple(map(tuple, rng.integers(0, 2, (outputs, inputs)).tolist())),
+        inputs=inputs, weights=tuple(int.from_bytes(rng.bytes(inputs // 8 + 1)) >> (8 - inputs % 8) for _ in range(outputs)),
         presets=tuple(int(preset) for preset in presets), pe=pe, simd=simd, signs=signs,
         weight_store="lut" if rng.random() < 0.25 and inputs * outputs < 3000 else "bram",
         preset_store="bram" if rng.random() < 0.2 else "lut")

@@ -9,9 +9,9 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
+from ..hw.width import conversions
 from .design import Design
-from .ir import Binarize
-from .lower import mvtu_parameters
+from .pipeline import stages
 
 __all__ = ["Cycles", "predict", "stage_cycles"]
 
@@ -153,31 +153,98 @@ class _Mvtu:
             self.slice = 0 if ends else self.slice + 1
 
 
-def _converters(length, i_lanes, o_lanes):
-    if i_lanes == o_lanes:
-        return []
-    if i_lanes % o_lanes == 0:
-        return [_Cut(length=length, i_lanes=i_lanes, o_lanes=o_lanes)]
-    if o_lanes % i_lanes == 0:
-        return [_Gather(length=length, i_lanes=i_lanes, o_lanes=o_lanes)]
+class _Window:
+    """`sbgen.hw.window.SlidingWindow`."""
+
+    def __init__(self, geometry):
+        self.geometry = geometry
+        self.row_words = geometry.width * geometry.slices
+        self.out_row_words = geometry.words_out // geometry.out_height
+        self.needed = [geometry.needed(row) for row in range(geometry.out_height)]
+        self.freed = [geometry.freed(row) for row in range(geometry.out_height)]
+        self.w_word = self.rows_held = self.r_word = self.out_row = 0
+        self.valid = False
+
+    @property
+    def cycles(self):
+        return max(self.geometry.words_in, self.geometry.words_out)
+
+    def ready(self, o_ready):
+        return self.rows_held != self.geometry.rows
+
+    def step(self, take, o_ready):
+        rows_held = self.rows_held
+        if not self.valid or o_ready:
+            self.valid = rows_held >= self.needed[self.out_row]
+            if self.valid:
+                self.r_word += 1
+                if self.r_word == self.out_row_words:
+                    self.r_word = 0
+                    self.rows_held -= self.freed[self.out_row]
+                    self.out_row = (self.out_row + 1) % self.geometry.out_height
+        if take:
+            self.w_word += 1
+            if self.w_word == self.row_words:
+                self.w_word = 0
+                self.rows_held += 1
+
+
+class _OrReduce:
+    """`sbgen.hw.pool.OrReduce`."""
+
+    def __init__(self, *, beats, words):
+        self.beats, self.cycles = beats, words
+        self.beat = 0
+        self.valid = False
+
+    def ready(self, o_ready):
+        return not self.valid or o_ready
+
+    def step(self, take, o_ready):
+        if o_ready:
+            self.valid = False
+        if take:
+            self.beat = (self.beat + 1) % self.beats
+            self.valid = self.beat == 0
+
+
+def _converter(length, i_lanes, o_lanes, vectors):
+    """The models of one width converter, and the cycles each is busy with an image of so many vectors."""
     between = math.gcd(i_lanes, o_lanes)
-    return (_converters(length, i_lanes, between) + _converters(length, between, o_lanes))
+    models = []
+    if i_lanes != between:
+        models.append(_Cut(length=length, i_lanes=i_lanes, o_lanes=between))
+    if o_lanes != between:
+        models.append(_Gather(length=length, i_lanes=between, o_lanes=o_lanes))
+    return [(model, model.cycles * vectors) for model in models]
 
 
-def _stages(design):
-    """(layer index, model) of everything in the core that holds state, in the order of the data."""
-    stages, lanes = [], None
-    for n, (layer, folding) in enumerate(design.stages):
-        if isinstance(layer, Binarize):
-            lanes = folding.pe
-            continue
-        parameters = mvtu_parameters(layer, folding)
-        stages += [(n, model) for model in _converters(layer.inputs, lanes, folding.simd)]
-        if parameters.groups > 1:
-            stages.append((n, _Replay(beats=parameters.slices, repeats=parameters.groups)))
-        stages.append((n, _Mvtu(parameters)))
-        lanes = folding.pe
-    return stages + [(n, model) for model in _converters(design.network.classes, lanes, 1)]
+def _models(design):
+    """(layer index, model, cycles an image) of everything in the core that holds state, in the order of the data."""
+    found, network = [], design.network
+    length, lanes, elements = network.pixels, design.foldings[0].simd, network.pixels
+
+    def convert(n, o_length, o_lanes):
+        for step in conversions(i_length=length, i_lanes=lanes, o_length=o_length, o_lanes=o_lanes):
+            found.extend((n, *each) for each in _converter(*step, vectors=elements // step[0]))
+
+    for n, (stage, shape) in enumerate(zip(stages(design), network.shapes[1:], strict=True)):
+        convert(n, stage.i_length, stage.i_lanes)
+        if stage.window:
+            window = _Window(stage.window)
+            found.append((n, window, window.cycles))
+            if not stage.unit:
+                kernel = stage.layer.kernel[0] * stage.layer.kernel[1]
+                found.append((n, _OrReduce(beats=kernel, words=stage.window.words_out), stage.window.words_out))
+        elif stage.repeats > 1:
+            replay = _Replay(beats=stage.unit.slices, repeats=stage.repeats)
+            found.append((n, replay, replay.cycles))
+        if stage.unit:
+            positions = stage.window.out_height * stage.window.out_width if stage.window else 1
+            found.append((n, _Mvtu(stage.unit), stage.unit.cycles * positions))
+        length, lanes, elements = stage.o_length, stage.o_lanes, math.prod(shape)
+    convert(len(design.foldings) - 1, network.classes, 1)
+    return found
 
 
 def _input_beats(design):
@@ -187,8 +254,8 @@ def _input_beats(design):
 def stage_cycles(design):
     """For each layer the cycles that its slowest part is busy with one image; the greatest bounds the interval."""
     cycles = [_input_beats(design)] + [0] * (len(design.foldings) - 1)
-    for n, model in _stages(design):
-        cycles[n] = max(cycles[n], model.cycles)
+    for n, _, busy in _models(design):
+        cycles[n] = max(cycles[n], busy)
     return tuple(cycles)
 
 
@@ -202,7 +269,7 @@ def predict(design: Design, *, images=8) -> Cycles:
     """
     if images < 2:
         raise ValueError(f"images must be at least 2, not {images!r}")
-    models = [model for _, model in _stages(design)]
+    models = [model for _, model, _ in _models(design)]
     results = design.network.classes
     beats = images * _input_beats(design)
     finishes, given, cycle = [], 0, 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import ModelError
 from ..hw.rom import STORES
-from .ir import Binarize, Network
+from .ir import Binarize, Conv2d, MaxPool, Network
 
 __all__ = ["Design", "Folding", "foldings_from_json", "load", "save"]
 
@@ -19,11 +19,13 @@ class Folding:
     Parameters
     ----------
     pe : int
-        Outputs at once, 1 ... outputs.
+        Outputs at once, 1 ... outputs; of a convolution, those of a group.
     simd : int
-        Inputs at once, 1 ... inputs; for `Binarize` pixels at once, and `pe` is what follows from it.
+        Inputs at once, 1 ... inputs; of a convolution or pooling layer channels (of a group) at once; of `Binarize` pixels at
+        once, and there as in pooling `pe` follows from it.
     store, preset_store, replay_store : str
-        Where the weights, the thresholds (or score offsets) and the buffered input live: ``"bram"`` or ``"lut"``.
+        Where the weights, the thresholds (or score offsets) and the buffered input (or line buffers) live: ``"bram"`` or
+        ``"lut"``.
     """
 
     pe: int
@@ -43,13 +45,20 @@ class Design:
     def __post_init__(self):
         if len(self.foldings) != len(self.network.layers):
             raise ModelError(f"{len(self.network.layers)} layers need as many foldings, not {len(self.foldings)}")
-        for layer, folding in self.stages:
-            for name, value, limit in ("simd", folding.simd, layer.inputs), ("pe", folding.pe, layer.outputs):
+        for (layer, folding), shape in zip(self.stages, self.network.shapes, strict=False):
+            for name, limit in zip(("pe", "simd"), _limits(layer, shape), strict=True):
+                value = getattr(folding, name)
                 if not (type(value) is int and 1 <= value <= limit):
                     raise ModelError(f"layer {layer.name!r}: {name} must be in 1 ... {limit}, not {value!r}")
             if isinstance(layer, Binarize) and folding.pe != folding.simd * layer.levels:
                 raise ModelError(f"layer {layer.name!r}: {folding.simd} pixels of {layer.levels} level(s) at once make "
                                  f"pe {folding.simd * layer.levels}, not {folding.pe}")
+            if isinstance(layer, MaxPool) and folding.pe != folding.simd:
+                raise ModelError(f"layer {layer.name!r}: pooling gives as many channels at once as it takes, so pe must be "
+                                 f"{folding.simd}, not {folding.pe}")
+            if isinstance(layer, Conv2d) and layer.groups > 1 and layer.outputs // layer.groups % folding.pe:
+                raise ModelError(f"layer {layer.name!r}: pe must divide the {layer.outputs // layer.groups} outputs of a group, "
+                                 f"which {folding.pe} does not")
             for name in "store", "preset_store", "replay_store":
                 if getattr(folding, name) not in STORES:
                     raise ModelError(f"layer {layer.name!r}: {name} must be one of {', '.join(STORES)}, "
@@ -59,6 +68,17 @@ class Design:
     def stages(self):
         """Pairs of layer and folding, in order."""
         return tuple(zip(self.network.layers, self.foldings, strict=True))
+
+
+def _limits(layer, shape):
+    """Greatest pe and simd of a layer whose input has that shape."""
+    match layer:
+        case Conv2d():
+            return layer.outputs // layer.groups, layer.weights.shape[3]
+        case MaxPool():
+            return shape[2], shape[2]
+        case _:
+            return layer.outputs, layer.inputs
 
 
 _FIELDS = tuple(Folding.__dataclass_fields__)

@@ -7,17 +7,19 @@ what runs out. Flip-flops are counted from the structure and come out a little h
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from ..hw.mvtu import Parameters
 from ..hw.popcount import XnorPopcount
 from ..hw.replay import ReplayBuffer
+from ..hw.width import conversions
 from .ir import Binarize
-from .lower import mvtu_parameters
+from .pipeline import stages
 
-__all__ = ["HOST_LINK", "Cost", "binarize_cost", "converter_cost", "estimate", "layer_cost",
-           "mvtu_cost", "replay_cost", "structures"]
+__all__ = ["HOST_LINK", "Cost", "binarize_cost", "converter_cost", "estimate", "mvtu_cost",
+           "replay_cost", "stage_cost", "structures", "window_cost"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,19 +89,23 @@ def _varying_bits(words):
     return varying.bit_count()
 
 
-def converter_cost(length, i_lanes, o_lanes, element_bits=1):
-    """The width converter between two layers."""
-    if i_lanes == o_lanes:
-        return Cost()
-    if i_lanes % o_lanes == 0:
+def _converter(length, i_lanes, o_lanes, element_bits):
+    cost, between = Cost(), math.gcd(i_lanes, o_lanes)
+    if i_lanes != between:
         bits = i_lanes * element_bits
-        return Cost(lut=bits + 12, ff=bits + 4 + _bits(-(-length // i_lanes)))
-    if o_lanes % i_lanes == 0:
+        cost += Cost(lut=bits + 12, ff=bits + 4 + _bits(-(-length // i_lanes)))
+    if o_lanes != between:
         bits = o_lanes * element_bits
-        whole = -(-length // i_lanes) % (o_lanes // i_lanes) == 0
-        return Cost(lut=bits * (1 if whole else 1.3) + 8, ff=bits + 4 + _bits(o_lanes // i_lanes))
-    between = math.gcd(i_lanes, o_lanes)
-    return converter_cost(length, i_lanes, between, element_bits) + converter_cost(length, between, o_lanes, element_bits)
+        whole = -(-length // between) % (o_lanes // between) == 0
+        cost += Cost(lut=bits * (1 if whole else 1.3) + 8, ff=bits + 4 + _bits(o_lanes // between))
+    return cost
+
+
+@cache
+def converter_cost(*, i_length, i_lanes, o_length, o_lanes, element_bits=1):
+    """The width converters between two layers (see `sbgen.hw.width.conversions`)."""
+    steps = conversions(i_length=i_length, i_lanes=i_lanes, o_length=o_length, o_lanes=o_lanes)
+    return sum((_converter(*step, element_bits) for step in steps), Cost())
 
 
 def mvtu_cost(parameters, *, device, exact=True):
@@ -126,8 +132,6 @@ def mvtu_cost(parameters, *, device, exact=True):
 
 def replay_cost(*, width, beats, repeats, store, device):
     """The replay buffer before a layer that needs its input more than once."""
-    if repeats == 1:
-        return Cost()
     index = _bits(beats - 1)
     depth = ReplayBuffer.depth(beats)
     control = Cost(lut=14 + 5 * index + 2 * _bits(repeats), ff=2 * index + _bits(repeats) + 6)
@@ -136,11 +140,33 @@ def replay_cost(*, width, beats, repeats, store, device):
     return control + Cost(lut=width * depth * 1.6, ff=width * depth)
 
 
-def layer_cost(parameters, *, replay_store, device, exact=True):
-    """One layer without the width converter before it; arguments as for `mvtu_cost` and `replay_cost`."""
-    return (mvtu_cost(parameters, device=device, exact=exact)
-            + replay_cost(width=parameters.simd, beats=parameters.slices, repeats=parameters.groups,
-                          store=replay_store, device=device))
+def window_cost(geometry, *, lanes, store, device):
+    """The sliding window of a convolution or pooling layer."""
+    address = _bits(geometry.depth - 1)
+    counters = sum(_bits(limit - 1) for limit in (
+        geometry.slices // geometry.groups, *geometry.kernel, geometry.repeats, geometry.groups, geometry.out_width,
+        geometry.out_height, geometry.width * geometry.slices))
+    padded = sum(any(each) for each in geometry.padding)
+    control = Cost(lut=5 * address + 2.5 * counters + 25 + padded * 20 + lanes * bool(padded),
+                   ff=2 * address + counters + 12)
+    if store == "bram":
+        return control + Cost(bram=device.brams(width=lanes, depth=geometry.depth))
+    return control + Cost(lut=lanes * geometry.depth * 1.6, ff=lanes * geometry.depth)
+
+
+def stage_cost(stage, *, device, exact=True):
+    """One layer without the width converters before it; `exact` as for `mvtu_cost`."""
+    if isinstance(stage.layer, Binarize):
+        return binarize_cost(stage.layer, stage.i_lanes)
+    cost = Cost()
+    if stage.window:
+        cost += window_cost(stage.window, lanes=stage.i_lanes, store=stage.folding.replay_store, device=device)
+    elif stage.repeats > 1:
+        cost += replay_cost(width=stage.i_lanes, beats=stage.unit.slices, repeats=stage.repeats,
+                            store=stage.folding.replay_store, device=device)
+    if stage.unit:
+        return cost + mvtu_cost(stage.unit, device=device, exact=exact)
+    return cost + Cost(lut=stage.i_lanes + 8, ff=stage.i_lanes + 4)  # pooling
 
 
 def binarize_cost(layer, lanes):
@@ -160,16 +186,12 @@ def estimate(design, device, *, host_link=True, exact=True):
     `exact` as for `mvtu_cost`; without it the block RAMs are an upper bound.
     """
     cost = HOST_LINK[device.family] if host_link else Cost()
-    lanes = None
-    for layer, folding in design.stages:
-        if isinstance(layer, Binarize):
-            cost += binarize_cost(layer, folding.simd)
-        else:
-            cost += converter_cost(layer.inputs, lanes, folding.simd)
-            cost += layer_cost(mvtu_parameters(layer, folding), replay_store=folding.replay_store, device=device,
-                              exact=exact)
-        lanes = folding.pe
-    score_bits = mvtu_parameters(*design.stages[-1]).sum_width
-    cost += converter_cost(design.network.classes, lanes, 1, score_bits)
+    length, lanes = design.network.pixels, design.foldings[0].simd
+    for stage in stages(design):
+        cost += converter_cost(i_length=length, i_lanes=lanes, o_length=stage.i_length, o_lanes=stage.i_lanes)
+        cost += stage_cost(stage, device=device, exact=exact)
+        length, lanes = stage.o_length, stage.o_lanes
+    score_bits = stage.unit.sum_width
+    cost += converter_cost(i_length=length, i_lanes=lanes, o_length=length, o_lanes=1, element_bits=score_bits)
     cost += Cost(lut=3 * score_bits + 16, ff=score_bits + 8)  # argmax
     return {"lut": round(cost.lut), "ff": round(cost.ff), "bram": cost.bram, "spram": 0, "dsp": 0}

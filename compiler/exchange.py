@@ -3,13 +3,15 @@
 import base64
 import hashlib
 import json
+import math
+import operator
 import os
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import ModelError
-from .ir import Binarize, Dense, Network, Scores
+from .ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores
 
 __all__ = ["FORMAT", "VERSION", "digest", "dumps", "load", "loads", "save"]
 
@@ -29,6 +31,12 @@ def _layer_out(layer):
     match layer:
         case Binarize():
             return {"kind": "binarize", "name": layer.name, "thresholds": layer.thresholds.tolist()}
+        case Conv2d():
+            return {"kind": "conv2d", "name": layer.name, "weights": _weights_out(layer.weights),
+                    "thresholds": layer.thresholds.tolist(), "stride": layer.stride, "padding": layer.padding,
+                    "padding_bit": layer.padding_bit, "groups": layer.groups}
+        case MaxPool():
+            return {"kind": "maxpool", "name": layer.name, "kernel": layer.kernel, "stride": layer.stride}
         case Dense():
             return {"kind": "dense", "name": layer.name, "weights": _weights_out(layer.weights),
                     "thresholds": layer.thresholds.tolist()}
@@ -74,14 +82,21 @@ def _integers(values):
 
 
 def _weights_in(value):
-    rows, columns = (int(n) for n in value["shape"])
-    if not (0 < rows and 0 < columns and rows * columns <= _MAX_WEIGHTS):
-        raise ValueError(f"weights of shape {rows} x {columns} are out of range")
+    shape = tuple(int(size) for size in value["shape"])
+    size = math.prod(shape)
+    if not (shape and min(shape) > 0 and size <= _MAX_WEIGHTS):
+        raise ValueError(f"weights of shape {shape} are out of range")
     packed = np.frombuffer(base64.b64decode(value["bits"], validate=True), np.uint8)
-    if len(packed) != -(-rows * columns // 8):
-        raise ValueError(f"weights of shape {rows} x {columns} take {-(-rows * columns // 8)} bytes, "
-                         f"not {len(packed)}")
-    return np.unpackbits(packed, count=rows * columns).reshape(rows, columns)
+    if len(packed) != -(-size // 8):
+        raise ValueError(f"weights of shape {shape} take {-(-size // 8)} bytes, not {len(packed)}")
+    return np.unpackbits(packed, count=size).reshape(shape)
+
+
+def _pair(value):
+    first, second = value
+    if type(first) is not int or type(second) is not int:
+        raise ValueError(f"two integers are expected, not {value!r}")
+    return first, second
 
 
 def _layer_in(value):
@@ -89,12 +104,19 @@ def _layer_in(value):
     match value["kind"]:
         case "binarize":
             return Binarize(name=name, thresholds=_integers(value["thresholds"]))
+        case "conv2d":
+            rows, columns = value["padding"]
+            return Conv2d(name=name, weights=_weights_in(value["weights"]), thresholds=_integers(value["thresholds"]),
+                          stride=_pair(value["stride"]), padding=(_pair(rows), _pair(columns)),
+                          padding_bit=operator.index(value["padding_bit"]), groups=operator.index(value["groups"]))
+        case "maxpool":
+            return MaxPool(name=name, kernel=_pair(value["kernel"]), stride=_pair(value["stride"]))
         case "dense":
             return Dense(name=name, weights=_weights_in(value["weights"]), thresholds=_integers(value["thresholds"]))
         case "scores":
             return Scores(name=name, weights=_weights_in(value["weights"]), offsets=_integers(value["offsets"]))
         case kind:
-            raise ValueError(f"layer {name!r} is of kind {kind!r}; known are binarize, dense, scores")
+            raise ValueError(f"layer {name!r} is of kind {kind!r}; known are binarize, conv2d, dense, maxpool, scores")
 
 
 def loads(text, *, source="exchange file"):

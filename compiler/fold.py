@@ -7,15 +7,16 @@ found by bisection.
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 
 from ..errors import FitError
+from ..hw.width import conversions
 from .design import Design, Folding
 from .device import DEVICES, Device
-from .estimate import Cost, binarize_cost, converter_cost, estimate, layer_cost
-from .ir import Network
-from .lower import mvtu_parameters
+from .estimate import Cost, binarize_cost, converter_cost, estimate, stage_cost
+from .ir import Conv2d, MaxPool, Network
+from .pipeline import mvtu_parameters, stage
 
 __all__ = ["FILL", "check_fit", "fold"]
 
@@ -42,33 +43,61 @@ def _steps(length, least=1):
     return sorted(width for width in widths if width >= least)
 
 
-def _shapes(layer, cycles):
-    """(pe, simd) of a weighted layer that take at most `cycles`: for each SIMD the fewest processing elements."""
-    for simd in _steps(layer.inputs):
-        slices = -(-layer.inputs // simd)
+def _shapes(layer, input_shape, cycles):
+    """(pe, simd) of a layer that take at most `cycles`: for each SIMD the fewest processing elements."""
+    if isinstance(layer, MaxPool):
+        channels = input_shape[2]
+        yield from ((simd, simd) for simd in _steps(channels))
+        return
+    inputs, outputs, positions = layer.inputs, layer.outputs, 1
+    if isinstance(layer, Conv2d):
+        # Of a group: its channels, its outputs; all groups and positions one after the other.
+        rows, columns, _ = layer.output_shape(input_shape)
+        inputs, outputs, positions = layer.weights.shape[3], outputs // layer.groups, rows * columns * layer.groups
+    for simd in _steps(inputs):
+        slices = -(-inputs // simd) * (layer.inputs // inputs) * positions
         if slices > cycles:
             continue
-        least = -(-layer.outputs // (cycles // slices))
+        least = -(-outputs // (cycles // slices))
         # A power of two or a divisor meets the next layer's beats more easily.
-        choices = {least, min(1 << (least - 1).bit_length(), layer.outputs),
-                   next(pe for pe in range(least, layer.outputs + 1) if layer.outputs % pe == 0)}
+        divisor = next(pe for pe in range(least, outputs + 1) if outputs % pe == 0)
+        choices = {least, min(1 << (least - 1).bit_length(), outputs), divisor}
+        if isinstance(layer, Conv2d) and layer.groups > 1:
+            choices = {divisor}  # a beat of outputs must not reach from one group into the next
         yield from ((pe, simd) for pe in choices if pe * simd <= _MAX_WORD)
 
 
 def _stores(layer, pe, simd):
     """Every sensible choice of memories for a shape."""
+    if isinstance(layer, MaxPool):
+        yield Folding(pe=pe, simd=simd)
+        return
     slices, groups = -(-layer.inputs // simd), -(-layer.outputs // pe)
+    small = groups > 1 and simd * slices <= _MAX_LUT_REPLAY and not isinstance(layer, Conv2d)
     stores = ("bram", "lut") if slices * groups <= _MAX_LUT_DEPTH else ("bram",)
     presets = ("bram", "lut") if groups > 16 else ("lut",)
-    replays = ("bram", "lut") if groups > 1 and simd * slices <= _MAX_LUT_REPLAY else ("bram",)
+    replays = ("bram", "lut") if small else ("bram",)
     for store, preset_store, replay_store in product(stores, presets, replays):
         yield Folding(pe=pe, simd=simd, store=store, preset_store=preset_store, replay_store=replay_store)
 
 
-def _keeps_pace(length, i_lanes, o_lanes, cycles):
-    """Whether the width converter between two layers takes at most `cycles` for a vector."""
-    narrow = math.gcd(i_lanes, o_lanes)
-    return -(-length // narrow) <= cycles or narrow == min(i_lanes, o_lanes)
+def _keeps_pace(way, o_length, o_lanes, elements, cycles):
+    """Whether the width converters behind a way so far take at most `cycles` for an image of so many elements."""
+    for length, i_lanes, lanes in conversions(i_length=way.length, i_lanes=way.lanes, o_length=o_length, o_lanes=o_lanes):
+        narrow = math.gcd(i_lanes, lanes)
+        if narrow != min(i_lanes, lanes) and elements // length * -(-length // narrow) > cycles:
+            return False
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Way:
+    """The cheapest way so far to a width of beats."""
+
+    price: float
+    length: int
+    lanes: int
+    foldings: tuple
 
 
 class _Search:
@@ -76,55 +105,71 @@ class _Search:
 
     def __init__(self, network, device):
         self.network, self.device = network, device
-        self.parameters = [mvtu_parameters(layer, Folding(pe=1, simd=1)) for layer in network.layers[1:]]
+        self.units = [mvtu_parameters(layer, Folding(pe=1, simd=1)) if layer.weight_bits else None
+                      for layer in network.layers]
         self.costs = {}
 
     def _cheapest(self, n, pe, simd, bram_price):
-        """The memories that are cheapest for a shape of layer `n`: (price, folding)."""
+        """The memories that are cheapest for a shape of layer `n`: (price, stage)."""
         key = n, pe, simd, bram_price
         if key not in self.costs:
+            choices = (self._stage(n, folding) for folding in _stores(self.network.layers[n], pe, simd))
             self.costs[key] = min(
-                ((self._price(self._cost(n, folding), bram_price), folding)
-                 for folding in _stores(self.network.layers[n + 1], pe, simd)), key=lambda choice: choice[0])
+                ((self._price(stage_cost(choice, device=self.device, exact=False), bram_price), choice)
+                 for choice in choices), key=lambda priced: priced[0])
         return self.costs[key]
 
-    def _cost(self, n, folding):
-        parameters = replace(self.parameters[n], pe=folding.pe, simd=folding.simd, weight_store=folding.store,
-                             preset_store=folding.preset_store)
-        return layer_cost(parameters, replay_store=folding.replay_store, device=self.device, exact=False)
+    def _stage(self, n, folding):
+        layer, unit = self.network.layers[n], self.units[n]
+        if isinstance(layer, Conv2d):
+            unit = mvtu_parameters(layer, folding)  # its rows depend on SIMD
+        elif unit:
+            unit = replace(unit, pe=folding.pe, simd=folding.simd, weight_store=folding.store,
+                           preset_store=folding.preset_store)
+        return stage(layer, folding, self.network.shapes[n], unit=unit)
 
     def _price(self, cost, bram_price):
         return cost.lut / self.device.lut + bram_price * cost.bram / max(1, self.device.bram)
 
     def design(self, cycles, bram_price):
         """The cheapest design that takes at most `cycles` an image, or None."""
-        first, *rest = self.network.layers
-        # Best way to reach each width of beats: (price so far, foldings so far).
+        first = self.network.layers[0]
+        # Best way to reach each width of beats.
         best = {}
         for lanes in _steps(first.inputs, least=-(-first.inputs // cycles)):
             pe = lanes * first.levels
             # The board packs single pixels into beats: a register a lane.
             cost = binarize_cost(first, lanes) + Cost(lut=lanes * first.levels)
-            best[pe] = self._price(cost, bram_price), (Folding(pe=pe, simd=lanes),)
-        for n, layer in enumerate(rest):
+            best[pe] = _Way(price=self._price(cost, bram_price), length=first.outputs, lanes=pe,
+                            foldings=(Folding(pe=pe, simd=lanes),))
+        for n, layer in enumerate(self.network.layers[1:], start=1):
+            elements = math.prod(self.network.shapes[n])
             found = {}
-            for pe, simd in _shapes(layer, cycles):
-                own, folding = self._cheapest(n, pe, simd, bram_price)
-                for lanes, (before, foldings) in best.items():
-                    if before + own >= found.get(pe, (math.inf,))[0]:
+            for pe, simd in _shapes(layer, self.network.shapes[n], cycles):
+                own, chosen = self._cheapest(n, pe, simd, bram_price)
+                if chosen.cycles > cycles:
+                    continue
+                for way in best.values():
+                    price = way.price + own
+                    if pe in found and price >= found[pe].price:
                         continue
-                    if not _keeps_pace(layer.inputs, lanes, simd, cycles):
+                    if not _keeps_pace(way, chosen.i_length, simd, elements, cycles):
                         continue
-                    total = before + own + self._price(converter_cost(layer.inputs, lanes, simd), bram_price)
-                    if total < found.get(pe, (math.inf,))[0]:
-                        found[pe] = total, (*foldings, folding)
+                    price += self._price(converter_cost(i_length=way.length, i_lanes=way.lanes, o_length=chosen.i_length,
+                                                        o_lanes=simd), bram_price)
+                    if pe not in found or price < found[pe].price:
+                        found[pe] = _Way(price=price, length=chosen.o_length, lanes=pe,
+                                         foldings=(*way.foldings, chosen.folding))
             best = found
-        # Results leave one at a time.
-        best = {pe: (total + self._price(converter_cost(self.network.classes, pe, 1, self.parameters[-1].sum_width),
-                                         bram_price), foldings) for pe, (total, foldings) in best.items()}
         if not best:
             return None
-        return Design(network=self.network, foldings=min(best.values(), key=lambda way: way[0])[1])
+        # Results leave one at a time.
+        def whole(way):
+            out = converter_cost(i_length=way.length, i_lanes=way.lanes, o_length=way.length, o_lanes=1,
+                                 element_bits=self.units[-1].sum_width)
+            return way.price + self._price(out, bram_price)
+
+        return Design(network=self.network, foldings=min(best.values(), key=whole).foldings)
 
     def fitting(self, cycles, fill):
         """A design that takes at most `cycles` an image and fits, and one that does not; either may be None."""
@@ -206,7 +251,11 @@ def fold(network: Network, device: Device, *, cycles=None, fill=FILL) -> Design:
 
 def _slowest(network):
     """Cycles an image of the smallest folding, one input and one output at a time."""
-    return max([network.pixels, network.classes] + [layer.inputs * layer.outputs for layer in network.layers[1:]])
+    cycles = [network.pixels, network.classes]
+    for layer, shape, after in zip(network.layers[1:], network.shapes[1:-1], network.shapes[2:], strict=True):
+        kernel = math.prod(layer.kernel) if isinstance(layer, MaxPool) else layer.inputs
+        cycles += [math.prod(shape), math.prod(after) * kernel]
+    return max(cycles)
 
 
 _NAMES = {"lut": "LUTs", "ff": "flip-flops", "bram": "block RAMs"}

@@ -1,31 +1,49 @@
 """From a design to hardware."""
 
-from ..hw import mvtu
-from ..hw.binarize import Binarize
-from ..hw.core import Core
-from .ir import Scores
+from ..hw.binarize import Binarize as BinarizeUnit
+from ..hw.bits import bits
+from ..hw.core import Core, Stage
+from ..hw.pool import OrReduce
+from ..hw.replay import ReplayBuffer
+from ..hw.window import SlidingWindow
+from .ir import Binarize, Conv2d, MaxPool
+from .pipeline import stages
 
-__all__ = ["lower", "mvtu_parameters"]
+__all__ = ["lower"]
 
 
-def mvtu_parameters(layer, folding):
-    """The matrix-vector-threshold unit of a `Dense` or `Scores` layer.
+def _padding_words(stage):
+    """The padding bit in each lane of a pixel's words that holds a channel, 0 in those that hold none."""
+    layer, window = stage.layer, stage.window
+    if not isinstance(layer, Conv2d):
+        return (0,) * window.slices
+    channels = layer.channels // layer.groups
+    per_group = window.slices // window.groups
+    words = [(1 << min(stage.i_lanes, channels - at * stage.i_lanes)) - 1 for at in range(per_group)]
+    return tuple(word * layer.padding_bit for word in words) * window.groups
 
-    An accumulator that starts from minus the threshold ends at or above zero exactly when the count reaches the threshold.
-    """
-    scores = isinstance(layer, Scores)
-    return mvtu.Parameters(
-        weights=tuple(map(tuple, layer.weights.tolist())),
-        presets=tuple((layer.offsets if scores else -layer.thresholds).tolist()),
-        pe=folding.pe, simd=folding.simd, weight_store=folding.store, preset_store=folding.preset_store,
-        signs=not scores)
+
+def _parts(stage):
+    layer = stage.layer
+    if isinstance(layer, Binarize):
+        return (BinarizeUnit(thresholds=layer.thresholds.tolist(), lanes=stage.i_lanes),)
+    parts = []
+    if stage.window:
+        parts.append(SlidingWindow(shape=bits(stage.i_lanes), geometry=stage.window,
+                                   padding_words=_padding_words(stage), store=stage.folding.replay_store))
+    elif stage.repeats > 1:
+        parts.append(ReplayBuffer(shape=bits(stage.i_lanes), beats=stage.unit.slices, repeats=stage.repeats,
+                                  store=stage.folding.replay_store))
+    if isinstance(layer, MaxPool):
+        parts.append(OrReduce(lanes=stage.i_lanes, beats=layer.kernel[0] * layer.kernel[1]))
+    else:
+        parts.append(stage.unit.create())
+    return tuple(parts)
 
 
 def lower(design):
     """The core that computes `design`."""
-    (first, lanes), *rest = design.stages
     return Core(
-        binarize=Binarize(thresholds=first.thresholds.tolist(), lanes=lanes.simd),
-        layers=[mvtu_parameters(layer, folding) for layer, folding in rest],
-        replay_stores=[folding.replay_store for _, folding in rest],
-        pixels=design.network.pixels)
+        stages=[Stage(parts=_parts(stage), i_length=stage.i_length, o_length=stage.o_length)
+                for stage in stages(design)],
+        pixels=design.network.pixels, classes=design.network.classes)

@@ -1,14 +1,32 @@
 """The compute core: a chain of stream components from raw pixels to scores and classes."""
 
+from dataclasses import dataclass
+
 from amaranth.hdl import Module, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .argmax import Argmax, result_layout
-from .replay import ReplayBuffer
-from .width import WidthConverter
+from .width import WidthConverter, conversions
 
-__all__ = ["Core"]
+__all__ = ["Core", "Stage"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stage:
+    """The components of one layer.
+
+    Parameters
+    ----------
+    parts : tuple of :class:`wiring.Component`
+        Connected in order by their `o` and `i`.
+    i_length, o_length : :class:`int`
+        Elements in the vectors that the first takes and the last gives.
+    """
+
+    parts: tuple
+    i_length: int
+    o_length: int
 
 
 class Core(wiring.Component):
@@ -18,18 +36,16 @@ class Core(wiring.Component):
     follow each other without a pause and several are in flight at once. A synchronous reset at any time empties the core: the
     next beat is the first of a new image. ::
 
-        i -> Binarize -> [ WidthConverter -> ReplayBuffer -> Mvtu ]... -> WidthConverter -> Argmax -> o
+        i -> stages[0] -> [WidthConverter] -> stages[1] -> ... -> [WidthConverter] -> Argmax -> o
 
     Parameters
     ----------
-    binarize : :class:`.Binarize`
-    layers : sequence of :class:`.mvtu.Parameters`
-        The last one gives sums, the scores; all others give signs.
-    replay_stores : sequence of :class:`str`
-        For each layer where its input vector is kept, ``"bram"`` or ``"lut"``; unused where a layer needs its input
-        once only.
+    stages : sequence of :class:`Stage`
+        The first takes raw pixels, the last gives one sum a class.
     pixels : :class:`int`
         Pixels of an image.
+    classes : :class:`int`
+        Scores of an image.
 
     Members
     -------
@@ -41,22 +57,19 @@ class Core(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, *, binarize, layers, replay_stores, pixels):
-        self._binarize = binarize
-        self._layers = tuple(layers)
-        self._replay_stores = tuple(replay_stores)
+    def __init__(self, *, stages, pixels, classes):
+        self._stages = tuple(stages)
         self._pixels = pixels
-        if any(not layer.signs for layer in self._layers[:-1]) or self._layers[-1].signs:
-            raise ValueError("every layer but the last must give signs, and the last one sums")
+        self._classes = classes
         super().__init__({
-            "i": In(stream.Signature(data.ArrayLayout(unsigned(8), binarize.lanes))),
-            "o": Out(stream.Signature(result_layout(score_width=self.score_width, classes=self.classes))),
+            "i": In(stream.Signature(data.ArrayLayout(unsigned(8), self.lanes))),
+            "o": Out(stream.Signature(result_layout(score_width=self.score_width, classes=classes))),
         })
 
     @property
     def lanes(self):
         """Pixels in a beat."""
-        return self._binarize.lanes
+        return self._stages[0].parts[0].i.payload.shape().length
 
     @property
     def pixels(self):
@@ -65,12 +78,12 @@ class Core(wiring.Component):
 
     @property
     def classes(self):
-        return self._layers[-1].outputs
+        return self._classes
 
     @property
     def score_width(self):
         """Bits of a score, two's complement."""
-        return self._layers[-1].sum_width
+        return self._stages[-1].parts[-1].o.payload.shape().elem_shape.width
 
     @property
     def label_width(self):
@@ -79,33 +92,30 @@ class Core(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.binarize = self._binarize
-        connect(m, flipped(self.i), self._binarize.i)
+        source, length = flipped(self.i), self._pixels
+        for n, stage in enumerate(self._stages):
+            source = self._convert(m, f"width_{n}", source, length, stage.i_length, stage.parts[0])
+            for part in stage.parts:
+                m.submodules[f"{type(part).__name__.lower()}_{n}"] = part
+                connect(m, source, part.i)
+                source = part.o
+            length = stage.o_length
 
-        source, element, lanes = self._binarize.o, unsigned(1), self._binarize.lanes * self._binarize.levels
-        for n, (layer, store) in enumerate(zip(self._layers, self._replay_stores, strict=True)):
-            source = self._convert(m, f"width_{n}", source, element, layer.inputs, lanes, layer.simd)
-            if layer.groups > 1:
-                m.submodules[f"replay_{n}"] = replay = ReplayBuffer(
-                    shape=source.payload.shape(), beats=layer.slices, repeats=layer.groups, store=store)
-                connect(m, source, replay.i)
-                source = replay.o
-            m.submodules[f"mvtu_{n}"] = mvtu = layer.create()
-            connect(m, source, mvtu.i)
-            source, element, lanes = mvtu.o, layer.element, layer.pe
-
-        source = self._convert(m, "width_out", source, element, self.classes, lanes, 1)
-        m.submodules.argmax = argmax = Argmax(score_width=self.score_width, classes=self.classes)
+        argmax = Argmax(score_width=self.score_width, classes=self._classes)
+        source = self._convert(m, "width_out", source, length, self._classes, argmax)
+        m.submodules.argmax = argmax
         connect(m, source, argmax.i)
         connect(m, argmax.o, flipped(self.o))
 
         return m
 
     @staticmethod
-    def _convert(m, name, source, element, length, i_lanes, o_lanes):
-        if i_lanes == o_lanes:
-            return source
-        m.submodules[name] = converter = WidthConverter(
-            shape=element, length=length, i_lanes=i_lanes, o_lanes=o_lanes)
-        connect(m, source, converter.i)
-        return converter.o
+    def _convert(m, name, source, i_length, o_length, sink):
+        i_layout, o_layout = source.payload.shape(), sink.i.payload.shape()
+        steps = conversions(i_length=i_length, i_lanes=i_layout.length, o_length=o_length, o_lanes=o_layout.length)
+        for n, (length, i_lanes, o_lanes) in enumerate(steps):
+            m.submodules[f"{name}_{n}"] = converter = WidthConverter(
+                shape=i_layout.elem_shape, length=length, i_lanes=i_lanes, o_lanes=o_lanes)
+            connect(m, source, converter.i)
+            source = converter.o
+        return source

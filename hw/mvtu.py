@@ -22,8 +22,10 @@ class Parameters:
 
     Parameters
     ----------
-    weights : tuple of tuples of :class:`int`
-        For each output its weight bit for each input.
+    inputs : :class:`int`
+        Bits of an input vector.
+    weights : tuple of :class:`int`
+        For each output its weights as one number: bit ``n`` is the weight of input ``n``.
     presets : tuple of :class:`int`
         For each output the value that its accumulator starts from: minus the threshold, or the offset of a score.
     pe : :class:`int`
@@ -36,6 +38,7 @@ class Parameters:
         Whether an output is the sign of its sum (1 where the sum is not negative) or the sum itself.
     """
 
+    inputs: int
     weights: tuple
     presets: tuple
     pe: int
@@ -45,6 +48,8 @@ class Parameters:
     signs: bool = True
 
     def __post_init__(self):
+        if not all(0 <= row < 1 << self.inputs for row in self.weights):
+            raise ValueError(f"each row of weights must have {self.inputs} bits")
         if len(self.presets) != self.outputs:
             raise ValueError(f"{self.outputs} outputs need as many presets, not {len(self.presets)}")
         for name, value, limit in ("pe", self.pe, self.outputs), ("simd", self.simd, self.inputs):
@@ -53,10 +58,6 @@ class Parameters:
         for name, value in ("weight_store", self.weight_store), ("preset_store", self.preset_store):
             if value not in STORES:
                 raise ValueError(f"{name} must be one of {', '.join(STORES)}, not {value!r}")
-
-    @property
-    def inputs(self):
-        return len(self.weights[0])
 
     @property
     def outputs(self):
@@ -103,11 +104,8 @@ class Parameters:
         Places past the last input hold 1, which never agrees with the padding 0 of the input; rows past the last
         output hold 0.
         """
-        rows = []
-        for row in self.weights:
-            bits_lsb_first = "".join(map(str, row)).ljust(self.slices * self.simd, "1")
-            rows.append(int(bits_lsb_first[::-1], 2))
-        rows += [0] * (self.groups * self.pe - self.outputs)
+        padding = (1 << self.slices * self.simd) - (1 << self.inputs)
+        rows = [row | padding for row in self.weights] + [0] * (self.groups * self.pe - self.outputs)
         mask = (1 << self.simd) - 1
         return tuple(
             sum((rows[group * self.pe + lane] >> (at * self.simd) & mask) << (lane * self.simd)
@@ -129,8 +127,8 @@ class Parameters:
         return 1 if self.signs else signed(self.sum_width)
 
     def compute(self, vector):
-        """The outputs for one input vector of bits."""
-        sums = [preset + sum(w == x for w, x in zip(row, vector, strict=True))
+        """The outputs for one input vector, a sequence of `inputs` bits."""
+        sums = [preset + sum(row >> n & 1 == bit for n, bit in enumerate(vector))
                 for row, preset in zip(self.weights, self.presets, strict=True)]
         return [int(value >= 0) for value in sums] if self.signs else sums
 

@@ -6,7 +6,30 @@ from amaranth.hdl import Module, Mux, Shape, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-__all__ = ["WidthConverter"]
+__all__ = ["WidthConverter", "conversions"]
+
+
+def conversions(*, i_length, i_lanes, o_length, o_lanes):
+    """The width converters between two components, as pairs of a length and the lanes of both sides.
+
+    The one gives vectors of `i_length` elements in beats of `i_lanes`, the other takes vectors of `o_length`, of which one
+    length is a multiple of the other: the pixels of an image are vectors, and the image is one. Unused lanes of a short vector's
+    last beat must not come to lie within a long one, so the beats between are cut to a width that leaves none.
+
+    Returns
+    -------
+    list of (int, int, int)
+        (length, i_lanes, o_lanes) for each :class:`WidthConverter`, in order; none where the beats already agree.
+    """
+    short = min(i_length, o_length)
+    if i_length == o_length or short % i_lanes == 0:
+        steps = [(o_length, i_lanes, o_lanes)]
+    elif short % o_lanes == 0:
+        steps = [(i_length, i_lanes, o_lanes)]
+    else:
+        between = math.gcd(short, o_lanes)
+        steps = [(i_length, i_lanes, between), (o_length, between, o_lanes)]
+    return [step for step in steps if step[1] != step[2]]
 
 
 class WidthConverter(wiring.Component):

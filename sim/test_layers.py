@@ -8,7 +8,7 @@ from cases import Case, pack, save
 from sbgen.compiler import verilog
 from sbgen.compiler.design import Folding
 from sbgen.compiler.ir import Binarize, Dense, Scores
-from sbgen.compiler.lower import mvtu_parameters
+from sbgen.compiler.pipeline import mvtu_parameters
 from sbgen.compiler.reference import run_layer
 from sbgen.hw import argmax, binarize, queue, replay, width
 

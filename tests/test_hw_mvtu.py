@@ -2,15 +2,15 @@ import random
 from dataclasses import replace
 
 import pytest
-from streams import beats, elements, transfer
+from streams import beats, elements, transfer, unpack
 
 from sbgen.hw.mvtu import Parameters
 
 
 def random_parameters(rng, *, inputs, outputs, pe, simd, signs=True, **stores):
-    weights = tuple(tuple(rng.getrandbits(1) for _ in range(inputs)) for _ in range(outputs))
+    weights = tuple(rng.getrandbits(inputs) for _ in range(outputs))
     presets = tuple(-rng.randint(0, inputs + 1) if signs else rng.randint(-50, 50) for _ in range(outputs))
-    return Parameters(weights=weights, presets=presets, pe=pe, simd=simd, signs=signs, **stores)
+    return Parameters(inputs=inputs, weights=weights, presets=presets, pe=pe, simd=simd, signs=signs, **stores)
 
 
 def run(parameters, vectors, *, seed=None):
@@ -54,14 +54,15 @@ def test_stores(weight_store, preset_store):
 def test_threshold_at_either_end():
     rng = random.Random(9)
     parameters = replace(random_parameters(rng, inputs=10, outputs=3, pe=2, simd=4), presets=(0, -11, -5))
-    vectors = [list(parameters.weights[n]) for n in range(3)] + [[1 - bit for bit in parameters.weights[1]]]
+    rows = [unpack(row, 1, 10) for row in parameters.weights]
+    vectors = [*rows, [1 - bit for bit in rows[1]]]
     found, _, _ = run(parameters, vectors)
     assert [outputs[:2] for outputs in found] == [[1, 0]] * 4
     assert found == [parameters.compute(vector) for vector in vectors]
 
 
 def test_sum_of_zero_is_on():
-    parameters = Parameters(weights=((1, 0, 1),), presets=(-2,), pe=1, simd=3)
+    parameters = Parameters(inputs=3, weights=(0b101,), presets=(-2,), pe=1, simd=3)
     vectors = [[1, 0, 0], [1, 1, 0], [1, 0, 1]]
     assert [parameters.compute(vector) for vector in vectors] == [[1], [0], [1]]
     assert run(parameters, vectors)[0] == [[1], [0], [1]]
@@ -77,23 +78,24 @@ def test_latency_and_interval(inputs, outputs, pe, simd):
 
 def test_padded_input_never_counts():
     # With simd 4 the second slice has three unused lanes, which the input leaves at 0.
-    parameters = Parameters(weights=((0,) * 5,), presets=(0,), pe=1, simd=4, signs=False)
+    parameters = Parameters(inputs=5, weights=(0,), presets=(0,), pe=1, simd=4, signs=False)
     assert run(parameters, [[1] * 5, [0] * 5])[0] == [[0], [5]]
 
 
 def test_sum_width_holds_every_sum():
     for presets, inputs, width in [((-4,), 3, 3), ((-4,), 8, 4), ((0,), 1, 2), ((5,), 2, 4), ((-1,), 1, 1), ((-9,), 3, 5)]:
-        parameters = Parameters(weights=((0,) * inputs,), presets=presets, pe=1, simd=1, signs=False)
+        parameters = Parameters(inputs=inputs, weights=(0,), presets=presets, pe=1, simd=1, signs=False)
         assert parameters.sum_width == width, (presets, inputs)
 
 
 @pytest.mark.parametrize("change, message", [
     ({"pe": 0}, "pe must be in 1 ... 2, not 0"),
     ({"pe": 3}, "pe must be in 1 ... 2, not 3"),
+    ({"weights": (2, 8)}, "each row of weights must have 3 bits"),
     ({"simd": 4}, "simd must be in 1 ... 3, not 4"),
     ({"presets": (1,)}, "2 outputs need as many presets, not 1"),
     ({"weight_store": "sram"}, "weight_store must be one of bram, lut, not 'sram'"),
 ])
 def test_parameters_are_checked(change, message):
     with pytest.raises(ValueError, match=message):
-        replace(Parameters(weights=((0, 1, 0),) * 2, presets=(0, 0), pe=1, simd=1), **change)
+        replace(Parameters(inputs=3, weights=(2, 2), presets=(0, 0), pe=1, simd=1), **change)

@@ -1,0 +1,105 @@
+"""The components that a design becomes, as plain values: what lowering, cycles and estimate have in common."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..hw import mvtu
+from ..hw.window import Geometry
+from .ir import Binarize, Conv2d, MaxPool, Scores
+
+__all__ = ["Stage", "mvtu_parameters", "stage", "stages"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stage:
+    """One layer.
+
+    Parameters
+    ----------
+    layer : Layer
+    folding : Folding
+    i_length, i_lanes : int
+        Elements in the vectors it takes, and in a beat of them.
+    o_length, o_lanes : int
+        The same for what it gives.
+    window : Geometry or None
+        The window that a convolution or pooling layer moves over its input.
+    unit : mvtu.Parameters or None
+        The matrix-vector-threshold unit, in a layer with weights.
+    """
+
+    layer: object
+    folding: object
+    i_length: int
+    i_lanes: int
+    o_length: int
+    o_lanes: int
+    window: Geometry | None = None
+    unit: mvtu.Parameters | None = None
+
+    @property
+    def repeats(self):
+        """How often the unit needs each vector, where no window gives it."""
+        return 1 if self.window or not self.unit else self.unit.groups
+
+    @property
+    def cycles(self):
+        """Cycles that the stage is busy with one image, without the conversion before it."""
+        if self.window:
+            return self.window.words_out
+        return self.unit.cycles if self.unit else -(-self.i_length // self.i_lanes)
+
+
+def mvtu_parameters(layer, folding):
+    """The matrix-vector-threshold unit of a layer with weights.
+
+    An accumulator that starts from minus the threshold ends at or above zero exactly when the count reaches the threshold.
+    A convolution counts over the words of the window; what is unused in a pixel's last word is given weights that never agree
+    with its zeros.
+    """
+    weights = layer.weights
+    if isinstance(layer, Conv2d):
+        unused = -weights.shape[3] % folding.simd
+        weights = np.pad(weights, ((0, 0), (0, 0), (0, 0), (0, unused)), constant_values=1)
+        weights = weights.reshape(layer.outputs, -1)
+    scores = isinstance(layer, Scores)
+    rows = np.packbits(weights.astype(bool), axis=1, bitorder="little")
+    return mvtu.Parameters(
+        inputs=weights.shape[1], weights=tuple(int.from_bytes(row.tobytes(), "little") for row in rows),
+        presets=tuple((layer.offsets if scores else -layer.thresholds).tolist()),
+        pe=folding.pe, simd=folding.simd, weight_store=folding.store, preset_store=folding.preset_store,
+        signs=not scores)
+
+
+def stage(layer, folding, input_shape, *, unit=None):
+    """The stage of a layer whose input has that shape.
+
+    Parameters
+    ----------
+    unit : mvtu.Parameters, optional
+        The layer's unit, where it is already at hand.
+    """
+    common = {"layer": layer, "folding": folding, "i_lanes": folding.simd, "o_lanes": folding.pe}
+    match layer:
+        case Binarize():
+            return Stage(**common, i_length=layer.inputs, o_length=layer.outputs)
+        case MaxPool():
+            height, width, channels = input_shape
+            slices = -(-channels // folding.simd)
+            return Stage(**common, i_length=channels, o_length=channels, window=Geometry(
+                height=height, width=width, slices=slices, kernel=layer.kernel, stride=layer.stride, groups=slices))
+    unit = unit or mvtu_parameters(layer, folding)
+    if not isinstance(layer, Conv2d):
+        return Stage(**common, i_length=layer.inputs, o_length=layer.outputs, unit=unit)
+    height, width, channels = input_shape
+    slices = layer.groups * -(-channels // layer.groups // folding.simd)
+    return Stage(**common, i_length=channels, o_length=layer.outputs, unit=unit, window=Geometry(
+        height=height, width=width, slices=slices, kernel=layer.kernel, stride=layer.stride, padding=layer.padding,
+        groups=layer.groups, repeats=unit.groups // layer.groups))
+
+
+def stages(design):
+    """The stages of a design, in order."""
+    return [stage(layer, folding, shape)
+            for (layer, folding), shape in zip(design.stages, design.network.shapes, strict=False)]
