@@ -10,6 +10,7 @@ and then is some hundred times faster. Stalls come from one generator written in
 same ones and agree in every cycle.
 """
 
+import math
 import re
 import sys
 import tempfile
@@ -269,8 +270,8 @@ class Simulator:
         beats.reshape(-1, self._lanes)[:, ::-1].tofile(self._folder / "beats.bin")
         settings = {
             "images": len(images), "image_beats": image_beats, "classes": network.classes, "stall": stall or 0,
-            # All weights read one by one, and stalls: nothing that works stands still for longer.
-            "patience": 1000 + 64 * (network.pixels + network.weight_bits),
+            # A core that works stands still at both ends for at most one image, and each weight takes at most a cycle.
+            "patience": 1000 + 4 * (network.pixels + _work(network)),
             "step": -(-len(images) // 100),
         }
 
@@ -330,10 +331,16 @@ def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=No
         No simulator is found, or the design is wrong in a way that no score tells.
     """
     if simulator == "auto":
-        simulator = _choose(len(images) * network.weight_bits)
+        simulator = _choose(len(images) * _work(network))
     with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
         built = Simulator(verilog_text, network, lanes=lanes, simulator=simulator, folder=keep or folder)
         return built.run(images, stall=stall, progress=progress)
+
+
+def _work(network):
+    """Weights that are read for one image; a convolution reads its own once for each position."""
+    return sum(layer.weight_bits * math.prod(shape) // layer.outputs
+               for layer, shape in zip(network.layers, network.shapes[1:], strict=True) if layer.weight_bits)
 
 
 # Icarus counts some 300,000 weights a second whatever the folding, Verilator 300 million after some 12 s of compilation.
