@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .console import Console
-from .errors import ModelError, ToolError
+from .errors import FitError, ModelError, ToolError
 from .folder import staged
 
 __all__ = ["OUTPUTS", "add_arguments", "run"]
@@ -25,6 +25,9 @@ OUTPUTS = ("network.json", "design.json", "core.v", "top.v", "top.bin", "top.bit
 
 #: Images that are simulated unless the user says otherwise: enough to meet every class many times, in seconds.
 _IMAGES = 300
+
+#: Cycles an image when all that counts is size; more than the smallest folding of anything that fits a device takes.
+_ANY_CYCLES = 1 << 30
 
 
 def _images(text):
@@ -89,7 +92,7 @@ def run(arguments):
     clock_mhz, _ = harness.clock_and_pll(board, arguments.clock)
     with console.step("read the model") as step:
         model = model_file.load(arguments.model, force=arguments.force)
-        step.note("-".join(map(str, [model.network.pixels, *(layer.outputs for layer in model.network.layers[1:])])))
+        step.note(f"{model.network.name}: {len(model.network.layers)} layers, {model.network.weight_bits:,} weights")
     out = arguments.out or Path("build") / f"{arguments.model.stem}-{board.name}"
     with staged(out, names=OUTPUTS, force=arguments.force) as staging:
         report = _build(arguments, console, board, clock_mhz, model, staging)
@@ -106,7 +109,7 @@ def _build(arguments, console, board, clock_mhz, model, staging):
 
     with console.step("fold to the board") as step:
         network = passes.apply_passes(model.network)
-        design = _fold(arguments, network, board.device, clock_mhz)
+        design = _fold(arguments, network, board, clock_mhz)
         predicted = cycles.predict(design)
         estimated = estimate(design, board.device)
         step.note(f"{predicted.interval:,} cycles an image, about {estimated['lut']:,} LUT, {estimated['bram']} block RAM")
@@ -149,27 +152,49 @@ def _build(arguments, console, board, clock_mhz, model, staging):
     return content
 
 
-def _fold(arguments, network, device, clock_mhz):
+def _fold(arguments, network, board, clock_mhz):
     """The design that the options ask for; a `FitError` when it is too big, before any tool has run."""
     from .compiler import design as design_file
     from .compiler import fold
 
-    if arguments.design is not None:
-        design = design_file.load(arguments.design, network)
-    else:
-        limit = None if arguments.fps is None else int(clock_mhz * 1e6 / arguments.fps)
-        design = fold.fold(network, device, cycles=limit)
-    for name in "pe", "simd":
-        if getattr(arguments, name) is not None:
-            design = _refold(design, name, getattr(arguments, name))
-    fold.check_fit(design, device)
+    limit = None if arguments.fps is None else int(clock_mhz * 1e6 / arguments.fps)
+    try:
+        if arguments.design is not None:
+            design = design_file.load(arguments.design, network)
+        else:
+            design = fold.fold(network, board.device, cycles=limit)
+        for name in "pe", "simd":
+            if getattr(arguments, name) is not None:
+                design = _refold(design, name, getattr(arguments, name))
+        fold.check_fit(design, board.device)
+    except FitError as error:
+        if limit is not None:
+            raise FitError(f"--fps {arguments.fps:,g} leaves {limit:,} cycles of {clock_mhz:g} MHz for an image, and {error}; "
+                           "or ask for fewer --fps") from error
+        larger = _larger_board(network, board)
+        raise FitError(f"{error}" + (f"; the board {larger} would hold it" if larger else "")) from error
     return design
+
+
+def _larger_board(network, board):
+    """Name of the next larger board that holds `network` at its smallest, or None."""
+    from .boards import BOARDS
+    from .compiler import fold
+
+    for other in sorted(BOARDS.values(), key=lambda other: other.device.lut):
+        if other.device.lut > board.device.lut:
+            try:
+                fold.fold(network, other.device, cycles=_ANY_CYCLES)
+            except FitError:
+                continue
+            return other.name
+    return None
 
 
 def _refold(design, name, text):
     """`design` with PE or SIMD replaced as an option's text says: ``N,N,...`` or ``LAYER=N,...``."""
     layers = design.network.layers
-    weighted = [layer.name for layer in layers[1:]]
+    weighted = [layer.name for layer in layers if layer.weight_bits]
     words = text.split(",")
     if all("=" in word for word in words):
         pairs = [tuple(word.split("=", 1)) for word in words]
@@ -185,9 +210,11 @@ def _refold(design, name, text):
         if not number.isdecimal():
             raise ModelError(f"--{name}: layer {layer!r} must have a count, not {number!r}")
         foldings[layer] = replace(foldings[layer], **{name: int(number)})
-    first = layers[0]
-    # What follows the first layer's pixels at once is no choice.
-    foldings[first.name] = replace(foldings[first.name], pe=foldings[first.name].simd * first.levels)
+    # What leaves a layer without weights follows from what enters.
+    for layer in layers:
+        if not layer.weight_bits:
+            simd = foldings[layer.name].simd
+            foldings[layer.name] = replace(foldings[layer.name], pe=simd * getattr(layer, "levels", 1))
     return replace(design, foldings=tuple(foldings.values()))
 
 
@@ -235,14 +262,21 @@ def _both(console, *functions):
 
 
 def _implement(console, plan, staging):
-    """The bitstream in `staging`, and what place and route found; logs stay when it fails, to be looked at."""
+    """The bitstream in `staging`, and what place and route found."""
     from .boards import flow
 
     work = staging / "work"
     work.mkdir()
     logs = Path(tempfile.mkdtemp(prefix="sbgen-logs-"))
-    implementation = flow.implement(plan, folder=work, console=console, logs=logs)
-    shutil.rmtree(logs)
+    keep = False
+    try:
+        implementation = flow.implement(plan, folder=work, console=console, logs=logs)
+    except ToolError:
+        keep = True  # the message names the log
+        raise
+    finally:
+        if not keep:
+            shutil.rmtree(logs)
     os.replace(implementation.bitstream, staging / implementation.bitstream.name)
     return implementation
 
@@ -274,11 +308,15 @@ def _simulate(arguments, console, core_verilog, network, lanes, images, scores, 
 _NAMES = {"lut": "LUT", "ff": "FF", "bram": "block RAM"}
 
 
+def _shape(shape):
+    return "x".join(map(str, shape))
+
+
 def _summary(console, report, out):
     timing, verdict, accuracy = report["timing"], report["verdict"], report["accuracy"]
     console.line()
     console.table(["layer", "shape", "PE", "SIMD", "cycles", "store", "bits"], [
-        [layer["name"], f'{layer["inputs"]} -> {layer["outputs"]}', layer["pe"], layer["simd"], layer["cycles"],
+        [layer["name"], f'{_shape(layer["input_shape"])} -> {_shape(layer["output_shape"])}', layer["pe"], layer["simd"], layer["cycles"],
          layer["store"], layer["weight_bits"]] for layer in report["model"]["layers"]])
     console.line()
     for name, label in _NAMES.items():

@@ -60,8 +60,10 @@ def _rect(x, y, width, height, css, *, radius=0.0):
             f'rx="{radius:g}" class="{css}"/>')
 
 
-def _svg(width, height, title, parts):
-    return (f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{html.escape(title)}">'
+def _svg(width, height, title, parts, *, least=0):
+    """A picture that fills the page's width, but at least the part `least` of its own, so that text stays legible."""
+    return (f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{html.escape(title)}" '
+            f'style="min-width:{least * width:.0f}px">'
             + "".join(parts) + "</svg>")
 
 
@@ -119,7 +121,7 @@ def pipeline(image_shape, stages, result):
         x, flows = x + box, stage.gives
     parts += _arrow(x, middle, gap, flows)
     parts.append(_text(x + gap + 5, middle + 4, result, css="m bold"))
-    return _svg(width, top + height + 2, "Pipeline of the network, stage by stage", parts)
+    return _svg(width, top + height + 2, "Pipeline of the network, stage by stage", parts, least=0.85)
 
 
 _TIP = ('<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'

@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import os
 import platform
+import signal
 import sys
 from dataclasses import dataclass
 
@@ -102,6 +103,8 @@ def main(argv=None):
         0: done; 1: an error that the user can mend, in one line on standard error; 130: interrupted. A usage error
         leaves by ``SystemExit(2)``. Every other exception is a defect of sbgen and keeps its trace.
     """
+    # A plain kill cleans up as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         arguments = _parse(sys.argv[1:] if argv is None else argv)
         code = arguments.run(arguments) or 0

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import math
 import platform
 from importlib.metadata import version
+from itertools import pairwise
 
 from . import __version__
 from .boards import frames
@@ -93,8 +95,8 @@ def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, imple
         "network": {"name": network.name, "sha256": sha256, "image_shape": list(network.image_shape),
                     "labels": list(network.labels), "weight_bits": network.weight_bits},
         "model": {"file": model.file.name, "sha256": model.sha256,
-                  "layers": [_layer(layer, folding, busy)
-                             for (layer, folding), busy in zip(design.stages, cycles.layers, strict=True)]},
+                  "layers": [_layer(*stage, *shapes, busy) for stage, shapes, busy in zip(
+                      design.stages, pairwise(network.shapes), cycles.layers, strict=True)]},
         "timing": {"clock_mhz": clock_mhz,
                    "fmax_mhz": None if implementation is None else implementation.fmax_mhz,
                    "cycles_per_image": cycles.interval,
@@ -107,7 +109,8 @@ def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, imple
         "accuracy": ledger,
         "verdict": ({"status": "not run", "reason": why_not} if verdict is None else
                     {"status": "exact", "simulator": verdict.simulator, "images": verdict.images,
-                     "scores": verdict.scores}),
+                     "scores": verdict.scores, "cycles_per_image": verdict.cycles_per_image,
+                     "latency_cycles": verdict.latency_cycles}),
         "tools": {"python": platform.python_version(), "amaranth": version("amaranth"), **tools},
         "files": files,
     }
@@ -121,11 +124,12 @@ def _link(board, network):
     return {"kind": "UART", "baud": board.baud, "images_per_second": board.baud / 10 / size}
 
 
-def _layer(layer, folding, cycles):
-    kind = type(layer).__name__.lower()
-    return {"name": layer.name, "kind": kind, "inputs": layer.inputs, "outputs": layer.outputs,
-            "weight_bits": layer.weight_bits, "pe": folding.pe, "simd": folding.simd, "cycles": cycles,
-            "store": "none" if kind == "binarize" else folding.store}
+def _layer(layer, folding, input_shape, output_shape, cycles):
+    return {"name": layer.name, "kind": type(layer).__name__.lower(),
+            "inputs": math.prod(input_shape), "outputs": math.prod(output_shape),
+            "input_shape": list(input_shape), "output_shape": list(output_shape), "weight_bits": layer.weight_bits,
+            "pe": folding.pe, "simd": folding.simd, "cycles": cycles,
+            "store": folding.store if layer.weight_bits else "none"}
 
 
 def dumps(report):

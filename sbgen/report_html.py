@@ -1,13 +1,13 @@
 """The report as one page that needs nothing but a browser: no script, no font, no request leaves it."""
 
 import html
-import math
 
 from .charts import Bar, Stage, bars, pipeline
 
 __all__ = ["page"]
 
-_KINDS = {"binarize": "pixels to bits", "dense": "dense, thresholds", "scores": "dense, scores"}
+_KINDS = {"binarize": "pixels to bits", "conv2d": "convolution", "dense": "dense", "maxpool": "max pooling",
+          "scores": "dense, scores"}
 _RESOURCES = {"lut": "LUT", "ff": "flip-flops", "bram": "block RAM", "spram": "SPRAM", "dsp": "DSP"}
 
 _STYLE = """
@@ -38,8 +38,8 @@ h3 { margin: 0 0 10px; font-size: 15px; font-weight: 600; }
 .tiles dd small { font-size: 14px; font-weight: 400; color: var(--ink-2); }
 .tiles p { margin: 0; font-size: 13px; color: var(--ink-2); }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 20px 22px; }
-.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(400px, 1fr)); gap: 18px; }
-.scroll { overflow-x: auto; } .scroll svg { min-width: 760px; }
+.two { display: grid; align-items: start; grid-template-columns: repeat(auto-fit, minmax(400px, 1fr)); gap: 18px; }
+.scroll { overflow-x: auto; }
 svg { display: block; width: 100%; height: auto; overflow: visible; font-family: inherit; }
 svg text { fill: var(--ink); } .m { font-size: 13px; } .s { font-size: 11.5px; } .xs { font-size: 10.5px; }
 svg .bold { font-weight: 640; } svg .dim { fill: var(--ink-2); }
@@ -97,6 +97,10 @@ def _count(value, noun):
     return f"{value:,} {noun}{'' if value == 1 else 's'}"
 
 
+def _shape(shape):
+    return "×".join(f"{size:,}" for size in shape)
+
+
 def _percent(part):
     return "–" if part is None else f"{100 * part:.2f} %"
 
@@ -117,9 +121,9 @@ def _time(seconds):
 
 def _header(report):
     network = report["network"]
-    widths = [network["image_shape"]] + [layer["outputs"] for layer in report["model"]["layers"]
-                                         if layer["kind"] != "binarize"]
-    chain = "–".join(str(math.prod(width) if isinstance(width, list) else width) for width in widths)
+    shapes = [network["image_shape"], *(layer["output_shape"] for layer in report["model"]["layers"]
+                                        if layer["kind"] != "binarize")]
+    chain = " → ".join(_shape(shape) for shape in shapes)
     return (f'<header><p class="eyebrow">sbgen {_esc(report["sbgen"])} · build report</p>'
             f'<h1>{_esc(network["name"])} <span>on {_esc(report["board"])}</span></h1>'
             f'<p class="lede">{_esc(chain)} · {_count(network["weight_bits"], "binary weight")} · '
@@ -161,14 +165,16 @@ def _pipeline(report):
     slowest = max(layer["cycles"] for layer in layers)
     stages = []
     for layer in layers:
-        binarize = layer["kind"] == "binarize"
-        folding = (f'{_count(layer["simd"], "pixel")} a cycle' if binarize
-                   else f'{layer["pe"]:,} PE × {layer["simd"]:,} SIMD')
+        if layer["weight_bits"]:
+            lanes, folding = (layer["pe"], layer["simd"]), f'{layer["pe"]:,} PE × {layer["simd"]:,} SIMD'
+        else:
+            # Thermometer bits stand under their pixel, a pooled channel alone.
+            lanes = layer["pe"] // layer["simd"], layer["simd"]
+            folding = _count(layer["simd"], "pixel" if layer["kind"] == "binarize" else "channel") + " a cycle"
         stages.append(Stage(
-            name=layer["name"], kind=_KINDS[layer["kind"]],
-            lanes=(max(layer["pe"] // max(layer["simd"], 1), 1), layer["simd"]) if binarize
-            else (layer["pe"], layer["simd"]),
-            lines=(folding, f'{layer["inputs"]:,} → {layer["outputs"]:,}', _count(layer["cycles"], "cycle")),
+            name=layer["name"], kind=_KINDS[layer["kind"]], lanes=lanes,
+            lines=(folding, f'{_shape(layer["input_shape"])} → {_shape(layer["output_shape"])}',
+                   _count(layer["cycles"], "cycle")),
             share=layer["cycles"] / interval, slowest=layer["cycles"] == slowest,
             gives=f'{layer["outputs"]:,} ' + ("scores" if layer["kind"] == "scores" else "bits")))
     return ('<h2>Pipeline</h2><p class="hint">Every square is one XNOR that works in every cycle: rows are neurons at '
@@ -183,19 +189,19 @@ def _layers(report):
     cycles = bars("Cycles an image, by layer", [
         Bar(label=layer["name"], value=layer["cycles"], text=f'{layer["cycles"]:,}',
             strong=layer["cycles"] == slowest) for layer in layers])
-    memory = bars("Bits of weights and thresholds, by layer", [
-        Bar(label=layer["name"], value=layer["weight_bits"], capacity=layer.get("store_bits"),
+    memory = bars("Bits of weights, by layer", [
+        Bar(label=layer["name"], value=layer["weight_bits"],
             text=f'{layer["weight_bits"]:,} · {layer["store"]}' if layer["weight_bits"] else "none")
         for layer in layers])
     rows = "".join(
         f'<tr><td>{_esc(layer["name"])}</td><td>{_esc(layer["kind"])}</td>'
-        + "".join(f'<td class="r">{layer[key]:,}</td>'
-                  for key in ("inputs", "outputs", "pe", "simd", "cycles", "weight_bits"))
+        f'<td>{_shape(layer["input_shape"])} → {_shape(layer["output_shape"])}</td>'
+        + "".join(f'<td class="r">{layer[key]:,}</td>' for key in ("pe", "simd", "cycles", "weight_bits"))
         + f'<td>{_esc(layer["store"])}</td></tr>' for layer in layers)
     return ('<h2>Layers</h2><div class="two"><div class="card"><h3>Cycles an image</h3>' + cycles
             + '</div><div class="card"><h3>Weight bits</h3>' + memory + '</div></div>'
-            '<div class="card scroll" style="margin-top:18px"><table><tr><th>layer<th>kind<th class="r">inputs'
-            '<th class="r">outputs<th class="r">PE<th class="r">SIMD<th class="r">cycles<th class="r">weight bits'
+            '<div class="card scroll" style="margin-top:18px"><table><tr><th>layer<th>kind<th>shape'
+            '<th class="r">PE<th class="r">SIMD<th class="r">cycles<th class="r">weight bits'
             f"<th>store</tr>{rows}</table></div>")
 
 
@@ -275,6 +281,12 @@ def _timing(report):
         hint = f"Timing closes with {slack:.0f} % to spare."
     else:
         hint = "Not placed and routed, so no Fmax."
+    measured = report["verdict"].get("cycles_per_image")
+    if measured is not None:
+        same = (measured, report["verdict"]["latency_cycles"]) == (timing["cycles_per_image"], timing["latency_cycles"])
+        hint += (" Cycles and latency are predicted, and the simulation measured the same." if same else
+                 f' {timing["cycles_per_image"]:,} cycles an image were predicted, but the simulation measured '
+                 f'{measured:,}, and a latency of {report["verdict"]["latency_cycles"]:,} cycles.')
     rates = [Bar(label="core", value=timing["images_per_second"], text=f'{_rate(timing["images_per_second"])} /s')]
     note = "The core alone, fed without a pause."
     if link is not None:

@@ -25,12 +25,18 @@ class Verdict:
         How many were compared.
     classes : int array, shape (images,)
         The class of each image, as the Verilog gave it.
+    latency_cycles : int
+        From the first beat of the first image to its last score.
+    cycles_per_image : int or None
+        Between the last scores of the last two images; None of a single image.
     """
 
     simulator: str
     images: int
     scores: int
     classes: np.ndarray
+    latency_cycles: int
+    cycles_per_image: int | None
 
 
 def compare(simulation, scores, classes):
@@ -39,7 +45,7 @@ def compare(simulation, scores, classes):
     Parameters
     ----------
     simulation : Simulation
-        With `scores` (N, classes), `labels` (N,) and `simulator`.
+        Without stalls.
     scores : int array, shape (N, classes)
         Of the reference.
     classes : int array, shape (N,)
@@ -66,4 +72,6 @@ def compare(simulation, scores, classes):
             f"the Verilog must give the reference's classes, but image {image} has {int(simulation.labels[image])} "
             f"instead of {int(classes[image])} although its scores are equal (in {simulation.simulator}); nothing was "
             "written: this is a defect of sbgen, please report it with the model file")
-    return Verdict(simulator=simulation.simulator, images=len(scores), scores=scores.size, classes=simulation.labels)
+    return Verdict(simulator=simulation.simulator, images=len(scores), scores=scores.size, classes=simulation.labels,
+                   latency_cycles=simulation.latency_cycles,
+                   cycles_per_image=simulation.interval_cycles if len(scores) > 1 else None)

@@ -26,7 +26,8 @@ DESIGN = Design(network=NETWORK, foldings=(
 INFO = {"dataset": "digits", "accuracy": {"test": {"float": 0.75, "hardened": 0.5}}}
 LABELS = np.array([0, 1, 1, 0])
 CLASSES = np.array([0, 1, 0, 1])
-VERDICT = Verdict(simulator="Icarus Verilog 11.0", images=3, scores=6, classes=CLASSES[:3])
+VERDICT = Verdict(simulator="Icarus Verilog 11.0", images=3, scores=6, classes=CLASSES[:3], latency_cycles=21,
+                  cycles_per_image=4)
 
 
 def assemble(**changes):
@@ -61,7 +62,7 @@ def check_schema(content):
     assert set(content["model"]) == {"file", "sha256", "layers"}
     for layer in content["model"]["layers"]:
         assert {"name", "kind", "inputs", "outputs", "weight_bits", "pe", "simd", "cycles", "store"} <= set(layer)
-        assert layer["kind"] in {"binarize", "dense", "scores"} and layer["store"] in {"none", "bram", "lut"}
+        assert layer["kind"] in {"binarize", "conv2d", "dense", "maxpool", "scores"} and layer["store"] in {"none", "bram", "lut"}
     timing = content["timing"]
     assert {"clock_mhz", "fmax_mhz", "cycles_per_image", "latency_cycles", "images_per_second"} <= set(timing)
     assert timing["images_per_second"] == pytest.approx(timing["clock_mhz"] * 1e6 / timing["cycles_per_image"])
@@ -164,6 +165,12 @@ def test_page_without_bitstream_or_simulation_says_so():
     text = "".join(Page(report_html.page(without_bitstream_or_simulation())).words)
     assert "no simulator is installed; try: apt install iverilog" in text and "Exact" not in text
     assert "No bitstream was asked for" in text
+
+
+def test_page_tells_when_simulation_and_prediction_differ():
+    assert "the simulation measured the same" in report_html.page(assemble())
+    off = assemble(cycles=SimpleNamespace(interval=5, latency=21, layers=(3, 4, 2)))
+    assert "5 cycles an image were predicted, but the simulation measured 4" in report_html.page(off)
 
 
 def test_rtl_accuracy_on_fewer_images_is_set_beside_the_same_images():

@@ -12,12 +12,19 @@ CLASSES = np.array([1, 0])
 
 
 def simulation(**changes):
-    return SimpleNamespace(**{"scores": SCORES.copy(), "labels": CLASSES.copy(), "simulator": "a simulator"} | changes)
+    return SimpleNamespace(**{"scores": SCORES.copy(), "labels": CLASSES.copy(), "simulator": "a simulator",
+                              "latency_cycles": 9, "interval_cycles": 4} | changes)
 
 
 def test_equal():
     verdict = compare(simulation(), SCORES, CLASSES)
     assert (verdict.images, verdict.scores, verdict.simulator) == (2, 6, "a simulator")
+    assert (verdict.latency_cycles, verdict.cycles_per_image) == (9, 4)
+
+
+def test_one_image_has_no_interval():
+    verdict = compare(simulation(scores=SCORES[:1], labels=CLASSES[:1]), SCORES[:1], CLASSES[:1])
+    assert verdict.cycles_per_image is None
 
 
 def test_one_score_off_by_one_names_image_class_and_both_values():

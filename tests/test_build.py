@@ -1,0 +1,212 @@
+"""`sbgen build` from its command line to its files; place and route and the simulators have benches of their own in sim/."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from sbgen import cli
+from sbgen.compiler import exchange, reference, simulate
+from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.errors import FitError, ToolError
+from sbgen.tools import find
+
+try:
+    find("yosys")
+except ToolError as error:
+    pytest.skip(f"Verilog needs yosys: {error}", allow_module_level=True)
+
+FILES = ["core.v", "design.json", "network.json", "report.html", "report.json", "top.v"]
+
+
+def network(*, hidden=12, seed=3):
+    rng = np.random.default_rng(seed)
+    return Network(
+        name="tiny", image_shape=(4, 5), labels=("a", "b", "c"), layers=(
+            Binarize(name="input", thresholds=rng.integers(1, 256, (20, 2))),
+            Dense(name="hidden", weights=rng.integers(0, 2, (hidden, 40)), thresholds=rng.integers(15, 25, hidden)),
+            Scores(name="scores", weights=rng.integers(0, 2, (3, hidden)), offsets=np.array([0, -2, 1]))))
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "tiny.json"
+    exchange.save(network(), path)
+    return path
+
+
+def build(model, out, *options):
+    return cli.main(["build", "--model", str(model), "--board", "icebreaker", "--out", str(out), "--no-bitstream", *options])
+
+
+def fake_simulation(monkeypatch, *, change=None, wait=False):
+    """Let the reference play the simulator; `change` may spoil its scores."""
+    def run(text, network, images, *, lanes, progress):
+        assert "module top(" in text
+        scores, labels = reference.evaluate(network, images)
+        if change is not None:
+            change(scores)
+        while wait:
+            progress(0, 1)
+            time.sleep(0.01)
+        return SimpleNamespace(scores=scores, labels=labels, simulator="the reference itself",
+                               latency_cycles=9, interval_cycles=8)
+
+    monkeypatch.setattr(simulate, "simulate", run)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_files_and_their_digests(model, tmp_path, monkeypatch, capsys):
+    fake_simulation(monkeypatch)
+    assert build(model, tmp_path / "out", "--images", "40") == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert sorted(contents(tmp_path / "out")) == FILES
+    assert report["files"] == {
+        name: hashlib.sha256(content).hexdigest() for name, content in contents(tmp_path / "out").items()
+        if not name.startswith("report.")}
+    assert report["verdict"]["images"] == 40 and report["verdict"]["scores"] == 120
+    assert exchange.load(tmp_path / "out" / "network.json") == network()
+    shown = capsys.readouterr().out
+    assert shown.isascii() and "exact: 40 images" in shown and "4x5x2 -> 12" in shown
+
+
+def test_same_input_gives_the_same_bytes(model, tmp_path):
+    for seed in "1", "2":
+        subprocess.run([sys.executable, "-m", "sbgen", "build", "--model", model, "--board", "icebreaker", "--no-sim",
+                        "--no-bitstream", "--out", tmp_path / seed], check=True, timeout=300, stdout=subprocess.DEVNULL,
+                       env={**os.environ, "PYTHONHASHSEED": seed})
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
+
+
+def foldings(folder):
+    return {name: (folding["pe"], folding["simd"])
+            for name, folding in json.loads((folder / "design.json").read_text())["layers"].items()}
+
+
+def test_folding_by_hand(model, tmp_path):
+    assert build(model, tmp_path / "out", "--no-sim", "--pe", "5,2", "--simd", "7,3") == 0
+    assert foldings(tmp_path / "out")["hidden"] == (5, 7)
+    assert foldings(tmp_path / "out")["scores"] == (2, 3)
+
+
+def test_folding_of_layers_by_name(model, tmp_path):
+    assert build(model, tmp_path / "out", "--no-sim", "--pe", "hidden=4", "--simd", "input=3,hidden=6") == 0
+    assert foldings(tmp_path / "out")["hidden"] == (4, 6)
+    assert foldings(tmp_path / "out")["input"] == (6, 3)
+
+
+def test_design_file_of_an_earlier_build(model, tmp_path):
+    assert build(model, tmp_path / "a", "--no-sim", "--pe", "5,2", "--simd", "7,3") == 0
+    assert build(model, tmp_path / "b", "--no-sim", "--design", str(tmp_path / "a" / "design.json")) == 0
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_no_simulator_is_said_and_no_error(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SBGEN_IVERILOG", "no-such-program")
+    monkeypatch.setenv("SBGEN_VERILATOR", "no-such-program")
+    assert build(model, tmp_path / "out") == 0
+    verdict = json.loads((tmp_path / "out" / "report.json").read_text())["verdict"]
+    assert verdict["status"] == "not run" and "SBGEN_IVERILOG" in verdict["reason"]
+    assert "not simulated: no simulator is there" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    (["--pe", "4"], "--pe must be 2 numbers, one for each of hidden, scores"),
+    (["--pe", "4,x"], "layer 'scores' must have a count, not 'x'"),
+    (["--pe", "hiden=4"], "the layers are input, hidden, scores, not 'hiden'"),
+    (["--simd", "0,1"], "layer 'hidden': simd must be in 1 ... 40, not 0"),
+    (["--pe", "13,1"], "layer 'hidden': pe must be in 1 ... 12, not 13"),
+    (["--design", "no-such-file"], "no-such-file"),
+    (["--board", "icebraker"], "icebreaker"),
+    (["--model", "no-such-model.pt"], "no-such-model.pt"),
+    (["--fps", "100000000"], "leaves 0 cycles of 48 MHz for an image"),
+    (["--clock", "5000"], "5000"),
+])
+def test_a_mistake_is_one_line_and_writes_nothing(model, tmp_path, options, message, capsys):
+    assert build(model, tmp_path / "out", "--no-sim", *options) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1 and message in error
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.json"]
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    (["--images", "0"], "must be a count from 1, or all, not '0'"),
+    (["--images", "some"], "must be a count from 1, or all, not 'some'"),
+    (["--clock", "-1"], "must be a number above 0, not '-1'"),
+    (["--fps", "nan"], "must be a number above 0, not 'nan'"),
+])
+def test_wrong_usage(model, tmp_path, options, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        build(model, tmp_path / "out", *options)
+    assert ended.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_too_big_for_the_board_ends_before_any_tool_runs(tmp_path, capsys, monkeypatch):
+    rng = np.random.default_rng(0)
+    exchange.save(Network(name="big", image_shape=(784,), labels=("a", "b"), layers=(
+        Binarize(name="input", thresholds=np.full((784, 1), 128)),
+        Dense(name="hidden", weights=rng.integers(0, 2, (400, 784)), thresholds=np.full(400, 392)),
+        Scores(name="scores", weights=rng.integers(0, 2, (2, 400)), offsets=np.zeros(2, int)))), tmp_path / "big.json")
+    monkeypatch.setenv("SBGEN_YOSYS", "no-such-program")
+    assert build(tmp_path / "big.json", tmp_path / "out") == 1
+    error = capsys.readouterr().err
+    assert "does not fit up5k" in error and "block RAMs" in error and "the board ulx3s_85f would hold it" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_wrong_score_is_an_error_and_the_earlier_build_stays(model, tmp_path, monkeypatch, capsys):
+    fake_simulation(monkeypatch)
+    assert build(model, tmp_path / "out") == 0
+    before = contents(tmp_path / "out")
+
+    def spoil(scores):
+        scores[7, 2] -= 1
+
+    fake_simulation(monkeypatch, change=spoil)
+    assert build(model, tmp_path / "out", "--pe", "hidden=1") == 1
+    assert "image 7, class 2 has" in capsys.readouterr().err
+    assert contents(tmp_path / "out") == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "tiny.json"]
+
+
+def test_failed_place_and_route_ends_the_simulation_too(model, tmp_path, monkeypatch, capsys):
+    from sbgen.boards import flow
+
+    def fail(plan, *, folder, console, logs):
+        raise FitError("the design must run at 48 MHz")
+
+    monkeypatch.setattr(flow, "implement", fail)
+    monkeypatch.setattr(flow, "plan", lambda **settings: None if settings is None else "a plan")
+    fake_simulation(monkeypatch, wait=True)
+    assert cli.main(["build", "--model", str(model), "--board", "icebreaker", "--out", str(tmp_path / "out")]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "error: the design must run at 48 MHz\n" and "stopped" in captured.out
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("ending", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_kill_in_the_middle_leaves_the_earlier_build(model, tmp_path, ending, code):
+    out = tmp_path / "out"
+    assert build(model, out, "--no-sim") == 0
+    before = contents(out)
+    process = subprocess.Popen([sys.executable, "-m", "sbgen", "build", "--model", model, "--board", "icebreaker",
+                                "--out", out, "--no-bitstream", "--pe", "hidden=1"], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".out.*.part/core.v")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(ending)
+    assert process.wait(60) == code
+    assert contents(out) == before
+    assert build(model, out, "--no-sim") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "tiny.json"]
