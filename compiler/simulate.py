@@ -376,12 +376,16 @@ def _icarus(folder, macros):
 def _verilator(folder, macros):
     compiler = tools.find("verilator")
     (folder / "main.cpp").write_text(MAIN)
+    make = {
+        # The runtime library is compiled as well and hardly runs: its optimisation would only cost time.
+        "OPT_FAST": "-O2", "OPT_SLOW": "-O0", "OPT_GLOBAL": "-O0",
+        # Empty in the package, which breaks designs of more than one file.
+        "CFG_CXXFLAGS_PCH_I": "-include",
+        "PYTHON3": sys.executable,
+    }
     tools.run(compiler, [
         "--cc", "--exe", "--build", "-j", "0", "--no-timing", "-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style",
-        # The runtime library is compiled as well and hardly runs: its optimisation would only cost time.
-        "-MAKEFLAGS", f"OPT_FAST=-O2 OPT_SLOW=-O0 OPT_GLOBAL=-O0 "
-                      # The package leaves this empty, which breaks designs of more than one file.
-                      f"CFG_CXXFLAGS_PCH_I=-include PYTHON3={sys.executable}",
+        "-MAKEFLAGS", " ".join(f"{name}={value}" for name, value in make.items()),
         "--top-module", "testbench", "-Mdir", "obj", "-o", "testbench", *_defines(macros),
         "testbench.v", "top.v", "main.cpp"], cwd=folder, log=folder / "build.log")
     program = tools.Tool(name="testbench", argv=(str((folder / "obj" / "testbench").absolute()),),
