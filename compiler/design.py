@@ -9,7 +9,7 @@ from ..errors import ModelError
 from ..hw.rom import STORES
 from .ir import Binarize, Conv2d, MaxPool, Network
 
-__all__ = ["Design", "Folding", "foldings_from_json", "load", "save"]
+__all__ = ["Design", "Folding", "foldings_from_json", "limits", "load", "save"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class Design:
         if len(self.foldings) != len(self.network.layers):
             raise ModelError(f"{len(self.network.layers)} layers need as many foldings, not {len(self.foldings)}")
         for (layer, folding), shape in zip(self.stages, self.network.shapes, strict=False):
-            for name, limit in zip(("pe", "simd"), _limits(layer, shape), strict=True):
+            for name, limit in zip(("pe", "simd"), limits(layer, shape), strict=True):
                 value = getattr(folding, name)
                 if not (type(value) is int and 1 <= value <= limit):
                     raise ModelError(f"layer {layer.name!r}: {name} must be in 1 ... {limit}, not {value!r}")
@@ -70,7 +70,7 @@ class Design:
         return tuple(zip(self.network.layers, self.foldings, strict=True))
 
 
-def _limits(layer, shape):
+def limits(layer, shape):
     """Greatest pe and simd of a layer whose input has that shape."""
     match layer:
         case Conv2d():

@@ -6,9 +6,10 @@ never; PE and SIMD reach from one to the whole layer.
 
 import numpy as np
 
+from ..errors import ModelError
 from ..hw.rom import STORES
-from .design import Design, Folding
-from .ir import PIXEL_LEVELS, Binarize, Dense, Network, Scores
+from .design import Design, Folding, limits
+from .ir import PIXEL_LEVELS, Binarize, Conv2d, Dense, MaxPool, Network, Scores
 
 __all__ = ["random_design", "random_images", "random_network"]
 
@@ -25,30 +26,76 @@ def _size(rng, largest):
     return int(rng.integers(1, largest + 1) if rng.integers(2) else np.exp(rng.uniform(0, np.log(largest + 1))))
 
 
-def random_network(seed, *, largest=48):
+def _thresholds(rng, inputs, outputs):
+    """Around half of the inputs, where the outputs are open; one in eight at either end."""
+    thresholds = np.clip(np.round(rng.normal((inputs + 1) / 2, np.sqrt(inputs) / 2, outputs)), 0, inputs + 1)
+    ends = rng.integers(0, 16, outputs)
+    return np.where(ends == 0, 0, np.where(ends == 1, inputs + 1, thresholds)).astype(np.int64)
+
+
+def _conv2d(rng, name, channels, largest):
+    groups = int(rng.choice([n for n in range(1, channels + 1) if channels % n == 0])) if rng.integers(3) == 0 else 1
+    outputs = groups * _size(rng, max(1, largest // 4 // groups))
+    kernel = int(rng.integers(1, 5)), int(rng.integers(1, 5))
+    weights = rng.integers(0, 2, (outputs, *kernel, channels // groups))
+    return Conv2d(name=name, weights=weights, thresholds=_thresholds(rng, weights[0].size, outputs),
+                  stride=(int(rng.integers(1, 4)), int(rng.integers(1, 4))),
+                  padding=tuple((int(rng.integers(size)), int(rng.integers(size))) for size in kernel),
+                  padding_bit=int(rng.integers(2)), groups=groups)
+
+
+def _image_layers(rng, shape, largest):
+    """Up to three layers that take and give images, the first of that shape."""
+    layers = []
+    for n in range(rng.integers(1, 4)):
+        if rng.integers(3) == 0:
+            layer = MaxPool(name=f"maxpool_{n}", kernel=(int(rng.integers(1, 4)), int(rng.integers(1, 4))),
+                            stride=(int(rng.integers(1, 4)), int(rng.integers(1, 4))))
+        else:
+            layer = _conv2d(rng, f"conv_{n}", shape[2], largest)
+        try:
+            shape = layer.output_shape(shape)
+        except ModelError:
+            continue  # a kernel larger than the image
+        layers.append(layer)
+    return layers, shape
+
+
+def random_network(seed, *, largest=48, images=None):
     """A network of random shape and contents.
 
     Parameters
     ----------
     seed : int
     largest : int
-        Most pixels of an image and most neurons of a layer.
+        Most pixels of an image and most neurons of a layer; a convolution has up to a quarter as many outputs.
+    images : bool, optional
+        Whether there are layers that take images; left out, every second network has some.
     """
     rng = _generator("network", seed)
-    pixels = _size(rng, largest)
-    rows = rng.choice([n for n in range(1, pixels + 1) if pixels % n == 0])
-    image_shape = (pixels,) if rng.integers(2) else (int(rows), int(pixels // rows))
     levels = int(rng.choice([1, 1, 1, 2, 3]))
-    layers = [Binarize(name="pixels", thresholds=rng.integers(0, PIXEL_LEVELS + 1, (pixels, levels)))]
+    if images is None:
+        images = bool(rng.integers(2))
+    if images:
+        channels = int(rng.choice([1, 1, 2, 3]))
+        height = _size(rng, min(12, largest // channels))
+        image_shape = height, _size(rng, max(1, min(12, largest // channels // height))), channels
+    else:
+        pixels = _size(rng, largest)
+        rows = int(rng.choice([n for n in range(1, pixels + 1) if pixels % n == 0]))
+        image_shape = (pixels,) if rng.integers(2) else (rows, pixels // rows)
+    layers = [Binarize(name="pixels", thresholds=rng.integers(0, PIXEL_LEVELS + 1, (int(np.prod(image_shape)), levels)))]
+    shape = layers[0].output_shape(image_shape)
+    if images:
+        more, shape = _image_layers(rng, shape, largest)
+        layers += more
+    inputs = int(np.prod(shape))
     for n in range(rng.integers(0, 4)):
-        inputs, outputs = layers[-1].outputs, _size(rng, largest)
-        # Around half of the inputs, where the outputs are open; one in eight at either end.
-        thresholds = np.clip(np.round(rng.normal((inputs + 1) / 2, np.sqrt(inputs) / 2, outputs)), 0, inputs + 1)
-        ends = rng.integers(0, 16, outputs)
-        thresholds = np.where(ends == 0, 0, np.where(ends == 1, inputs + 1, thresholds))
+        outputs = _size(rng, largest)
         layers.append(Dense(name=f"dense_{n}", weights=rng.integers(0, 2, (outputs, inputs)),
-                            thresholds=thresholds.astype(np.int64)))
-    classes, inputs = _size(rng, 12), layers[-1].outputs
+                            thresholds=_thresholds(rng, inputs, outputs)))
+        inputs = outputs
+    classes = _size(rng, 12)
     reach = int(rng.choice([0, inputs, 1000]))
     layers.append(Scores(name="scores", weights=rng.integers(0, 2, (classes, inputs)),
                          offsets=rng.integers(-reach, reach + 1, classes)))
@@ -71,9 +118,18 @@ def random_design(seed, *, largest=48):
                 return _size(rng, limit)
 
     foldings = []
-    for layer in network.layers:
-        simd = parallel(layer.inputs)
-        pe = simd * layer.levels if isinstance(layer, Binarize) else parallel(layer.outputs)
+    for layer, shape in zip(network.layers, network.shapes, strict=False):
+        pe_limit, simd_limit = limits(layer, shape)
+        simd = parallel(simd_limit)
+        match layer:
+            case Binarize():
+                pe = simd * layer.levels
+            case MaxPool():
+                pe = simd
+            case Conv2d() if layer.groups > 1:
+                pe = int(rng.choice([n for n in range(1, pe_limit + 1) if pe_limit % n == 0]))
+            case _:
+                pe = parallel(pe_limit)
         stores = (str(store) for store in rng.choice(sorted(STORES), 3))
         foldings.append(Folding(pe=pe, simd=simd, **dict(zip(("store", "preset_store", "replay_store"), stores,
                                                             strict=True))))
