@@ -3,7 +3,8 @@ import pytest
 
 from sbgen import tools
 from sbgen.compiler import cycles, reference, simulate, verilog
-from sbgen.compiler.ir import Binarize, Network, Scores
+from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.compiler.lower import lower
 from sbgen.compiler.random_network import random_design, random_images
 from sbgen.errors import ToolError
@@ -122,9 +123,15 @@ class TestIcarus:
 @icarus
 @verilator
 def test_both_simulators_agree_in_every_cycle(tmp_path):
-    seed = 2  # scores on both sides of zero
-    design = random_design(seed)
-    images = random_images(seed, design.network, 20)
+    print("seed 1")
+    rng = np.random.default_rng(1)
+    network = Network(name="both", image_shape=(12,), labels=tuple("abcd"), layers=(
+        Binarize(name="binarize", thresholds=np.full((12, 1), 128)),
+        Dense(name="dense", weights=rng.integers(0, 2, (9, 12)), thresholds=np.full(9, 6)),
+        Scores(name="scores", weights=rng.integers(0, 2, (4, 9)), offsets=np.array([-20, 0, 5, -6]))))
+    design = Design(network=network, foldings=(
+        Folding(pe=5, simd=5), Folding(pe=2, simd=7), Folding(pe=3, simd=4)))
+    images = random_images(1, network, 20)
     scores, labels = reference.evaluate(design.network, images)
     assert scores.min() < 0 < scores.max()
     text = verilog.convert(lower(design))
