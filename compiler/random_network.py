@@ -103,10 +103,10 @@ def random_network(seed, *, largest=48, images=None):
                    labels=tuple(map(str, range(classes))))
 
 
-def random_design(seed, *, largest=48):
-    """The random network of the same seed, with random foldings and stores."""
+def random_design(seed, *, largest=48, images=None):
+    """The random network of the same arguments, with random foldings and stores."""
     rng = _generator("design", seed)
-    network = random_network(seed, largest=largest)
+    network = random_network(seed, largest=largest, images=images)
 
     def parallel(limit):
         match rng.integers(6):
