@@ -329,9 +329,11 @@ def _summary(console, report, out):
     console.line(f"  {'latency':12}{timing['latency_cycles'] / timing['clock_mhz']:>9,.1f} us, "
                  f"{timing['latency_cycles']:,} cycles")
     console.line(f"  {report['link']['kind']:12}{report['link']['images_per_second']:>9,.0f} images/s at most")
-    if any(accuracy[key] is not None for key in ("float", "hardened", "integer", "rtl")):
-        console.line(f"  {'accuracy':12}" + ", ".join(
-            f"{key} {accuracy[key]:.2%}" for key in ("float", "hardened", "integer", "rtl") if accuracy[key] is not None))
+    ledger = [f"{key} {accuracy[key]:.2%}" for key in ("float", "hardened", "integer", "rtl") if accuracy[key] is not None]
+    if ledger:
+        some = accuracy["rtl"] is not None and accuracy["rtl_images"] != accuracy["images"]
+        console.line(f"  {'accuracy':12}" + ", ".join(ledger) + (
+            f" ({accuracy['rtl_images']:,} images, where integer is {accuracy['integer_rtl_images']:.2%})" if some else ""))
     console.line()
     if verdict["status"] == "exact":
         console.line(f"  exact: {verdict['images']:,} images in {verdict['simulator']}, all {verdict['scores']:,} scores "

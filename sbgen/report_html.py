@@ -177,9 +177,9 @@ def _pipeline(report):
                    _count(layer["cycles"], "cycle")),
             share=layer["cycles"] / interval, slowest=layer["cycles"] == slowest,
             gives=f'{layer["outputs"]:,} ' + ("scores" if layer["kind"] == "scores" else "bits")))
-    return ('<h2>Pipeline</h2><p class="hint">Every square is one XNOR that works in every cycle: rows are neurons at '
-            'once (PE), columns inputs at once (SIMD). The strip below tells how much of the interval a stage is at '
-            'work; the stage that sets the interval is marked.</p><div class="card scroll">'
+    return ('<h2>Pipeline</h2><p class="hint">Every square works in every cycle: rows are outputs at once (PE), columns '
+            'inputs at once (SIMD); at most 16 × 32 are drawn. The strip below tells how much of the interval a stage is '
+            'at work; what sets the interval is marked.</p><div class="card scroll">'
             + pipeline(report["network"]["image_shape"], stages, "class") + "</div>")
 
 
