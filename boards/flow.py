@@ -152,7 +152,7 @@ def _ice40(verilog, board, clock_mhz, seeds):
         board=board, clock_mhz=clock_mhz, bitstream="top.bin",
         files={"top.v": verilog, "top.pcf": constraints.pcf(board)},
         synthesis=Step(title="synthesis", tool=tools.find("yosys"), args=(
-            "-p", f"read_verilog top.v; synth_ice40 -device {timing_model} -dff -top top -json top.json")),
+            "-p", f"read_verilog top.v; synth_ice40 -device {timing_model} -top top -json top.json")),
         placements=tuple((seed, Step(title="place and route", tool=place, args=(
             f"--{device}", "--package", board.package.lower(), "--json", "top.json", "--pcf", "top.pcf",
             "--asc", "top.asc", "--freq", f"{clock_mhz:g}", "--seed", str(seed), "--report", "nextpnr.json",

