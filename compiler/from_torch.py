@@ -8,10 +8,19 @@ The algebraic form is the cross-check in the tests.
 import re
 
 import torch
+from torch import nn
 
-from ..train.chain import chain, check_values
+from ..train.chain import chain, check_values, output_shape, pool_window
 from ..train.checkpoint import Checkpoint, check_trust
-from ..train.layers import BatchNorm, Binarize, BinaryActivation, BinaryLinear, Scores, hardened
+from ..train.layers import (
+    BatchNorm,
+    Binarize,
+    BinaryActivation,
+    BinaryConv2d,
+    BinaryWeights,
+    Scores,
+    hardened,
+)
 from . import ir
 
 __all__ = ["to_network"]
@@ -51,19 +60,24 @@ def to_network(model, *, name="network", labels=None, image_shape=None, force=Fa
     with torch.no_grad(), hardened(model):
         trained = chain(model)
         check_values(trained)
-        rest = iter(trained)
+        rest, shape = iter(trained), None
         for at, layer in rest:
+            before, shape = shape, output_shape(at, layer, shape)
             match layer:
                 case Binarize():
                     layers.append(ir.Binarize(name=_name(at, "binarize"), thresholds=layer.thresholds.numpy()))
                 case Scores():
-                    layers.append(ir.Scores(name=_name(at, "scores"), weights=_bits(layer),
+                    layers.append(ir.Scores(name=_name(at, "scores"), weights=_bits(layer, before),
                                             offsets=layer.integer_offsets().long().numpy()))
-                case BinaryLinear():
+                case nn.MaxPool2d():
+                    kernel, stride = pool_window(layer)
+                    layers.append(ir.MaxPool(name=_name(at, "maxpool"), kernel=kernel, stride=stride))
+                case BinaryWeights():
                     norm, (_, active) = None, next(rest)
                     if isinstance(active, BatchNorm):
                         norm, (_, active) = active, next(rest)
-                    layers.append(_dense(_name(at, "dense"), layer, norm, active))
+                    layers.append(_neurons(_name(at, "conv" if isinstance(layer, BinaryConv2d) else "dense"), layer, norm, active, before))
+        image_shape = image_shape or trained[0][1].image
     labels = tuple(labels) if labels else tuple(str(label) for label in range(layers[-1].outputs))
     return ir.Network(name=name, image_shape=tuple(image_shape or (layers[0].inputs,)), layers=tuple(layers),
                       labels=labels)
@@ -75,15 +89,25 @@ def _name(at, kind):
     return f"{kind}_{name}" if not name or name[0].isdigit() else name
 
 
-def _bits(linear):
-    return (linear.weight >= 0).to(torch.uint8).numpy()
+def _bits(layer, shape):
+    """Weight bits of a layer whose input has that shape, in the order of the integer network.
+
+    There the channels of an image come last, while torch has them first.
+    """
+    bits = (layer.weight >= 0).to(torch.uint8)
+    if isinstance(layer, BinaryConv2d):
+        return bits.permute(0, 2, 3, 1).numpy()
+    if len(shape) == 3:
+        bits = bits.reshape(-1, *shape).permute(0, 2, 3, 1).flatten(1)
+    return bits.numpy()
 
 
-def _dense(name, linear, norm, active: BinaryActivation):
+def _neurons(name, layer, norm, active: BinaryActivation, shape):
     """One layer of neurons: weights, then perhaps batch norm, then sign."""
-    counts = torch.arange(linear.inputs + 1)
-    sums = (2 * counts - linear.inputs).to(torch.float32)
-    on = sums[:, None].expand(-1, linear.outputs)
+    inputs = layer.weight[0].numel()
+    counts = torch.arange(inputs + 1)
+    sums = (2 * counts - inputs).to(torch.float32)
+    on = sums[:, None].expand(-1, layer.outputs)
     if norm is not None:
         on = norm(on)
     on = active(on) > 0  # (inputs + 1, outputs): whether each neuron is on at each count
@@ -91,5 +115,10 @@ def _dense(name, linear, norm, active: BinaryActivation):
     # A neuron that switches off as agreement grows is one that switches on as agreement with the complement grows.
     on = torch.where(falls, on.flip(0), on)
     assert not (on[:-1] & ~on[1:]).any(), "a hardened neuron must be monotone"
-    weights = torch.from_numpy(_bits(linear)) ^ falls[:, None].to(torch.uint8)
-    return ir.Dense(name=name, weights=weights.numpy(), thresholds=(~on).sum(0).numpy())
+    weights = _bits(layer, shape)
+    weights = weights ^ falls.numpy().astype(weights.dtype).reshape(-1, *(1,) * (weights.ndim - 1))
+    thresholds = (~on).sum(0).numpy()
+    if isinstance(layer, BinaryConv2d):
+        return ir.Conv2d(name=name, weights=weights, thresholds=thresholds, stride=layer.stride, padding=layer.padding,
+                         padding_bit=(layer.padding_value + 1) // 2, groups=layer.groups)
+    return ir.Dense(name=name, weights=weights, thresholds=thresholds)

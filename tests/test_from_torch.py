@@ -8,8 +8,18 @@ from torch import nn
 from sbgen.compiler import ir, reference
 from sbgen.compiler.from_torch import to_network
 from sbgen.errors import ModelError
+from sbgen.train import checkpoint
+from sbgen.train.chain import output_shape
 from sbgen.train.harden import harden
-from sbgen.train.layers import BatchNorm, Binarize, BinaryActivation, BinaryLinear, Scores, hardened
+from sbgen.train.layers import (
+    BatchNorm,
+    Binarize,
+    BinaryActivation,
+    BinaryConv2d,
+    BinaryLinear,
+    Scores,
+    hardened,
+)
 
 
 def random_model(seed, *, norms=True):
@@ -150,3 +160,68 @@ def test_soft_module_is_refused():
 def test_infinite_statistics():
     with pytest.raises(ModelError, match="'2': running_mean must be finite"):
         dense(1.0, 0.0, float("inf"), 1.0, inputs=4)
+
+
+def random_convolutions(seed):
+    """A network of convolutions and pools, of every kind of neuron, and images for it."""
+    random = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    image = int(random.integers(4, 9)), int(random.integers(4, 9)), int(random.choice([1, 1, 3]))
+    levels = int(random.integers(1, 3))
+    layers = [Binarize(math.prod(image), random.integers(0, 257, (math.prod(image), levels)), image=image)]
+    shape = image[2] * levels, *image[:2]
+    for _ in range(random.integers(1, 4)):
+        groups = int(random.choice([n for n in range(1, shape[0] + 1) if shape[0] % n == 0]))
+        outputs, kernel = groups * int(random.integers(1, 5)), (int(random.integers(1, 4)), int(random.integers(1, 4)))
+        conv = BinaryConv2d(shape[0], outputs, kernel, stride=int(random.integers(1, 3)), groups=groups,
+                            padding=tuple((int(random.integers(size)), int(random.integers(size))) for size in kernel),
+                            padding_value=int(random.choice([-1, 1])))
+        more = [conv, norm := BatchNorm(outputs), BinaryActivation()]
+        with torch.no_grad():
+            norm.weight.copy_(torch.from_numpy(random.choice([-2.0, 0.0, 0.7], outputs)))
+            norm.bias.copy_(torch.from_numpy(random.choice([0.0, -0.5, 1.0], outputs)))
+            norm.running_mean.copy_(torch.from_numpy(random.choice([0.0, 1.0, -1.0], outputs)))
+        if random.integers(2):
+            more.append(nn.MaxPool2d(int(random.integers(1, 3)), stride=int(random.integers(1, 3))))
+        after = shape
+        try:
+            for layer in more:
+                after = output_shape("layer", layer, after)
+        except ModelError:
+            continue  # a kernel larger than the image
+        layers, shape = layers + more, after
+    if random.integers(2):
+        layers += [nn.Flatten(), BinaryLinear(math.prod(shape), 7), BinaryActivation()]
+        shape = (7,)
+    layers.append(Scores(math.prod(shape), 3))
+    return nn.Sequential(*layers).eval(), random.integers(0, 256, (40, *image), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_convolutions_equal_the_references(seed, tmp_path):
+    model, images = random_convolutions(seed)
+    network = to_network(model, force=True)
+    with hardened(model), torch.no_grad():
+        trained = model(torch.from_numpy(images))
+    assert np.array_equal(trained.numpy(), reference.evaluate(network, images)[0]), seed
+    checkpoint.save(model, tmp_path / "net.pt", image_shape=network.image_shape, labels=network.labels)
+    assert to_network(checkpoint.load(tmp_path / "net.pt", force=True), name="network").layers == network.layers
+
+
+@pytest.mark.parametrize("layers, message", [
+    ([BinaryConv2d(1, 2, 3)], "must be given an image, not 16 values"),
+    ([BinaryConv2d(2, 2, 3)], "takes 2 channels, but the layer before it gives 1"),
+    ([BinaryConv2d(1, 2, 5)], r"its kernel \(5, 5\) must fit the padded image of 4 x 4"),
+    ([BinaryConv2d(1, 2, 3), BinaryActivation(), nn.MaxPool2d(2, padding=1)], "no padding, no dilation and no ceil_mode"),
+    ([BinaryConv2d(1, 2, 3), nn.MaxPool2d(2)], "after BinaryConv2d must come BatchNorm or BinaryActivation"),
+])
+def test_convolutions_that_do_not_fit(layers, message):
+    image = None if "image, not" in message else (4, 4, 1)
+    model = nn.Sequential(Binarize(16, [128], image=image), *layers, BinaryActivation(), Scores(4, 2))
+    with pytest.raises(ModelError, match=message):
+        to_network(model, force=True)
+
+
+def test_padding_of_zero_is_refused():
+    with pytest.raises(ValueError, match="padding_value must be -1 or \\+1, not 0: bits have no 0"):
+        BinaryConv2d(1, 1, 3, padding=1, padding_value=0)

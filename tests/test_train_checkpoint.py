@@ -195,7 +195,7 @@ def test_save_refuses_nan_and_writes_nothing(path):
 def test_unsupported_layer(path, content):
     content["architecture"][1]["kind"] = "convolution"
     torch.save(content, path)
-    refused(path, "'linear1': the kind 'convolution' is not supported; supported are binarize, linear")
+    refused(path, "'linear1': the kind 'convolution' is not supported; supported are binarize, conv2d")
 
 
 @pytest.mark.parametrize(("at", "key", "value", "message"), [

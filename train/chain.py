@@ -1,20 +1,22 @@
 """A module's layers in the order they compute, or a clear refusal."""
 
+import math
+
 import torch
 from torch import fx, nn
 
 from ..errors import ModelError
-from .layers import BatchNorm, Binarize, BinaryActivation, BinaryLinear, Scores
+from .layers import BatchNorm, Binarize, BinaryActivation, BinaryConv2d, BinaryLinear, Scores
 
-__all__ = ["chain", "check", "check_values"]
+__all__ = ["chain", "check", "check_values", "output_shape", "pool_window"]
 
-_LAYERS = (Binarize, BinaryLinear, BatchNorm, BinaryActivation, Scores)
+_LAYERS = (Binarize, BinaryConv2d, BinaryLinear, BatchNorm, BinaryActivation, nn.MaxPool2d, Scores)
 
 #: Modules that do nothing to a vector in evaluation.
 _TRANSPARENT = (nn.Dropout, nn.Identity)
 
-_SUPPORTED = ("supported are Binarize, BinaryLinear, BatchNorm, BinaryActivation and Scores of sbgen.train.layers, and "
-              "Flatten, Dropout and Identity")
+_SUPPORTED = ("supported are Binarize, BinaryLinear, BinaryConv2d, BatchNorm, BinaryActivation and Scores of "
+              "sbgen.train.layers, and MaxPool2d, Flatten, Dropout and Identity")
 
 
 class _Tracer(fx.Tracer):
@@ -80,27 +82,76 @@ def chain(model):
 def check(layers):
     """Checks that a list of (name, layer) is Binarize, any number of neurons, Scores, and that the shapes fit.
 
-    Neurons are BinaryLinear, BatchNorm or none, BinaryActivation.
+    Neurons are BinaryLinear or, on images, BinaryConv2d; then BatchNorm or none, then BinaryActivation, then on images
+    MaxPool2d or none.
     """
-    expected = {None: (Binarize,), Binarize: (BinaryLinear, Scores), BinaryLinear: (BatchNorm, BinaryActivation),
-                BatchNorm: (BinaryActivation,), BinaryActivation: (BinaryLinear, Scores), Scores: ()}
-    before, values = None, None
+    neurons = (BinaryConv2d, BinaryLinear, Scores)
+    expected = {None: (Binarize,), Binarize: neurons, BinaryLinear: (BatchNorm, BinaryActivation),
+                BinaryConv2d: (BatchNorm, BinaryActivation), BatchNorm: (BinaryActivation,),
+                BinaryActivation: (*neurons, nn.MaxPool2d), nn.MaxPool2d: (*neurons, nn.MaxPool2d), Scores: ()}
+    before, shape = None, None
     for name, layer in layers:
         kind = type(layer)
         if kind not in expected[before]:
             wanted = " or ".join(kind.__name__ for kind in expected[before]) or "the end"
             raise ModelError(f"layer {name!r}: {f'after {before.__name__}' if before else 'first'} must come {wanted}, "
                              f"not {kind.__name__}")
-        takes = {BinaryLinear: "inputs", Scores: "inputs", BatchNorm: "num_features"}.get(kind)
-        if takes and getattr(layer, takes) != values:
-            raise ModelError(f"layer {name!r}: takes {getattr(layer, takes)} inputs, but the layer before it gives "
-                             f"{values}")
-        if kind is BatchNorm and not (layer.affine and layer.track_running_stats):
-            raise ModelError(f"layer {name!r}: BatchNorm must have a scale, an offset and running statistics")
-        values = getattr(layer, "outputs", values)
+        shape = output_shape(name, layer, shape)
         before = kind
     if before is not Scores:
         raise ModelError(f"the last layer must be Scores, not {before.__name__ if before else 'nothing'}")
+
+
+def output_shape(name, layer, shape):
+    """Shape of one output of `layer`, (features,) or (channels, height, width), for an input of `shape`.
+
+    Raises
+    ------
+    ModelError
+        The layer does not take that shape, or is a pooling or batch norm that has no integer form here.
+    """
+    if isinstance(layer, (BinaryConv2d, nn.MaxPool2d)) and len(shape) != 3:
+        raise ModelError(f"layer {name!r}: must be given an image, not {shape[0]} values; give Binarize its image, and "
+                         "put convolutions and pools before the first BinaryLinear")
+    takes = {BinaryLinear: "inputs", Scores: "inputs", BatchNorm: "num_features", BinaryConv2d: "channels"}.get(type(layer))
+    features = None if shape is None else math.prod(shape) if takes == "inputs" else shape[0]
+    if takes and getattr(layer, takes) != features:
+        raise ModelError(f"layer {name!r}: takes {getattr(layer, takes)} {'channels' if takes == 'channels' else 'inputs'}, "
+                         f"but the layer before it gives {features}")
+    match layer:
+        case Binarize():
+            if layer.image is None:
+                return (layer.outputs,)
+            return layer.outputs // (layer.image[0] * layer.image[1]), *layer.image[:2]
+        case BinaryConv2d():
+            return layer.outputs, *_moved(name, shape, layer.kernel, layer.stride, layer.padding)
+        case nn.MaxPool2d():
+            kernel, stride = pool_window(layer)
+            if layer.padding not in (0, (0, 0)) or layer.dilation not in (1, (1, 1)) or layer.ceil_mode:
+                raise ModelError(f"layer {name!r}: MaxPool2d must have no padding, no dilation and no ceil_mode, not "
+                                 f"{layer.padding}, {layer.dilation}, {layer.ceil_mode}")
+            return shape[0], *_moved(name, shape, kernel, stride, ((0, 0), (0, 0)))
+        case BatchNorm():
+            if not (layer.affine and layer.track_running_stats):
+                raise ModelError(f"layer {name!r}: BatchNorm must have a scale, an offset and running statistics")
+            return shape
+        case BinaryActivation():
+            return shape
+        case _:
+            return (layer.outputs,)
+
+
+def pool_window(layer):
+    """Kernel and stride of an `nn.MaxPool2d`, each a pair."""
+    return tuple((value, value) if isinstance(value, int) else tuple(value) for value in (layer.kernel_size, layer.stride))
+
+
+def _moved(name, shape, kernel, stride, padding):
+    """Rows and columns of the positions of a kernel."""
+    sizes = [size + sum(around) for size, around in zip(shape[1:], padding, strict=True)]
+    if any(size < window for size, window in zip(sizes, kernel, strict=True)):
+        raise ModelError(f"layer {name!r}: its kernel {kernel} must fit the padded image of {sizes[0]} x {sizes[1]}")
+    return [(size - window) // step + 1 for size, window, step in zip(sizes, kernel, stride, strict=True)]
 
 
 def check_values(layers):

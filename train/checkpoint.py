@@ -23,8 +23,17 @@ import torch
 from torch import nn
 
 from ..errors import ModelError
-from .chain import chain, check, check_values
-from .layers import BatchNorm, Binarize, BinaryActivation, BinaryLinear, Scores, hardened_layers
+from .chain import chain, check, check_values, pool_window
+from .layers import (
+    BatchNorm,
+    Binarize,
+    BinaryActivation,
+    BinaryConv2d,
+    BinaryLinear,
+    BinaryWeights,
+    Scores,
+    hardened_layers,
+)
 
 __all__ = ["FORMAT", "GREATEST_LOSS", "GREATEST_UNSATURATED", "VERSION", "Checkpoint", "check_trust", "load", "save"]
 
@@ -37,8 +46,8 @@ GREATEST_LOSS = 0.02
 #: Part of a soft layer's weights that may be unsaturated before the network is not trusted.
 GREATEST_UNSATURATED = 0.01
 
-_KINDS = {"binarize": Binarize, "linear": BinaryLinear, "norm": BatchNorm, "active": BinaryActivation,
-          "scores": Scores}
+_KINDS = {"binarize": Binarize, "conv2d": BinaryConv2d, "maxpool": nn.MaxPool2d, "linear": BinaryLinear,
+          "norm": BatchNorm, "active": BinaryActivation, "scores": Scores}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +94,7 @@ def save(model, path, *, image_shape, labels, pixel_range=(0, 255), dataset=None
     state = {}
     for name, layer in layers:
         for key, value in layer.state_dict().items():
-            if key == "weight" and isinstance(layer, BinaryLinear) and layer.hardened:
+            if key == "weight" and isinstance(layer, BinaryWeights) and layer.hardened:
                 value = value.to(torch.int8)
             state[f"{name}.{key}"] = value.detach().clone().contiguous()
     content = {
@@ -188,7 +197,7 @@ def check_trust(model, hardening=None):
             f"{100 * (hardening['before'] - hardening['after']):.1f} ({hardening['before']:.1%} to "
             f"{hardening['after']:.1%}); {remedy}")
     for name, layer in hardened_layers(model):
-        if isinstance(layer, BinaryLinear) and not layer.hardened:
+        if isinstance(layer, BinaryWeights) and not layer.hardened:
             from .harden import UNSATURATED
 
             with torch.no_grad():
@@ -203,7 +212,11 @@ def check_trust(model, hardening=None):
 def _describe(layer):
     match layer:
         case Binarize():
-            return {"kind": "binarize", "pixels": layer.pixels, "levels": layer.thresholds.shape[1]}
+            about = {"kind": "binarize", "pixels": layer.pixels, "levels": layer.thresholds.shape[1]}
+            return about if layer.image is None else {**about, "image": list(layer.image)}
+        case nn.MaxPool2d():
+            kernel, stride = pool_window(layer)
+            return {"kind": "maxpool", "kernel": list(kernel), "stride": list(stride)}
         case BatchNorm():
             return {"kind": "norm", "features": layer.num_features, "eps": layer.eps, "hardened": layer.hardened}
     method = {"method": layer.method, "slope_cap": layer.slope_cap, "nu": float(layer.binarizer.nu),
@@ -213,6 +226,10 @@ def _describe(layer):
             return {"kind": "active", **method}
         case Scores():
             return {"kind": "scores", "inputs": layer.inputs, "classes": layer.outputs, **method}
+        case BinaryConv2d():
+            return {"kind": "conv2d", "channels": layer.channels, "outputs": layer.outputs, "kernel": list(layer.kernel),
+                    "stride": list(layer.stride), "padding": [list(each) for each in layer.padding],
+                    "padding_value": layer.padding_value, "groups": layer.groups, **method}
         case BinaryLinear():
             return {"kind": "linear", "inputs": layer.inputs, "outputs": layer.outputs, **method}
 
@@ -238,12 +255,17 @@ def _rebuild(content):
 
 
 def _make(name, kind, about, state):
-    sizes = {key: about[key] for key in ("pixels", "levels", "inputs", "outputs", "classes", "features") if key in about}
+    sizes = {key: about[key] for key in ("pixels", "levels", "inputs", "outputs", "classes", "features", "channels",
+                                         "groups") if key in about}
+    for key in ("kernel", "stride", "image"):
+        sizes |= {f"{key}[{n}]": size for n, size in enumerate(about.get(key, ()))}
     for key, size in sizes.items():
         if not isinstance(size, int) or size < 1:
             raise ModelError(f"layer {name!r}: {key} must be an integer of at least 1, not {size!r}")
     rows = about.get("outputs", about.get("classes"))
     shapes = {"binarize": lambda: {"thresholds": (about["pixels"], about["levels"])},
+              "conv2d": lambda: {"weight": (rows, about["channels"] // about["groups"], *about["kernel"])},
+              "maxpool": dict,
               "linear": lambda: {"weight": (rows, about["inputs"])},
               "norm": lambda: dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (about["features"],))
                               | {"num_batches_tracked": ()},
@@ -259,15 +281,24 @@ def _make(name, kind, about, state):
                          f"{min(set(state) - set(shapes))!r} too")
     if kind == "binarize":
         try:
-            return Binarize(about["pixels"], state["thresholds"].numpy())
+            return Binarize(about["pixels"], state["thresholds"].numpy(), image=about.get("image"))
         except ValueError as error:
             raise ModelError(f"layer {name!r}: {error}") from error
+    if kind == "maxpool":
+        return nn.MaxPool2d(tuple(about["kernel"]), tuple(about["stride"]))
     if kind == "norm":
         layer = BatchNorm(about["features"], eps=about["eps"])
     else:
         how = {"method": about["method"], "slope_cap": about["slope_cap"]}
         try:
-            layer = BinaryActivation(**how) if kind == "active" else _KINDS[kind](about["inputs"], rows, **how)
+            if kind == "active":
+                layer = BinaryActivation(**how)
+            elif kind == "conv2d":
+                layer = BinaryConv2d(about["channels"], rows, tuple(about["kernel"]), stride=tuple(about["stride"]),
+                                     padding=about["padding"], padding_value=about["padding_value"],
+                                     groups=about["groups"], **how)
+            else:
+                layer = _KINDS[kind](about["inputs"], rows, **how)
         except ValueError as error:
             raise ModelError(f"layer {name!r}: {error}") from error
         layer.binarizer.nu, layer.binarizer.hard = about["nu"], about["hard"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .layers import BatchNorm, BinaryActivation, BinaryLinear, Scores, hardened, hardened_layers
+from .layers import BatchNorm, BinaryActivation, BinaryWeights, Scores, hardened, hardened_layers
 from .loop import accuracy
 
 __all__ = ["NEAR", "UNSATURATED", "HardeningReport", "LayerSoftness", "harden", "softness"]
@@ -80,7 +80,7 @@ def softness(model, images):
 
     hooks = []
     for name, layer in hardened_layers(model):
-        if isinstance(layer, BinaryLinear):
+        if isinstance(layer, BinaryWeights):
             describe(name, "weights", layer.binarizer.soft(layer.weight))
         elif isinstance(layer, BinaryActivation):
             found[name] = None  # keeps the order of the layers
@@ -134,7 +134,7 @@ def harden(model, images, *, validation, batch=1000):
             norm.load_state_dict(state)
     with torch.no_grad():
         for _, layer in hardened_layers(model):
-            if isinstance(layer, BinaryLinear):
+            if isinstance(layer, BinaryWeights):
                 layer.weight.copy_(torch.where(layer.weight >= 0, 1.0, -1.0))
             if isinstance(layer, Scores):
                 layer.offset.copy_(2 * layer.integer_offsets())

@@ -1,6 +1,7 @@
 """The layers of a self-binarizing network, ordinary modules to compose in `nn.Sequential` or a module of one's own.
 
-    uint8 pixels -> Binarize -> (BinaryLinear -> BatchNorm -> BinaryActivation) ... -> Scores -> logits
+    uint8 pixels -> Binarize -> (BinaryConv2d -> BatchNorm -> BinaryActivation -> nn.MaxPool2d) ...
+                             -> (BinaryLinear -> BatchNorm -> BinaryActivation) ... -> Scores -> logits
 
 Each has two ways to compute. In the ordinary one it can be trained. *Hardened* (see `hardened`, and `harden` for the
 step that makes it permanent) it computes on -1 and +1 only, exactly as the integer network of ``docs/semantics.md``:
@@ -18,23 +19,30 @@ from torch import nn
 from . import binarizers
 from .binarizers import sign
 
-__all__ = ["BatchNorm", "Binarize", "BinaryActivation", "BinaryLinear", "Scores", "hardened", "hardened_layers"]
+__all__ = ["BatchNorm", "Binarize", "BinaryActivation", "BinaryConv2d", "BinaryLinear", "BinaryWeights", "Scores",
+           "hardened", "hardened_layers"]
 
 
 class Binarize(nn.Module):
     """Raw pixels to bits: output ``i * levels + l`` is +1 where ``pixel[i] >= thresholds[i, l]``, else -1.
 
-    Takes uint8 images of shape (N, ...) with `pixels` values each, gives float32 of shape (N, pixels * levels).
+    Takes uint8 images of shape (N, ...) with `pixels` values each, gives float32 of shape (N, pixels * levels); or, for
+    convolutions, takes rows of pixels with their channels last and gives (N, channels * levels, height, width).
 
     Parameters
     ----------
     pixels : int
     thresholds : sequence of int, or array of shape (pixels, levels); values 0 ... 256
         A flat sequence holds for every pixel; several levels make thermometer bits.
+    image : (int, int, int) or None
+        Height, width and channels, where the output is to be an image.
     """
 
-    def __init__(self, pixels, thresholds):
+    def __init__(self, pixels, thresholds, *, image=None):
         super().__init__()
+        if image is not None and int(np.prod(image)) != pixels:
+            raise ValueError(f"an image of {' x '.join(map(str, image))} must have {pixels} pixels, "
+                             f"not {int(np.prod(image))}")
         thresholds = np.asarray(thresholds)
         if thresholds.ndim == 1:
             thresholds = np.tile(thresholds, (pixels, 1))
@@ -43,7 +51,7 @@ class Binarize(nn.Module):
         if not np.issubdtype(thresholds.dtype, np.integer) or thresholds.min() < 0 or thresholds.max() > 256:
             raise ValueError(f"thresholds must be integers in 0 ... 256, not {thresholds.dtype} "
                              f"{thresholds.min()} ... {thresholds.max()}")
-        self.pixels = pixels
+        self.pixels, self.image = pixels, None if image is None else tuple(image)
         self.register_buffer("thresholds", torch.from_numpy(thresholds.astype(np.int16)))
 
     @property
@@ -55,18 +63,22 @@ class Binarize(nn.Module):
             raise TypeError(f"images must be raw uint8 pixels, not {images.dtype}")
         # A pixel less its threshold less a half is never 0: its sign is the bit, several times faster than comparing.
         pixels = images.reshape(len(images), self.pixels, 1).to(torch.float32)
-        return (pixels - (self.thresholds - 0.5)).sign_().reshape(len(images), -1)
+        signs = (pixels - (self.thresholds - 0.5)).sign_()
+        if self.image is None:
+            return signs.reshape(len(images), -1)
+        return signs.reshape(len(images), *self.image[:2], -1).permute(0, 3, 1, 2)
 
     def extra_repr(self):
         return f"{self.pixels}, levels={self.thresholds.shape[1]}"
 
 
-class BinaryLinear(nn.Module):
-    """Sums of inputs weighted by -1 and +1, without bias and without scale: (N, inputs) to (N, outputs).
+class BinaryWeights(nn.Module):
+    """What layers with weights of -1 and +1 have in common.
 
     Parameters
     ----------
-    inputs, outputs : int
+    shape : tuple of int
+        Of the weights, the outputs first.
     method : str
         One of `binarizers.METHODS`.
     slope_cap : float or None
@@ -76,30 +88,104 @@ class BinaryLinear(nn.Module):
     hardened = False
     sharpens = "weights"
 
-    def __init__(self, inputs, outputs, *, method="self-binarizing", slope_cap=None):
+    def __init__(self, shape, *, method, slope_cap):
         super().__init__()
-        self.inputs, self.outputs, self.method, self.slope_cap = inputs, outputs, method, slope_cap
-        self.weight = nn.Parameter(torch.empty(outputs, inputs))
+        self.method, self.slope_cap = method, slope_cap
+        self.weight = nn.Parameter(torch.empty(shape))
         self.binarizer = binarizers.make(method, slope_cap=slope_cap)
         nn.init.xavier_uniform_(self.weight)  # uniform +-0.5 freezes before it moves
 
+    def binary(self):
+        """The weights as they count: -1 and +1, or on the way there."""
+        return sign(self.weight) if self.hardened else self.binarizer(self.weight)
+
+
+class BinaryLinear(BinaryWeights):
+    """Sums of inputs weighted by -1 and +1, without bias and without scale: (N, ...) to (N, outputs).
+
+    An image is flattened first, as by `nn.Flatten`.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+    method, slope_cap
+        As in `BinaryWeights`.
+    """
+
+    def __init__(self, inputs, outputs, *, method="self-binarizing", slope_cap=None):
+        super().__init__((outputs, inputs), method=method, slope_cap=slope_cap)
+        self.inputs, self.outputs = inputs, outputs
+
     def forward(self, x):
-        return F.linear(x, sign(self.weight) if self.hardened else self.binarizer(self.weight))
+        return F.linear(x.flatten(1), self.binary())
 
     def extra_repr(self):
         return f"{self.inputs}, {self.outputs}, method={self.method!r}, slope_cap={self.slope_cap}"
 
 
+class BinaryConv2d(BinaryWeights):
+    """`BinaryLinear` at every position of a kernel: (N, channels, height, width) to (N, outputs, rows, columns).
+
+    Parameters
+    ----------
+    channels, outputs : int
+    kernel : int or (int, int)
+    stride : int or (int, int)
+    padding : int, (int, int) or ((int, int), (int, int))
+        Rows above and below, columns left and right.
+    padding_value : int
+        What they hold, -1 or +1; there is no 0 among bits.
+    groups : int
+    method, slope_cap
+        As in `BinaryWeights`.
+    """
+
+    def __init__(self, channels, outputs, kernel, *, stride=1, padding=0, padding_value=-1, groups=1,
+                 method="self-binarizing", slope_cap=None):
+        kernel, stride, padding = _pair(kernel), _pair(stride), tuple(_pair(each) for each in _pair(padding))
+        if padding_value not in (-1, 1):
+            raise ValueError(f"padding_value must be -1 or +1, not {padding_value!r}: bits have no 0")
+        if groups < 1 or channels % groups or outputs % groups:
+            raise ValueError(f"groups must divide {channels} channels and {outputs} outputs, not {groups!r}")
+        super().__init__((outputs, channels // groups, *kernel), method=method, slope_cap=slope_cap)
+        self.channels, self.outputs, self.kernel, self.stride = channels, outputs, kernel, stride
+        self.padding, self.padding_value, self.groups = padding, padding_value, groups
+
+    def forward(self, x):
+        (top, bottom), (left, right) = self.padding
+        if top or bottom or left or right:
+            x = F.pad(x, (left, right, top, bottom), value=float(self.padding_value))
+        return F.conv2d(x, self.binary(), stride=self.stride, groups=self.groups)
+
+    def extra_repr(self):
+        return (f"{self.channels}, {self.outputs}, kernel={self.kernel}, stride={self.stride}, padding={self.padding}, "
+                f"padding_value={self.padding_value}, groups={self.groups}, method={self.method!r}, "
+                f"slope_cap={self.slope_cap}")
+
+
+def _pair(value):
+    return (value, value) if isinstance(value, int) else tuple(value)
+
+
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation; hardened, ``gamma * ((x - mean) / sqrt(var + eps)) + beta`` in float64, step by step."""
+    """Batch normalisation of vectors (N, features) or images (N, features, height, width).
+
+    Hardened, it is ``gamma * ((x - mean) / sqrt(var + eps)) + beta`` in float64, step by step.
+    """
 
     hardened = False
+
+    def _check_input_dim(self, x):
+        if x.dim() not in (2, 4):
+            raise ValueError(f"batch norm takes (N, features) or (N, features, height, width), not {tuple(x.shape)}")
 
     def forward(self, x):
         if not self.hardened:
             return super().forward(x)
-        mean, variance = self.running_mean.double(), self.running_var.double()
-        return (x.double() - mean) / torch.sqrt(variance + self.eps) * self.weight.double() + self.bias.double()
+        mean, variance, scale, offset = (
+            value.double().reshape(-1, *(1,) * (x.dim() - 2))
+            for value in (self.running_mean, self.running_var, self.weight, self.bias))
+        return (x.double() - mean) / torch.sqrt(variance + self.eps) * scale + offset
 
 
 class BinaryActivation(nn.Module):
@@ -151,7 +237,7 @@ class Scores(BinaryLinear):
 
 
 #: The layers whose hardened computation differs from the ordinary one.
-_HARDENED = (BatchNorm, BinaryActivation, BinaryLinear)
+_HARDENED = (BatchNorm, BinaryActivation, BinaryWeights)
 
 
 def hardened_layers(model):

@@ -13,7 +13,7 @@ import torch
 from ..errors import ModelError
 from . import distill
 from .augment import Augmented
-from .layers import BinaryLinear, hardened
+from .layers import BinaryWeights, hardened
 from .settings import Settings
 
 __all__ = ["Epoch", "accuracy", "classify", "train"]
@@ -91,7 +91,7 @@ def train(model, images, labels, *, validation, settings: Settings, seed, teache
     """
     schedule = settings.schedule()
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=0.0, fused=True)
-    weights = [layer.weight for layer in model.modules() if isinstance(layer, BinaryLinear)]
+    weights = [layer.weight for layer in model.modules() if isinstance(layer, BinaryWeights)]
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     augmented = Augmented(images, shift=settings.shift, deform=settings.deform)
@@ -130,7 +130,7 @@ def train(model, images, labels, *, validation, settings: Settings, seed, teache
         soft = accuracy(model, *validation)
         with hardened(model):
             hard = accuracy(model, *validation)
-        nu = max((layer.binarizer.nu for layer in model.modules() if isinstance(layer, BinaryLinear)), default=1.0)
+        nu = max((layer.binarizer.nu for layer in model.modules() if isinstance(layer, BinaryWeights)), default=1.0)
         epochs.append(Epoch(epoch=number, nu=nu, loss=mean, soft=soft, hard=hard))
         if state is not None:
             _keep(state, identity, model, optimizer, generator, epochs)
