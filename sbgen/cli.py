@@ -41,8 +41,9 @@ COMMANDS = (
 
 def nearest(name, names):
     """A hint that ends a message: the names most like `name`, or nothing."""
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"; did you mean {' or '.join(close)}?" if close else ""
+    bare = {known.lstrip("-"): known for known in names}  # the dashes of options are no likeness
+    close = difflib.get_close_matches(name.lstrip("-"), bare, n=2, cutoff=0.6)
+    return f"; did you mean {' or '.join(bare[match] for match in close)}?" if close else ""
 
 
 class _Parser(argparse.ArgumentParser):
