@@ -111,7 +111,8 @@ def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, imple
                     {"status": "exact", "simulator": verdict.simulator, "images": verdict.images,
                      "scores": verdict.scores, "cycles_per_image": verdict.cycles_per_image,
                      "latency_cycles": verdict.latency_cycles}),
-        "tools": {"python": platform.python_version(), "amaranth": version("amaranth"), **tools},
+        "tools": {"python": platform.python_version(), "amaranth": version("amaranth"), **tools,
+                  **({} if verdict is None else {"simulator": verdict.simulator})},
         "files": files,
     }
 

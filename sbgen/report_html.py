@@ -31,14 +31,14 @@ h3 { margin: 0 0 10px; font-size: 15px; font-weight: 600; }
 .verdict { display: flex; gap: 14px; align-items: baseline; margin: 28px 0 0; padding: 14px 18px; border-radius: 10px;
   background: var(--ok); } .verdict.open { background: var(--warn); } .verdict.bad { background: var(--fail); }
 .verdict b { font-size: 17px; white-space: nowrap; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(158px, 1fr)); gap: 1px; margin: 18px 0 0;
+.tiles { display: grid; grid-template-columns: repeat(6, 1fr); gap: 1px; margin: 18px 0 0;
   background: var(--line); border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
 .tiles div { background: var(--card); padding: 15px 16px; } .tiles dt { color: var(--ink-2); font-size: 13px; }
 .tiles dd { margin: 2px 0 0; font-size: 24px; font-weight: 640; letter-spacing: -.01em; white-space: nowrap; }
 .tiles dd small { font-size: 14px; font-weight: 400; color: var(--ink-2); }
 .tiles p { margin: 0; font-size: 13px; color: var(--ink-2); }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 20px 22px; }
-.two { display: grid; align-items: start; grid-template-columns: repeat(auto-fit, minmax(400px, 1fr)); gap: 18px; }
+.two { display: grid; align-items: start; grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr)); gap: 18px; }
 .scroll { overflow-x: auto; }
 svg { display: block; width: 100%; height: auto; overflow: visible; font-family: inherit; }
 svg text { fill: var(--ink); } .m { font-size: 13px; } .s { font-size: 11.5px; } .xs { font-size: 10.5px; }
@@ -60,8 +60,14 @@ code { font: 12.5px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans M
 .ledger .join b { display: block; font-size: 24px; line-height: 1; color: var(--fill); }
 .ledger .join.step b { color: var(--ink-2); }
 footer { margin-top: 52px; color: var(--ink-2); font-size: 13px; }
+@media (max-width: 1000px) { .tiles { grid-template-columns: repeat(3, 1fr); } }
+@media (max-width: 560px) { .tiles { grid-template-columns: repeat(2, 1fr); } main { padding: 24px 14px; }
+  h1 { font-size: 32px; } .verdict { flex-direction: column; gap: 2px; } }
 @media print { :root { color-scheme: light; --paper: #fff; } body { font-size: 12px; } main { padding: 0; max-width: none; }
-  .card, .tiles, .verdict { break-inside: avoid; } h2 { break-after: avoid; margin-top: 28px; }
+  svg { min-width: 0 !important; } .scroll { overflow: visible; } h2 { break-after: avoid; margin-top: 26px; }
+  .two { grid-template-columns: 1fr 1fr; } .card { padding: 12px 14px; } .card, .tiles, .verdict { break-inside: avoid; }
+  .ledger { flex-wrap: nowrap; } .ledger .rung { flex-basis: 0; } .ledger .rung dd { font-size: 20px; }
+  th, td { padding: 4px 8px 4px 0; } table { font-size: 11px; } code { font-size: 9px; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """
 
