@@ -10,7 +10,8 @@ from sbgen.compiler.design import Folding
 from sbgen.compiler.ir import Binarize, Dense, Scores
 from sbgen.compiler.pipeline import mvtu_parameters
 from sbgen.compiler.reference import run_layer
-from sbgen.hw import argmax, binarize, queue, replay, width
+from sbgen.hw import argmax, binarize, pool, queue, replay, width
+from sbgen.hw.window import Geometry, SlidingWindow
 
 SEED = 1
 VECTORS = 6
@@ -29,6 +30,12 @@ MVTUS = [(1, 1, 1, 1, "bram", "lut"), (8, 4, 4, 8, "lut", "bram"), (16, 8, 1, 1,
          (30, 5, 5, 7, "bram", "bram"), (12, 6, 4, 12, "bram", "lut"), (40, 3, 2, 33, "bram", "lut")]
 # inputs, classes, pe, simd
 SCORES = [(20, 10, 3, 6), (9, 1, 1, 4), (16, 5, 5, 16), (11, 4, 1, 1)]
+# height, columns, words of a pixel, kernel, stride, padding (rows, columns), repeats
+WINDOWS = [(4, 5, 2, (3, 3), (1, 1), ((1, 1), (1, 1)), 1), (7, 6, 1, (2, 2), (2, 2), ((0, 0), (0, 0)), 1),
+           (5, 4, 3, (2, 4), (1, 1), ((1, 0), (2, 1)), 2), (8, 7, 1, (2, 2), (3, 3), ((0, 0), (0, 0)), 3),
+           (1, 1, 1, (1, 1), (1, 1), ((0, 0), (0, 0)), 2)]
+# lanes, beats
+POOLS = [(1, 1), (3, 4), (5, 9)]
 # classes, bits of a score
 ARGMAXES = [(1, 4), (2, 1), (3, 8), (10, 3)]
 
@@ -103,6 +110,32 @@ def _scores(rng):
         yield _layer(f"scores_{inputs}_{classes}_{pe}_{simd}", rng, layer, Folding(pe=pe, simd=simd))
 
 
+def _windows(rng):
+    for height, columns, slices, kernel, stride, padding, repeats in WINDOWS:
+        geometry = Geometry(height=height, width=columns, slices=slices, kernel=kernel, stride=stride, padding=padding,
+                            repeats=repeats)
+        padding_words = rng.integers(0, 16, slices).tolist()
+        images = rng.integers(0, 16, (2, height, columns, slices))
+        words = []
+        for image in images:
+            padded = np.stack([np.pad(image[:, :, n], padding, constant_values=word)
+                               for n, word in enumerate(padding_words)], axis=2)
+            for row in range(0, padded.shape[0] - kernel[0] + 1, stride[0]):
+                for column in range(0, padded.shape[1] - kernel[1] + 1, stride[1]):
+                    words += padded[row:row + kernel[0], column:column + kernel[1]].ravel().tolist() * repeats
+        yield _case(f"window_{height}_{columns}_{slices}",
+                    SlidingWindow(shape=4, geometry=geometry, padding_words=padding_words, store="bram"),
+                    images.ravel().tolist(), words)
+
+
+def _pools(rng):
+    for lanes, beats in POOLS:
+        words = rng.integers(0, 1 << lanes, (VECTORS, beats))
+        words[0] = 0
+        yield _case(f"pool_{lanes}_{beats}", pool.OrReduce(lanes=lanes, beats=beats), words.ravel().tolist(),
+                    np.bitwise_or.reduce(words, axis=1).tolist())
+
+
 def _argmaxes(rng):
     for classes, bits in ARGMAXES:
         half, label_bits = 1 << (bits - 1), max(1, (classes - 1).bit_length())
@@ -121,7 +154,8 @@ def _argmaxes(rng):
 def layers():
     """All cases and the Verilog of the one bench that holds their components."""
     rng = np.random.default_rng(SEED)
-    made = [case for kind in (_widths, _replays, _queues, _binarizes, _mvtus, _scores, _argmaxes) for case in kind(rng)]
+    made = [case for kind in (
+        _widths, _replays, _queues, _binarizes, _mvtus, _scores, _windows, _pools, _argmaxes) for case in kind(rng)]
     return [case for _, _, case in made], verilog.convert(Bench({name: component for name, component, _ in made}))
 
 
