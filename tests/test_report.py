@@ -13,7 +13,7 @@ import pytest
 from sbgen import report, report_html
 from sbgen.compiler.design import Design, Folding
 from sbgen.compiler.device import DEVICES
-from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores
 from sbgen.verdict import Verdict
 
 NETWORK = Network(
@@ -52,6 +52,18 @@ def without_bitstream_or_simulation():
         ledger=report.accuracy(dataset=None, info={}, labels=None, integer=None, verdict=None))
 
 
+def convolutional():
+    network = Network(
+        name="little picture", image_shape=(6, 6), labels=("a", "b"), layers=(
+            Binarize(name="input", thresholds=np.full((36, 1), 8)),
+            Conv2d(name="edges", weights=np.ones((4, 3, 3, 1), int), thresholds=np.full(4, 5)),
+            MaxPool(name="pool", kernel=(2, 2), stride=(2, 2)),
+            Scores(name="scores", weights=np.ones((2, 16), int), offsets=np.zeros(2, int))))
+    design = Design(network=network, foldings=(
+        Folding(pe=1, simd=1), Folding(pe=2, simd=1), Folding(pe=2, simd=2), Folding(pe=1, simd=4)))
+    return assemble(design=design, cycles=SimpleNamespace(interval=64, latency=99, layers=(36, 64, 16, 8)))
+
+
 def check_schema(content):
     """The form that docs/report.md promises to its readers."""
     def number(value):
@@ -76,7 +88,7 @@ def check_schema(content):
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in content["files"].values())
 
 
-@pytest.mark.parametrize("make", [assemble, without_bitstream_or_simulation])
+@pytest.mark.parametrize("make", [assemble, convolutional, without_bitstream_or_simulation])
 def test_form_of_schema_1(make):
     check_schema(json.loads(report.dumps(make())))
 
@@ -134,7 +146,7 @@ class Page(HTMLParser):
         self.words.append(data)
 
 
-@pytest.mark.parametrize("make", [assemble, without_bitstream_or_simulation])
+@pytest.mark.parametrize("make", [assemble, convolutional, without_bitstream_or_simulation])
 def test_page_stands_alone(make):
     text = report_html.page(make())
     page = Page(text)
@@ -146,7 +158,7 @@ def test_page_stands_alone(make):
     assert "http:" not in text and "https:" not in text and "@import" not in text and "@font-face" not in text
 
 
-@pytest.mark.parametrize("make", [assemble, without_bitstream_or_simulation])
+@pytest.mark.parametrize("make", [assemble, convolutional, without_bitstream_or_simulation])
 def test_pictures_are_well_formed(make):
     pictures = re.findall(r"<svg.*?</svg>", report_html.page(make()), re.DOTALL)
     assert len(pictures) == 6
@@ -158,6 +170,12 @@ def test_page_tells_the_main_figures():
     text = "".join(Page(report_html.page(assemble())).words)
     for wanted in ("tiny", "icebreaker", "6,000,000", "31.5 MHz", "950", "Exact", "3 test images", "50.00 %", "75.00 %",
                    "66.67 %", "2 PE × 6 SIMD", "3,125 /s", "tiny.pt", "cd" * 32, "0.70"):
+        assert wanted in text, wanted
+
+
+def test_page_tells_the_shapes_of_a_convolution():
+    text = "".join(Page(report_html.page(convolutional())).words)
+    for wanted in ("6×6 → 4×4×4 → 2×2×4 → 2", "6×6×1 → 4×4×4", "max pooling", "2 channels a cycle", "2 PE × 1 SIMD"):
         assert wanted in text, wanted
 
 
