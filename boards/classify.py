@@ -37,7 +37,7 @@ def _load(path):
             return loaded, None
         with loaded:
             images = loaded["images"]
-            labels = loaded["labels"] if "labels" in loaded else None
+            labels = loaded.get("labels")
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{path} must be a .npy of images or a .npz with `images`, but it cannot be read so: "
                         f"{error}") from error

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import tools
-from ..errors import FitError, ToolError
+from ..errors import BoardError, FitError, ToolError
 from . import constraints
 from .harness import clock_and_pll
 
@@ -244,13 +244,12 @@ def _call(step, folder, shown, logs):
 
 def _lower(fmax_mhz, board):
     """A clock below `fmax_mhz` that the board can make, with a little room."""
-    wanted = max(1, int(0.97 * fmax_mhz))
-    for whole in range(wanted, 0, -1):
+    for whole in range(int(0.97 * fmax_mhz), 0, -1):
         try:
             clock_mhz, _ = clock_and_pll(board, whole)
-        except Exception:
-            break
-        if clock_mhz <= wanted:
+        except BoardError:
+            break  # below what the PLL can make
+        if clock_mhz <= 0.97 * fmax_mhz:
             return clock_mhz
     return board.oscillator_mhz
 

@@ -1,5 +1,6 @@
 """The host's end of the link: a board on a serial port that tells what it is and classifies images."""
 
+import math
 import time
 
 import numpy as np
@@ -67,7 +68,7 @@ class Link:
             raise LinkError(f"images must be an array (N, ...) of raw uint8 pixels, not {images.dtype} of shape "
                             f"{images.shape}")
         identity = self.identify()
-        images = images.reshape(len(images), -1)
+        images = images.reshape(len(images), math.prod(images.shape[1:]))
         if images.shape[1] != identity.pixels:
             raise LinkError(f"an image must have the {identity.pixels} pixels that the board's network takes, "
                             f"not {images.shape[1]}")

@@ -1,0 +1,160 @@
+import json
+import sys
+
+import pytest
+
+from sbgen import boards, tools
+from sbgen.boards import flow
+from sbgen.console import Console
+from sbgen.errors import FitError, ToolError
+
+VERILOG = """\
+module top(input clk, input rx, output tx, output led);
+  reg [7:0] count = 0;
+  always @(posedge clk) count <= count + rx;
+  assign tx = count[7], led = count[6];
+endmodule
+"""
+
+_FAKE_PNR = """
+import json, sys
+seed = int(sys.argv[sys.argv.index("--seed") + 1])
+print("Info: Device utilisation:")
+print("Info:         ICESTORM_LC:   {used}/   5280    13%")
+if {used} > 5280:
+    print("ERROR: Unable to place cell 'x', no BELs remaining"); raise SystemExit(1)
+open("top.asc", "w").write(str(seed))
+json.dump({{"fmax": {{"clk": {{"achieved": {fmax}[seed], "constraint": 48}}}},
+           "utilization": {{"ICESTORM_LC": {{"used": {used}, "available": 5280}}}}}}, open("nextpnr.json", "w"))
+"""
+_FAKE_YOSYS = """
+import json
+cells = {str(n): {"type": t} for n, t in enumerate(["SB_LUT4", "SB_DFFE", "SB_DFF"])}
+json.dump({"modules": {"top": {"cells": cells}}}, open("top.json", "w"))
+"""
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Tools that do nothing but leave what the flow reads."""
+    def install(*, fmax=(0, 50, 50, 50, 50), used=700):
+        texts = {"yosys": _FAKE_YOSYS, "nextpnr-ice40": _FAKE_PNR.format(fmax=fmax, used=used),
+                 "icepack": "open('top.bin', 'w').write(open('top.asc').read())"}
+        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
+            name=name, argv=(sys.executable, "-c", texts[name]), version=f"{name} 1.0", origin="test"))
+    return install
+
+
+def plan(**settings):
+    return flow.plan(verilog=VERILOG, board=boards.get("icebreaker"), **settings)
+
+
+class TestPlan:
+    def test_tells_every_file_and_command_beforehand(self, fake):
+        fake()
+        made = plan()
+        assert list(made.files) == ["top.v", "top.pcf"]
+        assert [step.tool.name for step in made.steps] == ["yosys", *["nextpnr-ice40"] * 4, "icepack"]
+        place = dict(made.placements)[1].args
+        assert place[:3] == ("--up5k", "--package", "sg48")
+        assert place[place.index("--freq") + 1] == "48"
+
+    def test_ecp5_without_wide_luts(self, monkeypatch):
+        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
+            name=name, argv=(name,), version="1.0", origin="test"))
+        made = flow.plan(verilog=VERILOG, board=boards.get("ulx3s_85f"))
+        assert "-nowidelut" in made.synthesis.args[1]
+        assert dict(made.placements)[1].args[:5] == ("--85k", "--package", "CABGA381", "--speed", "6")
+        assert made.bitstream == "top.bit"
+
+    def test_digest_changes_with_whatever_changes_the_bitstream(self, fake, monkeypatch):
+        fake()
+        digests = [plan().digest, plan(clock_mhz=50).digest, plan(seeds=(1, 2)).digest,
+                   flow.plan(verilog=VERILOG + "\n", board=boards.get("icebreaker")).digest]
+        assert plan().digest == digests[0]
+        find = tools.find
+        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
+            name=name, argv=find(name).argv, version="2.0", origin="test"))
+        digests.append(plan().digest)
+        assert len(set(digests)) == len(digests)
+
+    def test_digest_does_not_depend_on_where_a_tool_lies(self, fake, monkeypatch):
+        fake()
+        first = plan().digest
+        find = tools.find
+        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
+            name=name, argv=("/elsewhere", *find(name).argv), version=find(name).version, origin="PATH"))
+        assert plan().digest == first
+
+    def test_missing_tool_is_told_before_anything_runs(self, monkeypatch):
+        def find(name):
+            raise ToolError(f"{name} is not installed")
+
+        monkeypatch.setattr(tools, "find", find)
+        with pytest.raises(ToolError, match="nextpnr-ice40 is not installed"):
+            plan()
+
+
+class TestImplement:
+    def implement(self, folder, **settings):
+        return flow.implement(plan(**settings), folder=folder, console=Console())
+
+    def test_first_seed_that_meets_the_clock(self, fake, tmp_path):
+        fake(fmax=(0, 40, 47.9, 48, 60))
+        done = self.implement(tmp_path)
+        assert (done.seed, done.fmax_mhz, done.clock_mhz) == (3, 48, 48)
+        assert done.bitstream.read_text() == "3"
+        assert done.resources == {
+            "lut": {"used": 700, "available": 5280}, "ff": {"used": 2, "available": 5280},
+            "bram": {"used": 0, "available": 30}, "spram": {"used": 0, "available": 4},
+            "dsp": {"used": 0, "available": 8}}
+        assert done.tools == {name: f"{name} 1.0" for name in ("yosys", "nextpnr-ice40", "icepack")}
+
+    def test_too_slow_says_how_fast_and_what_to_try(self, fake, tmp_path):
+        fake(fmax=(0, 40, 41.5, 39, 40))
+        with pytest.raises(FitError, match=r"must run at 48 MHz on icebreaker, .* reached 41\.5 MHz with the best of 4 "
+                                           r"seeds; try --clock 39\.75"):
+            self.implement(tmp_path)
+        assert not (tmp_path / "top.bin").exists()
+
+    def test_slower_than_the_pll_can_go(self, fake, tmp_path):
+        fake(fmax=(0, 14, 14, 14, 14))
+        with pytest.raises(FitError, match="try --clock 12,"):
+            self.implement(tmp_path)
+
+    def test_too_big_says_what_is_over(self, fake, tmp_path):
+        fake(used=6000)
+        with pytest.raises(FitError, match="must fit up5k on icebreaker, but it needs 6000 lut of 5280"):
+            self.implement(tmp_path)
+
+    def test_other_failure_keeps_its_log(self, fake, tmp_path, monkeypatch):
+        fake()
+        find = tools.find
+        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
+            name=name, argv=(sys.executable, "-c", "print('ERROR: out of luck'); raise SystemExit(1)"),
+            version="1", origin="test") if name == "nextpnr-ice40" else find(name))
+        logs = tmp_path / "logs"
+        logs.mkdir()
+        with pytest.raises(ToolError, match="out of luck; the whole log is .*logs.nextpnr-ice40.log"):
+            flow.implement(plan(), folder=tmp_path, console=Console(), logs=logs)
+        assert "out of luck" in (logs / "nextpnr-ice40.log").read_text()
+
+
+@pytest.mark.parametrize("name", ["icebreaker", pytest.param("ulx3s_85f", marks=pytest.mark.slow)])
+def test_real_tools_make_the_same_bytes_twice(name, tmp_path):
+    board = boards.get(name)
+    try:
+        made = flow.plan(verilog=VERILOG, board=board, clock_mhz=board.oscillator_mhz)
+    except ToolError as error:
+        pytest.skip(str(error))
+    bitstreams = []
+    for folder in tmp_path / "a", tmp_path / "elsewhere":
+        folder.mkdir()
+        done = flow.implement(made, folder=folder, console=Console())
+        bitstreams.append(done.bitstream.read_bytes())
+        assert done.resources["ff"]["used"] == 8
+        assert 0 < done.resources["lut"]["used"] < 30
+        assert str(tmp_path).encode() not in done.bitstream.read_bytes()
+        assert str(tmp_path) not in (folder / "top.json").read_text()
+        assert json.loads((folder / "nextpnr.json").read_text())["fmax"]
+    assert bitstreams[0] == bitstreams[1]

@@ -1,0 +1,221 @@
+import random
+import zlib
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from sbgen.boards import classify, frames, host
+from sbgen.errors import DataError, LinkError
+from sbgen.hw.host_link import FAILURE, RESPONSE
+from sbgen.hw.slip import END, ESC
+
+CLASSES, PIXELS = 3, 8
+DIGEST = bytes(range(8))
+
+
+def truth(image):
+    scores = [zlib.crc32(bytes([c]) + bytes(image)) % 2001 - 1000 for c in range(CLASSES)]
+    return scores, scores.index(max(scores))
+
+
+class Board:
+    """A board in software on a serial port that may damage what passes.
+
+    Parameters
+    ----------
+    damage : callable
+        Gets bytes of one transfer and gives what arrives.
+    """
+
+    baudrate = 10_000_000
+
+    def __init__(self, damage=lambda line: line, label=None):
+        self.damage, self.label = damage, label
+        self.reader = frames.Reader()
+        self.out = bytearray()
+        self.requests = 0
+
+    @property
+    def in_waiting(self):
+        return len(self.out)
+
+    def read(self, count):
+        taken, self.out = bytes(self.out[:count]), self.out[count:]
+        return taken
+
+    def close(self):
+        self.out.clear()
+
+    def write(self, line):
+        self.requests += 1
+        for request in self.reader.feed(self.damage(line)):
+            command, payload = request.command | RESPONSE, b""
+            if request.command == frames.IDENTIFY:
+                payload = bytes([1, 2]) + CLASSES.to_bytes(2, "little") + PIXELS.to_bytes(4, "little") + DIGEST
+            elif len(request.payload) == PIXELS:
+                scores, label = truth(request.payload)
+                payload = np.array(scores, "<i4").tobytes() + (
+                    label if self.label is None else self.label).to_bytes(2, "little")
+            else:
+                command, payload = FAILURE, b"\x02"
+            self.out += self.damage(frames.Frame(
+                command=command, sequence=request.sequence, payload=payload).encode())
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(host, "_PATIENCE", 0.01)
+
+
+def images(count=5, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, 2, 4)).astype(np.uint8)
+
+
+class TestFrames:
+    @pytest.mark.parametrize("payload", [b"", bytes([END, ESC, 0xDC, 0xDD]), bytes([ESC, ESC, END, 0xDC]), bytes(range(256))])
+    def test_reader_undoes_encode(self, payload):
+        frame = frames.Frame(command=2, sequence=END, payload=payload)
+        assert frames.Reader().feed(frame.encode()) == [frame]
+
+    def test_reader_takes_bytes_as_they_come(self):
+        frame = frames.Frame(command=2, sequence=1, payload=b"abc")
+        reader = frames.Reader()
+        found = [found for byte in b"noise" + frame.encode() * 2 for found in reader.feed([byte])]
+        assert found == [frame, frame]
+
+    def test_every_flipped_bit_is_found(self):
+        line = frames.Frame(command=0x82, sequence=9, payload=b"scores").encode()
+        for bit in range(8 * len(line)):
+            damaged = bytearray(line)
+            damaged[bit // 8] ^= 1 << bit % 8
+            assert all(frame.payload == b"scores" for frame in frames.Reader().feed(damaged))
+
+    def test_other_version_is_told(self):
+        with pytest.raises(LinkError, match="version 1 of the host link, but speaks 9"):
+            frames.parse_identity(frames.Frame(command=0x81, sequence=0, payload=bytes([9] * 16)))
+        with pytest.raises(LinkError, match="speaks none"):
+            frames.parse_identity(frames.Frame(command=0x81, sequence=0))
+
+    def test_lengths_are_checked(self):
+        with pytest.raises(LinkError, match="16 bytes, not 3"):
+            frames.parse_identity(frames.Frame(command=0x81, sequence=0, payload=b"\x01ab"))
+        with pytest.raises(LinkError, match="result of 3 classes must have 14 bytes, not 1"):
+            frames.parse_result(frames.Frame(command=0x82, sequence=0, payload=b"a"), classes=3)
+
+    def test_images_must_be_bytes(self):
+        with pytest.raises(ValueError, match="uint8 pixels, not float64"):
+            frames.classify(sequence=0, image=np.zeros(8))
+
+
+class TestLink:
+    def test_identify(self):
+        assert host.Link(port=Board()).identify() == frames.Identity(
+            lanes=2, classes=CLASSES, pixels=PIXELS, digest=DIGEST)
+
+    def test_classify(self):
+        port = Board()
+        results = list(host.Link(port=port).classify(images()))
+        assert [(result.scores.tolist(), result.label) for result in results] == [
+            truth(image.reshape(-1)) for image in images()]
+        assert port.requests == 1 + len(images())
+
+    def test_no_images(self):
+        assert list(host.Link(port=Board()).classify(images(0))) == []
+
+    @pytest.mark.parametrize("kind", ["flip", "drop", "double", "garbage"])
+    def test_damage_in_both_directions_costs_tries_but_no_truth(self, kind):
+        rng = random.Random(kind)
+
+        def damage(line):
+            line = bytearray(line)
+            if rng.random() < 0.25:
+                at = rng.randrange(len(line))
+                match kind:
+                    case "flip": line[at] ^= 1 << rng.randrange(8)
+                    case "drop": del line[at]
+                    case "double": line.insert(at, line[at])
+                    case "garbage": line[:0] = rng.randbytes(20)
+            return line
+
+        asked = images(60, seed=1)
+        link = host.Link(port=Board(damage))
+        got = []
+        while len(got) < len(asked):
+            try:
+                got += ((result.scores.tolist(), result.label) for result in link.classify(asked[len(got):]))
+            except LinkError as error:
+                print(error)
+        assert got == [truth(image.reshape(-1)) for image in asked]
+
+    def test_silence_is_given_up(self):
+        port = Board(lambda line: b"")
+        with pytest.raises(LinkError, match="4 requests brought: nothing, nothing, nothing, nothing; check the port"):
+            host.Link(port=port).identify()
+        assert port.requests == 4
+
+    def test_late_response_is_not_taken_for_another_images(self):
+        class Late(Board):
+            def write(self, line):
+                ready, self.held = getattr(self, "held", b""), b""
+                super().write(line)
+                self.held, self.out = bytes(self.out), bytearray(ready)
+
+        with pytest.raises(LinkError, match="nothing"):
+            host.Link(port=Late()).identify()
+
+    def test_wrong_size_is_refused_before_it_is_sent(self):
+        port = Board()
+        with pytest.raises(LinkError, match="must have the 8 pixels .* not 9"):
+            list(host.Link(port=port).classify(np.zeros((2, 9), np.uint8)))
+        assert port.requests == 1
+
+    @pytest.mark.parametrize("wrong", [np.zeros((2, 8)), np.zeros(8, np.uint8)])
+    def test_wrong_kind_is_refused(self, wrong):
+        with pytest.raises(LinkError, match="must be an array"):
+            list(host.Link(port=Board()).classify(wrong))
+
+    def test_class_that_is_not_the_greatest_score(self):
+        image = images(1)
+        with pytest.raises(LinkError, match="must be the first greatest score"):
+            list(host.Link(port=Board(label=(truth(image.reshape(-1))[1] + 1) % CLASSES)).classify(image))
+
+
+class TestCommand:
+    def options(self, path):
+        return SimpleNamespace(images=path, board="icebreaker", port=None, baud=None)
+
+    def test_counts_what_is_right(self, monkeypatch, tmp_path, capsys):
+        labels = np.array([truth(image.reshape(-1))[1] for image in images()])
+        labels[0] = (labels[0] + 1) % CLASSES
+        np.savez(tmp_path / "images.npz", images=images(), labels=labels)
+        monkeypatch.setattr(classify, "open_link", lambda arguments: host.Link(port=Board()))
+        classify.run(self.options(tmp_path / "images.npz"))
+        assert capsys.readouterr().out.endswith("4 of 5 right\n")
+
+    def test_file_that_is_no_array(self, tmp_path):
+        (tmp_path / "images.npy").write_text("text")
+        with pytest.raises(DataError, match=r"must be a \.npy of images"):
+            classify.run(self.options(tmp_path / "images.npy"))
+
+    def test_pickles_are_not_read(self, tmp_path):
+        np.save(tmp_path / "images.npy", np.array([{}]), allow_pickle=True)
+        with pytest.raises(DataError, match="allow_pickle=False"):
+            classify.run(self.options(tmp_path / "images.npy"))
+
+    def test_port_must_be_told(self):
+        with pytest.raises(LinkError, match="give --board NAME or --port PORT"):
+            host.open_link(SimpleNamespace(board=None, port=None, baud=None))
+
+    @pytest.mark.parametrize("ports,found", [
+        ([("/dev/ttyUSB1", 0x0403, 0x6010, "1-2:1.1"), ("/dev/ttyUSB0", 0x0403, 0x6010, "1-2:1.0")], "/dev/ttyUSB1"),
+        ([("/dev/ttyUSB3", 0x0403, 0x6010, None), ("/dev/ttyUSB0", 1, 2, None)], "/dev/ttyUSB3")])
+    def test_port_is_found_by_its_usb_interface(self, ports, found, monkeypatch):
+        from sbgen import boards
+
+        list_ports = pytest.importorskip("serial.tools.list_ports", reason="pyserial is not installed")
+        monkeypatch.setattr(list_ports, "comports", lambda: [
+            SimpleNamespace(device=device, vid=vid, pid=pid, location=location) for device, vid, pid, location in ports])
+        assert host._find_port(boards.get("icebreaker")) == found
+        with pytest.raises(LinkError, match="no serial port of a USB device 0403:6015"):
+            host._find_port(boards.get("ulx3s_85f"))
