@@ -10,7 +10,7 @@ from sbgen.train.network import network
 
 @pytest.fixture
 def trained(tmp_path):
-    net = network(pixels=6, thresholds=(9,), widths=(4,), classes=3, method="straight-through").eval()
+    net = network(image_shape=(6,), thresholds=(9,), widths=(4,), classes=3, method="straight-through").eval()
     checkpoint.save(net, tmp_path / "net.pt", image_shape=(2, 3), labels="xyz", dataset="mnist", seed=5)
     return tmp_path / "net.pt"
 

@@ -21,7 +21,7 @@ def images(count, seed):
 
 def model(seed=0, *, nu=1e6):
     torch.manual_seed(seed)
-    net = network(pixels=12, thresholds=(50, 150), widths=(7, 5), classes=3)
+    net = network(image_shape=(12,), thresholds=(50, 150), widths=(7, 5), classes=3)
     with torch.no_grad():
         for layer in net:
             if isinstance(layer, BatchNorm):

@@ -17,7 +17,7 @@ def labels(count, seed):
 
 def model(seed=0, *, nu=20.0, method="self-binarizing"):
     torch.manual_seed(seed)
-    net = network(pixels=16, thresholds=(128,), widths=(9, 6), classes=3, method=method)
+    net = network(image_shape=(16,), thresholds=(128,), widths=(9, 6), classes=3, method=method)
     for layer in net:
         if isinstance(layer, (BinaryLinear, BinaryActivation)):
             layer.binarizer.nu = nu

@@ -25,7 +25,7 @@ def problem(count, seed):
 
 def model(seed=0, **how):
     torch.manual_seed(seed)
-    return network(pixels=36, thresholds=(110,), widths=(16,), classes=4, **how)
+    return network(image_shape=(36,), thresholds=(110,), widths=(16,), classes=4, **how)
 
 
 def run(settings=SETTINGS, seed=0, **how):

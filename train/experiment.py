@@ -73,8 +73,8 @@ def run(*, preset, settings, seed, out, folder=None, dataset=None, resume=False,
             epochs=settings.teacher_epochs, shift=settings.shift, deform=settings.deform, seed=_SPLIT_SEED, cache=data.cache("teachers"),
             progress=teacher_progress)
     torch.manual_seed(seed)
-    model = network(pixels=images[0].numel(), thresholds=about.thresholds, widths=about.widths,
-                    classes=len(kind.labels), method=settings.method, slope_cap=settings.slope_cap)
+    model = network(image_shape=kind.image_shape, thresholds=about.thresholds, convolutions=about.convolutions,
+                    widths=about.widths, classes=len(kind.labels), method=settings.method, slope_cap=settings.slope_cap)
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     state = out.with_name(f"{out.name}.resume")

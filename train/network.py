@@ -1,19 +1,47 @@
-"""The plain dense network that the presets are."""
+"""The plain networks that the presets are: convolutions, then dense layers, then scores."""
 
+import math
 from collections import OrderedDict
 
 from torch import nn
 
-from .layers import BatchNorm, Binarize, BinaryActivation, BinaryLinear, Scores
+from .chain import output_shape
+from .layers import BatchNorm, Binarize, BinaryActivation, BinaryConv2d, BinaryLinear, Scores
 
 __all__ = ["network"]
 
 
-def network(*, pixels, thresholds, widths, classes, method="self-binarizing", slope_cap=None):
-    """Binarize, then (linear, norm, active) for each of `widths`, then scores, as an `nn.Sequential`."""
+def network(*, image_shape, thresholds, convolutions=(), widths, classes, method="self-binarizing", slope_cap=None):
+    """Binarize, (conv, norm, active, perhaps pool) for each convolution, (linear, norm, active) for each of `widths`, scores.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        Height and width, and channels where there are several.
+    thresholds : tuple of int
+    convolutions : sequence of `presets.Convolution`
+    widths : sequence of int
+    classes : int
+    method, slope_cap
+        As in `BinaryWeights`.
+
+    Returns
+    -------
+    nn.Sequential
+    """
     how = {"method": method, "slope_cap": slope_cap}
-    layers = OrderedDict(binarize=Binarize(pixels, thresholds))
-    inputs = layers["binarize"].outputs
+    image = (*image_shape, 1)[:3] if convolutions else None
+    layers = OrderedDict(binarize=Binarize(math.prod(image_shape), thresholds, image=image))
+    shape = output_shape("binarize", layers["binarize"], None)
+    for number, about in enumerate(convolutions, 1):
+        layers[f"conv{number}"] = BinaryConv2d(shape[0], about.outputs, about.kernel, padding=about.padding, **how)
+        layers[f"convnorm{number}"] = BatchNorm(about.outputs)
+        layers[f"convactive{number}"] = BinaryActivation(**how)
+        shape = output_shape(f"conv{number}", layers[f"conv{number}"], shape)
+        if about.pool:
+            layers[f"pool{number}"] = nn.MaxPool2d(about.pool)
+            shape = output_shape(f"pool{number}", layers[f"pool{number}"], shape)
+    inputs = math.prod(shape)
     for number, outputs in enumerate(widths, 1):
         layers[f"linear{number}"] = BinaryLinear(inputs, outputs, **how)
         layers[f"norm{number}"] = BatchNorm(outputs)

@@ -4,7 +4,27 @@ from dataclasses import dataclass, replace
 
 from .settings import Settings
 
-__all__ = ["PRESETS", "Preset", "for_method"]
+__all__ = ["PRESETS", "Convolution", "Preset", "for_method"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convolution:
+    """A binary convolution, and the max pooling after it.
+
+    Parameters
+    ----------
+    outputs : int
+    kernel : int
+    padding : int
+        Rows and columns of -1 around the image.
+    pool : int
+        Size of the pooling window, which is also its step; 0 is no pooling.
+    """
+
+    outputs: int
+    kernel: int = 3
+    padding: int = 0
+    pool: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,28 +38,35 @@ class Preset:
     thresholds : tuple of int
         Of every pixel; several make thermometer bits.
     widths : tuple of int
-        Outputs of the hidden layers.
+        Outputs of the hidden dense layers.
     settings : `Settings`
+    convolutions : tuple of `Convolution`
+        Before the dense layers.
     """
 
     dataset: str
     thresholds: tuple
     widths: tuple
     settings: Settings
+    convolutions: tuple = ()
 
 
 #: 1-bit pixels of MNIST: a low threshold keeps thin strokes, 0.3 points better in validation than 128.
 _STROKES = (64,)
 
 PRESETS = {
-    "digits": Preset(dataset="digits", thresholds=(1, 3, 5, 7, 9, 11, 13, 15), widths=(128, 64), settings=Settings(
+    "digits": Preset(dataset="digits", thresholds=(2, 6, 10, 14), widths=(256, 64), settings=Settings(
         slope_cap=1.0, hard_tail=0.5, epochs=30, batch=128, deform=6)),
     "tfc": Preset(dataset="mnist", thresholds=_STROKES, widths=(64, 64, 64), settings=Settings(
         slope_cap=1.0, hard_tail=0.5, epochs=40, batch=500, lr=2e-2, deform=2)),
     "sfc": Preset(dataset="mnist", thresholds=_STROKES, widths=(256, 256, 256), settings=Settings(
-        slope_cap=1.0, hard_tail=0.5, epochs=20, batch=500, lr=2e-2, deform=2)),
+        slope_cap=1.0, hard_tail=0.5, epochs=25, batch=500, deform=3, distill=0.7, teacher_epochs=8)),
     "lfc": Preset(dataset="mnist", thresholds=_STROKES, widths=(1024, 1024, 1024), settings=Settings(
-        slope_cap=1.0, hard_tail=0.5, epochs=10, batch=500, lr=1e-2, deform=2)),
+        slope_cap=1.0, hard_tail=0.5, epochs=8, batch=500, deform=3, distill=0.7, teacher_epochs=8)),
+    # Made to fit an iCEBreaker: 54 kbit of weights.
+    "cnn": Preset(dataset="mnist", thresholds=(64, 160), widths=(), convolutions=(
+        Convolution(outputs=24, padding=1, pool=2), Convolution(outputs=48, padding=1, pool=2), Convolution(outputs=64)),
+        settings=Settings(slope_cap=1.0, hard_tail=0.5, epochs=20, batch=250, lr=1e-2, deform=2)),
 }
 
 
