@@ -18,10 +18,14 @@ from .estimate import Cost, binarize_cost, converter_cost, estimate, stage_cost
 from .ir import Conv2d, MaxPool, Network
 from .pipeline import mvtu_parameters, stage
 
-__all__ = ["FILL", "check_fit", "fold"]
+__all__ = ["EASY_LUTS", "FILL", "check_fit", "easy_fill", "fold"]
 
-#: Share of a device to use: what place and route fills within minutes, with room left to meet the clock.
-FILL = {"lut": 0.6, "ff": 0.6, "bram": 1.0}
+#: Share of a device that place and route can fill and still meet a clock.
+FILL = {"lut": 0.85, "ff": 0.85, "bram": 1.0}
+
+#: Share of the LUTs, and number of them, that synthesis, place and route take within minutes: what is filled unasked.
+EASY_FILL = 0.6
+EASY_LUTS = 12_000
 
 #: Widest weight word, in bits, that a layer reads in one cycle.
 _MAX_WORD = 8192
@@ -184,7 +188,13 @@ class _Search:
         return None, misfit
 
 
-def excess(resources, device, fill=FILL):
+def easy_fill(device):
+    """The shares that a design takes where nobody asked for a pace."""
+    share = min(EASY_FILL, EASY_LUTS / device.lut)
+    return {**FILL, "lut": share, "ff": share}
+
+
+def excess(resources, device, fill):
     """What `resources` ask for beyond the share `fill` of the device: ``{name: (asked, available)}``."""
     return {name: (resources[name], int(getattr(device, name) * share)) for name, share in fill.items()
             if resources[name] > getattr(device, name) * share}
@@ -203,15 +213,16 @@ def check_fit(design, device):
         raise FitError(f"the design does not fit {device.name}: {_over(over)}; {_remedy(design.network, device)}")
 
 
-def fold(network: Network, device: Device, *, cycles=None, fill=FILL) -> Design:
+def fold(network: Network, device: Device, *, cycles=None, fill=None) -> Design:
     """The design that is fastest on `device`, or the smallest that takes at most `cycles` an image.
 
     Parameters
     ----------
     cycles : int, optional
         Cycles an image may take at most.
-    fill : dict
-        Share of each resource that may be used.
+    fill : dict, optional
+        Share of each resource that may be used: `FILL` where `cycles` asks for it, else `easy_fill`, but more where
+        the network would not fit otherwise.
 
     Raises
     ------
@@ -221,6 +232,7 @@ def fold(network: Network, device: Device, *, cycles=None, fill=FILL) -> Design:
     search = _Search(network, device)
     least = network.classes  # results leave one a cycle
     if cycles is not None:
+        fill = fill or FILL
         if cycles < least:
             raise FitError(f"an image of {least} classes takes at least {least} cycles, one a result, not {cycles}")
         design, misfit = search.fitting(cycles, fill)
@@ -233,6 +245,10 @@ def fold(network: Network, device: Device, *, cycles=None, fill=FILL) -> Design:
         return design
 
     slowest = _slowest(network)
+    if fill is None:
+        fill = easy_fill(device)
+        if search.fitting(slowest, fill)[0] is None:
+            fill = FILL
     best, misfit = search.fitting(slowest, fill)
     if best is None:
         over = excess(estimate(misfit, device), device, fill)

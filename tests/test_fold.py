@@ -30,7 +30,7 @@ def test_fits_by_the_estimate(sizes, device):
     device = DEVICES[device]
     design = fold.fold(dense_network(*sizes), device)
     resources = estimate(design, device)
-    for name, share in fold.FILL.items():
+    for name, share in fold.easy_fill(device).items():
         assert resources[name] <= getattr(device, name) * share
 
 
@@ -44,7 +44,7 @@ def test_tfc_on_up5k_is_near_the_bound_of_its_memory_ports():
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("limit", [1, 7, 100])
 def test_keeps_to_the_cycles(seed, limit):
-    network = random_network(seed)
+    network = random_network(seed, images=False)
     if limit < network.classes:
         with pytest.raises(FitError, match=f"takes at least {network.classes} cycles, one a result, not {limit}"):
             fold.fold(network, DEVICES["ecp5-85f"], cycles=limit)
@@ -63,6 +63,24 @@ def test_too_many_weights():
     with pytest.raises(FitError, match=r"does not fit up5k at any folding: \d+ block RAMs are asked for and 30 can be "
                                        r"used; it would fit ecp5-25f, or train a network of fewer than 334,336 weights"):
         fold.fold(network, DEVICES["up5k"])
+
+
+def test_a_large_device_is_not_filled_unasked():
+    network, device = dense_network(784, 64, 64, 10), DEVICES["ecp5-85f"]
+    unasked = estimate(fold.fold(network, device), device)["lut"]
+    assert unasked <= fold.EASY_LUTS
+    assert estimate(fold.fold(network, device, cycles=10), device)["lut"] > fold.EASY_LUTS
+
+
+def test_a_network_that_needs_more_gets_it():
+    # Thresholds that differ from pixel to pixel: the comparators alone take more than the easy share of the small device.
+    rng = np.random.default_rng(0)
+    network = Network(name="levels", image_shape=(64,), labels=tuple("abcde"), layers=(
+        Binarize(name="pixels", thresholds=rng.integers(0, 257, (64, 4))),
+        Scores(name="scores", weights=rng.integers(0, 2, (5, 256)), offsets=np.zeros(5, int))))
+    device = DEVICES["hx1k"]
+    resources = estimate(fold.fold(network, device), device)
+    assert fold.easy_fill(device)["lut"] * device.lut < resources["lut"] <= fold.FILL["lut"] * device.lut
 
 
 def test_too_few_cycles():
