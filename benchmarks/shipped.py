@@ -1,0 +1,78 @@
+"""Every shipped model on every board, by `sbgen build` as a user runs it; the README's table.
+
+    python benchmarks/shipped.py [--models digits ...] [--boards icebreaker ...] [--data DIR]
+
+Builds into ``build/shipped/MODEL-BOARD`` with the whole test set simulated, and writes ``results/shipped.json`` from the builds'
+report.json, or the reason why a model does not fit. Rows of models and boards that are left out stay as they were.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import record
+
+from sbgen.boards import BOARDS
+
+ROOT = Path(__file__).parent.parent
+RESULTS = record.FOLDER / "shipped.json"
+
+COLUMNS = "| model | board | accuracy | clock | LUT | block RAM | cycles an image | core images/s | latency |"
+
+
+def row(report):
+    """The figures of one build, as numbers."""
+    timing, used = report["timing"], report["resources"]
+    return {
+        "model": report["network"]["name"], "board": report["board"], "accuracy": report["accuracy"]["rtl"],
+        "images": report["accuracy"]["rtl_images"], "dataset": report["accuracy"]["dataset"],
+        "clock_mhz": timing["clock_mhz"], "fmax_mhz": timing["fmax_mhz"], "lut": used["lut"]["used"],
+        "lut_estimate": report["estimate"]["lut"], "bram": used["bram"]["used"], "bram_estimate": report["estimate"]["bram"],
+        "cycles_per_image": timing["cycles_per_image"], "latency_cycles": timing["latency_cycles"],
+        "images_per_second": timing["images_per_second"], "model_sha256": report["model"]["sha256"],
+        "core_sha256": report["files"]["core.v"]}
+
+
+def line(row):
+    """A row of the README's table."""
+    return (f"| {row['model']} | {row['board']} | {row['accuracy']:.2%} | {row['clock_mhz']:g} MHz | {row['lut']:,} | "
+            f"{row['bram']} | {row['cycles_per_image']:,} | {row['images_per_second']:,.0f} | "
+            f"{row['latency_cycles'] / row['clock_mhz']:,.1f} µs |")
+
+
+def main():
+    shipped = sorted(path.stem for path in (ROOT / "models").glob("*.pt"))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", choices=shipped, default=shipped, help="names without .pt (all)")
+    parser.add_argument("--boards", nargs="+", choices=list(BOARDS), default=list(BOARDS), help="names (all)")
+    parser.add_argument("--data", type=Path, help="folder that holds mnist/, fashion-mnist/ (SBGEN_DATA)")
+    options = parser.parse_args()
+
+    old = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"builds": [], "refused": []}
+    mine = {(model, board) for model in options.models for board in options.boards}
+    builds, refused = ([each for each in old[kind] if (each["model"], each["board"]) not in mine]
+                       for kind in ("builds", "refused"))
+    for model, board in sorted(mine):
+        out = ROOT / "build" / "shipped" / f"{model}-{board}"
+        start = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "sbgen", "build", "--model", ROOT / "models" / f"{model}.pt", "--board", board, "--out", out,
+             "--images", "all", *(["--data", options.data] if options.data else [])],
+            check=False, stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            refused.append({"model": model, "board": board, "error": done.stderr.strip()})
+            print(done.stderr)
+        else:
+            builds.append(row(json.loads((out / "report.json").read_text()))
+                          | {"seconds": round(time.monotonic() - start, 1)})
+    builds.sort(key=lambda each: (each["model"], list(BOARDS).index(each["board"])))
+    path = record.write("shipped", {"command": "python benchmarks/shipped.py", "builds": builds, "refused": refused})
+    print(COLUMNS, "|---" * (COLUMNS.count("|") - 1) + "|", *map(line, builds), sep="\n")
+    print(f"written to {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
