@@ -104,7 +104,7 @@ def main():
     torch.set_num_threads(args.threads)
     console = Console()
     path = record.FOLDER / f"{NAME}.json"
-    rows = json.loads(path.read_text())["runs"] if path.exists() else []
+    rows = []
     with tempfile.TemporaryDirectory() as scratch:
         for preset in args.presets:
             for method in args.methods:
@@ -112,6 +112,8 @@ def main():
                     with console.step(f"{preset} {method} seed {seed}") as step:
                         row = measure(preset, method, seed, folder=args.keep or scratch, data=args.data)
                         step.note(f"validation {row['validation_hardened']:.2%}  test {row['test_hardened']:.2%}")
+                    # Read again each time: runs of other presets may be going on beside this one.
+                    rows = json.loads(path.read_text())["runs"] if path.exists() else []
                     same = ("preset", "method", "seed")
                     rows = [other for other in rows if any(other[key] != row[key] for key in same)] + [row]
                     rows.sort(key=lambda row: (list(PRESETS).index(row["preset"]), METHODS.index(row["method"]),

@@ -87,6 +87,16 @@ def test_same_network_gives_the_same_bytes(path, tmp_path):
     assert path.read_bytes() == (tmp_path / "another-name.pt").read_bytes()
 
 
+def test_loaded_network_gives_the_same_bytes(path, tmp_path):
+    net, report = hard_model()
+    about = ABOUT | {"settings": {"method": "self-binarizing", "list": [1, 2.5, "linear1"]}, "dataset": "mnist"}
+    checkpoint.save(net, path, report=report, **about)
+    kept = checkpoint.load(path)
+    checkpoint.save(kept.model, tmp_path / "again.pt", report=report, settings=kept.settings, dataset=kept.dataset,
+                    image_shape=kept.image_shape, labels=kept.labels)
+    assert path.read_bytes() == (tmp_path / "again.pt").read_bytes()
+
+
 def test_module_of_ones_own(path):
     class Own(nn.Module):
         def __init__(self):

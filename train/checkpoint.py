@@ -14,6 +14,7 @@
 import io
 import os
 import pickle
+import sys
 import zipfile
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
@@ -109,7 +110,7 @@ def save(model, path, *, image_shape, labels, pixel_range=(0, 255), dataset=None
     _check_contract(content, layers)
     # Through a buffer, because torch.save writes the file's name into the file.
     buffer = io.BytesIO()
-    torch.save(content, buffer)
+    torch.save(_interned(content), buffer)
     path = Path(path)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
@@ -207,6 +208,15 @@ def check_trust(model, hardening=None):
                 raise ModelError(
                     f"layer {name!r}: at most {GREATEST_UNSATURATED:.0%} of the weights may be further than "
                     f"{UNSATURATED} from -1 and +1, but {part:.1%} are; harden it with sbgen.train.harden, {remedy}")
+
+
+def _interned(value):
+    """`value` with one object for equal strings: a pickle tells the same object from an equal one."""
+    if isinstance(value, dict):
+        return {_interned(key): _interned(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_interned(item) for item in value]
+    return sys.intern(value) if isinstance(value, str) else value
 
 
 def _describe(layer):

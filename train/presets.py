@@ -56,7 +56,7 @@ _STROKES = (64,)
 
 PRESETS = {
     "digits": Preset(dataset="digits", thresholds=(2, 6, 10, 14), widths=(256, 64), settings=Settings(
-        slope_cap=1.0, hard_tail=0.5, epochs=30, batch=128, deform=6)),
+        slope_cap=1.0, hard_tail=0.5, epochs=80, batch=128, deform=20)),
     "tfc": Preset(dataset="mnist", thresholds=_STROKES, widths=(64, 64, 64), settings=Settings(
         slope_cap=1.0, hard_tail=0.5, epochs=40, batch=500, lr=2e-2, deform=2)),
     "sfc": Preset(dataset="mnist", thresholds=_STROKES, widths=(256, 256, 256), settings=Settings(
