@@ -27,8 +27,8 @@ setup: $(READY) icarus
 # Done again only when what is to be installed has changed. Some systems' Python has venv but not the pip to put in.
 $(READY): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (some minutes the first time)"
-	$(PYTHON) -m venv $(VENV) || $(PYTHON) -m venv --without-pip $(VENV)
-	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check \
+	@$(PYTHON) -m venv $(VENV) || $(PYTHON) -m venv --without-pip $(VENV)
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check \
 	  --editable '.[all]' --constraint constraints.txt
 	@touch $@
 
