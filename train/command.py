@@ -81,7 +81,8 @@ def run(args):
 
     torch.set_num_threads(args.threads)
     console = Console()
-    console.line(f"{args.preset} by the {settings.method} method, seed {args.seed}, {settings.epochs} epochs")
+    console.line(f"{args.preset} by the {settings.method} method, seed {args.seed}, {settings.epochs} epochs; "
+                 "soft and hard are accuracies on the validation images")
     with console.step("train") as step:
         def teaching(done, total):
             step.note(f"teacher {done}/{total}")
@@ -91,12 +92,13 @@ def run(args):
             step.progress(epoch.epoch + 1, settings.epochs)
             step.note(f"epoch {epoch.epoch + 1}/{settings.epochs}")
             console.line(f"  epoch {epoch.epoch + 1:4}/{settings.epochs}  nu {epoch.nu:8.2f}  loss {epoch.loss:8.4f}  "
-                         f"validation: soft {epoch.soft:7.2%}  hard {epoch.hard:7.2%}")
+                         f"soft {epoch.soft:7.2%}  hard {epoch.hard:7.2%}")
 
         result = experiment.run(preset=args.preset, settings=settings, seed=args.seed, out=args.out, folder=args.data,
                                 dataset=args.dataset, resume=args.resume, progress=trained, teacher_progress=teaching)
     console.line()
-    console.table(["layer", "kind", "mean from +-1", "greatest", "unsaturated", "near threshold"], [
+    console.line("how far from -1 and +1 before hardening, and how many near their threshold:")
+    console.table(["layer", "kind", "mean", "greatest", "unsaturated", "near"], [
         [layer.layer, layer.kind, f"{layer.mean:.1e}", f"{layer.greatest:.1e}", f"{layer.unsaturated:.2%}",
          f"{layer.near:.2%}" if layer.kind == "activations" else None] for layer in result.report.layers])
     console.line(f"batch-norm statistics: {result.report.statistics} (hardened validation accuracy "
