@@ -1,5 +1,6 @@
 import random
 import zlib
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -106,6 +107,11 @@ class TestFrames:
     def test_images_must_be_bytes(self):
         with pytest.raises(ValueError, match="uint8 pixels, not float64"):
             frames.classify(sequence=0, image=np.zeros(8))
+
+
+    def test_the_documents_example(self):
+        page = (Path(__file__).parents[1] / "docs" / "link.md").read_text(encoding="utf-8")
+        assert frames.identify(sequence=3).encode().hex(" ") in page
 
 
 class TestLink:

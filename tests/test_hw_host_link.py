@@ -234,10 +234,12 @@ class HostLinkTestCase(unittest.TestCase):
         async def scenario(ctx):
             for _ in range(20):
                 noise = bench.rng.randbytes(bench.rng.randrange(1, 30))
-                # What looks like a whole good request in the noise would be one; the last frame must stay open.
                 image = bench.image()
                 request = bench.classify(image, bench.rng.randrange(256))
-                await bench.send(ctx, noise + request.encode())
+                # The failure is a hundred cycles long: the request hits every part of it, or comes after it.
+                await bench.send(ctx, noise + bytes([END]))
+                await bench.quiet(ctx, bench.rng.randrange(1, 200))
+                await bench.send(ctx, request.encode())
                 while (response := await bench.receive(ctx)).is_failure:
                     pass
                 self.assertTrue(response.answers(request))
