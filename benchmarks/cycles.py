@@ -30,7 +30,7 @@ def measure(kind, seed, folder):
     images = random_images(seed, network, IMAGES)
     scores, labels = reference.evaluate(network, images)
     predicted = cycles.predict(design, images=IMAGES)
-    simulator = Simulator(verilog.convert(lower.lower(design)), network, lanes=design.foldings[0].simd,
+    simulator = Simulator(verilog.convert(core := lower.lower(design)), network, lanes=core.lanes,
                           simulator="icarus", folder=folder)
     free = simulator.run(images)
     stalled = simulator.run(images, stall=seed + 1)

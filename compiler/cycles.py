@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..hw.width import conversions
 from .design import Design
-from .pipeline import stages
+from .pipeline import input_lanes, stages
 
 __all__ = ["Cycles", "predict", "stage_cycles"]
 
@@ -132,8 +132,8 @@ class _Mvtu:
     """`sbgen.hw.mvtu.Mvtu`: the door and the queue; what is between only delays."""
 
     def __init__(self, parameters):
-        self.slices, self.cycles, self.depth = parameters.slices, parameters.cycles, parameters.queue_depth
-        self.slice = self.promised = self.queued = 0
+        self.beats, self.cycles, self.depth = parameters.beats, parameters.cycles, parameters.queue_depth
+        self.beat = self.promised = self.queued = 0
         self.pipeline = deque([False] * (parameters.latency - 1))
 
     @property
@@ -141,16 +141,16 @@ class _Mvtu:
         return self.queued != 0
 
     def ready(self, o_ready):
-        return self.slice != self.slices - 1 or self.promised != self.depth
+        return self.beat != self.beats - 1 or self.promised != self.depth
 
     def step(self, take, o_ready):
-        ends = take and self.slice == self.slices - 1
+        ends = take and self.beat == self.beats - 1
         gave = self.valid and o_ready
         self.pipeline.append(ends)
         self.queued += self.pipeline.popleft() - gave
         self.promised += ends - gave
         if take:
-            self.slice = 0 if ends else self.slice + 1
+            self.beat = 0 if ends else self.beat + 1
 
 
 class _Window:
@@ -222,7 +222,7 @@ def _converter(length, i_lanes, o_lanes, vectors):
 def _models(design):
     """(layer index, model, cycles an image) of everything in the core that holds state, in the order of the data."""
     found, network = [], design.network
-    length, lanes, elements = network.pixels, design.foldings[0].simd, network.pixels
+    length, lanes, elements = network.pixels, input_lanes(design), network.pixels
 
     def convert(n, o_length, o_lanes):
         for step in conversions(i_length=length, i_lanes=lanes, o_length=o_length, o_lanes=o_lanes):
@@ -248,7 +248,7 @@ def _models(design):
 
 
 def _input_beats(design):
-    return -(-design.network.pixels // design.foldings[0].simd)
+    return -(-design.network.pixels // input_lanes(design))
 
 
 def stage_cycles(design):

@@ -16,7 +16,7 @@ from ..hw.popcount import XnorPopcount
 from ..hw.replay import ReplayBuffer
 from ..hw.width import conversions
 from .ir import Binarize
-from .pipeline import stages
+from .pipeline import input_lanes, stages
 
 __all__ = ["HOST_LINK", "Cost", "binarize_cost", "converter_cost", "estimate", "mvtu_cost",
            "replay_cost", "stage_cost", "structures", "window_cost"]
@@ -63,12 +63,12 @@ def structures(p: Parameters):
         "leaf": p.pe * sum(max(len(group) - 1, 0.5) for group in first),
         "leaf_out": p.pe * sum(_bits(sum(group)) for group in first),
         "add": p.pe * sum((len(group) - 1) * _bits(sum(group)) for stage in rest for group in stage),
-        "accumulate": p.pe * p.sum_width,
-        "start": p.pe * p.sum_width if p.slices > 1 else 0,
+        "accumulate": p.pe * p.accumulator_width,
+        "start": p.pe * p.accumulator_width * (2 if p.planes > 1 else 1) if p.beats > 1 else 0,
         "preset": (p.pe * p.sum_width * _rom_luts(p.groups)
                    if p.preset_store == "lut" and p.groups > 4 else 0),
         "queue": p.queue_depth * p.pe * (1 if p.signs else p.sum_width),
-        "rom": p.pe * p.simd * _rom_luts(p.cycles) if p.weight_store == "lut" else 0,
+        "rom": p.pe * p.simd * _rom_luts(p.groups * p.slices) if p.weight_store == "lut" else 0,
         "count": _bits(p.cycles) + _bits(p.slices) + _bits(p.groups) + p.queue_depth,
     }
 
@@ -78,7 +78,7 @@ def _mvtu_ffs(p: Parameters):
     queue = p.queue_depth * p.pe * (1 if p.signs else p.sum_width)
     control = 2 * (1 + XnorPopcount.latency(p.simd)) + _bits(p.cycles) + _bits(p.slices) + _bits(p.groups) + 6
     rom = p.pe * p.simd if p.weight_store == "lut" else 0
-    return p.simd + rom + p.pe * (counts + p.sum_width) + queue + control
+    return p.simd + rom + p.pe * (counts + p.accumulator_width) + queue + control
 
 
 def _varying_bits(words):
@@ -121,7 +121,7 @@ def mvtu_cost(parameters, *, device, exact=True):
     p = parameters
     units = _UNIT_COSTS[device.family]
     cost = Cost(lut=sum(units[name] * count for name, count in structures(p).items()), ff=_mvtu_ffs(p))
-    for store, width, depth, contents in ((p.weight_store, p.pe * p.simd, p.cycles, "weight_words"),
+    for store, width, depth, contents in ((p.weight_store, p.pe * p.simd, p.groups * p.slices, "weight_words"),
                                           (p.preset_store, p.pe * p.sum_width, p.groups, "preset_words")):
         if store == "bram":
             if exact:
@@ -160,10 +160,12 @@ def stage_cost(stage, *, device, exact=True):
         return binarize_cost(stage.layer, stage.i_lanes)
     cost = Cost()
     if stage.window:
-        cost += window_cost(stage.window, lanes=stage.i_lanes, store=stage.folding.replay_store, device=device)
+        cost += window_cost(stage.window, lanes=stage.i_lanes * stage.planes, store=stage.folding.replay_store, device=device)
     elif stage.repeats > 1:
-        cost += replay_cost(width=stage.i_lanes, beats=stage.unit.slices, repeats=stage.repeats,
+        cost += replay_cost(width=stage.i_lanes * stage.planes, beats=stage.unit.slices, repeats=stage.repeats,
                             store=stage.folding.replay_store, device=device)
+    if stage.planes > 1:
+        cost += Cost(lut=3 * stage.i_lanes + 8, ff=_bits(stage.unit.slices) + 3)  # bit planes
     if stage.unit:
         return cost + mvtu_cost(stage.unit, device=device, exact=exact)
     return cost + Cost(lut=stage.i_lanes + 8, ff=stage.i_lanes + 4)  # pooling
@@ -186,9 +188,10 @@ def estimate(design, device, *, host_link=True, exact=True):
     `exact` as for `mvtu_cost`; without it the block RAMs are an upper bound.
     """
     cost = HOST_LINK[device.family] if host_link else Cost()
-    length, lanes = design.network.pixels, design.foldings[0].simd
+    length, lanes = design.network.pixels, input_lanes(design)
     for stage in stages(design):
-        cost += converter_cost(i_length=length, i_lanes=lanes, o_length=stage.i_length, o_lanes=stage.i_lanes)
+        cost += converter_cost(i_length=length, i_lanes=lanes, o_length=stage.i_length, o_lanes=stage.i_lanes,
+                               element_bits=stage.planes)
         cost += stage_cost(stage, device=device, exact=exact)
         length, lanes = stage.o_length, stage.o_lanes
     score_bits = stage.unit.sum_width

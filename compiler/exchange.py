@@ -34,12 +34,12 @@ def _layer_out(layer):
         case Conv2d():
             return {"kind": "conv2d", "name": layer.name, "weights": _weights_out(layer.weights),
                     "thresholds": layer.thresholds.tolist(), "stride": layer.stride, "padding": layer.padding,
-                    "padding_bit": layer.padding_bit, "groups": layer.groups}
+                    "padding_bit": layer.padding_bit, "groups": layer.groups, "planes": layer.planes}
         case MaxPool():
             return {"kind": "maxpool", "name": layer.name, "kernel": layer.kernel, "stride": layer.stride}
         case Dense():
             return {"kind": "dense", "name": layer.name, "weights": _weights_out(layer.weights),
-                    "thresholds": layer.thresholds.tolist()}
+                    "thresholds": layer.thresholds.tolist(), "planes": layer.planes}
         case Scores():
             return {"kind": "scores", "name": layer.name, "weights": _weights_out(layer.weights),
                     "offsets": layer.offsets.tolist()}
@@ -108,11 +108,13 @@ def _layer_in(value):
             rows, columns = value["padding"]
             return Conv2d(name=name, weights=_weights_in(value["weights"]), thresholds=_integers(value["thresholds"]),
                           stride=_pair(value["stride"]), padding=(_pair(rows), _pair(columns)),
-                          padding_bit=operator.index(value["padding_bit"]), groups=operator.index(value["groups"]))
+                          padding_bit=operator.index(value["padding_bit"]), groups=operator.index(value["groups"]),
+                          planes=operator.index(value["planes"]))
         case "maxpool":
             return MaxPool(name=name, kernel=_pair(value["kernel"]), stride=_pair(value["stride"]))
         case "dense":
-            return Dense(name=name, weights=_weights_in(value["weights"]), thresholds=_integers(value["thresholds"]))
+            return Dense(name=name, weights=_weights_in(value["weights"]), thresholds=_integers(value["thresholds"]),
+                         planes=operator.index(value["planes"]))
         case "scores":
             return Scores(name=name, weights=_weights_in(value["weights"]), offsets=_integers(value["offsets"]))
         case kind:

@@ -15,7 +15,7 @@ from ..hw.width import conversions
 from .design import Design, Folding
 from .device import DEVICES, Device
 from .estimate import Cost, binarize_cost, converter_cost, estimate, stage_cost
-from .ir import Conv2d, MaxPool, Network
+from .ir import Binarize, Conv2d, MaxPool, Network
 from .pipeline import mvtu_parameters, stage
 
 __all__ = ["EASY_LUTS", "FILL", "check_fit", "easy_fill", "fold"]
@@ -59,7 +59,7 @@ def _shapes(layer, input_shape, cycles):
         rows, columns, _ = layer.output_shape(input_shape)
         inputs, outputs, positions = layer.weights.shape[3], outputs // layer.groups, rows * columns * layer.groups
     for simd in _steps(inputs):
-        slices = -(-inputs // simd) * (layer.inputs // inputs) * positions
+        slices = -(-inputs // simd) * (layer.inputs // inputs) * positions * layer.planes
         if slices > cycles:
             continue
         least = -(-outputs // (cycles // slices))
@@ -137,15 +137,8 @@ class _Search:
 
     def design(self, cycles, bram_price):
         """The cheapest design that takes at most `cycles` an image, or None."""
-        first = self.network.layers[0]
         # Best way to reach each width of beats.
-        best = {}
-        for lanes in _steps(first.inputs, least=-(-first.inputs // cycles)):
-            pe = lanes * first.levels
-            # The board packs single pixels into beats: a register a lane.
-            cost = binarize_cost(first, lanes) + Cost(lut=lanes * first.levels)
-            best[pe] = _Way(price=self._price(cost, bram_price), length=first.outputs, lanes=pe,
-                            foldings=(Folding(pe=pe, simd=lanes),))
+        best = self._beginnings(cycles, bram_price)
         for n, layer in enumerate(self.network.layers[1:], start=1):
             elements = math.prod(self.network.shapes[n])
             found = {}
@@ -174,6 +167,25 @@ class _Search:
             return way.price + self._price(out, bram_price)
 
         return Design(network=self.network, foldings=min(best.values(), key=whole).foldings)
+
+    def _beginnings(self, cycles, bram_price):
+        """The best way through the first layer to each width of beats."""
+        first, shape = self.network.layers[0], self.network.image_shape
+        best = {}
+        if isinstance(first, Binarize):
+            for lanes in _steps(first.inputs, least=-(-first.inputs // cycles)):
+                pe = lanes * first.levels
+                # The board packs single pixels into beats: a register a lane.
+                cost = binarize_cost(first, lanes) + Cost(lut=lanes * first.levels)
+                best[pe] = _Way(price=self._price(cost, bram_price), length=first.outputs, lanes=pe,
+                                foldings=(Folding(pe=pe, simd=lanes),))
+            return best
+        for pe, simd in _shapes(first, shape, cycles):
+            own, chosen = self._cheapest(0, pe, simd, bram_price)
+            beats = self.network.pixels // (chosen.i_length if chosen.i_length % simd else simd)
+            if chosen.cycles <= cycles and beats <= cycles and (pe not in best or own < best[pe].price):
+                best[pe] = _Way(price=own, length=chosen.o_length, lanes=pe, foldings=(chosen.folding,))
+        return best
 
     def fitting(self, cycles, fill):
         """A design that takes at most `cycles` an image and fits, and one that does not; either may be None."""
@@ -268,9 +280,10 @@ def fold(network: Network, device: Device, *, cycles=None, fill=None) -> Design:
 def _slowest(network):
     """Cycles an image of the smallest folding, one input and one output at a time."""
     cycles = [network.pixels, network.classes]
-    for layer, shape, after in zip(network.layers[1:], network.shapes[1:-1], network.shapes[2:], strict=True):
-        kernel = math.prod(layer.kernel) if isinstance(layer, MaxPool) else layer.inputs
-        cycles += [math.prod(shape), math.prod(after) * kernel]
+    for layer, shape, after in zip(network.layers, network.shapes[:-1], network.shapes[1:], strict=True):
+        if not isinstance(layer, Binarize):
+            kernel = math.prod(layer.kernel) if isinstance(layer, MaxPool) else layer.inputs * layer.planes
+            cycles += [math.prod(shape), math.prod(after) * kernel]
     return max(cycles)
 
 

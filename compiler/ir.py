@@ -11,10 +11,13 @@ import numpy as np
 
 from ..errors import ModelError
 
-__all__ = ["PIXEL_LEVELS", "Binarize", "Conv2d", "Dense", "Layer", "MaxPool", "Network", "Scores"]
+__all__ = ["PIXEL_BITS", "PIXEL_LEVELS", "Binarize", "Conv2d", "Dense", "Layer", "MaxPool", "Network", "Scores"]
 
 #: Number of values a raw pixel can take (uint8).
 PIXEL_LEVELS = 256
+
+#: Bits of a raw pixel.
+PIXEL_BITS = 8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -102,10 +105,20 @@ class Binarize(_Layer):
 
 
 class _Weighted(_Layer):
+    planes = 1
+
     @property
     def inputs(self):
         """Inputs of one neuron."""
         return self.weights[0].size
+
+    @property
+    def reach(self):
+        """The greatest count of a neuron: its inputs, each worth the greatest number that its bits can hold."""
+        return self.inputs * ((1 << self.planes) - 1)
+
+    def _check_planes(self):
+        self._require(self.planes in (1, PIXEL_BITS), f"planes must be 1 or {PIXEL_BITS}, not {self.planes!r}")
 
     @property
     def outputs(self):
@@ -123,16 +136,22 @@ class Dense(_Weighted):
     Parameters
     ----------
     weights : integer array, shape (outputs, inputs), values 0 and 1
-    thresholds : integer array, shape (outputs,), values 0 ... inputs + 1
-        0 is always on, inputs + 1 never.
+    thresholds : integer array, shape (outputs,), values 0 ... reach + 1
+        0 is always on, reach + 1 never.
+    planes : int
+        Bits of an input: 1, or 8 in the first layer of a network, which then takes raw pixels. The bits of a pixel are
+        compared with the same weight and count by their place: an input agrees by x where its weight is 1, by
+        255 - x where it is 0.
     """
 
     weights: np.ndarray
     thresholds: np.ndarray
+    planes: int = 1
 
     def _check(self):
+        self._check_planes()
         self._check_integers("weights", self.weights, (None, None), 0, 1)
-        self._check_integers("thresholds", self.thresholds, (self.outputs,), 0, self.inputs + 1)
+        self._check_integers("thresholds", self.thresholds, (self.outputs,), 0, self.reach + 1)
 
 
 class _Windowed(_Layer):
@@ -162,15 +181,17 @@ class Conv2d(_Windowed, _Weighted):
     Parameters
     ----------
     weights : integer array, shape (outputs, kernel rows, kernel columns, channels / groups), values 0 and 1
-    thresholds : integer array, shape (outputs,), values 0 ... inputs + 1
+    thresholds : integer array, shape (outputs,), values 0 ... reach + 1
     stride : pair of int
         Rows and columns that the kernel moves by.
     padding : pair of pairs of int
         Rows above and below the image, columns left and right of it.
     padding_bit : int
-        What stands in them, 0 (for -1) or 1 (for +1).
+        What stands in them, 0 (for -1) or 1 (for +1), in every plane.
     groups : int
         The channels and the outputs are split evenly; each part of the outputs sees one part of the channels.
+    planes : int
+        As in `Dense`.
     """
 
     weights: np.ndarray
@@ -179,10 +200,12 @@ class Conv2d(_Windowed, _Weighted):
     padding: tuple = ((0, 0), (0, 0))
     padding_bit: int = 0
     groups: int = 1
+    planes: int = 1
 
     def _check(self):
+        self._check_planes()
         self._check_integers("weights", self.weights, (None,) * 4, 0, 1)
-        self._check_integers("thresholds", self.thresholds, (self.outputs,), 0, self.inputs + 1)
+        self._check_integers("thresholds", self.thresholds, (self.outputs,), 0, self.reach + 1)
         self._check_window(self.kernel, self.padding)
         self._require(self.padding_bit in (0, 1), f"padding_bit must be 0 or 1, not {self.padding_bit!r}")
         self._require(self.groups >= 1 and self.outputs % self.groups == 0,
@@ -261,7 +284,7 @@ Layer = Binarize | Conv2d | Dense | MaxPool | Scores
 class Network:
     """A chain of layers from raw pixels to scores: one `Binarize`, any number of others, one `Scores`.
 
-    Images between layers have the shape (height, width, channels), row-major; a `Dense` or `Scores` layer takes whatever
+    Instead of `Binarize`, a first `Conv2d` or `Dense` of 8 planes may take the pixels themselves. Images between layers have the shape (height, width, channels), row-major; a `Dense` or `Scores` layer takes whatever
     shape it is given as one vector in that order.
 
     Parameters
@@ -281,17 +304,21 @@ class Network:
 
     def __post_init__(self):
         kinds = [type(layer) for layer in self.layers]
-        if (len(kinds) < 2 or kinds[0] is not Binarize or kinds[-1] is not Scores
+        if (len(kinds) < 2 or kinds[0] not in (Binarize, Conv2d, Dense) or kinds[-1] is not Scores
                 or set(kinds[1:-1]) - {Conv2d, Dense, MaxPool}):
             raise ModelError("a network must be Binarize, any number of Conv2d, Dense and MaxPool, Scores; found "
                              + (", ".join(kind.__name__ for kind in kinds) or "no layers"))
+        for n, layer in enumerate(self.layers):
+            planes, due = getattr(layer, "planes", 1), 1 if n or kinds[0] is Binarize else PIXEL_BITS
+            if planes != due:
+                raise ModelError(f"layer {layer.name!r}: planes must be {due} "
+                                 f"{'behind the first layer' if n else 'where raw pixels come in'}, not {planes}")
         names = [layer.name for layer in self.layers]
         if len(set(names)) != len(names):
             raise ModelError(f"layer names must differ, found {', '.join(names)}")
-        pixels = int(np.prod(self.image_shape))
-        if pixels != self.layers[0].inputs:
+        if kinds[0] is Binarize and self.pixels != self.layers[0].inputs:
             raise ModelError(f"layer {names[0]!r}: takes {self.layers[0].inputs} pixels, "
-                             f"but an image of shape {self.image_shape} has {pixels}")
+                             f"but an image of shape {self.image_shape} has {self.pixels}")
         shapes = [tuple(self.image_shape)]
         for layer in self.layers:
             shapes.append(layer.output_shape(shapes[-1]))
@@ -304,7 +331,8 @@ class Network:
 
     @property
     def pixels(self):
-        return self.layers[0].inputs
+        """Values of an image, all channels counted."""
+        return int(np.prod(self.image_shape))
 
     @property
     def classes(self):

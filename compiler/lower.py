@@ -1,13 +1,17 @@
 """From a design to hardware."""
 
+from amaranth.hdl import unsigned
+from amaranth.lib import data
+
 from ..hw.binarize import Binarize as BinarizeUnit
 from ..hw.bits import bits
 from ..hw.core import Core, Stage
+from ..hw.planes import BitPlanes
 from ..hw.pool import OrReduce
 from ..hw.replay import ReplayBuffer
 from ..hw.window import SlidingWindow
 from .ir import Binarize, Conv2d, MaxPool
-from .pipeline import stages
+from .pipeline import input_lanes, stages
 
 __all__ = ["lower"]
 
@@ -19,7 +23,7 @@ def _padding_words(stage):
         return (0,) * window.slices
     channels = layer.channels // layer.groups
     per_group = window.slices // window.groups
-    words = [(1 << min(stage.i_lanes, channels - at * stage.i_lanes)) - 1 for at in range(per_group)]
+    words = [(1 << stage.planes * min(stage.i_lanes, channels - at * stage.i_lanes)) - 1 for at in range(per_group)]
     return tuple(word * layer.padding_bit for word in words) * window.groups
 
 
@@ -28,12 +32,15 @@ def _parts(stage):
     if isinstance(layer, Binarize):
         return (BinarizeUnit(thresholds=layer.thresholds.tolist(), lanes=stage.i_lanes),)
     parts = []
+    shape = bits(stage.i_lanes) if stage.planes == 1 else data.ArrayLayout(unsigned(stage.planes), stage.i_lanes)
     if stage.window:
-        parts.append(SlidingWindow(shape=bits(stage.i_lanes), geometry=stage.window,
+        parts.append(SlidingWindow(shape=shape, geometry=stage.window,
                                    padding_words=_padding_words(stage), store=stage.folding.replay_store))
     elif stage.repeats > 1:
-        parts.append(ReplayBuffer(shape=bits(stage.i_lanes), beats=stage.unit.slices, repeats=stage.repeats,
+        parts.append(ReplayBuffer(shape=shape, beats=stage.unit.slices, repeats=stage.repeats,
                                   store=stage.folding.replay_store))
+    if stage.planes > 1:
+        parts.append(BitPlanes(lanes=stage.i_lanes, beats=stage.unit.slices, planes=stage.planes))
     if isinstance(layer, MaxPool):
         parts.append(OrReduce(lanes=stage.i_lanes, beats=layer.kernel[0] * layer.kernel[1]))
     else:
@@ -46,4 +53,4 @@ def lower(design):
     return Core(
         stages=[Stage(parts=_parts(stage), i_length=stage.i_length, o_length=stage.o_length)
                 for stage in stages(design)],
-        pixels=design.network.pixels, classes=design.network.classes)
+        lanes=input_lanes(design), pixels=design.network.pixels, classes=design.network.classes)

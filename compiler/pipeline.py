@@ -8,7 +8,7 @@ from ..hw import mvtu
 from ..hw.window import Geometry
 from .ir import Binarize, Conv2d, MaxPool, Scores
 
-__all__ = ["Stage", "mvtu_parameters", "stage", "stages"]
+__all__ = ["Stage", "input_lanes", "mvtu_parameters", "stage", "stages"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,9 +39,14 @@ class Stage:
     unit: mvtu.Parameters | None = None
 
     @property
+    def planes(self):
+        """Bits of an element that it takes."""
+        return self.unit.planes if self.unit else 1
+
+    @property
     def repeats(self):
         """How often the unit needs each vector, where no window gives it."""
-        return 1 if self.window or not self.unit else self.unit.groups
+        return 1 if self.window or not self.unit else self.unit.groups * self.planes
 
     @property
     def cycles(self):
@@ -69,7 +74,7 @@ def mvtu_parameters(layer, folding):
         inputs=weights.shape[1], weights=tuple(int.from_bytes(row.tobytes(), "little") for row in rows),
         presets=tuple((layer.offsets if scores else -layer.thresholds).tolist()),
         pe=folding.pe, simd=folding.simd, weight_store=folding.store, preset_store=folding.preset_store,
-        signs=not scores)
+        planes=layer.planes, signs=not scores)
 
 
 def stage(layer, folding, input_shape, *, unit=None):
@@ -96,7 +101,19 @@ def stage(layer, folding, input_shape, *, unit=None):
     slices = layer.groups * -(-channels // layer.groups // folding.simd)
     return Stage(**common, i_length=channels, o_length=layer.outputs, unit=unit, window=Geometry(
         height=height, width=width, slices=slices, kernel=layer.kernel, stride=layer.stride, padding=layer.padding,
-        groups=layer.groups, repeats=unit.groups // layer.groups))
+        groups=layer.groups, repeats=unit.groups // layer.groups * unit.planes))
+
+
+def input_lanes(design):
+    """Pixels in a beat of the core's input.
+
+    Those of the first layer, or where the channels of a pixel do not fill its last beat, the channels: the image is one vector
+    without gaps.
+    """
+    first, simd = design.network.layers[0], design.foldings[0].simd
+    if isinstance(first, Conv2d) and first.channels % simd:
+        return first.channels
+    return simd
 
 
 def stages(design):

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import ModelError
 from ..hw.rom import STORES
 from .design import Design, Folding, limits
-from .ir import PIXEL_LEVELS, Binarize, Conv2d, Dense, MaxPool, Network, Scores
+from .ir import PIXEL_BITS, PIXEL_LEVELS, Binarize, Conv2d, Dense, MaxPool, Network, Scores
 
 __all__ = ["random_design", "random_images", "random_network"]
 
@@ -31,6 +31,14 @@ def _thresholds(rng, inputs, outputs):
     thresholds = np.clip(np.round(rng.normal((inputs + 1) / 2, np.sqrt(inputs) / 2, outputs)), 0, inputs + 1)
     ends = rng.integers(0, 16, outputs)
     return np.where(ends == 0, 0, np.where(ends == 1, inputs + 1, thresholds)).astype(np.int64)
+
+
+def _pixel_weights(rng, shape):
+    """A first layer that takes raw pixels; thresholds around half of what they can reach."""
+    inputs = int(np.prod(shape[1:]))
+    thresholds = np.round(rng.normal(inputs * 127.5, 60 * np.sqrt(inputs), shape[0]))
+    return {"weights": rng.integers(0, 2, shape), "planes": PIXEL_BITS,
+            "thresholds": np.clip(thresholds, 0, inputs * 255 + 1).astype(np.int64)}
 
 
 def _conv2d(rng, name, channels, largest):
@@ -73,7 +81,7 @@ def random_network(seed, *, largest=48, images=None):
         Whether there are layers that take images; left out, every second network has some.
     """
     rng = _generator("network", seed)
-    levels = int(rng.choice([1, 1, 1, 2, 3]))
+    levels = int(rng.choice([0, 1, 1, 1, 2, 3]))  # 0: the first layer takes the pixels themselves
     if images is None:
         images = bool(rng.integers(2))
     if images:
@@ -84,8 +92,20 @@ def random_network(seed, *, largest=48, images=None):
         pixels = _size(rng, largest)
         rows = int(rng.choice([n for n in range(1, pixels + 1) if pixels % n == 0]))
         image_shape = (pixels,) if rng.integers(2) else (rows, pixels // rows)
-    layers = [Binarize(name="pixels", thresholds=rng.integers(0, PIXEL_LEVELS + 1, (int(np.prod(image_shape)), levels)))]
-    shape = layers[0].output_shape(image_shape)
+    layers, shape = [], image_shape
+    if levels:
+        layers.append(Binarize(name="pixels", thresholds=rng.integers(0, PIXEL_LEVELS + 1, (int(np.prod(image_shape)), levels))))
+        shape = layers[0].output_shape(image_shape)
+    elif images:
+        kernel = tuple(int(rng.integers(1, min(size, 3) + 1)) for size in image_shape[:2])
+        layers.append(Conv2d(name="pixels", **_pixel_weights(rng, (_size(rng, largest // 4), *kernel, image_shape[2])),
+                             padding=tuple((int(rng.integers(size)), int(rng.integers(size))) for size in kernel),
+                             padding_bit=int(rng.integers(2))))
+        shape = layers[0].output_shape(image_shape)
+    else:
+        pixels = int(np.prod(image_shape))
+        layers.append(Dense(name="pixels", **_pixel_weights(rng, (_size(rng, largest), pixels))))
+        shape = layers[0].output_shape(image_shape)
     if images:
         more, shape = _image_layers(rng, shape, largest)
         layers += more
@@ -139,6 +159,8 @@ def random_design(seed, *, largest=48, images=None):
 def random_images(seed, network, count):
     """Raw images, uint8 of shape (count, *image_shape): random ones, and half of their pixels just at a threshold."""
     rng = _generator("images", seed)
+    if not isinstance(network.layers[0], Binarize):
+        return rng.integers(0, PIXEL_LEVELS, (count, *network.image_shape), dtype=np.uint8)
     thresholds = network.layers[0].thresholds
     level = rng.integers(0, thresholds.shape[1], (count, network.pixels))
     at_threshold = thresholds[np.arange(network.pixels), level] - rng.integers(0, 2, level.shape)

@@ -11,15 +11,17 @@ from .ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores
 __all__ = ["check_images", "evaluate", "run", "run_layer"]
 
 
-def popcounts(weights, x):
-    """Agreeing inputs: (N, inputs) bits against (outputs, inputs) weights gives (N, outputs) counts.
+def popcounts(weights, x, planes=1):
+    """Agreeing inputs: (N, inputs) inputs against (outputs, inputs) weights gives (N, outputs) counts.
 
-    Over bits in {0, 1}, ``xnor(w, x) = w*x + (1-w)*(1-x)``; the sum of that is two matrix products. They are done
-    in float32, which holds every integer up to 2**24 exactly.
+    Over bits in {0, 1}, ``xnor(w, x) = w*x + (1-w)*(1-x)``; the sum of that is two matrix products. An input of several
+    planes counts each bit by its place, which makes it ``w*x + (1-w)*(top-x)``. The products are done in float32, which
+    holds every integer up to 2**24 exactly.
     """
-    assert weights.shape[1] < 2**24
+    top = 2**planes - 1
+    assert weights.shape[1] * top < 2**24
     w, x = weights.astype(np.float32), x.astype(np.float32)
-    return (x @ w.T + (1 - x) @ (1 - w).T).astype(np.int64)
+    return (x @ w.T + (top - x) @ (1 - w).T).astype(np.int64)
 
 
 def windows(x, kernel, stride):
@@ -32,11 +34,12 @@ def windows(x, kernel, stride):
 
 def convolve(layer, x):
     """Agreeing inputs at each position: (N, H, W, C) bits gives (N, positions down, positions across, outputs)."""
-    x = np.pad(x, ((0, 0), *layer.padding, (0, 0)), constant_values=layer.padding_bit)
+    padding = layer.padding_bit * (2**layer.planes - 1)
+    x = np.pad(x, ((0, 0), *layer.padding, (0, 0)), constant_values=padding)
     counts = []
     for weights, channels in zip(np.split(layer.weights, layer.groups), np.split(x, layer.groups, axis=3), strict=True):
         under = windows(channels, layer.kernel, layer.stride)
-        flat = popcounts(weights.reshape(len(weights), -1), under.reshape(-1, weights[0].size))
+        flat = popcounts(weights.reshape(len(weights), -1), under.reshape(-1, weights[0].size), layer.planes)
         counts.append(flat.reshape(*under.shape[:3], len(weights)))
     return np.concatenate(counts, axis=3)
 
@@ -52,7 +55,8 @@ def run_layer(layer, x):
         case MaxPool():
             return windows(x, layer.kernel, layer.stride).max(axis=(3, 4))
         case Dense():
-            return (popcounts(layer.weights, x.reshape(len(x), -1)) >= layer.thresholds).astype(np.uint8)
+            counts = popcounts(layer.weights, x.reshape(len(x), -1), layer.planes)
+            return (counts >= layer.thresholds).astype(np.uint8)
         case Scores():
             return popcounts(layer.weights, x.reshape(len(x), -1)) + layer.offsets
 

@@ -42,6 +42,8 @@ class Core(wiring.Component):
     ----------
     stages : sequence of :class:`Stage`
         The first takes raw pixels, the last gives one sum a class.
+    lanes : :class:`int`
+        Pixels in a beat of the input.
     pixels : :class:`int`
         Pixels of an image.
     classes : :class:`int`
@@ -57,8 +59,9 @@ class Core(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, *, stages, pixels, classes):
+    def __init__(self, *, stages, lanes, pixels, classes):
         self._stages = tuple(stages)
+        self._lanes = lanes
         self._pixels = pixels
         self._classes = classes
         super().__init__({
@@ -69,7 +72,7 @@ class Core(wiring.Component):
     @property
     def lanes(self):
         """Pixels in a beat."""
-        return self._stages[0].parts[0].i.payload.shape().length
+        return self._lanes
 
     @property
     def pixels(self):

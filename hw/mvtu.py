@@ -34,6 +34,9 @@ class Parameters:
         Inputs counted at once; need not divide the inputs.
     weight_store, preset_store : :class:`str`
         Where the weights and the presets live, ``"bram"`` or ``"lut"``.
+    planes : :class:`int`
+        Bits of an input. A vector comes bit plane by bit plane, the highest first, against the same weights each time, and a
+        plane counts by its place.
     signs : :class:`bool`
         Whether an output is the sign of its sum (1 where the sum is not negative) or the sum itself.
     """
@@ -45,6 +48,7 @@ class Parameters:
     simd: int
     weight_store: str = "bram"
     preset_store: str = "lut"
+    planes: int = 1
     signs: bool = True
 
     def __post_init__(self):
@@ -52,6 +56,8 @@ class Parameters:
             raise ValueError(f"each row of weights must have {self.inputs} bits")
         if len(self.presets) != self.outputs:
             raise ValueError(f"{self.outputs} outputs need as many presets, not {len(self.presets)}")
+        if self.planes < 1:
+            raise ValueError(f"planes must be at least 1, not {self.planes!r}")
         for name, value, limit in ("pe", self.pe, self.outputs), ("simd", self.simd, self.inputs):
             if not 1 <= value <= limit:
                 raise ValueError(f"{name} must be in 1 ... {limit}, not {value!r}")
@@ -74,15 +80,26 @@ class Parameters:
         return -(-self.outputs // self.pe)
 
     @property
+    def beats(self):
+        """Beats that a group takes: the slices of each plane."""
+        return self.slices * self.planes
+
+    @property
     def cycles(self):
-        """Cycles a vector: one for each group and slice."""
-        return self.groups * self.slices
+        """Cycles a vector: one for each group, plane and slice."""
+        return self.groups * self.beats
 
     @property
     def sum_width(self):
         """Bits, two's complement, that hold the sum at every moment: it only grows, from its preset."""
+        reach = self.inputs * ((1 << self.planes) - 1)
         return max(bits_for(min(self.presets), require_sign_bit=True),
-                   bits_for(max(self.presets) + self.inputs, require_sign_bit=True))
+                   bits_for(max(self.presets) + reach, require_sign_bit=True))
+
+    @property
+    def accumulator_width(self):
+        """Bits of an accumulator: those of the sum, and one below its point for each time that it will be doubled."""
+        return self.sum_width + self.planes - 1
 
     @property
     def latency(self):
@@ -95,11 +112,11 @@ class Parameters:
 
         A place is taken when the last slice of a group is accepted and is free again the cycle after the group has left.
         """
-        return -(-(self.latency + 1) // self.slices)
+        return -(-(self.latency + 1) // self.beats)
 
     @cached_property
     def weight_words(self):
-        """The weight ROM: a word for each (group, slice), `simd` bits for each processing element, the first lowest.
+        """The weight ROM: a word for each (group, slice), read once a plane; `simd` bits for each processing element, the first lowest.
 
         Places past the last input hold 1, which never agrees with the padding 0 of the input; rows past the last
         output hold 0.
@@ -127,8 +144,9 @@ class Parameters:
         return 1 if self.signs else signed(self.sum_width)
 
     def compute(self, vector):
-        """The outputs for one input vector, a sequence of `inputs` bits."""
-        sums = [preset + sum(row >> n & 1 == bit for n, bit in enumerate(vector))
+        """The outputs for one input vector, a sequence of `inputs` numbers of `planes` bits."""
+        top = (1 << self.planes) - 1
+        sums = [preset + sum(value if row >> n & 1 else top - value for n, value in enumerate(vector))
                 for row, preset in zip(self.weights, self.presets, strict=True)]
         return [int(value >= 0) for value in sums] if self.signs else sums
 
@@ -140,10 +158,11 @@ class Parameters:
 class Mvtu(wiring.Component):
     """Computes one layer, `pe` outputs and `simd` inputs at once.
 
-    It takes each input vector `groups` times over (see :class:`.ReplayBuffer`), as `slices` beats of `simd` bits, and
-    gives `groups` beats of `pe` outputs. For each beat it reads one word of weights, counts the agreeing bits of every
+    It takes each input vector `groups` times over (see :class:`.ReplayBuffer`), as `slices` beats of `simd` bits for each
+    plane, and gives `groups` beats of `pe` outputs. For each beat it reads one word of weights, counts the agreeing bits of every
     processing element and adds them to its accumulator. The accumulator starts from the preset, so that the sign of the final
-    sum is the output and nothing is compared.
+    sum is the output and nothing is compared. Between two planes it is doubled (Horner's rule); the preset begins that many
+    places below the point, so that it is whole at the end.
 
     One beat is taken each cycle; the outputs of a group are valid `latency` cycles after its last beat was. The pipeline
     itself never stalls: the last beat of a group waits at the door until the queue is sure to have room for its result. Unused
@@ -179,10 +198,10 @@ class Mvtu(wiring.Component):
 
         # The door: which slice comes next, and whether its result will have room.
         m.submodules.queue = queue = Queue(shape=self.o.payload.shape(), depth=p.queue_depth)
-        slice_index = Signal(range(p.slices))
+        beat = Signal(range(p.beats))
         promised = Signal(range(p.queue_depth + 1))  # groups let in and not yet taken from the queue
         take, take_last, gave = Signal(), Signal(), Signal()
-        ends = slice_index == p.slices - 1
+        ends = beat == p.beats - 1
         m.d.comb += [
             self.i.ready.eq(~ends | (promised != p.queue_depth)),
             take.eq(self.i.valid & self.i.ready),
@@ -190,25 +209,34 @@ class Mvtu(wiring.Component):
             gave.eq(self.o.valid & self.o.ready),
         ]
         with m.If(take):
-            m.d.sync += slice_index.eq(Mux(ends, 0, slice_index + 1))
+            m.d.sync += beat.eq(Mux(ends, 0, beat + 1))
         m.d.sync += promised.eq(promised + take_last - gave)
         connect(m, queue.o, flipped(self.o))
 
-        # Weights are read in the order of their addresses, which is that of the beats.
+        # Weights are read in the order of their addresses, which is that of the beats; a group's anew for each plane.
         m.submodules.weight_rom = weight_rom = Rom(
             width=p.pe * p.simd, words=p.weight_words, store=p.weight_store)
-        address = Signal(range(p.cycles))
+        address = Signal(range(len(p.weight_words)))
         x = Signal(p.simd, reset_less=True)
         m.d.comb += [weight_rom.addr.eq(address), weight_rom.en.eq(1)]
-        with m.If(take):
-            m.d.sync += address.eq(Mux(address == p.cycles - 1, 0, address + 1))
         m.d.sync += x.eq(self.i.payload)
+        plane_begins = Signal()
+        with m.If(take):
+            m.d.sync += address.eq(Mux(address == len(p.weight_words) - 1, 0, address + 1))
+        if p.planes > 1:
+            slice_index = Signal(range(p.slices))
+            plane_ends = slice_index == p.slices - 1
+            m.d.comb += plane_begins.eq(slice_index == 0)
+            with m.If(take):
+                m.d.sync += slice_index.eq(Mux(plane_ends, 0, slice_index + 1))
+            with m.If(take & plane_ends & ~ends):
+                m.d.sync += address.eq(address - (p.slices - 1))
 
-        # `valid` and `last` travel beside the data.
+        # `valid` and `last` travel beside the data, and whether a plane begins.
         stages = 1 + XnorPopcount.latency(p.simd)
-        valid, last = Signal(stages), Signal(stages)
-        m.d.sync += [valid.eq(Cat(take, valid)), last.eq(Cat(take_last, last))]
-        add, add_last = valid[-1], last[-1]
+        valid, last, begins = Signal(stages), Signal(stages), Signal(stages)
+        m.d.sync += [valid.eq(Cat(take, valid)), last.eq(Cat(take_last, last)), begins.eq(Cat(plane_begins, begins))]
+        add, add_last, double = valid[-1], last[-1], begins[-1]
 
         # The slice after a last one is the first of the next group, and starts from that group's presets.
         first = Signal(init=1)
@@ -229,14 +257,16 @@ class Mvtu(wiring.Component):
             m.submodules[f"popcount_{lane}"] = popcount = XnorPopcount(width=p.simd)
             m.d.comb += [popcount.a.eq(x), popcount.b.eq(weight_rom.data.word_select(lane, p.simd))]
 
-            accumulator = Signal(signed(p.sum_width), name=f"accumulator_{lane}", reset_less=True)
-            total = Signal(signed(p.sum_width), name=f"total_{lane}")
-            start = presets.word_select(lane, p.sum_width)
-            m.d.comb += total.eq(Mux(first if p.slices > 1 else 1, start, accumulator) + popcount.o)
+            accumulator = Signal(signed(p.accumulator_width), name=f"accumulator_{lane}", reset_less=True)
+            total = Signal(signed(p.accumulator_width), name=f"total_{lane}")
+            start = presets.word_select(lane, p.sum_width).as_signed()
+            so_far = Mux(double, accumulator << 1, accumulator) if p.planes > 1 else accumulator
+            point = p.planes - 1
+            m.d.comb += total.eq(Mux(first if p.beats > 1 else 1, start, so_far) + (popcount.o << point))
             with m.If(add):
                 m.d.sync += accumulator.eq(total)
 
-            output = ~accumulator[-1] if p.signs else accumulator
+            output = ~accumulator[-1] if p.signs else accumulator >> point
             if lane >= rows_in_last_group:
                 output = Mux(group == 0, 0, output)
             m.d.comb += queue.i.payload[lane].eq(output)

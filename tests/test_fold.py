@@ -45,6 +45,7 @@ def test_tfc_on_up5k_is_near_the_bound_of_its_memory_ports():
 @pytest.mark.parametrize("limit", [1, 7, 100])
 def test_keeps_to_the_cycles(seed, limit):
     network = random_network(seed, images=False)
+    limit = max(limit, getattr(network.layers[0], "planes", 1))
     if limit < network.classes:
         with pytest.raises(FitError, match=f"takes at least {network.classes} cycles, one a result, not {limit}"):
             fold.fold(network, DEVICES["ecp5-85f"], cycles=limit)

@@ -16,7 +16,10 @@ def random_parameters(rng, *, inputs, outputs, pe, simd, signs=True, **stores):
 def run(parameters, vectors, *, seed=None):
     """The unit's outputs for each vector, what was in unused lanes, and the cycles in which beats left."""
     width = 1 if parameters.signs else parameters.sum_width
-    given = [word for vector in vectors for word in beats([vector], parameters.simd, 1) * parameters.groups]
+    given = []
+    for vector in vectors:
+        planes = [[value >> plane & 1 for value in vector] for plane in reversed(range(parameters.planes))]
+        given += beats(planes, parameters.simd, 1) * parameters.groups
     taken = transfer(parameters.create(), given, len(vectors) * parameters.groups, seed=seed)
     found, unused = elements([word for _, word in taken], parameters.pe, width, parameters.outputs,
                              signed=not parameters.signs)
@@ -36,6 +39,22 @@ def test_hardware_equals_software(inputs, outputs, pe, simd, signs, seed):
     rng = random.Random(f"{inputs} {outputs} {pe} {simd}")
     parameters = random_parameters(rng, inputs=inputs, outputs=outputs, pe=pe, simd=simd, signs=signs)
     vectors = [[rng.getrandbits(1) for _ in range(inputs)] for _ in range(6)] + [[0] * inputs, [1] * inputs]
+    found, unused, _ = run(parameters, vectors, seed=seed)
+    assert found == [parameters.compute(vector) for vector in vectors]
+    assert not any(unused), "unused lanes must be 0"
+
+
+@pytest.mark.parametrize("inputs, outputs, pe, simd", SHAPES)
+@pytest.mark.parametrize("planes, signs", [(2, True), (3, False), (8, True), (8, False)])
+@pytest.mark.parametrize("seed", [None, 1])
+def test_bit_planes(inputs, outputs, pe, simd, planes, signs, seed):
+    rng = random.Random(f"{inputs} {outputs} {pe} {simd} {planes}")
+    parameters = random_parameters(rng, inputs=inputs, outputs=outputs, pe=pe, simd=simd, signs=signs, planes=planes)
+    if signs:
+        reach = inputs * ((1 << planes) - 1)
+        parameters = replace(parameters, presets=tuple(-rng.randint(reach // 3, reach // 2 + 2) for _ in range(outputs)))
+    top = (1 << planes) - 1
+    vectors = [[rng.randint(0, top) for _ in range(inputs)] for _ in range(4)] + [[0] * inputs, [top] * inputs]
     found, unused, _ = run(parameters, vectors, seed=seed)
     assert found == [parameters.compute(vector) for vector in vectors]
     assert not any(unused), "unused lanes must be 0"

@@ -55,7 +55,11 @@ def test_equality_is_by_content():
     (network, {"image_shape": (3, 2)}, r"layer 'pixels': takes 4 pixels, but an image of shape \(3, 2\) has 6"),
     (network, {"labels": ("a",)}, "2 classes need as many labels, not 1"),
     (network, {"layers": (binarize(), scores())}, r"layer 'scores': takes 3 inputs, but the shape \(2, 2, 1\) before it has 4"),
-    (network, {"layers": (dense(), scores())}, "found Dense, Scores"),
+    (network, {"layers": (dense(), scores())}, "planes must be 8 where raw pixels come in, not 1"),
+    (network, {"layers": (binarize(), dense(planes=8), scores())}, "planes must be 1 behind the first layer, not 8"),
+    (network, {"layers": (dense(planes=8), binarize(), scores())}, "found Dense, Binarize, Scores"),
+    (dense, {"planes": 2}, "planes must be 1 or 8, not 2"),
+    (dense, {"planes": 8, "thresholds": np.full(3, 4 * 255 + 2)}, "thresholds must be in 0 ... 1021, not 1022"),
     (network, {"layers": ()}, "found no layers"),
     (network, {"layers": (binarize(), dense(name="pixels"), scores())}, "layer names must differ"),
 ])

@@ -8,8 +8,10 @@ from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores
 from sbgen.compiler.random_network import random_images, random_network
 
 
-def agreeing(row, x):
-    """Agreeing bits, by the dot product of -1 and +1."""
+def agreeing(row, x, planes=1):
+    """Agreeing bits, by the dot product of -1 and +1; of raw pixels, by what is shared and what is lacking."""
+    if planes > 1:
+        return sum(value if weight else 255 - value for weight, value in zip(row, x, strict=True))
     product = sum((1 if weight else -1) * value for weight, value in zip(row, x, strict=True))
     return (product + len(x)) // 2
 
@@ -25,7 +27,8 @@ def positions(size, kernel, stride, padding=(0, 0)):
 def conv_by_hand(layer, x):
     """x[row][column][channel]; every neuron of every position on its own."""
     height, width, each = len(x), len(x[0]), layer.weights.shape[3]
-    outside = [1 if layer.padding_bit else -1] * layer.channels
+    low, high = (-1, 1) if layer.planes == 1 else (0, 255)
+    outside = [high if layer.padding_bit else low] * layer.channels
 
     def pixel(row, column):
         return x[row][column] if 0 <= row < height and 0 <= column < width else outside
@@ -34,7 +37,7 @@ def conv_by_hand(layer, x):
         first = n // (layer.outputs // layer.groups) * each
         under = [value for r in range(layer.kernel[0]) for c in range(layer.kernel[1])
                  for value in pixel(row + r, column + c)[first:first + each]]
-        return agreeing(layer.weights[n].ravel().tolist(), under)
+        return agreeing(layer.weights[n].ravel().tolist(), under, layer.planes)
 
     return [[sign([neuron(row, column, n) for n in range(layer.outputs)], layer.thresholds.tolist())
              for column in positions(width, layer.kernel[1], layer.stride[1], layer.padding[1])]
@@ -50,19 +53,21 @@ def pool_by_hand(layer, x):
 
 def by_hand(network, image):
     """Scores of one image by the words of docs/semantics.md, one neuron at a time, over -1 and +1."""
-    first, *between, last = network.layers
-    x = [1 if pixel >= threshold else -1
-         for pixel, levels in zip(image.ravel().tolist(), first.thresholds.tolist(), strict=True) for threshold in levels]
-    if len(network.shapes[1]) == 3:
-        x = np.array(x).reshape(network.shapes[1]).tolist()
-    for layer in between:
+    *layers, last = network.layers
+    x = image.tolist()
+    for layer, shape in zip(layers, network.shapes[1:], strict=False):
         match layer:
+            case Binarize():
+                bits = [1 if pixel >= threshold else -1
+                        for pixel, levels in zip(image.ravel().tolist(), layer.thresholds.tolist(), strict=True)
+                        for threshold in levels]
+                x = np.array(bits).reshape(shape).tolist()
             case Conv2d():
                 x = conv_by_hand(layer, x)
             case MaxPool():
                 x = pool_by_hand(layer, x)
             case Dense():
-                x = sign([agreeing(row, np.ravel(x).tolist()) for row in layer.weights.tolist()],
+                x = sign([agreeing(row, np.ravel(x).tolist(), layer.planes) for row in layer.weights.tolist()],
                          layer.thresholds.tolist())
     x = np.ravel(x).tolist()
     return [agreeing(row, x) + offset for row, offset in zip(last.weights.tolist(), last.offsets.tolist(), strict=True)]

@@ -10,7 +10,7 @@ __all__ = ["remove_constant_neurons"]
 
 
 def remove_constant_neurons(network):
-    """Remove each neuron with threshold 0 (always on) or inputs + 1 (never on).
+    """Remove each neuron with threshold 0 (always on) or reach + 1 (never on).
 
     Precondition: none. Promise: the scores are equal for every image; only `Dense` layers lose outputs, and each keeps at
     least one. What a removed neuron gave to the count of a neuron behind it is a constant, which moves that one's threshold
@@ -22,7 +22,7 @@ def remove_constant_neurons(network):
         if not isinstance(layer, Dense):
             continue
         on = layer.thresholds == 0
-        constant = on | (layer.thresholds == layer.inputs + 1)
+        constant = on | (layer.thresholds == layer.reach + 1)
         if constant.all():
             constant[0] = False
         if not constant.any():
