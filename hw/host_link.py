@@ -15,7 +15,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .argmax import result_layout
 from .queue import Queue
-from .slip import END, Decoder, Encoder, frame_layout
+from .slip import Decoder, Encoder, frame_layout
 
 __all__ = ["CLASSIFY", "FAILURE", "IDENTIFY", "REASON_BUSY", "REASON_CHECKSUM", "REASON_COMMAND", "REASON_LENGTH",
            "RESPONSE", "VERSION", "HostLink"]
