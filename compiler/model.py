@@ -22,7 +22,7 @@ class Model:
         Of the file's bytes.
     info : dict
         What a ``net.pt`` tells of itself: ``dataset``, ``accuracy`` ({"validation": {"float", "hardened"}, "test":
-        {...}}, each 0 ... 1), ``seed``, ``settings``, ``hardening``, ``pixel_range``. Empty for an exchange file.
+        {...}}, each 0 ... 1), ``seed``, ``settings``, ``hardening``, ``pixel_range``. Empty for other files.
     """
 
     network: Network
@@ -31,22 +31,30 @@ class Model:
     info: dict
 
 
-def load(path, *, force=False):
-    """Reads a ``net.pt`` (with torch) or a JSON exchange file (without), told apart by their content.
+#: A larger file is refused unread: nothing that fits an FPGA needs it.
+_MAX_BYTES = 512 << 20
+
+
+def load(path, *, force=False, pixels=None):
+    """Reads a ``net.pt`` (with torch), a QONNX file (with onnx) or a JSON exchange file, told apart by their content.
 
     Parameters
     ----------
     path : path
     force : bool
         Whether to accept a ``net.pt`` that is not hardened enough to trust.
+    pixels : str or None
+        What a pixel stands for in a QONNX file (`from_qonnx.load`).
 
     Raises
     ------
     ModelError
-        The file is neither, or is refused by its reader.
+        The file is none of them, or is refused by its reader.
     """
     path = Path(path)
     try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ModelError(f"{path}: must have at most {_MAX_BYTES >> 20} MiB, but has {path.stat().st_size >> 20} MiB")
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -55,8 +63,19 @@ def load(path, *, force=False):
         from . import exchange
 
         return Model(network=exchange.load(path), file=path, sha256=sha256, info={})
-    if data[:2] != b"PK" and data[:1] != b"\x80":  # an archive of torch.save, or a pickle to be refused by its reader
-        raise ModelError(f"{path}: must be a net.pt or a JSON exchange file, but begins with {data[:8]!r}")
+    torch_file = data[:2] == b"PK" or data[:1] == b"\x80"  # an archive of torch.save, or a pickle to be refused by its reader
+    if not torch_file and (data[:1] == b"\x08" or path.suffix == ".onnx"):  # ONNX begins with its version, a protobuf integer
+        try:
+            import onnx  # noqa: F401
+        except ImportError as error:
+            raise ModelError(f"{path}: a QONNX file needs onnx, which is not installed; try `pip install sbgen[qonnx]`, or "
+                             "use the JSON exchange file") from error
+        from . import from_qonnx
+
+        return Model(network=from_qonnx.loads(data, name=path.stem, source=str(path), pixels=pixels), file=path,
+                     sha256=sha256, info={})
+    if not torch_file:
+        raise ModelError(f"{path}: must be a net.pt, a QONNX file or a JSON exchange file, but begins with {data[:8]!r}")
     try:
         import torch  # noqa: F401
     except ImportError as error:

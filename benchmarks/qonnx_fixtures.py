@@ -1,0 +1,181 @@
+"""Make the QONNX files of ``tests/qonnx/`` with Brevitas, and what they give when the ``qonnx`` package executes them.
+
+They are made once and kept, since Brevitas and qonnx ask for versions of their own; sbgen needs neither. In an
+environment apart::
+
+    pip install brevitas qonnx onnxoptimizer scikit-learn
+    python benchmarks/qonnx_fixtures.py tests/qonnx
+
+Each network becomes ``NAME.onnx``, and ``NAME.npz`` with `images` (uint8, row-major with channels last), `logits` and
+`pixels` (what a pixel stands for). The logits are those of qonnx's executor and were those of Brevitas, too.
+"""
+
+import argparse
+import warnings
+from pathlib import Path
+
+import brevitas.nn as qnn
+import numpy as np
+import onnx
+import torch
+from brevitas.export import export_qonnx
+from brevitas_examples.bnn_pynq.models import CNV as cnv_module
+from brevitas_examples.bnn_pynq.models.common import CommonActQuant, CommonWeightQuant
+from brevitas_examples.bnn_pynq.models.FC import FC
+from brevitas_examples.bnn_pynq.models.tensor_norm import TensorNorm
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.core.onnx_exec import execute_onnx
+from qonnx.transformation.infer_shapes import InferShapes
+from torch import nn
+
+IMAGES = 16
+
+
+class TenthWeightQuant(CommonWeightQuant):
+    """A scale that is no power of two."""
+
+    scaling_const = 0.1
+
+
+class Centre(nn.Module):
+    """0 ... 1 to -1 ... 1."""
+
+    def forward(self, x):
+        return 2.0 * x - 1.0
+
+
+def weights(cls, *shape, quant=CommonWeightQuant, **arguments):
+    return cls(*shape, weight_quant=quant, weight_bit_width=1, **arguments)
+
+
+def act(bits=1):
+    return qnn.QuantIdentity(act_quant=CommonActQuant, bit_width=bits)
+
+
+def tfc(bits=1, widths=(24, 24, 24), image=(10, 10)):
+    return FC(10, 1, bits, bits, 1, list(widths), image), (1, 1, *image)
+
+
+def cnv(in_bits=8):
+    cnv_module.CNV_OUT_CH_POOL[:] = [(6, False), (8, True), (8, False), (8, True)]
+    cnv_module.INTERMEDIATE_FC_FEATURES[:] = [(8, 16), (16, 16)]
+    cnv_module.LAST_FC_IN_FEATURES = 16
+    return cnv_module.CNV(10, 1, 1, in_bits, 3), (1, 3, 18, 18)
+
+
+def cnn():
+    """Biases, groups, strides, a batch norm before its pool, a pool on sums, dense layers behind an image."""
+    return nn.Sequential(
+        Centre(), act(),
+        weights(qnn.QuantConv2d, 2, 8, 3, bias=True), nn.BatchNorm2d(8), nn.MaxPool2d(2), act(),
+        weights(qnn.QuantConv2d, 8, 8, (3, 2), groups=8, bias=False), act(),
+        weights(qnn.QuantConv2d, 8, 12, 2, groups=2, stride=(1, 2), bias=False, quant=TenthWeightQuant), nn.MaxPool2d(2, 1),
+        nn.BatchNorm2d(12), act(),
+        nn.Flatten(),
+        weights(qnn.QuantLinear, 12, 16, bias=True), nn.BatchNorm1d(16), nn.Hardtanh(), act(),
+        weights(qnn.QuantLinear, 16, 5, bias=False, quant=TenthWeightQuant), TensorNorm()), (1, 2, 12, 14)
+
+
+def randomise(net, random):
+    """Norms of trained networks and worse: factors below zero and zero, means where sums are, some exactly on one."""
+    for module in net.modules():
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            size = module.num_features
+            mean = np.where(random.integers(0, 3, size) == 0, random.integers(-4, 5, size), random.normal(0, 3, size))
+            for parameter, values in ((module.weight, random.choice([-1.3, -0.4, 0.0, 0.2, 0.7, 1.0, 1.9], size)),
+                                      (module.bias, random.choice([0.0, 0.0, 0.31, -0.2], size)),
+                                      (module.running_mean, mean), (module.running_var, random.uniform(0.1, 40, size))):
+                parameter.data = torch.from_numpy(np.asarray(values, np.float32))
+        elif isinstance(module, TensorNorm):
+            module.running_mean.fill_(0.7)
+            module.running_var.fill_(30.0)
+            module.bias.data.fill_(0.25)
+        elif getattr(module, "bias", None) is not None and isinstance(module.bias, nn.Parameter):
+            module.bias.data = torch.from_numpy(random.normal(0, 1, module.bias.shape).astype(np.float32))
+
+
+def train_on_digits(net):
+    """A few epochs on scikit-learn's digits; gives images of the rest."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    x = torch.from_numpy((digits.images * 15).astype(np.uint8))
+    y = torch.from_numpy(digits.target)
+    optimiser = torch.optim.Adam(net.parameters(), 0.02)
+    net.train()
+    for epoch in range(12):
+        for at in torch.randperm(1500).split(100):
+            loss = nn.functional.cross_entropy(net(x[at, None] / 255), y[at])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            net.clip_weights(-1, 1)
+    net.eval()
+    right = (net(x[1500:, None] / 255).argmax(1) == y[1500:]).float().mean()
+    print(f"  trained on digits, epoch {epoch + 1}: {right:.1%} of 297 test images")
+    return x[1500:1500 + 2 * IMAGES].numpy()
+
+
+def make(folder, name, net, shape, *, pixels="unit", trained=False, **how):
+    print(name, flush=True)
+    random = np.random.default_rng(len(name))
+    images = None
+    if trained:
+        images = train_on_digits(net)
+    else:
+        randomise(net, random)
+        # Noise alone looks alike to every network; these differ in brightness, too.
+        brightness = random.uniform(0, 255, (IMAGES, 1, 1, shape[1]))
+        noise = random.normal(0, 60, (IMAGES, shape[2], shape[3], shape[1]))
+        images = np.clip(brightness + noise, 0, 255).astype(np.uint8)
+    net.eval()
+    x = images.reshape(len(images), shape[2], shape[3], shape[1]).transpose(0, 3, 1, 2).astype(np.float32)
+    x /= np.float32(256 if pixels == "fixed" else 255)
+    path = folder / f"{name}.onnx"
+    export_qonnx(net, args=torch.zeros(shape), export_path=str(path), **how)
+    model = onnx.load(path)
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        value.doc_string = ""
+        del value.metadata_props[:]
+    for each in model.graph.initializer:  # only the sign of a binary weight matters, and signs compress well
+        if len(each.dims) > 1:
+            array = onnx.numpy_helper.to_array(each)
+            each.CopyFrom(onnx.numpy_helper.from_array(np.where(array >= 0, 0.5, -0.5).astype(np.float32), each.name))
+    del model.metadata_props[:], model.graph.metadata_props[:]
+    onnx.save(model, path)
+    path.with_name(path.name + ".data").unlink(missing_ok=True)  # newer exporters put the weights there
+    wrapper = ModelWrapper(str(path)).transform(InferShapes())
+    into, out = wrapper.graph.input[0].name, wrapper.graph.output[0].name
+    logits = np.concatenate([execute_onnx(wrapper, {into: each[None]})[out] for each in x])
+    with torch.no_grad():
+        torch_logits = net(torch.from_numpy(x)).numpy()
+    print(f"  opset {next(each.version for each in model.opset_import if not each.domain)}, {path.stat().st_size:,} bytes; greatest difference between qonnx and "
+          f"Brevitas {np.abs(logits - torch_logits).max():.3g}")
+    np.savez_compressed(folder / f"{name}.npz", images=images, logits=logits.astype(np.float32), pixels=pixels)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    folder.mkdir(exist_ok=True)
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    old = {"dynamo": False}
+    make(folder, "tfc-opset9", *tfc(), opset_version=9, **old)
+    make(folder, "tfc-opset20", *tfc())
+    make(folder, "tfc-digits", *tfc(widths=(32, 32, 32), image=(8, 8)), trained=True, opset_version=11, **old)
+    make(folder, "tfc-w1a2", *tfc(bits=2), opset_version=13, **old)
+    make(folder, "sfc-opset11", *tfc(widths=(48, 48, 48), image=(7, 9)), opset_version=11, **old)
+    make(folder, "cnv-opset9", *cnv(), pixels="fixed", opset_version=9, **old)
+    make(folder, "cnv-opset20", *cnv(), pixels="fixed")
+    make(folder, "cnn-opset13", *cnn(), opset_version=13, **old)
+    make(folder, "cnn-opset20", *cnn())
+
+
+if __name__ == "__main__":
+    main()
