@@ -6,6 +6,7 @@ the same bytes.
 
 import hashlib
 import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from ..errors import BoardError, FitError, ToolError
 from . import constraints
 from .harness import clock_and_pll
 
-__all__ = ["SEEDS", "Implementation", "Plan", "Step", "implement", "plan"]
+__all__ = ["SEEDS", "ClockError", "Implementation", "Plan", "Step", "implement", "plan"]
 
 #: Seeds of place and route, in the order in which they are tried until the clock is met.
 SEEDS = (1, 2, 3, 4)
@@ -30,6 +31,14 @@ _CELLS = {
 #: Packages as nextpnr-ecp5 calls them.
 _ECP5_PACKAGES = {"BG256": "CABGA256", "MG285": "CSFBGA285", "BG381": "CABGA381", "BG554": "CABGA554",
                   "BG756": "CABGA756"}
+
+
+class ClockError(FitError):
+    """A clock that place and route does not meet; `clock_mhz` is one that the board can make and that should be met."""
+
+    def __init__(self, message, *, clock_mhz):
+        super().__init__(message)
+        self.clock_mhz = clock_mhz
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +206,9 @@ def implement(plan, *, folder, console, logs=None):
     Raises
     ------
     FitError
-        When the device is too small, or no seed meets the clock.
+        When the device is too small.
+    ClockError
+        When no seed meets the clock.
     ToolError
         When a tool fails for any other reason.
     """
@@ -220,9 +231,11 @@ def implement(plan, *, folder, console, logs=None):
         if fmax_mhz >= plan.clock_mhz:
             break
     else:
-        raise FitError(f"the design must run at {plan.clock_mhz:g} MHz on {plan.board.name}, but place and route reached "
-                       f"{best:.1f} MHz with the best of {len(plan.placements)} seeds; "
-                       f"try --clock {_lower(best, plan.board):g}, or smaller pe and simd")
+        lower = _lower(best, plan.board)
+        raise ClockError(
+            f"the design must run at {plan.clock_mhz:g} MHz on {plan.board.name}, but place and route reached "
+            f"{math.floor(10 * best) / 10:.1f} MHz with the best of {len(plan.placements)} seeds; "
+            f"try --clock {lower:g}, or smaller pe and simd", clock_mhz=lower)
     _run(plan.packing, folder, console, logs)
 
     return Implementation(

@@ -61,7 +61,7 @@ def add_arguments(parser):
     folding.add_argument("--design", type=Path, metavar="FILE", help="a design.json of an earlier build")
     folding.add_argument("--fps", type=_positive, metavar="N",
                          help="the smallest design with N images a second, instead of the fastest")
-    parser.add_argument("--clock", type=_positive, metavar="MHZ", help="clock of the core (the board's usual one)")
+    parser.add_argument("--clock", type=_positive, metavar="MHZ", help="clock of the core (the board's usual one, or what is reached)")
     parser.add_argument("--seed", type=int, metavar="N", help="of place and route (several, until the clock is met)")
     parser.add_argument("--images", type=_images, default=_IMAGES, metavar="N",
                         help="test images to simulate, or all (%(default)s)")
@@ -117,13 +117,18 @@ def _build(arguments, console, board, clock_mhz, model, staging):
     with console.step("write Verilog") as step:
         core = lower.lower(design)
         digest = exchange.digest(network)
-        top = harness.Top(core=core, board=board, clock_mhz=arguments.clock, digest=bytes.fromhex(digest))
-        core_verilog, top_verilog = verilog.convert(core), verilog.convert(top)
-        plan = None if arguments.no_bitstream else flow.plan(
-            verilog=top_verilog, board=board, clock_mhz=arguments.clock,
-            seeds=flow.SEEDS if arguments.seed is None else [arguments.seed])
+        core_verilog = verilog.convert(core)
+
+        def write_top(clock_mhz):
+            top = harness.Top(core=core, board=board, clock_mhz=clock_mhz, digest=bytes.fromhex(digest))
+            text = verilog.convert(top)
+            (staging / "top.v").write_text(text, encoding="ascii")
+            return None if arguments.no_bitstream else flow.plan(
+                verilog=text, board=board, clock_mhz=clock_mhz,
+                seeds=flow.SEEDS if arguments.seed is None else [arguments.seed])
+
+        plan = write_top(arguments.clock)
         (staging / "core.v").write_text(core_verilog, encoding="ascii")
-        (staging / "top.v").write_text(top_verilog, encoding="ascii")
         exchange.save(network, staging / "network.json")
         design_file.save(design, staging / "design.json")
         step.note(f"{core_verilog.count(chr(10)):,} lines")
@@ -134,15 +139,27 @@ def _build(arguments, console, board, clock_mhz, model, staging):
         step.note(tests.note if tests.labels is None else
                   f"{tests.dataset}: {(classes == tests.labels).mean():.2%} of {len(classes):,} images")
 
+    def implement():
+        if plan is None:
+            return None
+        try:
+            return _implement(console, plan, staging)
+        except flow.ClockError as missed:
+            # A clock or a rate that was asked for is kept or refused; the board's usual clock is only a wish.
+            if arguments.clock is not None or arguments.fps is not None:
+                raise
+            console.line(f"           {plan.clock_mhz:g} MHz is not met; once more for {missed.clock_mhz:g} MHz")
+            return _implement(console, write_top(missed.clock_mhz), staging)
+
     implementation, (verdict, why_not) = _both(
         console,
-        lambda: None if plan is None else _implement(console, plan, staging),
+        implement,
         lambda: _simulate(arguments, console, core_verilog, network, core.lanes, tests.images[:arguments.images],
                           scores[:arguments.images], classes[:arguments.images]))
 
     content = report.assemble(
-        board=board, model=model, sha256=digest, design=design, cycles=predicted, clock_mhz=clock_mhz,
-        estimate=estimated, implementation=implementation, verdict=verdict, why_not=why_not,
+        board=board, model=model, sha256=digest, design=design, cycles=predicted,
+        clock_mhz=clock_mhz if implementation is None else implementation.clock_mhz, estimate=estimated, implementation=implementation, verdict=verdict, why_not=why_not,
         ledger=report.accuracy(dataset=tests.dataset, info=model.info, labels=tests.labels, integer=classes,
                                verdict=verdict),
         tools={"yosys": tools.find("yosys").version} if implementation is None else implementation.tools,
@@ -265,8 +282,7 @@ def _implement(console, plan, staging):
     """The bitstream in `staging`, and what place and route found."""
     from .boards import flow
 
-    work = staging / "work"
-    work.mkdir()
+    work = Path(tempfile.mkdtemp(prefix="work-", dir=staging))
     logs = Path(tempfile.mkdtemp(prefix="sbgen-logs-"))
     keep = False
     try:

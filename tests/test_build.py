@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from sbgen import cli
+from sbgen.boards import flow, harness
 from sbgen.compiler import exchange, reference, simulate
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.errors import FitError, ToolError
@@ -180,8 +181,6 @@ def test_a_wrong_score_is_an_error_and_the_earlier_build_stays(model, tmp_path, 
 
 
 def test_failed_place_and_route_ends_the_simulation_too(model, tmp_path, monkeypatch, capsys):
-    from sbgen.boards import flow
-
     def fail(plan, *, folder, console, logs):
         raise FitError("the design must run at 48 MHz")
 
@@ -191,6 +190,45 @@ def test_failed_place_and_route_ends_the_simulation_too(model, tmp_path, monkeyp
     assert cli.main(["build", "--model", str(model), "--board", "icebreaker", "--out", str(tmp_path / "out")]) == 1
     captured = capsys.readouterr()
     assert captured.err == "error: the design must run at 48 MHz\n" and "stopped" in captured.out
+    assert not (tmp_path / "out").exists()
+
+
+class SlowPlaceAndRoute:
+    """A flow whose place and route reaches 40 MHz, whatever the design."""
+
+    def __init__(self, monkeypatch):
+        self.clocks = []
+        monkeypatch.setattr(flow, "plan", lambda *, verilog, board, clock_mhz, seeds: SimpleNamespace(
+            clock_mhz=harness.clock_and_pll(board, clock_mhz)[0]))
+        monkeypatch.setattr(flow, "implement", self.implement)
+
+    def implement(self, plan, *, folder, console, logs):
+        self.clocks.append(plan.clock_mhz)
+        if plan.clock_mhz > 40:
+            raise flow.ClockError("40 MHz were reached; try --clock 36", clock_mhz=36)
+        (folder / "top.bin").write_bytes(b"bits")
+        used = {name: {"used": 1, "available": 2} for name in ("lut", "ff", "bram", "spram", "dsp")}
+        return SimpleNamespace(bitstream=folder / "top.bin", clock_mhz=plan.clock_mhz, fmax_mhz=40.0, resources=used,
+                               tools={"nextpnr": "a version"})
+
+
+def test_the_usual_clock_is_lowered_to_what_is_reached(model, tmp_path, monkeypatch, capsys):
+    slow = SlowPlaceAndRoute(monkeypatch)
+    fake_simulation(monkeypatch)
+    assert cli.main(["build", "--model", str(model), "--board", "icebreaker", "--out", str(tmp_path / "out")]) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert slow.clocks == [48, 36] and "48 MHz is not met; once more for 36 MHz" in capsys.readouterr().out
+    assert report["timing"]["clock_mhz"] == 36
+    assert report["timing"]["images_per_second"] == 36e6 / report["timing"]["cycles_per_image"]
+    assert report["files"]["top.bin"] == hashlib.sha256(b"bits").hexdigest()
+
+
+@pytest.mark.parametrize("wish", [("--clock", "48"), ("--fps", "1000")])
+def test_a_clock_or_rate_that_was_asked_for_is_not_lowered(model, tmp_path, monkeypatch, capsys, wish):
+    SlowPlaceAndRoute(monkeypatch)
+    fake_simulation(monkeypatch)
+    assert cli.main(["build", "--model", str(model), "--board", "icebreaker", "--out", str(tmp_path / "out"), *wish]) == 1
+    assert capsys.readouterr().err == "error: 40 MHz were reached; try --clock 36\n"
     assert not (tmp_path / "out").exists()
 
 
