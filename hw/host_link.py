@@ -9,7 +9,7 @@ The protocol is written in ``docs/link.md``; ``boards/frames.py`` is the host's 
             +------------------------------------------------------+
 """
 
-from amaranth.hdl import Array, Const, Module, Mux, ResetInserter, Signal, unsigned
+from amaranth.hdl import Array, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import crc, data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -113,7 +113,7 @@ class HostLink(wiring.Component):
         abandon = Signal()  # a failure under way gives way to a request
         m.submodules.decoder = decoder = Decoder()
         m.submodules.register = register = Queue(shape=frame_layout, depth=1)
-        m.submodules.encoder = encoder = ResetInserter(abandon)(Encoder())
+        m.submodules.encoder = encoder = Encoder()
         m.submodules.crc = checksum = crc.catalog.CRC32_ISO_HDLC(data_width=1).create()
         connect(m, flipped(self.i), decoder.i)
         connect(m, decoder.o, register.i)
@@ -266,13 +266,17 @@ class HostLink(wiring.Component):
         score = words[:8 * _SCORE_BYTES].as_signed()
         m.d.comb += [score.eq(self.results.payload.score), words[8 * _SCORE_BYTES:].eq(self.results.payload.label)]
 
+        # Judged in one cycle and acted on in the next, here too: nothing changes while a byte is held.
         last = Signal()
+        wraps = Signal()  # the next byte is at index 0 again
         sends = Signal()
+        m.d.sync += sends.eq(0)
         m.d.comb += send.eq(sends & ~held & ~abandon)
 
         def field(byte, *, then, length=1, check=0, end=0):
             """Send the byte `byte` of a field; go on to `then` with its last."""
-            m.d.comb += [value.eq(byte), last.eq(index == length - 1), sends.eq(1)]
+            m.d.comb += value.eq(byte)
+            m.d.sync += [sends.eq(~abandon), last.eq(index == length - 1), wraps.eq(index == length - 1)]
             with m.If(send):
                 m.d.sync += [is_pixel.eq(0), is_check.eq(check), is_end.eq(end)]
                 with m.If(last):
@@ -311,8 +315,9 @@ class HostLink(wiring.Component):
             with m.State("Result"), m.If(self.results.valid):
                 # The bytes of a score and, behind the last score, those of the label.
                 field(words.word_select(index[:3], 8), then="Check", length=_SCORE_BYTES + _LABEL_BYTES)
-                score_done = (index == _SCORE_BYTES - 1) & ~self.results.payload.last
-                m.d.comb += self.results.ready.eq(send & (last | score_done))
+                with m.If((index == _SCORE_BYTES - 1) & ~self.results.payload.last):
+                    m.d.sync += wraps.eq(1)
+                m.d.comb += self.results.ready.eq(send & wraps)
 
             with m.State("Check"):
                 field(checksum.crc[:8], then="Close", length=_CRC_BYTES, check=1)
@@ -320,7 +325,7 @@ class HostLink(wiring.Component):
             with m.State("Close"):
                 field(0, then="Rest", end=1)
 
-        with m.If(abandon | self.results.ready | (send & last)):
+        with m.If(abandon | (send & wraps)):
             m.d.sync += index.eq(0)
         with m.Elif(send):
             m.d.sync += index.eq(index + 1)

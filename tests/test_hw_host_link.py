@@ -326,7 +326,7 @@ class HostLinkTestCase(unittest.TestCase):
             self.assertGreater(outcomes["failed"], 10)
 
     def test_cycles_from_request_to_response(self):
-        """Without stalls an END is on the line 22 cycles after that of the request."""
+        """Without stalls an END is on the line 23 cycles after that of the request."""
         bench = Bench(seed=8, stalls=0.0)
 
         async def scenario(ctx):
@@ -335,7 +335,7 @@ class HostLinkTestCase(unittest.TestCase):
             while not bench.line:
                 await ctx.tick()
                 cycles += 1
-            self.assertEqual((bench.line, cycles), (bytes([END]), 22))
+            self.assertEqual((bench.line, cycles), (bytes([END]), 23))
 
         bench.run(scenario)
 
