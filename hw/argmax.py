@@ -52,9 +52,12 @@ class Argmax(wiring.Component):
         index = Signal(range(self._classes))
         best_score = Signal(signed(self._score_width))
         best_label = Signal(bits_for(self._classes - 1))
-        better = (index == 0) | (self.i.payload[0] > best_score)
+        # The sign of a difference is one carry chain; a comparison would become several levels of logic.
+        difference = Signal(signed(self._score_width + 1))
+        better = (index == 0) | difference[-1]
 
         m.d.comb += [
+            difference.eq(best_score - self.i.payload[0]),
             self.o.valid.eq(self.i.valid),
             self.i.ready.eq(self.o.ready),
             self.o.payload.score.eq(self.i.payload[0]),

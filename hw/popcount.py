@@ -3,16 +3,39 @@
 from functools import cache
 from itertools import pairwise
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 __all__ = ["XnorPopcount"]
 
-#: Pairs of bits counted in the first stage: as deep in LUTs as the accumulator's carry chain is long.
-_LEAF = 8
+#: Pairs of bits counted in the first stage. Six pairs take 12 iCE40 cells at 96 MHz on UP5K, eight take 18 at 76 MHz.
+_LEAF = 6
 #: Counts added in each further stage.
 _ARITY = 4
+
+
+def _count(bits):
+    """The number of ones in a few bits, from full adders in logic.
+
+    Left to the synthesis, a sum of so few bits becomes a carry chain, which takes a sixth more cells and is a third slower.
+    """
+    columns, total = [list(bits)], []
+    while columns:
+        column, carries = columns.pop(0), []
+        while len(column) > 1:
+            a, b, *rest = column
+            if rest:
+                c, *rest = rest
+                carries.append(a & b | c & (a ^ b))
+                column = [*rest, a ^ b ^ c]
+            else:
+                carries.append(a & b)
+                column = [a ^ b]
+        total += column
+        if carries:
+            columns.append(carries)
+    return Cat(total)
 
 
 def _groups(items, size):
@@ -25,7 +48,7 @@ def _groups(items, size):
 class XnorPopcount(wiring.Component):
     """``popcount(a xnor b)``, a new pair of words each cycle.
 
-    The first stage counts groups of pairs (the XNOR is merged into it by the synthesis), each further stage adds groups of
+    The first stage counts groups of pairs (the synthesis merges the XNOR into it), each further stage adds groups of
     counts; every stage ends in a register. There is no stall: the sums come `latency` cycles after their words.
 
     Parameters
@@ -69,7 +92,7 @@ class XnorPopcount(wiring.Component):
             sums = []
             for n, group in enumerate(groups):
                 register = Signal(range(sum(group) + 1), name=f"count_{stage}_{n}", reset_less=True)
-                m.d.sync += register.eq(sum(terms[:len(group)]))
+                m.d.sync += register.eq(sum(terms[:len(group)]) if stage else _count(terms[:len(group)]))
                 terms = terms[len(group):]
                 sums.append(register)
             terms = sums

@@ -31,7 +31,7 @@ def test_counts_agreeing_bits(width):
     simulator.run()
 
 
-@pytest.mark.parametrize("width, latency", [(1, 1), (8, 1), (9, 2), (32, 2), (33, 3), (128, 3)])
+@pytest.mark.parametrize("width, latency", [(1, 1), (6, 1), (7, 2), (24, 2), (25, 3), (96, 3), (97, 4)])
 def test_latency(width, latency):
     assert XnorPopcount.latency(width) == latency
 
