@@ -33,6 +33,9 @@ PIXELS = {"unit": lambda x: x / x.dtype.type(255), "fixed": lambda x: x / x.dtyp
 #: An activation of more steps has its bits as so many inputs that no one would want to build it.
 _MOST_LEVELS = 15
 
+#: What NumPy and onnx raise on attributes and tensors that do not fit their operator.
+_MALFORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
 #: Domains whose operators are those of the ONNX standard.
 _STANDARD = ("", "ai.onnx")
 
@@ -151,11 +154,13 @@ def loads(data, *, name="network", source="QONNX file", pixels=None):
             warnings.simplefilter("ignore")
             return _Reader(model, pixels).network(name)
     except ModelError as error:
-        raise ModelError(f"{source}: {error}") from error.__cause__
+        # A file's names may hold anything.
+        raise ModelError(f"{source}: {re.sub('[^ -~]', '?', str(error))}") from error.__cause__
 
 
 def _line(error):
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    text = " ".join(str(error).split())[:200]
+    return text if isinstance(error, ValueError) and text else f"is malformed ({type(error).__name__}: {text})"
 
 
 class _Reader:
@@ -171,7 +176,7 @@ class _Reader:
         for each in graph.initializer:
             try:
                 self.values[each.name] = qonnx_ops.tensor(each)
-            except (ValueError, TypeError) as error:
+            except _MALFORMED as error:
                 raise ModelError(f"initialiser {each.name!r}: {_line(error)}") from None
         inputs = [each for each in graph.input if each.name not in self.values]
         if len(inputs) != 1:
@@ -183,7 +188,7 @@ class _Reader:
             node = Node(at, proto, opsets.get("", opsets.get("ai.onnx", 1)))
             try:
                 self._run(node)
-            except (ValueError, TypeError, IndexError, KeyError, OverflowError, AttributeError) as error:
+            except _MALFORMED as error:
                 raise ModelError(f"{node}: {_line(error)}") from error
         scores = self._scores(graph.output)
         labels = self._metadata("sbgen.labels", list) or range(scores.outputs)
@@ -233,7 +238,7 @@ class _Reader:
         try:
             qonnx_ops.check_size(shape)
             dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
-        except (ValueError, KeyError) as error:
+        except _MALFORMED as error:
             raise ModelError(f"input {name!r}: {_line(error)}") from None
         annotated = any(each.tensor_name == name and any(
             entry.key == "finn_datatype" and entry.value == "UINT8" for entry in each.quant_parameter_tensor_names)
@@ -436,7 +441,7 @@ class _Reader:
 
     def _rising(self, node, value):
         """The same tensor with functions that do not fall: a neuron that does counts its complement instead."""
-        if isinstance(value.source, _Counts):
+        if isinstance(value.source, _Counts) and not value.source.pools:
             rows = value.rows[self._by_channel(node, value)]
             falls = rows[:, 0] > rows[:, -1]
             source = value.source
@@ -464,17 +469,22 @@ class _Reader:
             return value
         self._chained(node, value.source)
         inside = value.index >= 0
-        if isinstance(value.source, _Counts):
-            value = self._rising(node, value)
-            used, signs = value.rows[:value.source.outputs].astype(np.float64), np.ones(value.source.outputs)
+        counts = isinstance(value.source, _Counts)
+        if counts:
+            if not value.source.pools:
+                value = self._rising(node, value)
+            functions, row = value.rows[self._by_channel(node, value)], value.index % value.source.outputs
         else:
-            # A pixel has no weight to complement: where its function falls, a one stands for the lower value.
-            signs = np.where(value.rows[:, 0] > value.rows[:, -1], -1.0, 1.0)
-            used = value.rows * signs[:, None]
-            if (used[:, 1:] < used[:, :-1]).any():
-                raise ModelError(f"{node}: needs functions of a pixel that rise or fall all the way, but what comes from "
-                                 f"{value.origin} turns, so it has no threshold")
-            used[np.setdiff1d(np.arange(len(used)), value.row[inside])] = used[value.row[inside][0]]
+            functions, row = value.rows, value.row
+        # A pixel, or the greatest of some counts, has no weights to complement: where its function falls, a one stands for
+        # the lower value.
+        signs = np.where(functions[:, 0] > functions[:, -1], -1.0, 1.0)
+        used = functions * signs[:, None]
+        if not counts:  # functions of nothing but padding
+            used[np.setdiff1d(np.arange(len(used)), row[inside])] = used[row[inside][0]]
+        if (used[:, 1:] < used[:, :-1]).any():
+            raise ModelError(f"{node}: needs functions that rise or fall all the way, but what comes from {value.origin} turns, "
+                             "so it has no threshold; remove what folds it (Abs)")
         alphabet = _alphabet(used)
         if alphabet is None or alphabet.shape[1] > _MOST_LEVELS + 1:
             count = max(len(np.unique(row)) for row in used)
@@ -484,13 +494,12 @@ class _Reader:
         levels = alphabet.shape[1] - 1
         steps = np.broadcast_to(alphabet, (len(used), levels + 1))
         thresholds = (used[:, None, :] < steps[:, 1:, None]).sum(axis=2)
-        if isinstance(value.source, _Counts):
+        if counts:
             source = value.source
-            size = source.size
+            index, size = value.index, source.size
             self.layers.append(source.make(weights=np.repeat(source.weights, levels, axis=0),
                                            thresholds=thresholds.reshape(-1)))
             self.layers.extend(source.pools)
-            index, row = value.index, np.where(inside, value.index % source.outputs, value.row)
         else:
             times = np.bincount(value.index[inside], minlength=value.source.size)
             if times.min() != times.max():
@@ -498,8 +507,8 @@ class _Reader:
                                  f"and some {times.max()} times")
             order = np.argsort(value.index[inside], kind="stable")
             self.layers.append(ir.Binarize(name=self._name(None, "pixels"), thresholds=thresholds[
-                value.row[inside][order]].reshape(value.source.size, -1)))
-            index, row, size = value.index.copy(), value.row, len(order)
+                row[inside][order]].reshape(value.source.size, -1)))
+            index, size = value.index.copy(), len(order)
             position = np.empty(size, np.int64)
             position[order] = np.arange(size)
             index[inside] = position
@@ -667,6 +676,9 @@ class _Reader:
         if padding is not None:
             ends = np.unique(lowest[row]), np.unique(lowest[row] + step[row] * greatest)
             matching = [at for at, end in enumerate(ends) if len(end) == 1 and end[0] == padding]
+            if not matching and padding in np.concatenate(ends):
+                raise ModelError(f"{node}: pads with {padding:g}, which is the lower value of some channels and the higher of "
+                                 "others, as a negative scale stands behind a MaxPool; put the MaxPool behind the sign")
             if not matching:
                 raise ModelError(
                     f"{node}: pads with {padding:g}, which is no value of its inputs "
@@ -783,7 +795,7 @@ def _alphabet(rows):
     values = np.unique(rows)
     if len(values) == 1:  # the same for every image, as one of two values of which the other is never taken
         return np.sort([values[0], -values[0] or 1.0])[None]
-    if len(values) == counts.max():
+    if len(values) <= max(2, counts.max()):
         return values[None]
     if counts.min() != counts.max():
         return None
@@ -793,8 +805,11 @@ def _alphabet(rows):
 def _offsets(where, rows):
     """Integers that added to the counts order all of them as `rows` (classes, counts) does."""
     reach = rows.shape[1] - 1
+    if (np.diff(rows, axis=1) <= 0).any():
+        raise ModelError(f"{where} must tell all counts of the last layer apart, but gives some the same score; end the graph "
+                         "at the MatMul or Gemm")
     scales = (rows[:, -1] - rows[:, 0]) / reach
-    if scales.min() <= 0 or scales.max() - scales.min() > 1e-4 * scales.max():
+    if scales.max() - scales.min() > 1e-4 * scales.max():
         raise ModelError(f"{where} must scale all classes alike, but their scales are between {scales.min():g} and "
                          f"{scales.max():g}, and counts scaled apart have no common integer form; train the last layer with "
                          "one scale (no batch norm behind it, or one for all classes)")
@@ -808,6 +823,6 @@ def _offsets(where, rows):
     if not np.array_equal(more > 0, rises) or (more < 0).any():
         worst = int(np.argmax(np.abs(places - offsets)))
         raise ModelError(f"{where} must offset the classes by whole steps of the count, so that integers keep the order of "
-                         f"all scores, but class {worst} is offset by {places[worst]:.3f} steps; train the last layer "
+                         f"all scores, but class {worst} is offset by {places[worst]:.6g} steps; train the last layer "
                          "without a bias for each class")
     return offsets

@@ -1,0 +1,477 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx", reason="QONNX files need onnx; pip install 'sbgen[qonnx]'")
+
+from qonnx_graphs import DOMAINS, Graph, execute, random_graph  # noqa: E402
+
+from sbgen.compiler import ir, reference  # noqa: E402
+from sbgen.compiler.from_qonnx import load, loads  # noqa: E402
+from sbgen.errors import ModelError  # noqa: E402
+
+FIXTURES = sorted((Path(__file__).parent / "qonnx").glob("*.onnx"))
+
+
+def assert_same_order(scores, logits):
+    """All classes in the same order, ties included, for each image."""
+    assert (np.sign(scores[:, :, None] - scores[:, None]) == np.sign(logits[:, :, None] - logits[:, None])).all()
+    assert (scores.argmax(1) == logits.argmax(1)).all()
+
+
+class TestBrevitas:
+    """Files of `benchmarks/qonnx_fixtures.py`, and what the `qonnx` package's executor made of them."""
+
+    def read(self, path, data=None):
+        kept = np.load(path.with_suffix(".npz"))
+        network = loads(data or path.read_bytes(), pixels=str(kept["pixels"]))
+        images = kept["images"].reshape(-1, *network.image_shape)
+        # Where scales are no powers of two, the framework's roundings tell equal scores apart.
+        return network, reference.evaluate(network, images)[0], np.round(kept["logits"], 4)
+
+    @pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
+    def test_as_the_framework(self, path):
+        network, scores, logits = self.read(path)
+        assert_same_order(scores, logits)
+        assert [type(layer) for layer in network.layers].count(ir.MaxPool) == (2 if path.stem.startswith("c") else 0)
+        assert len(set(logits.argmax(1))) > 1
+
+    def test_fixtures_are_there(self):
+        assert len(FIXTURES) >= 9
+
+    @pytest.mark.parametrize("name", ["tfc-opset9", "cnn-opset13"])
+    def test_unnamed_nodes_and_the_older_domain(self, name):
+        path = next(each for each in FIXTURES if each.stem == name)
+        model = onnx.load(path)
+        for node in model.graph.node:
+            node.name = ""
+            if node.domain:
+                node.domain = "onnx.brevitas"
+        network, scores, logits = self.read(path, model.SerializeToString())
+        assert_same_order(scores, logits)
+        assert network.layers[1].name in ("dense", "conv")
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_random_graph(seed):
+    print("seed", seed)
+    file, model, images, inputs = random_graph(seed)
+    network = loads(file.SerializeToString())
+    scores, _ = reference.evaluate(network, images)
+    assert_same_order(scores, execute(model, inputs))
+
+
+# ---------------------------------------------------------------------------------------------- single cases
+
+
+def dense(weights, *, graph=None, scale=1.0, before=None, after=None, **arguments):
+    """Pixels -> sign at 128 -> MatMul -> what `after` adds; gives the graph and its end."""
+    graph = graph or Graph(**arguments)
+    x = graph.add("Sub", graph.input((1, len(weights)), onnx.TensorProto.FLOAT), 0.5)
+    x = graph.bipolar(x, scale) if before is None else before(graph, x)
+    x = graph.add("MatMul", x, np.asarray(weights, np.float32))
+    return graph, x if after is None else after(graph, x)
+
+
+def ones(rows, columns=2):
+    return np.ones((rows, columns))
+
+
+def test_sign_of_zero_is_plus_one():
+    graph, end = dense(ones(2), after=lambda graph, x: graph.add("MatMul", graph.bipolar(x), ones(2)))
+    network = loads(graph.bytes(end))
+    assert network.layers[1].thresholds.tolist() == [1, 1]  # a sum of 0 is one agreement of two
+    assert network.layers[0].thresholds.tolist() == [[128], [128]]  # 127/255 is below one half
+
+
+def test_pixel_thresholds_of_each_reading():
+    def thresholds(kind, pixels=None, level=0.5):
+        graph = Graph()
+        x = graph.input((1, 1), kind)
+        if kind == onnx.TensorProto.UINT8:
+            x = graph.add("Cast", x, to=onnx.TensorProto.FLOAT)
+        end = graph.add("MatMul", graph.bipolar(graph.add("Sub", x, level)), ones(1))
+        return loads(graph.bytes(end), pixels=pixels).layers[0].thresholds.item()
+
+    assert thresholds(onnx.TensorProto.FLOAT) == thresholds(onnx.TensorProto.FLOAT, "unit") == 128
+    assert thresholds(onnx.TensorProto.FLOAT, "fixed") == 128
+    assert thresholds(onnx.TensorProto.FLOAT, "fixed", 0.25) == 64
+    assert thresholds(onnx.TensorProto.FLOAT, "unit", 0.25) == 64
+    assert thresholds(onnx.TensorProto.FLOAT, "raw", 99.5) == 100
+    assert thresholds(onnx.TensorProto.UINT8, None, 99.0) == 99
+    with pytest.raises(ModelError, match="pixels must be one of unit, fixed, raw, not 'x'"):
+        thresholds(onnx.TensorProto.FLOAT, "x")
+    with pytest.raises(ModelError, match="no pixel of 0 ... 255 changes anything.*--pixels raw"):
+        thresholds(onnx.TensorProto.FLOAT, None, 99.0)
+
+
+def test_negative_and_zero_scales():
+    weights = np.array([[1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1]])
+
+    def after(graph, x):
+        x = graph.add("Mul", x, [1.0, -1.0, 0.0, 0.0])
+        return graph.add("MatMul", graph.bipolar(graph.add("Add", x, [-1.0, 1.0, 0.0, -1.0])), ones(4))
+
+    graph, end = dense(weights, after=after)
+    layer = loads(graph.bytes(end)).layers[1]
+    # s >= 1; s <= 1, which is -s >= -1 on the complement; always; never
+    assert layer.thresholds.tolist() == [2, 1, 0, 4]
+    assert layer.weights.tolist() == [[1] * 3, [0] * 3, [1] * 3, [1] * 3]
+
+
+def test_falling_pixels():
+    graph, end = dense(ones(2), before=lambda graph, x: graph.bipolar(graph.add("Neg", x)))
+    network = loads(graph.bytes(end))
+    images = np.array([[0, 0], [255, 0], [127, 128]], np.uint8)
+    assert np.array_equal(reference.evaluate(network, images)[0][:, 0], [2, 1, 1])
+
+
+def test_two_bit_activations_are_two_bits():
+    def before(graph, x):
+        return graph.add("Quant", x, 0.5, 0.0, 2.0, signed=1, narrow=1, rounding_mode="ROUND")
+
+    graph, end = dense(np.array([[1, -1], [-1, 1], [1, 1]]), before=before)
+    network = loads(graph.bytes(end))
+    assert network.layers[0].levels == 2
+    images = np.random.default_rng(0).integers(0, 256, (200, 3)).astype(np.uint8)
+    assert_same_order(reference.evaluate(network, images)[0],
+                      execute(graph.model(end), images / np.float32(255)))
+
+
+def test_zeros_and_ones_pad_with_zero():
+    graph = Graph()
+    x = graph.add("Sub", graph.input((1, 1, 4, 4)), 0.5)
+    x = graph.add("MultiThreshold", x, [[0.0]], out_dtype="BINARY", out_scale=1.0, out_bias=0.0)
+    x = graph.add("Conv", x, np.ones((2, 1, 3, 3)), kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    x = graph.bipolar(graph.add("Sub", x, 2.5))
+    end = graph.add("MatMul", graph.add("Flatten", x), np.random.default_rng(0).choice([-1.0, 1.0], (32, 3)))
+    network = loads(graph.bytes(end))
+    assert network.layers[1].padding_bit == 0 and network.layers[1].padding == ((1, 1), (1, 1))
+    images = np.random.default_rng(1).integers(0, 256, (50, 1, 4, 4)).astype(np.uint8)
+    assert_same_order(reference.evaluate(network, images.reshape(50, 4, 4))[0],
+                      execute(graph.model(end), images / np.float32(255)))
+
+
+def test_pixels_without_a_quantiser_come_in_as_planes():
+    graph = Graph()
+    x = graph.add("Sub", graph.add("Mul", graph.input((1, 2, 5, 5)), 2.0), 1.0)
+    x = graph.add("Conv", x, np.random.default_rng(0).choice([-1.0, 1.0], (4, 2, 3, 3)), kernel_shape=[3, 3])
+    x = graph.bipolar(graph.add("Add", x, np.array([0.13, -0.7, 1.11, 0.37]).reshape(4, 1, 1)))
+    end = graph.add("MatMul", graph.add("Flatten", x), np.random.default_rng(1).choice([-1.0, 1.0], (36, 5)))
+    network = loads(graph.bytes(end), pixels="fixed")
+    assert isinstance(network.layers[0], ir.Conv2d) and network.layers[0].planes == 8
+    images = np.random.default_rng(2).integers(0, 256, (50, 2, 5, 5)).astype(np.uint8)
+    assert_same_order(reference.evaluate(network, images.transpose(0, 2, 3, 1))[0],
+                      execute(graph.model(end), images / np.float32(256)))
+
+
+def test_channels_last_input():
+    graph = Graph()
+    x = graph.add("Transpose", graph.input((1, 4, 5, 3)), perm=[0, 3, 1, 2])
+    x = graph.add("Conv", graph.bipolar(graph.add("Sub", x, 0.5)), np.random.default_rng(0).choice([-1.0, 1.0], (2, 3, 2, 2)),
+                  kernel_shape=[2, 2])
+    end = graph.add("MatMul", graph.add("Flatten", graph.bipolar(x)), np.random.default_rng(1).choice([-1.0, 1.0], (24, 3)))
+    network = loads(graph.bytes(end))
+    assert network.image_shape == (4, 5, 3)
+    images = np.random.default_rng(2).integers(0, 256, (50, 4, 5, 3)).astype(np.uint8)
+    assert_same_order(reference.evaluate(network, images)[0], execute(graph.model(end), images / np.float32(255)))
+
+
+def test_scores_keep_whole_offsets_of_classes():
+    graph, end = dense(ones(3, 4), after=lambda graph, x: graph.add("Add", graph.add("Mul", x, 0.25), [0.25, 0.75, -0.25, 2.25]))
+    assert loads(graph.bytes(end)).layers[-1].offsets.tolist() == [0, 1, -1, 4]
+
+
+def test_file_is_read(tmp_path):
+    from sbgen.compiler import model
+
+    graph, end = dense(ones(3))
+    path = tmp_path / "some-net.onnx"
+    path.write_bytes(graph.bytes(end))
+    assert load(path) == loads(graph.bytes(end), name="some-net")
+    kept = model.load(path)
+    assert kept.network.name == "some-net" and kept.network.labels == ("0", "1") and kept.info == {}
+    renamed = path.rename(tmp_path / "net.pt")
+    assert model.load(renamed).network.layers == kept.network.layers
+
+
+# ------------------------------------------------------------------------------------------------- bad input
+
+
+def bad(graph, end):
+    with pytest.raises(ModelError) as caught:
+        loads(graph.bytes(*(end if isinstance(end, tuple) else (end,))), source="net.onnx")
+    message = str(caught.value)
+    assert message.startswith("net.onnx: ") and "\n" not in message and len(message) < 420, message
+    return message
+
+
+def conv(*, pads=(0, 0, 0, 0), weights=None, **attributes):
+    graph = Graph()
+    x = graph.bipolar(graph.add("Sub", graph.input((1, 1, 4, 4)), 0.5))
+    weights = np.ones((2, 1, 2, 2)) if weights is None else weights
+    return graph, graph.add("Conv", x, weights, kernel_shape=[2, 2], pads=pads, **attributes)
+
+
+def end_of(graph, x, size=18):
+    return graph.add("MatMul", graph.add("Flatten", graph.bipolar(x)), ones(size))
+
+
+class TestRefused:
+    def test_unsupported_operator(self):
+        graph, end = dense(ones(2), after=lambda graph, x: graph.add("Sigmoid", x))
+        assert "node '/Sigmoid_7' (Sigmoid): the operator Sigmoid is not supported; docs/qonnx.md" in bad(graph, end)
+
+    def test_unsupported_operator_without_a_name(self):
+        graph, end = dense(ones(2), named=False, after=lambda graph, x: graph.add("Sigmoid", x))
+        assert "unnamed node 3 (Sigmoid): the operator" in bad(graph, end)
+
+    def test_unknown_domain(self):
+        graph, end = dense(ones(2), domain="somebody.else")
+        assert "the operator somebody.else.BipolarQuant is not supported" in bad(graph, end)
+
+    def test_dynamic_shape(self):
+        graph = Graph()
+        x = graph.input((1, 3, "height", 4))
+        assert "dynamic shape (height on axis 2); export the model with a fixed input shape" in bad(graph, graph.bipolar(x))
+
+    def test_no_shape(self):
+        graph = Graph()
+        x = graph.input(None)
+        assert "has no shape; export" in bad(graph, graph.bipolar(x))
+
+    def test_fixed_batch(self):
+        graph = Graph()
+        x = graph.input((8, 3))
+        assert "a fixed batch of 8; export the model with a batch of 1" in bad(graph, graph.bipolar(x))
+
+    def test_second_input(self):
+        graph, end = dense(ones(2))
+        graph.inputs.append(onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, (1, 2)))
+        assert "must have one input, the image, but has 'x', 'y'" in bad(graph, end)
+
+    @pytest.mark.parametrize("weights, shown", [([[1.0, 1], [0.5, 1]], "0.5, 1"), ([[1.0, 1], [0, -1]], "0, 1"),
+                                                ([[float("nan"), 1], [1, 1]], "nan")])
+    def test_non_bipolar_weight(self, weights, shown):
+        message = bad(*dense(weights))
+        assert "weights must be -1 and +1 times one scale for each output, but output 0" in message and shown in message
+
+    def test_two_bit_weight(self):
+        graph = Graph()
+        x = graph.bipolar(graph.add("Sub", graph.input((1, 4)), 0.5))
+        weights = graph.add("Quant", np.linspace(-2, 2, 8).reshape(4, 2), 1.0, 0.0, 2.0, signed=1, narrow=1)
+        assert "weights must be -1 and +1" in bad(graph, graph.add("MatMul", x, weights))
+
+    def test_weight_made_in_the_graph(self):
+        graph = Graph()
+        x = graph.bipolar(graph.add("Sub", graph.input((1, 4)), 0.5))
+        assert "weights must be known when the file is read" in bad(graph, graph.add("MatMul", ones(1, 1), x))
+
+    def test_not_monotone(self):
+        graph, end = dense(ones(4), after=lambda graph, x: graph.add(
+            "MatMul", graph.bipolar(graph.add("Sub", graph.add("Abs", x), 1.0)), ones(2)))
+        message = bad(graph, end)
+        assert "turns" in message and "no threshold" in message and "(MatMul)" in message
+
+    def test_pool_before_a_fold(self):
+        graph, x = conv()
+        x = graph.add("MaxPool", graph.add("Abs", x), kernel_shape=[3, 3])
+        assert "turns" in bad(graph, end_of(graph, x, 2))
+
+    def test_zero_padding(self):
+        graph, x = conv(pads=(1, 1, 1, 1))
+        message = bad(graph, end_of(graph, x, 50))
+        assert "(Conv): pads with 0, which is no value of its inputs (-1, 1): a bit has no 0 between -1 and +1" in message
+        assert "padding of -1 or +1" in message and "torch.nn.functional.pad" in message
+
+    def test_padding_behind_a_pool_and_a_negative_scale(self):
+        graph, x = conv()
+        x = graph.add("Mul", graph.add("MaxPool", x, kernel_shape=[2, 2]), np.reshape([1.0, -1.0], (2, 1, 1)))
+        x = graph.pad(graph.bipolar(x), [0, 0, 1, 1, 0, 0, 0, 0], -1.0)
+        x = graph.add("Conv", x, np.ones((2, 2, 2, 2)), kernel_shape=[2, 2])
+        assert "put the MaxPool behind the sign" in bad(graph, end_of(graph, x, 8))
+
+    def test_pool_padding(self):
+        graph, x = conv()
+        x = graph.add("MaxPool", graph.bipolar(x), kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+        assert "must pool without padding" in bad(graph, end_of(graph, x))
+
+    def test_dilation(self):
+        graph, x = conv(dilations=[2, 2])
+        assert "must have dilations of 1, not [2, 2]" in bad(graph, end_of(graph, x, 8))
+
+    def test_activation_that_is_not_quantised(self):
+        graph, end = dense(ones(40), after=lambda graph, x: graph.add("MatMul", graph.add("Relu", x), ones(2)))
+        assert "must take bits, but what comes from node '/Relu_7' (Relu) has 21 values; quantise it" in bad(graph, end)
+
+    def test_uneven_steps(self):
+        graph, end = dense(ones(3), after=lambda graph, x: graph.add("MatMul", graph.add("Exp", x), ones(2)))
+        assert "must take values in even steps, but what comes from node '/Exp_7' (Exp) has the values" in bad(graph, end)
+
+    def test_many_bits(self):
+        graph, end = dense(ones(40), after=lambda graph, x: graph.add("MatMul", x, ones(2)))
+        assert "has 41 values; quantise it to 1 bit" in bad(graph, end)
+
+    def test_eight_bit_pixels_in_uneven_steps(self):
+        graph, end = dense(ones(2), before=lambda graph, x: graph.add(
+            "Quant", x, 2.0**-7, 0.0, 8.0, signed=1, narrow=0, rounding_mode="ROUND"))
+        assert "uneven steps over the 256 of a pixel" in bad(graph, end)
+
+    def test_pool_of_falling_functions(self):
+        graph, x = conv()
+        x = graph.add("MaxPool", x, kernel_shape=[2, 2])
+        x = graph.add("MaxPool", graph.add("Neg", x), kernel_shape=[2, 2])
+        assert "falls where a complement cannot help" in bad(graph, end_of(graph, x, 2))
+
+    def test_residual(self):
+        def after(graph, x):
+            bits = graph.bipolar(x)
+            return graph.add("Add", graph.add("MatMul", bits, ones(2)), bits)
+
+        assert "joins the branches from" in bad(*dense(ones(3), after=after))
+
+    def test_branch(self):
+        def after(graph, x):
+            bits = graph.bipolar(x)
+            return graph.add("MatMul", bits, ones(2)), graph.add("MatMul", bits, ones(2))
+
+        assert "without branches" in bad(*dense(ones(3), after=after))
+
+    def test_a_layer_taken_twice(self):
+        def after(graph, x):
+            first = graph.bipolar(x)
+            graph.second = graph.add("MatMul", first, ones(2))
+            return graph.add("MatMul", graph.add("Add", first, graph.bipolar(graph.second)), ones(2))
+
+        assert "branches" in bad(*dense(ones(3), after=after))
+
+    def test_scale_for_each_class(self):
+        message = bad(*dense(ones(3), after=lambda graph, x: graph.add("Mul", x, [1.0, 2.0])))
+        assert "must scale all classes alike, but their scales are between 2 and 4" in message
+
+    def test_bias_between_steps(self):
+        message = bad(*dense(ones(3), after=lambda graph, x: graph.add("Add", x, [0.0, 0.7])))
+        assert "class 1 is offset by 0.35 steps; train the last layer without a bias" in message
+
+    def test_output_that_is_quantised(self):
+        assert "must tell all counts of the last layer apart" in bad(*dense(ones(3), after=lambda graph, x: graph.bipolar(x)))
+        graph = Graph()
+        assert "must be the scores of a MatMul or Gemm" in bad(graph, graph.bipolar(graph.input((1, 3))))
+
+    def test_something_behind_the_classes(self):
+        assert "nothing may follow a Softmax" in bad(*dense(
+            ones(3), after=lambda graph, x: graph.add("Mul", graph.add("Softmax", x), 2.0)))
+
+    def test_not_finite(self):
+        assert "gives a value that is not finite" in bad(*dense(
+            ones(3), after=lambda graph, x: graph.bipolar(graph.add("Div", x, [0.0, 1.0]))))
+
+    def test_different_scales_of_channels(self):
+        def before(graph, x):
+            return graph.bipolar(x, [[1.0, 2.0, 1.0]])
+
+        assert "must have the same scale" in bad(*dense(ones(3), before=before))
+
+
+class TestDamaged:
+    def refused(self, data):
+        with pytest.raises(ModelError) as caught:
+            loads(data, source="net.onnx")
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    def test_truncated(self):
+        graph, end = dense(ones(3))
+        data = graph.bytes(end)
+        random = np.random.default_rng(0)
+        for at in random.integers(1, len(data), 60):
+            self.refused(data[:at])
+
+    def test_any_byte_changed(self):
+        graph, end = dense(ones(3))
+        data = graph.bytes(end)
+        random = np.random.default_rng(1)
+        print("seed 1")
+        for _ in range(300):
+            changed = bytearray(data)
+            changed[random.integers(len(data))] = random.integers(256)
+            try:
+                loads(bytes(changed))
+            except ModelError as error:
+                assert "\n" not in str(error)
+
+    def test_noise(self):
+        for seed in range(50):
+            self.refused(np.random.default_rng(seed).bytes(200))
+        assert "has 0 nodes" in self.refused(b"")
+
+    def test_deep_nesting(self):
+        data = b""
+        for _ in range(3000):  # a message in a message ...
+            length, size = len(data), b""
+            while length > 127:
+                size, length = size + bytes([length & 127 | 128]), length >> 7
+            data = b"\x3a" + size + bytes([length]) + data
+        self.refused(data)
+
+    def test_huge_initialiser(self):
+        graph, end = dense(ones(3))
+        model = graph.model(end)
+        model.graph.initializer[0].dims[:] = [1 << 40, 1 << 40]
+        assert "more than 134,217,728 elements" in self.refused(model.SerializeToString())
+
+    def test_huge_shape(self):
+        graph = Graph()
+        x = graph.bipolar(graph.input((1, 1 << 30, 1 << 30)))
+        assert "more than 134,217,728 elements" in self.refused(graph.bytes(x))
+
+    def test_huge_constant(self):
+        graph, end = dense(ones(3), after=lambda graph, x: graph.add(
+            "Add", x, graph.add("ConstantOfShape", graph.constant([1 << 20, 1 << 20], np.int64))))
+        assert "more than 134,217,728 elements" in self.refused(graph.bytes(end))
+
+    def test_huge_padding(self):
+        graph, x = conv()
+        graph.nodes.pop()
+        x = graph.pad(graph.nodes[-1].output[0], [0, 0, 0, 0, 0, 0, 1 << 20, 1 << 20], 1.0)
+        assert "more than 134,217,728 elements" in self.refused(graph.bytes(x))
+
+    def test_external_data(self, tmp_path):
+        graph, end = dense(ones(3))
+        model = graph.model(end)
+        tensor = model.graph.initializer[0]
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        entry = tensor.external_data.add()
+        entry.key, entry.value = "location", "../../etc/passwd"
+        assert "is stored in another file; save the model as a single file" in self.refused(model.SerializeToString())
+
+    def test_missing_tensor(self):
+        graph, end = dense(ones(3))
+        graph.nodes[-1].input[1] = "nowhere"
+        assert "its input 'nowhere' is made by no node before it" in self.refused(graph.bytes(end))
+
+    def test_cycle(self):
+        graph, end = dense(ones(3))
+        graph.nodes[0].input[1] = end
+        assert "is made by no node before it" in self.refused(graph.bytes(end))
+
+    def test_file_too_large(self, tmp_path):
+        from sbgen.compiler import model
+
+        path = tmp_path / "net.onnx"
+        with path.open("wb") as file:
+            file.truncate(600 << 20)
+        with pytest.raises(ModelError, match="must have at most 512 MiB, but has 600 MiB"):
+            model.load(path)
+
+    def test_missing_file(self, tmp_path):
+        with pytest.raises(ModelError, match="cannot be read: No such file"):
+            load(tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_both_domains(domain):
+    graph, end = dense(ones(3), domain=domain)
+    assert loads(graph.bytes(end)).layers[0].thresholds.tolist() == [[128]] * 3
