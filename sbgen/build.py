@@ -51,7 +51,7 @@ def _positive(text):
 def add_arguments(parser):
     """Add the options of `sbgen build`."""
     parser.add_argument("--model", required=True, type=Path, metavar="FILE",
-                        help="a net.pt of `sbgen train`, or a network.json")
+                        help="a net.pt of `sbgen train`, a QONNX file or a network.json")
     parser.add_argument("--board", required=True, metavar="NAME", help="a board of `sbgen boards`")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (build/MODEL-BOARD)")
     folding = parser.add_argument_group("folding", "Without these, sbgen folds the network to the board. N,N,... is one "
@@ -63,6 +63,8 @@ def add_arguments(parser):
                          help="the smallest design with N images a second, instead of the fastest")
     parser.add_argument("--clock", type=_positive, metavar="MHZ", help="clock of the core (the board's usual one, or what is reached)")
     parser.add_argument("--seed", type=int, metavar="N", help="of place and route (several, until the clock is met)")
+    parser.add_argument("--pixels", choices=("unit", "fixed", "raw"),
+                        help="what a pixel p of 0 ... 255 stands for in a QONNX file: p/255, p/256 or p (as the file says, else unit)")
     parser.add_argument("--images", type=_images, default=_IMAGES, metavar="N",
                         help="test images to simulate, or all (%(default)s)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder that holds mnist/, fashion-mnist/ (SBGEN_DATA)")
@@ -91,7 +93,7 @@ def run(arguments):
     board = boards.get(arguments.board)
     clock_mhz, _ = harness.clock_and_pll(board, arguments.clock)
     with console.step("read the model") as step:
-        model = model_file.load(arguments.model, force=arguments.force)
+        model = model_file.load(arguments.model, force=arguments.force, pixels=arguments.pixels)
         step.note(f"{model.network.name}: {len(model.network.layers)} layers, {model.network.weight_bits:,} weights")
     out = arguments.out or Path("build") / f"{arguments.model.stem}-{board.name}"
     with staged(out, names=OUTPUTS, force=arguments.force) as staging:

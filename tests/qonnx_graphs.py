@@ -5,7 +5,6 @@ with sbgen's reader.
 """
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
@@ -110,7 +109,8 @@ def execute(model, images):
     """Outputs of a model for images of the graph's own layout, one by one as exporters with a fixed batch ask for."""
     evaluator = ReferenceEvaluator(model, new_ops=[op for domain in {each.domain for each in model.opset_import} & {*DOMAINS}
                                                    for op in _quantisers(domain)])
-    return np.concatenate([evaluator.run(None, {"x": image[None]})[0] for image in images])
+    name = model.graph.input[0].name
+    return np.concatenate([evaluator.run(None, {name: image[None]})[0] for image in images])
 
 
 class _Random:
@@ -286,7 +286,3 @@ class _Random:
 def random_graph(seed):
     """(file, the same without what follows its scores, images as sbgen takes them, the same as the graph takes them)."""
     return _Random(seed).build()
-
-
-def load(path):
-    return onnx.load(path, load_external_data=False)

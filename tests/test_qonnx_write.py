@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx", reason="QONNX files need onnx; pip install 'sbgen[qonnx]'")
+
+from qonnx_graphs import execute  # noqa: E402
+
+from sbgen.compiler import ir, reference, to_qonnx  # noqa: E402
+from sbgen.compiler.from_qonnx import load, loads  # noqa: E402
+from sbgen.compiler.random_network import random_images, random_network  # noqa: E402
+from sbgen.errors import ModelError  # noqa: E402
+
+
+def layouts(network, images):
+    """Images as the file's input has them: channels first, as float32."""
+    images = images.reshape(-1, *network.image_shape)
+    if images.ndim > 2:
+        images = images.reshape(*images.shape[:3], -1).transpose(0, 3, 1, 2)
+    return images.astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_executes_as_the_reference(seed):
+    print("seed", seed)
+    network = random_network(seed)
+    images = random_images(seed, network, 8)
+    model = to_qonnx.to_model(network)
+    onnx.checker.check_model(model)
+    assert np.array_equal(execute(model, layouts(network, images)), reference.evaluate(network, images)[0])
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_read_again(seed):
+    print("seed", seed)
+    network = random_network(seed)
+    images = random_images(seed, network, 20)
+    again = loads(to_qonnx.to_model(network).SerializeToString(), name=network.name)
+    assert np.array_equal(reference.evaluate(again, images)[0], reference.evaluate(network, images)[0])
+    assert (again.name, again.image_shape, again.labels, again.shapes) == (
+        network.name, network.image_shape, network.labels, network.shapes)
+    assert [type(layer) for layer in again.layers] == [type(layer) for layer in network.layers]
+    # The first layer is a Sub or the network has no such node; the others keep the name of the node with their weights.
+    assert [layer.name for layer in again.layers[1:]] == [layer.name for layer in network.layers[1:]]
+
+
+def test_planes():
+    rng = np.random.default_rng(5)
+    network = ir.Network(name="planes", image_shape=(5, 4, 3), labels=("a", "b"), layers=(
+        ir.Conv2d(name="first", weights=rng.integers(0, 2, (6, 3, 2, 3)), thresholds=rng.integers(1500, 3000, 6),
+                  padding=((1, 0), (0, 1)), padding_bit=1, planes=8),
+        ir.Dense(name="second", weights=rng.integers(0, 2, (8, 96)), thresholds=rng.integers(40, 56, 8)),
+        ir.Scores(name="scores", weights=rng.integers(0, 2, (2, 8)), offsets=np.array([-3, 2]))))
+    images = random_noise(network, 20)
+    model = to_qonnx.to_model(network)
+    assert np.array_equal(execute(model, layouts(network, images)), reference.evaluate(network, images)[0])
+    assert loads(model.SerializeToString(), name="planes") == network
+
+
+def random_noise(network, count):
+    return np.random.default_rng(0).integers(0, 256, (count, network.pixels)).astype(np.uint8)
+
+
+def small(*, name="net", offsets=(0, 5)):
+    return ir.Network(name=name, image_shape=(2, 2), labels=("cat", "dog"), layers=(
+        ir.Binarize(name="pixels", thresholds=np.array([[3], [0], [256], [128]])),
+        ir.Scores(name="scores", weights=np.array([[0, 1, 1, 0], [1, 1, 0, 0]]), offsets=np.array(offsets))))
+
+
+def test_file(tmp_path):
+    path = tmp_path / "net.onnx"
+    to_qonnx.save(small(), path)
+    assert load(path) == small()
+    assert [each.name for each in tmp_path.iterdir()] == ["net.onnx"]
+    first = path.read_bytes()
+    to_qonnx.save(small(), path)
+    assert path.read_bytes() == first
+
+
+def test_form():
+    model = to_qonnx.to_model(small())
+    annotated = {each.tensor_name: each.quant_parameter_tensor_names[0].value for each in model.graph.quantization_annotation}
+    assert annotated == {"image": "UINT8", "scores.weights": "BIPOLAR"}
+    assert [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim] == [1, 1, 2, 2]
+    assert {each.domain: each.version for each in model.opset_import} == {"": 13, "qonnx.custom_op.general": 1}
+
+
+def test_offsets_beyond_float32():
+    with pytest.raises(ModelError, match="layer 'scores': scores must be within 8,388,608 to be exact"):
+        to_qonnx.to_model(small(offsets=(0, 1 << 24)))
