@@ -15,6 +15,9 @@ from .rom import STORES, Rom
 
 __all__ = ["Mvtu", "Parameters"]
 
+#: Groups whose choice of presets fits one LUT with the choice between preset and running sum.
+_MERGED_GROUPS = 4
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Parameters:
@@ -240,14 +243,12 @@ class Mvtu(wiring.Component):
 
         # The slice after a last one is the first of the next group, and starts from that group's presets.
         first = Signal(init=1)
-        group, next_group = Signal(range(p.groups)), Signal(range(p.groups))
+        group, following = Signal(range(p.groups)), Signal(range(p.groups), init=min(1, p.groups - 1))
         with m.If(add):
             m.d.sync += first.eq(add_last)
-        m.d.comb += next_group.eq(group)
         with m.If(add_last):
-            m.d.comb += next_group.eq(Mux(group == p.groups - 1, 0, group + 1))
-        m.d.sync += group.eq(next_group)
-        presets = self._presets(m, group, next_group)
+            m.d.sync += [group.eq(following), following.eq(Mux(following == p.groups - 1, 0, following + 1))]
+        presets = self._presets(m, group, Mux(add_last, following, group))
 
         # The finished sums leave from the accumulators, one cycle after their last addition; `group` has moved on by
         # then, from the last group to the first.
@@ -280,11 +281,11 @@ class Mvtu(wiring.Component):
         width = p.pe * p.sum_width
         if len(set(words)) == 1:
             return Const(words[0], width)
-        if p.preset_store == "bram":
+        if p.preset_store == "bram" or p.groups > _MERGED_GROUPS:
             m.submodules.preset_rom = preset_rom = Rom(width=width, words=words, store=p.preset_store)
             m.d.comb += [preset_rom.addr.eq(next_group), preset_rom.en.eq(1)]
             return preset_rom.data
-        # Without a register of its own the ROM shares LUTs with the multiplexer before the adder.
+        # Without a register of its own a small ROM shares LUTs with the multiplexer before the adder.
         presets = Signal(width)
         with m.Switch(group):
             for n, word in enumerate(words):
