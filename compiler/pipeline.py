@@ -99,7 +99,7 @@ def stage(layer, folding, input_shape, *, unit=None):
         return Stage(**common, i_length=layer.inputs, o_length=layer.outputs, unit=unit)
     height, width, channels = input_shape
     slices = layer.groups * -(-channels // layer.groups // folding.simd)
-    return Stage(**common, i_length=channels, o_length=layer.outputs, unit=unit, window=Geometry(
+    return Stage(**common, i_length=channels // layer.groups, o_length=layer.outputs, unit=unit, window=Geometry(
         height=height, width=width, slices=slices, kernel=layer.kernel, stride=layer.stride, padding=layer.padding,
         groups=layer.groups, repeats=unit.groups // layer.groups * unit.planes))
 

@@ -4,8 +4,9 @@ import pytest
 from sbgen import tools
 from sbgen.compiler import cycles, reference, simulate, verilog
 from sbgen.compiler.design import Design, Folding
-from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
 from sbgen.compiler.lower import lower
+from sbgen.compiler.pipeline import input_lanes
 from sbgen.compiler.random_network import random_design, random_images
 from sbgen.errors import ToolError
 
@@ -57,7 +58,7 @@ class TestIcarus:
         design = random_design(seed)
         images = random_images(seed, design.network, 6)
         result = simulate.simulate(verilog.convert(lower(design)), design.network, images,
-                                   lanes=design.foldings[0].simd, simulator="icarus")
+                                   lanes=input_lanes(design), simulator="icarus")
         scores, labels = reference.evaluate(design.network, images)
         assert np.array_equal(result.scores, scores) and result.scores.dtype == np.int64
         assert np.array_equal(result.labels, labels)
@@ -67,10 +68,25 @@ class TestIcarus:
         assert result.interval_cycles == predicted.interval
         assert result.simulator.startswith("Icarus Verilog 1")
 
+    def test_convolution_whose_simd_does_not_divide_the_channels_of_a_group(self):
+        print("seed 1")
+        rng = np.random.default_rng(1)
+        network = Network(name="groups", image_shape=(4, 3, 6), labels=tuple("abc"), layers=(
+            Binarize(name="binarize", thresholds=np.full((72, 1), 128)),
+            Conv2d(name="conv", weights=rng.integers(0, 2, (4, 2, 2, 3)), thresholds=np.full(4, 6), stride=(1, 1),
+                   padding=((0, 0), (0, 0)), padding_bit=0, groups=2),
+            Scores(name="scores", weights=rng.integers(0, 2, (3, 24)), offsets=np.array([0, 1, 2]))))
+        design = Design(network=network, foldings=(
+            Folding(pe=9, simd=9), Folding(pe=1, simd=2), Folding(pe=2, simd=5)))
+        images = random_images(1, network, 8)
+        result = simulate.simulate(verilog.convert(lower(design)), network, images, lanes=9, simulator="icarus")
+        assert np.array_equal(result.scores, reference.evaluate(network, images)[0])
+        assert tuple(result.last_scores - result.first_beats[0]) == cycles.predict(design, images=8).finishes
+
     def test_stalls_change_the_cycles_and_nothing_else(self, tmp_path):
         design = random_design(3)
         images = random_images(3, design.network, 6)
-        built = simulate.Simulator(verilog.convert(lower(design)), design.network, lanes=design.foldings[0].simd,
+        built = simulate.Simulator(verilog.convert(lower(design)), design.network, lanes=input_lanes(design),
                                    simulator="icarus", folder=tmp_path)
         free, one, two, again = (built.run(images, stall=stall) for stall in (None, 1, 2, 1))
         assert all(np.array_equal(free.scores, other.scores) for other in (one, two, again))
@@ -81,13 +97,13 @@ class TestIcarus:
         design = random_design(2)
         told = []
         simulate.simulate(verilog.convert(lower(design)), design.network, random_images(2, design.network, 5),
-                          lanes=design.foldings[0].simd, simulator="icarus", progress=lambda *done: told.append(done))
+                          lanes=input_lanes(design), simulator="icarus", progress=lambda *done: told.append(done))
         assert told == [(n, 5) for n in range(1, 6)]
 
     def test_kept_folder_has_the_logs(self, tmp_path):
         design = random_design(2)
         simulate.simulate(verilog.convert(lower(design)), design.network, random_images(2, design.network, 1),
-                          lanes=design.foldings[0].simd, simulator="icarus", keep=tmp_path / "kept")
+                          lanes=input_lanes(design), simulator="icarus", keep=tmp_path / "kept")
         assert {"top.v", "testbench.v", "build.log", "run.log", "scores.txt"} <= {
             file.name for file in (tmp_path / "kept").iterdir()}
 
@@ -135,7 +151,7 @@ def test_both_simulators_agree_in_every_cycle(tmp_path):
     scores, labels = reference.evaluate(design.network, images)
     assert scores.min() < 0 < scores.max()
     text = verilog.convert(lower(design))
-    one, two = (simulate.Simulator(text, design.network, lanes=design.foldings[0].simd, simulator=simulator,
+    one, two = (simulate.Simulator(text, design.network, lanes=input_lanes(design), simulator=simulator,
                                    folder=tmp_path / simulator) for simulator in simulate.SIMULATORS)
     for stall in None, 1, 2:
         a, b = one.run(images, stall=stall), two.run(images, stall=stall)
