@@ -3,7 +3,8 @@
     python benchmarks/shipped.py [--models digits ...] [--boards icebreaker ...] [--data DIR]
 
 Builds into ``build/shipped/MODEL-BOARD`` with the whole test set simulated, and writes ``results/shipped.json`` from the builds'
-report.json, or the reason why a model does not fit. Rows of models and boards that are left out stay as they were.
+report.json, or the reason why a model does not fit; the table in README.md follows from it. Rows of models and boards that are
+left out stay as they were.
 """
 
 import argparse
@@ -19,6 +20,11 @@ from sbgen.boards import BOARDS
 
 ROOT = Path(__file__).parent.parent
 RESULTS = record.FOLDER / "shipped.json"
+
+README = ROOT / "README.md"
+
+#: What stands around the table in README.md.
+MARKS = "<!-- the table of benchmarks/shipped.py -->\n", "<!-- its end -->\n"
 
 COLUMNS = "| model | board | accuracy | clock | LUT | block RAM | cycles an image | core images/s | latency |"
 
@@ -41,6 +47,11 @@ def line(row):
     return (f"| {row['model']} | {row['board']} | {row['accuracy']:.2%} | {row['clock_mhz']:g} MHz | {row['lut']:,} | "
             f"{row['bram']} | {row['cycles_per_image']:,} | {row['images_per_second']:,.0f} | "
             f"{row['latency_cycles'] / row['clock_mhz']:,.1f} µs |")
+
+
+def table(builds):
+    """The README's table."""
+    return "".join(f"{text}\n" for text in (COLUMNS, "|---" * (COLUMNS.count("|") - 1) + "|", *map(line, builds)))
 
 
 def main():
@@ -70,7 +81,9 @@ def main():
                           | {"seconds": round(time.monotonic() - start, 1)})
     builds.sort(key=lambda each: (each["model"], list(BOARDS).index(each["board"])))
     path = record.write("shipped", {"command": "python benchmarks/shipped.py", "builds": builds, "refused": refused})
-    print(COLUMNS, "|---" * (COLUMNS.count("|") - 1) + "|", *map(line, builds), sep="\n")
+    before, _, rest = README.read_text(encoding="utf-8").partition(MARKS[0])
+    README.write_text(before + MARKS[0] + table(builds) + MARKS[1] + rest.partition(MARKS[1])[2], encoding="utf-8")
+    print(table(builds))
     print(f"written to {path.relative_to(ROOT)}")
 
 

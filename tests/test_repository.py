@@ -84,3 +84,13 @@ def test_no_scratch_files_in_the_root():
 
 def test_no_file_is_large():
     assert [path for path in tracked() if path.is_file() and path.stat().st_size > 2_000_000] == []
+
+
+def test_readme_table_is_what_was_measured(monkeypatch):
+    import importlib
+    import json
+
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    shipped = importlib.import_module("shipped")
+    table = (ROOT / "README.md").read_text().partition(shipped.MARKS[0])[2].partition(shipped.MARKS[1])[0]
+    assert table == shipped.table(json.loads(shipped.RESULTS.read_text())["builds"])
