@@ -149,7 +149,7 @@ def _tiles(report):
     latency, unit = _time(timing["latency_cycles"] / timing["clock_mhz"] / 1e6)
     shown = accuracy["integer"] if accuracy["integer"] is not None else accuracy["rtl"]
     tiles = [("Images a second", _rate(timing["images_per_second"]), "",
-              f'core, {_count(timing["cycles_per_image"], "cycle")} each'),
+              f'core · {_count(timing["cycles_per_image"], "cycle")}'),
              ("Latency", latency, unit, _count(timing["latency_cycles"], "cycle")),
              ("Accuracy, integer", *(_percent(shown).split(" ") if shown is not None else ("–", "")),
               _esc(accuracy["dataset"] or "no test data at hand")),
@@ -178,7 +178,7 @@ def _pipeline(report):
             lanes = layer["pe"] // layer["simd"], layer["simd"]
             folding = _count(layer["simd"], "pixel" if layer["kind"] == "binarize" else "channel") + " a cycle"
         stages.append(Stage(
-            name=layer["name"], kind=_KINDS[layer["kind"]], lanes=lanes,
+            name=layer["name"], kind=_KINDS.get(layer["kind"], layer["kind"]), lanes=lanes,
             lines=(folding, f'{_shape(layer["input_shape"])} → {_shape(layer["output_shape"])}',
                    _count(layer["cycles"], "cycle")),
             share=layer["cycles"] / interval, slowest=layer["cycles"] == slowest,
