@@ -33,6 +33,12 @@ PIXELS = {"unit": lambda x: x / x.dtype.type(255), "fixed": lambda x: x / x.dtyp
 #: An activation of more steps has its bits as so many inputs that no one would want to build it.
 _MOST_LEVELS = 15
 
+#: The first in which operands broadcast as in NumPy.
+_OLDEST_OPSET = 7
+
+#: What all tensors together may have; a file that asks for more is a mistake or an attack.
+_MAX_ELEMENTS = 1 << 28
+
 #: What NumPy and onnx raise on attributes and tensors that do not fit their operator.
 _MALFORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -166,7 +172,7 @@ def _line(error):
 class _Reader:
     def __init__(self, model, pixels):
         self.model, self.pixels, self.layers, self.names, self.image_shape = model, pixels, [], set(), None
-        self.assumed_unit = False
+        self.assumed_unit, self.elements = False, 0
         self.values = {"": None}
 
     # ------------------------------------------------------------------------------------------------ the graph
@@ -184,8 +190,11 @@ class _Reader:
                              + (", ".join(repr(each.name) for each in inputs) or "none"))
         self._input(inputs[0])
         opsets = {each.domain: each.version for each in self.model.opset_import}
+        opset = opsets.get("", opsets.get("ai.onnx", 1))
+        if opset < _OLDEST_OPSET:
+            raise ModelError(f"is of opset {opset}, whose operators mean something else; export the model with opset 9 or later")
         for at, proto in self._needed():
-            node = Node(at, proto, opsets.get("", opsets.get("ai.onnx", 1)))
+            node = Node(at, proto, opset)
             try:
                 self._run(node)
             except _MALFORMED as error:
@@ -210,7 +219,7 @@ class _Reader:
             if each.key == key:
                 try:
                     value = json.loads(each.value)
-                except ValueError:
+                except (ValueError, RecursionError):
                     value = None
                 if not isinstance(value, kind):
                     raise ModelError(f"metadata {key!r} must be a JSON {kind.__name__}, not {each.value[:40]!r}")
@@ -287,6 +296,11 @@ class _Reader:
                              "docs/qonnx.md lists what is, write the graph with these")
         value = self._apply(node, op, operands)
         outputs = node.proto.output
+        self.elements += sum(array.size for array in ((value.index, value.rows) if isinstance(value, _Tensor) else
+                                                      () if isinstance(value, _Ranked) else (np.asarray(value),)))
+        if self.elements > _MAX_ELEMENTS:
+            raise ModelError(f"{node}: all values up to here are more than {_MAX_ELEMENTS:,}; no network of that size fits an "
+                             "FPGA")
         if isinstance(value, _Ranked):
             self.values.update((name, value) for name in outputs)
         elif outputs:

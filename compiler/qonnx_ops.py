@@ -16,7 +16,7 @@ __all__ = ["CONSTANT", "ELEMENTWISE", "LAYOUT", "QUANTISER_DOMAINS", "Node", "ch
 QUANTISER_DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
 
 #: No tensor of a network that fits an FPGA has more elements; a file that asks for more is a mistake or an attack.
-_MAX_ELEMENTS = 1 << 27
+_MAX_ELEMENTS = 1 << 26
 
 
 def check_size(shape):

@@ -6,11 +6,11 @@ import pytest
 
 onnx = pytest.importorskip("onnx", reason="QONNX files need onnx; pip install 'sbgen[qonnx]'")
 
-from qonnx_graphs import DOMAINS, Graph, execute, random_graph  # noqa: E402
+from qonnx_graphs import DOMAINS, Graph, execute, random_graph
 
-from sbgen.compiler import ir, reference  # noqa: E402
-from sbgen.compiler.from_qonnx import load, loads  # noqa: E402
-from sbgen.errors import ModelError  # noqa: E402
+from sbgen.compiler import ir, reference
+from sbgen.compiler.from_qonnx import load, loads
+from sbgen.errors import ModelError
 
 FIXTURES = sorted((Path(__file__).parent / "qonnx").glob("*.onnx"))
 
@@ -247,6 +247,9 @@ class TestRefused:
         x = graph.input((8, 3))
         assert "a fixed batch of 8; export the model with a batch of 1" in bad(graph, graph.bipolar(x))
 
+    def test_old_opset(self):
+        assert "is of opset 6, whose operators mean something else; export" in bad(*dense(ones(2), opset=6))
+
     def test_second_input(self):
         graph, end = dense(ones(2))
         graph.inputs.append(onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, (1, 2)))
@@ -420,23 +423,33 @@ class TestDamaged:
         graph, end = dense(ones(3))
         model = graph.model(end)
         model.graph.initializer[0].dims[:] = [1 << 40, 1 << 40]
-        assert "more than 134,217,728 elements" in self.refused(model.SerializeToString())
+        assert "more than 67,108,864 elements" in self.refused(model.SerializeToString())
 
     def test_huge_shape(self):
         graph = Graph()
         x = graph.bipolar(graph.input((1, 1 << 30, 1 << 30)))
-        assert "more than 134,217,728 elements" in self.refused(graph.bytes(x))
+        assert "more than 67,108,864 elements" in self.refused(graph.bytes(x))
 
     def test_huge_constant(self):
         graph, end = dense(ones(3), after=lambda graph, x: graph.add(
             "Add", x, graph.add("ConstantOfShape", graph.constant([1 << 20, 1 << 20], np.int64))))
-        assert "more than 134,217,728 elements" in self.refused(graph.bytes(end))
+        assert "more than 67,108,864 elements" in self.refused(graph.bytes(end))
+
+    def test_many_large_constants(self):
+        def after(graph, x):
+            for _ in range(8):
+                x = graph.add("Add", x, graph.add("Gather", graph.add("ConstantOfShape", graph.constant(
+                    [1 << 25, 2], np.int64)), graph.constant([0], np.int64)))
+            return x
+
+        graph, end = dense(ones(3), after=after)
+        assert "all values up to here are more than 268,435,456" in self.refused(graph.bytes(end))
 
     def test_huge_padding(self):
         graph, x = conv()
         graph.nodes.pop()
         x = graph.pad(graph.nodes[-1].output[0], [0, 0, 0, 0, 0, 0, 1 << 20, 1 << 20], 1.0)
-        assert "more than 134,217,728 elements" in self.refused(graph.bytes(x))
+        assert "more than 67,108,864 elements" in self.refused(graph.bytes(x))
 
     def test_external_data(self, tmp_path):
         graph, end = dense(ones(3))

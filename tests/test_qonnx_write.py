@@ -3,12 +3,12 @@ import pytest
 
 onnx = pytest.importorskip("onnx", reason="QONNX files need onnx; pip install 'sbgen[qonnx]'")
 
-from qonnx_graphs import execute  # noqa: E402
+from qonnx_graphs import execute
 
-from sbgen.compiler import ir, reference, to_qonnx  # noqa: E402
-from sbgen.compiler.from_qonnx import load, loads  # noqa: E402
-from sbgen.compiler.random_network import random_images, random_network  # noqa: E402
-from sbgen.errors import ModelError  # noqa: E402
+from sbgen.compiler import ir, reference, to_qonnx
+from sbgen.compiler.from_qonnx import load, loads
+from sbgen.compiler.random_network import random_images, random_network
+from sbgen.errors import ModelError
 
 
 def layouts(network, images):
