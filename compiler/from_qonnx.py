@@ -499,7 +499,7 @@ class _Reader:
         if (used[:, 1:] < used[:, :-1]).any():
             raise ModelError(f"{node}: needs functions that rise or fall all the way, but what comes from {value.origin} turns, "
                              "so it has no threshold; remove what folds it (Abs)")
-        alphabet = _alphabet(used)
+        alphabet = _alphabet(used, np.unique(value.rows[value.row[~inside], 0]))
         if alphabet is None or alphabet.shape[1] > _MOST_LEVELS + 1:
             count = max(len(np.unique(row)) for row in used)
             what = f"{count} values" if alphabet is not None or count > _MOST_LEVELS + 1 else "different scales"
@@ -803,17 +803,24 @@ def _planes(planes):
     return {"planes": planes} if planes > 1 else {}
 
 
-def _alphabet(rows):
-    """The values that rows of nondecreasing values take, (1 or rows, values); None when they do not agree on a number."""
-    counts = (np.diff(rows, axis=1) > 0).sum(axis=1) + 1
+def _alphabet(rows, padding):
+    """The values of an activation, rising, of the shape (1 or rows, values); None when there is no common number of them.
+
+    Not every neuron reaches every value; what is missing between those that are reached is filled in.
+    """
     values = np.unique(rows)
-    if len(values) == 1:  # the same for every image, as one of two values of which the other is never taken
-        return np.sort([values[0], -values[0] or 1.0])[None]
-    if len(values) <= max(2, counts.max()):
+    if len(values) == 1:  # the same for every image: the other value is never taken
+        return np.union1d(values, padding if len(padding) and padding[0] != values[0] else -values[0] or 1.0)[None]
+    step = np.diff(values).min()
+    places = np.rint((values - values[0]) / step)
+    if places[-1] <= _MOST_LEVELS and np.abs(values - values[0] - places * step).max() <= 1e-6 * np.abs(values).max():
+        whole = values[0] + step * np.arange(places[-1] + 1)
+        whole[places.astype(np.int64)] = values
+        return whole[None]
+    counts = (np.diff(rows, axis=1) > 0).sum(axis=1) + 1
+    if counts.max() == len(values):
         return values[None]
-    if counts.min() != counts.max():
-        return None
-    return np.stack([np.unique(row) for row in rows])
+    return None if counts.min() != counts.max() else np.stack([np.unique(row) for row in rows])
 
 
 def _offsets(where, rows):

@@ -166,11 +166,14 @@ class _Random:
 
     def sign(self, x, channels):
         graph = self.graph
-        match self.pick("bipolar", "quant", "threshold"):
+        match self.pick("bipolar", "quant", "threshold", "two bits"):
             case "bipolar":
                 return graph.bipolar(x, self.pick(1.0, 0.5))
             case "quant":
                 return graph.add("Quant", x, self.pick(1.0, 0.25), 0.0, 1.0, signed=1, narrow=1, rounding_mode="ROUND")
+            case "two bits":
+                return graph.add("Quant", x, self.pick(1.0, 0.5), 0.0, 2.0, signed=1, narrow=self.pick(0, 1),
+                                 rounding_mode="ROUND")
             case "threshold":
                 steps = self.random.normal(0, 0.5, (self.pick(1, channels), 1))
                 return graph.add("MultiThreshold", x, steps, out_dtype="BIPOLAR", out_scale=2.0, out_bias=-1.0)
@@ -201,6 +204,7 @@ class _Random:
                 x = graph.add("Dropout", x)
             inputs = outputs
         classes = int(random.integers(2, 11))
+        x = graph.bipolar(x)  # which offsets classes by whole steps
         x = graph.add("MatMul", x, graph.constant(random.choice([-1.0, 1.0], (inputs, classes))))
         if self.pick(0, 1):
             x = graph.add("Mul", graph.add("Add", x, self.pick(0.0, 1.5, -2.0)), self.pick(0.125, 1.0, 4.0))
@@ -228,16 +232,19 @@ class _Random:
         outputs = groups * int(random.integers(1, 6))
         kernel = [int(random.integers(1, min(4, size + 1))) for size in (height, width)]
         stride = [self.pick(1, 1, 2), self.pick(1, 1, 2)]
-        pads = [0, 0, 0, 0]
+        pads, own = [0, 0, 0, 0], [0, 0, 0, 0]
         if self.pick(0, 1) and not self.inverted:
             pads = [int(random.integers(size)) for size in (*kernel, *kernel)]
-            if any(pads):
+            if self.pick(0, 1):
+                own = pads  # the convolution pads with 0, of bits that are 0 and 1
+                x = graph.add("MultiThreshold", x, [[0.0]], out_dtype="BINARY", out_scale=1.0, out_bias=0.0)
+            elif any(pads):
                 x = self.graph.bipolar(x)  # whatever scale it had, it is -1 and +1 now
                 x = graph.pad(x, [0, 0, *pads[:2], 0, 0, *pads[2:]], self.pick(-1.0, 1.0))
         operands = [x, self.weights((outputs, channels // groups, *kernel))]
         if self.pick(0, 1):
             operands.append(random.integers(-4, 5, outputs) / 2)
-        x = graph.add("Conv", *operands, kernel_shape=kernel, strides=stride, group=groups, pads=[0, 0, 0, 0])
+        x = graph.add("Conv", *operands, kernel_shape=kernel, strides=stride, group=groups, pads=own)
         height, width = ((size + pads[at] + pads[at + 2] - kernel[at]) // stride[at] + 1
                          for at, size in enumerate((height, width)))
         pool = self.pick("none", "before", "after", "bits")

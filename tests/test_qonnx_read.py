@@ -373,7 +373,7 @@ class TestRefused:
 
     def test_different_scales_of_channels(self):
         def before(graph, x):
-            return graph.bipolar(x, [[1.0, 2.0, 1.0]])
+            return graph.bipolar(x, [[1.0, 1.7, 1.0]])
 
         assert "must have the same scale" in bad(*dense(ones(3), before=before))
 
