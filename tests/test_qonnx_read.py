@@ -378,6 +378,17 @@ class TestRefused:
         assert "must have the same scale" in bad(*dense(ones(3), before=before))
 
 
+def test_build_of_a_refused_file_writes_nothing(tmp_path, capsys):
+    from sbgen import cli
+
+    graph, x = conv(pads=(1, 1, 1, 1))
+    path = tmp_path / "net.onnx"
+    path.write_bytes(graph.bytes(end_of(graph, x, 50)))
+    code = cli.main(["build", "--model", str(path), "--board", "icebreaker", "--out", str(tmp_path / "out")])
+    assert code == 1 and [each.name for each in tmp_path.iterdir()] == ["net.onnx"]
+    assert capsys.readouterr().err.startswith(f"error: {path}: node '/Conv_6' (Conv): pads with 0")
+
+
 class TestDamaged:
     def refused(self, data):
         with pytest.raises(ModelError) as caught:
