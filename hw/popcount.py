@@ -15,11 +15,17 @@ _LEAF = 6
 _ARITY = 4
 
 
-def _count(bits):
+def _count(m, bits):
     """The number of ones in a few bits, from full adders in logic.
 
     Left to the synthesis, a sum of so few bits becomes a carry chain, which takes a sixth more cells and is a third slower.
     """
+    def wire(value):
+        # Without a name of its own an expression is written out again wherever it is used.
+        signal = Signal()
+        m.d.comb += signal.eq(value)
+        return signal
+
     columns, total = [list(bits)], []
     while columns:
         column, carries = columns.pop(0), []
@@ -27,11 +33,11 @@ def _count(bits):
             a, b, *rest = column
             if rest:
                 c, *rest = rest
-                carries.append(a & b | c & (a ^ b))
-                column = [*rest, a ^ b ^ c]
+                carries.append(wire(a & b | c & (a ^ b)))
+                column = [*rest, wire(a ^ b ^ c)]
             else:
-                carries.append(a & b)
-                column = [a ^ b]
+                carries.append(wire(a & b))
+                column = [wire(a ^ b)]
         total += column
         if carries:
             columns.append(carries)
@@ -86,17 +92,24 @@ class XnorPopcount(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        agree = self.a ^ ~self.b
-        terms = [agree[n] for n in range(self._width)]
-        for stage, groups in enumerate(self.plan(self._width)):
+        first, *rest = self.plan(self._width)
+        terms, at = [], 0
+        for n, group in enumerate(first):
+            # Cut in groups before it is cut in bits: Amaranth writes out the whole of what a bit is taken from.
+            agree = Signal(len(group), name=f"agree_{n}")
+            count = Signal(range(len(group) + 1), name=f"count_0_{n}", reset_less=True)
+            m.d.comb += agree.eq(self.a[at:at + len(group)] ^ ~self.b[at:at + len(group)])
+            m.d.sync += count.eq(_count(m, agree))
+            terms.append(count)
+            at += len(group)
+        for stage, groups in enumerate(rest, start=1):
             sums = []
             for n, group in enumerate(groups):
-                register = Signal(range(sum(group) + 1), name=f"count_{stage}_{n}", reset_less=True)
-                m.d.sync += register.eq(sum(terms[:len(group)]) if stage else _count(terms[:len(group)]))
+                total = Signal(range(sum(group) + 1), name=f"count_{stage}_{n}", reset_less=True)
+                m.d.sync += total.eq(sum(terms[:len(group)]))
                 terms = terms[len(group):]
-                sums.append(register)
+                sums.append(total)
             terms = sums
-        total, = terms
-        m.d.comb += self.o.eq(total)
+        m.d.comb += self.o.eq(terms[0])
 
         return m
