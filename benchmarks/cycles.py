@@ -58,6 +58,7 @@ def main():
         seeds = range(options.first_seed, options.first_seed + getattr(options, kind))
         with console.step(f"{kind}, seeds {options.first_seed} ...") as step:
             for n, seed in enumerate(seeds, start=1):
+                step.note(f"seed {seed}")  # what a failure is to be repeated with
                 with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
                     design, simulator = measure(kind, seed, folder)
                 designs.append(design)

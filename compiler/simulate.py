@@ -338,8 +338,8 @@ def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=No
 
 
 def _work(network):
-    """Weights that are read for one image; a convolution reads its own once for each position."""
-    return sum(layer.weight_bits * math.prod(shape) // layer.outputs
+    """Weights that are read for one image: a convolution's once for each position, a first layer's for each plane."""
+    return sum(layer.planes * layer.weight_bits * math.prod(shape) // layer.outputs
                for layer, shape in zip(network.layers, network.shapes[1:], strict=True) if layer.weight_bits)
 
 
