@@ -25,7 +25,7 @@ FILL = {"lut": 0.85, "ff": 0.85, "bram": 1.0}
 
 #: Share of the LUTs, and number of them, that synthesis, place and route take within minutes: what is filled unasked.
 EASY_FILL = 0.6
-EASY_LUTS = 12_000
+EASY_LUTS = 5_000
 
 #: Widest weight word, in bits, that a layer reads in one cycle.
 _MAX_WORD = 8192
