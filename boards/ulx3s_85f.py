@@ -8,7 +8,7 @@ ULX3S_85F = Board(
     name="ulx3s_85f",
     description="Radiona ULX3S-85F",
     platform="amaranth_boards.ulx3s:ULX3S_85F_Platform",
-    clock_mhz=100,
+    clock_mhz=75,
     programmers=(Programmer(tool="openFPGALoader", args=("--board", "ulx3s")),),
     usb=((0x0403, 0x6015),),
 )
