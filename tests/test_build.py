@@ -232,8 +232,16 @@ def test_a_clock_or_rate_that_was_asked_for_is_not_lowered(model, tmp_path, monk
     assert not (tmp_path / "out").exists()
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C reaches processes started here, also where the tests run in a shell's background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(("ending", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_kill_in_the_middle_leaves_the_earlier_build(model, tmp_path, ending, code):
+def test_kill_in_the_middle_leaves_the_earlier_build(model, tmp_path, ending, code, interruptible):
     out = tmp_path / "out"
     assert build(model, out, "--no-sim") == 0
     before = contents(out)
