@@ -46,7 +46,7 @@ def fake(monkeypatch):
 
 
 def plan(**settings):
-    return flow.plan(verilog=VERILOG, board=boards.get("icebreaker"), **settings)
+    return flow.plan(verilog=VERILOG, board=boards.get("icebreaker"), **{"clock_mhz": 48, **settings})
 
 
 class TestPlan:
