@@ -130,7 +130,7 @@ def test_no_simulator_is_said_and_no_error(model, tmp_path, monkeypatch, capsys)
     (["--design", "no-such-file"], "no-such-file"),
     (["--board", "icebraker"], "icebreaker"),
     (["--model", "no-such-model.pt"], "no-such-model.pt"),
-    (["--fps", "100000000"], "leaves 0 cycles of 48 MHz for an image"),
+    (["--fps", "100000000"], "leaves 0 cycles of 39.75 MHz for an image"),
     (["--clock", "5000"], "5000"),
 ])
 def test_a_mistake_is_one_line_and_writes_nothing(model, tmp_path, options, message, capsys):
@@ -194,7 +194,7 @@ def test_failed_place_and_route_ends_the_simulation_too(model, tmp_path, monkeyp
 
 
 class SlowPlaceAndRoute:
-    """A flow whose place and route reaches 40 MHz, whatever the design."""
+    """A flow whose place and route reaches 38 MHz, whatever the design."""
 
     def __init__(self, monkeypatch):
         self.clocks = []
@@ -204,11 +204,11 @@ class SlowPlaceAndRoute:
 
     def implement(self, plan, *, folder, console, logs):
         self.clocks.append(plan.clock_mhz)
-        if plan.clock_mhz > 40:
-            raise flow.ClockError("40 MHz were reached; try --clock 36", clock_mhz=36)
+        if plan.clock_mhz > 38:
+            raise flow.ClockError("38 MHz were reached; try --clock 36", clock_mhz=36)
         (folder / "top.bin").write_bytes(b"bits")
         used = {name: {"used": 1, "available": 2} for name in ("lut", "ff", "bram", "spram", "dsp")}
-        return SimpleNamespace(bitstream=folder / "top.bin", clock_mhz=plan.clock_mhz, fmax_mhz=40.0, resources=used,
+        return SimpleNamespace(bitstream=folder / "top.bin", clock_mhz=plan.clock_mhz, fmax_mhz=38.0, resources=used,
                                tools={"nextpnr": "a version"})
 
 
@@ -217,7 +217,7 @@ def test_the_usual_clock_is_lowered_to_what_is_reached(model, tmp_path, monkeypa
     fake_simulation(monkeypatch)
     assert cli.main(["build", "--model", str(model), "--board", "icebreaker", "--out", str(tmp_path / "out")]) == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert slow.clocks == [48, 36] and "48 MHz is not met; once more for 36 MHz" in capsys.readouterr().out
+    assert slow.clocks == [39.75, 36] and "39.75 MHz is not met; once more for 36 MHz" in capsys.readouterr().out
     assert report["timing"]["clock_mhz"] == 36
     assert report["timing"]["images_per_second"] == 36e6 / report["timing"]["cycles_per_image"]
     assert report["files"]["top.bin"] == hashlib.sha256(b"bits").hexdigest()
@@ -228,7 +228,7 @@ def test_a_clock_or_rate_that_was_asked_for_is_not_lowered(model, tmp_path, monk
     SlowPlaceAndRoute(monkeypatch)
     fake_simulation(monkeypatch)
     assert cli.main(["build", "--model", str(model), "--board", "icebreaker", "--out", str(tmp_path / "out"), *wish]) == 1
-    assert capsys.readouterr().err == "error: 40 MHz were reached; try --clock 36\n"
+    assert capsys.readouterr().err == "error: 38 MHz were reached; try --clock 36\n"
     assert not (tmp_path / "out").exists()
 
 
