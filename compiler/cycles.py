@@ -167,7 +167,7 @@ class _Window:
 
     @property
     def cycles(self):
-        return max(self.geometry.words_in, self.geometry.words_out)
+        return self.geometry.cycles
 
     def ready(self, o_ready):
         return self.rows_held != self.geometry.rows

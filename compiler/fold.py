@@ -16,7 +16,7 @@ from .design import Design, Folding
 from .device import DEVICES, Device
 from .estimate import Cost, binarize_cost, converter_cost, estimate, stage_cost
 from .ir import Binarize, Conv2d, MaxPool, Network
-from .pipeline import mvtu_parameters, stage
+from .pipeline import first_lanes, mvtu_parameters, stage
 
 __all__ = ["EASY_LUTS", "FILL", "check_fit", "easy_fill", "fold"]
 
@@ -182,7 +182,7 @@ class _Search:
             return best
         for pe, simd in _shapes(first, shape, cycles):
             own, chosen = self._cheapest(0, pe, simd, bram_price)
-            beats = self.network.pixels // (chosen.i_length if chosen.i_length % simd else simd)
+            beats = -(-self.network.pixels // first_lanes(first, simd))
             if chosen.cycles <= cycles and beats <= cycles and (pe not in best or own < best[pe].price):
                 best[pe] = _Way(price=own, length=chosen.o_length, lanes=pe, foldings=(chosen.folding,))
         return best

@@ -8,7 +8,7 @@ from ..hw import mvtu
 from ..hw.window import Geometry
 from .ir import Binarize, Conv2d, MaxPool, Scores
 
-__all__ = ["Stage", "input_lanes", "mvtu_parameters", "stage", "stages"]
+__all__ = ["Stage", "first_lanes", "input_lanes", "mvtu_parameters", "stage", "stages"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +52,7 @@ class Stage:
     def cycles(self):
         """Cycles that the stage is busy with one image, without the conversion before it."""
         if self.window:
-            return self.window.words_out
+            return self.window.cycles
         return self.unit.cycles if self.unit else -(-self.i_length // self.i_lanes)
 
 
@@ -104,16 +104,20 @@ def stage(layer, folding, input_shape, *, unit=None):
         groups=layer.groups, repeats=unit.groups // layer.groups * unit.planes))
 
 
-def input_lanes(design):
-    """Pixels in a beat of the core's input.
+def first_lanes(first, simd):
+    """Pixels in a beat of the core's input, for a first layer folded by `simd`.
 
     Those of the first layer, or where the channels of a pixel do not fill its last beat, the channels: the image is one vector
     without gaps.
     """
-    first, simd = design.network.layers[0], design.foldings[0].simd
     if isinstance(first, Conv2d) and first.channels % simd:
         return first.channels
     return simd
+
+
+def input_lanes(design):
+    """Pixels in a beat of the core's input."""
+    return first_lanes(design.network.layers[0], design.foldings[0].simd)
 
 
 def stages(design):

@@ -13,10 +13,10 @@ from .popcount import XnorPopcount
 from .queue import Queue
 from .rom import STORES, Rom
 
-__all__ = ["Mvtu", "Parameters"]
+__all__ = ["MERGED_GROUPS", "Mvtu", "Parameters"]
 
 #: Groups whose choice of presets fits one LUT with the choice between preset and running sum.
-_MERGED_GROUPS = 4
+MERGED_GROUPS = 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -281,7 +281,7 @@ class Mvtu(wiring.Component):
         width = p.pe * p.sum_width
         if len(set(words)) == 1:
             return Const(words[0], width)
-        if p.preset_store == "bram" or p.groups > _MERGED_GROUPS:
+        if p.preset_store == "bram" or p.groups > MERGED_GROUPS:
             m.submodules.preset_rom = preset_rom = Rom(width=width, words=words, store=p.preset_store)
             m.d.comb += [preset_rom.addr.eq(next_group), preset_rom.en.eq(1)]
             return preset_rom.data

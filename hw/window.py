@@ -65,6 +65,11 @@ class Geometry:
                 * self.kernel[0] * self.kernel[1] * (self.slices // self.groups))
 
     @property
+    def cycles(self):
+        """Cycles that the window is busy with an image: it takes a word a cycle, and gives one."""
+        return max(self.words_in, self.words_out)
+
+    @property
     def rows(self):
         """Rows of the ring of line buffers: those under the window, and those that arrive meanwhile."""
         return min(max(self.kernel[0], self.stride[0]), self.height) + min(self.stride[0], self.height)
