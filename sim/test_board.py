@@ -10,10 +10,10 @@ from sbgen.boards import get
 from sbgen.boards.harness import Top
 from sbgen.compiler import cycles, exchange, fold, model, reference, verilog
 from sbgen.compiler.lower import lower
+from sbgen.hw import uart
 from sbgen.train import data
 
 BOARD = "icebreaker"
-BAUD = 12_000_000  # as few clock cycles a bit as the link can bear
 IMAGES = 3
 
 
@@ -24,7 +24,8 @@ def test_board(simulator, tmp_path):
     design = fold.fold(network, board.device)
     digest = bytes.fromhex(exchange.digest(network))
     core = lower(design)
-    top = Top(core=core, board=board, digest=digest, baud=BAUD)
+    baud = round(board.default_clock_mhz * 1e6 / uart.MINIMUM_DIVISOR)  # as few clock cycles a bit as the link can bear
+    top = Top(core=core, board=board, digest=digest, baud=baud)
     images = data.load("digits")[2][:IMAGES]
     scores, labels = reference.evaluate(network, images)
     (tmp_path / "cases.json").write_text(json.dumps({
