@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ModelError
-from .ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores
+from .ir import Add, Binarize, Conv2d, Dense, Fork, MaxPool, Network, Scores, SumPool, Threshold
 
 __all__ = ["FORMAT", "VERSION", "digest", "dumps", "load", "loads", "save"]
 
@@ -27,22 +27,38 @@ def _weights_out(weights):
             "bits": base64.b64encode(np.packbits(weights.astype(bool), axis=None).tobytes()).decode()}
 
 
+def _optional(layer, *fields):
+    """Fields of a layer that are left out of the file where they hold nothing, so that the digests of plain networks stay."""
+    values = {name: getattr(layer, name) for name in fields}
+    return {name: _weights_out(value) if name == "mask" else value.tolist()
+            for name, value in values.items() if value is not None}
+
+
 def _layer_out(layer):
     match layer:
         case Binarize():
             return {"kind": "binarize", "name": layer.name, "thresholds": layer.thresholds.tolist()}
         case Conv2d():
             return {"kind": "conv2d", "name": layer.name, "weights": _weights_out(layer.weights),
-                    "thresholds": layer.thresholds.tolist(), "stride": layer.stride, "padding": layer.padding,
-                    "padding_bit": layer.padding_bit, "groups": layer.groups, "planes": layer.planes}
-        case MaxPool():
-            return {"kind": "maxpool", "name": layer.name, "kernel": layer.kernel, "stride": layer.stride}
+                    "stride": layer.stride, "padding": layer.padding, "padding_bit": layer.padding_bit,
+                    "groups": layer.groups, "planes": layer.planes, **_optional(layer, "thresholds", "mask")}
+        case MaxPool() | SumPool():
+            return {"kind": "maxpool" if isinstance(layer, MaxPool) else "sumpool", "name": layer.name,
+                    "kernel": layer.kernel, "stride": layer.stride}
+        case Threshold():
+            return {"kind": "threshold", "name": layer.name, "thresholds": layer.thresholds.tolist(),
+                    "inverted": layer.inverted.tolist()}
+        case Fork():
+            return {"kind": "fork", "name": layer.name}
+        case Add():
+            return {"kind": "add", "name": layer.name, "fork": layer.fork, "scale": layer.scale}
         case Dense():
-            return {"kind": "dense", "name": layer.name, "weights": _weights_out(layer.weights),
-                    "thresholds": layer.thresholds.tolist(), "planes": layer.planes}
+            return {"kind": "dense", "name": layer.name, "weights": _weights_out(layer.weights), "planes": layer.planes,
+                    **_optional(layer, "thresholds", "mask")}
         case Scores():
             return {"kind": "scores", "name": layer.name, "weights": _weights_out(layer.weights),
-                    "offsets": layer.offsets.tolist()}
+                    "offsets": layer.offsets.tolist(), **({"planes": layer.planes} if layer.planes > 1 else {}),
+                    **_optional(layer, "mask", "scales")}
 
 
 def _network_out(network):
@@ -99,6 +115,10 @@ def _pair(value):
     return first, second
 
 
+def _given(value, name, read):
+    return read(value[name]) if name in value else None
+
+
 def _layer_in(value):
     name = str(value["name"])
     match value["kind"]:
@@ -106,19 +126,30 @@ def _layer_in(value):
             return Binarize(name=name, thresholds=_integers(value["thresholds"]))
         case "conv2d":
             rows, columns = value["padding"]
-            return Conv2d(name=name, weights=_weights_in(value["weights"]), thresholds=_integers(value["thresholds"]),
+            return Conv2d(name=name, weights=_weights_in(value["weights"]), thresholds=_given(value, "thresholds", _integers),
                           stride=_pair(value["stride"]), padding=(_pair(rows), _pair(columns)),
                           padding_bit=operator.index(value["padding_bit"]), groups=operator.index(value["groups"]),
-                          planes=operator.index(value["planes"]))
+                          planes=operator.index(value["planes"]), mask=_given(value, "mask", _weights_in))
         case "maxpool":
             return MaxPool(name=name, kernel=_pair(value["kernel"]), stride=_pair(value["stride"]))
+        case "sumpool":
+            return SumPool(name=name, kernel=_pair(value["kernel"]), stride=_pair(value["stride"]))
+        case "threshold":
+            return Threshold(name=name, thresholds=_integers(value["thresholds"]), inverted=_integers(value["inverted"]))
+        case "fork":
+            return Fork(name=name)
+        case "add":
+            return Add(name=name, fork=str(value["fork"]), scale=operator.index(value["scale"]))
         case "dense":
-            return Dense(name=name, weights=_weights_in(value["weights"]), thresholds=_integers(value["thresholds"]),
-                         planes=operator.index(value["planes"]))
+            return Dense(name=name, weights=_weights_in(value["weights"]), thresholds=_given(value, "thresholds", _integers),
+                         planes=operator.index(value["planes"]), mask=_given(value, "mask", _weights_in))
         case "scores":
-            return Scores(name=name, weights=_weights_in(value["weights"]), offsets=_integers(value["offsets"]))
+            return Scores(name=name, weights=_weights_in(value["weights"]), offsets=_integers(value["offsets"]),
+                          planes=operator.index(value.get("planes", 1)), mask=_given(value, "mask", _weights_in),
+                          scales=_given(value, "scales", _integers))
         case kind:
-            raise ValueError(f"layer {name!r} is of kind {kind!r}; known are binarize, conv2d, dense, maxpool, scores")
+            raise ValueError(f"layer {name!r} is of kind {kind!r}; known are add, binarize, conv2d, dense, fork, maxpool, "
+                             "scores, sumpool, threshold")
 
 
 def loads(text, *, source="exchange file"):

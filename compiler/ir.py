@@ -2,7 +2,8 @@
 
 The meaning of every layer is written in ``docs/semantics.md`` and computed by `sbgen.compiler.reference`. A bit 1
 stands for +1 and a bit 0 for -1; a neuron is on when the number of agreeing inputs reaches its threshold, a tie
-included (sign(0) = +1).
+included (sign(0) = +1). Between layers there are bits or, where a layer says so, integers from 0 to a greatest value that
+follows from the layers before.
 """
 
 from dataclasses import dataclass, field, fields
@@ -11,13 +12,20 @@ import numpy as np
 
 from ..errors import ModelError
 
-__all__ = ["PIXEL_BITS", "PIXEL_LEVELS", "Binarize", "Conv2d", "Dense", "Layer", "MaxPool", "Network", "Scores"]
+__all__ = ["PIXEL_BITS", "PIXEL_LEVELS", "Add", "Binarize", "Conv2d", "Dense", "Fork", "Layer", "MaxPool", "Network",
+           "Scores", "SumPool", "Threshold"]
 
 #: Number of values a raw pixel can take (uint8).
 PIXEL_LEVELS = 256
 
 #: Bits of a raw pixel.
 PIXEL_BITS = 8
+
+#: Most bits of an element that a layer with weights takes.
+_MAX_PLANES = 16
+
+#: No score leaves this range, so that it always fits the host link's words.
+_MAX_SCORE = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,6 +44,12 @@ class _Layer:
 
     def _check(self):
         raise NotImplementedError
+
+    def output_greatest(self, greatest):
+        """The greatest element of the output where that of the input is `greatest` (1: bits); a `ModelError` when the
+        layer does not take such an input."""
+        self._require(greatest == 1, f"takes bits, but elements of 0 ... {greatest} come before it")
+        return 1
 
     def output_shape(self, input_shape):
         """Shape of the output for an input of that shape; a `ModelError` when the layer does not take it."""
@@ -96,6 +110,10 @@ class Binarize(_Layer):
     def weight_bits(self):
         return 0
 
+    def output_greatest(self, greatest):
+        self._require(greatest == PIXEL_LEVELS - 1, f"takes raw pixels, but elements of 0 ... {greatest} come before it")
+        return 1
+
     def output_shape(self, input_shape):
         super().output_shape(input_shape)
         if len(input_shape) == 1:
@@ -105,8 +123,6 @@ class Binarize(_Layer):
 
 
 class _Weighted(_Layer):
-    planes = 1
-
     @property
     def inputs(self):
         """Inputs of one neuron."""
@@ -117,8 +133,21 @@ class _Weighted(_Layer):
         """The greatest count of a neuron: its inputs, each worth the greatest number that its bits can hold."""
         return self.inputs * ((1 << self.planes) - 1)
 
-    def _check_planes(self):
-        self._require(self.planes in (1, PIXEL_BITS), f"planes must be 1 or {PIXEL_BITS}, not {self.planes!r}")
+    def _check_weights(self, dimensions):
+        self._require(1 <= self.planes <= _MAX_PLANES, f"planes must be 1 ... {_MAX_PLANES}, not {self.planes!r}")
+        self._check_integers("weights", self.weights, (None,) * dimensions, 0, 1)
+        if self.mask is not None:
+            self._check_integers("mask", self.mask, self.weights.shape, 0, 1)
+
+    def _check_thresholds(self):
+        if self.thresholds is not None:
+            self._check_integers("thresholds", self.thresholds, (self.outputs,), 0, self.reach + 1)
+
+    def output_greatest(self, greatest):
+        self._require(greatest.bit_length() == self.planes,
+                      f"planes must be {greatest.bit_length()}, the bits of an element of 0 ... {greatest} before it, "
+                      f"not {self.planes}")
+        return self.reach if self.thresholds is None else 1
 
     @property
     def outputs(self):
@@ -126,32 +155,34 @@ class _Weighted(_Layer):
 
     @property
     def weight_bits(self):
-        return self.weights.size
+        return self.weights.size * (1 if self.mask is None else 2)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dense(_Weighted):
-    """Binary neurons: output bit ``o`` is ``popcount(xnor(weights[o], x)) >= thresholds[o]``.
+    """Binary or ternary neurons: output bit ``o`` is ``popcount(mask[o] & xnor(weights[o], x)) >= thresholds[o]``.
 
     Parameters
     ----------
     weights : integer array, shape (outputs, inputs), values 0 and 1
-    thresholds : integer array, shape (outputs,), values 0 ... reach + 1
-        0 is always on, reach + 1 never.
+    thresholds : integer array, shape (outputs,), values 0 ... reach + 1, or None
+        0 is always on, reach + 1 never. None gives the counts themselves.
     planes : int
-        Bits of an input: 1, or 8 in the first layer of a network, which then takes raw pixels. The bits of a pixel are
+        Bits of an input: 1, or those of the integers before the layer, 8 where raw pixels come in. The bits of an input are
         compared with the same weight and count by their place: an input agrees by x where its weight is 1, by
-        255 - x where it is 0.
+        2**planes - 1 - x where it is 0.
+    mask : integer array of the shape of `weights`, values 0 and 1, or None
+        Ternary weights: where it is 0 the weight is 0 and its input never counts. None is all ones.
     """
 
     weights: np.ndarray
-    thresholds: np.ndarray
+    thresholds: np.ndarray | None
     planes: int = 1
+    mask: np.ndarray | None = None
 
     def _check(self):
-        self._check_planes()
-        self._check_integers("weights", self.weights, (None, None), 0, 1)
-        self._check_integers("thresholds", self.thresholds, (self.outputs,), 0, self.reach + 1)
+        self._check_weights(2)
+        self._check_thresholds()
 
 
 class _Windowed(_Layer):
@@ -181,7 +212,8 @@ class Conv2d(_Windowed, _Weighted):
     Parameters
     ----------
     weights : integer array, shape (outputs, kernel rows, kernel columns, channels / groups), values 0 and 1
-    thresholds : integer array, shape (outputs,), values 0 ... reach + 1
+    thresholds : integer array, shape (outputs,), values 0 ... reach + 1, or None
+        As in `Dense`.
     stride : pair of int
         Rows and columns that the kernel moves by.
     padding : pair of pairs of int
@@ -190,22 +222,22 @@ class Conv2d(_Windowed, _Weighted):
         What stands in them, 0 (for -1) or 1 (for +1), in every plane.
     groups : int
         The channels and the outputs are split evenly; each part of the outputs sees one part of the channels.
-    planes : int
+    planes, mask
         As in `Dense`.
     """
 
     weights: np.ndarray
-    thresholds: np.ndarray
+    thresholds: np.ndarray | None
     stride: tuple = (1, 1)
     padding: tuple = ((0, 0), (0, 0))
     padding_bit: int = 0
     groups: int = 1
     planes: int = 1
+    mask: np.ndarray | None = None
 
     def _check(self):
-        self._check_planes()
-        self._check_integers("weights", self.weights, (None,) * 4, 0, 1)
-        self._check_integers("thresholds", self.thresholds, (self.outputs,), 0, self.reach + 1)
+        self._check_weights(4)
+        self._check_thresholds()
         self._check_window(self.kernel, self.padding)
         self._require(self.padding_bit in (0, 1), f"padding_bit must be 0 or 1, not {self.padding_bit!r}")
         self._require(self.groups >= 1 and self.outputs % self.groups == 0,
@@ -227,19 +259,7 @@ class Conv2d(_Windowed, _Weighted):
         return (*positions, self.outputs)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MaxPool(_Windowed):
-    """The greatest bit under a kernel, for each channel apart: it is on when any of them is.
-
-    Parameters
-    ----------
-    kernel, stride : pair of int
-        Rows and columns.
-    """
-
-    kernel: tuple
-    stride: tuple
-
+class _Pool(_Windowed):
     def _check(self):
         self._require(len(self.kernel) == 2 and min(self.kernel) >= 1,
                       f"kernel must be two numbers of at least 1, not {self.kernel!r}")
@@ -254,38 +274,156 @@ class MaxPool(_Windowed):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class MaxPool(_Pool):
+    """The greatest bit under a kernel, for each channel apart: it is on when any of them is.
+
+    Parameters
+    ----------
+    kernel, stride : pair of int
+        Rows and columns.
+    """
+
+    kernel: tuple
+    stride: tuple
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SumPool(_Pool):
+    """The number of bits that are on under a kernel, for each channel apart: average pooling without its division.
+
+    Parameters
+    ----------
+    kernel, stride : pair of int
+        Rows and columns; the whole image makes it global.
+    """
+
+    kernel: tuple
+    stride: tuple
+
+    def output_greatest(self, greatest):
+        super().output_greatest(greatest)
+        return self.kernel[0] * self.kernel[1]
+
+
+class _Elementwise(_Layer):
+    weight_bits = 0
+
+    def _check(self):
+        pass
+
+    def output_shape(self, input_shape):
+        return tuple(input_shape)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Threshold(_Elementwise):
+    """Integers to bits, for each channel (the last axis) apart: ``(x >= thresholds[c]) xor inverted[c]``.
+
+    Parameters
+    ----------
+    thresholds : integer array, shape (channels,), values 0 ... greatest + 1
+    inverted : integer array, shape (channels,), values 0 and 1
+        A sum that several layers take cannot be complemented for one of them, as a row of weights can.
+    """
+
+    thresholds: np.ndarray
+    inverted: np.ndarray
+
+    def _check(self):
+        self._check_integers("thresholds", self.thresholds, (None,), 0, 2**31)
+        self._check_integers("inverted", self.inverted, self.thresholds.shape, 0, 1)
+
+    def output_greatest(self, greatest):
+        self._require(int(self.thresholds.max()) <= greatest + 1,
+                      f"thresholds must be in 0 ... {greatest + 1}, not {self.thresholds.max()}")
+        return 1
+
+    def output_shape(self, input_shape):
+        self._require(input_shape[-1] == len(self.thresholds),
+                      f"takes {len(self.thresholds)} channels, but the shape {tuple(input_shape)} before it has "
+                      f"{input_shape[-1]}")
+        return tuple(input_shape)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fork(_Elementwise):
+    """Where a shortcut begins: gives what it takes, and keeps it for the `Add` that names it."""
+
+    def output_greatest(self, greatest):
+        return greatest
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Add(_Elementwise):
+    """Where a shortcut ends: ``x + scale * kept``, element by element, with what the `Fork` kept.
+
+    Parameters
+    ----------
+    fork : str
+        Name of the `Fork`; each has one `Add`.
+    scale : int, at least 1
+    """
+
+    fork: str
+    scale: int = 1
+
+    def _check(self):
+        self._require(type(self.scale) is int and 1 <= self.scale <= 2**16, f"scale must be in 1 ... {2**16}, not {self.scale!r}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Scores(_Weighted):
-    """Class scores: ``score[c] = popcount(xnor(weights[c], x)) + offsets[c]``; the class is the first maximum.
+    """Class scores: ``score[c] = scales[c] * count[c] + offsets[c]``, the count as in `Dense`; the class is the first maximum.
 
     Parameters
     ----------
     weights : integer array, shape (classes, inputs), values 0 and 1
     offsets : integer array, shape (classes,)
-        Within 32 bits, so that a score always fits the host link's words.
+    planes, mask
+        As in `Dense`.
+    scales : integer array, shape (classes,), or None
+        None is all ones. No score may leave 32 bits, so that it always fits the host link's words.
     """
 
     weights: np.ndarray
     offsets: np.ndarray
+    planes: int = 1
+    mask: np.ndarray | None = None
+    scales: np.ndarray | None = None
 
     def _check(self):
-        self._check_integers("weights", self.weights, (None, None), 0, 1)
+        self._check_weights(2)
         self._check_integers("offsets", self.offsets, (self.outputs,), -(2**30), 2**30)
+        if self.scales is not None:
+            self._check_integers("scales", self.scales, (self.outputs,), -(2**30), 2**30)
+        least, greatest = self.score_range
+        self._require(-_MAX_SCORE <= least and greatest <= _MAX_SCORE,
+                      f"scores must stay within 32 bits, but reach {least} ... {greatest}")
+
+    def output_greatest(self, greatest):
+        self._require(greatest.bit_length() == self.planes,
+                      f"planes must be {greatest.bit_length()}, the bits of an element of 0 ... {greatest} before it, "
+                      f"not {self.planes}")
+        return 0  # scores are signed, and nothing comes behind them
 
     @property
     def score_range(self):
         """The least and the greatest score that any input can reach."""
-        return int(self.offsets.min()), self.inputs + int(self.offsets.max())
+        offsets = self.offsets.astype(object)
+        ends = self.reach * (np.ones_like(offsets) if self.scales is None else self.scales.astype(object))
+        return int((offsets + np.minimum(ends, 0)).min()), int((offsets + np.maximum(ends, 0)).max())
 
 
-Layer = Binarize | Conv2d | Dense | MaxPool | Scores
+Layer = Add | Binarize | Conv2d | Dense | Fork | MaxPool | Scores | SumPool | Threshold
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
     """A chain of layers from raw pixels to scores: one `Binarize`, any number of others, one `Scores`.
 
-    Instead of `Binarize`, a first `Conv2d` or `Dense` of 8 planes may take the pixels themselves. Images between layers have the shape (height, width, channels), row-major; a `Dense` or `Scores` layer takes whatever
-    shape it is given as one vector in that order.
+    Instead of `Binarize`, a first `Conv2d` or `Dense` of 8 planes may take the pixels themselves. Images between layers have
+    the shape (height, width, channels), row-major; a `Dense` or `Scores` layer takes whatever shape it is given as one vector
+    in that order. A shortcut leaves the chain at a `Fork` and comes back at its `Add`.
 
     Parameters
     ----------
@@ -305,29 +443,43 @@ class Network:
     def __post_init__(self):
         kinds = [type(layer) for layer in self.layers]
         if (len(kinds) < 2 or kinds[0] not in (Binarize, Conv2d, Dense) or kinds[-1] is not Scores
-                or set(kinds[1:-1]) - {Conv2d, Dense, MaxPool}):
-            raise ModelError("a network must be Binarize, any number of Conv2d, Dense and MaxPool, Scores; found "
+                or set(kinds[1:-1]) & {Binarize, Scores}):
+            raise ModelError("a network must be Binarize, any number of other layers, Scores; found "
                              + (", ".join(kind.__name__ for kind in kinds) or "no layers"))
-        for n, layer in enumerate(self.layers):
-            planes, due = getattr(layer, "planes", 1), 1 if n or kinds[0] is Binarize else PIXEL_BITS
-            if planes != due:
-                raise ModelError(f"layer {layer.name!r}: planes must be {due} "
-                                 f"{'behind the first layer' if n else 'where raw pixels come in'}, not {planes}")
         names = [layer.name for layer in self.layers]
         if len(set(names)) != len(names):
             raise ModelError(f"layer names must differ, found {', '.join(names)}")
         if kinds[0] is Binarize and self.pixels != self.layers[0].inputs:
             raise ModelError(f"layer {names[0]!r}: takes {self.layers[0].inputs} pixels, "
                              f"but an image of shape {self.image_shape} has {self.pixels}")
-        shapes = [tuple(self.image_shape)]
+        shapes, greatest, kept = [tuple(self.image_shape)], [PIXEL_LEVELS - 1], {}
         for layer in self.layers:
             shapes.append(layer.output_shape(shapes[-1]))
+            if isinstance(layer, Add):
+                if layer.fork not in kept:
+                    raise ModelError(f"layer {layer.name!r}: its fork must stand before it and have no other Add; there is "
+                                     f"no such {layer.fork!r}")
+                shape, most = kept.pop(layer.fork)
+                if shape != shapes[-1]:
+                    raise ModelError(f"layer {layer.name!r}: the shapes of a sum must be equal, but {shapes[-1]} meets "
+                                     f"{shape} from {layer.fork!r}")
+                greatest.append(greatest[-1] + layer.scale * most)
+            else:
+                greatest.append(layer.output_greatest(greatest[-1]))
+            if isinstance(layer, Fork):
+                kept[layer.name] = shapes[-1], greatest[-1]
+        if kept:
+            raise ModelError(f"layer {next(iter(kept))!r}: a Fork needs an Add behind it that names it")
         object.__setattr__(self, "shapes", tuple(shapes))
+        object.__setattr__(self, "greatest", tuple(greatest))
         if len(self.labels) != self.layers[-1].outputs:
             raise ModelError(f"{self.layers[-1].outputs} classes need as many labels, not {len(self.labels)}")
 
     #: Shape of the image, then of each layer's output.
     shapes: tuple = field(init=False, repr=False, compare=False, default=())
+
+    #: Greatest element of the image, then of each layer's output: 1 where there are bits. The last, of the signed scores, is 0.
+    greatest: tuple = field(init=False, repr=False, compare=False, default=())
 
     @property
     def pixels(self):

@@ -6,22 +6,22 @@ equal to it.
 
 import numpy as np
 
-from .ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores
+from .ir import Add, Binarize, Conv2d, Dense, Fork, MaxPool, Network, Scores, SumPool, Threshold
 
-__all__ = ["check_images", "evaluate", "run", "run_layer"]
+__all__ = ["check_images", "evaluate", "ranked", "run", "run_layer"]
 
 
-def popcounts(weights, x, planes=1):
+def popcounts(weights, x, planes=1, mask=None):
     """Agreeing inputs: (N, inputs) inputs against (outputs, inputs) weights gives (N, outputs) counts.
 
     Over bits in {0, 1}, ``xnor(w, x) = w*x + (1-w)*(1-x)``; the sum of that is two matrix products. An input of several
-    planes counts each bit by its place, which makes it ``w*x + (1-w)*(top-x)``. The products are done in float32, which
-    holds every integer up to 2**24 exactly.
+    planes counts each bit by its place, which makes it ``w*x + (1-w)*(top-x)``; one whose mask is 0 does not count. The
+    products are done in floats that hold every integer they can reach exactly.
     """
     top = 2**planes - 1
-    assert weights.shape[1] * top < 2**24
-    w, x = weights.astype(np.float32), x.astype(np.float32)
-    return (x @ w.T + (top - x) @ (1 - w).T).astype(np.int64)
+    exact = np.float32 if weights.shape[1] * top < 2**24 else np.float64
+    for_ones, for_zeros = (each.astype(exact) if mask is None else (each * mask).astype(exact) for each in (weights, 1 - weights))
+    return (x.astype(exact) @ for_ones.T + (top - x).astype(exact) @ for_zeros.T).astype(np.int64)
 
 
 def windows(x, kernel, stride):
@@ -36,29 +36,45 @@ def convolve(layer, x):
     """Agreeing inputs at each position: (N, H, W, C) bits gives (N, positions down, positions across, outputs)."""
     padding = layer.padding_bit * (2**layer.planes - 1)
     x = np.pad(x, ((0, 0), *layer.padding, (0, 0)), constant_values=padding)
+    masks = [None] * layer.groups if layer.mask is None else np.split(layer.mask, layer.groups)
     counts = []
-    for weights, channels in zip(np.split(layer.weights, layer.groups), np.split(x, layer.groups, axis=3), strict=True):
+    for weights, mask, channels in zip(np.split(layer.weights, layer.groups), masks, np.split(x, layer.groups, axis=3),
+                                       strict=True):
         under = windows(channels, layer.kernel, layer.stride)
-        flat = popcounts(weights.reshape(len(weights), -1), under.reshape(-1, weights[0].size), layer.planes)
+        flat = popcounts(weights.reshape(len(weights), -1), under.reshape(-1, weights[0].size), layer.planes,
+                         None if mask is None else mask.reshape(len(mask), -1))
         counts.append(flat.reshape(*under.shape[:3], len(weights)))
     return np.concatenate(counts, axis=3)
 
 
-def run_layer(layer, x):
-    """One layer on a batch: (N, *input shape) integers in, (N, *output shape) integers out."""
+def neurons(layer, counts):
+    """What neurons make of their counts, outputs last: bits by their thresholds, or the counts."""
+    return counts if layer.thresholds is None else (counts >= layer.thresholds).astype(np.uint8)
+
+
+def run_layer(layer, x, kept=None):
+    """One layer on a batch: (N, *input shape) integers in, (N, *output shape) integers out; `kept` is what an `Add` adds."""
     match layer:
         case Binarize():
             bits = (x.reshape(len(x), -1, 1) >= layer.thresholds).astype(np.uint8)
             return bits.reshape(len(x), *layer.output_shape(x.shape[1:]))
         case Conv2d():
-            return (convolve(layer, x) >= layer.thresholds).astype(np.uint8)
+            return neurons(layer, convolve(layer, x))
         case MaxPool():
             return windows(x, layer.kernel, layer.stride).max(axis=(3, 4))
+        case SumPool():
+            return windows(x, layer.kernel, layer.stride).sum(axis=(3, 4), dtype=np.int64)
+        case Threshold():
+            return ((x >= layer.thresholds) ^ layer.inverted.astype(bool)).astype(np.uint8)
+        case Fork():
+            return x
+        case Add():
+            return x.astype(np.int64) + layer.scale * kept.astype(np.int64)
         case Dense():
-            counts = popcounts(layer.weights, x.reshape(len(x), -1), layer.planes)
-            return (counts >= layer.thresholds).astype(np.uint8)
+            return neurons(layer, popcounts(layer.weights, x.reshape(len(x), -1), layer.planes, layer.mask))
         case Scores():
-            return popcounts(layer.weights, x.reshape(len(x), -1)) + layer.offsets
+            counts = popcounts(layer.weights, x.reshape(len(x), -1), layer.planes, layer.mask)
+            return (counts if layer.scales is None else counts * layer.scales) + layer.offsets
 
 
 def check_images(network, images):
@@ -75,11 +91,17 @@ def check_images(network, images):
 def run(network: Network, images):
     """The outputs of every layer, in order, for a batch of raw uint8 images; the last are the scores."""
     x = check_images(network, images).reshape(-1, *network.image_shape)
-    outputs = []
+    outputs, named = [], {}
     for layer in network.layers:
-        x = run_layer(layer, x)
+        x = run_layer(layer, x, named[layer.fork] if isinstance(layer, Add) else None)
         outputs.append(x)
+        named[layer.name] = x
     return outputs
+
+
+def ranked(scores, count):
+    """The classes of the `count` greatest scores, best first, a tie to the lower class: (N, classes) gives (N, count)."""
+    return np.argsort(-np.asarray(scores), axis=1, kind="stable")[:, :count]
 
 
 def evaluate(network: Network, images, *, batch=1024):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.compiler.ir import Add, Binarize, Dense, Fork, MaxPool, Network, Scores, SumPool, Threshold
 from sbgen.errors import ModelError
 
 
@@ -55,10 +55,21 @@ def test_equality_is_by_content():
     (network, {"image_shape": (3, 2)}, r"layer 'pixels': takes 4 pixels, but an image of shape \(3, 2\) has 6"),
     (network, {"labels": ("a",)}, "2 classes need as many labels, not 1"),
     (network, {"layers": (binarize(), scores())}, r"layer 'scores': takes 3 inputs, but the shape \(2, 2, 1\) before it has 4"),
-    (network, {"layers": (dense(), scores())}, "planes must be 8 where raw pixels come in, not 1"),
-    (network, {"layers": (binarize(), dense(planes=8), scores())}, "planes must be 1 behind the first layer, not 8"),
+    (network, {"layers": (dense(), scores())}, "planes must be 8, the bits of an element of 0 ... 255 before it, not 1"),
+    (network, {"layers": (binarize(), dense(planes=8), scores())}, "planes must be 1, the bits of an element of 0 ... 1 before it, not 8"),
     (network, {"layers": (dense(planes=8), binarize(), scores())}, "found Dense, Binarize, Scores"),
-    (dense, {"planes": 2}, "planes must be 1 or 8, not 2"),
+    (dense, {"planes": 17}, "planes must be 1 ... 16, not 17"),
+    (dense, {"mask": np.ones((3, 3), int)}, r"mask must have the shape \(3, 4\), not \(3, 3\)"),
+    (scores, {"scales": np.array([1, 2**30])}, r"scores must stay within 32 bits, but reach 0 ... 3221225472"),
+    (network, {"layers": (binarize(), Fork(name="f"), dense(), Add(name="a", fork="f"), scores())},
+     r"layer 'a': the shapes of a sum must be equal, but \(3,\) meets \(2, 2, 1\) from 'f'"),
+    (network, {"layers": (binarize(), Fork(name="f"), dense(), scores())}, "layer 'f': a Fork needs an Add behind it"),
+    (network, {"layers": (binarize(), dense(), Add(name="a", fork="f"), scores())}, "layer 'a': its fork must stand before it"),
+    (network, {"layers": (binarize(), SumPool(name="s", kernel=(2, 2), stride=(2, 2)), MaxPool(name="m", kernel=(1, 1), stride=(1, 1)),
+                          dense(weights=np.zeros((3, 1), int), thresholds=np.zeros(3, int)), scores())},
+     "layer 'm': takes bits, but elements of 0 ... 4 come before it"),
+    (network, {"layers": (binarize(), dense(thresholds=None), Threshold(name="t", thresholds=np.full(3, 6), inverted=np.zeros(3, int)),
+                          scores())}, "layer 't': thresholds must be in 0 ... 5, not 6"),
     (dense, {"planes": 8, "thresholds": np.full(3, 4 * 255 + 2)}, "thresholds must be in 0 ... 1021, not 1022"),
     (network, {"layers": ()}, "found no layers"),
     (network, {"layers": (binarize(), dense(name="pixels"), scores())}, "layer names must differ"),
