@@ -58,7 +58,7 @@ def main():
     shipped = sorted(path.stem for path in (ROOT / "models").glob("*.pt"))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", choices=shipped, default=shipped, help="names without .pt (all)")
-    parser.add_argument("--boards", nargs="+", choices=list(BOARDS), default=list(BOARDS), help="names (all)")
+    parser.add_argument("--boards", nargs="+", type=lambda name: name.replace("-", "_"), choices=list(BOARDS), default=list(BOARDS), help="names (all)")
     parser.add_argument("--data", type=Path, help="folder that holds mnist/, fashion-mnist/ (SBGEN_DATA)")
     options = parser.parse_args()
 

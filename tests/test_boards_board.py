@@ -15,6 +15,9 @@ class TestEveryBoard:
     def test_is_found_by_its_name(self, board):
         assert boards.get(board.name) is board
 
+    def test_is_found_by_its_name_with_hyphens(self, board):
+        assert boards.get(board.name.replace("_", "-")) is board
+
     def test_device_and_pins_come_from_the_platform(self, board):
         assert board.device in DEVICES.values()
         assert [pin.port for pin in board.pins] == ["clk", "rx", "tx", "led"]
@@ -77,6 +80,8 @@ def test_unknown_board_gets_the_nearest_names():
         boards.get("icebraker")
     with pytest.raises(BoardError, match="unknown board 'x': known are icebreaker, "):
         boards.get("x")
+    with pytest.raises(BoardError, match="did you mean ulx3s_85f"):
+        boards.get("ulx3s-85")
 
 
 def test_clock_of_none_is_the_oscillators():

@@ -83,10 +83,11 @@ class TestFlash:
         with pytest.raises(BoardError, match="give --board NAME"):
             run(built / "top.bin")
 
-    def test_arguments_are_the_boards(self, sysfs, loader, built):
+    @pytest.mark.parametrize("board", ["ulx3s_85f", "ulx3s-85f"])
+    def test_arguments_are_the_boards(self, sysfs, loader, built, board):
         sysfs(0x0403, 0x6015)
         seen = loader()
-        run(built / "top.bin", board="ulx3s_85f")
+        run(built / "top.bin", board=board)
         assert seen.read_text().startswith("--board ulx3s ")
 
     def test_dry_run_needs_nothing(self, monkeypatch, built, capsys):
