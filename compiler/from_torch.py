@@ -18,6 +18,7 @@ from ..train.layers import (
     BinaryActivation,
     BinaryConv2d,
     BinaryWeights,
+    Pixels,
     Scores,
     hardened,
 )
@@ -37,7 +38,7 @@ def to_network(model, *, name="network", labels=None, image_shape=None, force=Fa
     labels : sequence of str or None
         None takes a checkpoint's, else the class numbers.
     image_shape : tuple of int or None
-        None takes a checkpoint's, else ``(pixels,)``.
+        None takes a checkpoint's, else that of the first layer, else ``(pixels,)``.
     force : bool
         Whether to accept a module that is not hardened enough to trust.
 
@@ -60,12 +61,14 @@ def to_network(model, *, name="network", labels=None, image_shape=None, force=Fa
     with torch.no_grad(), hardened(model):
         trained = chain(model)
         check_values(trained)
-        rest, shape = iter(trained), None
+        rest, shape, planes = iter(trained), None, 1
         for at, layer in rest:
             before, shape = shape, output_shape(at, layer, shape)
             match layer:
                 case Binarize():
                     layers.append(ir.Binarize(name=_name(at, "binarize"), thresholds=layer.thresholds.numpy()))
+                case Pixels():
+                    planes = ir.PIXEL_BITS
                 case Scores():
                     layers.append(ir.Scores(name=_name(at, "scores"), weights=_bits(layer, before),
                                             offsets=layer.integer_offsets().long().numpy()))
@@ -76,8 +79,12 @@ def to_network(model, *, name="network", labels=None, image_shape=None, force=Fa
                     norm, (_, active) = None, next(rest)
                     if isinstance(active, BatchNorm):
                         norm, (_, active) = active, next(rest)
-                    layers.append(_neurons(_name(at, "conv" if isinstance(layer, BinaryConv2d) else "dense"), layer, norm, active, before))
-        image_shape = image_shape or trained[0][1].image
+                    kind = "conv" if isinstance(layer, BinaryConv2d) else "dense"
+                    layers.append(_neurons(_name(at, kind), layer, norm, active, before, planes))
+                    planes = 1
+        first = trained[0][1]
+        if not image_shape or (isinstance(first, Pixels) and isinstance(layers[0], ir.Conv2d)):
+            image_shape = first.image  # tells the one channel of grey images, which a convolution must see
     labels = tuple(labels) if labels else tuple(str(label) for label in range(layers[-1].outputs))
     return ir.Network(name=name, image_shape=tuple(image_shape or (layers[0].inputs,)), layers=tuple(layers),
                       labels=labels)
@@ -102,15 +109,14 @@ def _bits(layer, shape):
     return bits.numpy()
 
 
-def _neurons(name, layer, norm, active: BinaryActivation, shape):
-    """One layer of neurons: weights, then perhaps batch norm, then sign."""
-    inputs = layer.weight[0].numel()
-    counts = torch.arange(inputs + 1)
-    sums = (2 * counts - inputs).to(torch.float32)
-    on = sums[:, None].expand(-1, layer.outputs)
-    if norm is not None:
-        on = norm(on)
-    on = active(on) > 0  # (inputs + 1, outputs): whether each neuron is on at each count
+def _neurons(name, layer, norm, active: BinaryActivation, shape, planes):
+    """One layer of neurons, on bits or on pixels of 8 planes: weights, then perhaps batch norm, then sign."""
+    reach = layer.weight[0].numel() * (2**planes - 1)
+    # What the trained layer sums where the integer one counts; those of `Pixels` are in 256ths.
+    sums = (2 * torch.arange(reach + 1) - reach).to(torch.float32) / (1 if planes == 1 else ir.PIXEL_LEVELS)
+    on = torch.cat([active(norm(part) if norm is not None else part) > 0
+                    for part in sums[:, None].expand(-1, layer.outputs).split(4096)])
+    # (reach + 1, outputs): whether each neuron is on at each count
     falls = on[0] & ~on[-1]
     # A neuron that switches off as agreement grows is one that switches on as agreement with the complement grows.
     on = torch.where(falls, on.flip(0), on)
@@ -120,5 +126,5 @@ def _neurons(name, layer, norm, active: BinaryActivation, shape):
     thresholds = (~on).sum(0).numpy()
     if isinstance(layer, BinaryConv2d):
         return ir.Conv2d(name=name, weights=weights, thresholds=thresholds, stride=layer.stride, padding=layer.padding,
-                         padding_bit=(layer.padding_value + 1) // 2, groups=layer.groups)
-    return ir.Dense(name=name, weights=weights, thresholds=thresholds)
+                         padding_bit=int(layer.padding_value > 0), groups=layer.groups, planes=planes)
+    return ir.Dense(name=name, weights=weights, thresholds=thresholds, planes=planes)

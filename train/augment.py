@@ -1,4 +1,4 @@
-"""Training images, each in several ways: moved by whole pixels, or slightly turned, scaled, sheared and moved."""
+"""Training images, each in several ways: moved by whole pixels, mirrored, or slightly turned, scaled, sheared and moved."""
 
 import math
 
@@ -12,7 +12,10 @@ _TURN, _SCALE, _SHEAR, _MOVE = math.radians(10), 0.1, 0.1, 0.04
 
 
 def deformed(images, *, seed):
-    """A copy of uint8 images (N, height, width), each turned, scaled, sheared and moved at random, bilinearly."""
+    """A copy of uint8 images (N, height, width) or (N, height, width, channels), each turned, scaled, sheared and moved at
+    random, bilinearly."""
+    if images.dim() == 3:
+        return deformed(images[..., None], seed=seed)[..., 0]
     random = torch.Generator().manual_seed(seed)
 
     def up_to(greatest):
@@ -22,10 +25,10 @@ def deformed(images, *, seed):
     right, down = up_to(2 * _MOVE), up_to(2 * _MOVE)  # grid coordinates are -1 ... +1
     maps = torch.stack([torch.stack([scale * turn.cos(), shear - scale * turn.sin(), right], 1),
                         torch.stack([scale * turn.sin(), scale * turn.cos(), down], 1)], 1)
-    parts = [F.grid_sample(part[:, None].float(), F.affine_grid(way, (len(part), 1, *part.shape[1:]), align_corners=False),
-                           align_corners=False)[:, 0].round().to(torch.uint8)
-             for part, way in zip(images.split(4096), maps.split(4096), strict=True)]
-    return torch.cat(parts)
+    parts = [F.grid_sample(part.float(), F.affine_grid(way, part.shape, align_corners=False), align_corners=False)
+             .round().to(torch.uint8)
+             for part, way in zip(images.permute(0, 3, 1, 2).split(4096), maps.split(4096), strict=True)]
+    return torch.cat(parts).permute(0, 2, 3, 1)
 
 
 class Augmented:
@@ -35,20 +38,26 @@ class Augmented:
 
     Parameters
     ----------
-    images : uint8 tensor, shape (N, height, width)
+    images : uint8 tensor, shape (N, height, width) or (N, height, width, channels)
     shift : int
         Pixels to move by, up, down, left and right.
+    flip : bool
+        Whether to mirror each image and its copies too, left to right.
     deform : int
         Copies of each image: the first as it is, the others `deformed`, each of which may be moved too.
     """
 
-    def __init__(self, images, *, shift=0, deform=1):
+    def __init__(self, images, *, shift=0, flip=False, deform=1):
         self._count, self._side = len(images), 2 * shift + 1
-        self.ways = deform * self._side**2
-        _, height, width = images.shape
+        self.ways = (1 + flip) * deform * self._side**2
+        _, height, width, *channels = images.shape
         copies = torch.cat([images, *(deformed(images, seed=seed) for seed in range(1, deform))])
-        padded = F.pad(copies, (shift,) * 4) if shift else copies
-        self._views = padded.unfold(1, height, 1).unfold(2, width, 1)
+        if flip:
+            copies = torch.cat([copies, copies.flip(2)])
+        padded = F.pad(copies, (0,) * 2 * len(channels) + (shift,) * 4) if shift else copies
+        views = padded.unfold(1, height, 1).unfold(2, width, 1)
+        # (copies, down, across, height, width) and, where there are any, the channels again last
+        self._views = views.movedim(3, -1) if channels else views
 
     def __len__(self):
         return self._count

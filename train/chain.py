@@ -6,17 +6,20 @@ import torch
 from torch import fx, nn
 
 from ..errors import ModelError
-from .layers import BatchNorm, Binarize, BinaryActivation, BinaryConv2d, BinaryLinear, Scores
+from .layers import WHITE, BatchNorm, Binarize, BinaryActivation, BinaryConv2d, BinaryLinear, Pixels, Scores
 
 __all__ = ["chain", "check", "check_values", "output_shape", "pool_window"]
 
-_LAYERS = (Binarize, BinaryConv2d, BinaryLinear, BatchNorm, BinaryActivation, nn.MaxPool2d, Scores)
+_LAYERS = (Binarize, Pixels, BinaryConv2d, BinaryLinear, BatchNorm, BinaryActivation, nn.MaxPool2d, Scores)
 
 #: Modules that do nothing to a vector in evaluation.
 _TRANSPARENT = (nn.Dropout, nn.Identity)
 
-_SUPPORTED = ("supported are Binarize, BinaryLinear, BinaryConv2d, BatchNorm, BinaryActivation and Scores of "
+_SUPPORTED = ("supported are Binarize, Pixels, BinaryLinear, BinaryConv2d, BatchNorm, BinaryActivation and Scores of "
               "sbgen.train.layers, and MaxPool2d, Flatten, Dropout and Identity")
+
+#: Greatest sum of pixels, in 256ths, that float32 holds exactly.
+_EXACT = 2**24
 
 
 class _Tracer(fx.Tracer):
@@ -80,13 +83,13 @@ def chain(model):
 
 
 def check(layers):
-    """Checks that a list of (name, layer) is Binarize, any number of neurons, Scores, and that the shapes fit.
+    """Checks that a list of (name, layer) is Binarize or Pixels, any number of neurons, Scores, and that the shapes fit.
 
-    Neurons are BinaryLinear or, on images, BinaryConv2d; then BatchNorm or none, then BinaryActivation, then on images
+    Behind Pixels there is at least one layer of neurons. Neurons are BinaryLinear or, on images, BinaryConv2d; then BatchNorm or none, then BinaryActivation, then on images
     MaxPool2d or none.
     """
     neurons = (BinaryConv2d, BinaryLinear, Scores)
-    expected = {None: (Binarize,), Binarize: neurons, BinaryLinear: (BatchNorm, BinaryActivation),
+    expected = {None: (Binarize, Pixels), Binarize: neurons, Pixels: (BinaryConv2d, BinaryLinear), BinaryLinear: (BatchNorm, BinaryActivation),
                 BinaryConv2d: (BatchNorm, BinaryActivation), BatchNorm: (BinaryActivation,),
                 BinaryActivation: (*neurons, nn.MaxPool2d), nn.MaxPool2d: (*neurons, nn.MaxPool2d), Scores: ()}
     before, shape = None, None
@@ -96,10 +99,24 @@ def check(layers):
             wanted = " or ".join(kind.__name__ for kind in expected[before]) or "the end"
             raise ModelError(f"layer {name!r}: {f'after {before.__name__}' if before else 'first'} must come {wanted}, "
                              f"not {kind.__name__}")
+        if kind in neurons:
+            _check_range(name, layer, on_pixels=before is Pixels)
         shape = output_shape(name, layer, shape)
         before = kind
     if before is not Scores:
         raise ModelError(f"the last layer must be Scores, not {before.__name__ if before else 'nothing'}")
+
+
+def _check_range(name, layer, *, on_pixels):
+    """Checks that a layer of weights pads with a value its inputs can have, and that its sums are exact."""
+    greatest = WHITE if on_pixels else 1
+    if isinstance(layer, BinaryConv2d) and any(map(any, layer.padding)) and abs(layer.padding_value) != greatest:
+        raise ModelError(f"layer {name!r}: padding_value must be {'-WHITE or WHITE behind Pixels' if on_pixels else '-1 or +1'}"
+                         f", not {layer.padding_value}")
+    inputs = layer.weight[0].numel()
+    if on_pixels and 255 * inputs >= _EXACT:
+        raise ModelError(f"layer {name!r}: sums of pixels must be of at most {(_EXACT - 1) // 255} to be exact, not {inputs}; "
+                         "begin with Binarize or a convolution")
 
 
 def output_shape(name, layer, shape):
@@ -123,6 +140,9 @@ def output_shape(name, layer, shape):
             if layer.image is None:
                 return (layer.outputs,)
             return layer.outputs // (layer.image[0] * layer.image[1]), *layer.image[:2]
+        case Pixels():
+            *image, channels = layer.image
+            return channels, *image
         case BinaryConv2d():
             return layer.outputs, *_moved(name, shape, layer.kernel, layer.stride, layer.padding)
         case nn.MaxPool2d():

@@ -3,7 +3,7 @@
     format "sbgen-net", version 1
     architecture   list of {"name", "kind", ...} in order; the rest is what the layer is made from
     state          "<name>.<parameter>": tensor; the weights of a hardened network are int8 -1 and +1
-    input          {"dtype": "uint8", "shape": [height, width], "range": [least, greatest]}
+    input          {"dtype": "uint8", "shape": [height, width] or [height, width, channels], "range": [least, greatest]}
     labels         list of str, one a class
     dataset        name, or None
     settings, seed what the training depended on, or None
@@ -32,6 +32,7 @@ from .layers import (
     BinaryConv2d,
     BinaryLinear,
     BinaryWeights,
+    Pixels,
     Scores,
     hardened_layers,
 )
@@ -47,7 +48,7 @@ GREATEST_LOSS = 0.02
 #: Part of a soft layer's weights that may be unsaturated before the network is not trusted.
 GREATEST_UNSATURATED = 0.01
 
-_KINDS = {"binarize": Binarize, "conv2d": BinaryConv2d, "maxpool": nn.MaxPool2d, "linear": BinaryLinear,
+_KINDS = {"binarize": Binarize, "pixels": Pixels, "conv2d": BinaryConv2d, "maxpool": nn.MaxPool2d, "linear": BinaryLinear,
           "norm": BatchNorm, "active": BinaryActivation, "scores": Scores}
 
 
@@ -224,6 +225,8 @@ def _describe(layer):
         case Binarize():
             about = {"kind": "binarize", "pixels": layer.pixels, "levels": layer.thresholds.shape[1]}
             return about if layer.image is None else {**about, "image": list(layer.image)}
+        case Pixels():
+            return {"kind": "pixels", "image": list(layer.image)}
         case nn.MaxPool2d():
             kernel, stride = pool_window(layer)
             return {"kind": "maxpool", "kernel": list(kernel), "stride": list(stride)}
@@ -276,6 +279,7 @@ def _make(name, kind, about, state):
     shapes = {"binarize": lambda: {"thresholds": (about["pixels"], about["levels"])},
               "conv2d": lambda: {"weight": (rows, about["channels"] // about["groups"], *about["kernel"])},
               "maxpool": dict,
+              "pixels": dict,
               "linear": lambda: {"weight": (rows, about["inputs"])},
               "norm": lambda: dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (about["features"],))
                               | {"num_batches_tracked": ()},
@@ -294,6 +298,8 @@ def _make(name, kind, about, state):
             return Binarize(about["pixels"], state["thresholds"].numpy(), image=about.get("image"))
         except ValueError as error:
             raise ModelError(f"layer {name!r}: {error}") from error
+    if kind == "pixels":
+        return Pixels(about["image"])
     if kind == "maxpool":
         return nn.MaxPool2d(tuple(about["kernel"]), tuple(about["stride"]))
     if kind == "norm":

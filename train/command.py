@@ -30,6 +30,7 @@ _SETTINGS = (
     ("--nu-shape", {"choices": ["exponential", "linear"], "help": "how sharpness grows"}),
     ("--hard-tail", {"type": float, "metavar": "PART", "help": "last part of the epochs with sign as forward pass"}),
     ("--shift", {"type": int, "metavar": "PIXELS", "help": "how far training images are moved at random"}),
+    ("--flip", {"action": argparse.BooleanOptionalAction, "help": "mirror training images at random, or do not"}),
     ("--deform", {"type": int, "metavar": "N", "help": "copies of each training image, all but the first deformed"}),
     ("--distill", {"type": float, "metavar": "PART", "help": "part of the loss that follows a float teacher"}),
     ("--validation", {"type": float, "metavar": "PART", "help": "part of the training images held out"}),
@@ -43,7 +44,7 @@ def add_arguments(parser):
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same file (%(default)s)")
     parser.add_argument("--dataset", choices=list(DATASETS), help="another data set than the preset's")
     parser.add_argument("--data", type=Path, metavar="DIR",
-                        help="folder that holds mnist/, fashion-mnist/ (SBGEN_DATA, else a download into a cache)")
+                        help="folder that holds mnist/, cifar10/ and so on (SBGEN_DATA, else a download into a cache)")
     parser.add_argument("--method", choices=METHODS, help="how to binarize (self-binarizing)")
     parser.add_argument("--resume", action="store_true", help="go on where a killed run with these options stopped")
     parser.add_argument("--threads", type=int, default=1, metavar="N",

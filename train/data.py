@@ -1,8 +1,9 @@
 """Data sets as raw uint8 images, without torch.
 
-`digits` ships in scikit-learn and needs no download. MNIST and Fashion-MNIST are read from their official IDX files:
-from a folder (`folder`, or the environment variable ``SBGEN_DATA``) that holds ``mnist/`` and ``fashion-mnist/``, or
-else from a cache that is filled from the public mirrors.
+`digits` ships in scikit-learn and needs no download. The others are read from a folder (`folder`, or the environment
+variable ``SBGEN_DATA``) that holds ``mnist/``, ``fashion-mnist/``, ``cifar10/``, or else from a cache that is filled from
+the public mirrors: MNIST and Fashion-MNIST from their official IDX files, CIFAR-10 as `cifar` tells. ``cifar10-jpeg/``,
+its lossy form, has no mirror.
 """
 
 import gzip
@@ -19,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
+from . import cifar
 
 __all__ = ["DATASETS", "Dataset", "cache", "load", "read_idx", "split"]
 
@@ -30,13 +32,14 @@ _FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx
 class Dataset:
     """What a data set is: the shape and greatest pixel of an image, its labels and, if it is downloaded, from where.
 
-    `md5` has the digests of the four gzipped files, in the order of `_FILES`.
+    `md5` has the digests of the `files`, in their order.
     """
 
     image_shape: tuple
     greatest: int
     labels: tuple
     mirrors: tuple = ()
+    files: tuple = tuple(f"{file}.gz" for file in _FILES)
     md5: tuple = ()
 
 
@@ -57,6 +60,10 @@ DATASETS = {
         mirrors=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
         md5=("8d4fb7e6c68d591d4c3dfef9ec88bf0d", "25c81989df183df01b3e8a0aad5dffbe",
              "bef4ecab320f06d8554ea6380940ec79", "bb300cfdad3c16e7a12a480ee83cd310")),
+    "cifar10": Dataset(
+        image_shape=cifar.SHAPE, greatest=255, labels=cifar.LABELS, mirrors=("https://www.cs.toronto.edu/~kriz/",),
+        files=(cifar.ARCHIVE,), md5=("c32a1d4ab5d03f1284b67883e8d87530",)),
+    "cifar10-jpeg": Dataset(image_shape=cifar.SHAPE, greatest=255, labels=cifar.LABELS),
 }
 
 
@@ -68,12 +75,12 @@ def load(dataset, folder=None):
     dataset : str
         One of `DATASETS`.
     folder : path or None
-        Folder that holds ``mnist/`` or ``fashion-mnist/``, gzipped or not; None is ``SBGEN_DATA`` or the cache.
+        Folder that holds a folder of the data set's name; None is ``SBGEN_DATA`` or the cache.
 
     Returns
     -------
     train_images, train_labels, test_images, test_labels
-        Images are uint8 of shape (N, height, width), labels int64 of shape (N,).
+        Images are uint8 of shape (N, height, width) or (N, height, width, channels), labels int64 of shape (N,).
 
     Raises
     ------
@@ -86,11 +93,20 @@ def load(dataset, folder=None):
         return _digits()
     about = DATASETS[dataset]
     folder = folder or os.environ.get("SBGEN_DATA")
+    if dataset == "cifar10-jpeg":
+        if not folder:
+            raise DataError(f"{dataset} must be given as a folder that holds {dataset}/, with --data or SBGEN_DATA; "
+                            "cifar10 can be downloaded")
+        return cifar.read_jpeg(Path(folder) / dataset, cache=cache("data"))
+    if folder and dataset == "cifar10":
+        return cifar.read_binary(Path(folder) / dataset)
     if folder:
         paths = [_find(Path(folder) / dataset, file) for file in _FILES]
     else:
-        paths = [_fetch(cache("data") / dataset, f"{file}.gz", mirrors=about.mirrors, md5=md5)
-                 for file, md5 in zip(_FILES, about.md5, strict=True)]
+        paths = [_fetch(cache("data") / dataset, file, mirrors=about.mirrors, md5=md5)
+                 for file, md5 in zip(about.files, about.md5, strict=True)]
+    if dataset == "cifar10":
+        return cifar.read_binary(paths[0].parent)
     parts = []
     for images_path, labels_path in (paths[:2], paths[2:]):
         images = read_idx(images_path, shape=(None, *about.image_shape))

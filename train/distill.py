@@ -34,7 +34,7 @@ def loss(logits, labels, teacher=None, *, weight=0.0, temperature=1.0):
     return (1 - weight) * hard + weight * temperature**2 * soft
 
 
-def teacher_logits(images, labels, *, thresholds, classes, width, epochs, shift, deform, seed, cache, progress=None):
+def teacher_logits(images, labels, *, thresholds, classes, width, epochs, shift, flip, deform, seed, cache, progress=None):
     """What a float network, trained here, says about every image in every way.
 
     The teacher is a multilayer perceptron of two hidden layers of `width` with ReLU, batch norm and dropout, trained
@@ -45,7 +45,7 @@ def teacher_logits(images, labels, *, thresholds, classes, width, epochs, shift,
     -------
     float32 tensor, shape (ways, N, classes)
     """
-    key = hashlib.sha256(json.dumps([3, torch.__version__, width, epochs, shift, deform, seed, classes,
+    key = hashlib.sha256(json.dumps([4, torch.__version__, width, epochs, shift, flip, deform, seed, classes,
                                      torch.as_tensor(thresholds).tolist()]).encode())
     key.update(images.numpy().tobytes() + labels.numpy().tobytes())
     path = Path(cache) / f"teacher-{key.hexdigest()[:16]}.pt"
@@ -53,7 +53,7 @@ def teacher_logits(images, labels, *, thresholds, classes, width, epochs, shift,
         return torch.load(path, weights_only=True)
 
     generator = torch.Generator().manual_seed(seed)
-    augmented = Augmented(images, shift=shift, deform=deform)
+    augmented = Augmented(images, shift=shift, flip=flip, deform=deform)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         pixels = images[0].numel()

@@ -7,6 +7,7 @@ import torch
 
 from ..errors import DataError
 from . import checkpoint, data, distill
+from .errors import SettingsError
 from .harden import HardeningReport, harden
 from .loop import accuracy, train
 from .network import network
@@ -68,10 +69,13 @@ def run(*, preset, settings, seed, out, folder=None, dataset=None, resume=False,
 
     teacher = None
     if settings.distill:
+        if about.thresholds is None:
+            raise SettingsError(f"distill must be 0 with the preset {preset}, whose teacher would need thresholds, not "
+                                f"{settings.distill}")
         teacher = distill.teacher_logits(
             images, labels, thresholds=about.thresholds, classes=len(kind.labels), width=settings.teacher_width,
-            epochs=settings.teacher_epochs, shift=settings.shift, deform=settings.deform, seed=_SPLIT_SEED, cache=data.cache("teachers"),
-            progress=teacher_progress)
+            epochs=settings.teacher_epochs, shift=settings.shift, flip=settings.flip, deform=settings.deform,
+            seed=_SPLIT_SEED, cache=data.cache("teachers"), progress=teacher_progress)
     torch.manual_seed(seed)
     model = network(image_shape=kind.image_shape, thresholds=about.thresholds, convolutions=about.convolutions,
                     widths=about.widths, classes=len(kind.labels), method=settings.method, slope_cap=settings.slope_cap)

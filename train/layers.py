@@ -1,7 +1,7 @@
 """The layers of a self-binarizing network, ordinary modules to compose in `nn.Sequential` or a module of one's own.
 
     uint8 pixels -> Binarize -> (BinaryConv2d -> BatchNorm -> BinaryActivation -> nn.MaxPool2d) ...
-                             -> (BinaryLinear -> BatchNorm -> BinaryActivation) ... -> Scores -> logits
+                 or Pixels   -> (BinaryLinear -> BatchNorm -> BinaryActivation) ... -> Scores -> logits
 
 Each has two ways to compute. In the ordinary one it can be trained. *Hardened* (see `hardened`, and `harden` for the
 step that makes it permanent) it computes on -1 and +1 only, exactly as the integer network of ``docs/semantics.md``:
@@ -19,8 +19,11 @@ from torch import nn
 from . import binarizers
 from .binarizers import sign
 
-__all__ = ["BatchNorm", "Binarize", "BinaryActivation", "BinaryConv2d", "BinaryLinear", "BinaryWeights", "Scores",
-           "hardened", "hardened_layers"]
+__all__ = ["WHITE", "BatchNorm", "Binarize", "BinaryActivation", "BinaryConv2d", "BinaryLinear", "BinaryWeights", "Pixels",
+           "Scores", "hardened", "hardened_layers"]
+
+#: What `Pixels` makes of the greatest pixel; the least becomes its negative.
+WHITE = 255 / 256
 
 
 class Binarize(nn.Module):
@@ -70,6 +73,45 @@ class Binarize(nn.Module):
 
     def extra_repr(self):
         return f"{self.pixels}, levels={self.thresholds.shape[1]}"
+
+
+class Pixels(nn.Module):
+    """Raw pixels as numbers, for a first layer that sums them: pixel x becomes ``(2x - 255) / 256``.
+
+    Each is an odd number of 256ths between -`WHITE` and `WHITE`, so that sums of up to 65,793 of them, each taken plain or
+    negated, are exact in float32, in any order. Where an integer network counts the agreement p, 0 ... 255 n, the sum is
+    ``(2p - 255 n) / 256``.
+
+    Takes uint8 images of shape (N, ...) with the values of `image` each, in the order row, column, channel; gives float32
+    of shape (N, channels, height, width), or (N, pixels).
+
+    Parameters
+    ----------
+    image : (int, int, int), (int, int) or (int,)
+        Height, width and channels (1 where they are left out), or the number of pixels where there is no image.
+    """
+
+    def __init__(self, image):
+        super().__init__()
+        if not 1 <= len(image) <= 3:
+            raise ValueError(f"an image must have the shape (height, width, channels), not {tuple(image)}")
+        self.image = tuple(image) if len(image) != 2 else (*image, 1)
+
+    @property
+    def pixels(self):
+        return int(np.prod(self.image))
+
+    def forward(self, images):
+        if images.dtype != torch.uint8:
+            raise TypeError(f"images must be raw uint8 pixels, not {images.dtype}")
+        images = images.reshape(len(images), *self.image)
+        if len(self.image) == 3:
+            # Channels stay innermost in memory, where the convolutions are a third faster.
+            images = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
+        return images.to(torch.float32).mul(2 / 256).sub_(WHITE)
+
+    def extra_repr(self):
+        return str(self.image)
 
 
 class BinaryWeights(nn.Module):
@@ -133,8 +175,8 @@ class BinaryConv2d(BinaryWeights):
     stride : int or (int, int)
     padding : int, (int, int) or ((int, int), (int, int))
         Rows above and below, columns left and right.
-    padding_value : int
-        What they hold, -1 or +1; there is no 0 among bits.
+    padding_value : float
+        What they hold, -1 or +1, there is no 0 among bits; behind `Pixels` the least or the greatest, -`WHITE` or `WHITE`.
     groups : int
     method, slope_cap
         As in `BinaryWeights`.
@@ -143,8 +185,9 @@ class BinaryConv2d(BinaryWeights):
     def __init__(self, channels, outputs, kernel, *, stride=1, padding=0, padding_value=-1, groups=1,
                  method="self-binarizing", slope_cap=None):
         kernel, stride, padding = _pair(kernel), _pair(stride), tuple(_pair(each) for each in _pair(padding))
-        if padding_value not in (-1, 1):
-            raise ValueError(f"padding_value must be -1 or +1, not {padding_value!r}: bits have no 0")
+        if padding_value not in (-1, 1, -WHITE, WHITE):
+            raise ValueError(f"padding_value must be -1 or +1, or -WHITE or WHITE behind Pixels, not {padding_value!r}: "
+                             "bits have no 0")
         if groups < 1 or channels % groups or outputs % groups:
             raise ValueError(f"groups must divide {channels} channels and {outputs} outputs, not {groups!r}")
         super().__init__((outputs, channels // groups, *kernel), method=method, slope_cap=slope_cap)

@@ -42,9 +42,11 @@ class Epoch:
     hard: float
 
 
-def classify(model, images, *, batch=2000):
+def classify(model, images):
     """The class (N,) that `model` gives each image, the first greatest score, in evaluation mode."""
     training = model.training
+    # The more pixels, the more a convolution gives for each image: some hundreds of MB at a time.
+    batch = min(2000, 2**21 // images[0].numel()) if len(images) else 1
     model.eval()
     with torch.no_grad():
         classes = torch.cat([model(part).argmax(1) for part in images.split(batch)])
@@ -65,14 +67,14 @@ def train(model, images, labels, *, validation, settings: Settings, seed, teache
     ----------
     model : nn.Module
         uint8 images to logits.
-    images, labels : uint8 tensor (N, height, width), int64 tensor (N,)
+    images, labels : uint8 tensor (N, height, width) or (N, height, width, channels), int64 tensor (N,)
     validation : (images, labels)
         Only looked at, epoch by epoch; nothing is chosen by it here.
     settings : `Settings`
     seed : int
         Of the order, the shifts and whatever else is random; the model comes initialised.
     teacher : float tensor, shape (ways, N, classes), or None
-        From `distill.teacher_logits`, with the same shift and deform.
+        From `distill.teacher_logits`, with the same shift, flip and deform.
     state : path or None
         Where to keep, after each epoch, all that is needed to go on; removed by the caller when it is done.
     resume : bool
@@ -94,7 +96,7 @@ def train(model, images, labels, *, validation, settings: Settings, seed, teache
     weights = [layer.weight for layer in model.modules() if isinstance(layer, BinaryWeights)]
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    augmented = Augmented(images, shift=settings.shift, deform=settings.deform)
+    augmented = Augmented(images, shift=settings.shift, flip=settings.flip, deform=settings.deform)
     batches = -(-len(images) // settings.batch)
     identity = {"settings": settings.primitives(), "seed": seed, "images": len(images)}
     epochs = []

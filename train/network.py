@@ -6,19 +6,21 @@ from collections import OrderedDict
 from torch import nn
 
 from .chain import output_shape
-from .layers import BatchNorm, Binarize, BinaryActivation, BinaryConv2d, BinaryLinear, Scores
+from .layers import WHITE, BatchNorm, Binarize, BinaryActivation, BinaryConv2d, BinaryLinear, Pixels, Scores
 
 __all__ = ["network"]
 
 
 def network(*, image_shape, thresholds, convolutions=(), widths, classes, method="self-binarizing", slope_cap=None):
-    """Binarize, (conv, norm, active, perhaps pool) for each convolution, (linear, norm, active) for each of `widths`, scores.
+    """Binarize or Pixels, (conv, norm, active, perhaps pool) for each convolution, (linear, norm, active) for each of
+    `widths`, scores.
 
     Parameters
     ----------
     image_shape : tuple of int
         Height and width, and channels where there are several.
-    thresholds : tuple of int
+    thresholds : tuple of int or None
+        None lets the first layer sum the pixels themselves.
     convolutions : sequence of `presets.Convolution`
     widths : sequence of int
     classes : int
@@ -31,10 +33,15 @@ def network(*, image_shape, thresholds, convolutions=(), widths, classes, method
     """
     how = {"method": method, "slope_cap": slope_cap}
     image = (*image_shape, 1)[:3] if convolutions else None
-    layers = OrderedDict(binarize=Binarize(math.prod(image_shape), thresholds, image=image))
-    shape = output_shape("binarize", layers["binarize"], None)
+    if thresholds is None:
+        layers = OrderedDict(pixels=Pixels(image_shape))
+    else:
+        layers = OrderedDict(binarize=Binarize(math.prod(image_shape), thresholds, image=image))
+    (name, first), = layers.items()
+    shape = output_shape(name, first, None)
     for number, about in enumerate(convolutions, 1):
-        layers[f"conv{number}"] = BinaryConv2d(shape[0], about.outputs, about.kernel, padding=about.padding, **how)
+        layers[f"conv{number}"] = BinaryConv2d(shape[0], about.outputs, about.kernel, padding=about.padding,
+                                              padding_value=-WHITE if thresholds is None and number == 1 else -1, **how)
         layers[f"convnorm{number}"] = BatchNorm(about.outputs)
         layers[f"convactive{number}"] = BinaryActivation(**how)
         shape = output_shape(f"conv{number}", layers[f"conv{number}"], shape)

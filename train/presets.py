@@ -35,8 +35,8 @@ class Preset:
     ----------
     dataset : str
         One of `data.DATASETS`.
-    thresholds : tuple of int
-        Of every pixel; several make thermometer bits.
+    thresholds : tuple of int or None
+        Of every pixel; several make thermometer bits. None lets the first layer sum the pixels themselves.
     widths : tuple of int
         Outputs of the hidden dense layers.
     settings : `Settings`
@@ -45,7 +45,7 @@ class Preset:
     """
 
     dataset: str
-    thresholds: tuple
+    thresholds: tuple | None
     widths: tuple
     settings: Settings
     convolutions: tuple = ()
@@ -67,6 +67,11 @@ PRESETS = {
     "cnn": Preset(dataset="mnist", thresholds=(64, 160), widths=(), convolutions=(
         Convolution(outputs=24, padding=1, pool=2), Convolution(outputs=48, padding=1, pool=2), Convolution(outputs=64)),
         settings=Settings(slope_cap=1.0, hard_tail=0.5, epochs=20, batch=250, lr=1e-2, deform=2)),
+    # The topology of FINN's CNV (arXiv 1612.07119) on colour images.
+    "cnv": Preset(dataset="cifar10", thresholds=None, widths=(512, 512), convolutions=(
+        Convolution(outputs=64), Convolution(outputs=64, pool=2), Convolution(outputs=128), Convolution(outputs=128, pool=2),
+        Convolution(outputs=256), Convolution(outputs=256)),
+        settings=Settings(slope_cap=1.0, hard_tail=0.625, epochs=8, batch=100, lr=1e-2, shift=2, flip=True)),
 }
 
 

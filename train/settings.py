@@ -35,6 +35,8 @@ class Settings:
         Learning rate of AdamW without decay, from `lr` to `lr_end` along a cosine.
     shift : int
         Pixels by which training images are moved at random.
+    flip : bool
+        Whether training images are mirrored, left to right, at random.
     deform : int
         Copies of each training image: the first as it is, the others slightly turned, scaled, sheared and moved.
     distill : float, 0 ... 1
@@ -58,6 +60,7 @@ class Settings:
     lr: float = 1e-2
     lr_end: float = 1e-5
     shift: int = 0
+    flip: bool = False
     deform: int = 1
     distill: float = 0.0
     temperature: float = 4.0
