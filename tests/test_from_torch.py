@@ -12,11 +12,13 @@ from sbgen.train import checkpoint
 from sbgen.train.chain import output_shape
 from sbgen.train.harden import harden
 from sbgen.train.layers import (
+    WHITE,
     BatchNorm,
     Binarize,
     BinaryActivation,
     BinaryConv2d,
     BinaryLinear,
+    Pixels,
     Scores,
     hardened,
 )
@@ -162,20 +164,23 @@ def test_infinite_statistics():
         dense(1.0, 0.0, float("inf"), 1.0, inputs=4)
 
 
-def random_convolutions(seed):
+def random_convolutions(seed, *, on_pixels):
     """A network of convolutions and pools, of every kind of neuron, and images for it."""
     random = np.random.default_rng(seed)
     torch.manual_seed(seed)
     image = int(random.integers(4, 9)), int(random.integers(4, 9)), int(random.choice([1, 1, 3]))
     levels = int(random.integers(1, 3))
-    layers = [Binarize(math.prod(image), random.integers(0, 257, (math.prod(image), levels)), image=image)]
-    shape = image[2] * levels, *image[:2]
+    if on_pixels:
+        layers = [Pixels(image)]
+    else:
+        layers = [Binarize(math.prod(image), random.integers(0, 257, (math.prod(image), levels)), image=image)]
+    shape = output_shape("layer", layers[0], None)
     for _ in range(random.integers(1, 4)):
         groups = int(random.choice([n for n in range(1, shape[0] + 1) if shape[0] % n == 0]))
         outputs, kernel = groups * int(random.integers(1, 5)), (int(random.integers(1, 4)), int(random.integers(1, 4)))
         conv = BinaryConv2d(shape[0], outputs, kernel, stride=int(random.integers(1, 3)), groups=groups,
                             padding=tuple((int(random.integers(size)), int(random.integers(size))) for size in kernel),
-                            padding_value=int(random.choice([-1, 1])))
+                            padding_value=int(random.choice([-1, 1])) * (WHITE if on_pixels and len(layers) == 1 else 1))
         more = [conv, norm := BatchNorm(outputs), BinaryActivation()]
         with torch.no_grad():
             norm.weight.copy_(torch.from_numpy(random.choice([-2.0, 0.0, 0.7], outputs)))
@@ -190,22 +195,85 @@ def random_convolutions(seed):
         except ModelError:
             continue  # a kernel larger than the image
         layers, shape = layers + more, after
-    if random.integers(2):
+    if random.integers(2) or (on_pixels and len(layers) == 1):
         layers += [nn.Flatten(), BinaryLinear(math.prod(shape), 7), BinaryActivation()]
         shape = (7,)
     layers.append(Scores(math.prod(shape), 3))
     return nn.Sequential(*layers).eval(), random.integers(0, 256, (40, *image), dtype=np.uint8)
 
 
+@pytest.mark.parametrize("on_pixels", [False, True])
 @pytest.mark.parametrize("seed", range(60))
-def test_convolutions_equal_the_references(seed, tmp_path):
-    model, images = random_convolutions(seed)
+def test_convolutions_equal_the_references(seed, on_pixels, tmp_path):
+    model, images = random_convolutions(seed, on_pixels=on_pixels)
     network = to_network(model, force=True)
     with hardened(model), torch.no_grad():
         trained = model(torch.from_numpy(images))
     assert np.array_equal(trained.numpy(), reference.evaluate(network, images)[0]), seed
+    assert getattr(network.layers[0], "planes", 1) == (8 if on_pixels else 1)
     checkpoint.save(model, tmp_path / "net.pt", image_shape=network.image_shape, labels=network.labels)
     assert to_network(checkpoint.load(tmp_path / "net.pt", force=True), name="network").layers == network.layers
+
+
+@pytest.mark.parametrize("image", [(13,), (3, 5), (3, 2, 4)])
+@pytest.mark.parametrize("seed", range(5))
+def test_sums_of_pixels_equal_the_references(seed, image):
+    random, pixels = np.random.default_rng(seed), math.prod(image)
+    torch.manual_seed(seed)
+    model = nn.Sequential(Pixels(image), BinaryLinear(pixels, 30), norm := BatchNorm(30), BinaryActivation(), Scores(30, 4))
+    images = random.integers(0, 256, (300, *image), dtype=np.uint8)
+    with torch.no_grad():
+        model.train()(torch.from_numpy(images))
+        norm.weight.copy_(torch.from_numpy(random.choice([-2.0, 0.0, 0.7], 30)))
+    model.eval()
+    network = to_network(model, force=True, image_shape=image)
+    assert (network.layers[0].planes, network.image_shape) == (8, image)
+    # Not only far from the thresholds: a pixel of the first image is moved through all of its values.
+    images[:256] = images[0]
+    images.reshape(300, pixels)[:256, 0] = np.arange(256)
+    with hardened(model), torch.no_grad():
+        trained = model(torch.from_numpy(images))
+    assert np.array_equal(trained.numpy(), reference.evaluate(network, images)[0]), seed
+
+
+def pixel_neuron(mean, *, pixels):
+    """Threshold of one neuron of plus ones, on where a sum of pixels in 256ths reaches 256 * mean."""
+    model = nn.Sequential(Pixels((pixels,)), BinaryLinear(pixels, 1), norm := BatchNorm(1), BinaryActivation(), Scores(1, 1))
+    with torch.no_grad():
+        model[1].weight.fill_(1.0)
+        norm.running_mean.fill_(mean)
+    return to_network(model.eval(), force=True).layers[0].thresholds.tolist()
+
+
+@pytest.mark.parametrize(("mean", "pixels", "threshold"), [
+    (0.0, 1, 128),                # 2p - 255 >= 0
+    (1 / 256, 1, 128),            # a tie is on
+    (2 / 256, 1, 129),
+    (-255 / 256, 1, 0),
+    (256 / 256, 1, 256),          # never
+    (0.0, 2, 255),
+])
+def test_thresholds_on_pixels_by_hand(mean, pixels, threshold):
+    assert pixel_neuron(mean, pixels=pixels) == [threshold]
+
+
+@pytest.mark.parametrize(("layers", "message"), [
+    ([Pixels((2, 2)), Scores(4, 2)], "after Pixels must come BinaryConv2d or BinaryLinear, not Scores"),
+    ([Pixels((2, 2)), BinaryConv2d(1, 1, 3, padding=1), BinaryActivation(), Scores(4, 2)],
+     "'1': padding_value must be -WHITE or WHITE behind Pixels, not -1"),
+    ([Binarize(4, [9], image=(2, 2, 1)), BinaryConv2d(1, 1, 3, padding=1, padding_value=WHITE), BinaryActivation(),
+      Scores(4, 2)], "'1': padding_value must be -1 or [+]1, not 0.996"),
+    ([Pixels((65794,)), BinaryLinear(65794, 1), BinaryActivation(), Scores(1, 2)],
+     "'1': sums of pixels must be of at most 65793 to be exact, not 65794"),
+])
+def test_pixels_that_do_not_fit(layers, message):
+    with pytest.raises(ModelError, match=message):
+        to_network(nn.Sequential(*layers), force=True)
+
+
+def test_grey_images_have_the_one_channel_that_a_convolution_sees():
+    model = nn.Sequential(Pixels((4, 5)), BinaryConv2d(1, 2, 3), BinaryActivation(), Scores(12, 2)).eval()
+    assert to_network(model, force=True, image_shape=(4, 5)).image_shape == (4, 5, 1)
 
 
 @pytest.mark.parametrize("layers, message", [
@@ -223,5 +291,5 @@ def test_convolutions_that_do_not_fit(layers, message):
 
 
 def test_padding_of_zero_is_refused():
-    with pytest.raises(ValueError, match="padding_value must be -1 or \\+1, not 0: bits have no 0"):
+    with pytest.raises(ValueError, match="padding_value must be -1 or \\+1, or .* not 0: bits have no 0"):
         BinaryConv2d(1, 1, 3, padding=1, padding_value=0)

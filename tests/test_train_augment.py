@@ -1,11 +1,14 @@
+import math
+
 import pytest
 import torch
 
 from sbgen.train.augment import Augmented, deformed
 
 
-def images(count=2, height=3, width=4):
-    return torch.arange(1, 1 + count * height * width, dtype=torch.uint8).reshape(count, height, width)
+def images(count=2, *size):
+    shape = count, *(size or (3, 4))
+    return torch.arange(1, 1 + math.prod(shape), dtype=torch.uint8).reshape(shape)
 
 
 @pytest.mark.parametrize("shift", [0, 1, 2])
@@ -32,6 +35,26 @@ def test_deformed_copies_may_be_moved():
     augmented = Augmented(images(), shift=1, deform=2)
     assert augmented.ways == 18
     assert torch.equal(augmented(torch.tensor([1]), torch.tensor([9 + 4])), deformed(images(), seed=1)[1:])
+
+
+def test_flipped_copies_come_last_and_may_be_moved():
+    augmented = Augmented(images(), shift=1, flip=True, deform=2)
+    assert augmented.ways == 36
+    middle = 9 + 4  # of the second copy, unmoved
+    assert torch.equal(augmented(torch.tensor([1]), torch.tensor([18 + middle])), deformed(images(), seed=1)[1:].flip(2))
+    moved = augmented(torch.tensor([0]), torch.tensor([18 + 3]))[0]  # in the middle row of moves, to the right
+    assert torch.equal(moved[:, 1:], images()[0].flip(1)[:, :-1]) and moved[:, 0].sum() == 0
+
+
+@pytest.mark.parametrize("how", [{}, {"shift": 2}, {"flip": True}, {"shift": 1, "flip": True, "deform": 2}])
+def test_channels_are_moved_together(how):
+    colour, index = images(3, 4, 5, 3), torch.tensor([2, 0])
+    augmented, planes = Augmented(colour, **how), [Augmented(colour[..., channel], **how) for channel in range(3)]
+    for way in range(augmented.ways):
+        found = augmented(index, torch.full((2,), way))
+        assert found.shape == (2, 4, 5, 3)
+        for channel, plane in enumerate(planes):
+            assert torch.equal(found[..., channel], plane(index, torch.full((2,), way))), (way, channel)
 
 
 def test_deformation_is_small_and_decided_by_its_seed():

@@ -85,14 +85,14 @@ def test_two_inputs():
 
 
 def test_ordinary_layers_are_named():
-    with pytest.raises(ModelError, match="'1': Linear is not supported; supported are Binarize, BinaryLinear"):
+    with pytest.raises(ModelError, match="'1': Linear is not supported; supported are Binarize, Pixels, BinaryLinear"):
         chain(nn.Sequential(Binarize(4, [1]), nn.Linear(4, 2)))
     with pytest.raises(ModelError, match="'2': BatchNorm1d is not supported"):
         chain(nn.Sequential(*layers()[:2], nn.BatchNorm1d(3), *layers()[3:]))
 
 
 @pytest.mark.parametrize(("model", "message"), [
-    (layers()[1:], "'0': first must come Binarize, not BinaryLinear"),
+    (layers()[1:], "'0': first must come Binarize or Pixels, not BinaryLinear"),
     (layers()[:-1], "the last layer must be Scores, not BinaryActivation"),
     ([], "forward must be|last layer must be Scores, not nothing"),
     (layers()[:3] + layers()[4:], "'3': after BatchNorm must come BinaryActivation, not Scores"),

@@ -32,11 +32,11 @@ def test_nothing_given_is_the_preset(preset):
 def test_each_option_replaces_its_setting():
     settings = command._settings(parsed(
         "--epochs", "3", "--batch", "7", "--lr", "0.5", "--slope-cap", "none", "--nu-weights", "1", "50",
-        "--nu-activations", "2", "60", "--nu-shape", "linear", "--hard-tail", "0.1", "--shift", "2", "--deform", "5", "--distill", "0.3",
+        "--nu-activations", "2", "60", "--nu-shape", "linear", "--hard-tail", "0.1", "--shift", "2", "--flip", "--deform", "5", "--distill", "0.3",
         "--validation", "0.25", "--nu-layer", "linear1", "1", "9", "--nu-layer", "active2", "3", "4"))
     assert (settings.epochs, settings.batch, settings.lr, settings.slope_cap) == (3, 7, 0.5, None)
     assert (settings.nu_weights, settings.nu_activations, settings.nu_shape) == ((1, 50), (2, 60), "linear")
-    assert (settings.hard_tail, settings.shift, settings.deform) == (0.1, 2, 5)
+    assert (settings.hard_tail, settings.shift, settings.flip, settings.deform) == (0.1, 2, True, 5)
     assert (settings.distill, settings.validation) == (0.3, 0.25)
     assert settings.nu_layers == {"linear1": (1, 9), "active2": (3, 4)}
 

@@ -47,7 +47,7 @@ def test_digits_are_raw_pixels_and_a_held_out_fifth():
 
 
 def test_unknown_data_set_names_the_known():
-    with pytest.raises(DataError, match="digits, mnist, fashion-mnist, not 'cifar'"):
+    with pytest.raises(DataError, match="digits, mnist, fashion-mnist, cifar10, cifar10-jpeg, not 'cifar'"):
         data.load("cifar")
 
 

@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 import torch
 
-from sbgen.train.layers import BatchNorm, Binarize, BinaryActivation, BinaryLinear, Scores, hardened
+from sbgen.train.layers import (
+    WHITE,
+    BatchNorm,
+    Binarize,
+    BinaryActivation,
+    BinaryLinear,
+    Pixels,
+    Scores,
+    hardened,
+)
 
 
 def test_thermometer_bits_are_pixel_major():
@@ -29,6 +38,37 @@ def test_binarize_refuses_other_thresholds(thresholds):
 def test_binarize_refuses_scaled_pixels():
     with pytest.raises(TypeError, match="raw uint8 pixels, not torch.float32"):
         Binarize(2, [1])(torch.zeros(1, 2))
+
+
+def test_pixels_are_exact_256ths():
+    values = Pixels((256,))(torch.arange(256, dtype=torch.uint8).reshape(1, 256))
+    assert values.dtype == torch.float32 and torch.equal(256 * values[0].double(), 2.0 * torch.arange(256) - 255)
+    assert (values.min(), values.max()) == (-WHITE, WHITE)
+
+
+@pytest.mark.parametrize("image", [(2, 3, 4), (2, 3)])
+def test_pixels_of_an_image_have_their_channels_first(image):
+    images = torch.arange(2 * np.prod(image), dtype=torch.uint8).reshape(2, *image)
+    values, channels = Pixels(image)(images), (*image, 1)[2]
+    assert values.shape == (2, channels, 2, 3)
+    assert torch.equal(256 * values, (2.0 * images.reshape(2, 2, 3, channels) - 255).permute(0, 3, 1, 2))
+    assert torch.equal(Pixels(image)(images.reshape(2, -1)), values)
+
+
+def test_sums_of_most_pixels_are_exact():
+    count = 65793  # 255 * count < 2**24
+    random = np.random.default_rng(0)
+    images, signs = random.integers(0, 256, (3, count), dtype=np.uint8), random.choice([-1, 1], count)
+    images[1:] = np.where(signs > 0, 255, 0), np.where(signs > 0, 0, 255)
+    sums = Pixels((count,))(torch.from_numpy(images)) @ torch.from_numpy(signs).float()
+    assert (256 * sums.double().numpy() == (2 * images.astype(int) - 255) @ signs).all()
+
+
+def test_pixels_refuse_what_is_no_image_of_bytes():
+    with pytest.raises(TypeError, match="raw uint8 pixels, not torch.float32"):
+        Pixels((2,))(torch.zeros(1, 2))
+    with pytest.raises(ValueError, match="must have the shape .height, width, channels., not .1, 2, 3, 4."):
+        Pixels((1, 2, 3, 4))
 
 
 def test_linear_has_one_copy_of_its_weights():

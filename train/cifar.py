@@ -149,8 +149,10 @@ def _decoded(members, where):
         found[part].append((LABELS.index(label), file, pixels))
     parts = []
     for part, images in found.items():
-        if not images:
-            raise DataError(f"{where}: must hold {part}/<class>/*.jpg, but holds none; {_REMEDY}")
+        counts = [sum(image[0] == label for image in images) for label in range(len(LABELS))]
+        if not counts[0] or len(set(counts)) > 1:  # a tar archive may end too early without a sign
+            raise DataError(f"{where}: {part}/ must hold equally many images of each class, at least one, but holds "
+                            f"{', '.join(map(str, counts))}; {_REMEDY}")
         images.sort(key=lambda image: image[:2])
         parts += [np.stack([pixels for *_, pixels in images]), np.array([label for label, *_ in images], np.int64)]
     return tuple(parts)
