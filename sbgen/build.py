@@ -67,7 +67,7 @@ def add_arguments(parser):
                         help="what a pixel p of 0 ... 255 stands for in a QONNX file: p/255, p/256 or p (as the file says, else unit)")
     parser.add_argument("--images", type=_images, default=_IMAGES, metavar="N",
                         help="test images to simulate, or all (%(default)s)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="folder that holds mnist/, fashion-mnist/ (SBGEN_DATA)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder that holds mnist/, cifar10/ and so on (SBGEN_DATA)")
     parser.add_argument("--no-sim", action="store_true", help="do not simulate")
     parser.add_argument("--no-bitstream", action="store_true", help="stop at Verilog; no synthesis, place and route")
     parser.add_argument("--force", action="store_true",

@@ -105,7 +105,7 @@ FEATURES = {feature.name: feature for feature in (
         Check(tool="iverilog", args=("-o", "top.vvp", "top.v"), makes="top.vvp"),
         Check(tool="vvp", needs="top.vvp", args=("-n", "top.vvp")))),
     Feature(name="train", help="training of networks", remedy="pip install 'sbgen[train]'",
-            packages=("torch", "scikit-learn")),
+            packages=("torch", "scikit-learn", "pillow")),
     Feature(name="qonnx", help="QONNX files", remedy="pip install 'sbgen[qonnx]'", packages=("onnx",)),
     Feature(name="link", help="talking to a board", remedy="pip install 'sbgen[link]'", packages=("pyserial",)),
     Feature(name="flash", help="loading of boards", remedy="pip install 'sbgen[flash]'", any_tool=True,
