@@ -205,7 +205,7 @@ def test_save_refuses_nan_and_writes_nothing(path):
 def test_unsupported_layer(path, content):
     content["architecture"][1]["kind"] = "convolution"
     torch.save(content, path)
-    refused(path, "'linear1': the kind 'convolution' is not supported; supported are binarize, conv2d")
+    refused(path, "'linear1': the kind 'convolution' is not supported; supported are binarize, pixels, conv2d")
 
 
 @pytest.mark.parametrize(("at", "key", "value", "message"), [
@@ -257,3 +257,18 @@ def test_costly_hardening_is_not_trusted(path, content):
     torch.save(content, path)
     refused(path, r"at most 2 points .* cost 7.1 \(97.1% to 90.0%\)")
     assert checkpoint.load(path, force=True).model is not None
+
+
+@pytest.mark.parametrize(("image", "message"), [
+    ([], "image must have the shape"), ([3, 0], r"image\[1\] must be an integer of at least 1, not 0"),
+    ([3, 4.0], r"image\[1\] must be an integer"), ([3, 4, 1, 1], "image must have the shape"),
+    ([4, 4], "'linear1': takes 12 inputs, but the layer before it gives 16"),
+])
+def test_pixels_of_a_strange_image(path, image, message):
+    net = network(image_shape=(3, 4), thresholds=None, widths=(5,), classes=3)
+    checkpoint.save(net, path, **ABOUT)
+    content = torch.load(path, weights_only=True)
+    assert content["architecture"][0] == {"name": "pixels", "kind": "pixels", "image": [3, 4, 1]}
+    content["architecture"][0]["image"] = image
+    torch.save(content, path)
+    refused(path, message, force=True)
