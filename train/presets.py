@@ -71,7 +71,7 @@ PRESETS = {
     "cnv": Preset(dataset="cifar10", thresholds=None, widths=(512, 512), convolutions=(
         Convolution(outputs=64), Convolution(outputs=64, pool=2), Convolution(outputs=128), Convolution(outputs=128, pool=2),
         Convolution(outputs=256), Convolution(outputs=256)),
-        settings=Settings(slope_cap=1.0, hard_tail=0.6, epochs=5, batch=100, lr=1e-2, shift=2, flip=True)),
+        settings=Settings(slope_cap=1.0, hard_tail=0.6, epochs=7, batch=100, lr=1e-2, shift=2, flip=True)),
 }
 
 
