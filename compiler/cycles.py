@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ..hw.width import conversions
 from .design import Design
+from .ir import MaxPool
 from .pipeline import input_lanes, stages
 
 __all__ = ["Cycles", "predict", "stage_cycles"]
@@ -208,6 +209,30 @@ class _OrReduce:
             self.valid = self.beat == 0
 
 
+class _Sums:
+    """`sbgen.hw.sums.WindowSums`."""
+
+    def __init__(self, geometry, *, cycles):
+        self.words, self.slices, self.cycles = geometry.words_in, geometry.slices, cycles
+        rows, columns = ([at % stride == kernel - 1 and at // stride < windows for at in range(size)]
+                         for size, windows, kernel, stride in zip(
+                             (geometry.height, geometry.width), (geometry.out_height, geometry.out_width),
+                             geometry.kernel, geometry.stride, strict=True))
+        self.finishes = [row and column for row in rows for column in columns]  # a window, with each pixel
+        self.word = 0
+        self.finished = self.valid = False
+
+    def ready(self, o_ready):
+        return not self.valid or o_ready
+
+    def step(self, take, o_ready):
+        if self.ready(o_ready):
+            self.valid = self.finished
+            self.finished = take and self.finishes[self.word // self.slices]
+        if take:
+            self.word = (self.word + 1) % self.words
+
+
 def _converter(length, i_lanes, o_lanes, vectors):
     """The models of one width converter, and the cycles each is busy with an image of so many vectors."""
     between = math.gcd(i_lanes, o_lanes)
@@ -233,12 +258,14 @@ def _models(design):
         if stage.window:
             window = _Window(stage.window)
             found.append((n, window, window.cycles))
-            if not stage.unit:
-                kernel = stage.layer.kernel[0] * stage.layer.kernel[1]
-                found.append((n, _OrReduce(beats=kernel, words=stage.window.words_out), stage.window.words_out))
         elif stage.repeats > 1:
             replay = _Replay(beats=stage.unit.slices, repeats=stage.repeats)
             found.append((n, replay, replay.cycles))
+        if stage.sums:
+            found.append((n, _Sums(stage.sums, cycles=stage.cycles), stage.cycles))
+        elif isinstance(stage.layer, MaxPool):
+            kernel = stage.layer.kernel[0] * stage.layer.kernel[1]
+            found.append((n, _OrReduce(beats=kernel, words=stage.window.words_out), stage.window.words_out))
         if stage.unit:
             positions = stage.window.out_height * stage.window.out_width if stage.window else 1
             found.append((n, _Mvtu(stage.unit), stage.unit.cycles * positions))

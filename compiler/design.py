@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import ModelError
 from ..hw.rom import STORES
-from .ir import Binarize, Conv2d, MaxPool, Network
+from .ir import Binarize, Conv2d, MaxPool, Network, SumPool
 
 __all__ = ["Design", "Folding", "foldings_from_json", "limits", "load", "save"]
 
@@ -24,7 +24,8 @@ class Folding:
         Inputs at once, 1 ... inputs; of a convolution or pooling layer channels (of a group) at once; of `Binarize` pixels at
         once, and there as in pooling `pe` follows from it.
     store, preset_store, replay_store : str
-        Where the weights, the thresholds (or score offsets) and the buffered input (or line buffers) live: ``"bram"`` or
+        Where the weights, the thresholds (or score offsets) and the buffered input (or line buffers,
+        or sums under way) live: ``"bram"`` or
         ``"lut"``.
     """
 
@@ -53,7 +54,7 @@ class Design:
             if isinstance(layer, Binarize) and folding.pe != folding.simd * layer.levels:
                 raise ModelError(f"layer {layer.name!r}: {folding.simd} pixels of {layer.levels} level(s) at once make "
                                  f"pe {folding.simd * layer.levels}, not {folding.pe}")
-            if isinstance(layer, MaxPool) and folding.pe != folding.simd:
+            if isinstance(layer, MaxPool | SumPool) and folding.pe != folding.simd:
                 raise ModelError(f"layer {layer.name!r}: pooling gives as many channels at once as it takes, so pe must be "
                                  f"{folding.simd}, not {folding.pe}")
             if isinstance(layer, Conv2d) and layer.groups > 1 and layer.outputs // layer.groups % folding.pe:
@@ -75,7 +76,7 @@ def limits(layer, shape):
     match layer:
         case Conv2d():
             return layer.outputs // layer.groups, layer.weights.shape[3]
-        case MaxPool():
+        case MaxPool() | SumPool():
             return shape[2], shape[2]
         case _:
             return layer.outputs, layer.inputs

@@ -14,12 +14,13 @@ import numpy as np
 from ..hw.mvtu import MERGED_GROUPS, Parameters
 from ..hw.popcount import XnorPopcount
 from ..hw.replay import ReplayBuffer
+from ..hw.sums import WindowSums
 from ..hw.width import conversions
 from .ir import Binarize
 from .pipeline import input_lanes, stages
 
 __all__ = ["HOST_LINK", "Cost", "binarize_cost", "converter_cost", "estimate", "mvtu_cost",
-           "replay_cost", "stage_cost", "structures", "window_cost"]
+           "replay_cost", "stage_cost", "structures", "sums_cost", "window_cost"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +155,19 @@ def window_cost(geometry, *, lanes, store, device):
     return control + Cost(lut=lanes * geometry.depth * 1.6, ff=lanes * geometry.depth)
 
 
+def sums_cost(geometry, *, lanes, store, device):
+    """The sums of a pooling layer: an adder and a register a lane, and the row of windows where it holds several."""
+    width, depth = WindowSums.width(geometry) * lanes, WindowSums.depth(geometry)
+    counters = sum(_bits(limit - 1) for limit in (geometry.slices, geometry.height, geometry.width))
+    cost = Cost(lut=1.5 * width + 2.5 * counters + 10, ff=width + lanes + counters + 4)
+    if depth == 1:
+        return cost
+    cost += Cost(lut=4 * _bits(depth - 1), ff=2 * _bits(depth - 1))
+    if store == "bram":
+        return cost + Cost(bram=device.brams(width=width, depth=depth))
+    return cost + Cost(lut=width * depth * 1.6, ff=width * depth)
+
+
 def stage_cost(stage, *, device, exact=True):
     """One layer without the width converters before it; `exact` as for `mvtu_cost`."""
     if isinstance(stage.layer, Binarize):
@@ -166,6 +180,8 @@ def stage_cost(stage, *, device, exact=True):
                             store=stage.folding.replay_store, device=device)
     if stage.planes > 1:
         cost += Cost(lut=3 * stage.i_lanes + 8, ff=_bits(stage.unit.slices) + 3)  # bit planes
+    if stage.sums:
+        return cost + sums_cost(stage.sums, lanes=stage.i_lanes, store=stage.folding.replay_store, device=device)
     if stage.unit:
         return cost + mvtu_cost(stage.unit, device=device, exact=exact)
     return cost + Cost(lut=stage.i_lanes + 8, ff=stage.i_lanes + 4)  # pooling

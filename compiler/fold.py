@@ -15,7 +15,7 @@ from ..hw.width import conversions
 from .design import Design, Folding
 from .device import DEVICES, Device
 from .estimate import Cost, binarize_cost, converter_cost, estimate, stage_cost
-from .ir import Binarize, Conv2d, MaxPool, Network
+from .ir import Binarize, Conv2d, MaxPool, Network, SumPool
 from .pipeline import first_lanes, mvtu_parameters, stage
 
 __all__ = ["EASY_LUTS", "FILL", "check_fit", "easy_fill", "fold"]
@@ -49,7 +49,7 @@ def _steps(length, least=1):
 
 def _shapes(layer, input_shape, cycles):
     """(pe, simd) of a layer that take at most `cycles`: for each SIMD the fewest processing elements."""
-    if isinstance(layer, MaxPool):
+    if isinstance(layer, MaxPool | SumPool):
         channels = input_shape[2]
         yield from ((simd, simd) for simd in _steps(channels))
         return
@@ -73,8 +73,9 @@ def _shapes(layer, input_shape, cycles):
 
 def _stores(layer, pe, simd):
     """Every sensible choice of memories for a shape."""
-    if isinstance(layer, MaxPool):
-        yield Folding(pe=pe, simd=simd)
+    if isinstance(layer, MaxPool | SumPool):
+        for store in ("bram",) if isinstance(layer, MaxPool) else ("bram", "lut"):
+            yield Folding(pe=pe, simd=simd, replay_store=store)
         return
     slices, groups = -(-layer.inputs // simd), -(-layer.outputs // pe)
     small = groups > 1 and simd * slices <= _MAX_LUT_REPLAY and not isinstance(layer, Conv2d)
@@ -153,7 +154,7 @@ class _Search:
                     if not _keeps_pace(way, chosen.i_length, simd, elements, cycles):
                         continue
                     price += self._price(converter_cost(i_length=way.length, i_lanes=way.lanes, o_length=chosen.i_length,
-                                                        o_lanes=simd), bram_price)
+                                                        o_lanes=simd, element_bits=chosen.planes), bram_price)
                     if pe not in found or price < found[pe].price:
                         found[pe] = _Way(price=price, length=chosen.o_length, lanes=pe,
                                          foldings=(*way.foldings, chosen.folding))
@@ -282,7 +283,7 @@ def _slowest(network):
     cycles = [network.pixels, network.classes]
     for layer, shape, after in zip(network.layers, network.shapes[:-1], network.shapes[1:], strict=True):
         if not isinstance(layer, Binarize):
-            kernel = math.prod(layer.kernel) if isinstance(layer, MaxPool) else layer.inputs * layer.planes
+            kernel = math.prod(layer.kernel) if isinstance(layer, MaxPool | SumPool) else layer.inputs * layer.planes
             cycles += [math.prod(shape), math.prod(after) * kernel]
     return max(cycles)
 

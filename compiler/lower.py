@@ -9,6 +9,7 @@ from ..hw.core import Core, Stage
 from ..hw.planes import BitPlanes
 from ..hw.pool import OrReduce
 from ..hw.replay import ReplayBuffer
+from ..hw.sums import WindowSums
 from ..hw.window import SlidingWindow
 from .ir import Binarize, Conv2d, MaxPool
 from .pipeline import input_lanes, stages
@@ -41,7 +42,9 @@ def _parts(stage):
                                   store=stage.folding.replay_store))
     if stage.planes > 1:
         parts.append(BitPlanes(lanes=stage.i_lanes, beats=stage.unit.slices, planes=stage.planes))
-    if isinstance(layer, MaxPool):
+    if stage.sums:
+        parts.append(WindowSums(lanes=stage.i_lanes, geometry=stage.sums, store=stage.folding.replay_store))
+    elif isinstance(layer, MaxPool):
         parts.append(OrReduce(lanes=stage.i_lanes, beats=layer.kernel[0] * layer.kernel[1]))
     else:
         parts.append(stage.unit.create())

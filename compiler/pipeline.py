@@ -6,7 +6,7 @@ import numpy as np
 
 from ..hw import mvtu
 from ..hw.window import Geometry
-from .ir import Binarize, Conv2d, MaxPool, Scores
+from .ir import Binarize, Conv2d, MaxPool, Scores, SumPool
 
 __all__ = ["Stage", "first_lanes", "input_lanes", "mvtu_parameters", "stage", "stages"]
 
@@ -25,6 +25,8 @@ class Stage:
         The same for what it gives.
     window : Geometry or None
         The window that a convolution or pooling layer moves over its input.
+    sums : Geometry or None
+        What a `SumPool` adds over: windows that do not overlap, or where they did, those that `window` has given.
     unit : mvtu.Parameters or None
         The matrix-vector-threshold unit, in a layer with weights.
     """
@@ -36,6 +38,7 @@ class Stage:
     o_length: int
     o_lanes: int
     window: Geometry | None = None
+    sums: Geometry | None = None
     unit: mvtu.Parameters | None = None
 
     @property
@@ -53,6 +56,8 @@ class Stage:
         """Cycles that the stage is busy with one image, without the conversion before it."""
         if self.window:
             return self.window.cycles
+        if self.sums:
+            return self.sums.words_in
         return self.unit.cycles if self.unit else -(-self.i_length // self.i_lanes)
 
 
@@ -89,11 +94,19 @@ def stage(layer, folding, input_shape, *, unit=None):
     match layer:
         case Binarize():
             return Stage(**common, i_length=layer.inputs, o_length=layer.outputs)
-        case MaxPool():
+        case MaxPool() | SumPool():
             height, width, channels = input_shape
             slices = -(-channels // folding.simd)
-            return Stage(**common, i_length=channels, o_length=channels, window=Geometry(
-                height=height, width=width, slices=slices, kernel=layer.kernel, stride=layer.stride, groups=slices))
+            windows = {"height": height, "width": width, "slices": slices, "kernel": layer.kernel, "stride": layer.stride}
+            common |= {"i_length": channels, "o_length": channels}
+            if isinstance(layer, MaxPool):
+                return Stage(**common, window=Geometry(**windows, groups=slices))
+            if all(step >= size for step, size in zip(layer.stride, layer.kernel, strict=True)):
+                return Stage(**common, sums=Geometry(**windows))
+            # Each window comes whole, as a row of its own.
+            area = layer.kernel[0] * layer.kernel[1]
+            return Stage(**common, window=Geometry(**windows, groups=slices), sums=Geometry(
+                height=1, width=area, slices=1, kernel=(1, area), stride=(1, area)))
     unit = unit or mvtu_parameters(layer, folding)
     if not isinstance(layer, Conv2d):
         return Stage(**common, i_length=layer.inputs, o_length=layer.outputs, unit=unit)

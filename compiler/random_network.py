@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import ModelError
 from ..hw.rom import STORES
 from .design import Design, Folding, limits
-from .ir import PIXEL_BITS, PIXEL_LEVELS, Binarize, Conv2d, Dense, MaxPool, Network, Scores
+from .ir import PIXEL_LEVELS, Binarize, Conv2d, Dense, MaxPool, Network, Scores, SumPool
 
 __all__ = ["random_design", "random_images", "random_network"]
 
@@ -26,47 +26,51 @@ def _size(rng, largest):
     return int(rng.integers(1, largest + 1) if rng.integers(2) else np.exp(rng.uniform(0, np.log(largest + 1))))
 
 
-def _thresholds(rng, inputs, outputs):
-    """Around half of the inputs, where the outputs are open; one in eight at either end."""
-    thresholds = np.clip(np.round(rng.normal((inputs + 1) / 2, np.sqrt(inputs) / 2, outputs)), 0, inputs + 1)
-    ends = rng.integers(0, 16, outputs)
-    return np.where(ends == 0, 0, np.where(ends == 1, inputs + 1, thresholds)).astype(np.int64)
+def _neurons(rng, shape, greatest):
+    """Weights of that shape for elements of 0 ... `greatest`; thresholds around half of what they can reach, where the outputs
+    are open, one in eight at either end."""
+    planes, inputs = greatest.bit_length(), int(np.prod(shape[1:]))
+    reach = inputs * ((1 << planes) - 1)
+    thresholds = np.clip(np.round(rng.normal((reach + 1) / 2, reach / np.sqrt(inputs) / 2, shape[0])), 0, reach + 1)
+    ends = rng.integers(0, 16, shape[0])
+    thresholds = np.where(ends == 0, 0, np.where(ends == 1, reach + 1, thresholds)).astype(np.int64)
+    return {"weights": rng.integers(0, 2, shape), "thresholds": thresholds, "planes": planes}
 
 
-def _pixel_weights(rng, shape):
-    """A first layer that takes raw pixels; thresholds around half of what they can reach."""
-    inputs = int(np.prod(shape[1:]))
-    thresholds = np.round(rng.normal(inputs * 127.5, 60 * np.sqrt(inputs), shape[0]))
-    return {"weights": rng.integers(0, 2, shape), "planes": PIXEL_BITS,
-            "thresholds": np.clip(thresholds, 0, inputs * 255 + 1).astype(np.int64)}
-
-
-def _conv2d(rng, name, channels, largest):
+def _conv2d(rng, name, channels, greatest, largest):
     groups = int(rng.choice([n for n in range(1, channels + 1) if channels % n == 0])) if rng.integers(3) == 0 else 1
     outputs = groups * _size(rng, max(1, largest // 4 // groups))
     kernel = int(rng.integers(1, 5)), int(rng.integers(1, 5))
-    weights = rng.integers(0, 2, (outputs, *kernel, channels // groups))
-    return Conv2d(name=name, weights=weights, thresholds=_thresholds(rng, weights[0].size, outputs),
+    return Conv2d(name=name, **_neurons(rng, (outputs, *kernel, channels // groups), greatest),
                   stride=(int(rng.integers(1, 4)), int(rng.integers(1, 4))),
                   padding=tuple((int(rng.integers(size)), int(rng.integers(size))) for size in kernel),
                   padding_bit=int(rng.integers(2)), groups=groups)
 
 
+def _pool(rng, n, shape):
+    """A pooling layer; of those that sum, one in four over the whole image."""
+    kernel, stride = ((int(rng.integers(1, 4)), int(rng.integers(1, 4))) for _ in range(2))
+    match rng.integers(8):
+        case 0 | 1 | 2 | 3:
+            return MaxPool(name=f"maxpool_{n}", kernel=kernel, stride=stride)
+        case 4:
+            kernel = stride = shape[:2]
+        case 5:
+            stride = kernel
+    return SumPool(name=f"sumpool_{n}", kernel=kernel, stride=stride)
+
+
 def _image_layers(rng, shape, largest):
-    """Up to three layers that take and give images, the first of that shape."""
-    layers = []
+    """Up to three layers that take and give images, the first of that shape and of bits."""
+    layers, greatest = [], 1
     for n in range(rng.integers(1, 4)):
-        if rng.integers(3) == 0:
-            layer = MaxPool(name=f"maxpool_{n}", kernel=(int(rng.integers(1, 4)), int(rng.integers(1, 4))),
-                            stride=(int(rng.integers(1, 4)), int(rng.integers(1, 4))))
-        else:
-            layer = _conv2d(rng, f"conv_{n}", shape[2], largest)
+        layer = _pool(rng, n, shape) if rng.integers(5) < 2 else _conv2d(rng, f"conv_{n}", shape[2], greatest, largest)
         try:
-            shape = layer.output_shape(shape)
+            shape, greatest = layer.output_shape(shape), layer.output_greatest(greatest)
         except ModelError:
-            continue  # a kernel larger than the image
+            continue  # a kernel larger than the image, or a pool of integers
         layers.append(layer)
-    return layers, shape
+    return layers, shape, greatest
 
 
 def random_network(seed, *, largest=48, images=None):
@@ -98,26 +102,26 @@ def random_network(seed, *, largest=48, images=None):
         shape = layers[0].output_shape(image_shape)
     elif images:
         kernel = tuple(int(rng.integers(1, min(size, 3) + 1)) for size in image_shape[:2])
-        layers.append(Conv2d(name="pixels", **_pixel_weights(rng, (_size(rng, largest // 4), *kernel, image_shape[2])),
+        layers.append(Conv2d(name="pixels", **_neurons(rng, (_size(rng, largest // 4), *kernel, image_shape[2]), PIXEL_LEVELS - 1),
                              padding=tuple((int(rng.integers(size)), int(rng.integers(size))) for size in kernel),
                              padding_bit=int(rng.integers(2))))
         shape = layers[0].output_shape(image_shape)
     else:
         pixels = int(np.prod(image_shape))
-        layers.append(Dense(name="pixels", **_pixel_weights(rng, (_size(rng, largest), pixels))))
+        layers.append(Dense(name="pixels", **_neurons(rng, (_size(rng, largest), pixels), PIXEL_LEVELS - 1)))
         shape = layers[0].output_shape(image_shape)
+    greatest = 1
     if images:
-        more, shape = _image_layers(rng, shape, largest)
+        more, shape, greatest = _image_layers(rng, shape, largest)
         layers += more
     inputs = int(np.prod(shape))
     for n in range(rng.integers(0, 4)):
         outputs = _size(rng, largest)
-        layers.append(Dense(name=f"dense_{n}", weights=rng.integers(0, 2, (outputs, inputs)),
-                            thresholds=_thresholds(rng, inputs, outputs)))
-        inputs = outputs
+        layers.append(Dense(name=f"dense_{n}", **_neurons(rng, (outputs, inputs), greatest)))
+        inputs, greatest = outputs, 1
     classes = _size(rng, 12)
     reach = int(rng.choice([0, inputs, 1000]))
-    layers.append(Scores(name="scores", weights=rng.integers(0, 2, (classes, inputs)),
+    layers.append(Scores(name="scores", weights=rng.integers(0, 2, (classes, inputs)), planes=greatest.bit_length(),
                          offsets=rng.integers(-reach, reach + 1, classes)))
     return Network(name=f"random-{seed}", image_shape=image_shape, layers=tuple(layers),
                    labels=tuple(map(str, range(classes))))
@@ -144,7 +148,7 @@ def random_design(seed, *, largest=48, images=None):
         match layer:
             case Binarize():
                 pe = simd * layer.levels
-            case MaxPool():
+            case MaxPool() | SumPool():
                 pe = simd
             case Conv2d() if layer.groups > 1:
                 pe = int(rng.choice([n for n in range(1, pe_limit + 1) if pe_limit % n == 0]))

@@ -7,10 +7,10 @@ from cases import Case, pack, save
 
 from sbgen.compiler import verilog
 from sbgen.compiler.design import Folding
-from sbgen.compiler.ir import Binarize, Dense, Scores
+from sbgen.compiler.ir import Binarize, Dense, Scores, SumPool
 from sbgen.compiler.pipeline import mvtu_parameters
 from sbgen.compiler.reference import run_layer
-from sbgen.hw import argmax, binarize, pool, queue, replay, width
+from sbgen.hw import argmax, binarize, pool, queue, replay, sums, width
 from sbgen.hw.window import Geometry, SlidingWindow
 
 SEED = 1
@@ -36,6 +36,8 @@ WINDOWS = [(4, 5, 2, (3, 3), (1, 1), ((1, 1), (1, 1)), 1), (7, 6, 1, (2, 2), (2,
            (1, 1, 1, (1, 1), (1, 1), ((0, 0), (0, 0)), 2)]
 # lanes, beats
 POOLS = [(1, 1), (3, 4), (5, 9)]
+# lanes, height, columns, words of a pixel, kernel, stride
+SUMS = [(1, 3, 5, 1, (3, 5), (3, 5)), (3, 5, 8, 2, (2, 3), (2, 3)), (4, 7, 6, 1, (2, 1), (3, 2)), (2, 1, 9, 1, (1, 9), (1, 9))]
 # classes, bits of a score
 ARGMAXES = [(1, 4), (2, 1), (3, 8), (10, 3)]
 
@@ -136,6 +138,17 @@ def _pools(rng):
                     np.bitwise_or.reduce(words, axis=1).tolist())
 
 
+def _sums(rng):
+    for lanes, height, columns, slices, kernel, stride in SUMS:
+        geometry = Geometry(height=height, width=columns, slices=slices, kernel=kernel, stride=stride)
+        images = rng.integers(0, 2, (VECTORS, height, columns, slices * lanes))
+        images[0] = 1
+        counts = run_layer(SumPool(name="sums", kernel=kernel, stride=stride), images)
+        yield _case(f"sums_{lanes}_{height}_{columns}", sums.WindowSums(lanes=lanes, geometry=geometry, store="bram"),
+                    pack(images.ravel(), lanes=lanes, width=1),
+                    pack(counts.ravel(), lanes=lanes, width=(kernel[0] * kernel[1]).bit_length()))
+
+
 def _argmaxes(rng):
     for classes, bits in ARGMAXES:
         half, label_bits = 1 << (bits - 1), max(1, (classes - 1).bit_length())
@@ -155,7 +168,7 @@ def layers():
     """All cases and the Verilog of the one bench that holds their components."""
     rng = np.random.default_rng(SEED)
     made = [case for kind in (
-        _widths, _replays, _queues, _binarizes, _mvtus, _scores, _windows, _pools, _argmaxes) for case in kind(rng)]
+        _widths, _replays, _queues, _binarizes, _mvtus, _scores, _windows, _pools, _sums, _argmaxes) for case in kind(rng)]
     return [case for _, _, case in made], verilog.convert(Bench({name: component for name, component, _ in made}))
 
 

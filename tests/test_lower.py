@@ -1,9 +1,12 @@
 """The whole core in Amaranth's simulator against the reference, and against the prediction of its cycles."""
 
+import numpy as np
 import pytest
 from streams import beats, transfer
 
 from sbgen.compiler import cycles, reference
+from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores, SumPool
 from sbgen.compiler.lower import lower
 from sbgen.compiler.pipeline import input_lanes
 from sbgen.compiler.random_network import random_design, random_images
@@ -53,3 +56,52 @@ def test_reset_in_the_middle_of_an_image(seed):
     for reset_after in sorted({1, in_beats // 3, in_beats - 1} - {0, in_beats}):
         found = run(design, images, seed=seed, reset_after=reset_after)
         assert found[:2] == (scores.tolist(), labels.tolist()), f"reset after {reset_after} beats"
+
+
+def chain(rng, image_shape, *layers):
+    """Pixels to bits, (kind, options) for each layer, scores of three classes; what fits between is filled in at random."""
+    made = [Binarize(name="pixels", thresholds=rng.integers(1, 256, (int(np.prod(image_shape)), 1)))]
+    shape, greatest = image_shape, 1
+    for n, (kind, options) in enumerate([*layers, (Scores, {})]):
+        options = dict(options)
+        if kind is not SumPool:
+            rows = options.pop("outputs", 3)
+            planes = greatest.bit_length()
+            weights = rng.integers(0, 2, (rows, *options.pop("kernel"), shape[2] // options.get("groups", 1))
+                                   if kind is Conv2d else (rows, int(np.prod(shape))))
+            reach = weights[0].size * (2**planes - 1)
+            options |= {"weights": weights, "planes": planes}
+            about_half = rng.integers(reach * 2 // 5, reach * 3 // 5 + 1, rows)
+            options |= {"offsets": np.arange(3)} if kind is Scores else {"thresholds": about_half}
+        made.append(kind(name=f"layer_{n}", **options))
+        shape, greatest = made[-1].output_shape(shape), made[-1].output_greatest(greatest)
+    return Network(name="chain", image_shape=image_shape, layers=tuple(made), labels=tuple("abc"))
+
+
+WHOLE, PAIRS, OVERLAP = ({"kernel": kernel, "stride": stride} for kernel, stride in (
+    ((4, 6), (4, 6)), ((2, 2), (2, 2)), ((3, 2), (1, 1))))
+SUMS = {
+    "whole image": [(SumPool, WHOLE)],
+    "whole image before dense": [(SumPool, WHOLE), (Dense, {"outputs": 5})],
+    "pairs before a convolution": [(SumPool, PAIRS), (Conv2d, {"kernel": (2, 2), "padding": ((1, 0), (0, 1)), "padding_bit": 1})],
+    "overlapping before groups": [(SumPool, OVERLAP), (Conv2d, {"kernel": (2, 3), "outputs": 6, "groups": 3})],
+    "of a convolution of sums": [(SumPool, PAIRS), (Conv2d, {"kernel": (1, 2), "outputs": 4}),
+                                 (SumPool, {"kernel": (2, 2), "stride": (2, 2)})],
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+@pytest.mark.parametrize("pe, simd", [(3, 3), (2, 2)])
+def test_sums(name, pe, simd):
+    rng = np.random.default_rng(6)
+    network = chain(rng, (4, 6, 3), *SUMS[name])
+    foldings = [Folding(pe=2, simd=2)] + [
+        Folding(pe=simd if isinstance(layer, SumPool) else 1 if isinstance(layer, Conv2d) and layer.groups > 1 else pe,
+                simd=1 if isinstance(layer, Conv2d) and layer.groups > 1 else simd) for layer in network.layers[1:]]
+    design = Design(network=network, foldings=tuple(foldings))
+    images = random_images(6, network, 4)
+    scores, labels = reference.evaluate(network, images)
+    assert len({tuple(each) for each in scores.tolist()}) > 1
+    found = run(design, images)
+    assert found[:2] == (scores.tolist(), labels.tolist())
+    assert tuple(found[2]) == cycles.predict(design, images=4).finishes

@@ -6,29 +6,35 @@ import numpy as np
 import pytest
 
 from sbgen.compiler import reference
-from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.compiler.ir import Add, Binarize, Dense, Fork, Network, Scores
 from sbgen.compiler.passes import PASSES, apply_passes, remove_constant_neurons
 
 
-def random_network(rng, *, constants):
-    """Three layers in which about a share `constants` of the neurons never changes."""
+def random_network(rng, *, constants, ternary=False):
+    """Three layers in which about a share `constants` of the neurons never changes, perhaps of ternary weights."""
+    def mask(shape):
+        return {"mask": rng.integers(0, 2, shape) if ternary else None}
+
     sizes = rng.integers(1, 12, size=4)
     layers = [Binarize(name="pixels", thresholds=rng.integers(0, 257, (sizes[0], 1)))]
     for n, (inputs, outputs) in enumerate(pairwise(sizes)):
         thresholds = rng.integers(1, inputs + 1, outputs)
         fixed = rng.random(outputs) < constants
         thresholds[fixed] = rng.choice([0, inputs + 1], fixed.sum())
-        layers.append(Dense(name=f"dense_{n}", weights=rng.integers(0, 2, (outputs, inputs)), thresholds=thresholds))
-    layers.append(Scores(name="scores", weights=rng.integers(0, 2, (5, sizes[-1])), offsets=rng.integers(-9, 9, 5)))
+        layers.append(Dense(name=f"dense_{n}", weights=rng.integers(0, 2, (outputs, inputs)), thresholds=thresholds,
+                            **mask((outputs, inputs))))
+    layers.append(Scores(name="scores", weights=rng.integers(0, 2, (5, sizes[-1])), offsets=rng.integers(-9, 9, 5),
+                         scales=rng.integers(-9, 9, 5) if ternary else None, **mask((5, sizes[-1]))))
     return Network(name="random", image_shape=(int(sizes[0]),), layers=tuple(layers), labels=tuple("abcde"))
 
 
 @pytest.mark.parametrize("transform", [*PASSES, apply_passes], ids=lambda transform: transform.__name__)
 @pytest.mark.parametrize("constants", [0.0, 0.3, 1.0])
-def test_scores_stay(transform, constants):
+@pytest.mark.parametrize("ternary", [False, True])
+def test_scores_stay(transform, constants, ternary):
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        before = random_network(rng, constants=constants)
+        before = random_network(rng, constants=constants, ternary=ternary)
         images = rng.integers(0, 256, (32, before.pixels), dtype=np.uint8)
         after = transform(before)
         np.testing.assert_array_equal(
@@ -60,3 +66,18 @@ def test_neuron_that_becomes_constant_is_removed_too():
     assert [layer.outputs for layer in after.layers] == [2, 1, 1, 2]
     images = np.array([[0, 0], [0, 255], [255, 0], [255, 255]], np.uint8)
     np.testing.assert_array_equal(reference.evaluate(after, images)[0], reference.evaluate(network, images)[0])
+
+
+def test_neurons_that_others_take_stay():
+    # Constant neurons before a shortcut, and before a layer that gives its counts: neither can make up for them.
+    rng = np.random.default_rng(3)
+    network = Network(name="kept", image_shape=(3,), labels=("a", "b"), layers=(
+        Binarize(name="pixels", thresholds=np.full((3, 1), 128)),
+        Dense(name="forked", weights=rng.integers(0, 2, (3, 3)), thresholds=np.array([0, 2, 4])),
+        Fork(name="fork"),
+        Dense(name="added", weights=rng.integers(0, 2, (3, 3)), thresholds=np.array([0, 2, 4])),
+        Add(name="add", fork="fork"),
+        Dense(name="before", weights=rng.integers(0, 2, (3, 3)), thresholds=np.array([0, 5, 10]), planes=2),
+        Dense(name="counts", weights=rng.integers(0, 2, (3, 3)), thresholds=None),
+        Scores(name="scores", weights=rng.integers(0, 2, (2, 3)), offsets=np.array([0, 1]), planes=2)))
+    assert remove_constant_neurons(network).layers == network.layers

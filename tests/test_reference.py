@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from sbgen.compiler import reference
-from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores
+from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores, SumPool
 from sbgen.compiler.random_network import random_images, random_network
 
 
 def agreeing(row, x, planes=1):
-    """Agreeing bits, by the dot product of -1 and +1; of raw pixels, by what is shared and what is lacking."""
+    """Agreeing bits, by the dot product of -1 and +1; of integers, by what is shared and what is lacking."""
     if planes > 1:
-        return sum(value if weight else 255 - value for weight, value in zip(row, x, strict=True))
+        return sum(value if weight else 2**planes - 1 - value for weight, value in zip(row, x, strict=True))
     product = sum((1 if weight else -1) * value for weight, value in zip(row, x, strict=True))
     return (product + len(x)) // 2
 
@@ -27,7 +27,7 @@ def positions(size, kernel, stride, padding=(0, 0)):
 def conv_by_hand(layer, x):
     """x[row][column][channel]; every neuron of every position on its own."""
     height, width, each = len(x), len(x[0]), layer.weights.shape[3]
-    low, high = (-1, 1) if layer.planes == 1 else (0, 255)
+    low, high = (-1, 1) if layer.planes == 1 else (0, 2**layer.planes - 1)
     outside = [high if layer.padding_bit else low] * layer.channels
 
     def pixel(row, column):
@@ -45,7 +45,13 @@ def conv_by_hand(layer, x):
 
 
 def pool_by_hand(layer, x):
-    return [[[max(x[row + r][column + c][n] for r in range(layer.kernel[0]) for c in range(layer.kernel[1]))
+    """The greatest under the kernel, or how many are +1; of one there is no more than its bit."""
+    def of(values):
+        if isinstance(layer, MaxPool) or len(values) == 1:
+            return max(values)
+        return values.count(1)
+
+    return [[[of([x[row + r][column + c][n] for r in range(layer.kernel[0]) for c in range(layer.kernel[1])])
               for n in range(len(x[0][0]))]
              for column in positions(len(x[0]), layer.kernel[1], layer.stride[1])]
             for row in positions(len(x), layer.kernel[0], layer.stride[0])]
@@ -64,13 +70,13 @@ def by_hand(network, image):
                 x = np.array(bits).reshape(shape).tolist()
             case Conv2d():
                 x = conv_by_hand(layer, x)
-            case MaxPool():
+            case MaxPool() | SumPool():
                 x = pool_by_hand(layer, x)
             case Dense():
                 x = sign([agreeing(row, np.ravel(x).tolist(), layer.planes) for row in layer.weights.tolist()],
                          layer.thresholds.tolist())
     x = np.ravel(x).tolist()
-    return [agreeing(row, x) + offset for row, offset in zip(last.weights.tolist(), last.offsets.tolist(), strict=True)]
+    return [agreeing(row, x, last.planes) + offset for row, offset in zip(last.weights.tolist(), last.offsets.tolist(), strict=True)]
 
 
 @pytest.mark.parametrize("seed", range(40))
