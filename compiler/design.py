@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import ModelError
 from ..hw.rom import STORES
+from ..hw.window import Geometry
 from .ir import Binarize, Conv2d, MaxPool, Network, SumPool
 
 __all__ = ["Design", "Folding", "foldings_from_json", "limits", "load", "save"]
@@ -27,6 +28,9 @@ class Folding:
         Where the weights, the thresholds (or score offsets) and the buffered input (or line buffers,
         or sums under way) live: ``"bram"`` or
         ``"lut"``.
+    rows : int or None
+        Rows that the line buffers of a convolution or pooling layer hold; None is the fewest that do. Twice the rows of the kernel
+        let the next image come in while the kernel is at the bottom of this one.
     """
 
     pe: int
@@ -34,6 +38,7 @@ class Folding:
     store: str = "bram"
     preset_store: str = "lut"
     replay_store: str = "bram"
+    rows: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +65,12 @@ class Design:
             if isinstance(layer, Conv2d) and layer.groups > 1 and layer.outputs // layer.groups % folding.pe:
                 raise ModelError(f"layer {layer.name!r}: pe must divide the {layer.outputs // layer.groups} outputs of a group, "
                                  f"which {folding.pe} does not")
+            if folding.rows is not None:
+                least, most = _rows_limits(layer, shape)
+                if not (type(folding.rows) is int and least <= folding.rows <= most):
+                    raise ModelError(f"layer {layer.name!r}: rows must be in {least} ... {most}, not {folding.rows!r}"
+                                     if most else f"layer {layer.name!r}: has no line buffers, so rows must be left out, "
+                                     f"not {folding.rows!r}")
             for name in "store", "preset_store", "replay_store":
                 if getattr(folding, name) not in STORES:
                     raise ModelError(f"layer {layer.name!r}: {name} must be one of {', '.join(STORES)}, "
@@ -69,6 +80,14 @@ class Design:
     def stages(self):
         """Pairs of layer and folding, in order."""
         return tuple(zip(self.network.layers, self.foldings, strict=True))
+
+
+def _rows_limits(layer, shape):
+    """Fewest and most rows of a layer's line buffers; 0, 0 where it has none."""
+    summed = isinstance(layer, SumPool) and layer.stride[0] >= layer.kernel[0] and layer.stride[1] >= layer.kernel[1]
+    if summed or not hasattr(layer, "kernel"):
+        return 0, 0
+    return Geometry.rows_range(height=shape[0], kernel=layer.kernel, stride=layer.stride)
 
 
 def limits(layer, shape):

@@ -12,6 +12,7 @@ from itertools import product
 
 from ..errors import FitError
 from ..hw.width import conversions
+from .cycles import predict
 from .design import Design, Folding
 from .device import DEVICES, Device
 from .estimate import Cost, binarize_cost, converter_cost, estimate, stage_cost
@@ -131,7 +132,20 @@ class _Search:
         elif unit:
             unit = replace(unit, pe=folding.pe, simd=folding.simd, weight_store=folding.store,
                            preset_store=folding.preset_store)
-        return stage(layer, folding, self.network.shapes[n], unit=unit)
+        chosen = stage(layer, folding, self.network.shapes[n], unit=unit)
+        if chosen.window is None or folding.replay_store != "bram":
+            return chosen
+        rows = self._rows_for_nothing(chosen.window, width=chosen.i_lanes * chosen.planes)
+        return stage(layer, replace(folding, rows=rows), self.network.shapes[n], unit=unit)
+
+    def _rows_for_nothing(self, window, *, width):
+        """The most rows that line buffers of `width` bits can hold in the block RAMs that they take anyway."""
+        least, most = window.rows_range(height=window.height, kernel=window.kernel, stride=window.stride)
+
+        def brams(rows):
+            return self.device.brams(width=width, depth=rows * window.width * window.slices)
+
+        return max(rows for rows in range(least, most + 1) if brams(rows) == brams(least))
 
     def _price(self, cost, bram_price):
         return cost.lut / self.device.lut + bram_price * cost.bram / max(1, self.device.bram)
@@ -248,14 +262,20 @@ def fold(network: Network, device: Device, *, cycles=None, fill=None) -> Design:
         fill = fill or FILL
         if cycles < least:
             raise FitError(f"an image of {least} classes takes at least {least} cycles, one a result, not {cycles}")
-        design, misfit = search.fitting(cycles, fill)
-        if design is None:
-            if misfit is None:
-                raise FitError(f"no folding takes at most {cycles} cycles an image; allow more cycles")
-            over = excess(estimate(misfit, device), device, fill)
-            raise FitError(f"at {cycles} cycles an image {_over(over)} on {device.name}; allow more cycles or take a "
-                           "larger board")
-        return design
+        aim = cycles
+        while True:
+            design, misfit = search.fitting(aim, fill) if aim >= least else (None, None)
+            if design is None:
+                if misfit is None:
+                    raise FitError(f"no folding takes at most {cycles} cycles an image; allow more cycles")
+                over = excess(estimate(misfit, device), device, fill)
+                raise FitError(f"at {cycles} cycles an image {_over(over)} on {device.name}; allow more cycles or take a "
+                               "larger board")
+            interval = predict(design).interval
+            if interval <= cycles:
+                return design
+            # The stages keep to what was asked, but wait for each other: they must be faster to make up for it.
+            aim = min(aim - 1, aim * cycles // interval)
 
     slowest = _slowest(network)
     if fill is None:

@@ -100,12 +100,12 @@ def stage(layer, folding, input_shape, *, unit=None):
             windows = {"height": height, "width": width, "slices": slices, "kernel": layer.kernel, "stride": layer.stride}
             common |= {"i_length": channels, "o_length": channels}
             if isinstance(layer, MaxPool):
-                return Stage(**common, window=Geometry(**windows, groups=slices))
+                return Stage(**common, window=Geometry(**windows, groups=slices, rows=folding.rows))
             if all(step >= size for step, size in zip(layer.stride, layer.kernel, strict=True)):
                 return Stage(**common, sums=Geometry(**windows))
             # Each window comes whole, as a row of its own.
             area = layer.kernel[0] * layer.kernel[1]
-            return Stage(**common, window=Geometry(**windows, groups=slices), sums=Geometry(
+            return Stage(**common, window=Geometry(**windows, groups=slices, rows=folding.rows), sums=Geometry(
                 height=1, width=area, slices=1, kernel=(1, area), stride=(1, area)))
     unit = unit or mvtu_parameters(layer, folding)
     if not isinstance(layer, Conv2d):
@@ -114,7 +114,7 @@ def stage(layer, folding, input_shape, *, unit=None):
     slices = layer.groups * -(-channels // layer.groups // folding.simd)
     return Stage(**common, i_length=channels // layer.groups, o_length=layer.outputs, unit=unit, window=Geometry(
         height=height, width=width, slices=slices, kernel=layer.kernel, stride=layer.stride, padding=layer.padding,
-        groups=layer.groups, repeats=unit.groups // layer.groups * unit.planes))
+        groups=layer.groups, repeats=unit.groups // layer.groups * unit.planes, rows=folding.rows))
 
 
 def first_lanes(first, simd):

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..hw.rom import STORES
+from ..hw.window import Geometry
 from .design import Design, Folding, limits
 from .ir import PIXEL_LEVELS, Binarize, Conv2d, Dense, MaxPool, Network, Scores, SumPool
 
@@ -154,8 +155,12 @@ def random_design(seed, *, largest=48, images=None):
                 pe = int(rng.choice([n for n in range(1, pe_limit + 1) if pe_limit % n == 0]))
             case _:
                 pe = parallel(pe_limit)
+        rows = None
+        if isinstance(layer, Conv2d | MaxPool) and rng.integers(2):
+            least, most = Geometry.rows_range(height=shape[0], kernel=layer.kernel, stride=layer.stride)
+            rows = int(rng.integers(least, most + 1))
         stores = (str(store) for store in rng.choice(sorted(STORES), 3))
-        foldings.append(Folding(pe=pe, simd=simd, **dict(zip(("store", "preset_store", "replay_store"), stores,
+        foldings.append(Folding(pe=pe, simd=simd, rows=rows, **dict(zip(("store", "preset_store", "replay_store"), stores,
                                                             strict=True))))
     return Design(network=network, foldings=tuple(foldings))
 

@@ -26,9 +26,13 @@ class Geometry:
     padding : pair of pairs of :class:`int`
         Rows above and below the image, columns left and right of it.
     groups, repeats : :class:`int`
+    rows : :class:`int`, optional
+        Rows of the ring of line buffers, usually the fewest that do: those under the window, and those that arrive meanwhile. With
+        twice the rows under the window, the next image comes in while the window is at the bottom of this one.
     """
 
-    def __init__(self, *, height, width, slices, kernel, stride=(1, 1), padding=((0, 0), (0, 0)), groups=1, repeats=1):
+    def __init__(self, *, height, width, slices, kernel, stride=(1, 1), padding=((0, 0), (0, 0)), groups=1, repeats=1,
+                 rows=None):
         self.height, self.width, self.slices = height, width, slices
         self.kernel, self.stride, self.padding = tuple(kernel), tuple(stride), tuple(map(tuple, padding))
         self.groups, self.repeats = groups, repeats
@@ -44,6 +48,16 @@ class Geometry:
                 raise ValueError(f"{what} padding must be in 0 ... {window - 1}, not {before!r} and {after!r}")
             if size + before + after < window:
                 raise ValueError(f"the kernel of {window} {what}s must fit the padded image of {size + before + after}")
+        least, _ = self.rows_range(height=height, kernel=self.kernel, stride=self.stride)
+        self.rows = least if rows is None else rows
+        if self.rows < least:
+            raise ValueError(f"rows must be at least {least}, not {rows!r}")
+
+    @staticmethod
+    def rows_range(*, height, kernel, stride):
+        """The fewest rows that the ring needs, and the most that are of use."""
+        under = min(max(kernel[0], stride[0]), height)
+        return under + min(stride[0], height), 2 * under
 
     @property
     def out_height(self):
@@ -68,11 +82,6 @@ class Geometry:
     def cycles(self):
         """Cycles that the window is busy with an image: it takes a word a cycle, and gives one."""
         return max(self.words_in, self.words_out)
-
-    @property
-    def rows(self):
-        """Rows of the ring of line buffers: those under the window, and those that arrive meanwhile."""
-        return min(max(self.kernel[0], self.stride[0]), self.height) + min(self.stride[0], self.height)
 
     @property
     def depth(self):

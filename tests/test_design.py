@@ -1,9 +1,12 @@
+import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from sbgen.compiler import design
 from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.ir import Conv2d, Network, Scores
 from sbgen.compiler.random_network import random_design, random_network
 from sbgen.errors import ModelError
 
@@ -63,3 +66,16 @@ def test_lanes_of_binarize_follow_from_its_pixels():
     wrong = Folding(pe=first.pe - 1, simd=first.simd)
     with pytest.raises(ModelError, match="at once make pe"):
         Design(network=made.network, foldings=(wrong, *made.foldings[1:]))
+
+
+@pytest.mark.parametrize("rows, message", [(3, r"layer 'conv': rows must be in 4 \.\.\. 6, not 3"), (7, "in 4 ... 6, not 7")])
+def test_rows_of_line_buffers(rows, message):
+    network = Network(name="net", image_shape=(5, 5, 1), labels=("a",), layers=(
+        Conv2d(name="conv", weights=np.zeros((1, 3, 3, 1), int), thresholds=np.zeros(1, int), planes=8),
+        Scores(name="scores", weights=np.zeros((1, 9), int), offsets=np.zeros(1, int))))
+    folding = Folding(pe=1, simd=1)
+    Design(network=network, foldings=(dataclasses.replace(folding, rows=6), folding))
+    with pytest.raises(ModelError, match=message):
+        Design(network=network, foldings=(dataclasses.replace(folding, rows=rows), folding))
+    with pytest.raises(ModelError, match="layer 'scores': has no line buffers, so rows must be left out, not 6"):
+        Design(network=network, foldings=(folding, dataclasses.replace(folding, rows=6)))

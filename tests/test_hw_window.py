@@ -21,6 +21,7 @@ GEOMETRIES = {
     "kernel larger than the image": Geometry(height=2, width=2, slices=1, kernel=(3, 3), padding=((1, 1), (1, 1))),
     "one row": Geometry(height=1, width=9, slices=2, kernel=(1, 3), stride=(1, 2)),
     "one column": Geometry(height=9, width=1, slices=2, kernel=(3, 1), padding=((2, 2), (0, 0))),
+    "rows to spare": Geometry(height=3, width=4, slices=1, kernel=(3, 3), padding=((1, 0), (0, 1)), rows=6),
     "one pixel": Geometry(height=1, width=1, slices=1, kernel=(1, 1), repeats=2),
 }
 
@@ -82,6 +83,17 @@ def test_random_geometries(seed):
     assert [word for _, word in taken] == expected
 
 
+def test_rows_to_spare_let_the_next_image_in():
+    about = {"height": 3, "width": 3, "slices": 1, "kernel": (3, 3), "repeats": 4}
+
+    def last(rows):
+        geometry = Geometry(**about, rows=rows)
+        return run(geometry, images=4)[0][-1][0]
+
+    assert last(6) - last(None) <= -3 * 6 + 3  # the pause before each image but the first: two of its rows
+    assert last(7) == last(6)
+
+
 def test_first_window_starts_when_its_rows_are_there():
     geometry = GEOMETRIES["three by three"]
     taken, _ = run(geometry)
@@ -93,6 +105,7 @@ def test_first_window_starts_when_its_rows_are_there():
     ({"groups": 2}, "groups must divide the 3 words of a pixel, not 2"),
     ({"padding": ((3, 0), (0, 0))}, "row padding must be in 0 ... 2, not 3 and 0"),
     ({"padding": ((0, 0), (0, -1))}, "column padding must be in 0 ... 2, not 0 and -1"),
+    ({"rows": 3}, "rows must be at least 4, not 3"),
     ({"height": 2}, "the kernel of 3 rows must fit the padded image of 2"),
 ])
 def test_geometry_is_checked(change, message):
