@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ModelError
-from .ir import Add, Binarize, Conv2d, Dense, Fork, MaxPool, Network, Scores, SumPool, Threshold
+from .ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool, Threshold
 
 __all__ = ["FORMAT", "VERSION", "digest", "dumps", "load", "loads", "save"]
 
@@ -38,6 +38,8 @@ def _layer_out(layer):
     match layer:
         case Binarize():
             return {"kind": "binarize", "name": layer.name, "thresholds": layer.thresholds.tolist()}
+        case Lookup():
+            return {"kind": "lookup", "name": layer.name, "table": layer.table.tolist()}
         case Conv2d():
             return {"kind": "conv2d", "name": layer.name, "weights": _weights_out(layer.weights),
                     "stride": layer.stride, "padding": layer.padding, "padding_bit": layer.padding_bit,
@@ -124,6 +126,8 @@ def _layer_in(value):
     match value["kind"]:
         case "binarize":
             return Binarize(name=name, thresholds=_integers(value["thresholds"]))
+        case "lookup":
+            return Lookup(name=name, table=_integers(value["table"]))
         case "conv2d":
             rows, columns = value["padding"]
             return Conv2d(name=name, weights=_weights_in(value["weights"]), thresholds=_given(value, "thresholds", _integers),
@@ -148,8 +152,8 @@ def _layer_in(value):
                           planes=operator.index(value.get("planes", 1)), mask=_given(value, "mask", _weights_in),
                           scales=_given(value, "scales", _integers))
         case kind:
-            raise ValueError(f"layer {name!r} is of kind {kind!r}; known are add, binarize, conv2d, dense, fork, maxpool, "
-                             "scores, sumpool, threshold")
+            raise ValueError(f"layer {name!r} is of kind {kind!r}; known are add, binarize, conv2d, dense, fork, lookup, "
+                             "maxpool, scores, sumpool, threshold")
 
 
 def loads(text, *, source="exchange file"):

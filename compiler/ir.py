@@ -12,8 +12,8 @@ import numpy as np
 
 from ..errors import ModelError
 
-__all__ = ["PIXEL_BITS", "PIXEL_LEVELS", "Add", "Binarize", "Conv2d", "Dense", "Fork", "Layer", "MaxPool", "Network",
-           "Scores", "SumPool", "Threshold"]
+__all__ = ["PIXEL_BITS", "PIXEL_LEVELS", "Add", "Binarize", "Conv2d", "Dense", "Fork", "Layer", "Lookup", "MaxPool",
+           "Network", "Scores", "SumPool", "Threshold"]
 
 #: Number of values a raw pixel can take (uint8).
 PIXEL_LEVELS = 256
@@ -120,6 +120,31 @@ class Binarize(_Layer):
             return (self.outputs,)
         height, width, *channels = input_shape
         return height, width, int(np.prod(channels)) * self.levels
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lookup(_Layer):
+    """Raw pixels to other numbers, all alike: element ``i`` is ``table[pixel[i]]``.
+
+    Parameters
+    ----------
+    table : integer array, shape (256,), values 0 ... 255
+        The greatest of them is at least 1, and that of the output.
+    """
+
+    table: np.ndarray
+    weight_bits = 0
+
+    def _check(self):
+        self._check_integers("table", self.table, (PIXEL_LEVELS,), 0, PIXEL_LEVELS - 1)
+        self._require(self.table.max() > 0, "table must not be all 0")
+
+    def output_greatest(self, greatest):
+        self._require(greatest == PIXEL_LEVELS - 1, f"takes raw pixels, but elements of 0 ... {greatest} come before it")
+        return int(self.table.max())
+
+    def output_shape(self, input_shape):
+        return input_shape if len(input_shape) == 1 else (*input_shape[:2], int(np.prod(input_shape[2:])))
 
 
 class _Weighted(_Layer):
@@ -414,14 +439,15 @@ class Scores(_Weighted):
         return int((offsets + np.minimum(ends, 0)).min()), int((offsets + np.maximum(ends, 0)).max())
 
 
-Layer = Add | Binarize | Conv2d | Dense | Fork | MaxPool | Scores | SumPool | Threshold
+Layer = Add | Binarize | Conv2d | Dense | Fork | Lookup | MaxPool | Scores | SumPool | Threshold
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
     """A chain of layers from raw pixels to scores: one `Binarize`, any number of others, one `Scores`.
 
-    Instead of `Binarize`, a first `Conv2d` or `Dense` of 8 planes may take the pixels themselves. Images between layers have
+    Instead of `Binarize`, a first `Conv2d` or `Dense` of 8 planes may take the pixels themselves, or what a `Lookup` makes of
+    them. Images between layers have
     the shape (height, width, channels), row-major; a `Dense` or `Scores` layer takes whatever shape it is given as one vector
     in that order. A shortcut leaves the chain at a `Fork` and comes back at its `Add`.
 
@@ -442,8 +468,8 @@ class Network:
 
     def __post_init__(self):
         kinds = [type(layer) for layer in self.layers]
-        if (len(kinds) < 2 or kinds[0] not in (Binarize, Conv2d, Dense) or kinds[-1] is not Scores
-                or set(kinds[1:-1]) & {Binarize, Scores}):
+        if (len(kinds) < 2 or kinds[0] not in (Binarize, Conv2d, Dense, Lookup) or kinds[-1] is not Scores
+                or set(kinds[1:-1]) & {Binarize, Lookup, Scores}):
             raise ModelError("a network must be Binarize, any number of other layers, Scores; found "
                              + (", ".join(kind.__name__ for kind in kinds) or "no layers"))
         names = [layer.name for layer in self.layers]

@@ -10,23 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx
 
-__all__ = ["CONSTANT", "ELEMENTWISE", "LAYOUT", "QUANTISER_DOMAINS", "Node", "check_size", "pads_of", "tensor"]
+from .tabulate import check_size
+
+__all__ = ["CONSTANT", "ELEMENTWISE", "LAYOUT", "QUANTISER_DOMAINS", "Node", "pads_of", "tensor"]
 
 #: Where exporters put the quantisers: qonnx, Brevitas before it moved there, FINN before qonnx.
 QUANTISER_DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
-
-#: No tensor of a network that fits an FPGA has more elements; a file that asks for more is a mistake or an attack.
-_MAX_ELEMENTS = 1 << 26
-
-
-def check_size(shape):
-    """A `ValueError` for a shape that nobody needs, before it is allocated."""
-    size = 1
-    for length in shape:
-        size *= int(length)
-    if size > _MAX_ELEMENTS:
-        raise ValueError(f"a tensor of the shape {tuple(map(int, shape))} has more than {_MAX_ELEMENTS:,} elements")
-
 
 def tensor(proto):
     """The array of a stored tensor; a `ValueError` when it lies in another file, which is never opened."""
@@ -53,6 +42,10 @@ class Node:
     def __str__(self):
         name = f"node {self.proto.name!r}" if self.proto.name else f"unnamed node {self.at}"
         return f"{name} ({self.proto.op_type})"
+
+    @property
+    def name(self):
+        return self.proto.name
 
     def get(self, attribute, default=None):
         return self.attributes.get(attribute, default)

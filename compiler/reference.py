@@ -6,7 +6,7 @@ equal to it.
 
 import numpy as np
 
-from .ir import Add, Binarize, Conv2d, Dense, Fork, MaxPool, Network, Scores, SumPool, Threshold
+from .ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool, Threshold
 
 __all__ = ["check_images", "evaluate", "ranked", "run", "run_layer"]
 
@@ -58,6 +58,8 @@ def run_layer(layer, x, kept=None):
         case Binarize():
             bits = (x.reshape(len(x), -1, 1) >= layer.thresholds).astype(np.uint8)
             return bits.reshape(len(x), *layer.output_shape(x.shape[1:]))
+        case Lookup():
+            return layer.table[x].reshape(len(x), *layer.output_shape(x.shape[1:]))
         case Conv2d():
             return neurons(layer, convolve(layer, x))
         case MaxPool():

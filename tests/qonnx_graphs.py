@@ -77,9 +77,11 @@ def _quantisers(domain):
         op_domain = domain
 
         def _run(self, x, scale, zero, bits, narrow=None, signed=None, rounding_mode=None):
-            assert signed and rounding_mode in ("ROUND", None)
+            assert rounding_mode in ("ROUND", None)
             y = x / scale + zero
-            if bits == 1:
+            if not signed:
+                y = np.round(np.clip(y, 0, 2**bits - 1 - narrow))
+            elif bits == 1:
                 y = np.where(y >= 0, np.float32(1), np.float32(-1))
             else:
                 y = np.round(np.clip(y, -2 ** (bits - 1) + narrow, 2 ** (bits - 1) - 1))

@@ -33,7 +33,7 @@ def rehashed(content):
 
 
 @pytest.mark.parametrize("path, value, message", [
-    (("layers", 0, "kind"), "conv3d", "kind 'conv3d'; known are add, binarize, conv2d, dense, fork, maxpool, scores, sumpool, threshold"),
+    (("layers", 0, "kind"), "conv3d", "kind 'conv3d'; known are add, binarize, conv2d, dense, fork, lookup, maxpool, scores, sumpool, threshold"),
     (("layers", 0, "thresholds"), [[1.5]], "integers are expected, not float64"),
     (("layers", 0, "thresholds"), [[1], [2, 3]], "not a legal network"),
     (("layers", -1, "weights", "shape"), [1 << 40, 1 << 40], "out of range"),

@@ -1,0 +1,317 @@
+"""The chain of layers that a frontend finds one after the other, and how functions of integers become bits of it.
+
+::
+
+    Pixels ─ functions ─ step ─▶ Binarize ─▶ Elements ─▶ weights ─▶ Counts ─ functions ─ step ─▶ Dense, Conv2d ─▶ Elements ─▶ ...
+"""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import ModelError
+from . import ir
+from .tabulate import ROUNDING, Counts, Elements, Pixels, straight
+
+__all__ = ["Chain"]
+
+#: An activation of more steps has its bits as so many inputs that no one would want to build it.
+_MOST_LEVELS = 15
+
+#: Pixels of more steps are cheaper as numbers of a few bits than as so many bits of their own.
+_MOST_PIXEL_LEVELS = 3
+
+
+class Chain:
+    """Layers so far.
+
+    Methods take `where`, whatever is being read: its ``str`` begins messages, its ``name`` names the layer.
+    """
+
+    def __init__(self):
+        self.layers, self.image_shape, self._names = [], None, set()
+        self.thresholded = set()  # names of layers whose counts became bits, one each
+        self._became = {}  # by its source's identity: a tensor, and what it is as bits of the layer it became
+
+    def network(self, *, name, scores, labels):
+        """The network of the layers so far and its scores."""
+        shape = self.image_shape
+        if len(shape) == 2 and isinstance(self.layers[0], ir.Conv2d):  # pixels that go in as they are have a channel
+            shape = (*shape, 1)
+        return ir.Network(name=name, image_shape=shape, layers=(*self.layers, scores), labels=labels)
+
+    @property
+    def end(self):
+        """Name of the last layer."""
+        return self.layers[-1].name if self.layers else None
+
+    def append(self, layer):
+        self.layers.append(layer)
+        return layer.name
+
+    def position(self, name):
+        """Where the layer of a name stands."""
+        return [layer.name for layer in self.layers].index(name)
+
+    def name(self, where, kind):
+        """A name that no layer has: that of `where` as an identifier, else a numbered one."""
+        name = re.sub(r"\W+", "_", where.name, flags=re.ASCII).strip("_")[:40] if where else kind
+        if not name or name[0].isdigit():
+            name = kind
+        number, tried = 0, name
+        while tried in self._names:
+            number += 1
+            tried = f"{name}_{number}"
+        self._names.add(tried)
+        return tried
+
+    def check_end(self, where, source):
+        """Whether what takes `source` can be the next layer."""
+        if source.behind != self.end:
+            raise ModelError(f"{where}: takes what an earlier layer gives once more; a network must be one chain of layers, whose "
+                             "only branches are shortcuts that are added again behind other layers, without layers of their "
+                             "own (for a projection use an identity)")
+
+    # ------------------------------------------------------------------------------------------ one row a channel
+
+    def by_channel(self, where, value):
+        """Which row each channel of the source has; it must be the same at all positions."""
+        inside = value.index >= 0
+        channel, row = value.index[inside] % value.source.channels, value.row[inside]
+        rows = np.full(value.source.channels, -1)
+        rows[channel] = row
+        if (rows < 0).any() or (rows[channel] != row).any():
+            raise ModelError(f"{where}: must treat a channel alike at all positions and take them all, but what comes from "
+                             f"{value.origin} does not")
+        return rows
+
+    def complemented(self, where, value, falls):
+        """The same tensor of `Counts`, with the neurons that `falls` tells counting what does not agree instead."""
+        source = value.source
+        rows = value.rows[self.by_channel(where, value)]
+        weights = source.weights ^ falls.astype(np.uint8).reshape(-1, *(1,) * (source.weights.ndim - 1))
+        back = np.maximum(source.reach[:, None] - np.arange(source.count), 0)
+        rows = np.where(falls[:, None], np.take_along_axis(rows, back, axis=1), rows)
+        inside = value.index >= 0
+        row = np.where(inside, value.index % source.outputs, value.row + source.outputs)
+        return replace(value, source=replace(source, weights=weights), row=row, rows=np.vstack([rows, value.rows]))
+
+    def rising(self, where, value):
+        """The same tensor with functions that do not fall: a neuron that does counts its complement instead."""
+        if isinstance(value.source, Counts) and not value.source.pools:
+            rows = value.rows[self.by_channel(where, value)]
+            value = self.complemented(where, value, rows[:, 0] > rows[:, -1])
+        used = value.rows[np.unique(value.row)]
+        if (used[:, 1:] < used[:, :-1]).any():
+            raise ModelError(f"{where}: needs functions that rise or fall all the way, but what comes from {value.origin} "
+                             "turns (or falls where a complement cannot help), so it has no threshold; remove what folds "
+                             "it (Abs, a MaxPool before a negative scale)")
+        return value
+
+    # ----------------------------------------------------------------------------------------- what a layer takes
+
+    def elements(self, where, value):
+        """The tensor as one of elements that a layer gives; adds that layer."""
+        value = self.again(value)
+        given = self._elements(where, value)
+        if given is not value:
+            self._became[id(value.source)] = value, given
+        return given
+
+    def again(self, value):
+        """A tensor whose source has become bits, as a function of these; itself where it is none."""
+        before, bits = self._became.get(id(value.source), (None, None))
+        if bits is None or bits.source.count != 2 or (value.index < 0).any():
+            return value
+        inside = before.index >= 0  # what the layer took may have been padded or moved
+        at = np.zeros((3, value.source.size), np.int64)
+        at[:, before.index[inside]] = before.row[inside], bits.row[inside], bits.index[inside]
+        # A function of one neuron's bit has one value wherever the bit is off, and one wherever it is on.
+        pairs, row = np.unique(np.stack([at[0, value.index].reshape(-1), at[1, value.index].reshape(-1),
+                                         value.row.reshape(-1)]), axis=1, return_inverse=True)
+        old, new, rows = before.rows[pairs[0]], bits.rows[pairs[1]], value.rows[pairs[2]]
+        result = np.full((len(rows), 2), np.nan)
+        for bit in range(2):
+            held = old == new[:, bit:bit + 1]
+            most, least = np.where(held, rows, -np.inf).max(1), np.where(held, rows, np.inf).min(1)
+            if (most > least).any():
+                return value
+            result[:, bit] = np.where(held.any(1), most, np.nan)
+        step = np.nanmax(np.append(np.abs(result[:, 1] - result[:, 0]), 0))  # also of a bit that is always the same
+        result[:, 0] = np.where(np.isnan(result[:, 0]), result[:, 1] - step, result[:, 0])
+        result[:, 1] = np.where(np.isnan(result[:, 1]), result[:, 0] + step, result[:, 1])
+        return replace(bits, index=at[2, value.index], row=row.reshape(value.shape), rows=result.astype(value.rows.dtype),
+                       origin=value.origin)
+
+    def _elements(self, where, value):
+        source = value.source
+        self.check_end(where, source)
+        if isinstance(source, Pixels):
+            used = value.rows[np.unique(value.row[value.index >= 0])]
+            numbers = self._numbers(used)
+            if self._values(used) > (_MOST_PIXEL_LEVELS if numbers is not None else _MOST_LEVELS) + 1:
+                return self._pixels_as_numbers(where, value, used, numbers)
+            return self.pixel_bits(where, value)
+        used = value.rows[np.unique(value.row[value.index >= 0])]
+        if isinstance(source, Elements):
+            if source.greatest == 1 or straight(used, source.count - 1):
+                return value
+            if source.copies > 1:
+                raise ModelError(f"{where}: must take values in even steps, but what comes from {value.origin} has the values "
+                                 f"{', '.join(f'{each:g}' for each in np.unique(used)[:6])}; quantise it uniformly")
+            return self._threshold(where, value)
+        if not source.pools and self._values(used) > _MOST_LEVELS + 1 and straight(
+                value.rows[self.by_channel(where, value)], source.reach):
+            return self.counts(where, self.rising(where, value))
+        return self._neurons(where, value)
+
+    def counts(self, where, value):
+        """The tensor of `Counts` as one of integers that their layer, without thresholds, gives."""
+        source = value.source
+        name = self.append(source.make(weights=source.weights, thresholds=None))
+        return replace(value, source=Elements(size=source.size, count=source.count, behind=name, channels=source.outputs))
+
+    @staticmethod
+    def _values(rows):
+        return max(len(np.unique(row)) for row in rows)
+
+    def _steps(self, where, value, used, padding):
+        """Where functions step: levels (rows or 1, values) and thresholds (rows, values - 1)."""
+        if (used[:, 1:] < used[:, :-1]).any():
+            raise ModelError(f"{where}: needs functions that rise or fall all the way, but what comes from {value.origin} turns, "
+                             "so it has no threshold; remove what folds it (Abs)")
+        alphabet = _alphabet(used, padding)
+        if alphabet is None or alphabet.shape[1] > _MOST_LEVELS + 1:
+            count = self._values(used)
+            what = f"{count} values" if alphabet is not None or count > _MOST_LEVELS + 1 else "different scales"
+            raise ModelError(f"{where}: must take bits, but what comes from {value.origin} has {what}; quantise it to 1 bit "
+                             "(BipolarQuant) or a few")
+        steps = np.broadcast_to(alphabet, (len(used), alphabet.shape[1]))
+        return steps, (used[:, None, :] < steps[:, 1:, None]).sum(axis=2)
+
+    def _neurons(self, where, value):
+        """Counts to bits, as many for each as its function has steps."""
+        inside = value.index >= 0
+        if not value.source.pools:
+            value = self.rising(where, value)
+        source = value.source
+        functions, row = value.rows[self.by_channel(where, value)], value.index % source.outputs
+        # The greatest of some counts has no weights to complement: where its function falls, a one stands for the lower value.
+        signs = np.where(functions[:, 0] > functions[:, -1], -1.0, 1.0)
+        steps, thresholds = self._steps(where, value, functions * signs[:, None],
+                                        np.unique(value.rows[value.row[~inside], 0]))
+        levels = thresholds.shape[1]
+        self.append(source.make(weights=np.repeat(source.weights, levels, axis=0), thresholds=thresholds.reshape(-1)))
+        for pool in source.pools:
+            self.append(pool)
+        if levels == 1 and not source.pools:
+            self.thresholded.add(source.name)
+        return self._as_bits(value, value.index, row, steps * signs[:, None], source.size, source.outputs)
+
+    def _threshold(self, where, value):
+        """Integers of a sum to one bit each."""
+        source, inside = value.source, value.index >= 0
+        functions, row = value.rows[self.by_channel(where, value)], value.index % source.channels
+        falls = functions[:, 0] > functions[:, -1]
+        signs = np.where(falls, -1.0, 1.0)
+        steps, thresholds = self._steps(where, value, functions * signs[:, None],
+                                        np.unique(value.rows[value.row[~inside], 0]))
+        if thresholds.shape[1] > 1:
+            raise ModelError(f"{where}: a sum must become one bit, but what comes from {value.origin} has {steps.shape[1]} values; "
+                             "quantise it to 1 bit (BipolarQuant), or take it as it is")
+        self.append(ir.Threshold(name=self.name(None, "threshold"), thresholds=thresholds[:, 0],
+                                 inverted=falls.astype(np.int64)))
+        values = np.sort(steps * signs[:, None], axis=1)  # inverted bits stand for the higher value, too
+        return self._as_bits(value, value.index, row, values, source.size, source.channels)
+
+    def pixel_bits(self, where, value):
+        """Pixels to bits, as many for each as its function has steps."""
+        self.check_end(where, value.source)
+        source, inside = value.source, value.index >= 0
+        functions, row = value.rows, value.row
+        # A pixel has no weights to complement: where its function falls, a one stands for the lower value.
+        signs = np.where(functions[:, 0] > functions[:, -1], -1.0, 1.0)
+        used = functions * signs[:, None]
+        used[np.setdiff1d(np.arange(len(used)), row[inside])] = used[row[inside][0]]  # functions of nothing but padding
+        steps, thresholds = self._steps(where, value, used, np.unique(value.rows[value.row[~inside], 0]))
+        times = np.bincount(value.index[inside], minlength=source.size)
+        if times.min() != times.max():
+            raise ModelError(f"{where}: must take every pixel equally often, but {value.origin} takes some {times.min()} "
+                             f"and some {times.max()} times")
+        order = np.argsort(value.index[inside], kind="stable")
+        self.append(ir.Binarize(name=self.name(None, "pixels"), thresholds=thresholds[
+            row[inside][order]].reshape(source.size, -1)))
+        index = value.index.copy()
+        position = np.empty(len(order), np.int64)
+        position[order] = np.arange(len(order))
+        index[inside] = position
+        return self._as_bits(value, index, row, steps * signs[:, None], len(order), source.channels)
+
+    @staticmethod
+    def _numbers(used):
+        """The one function of all pixels as (lowest value, step, numbers 0 ... 255), or None."""
+        function = used[0].astype(np.float64)
+        if len(used) > 1 and (used != used[0]).any() or function.min() == function.max():
+            return None
+        values = np.unique(function)
+        step = np.diff(values).min()
+        if straight(used, used.shape[1] - 1):
+            lowest, step = function[0], (function[-1] - function[0]) / (len(function) - 1)
+        else:
+            lowest = values[0]
+        numbers = np.rint((function - lowest) / step)
+        top = int(np.argmax(numbers))
+        step = (function[top] - lowest) / numbers[top]  # as all values together have it
+        off = np.abs(function - lowest - step * numbers).max()
+        return None if numbers[top] >= ir.PIXEL_LEVELS or off > ROUNDING * np.abs(values).max() else (
+            lowest, step, numbers.astype(np.int64))
+
+    def _pixels_as_numbers(self, where, value, used, numbers):
+        source = value.source
+        if straight(used, source.count - 1):  # each as it is, in steps of its own
+            return replace(value, source=Elements(size=source.size, count=source.count, behind=None,
+                                                  channels=source.channels))
+        if numbers is None:
+            several = len(used) > 1 and (used != used[0]).any()
+            raise ModelError(
+                f"{where}: must take bits or pixels in even steps, but what comes from {value.origin} has "
+                f"{len(np.unique(used))} values in uneven steps over the 256 of a pixel"
+                + (", other ones for some pixels than for others; quantise all pixels alike, before what differs (a mean and "
+                   "deviation for each channel)" if several else "; quantise it uniformly, to 8 bits or fewer"))
+        lowest, step, table = numbers
+        name = self.append(ir.Lookup(name=self.name(None, "pixels"), table=table))
+        rows = np.vstack([lowest + step * np.arange(table.max() + 1),
+                          *(np.full((1, table.max() + 1), each) for each in value.rows[:, 0])])
+        return replace(value, rows=rows.astype(value.rows.dtype), row=np.where(value.index >= 0, 0, value.row + 1), source=Elements(
+            size=source.size, count=len(rows[0]), behind=name, channels=source.channels))
+
+    def _as_bits(self, value, index, row, steps, size, channels):
+        """The bits' own functions: the value for each number of ones; then the constants of the padding."""
+        values = steps.shape[1]
+        rows = np.vstack([steps, np.broadcast_to(value.rows[:, :1], (len(value.rows), values))])
+        rows = rows.astype(value.rows.dtype if np.issubdtype(value.rows.dtype, np.floating) else np.float32)
+        rows, same = np.unique(rows, axis=0, return_inverse=True)
+        row = same.reshape(-1)[np.where(value.index >= 0, row, value.row + len(steps))]
+        return replace(value, index=index, row=row, rows=rows, source=Elements(
+            size=size, count=values, copies=values - 1, behind=self.end, channels=channels))
+
+
+def _alphabet(rows, padding):
+    """The values of an activation, rising, of the shape (1 or rows, values); None when there is no common number of them.
+
+    Not every neuron reaches every value; what is missing between those that are reached is filled in.
+    """
+    values = np.unique(rows)
+    if len(values) == 1:  # the same for every image: the other value is never taken
+        return np.union1d(values, padding if len(padding) and padding[0] != values[0] else -values[0] or 1.0)[None]
+    step = np.diff(values).min()
+    places = np.rint((values - values[0]) / step)
+    if places[-1] <= _MOST_LEVELS and np.abs(values - values[0] - places * step).max() <= 1e-6 * np.abs(values).max():
+        whole = values[0] + step * np.arange(places[-1] + 1)
+        whole[places.astype(np.int64)] = values
+        return whole[None]
+    counts = (np.diff(rows, axis=1) > 0).sum(axis=1) + 1
+    if counts.max() == len(values):
+        return values[None]
+    return None if counts.min() != counts.max() else np.stack([np.unique(row) for row in rows])

@@ -1,0 +1,296 @@
+"""QONNX graphs with integers between layers: sums, shortcuts, ternary weights, tables of pixels, scales of classes."""
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx", reason="QONNX files need onnx; pip install 'sbgen[qonnx]'")
+
+from qonnx_graphs import Graph, execute
+
+from sbgen.compiler import reference
+from sbgen.compiler.from_qonnx import loads
+from sbgen.errors import ModelError
+
+random = np.random.default_rng(0)
+
+
+def signs(*shape):
+    return random.choice([-1.0, 1.0], shape)
+
+
+def ternary(*shape, scale=1.0):
+    return random.integers(-1, 2, shape) * scale
+
+
+def image(*shape):
+    """Pixels -> sign at 128."""
+    graph = Graph()
+    return graph, graph.bipolar(graph.add("Sub", graph.input((1, *shape)), 0.5))
+
+
+def conv(graph, x, outputs, channels, kernel=3, weights=None, **attributes):
+    weights = signs(outputs, channels, kernel, kernel) if weights is None else weights
+    return graph.add("Conv", x, weights, kernel_shape=[kernel, kernel], **attributes)
+
+
+def same(graph, x):
+    """A border of one -1."""
+    return graph.pad(x, [0, 0, 1, 1, 0, 0, 1, 1], -1.0)
+
+
+def scores(graph, x, inputs, classes=4):
+    return graph.add("MatMul", graph.add("Flatten", x), signs(inputs, classes))
+
+
+def network_of(graph, end, shape, *, count=100):
+    """The network of a graph that was found to order the classes as the graph does, on images of the shape."""
+    network = loads(graph.bytes(end))
+    brightness = random.integers(0, 256, (count, *[1] * len(shape)))
+    images = np.clip(brightness + random.normal(0, 70, (count, *shape)), 0, 255).astype(np.uint8)
+    ours = (images.transpose(0, 2, 3, 1) if len(shape) == 3 else images).reshape(count, *network.image_shape)
+    got, logits = reference.evaluate(network, ours)[0], execute(graph.model(end), images / np.float32(255))
+    assert len(np.unique(logits, axis=0)) > 10  # the images are told apart
+    assert (np.sign(got[:, :, None] - got[:, None]) == np.sign(logits[:, :, None] - logits[:, None])).all()
+    return network
+
+
+def kinds(network):
+    return " ".join(type(layer).__name__ for layer in network.layers)
+
+
+class TestAveragePool:
+    @pytest.mark.parametrize("bits", [1, 2])
+    @pytest.mark.parametrize("pool", ["AveragePool", "GlobalAveragePool", "ReduceMean"])
+    def test_before_weights(self, pool, bits):
+        graph, x = image(2, 8, 8)
+        x = conv(graph, x, 5, 2)
+        x = graph.bipolar(x) if bits == 1 else graph.add("Quant", x, 2.0, 0.0, 2.0, signed=1, narrow=1, rounding_mode="ROUND")
+        match pool:
+            case "AveragePool":
+                x = graph.add(pool, x, kernel_shape=[2, 2], strides=[2, 2])
+            case "GlobalAveragePool":
+                x = graph.add(pool, x)
+            case "ReduceMean":
+                x = graph.add(pool, x, axes=[2, 3], keepdims=0)
+        inputs = 45 if pool == "AveragePool" else 5
+        x = graph.add("Flatten", x) if pool != "ReduceMean" else x
+        x = graph.bipolar(graph.add("Add", graph.add("MatMul", x, signs(inputs, 12)), random.normal(size=12)))
+        network = network_of(graph, graph.add("MatMul", x, signs(12, 4)), (2, 8, 8))
+        assert kinds(network) == "Binarize Conv2d SumPool Dense Scores"
+        assert network.greatest[3] == (4 if pool == "AveragePool" else 36) and network.layers[1].outputs == 5 * bits
+
+    def test_before_thresholds_of_either_sign(self):
+        graph, x = image(2, 8, 8)
+        x = graph.add("AveragePool", graph.bipolar(conv(graph, x, 5, 2)), kernel_shape=[3, 3], strides=[1, 1])
+        x = graph.bipolar(graph.add("Mul", x, np.reshape([-1.0, 1.0, 2.0, -0.5, 1.0], (5, 1, 1))))
+        network = network_of(graph, scores(graph, x, 80), (2, 8, 8))
+        assert kinds(network) == "Binarize Conv2d SumPool Threshold Scores"
+        assert network.layers[3].inverted.tolist() == [1, 0, 0, 1, 0]
+
+    def test_padding(self):
+        graph, x = image(2, 8, 8)
+        x = graph.add("AveragePool", x, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+        with pytest.raises(ModelError, match="must pool without padding.*means over fewer bits at the border"):
+            loads(graph.bytes(scores(graph, x, 128)))
+
+    def test_of_counts(self):
+        graph, x = image(2, 8, 8)
+        x = graph.add("GlobalAveragePool", conv(graph, x, 5, 2))
+        with pytest.raises(ModelError, match="must take the mean of bits.*quantise it to 1 bit before"):
+            loads(graph.bytes(scores(graph, x, 5)))
+
+    def test_over_other_axes(self):
+        graph, x = image(2, 8, 8)
+        x = graph.add("ReduceMean", x, axes=[1], keepdims=1)
+        with pytest.raises(ModelError, match=r"must take the mean over rows and columns .* not over \[1\]"):
+            loads(graph.bytes(scores(graph, x, 64)))
+
+
+class TestShortcut:
+    def test_of_bits(self):
+        graph, x = image(2, 7, 7)
+        x = graph.bipolar(conv(graph, x, 6, 2))
+        x = graph.add("Add", conv(graph, same(graph, x), 6, 6), x)
+        x = graph.add("BatchNormalization", x, [1.0, -2, 0.5, 1, 1, -0.3], [0.0] * 6, [1.0, 3, -2, 0, 5, -4], [0.25] * 6)
+        network = network_of(graph, scores(graph, graph.bipolar(x), 150), (2, 7, 7))
+        assert kinds(network) == "Binarize Conv2d Fork Conv2d Add Threshold Scores"
+        assert network.layers[4].scale == 1 and network.layers[4].fork == network.layers[2].name
+
+    def test_of_integers_through_three_blocks(self):
+        graph, x = image(2, 7, 7)
+        sums = graph.add("Mul", conv(graph, x, 6, 2), 0.5)
+        for block in range(3):
+            bits = graph.bipolar(graph.add("Add", sums, random.integers(-3, 4, (6, 1, 1)) + 0.25))
+            branch = graph.add("Mul", conv(graph, same(graph, bits), 6, 6), 0.25)
+            sums = graph.add("Add", *((sums, branch) if block % 2 else (branch, sums)))
+        network = network_of(graph, scores(graph, graph.bipolar(sums), 150), (2, 7, 7))
+        assert kinds(network) == "Binarize Conv2d" + " Fork Threshold Conv2d Add" * 3 + " Threshold Scores"
+        assert [layer.scale for layer in network.layers if hasattr(layer, "fork")] == [2, 1, 1]
+
+    def test_of_pixels_bits_in_a_dense_layer(self):
+        graph, x = image(25)
+        x = graph.bipolar(graph.add("Add", x, graph.add("Mul", graph.add("MatMul", x, signs(25, 25)), 0.125)))
+        network = network_of(graph, graph.add("MatMul", x, signs(25, 3)), (25,))
+        assert kinds(network) == "Binarize Fork Dense Add Threshold Scores" and network.layers[3].scale == 8
+
+    def test_of_a_quantised_branch_into_weights(self):
+        graph, x = image(2, 7, 7)
+        x = graph.bipolar(conv(graph, x, 6, 2))
+        x = graph.add("Add", graph.bipolar(conv(graph, same(graph, x), 6, 6)), x)
+        network = network_of(graph, scores(graph, x, 150), (2, 7, 7))
+        assert kinds(network) == "Binarize Conv2d Fork Conv2d Add Scores" and network.layers[-1].planes == 2
+
+    def refused(self, graph, end):
+        with pytest.raises(ModelError) as caught:
+            loads(graph.bytes(end))
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    def test_projection(self):
+        graph, x = image(2, 7, 7)
+        x = graph.bipolar(conv(graph, x, 6, 2))
+        x = graph.add("Add", conv(graph, x, 6, 6, 1), conv(graph, x, 6, 6, 1))
+        assert "a shortcut with a layer of its own (a projection), which is not built" in self.refused(
+            graph, scores(graph, graph.bipolar(x), 150))
+
+    def test_projection_of_an_earlier_layer(self):
+        graph, x = image(2, 7, 7)
+        x = graph.bipolar(conv(graph, x, 6, 2))
+        branch = conv(graph, graph.bipolar(conv(graph, x, 6, 6, 1)), 6, 6, 1)
+        x = graph.add("Add", branch, conv(graph, x, 6, 6, 1))
+        assert "whose only branches are shortcuts" in (message := self.refused(graph, scores(graph, graph.bipolar(x), 150)))
+        assert "for a projection use an identity" in message
+
+    def test_steps_that_are_no_multiple(self):
+        graph, x = image(2, 7, 7)
+        x = graph.bipolar(conv(graph, x, 6, 2))
+        x = graph.add("Add", graph.add("Mul", conv(graph, same(graph, x), 6, 6), 0.3), x)
+        assert "the same whole multiple of a step of node '/Mul_15' (Mul) in every channel, but is 3.33333" in self.refused(
+            graph, scores(graph, graph.bipolar(x), 150))
+
+    def test_scale_of_each_channel(self):
+        graph, x = image(2, 7, 7)
+        x = graph.bipolar(conv(graph, x, 2, 2))
+        x = graph.add("Add", graph.add("Mul", conv(graph, same(graph, x), 2, 2), np.reshape([1.0, 0.5], (2, 1, 1))), x)
+        assert "in every channel, but is 2 times it" in self.refused(graph, scores(graph, graph.bipolar(x), 50))
+
+    def test_other_shape(self):
+        graph, x = image(2, 7, 7)
+        x = graph.bipolar(conv(graph, x, 2, 2))
+        x = graph.add("Add", conv(graph, x, 2, 2), graph.add("Slice", x, *(graph.constant(each, np.int64) for each in (
+            [1, 1], [4, 4], [2, 3]))))
+        assert "must be equal element by element" in self.refused(graph, scores(graph, graph.bipolar(x), 18))
+
+
+class TestTernaryWeights:
+    def test_in_every_layer(self):
+        graph, x = image(2, 8, 8)
+        x = graph.bipolar(conv(graph, x, 5, 2, weights=ternary(5, 2, 3, 3, scale=0.25)))
+        x = graph.add("MatMul", graph.add("Flatten", x), ternary(180, 7))
+        x = graph.add("BatchNormalization", x, [1.0, -2, 0.5, 1, 1, -0.3, 0], [0.0] * 7, [1.0, 3, -2, 0, 5, -4, 0], [0.25] * 7)
+        network = network_of(graph, graph.add("MatMul", graph.bipolar(x), ternary(7, 4)), (2, 8, 8))
+        assert all(layer.mask is not None for layer in network.layers[1:])
+
+    def test_of_a_narrow_quantiser(self):
+        graph, x = image(2, 8, 8)
+        weights = graph.add("Quant", random.normal(0, 0.5, (128, 30)), 0.25, 0.0, 2.0, signed=1, narrow=1, rounding_mode="ROUND")
+        x = graph.bipolar(graph.add("MatMul", graph.add("Flatten", x), weights))
+        network = network_of(graph, graph.add("MatMul", x, signs(30, 4)), (2, 8, 8))
+        assert 0.2 < network.layers[1].mask.mean() < 0.9 and network.layers[2].mask is None
+
+    def test_output_without_inputs(self):
+        graph, x = image(1, 4, 4)
+        weights = signs(16, 5)
+        weights[:, 2] = 0
+        x = graph.bipolar(graph.add("Add", graph.add("MatMul", graph.add("Flatten", x), weights), [0, 0, -1, 0, 0]))
+        network = network_of(graph, graph.add("MatMul", x, signs(5, 4)), (1, 4, 4))
+        assert network.layers[1].thresholds[2] > 0 and not network.layers[1].mask[2].any()
+
+    def test_of_sums(self):
+        graph, x = image(2, 8, 8)
+        x = graph.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
+        x = graph.bipolar(graph.add("Add", graph.add("MatMul", graph.add("Flatten", x), ternary(32, 20)), 0.1))
+        assert network_of(graph, graph.add("MatMul", x, signs(20, 4)), (2, 8, 8)).layers[2].planes == 3
+
+
+class TestPixels:
+    def test_eight_bits_of_a_scale_between_pixels(self):
+        graph = Graph()
+        x = graph.add("Sub", graph.add("Mul", graph.input((1, 3, 8, 8)), 2.0), 1.0)
+        x = graph.add("Quant", x, 2.0**-7, 0.0, 8.0, signed=1, narrow=1, rounding_mode="ROUND")
+        network = network_of(graph, scores(graph, graph.bipolar(conv(graph, x, 5, 3)), 180), (3, 8, 8))
+        assert kinds(network) == "Lookup Conv2d Scores"
+        table, pixel = network.layers[0].table, np.arange(256)
+        assert np.array_equal(table, np.clip(np.round((2 * pixel / 255 - 1) * 128), -127, 127) + 127)
+
+    def test_a_trained_scale(self):
+        graph = Graph()
+        x = graph.add("Quant", graph.input((1, 3, 8, 8)), 0.0123, 0.0, 8.0, signed=1, narrow=0, rounding_mode="ROUND")
+        x = graph.bipolar(graph.add("Sub", conv(graph, x, 5, 3), 1.003))
+        network = network_of(graph, scores(graph, x, 180), (3, 8, 8))
+        assert network.greatest[1] == 81 and network.layers[1].planes == 7
+
+    def test_a_few_bits_are_bits_of_their_own(self):
+        graph = Graph()
+        x = graph.add("Quant", graph.input((1, 1, 8, 8)), 0.4, 0.0, 2.0, signed=0, narrow=0, rounding_mode="ROUND")
+        x = graph.bipolar(graph.add("Sub", conv(graph, x, 5, 1), 0.7))
+        network = network_of(graph, scores(graph, x, 180), (1, 8, 8))
+        assert kinds(network) == "Binarize Conv2d Scores" and network.layers[0].levels == 2
+
+    def test_zero_padding_of_the_lowest_number(self):
+        graph = Graph()
+        x = graph.add("Quant", graph.input((1, 1, 8, 8)), 0.01, 0.0, 8.0, signed=0, narrow=0, rounding_mode="ROUND")
+        x = graph.bipolar(graph.add("Sub", conv(graph, x, 5, 1, pads=[1, 1, 1, 1]), 0.7))
+        network = network_of(graph, scores(graph, x, 320), (1, 8, 8))
+        assert kinds(network) == "Lookup Conv2d Scores" and network.layers[1].padding_bit == 0
+
+
+class TestActivations:
+    @pytest.mark.parametrize("steps", [2, 3, 7])
+    def test_several_thresholds(self, steps):
+        graph, x = image(2, 8, 8)
+        at = np.sort(random.normal(0, 4, (6, steps)), axis=1)
+        x = graph.add("MultiThreshold", conv(graph, x, 6, 2), at, out_dtype="UINT4", out_scale=1.0, out_bias=0.0)
+        network = network_of(graph, scores(graph, x, 216), (2, 8, 8))
+        assert network.layers[1].outputs == 6 * steps
+
+    def test_a_product_of_counts(self):
+        graph, x = image(1, 5, 5)
+        x = graph.add("MatMul", graph.add("MatMul", graph.add("Flatten", x), signs(25, 6)), signs(6, 9))
+        network = network_of(graph, graph.add("MatMul", graph.bipolar(x), signs(9, 4)), (1, 5, 5))
+        assert network.layers[1].thresholds is None and network.layers[2].planes == 5
+
+
+class TestScores:
+    def network(self, *after, weights=None):
+        graph, x = image(1, 8, 8)
+        x = graph.bipolar(graph.add("MatMul", graph.add("Flatten", x), signs(64, 64)))
+        x = graph.add("MatMul", x, signs(64, 10) if weights is None else weights)
+        for op, *operands in after:
+            x = graph.add(op, x, *operands)
+        return network_of(graph, x, (1, 8, 8), count=400)
+
+    def test_whole_scales(self):
+        layer = self.network(("Mul", np.resize([1.0, 2.0, -1.0], 10))).layers[-1]
+        assert layer.scales.tolist() == np.resize([1, 2, 1], 10).tolist()  # a negative one complements the weights
+
+    def test_fractions(self):
+        layer = self.network(("Mul", np.resize([0.5, 0.75], 10)), ("Add", np.resize([0.0, 0.125], 10))).layers[-1]
+        assert set(layer.scales.tolist()) == {8, 12}  # a count is two steps of the sum
+
+    def test_batch_norm(self):
+        layer = self.network(("BatchNormalization", random.normal(size=10) + 2, random.normal(size=10),
+                              random.normal(size=10) * 5, random.uniform(2, 90, 10))).layers[-1]
+        assert len(set(layer.scales.tolist())) > 5
+
+    def test_bias(self):
+        assert self.network(("Add", random.normal(size=10) * 3)).layers[-1].scales is not None
+
+    def test_one_scale_stays_a_count(self):
+        layer = self.network(("Mul", 0.0123), ("Add", 0.7)).layers[-1]
+        assert layer.scales is None and not layer.offsets.any()
+
+    def test_ternary_weights_have_counts_of_their_own(self):
+        layer = self.network(weights=ternary(64, 10)).layers[-1]
+        assert layer.scales.tolist() == [2] * 10
+        assert len(set((layer.offsets + layer.mask.sum(axis=1)).tolist())) == 1
