@@ -150,9 +150,10 @@ class Chain:
         if isinstance(source, Pixels):
             used = value.rows[np.unique(value.row[value.index >= 0])]
             numbers = self._numbers(used)
-            if self._values(used) > (_MOST_PIXEL_LEVELS if numbers is not None else _MOST_LEVELS) + 1:
-                return self._pixels_as_numbers(where, value, used, numbers)
-            return self.pixel_bits(where, value)
+            few = self._values(used) <= (_MOST_PIXEL_LEVELS if numbers is not None else _MOST_LEVELS) + 1
+            if few and (numbers is None or not _turn(used)):
+                return self.pixel_bits(where, value)
+            return self._pixels_as_numbers(where, value, used, numbers)
         used = value.rows[np.unique(value.row[value.index >= 0])]
         if isinstance(source, Elements):
             if source.greatest == 1 or straight(used, source.count - 1):
@@ -230,6 +231,10 @@ class Chain:
         self.check_end(where, value.source)
         source, inside = value.source, value.index >= 0
         functions, row = value.rows, value.row
+        used = functions[np.unique(row[inside])]
+        numbers = self._numbers(used)
+        if numbers is not None and numbers[2].max() == 1 and _turn(used):
+            return self._pixels_as_numbers(where, value, used, numbers)
         # A pixel has no weights to complement: where its function falls, a one stands for the lower value.
         signs = np.where(functions[:, 0] > functions[:, -1], -1.0, 1.0)
         used = functions * signs[:, None]
@@ -295,6 +300,12 @@ class Chain:
         row = same.reshape(-1)[np.where(value.index >= 0, row, value.row + len(steps))]
         return replace(value, index=index, row=row, rows=rows, source=Elements(
             size=size, count=values, copies=values - 1, behind=self.end, channels=channels))
+
+
+def _turn(rows):
+    """Whether some function neither rises nor falls all the way."""
+    steps = np.diff(rows, axis=1)
+    return bool(((steps > 0).any(1) & (steps < 0).any(1)).any())
 
 
 def _alphabet(rows, padding):

@@ -99,6 +99,8 @@ def _shared(scores, classes, k, lowest, steps, reach):
 
 def _units(lowest, steps, reach):
     """What one of the integers may be worth: common denominators, then ever smaller ones; whether it must be exact."""
+    if np.array_equal(np.stack([lowest, steps]), np.rint(np.stack([lowest, steps]))):
+        yield 1.0, True  # integers already
     least = steps[steps > 0].min()
     for denominator in range(1, _DENOMINATORS + 1):
         yield least / denominator, True

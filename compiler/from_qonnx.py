@@ -256,6 +256,9 @@ class _Reader:
             return self._elementwise(node, *qonnx_ops.ELEMENTWISE[op](node, *operands))
         if op in qonnx_ops.LAYOUT and varying in ([], [0]):
             return self._layout(node, qonnx_ops.LAYOUT[op], operands)
+        if op == "Gather" and varying == [1] and np.ndim(operands[0]) == 1:  # a table of all values
+            table = np.asarray(operands[0])
+            return elementwise(node, lambda index: table[index.astype(np.int64)], (operands[1],))
         if not varying and op in qonnx_ops.CONSTANT:
             return qonnx_ops.CONSTANT[op](node, *operands)
         if varying == [0]:

@@ -7,7 +7,7 @@ onnx = pytest.importorskip("onnx", reason="QONNX files need onnx; pip install 's
 
 from qonnx_graphs import Graph, execute
 
-from sbgen.compiler import reference
+from sbgen.compiler import ir, reference, to_qonnx
 from sbgen.compiler.from_qonnx import loads
 from sbgen.errors import ModelError
 
@@ -51,6 +51,11 @@ def network_of(graph, end, shape, *, count=100):
     got, logits = reference.evaluate(network, ours)[0], execute(graph.model(end), images / np.float32(255))
     assert len(np.unique(logits, axis=0)) > 10  # the images are told apart
     assert (np.sign(got[:, :, None] - got[:, None]) == np.sign(logits[:, :, None] - logits[:, None])).all()
+    file = to_qonnx.to_model(network)
+    pixels = images.astype(np.float32).reshape(count, *[dim.dim_value for dim in file.graph.input[0].type.tensor_type.shape.dim][1:])
+    assert np.array_equal(execute(file, pixels), got)
+    again = loads(file.SerializeToString())
+    assert np.array_equal(reference.evaluate(again, ours)[0], got) and kinds(again) == kinds(network)
     return network
 
 
@@ -240,7 +245,7 @@ class TestPixels:
     def test_zero_padding_of_the_lowest_number(self):
         graph = Graph()
         x = graph.add("Quant", graph.input((1, 1, 8, 8)), 0.01, 0.0, 8.0, signed=0, narrow=0, rounding_mode="ROUND")
-        x = graph.bipolar(graph.add("Sub", conv(graph, x, 5, 1, pads=[1, 1, 1, 1]), 0.7))
+        x = graph.bipolar(graph.add("Sub", conv(graph, x, 5, 1, pads=[1, 1, 1, 1]), 0.703))
         network = network_of(graph, scores(graph, x, 320), (1, 8, 8))
         assert kinds(network) == "Lookup Conv2d Scores" and network.layers[1].padding_bit == 0
 
@@ -272,7 +277,8 @@ class TestScores:
 
     def test_whole_scales(self):
         layer = self.network(("Mul", np.resize([1.0, 2.0, -1.0], 10))).layers[-1]
-        assert layer.scales.tolist() == np.resize([1, 2, 1], 10).tolist()  # a negative one complements the weights
+        # A count is two steps of the sum; a negative scale complements the weights.
+        assert layer.scales.tolist() == np.resize([2, 4, 2], 10).tolist()
 
     def test_fractions(self):
         layer = self.network(("Mul", np.resize([0.5, 0.75], 10)), ("Add", np.resize([0.0, 0.125], 10))).layers[-1]
@@ -294,3 +300,17 @@ class TestScores:
         layer = self.network(weights=ternary(64, 10)).layers[-1]
         assert layer.scales.tolist() == [2] * 10
         assert len(set((layer.offsets + layer.mask.sum(axis=1)).tolist())) == 1
+
+
+def test_integers_of_one_bit():
+    """Sums over a single element, tables of two numbers, counts of one input: integers that are bits."""
+    random = np.random.default_rng(1)
+    layers = (ir.Lookup(name="table", table=random.integers(0, 2, 256)),
+              ir.SumPool(name="pool", kernel=(1, 1), stride=(2, 1)),
+              ir.Conv2d(name="conv", weights=random.integers(0, 2, (6, 1, 1, 1)), thresholds=None, groups=2),
+              ir.Scores(name="scores", weights=random.integers(0, 2, (3, 60)), offsets=np.arange(3), scales=np.array([3, -1, 5])))
+    network = ir.Network(name="net", image_shape=(4, 5, 2), layers=layers, labels=("a", "b", "c"))
+    images = random.integers(0, 256, (40, 4, 5, 2)).astype(np.uint8)
+    model, scores = to_qonnx.to_model(network), reference.evaluate(network, images)[0]
+    assert np.array_equal(execute(model, images.transpose(0, 3, 1, 2).astype(np.float32)), scores)
+    assert np.array_equal(reference.evaluate(loads(model.SerializeToString()), images)[0], scores)

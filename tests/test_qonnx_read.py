@@ -336,7 +336,7 @@ class TestRefused:
             bits = graph.bipolar(x)
             return graph.add("MatMul", bits, ones(2)), graph.add("MatMul", bits, ones(2))
 
-        assert "must be one chain of layers, whose only branches are shortcuts" in bad(*dense(ones(3), after=after))
+        assert "do not depend on one last layer; keep only the scores" in bad(*dense(ones(3), after=after))
 
     def test_scores_that_bend_apart(self):
         message = bad(*dense(ones(30), after=lambda graph, x: graph.add("Mul", graph.add("Exp", x), [1.0, 2.0])))
