@@ -9,12 +9,17 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
+from ..errors import SbgenError
 from ..hw.width import conversions
 from .design import Design
 from .ir import MaxPool
 from .pipeline import input_lanes, stages
 
-__all__ = ["Cycles", "predict", "stage_cycles"]
+__all__ = ["Cycles", "DeadlockError", "predict", "stage_cycles"]
+
+
+class DeadlockError(SbgenError):
+    """A design whose components wait for each other for ever: a defect of sbgen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,13 +302,23 @@ def predict(design: Design, *, images=8) -> Cycles:
     ----------
     images : int
         Images sent without a pause, at least 2; the interval is the distance of the last two.
+
+    Raises
+    ------
+    DeadlockError
+        When an image is not through after longer than all components would take for it one after the other.
     """
     if images < 2:
         raise ValueError(f"images must be at least 2, not {images!r}")
     models = [model for _, model, _ in _models(design)]
     results = design.network.classes
+    patience = 1000 + 2 * (_input_beats(design) + results + sum(busy for _, _, busy in _models(design)))
     finishes, given, cycle, before = [], 0, 0, None
     while len(finishes) < images:
+        if cycle - (finishes[-1] if finishes else 0) > patience:
+            raise DeadlockError(f"each of {images} images must be through {patience:,} cycles after the one before, but image "
+                                f"{len(finishes)} is not; this is a defect of sbgen, please report it with the network and its "
+                                "foldings")
         ready = True
         takes, o_readies = [], []
         for model, source in zip(reversed(models), [*reversed(models[:-1]), None], strict=True):

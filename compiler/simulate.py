@@ -24,7 +24,7 @@ from .. import tools
 from ..errors import ToolError
 from .reference import check_images
 
-__all__ = ["SIMULATORS", "Simulation", "Simulator", "simulate"]
+__all__ = ["SIMULATORS", "HardwareError", "Simulation", "Simulator", "patience", "simulate"]
 
 SIMULATORS = ("icarus", "verilator")
 
@@ -162,9 +162,13 @@ int main(int argc, char** argv) {
 """
 
 
+class HardwareError(ToolError):
+    """A design that hangs, breaks the rules of a stream or gives bits that are not defined: a defect of sbgen."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Simulation:
-    """What the Verilog computed, and when.
+    """What the hardware computed, and when.
 
     Parameters
     ----------
@@ -254,7 +258,7 @@ class Simulator:
 
         Raises
         ------
-        ToolError
+        HardwareError
             When the design hangs, breaks the rules of a stream, or gives bits that are not defined.
         """
         network = self._network
@@ -270,8 +274,7 @@ class Simulator:
         beats.reshape(-1, self._lanes)[:, ::-1].tofile(self._folder / "beats.bin")
         settings = {
             "images": len(images), "image_beats": image_beats, "classes": network.classes, "stall": stall or 0,
-            # A core that works stands still at both ends for at most one image, and each weight takes at most a cycle.
-            "patience": 1000 + 4 * (network.pixels + _work(network)),
+            "patience": patience(network),
             "step": -(-len(images) // 100),
         }
 
@@ -282,7 +285,7 @@ class Simulator:
         said = tools.run(self._program, [f"+{name}={value}" for name, value in settings.items()],
                          cwd=self._folder, log=self._folder / "run.log", on_line=on_line)
         if "error: " in said:
-            raise ToolError(f"the design must take and give all of its {len(images)} images, but {self.name} found: "
+            raise HardwareError(f"the design must take and give all of its {len(images)} images, but {self.name} found: "
                             + said[said.index("error: ") + 7:].splitlines()[0]
                             + "; this is a defect of sbgen, please report it with the network and its foldings")
         return self._result(len(images))
@@ -291,12 +294,12 @@ class Simulator:
         classes = self._network.classes
         text = (self._folder / "scores.txt").read_text()
         if "x" in text.lower():
-            raise ToolError(f"every score must be defined, but {self.name} found bits that are not (x)")
+            raise HardwareError(f"every score must be defined, but {self.name} found bits that are not (x)")
         numbers = np.array(text.split(), np.int64).reshape(images, classes, 4)
         first_beats = np.array((self._folder / "images.txt").read_text().split(), np.int64)
         cycles, scores, labels, last = np.moveaxis(numbers, 2, 0)
         if (last != (np.arange(classes) == classes - 1)).any():
-            raise ToolError(f"the last of every {classes} scores must be marked, but {self.name} found other marks")
+            raise HardwareError(f"the last of every {classes} scores must be marked, but {self.name} found other marks")
         return Simulation(scores=scores, labels=labels[:, -1], first_beats=first_beats, last_scores=cycles[:, -1],
                           simulator=self.name)
 
@@ -337,10 +340,20 @@ def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=No
         return built.run(images, stall=stall, progress=progress)
 
 
+def patience(network):
+    """Cycles in which nothing moves at either end after which a core certainly hangs.
+
+    One that works stands still at both ends for at most one image, and each weight takes at most a cycle.
+    """
+    return 1000 + 4 * (network.pixels + _work(network))
+
+
 def _work(network):
-    """Weights that are read for one image: a convolution's once for each position, a first layer's for each plane."""
-    return sum(layer.planes * layer.weight_bits * math.prod(shape) // layer.outputs
-               for layer, shape in zip(network.layers, network.shapes[1:], strict=True) if layer.weight_bits)
+    """Weights that are read for one image, a convolution's once for each position and those of several planes for each
+    plane, and elements under the kernels of pools."""
+    return sum(layer.planes * layer.weight_bits * math.prod(shape) // layer.outputs if layer.weight_bits
+               else math.prod(shape) * math.prod(getattr(layer, "kernel", ()))
+               for layer, shape in zip(network.layers, network.shapes[1:], strict=True))
 
 
 # Icarus counts some 300,000 weights a second whatever the folding, Verilator 300 million after some 12 s of compilation.

@@ -58,6 +58,12 @@ def test_reset_in_the_middle_of_an_image(seed):
         assert found[:2] == (scores.tolist(), labels.tolist()), f"reset after {reset_after} beats"
 
 
+def test_a_deadlock_is_told(monkeypatch):
+    monkeypatch.setattr(cycles._Mvtu, "ready", lambda self, o_ready: False)
+    with pytest.raises(cycles.DeadlockError, match="image 0 is not"):
+        cycles.predict(random_design(1, largest=24))
+
+
 def chain(rng, image_shape, *layers):
     """Pixels to bits, (kind, options) for each layer, scores of three classes; what fits between is filled in at random."""
     made = [Binarize(name="pixels", thresholds=rng.integers(1, 256, (int(np.prod(image_shape)), 1)))]
