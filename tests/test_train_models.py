@@ -24,8 +24,8 @@ def images_of(dataset):
         pytest.skip(f"{dataset} is not here: {error}")
 
 
-def test_the_three_are_there():
-    assert {"digits.pt", "tfc-mnist.pt", "sfc-mnist.pt"} <= set(FILES)
+def test_all_are_there():
+    assert {"digits.pt", "tfc-mnist.pt", "sfc-mnist.pt", "cnn-mnist.pt"} <= set(FILES)
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -66,7 +66,7 @@ PRESETS = {
     # Made to fit an iCEBreaker: 54 kbit of weights.
     "cnn": Preset(dataset="mnist", thresholds=(64, 160), widths=(), convolutions=(
         Convolution(outputs=24, padding=1, pool=2), Convolution(outputs=48, padding=1, pool=2), Convolution(outputs=64)),
-        settings=Settings(slope_cap=1.0, hard_tail=0.5, epochs=20, batch=250, lr=1e-2, deform=2)),
+        settings=Settings(slope_cap=1.0, hard_tail=0.5, epochs=30, batch=250, lr=1e-2, deform=4)),
     # The topology of FINN's CNV (arXiv 1612.07119) on colour images.
     "cnv": Preset(dataset="cifar10", thresholds=None, widths=(512, 512), convolutions=(
         Convolution(outputs=64), Convolution(outputs=64, pool=2), Convolution(outputs=128), Convolution(outputs=128, pool=2),
