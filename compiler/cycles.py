@@ -238,6 +238,29 @@ class _Sums:
             self.word = (self.word + 1) % self.words
 
 
+class _Scale:
+    """`sbgen.hw.scale.Scale`."""
+
+    def __init__(self, parameters):
+        self.each = parameters.cycles
+        self.cycles = parameters.classes * self.each
+        self.left, self.full = 0, False
+
+    @property
+    def valid(self):
+        return self.full and self.left == 0
+
+    def ready(self, o_ready):
+        return not self.full or (self.left == 0 and o_ready)
+
+    def step(self, take, o_ready):
+        if self.valid and o_ready:
+            self.full = False
+        self.left = max(self.left - 1, 0)
+        if take:
+            self.full, self.left = True, self.each - 1
+
+
 def _converter(length, i_lanes, o_lanes, vectors):
     """The models of one width converter, and the cycles each is busy with an image of so many vectors."""
     between = math.gcd(i_lanes, o_lanes)
@@ -275,7 +298,10 @@ def _models(design):
             positions = stage.window.out_height * stage.window.out_width if stage.window else 1
             found.append((n, _Mvtu(stage.unit), stage.unit.cycles * positions))
         length, lanes, elements = stage.o_length, stage.o_lanes, math.prod(shape)
-    convert(len(design.foldings) - 1, network.classes, 1)
+    convert(n, network.classes, 1)
+    if stage.scaling:
+        scale = _Scale(stage.scaling)
+        found.append((n, scale, scale.cycles))
     return found
 
 

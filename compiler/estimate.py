@@ -20,7 +20,7 @@ from .ir import Binarize
 from .pipeline import input_lanes, stages
 
 __all__ = ["HOST_LINK", "Cost", "binarize_cost", "converter_cost", "estimate", "mvtu_cost",
-           "replay_cost", "stage_cost", "structures", "sums_cost", "window_cost"]
+           "replay_cost", "scale_cost", "stage_cost", "structures", "sums_cost", "window_cost"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +187,15 @@ def stage_cost(stage, *, device, exact=True):
     return cost + Cost(lut=stage.i_lanes + 8, ff=stage.i_lanes + 4)  # pooling
 
 
+def scale_cost(scaling, *, device):
+    """Scales and offsets of single classes."""
+    width = scaling.scale_width + scaling.offset_width
+    cost = Cost(lut=3.1 * scaling.score_width + scaling.scale_width / 2 + 30, ff=2 * scaling.score_width + 12)
+    if scaling.store == "bram":
+        return cost + Cost(bram=device.brams(width=_varying_bits(scaling.words), depth=scaling.classes))
+    return cost + Cost(lut=width * _rom_luts(scaling.classes), ff=width)
+
+
 def binarize_cost(layer, lanes):
     """Comparators of `lanes` pixels: a power of two is one bit of the pixel, and one that varies is a small ROM."""
     beats = -(-layer.inputs // lanes)
@@ -210,7 +219,10 @@ def estimate(design, device, *, host_link=True, exact=True):
                                element_bits=stage.planes)
         cost += stage_cost(stage, device=device, exact=exact)
         length, lanes = stage.o_length, stage.o_lanes
-    score_bits = stage.unit.sum_width
-    cost += converter_cost(i_length=length, i_lanes=lanes, o_length=length, o_lanes=1, element_bits=score_bits)
+    sum_bits = score_bits = stage.unit.sum_width
+    if stage.scaling:
+        cost += scale_cost(stage.scaling, device=device)
+        score_bits = stage.scaling.score_width
+    cost += converter_cost(i_length=length, i_lanes=lanes, o_length=length, o_lanes=1, element_bits=sum_bits)
     cost += Cost(lut=3 * score_bits + 16, ff=score_bits + 8)  # argmax
     return {"lut": round(cost.lut), "ff": round(cost.ff), "bram": cost.bram, "spram": 0, "dsp": 0}

@@ -17,7 +17,7 @@ from .design import Design, Folding
 from .device import DEVICES, Device
 from .estimate import Cost, binarize_cost, converter_cost, estimate, stage_cost
 from .ir import Binarize, Conv2d, MaxPool, Network, SumPool
-from .pipeline import first_lanes, mvtu_parameters, stage
+from .pipeline import first_lanes, mvtu_parameters, results_cycles, stage
 
 __all__ = ["EASY_LUTS", "FILL", "check_fit", "easy_fill", "fold"]
 
@@ -257,11 +257,12 @@ def fold(network: Network, device: Device, *, cycles=None, fill=None) -> Design:
         When no folding fits: what is over, by how much, and what would fit.
     """
     search = _Search(network, device)
-    least = network.classes  # results leave one a cycle
+    least = results_cycles(network)
     if cycles is not None:
         fill = fill or FILL
         if cycles < least:
-            raise FitError(f"an image of {least} classes takes at least {least} cycles, one a result, not {cycles}")
+            raise FitError(f"an image of {network.classes} classes takes at least {least} cycles to give its results, "
+                           f"not {cycles}")
         aim = cycles
         while True:
             design, misfit = search.fitting(aim, fill) if aim >= least else (None, None)
@@ -300,7 +301,7 @@ def fold(network: Network, device: Device, *, cycles=None, fill=None) -> Design:
 
 def _slowest(network):
     """Cycles an image of the smallest folding, one input and one output at a time."""
-    cycles = [network.pixels, network.classes]
+    cycles = [network.pixels, results_cycles(network)]
     for layer, shape, after in zip(network.layers, network.shapes[:-1], network.shapes[1:], strict=True):
         if not isinstance(layer, Binarize):
             kernel = math.prod(layer.kernel) if isinstance(layer, MaxPool | SumPool) else layer.inputs * layer.planes

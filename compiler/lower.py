@@ -53,7 +53,9 @@ def _parts(stage):
 
 def lower(design):
     """The core that computes `design`."""
+    found = stages(design)
+    scaling = found[-1].scaling
     return Core(
-        stages=[Stage(parts=_parts(stage), i_length=stage.i_length, o_length=stage.o_length)
-                for stage in stages(design)],
-        lanes=input_lanes(design), pixels=design.network.pixels, classes=design.network.classes)
+        stages=[Stage(parts=_parts(stage), i_length=stage.i_length, o_length=stage.o_length) for stage in found],
+        lanes=input_lanes(design), pixels=design.network.pixels, classes=design.network.classes,
+        scale=scaling and scaling.create())

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..hw import mvtu
+from ..hw import mvtu, scale
 from ..hw.window import Geometry
+from .design import Folding
 from .ir import Binarize, Conv2d, MaxPool, Scores, SumPool
 
-__all__ = ["Stage", "first_lanes", "input_lanes", "mvtu_parameters", "stage", "stages"]
+__all__ = ["Stage", "first_lanes", "input_lanes", "mvtu_parameters", "results_cycles", "scale_parameters", "stage", "stages"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,6 +30,8 @@ class Stage:
         What a `SumPool` adds over: windows that do not overlap, or where they did, those that `window` has given.
     unit : mvtu.Parameters or None
         The matrix-vector-threshold unit, in a layer with weights.
+    scaling : scale.Parameters or None
+        What becomes of its counts, one by one, in a last layer whose classes have scales of their own.
     """
 
     layer: object
@@ -40,6 +43,7 @@ class Stage:
     window: Geometry | None = None
     sums: Geometry | None = None
     unit: mvtu.Parameters | None = None
+    scaling: scale.Parameters | None = None
 
     @property
     def planes(self):
@@ -66,7 +70,7 @@ def mvtu_parameters(layer, folding):
 
     An accumulator that starts from minus the threshold ends at or above zero exactly when the count reaches the threshold.
     A convolution counts over the words of the window; what is unused in a pixel's last word is given weights that never agree
-    with its zeros.
+    with its zeros. Scores that are scaled get their offsets afterwards.
     """
     weights = layer.weights
     if isinstance(layer, Conv2d):
@@ -74,12 +78,30 @@ def mvtu_parameters(layer, folding):
         weights = np.pad(weights, ((0, 0), (0, 0), (0, 0), (0, unused)), constant_values=1)
         weights = weights.reshape(layer.outputs, -1)
     scores = isinstance(layer, Scores)
+    if scores:
+        presets = layer.offsets if layer.scales is None else np.zeros_like(layer.offsets)
+    else:
+        presets = -layer.thresholds
     rows = np.packbits(weights.astype(bool), axis=1, bitorder="little")
     return mvtu.Parameters(
         inputs=weights.shape[1], weights=tuple(int.from_bytes(row.tobytes(), "little") for row in rows),
-        presets=tuple((layer.offsets if scores else -layer.thresholds).tolist()),
+        presets=tuple(presets.tolist()),
         pe=folding.pe, simd=folding.simd, weight_store=folding.store, preset_store=folding.preset_store,
         planes=layer.planes, signs=not scores)
+
+
+def scale_parameters(layer, folding):
+    """The scales and offsets of a layer of scores, in the order of its classes; None where it has no scales."""
+    if layer.scales is None:
+        return None
+    return scale.Parameters(greatest=layer.reach, scales=tuple(layer.scales.tolist()),
+                            offsets=tuple(layer.offsets.tolist()), store=folding.preset_store)
+
+
+def results_cycles(network):
+    """Cycles in which the results of an image leave, whatever the folding: one a class, or what its scaling takes."""
+    scaling = scale_parameters(network.layers[-1], Folding(pe=1, simd=1))
+    return network.classes * (scaling.cycles if scaling else 1)
 
 
 def stage(layer, folding, input_shape, *, unit=None):
@@ -109,7 +131,8 @@ def stage(layer, folding, input_shape, *, unit=None):
                 height=1, width=area, slices=1, kernel=(1, area), stride=(1, area)))
     unit = unit or mvtu_parameters(layer, folding)
     if not isinstance(layer, Conv2d):
-        return Stage(**common, i_length=layer.inputs, o_length=layer.outputs, unit=unit)
+        return Stage(**common, i_length=layer.inputs, o_length=layer.outputs, unit=unit,
+                     scaling=scale_parameters(layer, folding) if isinstance(layer, Scores) else None)
     height, width, channels = input_shape
     slices = layer.groups * -(-channels // layer.groups // folding.simd)
     return Stage(**common, i_length=channels // layer.groups, o_length=layer.outputs, unit=unit, window=Geometry(

@@ -38,6 +38,12 @@ def _neurons(rng, shape, greatest):
     return {"weights": rng.integers(0, 2, shape), "thresholds": thresholds, "planes": planes}
 
 
+def _scales(rng, classes):
+    """Of up to ten bits, in one of three of both signs and with zeros."""
+    greatest = 2 ** int(rng.integers(1, 11)) - 1
+    return rng.integers(-greatest if rng.integers(3) == 0 else 1, greatest + 1, classes)
+
+
 def _conv2d(rng, name, channels, greatest, largest):
     groups = int(rng.choice([n for n in range(1, channels + 1) if channels % n == 0])) if rng.integers(3) == 0 else 1
     outputs = groups * _size(rng, max(1, largest // 4 // groups))
@@ -123,7 +129,8 @@ def random_network(seed, *, largest=48, images=None):
     classes = _size(rng, 12)
     reach = int(rng.choice([0, inputs, 1000]))
     layers.append(Scores(name="scores", weights=rng.integers(0, 2, (classes, inputs)), planes=greatest.bit_length(),
-                         offsets=rng.integers(-reach, reach + 1, classes)))
+                         offsets=rng.integers(-reach, reach + 1, classes),
+                         scales=_scales(rng, classes) if rng.integers(3) == 0 else None))
     return Network(name=f"random-{seed}", image_shape=image_shape, layers=tuple(layers),
                    labels=tuple(map(str, range(classes))))
 

@@ -36,7 +36,7 @@ class Core(wiring.Component):
     follow each other without a pause and several are in flight at once. A synchronous reset at any time empties the core: the
     next beat is the first of a new image. ::
 
-        i -> stages[0] -> [WidthConverter] -> stages[1] -> ... -> [WidthConverter] -> Argmax -> o
+        i -> stages[0] -> [WidthConverter] -> stages[1] -> ... -> [WidthConverter] -> [Scale] -> Argmax -> o
 
     Parameters
     ----------
@@ -48,6 +48,8 @@ class Core(wiring.Component):
         Pixels of an image.
     classes : :class:`int`
         Scores of an image.
+    scale : :class:`.Scale`, optional
+        What makes scores of the last stage's sums; without it they are the scores.
 
     Members
     -------
@@ -59,11 +61,12 @@ class Core(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, *, stages, lanes, pixels, classes):
+    def __init__(self, *, stages, lanes, pixels, classes, scale=None):
         self._stages = tuple(stages)
         self._lanes = lanes
         self._pixels = pixels
         self._classes = classes
+        self._scale = scale
         super().__init__({
             "i": In(stream.Signature(data.ArrayLayout(unsigned(8), self.lanes))),
             "o": Out(stream.Signature(result_layout(score_width=self.score_width, classes=classes))),
@@ -86,7 +89,7 @@ class Core(wiring.Component):
     @property
     def score_width(self):
         """Bits of a score, two's complement."""
-        return self._stages[-1].parts[-1].o.payload.shape().elem_shape.width
+        return (self._scale or self._stages[-1].parts[-1]).o.payload.shape().elem_shape.width
 
     @property
     def label_width(self):
@@ -105,10 +108,13 @@ class Core(wiring.Component):
             length = stage.o_length
 
         argmax = Argmax(score_width=self.score_width, classes=self._classes)
-        source = self._convert(m, "width_out", source, length, self._classes, argmax)
-        m.submodules.argmax = argmax
-        connect(m, source, argmax.i)
-        connect(m, argmax.o, flipped(self.o))
+        ends = (self._scale, argmax) if self._scale else (argmax,)
+        source = self._convert(m, "width_out", source, length, self._classes, ends[0])
+        for part in ends:
+            m.submodules[type(part).__name__.lower()] = part
+            connect(m, source, part.i)
+            source = part.o
+        connect(m, source, flipped(self.o))
 
         return m
 

@@ -1,5 +1,7 @@
 """Every component of the core over its emitted Verilog, against what it means in software."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from bench import SIMULATORS, Bench, run
@@ -10,7 +12,7 @@ from sbgen.compiler.design import Folding
 from sbgen.compiler.ir import Binarize, Dense, Scores, SumPool
 from sbgen.compiler.pipeline import mvtu_parameters
 from sbgen.compiler.reference import run_layer
-from sbgen.hw import argmax, binarize, pool, queue, replay, sums, width
+from sbgen.hw import argmax, binarize, pool, queue, replay, scale, sums, width
 from sbgen.hw.window import Geometry, SlidingWindow
 
 SEED = 1
@@ -38,6 +40,8 @@ WINDOWS = [(4, 5, 2, (3, 3), (1, 1), ((1, 1), (1, 1)), 1), (7, 6, 1, (2, 2), (2,
 POOLS = [(1, 1), (3, 4), (5, 9)]
 # lanes, height, columns, words of a pixel, kernel, stride
 SUMS = [(1, 3, 5, 1, (3, 5), (3, 5)), (3, 5, 8, 2, (2, 3), (2, 3)), (4, 7, 6, 1, (2, 1), (3, 2)), (2, 1, 9, 1, (1, 9), (1, 9))]
+# greatest count, scales, offsets, store
+SCALES = [(1, (1,), (0,), "lut"), (300, (3, 200, 17), (-5, 4000, 0), "bram"), (64, (-31, 7, 0, -1), (9, -9, 1, -70), "lut")]
 # classes, bits of a score
 ARGMAXES = [(1, 4), (2, 1), (3, 8), (10, 3)]
 
@@ -149,6 +153,19 @@ def _sums(rng):
                     pack(counts.ravel(), lanes=lanes, width=(kernel[0] * kernel[1]).bit_length()))
 
 
+def _scales(rng):
+    for greatest, scales, offsets, store in SCALES:
+        parameters = scale.Parameters(greatest=greatest, scales=scales, offsets=offsets, store=store)
+        counts = rng.integers(0, greatest + 1, (VECTORS, len(scales)))
+        counts[0], counts[1] = 0, greatest
+        scores = counts * scales + offsets
+        name, component, case = _case(
+            f"scale_{greatest}_{len(scales)}", parameters.create(),
+            [beat for image in counts for beat in pack(image, lanes=1, width=parameters.count_width)],
+            [beat for image in scores for beat in pack(image, lanes=1, width=parameters.score_width)])
+        yield name, component, replace(case, cycles=parameters.cycles * counts.size + 10)
+
+
 def _argmaxes(rng):
     for classes, bits in ARGMAXES:
         half, label_bits = 1 << (bits - 1), max(1, (classes - 1).bit_length())
@@ -168,7 +185,7 @@ def layers():
     """All cases and the Verilog of the one bench that holds their components."""
     rng = np.random.default_rng(SEED)
     made = [case for kind in (
-        _widths, _replays, _queues, _binarizes, _mvtus, _scores, _windows, _pools, _sums, _argmaxes) for case in kind(rng)]
+        _widths, _replays, _queues, _binarizes, _mvtus, _scores, _windows, _pools, _sums, _scales, _argmaxes) for case in kind(rng)]
     return [case for _, _, case in made], verilog.convert(Bench({name: component for name, component, _ in made}))
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from sbgen.compiler.design import Design, Folding
@@ -29,6 +31,17 @@ def test_constant_weight_columns_need_no_memory():
     weights[:, ::16] = 1
     assert estimate(design(pe=1, simd=16, weights=weights), DEVICES["up5k"])["bram"] == 2 + 1
     assert estimate(design(pe=1, simd=16, weights=np.ones((16, 512), int)), DEVICES["up5k"])["bram"] == 0 + 1
+
+
+def test_scales_of_classes():
+    network = design(pe=2, simd=16).network
+    scores = replace(network.layers[1], scales=np.arange(100, 116))
+    for store, brams in ("lut", 0), ("bram", 1):
+        plain = estimate(design(pe=2, simd=16), DEVICES["hx8k"])
+        scaled = estimate(Design(network=replace(network, layers=(network.layers[0], scores)),
+                                 foldings=design(pe=2, simd=16, preset_store=store).foldings), DEVICES["hx8k"])
+        assert scaled["bram"] - plain["bram"] == brams
+        assert 50 < scaled["lut"] - plain["lut"] < 150  # the lookups of the unit's offsets have gone
 
 
 def test_host_link_is_apart():
