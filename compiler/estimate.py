@@ -159,7 +159,7 @@ def sums_cost(geometry, *, lanes, store, device):
     """The sums of a pooling layer: an adder and a register a lane, and the row of windows where it holds several."""
     width, depth = WindowSums.width(geometry) * lanes, WindowSums.depth(geometry)
     counters = sum(_bits(limit - 1) for limit in (geometry.slices, geometry.height, geometry.width))
-    cost = Cost(lut=1.5 * width + 2.5 * counters + 10, ff=width + lanes + counters + 4)
+    cost = Cost(lut=2.4 * width + 2.5 * counters + 10, ff=width + lanes + counters + 4)
     if depth == 1:
         return cost
     cost += Cost(lut=4 * _bits(depth - 1), ff=2 * _bits(depth - 1))

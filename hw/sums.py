@@ -133,7 +133,9 @@ class WindowSums(wiring.Component):
         with m.If(move):
             m.d.sync += [written.eq(address), again.eq(column != 0)]
         m.d.comb += [
-            r_port.en.eq(move),
+            # What is being written is never needed from the memory, and never read: the synthesis sees that, and adds no
+            # registers that would remember what stood there.
+            r_port.en.eq(move & ~(w_port.en & (written == address))),
             r_port.addr.eq(address),
             w_port.en.eq(move & held),
             w_port.addr.eq(written),

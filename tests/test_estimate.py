@@ -1,11 +1,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from sbgen.compiler.design import Design, Folding
 from sbgen.compiler.device import DEVICES
-from sbgen.compiler.estimate import HOST_LINK, estimate
-from sbgen.compiler.ir import Binarize, Network, Scores
+from sbgen.compiler.estimate import HOST_LINK, estimate, stage_cost
+from sbgen.compiler.ir import Binarize, Network, Scores, SumPool
+from sbgen.compiler.pipeline import stage
 
 
 def design(*, pe, simd, weights=None, **stores):
@@ -53,3 +55,10 @@ def test_host_link_is_apart():
 def test_more_parallel_costs_more():
     luts = [estimate(design(pe=pe, simd=16), DEVICES["up5k"])["lut"] for pe in (1, 2, 4, 8, 16)]
     assert luts == sorted(luts)
+
+
+@pytest.mark.parametrize("simd, store, bram", [(1, "bram", 1), (2, "bram", 1), (4, "bram", 2), (1, "lut", 0), (64, "bram", 0)])
+def test_block_rams_of_sums(simd, store, bram):
+    """Of a whole image of 7 x 7 x 64 the 64 sums of 6 bits are held, not the 3,136 bits."""
+    pool = stage(SumPool(name="sums", kernel=(7, 7), stride=(7, 7)), Folding(pe=simd, simd=simd, replay_store=store), (7, 7, 64))
+    assert stage_cost(pool, device=DEVICES["up5k"]).bram == bram

@@ -6,7 +6,7 @@ import pytest
 from sbgen.compiler import cycles, fold
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import estimate
-from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
+from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores, SumPool
 from sbgen.compiler.pipeline import results_cycles
 from sbgen.compiler.random_network import random_network
 from sbgen.errors import FitError
@@ -66,6 +66,26 @@ def test_stages_that_wait_for_each_other_are_made_faster():
     design = fold.fold(network, DEVICES["ecp5-85f"], cycles=400)
     assert cycles.predict(design).interval <= 400
     assert max(cycles.stage_cycles(design)) < 400
+
+
+def pooled_network(window):
+    """A convolution, sums over windows of its outputs, scores of the sums."""
+    rng = np.random.default_rng(0)
+    sums = SumPool(name="sums", kernel=window, stride=window)
+    size = int(np.prod(sums.output_shape((14, 14, 32))))
+    return Network(name="pooled", image_shape=(14, 14), labels=tuple("abc"), layers=(
+        Binarize(name="pixels", thresholds=np.full((196, 1), 128)),
+        Conv2d(name="conv", weights=rng.integers(0, 2, (32, 3, 3, 1)), thresholds=np.full(32, 5), padding=((1, 1), (1, 1))),
+        sums, Scores(name="scores", weights=rng.integers(0, 2, (3, size)), offsets=np.zeros(3, int),
+                     planes=(window[0] * window[1]).bit_length())))
+
+
+@pytest.mark.parametrize("window", [(2, 2), (14, 14)])
+@pytest.mark.parametrize("limit", [2000, 20000])
+def test_sums_keep_to_the_cycles(window, limit):
+    design = fold.fold(pooled_network(window), DEVICES["up5k"], cycles=limit)
+    assert max(cycles.stage_cycles(design)) <= limit
+    assert cycles.predict(design).interval <= 1.1 * limit
 
 
 def test_more_cycles_need_fewer_luts():
