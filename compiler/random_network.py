@@ -12,7 +12,7 @@ from ..hw.window import Geometry
 from .design import Design, Folding, limits
 from .ir import PIXEL_LEVELS, Binarize, Conv2d, Dense, MaxPool, Network, Scores, SumPool
 
-__all__ = ["random_design", "random_images", "random_network"]
+__all__ = ["fold_at_random", "random_design", "random_images", "random_network"]
 
 _SEED_BITS = 64
 
@@ -137,8 +137,12 @@ def random_network(seed, *, largest=48, images=None):
 
 def random_design(seed, *, largest=48, images=None):
     """The random network of the same arguments, with random foldings and stores."""
+    return fold_at_random(seed, random_network(seed, largest=largest, images=images))
+
+
+def fold_at_random(seed, network):
+    """The network with random foldings and stores."""
     rng = _generator("design", seed)
-    network = random_network(seed, largest=largest, images=images)
 
     def parallel(limit):
         match rng.integers(6):

@@ -24,7 +24,7 @@ from .. import tools
 from ..errors import ToolError
 from .reference import check_images
 
-__all__ = ["SIMULATORS", "HardwareError", "Simulation", "Simulator", "patience", "simulate"]
+__all__ = ["SIMULATORS", "HardwareError", "Simulation", "Simulator", "patience", "quickest", "simulate"]
 
 SIMULATORS = ("icarus", "verilator")
 
@@ -334,10 +334,15 @@ def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=No
         No simulator is found, or the design is wrong in a way that no score tells.
     """
     if simulator == "auto":
-        simulator = _choose(len(images) * _work(network))
+        simulator = quickest(network, len(images))
     with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
         built = Simulator(verilog_text, network, lanes=lanes, simulator=simulator, folder=keep or folder)
         return built.run(images, stall=stall, progress=progress)
+
+
+def quickest(network, images):
+    """The one of `SIMULATORS` that is done first with so many images, of those that are there; a `ToolError` when none is."""
+    return _choose(images * _work(network))
 
 
 def patience(network):

@@ -1,0 +1,314 @@
+"""`sbgen fuzz`: random networks in random foldings, where the hardware must compute what the reference computes.
+
+::
+
+    seed -> design -+-> reference ------> scores, classes -+
+                    +-> predicted cycles ------------------+-> equal? -- no --> shrink --> files, and the command
+                    +-> simulated, free and stalled -------+                               that repeats it
+"""
+
+import argparse
+import shlex
+import signal
+import time
+import traceback
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from .console import Console
+from .errors import DataError, SbgenError, ToolError
+from .folder import staged
+
+__all__ = ["OUTPUTS", "SIMULATORS", "Failure", "add_arguments", "check", "run"]
+
+#: Where a design can be computed: the emitted Verilog in two of them, and what it comes from in Amaranth's own.
+SIMULATORS = ("icarus", "verilator", "amaranth")
+
+#: What is written of a failure.
+OUTPUTS = ("network.json", "design.json", "images.npy", "failure.txt")
+
+#: Failures that are shrunk; a defect that shows often needs no more.
+_SHRUNK = 3
+
+#: Longest time for shrinking one failure, in seconds.
+_SHRINK_SECONDS = 1800
+
+
+def _at_least(least):
+    def number(text):
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"must be a number from {least}, not {text!r}")
+        return int(text)
+
+    return number
+
+
+def add_arguments(parser):
+    """Add the options of `sbgen fuzz`."""
+    parser.add_argument("--seed", type=_at_least(0), default=0, metavar="N", help="seed of the first network (%(default)s)")
+    parser.add_argument("--count", type=_at_least(1), metavar="N", help="networks, or foldings of one; each has the next seed (20)")
+    parser.add_argument("--largest", type=_at_least(1), default=48, metavar="N",
+                        help="most pixels of an image and neurons of a layer (%(default)s)")
+    parser.add_argument("--images", type=_at_least(1), default=6, metavar="N", help="random images for each (%(default)s)")
+    parser.add_argument("--simulator", choices=("auto", *SIMULATORS), default="auto",
+                        help="auto: icarus for small networks, verilator for large ones, amaranth where neither is there")
+    parser.add_argument("--network", type=Path, metavar="FILE", help="a model to fold at random, instead of random networks")
+    parser.add_argument("--design", type=Path, metavar="FILE", help="the folding of --network, instead of random ones")
+    parser.add_argument("--images-from", type=Path, metavar="FILE", help="images for --network, as a NumPy file of uint8")
+    parser.add_argument("--timeout", type=_at_least(1), default=900, metavar="S", help="longest time for one, in seconds (%(default)s)")
+    parser.add_argument("--shrink", type=_at_least(0), default=300, metavar="N",
+                        help="most tries to make a failing network smaller; 0 leaves it (%(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("build/fuzz"), metavar="DIR", help="where failures are written (%(default)s)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """How hardware and reference differ.
+
+    Parameters
+    ----------
+    kind : str
+        What differs, or the name of the error: a smaller design fails alike when it fails in the same kind.
+    text : str
+        One line.
+    """
+
+    kind: str
+    text: str
+
+
+class _TimeUpError(Exception):
+    """A check that takes too long."""
+
+
+@contextmanager
+def _deadline(seconds):
+    """End what runs in it, tools included, by an exception; an alarm that was set before goes on afterwards."""
+    def ring(*_):
+        raise _TimeUpError
+
+    start, handler = time.monotonic(), signal.signal(signal.SIGALRM, ring)
+    earlier, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, max(0.001, earlier - (time.monotonic() - start)) if earlier else 0)
+        signal.signal(signal.SIGALRM, handler)
+
+
+def check(design, images, *, simulator, seed=0, timeout=900):
+    """Whether the hardware of a design computes what the reference does, in the cycles that are predicted.
+
+    Parameters
+    ----------
+    design : Design
+    images : uint8 array, shape (N, *image_shape)
+    simulator : str
+        One of `SIMULATORS`.
+    seed : int
+        Of the stalls in the second of two simulations; in the first nothing stalls.
+    timeout : float
+        Seconds that it may take.
+
+    Returns
+    -------
+    Failure or None
+        None when all is equal.
+    """
+    try:
+        with _deadline(timeout):
+            return _compare(design, images, simulator, seed)
+    except _TimeUpError:
+        return Failure(kind="time", text=f"must be done within {timeout:g} s, but was not")
+    except (OSError, MemoryError):
+        raise  # of the machine, not of the design
+    except SbgenError as error:
+        return Failure(kind=type(error).__name__, text=" ".join(str(error).split()))
+    except Exception as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        return Failure(kind=type(error).__name__,
+                       text=f"{type(error).__name__} in {Path(at.filename).name}:{at.lineno}: {' '.join(str(error).split())}")
+
+
+def _compare(design, images, simulator, seed):
+    from .compiler import cycles, reference
+
+    scores, classes = reference.evaluate(design.network, images)
+    finishes = cycles.predict(design, images=max(2, len(images))).finishes[:len(images)]
+    free, stalled = _simulations(design, images, simulator, stall=seed % (2**31 - 1) + 1)
+    return (_difference("score", free.scores, scores) or _difference("class", free.labels, classes)
+            or _difference("cycle of the last score", free.last_scores - free.first_beats[0], finishes)
+            or _difference("score under stalls", stalled.scores, scores)
+            or _difference("class under stalls", stalled.labels, classes))
+
+
+def _difference(what, found, expected):
+    import numpy as np
+
+    wrong = np.argwhere(found != np.asarray(expected))
+    if not len(wrong):
+        return None
+    at = tuple(map(int, wrong[0]))
+    of = f"image {at[0]}" + (f", class {at[1]}" if len(at) > 1 else "")
+    return Failure(kind=what, text=f"{what} of {of} must be {int(np.asarray(expected)[at])}, not {int(found[at])} "
+                                   f"({len(wrong)} of {found.size} differ)")
+
+
+def _simulations(design, images, simulator, *, stall):
+    """The simulation in which nothing stalls, and one in which both ends do."""
+    import tempfile
+
+    from .compiler import amaranth_simulator, lower, simulate, verilog
+
+    if simulator == "amaranth":
+        return [amaranth_simulator.simulate(lower.lower(design), design.network, images, stall=each) for each in (None, stall)]
+    core = lower.lower(design)
+    text = verilog.convert(core)
+    with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
+        built = simulate.Simulator(text, design.network, lanes=core.lanes, simulator=simulator, folder=folder)
+        return [built.run(images, stall=each) for each in (None, stall)]
+
+
+def _require(simulator):
+    """Refuse a simulator that was asked for and is not there."""
+    from . import tools
+
+    for tool in {"icarus": ("iverilog", "vvp", "yosys"), "verilator": ("verilator", "yosys")}.get(simulator, ()):
+        tools.find(tool)
+
+
+def _quickest(network, images):
+    """The simulator that is done first with a network."""
+    from . import tools
+    from .compiler import simulate
+
+    try:
+        tools.find("yosys")
+        return simulate.quickest(network, 2 * images)
+    except ToolError:
+        return "amaranth"
+
+
+def _cases(arguments):
+    """(seed, function that gives the design and images) of each check."""
+    from .compiler import design as design_file
+    from .compiler import model, random_network
+
+    count = arguments.count or 20
+    if arguments.network is None:
+        if arguments.design or arguments.images_from:
+            raise DataError("--design and --images-from are of one network; give it with --network FILE")
+
+        def random_case(seed):
+            design = random_network.random_design(seed, largest=arguments.largest)
+            return design, random_network.random_images(seed, design.network, arguments.images)
+
+        return [(seed, partial(random_case, seed)) for seed in range(arguments.seed, arguments.seed + count)]
+
+    network = model.load(arguments.network).network
+    fixed = None if arguments.design is None else design_file.load(arguments.design, network)
+    images = None if arguments.images_from is None else _load_images(arguments.images_from, network)
+
+    def case(seed):
+        return (fixed or random_network.fold_at_random(seed, network),
+                random_network.random_images(seed, network, arguments.images) if images is None else images)
+
+    # With everything given there is nothing left that another seed would change, but for the stalls.
+    count = arguments.count or (1 if fixed else 20)
+    return [(seed, partial(case, seed)) for seed in range(arguments.seed, arguments.seed + count)]
+
+
+def _load_images(path, network):
+    import numpy as np
+
+    try:
+        images = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read as a NumPy file of images: {error}") from None
+    if images.dtype != np.uint8 or images.shape[1:] != tuple(network.image_shape) or len(images) == 0:
+        raise DataError(f"{path}: images must be uint8 of shape (N, {', '.join(map(str, network.image_shape))}), "
+                        f"not {images.dtype} of shape {images.shape}")
+    return images
+
+
+def run(arguments):
+    """Run `sbgen fuzz`; gives 1 when any network failed."""
+    console = Console()
+    _require(arguments.simulator)
+    cases = _cases(arguments)
+    used, failed, compared = Counter(), [], 0
+    with console.step(f"{len(cases)} networks from seed {arguments.seed}") as step:
+        for n, (seed, case) in enumerate(cases):
+            design, images = case()
+            simulator = _quickest(design.network, len(images)) if arguments.simulator == "auto" else arguments.simulator
+            start = time.monotonic()
+            failure = check(design, images, simulator=simulator, seed=seed, timeout=arguments.timeout)
+            used[simulator] += 1
+            compared += 2 * len(images) * design.network.classes
+            console.line(f"  {'FAIL' if failure else 'ok':9}seed {seed:<8}{_size(design)}, {len(images)} images, {simulator}, "
+                         f"{time.monotonic() - start:.1f} s" + (f": {failure.text}" if failure else ""))
+            step.progress(n + 1, len(cases))
+            if failure:
+                failed.append(seed)
+                if len(failed) <= _SHRUNK:
+                    _report(console, arguments, design, images, failure, simulator=simulator, seed=seed,
+                            seconds=time.monotonic() - start)
+        step.note(", ".join(f"{number} in {name}" for name, number in used.items()))
+    console.line(f"  {len(cases) - len(failed)} of {len(cases)} agree" + (
+        f" (all {compared:,} scores, with and without stalls, and every predicted cycle)" if not failed
+        else f"; failed: seed {', '.join(map(str, failed))}"), style="bold red" if failed else "bold green")
+    return int(bool(failed))
+
+
+def _size(design):
+    network = design.network
+    return f"{len(network.layers)} layers, {network.weight_bits:,} weights"
+
+
+def _report(console, arguments, design, images, failure, *, simulator, seed, seconds):
+    """Shrink a failure, write it, and say how to repeat it."""
+    from .compiler import shrink
+
+    out = arguments.out / f"seed-{seed}"
+    # Smaller designs are done sooner; only one that never ends is waited for, and not for long.
+    timeout = max(10, 2 * seconds) if failure.kind != "time" else max(1, arguments.timeout / 10)
+    end = time.monotonic() + _SHRINK_SECONDS
+    texts = {}
+
+    def fails(design, images):
+        found = None if time.monotonic() > end else check(design, images, simulator=simulator, seed=seed, timeout=timeout)
+        if found is not None and found.kind == failure.kind:
+            texts["last"] = found.text
+            return True
+        return False
+
+    with console.step(f"shrink seed {seed}") as step:
+        def progress(tried, design):
+            step.progress(tried, arguments.shrink)
+            step.note(_size(design))
+
+        design, images = shrink.shrink(design, images, fails, tries=arguments.shrink, progress=progress)
+        step.note(f"{_size(design)}, {len(images)} images")
+    text = texts.get("last", failure.text)
+    command = shlex.join(["sbgen", "fuzz", "--network", str(out / "network.json"), "--design", str(out / "design.json"),
+                          "--images-from", str(out / "images.npy"), "--simulator", simulator, "--seed", str(seed), "--shrink", "0"])
+    _write(out, design, images, f"{text}\n{command}\n")
+    console.line(f"           {text}")
+    console.line(f"           again: {command}")
+
+
+def _write(out, design, images, text):
+    import numpy as np
+
+    from .compiler import design as design_file
+    from .compiler import exchange
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with staged(out, names=OUTPUTS) as staging:
+        exchange.save(design.network, staging / "network.json")
+        design_file.save(design, staging / "design.json")
+        np.save(staging / "images.npy", images)
+        (staging / "failure.txt").write_text(text, encoding="utf-8")

@@ -1,0 +1,205 @@
+"""`sbgen fuzz` on tiny networks in Amaranth's simulator, with sound hardware and with hardware broken on purpose."""
+
+import dataclasses
+import shlex
+import time
+
+import numpy as np
+import pytest
+
+from sbgen import cli, fuzz, tools
+from sbgen.compiler import cycles, exchange, lower, reference
+from sbgen.compiler import design as design_file
+from sbgen.compiler.ir import Binarize, Conv2d, Scores
+from sbgen.compiler.random_network import random_design, random_images
+from sbgen.errors import ToolError
+from sbgen.hw.argmax import Argmax
+from sbgen.hw.queue import Queue
+
+TINY = ["--largest", "6", "--images", "2", "--simulator", "amaranth"]
+
+
+@pytest.fixture(autouse=True)
+def inside(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments):
+    return cli.main(["fuzz", *arguments])
+
+
+def replayed(command):
+    """Run the command that was printed for a failure."""
+    program, *arguments = shlex.split(command)
+    assert program == "sbgen"
+    return cli.main(arguments)
+
+
+def the_failure(capsys, tmp_path):
+    """(lines printed, shrunk design, its images, the command that repeats it) of the only failure."""
+    lines = capsys.readouterr().out.splitlines()
+    folder, = (tmp_path / "build/fuzz").iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == sorted(fuzz.OUTPUTS)
+    design = design_file.load(folder / "design.json", exchange.load(folder / "network.json"))
+    again, = (line.split("again: ")[1] for line in lines if "again: " in line)
+    assert again in (folder / "failure.txt").read_text()
+    return lines, design, np.load(folder / "images.npy"), again
+
+
+def ignore_the_padding_bit(monkeypatch):
+    sound = lower._padding_words
+    monkeypatch.setattr(lower, "_padding_words", lambda stage: (0,) * len(sound(stage)))
+
+
+def test_sound_hardware_agrees(capsys, tmp_path):
+    assert run("--seed", "3", "--count", "3", *TINY) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:3] for line in lines if "weights" in line] == [["ok", "seed", str(seed)] for seed in (3, 4, 5)]
+    assert lines[-1].startswith("  3 of 3 agree (all ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_score_is_found_shrunk_written_and_repeated(monkeypatch, capsys, tmp_path):
+    seed = next(seed for seed in range(1000) if needs_the_padding_bit(seed))
+    print(f"seed {seed}")
+    ignore_the_padding_bit(monkeypatch)
+    assert run("--seed", str(seed), "--count", "1", *TINY) == 1
+    lines, design, images, again = the_failure(capsys, tmp_path)
+    assert lines[-1] == f"  0 of 1 agree; failed: seed {seed}"
+    assert "score of image 0, class 0 must be" in "".join(lines)
+    network = design.network
+    assert len(network.layers) <= 3 and network.weight_bits <= 8 and network.pixels <= 4 and len(images) == 1
+    assert any(isinstance(layer, Conv2d) and layer.padding_bit for layer in network.layers)
+    assert replayed(again) == 1
+    assert "FAIL" in capsys.readouterr().out
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert replayed(again) == 0
+
+
+def needs_the_padding_bit(seed):
+    """Whether the scores of the seed's network would differ without it."""
+    network = random_design(seed, largest=6).network
+    images = random_images(seed, network, 2)
+    without = dataclasses.replace(network, layers=tuple(
+        dataclasses.replace(layer, padding_bit=0) if isinstance(layer, Conv2d) else layer for layer in network.layers))
+    return not np.array_equal(reference.evaluate(network, images)[0], reference.evaluate(without, images)[0])
+
+
+def test_a_wrong_cycle_is_a_failure(monkeypatch, capsys, tmp_path):
+    step = cycles._Gather.ready
+    monkeypatch.setattr(cycles._Gather, "ready", lambda self, o_ready: step(self, False))
+    failures = [fuzz.check(design, random_images(seed, design.network, 2), simulator="amaranth", seed=seed)
+                for seed in range(5) for design in [random_design(seed, largest=6)]]
+    assert {failure.kind for failure in failures if failure} <= {"cycle of the last score", "DeadlockError"}
+    assert any(failure and failure.kind == "cycle of the last score" for failure in failures)
+
+
+def test_hardware_that_hangs_is_a_failure(monkeypatch, capsys, tmp_path):
+    elaborate = Argmax.elaborate
+
+    def hang(self, platform):
+        m = elaborate(self, platform)
+        m.d.comb += self.o.valid.eq(0)
+        return m
+
+    monkeypatch.setattr(Argmax, "elaborate", hang)
+    assert run("--count", "1", *TINY, "--shrink", "20") == 1
+    lines, design, images, _ = the_failure(capsys, tmp_path)
+    assert "nothing moved for" in "".join(lines)
+    assert len(design.network.layers) == 2 and len(images) == 1
+
+
+def test_a_check_ends_in_time(monkeypatch):
+    def endless(self, platform):
+        while True:
+            time.sleep(0.01)
+
+    monkeypatch.setattr(Argmax, "elaborate", endless)
+    design, start = random_design(1, largest=6), time.monotonic()
+    failure = fuzz.check(design, random_images(1, design.network, 2), simulator="amaranth", timeout=0.3)
+    assert failure == fuzz.Failure(kind="time", text="must be done within 0.3 s, but was not")
+    assert time.monotonic() - start < 60
+
+
+def test_an_error_of_ours_is_a_failure_with_its_place(monkeypatch):
+    def broken(self, platform):
+        raise IndexError("beyond the end")
+
+    monkeypatch.setattr(Queue, "elaborate", broken)
+    design = random_design(1, largest=6)
+    failure = fuzz.check(design, random_images(1, design.network, 2), simulator="amaranth")
+    assert failure.kind == "IndexError"
+    assert failure.text.startswith("IndexError in test_fuzz.py:") and failure.text.endswith(": beyond the end")
+
+
+def test_a_full_disk_is_no_failure_of_the_design(monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(fuzz, "_simulations", full)
+    design = random_design(1, largest=6)
+    with pytest.raises(OSError, match="No space"):
+        fuzz.check(design, random_images(1, design.network, 2), simulator="amaranth")
+
+
+def test_failures_beyond_the_third_are_only_listed(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(fuzz, "check", lambda *_, **__: fuzz.Failure(kind="score", text="wrong"))
+    assert run("--count", "5", *TINY, "--shrink", "0") == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "  0 of 5 agree; failed: seed 0, 1, 2, 3, 4"
+    assert len(list((tmp_path / "build/fuzz").iterdir())) == 3
+
+
+def test_a_given_network_in_random_foldings(capsys, tmp_path):
+    network = random_design(2, largest=6).network
+    exchange.save(network, tmp_path / "network.json")
+    assert run("--network", "network.json", "--count", "2", *TINY) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("  2 of 2 agree")
+
+
+class TestArguments:
+    def test_a_folding_without_its_network(self, capsys):
+        assert run("--design", "design.json") == 1
+        assert capsys.readouterr().err.startswith("error: --design and --images-from are of one network")
+
+    @pytest.mark.parametrize("content", [b"", b"images", np.zeros((2, 3), np.int16), np.zeros((0, 4), np.uint8)])
+    def test_images_that_are_none(self, content, capsys, tmp_path):
+        network = random_design(2, largest=6).network
+        exchange.save(network, tmp_path / "network.json")
+        if isinstance(content, bytes):
+            (tmp_path / "images.npy").write_bytes(content)
+        else:
+            np.save(tmp_path / "images.npy", content)
+        assert run("--network", "network.json", "--images-from", "images.npy", *TINY) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("error: images.npy: ") and error.count("\n") == 1
+
+    @pytest.mark.parametrize("argument", [["--count", "0"], ["--seed", "-1"], ["--images", "x"]])
+    def test_numbers_out_of_range(self, argument, capsys):
+        with pytest.raises(SystemExit) as ended:
+            run(*argument)
+        assert ended.value.code == 2
+        assert "must be a number from" in capsys.readouterr().err
+
+    def test_a_simulator_that_is_not_there(self, monkeypatch, capsys):
+        def find(name):
+            raise ToolError(f"{name} is not installed; try this")
+
+        monkeypatch.setattr(tools, "find", find)
+        assert run("--simulator", "icarus") == 1
+        assert capsys.readouterr().err == "error: iverilog is not installed; try this\n"
+
+    def test_no_tool_is_needed(self, monkeypatch, capsys):
+        def find(name):
+            raise ToolError(f"{name} is not installed")
+
+        monkeypatch.setattr(tools, "find", find)
+        assert run("--count", "1", "--largest", "4", "--images", "1") == 0
+        assert "1 in amaranth" in capsys.readouterr().out
+
+
+def test_smallest_kinds_are_still_networks():
+    # What shrinking ends in must have hardware at all.
+    design = random_design(1, largest=1)
+    assert isinstance(design.network.layers[-1], Scores) and isinstance(design.network.layers[0], Binarize)
+    assert fuzz.check(design, random_images(1, design.network, 1), simulator="amaranth") is None
