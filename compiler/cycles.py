@@ -2,7 +2,10 @@
 
 Each component of `sbgen.hw` that holds state has a model here: the same handshake, the same counters, no data. The models are
 stepped cycle by cycle with a source that is always valid and a sink that is always ready. Components that are
-combinational (binarize, argmax, equal widths) take no part.
+combinational (binarize, argmax, equal widths) take no part, but for the fork, which remembers who has taken what.
+
+In each cycle every model first looks, from the last to the first: it is told whether what it gives will be taken, and tells
+the one before it. Then all of them step.
 """
 
 import math
@@ -12,8 +15,9 @@ from dataclasses import dataclass
 from ..errors import SbgenError
 from ..hw.width import conversions
 from .design import Design
-from .ir import MaxPool
-from .pipeline import input_lanes, stages
+from .ir import Add, Fork, MaxPool, Threshold
+from .pipeline import forks, input_lanes, stages
+from .shortcut_queue import depths
 
 __all__ = ["Cycles", "DeadlockError", "predict", "stage_cycles"]
 
@@ -44,7 +48,28 @@ class Cycles:
     layers: tuple
 
 
-class _Cut:
+class _Source:
+    """Beats that are always there."""
+
+    valid = o_ready = True
+
+
+class _Model:
+    """A component of one input and one output: what it gives is `valid`, it is `ready` or not, and then it moves."""
+
+    source = None  # what is before it, or that one's side
+    o_ready = True
+    take = False
+
+    def look(self):
+        ready = self.source.o_ready = self.ready(self.o_ready)
+        self.take = ready and self.source.valid
+
+    def step(self):
+        self.move(self.take, self.o_ready)
+
+
+class _Cut(_Model):
     """`sbgen.hw.width.WidthConverter` towards a fraction of the width."""
 
     def __init__(self, *, length, i_lanes, o_lanes):
@@ -64,7 +89,7 @@ class _Cut:
     def ready(self, o_ready):
         return self.left == 0 or (self.left == 1 and o_ready)
 
-    def step(self, take, o_ready):
+    def move(self, take, o_ready):
         if self.valid and o_ready:
             self.left -= 1
         if take:
@@ -73,7 +98,7 @@ class _Cut:
             self.beat = 0 if last else self.beat + 1
 
 
-class _Gather:
+class _Gather(_Model):
     """`sbgen.hw.width.WidthConverter` towards a multiple of the width."""
 
     def __init__(self, *, length, i_lanes, o_lanes):
@@ -89,7 +114,7 @@ class _Gather:
     def ready(self, o_ready):
         return not self.valid or o_ready
 
-    def step(self, take, o_ready):
+    def move(self, take, o_ready):
         if o_ready:
             self.valid = False
         if take:
@@ -99,7 +124,7 @@ class _Gather:
             self.beat = 0 if ends else self.beat + 1
 
 
-class _Replay:
+class _Replay(_Model):
     """`sbgen.hw.replay.ReplayBuffer`."""
 
     def __init__(self, *, beats, repeats):
@@ -114,7 +139,7 @@ class _Replay:
     def ready(self, o_ready):
         return self.held != 2
 
-    def step(self, take, o_ready):
+    def move(self, take, o_ready):
         held, available = self.held, self.held != 0 or self.r_index != self.w_index
         if not self.valid or o_ready:
             self.valid = available
@@ -134,7 +159,7 @@ class _Replay:
         self.held = held
 
 
-class _Mvtu:
+class _Mvtu(_Model):
     """`sbgen.hw.mvtu.Mvtu`: the door and the queue; what is between only delays."""
 
     def __init__(self, parameters):
@@ -149,7 +174,7 @@ class _Mvtu:
     def ready(self, o_ready):
         return self.beat != self.beats - 1 or self.promised != self.depth
 
-    def step(self, take, o_ready):
+    def move(self, take, o_ready):
         ends = take and self.beat == self.beats - 1
         gave = self.valid and o_ready
         self.pipeline.append(ends)
@@ -159,7 +184,7 @@ class _Mvtu:
             self.beat = 0 if ends else self.beat + 1
 
 
-class _Window:
+class _Window(_Model):
     """`sbgen.hw.window.SlidingWindow`."""
 
     def __init__(self, geometry):
@@ -178,7 +203,7 @@ class _Window:
     def ready(self, o_ready):
         return self.rows_held != self.geometry.rows
 
-    def step(self, take, o_ready):
+    def move(self, take, o_ready):
         rows_held = self.rows_held
         if not self.valid or o_ready:
             self.valid = rows_held >= self.needed[self.out_row]
@@ -195,7 +220,7 @@ class _Window:
                 self.rows_held += 1
 
 
-class _OrReduce:
+class _OrReduce(_Model):
     """`sbgen.hw.pool.OrReduce`."""
 
     def __init__(self, *, beats, words):
@@ -206,7 +231,7 @@ class _OrReduce:
     def ready(self, o_ready):
         return not self.valid or o_ready
 
-    def step(self, take, o_ready):
+    def move(self, take, o_ready):
         if o_ready:
             self.valid = False
         if take:
@@ -214,7 +239,7 @@ class _OrReduce:
             self.valid = self.beat == 0
 
 
-class _Sums:
+class _Sums(_Model):
     """`sbgen.hw.sums.WindowSums`."""
 
     def __init__(self, geometry, *, cycles):
@@ -230,7 +255,7 @@ class _Sums:
     def ready(self, o_ready):
         return not self.valid or o_ready
 
-    def step(self, take, o_ready):
+    def move(self, take, o_ready):
         if self.ready(o_ready):
             self.valid = self.finished
             self.finished = take and self.finishes[self.word // self.slices]
@@ -238,7 +263,7 @@ class _Sums:
             self.word = (self.word + 1) % self.words
 
 
-class _Scale:
+class _Scale(_Model):
     """`sbgen.hw.scale.Scale`."""
 
     def __init__(self, parameters):
@@ -253,12 +278,99 @@ class _Scale:
     def ready(self, o_ready):
         return not self.full or (self.left == 0 and o_ready)
 
-    def step(self, take, o_ready):
+    def move(self, take, o_ready):
         if self.valid and o_ready:
             self.full = False
         self.left = max(self.left - 1, 0)
         if take:
             self.full, self.left = True, self.each - 1
+
+
+class _Queue(_Model):
+    """`sbgen.hw.deep_queue.DeepQueue`."""
+
+    def __init__(self, *, depth, cycles):
+        self.depth, self.cycles = depth, cycles
+        self.held = 0
+        self.valid = False
+
+    def ready(self, o_ready):
+        return self.held != self.depth
+
+    def move(self, take, o_ready):
+        held = self.held
+        if not self.valid or o_ready:
+            self.valid = held != 0
+            self.held -= self.valid
+        self.held += take
+
+
+class _Threshold(_Model):
+    """`sbgen.hw.threshold.Threshold`."""
+
+    def __init__(self, cycles):
+        self.cycles = cycles
+        self.held = self.valid = False
+
+    def ready(self, o_ready):
+        return not self.valid or o_ready
+
+    def move(self, take, o_ready):
+        if not self.valid or o_ready:
+            self.valid, self.held = self.held, take
+
+
+class _Side:
+    """One output of a `_Fork`."""
+
+    o_ready = True
+
+    def __init__(self, fork, n):
+        self.fork, self.n = fork, n
+
+    @property
+    def valid(self):
+        return not self.fork.taken[self.n] and self.fork.source.valid
+
+
+class _Fork:
+    """`sbgen.hw.fork.Fork`."""
+
+    source = None
+    taken = done = (False, False)
+
+    def __init__(self, cycles):
+        self.cycles = cycles
+        self.o, self.kept = _Side(self, 0), _Side(self, 1)
+
+    def look(self):
+        done = self.taken[0] or self.o.o_ready, self.taken[1] or self.kept.o_ready
+        self.source.o_ready = all(done)
+        self.done = done if self.source.valid and not all(done) else (False, False)
+
+    def step(self):
+        self.taken = self.done
+
+
+class _Add:
+    """`sbgen.hw.add.Add`."""
+
+    source = kept = None
+    o_ready = True
+    take = valid = False
+
+    def __init__(self, cycles):
+        self.cycles = cycles
+
+    def look(self):
+        room = not self.valid or self.o_ready
+        self.source.o_ready = room and self.kept.valid
+        self.kept.o_ready = room and self.source.valid
+        self.take = room and self.source.valid and self.kept.valid
+
+    def step(self):
+        if not self.valid or self.o_ready:
+            self.valid = self.take
 
 
 def _converter(length, i_lanes, o_lanes, vectors):
@@ -273,35 +385,61 @@ def _converter(length, i_lanes, o_lanes, vectors):
 
 
 def _models(design):
-    """(layer index, model, cycles an image) of everything in the core that holds state, in the order of the data."""
-    found, network = [], design.network
+    """(layer index, model, cycles an image) of everything in the core that holds state, each behind what it takes from."""
+    found, network, source = [], design.network, _Source()
     length, lanes, elements = network.pixels, input_lanes(design), network.pixels
+    fork_of, depth_of, kept = forks(network), depths(design), {}
+
+    def join(n, model, cycles):
+        nonlocal source
+        model.source = source
+        found.append((n, model, cycles))
+        source = model
 
     def convert(n, o_length, o_lanes):
         for step in conversions(i_length=length, i_lanes=lanes, o_length=o_length, o_lanes=o_lanes):
-            found.extend((n, *each) for each in _converter(*step, vectors=elements // step[0]))
+            for model, cycles in _converter(*step, vectors=elements // step[0]):
+                join(n, model, cycles)
 
     for n, (stage, shape) in enumerate(zip(stages(design), network.shapes[1:], strict=True)):
         convert(n, stage.i_length, stage.i_lanes)
+        match stage.layer:
+            case Fork():
+                fork = _Fork(stage.cycles)
+                join(n, fork, stage.cycles)
+                source = fork.kept
+                join(n, _Queue(depth=depth_of[n], cycles=stage.cycles), stage.cycles)
+                kept[n] = source, stage.i_lanes
+                source = fork.o
+            case Add():
+                before = source
+                source, lanes = kept[fork_of[n]]
+                length = stage.i_length
+                convert(n, stage.i_length, stage.i_lanes)
+                add = _Add(stage.cycles)
+                add.kept, source = source, before
+                join(n, add, stage.cycles)
+            case Threshold():
+                join(n, _Threshold(stage.cycles), stage.cycles)
         if stage.window:
             window = _Window(stage.window)
-            found.append((n, window, window.cycles))
+            join(n, window, window.cycles)
         elif stage.repeats > 1:
             replay = _Replay(beats=stage.unit.slices, repeats=stage.repeats)
-            found.append((n, replay, replay.cycles))
+            join(n, replay, replay.cycles)
         if stage.sums:
-            found.append((n, _Sums(stage.sums, cycles=stage.cycles), stage.cycles))
+            join(n, _Sums(stage.sums, cycles=stage.cycles), stage.cycles)
         elif isinstance(stage.layer, MaxPool):
             kernel = stage.layer.kernel[0] * stage.layer.kernel[1]
-            found.append((n, _OrReduce(beats=kernel, words=stage.window.words_out), stage.window.words_out))
+            join(n, _OrReduce(beats=kernel, words=stage.window.words_out), stage.window.words_out)
         if stage.unit:
             positions = stage.window.out_height * stage.window.out_width if stage.window else 1
-            found.append((n, _Mvtu(stage.unit), stage.unit.cycles * positions))
+            join(n, _Mvtu(stage.unit), stage.unit.cycles * positions)
         length, lanes, elements = stage.o_length, stage.o_lanes, math.prod(shape)
     convert(n, network.classes, 1)
     if stage.scaling:
         scale = _Scale(stage.scaling)
-        found.append((n, scale, scale.cycles))
+        join(n, scale, scale.cycles)
     return found
 
 
@@ -337,7 +475,7 @@ def predict(design: Design, *, images=8) -> Cycles:
     if images < 2:
         raise ValueError(f"images must be at least 2, not {images!r}")
     models = [model for _, model, _ in _models(design)]
-    results = design.network.classes
+    last, backwards, results = models[-1], models[::-1], design.network.classes
     patience = 1000 + 2 * (_input_beats(design) + results + sum(busy for _, _, busy in _models(design)))
     finishes, given, cycle, before = [], 0, 0, None
     while len(finishes) < images:
@@ -345,13 +483,9 @@ def predict(design: Design, *, images=8) -> Cycles:
             raise DeadlockError(f"each of {images} images must be through {patience:,} cycles after the one before, but image "
                                 f"{len(finishes)} is not; this is a defect of sbgen, please report it with the network and its "
                                 "foldings")
-        ready = True
-        takes, o_readies = [], []
-        for model, source in zip(reversed(models), [*reversed(models[:-1]), None], strict=True):
-            o_readies.append(ready)
-            ready = model.ready(ready)
-            takes.append(ready and (source is None or source.valid))
-        if models[-1].valid:
+        for model in backwards:
+            model.look()
+        if last.valid:
             given += 1
             if given == results:
                 finishes.append(cycle)
@@ -361,8 +495,8 @@ def predict(design: Design, *, images=8) -> Cycles:
                     interval = cycle - finishes[-2]
                     finishes += [cycle + n * interval for n in range(1, images - len(finishes) + 1)]
                 before = now
-        for model, take, o_ready in zip(reversed(models), takes, o_readies, strict=True):
-            model.step(take, o_ready)
+        for model in backwards:
+            model.step()
         cycle += 1
     return Cycles(latency=finishes[0], interval=finishes[-1] - finishes[-2], finishes=tuple(finishes),
                   layers=stage_cycles(design))

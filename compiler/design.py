@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import ModelError
 from ..hw.rom import STORES
 from ..hw.window import Geometry
-from .ir import Binarize, Conv2d, MaxPool, Network, SumPool
+from .ir import Add, Binarize, Conv2d, Fork, MaxPool, Network, SumPool, Threshold
 
 __all__ = ["Design", "Folding", "foldings_from_json", "limits", "load", "save"]
 
@@ -23,11 +23,10 @@ class Folding:
         Outputs at once, 1 ... outputs; of a convolution, those of a group.
     simd : int
         Inputs at once, 1 ... inputs; of a convolution or pooling layer channels (of a group) at once; of `Binarize` pixels at
-        once, and there as in pooling `pe` follows from it.
+        once, and there as in pooling and all that is done element by element `pe` follows from it.
     store, preset_store, replay_store : str
-        Where the weights, the thresholds (or score offsets) and the buffered input (or line buffers,
-        or sums under way) live: ``"bram"`` or
-        ``"lut"``.
+        Where the weights, the thresholds (or score offsets) and the buffered input (or line buffers, sums under way, or a fork's
+        shortcut) live: ``"bram"`` or ``"lut"``.
     rows : int or None
         Rows that the line buffers of a convolution or pooling layer hold; None is the fewest that do. Twice the rows of the kernel
         let the next image come in while the kernel is at the bottom of this one.
@@ -61,6 +60,9 @@ class Design:
                                  f"pe {folding.simd * layer.levels}, not {folding.pe}")
             if isinstance(layer, MaxPool | SumPool) and folding.pe != folding.simd:
                 raise ModelError(f"layer {layer.name!r}: pooling gives as many channels at once as it takes, so pe must be "
+                                 f"{folding.simd}, not {folding.pe}")
+            if isinstance(layer, (Add, Fork, Threshold)) and folding.pe != folding.simd:
+                raise ModelError(f"layer {layer.name!r}: gives as many elements at once as it takes, so pe must be "
                                  f"{folding.simd}, not {folding.pe}")
             if isinstance(layer, Conv2d) and layer.groups > 1 and layer.outputs // layer.groups % folding.pe:
                 raise ModelError(f"layer {layer.name!r}: pe must divide the {layer.outputs // layer.groups} outputs of a group, "
@@ -97,6 +99,8 @@ def limits(layer, shape):
             return layer.outputs // layer.groups, layer.weights.shape[3]
         case MaxPool() | SumPool():
             return shape[2], shape[2]
+        case Add() | Fork() | Threshold():
+            return shape[-1], shape[-1]
         case _:
             return layer.outputs, layer.inputs
 

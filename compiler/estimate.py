@@ -16,11 +16,12 @@ from ..hw.popcount import XnorPopcount
 from ..hw.replay import ReplayBuffer
 from ..hw.sums import WindowSums
 from ..hw.width import conversions
-from .ir import Binarize
-from .pipeline import input_lanes, stages
+from .ir import Add, Binarize, Fork, Threshold
+from .pipeline import forks, input_lanes, stages
+from .shortcut_queue import depths
 
 __all__ = ["HOST_LINK", "Cost", "binarize_cost", "converter_cost", "estimate", "mvtu_cost",
-           "replay_cost", "scale_cost", "stage_cost", "structures", "sums_cost", "window_cost"]
+           "queue_cost", "replay_cost", "scale_cost", "stage_cost", "structures", "sums_cost", "window_cost"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +173,8 @@ def stage_cost(stage, *, device, exact=True):
     """One layer without the width converters before it; `exact` as for `mvtu_cost`."""
     if isinstance(stage.layer, Binarize):
         return binarize_cost(stage.layer, stage.i_lanes)
+    if isinstance(stage.layer, (Add, Fork, Threshold)):
+        return _elementwise_cost(stage, device=device)
     cost = Cost()
     if stage.window:
         cost += window_cost(stage.window, lanes=stage.i_lanes * stage.planes, store=stage.folding.replay_store, device=device)
@@ -196,6 +199,35 @@ def scale_cost(scaling, *, device):
     return cost + Cost(lut=width * _rom_luts(scaling.classes), ff=width)
 
 
+def _elementwise_cost(stage, *, device):
+    bits = stage.i_greatest.bit_length()
+    match stage.layer:
+        case Fork():
+            return Cost(lut=6, ff=2)  # its queue is `queue_cost`
+        case Add():
+            total = stage.o_greatest.bit_length()
+            terms = stage.layer.scale.bit_count()
+            return Cost(lut=stage.i_lanes * total * terms + 4, ff=stage.i_lanes * total + 1)
+        case Threshold():
+            beats = -(-stage.i_length // stage.i_lanes)
+            word = stage.i_lanes * (int(stage.layer.thresholds.max()).bit_length() + 1)
+            cost = Cost(lut=stage.i_lanes * (bits + 2) + 6, ff=stage.i_lanes * (bits + 1) + 2 + _bits(beats - 1))
+            if beats == 1:
+                return cost
+            if stage.folding.preset_store == "bram":
+                return cost + Cost(bram=device.brams(width=word, depth=beats))
+            return cost + Cost(lut=word * max(1, _rom_luts(beats)), ff=word)
+
+
+def queue_cost(stage, depth, *, device):
+    """The queue of the shortcut that begins at the `Fork` of a stage."""
+    width, address = stage.i_lanes * stage.i_greatest.bit_length(), _bits(depth - 1)
+    control = Cost(lut=6 * address + 8, ff=3 * address + 2)
+    if stage.folding.replay_store == "bram":
+        return control + Cost(bram=device.brams(width=width, depth=depth))
+    return control + Cost(lut=width * depth * 1.6, ff=width * (depth + 1))
+
+
 def binarize_cost(layer, lanes):
     """Comparators of `lanes` pixels: a power of two is one bit of the pixel, and one that varies is a small ROM."""
     beats = -(-layer.inputs // lanes)
@@ -214,10 +246,16 @@ def estimate(design, device, *, host_link=True, exact=True):
     """
     cost = HOST_LINK[device.family] if host_link else Cost()
     length, lanes = design.network.pixels, input_lanes(design)
-    for stage in stages(design):
+    made, fork_of, depth_of = stages(design), forks(design.network), depths(design)
+    for n, stage in enumerate(made):
         cost += converter_cost(i_length=length, i_lanes=lanes, o_length=stage.i_length, o_lanes=stage.i_lanes,
-                               element_bits=stage.planes)
+                               element_bits=stage.i_greatest.bit_length())
         cost += stage_cost(stage, device=device, exact=exact)
+        if n in depth_of:
+            cost += queue_cost(stage, depth_of[n], device=device)
+        if n in fork_of:
+            cost += converter_cost(i_length=length, i_lanes=made[fork_of[n]].o_lanes, o_length=length, o_lanes=stage.i_lanes,
+                                   element_bits=stage.kept_greatest.bit_length())
         length, lanes = stage.o_length, stage.o_lanes
     sum_bits = score_bits = stage.unit.sum_width
     if stage.scaling:

@@ -15,9 +15,10 @@ from ..hw.width import conversions
 from .cycles import predict
 from .design import Design, Folding
 from .device import DEVICES, Device
-from .estimate import Cost, binarize_cost, converter_cost, estimate, stage_cost
-from .ir import Binarize, Conv2d, MaxPool, Network, SumPool
-from .pipeline import first_lanes, mvtu_parameters, results_cycles, stage
+from .estimate import Cost, binarize_cost, converter_cost, estimate, queue_cost, stage_cost
+from .ir import Add, Binarize, Conv2d, Fork, MaxPool, Network, SumPool, Threshold
+from .pipeline import first_lanes, forks, mvtu_parameters, results_cycles, stage
+from .shortcut_queue import depth
 
 __all__ = ["EASY_LUTS", "FILL", "check_fit", "easy_fill", "fold"]
 
@@ -50,9 +51,9 @@ def _steps(length, least=1):
 
 def _shapes(layer, input_shape, cycles):
     """(pe, simd) of a layer that take at most `cycles`: for each SIMD the fewest processing elements."""
-    if isinstance(layer, MaxPool | SumPool):
-        channels = input_shape[2]
-        yield from ((simd, simd) for simd in _steps(channels))
+    if isinstance(layer, Add | Fork | MaxPool | SumPool | Threshold):
+        *sides, channels = input_shape
+        yield from ((simd, simd) for simd in _steps(channels) if math.prod(sides) * -(-channels // simd) <= cycles)
         return
     inputs, outputs, positions = layer.inputs, layer.outputs, 1
     if isinstance(layer, Conv2d):
@@ -78,6 +79,10 @@ def _stores(layer, pe, simd):
         for store in ("bram",) if isinstance(layer, MaxPool) else ("bram", "lut"):
             yield Folding(pe=pe, simd=simd, replay_store=store)
         return
+    if isinstance(layer, Add | Fork | Threshold):
+        for store in ("bram", "lut") if isinstance(layer, Threshold) and len(layer.thresholds) > pe else ("lut",):
+            yield Folding(pe=pe, simd=simd, preset_store=store)
+        return
     slices, groups = -(-layer.inputs // simd), -(-layer.outputs // pe)
     small = groups > 1 and simd * slices <= _MAX_LUT_REPLAY and not isinstance(layer, Conv2d)
     stores = ("bram", "lut") if slices * groups <= _MAX_LUT_DEPTH else ("bram",)
@@ -87,11 +92,11 @@ def _stores(layer, pe, simd):
         yield Folding(pe=pe, simd=simd, store=store, preset_store=preset_store, replay_store=replay_store)
 
 
-def _keeps_pace(way, o_length, o_lanes, elements, cycles):
-    """Whether the width converters behind a way so far take at most `cycles` for an image of so many elements."""
-    for length, i_lanes, lanes in conversions(i_length=way.length, i_lanes=way.lanes, o_length=o_length, o_lanes=o_lanes):
-        narrow = math.gcd(i_lanes, lanes)
-        if narrow != min(i_lanes, lanes) and elements // length * -(-length // narrow) > cycles:
+def _keeps_pace(i_length, i_lanes, o_length, o_lanes, elements, cycles):
+    """Whether the width converters between two stages take at most `cycles` for an image of so many elements."""
+    for length, *lanes in conversions(i_length=i_length, i_lanes=i_lanes, o_length=o_length, o_lanes=o_lanes):
+        narrow = math.gcd(*lanes)
+        if narrow != min(lanes) and elements // length * -(-length // narrow) > cycles:
             return False
     return True
 
@@ -103,7 +108,11 @@ class _Way:
     price: float
     length: int
     lanes: int
-    foldings: tuple
+    stages: tuple
+
+    @property
+    def foldings(self):
+        return tuple(stage.folding for stage in self.stages)
 
 
 class _Search:
@@ -113,6 +122,7 @@ class _Search:
         self.network, self.device = network, device
         self.units = [mvtu_parameters(layer, Folding(pe=1, simd=1)) if layer.weight_bits else None
                       for layer in network.layers]
+        self.forks = forks(network)
         self.costs = {}
 
     def _cheapest(self, n, pe, simd, bram_price):
@@ -132,11 +142,12 @@ class _Search:
         elif unit:
             unit = replace(unit, pe=folding.pe, simd=folding.simd, weight_store=folding.store,
                            preset_store=folding.preset_store)
-        chosen = stage(layer, folding, self.network.shapes[n], unit=unit)
+        about = {"i_greatest": self.network.greatest[n], "o_greatest": self.network.greatest[n + 1], "unit": unit}
+        chosen = stage(layer, folding, self.network.shapes[n], **about)
         if chosen.window is None or folding.replay_store != "bram":
             return chosen
         rows = self._rows_for_nothing(chosen.window, width=chosen.i_lanes * chosen.planes)
-        return stage(layer, replace(folding, rows=rows), self.network.shapes[n], unit=unit)
+        return stage(layer, replace(folding, rows=rows), self.network.shapes[n], **about)
 
     def _rows_for_nothing(self, window, *, width):
         """The most rows that line buffers of `width` bits can hold in the block RAMs that they take anyway."""
@@ -165,13 +176,16 @@ class _Search:
                     price = way.price + own
                     if pe in found and price >= found[pe].price:
                         continue
-                    if not _keeps_pace(way, chosen.i_length, simd, elements, cycles):
+                    if not _keeps_pace(way.length, way.lanes, chosen.i_length, simd, elements, cycles):
                         continue
                     price += self._price(converter_cost(i_length=way.length, i_lanes=way.lanes, o_length=chosen.i_length,
-                                                        o_lanes=simd, element_bits=chosen.planes), bram_price)
-                    if pe not in found or price < found[pe].price:
-                        found[pe] = _Way(price=price, length=chosen.o_length, lanes=pe,
-                                         foldings=(*way.foldings, chosen.folding))
+                                                        o_lanes=simd, element_bits=chosen.i_greatest.bit_length()), bram_price)
+                    passed = way.stages
+                    if n in self.forks:
+                        passed, shortcut = self._shortcut(way, n, chosen, cycles, bram_price)
+                        price += shortcut
+                    if price < (found[pe].price if pe in found else math.inf):
+                        found[pe] = _Way(price=price, length=chosen.o_length, lanes=pe, stages=(*passed, chosen))
             best = found
         if not best:
             return None
@@ -183,6 +197,21 @@ class _Search:
 
         return Design(network=self.network, foldings=min(best.values(), key=whole).foldings)
 
+    def _shortcut(self, way, n, add, cycles, bram_price):
+        """The stages of a way with the best memory for the shortcut that ends at the `Add`, layer `n`, and its price."""
+        at = self.forks[n]
+        fork = way.stages[at]
+        length, beats = add.i_length, depth((*way.stages[at:], add))
+        if not _keeps_pace(length, fork.o_lanes, length, add.i_lanes, math.prod(self.network.shapes[n]), cycles):
+            return way.stages, math.inf
+        converter = converter_cost(i_length=length, i_lanes=fork.o_lanes, o_length=length, o_lanes=add.i_lanes,
+                                   element_bits=add.kept_greatest.bit_length())
+        stores = ("bram", "lut") if beats * fork.o_lanes * add.kept_greatest.bit_length() <= _MAX_LUT_REPLAY else ("bram",)
+        choices = [replace(fork, folding=replace(fork.folding, replay_store=store)) for store in stores]
+        price, fork = min(((self._price(converter + queue_cost(choice, beats, device=self.device), bram_price), choice)
+                           for choice in choices), key=lambda priced: priced[0])
+        return (*way.stages[:at], fork, *way.stages[at + 1:]), price
+
     def _beginnings(self, cycles, bram_price):
         """The best way through the first layer to each width of beats."""
         first, shape = self.network.layers[0], self.network.image_shape
@@ -193,13 +222,13 @@ class _Search:
                 # The board packs single pixels into beats: a register a lane.
                 cost = binarize_cost(first, lanes) + Cost(lut=lanes * first.levels)
                 best[pe] = _Way(price=self._price(cost, bram_price), length=first.outputs, lanes=pe,
-                                foldings=(Folding(pe=pe, simd=lanes),))
+                                stages=(self._stage(0, Folding(pe=pe, simd=lanes)),))
             return best
         for pe, simd in _shapes(first, shape, cycles):
             own, chosen = self._cheapest(0, pe, simd, bram_price)
             beats = -(-self.network.pixels // first_lanes(first, simd))
             if chosen.cycles <= cycles and beats <= cycles and (pe not in best or own < best[pe].price):
-                best[pe] = _Way(price=own, length=chosen.o_length, lanes=pe, foldings=(chosen.folding,))
+                best[pe] = _Way(price=own, length=chosen.o_length, lanes=pe, stages=(chosen,))
         return best
 
     def fitting(self, cycles, fill):
@@ -304,7 +333,11 @@ def _slowest(network):
     cycles = [network.pixels, results_cycles(network)]
     for layer, shape, after in zip(network.layers, network.shapes[:-1], network.shapes[1:], strict=True):
         if not isinstance(layer, Binarize):
-            kernel = math.prod(layer.kernel) if isinstance(layer, MaxPool | SumPool) else layer.inputs * layer.planes
+            kernel = 1
+            if isinstance(layer, MaxPool | SumPool):
+                kernel = math.prod(layer.kernel)
+            elif layer.weight_bits:
+                kernel = layer.inputs * layer.planes
             cycles += [math.prod(shape), math.prod(after) * kernel]
     return max(cycles)
 

@@ -3,16 +3,21 @@
 from amaranth.hdl import unsigned
 from amaranth.lib import data
 
+from ..hw.add import Add as AddUnit
 from ..hw.binarize import Binarize as BinarizeUnit
 from ..hw.bits import bits
 from ..hw.core import Core, Stage
+from ..hw.deep_queue import DeepQueue
+from ..hw.fork import Fork as ForkUnit
 from ..hw.planes import BitPlanes
 from ..hw.pool import OrReduce
 from ..hw.replay import ReplayBuffer
 from ..hw.sums import WindowSums
+from ..hw.threshold import Threshold as ThresholdUnit
 from ..hw.window import SlidingWindow
-from .ir import Binarize, Conv2d, MaxPool
-from .pipeline import input_lanes, stages
+from .ir import Add, Binarize, Conv2d, Fork, MaxPool, Threshold
+from .pipeline import forks, input_lanes, stages
+from .shortcut_queue import depths
 
 __all__ = ["lower"]
 
@@ -28,10 +33,25 @@ def _padding_words(stage):
     return tuple(word * layer.padding_bit for word in words) * window.groups
 
 
+def _elements(stage):
+    """Shape of the beats that a stage takes."""
+    return data.ArrayLayout(unsigned(stage.i_greatest.bit_length()), stage.i_lanes)
+
+
 def _parts(stage):
     layer = stage.layer
-    if isinstance(layer, Binarize):
-        return (BinarizeUnit(thresholds=layer.thresholds.tolist(), lanes=stage.i_lanes),)
+    match layer:
+        case Binarize():
+            return (BinarizeUnit(thresholds=layer.thresholds.tolist(), lanes=stage.i_lanes),)
+        case Fork():
+            return (ForkUnit(shape=_elements(stage)),)
+        case Add():
+            return (AddUnit(greatest=stage.i_greatest, kept_greatest=stage.kept_greatest, scale=layer.scale,
+                            lanes=stage.i_lanes),)
+        case Threshold():
+            return (ThresholdUnit(thresholds=layer.thresholds.tolist(), inverted=layer.inverted.tolist(),
+                                  width=stage.i_greatest.bit_length(), lanes=stage.i_lanes,
+                                  store=stage.folding.preset_store),)
     parts = []
     shape = bits(stage.i_lanes) if stage.planes == 1 else data.ArrayLayout(unsigned(stage.planes), stage.i_lanes)
     if stage.window:
@@ -53,9 +73,13 @@ def _parts(stage):
 
 def lower(design):
     """The core that computes `design`."""
-    found = stages(design)
-    scaling = found[-1].scaling
+    fork_of, depth_of, made = forks(design.network), depths(design), []
+    for n, stage in enumerate(stages(design)):
+        queue = None
+        if n in depth_of:
+            queue = DeepQueue(shape=_elements(stage), depth=depth_of[n], store=stage.folding.replay_store)
+        made.append(Stage(parts=_parts(stage), i_length=stage.i_length, o_length=stage.o_length, queue=queue,
+                          fork=fork_of.get(n)))
     return Core(
-        stages=[Stage(parts=_parts(stage), i_length=stage.i_length, o_length=stage.o_length) for stage in found],
-        lanes=input_lanes(design), pixels=design.network.pixels, classes=design.network.classes,
-        scale=scaling and scaling.create())
+        stages=made, lanes=input_lanes(design), pixels=design.network.pixels, classes=design.network.classes,
+        scale=stage.scaling and stage.scaling.create())

@@ -1,5 +1,6 @@
 """The components that a design becomes, as plain values: what lowering, cycles and estimate have in common."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,9 +8,10 @@ import numpy as np
 from ..hw import mvtu, scale
 from ..hw.window import Geometry
 from .design import Folding
-from .ir import Binarize, Conv2d, MaxPool, Scores, SumPool
+from .ir import Add, Binarize, Conv2d, Fork, MaxPool, Scores, SumPool, Threshold
 
-__all__ = ["Stage", "first_lanes", "input_lanes", "mvtu_parameters", "results_cycles", "scale_parameters", "stage", "stages"]
+__all__ = ["Stage", "first_lanes", "forks", "input_lanes", "mvtu_parameters", "results_cycles", "scale_parameters", "stage",
+           "stages"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,6 +26,10 @@ class Stage:
         Elements in the vectors it takes, and in a beat of them.
     o_length, o_lanes : int
         The same for what it gives.
+    i_greatest, o_greatest : int
+        The greatest element in either; 0 behind a layer that gives scores.
+    vectors : int
+        Vectors of an image that it takes.
     window : Geometry or None
         The window that a convolution or pooling layer moves over its input.
     sums : Geometry or None
@@ -40,6 +46,9 @@ class Stage:
     i_lanes: int
     o_length: int
     o_lanes: int
+    i_greatest: int
+    o_greatest: int
+    vectors: int = 1
     window: Geometry | None = None
     sums: Geometry | None = None
     unit: mvtu.Parameters | None = None
@@ -62,7 +71,12 @@ class Stage:
             return self.window.cycles
         if self.sums:
             return self.sums.words_in
-        return self.unit.cycles if self.unit else -(-self.i_length // self.i_lanes)
+        return self.unit.cycles if self.unit else self.vectors * -(-self.i_length // self.i_lanes)
+
+    @property
+    def kept_greatest(self):
+        """The greatest element of what an `Add` adds."""
+        return (self.o_greatest - self.i_greatest) // self.layer.scale
 
 
 def mvtu_parameters(layer, folding):
@@ -78,16 +92,17 @@ def mvtu_parameters(layer, folding):
         weights = np.pad(weights, ((0, 0), (0, 0), (0, 0), (0, unused)), constant_values=1)
         weights = weights.reshape(layer.outputs, -1)
     scores = isinstance(layer, Scores)
-    if scores:
-        presets = layer.offsets if layer.scales is None else np.zeros_like(layer.offsets)
+    counts = not scores and layer.thresholds is None
+    if counts or scores and layer.scales is not None:
+        presets = np.zeros(layer.outputs, int)
     else:
-        presets = -layer.thresholds
+        presets = layer.offsets if scores else -layer.thresholds
     rows = np.packbits(weights.astype(bool), axis=1, bitorder="little")
     return mvtu.Parameters(
         inputs=weights.shape[1], weights=tuple(int.from_bytes(row.tobytes(), "little") for row in rows),
         presets=tuple(presets.tolist()),
         pe=folding.pe, simd=folding.simd, weight_store=folding.store, preset_store=folding.preset_store,
-        planes=layer.planes, signs=not scores)
+        planes=layer.planes, signs=not scores and not counts, greatest_count=layer.reach if counts else None)
 
 
 def scale_parameters(layer, folding):
@@ -104,23 +119,29 @@ def results_cycles(network):
     return network.classes * (scaling.cycles if scaling else 1)
 
 
-def stage(layer, folding, input_shape, *, unit=None):
+def stage(layer, folding, input_shape, *, i_greatest, o_greatest, unit=None):
     """The stage of a layer whose input has that shape.
 
     Parameters
     ----------
+    i_greatest, o_greatest : int
+        As in `Network.greatest`, before and behind the layer.
     unit : mvtu.Parameters, optional
         The layer's unit, where it is already at hand.
     """
-    common = {"layer": layer, "folding": folding, "i_lanes": folding.simd, "o_lanes": folding.pe}
+    common = {"layer": layer, "folding": folding, "i_lanes": folding.simd, "o_lanes": folding.pe,
+              "i_greatest": i_greatest, "o_greatest": o_greatest}
     match layer:
+        case Add() | Fork() | Threshold():
+            channels = input_shape[-1]
+            return Stage(**common, i_length=channels, o_length=channels, vectors=math.prod(input_shape[:-1]))
         case Binarize():
             return Stage(**common, i_length=layer.inputs, o_length=layer.outputs)
         case MaxPool() | SumPool():
             height, width, channels = input_shape
             slices = -(-channels // folding.simd)
             windows = {"height": height, "width": width, "slices": slices, "kernel": layer.kernel, "stride": layer.stride}
-            common |= {"i_length": channels, "o_length": channels}
+            common |= {"i_length": channels, "o_length": channels, "vectors": height * width}
             if isinstance(layer, MaxPool):
                 return Stage(**common, window=Geometry(**windows, groups=slices, rows=folding.rows))
             if all(step >= size for step, size in zip(layer.stride, layer.kernel, strict=True)):
@@ -135,7 +156,8 @@ def stage(layer, folding, input_shape, *, unit=None):
                      scaling=scale_parameters(layer, folding) if isinstance(layer, Scores) else None)
     height, width, channels = input_shape
     slices = layer.groups * -(-channels // layer.groups // folding.simd)
-    return Stage(**common, i_length=channels // layer.groups, o_length=layer.outputs, unit=unit, window=Geometry(
+    return Stage(**common, i_length=channels // layer.groups, o_length=layer.outputs, unit=unit,
+                 vectors=height * width * layer.groups, window=Geometry(
         height=height, width=width, slices=slices, kernel=layer.kernel, stride=layer.stride, padding=layer.padding,
         groups=layer.groups, repeats=unit.groups // layer.groups * unit.planes, rows=folding.rows))
 
@@ -158,5 +180,12 @@ def input_lanes(design):
 
 def stages(design):
     """The stages of a design, in order."""
-    return [stage(layer, folding, shape)
-            for (layer, folding), shape in zip(design.stages, design.network.shapes, strict=False)]
+    network = design.network
+    return [stage(layer, folding, shape, i_greatest=before, o_greatest=behind) for (layer, folding), shape, before, behind in
+            zip(design.stages, network.shapes, network.greatest, network.greatest[1:], strict=False)]
+
+
+def forks(network):
+    """For each `Add`, by its place among the layers, the place of its `Fork`."""
+    places = {layer.name: n for n, layer in enumerate(network.layers)}
+    return {n: places[layer.fork] for n, layer in enumerate(network.layers) if isinstance(layer, Add)}

@@ -4,13 +4,15 @@ Everything is a function of its seed. Sizes reach from 1 and rarely divide each 
 never; PE and SIMD reach from one to the whole layer.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..errors import ModelError
 from ..hw.rom import STORES
 from ..hw.window import Geometry
 from .design import Design, Folding, limits
-from .ir import PIXEL_LEVELS, Binarize, Conv2d, Dense, MaxPool, Network, Scores, SumPool
+from .ir import PIXEL_LEVELS, Add, Binarize, Conv2d, Dense, Fork, MaxPool, Network, Scores, SumPool, Threshold
 
 __all__ = ["fold_at_random", "random_design", "random_images", "random_network"]
 
@@ -27,14 +29,17 @@ def _size(rng, largest):
     return int(rng.integers(1, largest + 1) if rng.integers(2) else np.exp(rng.uniform(0, np.log(largest + 1))))
 
 
+def _thresholds(rng, reach, inputs, outputs):
+    """Around half of what is reached, by so many inputs, where the outputs are open; one in eight at either end."""
+    thresholds = np.clip(np.round(rng.normal((reach + 1) / 2, reach / np.sqrt(inputs) / 2, outputs)), 0, reach + 1)
+    ends = rng.integers(0, 16, outputs)
+    return np.where(ends == 0, 0, np.where(ends == 1, reach + 1, thresholds)).astype(np.int64)
+
+
 def _neurons(rng, shape, greatest):
-    """Weights of that shape for elements of 0 ... `greatest`; thresholds around half of what they can reach, where the outputs
-    are open, one in eight at either end."""
+    """Weights of that shape for elements of 0 ... `greatest`, and thresholds."""
     planes, inputs = greatest.bit_length(), int(np.prod(shape[1:]))
-    reach = inputs * ((1 << planes) - 1)
-    thresholds = np.clip(np.round(rng.normal((reach + 1) / 2, reach / np.sqrt(inputs) / 2, shape[0])), 0, reach + 1)
-    ends = rng.integers(0, 16, shape[0])
-    thresholds = np.where(ends == 0, 0, np.where(ends == 1, reach + 1, thresholds)).astype(np.int64)
+    thresholds = _thresholds(rng, inputs * ((1 << planes) - 1), inputs, shape[0])
     return {"weights": rng.integers(0, 2, shape), "thresholds": thresholds, "planes": planes}
 
 
@@ -80,7 +85,52 @@ def _image_layers(rng, shape, largest):
     return layers, shape, greatest
 
 
-def random_network(seed, *, largest=48, images=None):
+def _threshold(rng, name, channels, greatest):
+    return Threshold(name=name, thresholds=_thresholds(rng, greatest, greatest, channels),
+                     inverted=rng.integers(0, 2, channels))
+
+
+def _beside(rng, name, shape, outputs, *, counts=False):
+    """Neurons on bits that leave the sides of an image as they are, so that a shortcut can pass them by."""
+    if len(shape) == 1:
+        kind, kernel, about = Dense, (), {}
+    else:
+        kernel = tuple(int(rng.integers(1, 4)) for _ in range(2))
+        before = [int(rng.integers(size)) for size in kernel]
+        kind, about = Conv2d, {"padding": tuple((first, size - 1 - first) for first, size in zip(before, kernel, strict=True)),
+                               "padding_bit": int(rng.integers(2))}
+    about |= _neurons(rng, (outputs, *kernel, shape[-1]), 1)
+    return kind(name=name, **about | ({"thresholds": None} if counts else {}))
+
+
+def _shortcut(rng, name, shape, greatest, largest, *, depth=2):
+    """A shortcut around neurons: layers from elements of 0 ... `greatest` to sums of the same shape, and their greatest."""
+    layers, inner = [Fork(name=f"{name}_fork")], shape
+    if greatest > 1:
+        layers.append(_threshold(rng, f"{name}_bits", shape[-1], greatest))
+    if rng.integers(2):
+        layers.append(_beside(rng, f"{name}_hidden", shape, _size(rng, max(1, largest // 4))))
+        inner = layers[-1].output_shape(shape)
+    if depth > 1 and rng.integers(3) == 0:
+        more, most = _shortcut(rng, f"{name}_inner", inner, 1, largest, depth=depth - 1)
+        layers += [*more, _threshold(rng, f"{name}_inner_bits", inner[-1], most)]
+    layers.append(_beside(rng, f"{name}_counts", inner, shape[-1], counts=True))
+    add = Add(name=f"{name}_add", fork=f"{name}_fork", scale=int(rng.choice([1, 1, 2, 3])))
+    return [*layers, add], layers[-1].reach + add.scale * greatest
+
+
+def _with_shortcuts(rng, network, largest):
+    """The network with one or two shortcuts, one behind the other on the sums, somewhere among the layers that give bits."""
+    at = int(rng.choice([n for n in range(1, len(network.layers)) if network.greatest[n] == 1]))
+    shape, greatest, more = network.shapes[at], 1, []
+    for n in range(rng.integers(1, 3)):
+        found, greatest = _shortcut(rng, f"shortcut_{n}", shape, greatest, largest)
+        more += found
+    return replace(network, layers=(*network.layers[:at], *more, _threshold(rng, "shortcut_bits", shape[-1], greatest),
+                                    *network.layers[at:]))
+
+
+def random_network(seed, *, largest=48, images=None, shortcuts=None):
     """A network of random shape and contents.
 
     Parameters
@@ -90,6 +140,8 @@ def random_network(seed, *, largest=48, images=None):
         Most pixels of an image and most neurons of a layer; a convolution has up to a quarter as many outputs.
     images : bool, optional
         Whether there are layers that take images; left out, every second network has some.
+    shortcuts : bool, optional
+        Whether shortcuts pass some of the layers by; left out, in every fourth network they do.
     """
     rng = _generator("network", seed)
     levels = int(rng.choice([0, 1, 1, 1, 2, 3]))  # 0: the first layer takes the pixels themselves
@@ -131,13 +183,18 @@ def random_network(seed, *, largest=48, images=None):
     layers.append(Scores(name="scores", weights=rng.integers(0, 2, (classes, inputs)), planes=greatest.bit_length(),
                          offsets=rng.integers(-reach, reach + 1, classes),
                          scales=_scales(rng, classes) if rng.integers(3) == 0 else None))
-    return Network(name=f"random-{seed}", image_shape=image_shape, layers=tuple(layers),
-                   labels=tuple(map(str, range(classes))))
+    network = Network(name=f"random-{seed}", image_shape=image_shape, layers=tuple(layers),
+                      labels=tuple(map(str, range(classes))))
+    # From random numbers of their own, so that all else is the same with and without.
+    rng = _generator("shortcuts", seed)
+    if shortcuts is None:
+        shortcuts = rng.integers(4) == 0
+    return _with_shortcuts(rng, network, largest) if shortcuts else network
 
 
-def random_design(seed, *, largest=48, images=None):
+def random_design(seed, *, largest=48, images=None, shortcuts=None):
     """The random network of the same arguments, with random foldings and stores."""
-    return fold_at_random(seed, random_network(seed, largest=largest, images=images))
+    return fold_at_random(seed, random_network(seed, largest=largest, images=images, shortcuts=shortcuts))
 
 
 def fold_at_random(seed, network):
@@ -160,7 +217,7 @@ def fold_at_random(seed, network):
         match layer:
             case Binarize():
                 pe = simd * layer.levels
-            case MaxPool() | SumPool():
+            case Add() | Fork() | MaxPool() | SumPool() | Threshold():
                 pe = simd
             case Conv2d() if layer.groups > 1:
                 pe = int(rng.choice([n for n in range(1, pe_limit + 1) if pe_limit % n == 0]))

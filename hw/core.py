@@ -22,11 +22,17 @@ class Stage:
         Connected in order by their `o` and `i`.
     i_length, o_length : :class:`int`
         Elements in the vectors that the first takes and the last gives.
+    queue : :class:`.DeepQueue` or None
+        At a :class:`.Fork`, the only part: what its shortcut waits in.
+    fork : :class:`int` or None
+        At an :class:`.Add`, the only part: the stage whose shortcut it takes.
     """
 
     parts: tuple
     i_length: int
     o_length: int
+    queue: object = None
+    fork: int | None = None
 
 
 class Core(wiring.Component):
@@ -37,6 +43,11 @@ class Core(wiring.Component):
     next beat is the first of a new image. ::
 
         i -> stages[0] -> [WidthConverter] -> stages[1] -> ... -> [WidthConverter] -> [Scale] -> Argmax -> o
+
+    A shortcut leaves the chain at a :class:`.Fork` and comes back at its :class:`.Add`::
+
+        Fork -> ... -> Add
+          kept -> DeepQueue -> [WidthConverter] -> kept
 
     Parameters
     ----------
@@ -98,18 +109,25 @@ class Core(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        source, length = flipped(self.i), self._pixels
+        source, length, kept = flipped(self.i), self._pixels, {}
         for n, stage in enumerate(self._stages):
-            source = self._convert(m, f"width_{n}", source, length, stage.i_length, stage.parts[0])
+            source = self._convert(m, f"width_{n}", source, length, stage.i_length, stage.parts[0].i)
             for part in stage.parts:
                 m.submodules[f"{type(part).__name__.lower()}_{n}"] = part
                 connect(m, source, part.i)
                 source = part.o
             length = stage.o_length
+            if stage.queue is not None:
+                m.submodules[f"shortcut_{n}"] = stage.queue
+                connect(m, stage.parts[0].kept, stage.queue.i)
+                kept[n] = stage.queue.o
+            if stage.fork is not None:
+                add = stage.parts[0].kept
+                connect(m, self._convert(m, f"kept_{n}", kept[stage.fork], length, length, add), add)
 
         argmax = Argmax(score_width=self.score_width, classes=self._classes)
         ends = (self._scale, argmax) if self._scale else (argmax,)
-        source = self._convert(m, "width_out", source, length, self._classes, ends[0])
+        source = self._convert(m, "width_out", source, length, self._classes, ends[0].i)
         for part in ends:
             m.submodules[type(part).__name__.lower()] = part
             connect(m, source, part.i)
@@ -120,7 +138,7 @@ class Core(wiring.Component):
 
     @staticmethod
     def _convert(m, name, source, i_length, o_length, sink):
-        i_layout, o_layout = source.payload.shape(), sink.i.payload.shape()
+        i_layout, o_layout = source.payload.shape(), sink.payload.shape()
         steps = conversions(i_length=i_length, i_lanes=i_layout.length, o_length=o_length, o_lanes=o_layout.length)
         for n, (length, i_lanes, o_lanes) in enumerate(steps):
             m.submodules[f"{name}_{n}"] = converter = WidthConverter(

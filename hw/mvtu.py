@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import bits_for
@@ -42,6 +42,8 @@ class Parameters:
         plane counts by its place.
     signs : :class:`bool`
         Whether an output is the sign of its sum (1 where the sum is not negative) or the sum itself.
+    greatest_count : :class:`int` or None
+        Where the sums start from 0 and so are never negative, the greatest that is reached: they leave as unsigned numbers.
     """
 
     inputs: int
@@ -53,12 +55,15 @@ class Parameters:
     preset_store: str = "lut"
     planes: int = 1
     signs: bool = True
+    greatest_count: int | None = None
 
     def __post_init__(self):
         if not all(0 <= row < 1 << self.inputs for row in self.weights):
             raise ValueError(f"each row of weights must have {self.inputs} bits")
         if len(self.presets) != self.outputs:
             raise ValueError(f"{self.outputs} outputs need as many presets, not {len(self.presets)}")
+        if self.greatest_count is not None and (self.signs or any(self.presets)):
+            raise ValueError("counts must be sums that start from 0")
         if self.planes < 1:
             raise ValueError(f"planes must be at least 1, not {self.planes!r}")
         for name, value, limit in ("pe", self.pe, self.outputs), ("simd", self.simd, self.inputs):
@@ -144,6 +149,8 @@ class Parameters:
     @property
     def element(self):
         """Shape of one output."""
+        if self.greatest_count is not None:
+            return unsigned(bits_for(self.greatest_count))
         return 1 if self.signs else signed(self.sum_width)
 
     def compute(self, vector):

@@ -88,19 +88,19 @@ class Geometry:
         """Words of memory."""
         return self.rows * self.width * self.slices
 
-    def _first(self, out_row):
+    def first(self, out_row):
         """The first row of the image that the window at `out_row` needs or that is still to come."""
         return min(max(0, out_row * self.stride[0] - self.padding[0][0]), self.height)
 
     def freed(self, out_row):
         """Rows that are no longer needed once the window has passed `out_row`."""
-        after = self._first(out_row + 1) if out_row + 1 < self.out_height else self.height
-        return after - self._first(out_row)
+        after = self.first(out_row + 1) if out_row + 1 < self.out_height else self.height
+        return after - self.first(out_row)
 
     def needed(self, out_row):
         """Rows, from the oldest held, that must have arrived before the window can go over `out_row`."""
         last = min(self.height, out_row * self.stride[0] - self.padding[0][0] + self.kernel[0])
-        return max(last - self._first(out_row), self.freed(out_row))
+        return max(last - self.first(out_row), self.freed(out_row))
 
     def positions(self):
         """For each word given, in order: (row, column, word of the pixel), or None where it is padding."""

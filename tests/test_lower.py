@@ -47,6 +47,18 @@ def test_predicted_cycles(seed):
     assert predicted.interval >= max(predicted.layers)
 
 
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("stalls", [None, 1])
+def test_shortcuts(seed, stalls):
+    design = random_design(seed, largest=9, shortcuts=True)
+    images = random_images(seed, design.network, IMAGES)
+    scores, labels = reference.evaluate(design.network, images)
+    found = run(design, images, seed=stalls)
+    assert found[:2] == (scores.tolist(), labels.tolist())
+    if stalls is None:
+        assert tuple(found[2]) == cycles.predict(design, images=IMAGES).finishes
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_reset_in_the_middle_of_an_image(seed):
     design = random_design(seed + 100, largest=24)

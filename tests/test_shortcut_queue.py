@@ -1,0 +1,86 @@
+"""The depth of a shortcut's queue, by the exact models of the core: it never holds a fork back."""
+
+import random
+
+import numpy as np
+import pytest
+
+from sbgen.compiler import cycles
+from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.ir import Add, Binarize, Conv2d, Fork, Network, Scores, Threshold
+from sbgen.compiler.random_network import random_design
+from sbgen.compiler.shortcut_queue import depths
+
+
+def step(design, *, cycles_at_most, sink):
+    """Step the core with a sink that takes where ``sink()`` says so; gives what is left of a queue where its fork waits for it."""
+    models = [model for _, model, _ in cycles._models(design)]
+    forks = [(model, models[at + 1]) for at, model in enumerate(models) if isinstance(model, cycles._Fork)]
+    least = min(queue.depth for _, queue in forks)
+    for _ in range(cycles_at_most):
+        models[-1].o_ready = sink()
+        for model in reversed(models):
+            model.look()
+        for fork, queue in forks:
+            offered = fork.source.valid and not fork.taken[1]
+            assert not (offered and fork.o.o_ready and not fork.kept.o_ready), "the shortcut holds its fork back"
+            least = min(least, queue.depth - queue.held)
+        for model in reversed(models):
+            model.step()
+    return least
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_fork_waits_for_its_shortcut(seed):
+    design = random_design(seed, largest=12, shortcuts=True)
+    rng = random.Random(seed)
+    rates = iter(lambda: rng.choice([0.02, 0.3, 1.0]), None)
+    rate = [1.0, 0]
+
+    def sink():
+        rate[1] -= 1
+        if rate[1] < 0:
+            rate[:] = next(rates), rng.randint(1, 400)
+        return rng.random() < rate[0]
+
+    step(design, cycles_at_most=6000, sink=sink)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_deeper_queue_gains_no_cycle(seed, monkeypatch):
+    design = random_design(seed, largest=12, shortcuts=True)
+    predicted = cycles.predict(design)
+    monkeypatch.setattr(cycles, "depths", lambda design: dict.fromkeys(depths(design), 10**6))
+    assert cycles.predict(design) == predicted
+
+
+def residual_block(channels, side):
+    rng = np.random.default_rng(0)
+    layers = (
+        Binarize(name="pixels", thresholds=np.full((side * side, channels), 128)),
+        Fork(name="fork"),
+        Conv2d(name="conv", weights=rng.integers(0, 2, (channels, 3, 3, channels)), thresholds=None,
+               padding=((1, 1), (1, 1))),
+        Add(name="add", fork="fork"),
+        Threshold(name="bits", thresholds=np.full(channels, 5 * channels), inverted=np.zeros(channels, int)),
+        Scores(name="scores", weights=rng.integers(0, 2, (2, side * side * channels)), offsets=np.zeros(2, int)))
+    return Network(name="block", image_shape=(side, side), layers=layers, labels=("a", "b"))
+
+
+def test_a_convolution_takes_the_rows_of_its_line_buffers_and_what_is_in_flight():
+    channels, side, lanes = 8, 32, 4
+    network = residual_block(channels, side)
+    foldings = tuple(Folding(pe=lanes * channels if isinstance(layer, Binarize) else lanes if layer.name != "scores" else 1,
+                             simd=lanes) for layer in network.layers)
+    beats, row = depths(Design(network=network, foldings=foldings))[1], side * channels // lanes
+    assert 4 * row < beats < 4.5 * row
+
+
+def test_most_of_the_queue_is_used_where_nothing_stalls():
+    network = residual_block(4, 12)
+    design = Design(network=network, foldings=tuple(
+        Folding(pe=4, simd=1 if isinstance(layer, Binarize) else 4) if layer.name != "scores" else Folding(pe=1, simd=1)
+        for layer in network.layers))
+    bound = depths(design)[1]
+    left = step(design, cycles_at_most=20000, sink=lambda: True)
+    assert left <= bound / 3, (left, bound)
