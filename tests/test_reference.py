@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sbgen.compiler import reference
-from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores, SumPool
+from sbgen.compiler.ir import Add, Binarize, Conv2d, Dense, Fork, MaxPool, Network, Scores, SumPool, Threshold
 from sbgen.compiler.random_network import random_images, random_network
 
 
@@ -18,6 +18,31 @@ def agreeing(row, x, planes=1):
 
 def sign(values, thresholds):
     return [1 if value >= threshold else -1 for value, threshold in zip(values, thresholds, strict=True)]
+
+
+def activate(layer, counts):
+    """Neurons' outputs; a count of one input is no more than its bit."""
+    if layer.thresholds is not None:
+        return sign(counts, layer.thresholds.tolist())
+    return [2 * count - 1 for count in counts] if layer.reach == 1 else counts
+
+
+def each_vector(function, x, *others):
+    """`function` on the innermost vectors of nested lists."""
+    if isinstance(x[0], list):
+        return [each_vector(function, *parts) for parts in zip(x, *others, strict=True)]
+    return function(x, *others)
+
+
+def threshold_by_hand(layer, vector, bits):
+    values = [(value + 1) // 2 for value in vector] if bits else vector
+    signs = sign(values, layer.thresholds.tolist())
+    return [-value if inverted else value for value, inverted in zip(signs, layer.inverted.tolist(), strict=True)]
+
+
+def add_by_hand(layer, vector, kept, bits, kept_bits):
+    return [((x + 1) // 2 if bits else x) + layer.scale * ((y + 1) // 2 if kept_bits else y)
+            for x, y in zip(vector, kept, strict=True)]
 
 
 def positions(size, kernel, stride, padding=(0, 0)):
@@ -39,7 +64,7 @@ def conv_by_hand(layer, x):
                  for value in pixel(row + r, column + c)[first:first + each]]
         return agreeing(layer.weights[n].ravel().tolist(), under, layer.planes)
 
-    return [[sign([neuron(row, column, n) for n in range(layer.outputs)], layer.thresholds.tolist())
+    return [[activate(layer, [neuron(row, column, n) for n in range(layer.outputs)])
              for column in positions(width, layer.kernel[1], layer.stride[1], layer.padding[1])]
             for row in positions(height, layer.kernel[0], layer.stride[0], layer.padding[0])]
 
@@ -60,21 +85,29 @@ def pool_by_hand(layer, x):
 def by_hand(network, image):
     """Scores of one image by the words of docs/semantics.md, one neuron at a time, over -1 and +1."""
     *layers, last = network.layers
-    x = image.tolist()
-    for layer, shape in zip(layers, network.shapes[1:], strict=False):
+    x, kept = image.tolist(), {}
+    for layer, shape, greatest in zip(layers, network.shapes[1:], network.greatest, strict=False):
+        bits = greatest == 1
         match layer:
             case Binarize():
-                bits = [1 if pixel >= threshold else -1
-                        for pixel, levels in zip(image.ravel().tolist(), layer.thresholds.tolist(), strict=True)
-                        for threshold in levels]
-                x = np.array(bits).reshape(shape).tolist()
+                signs = [1 if pixel >= threshold else -1
+                         for pixel, levels in zip(image.ravel().tolist(), layer.thresholds.tolist(), strict=True)
+                         for threshold in levels]
+                x = np.array(signs).reshape(shape).tolist()
             case Conv2d():
                 x = conv_by_hand(layer, x)
             case MaxPool() | SumPool():
                 x = pool_by_hand(layer, x)
             case Dense():
-                x = sign([agreeing(row, np.ravel(x).tolist(), layer.planes) for row in layer.weights.tolist()],
-                         layer.thresholds.tolist())
+                x = activate(layer, [agreeing(row, np.ravel(x).tolist(), layer.planes) for row in layer.weights.tolist()])
+            case Fork():
+                kept[layer.name] = x, bits
+            case Add():
+                other, other_bits = kept[layer.fork]
+                x = each_vector(lambda a, b, layer=layer, bits=bits, other_bits=other_bits: add_by_hand(
+                    layer, a, b, bits, other_bits), x, other)
+            case Threshold():
+                x = each_vector(lambda a, layer=layer, bits=bits: threshold_by_hand(layer, a, bits), x)
     x = np.ravel(x).tolist()
     return [agreeing(row, x, last.planes) + offset for row, offset in zip(last.weights.tolist(), last.offsets.tolist(), strict=True)]
 
@@ -87,6 +120,13 @@ def test_scores_and_first_greatest(seed):
     expected = [by_hand(network, image) for image in images]
     assert scores.tolist() == expected
     assert labels.tolist() == [each.index(max(each)) for each in expected]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_shortcuts(seed):
+    network = random_network(seed, largest=12, shortcuts=True)
+    images = random_images(seed, network, 3)
+    assert reference.evaluate(network, images)[0].tolist() == [by_hand(network, image) for image in images]
 
 
 def test_flat_and_shaped_images_are_the_same():
