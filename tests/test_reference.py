@@ -109,7 +109,9 @@ def by_hand(network, image):
             case Threshold():
                 x = each_vector(lambda a, layer=layer, bits=bits: threshold_by_hand(layer, a, bits), x)
     x = np.ravel(x).tolist()
-    return [agreeing(row, x, last.planes) + offset for row, offset in zip(last.weights.tolist(), last.offsets.tolist(), strict=True)]
+    scales = [1] * last.outputs if last.scales is None else last.scales.tolist()
+    return [scale * agreeing(row, x, last.planes) + offset
+            for row, scale, offset in zip(last.weights.tolist(), scales, last.offsets.tolist(), strict=True)]
 
 
 @pytest.mark.parametrize("seed", range(40))
