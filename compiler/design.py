@@ -3,12 +3,13 @@
 import json
 import os
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 from ..errors import ModelError
 from ..hw.rom import STORES
 from ..hw.window import Geometry
-from .ir import Add, Binarize, Conv2d, Fork, MaxPool, Network, SumPool, Threshold
+from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Network, SumPool, Threshold
 
 __all__ = ["Design", "Folding", "foldings_from_json", "limits", "load", "save"]
 
@@ -22,8 +23,8 @@ class Folding:
     pe : int
         Outputs at once, 1 ... outputs; of a convolution, those of a group.
     simd : int
-        Inputs at once, 1 ... inputs; of a convolution or pooling layer channels (of a group) at once; of `Binarize` pixels at
-        once, and there as in pooling and all that is done element by element `pe` follows from it.
+        Inputs at once, 1 ... inputs; of a convolution or pooling layer channels (of a group) at once; of `Binarize` and `Lookup`
+        pixels at once, and there as in pooling and all that is done element by element `pe` follows from it.
     store, preset_store, replay_store : str
         Where the weights, the thresholds (or score offsets) and the buffered input (or line buffers, sums under way, or a fork's
         shortcut) live: ``"bram"`` or ``"lut"``.
@@ -61,7 +62,7 @@ class Design:
             if isinstance(layer, MaxPool | SumPool) and folding.pe != folding.simd:
                 raise ModelError(f"layer {layer.name!r}: pooling gives as many channels at once as it takes, so pe must be "
                                  f"{folding.simd}, not {folding.pe}")
-            if isinstance(layer, (Add, Fork, Threshold)) and folding.pe != folding.simd:
+            if isinstance(layer, (Add, Fork, Lookup, Threshold)) and folding.pe != folding.simd:
                 raise ModelError(f"layer {layer.name!r}: gives as many elements at once as it takes, so pe must be "
                                  f"{folding.simd}, not {folding.pe}")
             if isinstance(layer, Conv2d) and layer.groups > 1 and layer.outputs // layer.groups % folding.pe:
@@ -97,6 +98,8 @@ def limits(layer, shape):
     match layer:
         case Conv2d():
             return layer.outputs // layer.groups, layer.weights.shape[3]
+        case Lookup():
+            return prod(shape), prod(shape)
         case MaxPool() | SumPool():
             return shape[2], shape[2]
         case Add() | Fork() | Threshold():

@@ -11,16 +11,17 @@ from functools import cache
 
 import numpy as np
 
+from ..hw.lookup import Lookup as LookupUnit
 from ..hw.mvtu import MERGED_GROUPS, Parameters
 from ..hw.popcount import XnorPopcount
 from ..hw.replay import ReplayBuffer
 from ..hw.sums import WindowSums
 from ..hw.width import conversions
-from .ir import Add, Binarize, Fork, Threshold
+from .ir import Add, Binarize, Fork, Lookup, Threshold
 from .pipeline import forks, input_lanes, stages
 from .shortcut_queue import depths
 
-__all__ = ["HOST_LINK", "Cost", "binarize_cost", "converter_cost", "estimate", "mvtu_cost",
+__all__ = ["HOST_LINK", "Cost", "binarize_cost", "converter_cost", "estimate", "lookup_cost", "mvtu_cost",
            "queue_cost", "replay_cost", "scale_cost", "stage_cost", "structures", "sums_cost", "window_cost"]
 
 
@@ -38,6 +39,9 @@ class Cost:
 
 #: What the board's harness takes besides the core: UART, framing, checksums, reset.
 HOST_LINK = {"ice40": Cost(lut=430, ff=270), "ecp5": Cost(lut=480, ff=270)}
+
+# LUTs of a table of pixels, for each run but one, and for each bit where it is a ROM.
+_LOOKUP_RUN, _LOOKUP_BIT = 8, 10
 
 # LUTs for one unit of each structure (see `structures`).
 _UNIT_COSTS = {
@@ -173,6 +177,8 @@ def stage_cost(stage, *, device, exact=True):
     """One layer without the width converters before it; `exact` as for `mvtu_cost`."""
     if isinstance(stage.layer, Binarize):
         return binarize_cost(stage.layer, stage.i_lanes)
+    if isinstance(stage.layer, Lookup):
+        return lookup_cost(stage.layer, stage.i_lanes)
     if isinstance(stage.layer, (Add, Fork, Threshold)):
         return _elementwise_cost(stage, device=device)
     cost = Cost()
@@ -237,6 +243,13 @@ def binarize_cost(layer, lanes):
     power = np.isin(each[0], (0, 64, 128, 192, 256))
     luts = varies.sum() * (8 + 8 * _rom_luts(beats)) + (~varies & ~power).sum() * 3
     return Cost(lut=float(luts), ff=_bits(beats - 1) if varies.any() else 0)
+
+
+def lookup_cost(layer, lanes):
+    """Tables of `lanes` pixels: comparators and an adder, or a function of eight bits for each bit of the number."""
+    runs, width = LookupUnit.runs(layer.table), int(layer.table.max()).bit_length()
+    each = _LOOKUP_RUN * (len(runs) - 1) + 8 * any(moved for _, moved in runs) if runs else _LOOKUP_BIT * width
+    return Cost(lut=lanes * each + 4, ff=4)
 
 
 def estimate(design, device, *, host_link=True, exact=True):

@@ -15,8 +15,8 @@ from ..hw.width import conversions
 from .cycles import predict
 from .design import Design, Folding
 from .device import DEVICES, Device
-from .estimate import Cost, binarize_cost, converter_cost, estimate, queue_cost, stage_cost
-from .ir import Add, Binarize, Conv2d, Fork, MaxPool, Network, SumPool, Threshold
+from .estimate import Cost, binarize_cost, converter_cost, estimate, lookup_cost, queue_cost, stage_cost
+from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Network, SumPool, Threshold
 from .pipeline import first_lanes, forks, mvtu_parameters, results_cycles, stage
 from .shortcut_queue import depth
 
@@ -224,6 +224,12 @@ class _Search:
                 best[pe] = _Way(price=self._price(cost, bram_price), length=first.outputs, lanes=pe,
                                 stages=(self._stage(0, Folding(pe=pe, simd=lanes)),))
             return best
+        if isinstance(first, Lookup):
+            for lanes in _steps(self.network.pixels, least=-(-self.network.pixels // cycles)):
+                best[lanes] = _Way(price=self._price(lookup_cost(first, lanes) + Cost(lut=8 * lanes), bram_price),
+                                   length=self.network.pixels, lanes=lanes,
+                                   stages=(self._stage(0, Folding(pe=lanes, simd=lanes)),))
+            return best
         for pe, simd in _shapes(first, shape, cycles):
             own, chosen = self._cheapest(0, pe, simd, bram_price)
             beats = -(-self.network.pixels // first_lanes(first, simd))
@@ -332,7 +338,7 @@ def _slowest(network):
     """Cycles an image of the smallest folding, one input and one output at a time."""
     cycles = [network.pixels, results_cycles(network)]
     for layer, shape, after in zip(network.layers, network.shapes[:-1], network.shapes[1:], strict=True):
-        if not isinstance(layer, Binarize):
+        if not isinstance(layer, Binarize | Lookup):
             kernel = 1
             if isinstance(layer, MaxPool | SumPool):
                 kernel = math.prod(layer.kernel)

@@ -9,13 +9,14 @@ from ..hw.bits import bits
 from ..hw.core import Core, Stage
 from ..hw.deep_queue import DeepQueue
 from ..hw.fork import Fork as ForkUnit
+from ..hw.lookup import Lookup as LookupUnit
 from ..hw.planes import BitPlanes
 from ..hw.pool import OrReduce
 from ..hw.replay import ReplayBuffer
 from ..hw.sums import WindowSums
 from ..hw.threshold import Threshold as ThresholdUnit
 from ..hw.window import SlidingWindow
-from .ir import Add, Binarize, Conv2d, Fork, MaxPool, Threshold
+from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Threshold
 from .pipeline import forks, input_lanes, stages
 from .shortcut_queue import depths
 
@@ -43,6 +44,8 @@ def _parts(stage):
     match layer:
         case Binarize():
             return (BinarizeUnit(thresholds=layer.thresholds.tolist(), lanes=stage.i_lanes),)
+        case Lookup():
+            return (LookupUnit(table=layer.table.tolist(), pixels=stage.i_length, lanes=stage.i_lanes),)
         case Fork():
             return (ForkUnit(shape=_elements(stage)),)
         case Add():

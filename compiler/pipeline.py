@@ -8,7 +8,7 @@ import numpy as np
 from ..hw import mvtu, scale
 from ..hw.window import Geometry
 from .design import Folding
-from .ir import Add, Binarize, Conv2d, Fork, MaxPool, Scores, SumPool, Threshold
+from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Scores, SumPool, Threshold
 
 __all__ = ["Stage", "first_lanes", "forks", "input_lanes", "mvtu_parameters", "results_cycles", "scale_parameters", "stage",
            "stages"]
@@ -137,6 +137,9 @@ def stage(layer, folding, input_shape, *, i_greatest, o_greatest, unit=None):
             return Stage(**common, i_length=channels, o_length=channels, vectors=math.prod(input_shape[:-1]))
         case Binarize():
             return Stage(**common, i_length=layer.inputs, o_length=layer.outputs)
+        case Lookup():
+            pixels = int(np.prod(input_shape))
+            return Stage(**common, i_length=pixels, o_length=pixels)
         case MaxPool() | SumPool():
             height, width, channels = input_shape
             slices = -(-channels // folding.simd)

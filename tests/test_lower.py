@@ -6,7 +6,9 @@ from streams import beats, transfer
 
 from sbgen.compiler import cycles, reference
 from sbgen.compiler.design import Design, Folding
-from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores, SumPool
+from sbgen.compiler.device import DEVICES
+from sbgen.compiler.fold import fold
+from sbgen.compiler.ir import Binarize, Conv2d, Dense, Lookup, Network, Scores, SumPool
 from sbgen.compiler.lower import lower
 from sbgen.compiler.pipeline import input_lanes
 from sbgen.compiler.random_network import random_design, random_images
@@ -123,3 +125,25 @@ def test_sums(name, pe, simd):
     found = run(design, images)
     assert found[:2] == (scores.tolist(), labels.tolist())
     assert tuple(found[2]) == cycles.predict(design, images=4).finishes
+
+
+@pytest.mark.parametrize("greatest", [255, 9])
+@pytest.mark.parametrize("lanes", [1, 4, 72])
+def test_pixels_through_a_table(greatest, lanes):
+    rng = np.random.default_rng(greatest)
+    table, planes = rng.permutation(np.resize(np.arange(greatest + 1), 256)), greatest.bit_length()
+    reach = 12 * (2**planes - 1)
+    network = Network(name="table", image_shape=(4, 6, 3), labels=("a", "b"), layers=(
+        Lookup(name="pixels", table=table),
+        Conv2d(name="conv", weights=rng.integers(0, 2, (5, 2, 2, 3)), planes=planes, padding=((0, 1), (1, 0)), padding_bit=1,
+               thresholds=rng.integers(reach * 2 // 5, reach * 3 // 5, 5)),
+        Scores(name="scores", weights=rng.integers(0, 2, (2, 120)), offsets=np.array([0, 3]))))
+    automatic = fold(network, DEVICES["up5k"])
+    design = Design(network=network, foldings=(Folding(pe=lanes, simd=lanes), Folding(pe=2, simd=2), Folding(pe=2, simd=4)))
+    images = random_images(6, network, 4)
+    scores, labels = reference.evaluate(network, images)
+    assert len({tuple(each) for each in scores.tolist()}) > 1
+    for each in (design, automatic):
+        found = run(each, images)
+        assert found[:2] == (scores.tolist(), labels.tolist())
+        assert tuple(found[2]) == cycles.predict(each, images=4).finishes
