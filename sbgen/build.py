@@ -344,6 +344,8 @@ def _summary(console, report, out):
     console.line(f"  {'clock':12}{timing['clock_mhz']:>9g} MHz"
                  + ("" if timing["fmax_mhz"] is None else f", Fmax {timing['fmax_mhz']:.1f} MHz"))
     console.line(f"  {'core':12}{timing['images_per_second']:>9,.0f} images/s, {timing['cycles_per_image']:,} cycles each")
+    bound = report["bound"]
+    console.line(f"  {'bound':12}{bound['cycles']:>9,} cycles by {bound['by']}, of which {bound['reached']:.0%} is reached")
     console.line(f"  {'latency':12}{timing['latency_cycles'] / timing['clock_mhz']:>9,.1f} us, "
                  f"{timing['latency_cycles']:,} cycles")
     console.line(f"  {report['link']['kind']:12}{report['link']['images_per_second']:>9,.0f} images/s at most")

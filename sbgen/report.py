@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from . import __version__
 from .boards import frames
+from .compiler.bound import bounds
 from .hw.host_link import CLASSIFY, RESPONSE
 
 __all__ = ["RESOURCES", "SCHEMA", "accuracy", "assemble", "digests", "dumps"]
@@ -102,6 +103,7 @@ def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, imple
                    "cycles_per_image": cycles.interval,
                    "latency_cycles": cycles.latency,
                    "images_per_second": clock_mhz * 1e6 / cycles.interval},
+        "bound": bound(network, device, cycles.interval),
         "link": _link(board, network),
         "resources": {name: {"used": None, "available": getattr(device, name)} if implementation is None else
                             implementation.resources[name] for name in RESOURCES},
@@ -115,6 +117,14 @@ def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, imple
                   **({} if verdict is None else {"simulator": verdict.simulator})},
         "files": files,
     }
+
+
+def bound(network, device, interval):
+    """What the device allows, beside an interval between images, in cycles."""
+    limits = bounds(network, device)
+    # Several positions could share a word of weights, so this one says how the design works and not what the device allows.
+    name = max((name for name in limits if name != "ports as built"), key=limits.get)
+    return {"limits": limits, "by": name, "cycles": limits[name], "reached": limits[name] / interval}
 
 
 def _link(board, network):

@@ -303,7 +303,20 @@ def _timing(report):
     return ('<h2>Timing</h2><div class="two"><div class="card"><h3>Clock</h3>'
             f'<p class="hint">{_esc(hint)}</p>{bars("Clock and Fmax in MHz", clock)}</div>'
             f'<div class="card"><h3>Images a second</h3><p class="hint">{_esc(note)}</p>'
-            f'{bars("Images a second", rates, logarithmic=True)}</div></div>')
+            f'{bars("Images a second", rates, logarithmic=True)}</div></div>'
+            + _bound(report))
+
+
+def _bound(report):
+    bound, cycles = report["bound"], report["timing"]["cycles_per_image"]
+    rows = [Bar(label="this design", value=cycles, text=f"{cycles:,}")] + [
+        Bar(label=name, value=limit, text=f"{limit:,}", strong=name == bound["by"])
+        for name, limit in bound["limits"].items()]
+    hint = (f'No design can take fewer cycles an image than the greatest of the limits, {bound["by"]}; this one reaches '
+            f'{100 * bound["reached"]:.0f} % of it. Memory ports count each weight once an image; as built, as '
+            'often as convolutions that share no word between positions read it. Logarithmic.')
+    return (f'<div class="card" style="margin-top:18px"><h3>Cycles an image, and the device\'s limits</h3><p class="hint">'
+            f'{_esc(hint)}</p>{bars("Cycles an image and limits", rows, logarithmic=True)}</div>')
 
 
 def _provenance(report):

@@ -75,6 +75,10 @@ def check_schema(content):
     for layer in content["model"]["layers"]:
         assert {"name", "kind", "inputs", "outputs", "weight_bits", "pe", "simd", "cycles", "store"} <= set(layer)
         assert layer["kind"] in {"binarize", "conv2d", "dense", "maxpool", "scores"} and layer["store"] in {"none", "bram", "lut"}
+    bound = content["bound"]
+    assert bound["cycles"] == bound["limits"][bound["by"]] == max(
+        limit for name, limit in bound["limits"].items() if name != "ports as built")
+    assert bound["reached"] == pytest.approx(bound["cycles"] / content["timing"]["cycles_per_image"])
     timing = content["timing"]
     assert {"clock_mhz", "fmax_mhz", "cycles_per_image", "latency_cycles", "images_per_second"} <= set(timing)
     assert timing["images_per_second"] == pytest.approx(timing["clock_mhz"] * 1e6 / timing["cycles_per_image"])
@@ -161,7 +165,7 @@ def test_page_stands_alone(make):
 @pytest.mark.parametrize("make", [assemble, convolutional, without_bitstream_or_simulation])
 def test_pictures_are_well_formed(make):
     pictures = re.findall(r"<svg.*?</svg>", report_html.page(make()), re.DOTALL)
-    assert len(pictures) == 6
+    assert len(pictures) == 7
     for picture in pictures:
         ElementTree.fromstring(picture)
 

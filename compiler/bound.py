@@ -1,0 +1,32 @@
+"""What no design of a network on a device can beat: the fewest cycles an image."""
+
+import math
+
+from .ir import Conv2d
+
+__all__ = ["LUTS_PER_PRODUCT", "bounds"]
+
+#: 4-input LUTs that one product of a bit and a weight bit takes in each cycle, counted and summed: the least that was found for
+#: weights that come out of a memory.
+LUTS_PER_PRODUCT = 2.4
+
+
+def bounds(network, device):
+    """Fewest cycles an image, by what sets them.
+
+    Returns
+    -------
+    dict of str to int
+        ``"memory ports"``: every weight is read from block RAM once; ``"ports as built"``: and convolutions read
+        theirs anew at each position and plane, as `sbgen.hw.mvtu` does; ``"LUTs"``: every product is made and counted;
+        ``"results"``: the core gives one score a cycle.
+    """
+    weights = products = 0
+    for layer, shape in zip(network.layers, network.shapes[1:], strict=True):
+        if layer.weight_bits:
+            positions = math.prod(shape[:2]) if isinstance(layer, Conv2d) else 1
+            weights += layer.weight_bits
+            products += layer.weight_bits * positions * layer.planes
+    ports = device.bram_read_bits
+    return {"memory ports": -(-weights // ports), "ports as built": -(-products // ports),
+            "LUTs": math.ceil(products * LUTS_PER_PRODUCT / device.lut), "results": network.classes}
