@@ -87,6 +87,6 @@ def simulate(core, network, images, *, stall=None):
         raise HardwareError(f"the last of every {classes} scores must be marked, but {name} found other marks")
     return Simulation(
         scores=np.array([result.score for result in results], np.int64).reshape(-1, classes),
-        labels=np.array([result.label for result in results if result.last], np.int64),
+        ranked=np.array([[result.label, *(result.runners_up if core.top > 1 else ())] for result in results if result.last], np.int64),
         first_beats=np.array(firsts, np.int64), last_scores=np.array([cycle for cycle, _ in taken[classes - 1::classes]], np.int64),
         simulator=name)

@@ -43,14 +43,25 @@ class Folding:
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """A network and, for each of its layers, a legal `Folding`."""
+    """A network and, for each of its layers, a legal `Folding`.
+
+    Parameters
+    ----------
+    network : Network
+    foldings : tuple of Folding
+    top : int
+        How many of an image's best classes the core tells, 1 ... classes.
+    """
 
     network: Network
     foldings: tuple
+    top: int = 1
 
     def __post_init__(self):
         if len(self.foldings) != len(self.network.layers):
             raise ModelError(f"{len(self.network.layers)} layers need as many foldings, not {len(self.foldings)}")
+        if not (type(self.top) is int and 1 <= self.top <= self.network.classes):
+            raise ModelError(f"top must be in 1 ... {self.network.classes}, the classes of the network, not {self.top!r}")
         for (layer, folding), shape in zip(self.stages, self.network.shapes, strict=False):
             for name, limit in zip(("pe", "simd"), limits(layer, shape), strict=True):
                 value = getattr(folding, name)
@@ -138,13 +149,15 @@ def load(path, network):
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: cannot be read as a design file: {error}") from None
-    return Design(network=network, foldings=foldings_from_json(text, network, source=str(path)))
+    foldings = foldings_from_json(text, network, source=str(path))
+    return Design(network=network, foldings=foldings, top=json.loads(text).get("top", 1))
 
 
 def save(design, path):
     """Write the design file; an existing file is replaced as a whole or not at all."""
     path = Path(path)
-    content = {"layers": {layer.name: {name: getattr(folding, name) for name in _FIELDS}
+    content = {"top": design.top,
+               "layers": {layer.name: {name: getattr(folding, name) for name in _FIELDS}
                           for layer, folding in design.stages}}
     beside = path.with_name(path.name + ".part")
     beside.write_text(json.dumps(content, indent=1) + "\n", encoding="ascii")

@@ -85,4 +85,4 @@ def lower(design):
                           fork=fork_of.get(n)))
     return Core(
         stages=made, lanes=input_lanes(design), pixels=design.network.pixels, classes=design.network.classes,
-        scale=stage.scaling and stage.scaling.create())
+        scale=stage.scaling and stage.scaling.create(), top=design.top)

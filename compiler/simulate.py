@@ -28,7 +28,7 @@ __all__ = ["SIMULATORS", "HardwareError", "Simulation", "Simulator", "patience",
 
 SIMULATORS = ("icarus", "verilator")
 
-# A score for each class of each image takes one line of scores.txt: cycle, score, label, last. The cycle in which the
+# A score for each class of each image takes one line of scores.txt: cycle, score, last, the best classes. The cycle in which the
 # first beat of each image is taken takes one line of images.txt. Everything is sampled at the rising edge of clk and
 # driven just behind it, so there are no races in either simulator.
 TESTBENCH = """\
@@ -40,21 +40,21 @@ module testbench;
   reg clk = 0;
   always #5 clk = ~clk;
 `endif
-  localparam LANES = `LANES, SCORE = `SCORE, LABEL = `LABEL;
+  localparam LANES = `LANES, SCORE = `SCORE, LABEL = `LABEL, TOP = `TOP;
 
   reg rst = 1;
   reg [8*LANES-1:0] i_payload = 0;
   reg i_valid = 0, o_ready = 0;
   wire i_ready, o_valid;
-  wire [SCORE+LABEL:0] o_payload;
+  wire [SCORE+LABEL*TOP:0] o_payload;
   top dut(.clk(clk), .rst(rst),
           .i__payload(i_payload), .i__valid(i_valid), .i__ready(i_ready),
           .o__payload(o_payload), .o__valid(o_valid), .o__ready(o_ready));
 
   // Sign-extended here: Verilator 5.48 prints a narrower signed value with whatever lies above its bits.
   wire signed [31:0] score = $signed(o_payload[SCORE-1:0]);
-  wire [LABEL-1:0] label = o_payload[SCORE+LABEL-1:SCORE];
-  wire last = o_payload[SCORE+LABEL];
+  wire [LABEL*TOP-1:0] labels = o_payload[SCORE+LABEL*TOP-1:SCORE];
+  wire last = o_payload[SCORE+LABEL*TOP];
 
   // Stalls: a xorshift generator (Marsaglia, 2003) and, for each side, how likely it is to go on: level/8, drawn anew
   // every 64 cycles on average, so that every speed of one side meets every speed of the other.
@@ -70,12 +70,12 @@ module testbench;
     end
   endfunction
 
-  integer beats_file, images_file, scores_file, got;
+  integer beats_file, images_file, scores_file, got, rank;
   integer images, image_beats, classes, stall, patience, step;
   integer cycle = 0, idle = 0, beat = 0, image = 0, class_index = 0, done = 0;
   reg [8*LANES-1:0] next;
   reg held = 0;
-  reg [SCORE+LABEL:0] held_payload;
+  reg [SCORE+LABEL*TOP:0] held_payload;
 
   initial begin
     got = $value$plusargs("images=%d", images) + $value$plusargs("image_beats=%d", image_beats)
@@ -124,7 +124,9 @@ module testbench;
       end
       if (o_valid && o_ready) begin
         idle <= 0;
-        $fwrite(scores_file, "%0d %0d %0d %0d\\n", cycle, score, label, last);
+        $fwrite(scores_file, "%0d %0d %0d", cycle, score, last);
+        for (rank = 0; rank < TOP; rank = rank + 1) $fwrite(scores_file, " %0d", labels[LABEL*rank +: LABEL]);
+        $fwrite(scores_file, "\\n");
         class_index = class_index + 1;
         if (class_index == classes) begin
           class_index = 0;
@@ -173,8 +175,8 @@ class Simulation:
     Parameters
     ----------
     scores : int64 array, shape (N, classes)
-    labels : int64 array, shape (N,)
-        The class of each image as the hardware gives it beside its last score.
+    ranked : int64 array, shape (N, top)
+        The best classes of each image, the best first, as the hardware gives them beside its last score.
     first_beats, last_scores : int64 array, shape (N,)
         The clock cycle in which the first beat of each image, and its last score, were taken.
     simulator : str
@@ -182,10 +184,15 @@ class Simulation:
     """
 
     scores: np.ndarray
-    labels: np.ndarray
+    ranked: np.ndarray
     first_beats: np.ndarray
     last_scores: np.ndarray
     simulator: str
+
+    @property
+    def labels(self):
+        """The class of each image, an array of shape (N,)."""
+        return self.ranked[:, 0]
 
     @property
     def latency_cycles(self):
@@ -214,6 +221,8 @@ class Simulator:
         One of `SIMULATORS`.
     folder : path
         Where to build; made when it is not there, and kept.
+    top : int
+        Best classes that the results tell, as in `Core.top`.
 
     Raises
     ------
@@ -221,7 +230,7 @@ class Simulator:
         When the simulator is missing or refuses the Verilog.
     """
 
-    def __init__(self, verilog_text, network, *, lanes, simulator, folder):
+    def __init__(self, verilog_text, network, *, lanes, simulator, folder, top=1):
         if simulator not in SIMULATORS:
             raise ValueError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
         self._network = network
@@ -231,7 +240,8 @@ class Simulator:
         (self._folder / "top.v").write_text(verilog_text)
         (self._folder / "testbench.v").write_text(TESTBENCH)
         label = bits_for(network.classes - 1)
-        macros = {"LANES": lanes, "SCORE": _port_width(verilog_text, "o__payload") - label - 1, "LABEL": label}
+        self._top = top
+        macros = {"LANES": lanes, "SCORE": _port_width(verilog_text, "o__payload") - top * label - 1, "LABEL": label, "TOP": top}
         build = {"icarus": _icarus, "verilator": _verilator}[simulator]
         self._program, self._name = build(self._folder, macros)
 
@@ -295,16 +305,16 @@ class Simulator:
         text = (self._folder / "scores.txt").read_text()
         if "x" in text.lower():
             raise HardwareError(f"every score must be defined, but {self.name} found bits that are not (x)")
-        numbers = np.array(text.split(), np.int64).reshape(images, classes, 4)
+        numbers = np.array(text.split(), np.int64).reshape(images, classes, 3 + self._top)
         first_beats = np.array((self._folder / "images.txt").read_text().split(), np.int64)
-        cycles, scores, labels, last = np.moveaxis(numbers, 2, 0)
+        cycles, scores, last, *_ = np.moveaxis(numbers, 2, 0)
         if (last != (np.arange(classes) == classes - 1)).any():
             raise HardwareError(f"the last of every {classes} scores must be marked, but {self.name} found other marks")
-        return Simulation(scores=scores, labels=labels[:, -1], first_beats=first_beats, last_scores=cycles[:, -1],
+        return Simulation(scores=scores, ranked=numbers[:, -1, 3:], first_beats=first_beats, last_scores=cycles[:, -1],
                           simulator=self.name)
 
 
-def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=None, progress=None, keep=None):
+def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=None, progress=None, keep=None, top=1):
     """Images through the emitted Verilog, once.
 
     Parameters
@@ -323,6 +333,8 @@ def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=No
         As in `Simulator.run`.
     keep : path or None
         A folder for the testbench, its inputs, outputs and logs; None is a temporary one.
+    top : int
+        As in `Simulator`.
 
     Returns
     -------
@@ -336,7 +348,7 @@ def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=No
     if simulator == "auto":
         simulator = quickest(network, len(images))
     with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
-        built = Simulator(verilog_text, network, lanes=lanes, simulator=simulator, folder=keep or folder)
+        built = Simulator(verilog_text, network, lanes=lanes, simulator=simulator, folder=keep or folder, top=top)
         return built.run(images, stall=stall, progress=progress)
 
 

@@ -61,6 +61,8 @@ class Core(wiring.Component):
         Scores of an image.
     scale : :class:`.Scale`, optional
         What makes scores of the last stage's sums; without it they are the scores.
+    top : :class:`int`
+        How many of an image's best classes the results tell.
 
     Members
     -------
@@ -72,15 +74,16 @@ class Core(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, *, stages, lanes, pixels, classes, scale=None):
+    def __init__(self, *, stages, lanes, pixels, classes, scale=None, top=1):
         self._stages = tuple(stages)
         self._lanes = lanes
         self._pixels = pixels
         self._classes = classes
         self._scale = scale
+        self._top = top
         super().__init__({
             "i": In(stream.Signature(data.ArrayLayout(unsigned(8), self.lanes))),
-            "o": Out(stream.Signature(result_layout(score_width=self.score_width, classes=classes))),
+            "o": Out(stream.Signature(result_layout(score_width=self.score_width, classes=classes, top=top))),
         })
 
     @property
@@ -96,6 +99,11 @@ class Core(wiring.Component):
     @property
     def classes(self):
         return self._classes
+
+    @property
+    def top(self):
+        """How many of an image's best classes the results tell."""
+        return self._top
 
     @property
     def score_width(self):
@@ -125,7 +133,7 @@ class Core(wiring.Component):
                 add = stage.parts[0].kept
                 connect(m, self._convert(m, f"kept_{n}", kept[stage.fork], length, length, add), add)
 
-        argmax = Argmax(score_width=self.score_width, classes=self._classes)
+        argmax = Argmax(score_width=self.score_width, classes=self._classes, top=self._top)
         ends = (self._scale, argmax) if self._scale else (argmax,)
         source = self._convert(m, "width_out", source, length, self._classes, ends[0].i)
         for part in ends:

@@ -61,6 +61,7 @@ def add_arguments(parser):
     folding.add_argument("--design", type=Path, metavar="FILE", help="a design.json of an earlier build")
     folding.add_argument("--fps", type=_positive, metavar="N",
                          help="the smallest design with N images a second, instead of the fastest")
+    parser.add_argument("--top", type=int, metavar="K", help="how many of an image's best classes the core tells (1)")
     parser.add_argument("--clock", type=_positive, metavar="MHZ", help="clock of the core (the board's usual one, or what is reached)")
     parser.add_argument("--seed", type=int, metavar="N", help="of place and route (several, until the clock is met)")
     parser.add_argument("--pixels", choices=("unit", "fixed", "raw"),
@@ -156,13 +157,13 @@ def _build(arguments, console, board, clock_mhz, model, staging):
     implementation, (verdict, why_not) = _both(
         console,
         implement,
-        lambda: _simulate(arguments, console, core_verilog, network, core.lanes, tests.images[:arguments.images],
+        lambda: _simulate(arguments, console, core_verilog, network, core, tests.images[:arguments.images],
                           scores[:arguments.images], classes[:arguments.images]))
 
     content = report.assemble(
         board=board, model=model, sha256=digest, design=design, cycles=predicted,
         clock_mhz=clock_mhz if implementation is None else implementation.clock_mhz, estimate=estimated, implementation=implementation, verdict=verdict, why_not=why_not,
-        ledger=report.accuracy(dataset=tests.dataset, info=model.info, labels=tests.labels, integer=classes,
+        ledger=report.accuracy(dataset=tests.dataset, info=model.info, labels=tests.labels, integer=reference.ranked(scores, design.top),
                                verdict=verdict),
         tools={"yosys": tools.find("yosys").version} if implementation is None else implementation.tools,
         files=report.digests(staging))
@@ -185,6 +186,8 @@ def _fold(arguments, network, board, clock_mhz):
         for name in "pe", "simd":
             if getattr(arguments, name) is not None:
                 design = _refold(design, name, getattr(arguments, name))
+        if arguments.top is not None:
+            design = replace(design, top=arguments.top)
         fold.check_fit(design, board.device)
     except FitError as error:
         if limit is not None:
@@ -299,7 +302,7 @@ def _implement(console, plan, staging):
     return implementation
 
 
-def _simulate(arguments, console, core_verilog, network, lanes, images, scores, classes):
+def _simulate(arguments, console, core_verilog, network, core, images, scores, classes):
     """The verdict, and why there is none."""
     from . import tools, verdict
     from .compiler import simulate
@@ -317,7 +320,7 @@ def _simulate(arguments, console, core_verilog, network, lanes, images, scores, 
             step.note("not run")
             return None, "no simulator is there: " + "; ".join(missing)
 
-        simulation = simulate.simulate(core_verilog, network, images, lanes=lanes, progress=step.progress)
+        simulation = simulate.simulate(core_verilog, network, images, lanes=core.lanes, top=core.top, progress=step.progress)
         found = verdict.compare(simulation, scores, classes)
         step.note(f"all {found.scores:,} scores equal the reference ({found.simulator})")
         return found, None
@@ -354,6 +357,9 @@ def _summary(console, report, out):
         some = accuracy["rtl"] is not None and accuracy["rtl_images"] != accuracy["images"]
         console.line(f"  {'accuracy':12}" + ", ".join(ledger) + (
             f" ({accuracy['rtl_images']:,} images, where integer is {accuracy['integer_rtl_images']:.2%})" if some else ""))
+    if report["top"] > 1 and accuracy["integer_top"] is not None:
+        console.line(f"  {'best ' + str(report['top']):12}true class among them: integer {accuracy['integer_top']:.2%}"
+                     + ("" if accuracy["rtl_top"] is None else f", rtl {accuracy['rtl_top']:.2%}"))
     console.line()
     if verdict["status"] == "exact":
         console.line(f"  exact: {verdict['images']:,} images in {verdict['simulator']}, all {verdict['scores']:,} scores "

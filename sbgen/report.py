@@ -32,25 +32,36 @@ def accuracy(*, dataset, info, labels, integer, verdict):
         What the model file tells of itself, as in `sbgen.compiler.model.Model`.
     labels : int array, shape (N,) or None
         The true class of each test image; None without data.
-    integer : int array, shape (N,) or None
-        The class that the reference gives each test image.
+    integer : int array, shape (N, top) or None
+        The best classes that the reference gives each test image, the best first.
     verdict : Verdict or None
         Of a simulation over the first of the same images.
     """
     told = info.get("accuracy", {}).get("test", {})
+    rtl = None if verdict is None or labels is None else verdict.ranked == labels[:verdict.images, None]
+    right = None if labels is None else integer == labels[:, None]
     return {
         "dataset": dataset,
         "images": None if labels is None else len(labels),
         "float": told.get("float"),
         "hardened": told.get("hardened"),
-        "integer": None if labels is None else float((integer == labels).mean()),
-        "rtl": None if verdict is None or labels is None else
-               float((verdict.classes == labels[:verdict.images]).mean()),
+        "integer": _best(right),
+        "rtl": _best(rtl),
         "rtl_images": None if verdict is None else verdict.images,
         # The reference on the images that were simulated, which is what the RTL's accuracy must equal.
-        "integer_rtl_images": None if verdict is None or labels is None else
-                              float((integer[:verdict.images] == labels[:verdict.images]).mean()),
+        "integer_rtl_images": None if rtl is None else _best(right[:verdict.images]),
+        # Whether the true class is among the best few that the core tells.
+        "integer_top": _among(right),
+        "rtl_top": _among(rtl),
     }
+
+
+def _best(right):
+    return None if right is None else float(right[:, 0].mean())
+
+
+def _among(right):
+    return None if right is None else float(right.any(axis=1).mean())
 
 
 def digests(folder):
@@ -98,6 +109,7 @@ def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, imple
         "model": {"file": model.file.name, "sha256": model.sha256,
                   "layers": [_layer(*stage, *shapes, busy) for stage, shapes, busy in zip(
                       design.stages, pairwise(network.shapes), cycles.layers, strict=True)]},
+        "top": design.top,
         "timing": {"clock_mhz": clock_mhz,
                    "fmax_mhz": None if implementation is None else implementation.fmax_mhz,
                    "cycles_per_image": cycles.interval,

@@ -242,8 +242,8 @@ def _accuracy(report):
     on = "" if not images else f"on {_count(images, 'image')}"
     rungs = [("Float, soft", accuracy["float"], "the trained network, tanh(νx)"),
              ("Hardened", accuracy["hardened"], "the same network with sign"),
-             ("Integer", accuracy["integer"], f"the reference {on}"),
-             ("RTL", accuracy["rtl"], _rtl_note(accuracy))]
+             ("Integer", accuracy["integer"], f"the reference {on}" + _top_note(report["top"], accuracy["integer_top"])),
+             ("RTL", accuracy["rtl"], _rtl_note(accuracy) + _top_note(report["top"], accuracy["rtl_top"]))]
     parts = []
     for n, (title, value, note) in enumerate(rungs):
         parts.append(f'<dl class="card rung"><dt>{title}</dt><dd>{_percent(value)}</dd><p>{note}</p></dl>')
@@ -251,7 +251,15 @@ def _accuracy(report):
             parts.append(_join(n, value, rungs[n + 1][1], report))
     return ('<h2>Accuracy ledger</h2><p class="hint">Where accuracy is lost between training and the chip, if anywhere.'
             f' Data set: {_esc(accuracy["dataset"] or "not at hand")}. The network takes raw uint8 pixels; scaling is '
-            f'folded into its first layer.</p><div class="ledger">{"".join(parts)}</div>')
+            f'folded into its first layer.{_best_few(report["top"])}</p><div class="ledger">{"".join(parts)}</div>')
+
+
+def _best_few(top):
+    return "" if top == 1 else f" Beside an image's last score the core gives its best {top} classes, the best first."
+
+
+def _top_note(top, part):
+    return "" if top == 1 or part is None else f"; among the best {top}: {_percent(part)}"
 
 
 def _rtl_note(accuracy):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .compiler import reference
 from .errors import SbgenError
 
 __all__ = ["MismatchError", "Verdict", "compare"]
@@ -23,8 +24,8 @@ class Verdict:
         Name and version.
     images, scores : int
         How many were compared.
-    classes : int array, shape (images,)
-        The class of each image, as the Verilog gave it.
+    ranked : int array, shape (images, top)
+        The best classes of each image, the best first, as the Verilog gave them.
     latency_cycles : int
         From the first beat of the first image to its last score.
     cycles_per_image : int or None
@@ -34,9 +35,13 @@ class Verdict:
     simulator: str
     images: int
     scores: int
-    classes: np.ndarray
+    ranked: np.ndarray
     latency_cycles: int
     cycles_per_image: int | None
+
+
+def _words(classes):
+    return ", ".join(map(str, classes.tolist()))
 
 
 def compare(simulation, scores, classes):
@@ -65,13 +70,15 @@ def compare(simulation, scores, classes):
             f"{int(simulation.scores[image, at])} instead of {int(scores[image, at])} "
             f"({len(wrong)} of {scores.size} scores differ, in {simulation.simulator}); nothing was written: this is a "
             "defect of sbgen, please report it with the model file")
-    wrong = np.flatnonzero(simulation.labels != classes)
+    ranked = reference.ranked(scores, simulation.ranked.shape[1])
+    assert (ranked[:, 0] == classes).all()
+    wrong = np.flatnonzero((simulation.ranked != ranked).any(axis=1))
     if len(wrong):
         image = int(wrong[0])
         raise MismatchError(
-            f"the Verilog must give the reference's classes, but image {image} has {int(simulation.labels[image])} "
-            f"instead of {int(classes[image])} although its scores are equal (in {simulation.simulator}); nothing was "
+            f"the Verilog must give the reference's classes, but image {image} has {_words(simulation.ranked[image])} "
+            f"instead of {_words(ranked[image])} although its scores are equal (in {simulation.simulator}); nothing was "
             "written: this is a defect of sbgen, please report it with the model file")
-    return Verdict(simulator=simulation.simulator, images=len(scores), scores=scores.size, classes=simulation.labels,
+    return Verdict(simulator=simulation.simulator, images=len(scores), scores=scores.size, ranked=simulation.ranked,
                    latency_cycles=simulation.latency_cycles,
                    cycles_per_image=simulation.interval_cycles if len(scores) > 1 else None)

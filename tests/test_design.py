@@ -79,3 +79,21 @@ def test_rows_of_line_buffers(rows, message):
         Design(network=network, foldings=(dataclasses.replace(folding, rows=rows), folding))
     with pytest.raises(ModelError, match="layer 'scores': has no line buffers, so rows must be left out, not 6"):
         Design(network=network, foldings=(folding, dataclasses.replace(folding, rows=6)))
+
+
+def test_top_is_kept_in_the_file(tmp_path):
+    made = random_design(3)
+    assert made.network.classes >= 2
+    design.save(dataclasses.replace(made, top=2), tmp_path / "design.json")
+    assert design.load(tmp_path / "design.json", made.network) == dataclasses.replace(made, top=2)
+    text = json.loads((tmp_path / "design.json").read_text())
+    del text["top"]  # as older files are
+    (tmp_path / "design.json").write_text(json.dumps(text))
+    assert design.load(tmp_path / "design.json", made.network).top == 1
+
+
+@pytest.mark.parametrize("top", [0, -1, 13, "2", 1.0])
+def test_top_of_no_or_too_many_classes(top):
+    made = random_design(3)
+    with pytest.raises(ModelError, match=f"top must be in 1 ... {made.network.classes}, the classes of the network, not {top!r}"):
+        dataclasses.replace(made, top=top)

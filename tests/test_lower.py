@@ -1,5 +1,7 @@
 """The whole core in Amaranth's simulator against the reference, and against the prediction of its cycles."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from streams import beats, transfer
@@ -25,7 +27,7 @@ def run(design, images, **options):
     results = [(cycle, layout.from_bits(word)) for cycle, word in words]
     scores = [view.score for _, view in results]
     return ([scores[at:at + core.classes] for at in range(0, len(scores), core.classes)],
-            [view.label for _, view in results if view.last], [cycle for cycle, view in results if view.last])
+            [view.label if design.top == 1 else [view.label, *view.runners_up] for _, view in results if view.last], [cycle for cycle, view in results if view.last])
 
 
 @pytest.mark.parametrize("seed", range(24))
@@ -35,6 +37,16 @@ def test_scores_and_classes(seed):
     scores, labels = reference.evaluate(design.network, images)
     found = run(design, images, seed=seed)
     assert found[:2] == (scores.tolist(), labels.tolist())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_best_few_classes(seed):
+    design = random_design(seed, largest=12)
+    assert design.network.classes > 1
+    design = replace(design, top=min(3, design.network.classes))
+    images = random_images(seed, design.network, IMAGES)
+    scores, _ = reference.evaluate(design.network, images)
+    assert run(design, images, seed=seed)[:2] == (scores.tolist(), reference.ranked(scores, design.top).tolist())
 
 
 @pytest.mark.parametrize("seed", range(24))

@@ -25,8 +25,8 @@ DESIGN = Design(network=NETWORK, foldings=(
     Folding(pe=4, simd=2), Folding(pe=2, simd=6), Folding(pe=1, simd=4, store="lut")))
 INFO = {"dataset": "digits", "accuracy": {"test": {"float": 0.75, "hardened": 0.5}}}
 LABELS = np.array([0, 1, 1, 0])
-CLASSES = np.array([0, 1, 0, 1])
-VERDICT = Verdict(simulator="Icarus Verilog 11.0", images=3, scores=6, classes=CLASSES[:3], latency_cycles=21,
+RANKED = np.array([[0], [1], [0], [1]])
+VERDICT = Verdict(simulator="Icarus Verilog 11.0", images=3, scores=6, ranked=RANKED[:3], latency_cycles=21,
                   cycles_per_image=4)
 
 
@@ -40,7 +40,7 @@ def assemble(**changes):
             fmax_mhz=31.5, resources={
                 name: {"used": used, "available": getattr(DEVICES["up5k"], name)}
                 for name, used in (("lut", 950), ("ff", 410), ("bram", 4), ("spram", 0), ("dsp", 0))}),
-        "ledger": report.accuracy(dataset="digits", info=INFO, labels=LABELS, integer=CLASSES, verdict=VERDICT),
+        "ledger": report.accuracy(dataset="digits", info=INFO, labels=LABELS, integer=RANKED, verdict=VERDICT),
         "verdict": VERDICT, "why_not": None, "tools": {"yosys": "0.70"}, "files": {"top.v": "12" * 32},
     }
     return report.assemble(**(settings | changes))

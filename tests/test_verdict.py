@@ -12,7 +12,7 @@ CLASSES = np.array([1, 0])
 
 
 def simulation(**changes):
-    return SimpleNamespace(**{"scores": SCORES.copy(), "labels": CLASSES.copy(), "simulator": "a simulator",
+    return SimpleNamespace(**{"scores": SCORES.copy(), "ranked": CLASSES[:, None].copy(), "labels": CLASSES.copy(), "simulator": "a simulator",
                               "latency_cycles": 9, "interval_cycles": 4} | changes)
 
 
@@ -23,7 +23,7 @@ def test_equal():
 
 
 def test_one_image_has_no_interval():
-    verdict = compare(simulation(scores=SCORES[:1], labels=CLASSES[:1]), SCORES[:1], CLASSES[:1])
+    verdict = compare(simulation(scores=SCORES[:1], ranked=CLASSES[:1, None], labels=CLASSES[:1]), SCORES[:1], CLASSES[:1])
     assert verdict.cycles_per_image is None
 
 
@@ -36,4 +36,10 @@ def test_one_score_off_by_one_names_image_class_and_both_values():
 
 def test_scores_equal_but_the_class_is_the_second_maximum():
     with pytest.raises(MismatchError, match="image 0 has 2 instead of 1 although its scores are equal"):
-        compare(simulation(labels=np.array([2, 0])), SCORES, CLASSES)
+        compare(simulation(ranked=np.array([[2], [0]])), SCORES, CLASSES)
+
+
+def test_the_best_is_right_but_not_what_is_behind_it():
+    compare(simulation(ranked=np.array([[1, 2], [0, 2]])), SCORES, CLASSES)
+    with pytest.raises(MismatchError, match="image 1 has 0, 1 instead of 0, 2 although its scores are equal"):
+        compare(simulation(ranked=np.array([[1, 2], [0, 1]])), SCORES, CLASSES)
