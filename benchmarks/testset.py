@@ -1,6 +1,6 @@
 """The ledger of a model over its whole test set: float, hardened, integer and RTL, image by image.
 
-    python benchmarks/testset.py [--model models/tfc-mnist.pt] [--board icebreaker] [--data DIR]
+    python benchmarks/testset.py [--model models/tfc-mnist.pt] [--board icebreaker] [--data DIR] [--top K]
 
 Float is the soft network before hardening, as its training measured it: the file holds the hardened one. Hardened is that
 file in torch, integer the reference before and after the passes, RTL the emitted Verilog of the board's design in Verilator.
@@ -11,6 +11,7 @@ image.
 import argparse
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ def main():
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "tfc-mnist.pt", help="a net.pt (TFC)")
     parser.add_argument("--board", default="icebreaker", help="whose design is simulated (icebreaker)")
     parser.add_argument("--data", type=Path, help="folder that holds mnist/, fashion-mnist/ (SBGEN_DATA)")
+    parser.add_argument("--top", type=int, default=1, metavar="K", help="best classes that the core tells (1)")
     options = parser.parse_args()
     console, seconds = Console(), {}
 
@@ -51,13 +53,14 @@ def main():
         scores, integer = reference.evaluate(network, images)
         step.note("reference, before and after the passes")
     with timed("verilog") as step:
-        design = fold.fold(network, boards.get(options.board).device)
+        design = replace(fold.fold(network, boards.get(options.board).device), top=options.top)
+        ranked = reference.ranked(scores, design.top)
         predicted = cycles.predict(design)
         core = lower.lower(design)
         text = verilog.convert(core)
         step.note(f"{text.count(chr(10)):,} lines, {predicted.interval} cycles an image")
     with timed("rtl") as step:
-        result = simulate.simulate(text, network, images, lanes=core.lanes, simulator="verilator",
+        result = simulate.simulate(text, network, images, lanes=core.lanes, top=core.top, simulator="verilator",
                                    progress=step.progress)
         simulated = int(result.last_scores[-1])
         step.note(f"{result.simulator}, {simulated:,} cycles")
@@ -66,6 +69,7 @@ def main():
         "hardened to integer, classes": int((hardened != integer).sum()),
         "frontend to passes, scores": int((frontend_scores != scores).any(axis=1).sum()),
         "integer to RTL, classes": int((integer != result.labels).sum()),
+        f"integer to RTL, best {design.top} in order": int((ranked != result.ranked).any(axis=1).sum()),
         "integer to RTL, scores": int((scores != result.scores).any(axis=1).sum()),
     }
     accuracy = {"float": loaded.info["accuracy"]["test"]["float"], **{
@@ -74,18 +78,24 @@ def main():
     console.table(["level", "accuracy", "wrong of " + format(len(labels), ","), "seconds"],
                   [[name, f"{value:.2%}", round((1 - value) * len(labels)), round(seconds.get(name, 0), 1) or None]
                    for name, value in accuracy.items()])
+    among = {name: float((best == labels[:, None]).any(axis=1).mean()) for name, best in
+             (("integer", ranked), ("rtl", result.ranked))}
+    if design.top > 1:
+        console.line(f"true class among the best {design.top}: "
+                     + ", ".join(f"{name} {value:.2%}" for name, value in among.items()))
     console.table(["images that differ", ""], list(differences.items()))
     steady = (result.latency_cycles, result.interval_cycles) == (predicted.latency, predicted.interval)
     console.line(f"latency {result.latency_cycles}, interval {result.interval_cycles} cycles: "
                  f"{'as predicted' if steady else 'NOT as predicted'}")
     path = record.write(f"testset-{options.model.stem}", {
-        "command": f"python benchmarks/testset.py --model models/{options.model.name} --board {options.board}",
+        "command": f"python benchmarks/testset.py --model models/{options.model.name} --board {options.board}"
+                   + (f" --top {options.top}" if options.top > 1 else ""),
         "model_sha256": loaded.sha256, "dataset": dataset, "images": len(labels), "board": options.board,
         "layers": [[layer.inputs, layer.outputs, folding.pe, folding.simd] for layer, folding in design.stages],
         "simulator": result.simulator, "cycles": simulated,
         "latency": {"predicted": predicted.latency, "simulated": result.latency_cycles},
         "interval": {"predicted": predicted.interval, "simulated": result.interval_cycles},
-        "accuracy": accuracy, "images_that_differ": differences,
+        "accuracy": accuracy, "top": design.top, "accuracy_among_top": among, "images_that_differ": differences,
         "seconds": {name: round(value, 1) for name, value in seconds.items()}})
     console.line(f"written to {path.relative_to(ROOT)}")
     return 0 if steady and not any(differences.values()) else 1

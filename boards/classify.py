@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError
+from ..compiler import exchange
+from ..compiler.reference import ranked
+from ..errors import DataError, LinkError
 from .host import add_port_arguments, open_link
 
 __all__ = ["add_arguments", "run"]
@@ -14,20 +16,46 @@ def add_arguments(parser):
     """Add the options of `sbgen classify`."""
     parser.add_argument("images", type=Path, metavar="IMAGES",
                         help=".npy of raw uint8 pixels, shape (N, ...), or .npz with `images` and perhaps `labels`")
+    parser.add_argument("--top", type=int, metavar="K", help="print the best K classes and their scores instead of all scores")
+    parser.add_argument("--network", type=Path, metavar="FILE",
+                        help="the network.json of its build: print the names of the classes, and refuse a board that runs another")
     add_port_arguments(parser)
 
 
 def run(arguments):
-    """Print the class of each image, and how many are right when the file tells."""
+    """Print the class of each image or its best few, and how many are right when the file tells."""
     images, labels = _load(arguments.images)
-    right = 0
+    right = among = 0
     with open_link(arguments) as link:
+        identity = link.identify()
+        names = _names(arguments.network, identity)
+        if arguments.top is not None and not 1 <= arguments.top <= identity.classes:
+            raise LinkError(f"--top must be in 1 ... {identity.classes}, the classes of the board's network, not {arguments.top}")
         for n, result in enumerate(link.classify(images)):
-            right += labels is not None and result.label == labels[n]
-            truth = "" if labels is None else f"  label {labels[n]}"
-            print(f"{n:6}  class {result.label}  scores {' '.join(map(str, result.scores.tolist()))}{truth}")
+            best = ranked(result.scores[None], arguments.top or 1)[0].tolist()
+            if arguments.top is None:
+                told = f"class {names[result.label]}  scores {' '.join(map(str, result.scores.tolist()))}"
+            else:
+                told = "best " + "  ".join(f"{names[label]} {result.scores[label]}" for label in best)
+            truth = ""
+            if labels is not None:
+                right += result.label == labels[n]
+                among += labels[n] in best
+                truth = f"  label {names.get(int(labels[n]), labels[n])}"
+            print(f"{n:6}  {told}{truth}")
     if labels is not None:
-        print(f"{right} of {len(images)} right")
+        print(f"{right} of {len(images)} right" + ("" if arguments.top is None else f", {among} among the best {arguments.top}"))
+
+
+def _names(path, identity):
+    """What to call each class: its name in the network's file, or its number."""
+    if path is None:
+        return {label: str(label) for label in range(identity.classes)}
+    network = exchange.load(path)
+    if bytes.fromhex(exchange.digest(network))[:8] != identity.digest:
+        raise LinkError(f"the board must run the network of {path}, {exchange.digest(network)[:16]}..., but runs "
+                        f"{identity.digest.hex()}...; give the network.json of its build")
+    return dict(enumerate(network.labels))
 
 
 def _load(path):

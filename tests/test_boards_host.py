@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from sbgen.boards import classify, frames, host
+from sbgen.compiler import exchange
+from sbgen.compiler.ir import Binarize, Network, Scores
 from sbgen.errors import DataError, LinkError
 from sbgen.hw.host_link import FAILURE, RESPONSE
 from sbgen.hw.slip import END, ESC
@@ -188,8 +190,41 @@ class TestLink:
 
 
 class TestCommand:
-    def options(self, path):
-        return SimpleNamespace(images=path, board="icebreaker", port=None, baud=None)
+    def options(self, path, **options):
+        return SimpleNamespace(**{"images": path, "board": "icebreaker", "port": None, "baud": None, "top": None, "network": None}
+                               | options)
+
+    def ties(self, monkeypatch, tmp_path, **options):
+        """What is printed of images whose scores are given by their first pixels, and whose labels are 2."""
+        monkeypatch.setitem(globals(), "truth", lambda image: ((scores := [each - 5 for each in image[:CLASSES]]),
+                                                               scores.index(max(scores))))
+        pixels = np.zeros((3, PIXELS), np.uint8)
+        pixels[:, :CLASSES] = [[9, 9, 9], [0, 7, 7], [8, 0, 4]]
+        np.savez(tmp_path / "images.npz", images=pixels, labels=np.full(3, 2))
+        monkeypatch.setattr(classify, "open_link", lambda arguments: host.Link(port=Board()))
+        classify.run(self.options(tmp_path / "images.npz", **options))
+
+    def test_best_few_with_ties_to_the_lower_class(self, monkeypatch, tmp_path, capsys):
+        self.ties(monkeypatch, tmp_path, top=2)
+        assert capsys.readouterr().out.splitlines() == [
+            "     0  best 0 4  1 4  label 2", "     1  best 1 2  2 2  label 2", "     2  best 0 3  2 -1  label 2",
+            "0 of 3 right, 2 among the best 2"]
+
+    def test_names_of_the_network(self, monkeypatch, tmp_path, capsys):
+        network = Network(name="net", image_shape=(PIXELS,), labels=("cat", "dog", "owl"), layers=(
+            Binarize(name="pixels", thresholds=np.full((PIXELS, 1), 128)),
+            Scores(name="scores", weights=np.zeros((CLASSES, PIXELS), int), offsets=np.zeros(CLASSES, int))))
+        exchange.save(network, tmp_path / "network.json")
+        with pytest.raises(LinkError, match="must run the network of .*network.json, .* but runs 0001020304050607"):
+            self.ties(monkeypatch, tmp_path, network=tmp_path / "network.json")
+        monkeypatch.setitem(globals(), "DIGEST", bytes.fromhex(exchange.digest(network))[:8])
+        self.ties(monkeypatch, tmp_path, network=tmp_path / "network.json", top=1)
+        assert capsys.readouterr().out.splitlines()[:2] == ["     0  best cat 4  label owl", "     1  best dog 2  label owl"]
+
+    @pytest.mark.parametrize("top", [0, 4])
+    def test_no_more_than_the_classes(self, monkeypatch, tmp_path, top):
+        with pytest.raises(LinkError, match=f"--top must be in 1 ... 3, the classes of the board's network, not {top}"):
+            self.ties(monkeypatch, tmp_path, top=top)
 
     def test_counts_what_is_right(self, monkeypatch, tmp_path, capsys):
         labels = np.array([truth(image.reshape(-1))[1] for image in images()])
