@@ -71,7 +71,8 @@ def to_network(model, *, name="network", labels=None, image_shape=None, force=Fa
                     planes = ir.PIXEL_BITS
                 case Scores():
                     layers.append(ir.Scores(name=_name(at, "scores"), weights=_bits(layer, before),
-                                            offsets=layer.integer_offsets().long().numpy()))
+                                            offsets=layer.integer_offsets().long().numpy(),
+                                            scales=layer.integer_scales().long().numpy() if layer.per_class else None))
                 case nn.MaxPool2d():
                     kernel, stride = pool_window(layer)
                     layers.append(ir.MaxPool(name=_name(at, "maxpool"), kernel=kernel, stride=stride))

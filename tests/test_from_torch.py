@@ -24,7 +24,7 @@ from sbgen.train.layers import (
 )
 
 
-def random_model(seed, *, norms=True):
+def random_model(seed, *, norms=True, per_class=False):
     """A dense network with every kind of neuron: gamma negative and zero, ties, constants, odd and even inputs."""
     random = np.random.default_rng(seed)
     torch.manual_seed(seed)
@@ -45,8 +45,11 @@ def random_model(seed, *, norms=True):
             layers.append(norm)
         layers.append(BinaryActivation())
         inputs = outputs
-    layers.append(Scores(inputs, int(random.integers(1, 6))))
+    layers.append(Scores(inputs, int(random.integers(1, 6)), per_class=per_class))
     with torch.no_grad():
+        if per_class:
+            layers[-1].log_scale.normal_(0, 2)
+            layers[-1].scale_bits = int(random.integers(1, 17))
         layers[-1].offset.normal_(0, 5)
         for layer in layers:
             if isinstance(layer, BinaryLinear):
@@ -56,11 +59,12 @@ def random_model(seed, *, norms=True):
 
 @pytest.mark.parametrize("seed", range(100))
 def test_scores_equal_the_references(seed):
-    model, images = random_model(seed, norms=seed % 5 != 0)
+    model, images = random_model(seed, norms=seed % 5 != 0, per_class=seed % 3 == 0)
     network = to_network(model, force=True)
     scores, classes = reference.evaluate(network, images)
     with hardened(model), torch.no_grad():
         trained = model(torch.from_numpy(images))
+    assert (network.layers[-1].scales is not None) == (seed % 3 == 0)
     assert np.array_equal(trained.numpy(), scores), seed
     assert np.array_equal(trained.argmax(1).numpy(), classes), seed
 

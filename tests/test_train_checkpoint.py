@@ -71,6 +71,29 @@ def test_hardened_network_comes_back_exactly(path, seed):
     assert kept.accuracy["test"]["hardened"] == 0.25 and kept.hardening["after"] == report.after
 
 
+def test_scales_of_classes_come_back_exactly(path):
+    net = model()
+    net.scores = Scores(5, 3, per_class=True)
+    with torch.no_grad():
+        net.scores.log_scale.copy_(torch.tensor([-0.3, -1.4, -0.8]))
+    report = harden(net, images(100, 5), validation=(images(100, 6), torch.arange(100) % 3))
+    checkpoint.save(net, path, report=report, **ABOUT)
+    loaded = checkpoint.load(path, force=True)
+    assert loaded.hardening["scale_bits"] == loaded.model.scores.scale_bits == report.scale_bits
+    assert torch.equal(loaded.model(images(100, 7)), net(images(100, 7)))
+
+
+@pytest.mark.parametrize("bits", [0, 17, "8", None])
+def test_scale_bits_out_of_range(path, bits):
+    net = model()
+    net.scores = Scores(5, 3, per_class=True)
+    checkpoint.save(net, path, **ABOUT)
+    content = torch.load(path, weights_only=True)
+    content["architecture"][-1]["scale_bits"] = bits
+    torch.save(content, path)
+    refused(path, "scale_bits must be in 1 ... 16, not", force=True)
+
+
 def test_soft_network_comes_back_exactly(path):
     net = model(nu=1e6)
     checkpoint.save(net, path, **ABOUT)

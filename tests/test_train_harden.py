@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sbgen.train.harden import NEAR, UNSATURATED, _estimate, harden, softness
+from sbgen.train.harden import NEAR, SCALE_BITS, UNSATURATED, _estimate, harden, softness
 from sbgen.train.layers import BatchNorm, BinaryActivation, BinaryLinear, Scores
 from sbgen.train.loop import accuracy
 from sbgen.train.network import network
@@ -124,3 +124,29 @@ def test_hardening_twice_changes_nothing():
     if report.statistics == "kept":
         assert all(torch.equal(value, state[key]) for key, value in net.state_dict().items())
     assert report.before == report.kept_statistics
+
+
+def per_class(seed=0):
+    net = model(seed)
+    torch.manual_seed(seed)
+    net.scores = Scores(6, 3, per_class=True)
+    with torch.no_grad():
+        net.scores.log_scale.copy_(torch.tensor([0.0, -0.7, -1.9]))
+        net.scores.offset.normal_(0, 4)
+    return net.eval()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_scales_get_the_fewest_bits_that_do_best(seed):
+    net, validation = per_class(seed), (images(300, 2), labels(300, 3))
+    report = harden(net, images(200, 1), validation=validation)
+    reached = {}
+    for net.scores.scale_bits in SCALE_BITS:
+        reached[net.scores.scale_bits] = accuracy(net, *validation)
+    best = max(reached.values())
+    assert report.scale_bits == min(bits for bits, value in reached.items() if value == best)
+    assert report.after == best and len(set(reached.values())) > 1
+
+
+def test_shared_scale_needs_no_bits():
+    assert harden(model(), images(100, 1), validation=(images(50, 2), labels(50, 3))).scale_bits is None

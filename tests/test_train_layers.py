@@ -131,6 +131,33 @@ def test_scores_in_training_are_scaled_sums():
     torch.testing.assert_close(scores(torch.ones(1, 4)), 0.5 * (sums + scores.offset))
 
 
+def test_hardened_scores_of_scaled_classes():
+    scores = Scores(5, 3, per_class=True)
+    scores.scale_bits = 4
+    with torch.no_grad():
+        scores.weight.copy_(torch.tensor([[1.0, -1, 1, 1, -1]]))
+        scores.log_scale.copy_(torch.log(torch.tensor([0.25, 0.05, 0.001])))
+        scores.offset.copy_(torch.tensor([1.0, -3.0, 8.0]))
+    assert scores.integer_scales().tolist() == [15, 3, 0]  # of 15, 3 and 0.06
+    assert scores.integer_offsets().tolist() == [-30, -12, 0]  # of 15 * (1 - 5) / 2, 3 * (-3 - 5) / 2 and 0.06 * 1.5
+    with hardened(scores):
+        assert scores(torch.tensor([[1.0, 1, 1, -1, -1]])).tolist() == [[15 * 3 - 30, 3 * 3 - 12, 0]]
+
+
+def test_soft_scores_of_scaled_classes_rank_as_the_hardened_of_many_bits():
+    torch.manual_seed(1)
+    scores = Scores(20, 6, per_class=True, method="straight-through")
+    scores.scale_bits = 16
+    with torch.no_grad():
+        scores.log_scale.normal_(0, 0.5)
+        scores.offset.normal_(0, 3)
+    x = torch.where(torch.randn(200, 20) >= 0, 1.0, -1.0)
+    soft = scores(x)
+    with hardened(scores):
+        hard = scores(x)
+    torch.testing.assert_close(hard * 2 / 65535 * scores.log_scale.exp().max(), soft.double(), atol=1e-3, rtol=0)
+
+
 def test_hardened_restores_what_was():
     model = torch.nn.Sequential(BinaryLinear(3, 2), BatchNorm(2), BinaryActivation()).train()
     model[1].hardened = True

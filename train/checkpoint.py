@@ -37,7 +37,7 @@ from .layers import (
     hardened_layers,
 )
 
-__all__ = ["FORMAT", "GREATEST_LOSS", "GREATEST_UNSATURATED", "VERSION", "Checkpoint", "check_trust", "load", "save"]
+__all__ = ["FORMAT", "GREATEST_LOSS", "GREATEST_SCALE_BITS", "GREATEST_UNSATURATED", "VERSION", "Checkpoint", "check_trust", "load", "save"]
 
 FORMAT = "sbgen-net"
 VERSION = 1
@@ -47,6 +47,9 @@ GREATEST_LOSS = 0.02
 
 #: Part of a soft layer's weights that may be unsaturated before the network is not trusted.
 GREATEST_UNSATURATED = 0.01
+
+#: Bits of a scale of a class that a file may have.
+GREATEST_SCALE_BITS = 16
 
 _KINDS = {"binarize": Binarize, "pixels": Pixels, "conv2d": BinaryConv2d, "maxpool": nn.MaxPool2d, "linear": BinaryLinear,
           "norm": BatchNorm, "active": BinaryActivation, "scores": Scores}
@@ -106,7 +109,8 @@ def save(model, path, *, image_shape, labels, pixel_range=(0, 255), dataset=None
         "input": {"dtype": "uint8", "shape": list(image_shape), "range": list(pixel_range)},
         "labels": list(labels), "dataset": dataset, "settings": settings, "seed": seed, "accuracy": accuracy or {},
         "hardening": None if report is None else {
-            **asdict(report), "layers": [asdict(layer) for layer in report.layers]},
+            # What plain networks do not have is left out, so that their files stay the same.
+            **{key: value for key, value in asdict(report).items() if value is not None}, "layers": [asdict(layer) for layer in report.layers]},
     }
     _check_contract(content, layers)
     # Through a buffer, because torch.save writes the file's name into the file.
@@ -238,7 +242,8 @@ def _describe(layer):
         case BinaryActivation():
             return {"kind": "active", **method}
         case Scores():
-            return {"kind": "scores", "inputs": layer.inputs, "classes": layer.outputs, **method}
+            scales = {"per_class": True, "scale_bits": layer.scale_bits} if layer.per_class else {}
+            return {"kind": "scores", "inputs": layer.inputs, "classes": layer.outputs, **scales, **method}
         case BinaryConv2d():
             return {"kind": "conv2d", "channels": layer.channels, "outputs": layer.outputs, "kernel": list(layer.kernel),
                     "stride": list(layer.stride), "padding": [list(each) for each in layer.padding],
@@ -275,6 +280,9 @@ def _make(name, kind, about, state):
     for key, size in sizes.items():
         if not isinstance(size, int) or size < 1:
             raise ModelError(f"layer {name!r}: {key} must be an integer of at least 1, not {size!r}")
+    bits = about.get("scale_bits", 1)
+    if not isinstance(bits, int) or not 1 <= bits <= GREATEST_SCALE_BITS:
+        raise ModelError(f"layer {name!r}: scale_bits must be in 1 ... {GREATEST_SCALE_BITS}, not {bits!r}")
     rows = about.get("outputs", about.get("classes"))
     shapes = {"binarize": lambda: {"thresholds": (about["pixels"], about["levels"])},
               "conv2d": lambda: {"weight": (rows, about["channels"] // about["groups"], *about["kernel"])},
@@ -284,7 +292,8 @@ def _make(name, kind, about, state):
               "norm": lambda: dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (about["features"],))
                               | {"num_batches_tracked": ()},
               "active": dict,
-              "scores": lambda: {"weight": (rows, about["inputs"]), "log_scale": (), "offset": (rows,)}}[kind]()
+              "scores": lambda: {"weight": (rows, about["inputs"]), "log_scale": (rows,) if about.get("per_class") else (),
+                                 "offset": (rows,)}}[kind]()
     for key, shape in shapes.items():
         found = tuple(state[key].shape) if isinstance(state.get(key), torch.Tensor) else None
         if found != shape:
@@ -313,6 +322,9 @@ def _make(name, kind, about, state):
                 layer = BinaryConv2d(about["channels"], rows, tuple(about["kernel"]), stride=tuple(about["stride"]),
                                      padding=about["padding"], padding_value=about["padding_value"],
                                      groups=about["groups"], **how)
+            elif kind == "scores" and about.get("per_class"):
+                layer = Scores(about["inputs"], rows, per_class=True, **how)
+                layer.scale_bits = about["scale_bits"]
             else:
                 layer = _KINDS[kind](about["inputs"], rows, **how)
         except ValueError as error:

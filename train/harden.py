@@ -9,13 +9,17 @@ import torch
 from .layers import BatchNorm, BinaryActivation, BinaryWeights, Scores, hardened, hardened_layers
 from .loop import accuracy
 
-__all__ = ["NEAR", "UNSATURATED", "HardeningReport", "LayerSoftness", "harden", "softness"]
+__all__ = ["NEAR", "SCALE_BITS", "UNSATURATED", "HardeningReport", "LayerSoftness", "harden", "softness"]
 
 #: A value counts as unsaturated when its soft form is further than this from -1 and +1.
 UNSATURATED = 0.1
 
 #: An activation counts as near its threshold when its batch norm output is within this of 0.
 NEAR = 0.01
+
+
+#: Bits of the integer scales of classes that are tried: each costs a cycle a class on the board.
+SCALE_BITS = range(3, 11)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +62,8 @@ class HardeningReport:
         Hardened validation accuracy with the batch-norm statistics of training and with those of the hard network.
     statistics : str
         Which of the two was taken: "kept" or "estimated".
+    scale_bits : int or None
+        Bits of the integer scales of the classes; None where they share one.
     """
 
     layers: tuple
@@ -66,6 +72,7 @@ class HardeningReport:
     kept_statistics: float
     estimated_statistics: float
     statistics: str
+    scale_bits: int | None = None
 
 
 def softness(model, images):
@@ -103,7 +110,8 @@ def harden(model, images, *, validation, batch=1000):
 
     Weights become -1 or +1, score offsets the even numbers whose halves the integer network adds, and every layer
     computes hardened from now on. Batch-norm statistics are estimated anew with the hard network too, and whichever
-    statistics do better on the validation images are taken, on a draw those of training.
+    statistics do better on the validation images are taken, on a draw those of training. Scales of single classes get the
+    fewest of `SCALE_BITS` that no more of them do better than.
 
     Parameters
     ----------
@@ -133,17 +141,38 @@ def harden(model, images, *, validation, batch=1000):
     if not estimated:
         for norm, state in zip(norms, kept, strict=True):
             norm.load_state_dict(state)
+    scales = next((layer for _, layer in hardened_layers(model) if isinstance(layer, Scores) and layer.per_class), None)
+    if scales is not None:
+        scales.scale_bits = _choose_bits(model, scales, *validation)
     with torch.no_grad():
         for _, layer in hardened_layers(model):
             if isinstance(layer, BinaryWeights):
                 layer.weight.copy_(torch.where(layer.weight >= 0, 1.0, -1.0))
-            if isinstance(layer, Scores):
+            if isinstance(layer, Scores) and not layer.per_class:
                 layer.offset.copy_(2 * layer.integer_offsets())
             layer.hardened = True
     model.eval()
     return HardeningReport(
         layers=layers, before=before, after=accuracy(model, *validation), kept_statistics=kept_accuracy,
-        estimated_statistics=estimated_accuracy, statistics="estimated" if estimated else "kept")
+        estimated_statistics=estimated_accuracy, statistics="estimated" if estimated else "kept",
+        scale_bits=None if scales is None else scales.scale_bits)
+
+
+def _choose_bits(model, scores, images, labels):
+    """The fewest of `SCALE_BITS` with the best validation accuracy of the hardened network."""
+    entered = []
+    hook = scores.register_forward_pre_hook(lambda layer, i: entered.append(i[0]))
+    try:
+        with hardened(model):
+            accuracy(model, images, labels)  # the network runs once: only its last layer differs
+    finally:
+        hook.remove()
+    found = {}
+    with hardened(scores), torch.no_grad():
+        for scores.scale_bits in SCALE_BITS:
+            right = torch.cat([scores(x) for x in entered]).argmax(1) == labels
+            found[scores.scale_bits] = right.float().mean().item()
+    return max(found, key=found.get)  # the first of equals
 
 
 @contextmanager

@@ -257,26 +257,56 @@ class BinaryActivation(nn.Module):
 
 
 class Scores(BinaryLinear):
-    """The last layer: ``scale * (sum + offset)``, one scale for all classes and an offset for each.
+    """The last layer: ``scale * (sum + offset)``, an offset for each class and one scale for all, or one for each.
 
     A shared positive scale leaves the order of the classes alone, so no multiplier is needed afterwards. Hardened, a
     score is ``popcount + round(offset / 2)``, an integer: the sum of n signs is ``2 * popcount - n``.
+
+    Scales of single classes become integers of `scale_bits` bits, the greatest the greatest of them: hardened, a score is
+    ``scale * popcount + round(scale * (offset - n) / 2)``.
+
+    Parameters
+    ----------
+    inputs, classes : int
+    per_class : bool
+        Whether each class has a scale of its own.
+    method, slope_cap
+        As in `BinaryWeights`.
     """
 
-    def __init__(self, inputs, classes, *, method="self-binarizing", slope_cap=None):
+    #: Bits of a hardened scale of a class, which `sbgen.train.harden.harden` chooses.
+    scale_bits = 8
+
+    def __init__(self, inputs, classes, *, per_class=False, method="self-binarizing", slope_cap=None):
         super().__init__(inputs, classes, method=method, slope_cap=slope_cap)
-        self.log_scale = nn.Parameter(torch.tensor(-0.5 * float(np.log(inputs))))
+        self.per_class = per_class
+        self.log_scale = nn.Parameter(torch.full((classes,) if per_class else (), -0.5 * float(np.log(inputs))))
         self.offset = nn.Parameter(torch.zeros(classes))
+
+    def _scales(self):
+        """The scales of the classes in the unit of the integer ones, in float64."""
+        scales = self.log_scale.detach().double()
+        return (scales - scales.max()).exp() * (2**self.scale_bits - 1)
+
+    def integer_scales(self):
+        """Scales of the integer scores, shape (classes,), as floats; None where all classes share one."""
+        return torch.round(self._scales()) if self.per_class else None
 
     def integer_offsets(self):
         """Offsets of the integer scores, shape (classes,), as floats."""
+        if self.per_class:
+            return torch.round(self._scales() * (self.offset.detach() - self.inputs) / 2)
         return torch.round(self.offset.detach() / 2)
 
     def forward(self, x):
         sums = super().forward(x)
         if self.hardened:
-            return (sums + self.inputs) / 2 + self.integer_offsets()
+            counts = (sums + self.inputs) / 2
+            return (counts * self.integer_scales() if self.per_class else counts) + self.integer_offsets()
         return self.log_scale.exp() * (sums + self.offset)
+
+    def extra_repr(self):
+        return super().extra_repr() + (", per_class=True" if self.per_class else "")
 
 
 #: The layers whose hardened computation differs from the ordinary one.
