@@ -33,7 +33,7 @@ _INITIAL_WORDS = 256
 
 def _split_initial(verilog):
     """Contents of memories in initial blocks of at most `_INITIAL_WORDS` words."""
-    words = r"((?:^    \S+\[\d+\] = .*;\n){%d})(?=    )" % _INITIAL_WORDS
+    words = rf"((?:^    \S+\[\d+\] = .*;\n){{{_INITIAL_WORDS}}})(?=    )"
     return re.sub(words, r"\1  end\n  initial begin\n", verilog, flags=re.MULTILINE)
 
 
