@@ -30,11 +30,19 @@ def _ports(component):
 #: Words of a memory in one initial block: yosys reads blocks in a time that grows with the square of their length.
 _INITIAL_WORDS = 256
 
+_WORD = re.compile(r"    \S+\[\d+\] = ")
+
 
 def _split_initial(verilog):
     """Contents of memories in initial blocks of at most `_INITIAL_WORDS` words."""
-    words = rf"((?:^    \S+\[\d+\] = .*;\n){{{_INITIAL_WORDS}}})(?=    )"
-    return re.sub(words, r"\1  end\n  initial begin\n", verilog, flags=re.MULTILINE)
+    lines, words = [], 0
+    for line in verilog.splitlines(keepends=True):
+        words = words + 1 if _WORD.match(line) else 0
+        if words > _INITIAL_WORDS:
+            lines.append("  end\n  initial begin\n")
+            words = 1
+        lines.append(line)
+    return "".join(lines)
 
 
 def convert(component, *, name="top"):
