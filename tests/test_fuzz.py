@@ -60,7 +60,9 @@ def test_sound_hardware_agrees(capsys, tmp_path):
 
 
 def test_a_wrong_score_is_found_shrunk_written_and_repeated(monkeypatch, capsys, tmp_path):
-    seed = next(seed for seed in range(1000) if needs_the_padding_bit(seed))
+    # Shrinking takes a try a layer: a few layers do.
+    seed = next(seed for seed in range(1000)
+                if len(random_design(seed, largest=6).network.layers) < 7 and needs_the_padding_bit(seed))
     print(f"seed {seed}")
     ignore_the_padding_bit(monkeypatch)
     assert run("--seed", str(seed), "--count", "1", *TINY) == 1

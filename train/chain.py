@@ -6,17 +6,27 @@ import torch
 from torch import fx, nn
 
 from ..errors import ModelError
-from .layers import WHITE, BatchNorm, Binarize, BinaryActivation, BinaryConv2d, BinaryLinear, Pixels, Scores
+from .layers import (
+    WHITE,
+    BatchNorm,
+    Binarize,
+    BinaryActivation,
+    BinaryConv2d,
+    BinaryLinear,
+    Pixels,
+    Residual,
+    Scores,
+)
 
-__all__ = ["chain", "check", "check_values", "output_shape", "pool_window"]
+__all__ = ["body", "chain", "check", "check_values", "leaves", "output_shape", "pool_window"]
 
-_LAYERS = (Binarize, Pixels, BinaryConv2d, BinaryLinear, BatchNorm, BinaryActivation, nn.MaxPool2d, Scores)
+_LAYERS = (Binarize, Pixels, BinaryConv2d, BinaryLinear, BatchNorm, BinaryActivation, nn.MaxPool2d, Residual, Scores)
 
 #: Modules that do nothing to a vector in evaluation.
 _TRANSPARENT = (nn.Dropout, nn.Identity)
 
-_SUPPORTED = ("supported are Binarize, Pixels, BinaryLinear, BinaryConv2d, BatchNorm, BinaryActivation and Scores of "
-              "sbgen.train.layers, and MaxPool2d, Flatten, Dropout and Identity")
+_SUPPORTED = ("supported are Binarize, Pixels, BinaryLinear, BinaryConv2d, BatchNorm, BinaryActivation, Residual and Scores "
+              "of sbgen.train.layers, and MaxPool2d, Flatten, Dropout and Identity")
 
 #: Greatest sum of pixels, in 256ths, that float32 holds exactly.
 _EXACT = 2**24
@@ -38,6 +48,29 @@ def chain(model):
     ModelError
         `forward` cannot be traced or is no chain, a layer is not supported, or two layers do not fit together.
     """
+    layers = _trace(model)
+    check(layers)
+    return layers
+
+
+def body(name, residual):
+    """The layers of a `Residual`'s body, as from `chain`, but not checked."""
+    return [(f"{name}.body.{inner}", layer) for inner, layer in _trace(residual.body)]
+
+
+def leaves(layers):
+    """Every (name, layer) of a chain, those in the bodies of its residuals too, in the order in which they compute."""
+    for name, layer in layers:
+        if isinstance(layer, Residual):
+            yield from leaves(body(name, layer))
+        else:
+            yield name, layer
+
+
+def _trace(model):
+    """The layers of a module whose forward is a chain."""
+    if isinstance(model, _LAYERS):
+        return [("0", model)]
     try:
         graph = _Tracer().trace(model)
     except Exception as error:  # whatever the user's forward raises when it is given a proxy
@@ -56,7 +89,7 @@ def chain(model):
         if node.all_input_nodes != [before]:
             found = ", ".join(str(other) for other in node.all_input_nodes) or "nothing"
             raise ModelError(f"layer {name!r}: must take the output of {before} alone, but takes {found}; "
-                             "branches and sums are not supported")
+                             "branches are not supported, and sums only as a Residual of sbgen.train.layers")
         before = node
         if node.op == "output":
             break
@@ -78,7 +111,6 @@ def chain(model):
             raise ModelError(f"layer {name!r}: must be used once, but is used again; make a second layer")
         used.add(name)
         layers.append((name, module))
-    check(layers)
     return layers
 
 
@@ -88,11 +120,18 @@ def check(layers):
     Behind Pixels there is at least one layer of neurons. Neurons are BinaryLinear or, on images, BinaryConv2d; then BatchNorm or none, then BinaryActivation, then on images
     MaxPool2d or none.
     """
-    neurons = (BinaryConv2d, BinaryLinear, Scores)
-    expected = {None: (Binarize, Pixels), Binarize: neurons, Pixels: (BinaryConv2d, BinaryLinear), BinaryLinear: (BatchNorm, BinaryActivation),
-                BinaryConv2d: (BatchNorm, BinaryActivation), BatchNorm: (BinaryActivation,),
-                BinaryActivation: (*neurons, nn.MaxPool2d), nn.MaxPool2d: (*neurons, nn.MaxPool2d), Scores: ()}
-    before, shape = None, None
+    before = _check_order(layers)
+    if before is not Scores:
+        raise ModelError(f"the last layer must be Scores, not {before.__name__ if before else 'nothing'}")
+
+
+def _check_order(layers, *, before=None, shape=None, on_pixels=False):
+    """Checks that each layer can follow the one before it, in order and shape; gives the kind of the last."""
+    neurons, sums = (BinaryConv2d, BinaryLinear, Scores), (BatchNorm, BinaryActivation, Residual)
+    bits = (*neurons, nn.MaxPool2d, Residual)
+    expected = {None: (Binarize, Pixels), Binarize: (*neurons, Residual), Pixels: (BinaryConv2d, BinaryLinear),
+                BinaryLinear: sums, BinaryConv2d: sums, Residual: sums, BatchNorm: (BinaryActivation,),
+                BinaryActivation: bits, nn.MaxPool2d: bits, Scores: ()}
     for name, layer in layers:
         kind = type(layer)
         if kind not in expected[before]:
@@ -100,11 +139,22 @@ def check(layers):
             raise ModelError(f"layer {name!r}: {f'after {before.__name__}' if before else 'first'} must come {wanted}, "
                              f"not {kind.__name__}")
         if kind in neurons:
-            _check_range(name, layer, on_pixels=before is Pixels)
+            on_pixels = before is Pixels
+            _check_range(name, layer, on_pixels=on_pixels)
+        if kind is BinaryActivation:
+            on_pixels = False
+        if kind is Residual:
+            if on_pixels:
+                raise ModelError(f"layer {name!r}: must take bits or sums of bits, but before it come sums of pixels; "
+                                 "put BatchNorm and BinaryActivation there")
+            inner = body(name, layer)
+            last = _check_order(inner, before=before, shape=shape) if inner else None
+            if last not in (BinaryConv2d, BinaryLinear, Residual):
+                raise ModelError(f"layer {name!r}: its body must end in BinaryConv2d or BinaryLinear, not "
+                                 f"{last.__name__ if last else 'nothing'}")
         shape = output_shape(name, layer, shape)
         before = kind
-    if before is not Scores:
-        raise ModelError(f"the last layer must be Scores, not {before.__name__ if before else 'nothing'}")
+    return before
 
 
 def _check_range(name, layer, *, on_pixels):
@@ -136,6 +186,14 @@ def output_shape(name, layer, shape):
         raise ModelError(f"layer {name!r}: takes {getattr(layer, takes)} {'channels' if takes == 'channels' else 'inputs'}, "
                          f"but the layer before it gives {features}")
     match layer:
+        case Residual():
+            after = shape
+            for inner, part in body(name, layer):
+                after = output_shape(inner, part, after)
+            if tuple(after) != tuple(shape):
+                raise ModelError(f"layer {name!r}: its body must give the shape that it takes, {tuple(shape)}, not {tuple(after)}; "
+                                 "choose channels, padding and stride so")
+            return shape
         case Binarize():
             if layer.image is None:
                 return (layer.outputs,)
@@ -176,7 +234,7 @@ def _moved(name, shape, kernel, stride, padding):
 
 def check_values(layers):
     """Checks that no parameter or statistic of a list of (name, layer) is NaN, infinite or a negative variance."""
-    for name, layer in layers:
+    for name, layer in leaves(layers):
         for key, value in layer.state_dict().items():
             if not torch.isfinite(value).all():
                 worst = value[~torch.isfinite(value)].flatten()[0].item()

@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 from ..errors import ModelError
-from .chain import chain, check, check_values, pool_window
+from .chain import body, chain, check, check_values, leaves, pool_window
 from .layers import (
     BatchNorm,
     Binarize,
@@ -33,6 +33,7 @@ from .layers import (
     BinaryLinear,
     BinaryWeights,
     Pixels,
+    Residual,
     Scores,
     hardened_layers,
 )
@@ -52,7 +53,7 @@ GREATEST_UNSATURATED = 0.01
 GREATEST_SCALE_BITS = 16
 
 _KINDS = {"binarize": Binarize, "pixels": Pixels, "conv2d": BinaryConv2d, "maxpool": nn.MaxPool2d, "linear": BinaryLinear,
-          "norm": BatchNorm, "active": BinaryActivation, "scores": Scores}
+          "norm": BatchNorm, "active": BinaryActivation, "residual": Residual, "scores": Scores}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,10 +95,10 @@ def save(model, path, *, image_shape, labels, pixel_range=(0, 255), dataset=None
     ModelError
         The model is no such chain, or has a NaN or infinite value.
     """
-    layers = [(name.replace(".", "_"), layer) for name, layer in chain(model)]
+    layers = _plain(chain(model))
     check_values(layers)
     state = {}
-    for name, layer in layers:
+    for name, layer in leaves(layers):
         for key, value in layer.state_dict().items():
             if key == "weight" and isinstance(layer, BinaryWeights) and layer.hardened:
                 value = value.to(torch.int8)
@@ -224,8 +225,18 @@ def _interned(value):
     return sys.intern(value) if isinstance(value, str) else value
 
 
+def _plain(layers):
+    """The layers with names that a plain `nn.Sequential` can have, in the bodies of residuals too."""
+    return [(name.replace(".", "_"), layer if not isinstance(layer, Residual) else Residual(
+        nn.Sequential(OrderedDict(_plain([(inner.removeprefix(f"{name}.body."), part) for inner, part in body(name, layer)]))),
+        scale=layer.scale)) for name, layer in layers]
+
+
 def _describe(layer):
     match layer:
+        case Residual():
+            return {"kind": "residual", "scale": layer.scale,
+                    "body": [{"name": name, **_describe(inner)} for name, inner in layer.body.named_children()]}
         case Binarize():
             about = {"kind": "binarize", "pixels": layer.pixels, "levels": layer.thresholds.shape[1]}
             return about if layer.image is None else {**about, "image": list(layer.image)}
@@ -254,21 +265,31 @@ def _describe(layer):
 
 def _rebuild(content):
     """The layers of a file's content, with their state."""
-    layers, taken = [], set()
-    state = content["state"]
-    for about in content["architecture"]:
+    taken = set()
+    layers = _rebuild_chain(content["architecture"], content["state"], "", taken)
+    if set(content["state"]) - taken:
+        raise ModelError(f"the state must belong to the layers, but {min(set(content['state']) - taken)!r} does not")
+    check(layers)
+    check_values(layers)
+    return layers
+
+
+def _rebuild_chain(architecture, state, prefix, taken):
+    """The layers of an architecture, whose state has that prefix; adds what it takes of the state to `taken`."""
+    layers = []
+    for about in architecture:
         name, kind = about["name"], about["kind"]
         if kind not in _KINDS:
             raise ModelError(f"layer {name!r}: the kind {kind!r} is not supported; supported are {', '.join(_KINDS)}")
-        mine = {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
-        taken |= {f"{name}.{key}" for key in mine}
+        if kind == "residual":
+            inner = _rebuild_chain(about["body"], state, f"{prefix}{name}.body.", taken)
+            layers.append((name, Residual(nn.Sequential(OrderedDict(inner)), scale=about["scale"])))
+            continue
+        at = f"{prefix}{name}."
+        mine = {key.removeprefix(at): value for key, value in state.items() if key.startswith(at)}
+        taken |= {f"{at}{key}" for key in mine}
         # The tensors' own shapes are compared before anything of the promised size is made.
-        layer = _make(name, kind, about, mine)
-        layers.append((name, layer))
-    if set(state) - taken:
-        raise ModelError(f"the state must belong to the layers, but {min(set(state) - taken)!r} does not")
-    check(layers)
-    check_values(layers)
+        layers.append((name, _make(name, kind, about, mine)))
     return layers
 
 

@@ -20,7 +20,7 @@ from . import binarizers
 from .binarizers import sign
 
 __all__ = ["WHITE", "BatchNorm", "Binarize", "BinaryActivation", "BinaryConv2d", "BinaryLinear", "BinaryWeights", "Pixels",
-           "Scores", "hardened", "hardened_layers"]
+           "Residual", "Scores", "hardened", "hardened_layers"]
 
 #: What `Pixels` makes of the greatest pixel; the least becomes its negative.
 WHITE = 255 / 256
@@ -254,6 +254,34 @@ class BinaryActivation(nn.Module):
 
     def extra_repr(self):
         return f"method={self.method!r}, slope_cap={self.slope_cap}"
+
+
+class Residual(nn.Module):
+    """A shortcut past some layers: ``body(x) + scale * x``.
+
+    Both are sums of signs, or signs, so the sum is an integer in float32 as on the chip; what stands behind it is BatchNorm and
+    BinaryActivation, or another Residual that begins with them (the shortcut then carries the sums themselves, as in
+    Bi-Real Net, Liu et al., arXiv 1808.00278).
+
+    Parameters
+    ----------
+    body : nn.Module
+        A chain of layers that ends in BinaryConv2d or BinaryLinear and gives the shape that it takes.
+    scale : int
+        How much the shortcut counts, at least 1. A sum of n signs is about sqrt(n), a sign beside it is 1.
+    """
+
+    def __init__(self, body, *, scale=1):
+        super().__init__()
+        if not isinstance(scale, int) or not 1 <= scale <= 2**16:
+            raise ValueError(f"scale must be an integer in 1 ... {2**16}, not {scale!r}")
+        self.body, self.scale = body, scale
+
+    def forward(self, x):
+        return self.body(x) + self.scale * x
+
+    def extra_repr(self):
+        return f"scale={self.scale}"
 
 
 class Scores(BinaryLinear):
