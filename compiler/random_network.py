@@ -12,7 +12,21 @@ from ..errors import ModelError
 from ..hw.rom import STORES
 from ..hw.window import Geometry
 from .design import Design, Folding, limits
-from .ir import PIXEL_LEVELS, Add, Binarize, Conv2d, Dense, Fork, MaxPool, Network, Scores, SumPool, Threshold
+from .ir import (
+    PIXEL_BITS,
+    PIXEL_LEVELS,
+    Add,
+    Binarize,
+    Conv2d,
+    Dense,
+    Fork,
+    Lookup,
+    MaxPool,
+    Network,
+    Scores,
+    SumPool,
+    Threshold,
+)
 
 __all__ = ["fold_at_random", "random_design", "random_images", "random_network"]
 
@@ -130,6 +144,16 @@ def _with_shortcuts(rng, network, largest):
                                     *network.layers[at:]))
 
 
+def _with_lookup(rng, network):
+    """The network with a random table of pixels before a first layer that takes them, of 1 to 8 bits."""
+    first, planes = network.layers[0], int(rng.integers(1, PIXEL_BITS + 1))
+    table = rng.integers(0, 1 << planes, PIXEL_LEVELS)
+    table[rng.integers(PIXEL_LEVELS)] = (1 << planes) - 1
+    reach = first.inputs * ((1 << planes) - 1)
+    fitted = replace(first, name="first", planes=planes, thresholds=first.thresholds * (reach + 1) // (first.reach + 1))
+    return replace(network, layers=(Lookup(name="pixels", table=table), fitted, *network.layers[1:]))
+
+
 def random_network(seed, *, largest=48, images=None, shortcuts=None):
     """A network of random shape and contents.
 
@@ -189,7 +213,10 @@ def random_network(seed, *, largest=48, images=None, shortcuts=None):
     rng = _generator("shortcuts", seed)
     if shortcuts is None:
         shortcuts = rng.integers(4) == 0
-    return _with_shortcuts(rng, network, largest) if shortcuts else network
+    if shortcuts:
+        network = _with_shortcuts(rng, network, largest)
+    rng = _generator("lookup", seed)
+    return _with_lookup(rng, network) if not levels and rng.integers(2) else network
 
 
 def random_design(seed, *, largest=48, images=None, shortcuts=None):
@@ -217,7 +244,7 @@ def fold_at_random(seed, network):
         match layer:
             case Binarize():
                 pe = simd * layer.levels
-            case Add() | Fork() | MaxPool() | SumPool() | Threshold():
+            case Add() | Fork() | Lookup() | MaxPool() | SumPool() | Threshold():
                 pe = simd
             case Conv2d() if layer.groups > 1:
                 pe = int(rng.choice([n for n in range(1, pe_limit + 1) if pe_limit % n == 0]))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sbgen.compiler import reference
-from sbgen.compiler.ir import Add, Binarize, Conv2d, Dense, Fork, MaxPool, Network, Scores, SumPool, Threshold
+from sbgen.compiler.ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool, Threshold
 from sbgen.compiler.random_network import random_images, random_network
 
 
@@ -94,6 +94,9 @@ def by_hand(network, image):
                          for pixel, levels in zip(image.ravel().tolist(), layer.thresholds.tolist(), strict=True)
                          for threshold in levels]
                 x = np.array(signs).reshape(shape).tolist()
+            case Lookup():
+                values = [int(layer.table[pixel]) for pixel in image.ravel().tolist()]
+                x = np.reshape([2 * value - 1 for value in values] if max(layer.table) == 1 else values, shape).tolist()
             case Conv2d():
                 x = conv_by_hand(layer, x)
             case MaxPool() | SumPool():
