@@ -71,10 +71,10 @@ def structures(p: Parameters):
         "add": p.pe * sum((len(group) - 1) * _bits(sum(group)) for stage in rest for group in stage),
         "accumulate": p.pe * p.accumulator_width,
         "start": p.pe * p.accumulator_width * (2 if p.planes > 1 else 1) if p.beats > 1 else 0,
-        "preset": (p.pe * p.sum_width * _rom_luts(p.groups)
+        "preset": (p.pe * p.total_width * _rom_luts(p.groups)
                    if p.preset_store == "lut" and p.groups > MERGED_GROUPS else 0),
         "queue": p.queue_depth * p.pe * (1 if p.signs else p.sum_width),
-        "rom": p.pe * p.simd * _rom_luts(p.groups * p.slices) if p.weight_store == "lut" else 0,
+        "rom": p.pe * p.simd * _rom_luts(p.groups * p.plane_beats) if p.weight_store == "lut" else 0,
         "count": _bits(p.cycles) + _bits(p.slices) + _bits(p.groups) + p.queue_depth,
     }
 
@@ -127,8 +127,8 @@ def mvtu_cost(parameters, *, device, exact=True):
     p = parameters
     units = _UNIT_COSTS[device.family]
     cost = Cost(lut=sum(units[name] * count for name, count in structures(p).items()), ff=_mvtu_ffs(p))
-    for store, width, depth, contents in ((p.weight_store, p.pe * p.simd, p.groups * p.slices, "weight_words"),
-                                          (p.preset_store, p.pe * p.sum_width, p.groups, "preset_words")):
+    for store, width, depth, contents in ((p.weight_store, p.pe * p.simd, p.groups * p.plane_beats, "weight_words"),
+                                          (p.preset_store, p.pe * p.total_width, p.groups, "preset_words")):
         if store == "bram":
             if exact:
                 width = _varying_bits(getattr(p, contents))
@@ -188,7 +188,7 @@ def stage_cost(stage, *, device, exact=True):
         cost += replay_cost(width=stage.i_lanes * stage.planes, beats=stage.unit.slices, repeats=stage.repeats,
                             store=stage.folding.replay_store, device=device)
     if stage.planes > 1:
-        cost += Cost(lut=3 * stage.i_lanes + 8, ff=_bits(stage.unit.slices) + 3)  # bit planes
+        cost += Cost(lut=3 * stage.i_lanes + 8, ff=_bits(stage.unit.plane_beats) + 3)  # bit planes
     if stage.sums:
         return cost + sums_cost(stage.sums, lanes=stage.i_lanes, store=stage.folding.replay_store, device=device)
     if stage.unit:

@@ -17,7 +17,7 @@ from .design import Design, Folding
 from .device import DEVICES, Device
 from .estimate import Cost, binarize_cost, converter_cost, estimate, lookup_cost, queue_cost, stage_cost
 from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Network, SumPool, Threshold
-from .pipeline import first_lanes, forks, mvtu_parameters, results_cycles, stage
+from .pipeline import first_lanes, forks, mvtu_parameters, passes, results_cycles, stage
 from .shortcut_queue import depth
 
 __all__ = ["EASY_LUTS", "FILL", "check_fit", "easy_fill", "fold"]
@@ -61,7 +61,7 @@ def _shapes(layer, input_shape, cycles):
         rows, columns, _ = layer.output_shape(input_shape)
         inputs, outputs, positions = layer.weights.shape[3], outputs // layer.groups, rows * columns * layer.groups
     for simd in _steps(inputs):
-        slices = -(-inputs // simd) * (layer.inputs // inputs) * positions * layer.planes
+        slices = -(-inputs // simd) * (layer.inputs // inputs) * positions * layer.planes * passes(layer)
         if slices > cycles:
             continue
         least = -(-outputs // (cycles // slices))
@@ -83,7 +83,7 @@ def _stores(layer, pe, simd):
         for store in ("bram", "lut") if isinstance(layer, Threshold) and len(layer.thresholds) > pe else ("lut",):
             yield Folding(pe=pe, simd=simd, preset_store=store)
         return
-    slices, groups = -(-layer.inputs // simd), -(-layer.outputs // pe)
+    slices, groups = -(-layer.inputs // simd), -(-layer.outputs // pe) * passes(layer)
     small = groups > 1 and simd * slices <= _MAX_LUT_REPLAY and not isinstance(layer, Conv2d)
     stores = ("bram", "lut") if slices * groups <= _MAX_LUT_DEPTH else ("bram",)
     presets = ("bram", "lut") if groups > 16 else ("lut",)
@@ -343,7 +343,7 @@ def _slowest(network):
             if isinstance(layer, MaxPool | SumPool):
                 kernel = math.prod(layer.kernel)
             elif layer.weight_bits:
-                kernel = layer.inputs * layer.planes
+                kernel = layer.inputs * layer.planes * passes(layer)
             cycles += [math.prod(shape), math.prod(after) * kernel]
     return max(cycles)
 

@@ -64,7 +64,7 @@ def _parts(stage):
         parts.append(ReplayBuffer(shape=shape, beats=stage.unit.slices, repeats=stage.repeats,
                                   store=stage.folding.replay_store))
     if stage.planes > 1:
-        parts.append(BitPlanes(lanes=stage.i_lanes, beats=stage.unit.slices, planes=stage.planes))
+        parts.append(BitPlanes(lanes=stage.i_lanes, beats=stage.unit.plane_beats, planes=stage.planes))
     if stage.sums:
         parts.append(WindowSums(lanes=stage.i_lanes, geometry=stage.sums, store=stage.folding.replay_store))
     elif isinstance(layer, MaxPool):

@@ -10,8 +10,8 @@ from ..hw.window import Geometry
 from .design import Folding
 from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Scores, SumPool, Threshold
 
-__all__ = ["Stage", "first_lanes", "forks", "input_lanes", "mvtu_parameters", "results_cycles", "scale_parameters", "stage",
-           "stages"]
+__all__ = ["Stage", "first_lanes", "forks", "input_lanes", "mvtu_parameters", "passes", "results_cycles", "scale_parameters",
+           "stage", "stages"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,7 +62,7 @@ class Stage:
     @property
     def repeats(self):
         """How often the unit needs each vector, where no window gives it."""
-        return 1 if self.window or not self.unit else self.unit.groups * self.planes
+        return 1 if self.window or not self.unit else self.unit.groups * self.planes * self.unit.passes
 
     @property
     def cycles(self):
@@ -86,23 +86,33 @@ def mvtu_parameters(layer, folding):
     A convolution counts over the words of the window; what is unused in a pixel's last word is given weights that never agree
     with its zeros. Scores that are scaled get their offsets afterwards.
     """
-    weights = layer.weights
+    def rows(bits):
+        """Weights or a mask, an output each, as a number each."""
+        if isinstance(layer, Conv2d):
+            unused = -bits.shape[3] % folding.simd
+            bits = np.pad(bits, ((0, 0), (0, 0), (0, 0), (0, unused)), constant_values=1)
+        packed = np.packbits(bits.reshape(layer.outputs, -1).astype(bool), axis=1, bitorder="little")
+        return tuple(int.from_bytes(row.tobytes(), "little") for row in packed)
+
+    inputs = layer.inputs
     if isinstance(layer, Conv2d):
-        unused = -weights.shape[3] % folding.simd
-        weights = np.pad(weights, ((0, 0), (0, 0), (0, 0), (0, unused)), constant_values=1)
-        weights = weights.reshape(layer.outputs, -1)
+        inputs = math.prod(layer.kernel) * -(-layer.weights.shape[3] // folding.simd) * folding.simd
     scores = isinstance(layer, Scores)
     counts = not scores and layer.thresholds is None
     if counts or scores and layer.scales is not None:
         presets = np.zeros(layer.outputs, int)
     else:
         presets = layer.offsets if scores else -layer.thresholds
-    rows = np.packbits(weights.astype(bool), axis=1, bitorder="little")
     return mvtu.Parameters(
-        inputs=weights.shape[1], weights=tuple(int.from_bytes(row.tobytes(), "little") for row in rows),
+        inputs=inputs, weights=rows(layer.weights), masks=None if layer.mask is None else rows(layer.mask),
         presets=tuple(presets.tolist()),
         pe=folding.pe, simd=folding.simd, weight_store=folding.store, preset_store=folding.preset_store,
         planes=layer.planes, signs=not scores and not counts, greatest_count=layer.reach if counts else None)
+
+
+def passes(layer):
+    """How often the unit of a layer with weights needs each plane of a vector: twice where they are ternary."""
+    return 1 if layer.mask is None else 2
 
 
 def scale_parameters(layer, folding):
@@ -162,7 +172,7 @@ def stage(layer, folding, input_shape, *, i_greatest, o_greatest, unit=None):
     return Stage(**common, i_length=channels // layer.groups, o_length=layer.outputs, unit=unit,
                  vectors=height * width * layer.groups, window=Geometry(
         height=height, width=width, slices=slices, kernel=layer.kernel, stride=layer.stride, padding=layer.padding,
-        groups=layer.groups, repeats=unit.groups // layer.groups * unit.planes, rows=folding.rows))
+        groups=layer.groups, repeats=unit.groups // layer.groups * unit.planes * unit.passes, rows=folding.rows))
 
 
 def first_lanes(first, simd):

@@ -43,18 +43,24 @@ def _size(rng, largest):
     return int(rng.integers(1, largest + 1) if rng.integers(2) else np.exp(rng.uniform(0, np.log(largest + 1))))
 
 
-def _thresholds(rng, reach, inputs, outputs):
-    """Around half of what is reached, by so many inputs, where the outputs are open; one in eight at either end."""
-    thresholds = np.clip(np.round(rng.normal((reach + 1) / 2, reach / np.sqrt(inputs) / 2, outputs)), 0, reach + 1)
+def _thresholds(rng, reach, inputs, outputs, *, share=1):
+    """Around half of what a share of so many inputs reaches, where the outputs are open; one in eight at either end."""
+    thresholds = np.clip(np.round(rng.normal((reach + 1) / 2 * share, reach / np.sqrt(inputs) / 2, outputs)), 0, reach + 1)
     ends = rng.integers(0, 16, outputs)
     return np.where(ends == 0, 0, np.where(ends == 1, reach + 1, thresholds)).astype(np.int64)
+
+
+def _mask(rng, shape):
+    """Ternary weights in one layer of five, with any share of zeros."""
+    return (rng.random(shape) < rng.random()).astype(np.int64) if rng.integers(5) == 0 else None
 
 
 def _neurons(rng, shape, greatest):
     """Weights of that shape for elements of 0 ... `greatest`, and thresholds."""
     planes, inputs = greatest.bit_length(), int(np.prod(shape[1:]))
-    thresholds = _thresholds(rng, inputs * ((1 << planes) - 1), inputs, shape[0])
-    return {"weights": rng.integers(0, 2, shape), "thresholds": thresholds, "planes": planes}
+    mask = _mask(rng, shape)
+    thresholds = _thresholds(rng, inputs * ((1 << planes) - 1), inputs, shape[0], share=1 if mask is None else mask.mean())
+    return {"weights": rng.integers(0, 2, shape), "thresholds": thresholds, "planes": planes, "mask": mask}
 
 
 def _scales(rng, classes):
@@ -205,7 +211,7 @@ def random_network(seed, *, largest=48, images=None, shortcuts=None):
     classes = _size(rng, 12)
     reach = int(rng.choice([0, inputs, 1000]))
     layers.append(Scores(name="scores", weights=rng.integers(0, 2, (classes, inputs)), planes=greatest.bit_length(),
-                         offsets=rng.integers(-reach, reach + 1, classes),
+                         mask=_mask(rng, (classes, inputs)), offsets=rng.integers(-reach, reach + 1, classes),
                          scales=_scales(rng, classes) if rng.integers(3) == 0 else None))
     network = Network(name=f"random-{seed}", image_shape=image_shape, layers=tuple(layers),
                       labels=tuple(map(str, range(classes))))

@@ -44,6 +44,10 @@ class Parameters:
         Whether an output is the sign of its sum (1 where the sum is not negative) or the sum itself.
     greatest_count : :class:`int` or None
         Where the sums start from 0 and so are never negative, the greatest that is reached: they leave as unsigned numbers.
+    masks : tuple of :class:`int`, optional
+        Ternary weights: for each output the inputs that count, as one number; the others' weights are 0. A ternary weight is
+        half the sum of two binary ones, 1 and 1 or 0 and 0 or, where it is 0, 1 and 0. So each plane of a vector comes
+        twice, everything counts twice, and what the zeros add is known beforehand.
     """
 
     inputs: int
@@ -56,10 +60,14 @@ class Parameters:
     planes: int = 1
     signs: bool = True
     greatest_count: int | None = None
+    masks: tuple | None = None
 
     def __post_init__(self):
-        if not all(0 <= row < 1 << self.inputs for row in self.weights):
-            raise ValueError(f"each row of weights must have {self.inputs} bits")
+        for name, rows in ("weights", self.weights), ("masks", self.masks or ()):
+            if not all(0 <= row < 1 << self.inputs for row in rows):
+                raise ValueError(f"each row of {name} must have {self.inputs} bits")
+        if self.masks is not None and len(self.masks) != self.outputs:
+            raise ValueError(f"{self.outputs} outputs need as many masks, not {len(self.masks)}")
         if len(self.presets) != self.outputs:
             raise ValueError(f"{self.outputs} outputs need as many presets, not {len(self.presets)}")
         if self.greatest_count is not None and (self.signs or any(self.presets)):
@@ -88,26 +96,56 @@ class Parameters:
         return -(-self.outputs // self.pe)
 
     @property
+    def passes(self):
+        """How often each plane of a vector comes: twice where weights are ternary."""
+        return 1 if self.masks is None else 2
+
+    @property
+    def plane_beats(self):
+        """Beats that a plane takes: its slices, in each pass."""
+        return self.slices * self.passes
+
+    @property
     def beats(self):
-        """Beats that a group takes: the slices of each plane."""
-        return self.slices * self.planes
+        """Beats that a group takes: those of each plane."""
+        return self.plane_beats * self.planes
 
     @property
     def cycles(self):
-        """Cycles a vector: one for each group, plane and slice."""
+        """Cycles a vector: one for each group, plane, pass and slice."""
         return self.groups * self.beats
 
     @property
+    def top(self):
+        """The greatest input."""
+        return (1 << self.planes) - 1
+
+    @cached_property
+    def starts(self):
+        """What each accumulator starts from: its preset; in two passes twice that, less what its weights of 0 add."""
+        if self.masks is None:
+            return self.presets
+        return tuple(2 * preset - self.top * (self.inputs - mask.bit_count())
+                     for preset, mask in zip(self.presets, self.masks, strict=True))
+
+    @property
     def sum_width(self):
-        """Bits, two's complement, that hold the sum at every moment: it only grows, from its preset."""
-        reach = self.inputs * ((1 << self.planes) - 1)
+        """Bits, two's complement, that hold every sum of a preset and what the inputs can reach."""
         return max(bits_for(min(self.presets), require_sign_bit=True),
-                   bits_for(max(self.presets) + reach, require_sign_bit=True))
+                   bits_for(max(self.presets) + self.inputs * self.top, require_sign_bit=True))
+
+    @cached_property
+    def total_width(self):
+        """Bits, two's complement, that hold what is accumulated at every moment: it only grows, from its start."""
+        if self.masks is None:
+            return self.sum_width
+        ends = (2 * (preset + self.top * mask.bit_count()) for preset, mask in zip(self.presets, self.masks, strict=True))
+        return max(bits_for(min(self.starts), require_sign_bit=True), bits_for(max(ends), require_sign_bit=True))
 
     @property
     def accumulator_width(self):
-        """Bits of an accumulator: those of the sum, and one below its point for each time that it will be doubled."""
-        return self.sum_width + self.planes - 1
+        """Bits of an accumulator: those of the total, and one below its point for each time that it will be doubled."""
+        return self.total_width + self.planes - 1
 
     @property
     def latency(self):
@@ -124,26 +162,32 @@ class Parameters:
 
     @cached_property
     def weight_words(self):
-        """The weight ROM: a word for each (group, slice), read once a plane; `simd` bits for each processing element, the first lowest.
+        """The weight ROM: a word for each (group, pass, slice), read once a plane; `simd` bits for each processing element, the first
+        lowest.
 
         Places past the last input hold 1, which never agrees with the padding 0 of the input; rows past the last
         output hold 0.
         """
         padding = (1 << self.slices * self.simd) - (1 << self.inputs)
-        rows = [row | padding for row in self.weights] + [0] * (self.groups * self.pe - self.outputs)
-        mask = (1 << self.simd) - 1
+        inputs, unused = (1 << self.inputs) - 1, [0] * (self.groups * self.pe - self.outputs)
+        halves = [self.weights]
+        if self.masks is not None:
+            pairs = list(zip(self.weights, self.masks, strict=True))
+            halves = [[row | inputs & ~mask for row, mask in pairs], [row & mask for row, mask in pairs]]
+        passes = [[row | padding for row in half] + unused for half in halves]
+        word = (1 << self.simd) - 1
         return tuple(
-            sum((rows[group * self.pe + lane] >> (at * self.simd) & mask) << (lane * self.simd)
+            sum((rows[group * self.pe + lane] >> (at * self.simd) & word) << (lane * self.simd)
                 for lane in range(self.pe))
-            for group in range(self.groups) for at in range(self.slices))
+            for group in range(self.groups) for rows in passes for at in range(self.slices))
 
     @cached_property
     def preset_words(self):
-        """The preset ROM: a word for each group, `sum_width` bits for each processing element, the first lowest."""
-        mask = (1 << self.sum_width) - 1
-        presets = list(self.presets) + [0] * (self.groups * self.pe - self.outputs)
+        """The preset ROM: a word for each group, `total_width` bits for each processing element, the first lowest."""
+        mask = (1 << self.total_width) - 1
+        starts = list(self.starts) + [0] * (self.groups * self.pe - self.outputs)
         return tuple(
-            sum((presets[group * self.pe + lane] & mask) << (lane * self.sum_width) for lane in range(self.pe))
+            sum((starts[group * self.pe + lane] & mask) << (lane * self.total_width) for lane in range(self.pe))
             for group in range(self.groups))
 
     @property
@@ -155,9 +199,9 @@ class Parameters:
 
     def compute(self, vector):
         """The outputs for one input vector, a sequence of `inputs` numbers of `planes` bits."""
-        top = (1 << self.planes) - 1
-        sums = [preset + sum(value if row >> n & 1 else top - value for n, value in enumerate(vector))
-                for row, preset in zip(self.weights, self.presets, strict=True)]
+        masks = self.masks or [(1 << self.inputs) - 1] * self.outputs
+        sums = [preset + sum(value if row >> n & 1 else self.top - value for n, value in enumerate(vector) if mask >> n & 1)
+                for row, preset, mask in zip(self.weights, self.presets, masks, strict=True)]
         return [int(value >= 0) for value in sums] if self.signs else sums
 
     def create(self):
@@ -169,7 +213,7 @@ class Mvtu(wiring.Component):
     """Computes one layer, `pe` outputs and `simd` inputs at once.
 
     It takes each input vector `groups` times over (see :class:`.ReplayBuffer`), as `slices` beats of `simd` bits for each
-    plane, and gives `groups` beats of `pe` outputs. For each beat it reads one word of weights, counts the agreeing bits of every
+    plane (twice where weights are ternary), and gives `groups` beats of `pe` outputs. For each beat it reads one word of weights, counts the agreeing bits of every
     processing element and adds them to its accumulator. The accumulator starts from the preset, so that the sign of the final
     sum is the output and nothing is compared. Between two planes it is doubled (Horner's rule); the preset begins that many
     places below the point, so that it is whole at the end.
@@ -234,13 +278,13 @@ class Mvtu(wiring.Component):
         with m.If(take):
             m.d.sync += address.eq(Mux(address == len(p.weight_words) - 1, 0, address + 1))
         if p.planes > 1:
-            slice_index = Signal(range(p.slices))
-            plane_ends = slice_index == p.slices - 1
+            slice_index = Signal(range(p.plane_beats))
+            plane_ends = slice_index == p.plane_beats - 1
             m.d.comb += plane_begins.eq(slice_index == 0)
             with m.If(take):
                 m.d.sync += slice_index.eq(Mux(plane_ends, 0, slice_index + 1))
             with m.If(take & plane_ends & ~ends):
-                m.d.sync += address.eq(address - (p.slices - 1))
+                m.d.sync += address.eq(address - (p.plane_beats - 1))
 
         # `valid` and `last` travel beside the data, and whether a plane begins.
         stages = 1 + XnorPopcount.latency(p.simd)
@@ -267,14 +311,14 @@ class Mvtu(wiring.Component):
 
             accumulator = Signal(signed(p.accumulator_width), name=f"accumulator_{lane}", reset_less=True)
             total = Signal(signed(p.accumulator_width), name=f"total_{lane}")
-            start = presets.word_select(lane, p.sum_width).as_signed()
+            start = presets.word_select(lane, p.total_width).as_signed()
             so_far = Mux(double, accumulator << 1, accumulator) if p.planes > 1 else accumulator
             point = p.planes - 1
             m.d.comb += total.eq(Mux(first if p.beats > 1 else 1, start, so_far) + (popcount.o << point))
             with m.If(add):
                 m.d.sync += accumulator.eq(total)
 
-            output = ~accumulator[-1] if p.signs else accumulator >> point
+            output = ~accumulator[-1] if p.signs else accumulator >> point + p.passes - 1
             if lane >= rows_in_last_group:
                 output = Mux(group == 0, 0, output)
             m.d.comb += queue.i.payload[lane].eq(output)
@@ -285,7 +329,7 @@ class Mvtu(wiring.Component):
         """The presets of the group that is being added, all lanes side by side."""
         p = self._parameters
         words = p.preset_words
-        width = p.pe * p.sum_width
+        width = p.pe * p.total_width
         if len(set(words)) == 1:
             return Const(words[0], width)
         if p.preset_store == "bram" or p.groups > MERGED_GROUPS:

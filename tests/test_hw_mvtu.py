@@ -7,10 +7,11 @@ from streams import beats, elements, transfer, unpack
 from sbgen.hw.mvtu import Parameters
 
 
-def random_parameters(rng, *, inputs, outputs, pe, simd, signs=True, **stores):
+def random_parameters(rng, *, inputs, outputs, pe, simd, signs=True, ternary=False, **stores):
     weights = tuple(rng.getrandbits(inputs) for _ in range(outputs))
     presets = tuple(-rng.randint(0, inputs + 1) if signs else rng.randint(-50, 50) for _ in range(outputs))
-    return Parameters(inputs=inputs, weights=weights, presets=presets, pe=pe, simd=simd, signs=signs, **stores)
+    return Parameters(inputs=inputs, weights=weights, presets=presets, pe=pe, simd=simd, signs=signs,
+                      masks=tuple(rng.getrandbits(inputs) for _ in range(outputs)) if ternary else None, **stores)
 
 
 def run(parameters, vectors, *, seed=None):
@@ -19,7 +20,8 @@ def run(parameters, vectors, *, seed=None):
     given = []
     for vector in vectors:
         planes = [[value >> plane & 1 for value in vector] for plane in reversed(range(parameters.planes))]
-        given += beats(planes, parameters.simd, 1) * parameters.groups
+        passes = [plane for plane in planes for _ in range(parameters.passes)]
+        given += beats(passes, parameters.simd, 1) * parameters.groups
     taken = transfer(parameters.create(), given, len(vectors) * parameters.groups, seed=seed)
     found, unused = elements([word for _, word in taken], parameters.pe, width, parameters.outputs,
                              signed=not parameters.signs)
@@ -58,6 +60,28 @@ def test_bit_planes(inputs, outputs, pe, simd, planes, signs, seed):
     found, unused, _ = run(parameters, vectors, seed=seed)
     assert found == [parameters.compute(vector) for vector in vectors]
     assert not any(unused), "unused lanes must be 0"
+
+
+@pytest.mark.parametrize("inputs, outputs, pe, simd", SHAPES)
+@pytest.mark.parametrize("planes, signs", [(1, True), (1, False), (3, True), (3, False)])
+@pytest.mark.parametrize("seed", [None, 1])
+def test_ternary_weights(inputs, outputs, pe, simd, planes, signs, seed):
+    rng = random.Random(f"{inputs} {outputs} {pe} {simd} {planes}")
+    parameters = random_parameters(rng, inputs=inputs, outputs=outputs, pe=pe, simd=simd, signs=signs, planes=planes, ternary=True)
+    top = (1 << planes) - 1
+    if signs:
+        parameters = replace(parameters, presets=tuple(-rng.randint(0, mask.bit_count() * top * 3 // 4 + 1)
+                                                       for mask in parameters.masks))
+    vectors = [[rng.randint(0, top) for _ in range(inputs)] for _ in range(4)] + [[0] * inputs, [top] * inputs]
+    found, unused, _ = run(parameters, vectors, seed=seed)
+    assert found == [parameters.compute(vector) for vector in vectors]
+    assert not any(unused), "unused lanes must be 0"
+
+
+def test_a_mask_of_nothing_and_of_everything():
+    all_on = Parameters(inputs=5, weights=(0b10110,) * 2, masks=(0, 0b11111), presets=(3, -2), pe=1, simd=2, signs=False)
+    vectors = [[0, 1, 1, 0, 1], [1, 0, 0, 1, 0]]
+    assert run(all_on, vectors)[0] == [[3, 3], [3, -2]] == [all_on.compute(vector) for vector in vectors]
 
 
 @pytest.mark.parametrize("weight_store", ["bram", "lut"])

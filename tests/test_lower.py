@@ -103,6 +103,9 @@ def chain(rng, image_shape, *layers):
                                    if kind is Conv2d else (rows, int(np.prod(shape))))
             reach = weights[0].size * (2**planes - 1)
             options |= {"weights": weights, "planes": planes}
+            if options.pop("ternary", False):
+                options["mask"] = (rng.random(weights.shape) < 0.8).astype(int)
+                reach = reach * 4 // 5
             about_half = rng.integers(reach * 2 // 5, reach * 3 // 5 + 1, rows)
             options |= {"offsets": np.arange(3)} if kind is Scores else {"thresholds": about_half}
         made.append(kind(name=f"layer_{n}", **options))
@@ -117,6 +120,7 @@ SUMS = {
     "whole image before dense": [(SumPool, WHOLE), (Dense, {"outputs": 5})],
     "pairs before a convolution": [(SumPool, PAIRS), (Conv2d, {"kernel": (2, 2), "padding": ((1, 0), (0, 1)), "padding_bit": 1})],
     "overlapping before groups": [(SumPool, OVERLAP), (Conv2d, {"kernel": (2, 3), "outputs": 6, "groups": 3})],
+    "ternary": [(Conv2d, {"kernel": (2, 2), "outputs": 4, "ternary": True}), (SumPool, PAIRS), (Dense, {"ternary": True})],
     "of a convolution of sums": [(SumPool, PAIRS), (Conv2d, {"kernel": (1, 2), "outputs": 4}),
                                  (SumPool, {"kernel": (2, 2), "stride": (2, 2)})],
 }

@@ -8,12 +8,19 @@ from sbgen.compiler.ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPoo
 from sbgen.compiler.random_network import random_images, random_network
 
 
-def agreeing(row, x, planes=1):
+def agreeing(row, x, planes=1, mask=None):
     """Agreeing bits, by the dot product of -1 and +1; of integers, by what is shared and what is lacking."""
+    if mask is not None:
+        row, x = ([value for value, counts in zip(values, mask, strict=True) if counts] for values in (row, x))
     if planes > 1:
         return sum(value if weight else 2**planes - 1 - value for weight, value in zip(row, x, strict=True))
     product = sum((1 if weight else -1) * value for weight, value in zip(row, x, strict=True))
     return (product + len(x)) // 2
+
+
+def masks(layer):
+    """For each neuron which of its inputs count, None for all."""
+    return [None] * layer.outputs if layer.mask is None else layer.mask.reshape(layer.outputs, -1).tolist()
 
 
 def sign(values, thresholds):
@@ -62,7 +69,7 @@ def conv_by_hand(layer, x):
         first = n // (layer.outputs // layer.groups) * each
         under = [value for r in range(layer.kernel[0]) for c in range(layer.kernel[1])
                  for value in pixel(row + r, column + c)[first:first + each]]
-        return agreeing(layer.weights[n].ravel().tolist(), under, layer.planes)
+        return agreeing(layer.weights[n].ravel().tolist(), under, layer.planes, masks(layer)[n])
 
     return [[activate(layer, [neuron(row, column, n) for n in range(layer.outputs)])
              for column in positions(width, layer.kernel[1], layer.stride[1], layer.padding[1])]
@@ -102,7 +109,8 @@ def by_hand(network, image):
             case MaxPool() | SumPool():
                 x = pool_by_hand(layer, x)
             case Dense():
-                x = activate(layer, [agreeing(row, np.ravel(x).tolist(), layer.planes) for row in layer.weights.tolist()])
+                x = activate(layer, [agreeing(row, np.ravel(x).tolist(), layer.planes, mask)
+                                     for row, mask in zip(layer.weights.tolist(), masks(layer), strict=True)])
             case Fork():
                 kept[layer.name] = x, bits
             case Add():
@@ -113,8 +121,8 @@ def by_hand(network, image):
                 x = each_vector(lambda a, layer=layer, bits=bits: threshold_by_hand(layer, a, bits), x)
     x = np.ravel(x).tolist()
     scales = [1] * last.outputs if last.scales is None else last.scales.tolist()
-    return [scale * agreeing(row, x, last.planes) + offset
-            for row, scale, offset in zip(last.weights.tolist(), scales, last.offsets.tolist(), strict=True)]
+    return [scale * agreeing(row, x, last.planes, mask) + offset for row, mask, scale, offset in zip(
+        last.weights.tolist(), masks(last), scales, last.offsets.tolist(), strict=True)]
 
 
 @pytest.mark.parametrize("seed", range(40))
