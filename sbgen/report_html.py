@@ -7,7 +7,7 @@ from .charts import Bar, Stage, bars, pipeline
 __all__ = ["page"]
 
 _KINDS = {"binarize": "pixels to bits", "conv2d": "convolution", "dense": "dense", "maxpool": "max pooling",
-          "sumpool": "sum pooling", "scores": "dense, scores"}
+          "sumpool": "sum pooling", "lookup": "pixels to numbers", "scores": "dense, scores"}
 _RESOURCES = {"lut": "LUT", "ff": "flip-flops", "bram": "block RAM", "spram": "SPRAM", "dsp": "DSP"}
 
 _STYLE = """

@@ -35,7 +35,7 @@ def test_exchange_file_by_content(trained):
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x7fELF", b"[1]"])
 def test_neither(tmp_path, content):
     (tmp_path / "x").write_bytes(content)
-    with pytest.raises(ModelError, match="must be a net.pt, a QONNX file or a JSON exchange file, but begins with"):
+    with pytest.raises(ModelError, match="must be a net.pt, a QONNX file, a larq model .* or a JSON exchange file, but begins with"):
         model.load(tmp_path / "x")
 
 

@@ -1,0 +1,120 @@
+"""A Keras model saved whole as HDF5 (``model.save("net.h5")``): its layers and their weights, without Keras."""
+
+import json
+import math
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+
+from ..errors import ModelError
+from .tabulate import check_size
+
+__all__ = ["KerasLayer", "read"]
+
+#: Of a description of layers; a longer one is a mistake or an attack.
+_MAX_CONFIG = 16 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class KerasLayer:
+    """One layer: its class, settings, weights by their short names, and the names of the layers that it takes."""
+
+    name: str
+    kind: str
+    config: dict
+    weights: dict
+    inputs: tuple
+
+    def __str__(self):
+        return f"layer {self.name!r} ({self.kind})"
+
+
+def read(path):
+    """The layers in order, and the name of the last.
+
+    Raises
+    ------
+    ModelError
+        The file is damaged, holds weights alone, or is no plain chain or graph of layers. What lies in other files is never opened.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return _layers(file)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, RecursionError, OverflowError, MemoryError) as error:
+        text = " ".join(str(error).split())[:200]
+        raise ModelError(f"must be a Keras model in HDF5, but {type(error).__name__}: {text}; it may be truncated, save it again "
+                         'with model.save("net.h5")') from None
+
+
+def _layers(file):
+    text = file.attrs.get("model_config")
+    if text is None:
+        raise ModelError('holds no model_config, as of save_weights(); save the whole model with model.save("net.h5")')
+    if len(text) > _MAX_CONFIG:
+        raise ModelError(f"its model_config must have at most {_MAX_CONFIG >> 20} MiB, but has {len(text) >> 20} MiB")
+    model = json.loads(text)
+    config = model["config"]
+    layers = config["layers"] if isinstance(config, dict) else config
+    sequential = model["class_name"] == "Sequential"
+    if not sequential and model["class_name"] not in ("Functional", "Model"):
+        raise ModelError(f"must be a Sequential or a functional model, not {model['class_name']!r}; build it of layers")
+    found, before = [], ()
+    for each in layers:
+        kind, settings = str(each["class_name"]), dict(each["config"])
+        name = str(settings["name"] if sequential else each.get("name", settings["name"]))
+        inputs = before if sequential else _inbound(name, each.get("inbound_nodes") or [])
+        found.append(KerasLayer(name=name, kind=kind, config=settings, weights=_weights(file["model_weights"], name), inputs=inputs))
+        before = (name,)
+    if not found:
+        raise ModelError("has no layers")
+    last = found[-1].name
+    if not sequential:
+        outputs = config["output_layers"]
+        outputs = outputs if isinstance(outputs[0], list) else [outputs]
+        if len(outputs) != 1:
+            raise ModelError(f"must have one output, the scores, but has {len(outputs)}")
+        last = str(outputs[0][0])
+    return found, last
+
+
+def _inbound(name, nodes):
+    """Names of the layers that a functional model's layer takes, of Keras 2 or 3."""
+    if len(nodes) > 1:
+        raise ModelError(f"layer {name!r}: is used {len(nodes)} times; every layer must be used once")
+    if not nodes:
+        return ()
+    if isinstance(nodes[0], dict):
+        histories = []
+
+        def walk(value):
+            if isinstance(value, dict) and "keras_history" in value.get("config", {}):
+                histories.append(str(value["config"]["keras_history"][0]))
+            elif isinstance(value, list):
+                for each in value:
+                    walk(each)
+
+        walk(nodes[0]["args"])
+        return tuple(histories)
+    return tuple(str(each[0]) for each in (nodes[0] if isinstance(nodes[0][0], list) else [nodes[0]]))
+
+
+def _weights(group, name):
+    """The arrays of a layer by what follows the last slash of their names: kernel, bias, gamma, ..."""
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        return {}
+    weights = {}
+    for full in group[name].attrs.get("weight_names", ()):
+        full = full.decode() if isinstance(full, bytes) else str(full)
+        node = group[name]
+        for part in full.split("/"):
+            if not isinstance(node.get(part, getlink=True), h5py.HardLink):
+                raise ModelError(f"layer {name!r}: its weight {full!r} is missing or lies in another file; save the model anew")
+            node = node[part]
+        if not isinstance(node, h5py.Dataset) or node.is_virtual or node.external or node.dtype.kind not in "fiu":
+            raise ModelError(f"layer {name!r}: its weight {full!r} must be a plain array of numbers in this file")
+        check_size(node.shape)
+        if math.prod(node.shape) != node.size:
+            raise ModelError(f"layer {name!r}: its weight {full!r} must have its whole shape")
+        weights[full.rsplit("/", 1)[-1].split(":")[0]] = np.asarray(node[()])
+    return weights
