@@ -4,7 +4,11 @@ They are made once and kept, since Brevitas and qonnx ask for versions of their 
 environment apart::
 
     pip install brevitas qonnx onnxoptimizer scikit-learn
-    python benchmarks/qonnx_fixtures.py tests/qonnx
+    python benchmarks/qonnx_fixtures.py tests/qonnx --cifar cifar10.npz
+
+``cifar10.npz`` holds `train_images`, `train_labels`, `test_images`, `test_labels`, as sbgen's cache of a data set of JPEG files
+does. ``--only NAME`` makes one network; ``--only cnv-full`` the CNV of the published width, trained and untrained, which is
+checked but too large to be kept.
 
 Each network becomes ``NAME.onnx``, and ``NAME.npz`` with `images` (uint8, row-major with channels last), `logits` and
 `pixels` (what a pixel stands for). The logits are those of qonnx's executor and were those of Brevitas, too.
@@ -19,6 +23,7 @@ import numpy as np
 import onnx
 import torch
 from brevitas.export import export_qonnx
+from brevitas.quant import SignedTernaryWeightPerTensorConst
 from brevitas_examples.bnn_pynq.models import CNV as cnv_module
 from brevitas_examples.bnn_pynq.models.common import CommonActQuant, CommonWeightQuant
 from brevitas_examples.bnn_pynq.models.FC import FC
@@ -35,6 +40,13 @@ class TenthWeightQuant(CommonWeightQuant):
     """A scale that is no power of two."""
 
     scaling_const = 0.1
+
+
+class TernaryWeightQuant(SignedTernaryWeightPerTensorConst):
+    """Weights -1/2, 0 and 1/2."""
+
+    scaling_const = 0.5
+    threshold = 0.5
 
 
 class Centre(nn.Module):
@@ -56,11 +68,48 @@ def tfc(bits=1, widths=(24, 24, 24), image=(10, 10)):
     return FC(10, 1, bits, bits, 1, list(widths), image), (1, 1, *image)
 
 
-def cnv(in_bits=8):
-    cnv_module.CNV_OUT_CH_POOL[:] = [(8, False), (12, True), (12, False), (16, True)]
-    cnv_module.INTERMEDIATE_FC_FEATURES[:] = [(16, 24), (24, 24)]
-    cnv_module.LAST_FC_IN_FEATURES = 24
-    return cnv_module.CNV(10, 1, 1, in_bits, 3), (1, 3, 18, 18)
+def cnv(in_bits=8, widths=(8, 12, 12, 16), pools=(1, 3), dense=24, size=18):
+    """The topology of CNV: convolutions of 3 x 3, pools behind some, two dense layers; `size` x `size` pixels."""
+    side = size
+    for at in range(len(widths)):
+        side = (side - 2) // (2 if at in pools else 1)
+    cnv_module.CNV_OUT_CH_POOL[:] = [(width, at in pools) for at, width in enumerate(widths)]
+    cnv_module.INTERMEDIATE_FC_FEATURES[:] = [(widths[-1] * side**2, dense), (dense, dense)]
+    cnv_module.LAST_FC_IN_FEATURES = dense
+    return cnv_module.CNV(10, 1, 1, in_bits, 3), (1, 3, size, size)
+
+
+class Residual(nn.Module):
+    """A convolution padded by -1, and what it took."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.branch = weights(qnn.QuantConv2d, channels, channels, 3, bias=False)
+
+    def forward(self, x):
+        return self.branch(nn.functional.pad(x, (1, 1, 1, 1), value=-1.0)) + x
+
+
+class RowsAndColumns(nn.Module):
+    """The mean of an image."""
+
+    def forward(self, x):
+        return x.mean([2, 3])
+
+
+def residual():
+    """Shortcuts, ternary weights, 2-bit activations, the mean of an image, a batch norm behind the scores."""
+    net = nn.Sequential(
+        Centre(), act(),
+        weights(qnn.QuantConv2d, 1, 8, 3, bias=False, quant=TernaryWeightQuant), nn.BatchNorm2d(8), act(),
+        Residual(8), nn.BatchNorm2d(8), act(), Residual(8), nn.BatchNorm2d(8), act(2),
+        weights(qnn.QuantConv2d, 8, 16, 3, bias=False, quant=TernaryWeightQuant), nn.BatchNorm2d(16), act(),
+        RowsAndColumns(),
+        weights(qnn.QuantLinear, 16, 10, bias=False), nn.BatchNorm1d(10))
+    for module in net.modules():
+        if isinstance(module, (qnn.QuantConv2d, qnn.QuantLinear)):
+            nn.init.uniform_(module.weight, -1, 1)  # or all ternary weights would begin as 0
+    return net, (1, 1, 8, 8)
 
 
 def cnn():
@@ -94,36 +143,54 @@ def randomise(net, random, *, ties):
             module.bias.data = torch.from_numpy(random.normal(0, 1, module.bias.shape).astype(np.float32))
 
 
-def train_on_digits(net):
-    """A few epochs on scikit-learn's digits; gives images of the rest."""
+def digits():
+    """scikit-learn's digits as uint8 (N, channels, rows, columns), their classes, and as many for the test."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    x = torch.from_numpy((digits.images * 15).astype(np.uint8))
+    x = torch.from_numpy((digits.images * 15).astype(np.uint8))[:, None]
     y = torch.from_numpy(digits.target)
-    optimiser = torch.optim.Adam(net.parameters(), 0.02)
+    return x[:1500], y[:1500], x[1500:], y[1500:]
+
+
+def cifar(path):
+    with np.load(path) as kept:
+        return tuple(torch.from_numpy(kept[name]).permute(0, 3, 1, 2) if kept[name].ndim == 4 else torch.from_numpy(kept[name])
+                     for name in ("train_images", "train_labels", "test_images", "test_labels"))
+
+
+def train(net, data, *, steps, rate=0.02):
+    """Some steps of Adam; gives images of the test set, channels last."""
+    x, y, test_x, test_y = data
+    optimiser = torch.optim.Adam(net.parameters(), rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     net.train()
-    for _ in range(30):
-        for at in torch.randperm(1500).split(100):
-            loss = nn.functional.cross_entropy(net(x[at, None] / 255), y[at])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            net.clip_weights(-1, 1)
+    for _ in range(steps):
+        at = torch.randint(0, len(x), (100,))
+        loss = nn.functional.cross_entropy(net(x[at] / 255), y[at])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        for module in net.modules():
+            if isinstance(module, (qnn.QuantConv2d, qnn.QuantLinear)):
+                module.weight.data.clamp_(-1, 1)
     net.eval()
-    right = (net(x[1500:, None] / 255).argmax(1) == y[1500:]).float().mean()
-    print(f"  trained on digits: {right:.1%} of 297 test images")
-    return x[1500:1500 + 2 * IMAGES].numpy()
+    with torch.no_grad():
+        at = torch.randperm(len(test_x))[:1000]
+        right = (net(test_x[at] / 255).argmax(1) == test_y[at]).float().mean()
+    print(f"  {steps} steps of training: {right:.1%} of {len(at)} test images", flush=True)
+    return test_x[at[:2 * IMAGES]].permute(0, 2, 3, 1).numpy()
 
 
-def make(folder, name, net, shape, *, pixels="unit", trained=False, **how):
+def fixture(folder, name, net, shape, *, pixels="unit", data=None, steps=450, **how):
     print(name, flush=True)
     random = np.random.default_rng(len(name))
-    if trained:
-        images = train_on_digits(net)
+    if data:
+        images = train(net, data, steps=steps)
     else:
         # Sums of tenths are rounded in an order that every framework chooses for itself: on a tie they disagree.
-        randomise(net, random, ties=not name.startswith("cnn"))
+        randomise(net, random, ties=not name.startswith(("cnn", "residual")))
         # Noise alone looks alike to every network; these differ in brightness, too.
         brightness = random.uniform(0, 255, (IMAGES, 1, 1, shape[1]))
         noise = random.normal(0, 60, (IMAGES, shape[2], shape[3], shape[1]))
@@ -161,21 +228,43 @@ def make(folder, name, net, shape, *, pixels="unit", trained=False, **how):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    folder.mkdir(exist_ok=True)
+    parser.add_argument("--cifar", type=Path, help="arrays of CIFAR-10, for the trained CNVs")
+    parser.add_argument("--only", nargs="+", help="names of networks")
+    options = parser.parse_args()
+    options.folder.mkdir(exist_ok=True)
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    torch.manual_seed(1)
     old = {"dynamo": False}
-    make(folder, "cnv-opset9", *cnv(), pixels="fixed", opset_version=9, **old)
-    make(folder, "cnv-opset20", *cnv(), pixels="fixed")
-    make(folder, "cnn-opset13", *cnn(), opset_version=13, **old)
-    make(folder, "cnn-opset20", *cnn())
-    make(folder, "tfc-opset9", *tfc(), opset_version=9, **old)
-    make(folder, "tfc-opset20", *tfc())
-    make(folder, "tfc-digits", *tfc(widths=(32, 32, 32), image=(8, 8)), trained=True, opset_version=11, **old)
-    make(folder, "tfc-w1a2", *tfc(bits=2), opset_version=13, **old)
-    make(folder, "sfc-opset11", *tfc(widths=(48, 48, 48), image=(7, 9)), opset_version=11, **old)
+
+    def make(*network, **how):
+        fixture(options.folder, name, *network, **how)
+
+    networks = {
+        "cnv-opset9": lambda: make(*cnv(), opset_version=9, **old),
+        "cnv-opset20": lambda: make(*cnv()),
+        "cnv-trained": lambda: make(*cnv(widths=(8, 8, 16, 16, 32, 32), pools=(1, 3), dense=32, size=32), data=cifar(options.cifar),
+                                    steps=400, opset_version=11, **old),
+        "cnn-opset13": lambda: make(*cnn(), opset_version=13, **old),
+        "cnn-opset20": lambda: make(*cnn()),
+        "residual-trained": lambda: make(*residual(), data=digits(), opset_version=13, **old),
+        "residual-opset20": lambda: make(*residual()),
+        "tfc-opset9": lambda: make(*tfc(), opset_version=9, **old),
+        "tfc-opset20": lambda: make(*tfc()),
+        "tfc-digits": lambda: make(*tfc(widths=(32, 32, 32), image=(8, 8)), data=digits(), opset_version=11, **old),
+        "tfc-w1a2": lambda: make(*tfc(bits=2), opset_version=13, **old),
+        "sfc-opset11": lambda: make(*tfc(widths=(48, 48, 48), image=(7, 9)), opset_version=11, **old),
+        "sfc-digits": lambda: make(*tfc(widths=(64, 64, 64), image=(8, 8)), data=digits(), opset_version=20),
+    }
+    full = {"widths": (64, 64, 128, 128, 256, 256), "dense": 512, "size": 32, "pools": (1, 3)}
+    large = {
+        "cnv-full": lambda: make(*cnv(**full), opset_version=11, **old),
+        "cnv-full-trained": lambda: make(*cnv(**full), data=cifar(options.cifar), steps=60, opset_version=11, **old),
+    }
+    for chosen, write in (networks | large).items():
+        if chosen in (options.only or networks):
+            torch.manual_seed(1)
+            name = chosen
+            write()
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ class TestBrevitas:
         assert len(np.unique(logits, axis=0)) > 3  # the images are told apart
 
     def test_fixtures_are_there(self):
-        assert len(FIXTURES) >= 9
+        assert len(FIXTURES) >= 10
 
     @pytest.mark.parametrize("name", ["tfc-opset9", "cnn-opset13"])
     def test_unnamed_nodes_and_the_older_domain(self, name):
