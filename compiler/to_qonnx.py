@@ -79,7 +79,8 @@ def _check_exact(network):
     low, high = network.layers[-1].score_range
     if max(-low, high) >= _EXACT // 2:
         raise ModelError(f"layer {network.layers[-1].name!r}: scores must be within {_EXACT // 2:,} to be exact in QONNX's "
-                         f"float32, but reach {low:,} ... {high:,}; take the same number from all offsets")
+                         f"float32, but reach {low:,} ... {high:,}; take the same number from all offsets, or write the JSON "
+                         "exchange file instead")
 
 
 def _image(shape):
