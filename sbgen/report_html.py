@@ -7,7 +7,9 @@ from .charts import Bar, Stage, bars, pipeline
 __all__ = ["page"]
 
 _KINDS = {"binarize": "pixels to bits", "conv2d": "convolution", "dense": "dense", "maxpool": "max pooling",
-          "sumpool": "sum pooling", "lookup": "pixels to numbers", "scores": "dense, scores"}
+          "sumpool": "sum pooling", "lookup": "pixels to numbers", "scores": "dense, scores", "threshold": "thresholds",
+          "fork": "shortcut begins", "add": "shortcut ends"}
+_GIVES = {"scores": "scores", "sumpool": "sums", "add": "sums", "fork": "elements", "lookup": "numbers"}
 _RESOURCES = {"lut": "LUT", "ff": "flip-flops", "bram": "block RAM", "spram": "SPRAM", "dsp": "DSP"}
 
 _STYLE = """
@@ -182,7 +184,7 @@ def _pipeline(report):
             lines=(folding, f'{_shape(layer["input_shape"])} → {_shape(layer["output_shape"])}',
                    _count(layer["cycles"], "cycle")),
             share=layer["cycles"] / interval, slowest=layer["cycles"] == slowest,
-            gives=f'{layer["outputs"]:,} ' + ("scores" if layer["kind"] == "scores" else "bits")))
+            gives=f'{layer["outputs"]:,} ' + _GIVES.get(layer["kind"], "bits")))
     return ('<h2>Pipeline</h2><p class="hint">Every square works in every cycle: rows are outputs at once (PE), columns '
             'inputs at once (SIMD); at most 16 × 32 are drawn. The strip below tells how much of the interval a stage is '
             'at work; what sets the interval is marked.</p><div class="card scroll">'

@@ -9,10 +9,10 @@ from cases import Case, pack, save
 
 from sbgen.compiler import verilog
 from sbgen.compiler.design import Folding
-from sbgen.compiler.ir import Binarize, Dense, Scores, SumPool
+from sbgen.compiler.ir import Binarize, Dense, Scores, SumPool, Threshold
 from sbgen.compiler.pipeline import mvtu_parameters
 from sbgen.compiler.reference import run_layer
-from sbgen.hw import argmax, binarize, pool, queue, replay, scale, sums, width
+from sbgen.hw import argmax, binarize, deep_queue, pool, queue, replay, scale, sums, threshold, width
 from sbgen.hw.window import Geometry, SlidingWindow
 
 SEED = 1
@@ -24,6 +24,10 @@ WIDTHS = [(12, 3, 3, 1), (12, 2, 6, 1), (13, 2, 6, 1), (12, 6, 2, 1), (13, 6, 2,
 # beats, repeats, store
 REPLAYS = [(1, 1, "bram"), (1, 5, "lut"), (5, 1, "bram"), (4, 3, "lut"), (7, 6, "bram"), (8, 2, "bram"), (3, 4, "lut")]
 QUEUES = [1, 2, 3, 5]
+# words, store
+DEEP_QUEUES = [(2, "lut"), (7, "bram"), (16, "bram")]
+# channels, lanes, bits of a number, store
+THRESHOLDS = [(1, 1, 1, "lut"), (6, 6, 4, "lut"), (7, 2, 5, "bram"), (5, 8, 3, "lut"), (40, 1, 6, "lut")]
 # pixels, levels, lanes
 BINARIZES = [(1, 1, 1), (12, 1, 4), (13, 2, 5), (9, 3, 9), (10, 1, 3), (7, 1, 1)]
 # inputs, outputs, pe, simd, weight store, preset store
@@ -134,6 +138,24 @@ def _windows(rng):
                     images.ravel().tolist(), words)
 
 
+def _thresholds(rng):
+    for channels, lanes, bits, store in THRESHOLDS:
+        layer = Threshold(name="bits", thresholds=rng.integers(0, (1 << bits) + 1, channels),
+                          inverted=rng.integers(0, 2, channels))
+        vectors = rng.integers(0, 1 << bits, (VECTORS, channels))
+        yield _case(f"threshold_{channels}_{lanes}",
+                    threshold.Threshold(thresholds=layer.thresholds.tolist(), inverted=layer.inverted.tolist(), width=bits,
+                                        lanes=lanes, store=store),
+                    [beat for vector in vectors for beat in pack(vector, lanes=lanes, width=bits)],
+                    [beat for out in run_layer(layer, vectors) for beat in pack(out, lanes=lanes, width=1)])
+
+
+def _deep_queues(rng):
+    for depth, store in DEEP_QUEUES:
+        beats = rng.integers(0, 32, 60).tolist()
+        yield _case(f"deep_queue_{depth}", deep_queue.DeepQueue(shape=5, depth=depth, store=store), beats, beats)
+
+
 def _pools(rng):
     for lanes, beats in POOLS:
         words = rng.integers(0, 1 << lanes, (VECTORS, beats))
@@ -185,7 +207,8 @@ def layers():
     """All cases and the Verilog of the one bench that holds their components."""
     rng = np.random.default_rng(SEED)
     made = [case for kind in (
-        _widths, _replays, _queues, _binarizes, _mvtus, _scores, _windows, _pools, _sums, _scales, _argmaxes) for case in kind(rng)]
+        _widths, _replays, _queues, _deep_queues, _thresholds, _binarizes, _mvtus, _scores, _windows, _pools, _sums, _scales,
+        _argmaxes) for case in kind(rng)]
     return [case for _, _, case in made], verilog.convert(Bench({name: component for name, component, _ in made}))
 
 

@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 
 from sbgen.compiler import reference
-from sbgen.compiler.ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool, Threshold
+from sbgen.compiler.ir import (
+    Add,
+    Binarize,
+    Conv2d,
+    Dense,
+    Fork,
+    Lookup,
+    MaxPool,
+    Network,
+    Scores,
+    SumPool,
+    Threshold,
+)
 from sbgen.compiler.random_network import random_images, random_network
 
 
