@@ -41,6 +41,11 @@ class Device:
         """
         return min(-(-width // w) * -(-depth // d) for w, d in self.bram_shapes)
 
+    def banks(self, *, width, depth):
+        """Block RAMs behind each other in a memory that takes the fewest: what its output multiplexers choose from."""
+        fewest = self.brams(width=width, depth=depth)
+        return min(-(-depth // d) for w, d in self.bram_shapes if -(-width // w) * -(-depth // d) == fewest)
+
     @property
     def bram_read_bits(self):
         """Bits that all block RAMs together give in one cycle."""

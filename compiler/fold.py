@@ -35,6 +35,9 @@ _MAX_WORD = 8192
 #: Deepest ROM, in words, that is tried in LUTs: beyond it a block RAM is cheaper on every device.
 _MAX_LUT_DEPTH = 64
 
+#: Most block RAMs behind each other in a ROM: the multiplexer behind more of them would set the clock.
+_MAX_BANKS = 4
+
 #: Most bits of a replay buffer that are tried in flip-flops.
 _MAX_LUT_REPLAY = 128
 
@@ -124,16 +127,25 @@ class _Search:
                       for layer in network.layers]
         self.forks = forks(network)
         self.costs = {}
+        self.max_banks = _MAX_BANKS
 
     def _cheapest(self, n, pe, simd, bram_price):
         """The memories that are cheapest for a shape of layer `n`: (price, stage)."""
-        key = n, pe, simd, bram_price
+        key = n, pe, simd, bram_price, self.max_banks
         if key not in self.costs:
-            choices = (self._stage(n, folding) for folding in _stores(self.network.layers[n], pe, simd))
+            choices = [self._stage(n, folding) for folding in _stores(self.network.layers[n], pe, simd)]
             self.costs[key] = min(
                 ((self._price(stage_cost(choice, device=self.device, exact=False), bram_price), choice)
-                 for choice in choices), key=lambda priced: priced[0])
+                 for choice in choices if self._banks(choice) <= self.max_banks),
+                key=lambda priced: priced[0], default=(math.inf, choices[0]))
         return self.costs[key]
+
+    def _banks(self, choice):
+        """Block RAMs behind each other in the weight ROM of a stage."""
+        unit = choice.unit
+        if unit is None or unit.weight_store != "bram":
+            return 0
+        return self.device.banks(width=unit.pe * unit.simd, depth=unit.groups * unit.slices)
 
     def _stage(self, n, folding):
         layer, unit = self.network.layers[n], self.units[n]
@@ -170,7 +182,7 @@ class _Search:
             found = {}
             for pe, simd in _shapes(layer, self.network.shapes[n], cycles):
                 own, chosen = self._cheapest(n, pe, simd, bram_price)
-                if chosen.cycles > cycles:
+                if chosen.cycles > cycles or own == math.inf:
                     continue
                 for way in best.values():
                     price = way.price + own
@@ -233,20 +245,21 @@ class _Search:
         for pe, simd in _shapes(first, shape, cycles):
             own, chosen = self._cheapest(0, pe, simd, bram_price)
             beats = -(-self.network.pixels // first_lanes(first, simd))
-            if chosen.cycles <= cycles and beats <= cycles and (pe not in best or own < best[pe].price):
+            if own < math.inf and chosen.cycles <= cycles and beats <= cycles and (pe not in best or own < best[pe].price):
                 best[pe] = _Way(price=own, length=chosen.o_length, lanes=pe, stages=(chosen,))
         return best
 
     def fitting(self, cycles, fill):
         """A design that takes at most `cycles` an image and fits, and one that does not; either may be None."""
         misfit = None
-        for bram_price in _BRAM_PRICES:
-            design = self.design(cycles, bram_price)
-            if design is None:
-                break
-            if not excess(estimate(design, self.device, exact=False), self.device, fill):
-                return design, None
-            misfit = misfit or design
+        for self.max_banks in _MAX_BANKS, math.inf:
+            for bram_price in _BRAM_PRICES:
+                design = self.design(cycles, bram_price)
+                if design is None:
+                    break
+                if not excess(estimate(design, self.device, exact=False), self.device, fill):
+                    return design, None
+                misfit = misfit or design
         return None, misfit
 
 

@@ -46,7 +46,9 @@ def test_tfc_on_up5k_is_near_the_bound_of_its_memory_ports():
 @pytest.mark.parametrize("limit", [1, 7, 100])
 def test_keeps_to_the_cycles(seed, limit):
     network = random_network(seed, images=False)
-    limit = max(limit, getattr(network.layers[0], "planes", 1))
+    # Each plane of an input takes a pass, and ternary weights two.
+    limit = max(limit, *(getattr(layer, "planes", 1) * (1 + (getattr(layer, "mask", None) is not None))
+                         for layer in network.layers))
     least = results_cycles(network)
     if limit < least:
         with pytest.raises(FitError, match=f"takes at least {least} cycles to give its results, not {limit}"):
@@ -92,6 +94,19 @@ def test_more_cycles_need_fewer_luts():
     network, device = dense_network(784, 64, 64, 10), DEVICES["up5k"]
     luts = [estimate(fold.fold(network, device, cycles=limit), device)["lut"] for limit in (200, 1000, 5000)]
     assert luts == sorted(luts, reverse=True) and luts[0] > luts[-1]
+
+
+def test_deep_roms_have_few_banks():
+    # 2304 x 512 weights at leisure: the narrowest ROM of all would stand 65 block RAMs deep.
+    rng = np.random.default_rng(0)
+    network = Network(name="deep", image_shape=(2304,), labels=tuple("ab"), layers=(
+        Binarize(name="pixels", thresholds=np.full((2304, 1), 128)),
+        Dense(name="dense", weights=rng.integers(0, 2, (512, 2304)), thresholds=np.full(512, 1152)),
+        Scores(name="scores", weights=rng.integers(0, 2, (2, 512)), offsets=np.zeros(2, int))))
+    device = DEVICES["ecp5-85f"]
+    dense = fold.fold(network, device, cycles=200_000).foldings[1]
+    depth = -(-2304 // dense.simd) * -(-512 // dense.pe)
+    assert device.banks(width=dense.pe * dense.simd, depth=depth) <= 4
 
 
 def test_too_many_weights():
