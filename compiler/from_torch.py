@@ -5,9 +5,11 @@ and the point where it switches is its threshold, so that the integer and the tr
 The algebraic form is the cross-check in the tests.
 """
 
+import math
 import re
 from collections import deque
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -83,32 +85,53 @@ def _name(at, kind):
     return f"{kind}_{name}" if not name or name[0].isdigit() else name
 
 
-def _bits(layer, shape):
-    """Weight bits of a layer whose input has that shape, in the order of the integer network.
+def _weights(layer, shape):
+    """Weight bits and mask (None: all count) of a layer whose input has that shape, in the order of the integer network.
 
     There the channels of an image come last, while torch has them first.
     """
-    bits = (layer.weight >= 0).to(torch.uint8)
-    if isinstance(layer, BinaryConv2d):
-        return bits.permute(0, 2, 3, 1).numpy()
-    if len(shape) == 3:
-        bits = bits.reshape(-1, *shape).permute(0, 2, 3, 1).flatten(1)
-    return bits.numpy()
+    def ordered(bits):
+        if isinstance(layer, BinaryConv2d):
+            bits = bits.permute(0, 2, 3, 1)
+        elif len(shape) == 3:
+            bits = bits.reshape(-1, *shape).permute(0, 2, 3, 1).flatten(1)
+        return bits.to(torch.uint8).numpy()
+
+    weights = layer.hard()
+    return ordered(weights > 0), None if layer.ternary is None else ordered(weights != 0)
+
+
+def _lost(weights, mask, greatest):
+    """What each neuron counts for elements that stop short of their planes: a weight of -1 counts from the planes' top.
+
+    Parameters
+    ----------
+    weights, mask
+        As from `_weights`.
+    greatest : int
+        The greatest element.
+
+    Returns
+    -------
+    integer array, shape (outputs,)
+    """
+    negative = (1 - weights) if mask is None else mask * (1 - weights)
+    return negative.reshape(len(weights), -1).sum(1, dtype=int) * ((1 << greatest.bit_length()) - 1 - greatest)
 
 
 class _Conversion:
     """The integer layers so far, and what the trained ones give where they give integers.
 
-    A sum of signs is ``2 * integer + least``, an integer 0 ... `greatest`; a sign likewise, of an integer 0 ... 1. (Behind
-    `Pixels`, sums are in 256ths, and none goes further than its own activation.)
+    A sum of signs is ``2 * integer + least``, of an integer 0 ... `greatest`; a sign likewise, of an integer 0 ... 1. Pixels and
+    averages of signs are that in parts of `unit`.
     """
 
     def __init__(self):
-        self.layers, self.shape, self.planes = [], None, 1
-        self._bits()
+        self.layers, self.shape = [], None
+        self._sums(1)
 
-    def _bits(self):
-        self.greatest, self.least = 1, -1
+    def _sums(self, greatest, *, unit=1):
+        self.greatest, self.least, self.unit = greatest, -greatest, unit
 
     def add(self, trained):
         """Append the layers of a chain, or of a part of one."""
@@ -120,25 +143,33 @@ class _Conversion:
                 case Binarize():
                     self.layers.append(ir.Binarize(name=_name(at, "binarize"), thresholds=layer.thresholds.numpy()))
                 case Pixels():
-                    self.planes = ir.PIXEL_BITS
+                    self._sums(ir.PIXEL_LEVELS - 1, unit=ir.PIXEL_LEVELS)
                 case Scores():
-                    self.layers.append(ir.Scores(name=_name(at, "scores"), weights=_bits(layer, before),
-                                                 offsets=layer.integer_offsets().long().numpy(),
-                                                 scales=layer.integer_scales().long().numpy() if layer.per_class else None))
+                    weights, mask = _weights(layer, before)
+                    scales = layer.integer_scales().long().numpy() if layer.per_class else None
+                    lost = _lost(weights, mask, self.greatest) * (1 if scales is None else scales)
+                    self.layers.append(ir.Scores(
+                        name=_name(at, "scores"), weights=weights, mask=mask, planes=self.greatest.bit_length(), scales=scales,
+                        offsets=layer.integer_offsets().long().numpy() - lost))
+                case nn.AvgPool2d():
+                    kernel, stride = pool_window(layer)
+                    self.layers.append(ir.SumPool(name=_name(at, "sumpool"), kernel=kernel, stride=stride))
+                    self._sums(math.prod(kernel), unit=layer.divisor_override or math.prod(kernel))
                 case nn.MaxPool2d():
                     kernel, stride = pool_window(layer)
                     self.layers.append(ir.MaxPool(name=_name(at, "maxpool"), kernel=kernel, stride=stride))
                 case BinaryWeights():
                     name = _name(at, "conv" if isinstance(layer, BinaryConv2d) else "dense")
                     if rest and not isinstance(rest[0][1], Residual):
-                        self.layers.append(_neurons(name, layer, _activation(rest), before, self.planes))
-                        self.planes = 1
-                        self._bits()
+                        self.layers.append(_neurons(name, layer, _activation(rest), before, greatest=self.greatest, unit=self.unit))
+                        self._sums(1)
                     else:
                         # A sum that a shortcut ends or begins at.
-                        self.layers.append(_unit(name, layer, _bits(layer, before), None, 1))
-                        self.greatest = layer.weight[0].numel()
-                        self.least = -self.greatest
+                        if self.greatest > 1 or layer.ternary is not None:
+                            raise ModelError(f"layer {at!r}: sums that a shortcut ends or begins at must be of signs and of weights of -1 "
+                                             "and +1, not of averages or of ternary weights; put BinaryActivation between")
+                        self.layers.append(_unit(name, layer, _weights(layer, before), None, 1))
+                        self._sums(layer.weight[0].numel())
                 case Residual():
                     self._residual(at, layer, before)
                 case BatchNorm() | BinaryActivation():
@@ -160,10 +191,10 @@ class _Conversion:
 
     def _threshold(self, name, activation):
         """A batch norm, perhaps, and sign, on sums that the layer before them has given whole."""
-        sums = 2 * torch.arange(self.greatest + 1) + self.least
+        sums = (2 * torch.arange(self.greatest + 1)[:, None] + self.least) / self.unit
         on, falls = _switches(activation, sums, self.shape[0])
         self.layers.append(ir.Threshold(name=name, thresholds=(on == falls).sum(0).numpy(), inverted=falls.int().numpy()))
-        self._bits()
+        self._sums(1)
 
 
 def _activation(rest):
@@ -177,33 +208,42 @@ def _activation(rest):
 def _switches(activation, sums, channels):
     """Which of so many channels are on at each of the rising `sums`, and which of them fall.
 
+    Parameters
+    ----------
+    sums : tensor, shape (sums, channels) or (sums, 1)
+
     Returns
     -------
     bool tensors, shape (sums, channels) and (channels,)
     """
     sums = sums.to(torch.float32)
-    on = torch.cat([activation(part) for part in sums[:, None].expand(-1, channels).split(4096)])
+    on = torch.cat([activation(part) for part in sums.expand(-1, channels).split(4096)])
     falls = on[0] & ~on[-1]
     rising = on ^ falls
     assert not (rising[:-1] & ~rising[1:]).any(), "a hardened neuron must be monotone"
     return on, falls
 
 
-def _neurons(name, layer, activation, shape, planes):
-    """One layer of neurons, on bits or on pixels of 8 planes: weights, then perhaps batch norm, then sign."""
-    reach = layer.weight[0].numel() * (2**planes - 1)
-    # What the trained layer sums where the integer one counts; those of `Pixels` are in 256ths.
-    sums = (2 * torch.arange(reach + 1) - reach) / (1 if planes == 1 else ir.PIXEL_LEVELS)
-    on, falls = _switches(activation, sums, layer.outputs)
+def _neurons(name, layer, activation, shape, *, greatest, unit):
+    """One layer of neurons, on elements of 0 ... `greatest` in parts of `unit`: weights, then perhaps batch norm, then sign."""
+    weights, mask = _weights(layer, shape)
+    inputs, planes = layer.weight[0].numel(), greatest.bit_length()
+    most = (layer.hard() != 0).flatten(1).sum(1) * greatest  # the greatest count of each neuron, did elements end where planes do
+    counts = torch.arange(inputs * greatest + 1)[:, None]
+    if mask is None:
+        most = most[:1]
+    on, falls = _switches(activation, (2 * torch.minimum(counts, most) - most) / unit, layer.outputs)
     # A neuron that switches off as agreement grows is one that switches on as agreement with the complement grows.
-    on = torch.where(falls, on.flip(0), on)
-    weights = _bits(layer, shape)
+    off = (on.logical_not() & (counts <= most)).sum(0).numpy()
     weights = weights ^ falls.numpy().astype(weights.dtype).reshape(-1, *(1,) * (weights.ndim - 1))
-    return _unit(name, layer, weights, (~on).sum(0).numpy(), planes)
+    thresholds = np.where(off == 0, 0, np.where(off > most.numpy(), inputs * ((1 << planes) - 1) + 1,
+                                                off + _lost(weights, mask, greatest)))
+    return _unit(name, layer, (weights, mask), thresholds, planes)
 
 
 def _unit(name, layer, weights, thresholds, planes):
+    common = {"name": name, "weights": weights[0], "mask": weights[1], "thresholds": thresholds, "planes": planes}
     if isinstance(layer, BinaryConv2d):
-        return ir.Conv2d(name=name, weights=weights, thresholds=thresholds, stride=layer.stride, padding=layer.padding,
-                         padding_bit=int(layer.padding_value > 0), groups=layer.groups, planes=planes)
-    return ir.Dense(name=name, weights=weights, thresholds=thresholds, planes=planes)
+        return ir.Conv2d(**common, stride=layer.stride, padding=layer.padding, padding_bit=int(layer.padding_value > 0),
+                         groups=layer.groups)
+    return ir.Dense(**common)

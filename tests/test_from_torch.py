@@ -13,6 +13,7 @@ from sbgen.train.chain import output_shape
 from sbgen.train.harden import harden
 from sbgen.train.layers import (
     WHITE,
+    AvgPool2d,
     BatchNorm,
     Binarize,
     BinaryActivation,
@@ -297,3 +298,113 @@ def test_convolutions_that_do_not_fit(layers, message):
 def test_padding_of_zero_is_refused():
     with pytest.raises(ValueError, match="padding_value must be -1 or \\+1, or .* not 0: bits have no 0"):
         BinaryConv2d(1, 1, 3, padding=1, padding_value=0)
+
+
+def random_averages(seed):
+    """A network with averages of signs before every kind of layer that takes them, its weights binary or ternary."""
+    random = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    image = int(random.integers(6, 10)), int(random.integers(6, 10)), int(random.choice([1, 2]))
+
+    def ternary():
+        return {"ternary": float(random.choice([0.05, 0.3, 0.6])) if random.integers(2) else None}
+
+    def active(outputs):
+        norm = BatchNorm(outputs)
+        with torch.no_grad():
+            norm.weight.copy_(torch.from_numpy(random.choice([-2.0, 0.0, 0.7], outputs)))
+            norm.bias.copy_(torch.from_numpy(random.choice([0.0, -0.5, 0.3], outputs)))
+            norm.running_mean.copy_(torch.from_numpy(random.choice([0.0, 0.5, -0.25], outputs)))
+        return [norm, BinaryActivation()]
+
+    kernel = int(random.integers(1, 4)), int(random.integers(1, 4))
+    pool = AvgPool2d(kernel, stride=tuple(int(random.integers(1, 4)) for _ in range(2)) if random.integers(2) else None)
+    layers = [Binarize(math.prod(image), [128], image=image), BinaryConv2d(image[2], 5, 3, padding=1, **ternary()), *active(5), pool]
+    shape, average = output_shape("pool", pool, (5, *image[:2])), math.prod(kernel)
+    match random.integers(4):
+        case 0:
+            conv = BinaryConv2d(5, 4, (2, 1), **ternary())
+            if average & (average - 1) == 0:
+                conv.padding = (1, 0), (0, 0)
+            layers += [conv, *active(4)]
+            shape, average = output_shape("conv", conv, shape), 1
+        case 1:
+            layers += [BinaryLinear(math.prod(shape), 6, **ternary()), *active(6)]
+            shape, average = (6,), 1
+        case 2:
+            layers += active(5)
+            average = 1
+    layers.append(Scores(math.prod(shape), 3, per_class=bool(random.integers(2)), average=average, **ternary()))
+    with torch.no_grad():
+        layers[-1].offset.normal_(0, 2)
+        if layers[-1].per_class:
+            layers[-1].log_scale.normal_(-1, 1)
+    return nn.Sequential(*layers).eval(), random.integers(0, 256, (60, *image), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_averages_and_ternary_weights_equal_the_references(seed, tmp_path):
+    model, images = random_averages(seed)
+    network = to_network(model, force=True)
+    scores = reference.evaluate(network, images)[0]
+    with hardened(model), torch.no_grad():
+        assert np.array_equal(model(torch.from_numpy(images)).numpy(), scores), seed
+    checkpoint.save(model, tmp_path / "net.pt", image_shape=network.image_shape, labels=network.labels)
+    assert to_network(checkpoint.load(tmp_path / "net.pt", force=True), name="network").layers == network.layers
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_hardening_keeps_scores_of_averages_and_ternary_weights(seed, tmp_path):
+    model, images = random_averages(seed)
+    images = torch.from_numpy(images)
+    scores = to_network(model, force=True).layers[-1]
+    harden(model, images, validation=(images, torch.zeros(len(images), dtype=torch.int64)))
+    hard = to_network(model)
+    if not model[-1].per_class:  # whose bits the validation images choose
+        assert hard.layers[-1] == scores
+    checkpoint.save(model, tmp_path / "net.pt", image_shape=hard.image_shape, labels=hard.labels)
+    assert to_network(checkpoint.load(tmp_path / "net.pt", force=True), name="network").layers == hard.layers
+
+
+@pytest.mark.parametrize("layers, message", [
+    ([AvgPool2d(3), Scores(4, 2)], "average must be 9, the signs that each of its inputs is the average of, not 1"),
+    ([nn.AvgPool2d(3), Scores(4, 2)], "must divide by the power of two that is not below the 9 signs"),
+    ([nn.AvgPool2d(2, padding=1), Scores(4, 2)], "AvgPool2d must have no padding and no ceil_mode"),
+    ([AvgPool2d(3), BinaryConv2d(1, 1, 2, padding=1), BinaryActivation(), Scores(9, 2)], "behind averages of 9 signs"),
+    ([AvgPool2d(2), nn.MaxPool2d(2), Scores(1, 2)], "after AvgPool2d must come"),
+])
+def test_averages_that_do_not_fit(layers, message):
+    model = nn.Sequential(Binarize(36, [128], image=(6, 6, 1)), BinaryConv2d(1, 1, 1), BinaryActivation(), *layers)
+    with pytest.raises(ModelError, match=message):
+        to_network(model, force=True)
+
+
+def test_an_average_of_torch_over_a_power_of_two_is_the_same():
+    model, images = random_averages(3)
+    pools = []
+    for pool in AvgPool2d(2), nn.AvgPool2d(2):
+        layers = [*model[:4], pool, Scores(5 * math.prod(size // 2 for size in images.shape[1:3]), 3, average=4)]
+        torch.manual_seed(0)
+        nn.init.normal_(layers[-1].weight)
+        pools.append(to_network(nn.Sequential(*layers).eval(), force=True))
+    assert pools[0].layers == pools[1].layers
+
+
+def test_ternary_weights_by_hand():
+    model = nn.Sequential(Binarize(4, [128]), Scores(4, 1, ternary=0.25))
+    with torch.no_grad():
+        model[1].weight.copy_(torch.tensor([[0.25, -0.25, 0.0, -0.3]]))
+    layer = to_network(model.eval(), force=True).layers[-1]
+    assert (layer.mask * (2 * layer.weights.astype(int) - 1)).tolist() == [[1, 0, 0, -1]]
+
+
+@pytest.mark.parametrize("method", ["self-binarizing", "straight-through", "ede"])
+def test_ternary_weights_train(method):
+    layer = BinaryLinear(6, 3, method=method, ternary=0.2)
+    layer(torch.ones(2, 6)).sum().backward()
+    assert layer.weight.grad.abs().sum() > 0
+    if method == "self-binarizing":
+        nu, weight = layer.binarizer.nu, layer.weight
+        torch.testing.assert_close(layer.binary(), (torch.tanh(nu * (weight + 0.2)) + torch.tanh(nu * (weight - 0.2))) / 2)
+    else:
+        assert set(layer.binary().unique().tolist()) <= {-1.0, 0.0, 1.0}

@@ -4,6 +4,7 @@ import torch
 
 from sbgen.train.layers import (
     WHITE,
+    AvgPool2d,
     BatchNorm,
     Binarize,
     BinaryActivation,
@@ -165,3 +166,29 @@ def test_hardened_restores_what_was():
         assert all(layer.hardened for layer in model) and not model[1].training
         raise KeyError
     assert [layer.hardened for layer in model] == [False, True, False] and model.training
+
+
+@pytest.mark.parametrize(("average", "unit"), [(1, 1), (4, 4), (9, 16)])
+@pytest.mark.parametrize("ternary", [None, 0.3])
+def test_hardened_scores_order_the_classes_as_the_trained_ones(average, unit, ternary):
+    """Counts of classes whose weights are 0 in different places: their sums and offsets differ by as much, but for rounding."""
+    torch.manual_seed(1)
+    scores = Scores(11, 5, average=average, ternary=ternary)
+    with torch.no_grad():
+        scores.offset.normal_(0, 3)
+    x = (2 * torch.randint(0, average + 1, (20, 11)) - average) / unit
+    with hardened(scores), torch.no_grad():
+        sums = torch.nn.functional.linear(x, scores.hard())
+        apart = scores(x) - unit * (sums + scores.offset) / 2
+    assert ((apart - apart.mean(1, keepdim=True)).abs() <= 1).all()
+    before = scores.integer_offsets()
+    with torch.no_grad():
+        scores.weight.copy_(scores.hard())
+        scores.settle()
+    assert torch.equal(scores.integer_offsets(), before)
+
+
+def test_averages_are_exact_and_never_beyond_one():
+    pool = AvgPool2d(7)
+    signs = torch.where(torch.rand(3, 2, 7, 7) < 0.9, 1.0, -1.0)
+    assert torch.equal(pool(signs) * 64, signs.sum((2, 3), keepdim=True)) and pool(signs).abs().max() <= 1

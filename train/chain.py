@@ -8,6 +8,7 @@ from torch import fx, nn
 from ..errors import ModelError
 from .layers import (
     WHITE,
+    AvgPool2d,
     BatchNorm,
     Binarize,
     BinaryActivation,
@@ -20,13 +21,14 @@ from .layers import (
 
 __all__ = ["body", "chain", "check", "check_values", "leaves", "output_shape", "pool_window"]
 
-_LAYERS = (Binarize, Pixels, BinaryConv2d, BinaryLinear, BatchNorm, BinaryActivation, nn.MaxPool2d, Residual, Scores)
+_LAYERS = (Binarize, Pixels, BinaryConv2d, BinaryLinear, BatchNorm, BinaryActivation, nn.MaxPool2d, AvgPool2d,
+           nn.AvgPool2d, Residual, Scores)
 
 #: Modules that do nothing to a vector in evaluation.
 _TRANSPARENT = (nn.Dropout, nn.Identity)
 
-_SUPPORTED = ("supported are Binarize, Pixels, BinaryLinear, BinaryConv2d, BatchNorm, BinaryActivation, Residual and Scores "
-              "of sbgen.train.layers, and MaxPool2d, Flatten, Dropout and Identity")
+_SUPPORTED = ("supported are Binarize, Pixels, BinaryLinear, BinaryConv2d, BatchNorm, BinaryActivation, AvgPool2d, Residual and "
+              "Scores of sbgen.train.layers, and MaxPool2d, Flatten, Dropout and Identity")
 
 #: Greatest sum of pixels, in 256ths, that float32 holds exactly.
 _EXACT = 2**24
@@ -118,7 +120,7 @@ def check(layers):
     """Checks that a list of (name, layer) is Binarize or Pixels, any number of neurons, Scores, and that the shapes fit.
 
     Behind Pixels there is at least one layer of neurons. Neurons are BinaryLinear or, on images, BinaryConv2d; then BatchNorm or none, then BinaryActivation, then on images
-    MaxPool2d or none.
+    MaxPool2d or none, and AvgPool2d or none, which BatchNorm and BinaryActivation may follow.
     """
     before = _check_order(layers)
     if before is not Scores:
@@ -128,10 +130,13 @@ def check(layers):
 def _check_order(layers, *, before=None, shape=None, on_pixels=False):
     """Checks that each layer can follow the one before it, in order and shape; gives the kind of the last."""
     neurons, sums = (BinaryConv2d, BinaryLinear, Scores), (BatchNorm, BinaryActivation, Residual)
-    bits = (*neurons, nn.MaxPool2d, Residual)
+    averages = AvgPool2d, nn.AvgPool2d
+    bits = (*neurons, nn.MaxPool2d, *averages, Residual)
     expected = {None: (Binarize, Pixels), Binarize: (*neurons, Residual), Pixels: (BinaryConv2d, BinaryLinear),
                 BinaryLinear: sums, BinaryConv2d: sums, Residual: sums, BatchNorm: (BinaryActivation,),
-                BinaryActivation: bits, nn.MaxPool2d: bits, Scores: ()}
+                BinaryActivation: bits, nn.MaxPool2d: bits, Scores: (),
+                **dict.fromkeys(averages, (*neurons, BatchNorm, BinaryActivation))}
+    area = 1  # signs that each input is the average of
     for name, layer in layers:
         kind = type(layer)
         if kind not in expected[before]:
@@ -140,7 +145,8 @@ def _check_order(layers, *, before=None, shape=None, on_pixels=False):
                              f"not {kind.__name__}")
         if kind in neurons:
             on_pixels = before is Pixels
-            _check_range(name, layer, on_pixels=on_pixels)
+            _check_range(name, layer, on_pixels=on_pixels, area=area)
+        area = math.prod(pool_window(layer)[0]) if kind in averages else 1
         if kind is BinaryActivation:
             on_pixels = False
         if kind is Residual:
@@ -157,10 +163,20 @@ def _check_order(layers, *, before=None, shape=None, on_pixels=False):
     return before
 
 
-def _check_range(name, layer, *, on_pixels):
-    """Checks that a layer of weights pads with a value its inputs can have, and that its sums are exact."""
+def _check_range(name, layer, *, on_pixels, area):
+    """Checks that a layer of weights pads with a value its inputs can have, knows of the averages, and has exact sums."""
     greatest = WHITE if on_pixels else 1
-    if isinstance(layer, BinaryConv2d) and any(map(any, layer.padding)) and abs(layer.padding_value) != greatest:
+    padded = isinstance(layer, BinaryConv2d) and any(map(any, layer.padding))
+    if padded and area > 1 and (layer.padding_value != -1 or area & (area - 1)):
+        raise ModelError(f"layer {name!r}: behind averages of {area} signs there can be padding of -1 where their number is a power "
+                         "of two, and no other; pad before the pool")
+    if isinstance(layer, Scores) and layer.average != area:
+        raise ModelError(f"layer {name!r}: average must be {area}, the signs that each of its inputs is the average of, not "
+                         f"{layer.average}")
+    if 2 * area * layer.weight[0].numel() >= _EXACT:
+        raise ModelError(f"layer {name!r}: sums must be of less than {_EXACT // 2:,} signs to be exact, not "
+                         f"{area * layer.weight[0].numel():,}; take a smaller pool")
+    if padded and abs(layer.padding_value) != greatest:
         raise ModelError(f"layer {name!r}: padding_value must be {'-WHITE or WHITE behind Pixels' if on_pixels else '-1 or +1'}"
                          f", not {layer.padding_value}")
     inputs = layer.weight[0].numel()
@@ -177,7 +193,7 @@ def output_shape(name, layer, shape):
     ModelError
         The layer does not take that shape, or is a pooling or batch norm that has no integer form here.
     """
-    if isinstance(layer, (BinaryConv2d, nn.MaxPool2d)) and len(shape) != 3:
+    if isinstance(layer, (BinaryConv2d, nn.MaxPool2d, nn.AvgPool2d)) and len(shape) != 3:
         raise ModelError(f"layer {name!r}: must be given an image, not {shape[0]} values; give Binarize its image, and "
                          "put convolutions and pools before the first BinaryLinear")
     takes = {BinaryLinear: "inputs", Scores: "inputs", BatchNorm: "num_features", BinaryConv2d: "channels"}.get(type(layer))
@@ -209,6 +225,16 @@ def output_shape(name, layer, shape):
                 raise ModelError(f"layer {name!r}: MaxPool2d must have no padding, no dilation and no ceil_mode, not "
                                  f"{layer.padding}, {layer.dilation}, {layer.ceil_mode}")
             return shape[0], *_moved(name, shape, kernel, stride, ((0, 0), (0, 0)))
+        case nn.AvgPool2d():
+            kernel, stride = pool_window(layer)
+            area = math.prod(kernel)
+            if layer.padding not in (0, (0, 0)) or layer.ceil_mode:
+                raise ModelError(f"layer {name!r}: AvgPool2d must have no padding and no ceil_mode, not {layer.padding}, "
+                                 f"{layer.ceil_mode}")
+            if (layer.divisor_override or area) != 1 << (area - 1).bit_length():
+                raise ModelError(f"layer {name!r}: averages must divide by the power of two that is not below the {area} signs of their "
+                                 f"kernel, to be exact, not by {layer.divisor_override or area}; take AvgPool2d of sbgen.train.layers")
+            return shape[0], *_moved(name, shape, kernel, stride, ((0, 0), (0, 0)))
         case BatchNorm():
             if not (layer.affine and layer.track_running_stats):
                 raise ModelError(f"layer {name!r}: BatchNorm must have a scale, an offset and running statistics")
@@ -220,7 +246,7 @@ def output_shape(name, layer, shape):
 
 
 def pool_window(layer):
-    """Kernel and stride of an `nn.MaxPool2d`, each a pair."""
+    """Kernel and stride of an `nn.MaxPool2d` or `nn.AvgPool2d`, each a pair."""
     return tuple((value, value) if isinstance(value, int) else tuple(value) for value in (layer.kernel_size, layer.stride))
 
 

@@ -26,6 +26,7 @@ from torch import nn
 from ..errors import ModelError
 from .chain import body, chain, check, check_values, leaves, pool_window
 from .layers import (
+    AvgPool2d,
     BatchNorm,
     Binarize,
     BinaryActivation,
@@ -52,7 +53,8 @@ GREATEST_UNSATURATED = 0.01
 #: Bits of a scale of a class that a file may have.
 GREATEST_SCALE_BITS = 16
 
-_KINDS = {"binarize": Binarize, "pixels": Pixels, "conv2d": BinaryConv2d, "maxpool": nn.MaxPool2d, "linear": BinaryLinear,
+_KINDS = {"binarize": Binarize, "pixels": Pixels, "conv2d": BinaryConv2d, "maxpool": nn.MaxPool2d,
+          "avgpool": AvgPool2d, "linear": BinaryLinear,
           "norm": BatchNorm, "active": BinaryActivation, "residual": Residual, "scores": Scores}
 
 
@@ -208,7 +210,7 @@ def check_trust(model, hardening=None):
             from .harden import UNSATURATED
 
             with torch.no_grad():
-                soft = layer.binarizer(layer.weight).abs()
+                soft = layer.binarized(layer.binarizer).abs()
             part = (1 - soft > UNSATURATED).float().mean().item()
             if part > GREATEST_UNSATURATED:
                 raise ModelError(
@@ -242,18 +244,22 @@ def _describe(layer):
             return about if layer.image is None else {**about, "image": list(layer.image)}
         case Pixels():
             return {"kind": "pixels", "image": list(layer.image)}
-        case nn.MaxPool2d():
+        case nn.MaxPool2d() | nn.AvgPool2d():
             kernel, stride = pool_window(layer)
-            return {"kind": "maxpool", "kernel": list(kernel), "stride": list(stride)}
+            return {"kind": "maxpool" if isinstance(layer, nn.MaxPool2d) else "avgpool", "kernel": list(kernel), "stride": list(stride)}
         case BatchNorm():
             return {"kind": "norm", "features": layer.num_features, "eps": layer.eps, "hardened": layer.hardened}
     method = {"method": layer.method, "slope_cap": layer.slope_cap, "nu": float(layer.binarizer.nu),
               "hard": layer.binarizer.hard, "hardened": layer.hardened}
+    if getattr(layer, "ternary", None) is not None:
+        method["ternary"] = layer.ternary
     match layer:
         case BinaryActivation():
             return {"kind": "active", **method}
         case Scores():
             scales = {"per_class": True, "scale_bits": layer.scale_bits} if layer.per_class else {}
+            if layer.average > 1:
+                scales["average"] = layer.average
             return {"kind": "scores", "inputs": layer.inputs, "classes": layer.outputs, **scales, **method}
         case BinaryConv2d():
             return {"kind": "conv2d", "channels": layer.channels, "outputs": layer.outputs, "kernel": list(layer.kernel),
@@ -295,7 +301,7 @@ def _rebuild_chain(architecture, state, prefix, taken):
 
 def _make(name, kind, about, state):
     sizes = {key: about[key] for key in ("pixels", "levels", "inputs", "outputs", "classes", "features", "channels",
-                                         "groups") if key in about}
+                                         "groups", "average") if key in about}
     for key in ("kernel", "stride", "image"):
         sizes |= {f"{key}[{n}]": size for n, size in enumerate(about.get(key, ()))}
     for key, size in sizes.items():
@@ -307,7 +313,7 @@ def _make(name, kind, about, state):
     rows = about.get("outputs", about.get("classes"))
     shapes = {"binarize": lambda: {"thresholds": (about["pixels"], about["levels"])},
               "conv2d": lambda: {"weight": (rows, about["channels"] // about["groups"], *about["kernel"])},
-              "maxpool": dict,
+              "maxpool": dict, "avgpool": dict,
               "pixels": dict,
               "linear": lambda: {"weight": (rows, about["inputs"])},
               "norm": lambda: dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (about["features"],))
@@ -332,10 +338,14 @@ def _make(name, kind, about, state):
         return Pixels(about["image"])
     if kind == "maxpool":
         return nn.MaxPool2d(tuple(about["kernel"]), tuple(about["stride"]))
+    if kind == "avgpool":
+        return AvgPool2d(tuple(about["kernel"]), stride=tuple(about["stride"]))
     if kind == "norm":
         layer = BatchNorm(about["features"], eps=about["eps"])
     else:
         how = {"method": about["method"], "slope_cap": about["slope_cap"]}
+        if kind != "active":
+            how["ternary"] = about.get("ternary")
         try:
             if kind == "active":
                 layer = BinaryActivation(**how)
@@ -343,11 +353,12 @@ def _make(name, kind, about, state):
                 layer = BinaryConv2d(about["channels"], rows, tuple(about["kernel"]), stride=tuple(about["stride"]),
                                      padding=about["padding"], padding_value=about["padding_value"],
                                      groups=about["groups"], **how)
-            elif kind == "scores" and about.get("per_class"):
-                layer = Scores(about["inputs"], rows, per_class=True, **how)
-                layer.scale_bits = about["scale_bits"]
+            elif kind == "scores":
+                layer = Scores(about["inputs"], rows, per_class=about.get("per_class", False), average=about.get("average", 1), **how)
+                if layer.per_class:
+                    layer.scale_bits = about["scale_bits"]
             else:
-                layer = _KINDS[kind](about["inputs"], rows, **how)
+                layer = BinaryLinear(about["inputs"], rows, **how)
         except ValueError as error:
             raise ModelError(f"layer {name!r}: {error}") from error
         layer.binarizer.nu, layer.binarizer.hard = about["nu"], about["hard"]

@@ -88,7 +88,7 @@ def softness(model, images):
     hooks = []
     for name, layer in hardened_layers(model):
         if isinstance(layer, BinaryWeights):
-            describe(name, "weights", layer.binarizer.soft(layer.weight))
+            describe(name, "weights", layer.binarized(layer.binarizer.soft))
         elif isinstance(layer, BinaryActivation):
             found[name] = None  # keeps the order of the layers
             hooks.append(layer.register_forward_hook(
@@ -108,7 +108,7 @@ def softness(model, images):
 def harden(model, images, *, validation, batch=1000):
     """Hardens `model` in place, for good, and reports what that cost.
 
-    Weights become -1 or +1, score offsets the even numbers whose halves the integer network adds, and every layer
+    Weights become -1 or +1 (or 0, where they are ternary), score offsets the even numbers whose halves the integer network adds, and every layer
     computes hardened from now on. Batch-norm statistics are estimated anew with the hard network too, and whichever
     statistics do better on the validation images are taken, on a draw those of training. Scales of single classes get the
     fewest of `SCALE_BITS` that no more of them do better than.
@@ -147,9 +147,9 @@ def harden(model, images, *, validation, batch=1000):
     with torch.no_grad():
         for _, layer in hardened_layers(model):
             if isinstance(layer, BinaryWeights):
-                layer.weight.copy_(torch.where(layer.weight >= 0, 1.0, -1.0))
+                layer.weight.copy_(layer.hard())
             if isinstance(layer, Scores) and not layer.per_class:
-                layer.offset.copy_(2 * layer.integer_offsets())
+                layer.settle()
             layer.hardened = True
     model.eval()
     return HardeningReport(

@@ -114,8 +114,32 @@ class Pixels(nn.Module):
         return str(self.image)
 
 
+class AvgPool2d(nn.AvgPool2d):
+    """The average of signs under a kernel, exact: the sum divided by the power of two that is not below the kernel's size.
+
+    Of n signs it is an odd or even number of 1/n at best, so that of 49 it would not be exact in float32, and neither the sums
+    of such averages. (An `nn.AvgPool2d` whose kernel is of a power of two is the same.)
+
+    Parameters
+    ----------
+    kernel : int or (int, int)
+        The size of the image makes it global.
+    stride : int or (int, int) or None
+        None is the kernel.
+    """
+
+    def __init__(self, kernel, *, stride=None):
+        kernel = _pair(kernel)
+        super().__init__(kernel, kernel if stride is None else _pair(stride), divisor_override=_unit(kernel[0] * kernel[1]))
+
+
+def _unit(average):
+    """What the sum of so many signs is divided by."""
+    return 1 << (average - 1).bit_length()
+
+
 class BinaryWeights(nn.Module):
-    """What layers with weights of -1 and +1 have in common.
+    """What layers with weights of -1 and +1, or of -1, 0 and +1, have in common.
 
     Parameters
     ----------
@@ -125,21 +149,44 @@ class BinaryWeights(nn.Module):
         One of `binarizers.METHODS`.
     slope_cap : float or None
         See `binarizers.SelfBinarizing`.
+    ternary : float or None
+        Where the weights are to be -1, 0 and +1, the half width of what becomes 0, between 0 and 1: a weight is the mean of two
+        that binarize W + ternary and W - ternary.
     """
 
     hardened = False
     sharpens = "weights"
 
-    def __init__(self, shape, *, method, slope_cap):
+    def __init__(self, shape, *, method, slope_cap, ternary):
         super().__init__()
+        if ternary is not None and not 0 < ternary < 1:
+            raise ValueError(f"ternary must be between 0 and 1, or None, not {ternary!r}")
+        self.ternary = ternary
         self.method, self.slope_cap = method, slope_cap
         self.weight = nn.Parameter(torch.empty(shape))
         self.binarizer = binarizers.make(method, slope_cap=slope_cap)
         nn.init.xavier_uniform_(self.weight)  # uniform +-0.5 freezes before it moves
 
+    def binarized(self, binarizer):
+        """What `binarizer` makes of the weights, each end where they are ternary: its values go to -1 and +1."""
+        if self.ternary is None:
+            return binarizer(self.weight)
+        return torch.stack((binarizer(self.weight + self.ternary), binarizer(self.weight - self.ternary)))
+
+    def hard(self):
+        """The weights as they count in the end: -1 and +1, and 0 where they are ternary."""
+        return self._values(sign)
+
     def binary(self):
-        """The weights as they count: -1 and +1, or on the way there."""
-        return sign(self.weight) if self.hardened else self.binarizer(self.weight)
+        """The weights as they count: those in the end, or on the way there."""
+        return self._values(sign if self.hardened else self.binarizer)
+
+    def _ternary_repr(self):
+        return "" if self.ternary is None else f", ternary={self.ternary}"
+
+    def _values(self, binarizer):
+        values = self.binarized(binarizer)
+        return values if self.ternary is None else values.mean(0)
 
 
 class BinaryLinear(BinaryWeights):
@@ -150,19 +197,19 @@ class BinaryLinear(BinaryWeights):
     Parameters
     ----------
     inputs, outputs : int
-    method, slope_cap
+    method, slope_cap, ternary
         As in `BinaryWeights`.
     """
 
-    def __init__(self, inputs, outputs, *, method="self-binarizing", slope_cap=None):
-        super().__init__((outputs, inputs), method=method, slope_cap=slope_cap)
+    def __init__(self, inputs, outputs, *, method="self-binarizing", slope_cap=None, ternary=None):
+        super().__init__((outputs, inputs), method=method, slope_cap=slope_cap, ternary=ternary)
         self.inputs, self.outputs = inputs, outputs
 
     def forward(self, x):
         return F.linear(x.flatten(1), self.binary())
 
     def extra_repr(self):
-        return f"{self.inputs}, {self.outputs}, method={self.method!r}, slope_cap={self.slope_cap}"
+        return f"{self.inputs}, {self.outputs}, method={self.method!r}, slope_cap={self.slope_cap}" + self._ternary_repr()
 
 
 class BinaryConv2d(BinaryWeights):
@@ -178,19 +225,19 @@ class BinaryConv2d(BinaryWeights):
     padding_value : float
         What they hold, -1 or +1, there is no 0 among bits; behind `Pixels` the least or the greatest, -`WHITE` or `WHITE`.
     groups : int
-    method, slope_cap
+    method, slope_cap, ternary
         As in `BinaryWeights`.
     """
 
     def __init__(self, channels, outputs, kernel, *, stride=1, padding=0, padding_value=-1, groups=1,
-                 method="self-binarizing", slope_cap=None):
+                 method="self-binarizing", slope_cap=None, ternary=None):
         kernel, stride, padding = _pair(kernel), _pair(stride), tuple(_pair(each) for each in _pair(padding))
         if padding_value not in (-1, 1, -WHITE, WHITE):
             raise ValueError(f"padding_value must be -1 or +1, or -WHITE or WHITE behind Pixels, not {padding_value!r}: "
                              "bits have no 0")
         if groups < 1 or channels % groups or outputs % groups:
             raise ValueError(f"groups must divide {channels} channels and {outputs} outputs, not {groups!r}")
-        super().__init__((outputs, channels // groups, *kernel), method=method, slope_cap=slope_cap)
+        super().__init__((outputs, channels // groups, *kernel), method=method, slope_cap=slope_cap, ternary=ternary)
         self.channels, self.outputs, self.kernel, self.stride = channels, outputs, kernel, stride
         self.padding, self.padding_value, self.groups = padding, padding_value, groups
 
@@ -203,7 +250,7 @@ class BinaryConv2d(BinaryWeights):
     def extra_repr(self):
         return (f"{self.channels}, {self.outputs}, kernel={self.kernel}, stride={self.stride}, padding={self.padding}, "
                 f"padding_value={self.padding_value}, groups={self.groups}, method={self.method!r}, "
-                f"slope_cap={self.slope_cap}")
+                f"slope_cap={self.slope_cap}") + self._ternary_repr()
 
 
 def _pair(value):
@@ -290,6 +337,9 @@ class Scores(BinaryLinear):
     A shared positive scale leaves the order of the classes alone, so no multiplier is needed afterwards. Hardened, a
     score is ``popcount + round(offset / 2)``, an integer: the sum of n signs is ``2 * popcount - n``.
 
+    Behind an average of k signs, which stands for the count of those that are +1, a score is of the sum of the counts; weights of
+    0 leave a constant of each class, which goes into its offset.
+
     Scales of single classes become integers of `scale_bits` bits, the greatest the greatest of them: hardened, a score is
     ``scale * popcount + round(scale * (offset - n) / 2)``.
 
@@ -298,16 +348,20 @@ class Scores(BinaryLinear):
     inputs, classes : int
     per_class : bool
         Whether each class has a scale of its own.
-    method, slope_cap
+    average : int
+        Signs that each input is the average of: the size of the kernel of an `AvgPool2d` before it, 1 without one.
+    method, slope_cap, ternary
         As in `BinaryWeights`.
     """
 
     #: Bits of a hardened scale of a class, which `sbgen.train.harden.harden` chooses.
     scale_bits = 8
 
-    def __init__(self, inputs, classes, *, per_class=False, method="self-binarizing", slope_cap=None):
-        super().__init__(inputs, classes, method=method, slope_cap=slope_cap)
-        self.per_class = per_class
+    def __init__(self, inputs, classes, *, per_class=False, average=1, method="self-binarizing", slope_cap=None, ternary=None):
+        super().__init__(inputs, classes, method=method, slope_cap=slope_cap, ternary=ternary)
+        if not isinstance(average, int) or average < 1:
+            raise ValueError(f"average must be an integer of at least 1, not {average!r}")
+        self.per_class, self.average = per_class, average
         self.log_scale = nn.Parameter(torch.full((classes,) if per_class else (), -0.5 * float(np.log(inputs))))
         self.offset = nn.Parameter(torch.zeros(classes))
 
@@ -322,19 +376,33 @@ class Scores(BinaryLinear):
 
     def integer_offsets(self):
         """Offsets of the integer scores, shape (classes,), as floats."""
+        offset = _unit(self.average) * self.offset.detach()
         if self.per_class:
-            return torch.round(self._scales() * (self.offset.detach() - self.inputs) / 2)
-        return torch.round(self.offset.detach() / 2)
+            return torch.round(self._scales() * (offset - self._greatest()) / 2)
+        return torch.round((offset + self._left_out()) / 2)
+
+    def _greatest(self):
+        """The greatest count of each class, shape (classes,)."""
+        return self.hard().detach().abs().sum(1) * self.average
+
+    def _left_out(self):
+        """What weights of 0 take from it."""
+        return self.inputs * self.average - self._greatest()
+
+    def settle(self):
+        """Make the offsets those that the integer ones stand for."""
+        self.offset.copy_((2 * self.integer_offsets() - self._left_out()) / _unit(self.average))
 
     def forward(self, x):
         sums = super().forward(x)
         if self.hardened:
-            counts = (sums + self.inputs) / 2
+            counts = (_unit(self.average) * sums + self._greatest()) / 2
             return (counts * self.integer_scales() if self.per_class else counts) + self.integer_offsets()
         return self.log_scale.exp() * (sums + self.offset)
 
     def extra_repr(self):
-        return super().extra_repr() + (", per_class=True" if self.per_class else "")
+        return super().extra_repr() + (", per_class=True" if self.per_class else "") + (
+            f", average={self.average}" if self.average > 1 else "")
 
 
 #: The layers whose hardened computation differs from the ordinary one.
