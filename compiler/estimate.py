@@ -11,13 +11,14 @@ from functools import cache
 
 import numpy as np
 
+from ..hw.binarize import period
 from ..hw.lookup import Lookup as LookupUnit
 from ..hw.mvtu import MERGED_GROUPS, Parameters
 from ..hw.popcount import XnorPopcount
 from ..hw.replay import ReplayBuffer
 from ..hw.sums import WindowSums
 from ..hw.width import conversions
-from .ir import Add, Binarize, Fork, Lookup, Threshold
+from .ir import PIXEL_LEVELS, Add, Binarize, Fork, Lookup, Threshold
 from .pipeline import forks, input_lanes, stages
 from .shortcut_queue import depths
 
@@ -235,10 +236,12 @@ def queue_cost(stage, depth, *, device):
 
 
 def binarize_cost(layer, lanes):
-    """Comparators of `lanes` pixels: a power of two is one bit of the pixel, and one that varies is a small ROM."""
+    """Comparators of `lanes` pixels: a power of two is one bit of the pixel, and one that varies is a small ROM of its period."""
     beats = -(-layer.inputs // lanes)
-    padded = np.concatenate([layer.thresholds, np.repeat(layer.thresholds[-1:], beats * lanes - layer.inputs, axis=0)])
+    padded = np.concatenate([layer.thresholds, np.full((beats * lanes - layer.inputs, layer.levels), PIXEL_LEVELS)])
     each = padded.reshape(beats, lanes * layer.levels)
+    each = each[:period([row.tobytes() for row in each])]
+    beats = len(each)
     varies = (each != each[0]).any(axis=0)
     power = np.isin(each[0], (0, 64, 128, 192, 256))
     luts = varies.sum() * (8 + 8 * _rom_luts(beats)) + (~varies & ~power).sum() * 3

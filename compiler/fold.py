@@ -8,6 +8,7 @@ found by bisection.
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from itertools import product
 
 from ..errors import FitError
@@ -128,6 +129,7 @@ class _Search:
         self.forks = forks(network)
         self.costs = {}
         self.max_banks = _MAX_BANKS
+        self.binarize_cost = cache(partial(binarize_cost, network.layers[0]))  # of so many lanes
 
     def _cheapest(self, n, pe, simd, bram_price):
         """The memories that are cheapest for a shape of layer `n`: (price, stage)."""
@@ -232,7 +234,7 @@ class _Search:
             for lanes in _steps(first.inputs, least=-(-first.inputs // cycles)):
                 pe = lanes * first.levels
                 # The board packs single pixels into beats: a register a lane.
-                cost = binarize_cost(first, lanes) + Cost(lut=lanes * first.levels)
+                cost = self.binarize_cost(lanes) + Cost(lut=lanes * first.levels)
                 best[pe] = _Way(price=self._price(cost, bram_price), length=first.outputs, lanes=pe,
                                 stages=(self._stage(0, Folding(pe=pe, simd=lanes)),))
             return best

@@ -6,9 +6,19 @@ from amaranth.lib.wiring import In, Out
 
 from .bits import bits
 
-__all__ = ["Binarize"]
+__all__ = ["Binarize", "period"]
 
 _NEVER = 256  # greater than any pixel
+
+
+def period(beats):
+    """Number of beats after which what stands in them repeats: the least that divides their number.
+
+    Parameters
+    ----------
+    beats : list
+    """
+    return next(n for n in range(1, len(beats) + 1) if len(beats) % n == 0 and beats == beats[:n] * (len(beats) // n))
 
 
 class Binarize(wiring.Component):
@@ -54,14 +64,16 @@ class Binarize(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        beats = -(-len(self._thresholds) // self._lanes)
-        beat = Signal(range(beats))
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += beat.eq(Mux(beat == beats - 1, 0, beat + 1))
-
         # Lanes past the end of the image stay off, whatever their neighbours' thresholds are.
-        padding = ((_NEVER,) * self._levels,) * (beats * self._lanes - len(self._thresholds))
+        padding = ((_NEVER,) * self._levels,) * (-len(self._thresholds) % self._lanes)
         thresholds = self._thresholds + padding
+        beats = [thresholds[at:at + self._lanes] for at in range(0, len(thresholds), self._lanes)]
+        # Those of the channels of a pixel come again with the next pixel.
+        beats = beats[:period(beats)]
+
+        beat = Signal(range(len(beats)))
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += beat.eq(Mux(beat == len(beats) - 1, 0, beat + 1))
 
         m.d.comb += [
             self.o.valid.eq(self.i.valid),
@@ -69,7 +81,7 @@ class Binarize(wiring.Component):
         ]
         for lane in range(self._lanes):
             for level in range(self._levels):
-                each = [thresholds[at][level] for at in range(lane, len(thresholds), self._lanes)]
+                each = [pixels[lane][level] for pixels in beats]
                 m.d.comb += self.o.payload[lane * self._levels + level].eq(
                     self.i.payload[lane] >= _select(m, beat, each, name=f"threshold_{lane}_{level}"))
 

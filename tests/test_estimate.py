@@ -60,5 +60,6 @@ def test_more_parallel_costs_more():
 @pytest.mark.parametrize("simd, store, bram", [(1, "bram", 1), (2, "bram", 1), (4, "bram", 2), (1, "lut", 0), (64, "bram", 0)])
 def test_block_rams_of_sums(simd, store, bram):
     """Of a whole image of 7 x 7 x 64 the 64 sums of 6 bits are held, not the 3,136 bits."""
-    pool = stage(SumPool(name="sums", kernel=(7, 7), stride=(7, 7)), Folding(pe=simd, simd=simd, replay_store=store), (7, 7, 64))
+    pool = stage(SumPool(name="sums", kernel=(7, 7), stride=(7, 7)), Folding(pe=simd, simd=simd, replay_store=store), (7, 7, 64),
+                 i_greatest=1, o_greatest=49)
     assert stage_cost(pool, device=DEVICES["up5k"]).bram == bram

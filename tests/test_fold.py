@@ -145,3 +145,25 @@ def test_check_fit_speaks_of_the_whole_device():
     fold.check_fit(large, DEVICES["ecp5-85f"])
     with pytest.raises(FitError, match=r"does not fit up5k: [\d,]+ LUTs are asked for and 5,280 can be used"):
         fold.check_fit(large, DEVICES["up5k"])
+
+
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("device", ["up5k", "ecp5-85f"])
+def test_colour_image_of_160_by_128(device, raw):
+    rng, chain, shape = np.random.default_rng(0), [], (128, 160, 3)
+    if not raw:
+        chain.append(Binarize(name="pixels", thresholds=np.tile([[100], [128], [150]], (128 * 160, 1))))
+    for n, outputs in enumerate((16, 32, 32)):
+        weights, planes = rng.integers(0, 2, (outputs, 3, 3, shape[2])), 8 if raw and not n else 1
+        chain.append(Conv2d(name=f"conv_{n}", weights=weights, thresholds=np.full(outputs, weights[0].size * (2**planes - 1) // 2),
+                            planes=planes, stride=(2, 2), padding=((1, 1), (1, 1))))
+        shape = chain[-1].output_shape(shape if n else (128, 160, 3))
+    chain.append(Scores(name="scores", weights=rng.integers(0, 2, (4, int(np.prod(shape)))), offsets=np.arange(4)))
+    network = Network(name="colour", image_shape=(128, 160, 3), layers=tuple(chain), labels=tuple("abcd"))
+    device = DEVICES[device]
+    design = fold.fold(network, device)
+    fold.check_fit(design, device)
+    predicted = cycles.predict(design, images=4)
+    # Streaming: the scores follow the last pixel long before another image could have come in.
+    assert predicted.interval <= 1.05 * max(predicted.layers)
+    assert predicted.latency <= 1.5 * predicted.interval

@@ -3,7 +3,7 @@ import random
 import pytest
 from streams import beats, elements, transfer
 
-from sbgen.hw.binarize import Binarize
+from sbgen.hw.binarize import Binarize, period
 
 
 def expected(image, thresholds):
@@ -12,8 +12,9 @@ def expected(image, thresholds):
 
 @pytest.mark.parametrize("lanes", [1, 2, 3, 10])
 @pytest.mark.parametrize("thresholds", [
-    [[128]] * 10, [[0]] * 10, [[256]] * 10, [[64, 128, 192]] * 10, [[25 * n, 255 - n] for n in range(10)]],
-    ids=["middle", "always", "never", "thermometer", "different"])
+    [[128]] * 10, [[0]] * 10, [[256]] * 10, [[64, 128, 192]] * 10, [[25 * n, 255 - n] for n in range(10)],
+    [[64, 100], [0, 200]] * 5],
+    ids=["middle", "always", "never", "thermometer", "different", "two channels"])
 @pytest.mark.parametrize("seed", [None, 1])
 def test_hardware_equals_software(lanes, thresholds, seed):
     rng = random.Random(2)
@@ -28,3 +29,9 @@ def test_hardware_equals_software(lanes, thresholds, seed):
 def test_no_latency():
     taken = transfer(Binarize(thresholds=[[128]] * 4, lanes=2), beats([[255] * 4] * 3, 2, 8), 6)
     assert [cycle for cycle, _ in taken] == list(range(6))
+
+
+@pytest.mark.parametrize("beats, expected", [("a", 1), ("aaaa", 1), ("ababab", 2), ("ababa", 5), ("abcabc", 3), ("abcd", 4),
+                                             ("aabaab", 3)])
+def test_period(beats, expected):
+    assert period(list(beats)) == expected
