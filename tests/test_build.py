@@ -49,15 +49,16 @@ def build(model, out, *options):
 
 def fake_simulation(monkeypatch, *, change=None, wait=False):
     """Let the reference play the simulator; `change` may spoil its scores."""
-    def run(text, network, images, *, lanes, progress):
+    def run(text, network, images, *, lanes, top, progress):
         assert "module top(" in text
-        scores, labels = reference.evaluate(network, images)
+        scores, _ = reference.evaluate(network, images)
+        ranked = reference.ranked(scores, top)
         if change is not None:
             change(scores)
         while wait:
             progress(0, 1)
             time.sleep(0.01)
-        return SimpleNamespace(scores=scores, labels=labels, simulator="the reference itself",
+        return SimpleNamespace(scores=scores, ranked=ranked, simulator="the reference itself",
                                latency_cycles=9, interval_cycles=8)
 
     monkeypatch.setattr(simulate, "simulate", run)
