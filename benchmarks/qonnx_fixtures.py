@@ -57,7 +57,8 @@ class Centre(nn.Module):
 
 
 def weights(cls, *shape, quant=CommonWeightQuant, **arguments):
-    return cls(*shape, weight_quant=quant, weight_bit_width=1, **arguments)
+    bits = 2 if quant is TernaryWeightQuant else 1
+    return cls(*shape, weight_quant=quant, weight_bit_width=bits, **arguments)
 
 
 def act(bits=1):
@@ -208,7 +209,7 @@ def fixture(folder, name, net, shape, *, pixels="unit", data=None, steps=450, **
         value.doc_string = ""
         del value.metadata_props[:]
     for each in model.graph.initializer:  # only the sign of a binary weight matters, and signs compress well
-        if len(each.dims) > 1:
+        if len(each.dims) > 1 and not name.startswith("residual"):  # but not of a ternary one
             array = onnx.numpy_helper.to_array(each)
             each.CopyFrom(onnx.numpy_helper.from_array(np.where(array >= 0, 0.5, -0.5).astype(np.float32), each.name))
     del model.metadata_props[:], model.graph.metadata_props[:]

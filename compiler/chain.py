@@ -36,10 +36,20 @@ class Chain:
 
     def network(self, *, name, scores, labels):
         """The network of the layers so far and its scores."""
+        return ir.Network(name=name, image_shape=self._pixels_shape(), layers=(*self.layers, scores), labels=labels)
+
+    def _pixels_shape(self):
         shape = self.image_shape
         if len(shape) == 2 and isinstance(self.layers[0], ir.Conv2d):  # pixels that go in as they are have a channel
             shape = (*shape, 1)
-        return ir.Network(name=name, image_shape=shape, layers=(*self.layers, scores), labels=labels)
+        return shape
+
+    def _shape(self):
+        """Of what the last layer gives."""
+        shape = self._pixels_shape()
+        for layer in self.layers:
+            shape = layer.output_shape(shape)
+        return shape
 
     @property
     def end(self):
@@ -211,16 +221,22 @@ class Chain:
         return self._as_bits(value, value.index, row, steps * signs[:, None], source.size, source.outputs)
 
     def _threshold(self, where, value):
-        """Integers of a sum to one bit each."""
+        """Integers of a sum to bits, as many for each as its function has steps."""
         source, inside = value.source, value.index >= 0
         functions, row = value.rows[self.by_channel(where, value)], value.index % source.channels
         falls = functions[:, 0] > functions[:, -1]
         signs = np.where(falls, -1.0, 1.0)
         steps, thresholds = self._steps(where, value, functions * signs[:, None],
                                         np.unique(value.rows[value.row[~inside], 0]))
-        if thresholds.shape[1] > 1:
+        levels = thresholds.shape[1]
+        if levels > 1 and len(self._shape()) != 3:
             raise ModelError(f"{where}: a sum must become one bit, but what comes from {value.origin} has {steps.shape[1]} values; "
                              "quantise it to 1 bit (BipolarQuant), or take it as it is")
+        if levels > 1:  # a neuron for each step, whose one input is its channel
+            self.append(ir.Conv2d(name=self.name(None, "thresholds"), weights=np.ones((thresholds.size, 1, 1, 1), np.uint8),
+                                  thresholds=thresholds.reshape(-1), groups=source.channels,
+                                  planes=source.greatest.bit_length()))
+            return self._as_bits(value, value.index, row, steps * signs[:, None], source.size, source.channels)
         self.append(ir.Threshold(name=self.name(None, "threshold"), thresholds=thresholds[:, 0],
                                  inverted=falls.astype(np.int64)))
         values = np.sort(steps * signs[:, None], axis=1)  # inverted bits stand for the higher value, too

@@ -40,7 +40,7 @@ def _signs(where, weights, lowest, step, source, origin):
         at = int(np.argmax(bad))
         values = np.unique(np.abs(weights[at]))
         shown = ", ".join(f"{each:g}" for each in values[:4]) + (", ..." if len(values) > 4 else "")
-        if len(values[values != 0]) != 1:
+        if not np.isfinite(values).all() or len(values[values != 0]) != 1:
             raise ModelError(f"{where}: its weights must be -1, 0 and +1 times one scale for each output, but output {at} has "
                              f"magnitudes {shown}; quantise them to 1 bit (BipolarQuant) or to -1, 0, +1 (a narrow 2-bit Quant)")
         raise ModelError(f"{where}: all inputs of output {at} must have the same scale, but {origin} gives its channels "

@@ -39,7 +39,7 @@ class TestBrevitas:
         assert len(np.unique(logits, axis=0)) > 3  # the images are told apart
 
     def test_fixtures_are_there(self):
-        assert len(FIXTURES) >= 10
+        assert len(FIXTURES) >= 13
 
     @pytest.mark.parametrize("name", ["tfc-opset9", "cnn-opset13"])
     def test_unnamed_nodes_and_the_older_domain(self, name):
@@ -256,7 +256,7 @@ class TestRefused:
         assert "must have one input, the image, but has 'x', 'y'" in bad(graph, end)
 
     @pytest.mark.parametrize("weights, shown", [([[1.0, 1], [0.5, 1]], "0.5, 1"), ([[2.0, 1], [0, -1], [1, 1]], "0, 1, 2"),
-                                                ([[float("nan"), 1], [1, 1]], "nan")])
+                                                ([[float("nan"), 1], [1, 1]], "nan"), ([[float("inf"), 1], [float("inf"), 1]], "inf")])
     def test_weight_of_another_number(self, weights, shown):
         message = bad(*dense(weights))
         assert "weights must be -1, 0 and +1 times one scale for each output, but output 0" in message and shown in message
