@@ -58,7 +58,7 @@ def fake_simulation(monkeypatch, *, change=None, wait=False):
         while wait:
             progress(0, 1)
             time.sleep(0.01)
-        return SimpleNamespace(scores=scores, ranked=ranked, simulator="the reference itself",
+        return SimpleNamespace(scores=scores, ranked=ranked, labels=ranked[:, 0], simulator="the reference itself",
                                latency_cycles=9, interval_cycles=8)
 
     monkeypatch.setattr(simulate, "simulate", run)
