@@ -147,7 +147,7 @@ class _Search:
         unit = choice.unit
         if unit is None or unit.weight_store != "bram":
             return 0
-        return self.device.banks(width=unit.pe * unit.simd, depth=unit.groups * unit.slices)
+        return self.device.banks(width=unit.pe * unit.simd, depth=unit.groups * unit.plane_beats)
 
     def _stage(self, n, folding):
         layer, unit = self.network.layers[n], self.units[n]

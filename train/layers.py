@@ -19,8 +19,8 @@ from torch import nn
 from . import binarizers
 from .binarizers import sign
 
-__all__ = ["WHITE", "BatchNorm", "Binarize", "BinaryActivation", "BinaryConv2d", "BinaryLinear", "BinaryWeights", "Pixels",
-           "Residual", "Scores", "hardened", "hardened_layers"]
+__all__ = ["WHITE", "AvgPool2d", "BatchNorm", "Binarize", "BinaryActivation", "BinaryConv2d", "BinaryLinear", "BinaryWeights",
+           "Pixels", "Residual", "Scores", "hardened", "hardened_layers"]
 
 #: What `Pixels` makes of the greatest pixel; the least becomes its negative.
 WHITE = 255 / 256
