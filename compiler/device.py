@@ -42,9 +42,13 @@ class Device:
         return min(-(-width // w) * -(-depth // d) for w, d in self.bram_shapes)
 
     def banks(self, *, width, depth):
-        """Block RAMs behind each other in a memory that takes the fewest: what its output multiplexers choose from."""
-        fewest = self.brams(width=width, depth=depth)
-        return min(-(-depth // d) for w, d in self.bram_shapes if -(-width // w) * -(-depth // d) == fewest)
+        """Block RAMs behind each other, from which the memory's output is chosen.
+
+        Synthesis saves blocks where it can rather than depth: it takes the widest shape that the memory fills.
+        """
+        narrowest = min(self.bram_shapes)
+        _, deep = max((shape for shape in self.bram_shapes if shape[0] <= width), default=narrowest)
+        return -(-depth // deep)
 
     @property
     def bram_read_bits(self):

@@ -237,11 +237,14 @@ def queue_cost(stage, depth, *, device):
 
 def binarize_cost(layer, lanes):
     """Comparators of `lanes` pixels: a power of two is one bit of the pixel, and one that varies is a small ROM of its period."""
-    beats = -(-layer.inputs // lanes)
-    padded = np.concatenate([layer.thresholds, np.full((beats * lanes - layer.inputs, layer.levels), PIXEL_LEVELS)])
-    each = padded.reshape(beats, lanes * layer.levels)
-    each = each[:period([row.tobytes() for row in each])]
-    beats = len(each)
+    unused = -layer.inputs % lanes
+
+    def padded(rest):
+        return np.concatenate([layer.thresholds, rest]).reshape(-1, lanes * layer.levels)
+
+    beats = period([row.tobytes() for row in padded(np.full((unused, layer.levels), PIXEL_LEVELS))])
+    # That a lane is unused in the last beat is one gate more, not a ROM.
+    each = padded(np.repeat(layer.thresholds[-1:], unused, axis=0))[:beats]
     varies = (each != each[0]).any(axis=0)
     power = np.isin(each[0], (0, 64, 128, 192, 256))
     luts = varies.sum() * (8 + 8 * _rom_luts(beats)) + (~varies & ~power).sum() * 3

@@ -36,8 +36,9 @@ _MAX_WORD = 8192
 #: Deepest ROM, in words, that is tried in LUTs: beyond it a block RAM is cheaper on every device.
 _MAX_LUT_DEPTH = 64
 
-#: Most block RAMs behind each other in a ROM: the multiplexer behind more of them would set the clock.
-_MAX_BANKS = 4
+#: Most block RAMs behind each other in a ROM: the multiplexer behind more of them would set the clock, sooner where a block RAM
+#: itself is slow (5.6 ns of an ECP5's cycle).
+_MAX_BANKS = {"ice40": 4, "ecp5": 2}
 
 #: Most bits of a replay buffer that are tried in flip-flops.
 _MAX_LUT_REPLAY = 128
@@ -53,8 +54,9 @@ def _steps(length, least=1):
     return sorted(width for width in widths if width >= least)
 
 
-def _shapes(layer, input_shape, cycles):
-    """(pe, simd) of a layer that take at most `cycles`: for each SIMD the fewest processing elements."""
+def _shapes(layer, input_shape, cycles, shallow):
+    """(pe, simd) of a layer that take at most `cycles`: for each SIMD the fewest processing elements, and the fewest that make a weight
+    ROM of a width and depth that is `shallow`."""
     if isinstance(layer, Add | Fork | MaxPool | SumPool | Threshold):
         *sides, channels = input_shape
         yield from ((simd, simd) for simd in _steps(channels) if math.prod(sides) * -(-channels // simd) <= cycles)
@@ -72,6 +74,9 @@ def _shapes(layer, input_shape, cycles):
         # A power of two or a divisor meets the next layer's beats more easily.
         divisor = next(pe for pe in range(least, outputs + 1) if outputs % pe == 0)
         choices = {least, min(1 << (least - 1).bit_length(), outputs), divisor}
+        words = -(-inputs // simd) * (layer.inputs // inputs) * passes(layer) * (layer.outputs // outputs)
+        choices |= {next((pe for pe in (min(divisor << n, outputs) for n in range(outputs.bit_length() + 1))
+                          if shallow(width=pe * simd, depth=words * -(-outputs // pe))), divisor)}
         if isinstance(layer, Conv2d) and layer.groups > 1:
             choices = {divisor}  # a beat of outputs must not reach from one group into the next
         yield from ((pe, simd) for pe in choices if pe * simd <= _MAX_WORD)
@@ -128,7 +133,7 @@ class _Search:
                       for layer in network.layers]
         self.forks = forks(network)
         self.costs = {}
-        self.max_banks = _MAX_BANKS
+        self.max_banks = _MAX_BANKS[device.family]
         self.binarize_cost = cache(partial(binarize_cost, network.layers[0]))  # of so many lanes
 
     def _cheapest(self, n, pe, simd, bram_price):
@@ -138,16 +143,17 @@ class _Search:
             choices = [self._stage(n, folding) for folding in _stores(self.network.layers[n], pe, simd)]
             self.costs[key] = min(
                 ((self._price(stage_cost(choice, device=self.device, exact=False), bram_price), choice)
-                 for choice in choices if self._banks(choice) <= self.max_banks),
+                 for choice in choices if self._is_shallow(choice)),
                 key=lambda priced: priced[0], default=(math.inf, choices[0]))
         return self.costs[key]
 
-    def _banks(self, choice):
-        """Block RAMs behind each other in the weight ROM of a stage."""
+    def _shallow(self, *, width, depth):
+        return self.device.banks(width=width, depth=depth) <= self.max_banks
+
+    def _is_shallow(self, choice):
         unit = choice.unit
-        if unit is None or unit.weight_store != "bram":
-            return 0
-        return self.device.banks(width=unit.pe * unit.simd, depth=unit.groups * unit.plane_beats)
+        return unit is None or unit.weight_store != "bram" or self._shallow(
+            width=unit.pe * unit.simd, depth=unit.groups * unit.plane_beats)
 
     def _stage(self, n, folding):
         layer, unit = self.network.layers[n], self.units[n]
@@ -182,7 +188,7 @@ class _Search:
         for n, layer in enumerate(self.network.layers[1:], start=1):
             elements = math.prod(self.network.shapes[n])
             found = {}
-            for pe, simd in _shapes(layer, self.network.shapes[n], cycles):
+            for pe, simd in _shapes(layer, self.network.shapes[n], cycles, self._shallow):
                 own, chosen = self._cheapest(n, pe, simd, bram_price)
                 if chosen.cycles > cycles or own == math.inf:
                     continue
@@ -244,7 +250,7 @@ class _Search:
                                    length=self.network.pixels, lanes=lanes,
                                    stages=(self._stage(0, Folding(pe=lanes, simd=lanes)),))
             return best
-        for pe, simd in _shapes(first, shape, cycles):
+        for pe, simd in _shapes(first, shape, cycles, self._shallow):
             own, chosen = self._cheapest(0, pe, simd, bram_price)
             beats = -(-self.network.pixels // first_lanes(first, simd))
             if own < math.inf and chosen.cycles <= cycles and beats <= cycles and (pe not in best or own < best[pe].price):
@@ -254,7 +260,8 @@ class _Search:
     def fitting(self, cycles, fill):
         """A design that takes at most `cycles` an image and fits, and one that does not; either may be None."""
         misfit = None
-        for self.max_banks in _MAX_BANKS, math.inf:
+        for max_banks in _MAX_BANKS[self.device.family], math.inf:
+            self.max_banks = max_banks
             for bram_price in _BRAM_PRICES:
                 design = self.design(cycles, bram_price)
                 if design is None:

@@ -12,6 +12,13 @@ def test_brams(name, width, depth, count):
     assert DEVICES[name].brams(width=width, depth=depth) == count
 
 
+@pytest.mark.parametrize("name, width, depth, banks", [
+    ("ecp5-85f", 9, 65536, 32), ("ecp5-85f", 19, 32256, 32), ("ecp5-85f", 288, 2048, 4), ("ecp5-85f", 36, 512, 1),
+    ("up5k", 16, 257, 2), ("up5k", 3, 1025, 1), ("up5k", 1, 2049, 2)])
+def test_banks(name, width, depth, banks):
+    assert DEVICES[name].banks(width=width, depth=depth) == banks
+
+
 def test_read_bits():
     assert DEVICES["up5k"].bram_read_bits == 480
     assert DEVICES["ecp5-85f"].bram_read_bits == 7488
