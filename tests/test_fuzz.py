@@ -92,7 +92,7 @@ def test_a_wrong_cycle_is_a_failure(monkeypatch, capsys, tmp_path):
     step = cycles._Gather.ready
     monkeypatch.setattr(cycles._Gather, "ready", lambda self, o_ready: step(self, False))
     failures = [fuzz.check(design, random_images(seed, design.network, 2), simulator="amaranth", seed=seed)
-                for seed in range(5) for design in [random_design(seed, largest=6)]]
+                for seed in range(6, 10) for design in [random_design(seed, largest=6)]]
     assert {failure.kind for failure in failures if failure} <= {"cycle of the last score", "DeadlockError"}
     assert any(failure and failure.kind == "cycle of the last score" for failure in failures)
 
