@@ -325,8 +325,8 @@ def _bound(report):
     hint = (f'No design can take fewer cycles an image than the greatest of the limits, {bound["by"]}; this one reaches '
             f'{100 * bound["reached"]:.0f} % of it. Memory ports count each weight once an image; as built, as '
             'often as convolutions that share no word between positions read it. Logarithmic.')
-    return (f'<div class="card" style="margin-top:18px"><h3>Cycles an image, and the device\'s limits</h3><p class="hint">'
-            f'{_esc(hint)}</p>{bars("Cycles an image and limits", rows, logarithmic=True)}</div>')
+    return ('<div class="two" style="margin-top:18px"><div class="card"><h3>Cycles an image, and the device\'s limits</h3>'
+            f'<p class="hint">{_esc(hint)}</p>{bars("Cycles an image and limits", rows, logarithmic=True)}</div></div>')
 
 
 def _provenance(report):
