@@ -204,6 +204,6 @@ class TestAuto:
 class TestResult:
     def test_interval_of_one_image(self):
         one = np.zeros(1, np.int64)
-        single = simulate.Simulation(scores=one, labels=one, first_beats=one, last_scores=one, simulator="none")
+        single = simulate.Simulation(scores=one, ranked=one, first_beats=one, last_scores=one, simulator="none")
         with pytest.raises(ValueError, match="at least 2 images, not 1"):
             print(single.interval_cycles)

@@ -152,7 +152,7 @@ def test_distillation_loss():
 
 def test_teacher_is_decided_by_its_arguments(tmp_path):
     images, labels = problem(200, 1)
-    how = {"thresholds": (110,), "classes": 4, "width": 64, "epochs": 60, "shift": 1, "deform": 1, "seed": 0}
+    how = {"thresholds": (110,), "classes": 4, "width": 64, "epochs": 60, "shift": 1, "flip": False, "deform": 1, "seed": 0}
     state = torch.get_rng_state()
     first = teacher_logits(images, labels, cache=tmp_path / "a", **how)
     assert torch.equal(torch.get_rng_state(), state)
