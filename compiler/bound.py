@@ -4,7 +4,10 @@ import math
 
 from .ir import Conv2d
 
-__all__ = ["LUTS_PER_PRODUCT", "bounds"]
+__all__ = ["AS_BUILT", "LUTS_PER_PRODUCT", "bounds"]
+
+#: What says how designs are built, not what the device allows: several positions could share a word of weights.
+AS_BUILT = "ports as built"
 
 #: 4-input LUTs that one product of a bit and a weight bit takes in each cycle, counted and summed: the least that was found for
 #: weights that come out of a memory.
@@ -28,5 +31,5 @@ def bounds(network, device):
             weights += layer.weight_bits
             products += layer.weight_bits * positions * layer.planes
     ports = device.bram_read_bits
-    return {"memory ports": -(-weights // ports), "ports as built": -(-products // ports),
+    return {"memory ports": -(-weights // ports), AS_BUILT: -(-products // ports),
             "LUTs": math.ceil(products * LUTS_PER_PRODUCT / device.lut), "results": network.classes}

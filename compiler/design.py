@@ -11,7 +11,7 @@ from ..hw.rom import STORES
 from ..hw.window import Geometry
 from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Network, SumPool, Threshold
 
-__all__ = ["Design", "Folding", "foldings_from_json", "limits", "load", "save"]
+__all__ = ["Design", "Folding", "foldings_from_json", "limits", "load", "rows_limits", "save"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class Design:
                 raise ModelError(f"layer {layer.name!r}: pe must divide the {layer.outputs // layer.groups} outputs of a group, "
                                  f"which {folding.pe} does not")
             if folding.rows is not None:
-                least, most = _rows_limits(layer, shape)
+                least, most = rows_limits(layer, shape)
                 if not (type(folding.rows) is int and least <= folding.rows <= most):
                     raise ModelError(f"layer {layer.name!r}: rows must be in {least} ... {most}, not {folding.rows!r}"
                                      if most else f"layer {layer.name!r}: has no line buffers, so rows must be left out, "
@@ -96,10 +96,9 @@ class Design:
         return tuple(zip(self.network.layers, self.foldings, strict=True))
 
 
-def _rows_limits(layer, shape):
+def rows_limits(layer, shape):
     """Fewest and most rows of a layer's line buffers; 0, 0 where it has none."""
-    summed = isinstance(layer, SumPool) and layer.stride[0] >= layer.kernel[0] and layer.stride[1] >= layer.kernel[1]
-    if summed or not hasattr(layer, "kernel"):
+    if not hasattr(layer, "kernel") or isinstance(layer, SumPool) and not layer.overlaps:
         return 0, 0
     return Geometry.rows_range(height=shape[0], kernel=layer.kernel, stride=layer.stride)
 

@@ -294,6 +294,11 @@ class _Pool(_Windowed):
     def weight_bits(self):
         return 0
 
+    @property
+    def overlaps(self):
+        """Whether a place of the image can be under several positions of the kernel."""
+        return any(step < size for step, size in zip(self.stride, self.kernel, strict=True))
+
     def output_shape(self, input_shape):
         return (*self._moved(input_shape, self.kernel, ((0, 0), (0, 0))), input_shape[2])
 

@@ -157,7 +157,7 @@ def stage(layer, folding, input_shape, *, i_greatest, o_greatest, unit=None):
             common |= {"i_length": channels, "o_length": channels, "vectors": height * width}
             if isinstance(layer, MaxPool):
                 return Stage(**common, window=Geometry(**windows, groups=slices, rows=folding.rows))
-            if all(step >= size for step, size in zip(layer.stride, layer.kernel, strict=True)):
+            if not layer.overlaps:
                 return Stage(**common, sums=Geometry(**windows))
             # Each window comes whole, as a row of its own.
             area = layer.kernel[0] * layer.kernel[1]

@@ -10,8 +10,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..hw.rom import STORES
-from ..hw.window import Geometry
-from .design import Design, Folding, limits
+from .design import Design, Folding, limits, rows_limits
 from .ir import (
     PIXEL_BITS,
     PIXEL_LEVELS,
@@ -258,7 +257,7 @@ def fold_at_random(seed, network):
                 pe = parallel(pe_limit)
         rows = None
         if isinstance(layer, Conv2d | MaxPool) and rng.integers(2):
-            least, most = Geometry.rows_range(height=shape[0], kernel=layer.kernel, stride=layer.stride)
+            least, most = rows_limits(layer, shape)
             rows = int(rng.integers(least, most + 1))
         stores = (str(store) for store in rng.choice(sorted(STORES), 3))
         foldings.append(Folding(pe=pe, simd=simd, rows=rows, **dict(zip(("store", "preset_store", "replay_store"), stores,

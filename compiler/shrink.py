@@ -13,8 +13,7 @@ from itertools import islice
 import numpy as np
 
 from ..errors import ModelError
-from ..hw.window import Geometry
-from .design import Design, limits
+from .design import Design, limits, rows_limits
 from .ir import PIXEL_LEVELS, Add, Binarize, Conv2d, Dense, Fork, MaxPool, Network, Scores, SumPool, Threshold
 
 __all__ = ["shrink"]
@@ -267,6 +266,6 @@ def _folding(layer, folding, shape):
         pe = math.gcd(pe, most_pe)
     rows = folding.rows
     if rows is not None:
-        least, most = Geometry.rows_range(height=shape[0], kernel=layer.kernel, stride=layer.stride)
+        least, most = rows_limits(layer, shape)
         rows = max(least, min(rows, most))
     return dataclasses.replace(folding, pe=pe, simd=simd, rows=rows)

@@ -27,6 +27,7 @@ def _ports(component):
                                         else PortDirection.Output)
             for path, member, value in component.signature.flatten(component)}
 
+
 #: Words of a memory in one initial block: yosys reads blocks in a time that grows with the square of their length.
 _INITIAL_WORDS = 256
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from . import __version__
 from .boards import frames
-from .compiler.bound import bounds
+from .compiler.bound import AS_BUILT, bounds
 from .hw.host_link import CLASSIFY, RESPONSE
 
 __all__ = ["RESOURCES", "SCHEMA", "accuracy", "assemble", "digests", "dumps"]
@@ -134,8 +134,7 @@ def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, imple
 def bound(network, device, interval):
     """What the device allows, beside an interval between images, in cycles."""
     limits = bounds(network, device)
-    # Several positions could share a word of weights, so this one says how the design works and not what the device allows.
-    name = max((name for name in limits if name != "ports as built"), key=limits.get)
+    name = max((name for name in limits if name != AS_BUILT), key=limits.get)
     return {"limits": limits, "by": name, "cycles": limits[name], "reached": limits[name] / interval}
 
 
