@@ -86,7 +86,7 @@ class Design:
                                      if most else f"layer {layer.name!r}: has no line buffers, so rows must be left out, "
                                      f"not {folding.rows!r}")
             for name in "store", "preset_store", "replay_store":
-                if getattr(folding, name) not in STORES:
+                if getattr(folding, name) not in tuple(STORES):  # in the dict itself, a list would raise
                     raise ModelError(f"layer {layer.name!r}: {name} must be one of {', '.join(STORES)}, "
                                      f"not {getattr(folding, name)!r}")
 

@@ -2,7 +2,10 @@
 
 import json
 import math
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 import h5py
 import numpy as np
@@ -10,10 +13,14 @@ import numpy as np
 from ..errors import ModelError
 from .tabulate import check_size
 
-__all__ = ["KerasLayer", "read"]
+__all__ = ["KerasLayer", "read", "read_here"]
 
 #: Of a description of layers; a longer one is a mistake or an attack.
 _MAX_CONFIG = 16 << 20
+
+#: What reading a file may take: a model of 512 MiB takes a few seconds.
+_SECONDS = 60
+_BYTES = 4 << 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +40,37 @@ class KerasLayer:
 def read(path):
     """The layers in order, and the name of the last.
 
+    The HDF5 library is a large one, and a damaged file can send it into an endless loop or worse: it works in a process of its
+    own, which gets `_SECONDS` and `_BYTES`.
+
     Raises
     ------
     ModelError
         The file is damaged, holds weights alone, or is no plain chain or graph of layers. What lies in other files is never opened.
     """
+    pool = ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"), initializer=_limit_memory)
+    try:
+        return pool.submit(read_here, str(path)).result(timeout=_SECONDS)
+    except (TimeoutError, BrokenProcessPool) as error:
+        why = f"took more than {_SECONDS} s" if isinstance(error, TimeoutError) else "ended the process that read it"
+        raise ModelError(f"must be a Keras model in HDF5 that can be read, but {why}; it is damaged, save it again with "
+                         'model.save("net.h5")') from None
+    finally:
+        for process in list((pool._processes or {}).values()):
+            process.kill()  # what hangs in native code hears nothing else
+        pool.shutdown(cancel_futures=True)
+
+
+def _limit_memory():
+    try:
+        import resource
+    except ImportError:
+        return  # not on this system
+    resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
+
+
+def read_here(path):
+    """`read` in this process and without limits."""
     try:
         with h5py.File(path, "r") as file:
             return _layers(file)

@@ -1,6 +1,8 @@
 """Keras files of `benchmarks/larq_fixtures.py`, and small ones written in the same form."""
 
 import json
+import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +10,17 @@ import pytest
 
 h5py = pytest.importorskip("h5py", reason="larq models need h5py; pip install 'sbgen[larq]'")
 
-from sbgen.compiler import ir, model, reference
+from sbgen.compiler import from_larq, ir, keras_file, model, reference
 from sbgen.compiler.from_larq import load
 from sbgen.errors import ModelError
 
 FIXTURES = sorted((Path(__file__).parent / "larq").glob("*.h5"))
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    # A process for each of hundreds of files would take minutes.
+    monkeypatch.setattr(from_larq, "read", keras_file.read_here)
 
 
 def same_order(scores, logits):
@@ -196,6 +204,16 @@ class TestRefused:
             file.attrs["model_config"] = text
 
         self.refused(saved(tmp_path / "a.h5", dense(6, 4), damage=damage))
+
+    def test_a_file_that_hangs_or_kills_its_reader(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(from_larq, "read", keras_file.read)
+        path = saved(tmp_path / "a.h5", dense(6, 4), dense(4, 3))
+        assert model.load(path).network.classes == 3
+        monkeypatch.setattr(keras_file, "_SECONDS", 0)
+        assert "took more than 0 s" in self.refused(path)
+        monkeypatch.setattr(keras_file, "_SECONDS", 60)
+        monkeypatch.setattr(keras_file, "_limit_memory", partial(os._exit, 1))
+        assert "ended the process that read it" in self.refused(path)
 
     def test_truncated_and_changed(self, tmp_path):
         data = saved(tmp_path / "a.h5", dense(6, 4), dense(4, 3)).read_bytes()

@@ -1,0 +1,407 @@
+"""Every reader of sbgen on hostile input, guided by coverage: ``python tests/hostile.py READER --seconds 600``.
+
+A reader may give a result or a named error (`SbgenError`), and nothing else: no other exception, no code run, nothing written,
+no connection, no memory beyond `MEGABYTES`, no more than `SECONDS`. libFuzzer (through atheris, ``pip install atheris``) mutates
+sound files and keeps what reaches new lines of sbgen; where a checksum would keep it out, the checksum is made right again.
+What it finds lands in ``crash-...`` of the current folder, which this script reads as well:
+``python tests/hostile.py READER crash-...``. `test_hostile.py` does the same to blind mutations, without atheris.
+"""
+
+import argparse
+import gzip
+import io
+import json
+import random
+import struct
+import sys
+import tempfile
+import zipfile
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+
+from sbgen.errors import SbgenError
+
+HERE = Path(__file__).parent
+
+#: Memory of the whole process, torch and onnx included.
+MEGABYTES = 2048
+
+#: For one input.
+SECONDS = 25
+
+#: Audit events that reading has no reason for.
+_FORBIDDEN = ("exec", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.remove", "os.rename", "os.rmdir",
+              "shutil.", "socket.", "subprocess.", "ctypes.dlopen", "pty.spawn", "webbrowser.open")
+
+
+class Executed(Exception):
+    """A reader did what only a program may do."""
+
+
+class _Guard:
+    """Refuses all but reading, while it is up."""
+
+    up = False
+
+    def __call__(self, event, arguments):
+        if self.up and event.startswith(_FORBIDDEN) or self.up and event == "open" and set(str(arguments[1])) & set("wax+"):
+            raise Executed(f"{event} {arguments!r:.200}")
+
+    def __enter__(self):
+        self.up = True
+
+    def __exit__(self, *exception):
+        self.up = False
+
+
+GUARD = _Guard()
+sys.addaudithook(GUARD)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """One of sbgen's readers.
+
+    Parameters
+    ----------
+    seeds : callable
+        Gives a list of bytes, each sound input.
+    read : callable
+        Reads bytes; must raise nothing but `SbgenError`. It runs under the guard.
+    prepare : callable, optional
+        What is done to the bytes before, without the guard, such as writing them to a file.
+    mutate : callable, optional
+        Changes one thing in sound bytes, given a `random.Random`; without it one to eight bytes are changed.
+    """
+
+    seeds: object
+    read: object
+    prepare: object = staticmethod(lambda data: data)
+    mutate: object = staticmethod(lambda data, rng: _bytes(data, rng))
+
+    def warm(self):
+        """Read what is sound, without the guard: what is imported late is imported now."""
+        for seeds in self.seeds(), _foreign():
+            for seed in seeds:
+                with suppress(SbgenError):
+                    self.read(self.prepare(seed))
+
+    def __call__(self, data):
+        """Read `data`; gives whether it was taken, raises what must not be."""
+        given = self.prepare(data)
+        with GUARD:
+            try:
+                self.read(given)
+            except SbgenError:
+                return False
+        return True
+
+
+def _bytes(data, rng):
+    """`data` with one to eight places set, dropped, doubled or cut off."""
+    data = bytearray(data)
+    for _ in range(rng.randint(1, 8)):
+        at = rng.randrange(len(data) + 1)
+        count = rng.choice((1, 1, 1, 2, 4, 64))
+        match rng.randrange(5):
+            case 0:
+                data[at:at + 1] = bytes([rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))])
+            case 1:
+                data[at:at + 1] = bytes([(data[at] if at < len(data) else 0) ^ 1 << rng.randrange(8)])
+            case 2:
+                del data[at:at + count]
+            case 3:
+                data[at:at] = data[at:at + count]
+            case 4 if rng.randrange(8) == 0:
+                del data[at:]
+    return bytes(data)
+
+
+#: What a JSON value is exchanged for.
+_VALUES = (None, True, 0, 1, -1, 2, 255, 1 << 31, -1 << 63, 1 << 64, 10**400, 0.5, 1e308, float("nan"), "", "a", "\0\u2028", "AAAA",
+           [], [0], [[]], [1 << 40], [-1, 0], {}, {"shape": [1 << 31, 1 << 31], "bits": ""}, {"a": 1})
+
+
+def _json(data, rng):
+    """`data`, JSON, with one value exchanged, dropped, doubled or moved to another's place."""
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        return _bytes(data, rng)
+    places = []
+
+    def walk(value):
+        for key in (list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()):
+            places.append((value, key))
+            walk(value[key])
+
+    walk(content)
+    if not places:
+        return _bytes(data, rng)
+    for _ in range(rng.randint(1, 3)):
+        (inside, key), (other, other_key) = rng.choice(places), rng.choice(places)
+        try:
+            match rng.randrange(6):
+                case 0 if type(inside[key]) is int:
+                    inside[key] += rng.choice((-1, 1, 255, 1 << 20))
+                case 1:
+                    del inside[key]
+                case 2:
+                    inside[key] = json.loads(json.dumps(other[other_key]))
+                case 3 if isinstance(inside, list):
+                    inside.insert(key, json.loads(json.dumps(inside[key])))
+                case _:
+                    inside[key] = rng.choice(_VALUES)
+        except LookupError:
+            pass  # an earlier change took that place away
+    return json.dumps(content).encode()
+
+
+def _foreign():
+    """The first bytes of every kind of model file, which call for every reader of models."""
+    return [b"PK\x03\x04", b"\x08", b"\x89HDF\r\n\x1a\n", b"{", b"?"]
+
+
+@cache
+def _folder():
+    return Path(tempfile.mkdtemp(prefix="sbgen-hostile-"))
+
+
+def _file(name):
+    """A function that writes bytes to a file and gives its path."""
+    def write(data):
+        path = _folder() / name
+        path.write_bytes(data)
+        return path
+    return write
+
+
+# ------------------------------------------------------------------------------------------------ models
+
+def _load_model(path):
+    from sbgen.compiler import model
+
+    model.load(path)
+
+
+def _digits():
+    return (HERE.parent / "models/digits.pt").read_bytes()
+
+
+@cache
+def _members():
+    with zipfile.ZipFile(io.BytesIO(_digits())) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
+def _pickle():
+    return next(content for name, content in _members().items() if name.endswith("data.pkl"))
+
+
+def _archive(data):
+    """A model file with `data` in the place of its pickle."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for name, content in _members().items():
+            file.writestr(name, data if name.endswith("data.pkl") else content)
+    return _file("net.pt")(archive.getvalue())
+
+
+# ------------------------------------------------------------------------------------------------ exchange and design files
+
+def _random_design(seed):
+    from sbgen.compiler.random_network import random_design
+
+    return random_design(seed, largest=6)
+
+
+def _exchange_seeds():
+    from sbgen.compiler import exchange
+
+    return [exchange.dumps(_random_design(seed).network).encode() for seed in range(24)]
+
+
+def _with_digest(data):
+    """The text, with the digest that its network has."""
+    from sbgen.compiler import exchange
+
+    text = data.decode("utf-8", errors="replace")
+    try:
+        content = json.loads(text)
+        content["sha256"] = exchange._digest(content["network"])
+        return json.dumps(content)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return text
+
+
+def _load_exchange(text):
+    from sbgen.compiler import exchange
+
+    exchange.loads(text)
+
+
+def _design_seeds():
+    from sbgen.compiler import design
+
+    path = _folder() / "seed.json"
+    design.save(_random_design(0), path)
+    return [path.read_bytes()]
+
+
+@cache
+def _design_network():
+    return _random_design(0).network
+
+
+def _load_design(path):
+    from sbgen.compiler import design
+
+    design.load(path, _design_network())
+
+
+# ------------------------------------------------------------------------------------------------ other tools' models
+
+def _load_qonnx(data):
+    from sbgen.compiler import from_qonnx
+
+    from_qonnx.loads(data)
+
+
+def _load_larq(path):
+    from sbgen.compiler import from_larq, keras_file
+
+    # What the process of its own does; that it ends is seen to from outside.
+    with mock.patch.object(from_larq, "read", keras_file.read_here):
+        from_larq.load(path)
+
+
+# ------------------------------------------------------------------------------------------------ data sets
+
+def _idx_files(data):
+    return _file("images")(data), _file("images.gz")(data), _file("again.gz")(gzip.compress(data, 1))
+
+
+def _load_idx(paths):
+    from sbgen.errors import DataError
+    from sbgen.train import data as data_sets
+
+    refusals = 0
+    for path in paths:
+        for shape in (None, None, None), (None,):
+            try:
+                data_sets.read_idx(path, shape=shape)
+            except DataError as error:
+                refusal, refusals = error, refusals + 1
+    if refusals == 2 * len(paths):
+        raise refusal
+
+
+# ------------------------------------------------------------------------------------------------ the host link
+
+class _Port:
+    """A serial port on which a board says what it was given to say, whatever it is asked."""
+
+    baudrate = 1_000_000_000
+    in_waiting = 1  # byte by byte, so that nothing is said before it is asked
+
+    def __init__(self, data):
+        self._data = data
+
+    def write(self, data):
+        pass
+
+    def read(self, count):
+        got, self._data = self._data[:count], self._data[count:]
+        return got
+
+    def close(self):
+        pass
+
+
+@cache
+def _answers():
+    """What a sound board says to `Link.classify` of one image: its identity, and a result."""
+    from sbgen.boards import frames
+    from sbgen.hw.host_link import CLASSIFY, IDENTIFY, RESPONSE, VERSION
+
+    identity = struct.pack("<BBHI8s", VERSION, 4, 3, 16, b"sbgensbg")
+    result = struct.pack("<3iH", -7, 0xDB, 5, 1)
+    return (frames.Frame(command=IDENTIFY | RESPONSE, sequence=1, payload=identity),
+            frames.Frame(command=CLASSIFY | RESPONSE, sequence=2, payload=result))
+
+
+def _link_seeds():
+    identity, result = (frame.encode() for frame in _answers())
+    return [identity + result, b"\x00" + 2 * identity + result[:-3] + result]
+
+
+def _load_link(data):
+    from sbgen.boards import frames, host
+
+    host._PATIENCE = 0.001  # everything has arrived
+    result, = host.Link(port=_Port(data)).classify(np.zeros((1, 16), np.uint8))
+    right = frames.parse_result(_answers()[1], classes=3)
+    # Only a mutation that makes a checksum right, and so a sound frame, may bring another result.
+    forged = any(frame not in _answers() for frame in frames.Reader().feed(data))
+    assert forged or np.array_equal(result.scores, right.scores), result
+
+
+#: Every reader of what comes from outside.
+READERS = {
+    "pt": Reader(seeds=lambda: [_digits()], prepare=_file("net.pt"), read=_load_model),
+    "pickle": Reader(seeds=lambda: [_pickle()], prepare=_archive, read=_load_model),
+    "exchange": Reader(seeds=_exchange_seeds, prepare=_with_digest, read=_load_exchange, mutate=_json),
+    "design": Reader(seeds=_design_seeds, prepare=_file("design.json"), read=_load_design, mutate=_json),
+    "qonnx": Reader(seeds=lambda: [path.read_bytes() for path in sorted((HERE / "qonnx").glob("*.onnx"))
+                                   if path.stat().st_size < 100_000], read=_load_qonnx),
+    "larq": Reader(seeds=lambda: [path.read_bytes() for path in sorted((HERE / "larq").glob("*.h5"))],
+                   prepare=_file("net.h5"), read=_load_larq),
+    "idx": Reader(seeds=lambda: [struct.pack(">4I", 0x803, 2, 3, 4) + bytes(range(24)), struct.pack(">2I", 0x801, 3) + bytes(3)],
+                  prepare=_idx_files, read=_load_idx),
+    "link": Reader(seeds=_link_seeds, read=_load_link),
+}
+
+
+def main():
+    """Fuzz one reader for a time, or let it read the files named."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("reader", choices=READERS)
+    parser.add_argument("files", nargs="*", type=Path, help="read these instead of fuzzing")
+    parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    reader = READERS[arguments.reader]
+    try:
+        import atheris
+    except ImportError:
+        atheris = None
+    with atheris.instrument_imports(include=["sbgen"]) if atheris else nullcontext():
+        reader.warm()
+    for path in arguments.files:
+        print(f"{path}: {'taken' if reader(path.read_bytes()) else 'refused'}")
+    if arguments.files:
+        return
+    if atheris is None:
+        sys.exit("fuzzing needs atheris, which is not installed; try: pip install atheris")
+
+    def mutate(data, max_size, seed):
+        # libFuzzer's own mutations find new tokens, the reader's keep the form.
+        rng = random.Random(seed)
+        return atheris.Mutate(data, max_size) if rng.randrange(2) else reader.mutate(data, rng)[:max_size]
+
+    corpus = Path(tempfile.mkdtemp(prefix="sbgen-corpus-"))
+    for n, seed in enumerate(reader.seeds()):
+        (corpus / f"seed-{n}").write_bytes(seed)
+    atheris.Setup([sys.argv[0], str(corpus), f"-max_total_time={arguments.seconds}", f"-seed={arguments.seed}",
+                   f"-rss_limit_mb={MEGABYTES}", f"-timeout={SECONDS}", "-print_final_stats=1",
+                   f"-max_len={4 * max(map(len, reader.seeds()))}"], lambda data: reader(data) and None, custom_mutator=mutate)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
