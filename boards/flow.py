@@ -1,14 +1,18 @@
 """From Verilog to a bitstream: a plan that is written down first, and its execution.
 
 Everything runs in one folder with names relative to it, so that no path gets into a product, and the same plan gives
-the same bytes.
+the same bytes. Seeds of place and route run at the same time, and yet it is not the quickest that wins but, in their order,
+the first that meets the clock (or the one with the highest Fmax).
 """
 
 import hashlib
 import json
 import math
+import os
 import re
-from dataclasses import dataclass
+import threading
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import tools
@@ -16,10 +20,16 @@ from ..errors import BoardError, FitError, ToolError
 from . import constraints
 from .harness import clock_and_pll
 
-__all__ = ["SEEDS", "ClockError", "Implementation", "Plan", "Step", "implement", "plan"]
+__all__ = ["SEEDS", "ClockError", "Implementation", "Plan", "Step", "Trial", "fastest", "implement", "plan"]
 
 #: Seeds of place and route, in the order in which they are tried until the clock is met.
 SEEDS = (1, 2, 3, 4)
+
+#: Memory that one place and route takes at most, in MiB.
+_PLACE_MIB = {"ice40": 700, "ecp5": 2500}
+
+#: Share of an Fmax for which the next attempt is made: another clock is another divider, and so a slightly different netlist.
+_ROOM = 0.97
 
 #: For each resource of a report the cell that nextpnr counts. An iCE40 logic cell is a LUT with its flip-flop, which
 #: is what fills the device; its flip-flops alone are counted in the netlist.
@@ -34,11 +44,13 @@ _ECP5_PACKAGES = {"BG256": "CABGA256", "MG285": "CSFBGA285", "BG381": "CABGA381"
 
 
 class ClockError(FitError):
-    """A clock that place and route does not meet; `clock_mhz` is one that the board can make and that should be met."""
+    """A clock that place and route does not meet; `clock_mhz` is one that the board can make and that should be met, `trials`
+    what was reached."""
 
-    def __init__(self, message, *, clock_mhz):
+    def __init__(self, message, *, clock_mhz, trials):
         super().__init__(message)
         self.clock_mhz = clock_mhz
+        self.trials = trials
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,16 +63,39 @@ class Step:
         What it does, for a person.
     tool : `sbgen.tools.Tool`
     args : tuple of str
+    reads, writes : tuple of str
+        Names of its input files and of what is wanted of its output.
+    seed : int or None
+        Of place and route.
     """
 
     title: str
     tool: tools.Tool
     args: tuple
+    reads: tuple
+    writes: tuple
+    seed: int | None = None
 
     @property
     def log(self):
         """Name of its log."""
-        return f"{self.tool.name}.log"
+        return f"{self.tool.name}.log" if self.seed is None else f"{self.tool.name}-{self.seed}.log"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What one place and route reached.
+
+    Parameters
+    ----------
+    clock_mhz, fmax_mhz : float
+        What was asked for, and the fastest that the timing analysis found.
+    seed : int
+    """
+
+    clock_mhz: float
+    seed: int
+    fmax_mhz: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +110,14 @@ class Plan:
     files : dict of str to str
         Names and contents of the input files.
     synthesis : `Step`
-    placements : tuple of (int, `Step`)
-        Seeds and the place and route with each, tried in this order until the clock is met.
+    placements : tuple of `Step`
+        Place and route with each seed. What each writes is the layout and nextpnr's report.
     packing : `Step`
+        Reads the layout of the seed that is taken.
     bitstream : str
         Name of the product.
+    every_seed : bool
+        Whether all seeds are tried and the one with the highest Fmax is taken, or the first that meets the clock.
     """
 
     board: object
@@ -89,15 +127,16 @@ class Plan:
     placements: tuple
     packing: Step
     bitstream: str
+    every_seed: bool = False
 
     @property
     def steps(self):
-        return (self.synthesis, *(step for _, step in self.placements), self.packing)
+        return (self.synthesis, *self.placements, self.packing)
 
     @property
     def digest(self):
         """SHA-256 of the inputs, the commands and the tools' versions: plans of one digest make the same bitstream."""
-        content = {"files": self.files,
+        content = {"files": self.files, "every_seed": self.every_seed,
                    "steps": [[step.tool.name, step.tool.version, *step.args] for step in self.steps]}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -118,6 +157,8 @@ class Implementation:
         Version of each tool that was used.
     seed : int
         Of place and route.
+    trials : tuple of `Trial`
+        What each seed reached, up to the one that was taken.
     digest : str
         The plan's.
     """
@@ -128,10 +169,11 @@ class Implementation:
     resources: dict
     tools: dict
     seed: int
+    trials: tuple
     digest: str
 
 
-def plan(*, verilog, board, clock_mhz=None, seeds=SEEDS):
+def plan(*, verilog, board, clock_mhz=None, seeds=SEEDS, every_seed=False):
     """The plan for a board's top level.
 
     Parameters
@@ -142,6 +184,8 @@ def plan(*, verilog, board, clock_mhz=None, seeds=SEEDS):
     clock_mhz : float, optional
         The clock that the top level was made for; the board's default when left out.
     seeds : sequence of int
+    every_seed : bool
+        As in `Plan`.
 
     Raises
     ------
@@ -150,7 +194,7 @@ def plan(*, verilog, board, clock_mhz=None, seeds=SEEDS):
     """
     made = _ice40 if board.device.family == "ice40" else _ecp5
     clock_mhz, _ = clock_and_pll(board, clock_mhz)
-    return made(verilog, board, clock_mhz, tuple(seeds))
+    return replace(made(verilog, board, clock_mhz, tuple(seeds)), every_seed=every_seed)
 
 
 def _ice40(verilog, board, clock_mhz, seeds):
@@ -160,13 +204,13 @@ def _ice40(verilog, board, clock_mhz, seeds):
     return Plan(
         board=board, clock_mhz=clock_mhz, bitstream="top.bin",
         files={"top.v": verilog, "top.pcf": constraints.pcf(board)},
-        synthesis=Step(title="synthesis", tool=tools.find("yosys"), args=(
+        synthesis=Step(title="synthesis", tool=tools.find("yosys"), reads=("top.v",), writes=("top.json",), args=(
             "-p", f"read_verilog top.v; synth_ice40 -device {timing_model} -top top -json top.json")),
-        placements=tuple((seed, Step(title="place and route", tool=place, args=(
+        placements=tuple(_placement(seed, place, ("top.json", "top.pcf"), "--asc", "asc", (
             f"--{device}", "--package", board.package.lower(), "--json", "top.json", "--pcf", "top.pcf",
-            "--asc", "top.asc", "--freq", f"{clock_mhz:g}", "--seed", str(seed), "--report", "nextpnr.json",
-            "--timing-allow-fail"))) for seed in seeds),
-        packing=Step(title="bitstream", tool=tools.find("icepack"), args=("top.asc", "top.bin")))
+            "--freq", f"{clock_mhz:g}")) for seed in seeds),
+        packing=Step(title="bitstream", tool=tools.find("icepack"), reads=("top.asc",), writes=("top.bin",),
+                     args=("top.asc", "top.bin")))
 
 
 def _ecp5(verilog, board, clock_mhz, seeds):
@@ -175,18 +219,36 @@ def _ecp5(verilog, board, clock_mhz, seeds):
     return Plan(
         board=board, clock_mhz=clock_mhz, bitstream="top.bit",
         files={"top.v": verilog, "top.lpf": constraints.lpf(board)},
-        synthesis=Step(title="synthesis", tool=tools.find("yosys"), args=(
+        synthesis=Step(title="synthesis", tool=tools.find("yosys"), reads=("top.v",), writes=("top.json",), args=(
             # Wide LUTs cost two to four times the area on popcounts (yosys issue 4798).
             "-p", "read_verilog top.v; synth_ecp5 -nowidelut -top top -json top.json")),
-        placements=tuple((seed, Step(title="place and route", tool=place, args=(
+        placements=tuple(_placement(seed, place, ("top.json", "top.lpf"), "--textcfg", "config", (
             f"--{size}", "--package", _ECP5_PACKAGES[board.package], "--speed", board.speed, "--json", "top.json",
-            "--lpf", "top.lpf", "--textcfg", "top.config", "--freq", f"{clock_mhz:g}", "--seed", str(seed),
-            "--report", "nextpnr.json", "--timing-allow-fail"))) for seed in seeds),
-        packing=Step(title="bitstream", tool=tools.find("ecppack"), args=(
+            "--lpf", "top.lpf", "--freq", f"{clock_mhz:g}")) for seed in seeds),
+        packing=Step(title="bitstream", tool=tools.find("ecppack"), reads=("top.config",), writes=("top.bit",), args=(
             "--compress", "--input", "top.config", "--bit", "top.bit")))
 
 
-def implement(plan, *, folder, console, logs=None):
+def _placement(seed, tool, reads, option, suffix, args):
+    """Place and route with a seed; what it writes bears the seed in its name, so that several run in one folder."""
+    layout, report = f"top-{seed}.{suffix}", f"nextpnr-{seed}.json"
+    return Step(title="place and route", tool=tool, reads=reads, writes=(layout, report), seed=seed, args=(
+        *args, option, layout, "--seed", str(seed), "--report", report, "--timing-allow-fail"))
+
+
+def fastest(board, fmax_mhz):
+    """The fastest clock that the board can make at or below an Fmax, in MHz; its oscillator's when the PLL goes no lower."""
+    for tenths in range(int(10 * fmax_mhz), 0, -1):
+        try:
+            clock_mhz, _ = clock_and_pll(board, tenths / 10)
+        except BoardError:
+            continue  # above or below what the PLL can make
+        if clock_mhz <= fmax_mhz:
+            return clock_mhz
+    return board.oscillator_mhz
+
+
+def implement(plan, *, folder, console, logs=None, kept=None, jobs=None):
     """Carry out a plan.
 
     Parameters
@@ -198,6 +260,10 @@ def implement(plan, *, folder, console, logs=None):
         Is shown the steps.
     logs : path, optional
         Folder for the tools' logs, to outlive `folder` when a step fails; `folder` when left out.
+    kept : `sbgen.boards.kept.Kept`, optional
+        Where finished steps are kept; a step that is there already is not run again.
+    jobs : int, optional
+        Seeds at the same time; as many as there are cores, and memory for, when left out.
 
     Returns
     -------
@@ -217,54 +283,109 @@ def implement(plan, *, folder, console, logs=None):
     for name, text in plan.files.items():
         (folder / name).write_text(text, encoding="utf-8")
 
-    _run(plan.synthesis, folder, console, logs)
-    best = None
-    for seed, step in plan.placements:
-        with console.step(f"{step.title}, seed {seed}" if best else step.title) as shown:
-            try:
-                _call(step, folder, shown, logs)
-            except ToolError as error:
-                raise _too_big(plan, logs / step.log) or error from None
-            fmax_mhz, utilization = _report(folder / "nextpnr.json")
-            shown.note(f"{fmax_mhz:.1f} MHz, for {plan.clock_mhz:g} MHz")
-        best = max(best or 0, fmax_mhz)
-        if fmax_mhz >= plan.clock_mhz:
-            break
-    else:
-        lower = _lower(best, plan.board)
+    with console.step(plan.synthesis.title) as shown:
+        shown.note("kept from an earlier build" if _call(plan.synthesis, folder, shown, logs, kept) else "")
+    step, trials = _place(plan, folder, console, logs, kept, jobs or _jobs(plan.board.device))
+    layout, report = step.writes
+    fmax_mhz, utilization = _report(folder / report)
+    if fmax_mhz < plan.clock_mhz:
+        lower = fastest(plan.board, _ROOM * fmax_mhz)
         raise ClockError(
             f"the design must run at {plan.clock_mhz:g} MHz on {plan.board.name}, but place and route reached "
-            f"{math.floor(10 * best) / 10:.1f} MHz with the best of {len(plan.placements)} seeds; "
-            f"try --clock {lower:g}, or smaller pe and simd", clock_mhz=lower)
-    _run(plan.packing, folder, console, logs)
+            f"{math.floor(10 * fmax_mhz) / 10:.1f} MHz with the best of {len(trials)} seeds; "
+            f"try --clock {lower:g}, or smaller pe and simd", clock_mhz=lower, trials=trials)
+    os.replace(folder / layout, folder / plan.packing.reads[0])
+    with console.step(plan.packing.title) as shown:
+        _call(plan.packing, folder, shown, logs, None)
+        shown.note("")
 
     return Implementation(
         bitstream=folder / plan.bitstream, clock_mhz=plan.clock_mhz, fmax_mhz=fmax_mhz,
         resources=_resources(plan.board.device, utilization, folder / "top.json"),
-        tools={step.tool.name: step.tool.version for step in plan.steps}, seed=seed, digest=plan.digest)
+        tools={step.tool.name: step.tool.version for step in plan.steps}, seed=step.seed, trials=trials,
+        digest=plan.digest)
 
 
-def _run(step, folder, console, logs):
-    with console.step(step.title) as shown:
-        _call(step, folder, shown, logs)
-        shown.note("")
-
-
-def _call(step, folder, shown, logs):
-    tools.run(step.tool, step.args, cwd=folder, log=logs / step.log,
+def _call(step, folder, shown, logs, kept, stopper=None):
+    """Run a step, or take what it wrote when it ran before; gives whether that was so."""
+    key = None if kept is None else kept.key(step, folder)
+    if key is not None and kept.fetch(key, folder):
+        return True
+    tools.run(step.tool, step.args, cwd=folder, log=logs / step.log, stopper=stopper,
               on_line=lambda line: shown.note(line.strip()[:60]) if line.strip() else None)
+    if key is not None:
+        kept.store(key, [folder / name for name in step.writes])
+    return False
 
 
-def _lower(fmax_mhz, board):
-    """A clock below `fmax_mhz` that the board can make, with a little room."""
-    for whole in range(int(0.97 * fmax_mhz), 0, -1):
+def _place(plan, folder, console, logs, kept, jobs):
+    """Place and route with the seeds of a plan, several at a time: the step that is taken, and the `Trial` of each that counts.
+
+    Unless every seed is wanted, the first in their order that meets the clock is taken, and those behind it are stopped.
+    """
+    steps = plan.placements
+    stoppers = [tools.Stopper() for _ in steps]
+    found, failed = {}, {}
+    lock = threading.Lock()
+
+    def stop(beyond):
+        for stopper in stoppers[beyond + 1:]:
+            stopper.stop()
+
+    def place(n, step):
+        if stoppers[n].stopped:
+            return
+        with console.step(f"{step.title}, seed {step.seed}" if len(steps) > 1 else step.title) as shown:
+            try:
+                before = _call(step, folder, shown, logs, kept, stoppers[n])
+            except ToolError as error:
+                if stoppers[n].stopped:
+                    shown.note("")
+                    raise CancelledError from None
+                if too_big := _too_big(plan, logs / step.log):
+                    raise too_big from None
+                failed[n] = error  # another seed may well be routed
+                shown.note("failed")
+                return
+            fmax_mhz, _ = _report(folder / step.writes[1])
+            shown.note(f"{fmax_mhz:.1f} MHz, for {plan.clock_mhz:g} MHz" + (", kept from an earlier build" if before else ""))
+        with lock:
+            found[n] = Trial(clock_mhz=plan.clock_mhz, seed=step.seed, fmax_mhz=fmax_mhz)
+        if fmax_mhz >= plan.clock_mhz and not plan.every_seed:
+            stop(n)
+
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        futures = [pool.submit(place, n, step) for n, step in enumerate(steps)]
         try:
-            clock_mhz, _ = clock_and_pll(board, whole)
-        except BoardError:
-            break  # below what the PLL can make
-        if clock_mhz <= 0.97 * fmax_mhz:
-            return clock_mhz
-    return board.oscillator_mhz
+            for n, future in enumerate(futures):
+                try:
+                    future.result()
+                except CancelledError:
+                    if not stoppers[n].stopped:
+                        raise
+        except BaseException:
+            stop(-1)
+            raise
+    if not found:
+        raise failed[min(failed)]
+    met = [n for n in sorted(found) if found[n].fmax_mhz >= plan.clock_mhz]
+    if plan.every_seed or not met:
+        taken, counts = max(sorted(found), key=lambda n: found[n].fmax_mhz), sorted(found)
+    else:
+        # What ran behind it and was done before it could be stopped is another thing each time.
+        taken, counts = met[0], [n for n in sorted(found) if n <= met[0]]
+    return steps[taken], tuple(found[n] for n in counts)
+
+
+def _jobs(device):
+    """Place and routes that run at the same time: one a core, as far as memory goes."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        text = Path("/proc/meminfo").read_text(encoding="ascii")
+        mebibytes = int(re.search(r"MemAvailable:\s+(\d+) kB", text)[1]) >> 10
+    except (OSError, TypeError):
+        return cores  # a system that does not tell
+    return max(1, min(cores, mebibytes // _PLACE_MIB[device.family]))
 
 
 def _report(path):

@@ -26,6 +26,9 @@ OUTPUTS = ("network.json", "design.json", "core.v", "top.v", "top.bin", "top.bit
 #: Images that are simulated unless the user says otherwise: enough to meet every class many times, in seconds.
 _IMAGES = 300
 
+#: Attempts at a clock before the build ends with the best so far.
+_ROUNDS = 5
+
 #: Cycles an image when all that counts is size; more than the smallest folding of anything that fits a device takes.
 _ANY_CYCLES = 1 << 30
 
@@ -48,6 +51,16 @@ def _positive(text):
     return value
 
 
+def _clock(text):
+    return text if text == "best" else _positive(text)
+
+
+def _count(text):
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a count from 1, not {text!r}")
+    return int(text)
+
+
 def add_arguments(parser):
     """Add the options of `sbgen build`."""
     parser.add_argument("--model", required=True, type=Path, metavar="FILE",
@@ -62,8 +75,14 @@ def add_arguments(parser):
     folding.add_argument("--fps", type=_positive, metavar="N",
                          help="the smallest design with N images a second, instead of the fastest")
     parser.add_argument("--top", type=int, metavar="K", help="how many of an image's best classes the core tells (1)")
-    parser.add_argument("--clock", type=_positive, metavar="MHZ", help="clock of the core (the board's usual one, or what is reached)")
-    parser.add_argument("--seed", type=int, metavar="N", help="of place and route (several, until the clock is met)")
+    clock = parser.add_argument_group("clock", "Seeds of place and route run at the same time, as cores and memory allow.")
+    clock.add_argument("--clock", type=_clock, metavar="MHZ",
+                       help="clock of the core (the board's usual one, or what is reached), or best: the fastest of all seeds")
+    seeds = clock.add_mutually_exclusive_group()
+    seeds.add_argument("--seeds", type=_count, metavar="N", help="seeds 1 ... N are tried, in this order, until the clock is met (4)")
+    seeds.add_argument("--seed", type=int, metavar="N", help="this seed alone")
+    clock.add_argument("--jobs", type=_count, metavar="N", help="seeds at the same time")
+    clock.add_argument("--fresh", action="store_true", help="run every step, also those that an earlier build has finished")
     parser.add_argument("--pixels", choices=("unit", "fixed", "raw", "signed"),
                         help="what a pixel p of 0 ... 255 stands for in a QONNX file or larq model: p/255, p/256, p or p/127.5 - 1 "
                              "(as the file says, else unit, of larq signed)")
@@ -93,7 +112,7 @@ def run(arguments):
 
     console = Console()
     board = boards.get(arguments.board)
-    clock_mhz, _ = harness.clock_and_pll(board, arguments.clock)
+    clock_mhz, _ = harness.clock_and_pll(board, _asked(arguments))
     with console.step("read the model") as step:
         model = model_file.load(arguments.model, force=arguments.force, pixels=arguments.pixels)
         step.note(f"{model.network.name}: {len(model.network.layers)} layers, {model.network.weight_bits:,} weights")
@@ -101,6 +120,11 @@ def run(arguments):
     with staged(out, names=OUTPUTS, force=arguments.force) as staging:
         report = _build(arguments, console, board, clock_mhz, model, staging)
     _summary(console, report, out)
+
+
+def _asked(arguments):
+    """The clock that was asked for in MHz, or None."""
+    return None if arguments.clock == "best" else arguments.clock
 
 
 def _build(arguments, console, board, clock_mhz, model, staging):
@@ -123,15 +147,14 @@ def _build(arguments, console, board, clock_mhz, model, staging):
         digest = exchange.digest(network)
         core_verilog = verilog.convert(core)
 
-        def write_top(clock_mhz):
-            top = harness.Top(core=core, board=board, clock_mhz=clock_mhz, digest=bytes.fromhex(digest))
-            text = verilog.convert(top)
-            (staging / "top.v").write_text(text, encoding="ascii")
-            return None if arguments.no_bitstream else flow.plan(
-                verilog=text, board=board, clock_mhz=clock_mhz,
-                seeds=flow.SEEDS if arguments.seed is None else [arguments.seed])
+        def top(clock_mhz):
+            """The text of the top level, and the plan for it."""
+            text = verilog.convert(harness.Top(core=core, board=board, clock_mhz=clock_mhz, digest=bytes.fromhex(digest)))
+            return text, None if arguments.no_bitstream else flow.plan(
+                verilog=text, board=board, clock_mhz=clock_mhz, every_seed=arguments.clock == "best",
+                seeds=_seeds(arguments))
 
-        plan = write_top(arguments.clock)
+        top_verilog, plan = top(_asked(arguments))
         (staging / "core.v").write_text(core_verilog, encoding="ascii")
         exchange.save(network, staging / "network.json")
         design_file.save(design, staging / "design.json")
@@ -144,23 +167,15 @@ def _build(arguments, console, board, clock_mhz, model, staging):
                   f"{tests.dataset}: {(classes == tests.labels).mean():.2%} of {len(classes):,} images")
 
     def implement():
-        if plan is None:
-            return None
-        try:
-            return _implement(console, plan, staging)
-        except flow.ClockError as missed:
-            # A clock or a rate that was asked for is kept or refused; the board's usual clock is only a wish.
-            if arguments.clock is not None or arguments.fps is not None:
-                raise
-            console.line(f"           {plan.clock_mhz:g} MHz is not met; once more for {missed.clock_mhz:g} MHz")
-            return _implement(console, write_top(missed.clock_mhz), staging)
+        return (top_verilog, None) if plan is None else _reach(arguments, console, top, top_verilog, plan, staging)
 
-    implementation, (verdict, why_not) = _both(
+    (top_verilog, implementation), (verdict, why_not) = _both(
         console,
         implement,
         lambda: _simulate(arguments, console, core_verilog, network, core, tests.images[:arguments.images],
                           scores[:arguments.images], classes[:arguments.images]))
 
+    (staging / "top.v").write_text(top_verilog, encoding="ascii")
     content = report.assemble(
         board=board, model=model, sha256=digest, design=design, cycles=predicted,
         clock_mhz=clock_mhz if implementation is None else implementation.clock_mhz, estimate=estimated, implementation=implementation, verdict=verdict, why_not=why_not,
@@ -284,15 +299,58 @@ def _both(console, *functions):
     return [future.result() for future in futures]
 
 
-def _implement(console, plan, staging):
-    """The bitstream in `staging`, and what place and route found."""
+def _seeds(arguments):
     from .boards import flow
+
+    if arguments.seed is not None:
+        return [arguments.seed]
+    return flow.SEEDS if arguments.seeds is None else range(1, arguments.seeds + 1)
+
+
+def _reach(arguments, console, top, text, plan, staging):
+    """The top level at the clock that it is given in the end, and what place and route found.
+
+    A clock or a rate that was asked for is kept or refused. The board's usual clock is only a wish: when it is missed, the
+    fastest that was reached and that the PLL makes is next, and where the best is wanted, also when it was met.
+    """
+    from .boards import flow
+
+    trials, reached, ceiling = [], None, float("inf")
+    for _ in range(_ROUNDS):
+        try:
+            implementation = _implement(arguments, console, plan, staging)
+        except flow.ClockError as error:
+            missed = error
+            trials += missed.trials
+            if _asked(arguments) is not None or arguments.fps is not None and reached is None:
+                raise
+            ceiling, following = plan.clock_mhz, missed.clock_mhz
+            console.line(f"           {plan.clock_mhz:g} MHz is not met")
+        else:
+            trials += implementation.trials
+            reached = text, implementation
+            following = flow.fastest(plan.board, implementation.fmax_mhz) if arguments.clock == "best" else 0
+        if following >= ceiling or reached is not None and following <= reached[1].clock_mhz:
+            break
+        console.line(f"           once more for {following:g} MHz")
+        text, plan = top(following)
+    if reached is None:
+        raise missed
+    text, implementation = reached
+    return text, replace(implementation, trials=tuple(trials))
+
+
+def _implement(arguments, console, plan, staging):
+    """The bitstream in `staging`, and what place and route found."""
+    from .boards import flow, kept
+    from .train import data
 
     work = Path(tempfile.mkdtemp(prefix="work-", dir=staging))
     logs = Path(tempfile.mkdtemp(prefix="sbgen-logs-"))
     keep = False
     try:
-        implementation = flow.implement(plan, folder=work, console=console, logs=logs)
+        implementation = flow.implement(plan, folder=work, console=console, logs=logs, jobs=arguments.jobs,
+                                        kept=None if arguments.fresh else kept.Kept(data.cache("steps")))
     except ToolError:
         keep = True  # the message names the log
         raise

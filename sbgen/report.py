@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import platform
+from dataclasses import asdict
 from importlib.metadata import version
 from itertools import pairwise
 
@@ -112,6 +113,8 @@ def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, imple
         "top": design.top,
         "timing": {"clock_mhz": clock_mhz,
                    "fmax_mhz": None if implementation is None else implementation.fmax_mhz,
+                   "seed": None if implementation is None else implementation.seed,
+                   "trials": None if implementation is None else [asdict(trial) for trial in implementation.trials],
                    "cycles_per_image": cycles.interval,
                    "latency_cycles": cycles.latency,
                    "images_per_second": clock_mhz * 1e6 / cycles.interval},

@@ -295,6 +295,10 @@ def _timing(report):
                          tick=timing["clock_mhz"]))
         slack = 100 * (timing["fmax_mhz"] / timing["clock_mhz"] - 1)
         hint = f"Timing closes with {slack:.0f} % to spare."
+        if len(timing["trials"]) > 1:
+            hint += " Place and route reached " + ", ".join(
+                f'{trial["fmax_mhz"]:.1f} MHz with seed {trial["seed"]} for {trial["clock_mhz"]:g} MHz'
+                for trial in timing["trials"]) + f'; seed {timing["seed"]} was taken.'
     else:
         hint = "Not placed and routed, so no Fmax."
     measured = report["verdict"].get("cycles_per_image")

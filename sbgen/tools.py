@@ -17,13 +17,14 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import ToolError
 
-__all__ = ["KNOWN", "Known", "Tool", "find", "run"]
+__all__ = ["KNOWN", "Known", "Stopper", "Tool", "find", "run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,8 +197,31 @@ def find(name: str) -> Tool:
     raise ToolError(f"{name} is not installed{rejected}; try: {known.remedy} (or set {known.variable})")
 
 
+class Stopper:
+    """Ends a tool from another thread, at once or, when it is not running yet, as soon as it would."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._process = None
+        self.stopped = False
+
+    def stop(self):
+        """End the tool; `run` raises `ToolError`."""
+        with self._lock:
+            self.stopped = True
+            if self._process is not None:
+                self._process.kill()
+
+    def watch(self, process):
+        """Take charge of a process, or with None of none any more."""
+        with self._lock:
+            self._process = process
+            if self.stopped and process is not None:
+                process.kill()
+
+
 def run(tool: Tool, args: Iterable[str], *, cwd: Path | str, log: Path | str,
-        on_line: Callable[[str], None] = lambda line: None) -> str:
+        on_line: Callable[[str], None] = lambda line: None, stopper: Stopper | None = None) -> str:
     """Run a tool to its end and give what it printed, standard error included.
 
     Parameters
@@ -209,6 +233,8 @@ def run(tool: Tool, args: Iterable[str], *, cwd: Path | str, log: Path | str,
         File that gets the command and everything printed, while it is printed.
     on_line : callable
         Called with each line, without its end, as soon as it is there.
+    stopper : Stopper, optional
+        Can end it.
 
     Raises
     ------
@@ -226,6 +252,8 @@ def run(tool: Tool, args: Iterable[str], *, cwd: Path | str, log: Path | str,
         except OSError as error:
             raise ToolError(f"{tool.name} must start, but {tool.argv[0]} does not ({error.strerror}); "
                             f"try: {KNOWN[tool.name].remedy}") from error
+        stopper = stopper or Stopper()
+        stopper.watch(process)
         try:
             for line in process.stdout:
                 file.write(line)
@@ -234,6 +262,7 @@ def run(tool: Tool, args: Iterable[str], *, cwd: Path | str, log: Path | str,
                 on_line(lines[-1])
             code = process.wait()
         finally:
+            stopper.watch(None)
             # An exception in `on_line` or Ctrl-C must not leave the tool behind.
             if process.poll() is None:
                 process.kill()

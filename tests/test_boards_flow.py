@@ -1,10 +1,11 @@
 import json
 import sys
+import time
 
 import pytest
 
 from sbgen import boards, tools
-from sbgen.boards import flow
+from sbgen.boards import flow, harness, kept
 from sbgen.console import Console
 from sbgen.errors import FitError, ToolError
 
@@ -17,15 +18,18 @@ endmodule
 """
 
 _FAKE_PNR = """
-import json, sys
+import json, sys, time
 seed = int(sys.argv[sys.argv.index("--seed") + 1])
 print("Info: Device utilisation:")
 print("Info:         ICESTORM_LC:   {used}/   5280    13%")
 if {used} > 5280:
     print("ERROR: Unable to place cell 'x', no BELs remaining"); raise SystemExit(1)
-open("top.asc", "w").write(str(seed))
+option = dict(zip(sys.argv, sys.argv[1:]))
+if seed in {slow}:
+    time.sleep(60)
+open(option["--asc"], "w").write(str(seed))
 json.dump({{"fmax": {{"clk": {{"achieved": {fmax}[seed], "constraint": 48}}}},
-           "utilization": {{"ICESTORM_LC": {{"used": {used}, "available": 5280}}}}}}, open("nextpnr.json", "w"))
+           "utilization": {{"ICESTORM_LC": {{"used": {used}, "available": 5280}}}}}}, open(option["--report"], "w"))
 """
 _FAKE_YOSYS = """
 import json
@@ -37,8 +41,8 @@ json.dump({"modules": {"top": {"cells": cells}}}, open("top.json", "w"))
 @pytest.fixture
 def fake(monkeypatch):
     """Tools that do nothing but leave what the flow reads."""
-    def install(*, fmax=(0, 50, 50, 50, 50), used=700):
-        texts = {"yosys": _FAKE_YOSYS, "nextpnr-ice40": _FAKE_PNR.format(fmax=fmax, used=used),
+    def install(*, fmax=(0, 50, 50, 50, 50), used=700, slow=()):
+        texts = {"yosys": _FAKE_YOSYS, "nextpnr-ice40": _FAKE_PNR.format(fmax=fmax, used=used, slow=slow),
                  "icepack": "open('top.bin', 'w').write(open('top.asc').read())"}
         monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
             name=name, argv=(sys.executable, "-c", texts[name]), version=f"{name} 1.0", origin="test"))
@@ -55,7 +59,7 @@ class TestPlan:
         made = plan()
         assert list(made.files) == ["top.v", "top.pcf"]
         assert [step.tool.name for step in made.steps] == ["yosys", *["nextpnr-ice40"] * 4, "icepack"]
-        place = dict(made.placements)[1].args
+        place = made.placements[0].args
         assert place[:3] == ("--up5k", "--package", "sg48")
         assert place[place.index("--freq") + 1] == "48"
 
@@ -64,12 +68,12 @@ class TestPlan:
             name=name, argv=(name,), version="1.0", origin="test"))
         made = flow.plan(verilog=VERILOG, board=boards.get("ulx3s_85f"))
         assert "-nowidelut" in made.synthesis.args[1]
-        assert dict(made.placements)[1].args[:5] == ("--85k", "--package", "CABGA381", "--speed", "6")
+        assert made.placements[0].args[:5] == ("--85k", "--package", "CABGA381", "--speed", "6")
         assert made.bitstream == "top.bit"
 
     def test_digest_changes_with_whatever_changes_the_bitstream(self, fake, monkeypatch):
         fake()
-        digests = [plan().digest, plan(clock_mhz=50).digest, plan(seeds=(1, 2)).digest,
+        digests = [plan().digest, plan(clock_mhz=50).digest, plan(seeds=(1, 2)).digest, plan(every_seed=True).digest,
                    flow.plan(verilog=VERILOG + "\n", board=boards.get("icebreaker")).digest]
         assert plan().digest == digests[0]
         find = tools.find
@@ -96,8 +100,9 @@ class TestPlan:
 
 
 class TestImplement:
-    def implement(self, folder, **settings):
-        return flow.implement(plan(**settings), folder=folder, console=Console())
+    def implement(self, folder, *, kept=None, jobs=2, **settings):
+        folder.mkdir(exist_ok=True)
+        return flow.implement(plan(**settings), folder=folder, console=Console(), kept=kept, jobs=jobs)
 
     def test_first_seed_that_meets_the_clock(self, fake, tmp_path):
         fake(fmax=(0, 40, 47.9, 48, 60))
@@ -110,12 +115,57 @@ class TestImplement:
             "dsp": {"used": 0, "available": 8}}
         assert done.tools == {name: f"{name} 1.0" for name in ("yosys", "nextpnr-ice40", "icepack")}
 
+    @pytest.mark.parametrize("jobs", [1, 4])
+    def test_an_earlier_seed_is_waited_for_and_later_ones_are_not(self, fake, tmp_path, jobs):
+        fake(fmax=(0, 40, 49, 60, 60), slow=(3, 4))
+        begin = time.monotonic()
+        done = self.implement(tmp_path, jobs=jobs)
+        assert time.monotonic() - begin < 30
+        assert [(trial.seed, trial.fmax_mhz) for trial in done.trials] == [(1, 40), (2, 49)]
+        assert (done.seed, done.bitstream.read_text()) == (2, "2")
+
+    def test_every_seed_and_the_best(self, fake, tmp_path):
+        fake(fmax=(0, 49, 48.5, 61, 60))
+        done = self.implement(tmp_path, every_seed=True)
+        assert (done.seed, done.fmax_mhz, len(done.trials)) == (3, 61, 4)
+
+    def test_goes_on_where_an_earlier_build_ended(self, fake, tmp_path, monkeypatch):
+        fake(fmax=(0, 40, 49, 49, 49))
+        finished = kept.Kept(tmp_path / "kept")
+        first = self.implement(tmp_path / "a", kept=finished)
+        ran = []
+        run = tools.run
+        monkeypatch.setattr(tools, "run", lambda tool, *args, **settings: ran.append(tool.name) or run(tool, *args, **settings))
+        second = self.implement(tmp_path / "b", kept=finished)
+        assert ran == ["icepack"] and second.bitstream.read_bytes() == first.bitstream.read_bytes()
+        assert (second.fmax_mhz, second.resources, second.trials) == (first.fmax_mhz, first.resources, first.trials)
+        # Another clock is another place and route of the same netlist.
+        ran.clear()
+        self.implement(tmp_path / "c", kept=finished, clock_mhz=45, jobs=1)
+        assert ran == ["nextpnr-ice40", "nextpnr-ice40", "icepack"]
+
+    def test_a_seed_that_is_not_routed_is_no_obstacle(self, fake, tmp_path, monkeypatch):
+        fake(fmax=(0, 0, 50, 50, 50))
+        find = tools.find
+        text = "import sys\nif '1' in sys.argv: raise SystemExit('ERROR: not routed')\n"
+        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
+            name=name, argv=(sys.executable, "-c", text + find(name).argv[2]), version="1", origin="test")
+            if name == "nextpnr-ice40" else find(name))
+        assert self.implement(tmp_path).seed == 2
+
     def test_too_slow_says_how_fast_and_what_to_try(self, fake, tmp_path):
         fake(fmax=(0, 40, 41.5, 39, 40))
         with pytest.raises(FitError, match=r"must run at 48 MHz on icebreaker, .* reached 41\.5 MHz with the best of 4 "
                                            r"seeds; try --clock 39\.75"):
             self.implement(tmp_path)
         assert not (tmp_path / "top.bin").exists()
+
+    def test_fastest_is_never_above_fmax(self):
+        for name, fmax_mhz in ("icebreaker", 39.7), ("icebreaker", 17), ("ulx3s_85f", 81.3):
+            board = boards.get(name)
+            clock_mhz = flow.fastest(board, fmax_mhz)
+            assert 0.97 * fmax_mhz < clock_mhz <= fmax_mhz
+            assert harness.clock_and_pll(board, clock_mhz)[0] == clock_mhz
 
     def test_slower_than_the_pll_can_go(self, fake, tmp_path):
         fake(fmax=(0, 14, 14, 14, 14))
@@ -135,9 +185,9 @@ class TestImplement:
             version="1", origin="test") if name == "nextpnr-ice40" else find(name))
         logs = tmp_path / "logs"
         logs.mkdir()
-        with pytest.raises(ToolError, match="out of luck; the whole log is .*logs.nextpnr-ice40.log"):
+        with pytest.raises(ToolError, match="out of luck; the whole log is .*logs.nextpnr-ice40-1.log"):
             flow.implement(plan(), folder=tmp_path, console=Console(), logs=logs)
-        assert "out of luck" in (logs / "nextpnr-ice40.log").read_text()
+        assert "out of luck" in (logs / "nextpnr-ice40-1.log").read_text()
 
 
 @pytest.mark.parametrize("name", ["icebreaker", pytest.param("ulx3s_85f", marks=pytest.mark.slow)])
@@ -156,5 +206,5 @@ def test_real_tools_make_the_same_bytes_twice(name, tmp_path):
         assert 0 < done.resources["lut"]["used"] < 30
         assert str(tmp_path).encode() not in done.bitstream.read_bytes()
         assert str(tmp_path) not in (folder / "top.json").read_text()
-        assert json.loads((folder / "nextpnr.json").read_text())["fmax"]
+        assert json.loads((folder / "nextpnr-1.json").read_text())["fmax"]
     assert bitstreams[0] == bitstreams[1]

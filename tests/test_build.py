@@ -182,7 +182,7 @@ def test_a_wrong_score_is_an_error_and_the_earlier_build_stays(model, tmp_path, 
 
 
 def test_failed_place_and_route_ends_the_simulation_too(model, tmp_path, monkeypatch, capsys):
-    def fail(plan, *, folder, console, logs):
+    def fail(plan, *, folder, console, logs, kept, jobs):
         raise FitError("the design must run at 48 MHz")
 
     monkeypatch.setattr(flow, "implement", fail)
@@ -194,41 +194,66 @@ def test_failed_place_and_route_ends_the_simulation_too(model, tmp_path, monkeyp
     assert not (tmp_path / "out").exists()
 
 
-class SlowPlaceAndRoute:
-    """A flow whose place and route reaches 38 MHz, whatever the design."""
+class PlaceAndRoute:
+    """A flow that reaches a given Fmax at most, whatever the design."""
 
-    def __init__(self, monkeypatch):
-        self.clocks = []
-        monkeypatch.setattr(flow, "plan", lambda *, verilog, board, clock_mhz, seeds: SimpleNamespace(
-            clock_mhz=harness.clock_and_pll(board, clock_mhz)[0]))
+    def __init__(self, monkeypatch, fmax_mhz=38.0):
+        self.clocks, self.fmax_mhz = [], fmax_mhz
+        monkeypatch.setattr(flow, "plan", lambda *, board, clock_mhz, every_seed, **settings: SimpleNamespace(
+            board=board, clock_mhz=harness.clock_and_pll(board, clock_mhz)[0], every_seed=every_seed))
         monkeypatch.setattr(flow, "implement", self.implement)
 
-    def implement(self, plan, *, folder, console, logs):
+    def implement(self, plan, *, folder, console, logs, kept, jobs):
         self.clocks.append(plan.clock_mhz)
-        if plan.clock_mhz > 38:
-            raise flow.ClockError("38 MHz were reached; try --clock 36", clock_mhz=36)
-        (folder / "top.bin").write_bytes(b"bits")
+        trials = (flow.Trial(clock_mhz=plan.clock_mhz, seed=1, fmax_mhz=self.fmax_mhz),)
+        if plan.clock_mhz > self.fmax_mhz:
+            raise flow.ClockError("38 MHz were reached; try --clock 36", clock_mhz=36, trials=trials)
+        (folder / "top.bin").write_bytes(b"%g" % plan.clock_mhz)
         used = {name: {"used": 1, "available": 2} for name in ("lut", "ff", "bram", "spram", "dsp")}
-        return SimpleNamespace(bitstream=folder / "top.bin", clock_mhz=plan.clock_mhz, fmax_mhz=38.0, resources=used,
-                               tools={"nextpnr": "a version"})
+        return flow.Implementation(bitstream=folder / "top.bin", clock_mhz=plan.clock_mhz, fmax_mhz=self.fmax_mhz, resources=used,
+                                   tools={"nextpnr": "a version"}, seed=1, trials=trials, digest="ab")
+
+
+def build_bitstream(model, out, *options):
+    code = cli.main(["build", "--model", str(model), "--board", "icebreaker", "--out", str(out), *options])
+    return code, code or json.loads((out / "report.json").read_text())
 
 
 def test_the_usual_clock_is_lowered_to_what_is_reached(model, tmp_path, monkeypatch, capsys):
-    slow = SlowPlaceAndRoute(monkeypatch)
+    slow = PlaceAndRoute(monkeypatch)
     fake_simulation(monkeypatch)
-    assert cli.main(["build", "--model", str(model), "--board", "icebreaker", "--out", str(tmp_path / "out")]) == 0
-    report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert slow.clocks == [39.75, 36] and "39.75 MHz is not met; once more for 36 MHz" in capsys.readouterr().out
+    _, report = build_bitstream(model, tmp_path / "out")
+    assert slow.clocks == [39.75, 36] and "once more for 36 MHz" in capsys.readouterr().out
     assert report["timing"]["clock_mhz"] == 36
+    assert report["timing"]["trials"] == [{"clock_mhz": 39.75, "seed": 1, "fmax_mhz": 38.0}, {"clock_mhz": 36, "seed": 1, "fmax_mhz": 38.0}]
     assert report["timing"]["images_per_second"] == 36e6 / report["timing"]["cycles_per_image"]
-    assert report["files"]["top.bin"] == hashlib.sha256(b"bits").hexdigest()
+    assert report["files"]["top.bin"] == hashlib.sha256(b"36").hexdigest()
+
+
+def test_the_best_clock_climbs_to_fmax(model, tmp_path, monkeypatch):
+    quick = PlaceAndRoute(monkeypatch, fmax_mhz=50.0)
+    fake_simulation(monkeypatch)
+    _, report = build_bitstream(model, tmp_path / "out", "--clock", "best")
+    assert quick.clocks == [39.75, 49.5] and report["timing"]["clock_mhz"] == 49.5
+    # What is written is the top level of that clock: its digest is that of a build that asks for it.
+    _, asked = build_bitstream(model, tmp_path / "asked", "--clock", "49.5")
+    assert asked["files"] == report["files"]
+
+
+def test_a_climb_that_fails_ends_with_the_best_so_far(model, tmp_path, monkeypatch):
+    flaky = PlaceAndRoute(monkeypatch, fmax_mhz=50.0)
+    monkeypatch.setattr(flow, "fastest", lambda board, fmax_mhz: 60.0)
+    fake_simulation(monkeypatch)
+    _, report = build_bitstream(model, tmp_path / "out", "--clock", "best")
+    assert flaky.clocks == [39.75, 60] and report["timing"]["clock_mhz"] == 39.75
+    assert (tmp_path / "out" / "top.bin").read_bytes() == b"39.75"
 
 
 @pytest.mark.parametrize("wish", [("--clock", "48"), ("--fps", "1000")])
 def test_a_clock_or_rate_that_was_asked_for_is_not_lowered(model, tmp_path, monkeypatch, capsys, wish):
-    SlowPlaceAndRoute(monkeypatch)
+    PlaceAndRoute(monkeypatch)
     fake_simulation(monkeypatch)
-    assert cli.main(["build", "--model", str(model), "--board", "icebreaker", "--out", str(tmp_path / "out"), *wish]) == 1
+    assert build_bitstream(model, tmp_path / "out", *wish) == (1, 1)
     assert capsys.readouterr().err == "error: 38 MHz were reached; try --clock 36\n"
     assert not (tmp_path / "out").exists()
 

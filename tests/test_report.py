@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from sbgen import report, report_html
+from sbgen.boards.flow import Trial
 from sbgen.compiler.design import Design, Folding
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores
@@ -37,9 +38,10 @@ def assemble(**changes):
         "cycles": SimpleNamespace(interval=4, latency=21, layers=(3, 4, 2)), "clock_mhz": 24.0,
         "estimate": {"lut": 900, "ff": 400, "bram": 4, "spram": 0, "dsp": 0},
         "implementation": SimpleNamespace(
-            fmax_mhz=31.5, resources={
+            fmax_mhz=31.5, seed=2, resources={
                 name: {"used": used, "available": getattr(DEVICES["up5k"], name)}
-                for name, used in (("lut", 950), ("ff", 410), ("bram", 4), ("spram", 0), ("dsp", 0))}),
+                for name, used in (("lut", 950), ("ff", 410), ("bram", 4), ("spram", 0), ("dsp", 0))},
+            trials=(Trial(clock_mhz=24, seed=1, fmax_mhz=23.5), Trial(clock_mhz=24, seed=2, fmax_mhz=31.5))),
         "ledger": report.accuracy(dataset="digits", info=INFO, labels=LABELS, integer=RANKED, verdict=VERDICT),
         "verdict": VERDICT, "why_not": None, "tools": {"yosys": "0.70"}, "files": {"top.v": "12" * 32},
     }
@@ -80,7 +82,7 @@ def check_schema(content):
         limit for name, limit in bound["limits"].items() if name != "ports as built")
     assert bound["reached"] == pytest.approx(bound["cycles"] / content["timing"]["cycles_per_image"])
     timing = content["timing"]
-    assert {"clock_mhz", "fmax_mhz", "cycles_per_image", "latency_cycles", "images_per_second"} <= set(timing)
+    assert {"clock_mhz", "fmax_mhz", "seed", "trials", "cycles_per_image", "latency_cycles", "images_per_second"} <= set(timing)
     assert timing["images_per_second"] == pytest.approx(timing["clock_mhz"] * 1e6 / timing["cycles_per_image"])
     assert set(content["resources"]) == set(content["estimate"]) == {"lut", "ff", "bram", "spram", "dsp"}
     for entry in content["resources"].values():
