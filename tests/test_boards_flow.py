@@ -132,11 +132,11 @@ class TestImplement:
     def test_goes_on_where_an_earlier_build_ended(self, fake, tmp_path, monkeypatch):
         fake(fmax=(0, 40, 49, 49, 49))
         finished = kept.Kept(tmp_path / "kept")
-        first = self.implement(tmp_path / "a", kept=finished)
+        first = self.implement(tmp_path / "a", kept=finished, jobs=1)
         ran = []
         run = tools.run
         monkeypatch.setattr(tools, "run", lambda tool, *args, **settings: ran.append(tool.name) or run(tool, *args, **settings))
-        second = self.implement(tmp_path / "b", kept=finished)
+        second = self.implement(tmp_path / "b", kept=finished, jobs=1)
         assert ran == ["icepack"] and second.bitstream.read_bytes() == first.bitstream.read_bytes()
         assert (second.fmax_mhz, second.resources, second.trials) == (first.fmax_mhz, first.resources, first.trials)
         # Another clock is another place and route of the same netlist.
