@@ -1,0 +1,216 @@
+"""Breaks sbgen in many small ways, one at a time, and sees that the tests notice: ``python tests/mutate.py``.
+
+Each mutation is one change of text in a copy of the repository; the tests of the file changed are run there, and at least one
+must fail. A mutation that survives is a gap in the tests. The list is read top to bottom along the data's way. ``--only TEXT``
+takes those whose file or change holds a text, ``--jobs N`` runs so many at once.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+#: Seconds after which a test run that does not end counts as having noticed: a broken handshake may hang.
+_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One way to be wrong.
+
+    Parameters
+    ----------
+    what : str
+        In a few words.
+    file : str
+    old, new : str
+        `old` stands in the file once.
+    tests : tuple of str
+        Test files; when left out, that of the file: tests/test_hw_queue.py for hw/queue.py.
+    """
+
+    what: str
+    file: str
+    old: str
+    new: str
+    tests: tuple = ()
+
+    @property
+    def test_files(self):
+        folder, *_, name = self.file.removesuffix(".py").split("/")
+        prefix = "" if folder in ("compiler", "sbgen") else f"{folder}_"
+        return self.tests or (f"tests/test_{prefix}{name}.py",)
+
+
+def _m(what, file, old, new, *tests):
+    return Mutation(what, file, old, new, tuple(f"tests/test_{test}.py" for test in tests))
+
+
+MUTATIONS = (
+    # Training and hardening.
+    _m("sign(0) = -1", "train/binarizers.py", "(x >= 0).to(x.dtype)", "(x > 0).to(x.dtype)"),
+    _m("no hard gradient outside -1 ... 1 forgotten", "train/binarizers.py", "gradient * (x.abs() <= 1)", "gradient * 1"),
+    _m("slope without its factor", "train/binarizers.py", ".mul_(-nu).add_(nu)", ".mul_(-1).add_(1)"),
+    _m("softness that sees half", "train/harden.py", "distance = 1 - soft.detach().abs()", "distance = 0.5 - 0.5 * soft.detach().abs()"),
+    # From torch to integers.
+    _m("flatten order of torch kept", "compiler/from_torch.py", "bits.reshape(-1, *shape).permute(0, 2, 3, 1).flatten(1)",
+       "bits.reshape(-1, *shape).flatten(1)"),
+    _m("kernel transposed", "compiler/from_torch.py", "bits = bits.permute(0, 2, 3, 1)", "bits = bits.permute(0, 3, 2, 1)"),
+    _m("weights of 0 counted as +1", "compiler/from_torch.py", "return ordered(weights > 0), None", "return ordered(weights >= 0), None"),
+    _m("falling neuron keeps its weights", "compiler/from_torch.py", "weights = weights ^ falls", "weights = weights ^ 0 * falls"),
+    _m("threshold off by one", "compiler/from_torch.py", "off = (on.logical_not() & (counts <= most)).sum(0).numpy()",
+       "off = (on.logical_not() & (counts <= most)).sum(0).numpy() + 1"),
+    _m("threshold of what never switches on", "compiler/from_torch.py", "inputs * ((1 << planes) - 1) + 1,", "inputs * ((1 << planes) - 1),"),
+    _m("padding bit the wrong way round", "compiler/from_torch.py", "padding_bit=int(layer.padding_value > 0)",
+       "padding_bit=int(layer.padding_value < 0)"),
+    _m("what planes stop short of is lost", "compiler/from_torch.py", "- 1 - greatest)", "- 1)"),
+    _m("inverted thresholds not inverted", "compiler/from_torch.py", "inverted=falls.int().numpy()", "inverted=0 * falls.int().numpy()"),
+    # The reference and the network.
+    _m("xnor as and", "compiler/reference.py", "+ (top - x).astype(exact) @ for_zeros.T", ""),
+    _m("greater instead of not less", "compiler/reference.py", "(counts >= layer.thresholds)", "(counts > layer.thresholds)"),
+    _m("pixels greater than their threshold", "compiler/reference.py", "(x.reshape(len(x), -1, 1) >= layer.thresholds)",
+       "(x.reshape(len(x), -1, 1) > layer.thresholds)"),
+    _m("padding is always 0", "compiler/reference.py", "padding = layer.padding_bit * (2**layer.planes - 1)", "padding = 0"),
+    _m("stride of rows for columns", "compiler/reference.py", "column * stride[1]:]", "column * stride[0]:]"),
+    _m("ties to the higher class", "compiler/reference.py", "return scores, scores.argmax(axis=1)",
+       "return scores, scores.shape[1] - 1 - scores[:, ::-1].argmax(axis=1)"),
+    _m("shortcut not scaled", "compiler/reference.py", "layer.scale * kept", "kept"),
+    _m("scores without offsets", "compiler/reference.py", "counts * layer.scales) + layer.offsets", "counts * layer.scales)"),
+    # Passes and files.
+    _m("always on taken for never on", "compiler/passes/constant_neurons.py", "on = layer.thresholds == 0", "on = layer.thresholds != 0", "passes"),
+    _m("constant neurons leave no trace", "compiler/passes/constant_neurons.py", "behind.thresholds - agreeing", "behind.thresholds", "passes"),
+    _m("the last neuron is removed too", "compiler/passes/constant_neurons.py", "constant[0] = False", "pass", "passes"),
+    _m("digest not compared", "compiler/exchange.py", 'if _digest(network) != content.get("sha256"):', "if False:"),
+    _m("bits of weights reversed", "compiler/exchange.py", "return np.unpackbits(packed, count=size)", "return np.unpackbits(packed, count=size, bitorder='little')"),
+    # Lowering.
+    _m("padding of unused channels", "compiler/lower.py", "(1 << stage.planes * min(stage.i_lanes, channels - at * stage.i_lanes)) - 1",
+       "(1 << stage.planes * stage.i_lanes) - 1"),
+    _m("weights packed from the other end", "compiler/pipeline.py", 'axis=1, bitorder="little")', 'axis=1, bitorder="big")', "lower"),
+    _m("threshold not negated", "compiler/pipeline.py", "else -layer.thresholds", "else layer.thresholds", "lower"),
+    _m("weights of unused channels agree", "compiler/pipeline.py", "constant_values=1)", "constant_values=0)", "lower"),
+    # The matrix-vector-threshold unit.
+    _m("last partial fold agrees with padding", "hw/mvtu.py", "padding = (1 << self.slices * self.simd) - (1 << self.inputs)", "padding = 0"),
+    _m("sign of a sum of 0", "hw/mvtu.py", "[int(value >= 0) for value in sums]", "[int(value > 0) for value in sums]"),
+    _m("sum one bit short", "hw/mvtu.py", "bits_for(max(self.presets) + self.inputs * self.top, require_sign_bit=True))",
+       "bits_for(max(self.presets) + self.inputs * self.top))"),
+    _m("room for one group too many", "hw/mvtu.py", "(promised != p.queue_depth)", "(promised != p.queue_depth + 1)"),
+    _m("unused outputs of the last beat", "hw/mvtu.py", "if lane >= rows_in_last_group:", "if lane > rows_in_last_group:"),
+    _m("popcount counts differences", "hw/popcount.py", "^ ~self.b[", "^ self.b["),
+    _m("carry forgotten", "hw/popcount.py", "carries.append(wire(a & b | c & (a ^ b)))", "carries.append(wire(a & b))"),
+    # Streams.
+    _m("queue accepts when full", "hw/queue.py", "self.i.ready.eq(count != self._depth)", "self.i.ready.eq(1)"),
+    _m("queue forgets a simultaneous pop", "hw/queue.py", "(count == Mux(pop, n + 1, n))", "(count == n)"),
+    _m("deep queue one short", "hw/deep_queue.py", "Mux(port.addr == self._depth - 1, 0,", "Mux(port.addr == self._depth - 2, 0,"),
+    _m("cutter gives a part too many", "hw/width.py", "left.eq(Mux(beat == beats - 1, last_parts, parts))", "left.eq(parts)"),
+    _m("cutter loses a beat under stall", "hw/width.py", "((left == 1) & self.o.ready)", "(left == 1)"),
+    _m("gatherer does not wait", "hw/width.py", "self.i.ready.eq(~full | self.o.ready)", "self.i.ready.eq(1)"),
+    _m("unused slots keep old elements", "hw/width.py", "m.d.sync += slot.eq(0)", "m.d.sync += slot.eq(slot)"),
+    _m("replay once too often", "hw/replay.py", "(r_pass == self._repeats - 1)),", "(r_pass == self._repeats)),"),
+    _m("replay overwrites a bank", "hw/replay.py", "self.i.ready.eq(held != 2)", "self.i.ready.eq(1)"),
+    _m("fork gives twice", "hw/fork.py", "side.valid.eq(self.i.valid & ~taken)", "side.valid.eq(self.i.valid)", "hw_fork_add"),
+    _m("add takes from one side alone", "hw/add.py", "self.i.ready.eq(room & self.kept.valid)", "self.i.ready.eq(room)", "hw_fork_add"),
+    _m("pool keeps the window before", "hw/pool.py", "Mux(beat == 0, 0, word)", "word"),
+    _m("pool ands", "hw/pool.py", "word) | self.i.payload.as_value()", "word) & self.i.payload.as_value()"),
+    _m("lowest plane first", "hw/planes.py", "init=self._planes - 1", "init=0"),
+    _m("sums without their first word", "hw/sums.py", "Mux(begun, 0, before[lane]) + x[lane]", "Mux(begun, 0, before[lane] + x[lane])"),
+    _m("pixel equal to its threshold", "hw/binarize.py", "self.i.payload[lane] >= _select(", "self.i.payload[lane] > _select("),
+    _m("pixels past the image", "hw/binarize.py", "_NEVER = 256", "_NEVER = 0"),
+    _m("threshold inverted for all", "hw/threshold.py", "(x[lane] >= word[:width]) ^ word[width]", "(x[lane] >= word[:width]) ^ ~word[width]"),
+    _m("number equal to its threshold", "hw/threshold.py", "(x[lane] >= word[:width])", "(x[lane] > word[:width])"),
+    _m("ties to the later class in hardware", "hw/argmax.py", "difference.eq(rank_score - score)", "difference.eq(rank_score - score - 1)"),
+    _m("a class of the image before", "hw/argmax.py", "better = (index <= rank) | difference[-1]", "better = difference[-1]"),
+    _m("score difference overflows", "hw/argmax.py", "Signal(signed(self._score_width + 1), name=f\"difference_{rank}\")",
+       "Signal(signed(self._score_width), name=f\"difference_{rank}\")"),
+    _m("sign of a scale", "hw/scale.py", "negative = last if p.signed else Const(0)", "negative = Const(0)"),
+    # The window.
+    _m("window starts a row early", "hw/window.py", "available.eq(rows_held >= needed)", "available.eq(rows_held + 1 >= needed)"),
+    _m("line buffer overwritten", "hw/window.py", "self.i.ready.eq(rows_held != g.rows)", "self.i.ready.eq(1)"),
+    _m("border below the image", "hw/window.py", "(at < 0) | (at >= size)", "(at < 0) | (at > size)"),
+    _m("padding is what was read", "hw/window.py", "Mux(is_padding, padding, r_port.data)", "r_port.data"),
+    # The link.
+    _m("escaped END", "hw/slip.py", "self.o.payload.data.eq(END)", "self.o.payload.data.eq(ESC)"),
+    _m("escape inside an escape", "hw/slip.py", "second.eq(special & ~second)", "second.eq(special)"),
+    _m("checksum never wrong", "hw/host_link.py", "m.d.sync += damaged.eq(1)", "m.d.sync += damaged.eq(0)"),
+    _m("image one pixel long", "hw/host_link.py", "left.eq(Mux(classify, self._pixels - 1, _CRC_BYTES - 1))",
+       "left.eq(Mux(classify, self._pixels - 2, _CRC_BYTES - 1))"),
+    _m("start bit sampled at its edge", "hw/uart.py", "timer.eq(self._divisor // 2 - 1)", "timer.eq(0)"),
+    _m("bits sent from the top", "hw/uart.py", "Cat(0, self.i.payload, 1)", "Cat(0, self.i.payload[::-1], 1)"),
+    _m("late answers count", "boards/frames.py", "and self.sequence == request.sequence", "", "boards_host"),
+    _m("checksum of the host not compared", "boards/frames.py", "zlib.crc32(content[:-4]) == int.from_bytes(content[-4:], \"little\")", "True", "boards_host"),
+    # What is told.
+    _m("a wrong score passes", "sbgen/verdict.py", "wrong = np.argwhere(simulation.scores != scores)", "wrong = np.argwhere(simulation.scores > scores)"),
+    _m("Fmax for the clock", "boards/pll.py", "return self.vco_mhz / 2**self.divq", "return self.vco_mhz / 2**(self.divq - 1)"),
+)
+
+
+def _copy(folder):
+    """The repository as git knows it, laid out so that `import sbgen` finds this copy from its folder."""
+    files = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True,
+                           capture_output=True, text=True).stdout.split("\0")
+    for file in filter(None, files):
+        if (ROOT / file).is_file():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / file, folder / file)
+    for package in ("hw", "compiler", "train", "boards"):
+        (folder / "sbgen" / package).symlink_to(f"../{package}", target_is_directory=True)
+
+
+def _pytest(folder, tests):
+    """Exit code and output of the tests in a copy."""
+    # The copy must be found before an editable installation.
+    run = ("import sys; sys.path.insert(0, '.'); sys.meta_path[:] = [f for f in sys.meta_path if 'ditable' not in repr(f)]; "
+           "import sbgen.hw, os; assert os.path.realpath(sbgen.hw.__file__).startswith(os.getcwd()), sbgen.hw.__file__; "
+           "import pytest; sys.exit(pytest.main(sys.argv[1:]))")
+    command = [sys.executable, "-c", run, "-x", "-q", "-p", "no:cacheprovider", *tests]
+    try:
+        done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, timeout=_SECONDS,
+                              env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"})
+    except subprocess.TimeoutExpired:
+        return 1, "did not end"
+    return done.returncode, done.stdout + done.stderr
+
+
+def try_out(mutation):
+    """(noticed, seconds, what pytest said last) of one mutation."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="sbgen-mutate-") as folder:
+        folder = Path(folder).resolve()
+        _copy(folder)
+        path = folder / mutation.file
+        text = path.read_text(encoding="utf-8")
+        if text.count(mutation.old) != 1:
+            return None, 0.0, f"its text stands {text.count(mutation.old)} times in {mutation.file}"
+        path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
+        code, output = _pytest(folder, mutation.test_files)
+    if code not in (0, 1):
+        return None, 0.0, f"the tests could not be run: {output[-600:]}"
+    return code == 1, time.monotonic() - began, output.strip().splitlines()[-1]
+
+
+def main():
+    """Try all mutations; the exit code says whether every one was noticed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", metavar="TEXT")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N")
+    arguments = parser.parse_args()
+    chosen = [each for each in MUTATIONS if arguments.only in f"{each.file} {each.what} {each.old} {each.new}"]
+    survived = 0
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        for mutation, (noticed, seconds, said) in zip(chosen, pool.map(try_out, chosen), strict=True):
+            word = {True: "noticed ", False: "SURVIVED", None: "UNTRIED "}[noticed]
+            print(f"{word} {seconds:5.0f} s  {mutation.file}: {mutation.what}  ({said})", flush=True)
+            survived += noticed is not True
+    print(f"{len(chosen) - survived} of {len(chosen)} mutations were noticed")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
