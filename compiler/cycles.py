@@ -125,7 +125,7 @@ class _Gather(_Model):
 
 
 class _Replay(_Model):
-    """`sbgen.hw.replay.ReplayBuffer`."""
+    """`sbgen.hw.replay.ReplayBuffer` for vectors of several beats."""
 
     def __init__(self, *, beats, repeats):
         self.beats, self.repeats = beats, repeats
@@ -157,6 +157,13 @@ class _Replay(_Model):
                 self.w_index = 0
                 held += 1
         self.held = held
+
+
+def _replay(*, beats, repeats):
+    """The model of a replay buffer: a vector of one beat stands in a register, as one that is cut into equal parts does."""
+    if beats == 1:
+        return _Cut(length=repeats, i_lanes=repeats, o_lanes=1)
+    return _Replay(beats=beats, repeats=repeats)
 
 
 class _Mvtu(_Model):
@@ -424,17 +431,19 @@ def _models(design):
         if stage.window:
             window = _Window(stage.window)
             join(n, window, window.cycles)
-        elif stage.repeats > 1:
-            replay = _Replay(beats=stage.unit.slices, repeats=stage.repeats)
-            join(n, replay, replay.cycles)
+        if stage.gathers:
+            for model, cycles in _converter(stage.unit.inputs, stage.i_lanes, stage.unit.simd, vectors=stage.positions * stage.window.groups):
+                join(n, model, cycles)
+        if stage.repeats > 1:
+            replay = _replay(beats=stage.unit.slices, repeats=stage.repeats)
+            join(n, replay, replay.cycles * stage.positions * (stage.window.groups if stage.window else 1))
         if stage.sums:
             join(n, _Sums(stage.sums, cycles=stage.cycles), stage.cycles)
         elif isinstance(stage.layer, MaxPool):
             kernel = stage.layer.kernel[0] * stage.layer.kernel[1]
             join(n, _OrReduce(beats=kernel, words=stage.window.words_out), stage.window.words_out)
         if stage.unit:
-            positions = stage.window.out_height * stage.window.out_width if stage.window else 1
-            join(n, _Mvtu(stage.unit), stage.unit.cycles * positions)
+            join(n, _Mvtu(stage.unit), stage.unit.cycles * stage.positions)
         length, lanes, elements = stage.o_length, stage.o_lanes, math.prod(shape)
     convert(n, network.classes, 1)
     if stage.scaling:

@@ -11,7 +11,7 @@ from ..hw.rom import STORES
 from ..hw.window import Geometry
 from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Network, SumPool, Threshold
 
-__all__ = ["Design", "Folding", "foldings_from_json", "limits", "load", "rows_limits", "save"]
+__all__ = ["Design", "Folding", "foldings_from_json", "legal_simd", "limits", "load", "rows_limits", "save"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +23,9 @@ class Folding:
     pe : int
         Outputs at once, 1 ... outputs; of a convolution, those of a group.
     simd : int
-        Inputs at once, 1 ... inputs; of a convolution or pooling layer channels (of a group) at once; of `Binarize` and `Lookup`
-        pixels at once, and there as in pooling and all that is done element by element `pe` follows from it.
+        Inputs at once, 1 ... inputs; of a convolution channels (of a group) of one pixel, or all of them for several pixels under the
+        kernel; of a pooling layer channels at once; of `Binarize` and `Lookup` pixels at once, and there as in pooling and
+        all that is done element by element `pe` follows from it.
     store, preset_store, replay_store : str
         Where the weights, the thresholds (or score offsets) and the buffered input (or line buffers, sums under way, or a fork's
         shortcut) live: ``"bram"`` or ``"lut"``.
@@ -67,6 +68,9 @@ class Design:
                 value = getattr(folding, name)
                 if not (type(value) is int and 1 <= value <= limit):
                     raise ModelError(f"layer {layer.name!r}: {name} must be in 1 ... {limit}, not {value!r}")
+            if folding.simd != legal_simd(layer, folding.simd):
+                raise ModelError(f"layer {layer.name!r}: simd must be at most the {layer.weights.shape[3]} channels of a pixel (of a "
+                                 f"group) or a multiple of them, whole pixels under the kernel, not {folding.simd}")
             if isinstance(layer, Binarize) and folding.pe != folding.simd * layer.levels:
                 raise ModelError(f"layer {layer.name!r}: {folding.simd} pixels of {layer.levels} level(s) at once make "
                                  f"pe {folding.simd * layer.levels}, not {folding.pe}")
@@ -107,7 +111,7 @@ def limits(layer, shape):
     """Greatest pe and simd of a layer whose input has that shape."""
     match layer:
         case Conv2d():
-            return layer.outputs // layer.groups, layer.weights.shape[3]
+            return layer.outputs // layer.groups, layer.inputs
         case Lookup():
             return prod(shape), prod(shape)
         case MaxPool() | SumPool():
@@ -116,6 +120,14 @@ def limits(layer, shape):
             return shape[-1], shape[-1]
         case _:
             return layer.outputs, layer.inputs
+
+
+def legal_simd(layer, simd):
+    """The greatest simd of a layer that is at most `simd`: in a convolution, more than one pixel are whole ones."""
+    if not isinstance(layer, Conv2d):
+        return simd
+    channels = layer.weights.shape[3]
+    return simd if simd <= channels else simd // channels * channels
 
 
 _FIELDS = tuple(Folding.__dataclass_fields__)

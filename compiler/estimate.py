@@ -139,6 +139,8 @@ def mvtu_cost(parameters, *, device, exact=True):
 
 def replay_cost(*, width, beats, repeats, store, device):
     """The replay buffer before a layer that needs its input more than once."""
+    if beats == 1:
+        return Cost(lut=_bits(repeats) + 6, ff=width + _bits(repeats))
     index = _bits(beats - 1)
     depth = ReplayBuffer.depth(beats)
     control = Cost(lut=14 + 5 * index + 2 * _bits(repeats), ff=2 * index + _bits(repeats) + 6)
@@ -185,11 +187,13 @@ def stage_cost(stage, *, device, exact=True):
     cost = Cost()
     if stage.window:
         cost += window_cost(stage.window, lanes=stage.i_lanes * stage.planes, store=stage.folding.replay_store, device=device)
-    elif stage.repeats > 1:
-        cost += replay_cost(width=stage.i_lanes * stage.planes, beats=stage.unit.slices, repeats=stage.repeats,
+    if stage.gathers:
+        cost += _converter(stage.unit.inputs, stage.i_lanes, stage.unit.simd, stage.planes)
+    if stage.repeats > 1:
+        cost += replay_cost(width=stage.unit.simd * stage.planes, beats=stage.unit.slices, repeats=stage.repeats,
                             store=stage.folding.replay_store, device=device)
     if stage.planes > 1:
-        cost += Cost(lut=3 * stage.i_lanes + 8, ff=_bits(stage.unit.plane_beats) + 3)  # bit planes
+        cost += Cost(lut=3 * stage.unit.simd + 8, ff=_bits(stage.unit.plane_beats) + 3)  # bit planes
     if stage.sums:
         return cost + sums_cost(stage.sums, lanes=stage.i_lanes, store=stage.folding.replay_store, device=device)
     if stage.unit:

@@ -66,15 +66,20 @@ def _shapes(layer, input_shape, cycles, shallow):
         # Of a group: its channels, its outputs; all groups and positions one after the other.
         rows, columns, _ = layer.output_shape(input_shape)
         inputs, outputs, positions = layer.weights.shape[3], outputs // layer.groups, rows * columns * layer.groups
-    for simd in _steps(inputs):
-        slices = -(-inputs // simd) * (layer.inputs // inputs) * positions * layer.planes * passes(layer)
+    widths = _steps(inputs)
+    if isinstance(layer, Conv2d):
+        widths += [inputs * pixels for pixels in _steps(math.prod(layer.kernel), least=2)]
+    for simd in widths:
+        # Of one pixel's channels a slice never reaches into the next pixel.
+        beats = -(-layer.inputs // simd) if simd > inputs else -(-inputs // simd) * (layer.inputs // inputs)
+        slices = beats * positions * layer.planes * passes(layer)
         if slices > cycles:
             continue
         least = -(-outputs // (cycles // slices))
         # A power of two or a divisor meets the next layer's beats more easily.
         divisor = next(pe for pe in range(least, outputs + 1) if outputs % pe == 0)
         choices = {least, min(1 << (least - 1).bit_length(), outputs), divisor}
-        words = -(-inputs // simd) * (layer.inputs // inputs) * passes(layer) * (layer.outputs // outputs)
+        words = beats * passes(layer) * (layer.outputs // outputs)
         choices |= {next((pe for pe in (min(divisor << n, outputs) for n in range(outputs.bit_length() + 1))
                           if shallow(width=pe * simd, depth=words * -(-outputs // pe))), divisor)}
         if isinstance(layer, Conv2d) and layer.groups > 1:
@@ -196,10 +201,10 @@ class _Search:
                     price = way.price + own
                     if pe in found and price >= found[pe].price:
                         continue
-                    if not _keeps_pace(way.length, way.lanes, chosen.i_length, simd, elements, cycles):
+                    if not _keeps_pace(way.length, way.lanes, chosen.i_length, chosen.i_lanes, elements, cycles):
                         continue
                     price += self._price(converter_cost(i_length=way.length, i_lanes=way.lanes, o_length=chosen.i_length,
-                                                        o_lanes=simd, element_bits=chosen.i_greatest.bit_length()), bram_price)
+                                                        o_lanes=chosen.i_lanes, element_bits=chosen.i_greatest.bit_length()), bram_price)
                     passed = way.stages
                     if n in self.forks:
                         passed, shortcut = self._shortcut(way, n, chosen, cycles, bram_price)

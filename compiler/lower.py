@@ -15,6 +15,7 @@ from ..hw.pool import OrReduce
 from ..hw.replay import ReplayBuffer
 from ..hw.sums import WindowSums
 from ..hw.threshold import Threshold as ThresholdUnit
+from ..hw.width import WidthConverter
 from ..hw.window import SlidingWindow
 from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Threshold
 from .pipeline import forks, input_lanes, stages
@@ -39,6 +40,11 @@ def _elements(stage):
     return data.ArrayLayout(unsigned(stage.i_greatest.bit_length()), stage.i_lanes)
 
 
+def _vector(planes, lanes):
+    """Shape of a beat of elements of so many bits."""
+    return bits(lanes) if planes == 1 else data.ArrayLayout(unsigned(planes), lanes)
+
+
 def _parts(stage):
     layer = stage.layer
     match layer:
@@ -56,15 +62,16 @@ def _parts(stage):
                                   width=stage.i_greatest.bit_length(), lanes=stage.i_lanes,
                                   store=stage.folding.preset_store),)
     parts = []
-    shape = bits(stage.i_lanes) if stage.planes == 1 else data.ArrayLayout(unsigned(stage.planes), stage.i_lanes)
     if stage.window:
-        parts.append(SlidingWindow(shape=shape, geometry=stage.window,
+        parts.append(SlidingWindow(shape=_vector(stage.planes, stage.i_lanes), geometry=stage.window,
                                    padding_words=_padding_words(stage), store=stage.folding.replay_store))
-    elif stage.repeats > 1:
-        parts.append(ReplayBuffer(shape=shape, beats=stage.unit.slices, repeats=stage.repeats,
+    if stage.gathers:
+        parts.append(WidthConverter(shape=stage.planes, length=stage.unit.inputs, i_lanes=stage.i_lanes, o_lanes=stage.unit.simd))
+    if stage.repeats > 1:
+        parts.append(ReplayBuffer(shape=_vector(stage.planes, stage.unit.simd), beats=stage.unit.slices, repeats=stage.repeats,
                                   store=stage.folding.replay_store))
     if stage.planes > 1:
-        parts.append(BitPlanes(lanes=stage.i_lanes, beats=stage.unit.plane_beats, planes=stage.planes))
+        parts.append(BitPlanes(lanes=stage.unit.simd, beats=stage.unit.plane_beats, planes=stage.planes))
     if stage.sums:
         parts.append(WindowSums(lanes=stage.i_lanes, geometry=stage.sums, store=stage.folding.replay_store))
     elif isinstance(layer, MaxPool):

@@ -23,7 +23,7 @@ class Stage:
     layer : Layer
     folding : Folding
     i_length, i_lanes : int
-        Elements in the vectors it takes, and in a beat of them.
+        Elements in the vectors it takes, and in a beat of them, which is what a window gives.
     o_length, o_lanes : int
         The same for what it gives.
     i_greatest, o_greatest : int
@@ -61,14 +61,26 @@ class Stage:
 
     @property
     def repeats(self):
-        """How often the unit needs each vector, where no window gives it."""
-        return 1 if self.window or not self.unit else self.unit.groups * self.planes * self.unit.passes
+        """How often a replay buffer gives each vector to the unit; 1 where there is none."""
+        if not self.unit or self.window and not self.gathers:
+            return 1
+        return _repeats(self.layer, self.unit)
+
+    @property
+    def gathers(self):
+        """Whether the words that a window gives are gathered to wider beats, several pixels under the kernel in each."""
+        return bool(self.window and self.unit) and self.i_lanes < self.unit.simd
+
+    @property
+    def positions(self):
+        """Positions of the window, at each of which the unit computes its outputs."""
+        return self.window.out_height * self.window.out_width if self.window else 1
 
     @property
     def cycles(self):
         """Cycles that the stage is busy with one image, without the conversion before it."""
         if self.window:
-            return self.window.cycles
+            return max(self.window.cycles, self.unit.cycles * self.positions if self.unit else 0)
         if self.sums:
             return self.sums.words_in
         return self.unit.cycles if self.unit else self.vectors * -(-self.i_length // self.i_lanes)
@@ -89,14 +101,15 @@ def mvtu_parameters(layer, folding):
     def rows(bits):
         """Weights or a mask, an output each, as a number each."""
         if isinstance(layer, Conv2d):
-            unused = -bits.shape[3] % folding.simd
+            unused = -bits.shape[3] % lanes
             bits = np.pad(bits, ((0, 0), (0, 0), (0, 0), (0, unused)), constant_values=1)
         packed = np.packbits(bits.reshape(layer.outputs, -1).astype(bool), axis=1, bitorder="little")
         return tuple(int.from_bytes(row.tobytes(), "little") for row in packed)
 
     inputs = layer.inputs
     if isinstance(layer, Conv2d):
-        inputs = math.prod(layer.kernel) * -(-layer.weights.shape[3] // folding.simd) * folding.simd
+        lanes = _window_lanes(layer, folding)
+        inputs = math.prod(layer.kernel) * -(-layer.weights.shape[3] // lanes) * lanes
     scores = isinstance(layer, Scores)
     counts = not scores and layer.thresholds is None
     if counts or scores and layer.scales is not None:
@@ -108,6 +121,16 @@ def mvtu_parameters(layer, folding):
         presets=tuple(presets.tolist()),
         pe=folding.pe, simd=folding.simd, weight_store=folding.store, preset_store=folding.preset_store,
         planes=layer.planes, signs=not scores and not counts, greatest_count=layer.reach if counts else None)
+
+
+def _window_lanes(layer, folding):
+    """Channels in a word of the line buffers of a convolution: never more than a pixel (of a group) has."""
+    return min(folding.simd, layer.weights.shape[3])
+
+
+def _repeats(layer, unit):
+    """How often the unit of a layer needs each vector: for each group of outputs that sees it, plane and pass."""
+    return unit.groups // getattr(layer, "groups", 1) * unit.planes * unit.passes
 
 
 def passes(layer):
@@ -168,11 +191,14 @@ def stage(layer, folding, input_shape, *, i_greatest, o_greatest, unit=None):
         return Stage(**common, i_length=layer.inputs, o_length=layer.outputs, unit=unit,
                      scaling=scale_parameters(layer, folding) if isinstance(layer, Scores) else None)
     height, width, channels = input_shape
-    slices = layer.groups * -(-channels // layer.groups // folding.simd)
-    return Stage(**common, i_length=channels // layer.groups, o_length=layer.outputs, unit=unit,
+    lanes = _window_lanes(layer, folding)
+    slices = layer.groups * -(-channels // layer.groups // lanes)
+    # What is gathered is repeated from there, so that the window has time to give the next.
+    repeats = _repeats(layer, unit) if folding.simd == lanes else 1
+    return Stage(**common | {"i_lanes": lanes}, i_length=channels // layer.groups, o_length=layer.outputs, unit=unit,
                  vectors=height * width * layer.groups, window=Geometry(
         height=height, width=width, slices=slices, kernel=layer.kernel, stride=layer.stride, padding=layer.padding,
-        groups=layer.groups, repeats=unit.groups // layer.groups * unit.planes * unit.passes, rows=folding.rows))
+        groups=layer.groups, repeats=repeats, rows=folding.rows))
 
 
 def first_lanes(first, simd):

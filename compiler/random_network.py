@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..hw.rom import STORES
-from .design import Design, Folding, limits, rows_limits
+from .design import Design, Folding, legal_simd, limits, rows_limits
 from .ir import (
     PIXEL_BITS,
     PIXEL_LEVELS,
@@ -245,7 +245,7 @@ def fold_at_random(seed, network):
     foldings = []
     for layer, shape in zip(network.layers, network.shapes, strict=False):
         pe_limit, simd_limit = limits(layer, shape)
-        simd = parallel(simd_limit)
+        simd = legal_simd(layer, parallel(simd_limit))
         match layer:
             case Binarize():
                 pe = simd * layer.levels

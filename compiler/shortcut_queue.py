@@ -74,13 +74,17 @@ def _begun(stage, begun):
         return finished // frames * stage.vectors + _finishes(stage.sums)[finished % frames] + 1
     else:
         begun = begun + (3 if stage.sums else 1)  # results of a pool, and one that it has begun
+    if stage.repeats > 1:
+        begun = begun + 2
+    if stage.gathers:
+        begun = begun + 1
     if stage.window:
         # The word on its output may be the only one of a position; so many positions are read, and their rows are free.
         window = stage.window
         rows, frames = (begun + 1) // window.out_width, window.out_height
         freed = np.array([window.first(row) for row in range(frames)])
         return (rows // frames * window.height + freed[rows % frames] + window.rows) * window.width
-    return begun + (2 if stage.repeats > 1 else 0)
+    return begun
 
 
 def _finishes(window):

@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 
 from ..errors import ModelError
-from .design import Design, limits, rows_limits
+from .design import Design, legal_simd, limits, rows_limits
 from .ir import PIXEL_LEVELS, Add, Binarize, Conv2d, Dense, Fork, MaxPool, Network, Scores, SumPool, Threshold
 
 __all__ = ["shrink"]
@@ -259,7 +259,7 @@ def _chain(image_shape, layers):
 def _folding(layer, folding, shape):
     """The folding within what the layer allows."""
     most_pe, most_simd = limits(layer, shape)
-    pe, simd = min(folding.pe, most_pe), min(folding.simd, most_simd)
+    pe, simd = min(folding.pe, most_pe), legal_simd(layer, min(folding.simd, most_simd))
     if not layer.weight_bits:
         pe = simd * getattr(layer, "levels", 1)  # what leaves follows from what enters
     elif getattr(layer, "groups", 1) > 1:

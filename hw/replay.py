@@ -17,6 +17,9 @@ class ReplayBuffer(wiring.Component):
     cycles behind; from then on a beat can be given each cycle. Back-pressure: the input stalls while both banks hold
     vectors that have not been given completely.
 
+    A vector of a single beat stands in a register, which takes the next when it gives this one for the last time: it is given
+    from the cycle after it came, each cycle without a pause.
+
     Parameters
     ----------
     shape : :class:`ShapeLike`
@@ -59,12 +62,31 @@ class ReplayBuffer(wiring.Component):
 
     @staticmethod
     def depth(beats):
-        """Words of memory for vectors of `beats` beats: two banks, each of a power of two for its address."""
-        return 2 << ceil_log2(beats)
+        """Words of memory for vectors of `beats` beats: two banks, each of a power of two for its address; none for one beat."""
+        return 2 << ceil_log2(beats) if beats > 1 else 0
 
     def elaborate(self, platform):
         m = Module()
+        if self._beats == 1:
+            self._hold(m)
+        else:
+            self._replay(m)
+        return m
 
+    def _hold(self, m):
+        left = Signal(range(self._repeats + 1))  # times that the beat is still to be given
+        word = Signal(self._shape, reset_less=True)
+        m.d.comb += [
+            self.o.valid.eq(left != 0),
+            self.o.payload.eq(word),
+            self.i.ready.eq((left == 0) | ((left == 1) & self.o.ready)),
+        ]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += left.eq(left - 1)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [word.eq(self.i.payload), left.eq(self._repeats)]
+
+    def _replay(self, m):
         width = Shape.cast(self._shape).width
         m.submodules.memory = ram = memory.Memory(
             shape=unsigned(width), depth=self.depth(self._beats), init=[], attrs={"ram_style": STORES[self._store]})
@@ -107,4 +129,3 @@ class ReplayBuffer(wiring.Component):
             m.d.sync += r_bank.eq(r_bank ^ given)
 
         m.d.sync += held.eq(held + taken - given)
-        return m
