@@ -2,12 +2,14 @@
 
 import math
 
+from .design import Design, Folding, limits
 from .ir import Conv2d
+from .pipeline import stages
 
 __all__ = ["AS_BUILT", "LUTS_PER_PRODUCT", "bounds"]
 
-#: What says how designs are built, not what the device allows: several positions could share a word of weights.
-AS_BUILT = "ports as built"
+#: What says how designs are built, not what the device allows.
+AS_BUILT = "stages as built"
 
 #: 4-input LUTs that one product of a bit and a weight bit takes in each cycle, counted and summed: the least that was found for
 #: weights that come out of a memory.
@@ -20,16 +22,18 @@ def bounds(network, device):
     Returns
     -------
     dict of str to int
-        ``"memory ports"``: every weight is read from block RAM once; ``"ports as built"``: and convolutions read
-        theirs anew at each position and plane, as `sbgen.hw.mvtu` does; ``"LUTs"``: every product is made and counted;
-        ``"results"``: the core gives one score a cycle.
+        ``"memory ports"``: every weight is read from block RAM once; ``"LUTs"``: every product is made and counted;
+        ``"results"``: the core gives one score a cycle; ``"stages as built"``: the slowest stage folded as wide as it can be,
+        where a window gives one pixel a cycle and a unit takes one plane.
     """
     weights = products = 0
+    widest = Design(network=network, foldings=tuple(
+        Folding(pe=pe, simd=simd) for pe, simd in map(limits, network.layers, network.shapes)))
     for layer, shape in zip(network.layers, network.shapes[1:], strict=True):
         if layer.weight_bits:
             positions = math.prod(shape[:2]) if isinstance(layer, Conv2d) else 1
             weights += layer.weight_bits
             products += layer.weight_bits * positions * layer.planes
     ports = device.bram_read_bits
-    return {"memory ports": -(-weights // ports), AS_BUILT: -(-products // ports),
+    return {"memory ports": -(-weights // ports), AS_BUILT: max(stage.cycles for stage in stages(widest)),
             "LUTs": math.ceil(products * LUTS_PER_PRODUCT / device.lut), "results": network.classes}

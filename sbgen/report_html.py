@@ -327,8 +327,8 @@ def _bound(report):
         Bar(label=name, value=limit, text=f"{limit:,}", strong=name == bound["by"])
         for name, limit in bound["limits"].items()]
     hint = (f'No design can take fewer cycles an image than the greatest of the limits, {bound["by"]}; this one reaches '
-            f'{100 * bound["reached"]:.0f} % of it. Memory ports count each weight once an image; as built, as '
-            'often as convolutions that share no word between positions read it. Logarithmic.')
+            f'{100 * bound["reached"]:.0f} % of it. Memory ports count each weight once an image; as built, a '
+            'window gives a pixel a cycle and a unit takes a bit plane. Logarithmic.')
     return ('<div class="card" style="margin-top:18px"><h3>Cycles an image, and the device\'s limits</h3>'
             f'<p class="hint">{_esc(hint)}</p><div style="max-width:460px">'
             f'{bars("Cycles an image and limits", rows, logarithmic=True)}</div></div>')

@@ -12,15 +12,15 @@ def test_dense_network_by_hand():
         Dense(name="dense", weights=np.zeros((48, 1000), int), thresholds=np.zeros(48, int)),
         Scores(name="scores", weights=np.zeros((2, 48), int), offsets=np.zeros(2, int))))
     assert bounds(network, DEVICES["up5k"]) == {
-        "memory ports": 101, "ports as built": 101, "LUTs": 22, "results": 2}
+        "memory ports": 101, "stages as built": 1, "LUTs": 22, "results": 2}
 
 
-def test_convolutions_read_their_weights_at_each_position_and_plane():
+def test_convolutions_count_at_each_position_and_plane():
     # 64 x 9 x 3 weights at 30 x 30 positions in 8 planes, and 10 x 57600 once.
     network = Network(name="net", image_shape=(32, 32, 3), labels=tuple("0123456789"), layers=(
         Conv2d(name="conv", weights=np.zeros((64, 3, 3, 3), int), thresholds=np.zeros(64, int), planes=8),
         Scores(name="scores", weights=np.zeros((10, 57600), int), offsets=np.zeros(10, int))))
     products = 64 * 27 * 900 * 8 + 576000
     assert bounds(network, DEVICES["ecp5-85f"]) == {
-        "memory ports": -(-(1728 + 576000) // 7488), "ports as built": -(-products // 7488),
+        "memory ports": -(-(1728 + 576000) // 7488), "stages as built": 900 * 9,
         "LUTs": -(-products * 24 // 836400), "results": 10}

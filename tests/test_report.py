@@ -79,7 +79,7 @@ def check_schema(content):
         assert layer["kind"] in {"binarize", "conv2d", "dense", "maxpool", "scores"} and layer["store"] in {"none", "bram", "lut"}
     bound = content["bound"]
     assert bound["cycles"] == bound["limits"][bound["by"]] == max(
-        limit for name, limit in bound["limits"].items() if name != "ports as built")
+        limit for name, limit in bound["limits"].items() if name != "stages as built")
     assert bound["reached"] == pytest.approx(bound["cycles"] / content["timing"]["cycles_per_image"])
     timing = content["timing"]
     assert {"clock_mhz", "fmax_mhz", "seed", "trials", "cycles_per_image", "latency_cycles", "images_per_second"} <= set(timing)
