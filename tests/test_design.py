@@ -81,6 +81,26 @@ def test_rows_of_line_buffers(rows, message):
         Design(network=network, foldings=(folding, dataclasses.replace(folding, rows=6)))
 
 
+@pytest.mark.parametrize("simd", [1, 2, 3, 6, 15, 18])
+def test_whole_pixels_under_the_kernel(simd):
+    Design(network=colour(), foldings=(Folding(pe=1, simd=simd), Folding(pe=1, simd=1)))
+
+
+@pytest.mark.parametrize("simd, message", [
+    (4, r"layer 'conv': simd must be at most the 3 channels of a pixel \(of a group\) or a multiple of them, .*, not 4"),
+    (21, r"layer 'conv': simd must be in 1 \.\.\. 18, not 21"),
+])
+def test_parts_of_pixels_under_the_kernel(simd, message):
+    with pytest.raises(ModelError, match=message):
+        Design(network=colour(), foldings=(Folding(pe=1, simd=simd), Folding(pe=1, simd=1)))
+
+
+def colour():
+    return Network(name="net", image_shape=(2, 3, 3), labels=("a",), layers=(
+        Conv2d(name="conv", weights=np.zeros((1, 2, 3, 3), int), thresholds=np.zeros(1, int), planes=8),
+        Scores(name="scores", weights=np.zeros((1, 1), int), offsets=np.zeros(1, int))))
+
+
 def test_top_is_kept_in_the_file(tmp_path):
     made = random_design(3)
     assert made.network.classes >= 2

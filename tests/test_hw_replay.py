@@ -32,6 +32,11 @@ def test_first_pass_follows_two_cycles_behind_and_no_cycle_is_lost():
     assert [cycle for cycle, _ in taken] == list(range(2, 2 + 6 * 15))
 
 
+def test_a_single_beat_is_given_from_the_next_cycle_on_and_no_cycle_is_lost():
+    taken, _ = replay(beats=1, repeats=3)
+    assert [cycle for cycle, _ in taken] == list(range(1, 1 + 6 * 3))
+
+
 @pytest.mark.parametrize("name", ["beats", "repeats"])
 def test_sizes_must_be_positive(name):
     with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):

@@ -143,6 +143,54 @@ def test_sums(name, pe, simd):
     assert tuple(found[2]) == cycles.predict(design, images=4).finishes
 
 
+PADDED = {"kernel": (2, 3), "padding": ((1, 0), (1, 1)), "padding_bit": 1, "outputs": 5}
+GATHERED = {  # layers, and the simd of the last
+    "two pixels of five": ([(Conv2d, {"kernel": (5, 1)})], 6),
+    "a row of the padded kernel": ([(Conv2d, PADDED)], 9),
+    "the whole padded kernel": ([(Conv2d, PADDED)], 18),
+    "ternary": ([(Conv2d, {**PADDED, "ternary": True})], 12),
+    "sums": ([(SumPool, PAIRS), (Conv2d, {"kernel": (2, 2)})], 9),
+    "the whole kernel of sums, ternary": ([(SumPool, PAIRS), (Conv2d, {"kernel": (2, 2), "ternary": True})], 12),
+    "groups": ([(Conv2d, {**PADDED, "outputs": 6, "groups": 3})], 4),
+    "the whole kernel of groups": ([(Conv2d, {**PADDED, "outputs": 6, "groups": 3})], 6),
+    "stride": ([(Conv2d, {"kernel": (2, 2), "stride": (2, 3)})], 6),
+}
+
+
+@pytest.mark.parametrize("name", GATHERED)
+@pytest.mark.parametrize("pe", ["one", "all"])
+@pytest.mark.parametrize("stalls", [None, 1])
+def test_several_pixels_under_the_kernel(name, pe, stalls):
+    rng = np.random.default_rng(6)
+    layers, simd = GATHERED[name]
+    network = chain(rng, (5, 6, 3), *layers)
+    *front, conv, scores = network.layers
+    design = Design(network=network, foldings=(
+        *(Folding(pe=3, simd=3) for _ in front),
+        Folding(pe=1 if pe == "one" else conv.outputs // conv.groups, simd=simd), Folding(pe=1, simd=scores.inputs)))
+    images = random_images(6, network, 4)
+    expected, labels = reference.evaluate(network, images)
+    assert len({tuple(each) for each in expected.tolist()}) > 1
+    found = run(design, images, seed=stalls)
+    assert found[:2] == (expected.tolist(), labels.tolist())
+    if stalls is None:
+        assert tuple(found[2]) == cycles.predict(design, images=4).finishes
+
+
+def test_the_first_layer_of_a_colour_image_counts_a_position_in_one_beat_a_plane():
+    network = Network(name="colour", image_shape=(8, 8, 3), labels=("a", "b"), layers=(
+        Conv2d(name="conv", weights=np.random.default_rng(1).integers(0, 2, (4, 3, 3, 3)), thresholds=np.full(4, 27 * 128), planes=8),
+        Scores(name="scores", weights=np.random.default_rng(2).integers(0, 2, (2, 144)), offsets=np.zeros(2, int))))
+    design = Design(network=network, foldings=(Folding(pe=4, simd=27), Folding(pe=2, simd=36)))
+    images = random_images(6, network, 4)
+    scores, labels = reference.evaluate(network, images)
+    found = run(design, images)
+    assert found[:2] == (scores.tolist(), labels.tolist())
+    predicted = cycles.predict(design, images=4)
+    assert tuple(found[2]) == predicted.finishes
+    assert predicted.layers[0] == 36 * 9  # what the window gives; 36 positions of 8 planes are fewer
+
+
 @pytest.mark.parametrize("greatest", [255, 9])
 @pytest.mark.parametrize("lanes", [1, 4, 72])
 def test_pixels_through_a_table(greatest, lanes):
