@@ -13,6 +13,7 @@ from itertools import product
 
 from ..errors import FitError
 from ..hw.width import conversions
+from .bound import bounds
 from .cycles import predict
 from .design import Design, Folding
 from .device import DEVICES, Device
@@ -106,6 +107,7 @@ def _stores(layer, pe, simd):
         yield Folding(pe=pe, simd=simd, store=store, preset_store=preset_store, replay_store=replay_store)
 
 
+@cache
 def _keeps_pace(i_length, i_lanes, o_length, o_lanes, elements, cycles):
     """Whether the width converters between two stages take at most `cycles` for an image of so many elements."""
     for length, *lanes in conversions(i_length=i_length, i_lanes=i_lanes, o_length=o_length, o_lanes=o_lanes):
@@ -134,23 +136,33 @@ class _Search:
 
     def __init__(self, network, device):
         self.network, self.device = network, device
-        self.units = [mvtu_parameters(layer, Folding(pe=1, simd=1)) if layer.weight_bits else None
-                      for layer in network.layers]
+        self.units = {}
         self.forks = forks(network)
-        self.costs = {}
-        self.max_banks = _MAX_BANKS[device.family]
+        self.costs, self.choices, self.shapes = {}, {}, {}
+        self.banks = _MAX_BANKS[device.family], math.inf  # tried in this order
+        self.max_banks = self.banks[0]
         self.binarize_cost = cache(partial(binarize_cost, network.layers[0]))  # of so many lanes
 
     def _cheapest(self, n, pe, simd, bram_price):
         """The memories that are cheapest for a shape of layer `n`: (price, stage)."""
         key = n, pe, simd, bram_price, self.max_banks
         if key not in self.costs:
-            choices = [self._stage(n, folding) for folding in _stores(self.network.layers[n], pe, simd)]
-            self.costs[key] = min(
-                ((self._price(stage_cost(choice, device=self.device, exact=False), bram_price), choice)
-                 for choice in choices if self._is_shallow(choice)),
-                key=lambda priced: priced[0], default=(math.inf, choices[0]))
+            self.costs[key] = min(((self._price(cost, bram_price), choice) for cost, choice in self._choices(n, pe, simd)
+                                   if self._is_shallow(choice)), key=lambda priced: priced[0], default=(math.inf, None))
         return self.costs[key]
+
+    def _choices(self, n, pe, simd):
+        """Every stage of a shape of layer `n`, with its cost."""
+        if (n, pe, simd) not in self.choices:
+            choices = [self._stage(n, folding) for folding in _stores(self.network.layers[n], pe, simd)]
+            self.choices[n, pe, simd] = [(stage_cost(choice, device=self.device, exact=False), choice) for choice in choices]
+        return self.choices[n, pe, simd]
+
+    def _shapes(self, n, cycles):
+        key = n, cycles, self.max_banks
+        if key not in self.shapes:
+            self.shapes[key] = tuple(_shapes(self.network.layers[n], self.network.shapes[n], cycles, self._shallow))
+        return self.shapes[key]
 
     def _shallow(self, *, width, depth):
         return self.device.banks(width=width, depth=depth) <= self.max_banks
@@ -161,11 +173,12 @@ class _Search:
             width=unit.pe * unit.simd, depth=unit.groups * unit.plane_beats)
 
     def _stage(self, n, folding):
-        layer, unit = self.network.layers[n], self.units[n]
-        if isinstance(layer, Conv2d):
-            unit = mvtu_parameters(layer, folding)  # its rows depend on SIMD
-        elif unit:
-            unit = replace(unit, pe=folding.pe, simd=folding.simd, weight_store=folding.store,
+        layer, unit = self.network.layers[n], None
+        if layer.weight_bits:
+            key = n, folding.simd if isinstance(layer, Conv2d) else None  # a convolution's rows depend on SIMD
+            if key not in self.units:
+                self.units[key] = mvtu_parameters(layer, Folding(pe=1, simd=folding.simd))
+            unit = replace(self.units[key], pe=folding.pe, simd=folding.simd, weight_store=folding.store,
                            preset_store=folding.preset_store)
         about = {"i_greatest": self.network.greatest[n], "o_greatest": self.network.greatest[n + 1], "unit": unit}
         chosen = stage(layer, folding, self.network.shapes[n], **about)
@@ -190,12 +203,12 @@ class _Search:
         """The cheapest design that takes at most `cycles` an image, or None."""
         # Best way to reach each width of beats.
         best = self._beginnings(cycles, bram_price)
-        for n, layer in enumerate(self.network.layers[1:], start=1):
+        for n in range(1, len(self.network.layers)):
             elements = math.prod(self.network.shapes[n])
             found = {}
-            for pe, simd in _shapes(layer, self.network.shapes[n], cycles, self._shallow):
+            for pe, simd in self._shapes(n, cycles):
                 own, chosen = self._cheapest(n, pe, simd, bram_price)
-                if chosen.cycles > cycles or own == math.inf:
+                if own == math.inf or chosen.cycles > cycles:
                     continue
                 for way in best.values():
                     price = way.price + own
@@ -217,7 +230,7 @@ class _Search:
         # Results leave one at a time.
         def whole(way):
             out = converter_cost(i_length=way.length, i_lanes=way.lanes, o_length=way.length, o_lanes=1,
-                                 element_bits=self.units[-1].sum_width)
+                                 element_bits=way.stages[-1].unit.sum_width)
             return way.price + self._price(out, bram_price)
 
         return Design(network=self.network, foldings=min(best.values(), key=whole).foldings)
@@ -239,7 +252,7 @@ class _Search:
 
     def _beginnings(self, cycles, bram_price):
         """The best way through the first layer to each width of beats."""
-        first, shape = self.network.layers[0], self.network.image_shape
+        first = self.network.layers[0]
         best = {}
         if isinstance(first, Binarize):
             for lanes in _steps(first.inputs, least=-(-first.inputs // cycles)):
@@ -255,7 +268,7 @@ class _Search:
                                    length=self.network.pixels, lanes=lanes,
                                    stages=(self._stage(0, Folding(pe=lanes, simd=lanes)),))
             return best
-        for pe, simd in _shapes(first, shape, cycles, self._shallow):
+        for pe, simd in self._shapes(0, cycles):
             own, chosen = self._cheapest(0, pe, simd, bram_price)
             beats = -(-self.network.pixels // first_lanes(first, simd))
             if own < math.inf and chosen.cycles <= cycles and beats <= cycles and (pe not in best or own < best[pe].price):
@@ -265,15 +278,18 @@ class _Search:
     def fitting(self, cycles, fill):
         """A design that takes at most `cycles` an image and fits, and one that does not; either may be None."""
         misfit = None
-        for max_banks in _MAX_BANKS[self.device.family], math.inf:
+        for max_banks in self.banks:
             self.max_banks = max_banks
             for bram_price in _BRAM_PRICES:
                 design = self.design(cycles, bram_price)
                 if design is None:
                     break
-                if not excess(estimate(design, self.device, exact=False), self.device, fill):
+                over = excess(estimate(design, self.device, exact=False), self.device, fill)
+                if not over:
                     return design, None
-                misfit = misfit or design
+                misfit = design
+                if over.keys() != {"bram"}:
+                    break  # dearer block RAMs only ask for more of the rest
         return None, misfit
 
 
@@ -341,23 +357,29 @@ def fold(network: Network, device: Device, *, cycles=None, fill=None) -> Design:
             aim = min(aim - 1, aim * cycles // interval)
 
     slowest = _slowest(network)
-    if fill is None:
-        fill = easy_fill(device)
-        if search.fitting(slowest, fill)[0] is None:
-            fill = FILL
-    best, misfit = search.fitting(slowest, fill)
-    if best is None:
-        over = excess(estimate(misfit, device), device, fill)
-        raise FitError(f"network {network.name!r} does not fit {device.name} at any folding: {_over(over)}; "
-                       f"{_remedy(network, device)}")
-    low, high = least - 1, slowest  # `high` fits, `low` does not
+    for fill in (easy_fill(device), FILL) if fill is None else (fill,):  # noqa: B020
+        smallest, misfit = search.fitting(slowest, fill)
+        if smallest is not None:
+            search.banks = (search.max_banks,)  # deep ROMs are for what fits with nothing else
+            guess = max(bounds(network, device).values())
+            return _fastest(search, fill, smallest, slowest, guess=min(guess, slowest - 1))
+    over = excess(estimate(misfit, device), device, fill)
+    raise FitError(f"network {network.name!r} does not fit {device.name} at any folding: {_over(over)}; "
+                   f"{_remedy(network, device)}")
+
+
+def _fastest(search, fill, best, high, *, guess):
+    """The design of the fewest cycles that fits, where `best` takes `high`."""
+    low, step = results_cycles(search.network) - 1, guess  # `high` fits, `low` does not
+    aim = max(guess, low + 1)
     while high - low > 1:
-        middle = (low + high) // 2
-        design, _ = search.fitting(middle, fill)
+        design, _ = search.fitting(aim, fill)
         if design is None:
-            low = middle
+            low, step = aim, 2 * step
         else:
-            best, high = design, middle
+            best, high, step = design, aim, math.inf
+        # Up from the guess in steps that double, then by halves.
+        aim = min(low + step, (low + high) // 2)
     return best
 
 
