@@ -1,7 +1,7 @@
 """How near the resource estimate is: random matrix-vector-threshold units through real synthesis and packing.
 
-Prints the error of the estimate as it stands and the unit costs that would fit these units best; those are what
-``compiler/estimate.py`` holds. Packing without placement, so that a unit takes seconds::
+Prints the error of the estimate as it stands and the unit costs that would fit these units best; with --keep they go into
+``compiler/calibration.json``, which the estimator reads. Packing without placement, so that a unit takes seconds::
 
     python benchmarks/estimate.py --family ice40 --count 60 --seed 1
 """
@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import calibration
 import numpy as np
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
@@ -107,6 +108,7 @@ def main():
     parser.add_argument("--family", choices=FLOWS, default="ice40")
     parser.add_argument("--count", type=int, default=60, help="number of units")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", action="store_true", help="let the estimator use the fit")
     options = parser.parse_args()
 
     device = DEVICES[FLOWS[options.family][0]]
@@ -134,6 +136,8 @@ def main():
           f"worst {result['lut_error']['worst']:.1%}; block RAMs wrong in {wrong_brams}")
     print(f"best fit (rms {result['fit_rms']:.1%}): {costs}")
     write(f"estimate-{options.family}", result)
+    if options.keep:
+        calibration.update(options.family, units=costs)
 
 
 if __name__ == "__main__":

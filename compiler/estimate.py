@@ -5,9 +5,11 @@ Block RAMs are counted exactly. LUTs are a sum over structures, each with a cost
 what runs out. Flip-flops are counted from the structure and come out a little high, since synthesis removes constant ones.
 """
 
+import json
 import math
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -22,7 +24,7 @@ from .ir import PIXEL_LEVELS, Add, Binarize, Fork, Lookup, Threshold
 from .pipeline import forks, input_lanes, stages
 from .shortcut_queue import depths
 
-__all__ = ["HOST_LINK", "Cost", "binarize_cost", "converter_cost", "estimate", "lookup_cost", "mvtu_cost",
+__all__ = ["HOST_LINK", "Cost", "binarize_cost", "converter_cost", "error_band", "estimate", "lookup_cost", "mvtu_cost",
            "queue_cost", "replay_cost", "scale_cost", "stage_cost", "structures", "sums_cost", "window_cost"]
 
 
@@ -44,13 +46,14 @@ HOST_LINK = {"ice40": Cost(lut=430, ff=270), "ecp5": Cost(lut=480, ff=270)}
 # LUTs of a table of pixels, for each run but one, and for each bit where it is a ROM.
 _LOOKUP_RUN, _LOOKUP_BIT = 8, 10
 
-# LUTs for one unit of each structure (see `structures`).
-_UNIT_COSTS = {
-    "ice40": {"leaf": 2.08, "leaf_out": 2.11, "add": 0.56, "accumulate": 0.0, "start": 1.01, "preset": 0.72, "queue": 1.17,
-              "rom": 0.79, "count": 3.78},
-    "ecp5": {"leaf": 0.50, "leaf_out": 4.09, "add": 0.87, "accumulate": 0.97, "start": 0.65, "preset": 1.01, "queue": 0.64,
-             "rom": 0.61, "count": 3.13},
-}
+# What `benchmarks/estimate.py` measured and wrote: for each family the LUTs of one unit of each structure (see `structures`), and
+# how far whole designs were from their estimates.
+_CALIBRATION = json.loads((Path(__file__).parent / "calibration.json").read_text(encoding="ascii"))
+
+
+def error_band(device):
+    """How far real LUTs were from the estimate: ``{"designs": measured, "low": share, "high": share}``, e.g. -0.05 and 0.08."""
+    return _CALIBRATION[device.family]["lut"]
 
 
 def _bits(limit):
@@ -126,7 +129,7 @@ def mvtu_cost(parameters, *, device, exact=True):
         Whether ROMs are counted from their contents or, faster, from their shape alone, which can be a little more.
     """
     p = parameters
-    units = _UNIT_COSTS[device.family]
+    units = _CALIBRATION[device.family]["units"]
     cost = Cost(lut=sum(units[name] * count for name, count in structures(p).items()), ff=_mvtu_ffs(p))
     for store, width, depth, contents in ((p.weight_store, p.pe * p.simd, p.groups * p.plane_beats, "weight_words"),
                                           (p.preset_store, p.pe * p.total_width, p.groups, "preset_words")):

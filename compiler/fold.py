@@ -14,7 +14,7 @@ from itertools import product
 from ..errors import FitError
 from ..hw.width import conversions
 from .bound import bounds
-from .cycles import predict
+from .cycles import predict, stage_cycles
 from .design import Design, Folding
 from .device import DEVICES, Device
 from .estimate import Cost, binarize_cost, converter_cost, estimate, lookup_cost, queue_cost, stage_cost
@@ -22,7 +22,7 @@ from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Network, SumPool, 
 from .pipeline import first_lanes, forks, mvtu_parameters, passes, results_cycles, stage
 from .shortcut_queue import depth
 
-__all__ = ["EASY_LUTS", "FILL", "check_fit", "easy_fill", "fold"]
+__all__ = ["EASY_LUTS", "FILL", "check_fit", "easy_fill", "fold", "trade_off"]
 
 #: Share of a device that place and route can fill and still meet a clock.
 FILL = {"lut": 0.85, "ff": 0.85, "bram": 1.0}
@@ -381,6 +381,36 @@ def _fastest(search, fill, best, high, *, guess):
         # Up from the guess in steps that double, then by halves.
         aim = min(low + step, (low + high) // 2)
     return best
+
+
+def trade_off(network: Network, device: Device):
+    """Designs that fit `device`, from the fastest to the smallest, each with about half the pace of the one before.
+
+    Returns
+    -------
+    list of Design
+        Of those as fast, none takes fewer LUTs.
+
+    Raises
+    ------
+    FitError
+        When no folding fits.
+    """
+    designs = [fold(network, device, fill=FILL)]
+    search, slowest = _Search(network, device), _slowest(network)
+    luts = estimate(designs[0], device, exact=False)["lut"]
+    aim = max(stage_cycles(designs[0]))
+    while aim < slowest:
+        aim = min(2 * aim, slowest)
+        design, _ = search.fitting(aim, FILL)
+        if design is None:
+            continue
+        fewer = estimate(design, device, exact=False)["lut"]
+        if fewer > 0.99 * luts:
+            break
+        designs.append(design)
+        luts = fewer
+    return designs
 
 
 def _slowest(network):

@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from . import folding
 from .console import Console
-from .errors import FitError, ModelError, ToolError
+from .errors import ToolError
 from .folder import staged
 
 __all__ = ["OUTPUTS", "add_arguments", "run"]
@@ -29,9 +30,6 @@ _IMAGES = 300
 #: Attempts at a clock before the build ends with the best so far.
 _ROUNDS = 5
 
-#: Cycles an image when all that counts is size; more than the smallest folding of anything that fits a device takes.
-_ANY_CYCLES = 1 << 30
-
 
 def _images(text):
     if text == "all":
@@ -41,18 +39,8 @@ def _images(text):
     return int(text)
 
 
-def _positive(text):
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
-    return value
-
-
 def _clock(text):
-    return text if text == "best" else _positive(text)
+    return text if text == "best" else folding.positive(text)
 
 
 def _count(text):
@@ -67,14 +55,7 @@ def add_arguments(parser):
                         help="a net.pt of `sbgen train`, a QONNX file or a network.json")
     parser.add_argument("--board", required=True, metavar="NAME", help="a board of `sbgen boards`")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (build/MODEL-BOARD)")
-    folding = parser.add_argument_group("folding", "Without these, sbgen folds the network to the board. N,N,... is one "
-                                        "number for each layer with weights; NAME=N,... is for the layers named.")
-    folding.add_argument("--pe", metavar="N,..", help="outputs at once")
-    folding.add_argument("--simd", metavar="N,..", help="inputs at once")
-    folding.add_argument("--design", type=Path, metavar="FILE", help="a design.json of an earlier build")
-    folding.add_argument("--fps", type=_positive, metavar="N",
-                         help="the smallest design with N images a second, instead of the fastest")
-    parser.add_argument("--top", type=int, metavar="K", help="how many of an image's best classes the core tells (1)")
+    folding.add_arguments(parser)
     clock = parser.add_argument_group("clock", "Seeds of place and route run at the same time, as cores and memory allow.")
     clock.add_argument("--clock", type=_clock, metavar="MHZ",
                        help="clock of the core (the board's usual one, or what is reached), or best: the fastest of all seeds")
@@ -110,6 +91,11 @@ def run(arguments):
     from .boards import harness
     from .compiler import model as model_file
 
+    if arguments.fit:
+        from . import estimate
+
+        estimate.run(arguments)
+        return
     console = Console()
     board = boards.get(arguments.board)
     clock_mhz, _ = harness.clock_and_pll(board, _asked(arguments))
@@ -137,7 +123,7 @@ def _build(arguments, console, board, clock_mhz, model, staging):
 
     with console.step("fold to the board") as step:
         network = passes.apply_passes(model.network)
-        design = _fold(arguments, network, board, clock_mhz)
+        design = folding.fold(arguments, network, board, clock_mhz)
         predicted = cycles.predict(design)
         estimated = estimate(design, board.device)
         step.note(f"{predicted.interval:,} cycles an image, about {estimated['lut']:,} LUT, {estimated['bram']} block RAM")
@@ -186,74 +172,6 @@ def _build(arguments, console, board, clock_mhz, model, staging):
     (staging / "report.html").write_text(report_html.page(content), encoding="utf-8")
     (staging / "report.json").write_text(report.dumps(content), encoding="ascii")
     return content
-
-
-def _fold(arguments, network, board, clock_mhz):
-    """The design that the options ask for; a `FitError` when it is too big, before any tool has run."""
-    from .compiler import design as design_file
-    from .compiler import fold
-
-    limit = None if arguments.fps is None else int(clock_mhz * 1e6 / arguments.fps)
-    try:
-        if arguments.design is not None:
-            design = design_file.load(arguments.design, network)
-        else:
-            design = fold.fold(network, board.device, cycles=limit)
-        for name in "pe", "simd":
-            if getattr(arguments, name) is not None:
-                design = _refold(design, name, getattr(arguments, name))
-        if arguments.top is not None:
-            design = replace(design, top=arguments.top)
-        fold.check_fit(design, board.device)
-    except FitError as error:
-        if limit is not None:
-            raise FitError(f"--fps {arguments.fps:,g} leaves {limit:,} cycles of {clock_mhz:g} MHz for an image, and {error}; "
-                           "or ask for fewer --fps") from error
-        larger = _larger_board(network, board)
-        raise FitError(f"{error}" + (f"; the board {larger} would hold it" if larger else "")) from error
-    return design
-
-
-def _larger_board(network, board):
-    """Name of the next larger board that holds `network` at its smallest, or None."""
-    from .boards import BOARDS
-    from .compiler import fold
-
-    for other in sorted(BOARDS.values(), key=lambda other: other.device.lut):
-        if other.device.lut > board.device.lut:
-            try:
-                fold.fold(network, other.device, cycles=_ANY_CYCLES)
-            except FitError:
-                continue
-            return other.name
-    return None
-
-
-def _refold(design, name, text):
-    """`design` with PE or SIMD replaced as an option's text says: ``N,N,...`` or ``LAYER=N,...``."""
-    layers = design.network.layers
-    weighted = [layer.name for layer in layers if layer.weight_bits]
-    words = text.split(",")
-    if all("=" in word for word in words):
-        pairs = [tuple(word.split("=", 1)) for word in words]
-    elif len(words) == len(weighted):
-        pairs = list(zip(weighted, words, strict=True))
-    else:
-        raise ModelError(f"--{name} must be {len(weighted)} numbers, one for each of {', '.join(weighted)}, or NAME=N "
-                         f"for some; found {text!r}")
-    foldings = dict(zip((layer.name for layer in layers), design.foldings, strict=True))
-    for layer, number in pairs:
-        if layer not in foldings:
-            raise ModelError(f"--{name}: the layers are {', '.join(foldings)}, not {layer!r}")
-        if not number.isdecimal():
-            raise ModelError(f"--{name}: layer {layer!r} must have a count, not {number!r}")
-        foldings[layer] = replace(foldings[layer], **{name: int(number)})
-    # What leaves a layer without weights follows from what enters.
-    for layer in layers:
-        if not layer.weight_bits:
-            simd = foldings[layer.name].simd
-            foldings[layer.name] = replace(foldings[layer.name], pe=simd * getattr(layer, "levels", 1))
-    return replace(design, foldings=tuple(foldings.values()))
 
 
 @dataclass(frozen=True, kw_only=True)

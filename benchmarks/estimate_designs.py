@@ -1,0 +1,89 @@
+"""How near the resource estimate of whole designs is: shipped models along their trade-off curves, synthesised and packed.
+
+Writes ``results/estimate-designs-FAMILY.json``, and the range of the error into ``compiler/calibration.json``, from where
+`sbgen estimate` tells it::
+
+    python benchmarks/estimate_designs.py --family ice40
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import calibration
+from record import write
+
+from sbgen import boards, tools
+from sbgen.boards import flow
+from sbgen.boards.harness import Top
+from sbgen.compiler import exchange, kept_network
+from sbgen.compiler.estimate import estimate
+from sbgen.compiler.fold import trade_off
+from sbgen.compiler.lower import lower
+from sbgen.compiler.verilog import convert
+from sbgen.errors import FitError
+
+MODELS = Path(__file__).parent.parent / "models"
+
+#: Boards of a family, and the cells that nextpnr counts as LUTs and block RAMs.
+FAMILIES = {"ice40": (("icebreaker", "ice40_hx8k_b_evn"), "ICESTORM_LC", "ICESTORM_RAM"),
+            "ecp5": (("ulx3s_85f",), "TRELLIS_COMB", "DP16KD")}
+
+
+def designs(family, models, most):
+    """(board, design) of every model along its curve, up to so many LUTs."""
+    for name in models:
+        network = kept_network.load(MODELS / f"{name}.pt")
+        for board in map(boards.get, FAMILIES[family][0]):
+            try:
+                curve = trade_off(network, board.device)
+            except FitError:
+                continue
+            yield from ((board, design) for design in curve if estimate(design, board.device)["lut"] <= most)
+
+
+def measure(board, design):
+    """LUTs and block RAMs of a design with its host link, after packing."""
+    top = Top(core=lower(design), board=board, digest=bytes.fromhex(exchange.digest(design.network)))
+    plan = flow.plan(verilog=convert(top), board=board, seeds=(1,))
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        for name, text in plan.files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        tools.run(plan.synthesis.tool, plan.synthesis.args, cwd=folder, log=folder / "yosys.log")
+        _, place = plan.placements[0]
+        # What is not placed has no configuration to write.
+        at = next(n for n, word in enumerate(place.args) if word in ("--asc", "--textcfg"))
+        tools.run(place.tool, [*place.args[:at], *place.args[at + 2:], "--pack-only"], cwd=folder, log=folder / "pack.log")
+        used = json.loads((folder / "nextpnr.json").read_text(encoding="utf-8"))["utilization"]
+    return tuple(used.get(cell, {"used": 0})["used"] for cell in FAMILIES[board.device.family][1:])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--family", choices=FAMILIES, default="ice40")
+    parser.add_argument("--models", nargs="+", default=["digits", "tfc-mnist", "cnn-mnist"], help="names without .pt")
+    parser.add_argument("--most", type=int, default=8000, help="LUTs of the largest design that is measured")
+    options = parser.parse_args()
+
+    rows = []
+    for board, design in designs(options.family, options.models, options.most):
+        told = estimate(design, board.device)
+        lut, bram = measure(board, design)
+        rows.append({"model": design.network.name, "board": board.name, "lut": lut, "lut_estimate": told["lut"],
+                     "lut_error": round(lut / told["lut"] - 1, 4), "bram": bram, "bram_estimate": told["bram"],
+                     "foldings": [[folding.pe, folding.simd] for folding in design.foldings]})
+        print(rows[-1], file=sys.stderr, flush=True)
+    errors = [row["lut_error"] for row in rows]
+    band = {"designs": len(rows), "low": min(errors), "high": max(errors)}
+    write(f"estimate-designs-{options.family}",
+          {"family": options.family, "designs": rows, "lut": band,
+           "wrong_brams": sum(row["bram"] != row["bram_estimate"] for row in rows)})
+    calibration.update(options.family, lut=band)
+    print(f"{options.family}: {len(rows)} designs; LUTs {band['low']:+.1%} ... {band['high']:+.1%} from the estimate")
+
+
+if __name__ == "__main__":
+    main()

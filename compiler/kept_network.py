@@ -1,0 +1,48 @@
+"""A model file's integer network after all passes, kept, so that it is read anew without torch and in a fraction of a second."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from ..errors import ModelError
+from ..train.data import cache
+from . import exchange, passes
+from . import model as model_file
+
+__all__ = ["load"]
+
+
+def _reader():
+    """Digest of everything that makes a network of a file."""
+    root = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for path in sorted([*(root / "compiler").rglob("*.py"), *(root / "train").glob("*.py")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def load(path, *, force=False, pixels=None):
+    """The network of a model file; arguments and errors as of `model.load`.
+
+    The cache is of use only: a network that is not in it, or is damaged there, is read from the file.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
+    key = hashlib.sha256("\0".join((hashlib.sha256(data).hexdigest(), Path(path).stem, str(force), str(pixels), _reader())).encode())
+    kept = cache("networks") / f"{key.hexdigest()}.json"
+    if kept.is_file():
+        try:
+            return exchange.load(kept)
+        except ModelError:
+            kept.unlink(missing_ok=True)
+    network = passes.apply_passes(model_file.load(path, force=force, pixels=pixels).network)
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        beside = kept.with_name(f"{kept.name}.{os.getpid()}")
+        exchange.save(network, beside)
+        os.replace(beside, kept)
+    except OSError:
+        pass  # a full or read-only disk costs time, no more
+    return network

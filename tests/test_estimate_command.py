@@ -1,0 +1,83 @@
+"""`sbgen estimate` and `sbgen build --fit`, from the command line to what they print."""
+
+import re
+
+import numpy as np
+import pytest
+
+from sbgen import cli
+from sbgen.compiler import exchange, kept_network
+from sbgen.compiler import model as model_file
+from sbgen.compiler.cycles import predict
+from sbgen.compiler.device import DEVICES
+from sbgen.compiler.estimate import error_band, estimate
+from sbgen.compiler.fold import fold
+from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+
+
+@pytest.fixture
+def network():
+    rng = np.random.default_rng(0)
+    return Network(name="net", image_shape=(196,), labels=tuple("abcd"), layers=(
+        Binarize(name="pixels", thresholds=np.full((196, 1), 128)),
+        Dense(name="hidden", weights=rng.integers(0, 2, (64, 196)), thresholds=rng.integers(90, 106, 64)),
+        Scores(name="scores", weights=rng.integers(0, 2, (4, 64)), offsets=np.zeros(4, int))))
+
+
+@pytest.fixture
+def model(network, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    exchange.save(network, tmp_path / "net.json")
+    return tmp_path / "net.json"
+
+
+def number(text, label):
+    return int(re.search(rf"^  {label} +([\d,]+)", text, re.MULTILINE)[1].replace(",", ""))
+
+
+@pytest.mark.parametrize("options, cycles", [((), None), (("--fps", "40000"), 993)])
+def test_tells_what_the_design_of_these_options_takes(network, model, capsys, options, cycles):
+    assert cli.main(["estimate", "--model", str(model), "--board", "icebreaker", "--clock", "39.75", *options]) == 0
+    shown, device = capsys.readouterr().out, DEVICES["up5k"]
+    design = fold(network, device, cycles=cycles)
+    told = estimate(design, device)
+    assert [number(shown, label) for label in ("LUT", "FF", "block RAM", "cycles")] == [
+        told["lut"], told["ff"], told["bram"], predict(design).interval]
+    band = error_band(device)
+    assert band["low"] < 0 < band["high"] and f"going by {band['designs']} designs" in shown
+    assert shown.isascii()
+
+
+@pytest.mark.parametrize("command", ["build", "estimate"])
+def test_the_curve_falls_and_nothing_is_built(model, capsys, tmp_path, command):
+    assert cli.main([command, "--model", str(model), "--board", "icebreaker", "--fit"]) == 0
+    rows = [[int(word.replace(",", "")) for word in line.split()[:4]]
+            for line in capsys.readouterr().out.splitlines() if line.rstrip("- unasked<").endswith("#")]
+    rates, cycles, luts, _ = zip(*rows, strict=True)
+    assert len(rows) > 2 and list(rates) == sorted(rates, reverse=True)
+    assert list(cycles) == sorted(cycles) and list(luts) == sorted(luts, reverse=True)
+    assert not (tmp_path / "build").exists()
+
+
+def test_the_design_of_the_options_is_marked_in_the_curve(model, capsys):
+    assert cli.main(["build", "--model", str(model), "--board", "icebreaker", "--fit", "--fps", "40000"]) == 0
+    marked = [line for line in capsys.readouterr().out.splitlines() if line.endswith("<- with these options")]
+    assert len(marked) == 1
+
+
+def test_a_model_is_read_once(model, network, monkeypatch):
+    first = kept_network.load(model)
+    assert exchange.digest(first) == exchange.digest(network)
+    with monkeypatch.context() as without:
+        without.setattr(model_file, "load", None)
+        assert exchange.digest(kept_network.load(model)) == exchange.digest(network)
+        with pytest.raises(TypeError):
+            kept_network.load(model, force=True)  # another way to read it
+
+
+def test_a_damaged_copy_is_read_anew(model, network, tmp_path):
+    kept_network.load(model)
+    (copy,) = (tmp_path / "cache" / "sbgen" / "networks").glob("*.json")
+    copy.write_text("{")
+    assert exchange.digest(kept_network.load(model)) == exchange.digest(network)
+    assert copy.read_text() != "{"
