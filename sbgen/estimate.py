@@ -34,7 +34,7 @@ def run(arguments):
 
     console = Console()
     board = boards.get(arguments.board)
-    clock_mhz, _ = harness.clock_and_pll(board, arguments.clock)
+    clock_mhz, _ = harness.clock_and_pll(board, None if arguments.clock == "best" else arguments.clock)
     network = kept_network.load(arguments.model, force=arguments.force, pixels=arguments.pixels)
     console.line(f"  {network.name}: {network.weight_bits:,} weights; {board.name}: {board.device.name}, "
                  f"{board.device.lut:,} LUTs, {board.device.bram} block RAMs")
