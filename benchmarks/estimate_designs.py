@@ -15,10 +15,10 @@ from pathlib import Path
 import calibration
 from record import write
 
-from sbgen import boards, tools
+from sbgen import boards, kept_network, tools
 from sbgen.boards import flow
 from sbgen.boards.harness import Top
-from sbgen.compiler import exchange, kept_network
+from sbgen.compiler import exchange
 from sbgen.compiler.estimate import estimate
 from sbgen.compiler.fold import trade_off
 from sbgen.compiler.lower import lower

@@ -28,9 +28,8 @@ def add_arguments(parser):
 def run(arguments):
     """Print the estimate of one design, or with ``--fit`` of several."""
     start = time.monotonic()
-    from . import boards
+    from . import boards, kept_network
     from .boards import harness
-    from .compiler import kept_network
 
     console = Console()
     board = boards.get(arguments.board)

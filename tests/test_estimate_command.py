@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from sbgen import cli
-from sbgen.compiler import exchange, kept_network
+from sbgen import cli, kept_network
+from sbgen.compiler import exchange
 from sbgen.compiler import model as model_file
 from sbgen.compiler.cycles import predict
 from sbgen.compiler.device import DEVICES

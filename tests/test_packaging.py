@@ -111,7 +111,7 @@ def test_shipped_code_imports_no_tests():
             assert not any(name.split(".")[0] in {"tests", "sim", "pytest"} for name in imports(path)), path
 
 
-@pytest.mark.parametrize("module", ["compiler.model", "compiler.exchange", "boards", "build", "report"])
+@pytest.mark.parametrize("module", ["compiler.model", "compiler.exchange", "boards", "build", "kept_network", "report"])
 def test_no_torch_unless_it_is_needed(module):
     subprocess.run([sys.executable, "-c", f"import sys, sbgen.{module}; assert 'torch' not in sys.modules"],
                    check=True, timeout=120)
@@ -125,7 +125,7 @@ def test_wheel_holds_every_source(tmp_path):
     assert done.returncode == 0, done.stderr
     wheel, = (tmp_path / "wheel").glob("*.whl")
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info" not in name}
-    wanted = {"sbgen/py.typed"}
+    wanted = {"sbgen/py.typed", "sbgen/compiler/calibration.json"}
     for folder in ("hw", "compiler", "train", "boards", "sbgen"):
         for path in sources(folder):
             wanted.add(str(path.relative_to(ROOT)) if folder == "sbgen" else f"sbgen/{path.relative_to(ROOT)}")

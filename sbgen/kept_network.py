@@ -4,19 +4,19 @@ import hashlib
 import os
 from pathlib import Path
 
-from ..errors import ModelError
-from ..train.data import cache
-from . import exchange, passes
-from . import model as model_file
+from .compiler import exchange, passes
+from .compiler import model as model_file
+from .errors import ModelError
+from .train.data import cache
 
 __all__ = ["load"]
 
 
 def _reader():
     """Digest of everything that makes a network of a file."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in sorted([*(root / "compiler").rglob("*.py"), *(root / "train").glob("*.py")]):
+    for path in sorted(path for part in ("compiler", "train") for path in (root / part).resolve().rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
