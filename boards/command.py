@@ -26,4 +26,4 @@ def run(arguments):
 
 def _kilobits(device):
     """Bits of all block RAMs, in units of 1024."""
-    return device.bram * max(width * depth for width, depth in device.bram_shapes) // 1024
+    return device.bram_bits // 1024

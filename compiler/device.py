@@ -51,6 +51,11 @@ class Device:
         return -(-depth // deep)
 
     @property
+    def bram_bits(self):
+        """Bits that all block RAMs together hold."""
+        return self.bram * max(width * depth for width, depth in self.bram_shapes)
+
+    @property
     def bram_read_bits(self):
         """Bits that all block RAMs together give in one cycle."""
         return self.bram * max(width for width, _ in self.bram_shapes)

@@ -19,6 +19,7 @@ from .design import Design, Folding
 from .device import DEVICES, Device
 from .estimate import Cost, binarize_cost, converter_cost, estimate, lookup_cost, queue_cost, stage_cost
 from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Network, SumPool, Threshold
+from .narrow import narrow, widths
 from .pipeline import first_lanes, forks, mvtu_parameters, passes, results_cycles, stage
 from .shortcut_queue import depth
 
@@ -27,9 +28,10 @@ __all__ = ["EASY_LUTS", "FILL", "check_fit", "easy_fill", "fold", "trade_off"]
 #: Share of a device that place and route can fill and still meet a clock.
 FILL = {"lut": 0.85, "ff": 0.85, "bram": 1.0}
 
-#: Share of the LUTs, and number of them, that synthesis, place and route take within minutes: what is filled unasked.
+#: Share of the LUTs, and number of them, that synthesis, place and route take within a quarter of an hour: what is filled unasked. So
+#: many also keep every block RAM of the largest device busy (36 bits each of 208, 2.6 LUTs a bit).
 EASY_FILL = 0.6
-EASY_LUTS = 5_000
+EASY_LUTS = 25_000
 
 #: Widest weight word, in bits, that a layer reads in one cycle.
 _MAX_WORD = 8192
@@ -436,12 +438,24 @@ def _over(over):
 
 
 def _remedy(network, device):
-    """What would fit: the smallest known device that does, or how far the weights would have to shrink."""
-    bits = network.weight_bits
+    """What would fit: the smallest known device that does, and how narrow the network would have to be."""
+    bits, held = network.weight_bits, device.bram_bits
+    remedy = [f"its {bits:,} weights are {bits - held:,} more than the {held:,} bits of the block RAMs"] if bits > held else []
     for other in sorted(DEVICES.values(), key=lambda each: each.lut):
-        if other.lut <= device.lut:
-            continue
-        design, _ = _Search(network, other).fitting(_slowest(network), FILL)
-        if design is not None:
-            return f"it would fit {other.name}, or train a network of fewer than {bits:,} weights"
-    return f"train a network of fewer than {bits:,} weights"
+        if other.lut > device.lut and _Search(network, other).fitting(_slowest(network), FILL)[0] is not None:
+            remedy.append(f"it would fit {other.name}")
+            break
+    low, high, fits = 0, 16, None  # sixteenths of the width; `high` does not fit
+    while high - low > 1:
+        middle = (low + high) // 2
+        narrower = narrow(network, middle / 16)
+        if narrower is None:
+            break
+        if _Search(narrower, device).fitting(_slowest(narrower), FILL)[0] is None:
+            high = middle
+        else:
+            low, fits = middle, narrower
+    if fits is not None:
+        remedy.append(f"a network of this kind fits with hidden layers of {', '.join(map(str, widths(fits)))} in place of "
+                      f"{', '.join(map(str, widths(network)))} ({fits.weight_bits:,} weights)")
+    return "; ".join(remedy) or f"train a network of fewer than {bits:,} weights"

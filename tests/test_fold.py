@@ -1,9 +1,11 @@
+import re
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from sbgen.compiler import cycles, fold
+from sbgen.compiler.bound import bounds
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import estimate
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores, SumPool
@@ -111,16 +113,38 @@ def test_deep_roms_have_few_banks():
 
 def test_too_many_weights():
     network = dense_network(784, 256, 256, 256, 10)
-    with pytest.raises(FitError, match=r"does not fit up5k at any folding: \d+ block RAMs are asked for and 30 can be "
-                                       r"used; it would fit ecp5-25f, or train a network of fewer than 334,336 weights"):
+    with pytest.raises(FitError) as refused:
         fold.fold(network, DEVICES["up5k"])
+    assert re.fullmatch(
+        r"network 'dense' does not fit up5k at any folding: \d+ block RAMs are asked for and 30 can be used; its 334,336 weights are "
+        r"211,456 more than the 122,880 bits of the block RAMs; it would fit ecp5-25f; a network of this kind fits with hidden layers "
+        r"of (\d+), \1, \1 in place of 256, 256, 256 \([\d,]+ weights\)", str(refused.value))
+    width = int(re.search("layers of ([0-9]+)", str(refused.value))[1])
+    fold.fold(dense_network(784, width, width, width, 10), DEVICES["up5k"], fill=fold.FILL)
 
 
 def test_a_large_device_is_not_filled_unasked():
-    network, device = dense_network(784, 64, 64, 10), DEVICES["ecp5-85f"]
+    network, device = dense_network(784, 256, 256, 256, 10), DEVICES["ecp5-85f"]
     unasked = estimate(fold.fold(network, device), device)["lut"]
     assert unasked <= fold.EASY_LUTS
-    assert estimate(fold.fold(network, device, cycles=10), device)["lut"] > fold.EASY_LUTS
+    assert estimate(fold.fold(network, device, cycles=40), device)["lut"] > fold.EASY_LUTS
+
+
+@pytest.mark.parametrize("sizes", [(784, 64, 64, 64, 10), (784, 256, 256, 256, 10)])
+def test_unasked_the_memory_ports_of_a_large_device_are_used(sizes):
+    network, device = dense_network(*sizes), DEVICES["ecp5-85f"]
+    limits = bounds(network, device)
+    least = max(limits["memory ports"], limits["results"])
+    assert cycles.predict(fold.fold(network, device)).interval <= least / 0.8
+
+
+def test_trade_off_falls_from_the_fastest_to_the_smallest():
+    network, device = dense_network(784, 64, 64, 10), DEVICES["up5k"]
+    designs = fold.trade_off(network, device)
+    luts = [estimate(design, device, exact=False)["lut"] for design in designs]
+    paces = [max(cycles.stage_cycles(design)) for design in designs]
+    assert len(designs) > 3 and luts == sorted(luts, reverse=True) and paces == sorted(paces)
+    assert paces[0] == max(cycles.stage_cycles(fold.fold(network, device, fill=fold.FILL)))
 
 
 def test_a_network_that_needs_more_gets_it():
