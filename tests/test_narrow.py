@@ -29,7 +29,7 @@ def test_what_is_left_computes_the_same():
     whole, narrower = network(), narrow(network(), 0.5)
     assert (narrower.layers[1].weights == whole.layers[1].weights[:4]).all()
     assert (narrower.layers[3].weights == whole.layers[3].weights[:6].reshape(6, 4, 8)[:, :, :4].reshape(6, -1)).all()
-    assert len(run(narrower, np.zeros((6, 6, 2), np.uint8))) == 3
+    assert run(narrower, np.zeros((1, 6, 6, 2), np.uint8))[-1].shape == (1, 3)
 
 
 def test_groups_are_left_alone():
