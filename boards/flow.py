@@ -17,16 +17,19 @@ from pathlib import Path
 
 from .. import tools
 from ..errors import BoardError, FitError, ToolError
-from . import constraints
+from . import constraints, netlist
 from .harness import clock_and_pll
 
-__all__ = ["SEEDS", "ClockError", "Implementation", "Plan", "Step", "Trial", "fastest", "implement", "plan"]
+__all__ = ["NETLISTS", "SEEDS", "ClockError", "Implementation", "Plan", "Step", "Trial", "fastest", "implement", "plan"]
 
 #: Seeds of place and route, in the order in which they are tried until the clock is met.
 SEEDS = (1, 2, 3, 4)
 
 #: Memory that one place and route takes at most, in MiB.
 _PLACE_MIB = {"ice40": 700, "ecp5": 2500}
+
+#: The netlist behind synthesis and that behind place and route, as `netlist.compact` writes them.
+NETLISTS = ("netlist.json.gz", "placed.json.gz")
 
 #: Share of an Fmax for which the next attempt is made: another clock is another divider, and so a slightly different netlist.
 _ROOM = 0.97
@@ -111,7 +114,7 @@ class Plan:
         Names and contents of the input files.
     synthesis : `Step`
     placements : tuple of `Step`
-        Place and route with each seed. What each writes is the layout and nextpnr's report.
+        Place and route with each seed. What each writes is the layout, nextpnr's report and the placed netlist.
     packing : `Step`
         Reads the layout of the seed that is taken.
     bitstream : str
@@ -148,6 +151,8 @@ class Implementation:
     Parameters
     ----------
     bitstream : Path
+    netlists : tuple of Path
+        `NETLISTS`.
     clock_mhz, fmax_mhz : float
         The clock it runs at, and the fastest that the timing analysis found.
     resources : dict
@@ -164,6 +169,7 @@ class Implementation:
     """
 
     bitstream: Path
+    netlists: tuple
     clock_mhz: float
     fmax_mhz: float
     resources: dict
@@ -231,9 +237,9 @@ def _ecp5(verilog, board, clock_mhz, seeds):
 
 def _placement(seed, tool, reads, option, suffix, args):
     """Place and route with a seed; what it writes bears the seed in its name, so that several run in one folder."""
-    layout, report = f"top-{seed}.{suffix}", f"nextpnr-{seed}.json"
-    return Step(title="place and route", tool=tool, reads=reads, writes=(layout, report), seed=seed, args=(
-        *args, option, layout, "--seed", str(seed), "--report", report, "--timing-allow-fail"))
+    layout, report, placed = f"top-{seed}.{suffix}", f"nextpnr-{seed}.json", f"placed-{seed}.json"
+    return Step(title="place and route", tool=tool, reads=reads, writes=(layout, report, placed), seed=seed, args=(
+        *args, option, layout, "--write", placed, "--seed", str(seed), "--report", report, "--timing-allow-fail"))
 
 
 def fastest(board, fmax_mhz):
@@ -286,7 +292,7 @@ def implement(plan, *, folder, console, logs=None, kept=None, jobs=None):
     with console.step(plan.synthesis.title) as shown:
         shown.note("kept from an earlier build" if _call(plan.synthesis, folder, shown, logs, kept) else "")
     step, trials = _place(plan, folder, console, logs, kept, jobs or _jobs(plan.board.device))
-    layout, report = step.writes
+    layout, report, placed = step.writes
     fmax_mhz, utilization = _report(folder / report)
     if fmax_mhz < plan.clock_mhz:
         lower = fastest(plan.board, _ROOM * fmax_mhz)
@@ -299,8 +305,10 @@ def implement(plan, *, folder, console, logs=None, kept=None, jobs=None):
         _call(plan.packing, folder, shown, logs, None)
         shown.note("")
 
+    for name, path in zip(NETLISTS, (folder / "top.json", folder / placed), strict=True):
+        netlist.compact(path, folder / name)
     return Implementation(
-        bitstream=folder / plan.bitstream, clock_mhz=plan.clock_mhz, fmax_mhz=fmax_mhz,
+        bitstream=folder / plan.bitstream, netlists=tuple(folder / name for name in NETLISTS), clock_mhz=plan.clock_mhz, fmax_mhz=fmax_mhz,
         resources=_resources(plan.board.device, utilization, folder / "top.json"),
         tools={step.tool.name: step.tool.version for step in plan.steps}, seed=step.seed, trials=trials,
         digest=plan.digest)
@@ -394,10 +402,10 @@ def _report(path):
     return min(clock["achieved"] for clock in report["fmax"].values()), report["utilization"]
 
 
-def _resources(device, utilization, netlist):
+def _resources(device, utilization, path):
     used = {name: utilization.get(cell, {"used": 0})["used"] for name, cell in _CELLS[device.family].items()}
     if "ff" not in used:
-        cells = json.loads(netlist.read_text(encoding="utf-8"))["modules"]["top"]["cells"].values()
+        cells = json.loads(path.read_text(encoding="utf-8"))["modules"]["top"]["cells"].values()
         used["ff"] = sum(cell["type"].startswith("SB_DFF") for cell in cells)
     return {name: {"used": used.get(name, 0), "available": getattr(device, name)}
             for name in ("lut", "ff", "bram", "spram", "dsp")}

@@ -22,7 +22,7 @@ from .folder import staged
 __all__ = ["OUTPUTS", "add_arguments", "run"]
 
 #: Every file that a build may write, in the order in which they are moved into place.
-OUTPUTS = ("network.json", "design.json", "core.v", "top.v", "top.bin", "top.bit", "report.html", "report.json")
+OUTPUTS = ("network.json", "design.json", "core.v", "top.v", "netlist.json.gz", "placed.json.gz", "top.bin", "top.bit", "report.html", "report.json")
 
 #: Images that are simulated unless the user says otherwise: enough to meet every class many times, in seconds.
 _IMAGES = 300
@@ -275,7 +275,8 @@ def _implement(arguments, console, plan, staging):
     finally:
         if not keep:
             shutil.rmtree(logs)
-    os.replace(implementation.bitstream, staging / implementation.bitstream.name)
+    for path in (implementation.bitstream, *implementation.netlists):
+        os.replace(path, staging / path.name)
     return implementation
 
 

@@ -33,6 +33,7 @@ COMMANDS = (
     Command(name="train", help="train a self-binarizing network", module=".train.command"),
     Command(name="build", help="turn a trained network into a bitstream, a verdict and a report", module=".build"),
     Command(name="estimate", help="tell size and speed on a board before anything is built", module=".estimate"),
+    Command(name="verify", help="show a built design equal to its model, level by level", module=".verify"),
     Command(name="export", help="write a network as QONNX or JSON for other tools", module=".export"),
     Command(name="flash", help="load a bitstream into a board", module=".boards.flash"),
     Command(name="identify", help="ask a board which network runs on it", module=".boards.identify"),

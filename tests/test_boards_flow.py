@@ -28,13 +28,15 @@ option = dict(zip(sys.argv, sys.argv[1:]))
 if seed in {slow}:
     time.sleep(60)
 open(option["--asc"], "w").write(str(seed))
+json.dump({{"modules": {{"top": {{"ports": {{}}, "cells": {{}}, "netnames": {{}}}}}}}}, open(option["--write"], "w"))
 json.dump({{"fmax": {{"clk": {{"achieved": {fmax}[seed], "constraint": 48}}}},
            "utilization": {{"ICESTORM_LC": {{"used": {used}, "available": 5280}}}}}}, open(option["--report"], "w"))
 """
 _FAKE_YOSYS = """
 import json
-cells = {str(n): {"type": t} for n, t in enumerate(["SB_LUT4", "SB_DFFE", "SB_DFF"])}
-json.dump({"modules": {"top": {"cells": cells}}}, open("top.json", "w"))
+cells = {str(n): {"type": t, "parameters": {}, "attributes": {"src": "/a/path"}, "connections": {}}
+         for n, t in enumerate(["SB_LUT4", "SB_DFFE", "SB_DFF"])}
+json.dump({"modules": {"top": {"ports": {}, "cells": cells, "netnames": {}}}}, open("top.json", "w"))
 """
 
 

@@ -210,7 +210,7 @@ class PlaceAndRoute:
             raise flow.ClockError("38 MHz were reached; try --clock 36", clock_mhz=36, trials=trials)
         (folder / "top.bin").write_bytes(b"%g" % plan.clock_mhz)
         used = {name: {"used": 1, "available": 2} for name in ("lut", "ff", "bram", "spram", "dsp")}
-        return flow.Implementation(bitstream=folder / "top.bin", clock_mhz=plan.clock_mhz, fmax_mhz=self.fmax_mhz, resources=used,
+        return flow.Implementation(bitstream=folder / "top.bin", netlists=(), clock_mhz=plan.clock_mhz, fmax_mhz=self.fmax_mhz, resources=used,
                                    tools={"nextpnr": "a version"}, seed=1, trials=trials, digest="ab")
 
 

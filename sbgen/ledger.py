@@ -1,0 +1,69 @@
+"""The ledger of a built design: rung by rung, whether each level computes what the one before it does.
+
+Every rung is a function that gives what it has shown, raises `RungError` for what differs, or `SkippedError` for what is missing.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import SbgenError, ToolError
+
+__all__ = ["Entry", "RungError", "SkippedError", "climb"]
+
+
+class RungError(SbgenError):
+    """What a rung has found to differ: the first place, expected and found."""
+
+
+class SkippedError(SbgenError):
+    """Why a rung cannot be run here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line of the ledger.
+
+    Parameters
+    ----------
+    rung : str
+    status : str
+        ``"PASS"``, ``"FAIL"`` or ``"not run"``.
+    note : str
+        What was shown, what differs, or why it was not run.
+    seconds : float
+    waveform : Path or None
+        Where a failure can be looked at.
+    """
+
+    rung: str
+    status: str
+    note: str
+    seconds: float
+    waveform: Path | None = None
+
+
+def climb(rungs, *, console):
+    """Run every rung; none stops the others.
+
+    Parameters
+    ----------
+    rungs : sequence of (str, callable)
+        Name, and what gives its note; it takes the step that shows it.
+    console : Console
+
+    Returns
+    -------
+    list of Entry
+    """
+    entries = []
+    for name, show in rungs:
+        with console.step(name) as step:
+            try:
+                status, note = "PASS", show(step)
+            except (SkippedError, ToolError) as error:
+                status, note = "not run", str(error)
+            except RungError as error:
+                status, note = "FAIL", str(error)
+            step.note(status if status == "PASS" else f"{status}: {note}")
+            entries.append(Entry(rung=name, status=status, note=note, seconds=step.seconds))
+    return entries

@@ -1,0 +1,123 @@
+import json
+
+import numpy as np
+import pytest
+
+from sbgen import boards
+from sbgen.boards import memories, netlist, readback
+from sbgen.compiler import fold, verilog
+from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
+from sbgen.compiler.lower import lower
+from sbgen.errors import BoardError
+
+
+def network():
+    rng = np.random.default_rng(2)
+
+    def bits(*shape):
+        return rng.integers(0, 2, shape).astype(np.uint8)
+
+    mask = bits(9, 40)
+    return Network(name="parts", image_shape=(6, 6), labels=tuple("abcde"), layers=(
+        Binarize(name="pixels", thresholds=rng.integers(1, 256, (36, 1))),
+        Conv2d(name="conv", weights=bits(10, 3, 3, 1), thresholds=rng.integers(0, 10, 10), stride=(3, 3)),
+        Dense(name="ternary", weights=bits(9, 40) & mask, mask=mask, thresholds=rng.integers(0, 40, 9)),
+        Scores(name="scores", weights=bits(5, 9), offsets=rng.integers(-20, 20, 5))))
+
+
+FOLDINGS = ((1, 1), (3, 1), (4, 7), (2, 4))
+
+
+@pytest.fixture(scope="module")
+def built():
+    """A design, its Verilog below `core`, and a netlist and bitstream that hold its ROMs as yosys would put them."""
+    net = network()
+    design = Design(network=net, foldings=tuple(Folding(pe=pe, simd=simd, store="bram", preset_store="bram")
+                                                for pe, simd in FOLDINGS))
+    text = verilog.convert(lower(design)).replace("module \\top.", "module \\top.core.")
+    cells, rams = {}, {}
+    for memory in memories.memories(text):
+        if not memory.block:
+            continue
+        varying = memory.words[:, (memory.words != memory.words[0]).any(axis=0)]
+        for index in range(-(-varying.shape[1] // 16)):
+            part = varying[:, 16 * index:16 * index + 16]
+            contents = np.zeros((256, 16), np.uint8)
+            contents[:len(part), :part.shape[1]] = part
+            place = len(cells)
+            cells[f"{memory.path}.0.{index}_RAM"] = {
+                "type": "ICESTORM_RAM", "parameters": {"READ_MODE": "00"}, "connections": {},
+                "attributes": {"NEXTPNR_BEL": f"X6/Y{place}/ram"}}
+            rams[f"X6/Y{place}"] = contents.ravel()
+    return {"design": design, "verilog": text, "netlist": {"cells": cells}, "family": "ice40"}, rams
+
+
+def test_every_part_is_read_back(built):
+    parts = readback.read(rams=built[1], **built[0])
+    assert [(part.layer, part.what) for part in parts] == [
+        ("conv", "weights"), ("conv", "thresholds"), ("ternary", "weights"), ("ternary", "thresholds"),
+        ("scores", "weights"), ("scores", "offsets")]
+    assert all(part.bits > part.constant and part.difference is None for part in parts), parts
+
+
+@pytest.mark.parametrize("memory, part, shape", [
+    ("mvtu_1.weight_rom", 0, (10, 1, 3, 3, 1)), ("mvtu_1.preset_rom", 1, (10,)), ("mvtu_2.weight_rom", 2, (9, 2, 40)),
+    ("mvtu_2.preset_rom", 3, (9,)), ("mvtu_3.weight_rom", 4, (5, 1, 9)), ("mvtu_3.preset_rom", 5, (5,))])
+def test_a_flipped_bit_is_found_in_its_place(built, memory, part, shape):
+    """Bits of the first words of a memory's block RAMs in turn: those that hold a number name it, the others are padding."""
+    settings, rams = built
+    named = set()
+    for cell in (name for name in settings["netlist"]["cells"] if memory in name):
+        location = settings["netlist"]["cells"][cell]["attributes"]["NEXTPNR_BEL"][:-4]
+        for place in (16 * row + column for row in range(3) for column in range(4)):
+            flipped = {**rams, location: rams[location].copy()}
+            flipped[location][place] ^= 1
+            found = readback.read(rams=flipped, **settings)
+            wrong = [n for n, each in enumerate(found) if each.difference is not None]
+            assert wrong in ([part], []), (place, wrong)
+            if wrong and found[part].difference.index:
+                first = found[part].difference
+                assert all(0 <= n < limit for n, limit in zip(first.index, shape, strict=True)), first
+                assert first.expected != first.found and found[part].differences == 1
+                assert first.where == f"{location}, bit {place}" or part % 2  # of a number only its lowest bit is told
+                named.add(first.index)
+    assert named
+
+
+def test_what_is_wrong_is_told(built):
+    settings, rams = built
+    rams = {where: bits.copy() for where, bits in rams.items()}
+    where = settings["netlist"]["cells"]["core.mvtu_1.weight_rom.memory.0.0_RAM"]["attributes"]["NEXTPNR_BEL"][:-4]
+    rams[where][16] ^= 1
+    part = readback.read(rams=rams, **settings)[0]
+    first = part.difference
+    assert readback.tell(part) == (f"weights[{']['.join(map(str, first.index))}] (word 1, bit 0; {where}, bit 16): expected "
+                                   f"{first.expected}, found {first.found}; 1 of its numbers differ")
+
+
+def test_memories_that_became_logic(built):
+    net = network()
+    design = fold.fold(net, boards.get("icebreaker").device)
+    parts = readback.read(design=design, verilog="", netlist={"cells": {}}, rams={}, family="ice40")
+    assert len(parts) == 6 and not any(part.bits for part in parts)
+
+
+class TestNetlist:
+    def test_keeps_no_path_and_gives_the_same_bytes(self, tmp_path):
+        top = {"ports": {"clk": {"direction": "input", "bits": [2]}},
+               "cells": {"ff": {"type": "SB_DFF", "parameters": {"A": "1"}, "connections": {"C": [2]}, "hide_name": 0,
+                                "attributes": {"src": "/home/me/top.v:1", "NEXTPNR_BEL": "X1/Y1/lc0"}}},
+               "netnames": {"clk": {"bits": [2], "hide_name": 0}, "$1": {"bits": [3], "hide_name": 1}}}
+        (tmp_path / "top.json").write_text(json.dumps({"modules": {"top": top, "SB_DFF": {}}}))
+        for name in "a.gz", "b.gz":
+            netlist.compact(tmp_path / "top.json", tmp_path / name)
+        assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
+        loaded = netlist.load(tmp_path / "a.gz")
+        assert loaded["cells"]["ff"]["attributes"] == {"NEXTPNR_BEL": "X1/Y1/lc0"} and loaded["netnames"] == {"clk": [2]}
+
+    @pytest.mark.parametrize("content", [b"", b"not compressed", b"\x1f\x8b\x08\x00"])
+    def test_damaged(self, tmp_path, content):
+        (tmp_path / "netlist.json.gz").write_bytes(content)
+        with pytest.raises(BoardError, match="netlist of a build"):
+            netlist.load(tmp_path / "netlist.json.gz")
