@@ -34,7 +34,7 @@ def measure(kind, seed, folder):
     ranked = reference.ranked(scores, design.top)
     predicted = cycles.predict(design, images=IMAGES)
     simulator = Simulator(verilog.convert(core := lower.lower(design)), network, lanes=core.lanes,
-                          simulator="icarus", folder=folder, top=design.top)
+                          simulator="icarus", folder=folder, top=design.top, image=core.image)
     free = simulator.run(images)
     stalled = simulator.run(images, stall=seed + 1)
     finishes = tuple((free.last_scores - free.first_beats[0]).tolist())

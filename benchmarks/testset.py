@@ -61,7 +61,7 @@ def main():
         step.note(f"{text.count(chr(10)):,} lines, {predicted.interval} cycles an image")
     with timed("rtl") as step:
         result = simulate.simulate(text, network, images, lanes=core.lanes, top=core.top, simulator="verilator",
-                                   progress=step.progress)
+                                   image=core.image, progress=step.progress)
         simulated = int(result.last_scores[-1])
         step.note(f"{result.simulator}, {simulated:,} cycles")
 

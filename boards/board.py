@@ -27,7 +27,8 @@ class Pin:
     Parameters
     ----------
     port : str
-        ``"clk"``, ``"rx"``, ``"tx"`` or ``"led"``.
+        ``"clk"``, ``"rx"``, ``"tx"`` or ``"led"``; ``"flash_cs"``, ``"flash_clk"``, ``"flash_copi"``, ``"flash_cipo"``,
+        ``"flash_wp"`` or ``"flash_hold"``.
     site : str
         The package's name for the pin.
     invert : bool
@@ -142,6 +143,22 @@ class Board:
         ports = {"clk": platform.request(platform.default_clk, 0, dir="-"), "rx": uart.rx, "tx": uart.tx}
         if ("led", 0) in platform.resources:
             ports["led"] = platform.request("led", 0, dir="-")
+        return self._single(ports)
+
+    @cached_property
+    def flash_pins(self):
+        """A `Pin` for each of ``flash_cs``, ``flash_clk``, ``flash_copi``, ``flash_cipo`` and, where the board has them,
+        ``flash_wp`` and ``flash_hold``: the SPI flash that it is configured from."""
+        platform = self.new_platform()
+        if ("spi_flash_1x", 0) not in platform.resources:
+            raise BoardError(f"board {self.name!r}: it must have an SPI flash for weights in SPRAM, but its platform {self.platform} "
+                             "has no spi_flash_1x; keep the weights in block RAM (a design file with \"store\": \"bram\")")
+        flash = platform.request("spi_flash_1x", 0, dir="-")
+        return self._single({f"flash_{name}": getattr(flash, name) for name in ("cs", "clk", "copi", "cipo", "wp", "hold")
+                             if hasattr(flash, name)})
+
+    def _single(self, ports):
+        """The pins of platform ports, each of which must be one."""
         pins = []
         for name, port in ports.items():
             if not hasattr(port, "io") or len(port) != 1:

@@ -3,23 +3,23 @@
 __all__ = ["lpf", "pcf"]
 
 
-def pcf(board):
-    """The constraint file of nextpnr-ice40.
+def pcf(board, pins=None):
+    """The constraint file of nextpnr-ice40, for the board's pins or those given.
 
     Only the pull-up is said here; the standards of the platforms are all 3.3 V LVCMOS or its like, which the buffers are
     by themselves.
     """
     lines = []
-    for pin in board.pins:
+    for pin in board.pins if pins is None else pins:
         pullup = " -pullup yes" if dict(pin.attrs).get("PULLUP") and pin.port == "rx" else ""
         lines.append(f"set_io{pullup} {pin.port} {pin.site}")
     return "\n".join(lines) + "\n"
 
 
-def lpf(board):
-    """The constraint file of nextpnr-ecp5; the clocks behind a PLL follow from the oscillator's."""
+def lpf(board, pins=None):
+    """The constraint file of nextpnr-ecp5, for the board's pins or those given; the clocks behind a PLL follow from the oscillator's."""
     lines = []
-    for pin in board.pins:
+    for pin in board.pins if pins is None else pins:
         lines.append(f'LOCATE COMP "{pin.port}" SITE "{pin.site}";')
         if pin.attrs:
             settings = " ".join(f"{name}={value}" for name, value in pin.attrs)

@@ -179,7 +179,7 @@ class Implementation:
     digest: str
 
 
-def plan(*, verilog, board, clock_mhz=None, seeds=SEEDS, every_seed=False):
+def plan(*, verilog, board, clock_mhz=None, seeds=SEEDS, every_seed=False, pins=None):
     """The plan for a board's top level.
 
     Parameters
@@ -192,6 +192,8 @@ def plan(*, verilog, board, clock_mhz=None, seeds=SEEDS, every_seed=False):
     seeds : sequence of int
     every_seed : bool
         As in `Plan`.
+    pins : sequence of `Pin`, optional
+        Those of the top level (`harness.Top.pins`); the board's when left out.
 
     Raises
     ------
@@ -200,16 +202,16 @@ def plan(*, verilog, board, clock_mhz=None, seeds=SEEDS, every_seed=False):
     """
     made = _ice40 if board.device.family == "ice40" else _ecp5
     clock_mhz, _ = clock_and_pll(board, clock_mhz)
-    return replace(made(verilog, board, clock_mhz, tuple(seeds)), every_seed=every_seed)
+    return replace(made(verilog, board, clock_mhz, tuple(seeds), pins), every_seed=every_seed)
 
 
-def _ice40(verilog, board, clock_mhz, seeds):
+def _ice40(verilog, board, clock_mhz, seeds, pins):
     device = board.device.name
     place = tools.find("nextpnr-ice40")
     timing_model = {"h": "hx", "l": "lp", "u": "u"}[device[0]]
     return Plan(
         board=board, clock_mhz=clock_mhz, bitstream="top.bin",
-        files={"top.v": verilog, "top.pcf": constraints.pcf(board)},
+        files={"top.v": verilog, "top.pcf": constraints.pcf(board, pins)},
         synthesis=Step(title="synthesis", tool=tools.find("yosys"), reads=("top.v",), writes=("top.json",), args=(
             "-p", f"read_verilog top.v; synth_ice40 -device {timing_model} -top top -json top.json")),
         placements=tuple(_placement(seed, place, ("top.json", "top.pcf"), "--asc", "asc", (
@@ -219,12 +221,12 @@ def _ice40(verilog, board, clock_mhz, seeds):
                      args=("top.asc", "top.bin")))
 
 
-def _ecp5(verilog, board, clock_mhz, seeds):
+def _ecp5(verilog, board, clock_mhz, seeds, pins):
     place = tools.find("nextpnr-ecp5")
     size = board.device.name.removeprefix("ecp5-").replace("f", "k")
     return Plan(
         board=board, clock_mhz=clock_mhz, bitstream="top.bit",
-        files={"top.v": verilog, "top.lpf": constraints.lpf(board)},
+        files={"top.v": verilog, "top.lpf": constraints.lpf(board, pins)},
         synthesis=Step(title="synthesis", tool=tools.find("yosys"), reads=("top.v",), writes=("top.json",), args=(
             # Wide LUTs cost two to four times the area on popcounts (yosys issue 4798).
             "-p", "read_verilog top.v; synth_ecp5 -nowidelut -top top -json top.json")),

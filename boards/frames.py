@@ -10,14 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import LinkError
+from ..hw.flash_loader import LOADED, LOADING
 from ..hw.host_link import CLASSIFY, FAILURE, IDENTIFY, RESPONSE, VERSION
 from ..hw.slip import END, ESC, ESC_END, ESC_ESC
 
-__all__ = ["REASONS", "Frame", "Identity", "Reader", "Result", "classify", "identify", "parse_identity",
+__all__ = ["REASONS", "Frame", "Identity", "Reader", "Result", "Weights", "classify", "identify", "parse_identity",
            "parse_result"]
 
 #: What a board says of a frame that it does not answer otherwise.
-REASONS = {1: "checksum", 2: "length", 3: "unknown command", 4: "busy"}
+REASONS = {1: "checksum", 2: "length", 3: "unknown command", 4: "busy", 5: "weights not loaded"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,31 @@ def classify(*, sequence, image):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Weights:
+    """How a board's weights, which it loads at start-up, have come in.
+
+    Parameters
+    ----------
+    state : int
+        As in `sbgen.hw.flash_loader`.
+    checksum : int
+        CRC-32 that the board has computed of them; worth something when it has stopped loading.
+    """
+
+    state: int
+    checksum: int
+
+    @property
+    def loaded(self):
+        return self.state == LOADED
+
+    def __str__(self):
+        if self.state == LOADING:
+            return "loading"
+        return f"CRC-32 {self.checksum:08x}, " + ("loaded" if self.loaded else "wrong: not those of the bitstream")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Identity:
     """What a board tells of itself.
 
@@ -93,12 +119,15 @@ class Identity:
         Of the network it runs.
     digest : bytes
         First 8 bytes of that network's SHA-256.
+    weights : Weights or None
+        None where all weights are in the bitstream.
     """
 
     lanes: int
     classes: int
     pixels: int
     digest: bytes
+    weights: Weights | None = None
 
 
 def parse_identity(frame):
@@ -106,11 +135,15 @@ def parse_identity(frame):
     if not frame.payload or frame.payload[0] != VERSION:
         raise LinkError(f"the board must speak version {VERSION} of the host link, but speaks "
                         f"{frame.payload[0] if frame.payload else 'none'}; build its bitstream with this sbgen")
-    if len(frame.payload) != 16:
-        raise LinkError(f"an identity must have 16 bytes, not {len(frame.payload)}; "
+    if len(frame.payload) not in (16, 21):
+        raise LinkError(f"an identity must have 16 or 21 bytes, not {len(frame.payload)}; "
                         "build the board's bitstream with this sbgen")
-    _, lanes, classes, pixels, digest = struct.unpack("<BBHI8s", frame.payload)
-    return Identity(lanes=lanes, classes=classes, pixels=pixels, digest=digest)
+    _, lanes, classes, pixels, digest = struct.unpack("<BBHI8s", frame.payload[:16])
+    weights = None
+    if frame.payload[16:]:
+        state, checksum = struct.unpack("<BI", frame.payload[16:])
+        weights = Weights(state=state, checksum=checksum)
+    return Identity(lanes=lanes, classes=classes, pixels=pixels, digest=digest, weights=weights)
 
 
 @dataclass(frozen=True, kw_only=True)

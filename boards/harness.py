@@ -3,6 +3,7 @@
     clk -> [PLL] -> clock, reset
     rx -> uart.Rx -> HostLink -> WidthConverter -> core
     tx <- uart.Tx <- HostLink <------- Queue <---- core
+    flash -> FlashLoader -> core, where its weights live in RAM
 """
 
 from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal, unsigned
@@ -12,16 +13,20 @@ from amaranth.lib.wiring import In, Out, connect
 
 from ..errors import BoardError
 from ..hw import uart
+from ..hw.flash_loader import FlashLoader
 from ..hw.host_link import HostLink
 from ..hw.queue import Queue
 from ..hw.width import WidthConverter
-from . import pll
+from . import flash_image, pll
 
-__all__ = ["RESET_SECONDS", "Top", "clock_and_pll"]
+__all__ = ["RESET_SECONDS", "WAKE_SECONDS", "Top", "clock_and_pll"]
 
 #: How long the reset lasts after the clock is there. The iCE40's block RAMs read as zero for about 3 us after
 #: configuration (icestorm issue 76); 15 us is the margin that Amaranth takes too.
 RESET_SECONDS = 15e-6
+
+#: How long a flash is given to wake up: longer than any that was found needs (35 us, a Macronix; a Winbond 3 us).
+WAKE_SECONDS = 50e-6
 
 #: Greatest error of the baud rate: half of what a byte can bear, the other half is the other side's.
 _BAUD_TOLERANCE = 0.02
@@ -68,6 +73,10 @@ class Top(wiring.Component):
     tx : :py:`Out(1)`
     led : :py:`Out(1)`
         On while a request is in work. Only where the board has one.
+    flash_cs, flash_clk, flash_copi, flash_wp, flash_hold : :py:`Out(1)`
+    flash_cipo : :py:`In(1)`
+        To the SPI flash, only where the core has a `load` port; write protection and hold, which are never on, only where the
+        board has them.
     """
 
     def __init__(self, *, core, board, clock_mhz=None, digest, baud=None):
@@ -82,11 +91,13 @@ class Top(wiring.Component):
             raise BoardError(f"the baud rate must be within {_BAUD_TOLERANCE:.0%} of what a clock of "
                              f"{self._clock_mhz:g} MHz can make with at least {uart.MINIMUM_DIVISOR} cycles a bit, but "
                              f"{baud} is off by {error:+.1%} at {self._divisor}; choose another --baud or --clock")
+        self._flash_pins = board.flash_pins if core.image else ()
         super().__init__({
             "clk": In(1),
             "rx": In(1),
             "tx": Out(1),
             **({"led": Out(1)} if board.pin("led") else {}),
+            **{pin.port: In(1) if pin.port == "flash_cipo" else Out(1) for pin in self._flash_pins},
         })
 
     @property
@@ -97,6 +108,11 @@ class Top(wiring.Component):
     @property
     def pll(self):
         return self._pll
+
+    @property
+    def pins(self):
+        """A :class:`.Pin` for each port."""
+        return self._board.pins + self._flash_pins
 
     @property
     def divisor(self):
@@ -134,7 +150,7 @@ class Top(wiring.Component):
         m.submodules.rx = rx = uart.Rx(divisor=self._divisor)
         m.submodules.tx = tx = uart.Tx(divisor=self._divisor)
         m.submodules.link = link = HostLink(pixels=core.pixels, lanes=core.lanes, classes=core.classes,
-                                            score_width=core.score_width, digest=self._digest)
+                                            score_width=core.score_width, digest=self._digest, loads=bool(core.image))
         m.submodules.width = width = DomainRenamer("core")(WidthConverter(
             shape=unsigned(8), length=core.pixels, i_lanes=1, o_lanes=core.lanes))
         m.submodules.core = DomainRenamer("core")(core)
@@ -150,6 +166,18 @@ class Top(wiring.Component):
         m.d.comb += [results.i.valid.eq(core.o.valid), core.o.ready.eq(results.i.ready),
                      *(results.i.payload[name].eq(core.o.payload[name]) for name in ("score", "label", "last"))]
         connect(m, results.o, link.results)
+        if core.image:
+            m.submodules.loader = loader = FlashLoader(
+                address=flash_image.OFFSET, words=[len(words) for words in core.image],
+                checksum=flash_image.checksum(core.image), pause=int(self._clock_mhz * 1e6 * WAKE_SECONDS))
+            connect(m, loader.load, core.load)
+            m.d.comb += [link.state.eq(loader.state), link.checksum.eq(loader.checksum)]
+            levels = {"flash_cs": loader.cs, "flash_clk": loader.clk, "flash_copi": loader.copi}
+            for pin in self._flash_pins:
+                if pin.port == "flash_cipo":
+                    m.d.comb += loader.cipo.eq(self.flash_cipo ^ pin.invert)
+                else:
+                    m.d.comb += getattr(self, pin.port).eq(levels.get(pin.port, 0) ^ pin.invert)
         if led := board.pin("led"):
             m.d.comb += self.led.eq(~link.clear ^ led.invert)
 

@@ -43,7 +43,7 @@ class Link:
 
     def identify(self):
         """What the board runs, as a `frames.Identity`."""
-        response = self._ask(frames.identify, answer_bytes=16)
+        response = self._ask(frames.identify, answer_bytes=21)
         return frames.parse_identity(response)
 
     def classify(self, images):
@@ -68,6 +68,8 @@ class Link:
             raise LinkError(f"images must be an array (N, ...) of raw uint8 pixels, not {images.dtype} of shape "
                             f"{images.shape}")
         identity = self.identify()
+        if identity.weights and not identity.weights.loaded:
+            raise LinkError(f"the board must have loaded its weights, but: {identity.weights}; write its flash anew with sbgen flash")
         images = images.reshape(len(images), math.prod(images.shape[1:]))
         if images.shape[1] != identity.pixels:
             raise LinkError(f"an image must have the {identity.pixels} pixels that the board's network takes, "

@@ -17,3 +17,5 @@ def run(arguments):
     print(f"network  {identity.digest.hex()}... (first 8 bytes of the SHA-256 in its report)")
     print(f"pixels   {identity.pixels}, {identity.lanes} a beat")
     print(f"classes  {identity.classes}")
+    if identity.weights:
+        print(f"weights  {identity.weights}")

@@ -7,6 +7,7 @@ import numpy as np
 from amaranth.hdl import ClockDomain, Module, Value
 from amaranth.sim import Simulator
 
+from ..hw.spram import records
 from .reference import check_images
 from .simulate import HardwareError, Simulation, patience
 
@@ -45,6 +46,13 @@ def simulate(core, network, images, *, stall=None):
     firsts, taken = [], []
 
     async def bench(ctx):
+        for block, address, word in records(core.image):
+            ctx.set(core.load.en, 1 << block)
+            ctx.set(core.load.addr, address)
+            ctx.set(core.load.data, word)
+            await ctx.tick()
+        if core.image:
+            ctx.set(core.load.en, 0)
         cycle = idle = given = 0
         valid, held = False, None
         while len(taken) < len(flat) * classes:

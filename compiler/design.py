@@ -7,7 +7,9 @@ from math import prod
 from pathlib import Path
 
 from ..errors import ModelError
+from ..hw.mvtu import WEIGHT_STORES
 from ..hw.rom import STORES
+from ..hw.spram import BLOCK_DEPTH
 from ..hw.window import Geometry
 from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Network, SumPool, Threshold
 
@@ -28,7 +30,7 @@ class Folding:
         all that is done element by element `pe` follows from it.
     store, preset_store, replay_store : str
         Where the weights, the thresholds (or score offsets) and the buffered input (or line buffers, sums under way, or a fork's
-        shortcut) live: ``"bram"`` or ``"lut"``.
+        shortcut) live: ``"bram"`` or ``"lut"``; the weights also ``"spram"``, which is filled at start-up (``docs/spram.md``).
     rows : int or None
         Rows that the line buffers of a convolution or pooling layer hold; None is the fewest that do. Twice the rows of the kernel
         let the next image come in while the kernel is at the bottom of this one.
@@ -90,14 +92,24 @@ class Design:
                                      if most else f"layer {layer.name!r}: has no line buffers, so rows must be left out, "
                                      f"not {folding.rows!r}")
             for name in "store", "preset_store", "replay_store":
-                if getattr(folding, name) not in tuple(STORES):  # in the dict itself, a list would raise
-                    raise ModelError(f"layer {layer.name!r}: {name} must be one of {', '.join(STORES)}, "
+                stores = WEIGHT_STORES if name == "store" else STORES
+                if getattr(folding, name) not in tuple(stores):  # in the dict itself, a list would raise
+                    raise ModelError(f"layer {layer.name!r}: {name} must be one of {', '.join(stores)}, "
                                      f"not {getattr(folding, name)!r}")
+            if folding.store == "spram" and layer.weight_bits and (words := _weight_words(layer, folding)) > BLOCK_DEPTH:
+                raise ModelError(f"layer {layer.name!r}: in SPRAM it can have {BLOCK_DEPTH:,} words of weights, but pe {folding.pe} and "
+                                 f"simd {folding.simd} make {words:,}; take more of either")
 
     @property
     def stages(self):
         """Pairs of layer and folding, in order."""
         return tuple(zip(self.network.layers, self.foldings, strict=True))
+
+
+def _weight_words(layer, folding):
+    """Words in the weight memory of a layer: for each group, half of ternary weights, and slice of the inputs."""
+    inputs, vectors = (layer.weights.shape[3], prod(layer.kernel)) if isinstance(layer, Conv2d) else (layer.inputs, 1)
+    return -(-layer.outputs // folding.pe) * (1 if layer.mask is None else 2) * vectors * -(-inputs // folding.simd)
 
 
 def rows_limits(layer, shape):

@@ -24,21 +24,25 @@ from .ir import PIXEL_LEVELS, Add, Binarize, Fork, Lookup, Threshold
 from .pipeline import forks, input_lanes, stages
 from .shortcut_queue import depths
 
-__all__ = ["HOST_LINK", "Cost", "binarize_cost", "converter_cost", "error_band", "estimate", "lookup_cost", "mvtu_cost",
+__all__ = ["FLASH_LOADER", "HOST_LINK", "Cost", "binarize_cost", "converter_cost", "error_band", "estimate", "lookup_cost", "mvtu_cost",
            "queue_cost", "replay_cost", "scale_cost", "stage_cost", "structures", "sums_cost", "window_cost"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Resources, in the units of the device: 4-input LUTs, flip-flops, block RAMs."""
+    """Resources, in the units of the device: 4-input LUTs, flip-flops, block RAMs, single-port RAMs."""
 
     lut: float = 0
     ff: float = 0
     bram: int = 0
+    spram: int = 0
 
     def __add__(self, other):
-        return Cost(lut=self.lut + other.lut, ff=self.ff + other.ff, bram=self.bram + other.bram)
+        return Cost(lut=self.lut + other.lut, ff=self.ff + other.ff, bram=self.bram + other.bram, spram=self.spram + other.spram)
 
+
+#: What it takes to fill SPRAM from the board's flash (`sbgen.hw.flash_loader`), besides.
+FLASH_LOADER = Cost(lut=150, ff=120)
 
 #: What the board's harness takes besides the core: UART, framing, checksums, reset.
 HOST_LINK = {"ice40": Cost(lut=430, ff=270), "ecp5": Cost(lut=480, ff=270)}
@@ -137,6 +141,8 @@ def mvtu_cost(parameters, *, device, exact=True):
             if exact:
                 width = _varying_bits(getattr(p, contents))
             cost += Cost(bram=device.brams(width=width, depth=depth))
+    if p.weight_blocks:
+        cost += Cost(lut=_bits(p.weight_depth - 1) + p.weight_blocks, spram=p.weight_blocks)
     return cost
 
 
@@ -266,7 +272,7 @@ def lookup_cost(layer, lanes):
 
 
 def estimate(design, device, *, host_link=True, exact=True):
-    """What `design` takes on `device`: a dictionary ``{"lut": n, "ff": n, "bram": n, "spram": 0, "dsp": 0}``.
+    """What `design` takes on `device`: a dictionary ``{"lut": n, "ff": n, "bram": n, "spram": n, "dsp": 0}``.
 
     `exact` as for `mvtu_cost`; without it the block RAMs are an upper bound.
     """
@@ -289,4 +295,6 @@ def estimate(design, device, *, host_link=True, exact=True):
         score_bits = stage.scaling.score_width
     cost += converter_cost(i_length=length, i_lanes=lanes, o_length=length, o_lanes=1, element_bits=sum_bits)
     cost += Cost(lut=3 * score_bits + 16, ff=score_bits + 8)  # argmax
-    return {"lut": round(cost.lut), "ff": round(cost.ff), "bram": cost.bram, "spram": 0, "dsp": 0}
+    if host_link and cost.spram:
+        cost += FLASH_LOADER
+    return {"lut": round(cost.lut), "ff": round(cost.ff), "bram": cost.bram, "spram": cost.spram, "dsp": 0}

@@ -12,6 +12,7 @@ same ones and agree in every cycle.
 
 import math
 import re
+import struct
 import sys
 import tempfile
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from amaranth.utils import bits_for
 
 from .. import tools
 from ..errors import ToolError
+from ..hw.spram import records
 from .reference import check_images
 
 __all__ = ["SIMULATORS", "HardwareError", "Simulation", "Simulator", "patience", "quickest", "simulate"]
@@ -48,6 +50,9 @@ module testbench;
   wire i_ready, o_valid;
   wire [SCORE+LABEL*TOP:0] o_payload;
   top dut(.clk(clk), .rst(rst),
+`ifdef BLOCKS
+          .load__en(load_en), .load__addr(load_addr), .load__data(load_data),
+`endif
           .i__payload(i_payload), .i__valid(i_valid), .i__ready(i_ready),
           .o__payload(o_payload), .o__valid(o_valid), .o__ready(o_ready));
 
@@ -55,6 +60,29 @@ module testbench;
   wire signed [31:0] score = $signed(o_payload[SCORE-1:0]);
   wire [LABEL*TOP-1:0] labels = o_payload[SCORE+LABEL*TOP-1:SCORE];
   wire last = o_payload[SCORE+LABEL*TOP];
+
+  // RAM that the design lives on is filled while it is held in reset: from load.bin the number of a block, an address and a word.
+`ifdef BLOCKS
+  reg [`BLOCKS-1:0] load_en = 0;
+  reg [13:0] load_addr = 0;
+  reg [15:0] load_data = 0;
+  reg [39:0] record;
+  reg loading = 1;
+  integer load_file;
+  initial load_file = $fopen("load.bin", "rb");
+  always @(posedge clk) begin
+    load_en <= 0;
+    if (loading) begin
+      if ($fread(record, load_file) == 5) begin
+        load_en <= 1 << record[39:32];
+        load_addr <= record[29:16];
+        load_data <= record[15:0];
+      end else loading <= 0;
+    end
+  end
+`else
+  wire loading = 0;
+`endif
 
   // Stalls: a xorshift generator (Marsaglia, 2003) and, for each side, how likely it is to go on: level/8, drawn anew
   // every 64 cycles on average, so that every speed of one side meets every speed of the other.
@@ -90,7 +118,7 @@ module testbench;
 
   always @(posedge clk) begin
     cycle <= cycle + 1;
-    rst <= cycle < 2;
+    rst <= cycle < 2 || loading;
     random <= xorshift(random);
     if (stall != 0 && random[31:26] == 1) begin
       source_level <= 1 + random[8:6];
@@ -223,6 +251,8 @@ class Simulator:
         Where to build; made when it is not there, and kept.
     top : int
         Best classes that the results tell, as in `Core.top`.
+    image : tuple of tuple of int
+        What fills the design's RAM, as in `Core.image`.
 
     Raises
     ------
@@ -230,7 +260,7 @@ class Simulator:
         When the simulator is missing or refuses the Verilog.
     """
 
-    def __init__(self, verilog_text, network, *, lanes, simulator, folder, top=1):
+    def __init__(self, verilog_text, network, *, lanes, simulator, folder, top=1, image=()):
         if simulator not in SIMULATORS:
             raise ValueError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
         self._network = network
@@ -242,6 +272,10 @@ class Simulator:
         label = bits_for(network.classes - 1)
         self._top = top
         macros = {"LANES": lanes, "SCORE": _port_width(verilog_text, "o__payload") - top * label - 1, "LABEL": label, "TOP": top}
+        if image:
+            macros["BLOCKS"] = len(image)
+            (self._folder / "load.bin").write_bytes(b"".join(
+                struct.pack(">BHH", *record) for record in records(image)))
         build = {"icarus": _icarus, "verilator": _verilator}[simulator]
         self._program, self._name = build(self._folder, macros)
 
@@ -314,7 +348,7 @@ class Simulator:
                           simulator=self.name)
 
 
-def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=None, progress=None, keep=None, top=1):
+def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=None, progress=None, keep=None, top=1, image=()):
     """Images through the emitted Verilog, once.
 
     Parameters
@@ -333,7 +367,7 @@ def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=No
         As in `Simulator.run`.
     keep : path or None
         A folder for the testbench, its inputs, outputs and logs; None is a temporary one.
-    top : int
+    top, image
         As in `Simulator`.
 
     Returns
@@ -348,7 +382,7 @@ def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=No
     if simulator == "auto":
         simulator = quickest(network, len(images))
     with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
-        built = Simulator(verilog_text, network, lanes=lanes, simulator=simulator, folder=keep or folder, top=top)
+        built = Simulator(verilog_text, network, lanes=lanes, simulator=simulator, folder=keep or folder, top=top, image=image)
         return built.run(images, stall=stall, progress=progress)
 
 

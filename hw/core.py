@@ -7,6 +7,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .argmax import Argmax, result_layout
+from .mvtu import Mvtu
+from .spram import LoadSignature
 from .width import WidthConverter, conversions
 
 __all__ = ["Core", "Stage"]
@@ -69,6 +71,9 @@ class Core(wiring.Component):
     i : :py:`In(stream.Signature(ArrayLayout(unsigned(8), lanes)))`
         Unused lanes of an image's last beat are ignored.
     o : :py:`Out(stream.Signature(result_layout(...)))`
+    load : :py:`In(LoadSignature(len(image)))`
+        Fills the RAMs that weights live in, with `image`, before the first image comes; only where there are such. A reset
+        leaves them as they are.
     """
 
     i: stream.Interface
@@ -81,9 +86,13 @@ class Core(wiring.Component):
         self._classes = classes
         self._scale = scale
         self._top = top
+        self._loaded = [part for stage in self._stages for part in stage.parts
+                        if isinstance(part, Mvtu) and part.parameters.weight_blocks]
+        self._image = tuple(words for part in self._loaded for words in part.parameters.image)
         super().__init__({
             "i": In(stream.Signature(data.ArrayLayout(unsigned(8), self.lanes))),
             "o": Out(stream.Signature(result_layout(score_width=self.score_width, classes=classes, top=top))),
+            **({"load": In(LoadSignature(len(self.image)))} if self.image else {}),
         })
 
     @property
@@ -104,6 +113,11 @@ class Core(wiring.Component):
     def top(self):
         """How many of an image's best classes the results tell."""
         return self._top
+
+    @property
+    def image(self):
+        """What `load` must fill: for each block of RAM a tuple of 16-bit words, address 0 first; in the order of the layers."""
+        return self._image
 
     @property
     def score_width(self):
@@ -132,6 +146,13 @@ class Core(wiring.Component):
             if stage.fork is not None:
                 add = stage.parts[0].kept
                 connect(m, self._convert(m, f"kept_{n}", kept[stage.fork], length, length, add), add)
+
+        first = 0
+        for part in self._loaded:
+            end = first + part.parameters.weight_blocks
+            m.d.comb += [part.load.en.eq(self.load.en[first:end]), part.load.addr.eq(self.load.addr),
+                         part.load.data.eq(self.load.data)]
+            first = end
 
         argmax = Argmax(score_width=self.score_width, classes=self._classes, top=self._top)
         ends = (self._scale, argmax) if self._scale else (argmax,)

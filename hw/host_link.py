@@ -14,11 +14,12 @@ from amaranth.lib import crc, data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .argmax import result_layout
+from .flash_loader import LOADED
 from .queue import Queue
 from .slip import Decoder, Encoder, frame_layout
 
 __all__ = ["CLASSIFY", "FAILURE", "IDENTIFY", "REASON_BUSY", "REASON_CHECKSUM", "REASON_COMMAND", "REASON_LENGTH",
-           "RESPONSE", "VERSION", "HostLink"]
+           "REASON_WEIGHTS", "RESPONSE", "VERSION", "HostLink"]
 
 #: Version of the protocol, which identify tells.
 VERSION = 1
@@ -34,6 +35,7 @@ REASON_CHECKSUM = 1
 REASON_LENGTH = 2
 REASON_COMMAND = 3
 REASON_BUSY = 4
+REASON_WEIGHTS = 5
 
 _NO_REASON = 0
 _CRC_BYTES = 4
@@ -65,6 +67,8 @@ class HostLink(wiring.Component):
         Bits of a score, two's complement, at most 32.
     digest : :class:`bytes`
         First 8 bytes of the SHA-256 of the network.
+    loads : :class:`bool`
+        Whether weights are loaded at start-up: identify tells their state, and classify is refused until they are there.
 
     Members
     -------
@@ -77,6 +81,8 @@ class HostLink(wiring.Component):
     clear : :py:`Out(1)`
         Reset the core (and what is between it and `pixels`): high while no request is in work, for at least 8 cycles
         before the first pixel of each request. From a flip-flop.
+    state, checksum : :py:`In(2)`, :py:`In(32)`
+        Those of a :class:`.FlashLoader`; only where `loads`.
     """
 
     i: stream.Interface
@@ -84,7 +90,7 @@ class HostLink(wiring.Component):
     pixels: stream.Interface
     results: stream.Interface
 
-    def __init__(self, *, pixels, lanes, classes, score_width, digest):
+    def __init__(self, *, pixels, lanes, classes, score_width, digest, loads=False):
         for name, value, limit in (("pixels", pixels, 2**32 - 1), ("lanes", lanes, 2**8 - 1),
                                    ("classes", classes, 2**16 - 1), ("score_width", score_width, 32)):
             if not 1 <= value <= limit:
@@ -92,6 +98,7 @@ class HostLink(wiring.Component):
         if len(digest) != 8:
             raise ValueError(f"digest must be 8 bytes, not {digest!r}")
         self._pixels = pixels
+        self._loads = loads
         self._identity = (bytes([VERSION, lanes]) + classes.to_bytes(2, "little") + pixels.to_bytes(4, "little")
                           + bytes(digest))
         super().__init__({
@@ -100,11 +107,12 @@ class HostLink(wiring.Component):
             "pixels": Out(stream.Signature(data.ArrayLayout(unsigned(8), 1))),
             "results": In(stream.Signature(result_layout(score_width=score_width, classes=classes))),
             "clear": Out(1, init=1),
+            **({"state": In(2), "checksum": In(32)} if loads else {}),
         })
 
     @property
     def identity(self):
-        """Payload of the response to identify."""
+        """Payload of the response to identify; where `loads`, state and checksum follow it."""
         return self._identity
 
     def elaborate(self, platform):
@@ -163,7 +171,7 @@ class HostLink(wiring.Component):
         classify = Signal()
         sequence = Signal(8)
         sequence_free = Signal()  # the responder does not need it any more
-        reason = Signal(range(REASON_BUSY + 1))
+        reason = Signal(range(REASON_WEIGHTS + 1))
         failure = Signal()  # the response, under way or last, is a failure
         damaged = Signal()  # a bit of the checksum differs
         decided = Signal()  # a frame has ended and is to be answered
@@ -207,6 +215,9 @@ class HostLink(wiring.Component):
                     take()
                     known = (request.payload.data == IDENTIFY) | (request.payload.data == CLASSIFY)
                     m.d.sync += reason.eq(Mux(late, REASON_BUSY, Mux(known, _NO_REASON, REASON_COMMAND)))
+                    if self._loads:
+                        with m.If(~late & (request.payload.data == CLASSIFY) & (self.state != LOADED)):
+                            m.d.sync += reason.eq(REASON_WEIGHTS)
                     with m.If(~late):
                         m.d.sync += classify.eq(request.payload.data == CLASSIFY)
                     m.next = "Sequence"
@@ -261,7 +272,10 @@ class HostLink(wiring.Component):
         m.d.sync += self.clear.eq(resting & in_command)
 
         # Responder.
-        index = Signal(range(len(self._identity)))  # of the byte in its field
+        identity = [Const(value, 8) for value in self._identity]
+        if self._loads:
+            identity += [self.state, *(self.checksum.word_select(n, 8) for n in range(4))]
+        index = Signal(range(len(identity)))  # of the byte in its field
         words = Signal(8 * (_SCORE_BYTES + _LABEL_BYTES))
         score = words[:8 * _SCORE_BYTES].as_signed()
         m.d.comb += [score.eq(self.results.payload.score), words[8 * _SCORE_BYTES:].eq(self.results.payload.label)]
@@ -309,8 +323,7 @@ class HostLink(wiring.Component):
                 field(reason, then="Check")
 
             with m.State("Identity"):
-                field(Array(Const(value, 8) for value in self._identity)[index], then="Check",
-                      length=len(self._identity))
+                field(Array(identity)[index], then="Check", length=len(identity))
 
             with m.State("Result"), m.If(self.results.valid):
                 # The bytes of a score and, behind the last score, those of the label.

@@ -12,8 +12,12 @@ from .bits import bits
 from .popcount import XnorPopcount
 from .queue import Queue
 from .rom import STORES, Rom
+from .spram import BLOCK_DEPTH, LoadSignature, Spram, blocks, columns
 
-__all__ = ["MERGED_GROUPS", "Mvtu", "Parameters"]
+__all__ = ["MERGED_GROUPS", "WEIGHT_STORES", "Mvtu", "Parameters"]
+
+#: Where weights can live: in a ROM, or in RAM that is filled at run time.
+WEIGHT_STORES = (*STORES, "spram")
 
 #: Groups whose choice of presets fits one LUT with the choice between preset and running sum.
 MERGED_GROUPS = 4
@@ -36,7 +40,7 @@ class Parameters:
     simd : :class:`int`
         Inputs counted at once; need not divide the inputs.
     weight_store, preset_store : :class:`str`
-        Where the weights and the presets live, ``"bram"`` or ``"lut"``.
+        Where the weights and the presets live, ``"bram"`` or ``"lut"``; weights also ``"spram"``, filled at run time (see :class:`.Spram`).
     planes : :class:`int`
         Bits of an input. A vector comes bit plane by bit plane, the highest first, against the same weights each time, and a
         plane counts by its place.
@@ -77,9 +81,12 @@ class Parameters:
         for name, value, limit in ("pe", self.pe, self.outputs), ("simd", self.simd, self.inputs):
             if not 1 <= value <= limit:
                 raise ValueError(f"{name} must be in 1 ... {limit}, not {value!r}")
-        for name, value in ("weight_store", self.weight_store), ("preset_store", self.preset_store):
-            if value not in STORES:
-                raise ValueError(f"{name} must be one of {', '.join(STORES)}, not {value!r}")
+        for name, value, stores in (("weight_store", self.weight_store, WEIGHT_STORES),
+                                    ("preset_store", self.preset_store, STORES)):
+            if value not in stores:
+                raise ValueError(f"{name} must be one of {', '.join(stores)}, not {value!r}")
+        if self.weight_store == "spram" and self.weight_depth > BLOCK_DEPTH:
+            raise ValueError(f"a weight RAM has at most {BLOCK_DEPTH:,} words, not {self.weight_depth:,}")
 
     @property
     def outputs(self):
@@ -114,6 +121,16 @@ class Parameters:
     def cycles(self):
         """Cycles a vector: one for each group, plane, pass and slice."""
         return self.groups * self.beats
+
+    @property
+    def weight_depth(self):
+        """Words of the weight ROM."""
+        return self.groups * self.plane_beats
+
+    @property
+    def weight_blocks(self):
+        """Blocks of RAM that the weights live in; 0 where they live elsewhere."""
+        return blocks(self.pe * self.simd) if self.weight_store == "spram" else 0
 
     @property
     def top(self):
@@ -181,6 +198,11 @@ class Parameters:
                 for lane in range(self.pe))
             for group in range(self.groups) for rows in passes for at in range(self.slices))
 
+    @property
+    def image(self):
+        """What each of the `weight_blocks` must be filled with: tuples of 16-bit words."""
+        return columns(self.weight_words, self.pe * self.simd) if self.weight_blocks else ()
+
     @cached_property
     def preset_words(self):
         """The preset ROM: a word for each group, `total_width` bits for each processing element, the first lowest."""
@@ -230,6 +252,8 @@ class Mvtu(wiring.Component):
     -------
     i : :py:`In(stream.Signature(bits(simd)))`
     o : :py:`Out(stream.Signature(ArrayLayout(element, pe)))`
+    load : :py:`In(LoadSignature(parameters.weight_blocks))`
+        Fills the weights; only where they live in RAM.
     """
 
     i: stream.Interface
@@ -240,6 +264,7 @@ class Mvtu(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(bits(parameters.simd))),
             "o": Out(stream.Signature(data.ArrayLayout(parameters.element, parameters.pe))),
+            **({"load": In(LoadSignature(parameters.weight_blocks))} if parameters.weight_blocks else {}),
         })
 
     @property
@@ -268,8 +293,12 @@ class Mvtu(wiring.Component):
         connect(m, queue.o, flipped(self.o))
 
         # Weights are read in the order of their addresses, which is that of the beats; a group's anew for each plane.
-        m.submodules.weight_rom = weight_rom = Rom(
-            width=p.pe * p.simd, words=p.weight_words, store=p.weight_store)
+        if p.weight_blocks:
+            weight_rom = Spram(width=p.pe * p.simd, depth=p.weight_depth)
+            connect(m, flipped(self.load), weight_rom.load)
+        else:
+            weight_rom = Rom(width=p.pe * p.simd, words=p.weight_words, store=p.weight_store)
+        m.submodules.weight_rom = weight_rom
         address = Signal(range(len(p.weight_words)))
         x = Signal(p.simd, reset_less=True)
         m.d.comb += [weight_rom.addr.eq(address), weight_rom.en.eq(1)]

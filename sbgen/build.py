@@ -22,7 +22,8 @@ from .folder import staged
 __all__ = ["OUTPUTS", "add_arguments", "run"]
 
 #: Every file that a build may write, in the order in which they are moved into place.
-OUTPUTS = ("network.json", "design.json", "core.v", "top.v", "netlist.json.gz", "placed.json.gz", "top.bin", "top.bit", "report.html", "report.json")
+OUTPUTS = ("network.json", "design.json", "core.v", "weights.bin", "top.v", "netlist.json.gz", "placed.json.gz", "top.bin", "top.bit", "report.html",
+           "report.json")
 
 #: Images that are simulated unless the user says otherwise: enough to meet every class many times, in seconds.
 _IMAGES = 300
@@ -116,7 +117,7 @@ def _asked(arguments):
 def _build(arguments, console, board, clock_mhz, model, staging):
     """Everything between a model and the files of `OUTPUTS` in `staging`; gives the report."""
     from . import report, report_html, tools
-    from .boards import flow, harness
+    from .boards import flash_image, flow, harness
     from .compiler import cycles, exchange, lower, passes, reference, verilog
     from .compiler import design as design_file
     from .compiler.estimate import estimate
@@ -135,13 +136,17 @@ def _build(arguments, console, board, clock_mhz, model, staging):
 
         def top(clock_mhz):
             """The text of the top level, and the plan for it."""
-            text = verilog.convert(harness.Top(core=core, board=board, clock_mhz=clock_mhz, digest=bytes.fromhex(digest)))
+            made = harness.Top(core=core, board=board, clock_mhz=clock_mhz, digest=bytes.fromhex(digest))
+            text = verilog.convert(made)
             return text, None if arguments.no_bitstream else flow.plan(
-                verilog=text, board=board, clock_mhz=clock_mhz, every_seed=arguments.clock == "best",
+                verilog=text, board=board, clock_mhz=clock_mhz, pins=made.pins, every_seed=arguments.clock == "best",
                 seeds=_seeds(arguments))
 
         top_verilog, plan = top(_asked(arguments))
         (staging / "core.v").write_text(core_verilog, encoding="ascii")
+        weights = flash_image.weight_bytes(core.image)
+        if weights:
+            (staging / "weights.bin").write_bytes(weights)
         exchange.save(network, staging / "network.json")
         design_file.save(design, staging / "design.json")
         step.note(f"{core_verilog.count(chr(10)):,} lines")
@@ -162,6 +167,9 @@ def _build(arguments, console, board, clock_mhz, model, staging):
                           scores[:arguments.images], classes[:arguments.images]))
 
     (staging / "top.v").write_text(top_verilog, encoding="ascii")
+    if weights and implementation:
+        bitstream = staging / implementation.bitstream.name
+        bitstream.write_bytes(flash_image.combine(bitstream.read_bytes(), weights))
     content = report.assemble(
         board=board, model=model, sha256=digest, design=design, cycles=predicted,
         clock_mhz=clock_mhz if implementation is None else implementation.clock_mhz, estimate=estimated, implementation=implementation, verdict=verdict, why_not=why_not,
@@ -298,13 +306,14 @@ def _simulate(arguments, console, core_verilog, network, core, images, scores, c
             step.note("not run")
             return None, "no simulator is there: " + "; ".join(missing)
 
-        simulation = simulate.simulate(core_verilog, network, images, lanes=core.lanes, top=core.top, progress=step.progress)
+        simulation = simulate.simulate(core_verilog, network, images, lanes=core.lanes, top=core.top, image=core.image,
+                                       progress=step.progress)
         found = verdict.compare(simulation, scores, classes)
         step.note(f"all {found.scores:,} scores equal the reference ({found.simulator})")
         return found, None
 
 
-_NAMES = {"lut": "LUT", "ff": "FF", "bram": "block RAM"}
+_NAMES = {"lut": "LUT", "ff": "FF", "bram": "block RAM", "spram": "SPRAM"}
 
 
 def _shape(shape):
@@ -320,6 +329,8 @@ def _summary(console, report, out):
     console.line()
     for name, label in _NAMES.items():
         used, available = report["resources"][name]["used"], report["resources"][name]["available"]
+        if not available:
+            continue
         told, said = (report["estimate"][name], " (estimate)") if used is None else (used, "")
         console.line(f"  {label:12}{told:>9,} of {available:,}, {told / available:.0%}{said}")
     console.line(f"  {'clock':12}{timing['clock_mhz']:>9g} MHz"

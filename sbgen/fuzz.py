@@ -168,7 +168,8 @@ def _simulations(design, images, simulator, *, stall):
     core = lower.lower(design)
     text = verilog.convert(core)
     with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
-        built = simulate.Simulator(text, design.network, lanes=core.lanes, simulator=simulator, folder=folder, top=core.top)
+        built = simulate.Simulator(text, design.network, lanes=core.lanes, simulator=simulator, folder=folder, top=core.top,
+                                   image=core.image)
         return [built.run(images, stall=each) for each in (None, stall)]
 
 

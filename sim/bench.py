@@ -80,7 +80,7 @@ def run(sources, *, simulator, module, folder, top="top", settings=None):
         found = [tools.find(program) for program in _PROGRAMS[simulator]]
     except ToolError as error:
         pytest.skip(f"{simulator}: {error}")
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     files = []
     for name, text in sources.items():
         files.append(folder / name)

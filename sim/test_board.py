@@ -1,14 +1,17 @@
 """The top level of a board over its emitted Verilog, through the pins of its serial line."""
 
 import json
+import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bench import SIMULATORS, run
 
-from sbgen.boards import get
+from sbgen.boards import flash_image, get
 from sbgen.boards.harness import Top
 from sbgen.compiler import cycles, exchange, fold, model, reference, verilog
+from sbgen.compiler.design import Folding
 from sbgen.compiler.lower import lower
 from sbgen.hw import uart
 from sbgen.train import data
@@ -17,22 +20,47 @@ BOARD = "icebreaker"
 IMAGES = 3
 
 
-@pytest.mark.parametrize("simulator", SIMULATORS)
-def test_board(simulator, tmp_path):
+def prepare(folder, *, scores=None):
+    """The top level of the smallest model, with another folding of its scores perhaps; in `folder`, what is expected of it."""
     board = get(BOARD)
     network = model.load(Path(__file__).parent.parent / "models" / "digits.pt").network
     design = fold.fold(network, board.device)
+    if scores is not None:
+        design = replace(design, foldings=(*design.foldings[:-1], scores))
     digest = bytes.fromhex(exchange.digest(network))
     core = lower(design)
     baud = round(board.default_clock_mhz * 1e6 / uart.MINIMUM_DIVISOR)  # as few clock cycles a bit as the link can bear
     top = Top(core=core, board=board, digest=digest, baud=baud)
     images = data.load("digits")[2][:IMAGES]
-    scores, labels = reference.evaluate(network, images)
-    (tmp_path / "cases.json").write_text(json.dumps({
+    truth, labels = reference.evaluate(network, images)
+    (folder / "cases.json").write_text(json.dumps({
         "clock_mhz": top.clock_mhz, "divisor": top.divisor, "reset_cycles": top.reset_cycles + 50,
         "lanes": core.lanes, "classes": core.classes, "pixels": core.pixels, "digest": digest[:8].hex(),
         "cycles": cycles.predict(design).latency,
-        "images": [image.ravel().tolist() for image in images], "scores": scores.tolist(), "labels": labels.tolist()}))
-    run({"pll_models.v": (Path(__file__).parent / "pll_models.v").read_text(), "top.v": verilog.convert(top)},
-        simulator=simulator, module="board_tests", folder=tmp_path / simulator,
+        "images": [image.ravel().tolist() for image in images], "scores": truth.tolist(), "labels": labels.tolist()}))
+    return core, {"pll_models.v": (Path(__file__).parent / "pll_models.v").read_text(), "top.v": verilog.convert(top)}
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_board(simulator, tmp_path):
+    _, sources = prepare(tmp_path)
+    run(sources, simulator=simulator, module="board_tests", folder=tmp_path / simulator,
+        settings={"SBGEN_CASES": str(tmp_path / "cases.json")})
+
+
+@pytest.mark.parametrize("right", [True, False])
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_weights_from_flash(simulator, right, tmp_path):
+    core, sources = prepare(tmp_path, scores=Folding(pe=2, simd=16, store="spram"))
+    assert [len(words) for words in core.image] == [20, 20]
+    weights = bytearray(flash_image.weight_bytes(core.image))
+    weights[-1] ^= not right
+    folder = tmp_path / simulator
+    folder.mkdir()
+    (folder / "flash.bin").write_bytes(flash_image.combine(b"", bytes(weights)))
+    cases = json.loads((tmp_path / "cases.json").read_text())
+    cases |= {"checksum": zlib.crc32(weights), "right": right, "load_cycles": 16 * len(weights) + 4000}
+    (tmp_path / "cases.json").write_text(json.dumps(cases))
+    flash = (Path(__file__).parent / "spi_flash.v").read_text().replace("flash.bin", str(folder / "flash.bin"))
+    run(sources | {"spi_flash.v": flash}, simulator=simulator, module="flash_tests", folder=folder, top="board",
         settings={"SBGEN_CASES": str(tmp_path / "cases.json")})

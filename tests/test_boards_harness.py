@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
+from spi_flash import SpiFlash
 
 from sbgen import boards
-from sbgen.boards import frames, harness
+from sbgen.boards import flash_image, frames, harness
 from sbgen.compiler import reference
 from sbgen.compiler.design import Design, Folding
 from sbgen.compiler.ir import Binarize, Network, Scores
@@ -18,25 +19,26 @@ from sbgen.errors import BoardError
 DIGEST = bytes(range(32))
 
 
-def design(*, pixels=6, lanes=1, classes=3, seed=1):
+def design(*, pixels=6, lanes=1, classes=3, seed=1, store="bram"):
     rng = np.random.default_rng(seed)
     network = Network(
         name="small", image_shape=(pixels,), labels=tuple(map(str, range(classes))), layers=(
             Binarize(name="input", thresholds=rng.integers(1, 256, (pixels, 1))),
             Scores(name="scores", weights=rng.integers(0, 2, (classes, pixels)),
                    offsets=rng.integers(-9, 9, classes))))
-    return Design(network=network, foldings=(Folding(pe=lanes, simd=lanes), Folding(pe=1, simd=2)))
+    return Design(network=network, foldings=(Folding(pe=lanes, simd=lanes), Folding(pe=1, simd=2, store=store)))
 
 
 class Host:
     """The other end of a `Top`'s serial line, on a board that runs at its oscillator with 4 cycles a bit."""
 
-    def __init__(self, *, board="icebreaker", **settings):
+    def __init__(self, *, board="icebreaker", flash=None, **settings):
         self.design = design(**settings)
         self.board = replace(boards.get(board), clock_mhz=None, baud=3_000_000)
         self.top = harness.Top(core=lower(self.design), board=self.board, digest=DIGEST)
         self.received = []
         self.lit = 0
+        self.flash = flash
 
     def run(self, scenario, *, cycles=20_000):
         top, done = self.top, []
@@ -69,7 +71,17 @@ class Host:
                 self.lit += ctx.get(top.led) ^ self.board.pin("led").invert
                 self.received += reader.feed([byte])
 
+        async def flash(ctx):
+            while True:
+                await ctx.posedge(top.clk)
+                level = self.flash.step(cs=1 - ctx.get(top.flash_cs), clk=ctx.get(top.flash_clk), copi=ctx.get(top.flash_copi))
+                assert ctx.get(top.flash_wp) and ctx.get(top.flash_hold)
+                await ctx.delay(0.1e-6)
+                ctx.set(top.flash_cipo, bool(level))
+
         simulator = Simulator(top)
+        if self.flash:
+            simulator.add_testbench(flash, background=True)
         simulator.add_testbench(testbench)
         simulator.add_testbench(clock, background=True)
         simulator.add_testbench(line, background=True)
@@ -120,6 +132,39 @@ def test_identifies_over_its_pins():
         assert frames.parse_identity(response) == frames.Identity(lanes=2, classes=3, pixels=6, digest=DIGEST[:8])
 
     host.run(scenario)
+
+
+@pytest.mark.parametrize("damage", [0, 1])
+def test_loads_its_weights_from_flash(damage):
+    image = np.arange(6, dtype=np.uint8) * 50
+    core = lower(design(store="spram"))
+    weights = bytearray(flash_image.weight_bytes(core.image))
+    checksum = zlib.crc32(weights)
+    weights[3] ^= damage
+    host = Host(flash=SpiFlash(flash_image.combine(b"bitstream", bytes(weights)), wake=500), store="spram")
+
+    async def weights_of(ctx):
+        return frames.parse_identity(await host.ask(ctx, frames.identify(sequence=7))).weights
+
+    async def scenario(ctx):
+        await host.wait(ctx, 1500)
+        assert await weights_of(ctx) == frames.Weights(state=2 if damage else 1, checksum=zlib.crc32(weights))
+        assert (zlib.crc32(weights) == checksum) == (not damage)
+        request = frames.classify(sequence=1, image=image)
+        if damage:
+            with pytest.raises(TimeoutError):
+                await host.ask(ctx, request)
+            assert host.received == [frames.Frame(command=0xFF, sequence=1, payload=bytes([5]))]
+        else:
+            result = frames.parse_result(await host.ask(ctx, request), classes=3)
+            assert result.scores.tolist() == reference.evaluate(host.design.network, image[None])[0][0].tolist()
+
+    host.run(scenario)
+
+
+def test_board_without_a_flash():
+    with pytest.raises(BoardError, match="must have an SPI flash for weights in SPRAM, but its platform .* has no spi_flash_1x"):
+        harness.Top(core=lower(design(store="spram")), board=boards.get("ulx3s_85f"), digest=DIGEST)
 
 
 def test_reset_outlasts_the_block_rams_start():

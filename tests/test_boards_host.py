@@ -33,8 +33,8 @@ class Board:
 
     baudrate = 10_000_000
 
-    def __init__(self, damage=lambda line: line, label=None):
-        self.damage, self.label = damage, label
+    def __init__(self, damage=lambda line: line, label=None, weights=b""):
+        self.damage, self.label, self.weights = damage, label, weights
         self.reader = frames.Reader()
         self.out = bytearray()
         self.requests = 0
@@ -55,7 +55,7 @@ class Board:
         for request in self.reader.feed(self.damage(line)):
             command, payload = request.command | RESPONSE, b""
             if request.command == frames.IDENTIFY:
-                payload = bytes([1, 2]) + CLASSES.to_bytes(2, "little") + PIXELS.to_bytes(4, "little") + DIGEST
+                payload = bytes([1, 2]) + CLASSES.to_bytes(2, "little") + PIXELS.to_bytes(4, "little") + DIGEST + self.weights
             elif len(request.payload) == PIXELS:
                 scores, label = truth(request.payload)
                 payload = np.array(scores, "<i4").tobytes() + (
@@ -100,8 +100,15 @@ class TestFrames:
         with pytest.raises(LinkError, match="speaks none"):
             frames.parse_identity(frames.Frame(command=0x81, sequence=0))
 
+    @pytest.mark.parametrize("state,told", [(0, "loading"), (1, "CRC-32 12345678, loaded"),
+                                            (2, "CRC-32 12345678, wrong: not those of the bitstream")])
+    def test_state_of_the_weights(self, state, told):
+        identity = frames.parse_identity(frames.Frame(command=0x81, sequence=0, payload=bytes(
+            [1, 2, 3, 0, 8, 0, 0, 0, *DIGEST, state, 0x78, 0x56, 0x34, 0x12])))
+        assert (str(identity.weights), identity.weights.loaded) == (told, state == 1)
+
     def test_lengths_are_checked(self):
-        with pytest.raises(LinkError, match="16 bytes, not 3"):
+        with pytest.raises(LinkError, match="16 or 21 bytes, not 3"):
             frames.parse_identity(frames.Frame(command=0x81, sequence=0, payload=b"\x01ab"))
         with pytest.raises(LinkError, match="result of 3 classes must have 14 bytes, not 1"):
             frames.parse_result(frames.Frame(command=0x82, sequence=0, payload=b"a"), classes=3)
@@ -171,6 +178,12 @@ class TestLink:
 
         with pytest.raises(LinkError, match="nothing"):
             host.Link(port=Late()).identify()
+
+    def test_board_with_wrong_weights_is_sent_no_image(self):
+        board = Board(weights=bytes([2, 0x78, 0x56, 0x34, 0x12]))
+        with pytest.raises(LinkError, match="loaded its weights, but: CRC-32 12345678, wrong: .* sbgen flash"):
+            next(host.Link(port=board).classify(np.zeros((1, PIXELS), np.uint8)))
+        assert board.requests == 1
 
     def test_wrong_size_is_refused_before_it_is_sent(self):
         port = Board()

@@ -6,12 +6,14 @@ import zlib
 from amaranth.sim import Simulator
 
 from sbgen.boards import frames
+from sbgen.hw.flash_loader import LOADED, LOADING, WRONG
 from sbgen.hw.host_link import (
     FAILURE,
     REASON_BUSY,
     REASON_CHECKSUM,
     REASON_COMMAND,
     REASON_LENGTH,
+    REASON_WEIGHTS,
     VERSION,
     HostLink,
 )
@@ -30,12 +32,12 @@ def truth(image, classes, score_width):
 class Bench:
     """A `HostLink` between a line that the test drives and a stand-in core, with random stalls everywhere."""
 
-    def __init__(self, *, seed, pixels=5, classes=3, score_width=9, stalls=0.3, core_cycles=50):
+    def __init__(self, *, seed, pixels=5, classes=3, score_width=9, stalls=0.3, core_cycles=50, loads=False):
         print(f"seed {seed}")
         self.rng = random.Random(seed)
         self.pixels, self.classes, self.score_width, self.stalls = pixels, classes, score_width, stalls
         self.core_cycles = core_cycles
-        self.dut = HostLink(pixels=pixels, lanes=1, classes=classes, score_width=score_width, digest=DIGEST)
+        self.dut = HostLink(pixels=pixels, lanes=1, classes=classes, score_width=score_width, digest=DIGEST, loads=loads)
         self.reader = frames.Reader()
         self.received = []
         self.line = bytearray()
@@ -199,6 +201,41 @@ class HostLinkTestCase(unittest.TestCase):
                 response = await bench.receive(ctx)
                 self.assertTrue(response.answers(request))
                 bench.assert_right(response, image)
+
+        bench.run(scenario)
+
+    def test_no_image_is_classified_before_the_weights_are_there(self):
+        bench = Bench(seed=13, loads=True)
+        image = bench.image()
+        request = bench.classify(image, 3)
+
+        async def identify(ctx, state, checksum):
+            await bench.send(ctx, frames.identify(sequence=9).encode())
+            identity = frames.parse_identity(await bench.receive(ctx))
+            self.assertEqual(identity.weights, frames.Weights(state=state, checksum=checksum))
+            self.assertEqual(identity.weights.loaded, state == LOADED)
+
+        async def refused(ctx):
+            response = await bench.receive(ctx)
+            self.assertEqual((response.command, response.sequence, list(response.payload)), (FAILURE, 3, [REASON_WEIGHTS]))
+
+        async def scenario(ctx):
+            ctx.set(bench.dut.checksum, 0xC0DBDCDD)
+            for state in LOADING, WRONG:
+                ctx.set(bench.dut.state, state)
+                await identify(ctx, state, 0xC0DBDCDD)
+                await bench.send(ctx, request.encode())
+                await refused(ctx)
+            # They come in the middle of a request: it began too early.
+            ctx.set(bench.dut.state, LOADING)
+            await bench.send(ctx, request.encode()[:6])
+            await bench.quiet(ctx, 200)
+            ctx.set(bench.dut.state, LOADED)
+            await bench.send(ctx, request.encode()[6:])
+            await refused(ctx)
+            await identify(ctx, LOADED, 0xC0DBDCDD)
+            await bench.send(ctx, request.encode())
+            bench.assert_right(await bench.receive(ctx), image)
 
         bench.run(scenario)
 

@@ -1,0 +1,141 @@
+"""From a SPI flash into memories that the bitstream cannot fill. ::
+
+    cs   ~|____ 0xAB ____|~~ pause ~~|____ 0x03, address ____ data ... ____|~~~
+    load                                                 en en en ...
+"""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import crc, wiring
+from amaranth.lib.wiring import In, Out
+
+from .spram import BLOCK_DEPTH, BLOCK_WIDTH, LoadSignature
+
+__all__ = ["LOADED", "LOADING", "READ", "RELEASE", "WRONG", "FlashLoader"]
+
+#: Commands of every SPI flash: release from deep power-down, and read from a 24-bit address on.
+RELEASE = 0xAB
+READ = 0x03
+
+#: States of `FlashLoader.state`.
+LOADING = 0
+LOADED = 1
+WRONG = 2
+
+
+class FlashLoader(wiring.Component):
+    """Copies a flash's contents into blocks of RAM after each reset, and says whether their checksum is right.
+
+    The flash is clocked at half the clock here, in SPI mode 0. A bit is taken when the clock of the flash falls again, two cycles
+    after the flash was told to send it: that is time for both pads and for the flash.
+
+    Parameters
+    ----------
+    address : :class:`int`
+        Of the first byte in the flash, 0 ... 2**24 - 1.
+    words : sequence of :class:`int`
+        For each block its 16-bit words, which come one after the other, the low byte first.
+    checksum : :class:`int`
+        CRC-32 (that of ``zlib.crc32``) of all their bytes.
+    pause : :class:`int`
+        Cycles that the flash is given to wake up.
+
+    Members
+    -------
+    cs, clk, copi : :py:`Out(1)`
+        To the flash, `cs` high while it is selected. From flip-flops, but for `copi`.
+    cipo : :py:`In(1)`
+    load : :py:`Out(LoadSignature(len(words)))`
+    state : :py:`Out(2)`
+        `LOADING`, then `LOADED` or `WRONG`.
+    checksum : :py:`Out(32)`
+        CRC-32 of what was read, from the end of `LOADING` on.
+    """
+
+    def __init__(self, *, address, words, checksum, pause):
+        if not 0 <= address < 1 << 24:
+            raise ValueError(f"address must be in 0 ... {(1 << 24) - 1}, not {address!r}")
+        if not words or not all(1 <= count <= BLOCK_DEPTH for count in words):
+            raise ValueError(f"words must be counts in 1 ... {BLOCK_DEPTH}, not {words!r}")
+        self._address = address
+        self._words = tuple(words)
+        self._expected = checksum
+        self._pause = pause
+        super().__init__({
+            "cs": Out(1),
+            "clk": Out(1),
+            "copi": Out(1),
+            "cipo": In(1),
+            "load": Out(LoadSignature(len(self._words))),
+            "state": Out(2, init=LOADING),
+            "checksum": Out(32),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        m.submodules.crc = checksum = crc.catalog.CRC32_ISO_HDLC(data_width=1).create()
+        request = Const(READ << 24 | self._address, 32)
+        left = Signal(range(max(32, self._pause)), init=7)  # bits, or cycles of the pause, behind this one
+        falls = Signal()  # a bit is over
+        word = Signal(BLOCK_WIDTH)  # as it comes: bytes in order, of each the highest bit first
+        byte = Signal(8)  # the one before, which passes by the CRC from its lowest bit on
+        block = Signal(len(self._words), init=1)
+        ends_block = (Cat(self.load.addr == count - 1 for count in self._words) & block).any()
+        m.d.comb += [
+            falls.eq(self.cs & self.clk),
+            checksum.data.eq(byte[0]),
+            self.checksum.eq(checksum.crc),
+            self.load.data.eq(Cat(word[8:], word[:8])),
+        ]
+        m.d.sync += self.clk.eq(self.cs & ~self.clk)
+        with m.If(falls):
+            m.d.sync += [left.eq(left - 1), word.eq(Cat(self.cipo, word)), byte.eq(byte[1:])]
+            with m.If(left[:3] == 0):
+                m.d.sync += byte.eq(Cat(self.cipo, word))
+        m.d.sync += self.load.en.eq(0)
+        with m.If(self.load.en.any()):
+            m.d.sync += self.load.addr.eq(self.load.addr + 1)
+            with m.If(ends_block):
+                m.d.sync += [self.load.addr.eq(0), block.eq(block << 1)]
+
+        with m.FSM():
+            with m.State("Release"):
+                m.d.sync += self.cs.eq(1)
+                m.d.comb += self.copi.eq(Const(RELEASE, 8).bit_select(left[:3], 1))
+                with m.If(falls & (left == 0)):
+                    m.d.sync += [self.cs.eq(0), left.eq(self._pause - 1)]
+                    m.next = "Pause"
+
+            with m.State("Pause"):
+                m.d.sync += left.eq(left - 1)
+                with m.If(left == 0):
+                    m.d.sync += [self.cs.eq(1), left.eq(31)]
+                    m.next = "Request"
+
+            with m.State("Request"):
+                m.d.comb += [self.copi.eq(request.bit_select(left[:5], 1)), checksum.start.eq(1)]
+                with m.If(falls & (left == 0)):
+                    m.d.sync += left.eq(BLOCK_WIDTH - 1)
+                    m.next = "First"
+
+            with m.State("First"):  # the first byte comes, and none passes by the CRC
+                with m.If(falls & (left[:3] == 0)):
+                    m.next = "Data"
+
+            with m.State("Data"):
+                m.d.comb += checksum.valid.eq(falls)
+                with m.If(falls & (left == 0)):
+                    m.d.sync += [left.eq(BLOCK_WIDTH - 1), self.load.en.eq(block)]
+                with m.If(self.load.en[-1] & ends_block):
+                    m.next = "Last"
+
+            with m.State("Last"):  # the last byte passes by the CRC
+                m.d.comb += checksum.valid.eq(falls)
+                with m.If(falls & (left[:3] == 0)):
+                    m.d.sync += self.cs.eq(0)
+                    m.next = "Check"
+
+            with m.State("Check"):
+                m.d.sync += self.state.eq(Mux(checksum.crc == self._expected, LOADED, WRONG))
+
+        return m
