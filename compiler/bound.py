@@ -22,7 +22,7 @@ def bounds(network, device):
     Returns
     -------
     dict of str to int
-        ``"memory ports"``: every weight is read from block RAM once; ``"LUTs"``: every product is made and counted;
+        ``"memory ports"``: every weight is read once, from block RAM or, if it has no room there, from SPRAM; ``"LUTs"``: every product is made and counted;
         ``"results"``: the core gives one score a cycle; ``"stages as built"``: the slowest stage folded as wide as it can be,
         where a window gives one pixel a cycle and a unit takes one plane.
     """
@@ -34,6 +34,8 @@ def bounds(network, device):
             positions = math.prod(shape[:2]) if isinstance(layer, Conv2d) else 1
             weights += layer.weight_bits
             products += layer.weight_bits * positions * layer.planes
-    ports = device.bram_read_bits
-    return {"memory ports": -(-weights // ports), AS_BUILT: max(stage.cycles for stage in stages(widest)),
+    reads, beyond = -(-weights // device.bram_read_bits), weights - device.bram_bits
+    if device.spram and beyond > 0:
+        reads = max(-(-device.bram_bits // device.bram_read_bits), -(-beyond // device.spram_read_bits))
+    return {"memory ports": reads, AS_BUILT: max(stage.cycles for stage in stages(widest)),
             "LUTs": math.ceil(products * LUTS_PER_PRODUCT / device.lut), "results": network.classes}

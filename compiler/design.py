@@ -13,7 +13,7 @@ from ..hw.spram import BLOCK_DEPTH
 from ..hw.window import Geometry
 from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Network, SumPool, Threshold
 
-__all__ = ["Design", "Folding", "foldings_from_json", "legal_simd", "limits", "load", "rows_limits", "save"]
+__all__ = ["Design", "Folding", "foldings_from_json", "legal_simd", "limits", "load", "rows_limits", "save", "weight_words"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,8 @@ class Design:
                 if getattr(folding, name) not in tuple(stores):  # in the dict itself, a list would raise
                     raise ModelError(f"layer {layer.name!r}: {name} must be one of {', '.join(stores)}, "
                                      f"not {getattr(folding, name)!r}")
-            if folding.store == "spram" and layer.weight_bits and (words := _weight_words(layer, folding)) > BLOCK_DEPTH:
+            if folding.store == "spram" and layer.weight_bits and (
+                    words := weight_words(layer, pe=folding.pe, simd=folding.simd)) > BLOCK_DEPTH:
                 raise ModelError(f"layer {layer.name!r}: in SPRAM it can have {BLOCK_DEPTH:,} words of weights, but pe {folding.pe} and "
                                  f"simd {folding.simd} make {words:,}; take more of either")
 
@@ -106,10 +107,14 @@ class Design:
         return tuple(zip(self.network.layers, self.foldings, strict=True))
 
 
-def _weight_words(layer, folding):
+def weight_words(layer, *, pe, simd):
     """Words in the weight memory of a layer: for each group, half of ternary weights, and slice of the inputs."""
-    inputs, vectors = (layer.weights.shape[3], prod(layer.kernel)) if isinstance(layer, Conv2d) else (layer.inputs, 1)
-    return -(-layer.outputs // folding.pe) * (1 if layer.mask is None else 2) * vectors * -(-inputs // folding.simd)
+    inputs = layer.inputs
+    if isinstance(layer, Conv2d):
+        channels = layer.weights.shape[3]
+        lanes = min(simd, channels)
+        inputs = prod(layer.kernel) * -(-channels // lanes) * lanes
+    return -(-layer.outputs // pe) * (1 if layer.mask is None else 2) * -(-inputs // simd)
 
 
 def rows_limits(layer, shape):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ..hw.spram import BLOCK_WIDTH
+
 __all__ = ["DEVICES", "Device"]
 
 # (width in bits, depth in words) of one block RAM with one read and one write port.
@@ -54,6 +56,11 @@ class Device:
     def bram_bits(self):
         """Bits that all block RAMs together hold."""
         return self.bram * max(width * depth for width, depth in self.bram_shapes)
+
+    @property
+    def spram_read_bits(self):
+        """Bits that all single-port RAMs together give in one cycle."""
+        return self.spram * BLOCK_WIDTH
 
     @property
     def bram_read_bits(self):

@@ -4,6 +4,9 @@ The slowest stage sets the pace, so the search is over the number of cycles that
 cheapest folding of each layer that keeps to it is found by dynamic programming along the chain, since a layer's width
 converter depends on how wide the beats of the layer before are. The least number of cycles whose result fits the device is
 found by bisection.
+
+Layers go into single-port RAM, which is filled at start-up, only where block RAM does not suffice. Its blocks are counted along the
+way, since they are few and whole.
 """
 
 import math
@@ -12,6 +15,7 @@ from functools import cache, partial
 from itertools import product
 
 from ..errors import FitError
+from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH
 from ..hw.width import conversions
 from .bound import bounds
 from .cycles import predict, stage_cycles
@@ -26,7 +30,7 @@ from .shortcut_queue import depth
 __all__ = ["EASY_LUTS", "FILL", "check_fit", "easy_fill", "fold", "trade_off"]
 
 #: Share of a device that place and route can fill and still meet a clock.
-FILL = {"lut": 0.85, "ff": 0.85, "bram": 1.0}
+FILL = {"lut": 0.85, "ff": 0.85, "bram": 1.0, "spram": 1.0}
 
 #: Share of the LUTs, and number of them, that synthesis, place and route take within a quarter of an hour: what is filled unasked. So
 #: many also keep every block RAM of the largest device busy (36 bits each of 208, 2.6 LUTs a bit).
@@ -143,22 +147,29 @@ class _Search:
         self.costs, self.choices, self.shapes = {}, {}, {}
         self.banks = _MAX_BANKS[device.family], math.inf  # tried in this order
         self.max_banks = self.banks[0]
+        self.spram = 0  # that may be used
         self.binarize_cost = cache(partial(binarize_cost, network.layers[0]))  # of so many lanes
 
     def _cheapest(self, n, pe, simd, bram_price):
-        """The memories that are cheapest for a shape of layer `n`: (price, stage)."""
-        key = n, pe, simd, bram_price, self.max_banks
+        """The memories that are cheapest for a shape of layer `n`, for each number of SPRAMs: (SPRAMs, price, stage)."""
+        key = n, pe, simd, bram_price, self.max_banks, self.spram
         if key not in self.costs:
-            self.costs[key] = min(((self._price(cost, bram_price), choice) for cost, choice in self._choices(n, pe, simd)
-                                   if self._is_shallow(choice)), key=lambda priced: priced[0], default=(math.inf, None))
+            priced = [(cost.spram, self._price(cost, bram_price), choice) for cost, choice in self._choices(n, pe, simd)
+                      if self._is_shallow(choice)]
+            self.costs[key] = [min((each for each in priced if each[0] == blocks), key=lambda each: each[1])
+                               for blocks in sorted({blocks for blocks, *_ in priced})]
         return self.costs[key]
 
     def _choices(self, n, pe, simd):
         """Every stage of a shape of layer `n`, with its cost."""
-        if (n, pe, simd) not in self.choices:
+        key = n, pe, simd, self.spram
+        if key not in self.choices:
             choices = [self._stage(n, folding) for folding in _stores(self.network.layers[n], pe, simd)]
-            self.choices[n, pe, simd] = [(stage_cost(choice, device=self.device, exact=False), choice) for choice in choices]
-        return self.choices[n, pe, simd]
+            if self.network.layers[n].weight_bits and pe * simd <= self.spram * BLOCK_WIDTH:
+                choices += [self._stage(n, replace(choice.folding, store="spram")) for choice in choices
+                            if choice.folding.store == "bram" and choice.unit.weight_depth <= BLOCK_DEPTH]
+            self.choices[key] = [(stage_cost(choice, device=self.device, exact=False), choice) for choice in choices]
+        return self.choices[key]
 
     def _shapes(self, n, cycles):
         key = n, cycles, self.max_banks
@@ -203,18 +214,15 @@ class _Search:
 
     def design(self, cycles, bram_price):
         """The cheapest design that takes at most `cycles` an image, or None."""
-        # Best way to reach each width of beats.
+        # Best way to reach each width of beats with each number of SPRAMs.
         best = self._beginnings(cycles, bram_price)
         for n in range(1, len(self.network.layers)):
             elements = math.prod(self.network.shapes[n])
             found = {}
-            for pe, simd in self._shapes(n, cycles):
-                own, chosen = self._cheapest(n, pe, simd, bram_price)
-                if own == math.inf or chosen.cycles > cycles:
-                    continue
-                for way in best.values():
-                    price = way.price + own
-                    if pe in found and price >= found[pe].price:
+            for pe, own, blocks, chosen in self._foldings(n, cycles, bram_price):
+                for (_, used), way in best.items():
+                    price, reached = way.price + own, (pe, used + blocks)
+                    if used + blocks > self.spram or reached in found and price >= found[reached].price:
                         continue
                     if not _keeps_pace(way.length, way.lanes, chosen.i_length, chosen.i_lanes, elements, cycles):
                         continue
@@ -224,8 +232,8 @@ class _Search:
                     if n in self.forks:
                         passed, shortcut = self._shortcut(way, n, chosen, cycles, bram_price)
                         price += shortcut
-                    if price < (found[pe].price if pe in found else math.inf):
-                        found[pe] = _Way(price=price, length=chosen.o_length, lanes=pe, stages=(*passed, chosen))
+                    if price < (found[reached].price if reached in found else math.inf):
+                        found[reached] = _Way(price=price, length=chosen.o_length, lanes=pe, stages=(*passed, chosen))
             best = found
         if not best:
             return None
@@ -236,6 +244,13 @@ class _Search:
             return way.price + self._price(out, bram_price)
 
         return Design(network=self.network, foldings=min(best.values(), key=whole).foldings)
+
+    def _foldings(self, n, cycles, bram_price):
+        """The foldings of layer `n` that take at most `cycles`: (PE, price, SPRAMs, stage)."""
+        for pe, simd in self._shapes(n, cycles):
+            for blocks, price, chosen in self._cheapest(n, pe, simd, bram_price):
+                if chosen.cycles <= cycles:
+                    yield pe, price, blocks, chosen
 
     def _shortcut(self, way, n, add, cycles, bram_price):
         """The stages of a way with the best memory for the shortcut that ends at the `Add`, layer `n`, and its price."""
@@ -253,7 +268,7 @@ class _Search:
         return (*way.stages[:at], fork, *way.stages[at + 1:]), price
 
     def _beginnings(self, cycles, bram_price):
-        """The best way through the first layer to each width of beats."""
+        """The best way through the first layer to each width of beats, with each number of SPRAMs."""
         first = self.network.layers[0]
         best = {}
         if isinstance(first, Binarize):
@@ -261,20 +276,19 @@ class _Search:
                 pe = lanes * first.levels
                 # The board packs single pixels into beats: a register a lane.
                 cost = self.binarize_cost(lanes) + Cost(lut=lanes * first.levels)
-                best[pe] = _Way(price=self._price(cost, bram_price), length=first.outputs, lanes=pe,
-                                stages=(self._stage(0, Folding(pe=pe, simd=lanes)),))
+                best[pe, 0] = _Way(price=self._price(cost, bram_price), length=first.outputs, lanes=pe,
+                                   stages=(self._stage(0, Folding(pe=pe, simd=lanes)),))
             return best
         if isinstance(first, Lookup):
             for lanes in _steps(self.network.pixels, least=-(-self.network.pixels // cycles)):
-                best[lanes] = _Way(price=self._price(lookup_cost(first, lanes) + Cost(lut=8 * lanes), bram_price),
-                                   length=self.network.pixels, lanes=lanes,
-                                   stages=(self._stage(0, Folding(pe=lanes, simd=lanes)),))
+                best[lanes, 0] = _Way(price=self._price(lookup_cost(first, lanes) + Cost(lut=8 * lanes), bram_price),
+                                      length=self.network.pixels, lanes=lanes,
+                                      stages=(self._stage(0, Folding(pe=lanes, simd=lanes)),))
             return best
-        for pe, simd in self._shapes(0, cycles):
-            own, chosen = self._cheapest(0, pe, simd, bram_price)
-            beats = -(-self.network.pixels // first_lanes(first, simd))
-            if own < math.inf and chosen.cycles <= cycles and beats <= cycles and (pe not in best or own < best[pe].price):
-                best[pe] = _Way(price=own, length=chosen.o_length, lanes=pe, stages=(chosen,))
+        for pe, own, used, chosen in self._foldings(0, cycles, bram_price):
+            beats = -(-self.network.pixels // first_lanes(first, chosen.folding.simd))
+            if beats <= cycles and ((pe, used) not in best or own < best[pe, used].price):
+                best[pe, used] = _Way(price=own, length=chosen.o_length, lanes=pe, stages=(chosen,))
         return best
 
     def fitting(self, cycles, fill):
@@ -346,6 +360,9 @@ def fold(network: Network, device: Device, *, cycles=None, fill=None) -> Design:
         aim = cycles
         while True:
             design, misfit = search.fitting(aim, fill) if aim >= least else (None, None)
+            if design is None and search.spram < device.spram:
+                search.spram = device.spram
+                continue
             if design is None:
                 if misfit is None:
                     raise FitError(f"no folding takes at most {cycles} cycles an image; allow more cycles")
@@ -359,7 +376,9 @@ def fold(network: Network, device: Device, *, cycles=None, fill=None) -> Design:
             aim = min(aim - 1, aim * cycles // interval)
 
     slowest = _slowest(network)
-    for fill in (easy_fill(device), FILL) if fill is None else (fill,):  # noqa: B020
+    fills = (easy_fill(device), FILL) if fill is None else (fill,)
+    for spram, fill in product(sorted({0, device.spram}), fills):
+        search.spram = spram
         smallest, misfit = search.fitting(slowest, fill)
         if smallest is not None:
             search.banks = (search.max_banks,)  # deep ROMs are for what fits with nothing else
@@ -400,7 +419,10 @@ def trade_off(network: Network, device: Device):
     """
     designs = [fold(network, device, fill=FILL)]
     search, slowest = _Search(network, device), _slowest(network)
-    luts = estimate(designs[0], device, exact=False)["lut"]
+    taken = estimate(designs[0], device, exact=False)
+    luts = taken["lut"]
+    if taken["spram"]:
+        search.spram = device.spram
     aim = max(stage_cycles(designs[0]))
     while aim < slowest:
         aim = min(2 * aim, slowest)
@@ -429,7 +451,7 @@ def _slowest(network):
     return max(cycles)
 
 
-_NAMES = {"lut": "LUTs", "ff": "flip-flops", "bram": "block RAMs"}
+_NAMES = {"lut": "LUTs", "ff": "flip-flops", "bram": "block RAMs", "spram": "SPRAMs"}
 
 
 def _over(over):

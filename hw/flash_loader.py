@@ -118,9 +118,9 @@ class FlashLoader(wiring.Component):
                     m.d.sync += left.eq(BLOCK_WIDTH - 1)
                     m.next = "First"
 
-            with m.State("First"):  # the first byte comes, and none passes by the CRC
-                with m.If(falls & (left[:3] == 0)):
-                    m.next = "Data"
+            # The first byte comes, and none passes by the CRC.
+            with m.State("First"), m.If(falls & (left[:3] == 0)):
+                m.next = "Data"
 
             with m.State("Data"):
                 m.d.comb += checksum.valid.eq(falls)
