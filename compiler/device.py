@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..hw.spram import BLOCK_WIDTH
+from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH
 
 __all__ = ["DEVICES", "Device"]
 
@@ -56,6 +56,11 @@ class Device:
     def bram_bits(self):
         """Bits that all block RAMs together hold."""
         return self.bram * max(width * depth for width, depth in self.bram_shapes)
+
+    @property
+    def spram_bits(self):
+        """Bits that all single-port RAMs together hold."""
+        return self.spram * BLOCK_WIDTH * BLOCK_DEPTH
 
     @property
     def spram_read_bits(self):

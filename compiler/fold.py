@@ -140,14 +140,14 @@ class _Way:
 class _Search:
     """The costs of one network on one device, kept between the steps of the bisection."""
 
-    def __init__(self, network, device):
+    def __init__(self, network, device, *, spram=0):
         self.network, self.device = network, device
         self.units = {}
         self.forks = forks(network)
         self.costs, self.choices, self.shapes = {}, {}, {}
         self.banks = _MAX_BANKS[device.family], math.inf  # tried in this order
         self.max_banks = self.banks[0]
-        self.spram = 0  # that may be used
+        self.spram = spram  # that may be used
         self.binarize_cost = cache(partial(binarize_cost, network.layers[0]))  # of so many lanes
 
     def _cheapest(self, n, pe, simd, bram_price):
@@ -418,11 +418,9 @@ def trade_off(network: Network, device: Device):
         When no folding fits.
     """
     designs = [fold(network, device, fill=FILL)]
-    search, slowest = _Search(network, device), _slowest(network)
-    taken = estimate(designs[0], device, exact=False)
+    taken, slowest = estimate(designs[0], device, exact=False), _slowest(network)
     luts = taken["lut"]
-    if taken["spram"]:
-        search.spram = device.spram
+    search = _Search(network, device, spram=taken["spram"] and device.spram)
     aim = max(stage_cycles(designs[0]))
     while aim < slowest:
         aim = min(2 * aim, slowest)
@@ -461,10 +459,11 @@ def _over(over):
 
 def _remedy(network, device):
     """What would fit: the smallest known device that does, and how narrow the network would have to be."""
-    bits, held = network.weight_bits, device.bram_bits
-    remedy = [f"its {bits:,} weights are {bits - held:,} more than the {held:,} bits of the block RAMs"] if bits > held else []
+    bits, held = network.weight_bits, device.bram_bits + device.spram_bits
+    remedy = [f"its {bits:,} weights are {bits - held:,} more than the {held:,} bits of the block RAMs"
+              + (" and SPRAMs" if device.spram else "")] if bits > held else []
     for other in sorted(DEVICES.values(), key=lambda each: each.lut):
-        if other.lut > device.lut and _Search(network, other).fitting(_slowest(network), FILL)[0] is not None:
+        if other.lut > device.lut and _Search(network, other, spram=other.spram).fitting(_slowest(network), FILL)[0] is not None:
             remedy.append(f"it would fit {other.name}")
             break
     low, high, fits = 0, 16, None  # sixteenths of the width; `high` does not fit
@@ -473,7 +472,7 @@ def _remedy(network, device):
         narrower = narrow(network, middle / 16)
         if narrower is None:
             break
-        if _Search(narrower, device).fitting(_slowest(narrower), FILL)[0] is None:
+        if _Search(narrower, device, spram=device.spram).fitting(_slowest(narrower), FILL)[0] is None:
             high = middle
         else:
             low, fits = middle, narrower

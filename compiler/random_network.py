@@ -10,7 +10,8 @@ import numpy as np
 
 from ..errors import ModelError
 from ..hw.rom import STORES
-from .design import Design, Folding, legal_simd, limits, rows_limits
+from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH
+from .design import Design, Folding, legal_simd, limits, rows_limits, weight_words
 from .ir import (
     PIXEL_BITS,
     PIXEL_LEVELS,
@@ -30,6 +31,9 @@ from .ir import (
 __all__ = ["fold_at_random", "random_design", "random_images", "random_network"]
 
 _SEED_BITS = 64
+
+#: Widest word, in bits, of a layer in SPRAM: that of all blocks of an iCE40UP5K.
+_SPRAM_WIDTH = 4 * BLOCK_WIDTH
 
 
 def _generator(what, seed):
@@ -224,13 +228,13 @@ def random_network(seed, *, largest=48, images=None, shortcuts=None):
     return _with_lookup(rng, network) if not levels and rng.integers(2) else network
 
 
-def random_design(seed, *, largest=48, images=None, shortcuts=None):
+def random_design(seed, *, largest=48, images=None, shortcuts=None, spram=False):
     """The random network of the same arguments, with random foldings and stores."""
-    return fold_at_random(seed, random_network(seed, largest=largest, images=images, shortcuts=shortcuts))
+    return fold_at_random(seed, random_network(seed, largest=largest, images=images, shortcuts=shortcuts), spram=spram)
 
 
-def fold_at_random(seed, network):
-    """The network with random foldings and stores."""
+def fold_at_random(seed, network, *, spram=False):
+    """The network with random foldings and stores; `spram` puts some of its layers that can be there into SPRAM."""
     rng = _generator("design", seed)
 
     def parallel(limit):
@@ -262,6 +266,12 @@ def fold_at_random(seed, network):
         stores = (str(store) for store in rng.choice(sorted(STORES), 3))
         foldings.append(Folding(pe=pe, simd=simd, rows=rows, **dict(zip(("store", "preset_store", "replay_store"), stores,
                                                             strict=True))))
+    if spram:
+        draw = _generator("spram", seed)
+        for n, (layer, folding) in enumerate(zip(network.layers, foldings, strict=True)):
+            wanted = draw.integers(3) == 0 and layer.weight_bits and folding.pe * folding.simd <= _SPRAM_WIDTH
+            if wanted and weight_words(layer, pe=folding.pe, simd=folding.simd) <= BLOCK_DEPTH:
+                foldings[n] = replace(folding, store="spram")
     return Design(network=network, foldings=tuple(foldings))
 
 

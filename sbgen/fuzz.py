@@ -204,7 +204,7 @@ def _cases(arguments):
             raise DataError("--design and --images-from are of one network; give it with --network FILE")
 
         def random_case(seed):
-            design = random_network.random_design(seed, largest=arguments.largest)
+            design = random_network.random_design(seed, largest=arguments.largest, spram=True)
             return design, random_network.random_images(seed, design.network, arguments.images)
 
         return [(seed, partial(random_case, seed)) for seed in range(arguments.seed, arguments.seed + count)]
@@ -214,7 +214,7 @@ def _cases(arguments):
     images = None if arguments.images_from is None else _load_images(arguments.images_from, network)
 
     def case(seed):
-        return (fixed or random_network.fold_at_random(seed, network),
+        return (fixed or random_network.fold_at_random(seed, network, spram=True),
                 random_network.random_images(seed, network, arguments.images) if images is None else images)
 
     # With everything given there is nothing left that another seed would change, but for the stalls.

@@ -20,6 +20,8 @@ class Case:
         The payloads that go in and that must come out.
     cycles : int
         Clock cycles in which that must be done when nothing stalls.
+    image : sequence of sequence of int
+        What fills the component's RAM beforehand, as in `Core.image`.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Case:
     i: list
     o: list
     cycles: int
+    image: tuple = ()
 
 
 def pack(vector, *, lanes, width):

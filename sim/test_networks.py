@@ -30,7 +30,7 @@ def case_of(name, design, core, images):
             ranks = [*ranks[:(at := int((each[:n] >= score).sum()))], n, *ranks[at:]][:core.top]
             labels, = pack(ranks, lanes=core.top, width=label_bits)
             out.append(score & ((1 << width) - 1) | labels << width | (n == len(each) - 1) << (width + core.top * label_bits))
-    return Case(name=name, component=name, o=out,
+    return Case(name=name, component=name, o=out, image=core.image,
                 i=[beat for image in images.reshape(len(images), -1) for beat in pack(image, lanes=core.lanes, width=8)],
                 cycles=cycles.predict(design, images=max(2, len(images))).finishes[-1] + 100)
 
@@ -46,7 +46,7 @@ def check(designs, images, simulator, folder):
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_random_networks(simulator, tmp_path):
     print(f"seeds {SEEDS[0]} ... {SEEDS[-1]}")
-    designs = {f"random_{seed}": random_design(seed, largest=20) for seed in SEEDS}
+    designs = {f"random_{seed}": random_design(seed, largest=20, spram=True) for seed in SEEDS}
     designs = {name: replace(design, top=1 + n % design.network.classes) for n, (name, design) in enumerate(designs.items())}
     images = {f"random_{seed}": random_images(seed, designs[f"random_{seed}"].network, IMAGES) for seed in SEEDS}
     check(designs, images, simulator, tmp_path)

@@ -9,8 +9,10 @@ import random
 import cocotb
 from cases import load
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, RisingEdge
 from stream_ends import Sink, Source, reset
+
+from sbgen.hw.spram import records
 
 CASES = {case.name: case for case in load(os.environ["SBGEN_CASES"])}
 _NAMES = [cocotb.Param(name, name=name) for name in CASES]
@@ -25,6 +27,14 @@ async def start(dut, case, *, stalls):
         getattr(dut, f"{other}__i__valid").value = 0
     source = Source(dut, f"{case.component}__i", rng=rng if stalls else None)
     sink = Sink(dut, f"{case.component}__o", rng=rng if stalls else None)
+    for block, address, word in records(case.image):
+        await RisingEdge(dut.clk)
+        getattr(dut, f"{case.component}__load__en").value = 1 << block
+        getattr(dut, f"{case.component}__load__addr").value = address
+        getattr(dut, f"{case.component}__load__data").value = word
+    if case.image:
+        await RisingEdge(dut.clk)
+        getattr(dut, f"{case.component}__load__en").value = 0
     await reset(dut)
     return source, sink, rng
 

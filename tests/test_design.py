@@ -6,7 +6,7 @@ import pytest
 
 from sbgen.compiler import design
 from sbgen.compiler.design import Design, Folding
-from sbgen.compiler.ir import Conv2d, Network, Scores
+from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
 from sbgen.compiler.random_network import random_design, random_network
 from sbgen.errors import ModelError
 
@@ -32,13 +32,25 @@ def layers(made, **change):
     ({"pe": "2"}, "layer 'scores': pe must be in 1"),
     ({"pe": 1.0}, "layer 'scores': pe must be in 1"),
     ({"pe": True}, "layer 'scores': pe must be in 1"),
-    ({"store": "sram"}, "store must be one of bram, lut, not 'sram'"),
+    ({"store": "sram"}, "store must be one of bram, lut, spram, not 'sram'"),
+    ({"preset_store": "spram"}, "preset_store must be one of bram, lut, not 'spram'"),
     ({"speed": 9}, "found TypeError"),
 ])
 def test_illegal_folding(change, message):
     made = random_design(3)
     with pytest.raises(ModelError, match=message):
         Design(network=made.network, foldings=design.foldings_from_json(layers(made, **change), made.network))
+
+
+def test_too_deep_for_spram():
+    network = Network(name="deep", image_shape=(64,), labels=("a", "b"), layers=(
+        Binarize(name="pixels", thresholds=np.full((64, 1), 128)),
+        Dense(name="dense", weights=np.zeros((257, 64), int), thresholds=np.zeros(257, int)),
+        Scores(name="scores", weights=np.zeros((2, 257), int), offsets=np.zeros(2, int))))
+    one = Folding(pe=1, simd=1)
+    with pytest.raises(ModelError, match="layer 'dense': in SPRAM it can have 16,384 words of weights, but pe 1 and simd 1 make 16,448"):
+        Design(network=network, foldings=(one, Folding(pe=1, simd=1, store="spram"), one))
+    Design(network=network, foldings=(one, Folding(pe=2, simd=1, store="spram"), one))
 
 
 @pytest.mark.parametrize("text, message", [

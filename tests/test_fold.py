@@ -6,6 +6,7 @@ import pytest
 
 from sbgen.compiler import cycles, fold
 from sbgen.compiler.bound import bounds
+from sbgen.compiler.design import Design, Folding
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import estimate
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores, SumPool
@@ -114,13 +115,42 @@ def test_deep_roms_have_few_banks():
 def test_too_many_weights():
     network = dense_network(784, 256, 256, 256, 10)
     with pytest.raises(FitError) as refused:
-        fold.fold(network, DEVICES["up5k"])
+        fold.fold(network, DEVICES["hx8k"])
     assert re.fullmatch(
-        r"network 'dense' does not fit up5k at any folding: \d+ block RAMs are asked for and 30 can be used; its 334,336 weights are "
-        r"211,456 more than the 122,880 bits of the block RAMs; it would fit ecp5-25f; a network of this kind fits with hidden layers "
+        r"network 'dense' does not fit hx8k at any folding: \d+ block RAMs are asked for and 32 can be used; its 334,336 weights are "
+        r"203,264 more than the 131,072 bits of the block RAMs; it would fit ecp5-25f; a network of this kind fits with hidden layers "
         r"of (\d+), \1, \1 in place of 256, 256, 256 \([\d,]+ weights\)", str(refused.value))
     width = int(re.search("layers of ([0-9]+)", str(refused.value))[1])
-    fold.fold(dense_network(784, width, width, width, 10), DEVICES["up5k"], fill=fold.FILL)
+    fold.fold(dense_network(784, width, width, width, 10), DEVICES["hx8k"], fill=fold.FILL)
+
+
+def test_what_block_ram_does_not_hold_goes_into_spram():
+    network, device = dense_network(784, 256, 256, 256, 10), DEVICES["up5k"]
+    design = fold.fold(network, device)
+    stores = {layer.name: folding.store for layer, folding in design.stages}
+    assert estimate(design, device)["spram"] == 4 and "bram" in stores.values()
+    # Three blocks for 200,704 weights: 48 bits a cycle.
+    assert cycles.predict(design).interval <= 4200
+    assert cycles.predict(fold.fold(network, device, cycles=5000)).interval <= 5000
+
+
+def test_no_spram_where_block_ram_suffices():
+    design = fold.fold(dense_network(784, 64, 64, 10), DEVICES["up5k"])
+    assert all(folding.store != "spram" for folding in design.foldings)
+
+
+def test_too_many_weights_even_for_spram():
+    with pytest.raises(FitError, match="does not fit up5k at any folding"):
+        fold.fold(dense_network(784, 1024, 1024, 10), DEVICES["up5k"])
+
+
+def test_spram_on_a_device_without():
+    network = dense_network(784, 64, 10)
+    design = Design(network=network, foldings=(
+        Folding(pe=1, simd=1), Folding(pe=4, simd=4, store="spram"), Folding(pe=1, simd=1)))
+    fold.check_fit(design, DEVICES["up5k"])
+    with pytest.raises(FitError, match="1 SPRAMs are asked for and 0 can be used"):
+        fold.check_fit(design, DEVICES["hx8k"])
 
 
 def test_a_large_device_is_not_filled_unasked():
