@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from sbgen import cli
-from sbgen.boards import flow, harness
-from sbgen.compiler import exchange, reference, simulate
+from sbgen.boards import flash_image, flow, harness
+from sbgen.compiler import design, exchange, reference, simulate
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.compiler.lower import lower
 from sbgen.errors import FitError, ToolError
 from sbgen.tools import find
 
@@ -49,7 +50,7 @@ def build(model, out, *options):
 
 def fake_simulation(monkeypatch, *, change=None, wait=False):
     """Let the reference play the simulator; `change` may spoil its scores."""
-    def run(text, network, images, *, lanes, top, progress):
+    def run(text, network, images, *, lanes, top, image, progress):
         assert "module top(" in text
         scores, _ = reference.evaluate(network, images)
         ranked = reference.ranked(scores, top)
@@ -113,6 +114,23 @@ def test_design_file_of_an_earlier_build(model, tmp_path):
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
+def test_weights_in_spram_are_a_file_of_their_own(model, tmp_path, monkeypatch):
+    assert build(model, tmp_path / "a", "--no-sim", "--pe", "5,2", "--simd", "7,3") == 0
+    chosen = json.loads((tmp_path / "a" / "design.json").read_text())
+    chosen["layers"]["hidden"]["store"] = "spram"
+    (tmp_path / "design.json").write_text(json.dumps(chosen))
+    assert build(model, tmp_path / "b", "--no-sim", "--design", str(tmp_path / "design.json")) == 0
+    made = lower(design.load(tmp_path / "design.json", network()))
+    assert contents(tmp_path / "b")["weights.bin"] == flash_image.weight_bytes(made.image)
+    assert "load__data" in contents(tmp_path / "b")["core.v"].decode()
+    report = json.loads((tmp_path / "b" / "report.json").read_text())
+    assert report["estimate"]["spram"] == 3 and report["model"]["layers"][1]["store"] == "spram"
+    assert "weights.bin" in report["files"]
+    # Without SPRAM none is left behind.
+    assert build(model, tmp_path / "b", "--no-sim", "--design", str(tmp_path / "a" / "design.json")) == 0
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
 def test_no_simulator_is_said_and_no_error(model, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SBGEN_IVERILOG", "no-such-program")
     monkeypatch.setenv("SBGEN_VERILATOR", "no-such-program")
@@ -157,8 +175,8 @@ def test_too_big_for_the_board_ends_before_any_tool_runs(tmp_path, capsys, monke
     rng = np.random.default_rng(0)
     exchange.save(Network(name="big", image_shape=(784,), labels=("a", "b"), layers=(
         Binarize(name="input", thresholds=np.full((784, 1), 128)),
-        Dense(name="hidden", weights=rng.integers(0, 2, (400, 784)), thresholds=np.full(400, 392)),
-        Scores(name="scores", weights=rng.integers(0, 2, (2, 400)), offsets=np.zeros(2, int)))), tmp_path / "big.json")
+        Dense(name="hidden", weights=rng.integers(0, 2, (1600, 784)), thresholds=np.full(1600, 392)),
+        Scores(name="scores", weights=rng.integers(0, 2, (2, 1600)), offsets=np.zeros(2, int)))), tmp_path / "big.json")
     monkeypatch.setenv("SBGEN_YOSYS", "no-such-program")
     assert build(tmp_path / "big.json", tmp_path / "out") == 1
     error = capsys.readouterr().err
