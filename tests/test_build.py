@@ -248,6 +248,15 @@ def test_the_usual_clock_is_lowered_to_what_is_reached(model, tmp_path, monkeypa
     assert report["files"]["top.bin"] == hashlib.sha256(b"36").hexdigest()
 
 
+def test_weights_in_spram_lie_behind_the_bitstream(model, tmp_path, monkeypatch):
+    PlaceAndRoute(monkeypatch, fmax_mhz=50.0)
+    (tmp_path / "design.json").write_text(json.dumps({"layers": {
+        "input": {"pe": 2, "simd": 1}, "hidden": {"pe": 5, "simd": 7, "store": "spram"}, "scores": {"pe": 1, "simd": 1}}}))
+    build_bitstream(model, tmp_path / "out", "--no-sim", "--design", str(tmp_path / "design.json"))
+    made = contents(tmp_path / "out")
+    assert made["top.bin"] == flash_image.combine(b"39.75", made["weights.bin"]) and made["weights.bin"]
+
+
 def test_the_best_clock_climbs_to_fmax(model, tmp_path, monkeypatch):
     quick = PlaceAndRoute(monkeypatch, fmax_mhz=50.0)
     fake_simulation(monkeypatch)
