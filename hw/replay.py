@@ -114,15 +114,19 @@ class ReplayBuffer(wiring.Component):
         # With no complete vector held, the one given is the one arriving, up to the beat that arrived last.
         available = (held != 0) | (r_index != w_index)
         pass_ends = r_index == self._beats - 1
+        move = Signal()
         m.d.comb += [
-            r_port.en.eq(~self.o.valid | self.o.ready),
+            move.eq(~self.o.valid | self.o.ready),
+            # What is being written is not available yet; that it is not read tells the synthesis so, which then adds no
+            # registers that would remember what stood there.
+            r_port.en.eq(move & ~(w_port.en & (w_port.addr == r_port.addr))),
             r_port.addr.eq(Cat(r_index, r_bank)),
             self.o.payload.eq(r_port.data),
-            given.eq(r_port.en & available & pass_ends & (r_pass == self._repeats - 1)),
+            given.eq(move & available & pass_ends & (r_pass == self._repeats - 1)),
         ]
-        with m.If(r_port.en):
+        with m.If(move):
             m.d.sync += self.o.valid.eq(available)
-        with m.If(r_port.en & available):
+        with m.If(move & available):
             m.d.sync += r_index.eq(Mux(pass_ends, 0, r_index + 1))
             with m.If(pass_ends):
                 m.d.sync += r_pass.eq(Mux(given, 0, r_pass + 1))

@@ -189,10 +189,13 @@ class SlidingWindow(wiring.Component):
         loops = {"word": g.slices // g.groups, "kernel_column": g.kernel[1], "kernel_row": g.kernel[0],
                  "repeat": g.repeats, "group": g.groups, "out_column": g.out_width, "out_row": g.out_height}
         counters = {name: Signal(range(limit), name=name) for name, limit in loops.items()}
-        available, step = Signal(), Signal()
+        available, move, step = Signal(), Signal(), Signal()
         m.d.comb += [
-            r_port.en.eq(~self.o.valid | self.o.ready),
-            step.eq(r_port.en & available),
+            move.eq(~self.o.valid | self.o.ready),
+            step.eq(move & available),
+            # What is being written is never under the window; that it is not read tells the synthesis so, which then adds no
+            # registers that would remember what stood there.
+            r_port.en.eq(move & ~(w_port.en & (w_address == r_port.addr))),
         ]
         ends, row_ends = step, None
         for name, limit in loops.items():
@@ -223,14 +226,14 @@ class SlidingWindow(wiring.Component):
         outside, padding = Signal(), Signal(width)
         m.d.comb += outside.eq(self._outside(m, counters, step, row_ends))
         is_padding = Signal()
-        with m.If(r_port.en):
+        with m.If(move):
             m.d.sync += [self.o.valid.eq(available), is_padding.eq(outside)]
         m.d.comb += self.o.payload.eq(Mux(is_padding, padding, r_port.data))
         if len(set(self._padding_words)) == 1:
             m.d.comb += padding.eq(self._padding_words[0])
         else:
             words = g.slices // g.groups
-            with m.If(r_port.en), m.Switch(counters["group"] * words + counters["word"]):
+            with m.If(move), m.Switch(counters["group"] * words + counters["word"]):
                 for n, word in enumerate(self._padding_words):
                     with m.Case(n):
                         m.d.sync += padding.eq(word)
