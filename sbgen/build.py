@@ -340,7 +340,8 @@ def _summary(console, report, out):
     console.line(f"  {'bound':12}{bound['cycles']:>9,} cycles by {bound['by']}, of which {bound['reached']:.0%} is reached")
     console.line(f"  {'latency':12}{timing['latency_cycles'] / timing['clock_mhz']:>9,.1f} us, "
                  f"{timing['latency_cycles']:,} cycles")
-    console.line(f"  {report['link']['kind']:12}{report['link']['images_per_second']:>9,.0f} images/s at most")
+    console.line(f"  {report['link']['kind']:12}{report['link']['images_per_second']:>9,.0f} images/s at most"
+                 + (", which binds the board as a whole" if bound["whole"] == "host link" else ""))
     ledger = [f"{key} {accuracy[key]:.2%}" for key in ("float", "hardened", "integer", "rtl") if accuracy[key] is not None]
     if ledger:
         some = accuracy["rtl"] is not None and accuracy["rtl_images"] != accuracy["images"]

@@ -118,7 +118,7 @@ def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, imple
                    "cycles_per_image": cycles.interval,
                    "latency_cycles": cycles.latency,
                    "images_per_second": clock_mhz * 1e6 / cycles.interval},
-        "bound": bound(network, device, cycles.interval),
+        "bound": bound(network, device, cycles.interval) | _whole(board, network, clock_mhz * 1e6 / cycles.interval),
         "link": _link(board, network),
         "resources": {name: {"used": None, "available": getattr(device, name)} if implementation is None else
                             implementation.resources[name] for name in RESOURCES},
@@ -139,6 +139,12 @@ def bound(network, device, interval):
     limits = bounds(network, device)
     name = max((name for name in limits if name != AS_BUILT), key=limits.get)
     return {"limits": limits, "by": name, "cycles": limits[name], "reached": limits[name] / interval}
+
+
+def _whole(board, network, images_per_second):
+    """What binds the board with everything on it: the host link or the core at its clock."""
+    link = _link(board, network)["images_per_second"]
+    return {"whole": "host link" if link < images_per_second else "core", "whole_images_per_second": min(link, images_per_second)}
 
 
 def _link(board, network):

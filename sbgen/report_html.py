@@ -326,8 +326,8 @@ def _bound(report):
     rows = [Bar(label="this design", value=cycles, text=f"{cycles:,}")] + [
         Bar(label=name, value=limit, text=f"{limit:,}", strong=name == bound["by"])
         for name, limit in bound["limits"].items()]
-    hint = (f'No design can take fewer cycles an image than the greatest of the limits, {bound["by"]}; this one reaches '
-            f'{100 * bound["reached"]:.0f} % of it. Memory ports count each weight once an image; as built, a '
+    hint = (f'The greatest of the device\'s limits is {bound["by"]}; this design reaches {100 * bound["reached"]:.0f} % of it. '
+            'Memory ports give each weight once an image; weights that live in LUTs can beat them. As built, a '
             'window gives a pixel a cycle and a unit takes a bit plane. Logarithmic.')
     return ('<div class="card" style="margin-top:18px"><h3>Cycles an image, and the device\'s limits</h3>'
             f'<p class="hint">{_esc(hint)}</p><div style="max-width:460px">'

@@ -81,7 +81,9 @@ def check_schema(content):
     assert bound["cycles"] == bound["limits"][bound["by"]] == max(
         limit for name, limit in bound["limits"].items() if name != "stages as built")
     assert bound["reached"] == pytest.approx(bound["cycles"] / content["timing"]["cycles_per_image"])
-    timing = content["timing"]
+    timing, link = content["timing"], content["link"]["images_per_second"]
+    assert bound["whole"] == ("host link" if link < timing["images_per_second"] else "core")
+    assert bound["whole_images_per_second"] == min(link, timing["images_per_second"])
     assert {"clock_mhz", "fmax_mhz", "seed", "trials", "cycles_per_image", "latency_cycles", "images_per_second"} <= set(timing)
     assert timing["images_per_second"] == pytest.approx(timing["clock_mhz"] * 1e6 / timing["cycles_per_image"])
     assert set(content["resources"]) == set(content["estimate"]) == {"lut", "ff", "bram", "spram", "dsp"}
