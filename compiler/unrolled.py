@@ -1,0 +1,221 @@
+"""From a layer with weights to the network of look-up tables that computes it, with all that neurons share computed once.
+
+A sum over bits is a tree of full adders, 3 bits of a column giving one there and a carry in the next. In the lowest column the
+sum bits, being exclusive ors, are the same for every neuron but for an inversion, so only the carries differ. So inputs are
+added in groups of seven, in the same places for all neurons::
+
+    a b c   d e f   g        each group: 3 full adders, whose sum bits all neurons share and whose carries have 4 variants,
+     FA      FA     |        and one that adds the carries, which has at most 64 variants; it leaves a bit, which goes on
+     |s \\    |s \\    |        to groups of such bits, and two for the columns above
+     | carry | carry|
+      --FA----------
+        |s \\
+        |   carry, carry, carry -> FA -> twos, fours
+
+What remains is for each neuron alone. A threshold t is a constant: where the sum and ``2**k - t`` are at least ``2**k`` is told by
+the carries into column ``k``, and no sum bit of the columns below is needed. Complementing all inputs of a neuron complements
+its output, whatever takes fewer tables. Tables are made once for equal contents and inputs, so equal neurons are made once too.
+"""
+
+from heapq import heapify, heappop, heappush
+
+from amaranth.hdl import Shape
+
+from ..hw.unrolled import Parameters
+
+__all__ = ["unroll"]
+
+_GROUP = 7
+
+
+def _is_odd(*bits):
+    return sum(bits) & 1
+
+
+def _majority(a, b, c):
+    return int(a + b + c >= 2)
+
+
+def _is_any(*bits):
+    return int(any(bits))
+
+
+class _Tables:
+    """Tables made so far, each once; places and literals are those of `sbgen.hw.unrolled.Parameters`."""
+
+    def __init__(self, inputs):
+        self.first = 1 + inputs
+        self.made = []
+        self.places = {}
+        self.depths = [0] * self.first
+        self.normal = {}
+
+    def depth(self, literal):
+        return self.depths[literal >> 1]
+
+    def table(self, function, *literals):
+        """The literal of a function of at most four literals."""
+        places = sorted({literal >> 1 for literal in literals if literal > 1})
+        # Equal functions of literals that stand and are inverted alike have equal contents.
+        pattern = function, tuple((places.index(each >> 1) + 1) * 2 + (each & 1) if each > 1 else each for each in literals)
+        if pattern not in self.normal:
+            self.normal[pattern] = self._normalise(function, pattern[1], len(places))
+        contents, used, inverted = self.normal[pattern]
+        if not contents:
+            return inverted
+        places = tuple(places[n] for n in used)
+        if len(places) == 1:
+            return 2 * places[0] + inverted
+        key = contents, places
+        if key not in self.places:
+            self.places[key] = self.first + len(self.made)
+            self.made.append(key)
+            self.depths.append(1 + max(self.depths[place] for place in places))
+        return 2 * self.places[key] + inverted
+
+    @staticmethod
+    def _normalise(function, literals, size):
+        """Contents that give 0 where all inputs are 0, the inputs they depend on, and whether they are to be inverted."""
+        values = []
+        for at in range(1 << size):
+            bits = [0] + [at >> n & 1 for n in range(size)]
+            values.append(int(function(*(bits[each >> 1] ^ (each & 1) for each in literals))))
+        used = [n for n in range(size) if any(values[at] != values[at ^ 1 << n] for at in range(1 << size))]
+        kept = [values[sum((at >> m & 1) << n for m, n in enumerate(used))] for at in range(1 << len(used))]
+        inverted = kept[0]
+        return sum((value ^ inverted) << at for at, value in enumerate(kept)), tuple(used), inverted
+
+    def add(self, a, b, c):
+        """The sum bit and the carry of three bits."""
+        return self.table(_is_odd, a, b, c), self.table(_majority, a, b, c)
+
+    def shared(self, bits, column, columns):
+        """Add bits of a column in groups that are the same for all neurons, until at most two are left."""
+        while len(bits) > 2:
+            left = []
+            while len(bits) >= _GROUP:
+                first, carry = self.add(*bits[:3])
+                second, other = self.add(*bits[3:6])
+                third, last = self.add(first, second, bits[6])
+                two, four = self.add(carry, other, last)
+                left.append(third)
+                columns[column + 1].append(two)
+                columns[column + 2].append(four)
+                bits = bits[_GROUP:]
+            if len(bits) >= 3:
+                one, carry = self.add(*bits[:3])
+                left.append(one)
+                columns[column + 1].append(carry)
+                bits = bits[3:]
+            bits = left + bits
+        columns[column] += bits
+
+    def column(self, bits, constant):
+        """The sum bit of a column's bits and a constant, and the carries into the next; the soonest bits are added first."""
+        queue = [(self.depth(bit), n, bit) for n, bit in enumerate(bits)]
+        heapify(queue)
+        carries, count = [], len(queue)
+        while len(queue) > 2:
+            one, carry = self.add(*(heappop(queue)[2] for _ in range(3)))
+            carries.append(carry)
+            heappush(queue, (self.depth(one), count, one))
+            count += 1
+        one, carry = self.add(*([bit for _, _, bit in queue] + [0, 0])[:2], constant)
+        return one, [each for each in (*carries, carry) if each]
+
+    def any(self, bits):
+        """Whether any of some bits is on."""
+        queue = [(self.depth(bit), bit) for bit in bits]
+        heapify(queue)
+        while len(queue) > 1:
+            some = self.table(_is_any, *(heappop(queue)[1] for _ in range(min(4, len(queue)))))
+            heappush(queue, (self.depth(some), some))
+        return queue[0][1] if queue else 0
+
+    def columns(self, elements, width):
+        """The bits of elements, lists of literals with the lowest first, added as far as is shared: a list for each column."""
+        columns = [[] for _ in range(width + max(map(len, elements), default=0) + 3)]
+        for plane in range(max(map(len, elements), default=0)):
+            self.shared([bits[plane] for bits in elements], plane, columns)
+        return [[bit for bit in bits if bit] for bits in columns]
+
+    def reaches(self, elements, reach, threshold):
+        """Whether a sum that is at most `reach` is at least the threshold."""
+        if not 0 < threshold <= reach:
+            return int(threshold <= 0)
+        end = (threshold - 1).bit_length()
+        columns, constant = self.columns(elements, end), (1 << end) - threshold
+        for n in range(end):
+            _, carries = self.column(columns[n], constant >> n & 1)
+            columns[n + 1] += carries
+        return self.any([bit for bits in columns[end:] for bit in bits])
+
+    def cost(self, *threshold):
+        """How many tables `reaches` would make, and their depth."""
+        made = len(self.made)
+        depth = self.depth(self.reaches(*threshold))
+        count = len(self.made) - made
+        for key in self.made[made:]:
+            del self.places[key]
+        del self.made[made:], self.depths[self.first + made:]
+        return count, depth
+
+    def sum(self, elements, constant, width):
+        """The bits of a sum and a constant, two's complement."""
+        columns, bits = self.columns(elements, width), []
+        for n in range(width):
+            one, carries = self.column(columns[n], constant >> n & 1)
+            bits.append(one)
+            columns[n + 1] += carries
+        return tuple(bits)
+
+
+def _pruned(first, tables, outputs):
+    """Tables and outputs without what no output needs."""
+    needed = {literal >> 1 for bits in outputs for literal in bits}
+    for place in reversed(range(first, first + len(tables))):
+        if place in needed:
+            needed.update(tables[place - first][1])
+    moved, kept = {place: place for place in range(first)}, []
+    for place, (contents, ins) in enumerate(tables, start=first):
+        if place in needed:
+            moved[place] = first + len(kept)
+            kept.append((contents, tuple(moved[each] for each in ins)))
+    return tuple(kept), tuple(tuple(2 * moved[literal >> 1] + (literal & 1) for literal in bits) for bits in outputs)
+
+
+def unroll(unit, *, levels):
+    """The network of tables that computes in one cycle what a matrix-vector-threshold unit does.
+
+    Parameters
+    ----------
+    unit : sbgen.hw.mvtu.Parameters
+        Weights, presets and the shape of the outputs; its folding does not matter.
+    levels : int
+        Most tables that a bit passes between two registers.
+
+    Returns
+    -------
+    sbgen.hw.unrolled.Parameters
+        With the same `compute`.
+    """
+    tables, width = _Tables(unit.inputs * unit.planes), Shape.cast(unit.element).width
+    masks = unit.masks or [(1 << unit.inputs) - 1] * unit.outputs
+
+    def elements(weights, mask, complement):
+        """The inputs that agree with the weights, or do not; 0 where a weight is 0, so that groups stay as they are."""
+        return [[2 * (1 + n * unit.planes + plane) + (~weights >> n & 1 ^ complement) if mask >> n & 1 else 0
+                 for plane in range(unit.planes)] for n in range(unit.inputs)]
+
+    outputs = []
+    for weights, mask, preset in zip(unit.weights, masks, unit.presets, strict=True):
+        agree, differ = (elements(weights, mask, complement) for complement in (0, 1))
+        if not unit.signs:
+            outputs.append(tables.sum(agree, preset & (1 << width) - 1, width))
+            continue
+        reach = mask.bit_count() * unit.top
+        agrees, differs = (agree, reach, -preset), (differ, reach, reach + preset + 1)
+        inverted = tables.cost(*differs) < tables.cost(*agrees)
+        outputs.append((tables.reaches(*(differs if inverted else agrees)) ^ inverted,))
+    tables, outputs = _pruned(tables.first, tables.made, outputs)
+    return Parameters(inputs=unit.inputs, planes=unit.planes, tables=tables, outputs=outputs, element=unit.element, levels=levels)

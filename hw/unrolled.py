@@ -1,0 +1,222 @@
+"""A layer whose weights are wired in: a network of look-up tables that computes one vector each cycle."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+
+from amaranth.hdl import Cat, Const, Module, Shape, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["Parameters", "Unrolled"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Parameters:
+    """A network of look-up tables, and how it is cut by registers.
+
+    A *place* is where a bit stands: 0 is the constant 0, then come the bits of the inputs (of the first input, lowest first, then
+    of the second, ...), then the tables in order. A *literal* is twice a place, and one more where the bit is inverted.
+
+    Parameters
+    ----------
+    inputs : :class:`int`
+        Elements of an input vector.
+    planes : :class:`int`
+        Bits of an input.
+    tables : tuple of (:class:`int`, tuple of :class:`int`)
+        For each table its contents and the places of its inputs, all before it: bit ``n`` of the contents is its value where the
+        inputs, the first lowest, read ``n``.
+    outputs : tuple of tuple of :class:`int`
+        For each output the literals of its bits, the lowest first.
+    element : :class:`ShapeLike`
+        Shape of one output.
+    levels : :class:`int`
+        Most tables that a bit passes between two registers.
+    """
+
+    inputs: int
+    tables: tuple
+    outputs: tuple
+    element: object
+    levels: int
+    planes: int = 1
+
+    def __post_init__(self):
+        if self.levels < 1:
+            raise ValueError(f"levels must be at least 1, not {self.levels!r}")
+        if any(len(bits) != self.sum_width for bits in self.outputs):
+            raise ValueError(f"each output must have {self.sum_width} bits")
+        for place, (_, ins) in enumerate(self.tables, start=self.first_table):
+            if not all(0 < each < place for each in ins):
+                raise ValueError(f"the table at place {place} must take places before it, not {ins}")
+
+    @property
+    def first_table(self):
+        """The place of the first table."""
+        return 1 + self.inputs * self.planes
+
+    @cached_property
+    def depths(self):
+        """For each place the most tables that a bit passes on its way there, itself included."""
+        depths = [0] * self.first_table
+        for _, ins in self.tables:
+            depths.append(1 + max(depths[place] for place in ins))
+        return tuple(depths)
+
+    @property
+    def depth(self):
+        """The most tables that a bit passes."""
+        return max(self.depths[literal >> 1] for bits in self.outputs for literal in bits)
+
+    @property
+    def latency(self):
+        """Registers that a vector passes, at least one."""
+        return max(1, -(-self.depth // self.levels))
+
+    def stage(self, place):
+        """The register, counted from 0, before which the bit at a place is computed; that of inputs is 0."""
+        return max(0, self.depths[place] - 1) // self.levels
+
+    @cached_property
+    def kept(self):
+        """For each register but the last the places whose bits it holds, in order."""
+        last = {}  # the last register before which a place is needed
+        for place, (_, ins) in enumerate(self.tables, start=self.first_table):
+            for each in ins:
+                last[each] = max(last.get(each, 0), self.stage(place))
+        for bits in self.outputs:
+            last |= {literal >> 1: self.latency - 1 for literal in bits if literal > 1}
+        return tuple(tuple(sorted(place for place, end in last.items() if self.stage(place) <= at < end))
+                     for at in range(self.latency - 1))
+
+    @property
+    def registers(self):
+        """Flip-flops."""
+        return sum(map(len, self.kept)) + sum(map(len, self.outputs)) + self.latency
+
+    # What the compiler asks of every unit.
+
+    @property
+    def simd(self):
+        return self.inputs
+
+    @property
+    def pe(self):
+        return len(self.outputs)
+
+    groups = slices = passes = beats = plane_beats = cycles = 1
+
+    @property
+    def sum_width(self):
+        """Bits of an output."""
+        return Shape.cast(self.element).width
+
+    @property
+    def queue_depth(self):
+        """Vectors that the registers hold at most."""
+        return self.latency
+
+    def compute(self, vector):
+        """The outputs for one input vector, a sequence of `inputs` numbers of `planes` bits."""
+        values = [0] + [value >> plane & 1 for value in vector for plane in range(self.planes)]
+        for contents, ins in self.tables:
+            values.append(contents >> sum(values[place] << n for n, place in enumerate(ins)) & 1)
+        sums = [sum((values[literal >> 1] ^ literal & 1) << n for n, literal in enumerate(bits)) for bits in self.outputs]
+        top = self.sum_width - 1
+        return [value - (value >> top << top + 1) for value in sums] if Shape.cast(self.element).signed else sums
+
+    def create(self):
+        """The hardware of these parameters."""
+        return Unrolled(self)
+
+
+def _lookup(contents, ins):
+    """The bits of equal tables side by side; `ins` are their inputs, each a value of as many bits."""
+    if not ins:
+        return None, contents
+    *ins, top = ins
+    half = 1 << len(ins)
+    full = (1 << half) - 1
+    low, high = contents & full, contents >> half
+    if low == high:
+        return _lookup(low, ins)
+    value, constant = _lookup(low, ins)
+    if low ^ high == full:
+        return (~top if constant else top) if value is None else value ^ top, None
+    other, other_constant = _lookup(high, ins)
+    if value is None:
+        return ~top | other if constant else top & other, None
+    if other is None:
+        return top | value if other_constant else ~top & value, None
+    return top & other | ~top & value, None
+
+
+class Unrolled(wiring.Component):
+    """Computes a whole layer in each cycle by a network of look-up tables.
+
+    It takes a vector in one beat and gives all outputs in one beat, `latency` cycles later. All registers move together: a vector
+    is taken where the last of them is empty or is taken from.
+
+    Equal tables at the same depth are written as one operation on vectors, which synthesis reads sooner than thousands of bits.
+
+    Parameters
+    ----------
+    parameters : :class:`Parameters`
+
+    Members
+    -------
+    i : :py:`In(stream.Signature(ArrayLayout(unsigned(planes), inputs)))`
+    o : :py:`Out(stream.Signature(ArrayLayout(element, pe)))`
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, parameters):
+        self._parameters = parameters
+        super().__init__({
+            "i": In(stream.Signature(data.ArrayLayout(unsigned(parameters.planes), parameters.inputs))),
+            "o": Out(stream.Signature(data.ArrayLayout(parameters.element, parameters.pe))),
+        })
+
+    @property
+    def parameters(self):
+        return self._parameters
+
+    def elaborate(self, platform):
+        m = Module()
+        p = self._parameters
+
+        valid, move = Signal(p.latency), Signal()
+        m.d.comb += [
+            move.eq(~self.o.valid | self.o.ready),
+            self.i.ready.eq(move),
+            self.o.valid.eq(valid[-1]),
+        ]
+        with m.If(move):
+            m.d.sync += valid.eq(Cat(self.i.valid, valid))
+
+        alike = [defaultdict(list) for _ in range(p.depth + 1)]  # for each depth, of each kind of table the places
+        for place, (contents, ins) in enumerate(p.tables, start=p.first_table):
+            if p.depths[place] <= p.depth:
+                alike[p.depths[place]][contents, len(ins)].append(place)
+
+        bits = {0: Const(0, 1)} | dict(enumerate(self.i.payload.as_value(), start=1))
+        for at in range(p.latency):
+            for depth in range(at * p.levels + 1, min((at + 1) * p.levels, p.depth) + 1):
+                for (contents, size), places in alike[depth].items():
+                    tables = Signal(len(places), name=f"table_{depth}_{contents:x}_{size}")
+                    ins = zip(*(p.tables[place - p.first_table][1] for place in places), strict=True)
+                    m.d.comb += tables.eq(_lookup(contents, [Cat(bits[each] for each in column) for column in ins])[0])
+                    bits |= zip(places, tables, strict=True)
+            if at < p.latency - 1:
+                held = Signal(len(p.kept[at]), name=f"held_{at}", reset_less=True)
+                with m.If(move):
+                    m.d.sync += held.eq(Cat(bits[place] for place in p.kept[at]))
+                bits = {0: bits[0]} | dict(zip(p.kept[at], held, strict=True))
+        payload = Signal.like(self.o.payload.as_value(), name="payload", reset_less=True)
+        with m.If(move):
+            m.d.sync += payload.eq(Cat(bits[literal >> 1] ^ (literal & 1) for each in p.outputs for literal in each))
+        m.d.comb += self.o.payload.eq(payload)
+        return m
