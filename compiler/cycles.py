@@ -191,6 +191,25 @@ class _Mvtu(_Model):
             self.beat = 0 if ends else self.beat + 1
 
 
+class _Unrolled(_Model):
+    """`sbgen.hw.unrolled.Unrolled`: registers that move together."""
+
+    def __init__(self, parameters):
+        self.held = deque([False] * parameters.latency)
+
+    @property
+    def valid(self):
+        return self.held[0]
+
+    def ready(self, o_ready):
+        return not self.valid or o_ready
+
+    def move(self, take, o_ready):
+        if self.ready(o_ready):
+            self.held.popleft()
+            self.held.append(take)
+
+
 class _Window(_Model):
     """`sbgen.hw.window.SlidingWindow`."""
 
@@ -443,7 +462,8 @@ def _models(design):
             kernel = stage.layer.kernel[0] * stage.layer.kernel[1]
             join(n, _OrReduce(beats=kernel, words=stage.window.words_out), stage.window.words_out)
         if stage.unit:
-            join(n, _Mvtu(stage.unit), stage.unit.cycles * stage.positions)
+            model = _Unrolled if stage.folding.unrolled else _Mvtu
+            join(n, model(stage.unit), stage.unit.cycles * stage.positions)
         length, lanes, elements = stage.o_length, stage.o_lanes, math.prod(shape)
     convert(n, network.classes, 1)
     if stage.scaling:

@@ -11,9 +11,13 @@ from ..hw.mvtu import WEIGHT_STORES
 from ..hw.rom import STORES
 from ..hw.spram import BLOCK_DEPTH
 from ..hw.window import Geometry
-from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Network, SumPool, Threshold
+from .ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool, Threshold
 
-__all__ = ["Design", "Folding", "foldings_from_json", "legal_simd", "limits", "load", "rows_limits", "save", "weight_words"]
+__all__ = ["UNROLLED", "Design", "Folding", "foldings_from_json", "legal_simd", "limits", "load", "rows_limits", "save",
+           "unrolls", "weight_words"]
+
+#: The store of weights that are wired in.
+UNROLLED = "unrolled"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +34,14 @@ class Folding:
         all that is done element by element `pe` follows from it.
     store, preset_store, replay_store : str
         Where the weights, the thresholds (or score offsets) and the buffered input (or line buffers, sums under way, or a fork's
-        shortcut) live: ``"bram"`` or ``"lut"``; the weights also ``"spram"``, which is filled at start-up (``docs/spram.md``).
+        shortcut) live: ``"bram"`` or ``"lut"``; the weights also ``"spram"``, which is filled at start-up (``docs/spram.md``), and
+        those of a `Dense` or `Scores` with the greatest `pe` and `simd` ``"unrolled"``: wired into the logic, which then takes a
+        vector in each cycle.
     rows : int or None
         Rows that the line buffers of a convolution or pooling layer hold; None is the fewest that do. Twice the rows of the kernel
         let the next image come in while the kernel is at the bottom of this one.
+    levels : int
+        Most look-up tables that a bit of an unrolled layer passes between two registers.
     """
 
     pe: int
@@ -42,6 +50,11 @@ class Folding:
     preset_store: str = "lut"
     replay_store: str = "bram"
     rows: int | None = None
+    levels: int = 4
+
+    @property
+    def unrolled(self):
+        return self.store == UNROLLED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,11 +104,17 @@ class Design:
                     raise ModelError(f"layer {layer.name!r}: rows must be in {least} ... {most}, not {folding.rows!r}"
                                      if most else f"layer {layer.name!r}: has no line buffers, so rows must be left out, "
                                      f"not {folding.rows!r}")
+            if not (type(folding.levels) is int and folding.levels >= 1):
+                raise ModelError(f"layer {layer.name!r}: levels must be at least 1, not {folding.levels!r}")
             for name in "store", "preset_store", "replay_store":
-                stores = WEIGHT_STORES if name == "store" else STORES
-                if getattr(folding, name) not in tuple(stores):  # in the dict itself, a list would raise
+                stores = (*WEIGHT_STORES, UNROLLED) if name == "store" else tuple(STORES)
+                if getattr(folding, name) not in stores:
                     raise ModelError(f"layer {layer.name!r}: {name} must be one of {', '.join(stores)}, "
                                      f"not {getattr(folding, name)!r}")
+            if folding.unrolled and not (unrolls(layer) and (folding.pe, folding.simd) == limits(layer, shape)):
+                most = "pe {} and simd {}".format(*limits(layer, shape)) if unrolls(layer) else "a dense layer"
+                raise ModelError(f"layer {layer.name!r}: weights that are unrolled need {most}, not pe {folding.pe} and simd "
+                                 f"{folding.simd} of a {type(layer).__name__.lower()}")
             if folding.store == "spram" and layer.weight_bits and (
                     words := weight_words(layer, pe=folding.pe, simd=folding.simd)) > BLOCK_DEPTH:
                 raise ModelError(f"layer {layer.name!r}: in SPRAM it can have {BLOCK_DEPTH:,} words of weights, but pe {folding.pe} and "
@@ -122,6 +141,11 @@ def rows_limits(layer, shape):
     if not hasattr(layer, "kernel") or isinstance(layer, SumPool) and not layer.overlaps:
         return 0, 0
     return Geometry.rows_range(height=shape[0], kernel=layer.kernel, stride=layer.stride)
+
+
+def unrolls(layer):
+    """Whether the weights of a layer can be wired in."""
+    return isinstance(layer, Dense | Scores)
 
 
 def limits(layer, shape):

@@ -25,7 +25,7 @@ from .pipeline import forks, input_lanes, stages
 from .shortcut_queue import depths
 
 __all__ = ["FLASH_LOADER", "HOST_LINK", "Cost", "binarize_cost", "converter_cost", "error_band", "estimate", "lookup_cost", "mvtu_cost",
-           "queue_cost", "replay_cost", "scale_cost", "stage_cost", "structures", "sums_cost", "window_cost"]
+           "queue_cost", "replay_cost", "scale_cost", "stage_cost", "structures", "sums_cost", "unrolled_cost", "window_cost"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +146,13 @@ def mvtu_cost(parameters, *, device, exact=True):
     return cost
 
 
+def unrolled_cost(parameters):
+    """A layer whose weights are wired in: its tables, and the registers that hold what no table just gave."""
+    p = parameters
+    held = sum(p.stage(place) < at or place < p.first_table for at, kept in enumerate(p.kept) for place in kept)
+    return Cost(lut=len(p.tables) + held + 2, ff=p.registers)
+
+
 def replay_cost(*, width, beats, repeats, store, device):
     """The replay buffer before a layer that needs its input more than once."""
     if beats == 1:
@@ -201,10 +208,12 @@ def stage_cost(stage, *, device, exact=True):
     if stage.repeats > 1:
         cost += replay_cost(width=stage.unit.simd * stage.planes, beats=stage.unit.slices, repeats=stage.repeats,
                             store=stage.folding.replay_store, device=device)
-    if stage.planes > 1:
+    if stage.planes > 1 and not stage.folding.unrolled:
         cost += Cost(lut=3 * stage.unit.simd + 8, ff=_bits(stage.unit.plane_beats) + 3)  # bit planes
     if stage.sums:
         return cost + sums_cost(stage.sums, lanes=stage.i_lanes, store=stage.folding.replay_store, device=device)
+    if stage.folding.unrolled:
+        return cost + unrolled_cost(stage.unit)
     if stage.unit:
         return cost + mvtu_cost(stage.unit, device=device, exact=exact)
     return cost + Cost(lut=stage.i_lanes + 8, ff=stage.i_lanes + 4)  # pooling

@@ -19,7 +19,7 @@ from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH
 from ..hw.width import conversions
 from .bound import bounds
 from .cycles import predict, stage_cycles
-from .design import Design, Folding
+from .design import UNROLLED, Design, Folding, unrolls
 from .device import DEVICES, Device
 from .estimate import Cost, binarize_cost, converter_cost, estimate, lookup_cost, queue_cost, stage_cost
 from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Network, SumPool, Threshold
@@ -49,6 +49,11 @@ _MAX_BANKS = {"ice40": 4, "ecp5": 2}
 
 #: Most bits of a replay buffer that are tried in flip-flops.
 _MAX_LUT_REPLAY = 128
+
+#: Most cycles an image at which a layer is also tried unrolled: a unit that takes five cycles is about as large, and one that takes
+#: more is smaller. And the most weights of one, since its tables are made to know their number.
+_UNROLLED_CYCLES = 6
+_MAX_UNROLLED = 1 << 14
 
 #: What a block RAM may cost, in shares of the device, relative to a LUT: tried in this order.
 _BRAM_PRICES = (0.3, 1.0, 3.0)
@@ -92,6 +97,13 @@ def _shapes(layer, input_shape, cycles, shallow):
         if isinstance(layer, Conv2d) and layer.groups > 1:
             choices = {divisor}  # a beat of outputs must not reach from one group into the next
         yield from ((pe, simd) for pe in choices if pe * simd <= _MAX_WORD)
+    if cycles <= _UNROLLED_CYCLES and _may_unroll(layer):
+        yield layer.outputs, layer.inputs
+
+
+def _may_unroll(layer):
+    """Whether a layer is tried unrolled: one that a unit computes in a single pass, of no more weights than are done in seconds."""
+    return unrolls(layer) and layer.planes == passes(layer) == 1 and layer.weight_bits <= _MAX_UNROLLED
 
 
 def _stores(layer, pe, simd):
@@ -111,6 +123,8 @@ def _stores(layer, pe, simd):
     replays = ("bram", "lut") if small else ("bram",)
     for store, preset_store, replay_store in product(stores, presets, replays):
         yield Folding(pe=pe, simd=simd, store=store, preset_store=preset_store, replay_store=replay_store)
+    if slices == groups == 1 and _may_unroll(layer):
+        yield Folding(pe=pe, simd=simd, store=UNROLLED)
 
 
 @cache
@@ -182,12 +196,12 @@ class _Search:
 
     def _is_shallow(self, choice):
         unit = choice.unit
-        return unit is None or unit.weight_store != "bram" or self._shallow(
+        return unit is None or choice.folding.store != "bram" or self._shallow(
             width=unit.pe * unit.simd, depth=unit.groups * unit.plane_beats)
 
     def _stage(self, n, folding):
         layer, unit = self.network.layers[n], None
-        if layer.weight_bits:
+        if layer.weight_bits and not folding.unrolled:
             key = n, folding.simd if isinstance(layer, Conv2d) else None  # a convolution's rows depend on SIMD
             if key not in self.units:
                 self.units[key] = mvtu_parameters(layer, Folding(pe=1, simd=folding.simd))

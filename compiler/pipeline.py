@@ -1,17 +1,19 @@
 """The components that a design becomes, as plain values: what lowering, cycles and estimate have in common."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 
-from ..hw import mvtu, scale
+from ..hw import mvtu, scale, unrolled
 from ..hw.window import Geometry
 from .design import Folding
 from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Scores, SumPool, Threshold
+from .unrolled import unroll
 
 __all__ = ["Stage", "first_lanes", "forks", "input_lanes", "mvtu_parameters", "passes", "results_cycles", "scale_parameters",
-           "stage", "stages"]
+           "stage", "stages", "unrolled_parameters"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,8 +36,8 @@ class Stage:
         The window that a convolution or pooling layer moves over its input.
     sums : Geometry or None
         What a `SumPool` adds over: windows that do not overlap, or where they did, those that `window` has given.
-    unit : mvtu.Parameters or None
-        The matrix-vector-threshold unit, in a layer with weights.
+    unit : mvtu.Parameters or unrolled.Parameters or None
+        The matrix-vector-threshold unit or what is unrolled, in a layer with weights.
     scaling : scale.Parameters or None
         What becomes of its counts, one by one, in a last layer whose classes have scales of their own.
     """
@@ -51,7 +53,7 @@ class Stage:
     vectors: int = 1
     window: Geometry | None = None
     sums: Geometry | None = None
-    unit: mvtu.Parameters | None = None
+    unit: mvtu.Parameters | unrolled.Parameters | None = None
     scaling: scale.Parameters | None = None
 
     @property
@@ -62,7 +64,7 @@ class Stage:
     @property
     def repeats(self):
         """How often a replay buffer gives each vector to the unit; 1 where there is none."""
-        if not self.unit or self.window and not self.gathers:
+        if not self.unit or self.folding.unrolled or self.window and not self.gathers:
             return 1
         return _repeats(self.layer, self.unit)
 
@@ -121,6 +123,17 @@ def mvtu_parameters(layer, folding):
         presets=tuple(presets.tolist()),
         pe=folding.pe, simd=folding.simd, weight_store=folding.store, preset_store=folding.preset_store,
         planes=layer.planes, signs=not scores and not counts, greatest_count=layer.reach if counts else None)
+
+
+def unrolled_parameters(layer, folding):
+    """The network of tables of a layer with weights."""
+    unit = mvtu_parameters(layer, Folding(pe=1, simd=1))
+    return _unrolled(levels=folding.levels, **{field.name: getattr(unit, field.name) for field in fields(unit)})
+
+
+@lru_cache(maxsize=16)  # the compiler asks for the same layer again and again
+def _unrolled(*, levels, **unit):
+    return unroll(mvtu.Parameters(**unit), levels=levels)
 
 
 def _window_lanes(layer, folding):
@@ -186,7 +199,7 @@ def stage(layer, folding, input_shape, *, i_greatest, o_greatest, unit=None):
             area = layer.kernel[0] * layer.kernel[1]
             return Stage(**common, window=Geometry(**windows, groups=slices, rows=folding.rows), sums=Geometry(
                 height=1, width=area, slices=1, kernel=(1, area), stride=(1, area)))
-    unit = unit or mvtu_parameters(layer, folding)
+    unit = unit or (unrolled_parameters if folding.unrolled else mvtu_parameters)(layer, folding)
     if not isinstance(layer, Conv2d):
         return Stage(**common, i_length=layer.inputs, o_length=layer.outputs, unit=unit,
                      scaling=scale_parameters(layer, folding) if isinstance(layer, Scores) else None)

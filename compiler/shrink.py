@@ -264,6 +264,8 @@ def _folding(layer, folding, shape):
         pe = simd * getattr(layer, "levels", 1)  # what leaves follows from what enters
     elif getattr(layer, "groups", 1) > 1:
         pe = math.gcd(pe, most_pe)
+    elif folding.unrolled:
+        pe, simd = most_pe, most_simd
     rows = folding.rows
     if rows is not None:
         least, most = rows_limits(layer, shape)

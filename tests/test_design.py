@@ -32,8 +32,10 @@ def layers(made, **change):
     ({"pe": "2"}, "layer 'scores': pe must be in 1"),
     ({"pe": 1.0}, "layer 'scores': pe must be in 1"),
     ({"pe": True}, "layer 'scores': pe must be in 1"),
-    ({"store": "sram"}, "store must be one of bram, lut, spram, not 'sram'"),
+    ({"store": "sram"}, "store must be one of bram, lut, spram, unrolled, not 'sram'"),
     ({"preset_store": "spram"}, "preset_store must be one of bram, lut, not 'spram'"),
+    ({"store": "unrolled"}, r"layer 'scores': weights that are unrolled need pe \d+ and simd \d+, not pe \d+ and simd \d+"),
+    ({"levels": 0}, "layer 'scores': levels must be at least 1, not 0"),
     ({"speed": 9}, "found TypeError"),
 ])
 def test_illegal_folding(change, message):

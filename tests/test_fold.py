@@ -45,6 +45,14 @@ def test_tfc_on_up5k_is_near_the_bound_of_its_memory_ports():
     assert predicted.interval <= bound / 0.8
 
 
+def test_unrolled_where_an_image_takes_few_cycles():
+    network, device = dense_network(16, 32, 32, 2), DEVICES["hx8k"]
+    quick, slow = (fold.fold(network, device, cycles=limit) for limit in (2, 100))
+    assert [folding.unrolled for folding in quick.foldings] == [False, True, True, True]
+    assert not any(folding.unrolled for folding in slow.foldings)
+    assert cycles.predict(quick).interval == 2
+
+
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("limit", [1, 7, 100])
 def test_keeps_to_the_cycles(seed, limit):
