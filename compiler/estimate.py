@@ -156,7 +156,7 @@ def unrolled_cost(parameters):
 def replay_cost(*, width, beats, repeats, store, device):
     """The replay buffer before a layer that needs its input more than once."""
     if beats == 1:
-        return Cost(lut=_bits(repeats) + 6, ff=width + _bits(repeats))
+        return Cost(lut=width + _bits(repeats) + 6, ff=width + _bits(repeats))
     index = _bits(beats - 1)
     depth = ReplayBuffer.depth(beats)
     control = Cost(lut=14 + 5 * index + 2 * _bits(repeats), ff=2 * index + _bits(repeats) + 6)

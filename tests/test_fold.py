@@ -9,7 +9,7 @@ from sbgen.compiler.bound import bounds
 from sbgen.compiler.design import Design, Folding
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import estimate
-from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores, SumPool
+from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores, SumPool
 from sbgen.compiler.pipeline import results_cycles
 from sbgen.compiler.random_network import random_network
 from sbgen.errors import FitError
@@ -99,6 +99,17 @@ def test_sums_keep_to_the_cycles(window, limit):
     design = fold.fold(pooled_network(window), DEVICES["up5k"], cycles=limit)
     assert max(cycles.stage_cycles(design)) <= limit
     assert cycles.predict(design).interval <= 1.1 * limit
+
+
+def test_a_first_layer_of_whole_pixels_reaches_over_its_kernel():
+    """The three channels of one pixel at once would take 900 positions x 9 pixels x 8 planes, however many outputs at once."""
+    network = Network(name="colour", image_shape=(32, 32, 3), labels=("a", "b"), layers=(
+        Conv2d(name="conv", weights=np.random.default_rng(1).integers(0, 2, (64, 3, 3, 3)), thresholds=np.full(64, 27 * 128), planes=8),
+        MaxPool(name="pool", kernel=(30, 30), stride=(30, 30)),
+        Scores(name="scores", weights=np.random.default_rng(2).integers(0, 2, (2, 64)), offsets=np.zeros(2, int))))
+    design = fold.fold(network, DEVICES["ecp5-85f"], cycles=15_000)
+    assert design.foldings[0].simd > 3
+    assert cycles.predict(design).interval <= 15_000
 
 
 def test_more_cycles_need_fewer_luts():
