@@ -61,8 +61,8 @@ def _design(arguments, console, network, board, clock_mhz):
     band = error_band(device)
     real = tuple(resources["lut"] * (1 + band[end]) for end in ("low", "high"))
     notes = {"lut": f"; {real[0]:,.0f} ... {real[1]:,.0f} going by {band['designs']} designs that were synthesised",
-             "ff": ", at most", "bram": ""}
-    for (name, note), label in zip(notes.items(), ("LUT", "FF", "block RAM"), strict=True):
+             "ff": ", at most", "bram": "", **({"spram": ""} if device.spram else {})}
+    for (name, note), label in zip(notes.items(), ("LUT", "FF", "block RAM", "SPRAM"), strict=False):
         used, available = resources[name], getattr(device, name)
         console.line(f"  {label:12}{used:>9,} of {available:,}, {used / available:.0%}{note}")
     console.line(f"  {'cycles':12}{interval:>9,} an image" + ("" if exact else ", as the busiest layer takes"))
