@@ -44,19 +44,28 @@ def designs(family, models, most):
             yield from ((board, design) for design in curve if estimate(design, board.device)["lut"] <= most)
 
 
-def measure(board, design):
-    """LUTs and block RAMs of a design with its host link, after packing."""
-    top = Top(core=lower(design), board=board, digest=bytes.fromhex(exchange.digest(design.network)))
-    plan = flow.plan(verilog=convert(top), board=board, seeds=(1,))
+def _packing(board):
+    """Options of nextpnr for a board's device."""
+    if board.device.family == "ice40":
+        return f"--{board.device.name}", "--package", board.package.lower(), "--pcf-allow-unconstrained"
+    size = board.device.name.removeprefix("ecp5-").replace("f", "k")
+    return f"--{size}", "--lpf-allow-unconstrained"
+
+
+def measure(board, design, *, clock_mhz=None, alone=False):
+    """LUTs and block RAMs of a design after packing: with its host link, or its core alone."""
+    core = lower(design)
+    top = core if alone else Top(core=core, board=board, clock_mhz=clock_mhz, digest=bytes.fromhex(exchange.digest(design.network)))
+    plan = flow.plan(verilog=convert(top), board=board, clock_mhz=clock_mhz, seeds=(1,))
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         for name, text in plan.files.items():
             (folder / name).write_text(text, encoding="utf-8")
         tools.run(plan.synthesis.tool, plan.synthesis.args, cwd=folder, log=folder / "yosys.log")
-        _, place = plan.placements[0]
-        # What is not placed has no configuration to write.
-        at = next(n for n, word in enumerate(place.args) if word in ("--asc", "--textcfg"))
-        tools.run(place.tool, [*place.args[:at], *place.args[at + 2:], "--pack-only"], cwd=folder, log=folder / "pack.log")
+        options = [] if alone else [name for name in plan.files if name != "top.v"]
+        tools.run(plan.placements[0].tool, [*_packing(board), *(f"--{Path(name).suffix[1:]}={name}" for name in options),
+                                            "--json=top.json", "--pack-only", "--report=nextpnr.json"],
+                  cwd=folder, log=folder / "pack.log")
         used = json.loads((folder / "nextpnr.json").read_text(encoding="utf-8"))["utilization"]
     return tuple(used.get(cell, {"used": 0})["used"] for cell in FAMILIES[board.device.family][1:])
 

@@ -1,0 +1,40 @@
+"""How small a network gets at a pace: logic cells of the smallest design, and of its core without the host link.
+
+Writes ``results/smallest.json``; both are counted after packing, the core's with its ports as pins::
+
+    python benchmarks/smallest.py --model tfc-mnist --board icebreaker --fps 10000 --clock 48
+"""
+
+import argparse
+
+from estimate_designs import MODELS, measure
+from record import write
+
+from sbgen import boards, kept_network
+from sbgen.boards.harness import clock_and_pll
+from sbgen.compiler.cycles import predict
+from sbgen.compiler.fold import fold
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="tfc-mnist", help="name without .pt")
+    parser.add_argument("--board", default="icebreaker")
+    parser.add_argument("--fps", type=float, default=10_000)
+    parser.add_argument("--clock", type=float, help="MHz (the board's usual one)")
+    options = parser.parse_args()
+
+    board = boards.get(options.board)
+    clock_mhz, _ = clock_and_pll(board, options.clock)
+    design = fold(kept_network.load(MODELS / f"{options.model}.pt"), board.device, cycles=int(clock_mhz * 1e6 / options.fps))
+    lut, bram = measure(board, design, clock_mhz=clock_mhz)
+    core, _ = measure(board, design, alone=True)
+    interval = predict(design).interval
+    result = {"model": options.model, "board": options.board, "fps": options.fps, "clock_mhz": clock_mhz,
+              "cycles_per_image": interval, "images_per_second": clock_mhz * 1e6 / interval, "lut": lut, "core_lut": core, "bram": bram}
+    print(result)
+    write("smallest", result)
+
+
+if __name__ == "__main__":
+    main()
