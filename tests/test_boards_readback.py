@@ -107,7 +107,7 @@ class TestNetlist:
     def test_keeps_no_path_and_gives_the_same_bytes(self, tmp_path):
         top = {"ports": {"clk": {"direction": "input", "bits": [2]}},
                "cells": {"ff": {"type": "SB_DFF", "parameters": {"A": "1"}, "connections": {"C": [2]}, "hide_name": 0,
-                                "attributes": {"src": "/home/me/top.v:1", "NEXTPNR_BEL": "X1/Y1/lc0"}}},
+                                "attributes": {"src": "/somewhere/top.v:1", "NEXTPNR_BEL": "X1/Y1/lc0"}}},
                "netnames": {"clk": {"bits": [2], "hide_name": 0}, "$1": {"bits": [3], "hide_name": 1}}}
         (tmp_path / "top.json").write_text(json.dumps({"modules": {"top": top, "SB_DFF": {}}}))
         for name in "a.gz", "b.gz":
