@@ -26,7 +26,7 @@ from ..errors import ToolError
 from ..hw.spram import records
 from .reference import check_images
 
-__all__ = ["SIMULATORS", "HardwareError", "Simulation", "Simulator", "patience", "quickest", "simulate"]
+__all__ = ["SIMULATORS", "HardwareError", "Simulation", "Simulator", "build", "patience", "quickest", "simulate"]
 
 SIMULATORS = ("icarus", "verilator")
 
@@ -105,6 +105,10 @@ module testbench;
   reg held = 0;
   reg [SCORE+LABEL*TOP:0] held_payload;
 
+`ifdef WAVES
+  initial begin $dumpfile("waves.vcd"); $dumpvars; end
+`endif
+
   initial begin
     got = $value$plusargs("images=%d", images) + $value$plusargs("image_beats=%d", image_beats)
         + $value$plusargs("classes=%d", classes) + $value$plusargs("stall=%d", stall)
@@ -181,6 +185,7 @@ MAIN = """\
 int main(int argc, char** argv) {
   VerilatedContext context;
   context.commandArgs(argc, argv);
+  context.traceEverOn(true);
   Vtestbench testbench{&context};
   while (!context.gotFinish()) {
     testbench.clk = !testbench.clk;
@@ -253,6 +258,8 @@ class Simulator:
         Best classes that the results tell, as in `Core.top`.
     image : tuple of tuple of int
         What fills the design's RAM, as in `Core.image`.
+    waves : bool
+        Whether a run leaves ``waves.vcd`` in the folder.
 
     Raises
     ------
@@ -260,7 +267,7 @@ class Simulator:
         When the simulator is missing or refuses the Verilog.
     """
 
-    def __init__(self, verilog_text, network, *, lanes, simulator, folder, top=1, image=()):
+    def __init__(self, verilog_text, network, *, lanes, simulator, folder, top=1, image=(), waves=False):
         if simulator not in SIMULATORS:
             raise ValueError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
         self._network = network
@@ -276,8 +283,7 @@ class Simulator:
             macros["BLOCKS"] = len(image)
             (self._folder / "load.bin").write_bytes(b"".join(
                 struct.pack(">BHH", *record) for record in records(image)))
-        build = {"icarus": _icarus, "verilator": _verilator}[simulator]
-        self._program, self._name = build(self._folder, macros)
+        self._program, self._name = build(self._folder, simulator=simulator, macros=macros, waves=waves)
 
     @property
     def name(self):
@@ -429,6 +435,30 @@ def _port_width(verilog_text, port):
     return int(found[1] or 0) + 1
 
 
+def build(folder, *, simulator, macros, waves=False):
+    """Compile ``testbench.v`` and ``top.v`` of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    simulator : str
+        One of `SIMULATORS`.
+    macros : dict of str
+        What the testbench finds defined.
+    waves : bool
+        Whether ``WAVES`` is defined too, under which a testbench calls ``$dumpvars``.
+
+    Returns
+    -------
+    program : `sbgen.tools.Tool`
+        To be run in that folder.
+    name : str
+        Name and version of the simulator.
+    """
+    macros = {**macros, "WAVES": 1} if waves else macros
+    return {"icarus": _icarus, "verilator": _verilator}[simulator](folder, macros)
+
+
 def _icarus(folder, macros):
     compiler, runner = tools.find("iverilog"), tools.find("vvp")
     tools.run(compiler, ["-g2005", "-s", "testbench", "-o", "testbench.vvp", *_defines(macros), "testbench.v", "top.v"],
@@ -448,7 +478,7 @@ def _verilator(folder, macros):
         "PYTHON3": sys.executable,
     }
     tools.run(compiler, [
-        "--cc", "--exe", "--build", "-j", "0", "--no-timing", "-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style",
+        "--cc", "--exe", "--build", "-j", "0", "--no-timing", "-O3", *(["--trace-vcd"] if "WAVES" in macros else []), "-Wno-fatal", "-Wno-lint", "-Wno-style",
         "-MAKEFLAGS", " ".join(f"{name}={value}" for name, value in make.items()),
         "--top-module", "testbench", "-Mdir", "obj", "-o", "testbench", *_defines(macros),
         "testbench.v", "top.v", "main.cpp"], cwd=folder, log=folder / "build.log")

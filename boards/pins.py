@@ -1,0 +1,203 @@
+"""A board's top level in a simulator of Verilog, through the pins of its serial line, as a host sees the board. ::
+
+    line.txt ──▶ sender ─ rx ─▶ top ─ tx ─▶ receiver ──▶ heard.txt
+
+The top level may be the emitted one, a netlist behind synthesis or behind place and route, or what a bitstream was turned back
+into: all have the same four pins. The clock at the pin is the one that the PLL would make of it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .. import tools
+from ..compiler.reference import check_images
+from ..compiler.simulate import HardwareError, build, patience
+from . import frames
+
+__all__ = ["Answers", "Pins"]
+
+# Of a line of line.txt, a number from 0 is a byte to send, -1 waits for the next frame, and the end of the file ends the run
+# when the last frame is there. A frame ends with the END (192) that follows at least one other byte.
+_TESTBENCH = """\
+`timescale 1ns/1ps
+`ifdef VERILATOR
+module testbench(input clk);
+`else
+module testbench;
+  reg clk = 0;
+  always #5 clk = ~clk;
+`endif
+  reg rx = 1;
+  wire tx;
+  top dut(.clk(clk), .rx(rx), .tx(tx));
+
+`ifdef WAVES
+  initial begin $dumpfile("waves.vcd"); $dumpvars; end
+`endif
+
+  integer line_file, heard_file, got, code;
+  integer divisor, reset_cycles, patience;
+  integer cycle = 0, idle = 0, wanted = 0, frames = 0;
+  integer send_bits = 0, send_count = 0, hear_bits = 0, hear_count = 0;
+  reg [9:0] send_shift = 0;
+  reg [7:0] hear_shift = 0;
+  reg ended = 0, content = 0;
+
+  initial begin
+    got = $value$plusargs("divisor=%d", divisor) + $value$plusargs("reset=%d", reset_cycles)
+        + $value$plusargs("patience=%d", patience);
+    line_file = $fopen("line.txt", "r");
+    heard_file = $fopen("heard.txt", "w");
+  end
+
+  always @(posedge clk) begin
+    cycle <= cycle + 1;
+    idle <= idle + 1;
+
+    if (send_bits != 0) begin
+      idle <= 0;
+      if (send_count == divisor - 1) begin
+        send_count <= 0;
+        send_bits <= send_bits - 1;
+        rx <= send_bits == 1 ? 1'b1 : send_shift[1];
+        send_shift <= send_shift >> 1;
+      end else send_count <= send_count + 1;
+    end else if (cycle > reset_cycles && frames == wanted && !ended) begin
+      got = $fscanf(line_file, "%d", code);
+      if (got != 1) ended <= 1;
+      else if (code < 0) wanted <= wanted + 1;
+      else begin
+        send_shift <= {1'b1, code[7:0], 1'b0};
+        send_bits <= 10;
+        rx <= 0;
+      end
+    end
+
+    if (hear_bits == 0) begin
+      if (tx === 1'b0) begin hear_bits <= 10; hear_count <= divisor / 2; end
+    end else if (hear_count == 0) begin
+      hear_count <= divisor - 1;
+      hear_bits <= hear_bits - 1;
+      hear_shift <= {tx, hear_shift[7:1]};
+      if (tx === 1'bx || (hear_bits == 10 && tx) || (hear_bits == 1 && !tx)) begin
+        $display("error: bit %0d of a byte was %b", 10 - hear_bits, tx);
+        $finish;
+      end
+      if (hear_bits == 1) begin
+        idle <= 0;
+        $fwrite(heard_file, "%0d\\n", hear_shift);
+        content <= hear_shift != 192;
+        if (hear_shift == 192 && content) begin
+          frames <= frames + 1;
+          $display("%0d", frames + 1);
+          $fflush;
+        end
+      end
+    end else hear_count <= hear_count - 1;
+
+    if (ended && frames == wanted) begin $display("done"); $finish; end
+    if (idle > patience) begin
+      $display("error: nothing came for %0d cycles; %0d frames so far", patience, frames);
+      $finish;
+    end
+  end
+endmodule
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What the board has told.
+
+    Parameters
+    ----------
+    identity : `frames.Identity`
+    scores : int64 array, shape (N, classes)
+    labels : int64 array, shape (N,)
+    simulator : str
+    """
+
+    identity: frames.Identity
+    scores: np.ndarray
+    labels: np.ndarray
+    simulator: str
+
+
+class Pins:
+    """The compiled simulation of one top level.
+
+    Parameters
+    ----------
+    verilog_text : str
+        With the module ``top`` and the pins ``clk``, ``rx`` and ``tx``.
+    network : Network
+    simulator : str
+        One of `sbgen.compiler.simulate.SIMULATORS`.
+    divisor : int
+        Clock cycles in a bit of the serial line.
+    reset_cycles : int
+        From the start until the board listens.
+    folder : path
+        Where to build; made when it is not there, and kept.
+    waves : bool
+        Whether a run leaves ``waves.vcd`` in the folder.
+
+    Raises
+    ------
+    ToolError
+        When the simulator is missing or refuses the Verilog.
+    """
+
+    def __init__(self, verilog_text, network, *, simulator, divisor, reset_cycles, folder, waves=False):
+        self._network = network
+        self._settings = {"divisor": divisor, "reset": reset_cycles,
+                          "patience": patience(network) + 20 * 10 * divisor}
+        self._folder = Path(folder)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / "top.v").write_text(verilog_text)
+        (self._folder / "testbench.v").write_text(_TESTBENCH)
+        self._program, self.name = build(self._folder, simulator=simulator, macros={}, waves=waves)
+
+    def ask(self, images, *, progress=None):
+        """Identify, then every image in turn.
+
+        Parameters
+        ----------
+        images : uint8 array, shape (N, *image_shape) or (N, pixels)
+        progress : callable or None
+            Called with (images done, images).
+
+        Returns
+        -------
+        Answers
+
+        Raises
+        ------
+        HardwareError
+            When an answer does not come, or is not one to what was asked.
+        """
+        images = check_images(self._network, images)
+        requests = [frames.identify(sequence=0), *(frames.classify(sequence=n % 255 + 1, image=image)
+                                                   for n, image in enumerate(images))]
+        with open(self._folder / "line.txt", "w") as file:
+            for request in requests:
+                file.writelines(f"{byte}\n" for byte in request.encode())
+                file.write("-1\n")
+
+        def on_line(line):
+            if progress is not None and line.isdigit() and int(line) > 1:
+                progress(int(line) - 1, len(images))
+
+        said = tools.run(self._program, [f"+{name}={value}" for name, value in self._settings.items()],
+                         cwd=self._folder, log=self._folder / "run.log", on_line=on_line)
+        if "error: " in said:
+            raise HardwareError(f"the board must answer every frame, but {self.name} found: "
+                                + said[said.index("error: ") + 7:].splitlines()[0])
+        heard = frames.Reader().feed(int(line) for line in (self._folder / "heard.txt").read_text().split())
+        if len(heard) != len(requests) or not all(map(frames.Frame.answers, heard, requests)):
+            raise HardwareError(f"the board must answer {len(requests)} frames, but {self.name} heard {len(heard)} undamaged ones")
+        results = [frames.parse_result(frame, classes=self._network.classes) for frame in heard[1:]]
+        return Answers(identity=frames.parse_identity(heard[0]), scores=np.array([each.scores for each in results], np.int64),
+                       labels=np.array([each.label for each in results], np.int64), simulator=self.name)
