@@ -9,7 +9,12 @@ import re
 
 from ..errors import BoardError
 
-__all__ = ["verilog"]
+__all__ = ["PLLS", "UnknownCellError", "from_icebox", "verilog"]
+
+
+class UnknownCellError(BoardError):
+    """A cell whose meaning is not written here."""
+
 
 _ZERO, _ONE = "1'b0", "1'b1"
 
@@ -27,7 +32,7 @@ def verilog(netlist, *, family, names=False):
 
     Raises
     ------
-    BoardError
+    UnknownCellError
         When a cell has no meaning here.
     """
     module = _Module(netlist)
@@ -35,9 +40,22 @@ def verilog(netlist, *, family, names=False):
         meaning = _MEANINGS[family].get(cell["type"]) or next(
             (each for pattern, each in _PATTERNS[family] if re.fullmatch(pattern, cell["type"])), None)
         if meaning is None:
-            raise BoardError(f"a netlist of {family} can be simulated where all its cells are known, but {name} is a {cell['type']}")
+            raise UnknownCellError(f"a netlist of {family} can be simulated where all its cells are known, but {name} is a {cell['type']}")
         meaning(module, _Cell(name, cell))
     return module.text(names) + _RAMS[family]
+
+
+def from_icebox(text):
+    """What icebox_vlog made of an iCE40's bitstream, with the modules it needs.
+
+    It does not know the way from the clock's pin to a PLL that takes the pin for itself.
+    """
+    header = re.search(r"^module top \((.*?)\);$", text, re.MULTILINE)
+    ports = header[1].split(", ")
+    # The ports are declared again as wires, which only the older form of a header allows.
+    text = text.replace(header[0], "module top (" + ", ".join(port.split()[1] for port in ports) + ");\n"
+                        + "\n".join(f"{port};" for port in ports), 1)
+    return re.sub(r"\.PACKAGEPIN\(\w+\)", ".PACKAGEPIN(clk)", text) + _RAMS["ice40"] + _ICEBOX + PLLS
 
 
 class _Cell:
@@ -174,7 +192,7 @@ def _icestorm_lc(m, cell):
         m.assign(cell.output("O"), lookup)
         return
     if cell.number("ASYNC_SR") and cell.pin("SR") != _ZERO:
-        raise BoardError(f"{cell.name}: an asynchronous reset is not known here")
+        raise UnknownCellError(f"{cell.name}: an asynchronous reset is not known here")
     # The table is one bit wide only behind its shift: a conditional would keep all sixteen.
     value = f"({lookup}) & 1'b1"
     if cell.pin("SR") != _ZERO:
@@ -206,7 +224,7 @@ def _ice40_ram(m, cell):
     init = "".join(cell.parameters.get(f"INIT_{n:X}", "0" * 256).replace("x", "0") for n in reversed(range(16)))
     negative = cell.number("NEG_CLK_R"), cell.number("NEG_CLK_W")
     if any(negative) or cell.type.endswith(("NR", "NW")):
-        raise BoardError(f"{cell.name}: a falling clock is not known here")
+        raise UnknownCellError(f"{cell.name}: a falling clock is not known here")
     m.instance("ice40_ram", {
         "rclk": cell.pin("RCLK"), "re": f"{cell.pin('RE', _ONE)} & {cell.pin('RCLKE', _ONE)}",
         "raddr": cell.bus("RADDR", 11), "rdata": m.open(cell.outputs("RDATA", 16)),
@@ -250,3 +268,53 @@ module ice40_ram #(parameter [4095:0] INIT = 0, parameter READ_MODE = 0, WRITE_M
   always @(posedge wclk) if (we) words[waddr[7:0]] <= words[waddr[7:0]] & kept | put & ~kept;
 endmodule
 """, "ecp5": ""}
+
+_ICEBOX = """
+module SB_RAM40_4K #(parameter READ_MODE = 0, WRITE_MODE = 0, parameter [255:0] INIT_0 = 0,
+  INIT_1 = 0,
+  INIT_2 = 0,
+  INIT_3 = 0,
+  INIT_4 = 0,
+  INIT_5 = 0,
+  INIT_6 = 0,
+  INIT_7 = 0,
+  INIT_8 = 0,
+  INIT_9 = 0,
+  INIT_A = 0,
+  INIT_B = 0,
+  INIT_C = 0,
+  INIT_D = 0,
+  INIT_E = 0,
+  INIT_F = 0) (
+  input RCLK, RCLKE, RE, input [10:0] RADDR, output [15:0] RDATA,
+  input WCLK, WCLKE, WE, input [10:0] WADDR, input [15:0] WDATA, MASK
+);
+  ice40_ram #(.READ_MODE(READ_MODE), .WRITE_MODE(WRITE_MODE), .INIT({INIT_F, INIT_E, INIT_D, INIT_C, INIT_B, INIT_A, INIT_9, INIT_8, INIT_7, INIT_6, INIT_5, INIT_4, INIT_3, INIT_2, INIT_1, INIT_0})) ram (
+    .rclk(RCLK), .re(RE & RCLKE), .raddr(RADDR), .rdata(RDATA),
+    .wclk(WCLK), .we(WE & WCLKE), .waddr(WADDR), .wdata(WDATA), .mask(MASK));
+endmodule
+"""
+
+#: The PLLs of the boards as wires: what they give is what they get. For the emitted top level, which has one as an instance.
+PLLS = "".join(f"""
+module SB_PLL40_{kind} #(
+  parameter FEEDBACK_PATH = 0, DELAY_ADJUSTMENT_MODE_FEEDBACK = 0, DELAY_ADJUSTMENT_MODE_RELATIVE = 0, PLLOUT_SELECT = 0,
+  SHIFTREG_DIV_MODE = 0, FDA_FEEDBACK = 0, FDA_RELATIVE = 0, DIVR = 0, DIVF = 0, DIVQ = 0, FILTER_RANGE = 0, ENABLE_ICEGATE = 0,
+  TEST_MODE = 0
+) (
+  input {clock}, EXTFEEDBACK, BYPASS, RESETB, LATCHINPUTVALUE, SDI, SCLK, input [7:0] DYNAMICDELAY,
+  output PLLOUTCORE, PLLOUTGLOBAL, LOCK, SDO
+);
+  assign PLLOUTCORE = {clock}, PLLOUTGLOBAL = {clock}, LOCK = 1, SDO = 0;
+endmodule
+""" for kind, clock in (("PAD", "PACKAGEPIN"), ("CORE", "REFERENCECLK"))) + """
+module EHXPLLL #(
+  parameter PLLRST_ENA = 0, INTFB_WAKE = 0, STDBY_ENABLE = 0, DPHASE_SOURCE = 0, OUTDIVIDER_MUXA = 0, OUTDIVIDER_MUXB = 0,
+  OUTDIVIDER_MUXC = 0, OUTDIVIDER_MUXD = 0, CLKI_DIV = 0, CLKFB_DIV = 0, FEEDBK_PATH = 0, CLKOP_ENABLE = 0, CLKOP_DIV = 0,
+  CLKOP_FPHASE = 0, CLKOP_CPHASE = 0
+) (
+  input CLKI, CLKFB, RST, STDBY, PHASESEL0, PHASESEL1, PHASEDIR, PHASESTEP, PHASELOADREG, PLLWAKESYNC, ENCLKOP, output CLKOP, LOCK
+);
+  assign CLKOP = CLKI, LOCK = 1;
+endmodule
+"""

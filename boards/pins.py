@@ -158,7 +158,7 @@ class Pins:
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "top.v").write_text(verilog_text)
         (self._folder / "testbench.v").write_text(_TESTBENCH)
-        self._program, self.name = build(self._folder, simulator=simulator, macros={}, waves=waves)
+        self._program, self.name = build(self._folder, simulator=simulator, macros={}, waves=waves, quick=True)
 
     def ask(self, images, *, progress=None):
         """Identify, then every image in turn.

@@ -1,6 +1,7 @@
 """A network's images through its core in Amaranth's own simulator, which needs no tool outside Python."""
 
 import random
+from contextlib import nullcontext
 from importlib.metadata import version
 
 import numpy as np
@@ -14,7 +15,7 @@ from .simulate import HardwareError, Simulation, patience
 __all__ = ["simulate"]
 
 
-def simulate(core, network, images, *, stall=None):
+def simulate(core, network, images, *, stall=None, waves=None):
     """Images through the core, one behind the other.
 
     Parameters
@@ -25,6 +26,8 @@ def simulate(core, network, images, *, stall=None):
     images : uint8 array, shape (N, *image_shape) or (N, pixels), N at least 1
     stall : int or None
         None: the source always offers and the sink always takes. Otherwise a seed from which both sides stall at random.
+    waves : path or None
+        A file for the waveform.
 
     Returns
     -------
@@ -87,7 +90,8 @@ def simulate(core, network, images, *, stall=None):
     simulator = Simulator(top)
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
-    simulator.run()
+    with nullcontext() if waves is None else simulator.write_vcd(str(waves)):
+        simulator.run()
 
     layout = core.o.payload.shape()
     results = [layout.from_bits(word) for _, word in taken]

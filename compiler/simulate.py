@@ -26,7 +26,7 @@ from ..errors import ToolError
 from ..hw.spram import records
 from .reference import check_images
 
-__all__ = ["SIMULATORS", "HardwareError", "Simulation", "Simulator", "build", "patience", "quickest", "simulate"]
+__all__ = ["SIMULATORS", "HardwareError", "Simulation", "Simulator", "build", "patience", "quickest", "simulate", "work"]
 
 SIMULATORS = ("icarus", "verilator")
 
@@ -394,7 +394,7 @@ def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=No
 
 def quickest(network, images):
     """The one of `SIMULATORS` that is done first with so many images, of those that are there; a `ToolError` when none is."""
-    return _choose(images * _work(network))
+    return _choose(images * work(network))
 
 
 def patience(network):
@@ -402,10 +402,10 @@ def patience(network):
 
     One that works stands still at both ends for at most one image, and each weight takes at most a cycle.
     """
-    return 1000 + 4 * (network.pixels + _work(network))
+    return 1000 + 4 * (network.pixels + work(network))
 
 
-def _work(network):
+def work(network):
     """Weights that are read for one image, a convolution's once for each position and those of several planes for each
     plane, and elements under the kernels of pools."""
     return sum(layer.planes * layer.weight_bits * math.prod(shape) // layer.outputs if layer.weight_bits
@@ -435,7 +435,7 @@ def _port_width(verilog_text, port):
     return int(found[1] or 0) + 1
 
 
-def build(folder, *, simulator, macros, waves=False):
+def build(folder, *, simulator, macros, waves=False, quick=False):
     """Compile ``testbench.v`` and ``top.v`` of a folder.
 
     Parameters
@@ -447,6 +447,8 @@ def build(folder, *, simulator, macros, waves=False):
         What the testbench finds defined.
     waves : bool
         Whether ``WAVES`` is defined too, under which a testbench calls ``$dumpvars``.
+    quick : bool
+        Whether compiling soon counts for more than running fast.
 
     Returns
     -------
@@ -456,7 +458,7 @@ def build(folder, *, simulator, macros, waves=False):
         Name and version of the simulator.
     """
     macros = {**macros, "WAVES": 1} if waves else macros
-    return {"icarus": _icarus, "verilator": _verilator}[simulator](folder, macros)
+    return _icarus(folder, macros) if simulator == "icarus" else _verilator(folder, macros, "-O0" if quick else "-O2")
 
 
 def _icarus(folder, macros):
@@ -467,12 +469,12 @@ def _icarus(folder, macros):
     return replace(runner, argv=(*runner.argv, "-n", "testbench.vvp")), f"Icarus Verilog {compiler.version}"
 
 
-def _verilator(folder, macros):
+def _verilator(folder, macros, optimization):
     compiler = tools.find("verilator")
     (folder / "main.cpp").write_text(MAIN)
     make = {
         # The runtime library is compiled as well and hardly runs: its optimisation would only cost time.
-        "OPT_FAST": "-O2", "OPT_SLOW": "-O0", "OPT_GLOBAL": "-O0",
+        "OPT_FAST": optimization, "OPT_SLOW": "-O0", "OPT_GLOBAL": "-O0",
         # Empty in the package, which breaks designs of more than one file.
         "CFG_CXXFLAGS_PCH_I": "-include",
         "PYTHON3": sys.executable,

@@ -96,6 +96,10 @@ class Core(wiring.Component):
         })
 
     @property
+    def stages(self):
+        return self._stages
+
+    @property
     def lanes(self):
         """Pixels in a beat."""
         return self._lanes

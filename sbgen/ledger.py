@@ -1,11 +1,12 @@
 """The ledger of a built design: rung by rung, whether each level computes what the one before it does.
 
-Every rung is a function that gives what it has shown, raises `RungError` for what differs, or `SkippedError` for what is missing.
+Every rung is a function that gives what it has shown, or raises: `SkippedError` or a `ToolError` for what is missing, any other
+`SbgenError` for what differs.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from .compiler.simulate import HardwareError
 from .errors import SbgenError, ToolError
 
 __all__ = ["Entry", "RungError", "SkippedError", "climb"]
@@ -31,15 +32,12 @@ class Entry:
     note : str
         What was shown, what differs, or why it was not run.
     seconds : float
-    waveform : Path or None
-        Where a failure can be looked at.
     """
 
     rung: str
     status: str
     note: str
     seconds: float
-    waveform: Path | None = None
 
 
 def climb(rungs, *, console):
@@ -60,9 +58,11 @@ def climb(rungs, *, console):
         with console.step(name) as step:
             try:
                 status, note = "PASS", show(step)
+            except HardwareError as error:
+                status, note = "FAIL", str(error)
             except (SkippedError, ToolError) as error:
                 status, note = "not run", str(error)
-            except RungError as error:
+            except SbgenError as error:
                 status, note = "FAIL", str(error)
             step.note(status if status == "PASS" else f"{status}: {note}")
             entries.append(Entry(rung=name, status=status, note=note, seconds=step.seconds))

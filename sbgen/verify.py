@@ -1,14 +1,45 @@
-"""`sbgen verify`: a built design against the model, rung by rung, down to the bits of the bitstream."""
+"""`sbgen verify`: a built design against its model, rung by rung, down to the bits of the bitstream.
 
+::
+
+    model ─▶ integer network ─▶ Amaranth ─▶ core.v ─▶ top.v ─▶ netlist ─▶ placed netlist ─▶ bitstream ─▶ Verilog again
+             reference ═══ scores of every class, every image ═══════════════════════╝           ╚═ weights
+"""
+
+import argparse
+import hashlib
 import json
+import os
+import tempfile
+import warnings
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 from .console import Console
-from .errors import ModelError
+from .errors import ModelError, ToolError
 from .ledger import RungError, SkippedError, climb
 
 __all__ = ["Built", "add_arguments", "run"]
+
+#: Images that a rung takes at most, besides what the user asks for: the slow ones compute tens of cycles a second.
+_PINS_IMAGES = 5
+_AMARANTH_CYCLES = 3000
+_ICARUS_WEIGHTS = 4_000_000
+
+
+def _images(text):
+    if text == "all":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a count from 1, or all, not {text!r}")
+    return int(text)
+
+
+def _seed(text):
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a number from 0, not {text!r}")
+    return int(text)
 
 
 def add_arguments(parser):
@@ -16,6 +47,11 @@ def add_arguments(parser):
     parser.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="a folder of `sbgen build`")
     parser.add_argument("--bitstream", type=Path, metavar="FILE",
                         help="only read the weights and thresholds back out of this bitstream (of DIR, or of the folder it is in)")
+    parser.add_argument("--model", type=Path, metavar="FILE", help="the model file that DIR was built from (found where it was)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder that holds mnist/, cifar10/ and so on (SBGEN_DATA)")
+    parser.add_argument("--images", type=_images, default=300, metavar="N",
+                        help="test images, or all (%(default)s); the slow rungs take the first few")
+    parser.add_argument("--seed", type=_seed, metavar="N", help="random images of this seed instead of the test set")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +91,27 @@ class Built:
                    design=design_file.load(folder / "design.json", exchange.load(folder / "network.json")))
 
     @property
+    def network(self):
+        return self.design.network
+
+    @property
     def family(self):
         return self.board.device.family
+
+    def core(self):
+        """A core to look at or to simulate."""
+        from .compiler import lower
+
+        return lower.lower(self.design)
+
+    @cached_property
+    def top(self):
+        """The top level, as it was built."""
+        from .boards import harness
+        from .compiler import exchange
+
+        return harness.Top(core=self.core(), board=self.board, clock_mhz=self.report["timing"]["clock_mhz"],
+                           digest=bytes.fromhex(exchange.digest(self.network)))
 
     def verilog(self, name):
         """The text of ``core.v`` or ``top.v``."""
@@ -82,19 +137,292 @@ class Built:
         raise SkippedError("there is no bitstream: built with --no-bitstream")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """Images and what the reference makes of them.
+
+    Parameters
+    ----------
+    images : uint8 array, shape (N, *image_shape)
+    scores : int64 array, shape (N, classes)
+    labels : int array, shape (N,) or None
+        The true classes, where they are known.
+    name : str
+        What the images are.
+    """
+
+    images: object
+    scores: object
+    labels: object
+    name: str
+
+    def first(self, count):
+        return self.images[:count], self.scores[:count]
+
+
 def run(arguments):
     """Climb the rungs; the exit code is 1 when one has failed."""
+    from amaranth.hdl import UnusedElaboratable
+
+    # Components are also made to be asked for their widths.
+    warnings.simplefilter("ignore", UnusedElaboratable)
     if arguments.folder is None and arguments.bitstream is None:
         raise ModelError("a folder of `sbgen build`, or --bitstream FILE, must be given; try: sbgen verify build/digits-icebreaker")
     built = Built.load(arguments.folder or arguments.bitstream.absolute().parent)
     console = Console()
-    rungs = [("weights in the bitstream", lambda step: _read_back(built, arguments.bitstream or built.bitstream))]
+    read_back = ("weights in the bitstream", lambda step: _read_back(built, arguments.bitstream or built.bitstream))
+    if arguments.bitstream is not None:
+        rungs = [read_back]
+    else:
+        model = _model(arguments, built)
+        tests = _tests(arguments, built, model)
+        console.line(f"  {len(tests.images):,} images: {tests.name}")
+        pins = partial(_pins, built, tests)
+        rungs = [
+            ("files of the build", lambda step: _files(built)),
+            ("model, hardened", lambda step: _hardened(model, tests)),
+            ("Amaranth simulator", partial(_amaranth, built, tests)),
+            ("Verilog in Icarus", partial(_core, built, tests, "icarus")),
+            ("Verilog in Verilator", partial(_core, built, tests, "verilator")),
+            ("board's Verilog", partial(pins, lambda: _emitted(built))),
+            ("netlist, synthesised", partial(pins, lambda: _netlist(built, "netlist.json.gz"))),
+            ("netlist, placed and routed", partial(pins, lambda: _netlist(built, "placed.json.gz"))),
+            read_back,
+            ("bitstream as Verilog", partial(pins, lambda: _unpacked(built))),
+        ]
     entries = climb(rungs, console=console)
     console.line()
     for entry in entries:
-        console.line(f"  {entry.status:8}{entry.rung}", style={"PASS": "green", "FAIL": "bold red"}.get(entry.status))
-        console.line(f"          {entry.note}")
+        console.line(f"  {entry.status:8} {entry.rung}", style={"PASS": "green", "FAIL": "bold red"}.get(entry.status))
+        console.line(f"           {entry.note}")
     return int(any(entry.status == "FAIL" for entry in entries))
+
+
+def _model(arguments, built):
+    """Path of the model file, or why there is none."""
+    told = built.report["model"]
+    for path in [arguments.model] if arguments.model else [Path(told["file"]), Path("models", told["file"])]:
+        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == told["sha256"]:
+            return path
+    if arguments.model:
+        raise ModelError(f"--model must be the file that {built.folder} was built from, with the SHA-256 {told['sha256'][:16]}..., "
+                         f"but {arguments.model} is another, or not there")
+    return None
+
+
+def _tests(arguments, built, model):
+    """The test set where it is at hand, else random images."""
+    import numpy as np
+
+    from .compiler import reference
+    from .train import data
+
+    network, dataset = built.network, built.report["accuracy"]["dataset"]
+    folder = arguments.data or os.environ.get("SBGEN_DATA")
+    labels, name = None, ""
+    if arguments.seed is None and dataset and (
+            dataset == "digits" or folder or (data.cache("data") / dataset).is_dir()):
+        _, _, images, labels = data.load(dataset, folder)
+        images, labels = images[:arguments.images], labels[:arguments.images]
+        name = f"test set of {dataset}"
+    else:
+        seed = arguments.seed or 0
+        images = np.random.default_rng(seed).integers(
+            0, 256, (300 if arguments.images is None else arguments.images, *network.image_shape)).astype(np.uint8)
+        name = f"random, seed {seed}" + (f", as {dataset} is not at hand (--data DIR)" if dataset and arguments.seed is None else "")
+    return Images(images=images, labels=labels, name=name, scores=reference.evaluate(network, images)[0])
+
+
+def _compare(found, expected):
+    """A `_Wrong` at the first score that differs."""
+    import numpy as np
+
+    wrong = np.argwhere(found != expected)
+    if len(wrong):
+        image, index = map(int, wrong[0])
+        raise _Wrong(image=image, index=index, expected=int(expected[image, index]), found=int(found[image, index]),
+                     count=len(wrong), of=expected.size)
+
+
+class _Wrong(Exception):
+    """A score that differs, before it is known in which layer it went wrong."""
+
+    def __init__(self, *, image, index, expected, found, count, of):
+        super().__init__(f"scores, image {image}, class {index}: expected {expected}, found {found} ({count:,} of {of:,} scores differ)")
+        self.image = image
+
+
+def _files(built):
+    """Every file is the one that the build wrote."""
+    told = built.report["files"]
+    for name, digest in told.items():
+        try:
+            found = hashlib.sha256((built.folder / name).read_bytes()).hexdigest()
+        except OSError as error:
+            raise RungError(f"{name} is not there any more") from error
+        if found != digest:
+            raise RungError(f"{name} is not the one that was built: expected SHA-256 {digest[:16]}..., found {found[:16]}...")
+    return f"{len(told)} files have the SHA-256 of the report"
+
+
+def _hardened(path, tests):
+    """The trained network, hardened, in PyTorch against the integer network."""
+    if path is None:
+        raise SkippedError("the model file is not at hand; give --model FILE")
+    if path.suffix != ".pt":
+        raise SkippedError(f"{path.name} is not a net.pt: its network is the integer one from the start")
+    try:
+        import torch
+    except ImportError as error:
+        raise SkippedError("needs torch; try: pip install 'sbgen[train]'") from error
+    from .train import checkpoint
+
+    kept = checkpoint.load(path, force=True)
+    with torch.no_grad():
+        found = torch.cat([kept.model(torch.from_numpy(tests.images[at:at + 500].copy()))
+                           for at in range(0, len(tests.images), 500)]).numpy()
+    if kept.hardening is None:
+        raise SkippedError("the model was never hardened: its scores are not integers")
+    try:
+        _compare(found, tests.scores)
+    except _Wrong as wrong:
+        raise RungError(str(wrong)) from None
+    told = kept.accuracy.get("test", {})
+    float_ = f"; float {told['float']:.2%}, hardened {told['hardened']:.2%} of the test set" if {"float", "hardened"} <= set(told) else ""
+    return f"all {tests.scores.size:,} scores of {len(tests.images):,} images equal the integer network's{float_}"
+
+
+def _amaranth(built, tests, step):
+    """The components, in Amaranth's own simulator."""
+    from .compiler import amaranth_simulator, cycles
+
+    count = max(1, min(len(tests.images), _AMARANTH_CYCLES // cycles.predict(built.design).interval))
+    images, scores = tests.first(count)
+    return _run_core(built, tests, images, scores, lambda core, images, folder: amaranth_simulator.simulate(
+        core, built.network, images, waves=folder and folder / "waves.vcd"), step)
+
+
+def _core(built, tests, simulator, step):
+    """The emitted Verilog of the core."""
+    from .compiler import simulate
+
+    text = built.verilog("core.v")
+    count = len(tests.images)
+    if simulator == "icarus":
+        count = max(1, min(count, _ICARUS_WEIGHTS // simulate.work(built.network)))
+    images, scores = tests.first(count)
+
+    def compute(core, images, folder):
+        with tempfile.TemporaryDirectory(prefix="sbgen-") as temporary:
+            made = simulate.Simulator(text, built.network, lanes=core.lanes, top=core.top, image=core.image, simulator=simulator,
+                                      folder=folder or temporary, waves=folder is not None)
+            return made.run(images, progress=step.progress)
+
+    return _run_core(built, tests, images, scores, compute, step)
+
+
+def _run_core(built, tests, images, scores, compute, step):
+    """Images through a core; at a difference once more with a waveform, to find the layer."""
+    from .compiler import waveform
+
+    simulation = compute(built.core(), images, None)
+    try:
+        _compare(simulation.scores, scores)
+    except _Wrong as wrong:
+        core = built.core()
+        first = max(0, wrong.image - 1)  # what went before may be why
+        folder = _kept(built, step)
+        compute(core, images[first:wrong.image + 1], folder)
+        fault = waveform.first_fault(folder / "waves.vcd", core, built.network, images[first:wrong.image + 1])
+        found = str(wrong) if fault is None else (
+            f"{fault.layer}, image {first + fault.image}, index {fault.index}: expected {fault.expected}, found "
+            f"{'x' if fault.found is None else fault.found}; behind it {wrong}")
+        raise RungError(f"{found}; waveform: {folder / 'waves.vcd'}") from None
+    return f"all {scores.size:,} scores of {len(images):,} images equal the reference ({simulation.simulator})"
+
+
+def _kept(built, step):
+    """A folder for what a failure leaves to look at."""
+    folder = built.folder / "verify" / "".join(c if c.isalnum() else "-" for c in step.title.lower())
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _pins(built, tests, text, step):
+    """A top level through the pins of its serial line."""
+    from .boards import pins
+    from .compiler import exchange
+
+    if tuple(built.top.pins) != tuple(built.board.pins):
+        raise SkippedError("the weights come from the board's flash, which is not simulated here")
+    images, scores = tests.first(_PINS_IMAGES)
+    verilog = text()
+    digest = bytes.fromhex(exchange.digest(built.network))[:8]
+
+    def ask(images, folder=None):
+        with tempfile.TemporaryDirectory(prefix="sbgen-") as temporary:
+            made = pins.Pins(verilog, built.network, simulator=_simulator(), divisor=built.top.divisor,
+                             reset_cycles=built.top.reset_cycles + 100, folder=folder or temporary, waves=folder is not None)
+            return made.ask(images, progress=step.progress)
+
+    answers = ask(images)
+    if answers.identity.digest != digest:
+        raise RungError(f"the board tells another network: expected {digest.hex()}, found {answers.identity.digest.hex()}")
+    try:
+        _compare(answers.scores, scores)
+    except _Wrong as wrong:
+        folder = _kept(built, step)
+        ask(images[max(0, wrong.image - 1):wrong.image + 1], folder)
+        raise RungError(f"{wrong}; waveform: {folder / 'waves.vcd'}") from None
+    wrong = [n for n, label in enumerate(answers.labels) if label != scores[n].argmax()]
+    if wrong:
+        raise RungError(f"class, image {wrong[0]}: expected {scores[wrong[0]].argmax()}, found {answers.labels[wrong[0]]}")
+    return (f"identified, and all {scores.size:,} scores of {len(images)} images, byte by byte through rx and tx, equal the reference "
+            f"({answers.simulator})")
+
+
+def _simulator():
+    """The simulator for many cells: Verilator where it is there."""
+    from . import tools
+
+    try:
+        tools.find("verilator")
+    except ToolError:
+        tools.find("iverilog")
+        return "icarus"
+    return "verilator"
+
+
+def _emitted(built):
+    from .boards import netlist_verilog
+
+    return built.verilog("top.v") + netlist_verilog.PLLS
+
+
+def _netlist(built, name):
+    from .boards import netlist_verilog
+
+    try:
+        return netlist_verilog.verilog(built.netlist(name), family=built.family)
+    except netlist_verilog.UnknownCellError as error:
+        raise SkippedError(str(error)) from error
+
+
+def _unpacked(built):
+    """The bitstream, turned back into Verilog by icebox_vlog."""
+    from . import tools
+    from .boards import bitstream, constraints, netlist_verilog
+
+    if built.family != "ice40":
+        raise SkippedError(f"no open tool turns a bitstream of {built.family} back into Verilog")
+    tool = tools.find("icebox_vlog")
+    with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
+        folder = Path(folder)
+        (folder / "top.asc").write_text(bitstream.unpack(built.bitstream, family="ice40"))
+        (folder / "top.pcf").write_text(constraints.pcf(built.board).replace("-pullup yes ", ""))
+        text = tools.run(tool, ["-s", "-n", "top", "-d", built.board.package.lower(), "-p", "top.pcf", "top.asc"], cwd=folder,
+                         log=folder / "log")
+    return netlist_verilog.from_icebox(text)
 
 
 def _read_back(built, path):
