@@ -1,0 +1,180 @@
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from test_waveform import always_on, core_of, network
+
+from sbgen import cli, tools, verify
+from sbgen.boards import netlist_verilog
+from sbgen.compiler import design as design_file
+from sbgen.compiler import exchange, verilog
+from sbgen.compiler.simulate import HardwareError
+from sbgen.console import Console
+from sbgen.errors import BoardError, ModelError, ToolError
+from sbgen.ledger import RungError, SkippedError, climb
+
+
+def found(name):
+    try:
+        tools.find(name)
+    except ToolError as error:
+        return pytest.mark.skip(reason=str(error))
+    return pytest.mark.skipif(False, reason="found")
+
+
+@pytest.fixture
+def built(tmp_path):
+    """What a build without a bitstream leaves."""
+    net = network()
+    design = design_file.Design(network=net, foldings=tuple(
+        design_file.Folding(pe=pe, simd=simd) for pe, simd in ((2, 2), (2, 1), (3, 8), (1, 7))))
+    exchange.save(net, tmp_path / "network.json")
+    design_file.save(design, tmp_path / "design.json")
+    (tmp_path / "core.v").write_text(verilog.convert(core_of(net)))
+    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in tmp_path.iterdir()}
+    (tmp_path / "report.json").write_text(json.dumps({
+        "board": "icebreaker", "model": {"file": "no-such.pt", "sha256": "0" * 64}, "timing": {"clock_mhz": 12},
+        "accuracy": {"dataset": None}, "files": files}))
+    return tmp_path
+
+
+def images(folder, count=3):
+    arguments = type("Arguments", (), {"images": count, "data": None, "seed": 5})
+    return verify._tests(arguments, verify.Built.load(folder), None)
+
+
+class Shown:
+    title = "a rung"
+
+    def progress(self, done, total):
+        pass
+
+
+class TestClimb:
+    def test_each_outcome_and_all_rungs(self, capsys):
+        def raises(error):
+            def show(step):
+                raise error
+            return show
+
+        entries = climb([
+            ("right", lambda step: "all equal"), ("wrong", raises(RungError("hidden, image 3"))),
+            ("missing", raises(ToolError("no tool"))), ("skipped", raises(SkippedError("not built"))),
+            ("hangs", raises(HardwareError("nothing moved"))), ("damaged", raises(BoardError("cut off")))], console=Console())
+        assert [(entry.rung, entry.status, entry.note) for entry in entries] == [
+            ("right", "PASS", "all equal"), ("wrong", "FAIL", "hidden, image 3"), ("missing", "not run", "no tool"),
+            ("skipped", "not run", "not built"), ("hangs", "FAIL", "nothing moved"), ("damaged", "FAIL", "cut off")]
+
+    def test_a_defect_of_ours_keeps_its_trace(self):
+        with pytest.raises(ZeroDivisionError):
+            climb([("ours", lambda step: 1 // 0)], console=Console())
+
+
+class TestFiles:
+    def test_as_built(self, built):
+        assert verify._files(verify.Built.load(built)) == "3 files have the SHA-256 of the report"
+
+    def test_changed(self, built):
+        (built / "core.v").write_text("module top; endmodule\n")
+        with pytest.raises(RungError, match="core.v is not the one that was built: expected SHA-256"):
+            verify._files(verify.Built.load(built))
+
+    def test_no_build(self, tmp_path):
+        with pytest.raises(ModelError, match="must be a folder of `sbgen build`, but its report.json cannot be read: No such"):
+            verify.Built.load(tmp_path)
+
+    def test_damaged_report(self, tmp_path):
+        (tmp_path / "report.json").write_text("{")
+        with pytest.raises(ModelError, match="report.json must be that of a build, but it is damaged"):
+            verify.Built.load(tmp_path)
+
+
+class TestCore:
+    def test_amaranth_passes(self, built):
+        note = verify._amaranth(verify.Built.load(built), images(built), Shown())
+        assert note.startswith("all 9 scores of 3 images equal the reference (Amaranth")
+
+    def test_amaranth_names_the_layer(self, built, monkeypatch):
+        """The hardware is that of a network with one wrong threshold."""
+        broken = always_on(network(), "conv", 0)
+        monkeypatch.setattr(verify.Built, "core", lambda self: core_of(broken))
+        tests = images(built)
+        with pytest.raises(RungError, match=r"conv, image 0, index \(\d, \d, 0\): expected 0, found 1; behind it scores, image 0, "
+                                            r"class \d: expected -?\d+, found -?\d+ \(\d+ of 9 scores differ\); waveform: .*waves\.vcd"):
+            verify._amaranth(verify.Built.load(built), tests, Shown())
+        assert (built / "verify" / "a-rung" / "waves.vcd").stat().st_size > 1000
+
+    @found("iverilog")
+    def test_verilog_names_the_layer(self, built):
+        (built / "core.v").write_text(verilog.convert(core_of(always_on(network(), "conv", 0))))
+        with pytest.raises(RungError, match=r"conv, image 0, index \(\d, \d, 0\): expected 0, found 1; .* waveform: "):
+            verify._core(verify.Built.load(built), images(built), "icarus", Shown())
+
+
+class TestRun:
+    def test_what_is_not_there_is_not_run(self, built, capsys, monkeypatch):
+        monkeypatch.setattr(tools, "find", lambda name: (_ for _ in ()).throw(ToolError(f"{name} is not installed")))
+        assert cli.main(["verify", str(built), "--images", "2", "--seed", "1"]) == 0
+        text = capsys.readouterr().out
+        assert "2 images: random, seed 1" in text
+        for line in ("PASS     files of the build", "not run  model, hardened", "PASS     Amaranth simulator", "not run  Verilog in Icarus",
+                     "top.v is not there", "netlist.json.gz is not there: built without a bitstream", "there is no bitstream"):
+            assert line in text
+
+    def test_a_failure_is_the_exit_code(self, built, capsys, monkeypatch):
+        monkeypatch.setattr(verify, "_amaranth", lambda *_: "skipped here")
+        monkeypatch.setattr(verify, "_core", lambda *_: "skipped here")
+        (built / "core.v").write_text("")
+        assert cli.main(["verify", str(built), "--images", "1"]) == 1
+        assert "FAIL     files of the build" in capsys.readouterr().out
+
+    def test_nothing_given(self, capsys):
+        assert cli.main(["verify"]) == 1
+        assert capsys.readouterr().err.startswith("error: a folder of `sbgen build`, or --bitstream FILE, must be given")
+
+    def test_another_model(self, built, capsys):
+        (built / "other.pt").write_bytes(b"")
+        assert cli.main(["verify", str(built), "--model", str(built / "other.pt")]) == 1
+        assert "--model must be the file that" in capsys.readouterr().err
+
+
+def test_a_compared_score_names_image_and_class():
+    expected = np.array([[1, 2], [3, 4], [5, 6]])
+    other = expected.copy()
+    other[1:, 1] = -4
+    verify._compare(expected, expected)
+    with pytest.raises(verify._Wrong, match=r"scores, image 1, class 1: expected 4, found -4 \(2 of 6 scores differ\)"):
+        verify._compare(other, expected)
+
+
+class TestNetlistVerilog:
+    """A counter of two bits that rx enables and whose carry goes to tx, as each family of cells has it."""
+
+    def netlist(self, cells):
+        return {"ports": {"clk": {"direction": "input", "bits": [2]}, "rx": {"direction": "input", "bits": [3]},
+                          "tx": {"direction": "output", "bits": [9]}}, "netnames": {"count": [4, 5]},
+                "cells": {str(n): {"type": kind, "parameters": parameters, "connections": connections}
+                          for n, (kind, parameters, connections) in enumerate(cells)}}
+
+    def test_logic_registers_and_carry(self):
+        text = netlist_verilog.verilog(self.netlist([
+            ("SB_LUT4", {"LUT_INIT": "0110011001100110"}, {"I0": [4], "I1": [5], "I2": ["0"], "I3": ["x"], "O": [6]}),
+            ("SB_DFFESR", {}, {"C": [2], "E": [3], "R": [7], "D": [6], "Q": [5]}),
+            ("SB_CARRY", {}, {"I0": [4], "I1": [5], "CI": ["1"], "CO": [9]})]), family="ice40", names=True)
+        assert "assign n6 = 16'h6666 >> {1'b0, 1'b0, n5, n4};" in text
+        assert "always @(posedge n2) if (n3) n5 <= n7 ? 1'b0 : n6;" in text
+        assert "assign n9 = n4 & n5 | (n4 | n5) & 1'b1;" in text
+        assert "assign tx = n9;" in text and "assign n3 = rx;" in text
+
+    def test_placed_cells(self):
+        text = netlist_verilog.verilog(self.netlist([
+            ("ICESTORM_LC", {"LUT_INIT": "1" * 16, "DFF_ENABLE": "1", "SET_NORESET": "1", "CARRY_ENABLE": "1", "CIN_CONST": "1", "CIN_SET": "1"},
+             {"I1": [4], "I2": [5], "CLK": [2], "CEN": [], "SR": [7], "O": [8], "COUT": [9]}),
+            ("SB_GB", {}, {"GLOBAL_BUFFER_OUTPUT": [2], "USER_SIGNAL_TO_GLOBAL_BUFFER": []})]), family="ice40")
+        assert "always @(posedge n2) n8 <= n7 ? 1'b1 : (16'hffff >> {1'b0, n5, n4, 1'b0}) & 1'b1;" in text
+        assert "assign n2 = clk;" in text and "assign n9 = n4 & n5 | (n4 | n5) & 1'b1;" in text
+
+    def test_unknown_cell(self):
+        with pytest.raises(netlist_verilog.UnknownCellError, match="all its cells are known, but 0 is a SB_MAC16"):
+            netlist_verilog.verilog(self.netlist([("SB_MAC16", {}, {})]), family="ice40")

@@ -1,0 +1,89 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sbgen.compiler import amaranth_simulator, reference, simulate, verilog, waveform
+from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
+from sbgen.compiler.lower import lower
+from sbgen.errors import ToolError
+
+
+def network():
+    rng = np.random.default_rng(3)
+
+    def bits(*shape):
+        return rng.integers(0, 2, shape).astype(np.uint8)
+
+    return Network(name="taps", image_shape=(4, 5), labels=tuple("abc"), layers=(
+        Binarize(name="pixels", thresholds=rng.integers(1, 256, (20, 1))),
+        Conv2d(name="conv", weights=bits(5, 2, 2, 1), thresholds=rng.integers(1, 4, 5)),
+        Dense(name="hidden", weights=bits(7, 60), thresholds=rng.integers(25, 36, 7)),
+        Scores(name="scores", weights=bits(3, 7), offsets=rng.integers(-9, 9, 3))))
+
+
+def core_of(net):
+    return lower(Design(network=net, foldings=tuple(Folding(pe=pe, simd=simd) for pe, simd in ((2, 2), (2, 1), (3, 8), (1, 7)))))
+
+
+def always_on(net, layer, output):
+    """The network with one neuron broken: its threshold is 0."""
+    at = [each.name for each in net.layers].index(layer)
+    thresholds = net.layers[at].thresholds.copy()
+    thresholds[output] = 0
+    return replace(net, layers=(*net.layers[:at], replace(net.layers[at], thresholds=thresholds), *net.layers[at + 1:]))
+
+
+IMAGES = np.random.default_rng(4).integers(0, 256, (3, 4, 5)).astype(np.uint8)
+
+
+def simulate_with(simulator, core, net, folder):
+    if simulator == "amaranth":
+        amaranth_simulator.simulate(core, net, IMAGES, waves=folder / "waves.vcd")
+        return
+    try:
+        made = simulate.Simulator(verilog.convert(core), net, lanes=core.lanes, simulator=simulator, folder=folder, waves=True)
+    except ToolError as error:
+        pytest.skip(str(error))
+    made.run(IMAGES)
+
+
+@pytest.mark.parametrize("simulator", ["amaranth", "icarus"])
+class TestFirstFault:
+    def test_none_where_all_is_right(self, simulator, tmp_path):
+        net = network()
+        simulate_with(simulator, core_of(net), net, tmp_path)
+        beats = waveform._beats(tmp_path / "waves.vcd", {"binarize_0", "mvtu_1", "mvtu_2", "mvtu_3"})
+        assert {name: len(words) for name, words in beats.items()} == {
+            "binarize_0": 30, "mvtu_1": 3 * 12 * 3, "mvtu_2": 9, "mvtu_3": 9}
+        assert waveform.first_fault(tmp_path / "waves.vcd", core_of(net), net, IMAGES) is None
+
+    @pytest.mark.parametrize("layer", ["conv", "hidden"])
+    def test_names_layer_image_and_index(self, simulator, layer, tmp_path):
+        net = network()
+        at = [each.name for each in net.layers].index(layer)
+        output = np.argwhere(reference.run(net, IMAGES)[at] == 0)[-1][-1]
+        broken = always_on(net, layer, output)
+        core = core_of(broken)
+        simulate_with(simulator, core, net, tmp_path)
+        first = np.argwhere(reference.run(net, IMAGES)[at] != reference.run(broken, IMAGES)[at])[0]
+        fault = waveform.first_fault(tmp_path / "waves.vcd", core_of(net), net, IMAGES)
+        assert (fault.layer, fault.image, fault.index) == (layer, first[0], tuple(first[1:]))
+        assert (fault.expected, fault.found) == (0, 1)
+
+    def test_signed_scores(self, simulator, tmp_path):
+        net = network()
+        offsets = net.layers[-1].offsets.copy()
+        offsets[1] -= 20
+        broken = replace(net, layers=(*net.layers[:-1], replace(net.layers[-1], offsets=offsets)))
+        core = core_of(broken)
+        simulate_with(simulator, core, net, tmp_path)
+        fault = waveform.first_fault(tmp_path / "waves.vcd", core, net, IMAGES)
+        assert (fault.layer, fault.image, fault.index) == ("scores", 0, (1,)) and fault.found == fault.expected - 20
+
+
+def test_find_nothing_in_a_waveform_without_the_stages(tmp_path):
+    (tmp_path / "waves.vcd").write_text("$scope module top $end\n$var wire 1 ! clk $end\n$upscope $end\n$enddefinitions $end\n#0\n1!\n")
+    net = network()
+    assert waveform.first_fault(tmp_path / "waves.vcd", core_of(net), net, IMAGES) is None
