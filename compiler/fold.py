@@ -56,7 +56,7 @@ _UNROLLED_CYCLES = 6
 _MAX_UNROLLED = 1 << 14
 
 #: What a block RAM may cost, in shares of the device, relative to a LUT: tried in this order.
-_BRAM_PRICES = (0.3, 1.0, 3.0)
+_BRAM_PRICES = (0.03, 0.3, 1.0, 3.0)
 
 
 def _steps(length, least=1):
@@ -288,8 +288,8 @@ class _Search:
         if isinstance(first, Binarize):
             for lanes in _steps(first.inputs, least=-(-first.inputs // cycles)):
                 pe = lanes * first.levels
-                # The board packs single pixels into beats: a register a lane.
-                cost = self.binarize_cost(lanes) + Cost(lut=lanes * first.levels)
+                # The board packs single pixels into beats: a register of eight bits a lane.
+                cost = self.binarize_cost(lanes) + Cost(lut=8 * lanes)
                 best[pe, 0] = _Way(price=self._price(cost, bram_price), length=first.outputs, lanes=pe,
                                    stages=(self._stage(0, Folding(pe=pe, simd=lanes)),))
             return best
