@@ -1,8 +1,8 @@
 """The top level of a board: clock, reset, serial line, host link and the core. ::
 
     clk -> [PLL] -> clock, reset
-    rx -> uart.Rx -> HostLink -> WidthConverter -> core
-    tx <- uart.Tx <- HostLink <------- Queue <---- core
+    rx -> uart.Rx -> HostLink -> Queue -> WidthConverter -> core
+    tx <- uart.Tx <- HostLink <- Queue <------------------- core
     flash -> FlashLoader -> core, where its weights live in RAM
 """
 
@@ -154,13 +154,15 @@ class Top(wiring.Component):
         m.submodules.width = width = DomainRenamer("core")(WidthConverter(
             shape=unsigned(8), length=core.pixels, i_lanes=1, o_lanes=core.lanes))
         m.submodules.core = DomainRenamer("core")(core)
-        # A register, so that the core's adders are in no path with the link's state machines.
+        # Registers, so that neither the core's handshakes nor its adders are in a path with the link's state machines.
+        m.submodules.register = register = DomainRenamer("core")(Queue(shape=link.pixels.payload.shape(), depth=1))
         m.submodules.results = results = DomainRenamer("core")(Queue(shape=link.results.payload.shape(), depth=1))
 
         m.d.comb += [rx.rx.eq(self.rx), self.tx.eq(tx.tx), ResetSignal("core").eq(link.clear)]
         connect(m, rx.o, link.i)
         connect(m, link.o, tx.i)
-        connect(m, link.pixels, width.i)
+        connect(m, link.pixels, register.i)
+        connect(m, register.o, width.i)
         connect(m, width.o, core.i)
         # The host has every score and ranks them itself: runners-up stay here.
         m.d.comb += [results.i.valid.eq(core.o.valid), core.o.ready.eq(results.i.ready),

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..compiler.ir import Scores, Threshold
 from ..compiler.pipeline import stages
+from ..hw.popcount import XnorPopcount
 from . import memories
 
 __all__ = ["Difference", "Part", "read", "tell"]
@@ -89,7 +90,7 @@ def read(*, design, verilog, netlist, rams, family):
     found = {memory.path: memory for memory in memories.memories(verilog) if memory.block}
     cells = memories.cells(netlist, family=family)
     parts = []
-    for path, layer, what, lay_out in _expected(design):
+    for path, layer, what, decode, lay_out in _expected(design):
         memory = found.get(path)
         if memory is None:
             parts.append(Part(layer=layer.name, what=what))
@@ -106,7 +107,8 @@ def read(*, design, verilog, netlist, rams, family):
 
         # Where the bits of each number are, the lowest first, and what the number should be.
         place, expected = lay_out(memory.words.shape)
-        numbers = _signed(words.ravel()[place]) if place.ndim > expected.ndim else words.ravel()[place]
+        bits = decode(words).ravel()[place]
+        numbers = _signed(bits) if place.ndim > expected.ndim else bits
         wrong, first = np.argwhere(numbers != expected), None
         if len(wrong):
             index = tuple(wrong[0])
@@ -129,19 +131,34 @@ def _signed(bits):
 
 
 def _expected(design):
-    """For each memory of a network: its path, its layer, what it holds, and a function of its shape.
+    """For each memory of a network: its path, its layer, what it holds, what its words have to be decoded by, and a function of its
+    shape.
 
     The function gives the places of the numbers' bits among those of the memory, words end to end, and the numbers.
     """
     for n, stage in enumerate(stages(design)):
         layer, unit = stage.layer, stage.unit
         if unit is not None:
-            yield f"core.mvtu_{n}.weight_rom.memory", layer, "weights", _weights(layer, stage.folding)
+            yield f"core.mvtu_{n}.weight_rom.memory", layer, "weights", _decode(stage.folding), _weights(layer, stage.folding)
             if isinstance(layer, Scores) or layer.thresholds is not None:
                 what = "offsets" if isinstance(layer, Scores) else "thresholds"
-                yield f"core.mvtu_{n}.preset_rom.memory", layer, what, _starts(layer, stage.folding)
+                yield f"core.mvtu_{n}.preset_rom.memory", layer, what, np.asarray, _starts(layer, stage.folding)
         if isinstance(layer, Threshold):
-            yield f"core.threshold_{n}.rom.memory", layer, "thresholds", _thresholds(layer, stage.folding)
+            yield f"core.threshold_{n}.rom.memory", layer, "thresholds", np.asarray, _thresholds(layer, stage.folding)
+
+
+def _decode(folding):
+    """Weights from their code: each bit is the parity of the complements of its weight and those before it in its group."""
+    begins = np.zeros(folding.simd, bool)
+    begins[np.cumsum((0, *XnorPopcount.groups(folding.simd)))[:-1]] = True
+
+    def decode(words):
+        coded = words.reshape(-1, folding.simd)
+        before = np.roll(coded, 1, axis=1)
+        before[:, begins] = 0
+        return (1 ^ coded ^ before).reshape(words.shape)
+
+    return decode
 
 
 def _weights(layer, folding):

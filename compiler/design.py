@@ -37,6 +37,8 @@ class Folding:
         shortcut) live: ``"bram"`` or ``"lut"``; the weights also ``"spram"``, which is filled at start-up (``docs/spram.md``), and
         those of a `Dense` or `Scores` with the greatest `pe` and `simd` ``"unrolled"``: wired into the logic, which then takes a
         vector in each cycle.
+    registered : bool
+        Whether weights, thresholds and inputs of a layer with weights pass a register more behind their memories, which slow ones need.
     rows : int or None
         Rows that the line buffers of a convolution or pooling layer hold; None is the fewest that do. Twice the rows of the kernel
         let the next image come in while the kernel is at the bottom of this one.
@@ -49,6 +51,7 @@ class Folding:
     store: str = "bram"
     preset_store: str = "lut"
     replay_store: str = "bram"
+    registered: bool = False
     rows: int | None = None
     levels: int = 4
 
@@ -106,6 +109,8 @@ class Design:
                                      f"not {folding.rows!r}")
             if not (type(folding.levels) is int and folding.levels >= 1):
                 raise ModelError(f"layer {layer.name!r}: levels must be at least 1, not {folding.levels!r}")
+            if type(folding.registered) is not bool:
+                raise ModelError(f"layer {layer.name!r}: registered must be true or false, not {folding.registered!r}")
             for name in "store", "preset_store", "replay_store":
                 stores = (*WEIGHT_STORES, UNROLLED) if name == "store" else tuple(STORES)
                 if getattr(folding, name) not in stores:

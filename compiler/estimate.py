@@ -72,11 +72,8 @@ def _rom_luts(depth):
 
 def structures(p: Parameters):
     """How many units of each structure a matrix-vector-threshold unit has."""
-    first, *rest = XnorPopcount.plan(p.simd)
     return {
-        "leaf": p.pe * sum(max(len(group) - 1, 0.5) for group in first),
-        "leaf_out": p.pe * sum(_bits(sum(group)) for group in first),
-        "add": p.pe * sum((len(group) - 1) * _bits(sum(group)) for stage in rest for group in stage),
+        **{name: p.pe * count for name, count in XnorPopcount.parts(p.simd).items()},
         "accumulate": p.pe * p.accumulator_width,
         "start": p.pe * p.accumulator_width * (2 if p.planes > 1 else 1) if p.beats > 1 else 0,
         "preset": (p.pe * p.total_width * _rom_luts(p.groups)
@@ -88,11 +85,12 @@ def structures(p: Parameters):
 
 
 def _mvtu_ffs(p: Parameters):
-    counts = sum(_bits(sum(group)) for stage in XnorPopcount.plan(p.simd) for group in stage)
+    parts = XnorPopcount.parts(p.simd)
+    counts = parts["pair"] / 2 + parts["full_adder"] / 2 + parts["add"] + parts["delay"]
     queue = p.queue_depth * p.pe * (1 if p.signs else p.sum_width)
-    control = 2 * (1 + XnorPopcount.latency(p.simd)) + _bits(p.cycles) + _bits(p.slices) + _bits(p.groups) + 6
-    rom = p.pe * p.simd if p.weight_store == "lut" else 0
-    return p.simd + rom + p.pe * (counts + p.accumulator_width) + queue + control
+    control = 2 * (p.latency - 2) + _bits(p.cycles) + _bits(p.slices) + _bits(p.groups) + 6
+    rom = p.pe * p.simd * ((p.weight_store == "lut") + p.weights_registered)
+    return (2 + p.weights_registered) * p.simd + rom + p.pe * (counts + p.accumulator_width) + queue + control
 
 
 def _varying_bits(words):

@@ -47,6 +47,9 @@ _MAX_LUT_DEPTH = 64
 #: itself is slow (5.6 ns of an ECP5's cycle).
 _MAX_BANKS = {"ice40": 4, "ecp5": 2}
 
+#: Whether there is a register behind the memories of weights, thresholds and inputs: an ECP5 has flip-flops to spare, an iCE40 none without a LUT.
+_REGISTERED = {"ice40": False, "ecp5": True}
+
 #: Most bits of a replay buffer that are tried in flip-flops.
 _MAX_LUT_REPLAY = 128
 
@@ -106,7 +109,7 @@ def _may_unroll(layer):
     return unrolls(layer) and layer.planes == passes(layer) == 1 and layer.weight_bits <= _MAX_UNROLLED
 
 
-def _stores(layer, pe, simd):
+def _stores(layer, pe, simd, registered):
     """Every sensible choice of memories for a shape."""
     if isinstance(layer, MaxPool | SumPool):
         for store in ("bram",) if isinstance(layer, MaxPool) else ("bram", "lut"):
@@ -122,7 +125,8 @@ def _stores(layer, pe, simd):
     presets = ("bram", "lut") if groups > 16 else ("lut",)
     replays = ("bram", "lut") if small else ("bram",)
     for store, preset_store, replay_store in product(stores, presets, replays):
-        yield Folding(pe=pe, simd=simd, store=store, preset_store=preset_store, replay_store=replay_store)
+        yield Folding(pe=pe, simd=simd, store=store, preset_store=preset_store, replay_store=replay_store,
+                      registered=registered)
     if slices == groups == 1 and _may_unroll(layer):
         yield Folding(pe=pe, simd=simd, store=UNROLLED)
 
@@ -178,7 +182,8 @@ class _Search:
         """Every stage of a shape of layer `n`, with its cost."""
         key = n, pe, simd, self.spram
         if key not in self.choices:
-            choices = [self._stage(n, folding) for folding in _stores(self.network.layers[n], pe, simd)]
+            registered = _REGISTERED[self.device.family]
+            choices = [self._stage(n, folding) for folding in _stores(self.network.layers[n], pe, simd, registered)]
             if self.network.layers[n].weight_bits and pe * simd <= self.spram * BLOCK_WIDTH:
                 choices += [self._stage(n, replace(choice.folding, store="spram")) for choice in choices
                             if choice.folding.store == "bram" and choice.unit.weight_depth <= BLOCK_DEPTH]
@@ -206,7 +211,7 @@ class _Search:
             if key not in self.units:
                 self.units[key] = mvtu_parameters(layer, Folding(pe=1, simd=folding.simd))
             unit = replace(self.units[key], pe=folding.pe, simd=folding.simd, weight_store=folding.store,
-                           preset_store=folding.preset_store)
+                           preset_store=folding.preset_store, registered=folding.registered)
         about = {"i_greatest": self.network.greatest[n], "o_greatest": self.network.greatest[n + 1], "unit": unit}
         chosen = stage(layer, folding, self.network.shapes[n], **about)
         if chosen.window is None or folding.replay_store != "bram":

@@ -121,7 +121,7 @@ def mvtu_parameters(layer, folding):
     return mvtu.Parameters(
         inputs=inputs, weights=rows(layer.weights), masks=None if layer.mask is None else rows(layer.mask),
         presets=tuple(presets.tolist()),
-        pe=folding.pe, simd=folding.simd, weight_store=folding.store, preset_store=folding.preset_store,
+        pe=folding.pe, simd=folding.simd, weight_store=folding.store, preset_store=folding.preset_store, registered=folding.registered,
         planes=layer.planes, signs=not scores and not counts, greatest_count=layer.reach if counts else None)
 
 

@@ -264,8 +264,8 @@ def fold_at_random(seed, network, *, spram=False):
             least, most = rows_limits(layer, shape)
             rows = int(rng.integers(least, most + 1))
         stores = (str(store) for store in rng.choice(sorted(STORES), 3))
-        foldings.append(Folding(pe=pe, simd=simd, rows=rows, **dict(zip(("store", "preset_store", "replay_store"), stores,
-                                                            strict=True))))
+        foldings.append(Folding(pe=pe, simd=simd, rows=rows, registered=(pe + simd) % 3 == 0, **dict(zip(
+            ("store", "preset_store", "replay_store"), stores, strict=True))))
     if spram:
         draw = _generator("spram", seed)
         for n, (layer, folding) in enumerate(zip(network.layers, foldings, strict=True)):

@@ -14,13 +14,16 @@ from .queue import Queue
 from .rom import STORES, Rom
 from .spram import BLOCK_DEPTH, LoadSignature, Spram, blocks, columns
 
-__all__ = ["MERGED_GROUPS", "WEIGHT_STORES", "Mvtu", "Parameters"]
+__all__ = ["MERGED_GROUPS", "SHALLOW", "WEIGHT_STORES", "Mvtu", "Parameters"]
 
 #: Where weights can live: in a ROM, or in RAM that is filled at run time.
 WEIGHT_STORES = (*STORES, "spram")
 
 #: Groups whose choice of presets fits one LUT with the choice between preset and running sum.
 MERGED_GROUPS = 4
+
+#: Words that are in one block RAM at the full width of every family (an iCE40's has 256 of 16 bits).
+SHALLOW = 256
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,6 +44,9 @@ class Parameters:
         Inputs counted at once; need not divide the inputs.
     weight_store, preset_store : :class:`str`
         Where the weights and the presets live, ``"bram"`` or ``"lut"``; weights also ``"spram"``, filled at run time (see :class:`.Spram`).
+    registered : :class:`bool`
+        Whether weights, inputs and presets pass a register more behind their memories, which slow ones need. Weights from a ROM
+        of more than `SHALLOW` words, which is of several block RAMs with a multiplexer behind, do anyway.
     planes : :class:`int`
         Bits of an input. A vector comes bit plane by bit plane, the highest first, against the same weights each time, and a
         plane counts by its place.
@@ -61,6 +67,7 @@ class Parameters:
     simd: int
     weight_store: str = "bram"
     preset_store: str = "lut"
+    registered: bool = False
     planes: int = 1
     signs: bool = True
     greatest_count: int | None = None
@@ -165,9 +172,15 @@ class Parameters:
         return self.total_width + self.planes - 1
 
     @property
+    def weights_registered(self):
+        """Whether there is a register behind the weight ROM: where asked for, and behind a deep ROM, since on iCE40 that register is in
+        the cells of the multiplexer."""
+        return self.registered or self.weight_store == "bram" and self.weight_depth > SHALLOW
+
+    @property
     def latency(self):
         """Cycles from the last slice of a group being accepted to its outputs being valid."""
-        return 3 + XnorPopcount.latency(self.simd)
+        return 4 + self.weights_registered + XnorPopcount.latency(self.simd)
 
     @property
     def queue_depth(self):
@@ -180,10 +193,10 @@ class Parameters:
     @cached_property
     def weight_words(self):
         """The weight ROM: a word for each (group, pass, slice), read once a plane; `simd` bits for each processing element, the first
-        lowest.
+        lowest, coded as :class:`.XnorPopcount` takes them.
 
-        Places past the last input hold 1, which never agrees with the padding 0 of the input; rows past the last
-        output hold 0.
+        Places past the last input stand for 1, which never agrees with the padding 0 of the input; rows past the last
+        output for 0.
         """
         padding = (1 << self.slices * self.simd) - (1 << self.inputs)
         inputs, unused = (1 << self.inputs) - 1, [0] * (self.groups * self.pe - self.outputs)
@@ -194,8 +207,9 @@ class Parameters:
         passes = [[row | padding for row in half] + unused for half in halves]
         word = (1 << self.simd) - 1
         return tuple(
-            sum((rows[group * self.pe + lane] >> (at * self.simd) & word) << (lane * self.simd)
-                for lane in range(self.pe))
+            XnorPopcount.code_complements(
+                sum((rows[group * self.pe + lane] >> (at * self.simd) & word) << (lane * self.simd)
+                    for lane in range(self.pe)), width=self.simd, lanes=self.pe)
             for group in range(self.groups) for rows in passes for at in range(self.slices))
 
     @property
@@ -278,31 +292,36 @@ class Mvtu(wiring.Component):
         # The door: which slice comes next, and whether its result will have room.
         m.submodules.queue = queue = Queue(shape=self.o.payload.shape(), depth=p.queue_depth)
         beat = Signal(range(p.beats))
-        promised = Signal(range(p.queue_depth + 1))  # groups let in and not yet taken from the queue
+        promised, promises = (Signal(range(p.queue_depth + 1)) for _ in range(2))  # groups let in and not yet taken from the queue
+        # Whether the next beat is a group's last, and whether that may come in: from flip-flops of their own.
+        ends, room = Signal(init=p.beats == 1), Signal(init=1)
         take, take_last, gave = Signal(), Signal(), Signal()
-        ends = beat == p.beats - 1
         m.d.comb += [
-            self.i.ready.eq(~ends | (promised != p.queue_depth)),
+            self.i.ready.eq(~ends | room),
             take.eq(self.i.valid & self.i.ready),
             take_last.eq(take & ends),
             gave.eq(self.o.valid & self.o.ready),
         ]
         with m.If(take):
             m.d.sync += beat.eq(Mux(ends, 0, beat + 1))
-        m.d.sync += promised.eq(promised + take_last - gave)
+            if p.beats > 1:
+                m.d.sync += ends.eq(beat == p.beats - 2)
+        m.d.comb += promises.eq(promised + take_last - gave)
+        m.d.sync += [promised.eq(promises), room.eq(promises != p.queue_depth)]
         connect(m, queue.o, flipped(self.o))
 
         # Weights are read in the order of their addresses, which is that of the beats; a group's anew for each plane.
-        if p.weight_blocks:
-            weight_rom = Spram(width=p.pe * p.simd, depth=p.weight_depth)
-            connect(m, flipped(self.load), weight_rom.load)
-        else:
-            weight_rom = Rom(width=p.pe * p.simd, words=p.weight_words, store=p.weight_store)
-        m.submodules.weight_rom = weight_rom
-        address = Signal(range(len(p.weight_words)))
+        address, address_later = (Signal(range(len(p.weight_words)), name=name) for name in ("address", "address_later"))
+        m.d.sync += address_later.eq(address)
         x = Signal(p.simd, reset_less=True)
-        m.d.comb += [weight_rom.addr.eq(address), weight_rom.en.eq(1)]
-        m.d.sync += x.eq(self.i.payload)
+        given, weights = self.i.payload.as_value(), self._weights(m, address_later)
+        if p.weights_registered:
+            given_before, given = given, Signal(p.simd, reset_less=True)
+            weights_before, weights = weights, Signal(p.pe * p.simd, reset_less=True)
+            m.d.sync += [given.eq(given_before), weights.eq(weights_before)]
+        # In two steps of one LUT each, for which the weights wait at their address.
+        started = Signal(p.simd, reset_less=True)
+        m.d.sync += [started.eq(Cat(XnorPopcount.code_start(list(given)))), x.eq(Cat(XnorPopcount.code_rest(list(started))))]
         plane_begins = Signal()
         with m.If(take):
             m.d.sync += address.eq(Mux(address == len(p.weight_words) - 1, 0, address + 1))
@@ -316,7 +335,7 @@ class Mvtu(wiring.Component):
                 m.d.sync += address.eq(address - (p.plane_beats - 1))
 
         # `valid` and `last` travel beside the data, and whether a plane begins.
-        stages = 1 + XnorPopcount.latency(p.simd)
+        stages = p.latency - 2
         valid, last, begins = Signal(stages), Signal(stages), Signal(stages)
         m.d.sync += [valid.eq(Cat(take, valid)), last.eq(Cat(take_last, last)), begins.eq(Cat(plane_begins, begins))]
         add, add_last, double = valid[-1], last[-1], begins[-1]
@@ -324,11 +343,15 @@ class Mvtu(wiring.Component):
         # The slice after a last one is the first of the next group, and starts from that group's presets.
         first = Signal(init=1)
         group, following = Signal(range(p.groups)), Signal(range(p.groups), init=min(1, p.groups - 1))
+        second = Mux(following == p.groups - 1, 0, following + 1)
         with m.If(add):
             m.d.sync += first.eq(add_last)
         with m.If(add_last):
-            m.d.sync += [group.eq(following), following.eq(Mux(following == p.groups - 1, 0, following + 1))]
-        presets = self._presets(m, group, Mux(add_last, following, group))
+            m.d.sync += [group.eq(following), following.eq(second)]
+        if p.registered:
+            presets = self._presets(m, group, Mux(add_last, second, following), add_last)
+        else:
+            presets = self._presets(m, group, Mux(add_last, following, group))
 
         # The finished sums leave from the accumulators, one cycle after their last addition; `group` has moved on by
         # then, from the last group to the first.
@@ -336,14 +359,15 @@ class Mvtu(wiring.Component):
         m.d.sync += queue.i.valid.eq(add_last)
         for lane in range(p.pe):
             m.submodules[f"popcount_{lane}"] = popcount = XnorPopcount(width=p.simd)
-            m.d.comb += [popcount.a.eq(x), popcount.b.eq(weight_rom.data.word_select(lane, p.simd))]
+            m.d.comb += [popcount.a.eq(x), popcount.b.eq(weights.word_select(lane, p.simd))]
 
             accumulator = Signal(signed(p.accumulator_width), name=f"accumulator_{lane}", reset_less=True)
             total = Signal(signed(p.accumulator_width), name=f"total_{lane}")
             start = presets.word_select(lane, p.total_width).as_signed()
             so_far = Mux(double, accumulator << 1, accumulator) if p.planes > 1 else accumulator
-            point = p.planes - 1
-            m.d.comb += total.eq(Mux(first if p.beats > 1 else 1, start, so_far) + (popcount.o << point))
+            point = p.planes - 1  # what is below waits to be doubled
+            base = Mux(first if p.beats > 1 else 1, start, so_far)
+            m.d.comb += total.eq(Cat(base[:point], base[point:].as_signed() + popcount.o + popcount.carry))
             with m.If(add):
                 m.d.sync += accumulator.eq(total)
 
@@ -354,8 +378,24 @@ class Mvtu(wiring.Component):
 
         return m
 
-    def _presets(self, m, group, next_group):
-        """The presets of the group that is being added, all lanes side by side."""
+    def _weights(self, m, address):
+        """The ROM's word at `address`, in the next cycle."""
+        p = self._parameters
+        if p.weight_blocks:
+            weight_rom = Spram(width=p.pe * p.simd, depth=p.weight_depth)
+            connect(m, flipped(self.load), weight_rom.load)
+        else:
+            weight_rom = Rom(width=p.pe * p.simd, words=p.weight_words, store=p.weight_store)
+        m.submodules.weight_rom = weight_rom
+        m.d.comb += [weight_rom.addr.eq(address), weight_rom.en.eq(1)]
+        return weight_rom.data
+
+    def _presets(self, m, group, address, move=None):
+        """The presets of the group that is being added, all lanes side by side.
+
+        `address` is the group that will be added in the next cycle; with a register behind the ROM, which takes the ROM's word at `move`,
+        the group after it.
+        """
         p = self._parameters
         words = p.preset_words
         width = p.pe * p.total_width
@@ -363,8 +403,13 @@ class Mvtu(wiring.Component):
             return Const(words[0], width)
         if p.preset_store == "bram" or p.groups > MERGED_GROUPS:
             m.submodules.preset_rom = preset_rom = Rom(width=width, words=words, store=p.preset_store)
-            m.d.comb += [preset_rom.addr.eq(next_group), preset_rom.en.eq(1)]
-            return preset_rom.data
+            m.d.comb += [preset_rom.addr.eq(address), preset_rom.en.eq(1)]
+            if move is None:
+                return preset_rom.data
+            presets = Signal(width, init=words[0])
+            with m.If(move):
+                m.d.sync += presets.eq(preset_rom.data)
+            return presets
         # Without a register of its own a small ROM shares LUTs with the multiplexer before the adder.
         presets = Signal(width)
         with m.Switch(group):

@@ -1,61 +1,90 @@
 """The number of places in which two words agree, pipelined."""
 
-from functools import cache
-from itertools import pairwise
+from collections import Counter
+from functools import cache, reduce
+from itertools import accumulate, islice
+from operator import xor
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 __all__ = ["XnorPopcount"]
 
-#: Pairs of bits counted in the first stage. Six pairs take 12 iCE40 cells at 96 MHz on UP5K, eight take 18 at 76 MHz.
-_LEAF = 6
-#: Counts added in each further stage.
-_ARITY = 4
+#: Most pairs of bits in a group: their carries, of which there are half as many, are as many as three bits can tell.
+_GROUP = 15
+#: Bits that are coded at once, as many as a LUT has inputs; at most as many blocks are in a group.
+_BLOCK = 4
 
 
-def _count(m, bits):
-    """The number of ones in a few bits, from full adders in logic.
+def _wire(m, value):
+    """A signal of that value; without a name of its own an expression is written out again wherever it is used."""
+    signal = Signal(len(value))
+    m.d.comb += signal.eq(value)
+    return signal
 
-    Left to the synthesis, a sum of so few bits becomes a carry chain, which takes a sixth more cells and is a third slower.
+
+def _count(m, ones, twos):
+    """The sum of a few bits that count one and of others that count two, from full adders in logic.
+
+    Left to the synthesis, a sum of so few bits becomes carry chains, which take more cells and are slower.
     """
-    def wire(value):
-        # Without a name of its own an expression is written out again wherever it is used.
-        signal = Signal()
-        m.d.comb += signal.eq(value)
-        return signal
-
-    columns, total = [list(bits)], []
+    columns, total = [list(ones), list(twos)], []
     while columns:
         column, carries = columns.pop(0), []
         while len(column) > 1:
             a, b, *rest = column
             if rest:
                 c, *rest = rest
-                carries.append(wire(a & b | c & (a ^ b)))
-                column = [*rest, wire(a ^ b ^ c)]
+                carries.append(_wire(m, a & b | c & (a ^ b)))
+                column = [*rest, _wire(m, a ^ b ^ c)]
             else:
-                carries.append(wire(a & b))
-                column = [wire(a ^ b)]
+                carries.append(_wire(m, a & b))
+                column = [_wire(m, a ^ b)]
         total += column
+        if carries and not columns:
+            columns.append([])
         if carries:
-            columns.append(carries)
+            columns[0] = columns[0] + carries
     return Cat(total)
 
 
-def _groups(items, size):
-    """`items` in as few groups of at most `size` as possible, of as equal sizes as possible."""
-    count = -(-len(items) // size)
-    bounds = [len(items) * n // count for n in range(count + 1)]
-    return [items[low:high] for low, high in pairwise(bounds)]
+def _halves(pairs):
+    """How many pairs an adder's two operands count; one more is its carry input."""
+    return pairs // 2, (pairs - 1) // 2
+
+
+def _stages(pairs):
+    """Cycles in which so many pairs are counted: groups, and what two of them add to, take two."""
+    if pairs <= 3:
+        return 1
+    return 2 if pairs <= 2 * _GROUP + 1 else 1 + _stages(_halves(pairs)[0])
+
+
+@cache
+def _groups(pairs):
+    """Sizes of the groups in which so many pairs are counted, in the order of the bits; those of 1 are carry inputs."""
+    if pairs <= _GROUP:
+        return (pairs,)
+    left, right = _halves(pairs)
+    return (*_groups(left), *_groups(right), 1)
 
 
 class XnorPopcount(wiring.Component):
     """``popcount(a xnor b)``, a new pair of words each cycle.
 
-    The first stage counts groups of pairs (the synthesis merges the XNOR into it), each further stage adds groups of
-    counts; every stage ends in a register. There is no stall: the sums come `latency` cycles after their words.
+    ::
+
+        pairs ─ parities, carries ─ register ─ count ─ register ─┬─ + ─ register ─ ... ─▶ o
+        of a group of up to 15                  count ─┘ ▲             ...    ▲
+        single pairs ────────────── register ────────────┘                    │            ... ─▶ carry
+
+    Both words come coded, each bit as the parity of itself and the bits before it in its group. So the parity of the agreeing bits
+    up to any place of a group is one XOR, without a ripple from its start. A full adder that adds two more pairs to such a parity
+    gives the parity behind them, and its carry follows from the parities before, between and behind: two LUT4 for two pairs, where XNORs
+    and a full adder take three. One word is stored and the other serves many counters, so that coding them costs next to nothing.
+
+    There is no stall: the sums come `latency` cycles after their words.
 
     Parameters
     ----------
@@ -65,51 +94,130 @@ class XnorPopcount(wiring.Component):
     Members
     -------
     a, b : :py:`In(width)`
+        What `code` makes of one word and `code_complements` of the other.
     o : :py:`Out(range(width + 1))`
+    carry : :py:`Out(1)`
+        The last pair of a word of more than one group, which `o` leaves out: what adds `o` has a carry input for it.
     """
 
     def __init__(self, *, width):
         if width < 1:
             raise ValueError(f"width must be at least 1, not {width!r}")
         self._width = width
-        super().__init__({"a": In(width), "b": In(width), "o": Out(range(width + 1))})
+        super().__init__({"a": In(width), "b": In(width), "o": Out(range(width + 1)), "carry": Out(1)})
 
     @staticmethod
-    @cache
-    def plan(width):
-        """The stages, each a list of groups, each a list of the upper bounds of the terms it adds."""
-        terms, size, stages = [1] * width, _LEAF, []
-        while not stages or len(terms) > 1:
-            stages.append(_groups(terms, size))
-            terms, size = [sum(group) for group in stages[-1]], _ARITY
-        return stages
+    def has_carry(width):
+        """Whether the last pair is left to `carry`."""
+        return width > _GROUP
 
     @classmethod
     def latency(cls, width):
         """Cycles from a pair of words to its sum."""
-        return len(cls.plan(width))
+        return _stages(width - cls.has_carry(width))
+
+    @classmethod
+    def groups(cls, width):
+        """Bits in each group of a word, in order."""
+        return (*_groups(width - 1), 1) if cls.has_carry(width) else (width,)
+
+    @classmethod
+    def code(cls, bits):
+        """The coded word of a sequence of single bits, numbers or values, as a sequence."""
+        return cls.code_rest(cls.code_start(bits))
+
+    @classmethod
+    def code_start(cls, bits):
+        """The first half of `code`: the parities from each fourth place of a group. Each half is one LUT4 a bit."""
+        rest = iter(bits)
+        return [coded for size in cls.groups(len(bits)) for at in range(0, size, _BLOCK)
+                for coded in accumulate(islice(rest, min(_BLOCK, size - at)), xor)]
+
+    @classmethod
+    def code_rest(cls, bits):
+        """The second half of `code`: to each the parities of what is before its block."""
+        rest, coded = iter(bits), []
+        for size in cls.groups(len(bits)):
+            group = list(islice(rest, size))
+            coded += [reduce(xor, group[_BLOCK - 1:at - at % _BLOCK:_BLOCK], bit) for at, bit in enumerate(group)]
+        return coded
+
+    @classmethod
+    def code_complements(cls, word, *, width, lanes):
+        """The coded complements of `lanes` words of `width` bits that lie side by side in a number, the first lowest."""
+        word ^= (1 << width * lanes) - 1
+        places = [place for size in cls.groups(width) for place in range(size)] * lanes
+        distance = 1
+        while distance < _GROUP:
+            word ^= word << distance & sum(1 << at for at, place in enumerate(places) if place >= distance)
+            distance *= 2
+        return word
+
+    @classmethod
+    def parts(cls, width):
+        """What a counter is made of: ``{"pair": pairs, "full_adder": in logic, "add": bits of sums, "delay": bits that only wait}``."""
+        found = Counter(pair=width, full_adder=0, add=0, delay=0)
+
+        def tree(pairs):
+            stage = _stages(pairs)
+            if stage > 2:
+                found["add"] += pairs.bit_length()
+                found["delay"] += stage - 2
+                for half in _halves(pairs):
+                    tree(half)
+                return
+            groups = _groups(pairs)
+            bits, more = len(groups), sum(size // 2 for size in groups)
+            while bits + more > 1:  # a column: two of its bits or three become one, and one of the next
+                found["full_adder"] += bits // 2
+                bits, more = more + bits // 2, 0
+            found["delay"] += stage == 2 and len(groups) == 1
+
+        if cls.has_carry(width):
+            found["delay"] += cls.latency(width) - 1
+        tree(width - cls.has_carry(width))
+        return found
 
     def elaborate(self, platform):
         m = Module()
 
-        first, *rest = self.plan(self._width)
-        terms, at = [], 0
-        for n, group in enumerate(first):
-            # Cut in groups before it is cut in bits: Amaranth writes out the whole of what a bit is taken from.
-            agree = Signal(len(group), name=f"agree_{n}")
-            count = Signal(range(len(group) + 1), name=f"count_0_{n}", reset_less=True)
-            m.d.comb += agree.eq(self.a[at:at + len(group)] ^ ~self.b[at:at + len(group)])
-            m.d.sync += count.eq(_count(m, agree))
-            terms.append(count)
-            at += len(group)
-        for stage, groups in enumerate(rest, start=1):
-            sums = []
-            for n, group in enumerate(groups):
-                total = Signal(range(sum(group) + 1), name=f"count_{stage}_{n}", reset_less=True)
-                m.d.sync += total.eq(sum(terms[:len(group)]))
-                terms = terms[len(group):]
-                sums.append(total)
-            terms = sums
-        m.d.comb += self.o.eq(terms[0])
+        def register(value, stages):
+            """`value` that many cycles later."""
+            for _ in range(stages):
+                later = Signal(len(value), reset_less=True)
+                m.d.sync += later.eq(value)
+                value = later
+            return value
 
+        def compare(size):
+            """The next group: its parity, and its carries, each worth two."""
+            nonlocal at
+            # Cut in groups before it is cut in bits: Amaranth writes out the whole of what a bit is taken from.
+            parity = Cat(Const(0, 1), _wire(m, self.a[at:at + size] ^ self.b[at:at + size]))
+            at += size
+            carries = []
+            for n in range(size % 2, size - 1, 2):
+                before, between, behind = parity[n], parity[n + 1], parity[n + 2]
+                carries.append(_wire(m, before & ~(between & behind) | ~before & between & ~behind))
+            return register(parity[-1], 1), register(Cat(carries), 1)
+
+        def tree(pairs):
+            """The count of the next pairs, from a register, and its stage."""
+            stage = _stages(pairs)
+            if stage <= 2:
+                parities, carries = zip(*map(compare, _groups(pairs)), strict=True)
+                return register(_count(m, parities, Cat(carries)), stage - 1), stage
+            left, right = (register(count, stage - 1 - at) for count, at in map(tree, _halves(pairs)))
+            one, _ = compare(1)
+            total = Signal(range(pairs + 1))
+            m.d.comb += total.eq(left + right + register(one, stage - 2))
+            return register(total, 1), stage
+
+        at = 0
+        carry = self.has_carry(self._width)
+        count, stage = tree(self._width - carry)
+        m.d.comb += self.o.eq(count)
+        if carry:
+            one, _ = compare(1)
+            m.d.comb += self.carry.eq(register(one, stage - 1))
         return m

@@ -74,17 +74,17 @@ class ReplayBuffer(wiring.Component):
         return m
 
     def _hold(self, m):
-        left = Signal(range(self._repeats + 1))  # times that the beat is still to be given
+        left = Signal(range(self._repeats))  # times that the beat is to be given after this one
+        last = Signal()  # whether that is none, from a flip-flop of its own: both streams wait for it
         word = Signal(self._shape, reset_less=True)
         m.d.comb += [
-            self.o.valid.eq(left != 0),
             self.o.payload.eq(word),
-            self.i.ready.eq((left == 0) | ((left == 1) & self.o.ready)),
+            self.i.ready.eq(~self.o.valid | (last & self.o.ready)),
         ]
         with m.If(self.o.valid & self.o.ready):
-            m.d.sync += left.eq(left - 1)
+            m.d.sync += [self.o.valid.eq(~last), left.eq(left - 1), last.eq(left == 1)]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [word.eq(self.i.payload), left.eq(self._repeats)]
+            m.d.sync += [self.o.valid.eq(1), word.eq(self.i.payload), left.eq(self._repeats - 1), last.eq(self._repeats == 1)]
 
     def _replay(self, m):
         width = Shape.cast(self._shape).width

@@ -112,21 +112,23 @@ class WidthConverter(wiring.Component):
         last_parts = -(-(self._length - (beats - 1) * self._i_lanes) // self._o_lanes)
 
         word = Signal(Shape.cast(self.i.payload.shape()))
-        left = Signal(range(parts + 1))  # parts of `word` not yet given
+        left = Signal(range(parts))      # parts of `word` to be given after this one
+        last = Signal()                  # whether that is none, from a flip-flop of its own: both streams wait for it
         beat = Signal(range(beats))      # position of the next wide beat in its vector
         part_width = Shape.cast(self.o.payload.shape()).width
 
         m.d.comb += [
-            self.o.valid.eq(left != 0),
             self.o.payload.eq(word[:part_width]),
-            self.i.ready.eq((left == 0) | ((left == 1) & self.o.ready)),
+            self.i.ready.eq(~self.o.valid | (last & self.o.ready)),
         ]
         with m.If(self.o.valid & self.o.ready):
-            m.d.sync += [word.eq(word >> part_width), left.eq(left - 1)]
+            m.d.sync += [word.eq(word >> part_width), self.o.valid.eq(~last), left.eq(left - 1), last.eq(left == 1)]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
                 word.eq(self.i.payload),
-                left.eq(Mux(beat == beats - 1, last_parts, parts)),
+                self.o.valid.eq(1),
+                left.eq(Mux(beat == beats - 1, last_parts, parts) - 1),
+                last.eq(Mux(beat == beats - 1, last_parts, parts) == 1),
                 beat.eq(Mux(beat == beats - 1, 0, beat + 1)),
             ]
 
@@ -136,10 +138,10 @@ class WidthConverter(wiring.Component):
         whole = beats % parts == 0
 
         slots = [Signal(Shape.cast(self.i.payload.shape()), name=f"slot_{n}") for n in range(parts)]
-        part = Signal(range(parts))
+        at = Signal(parts, init=1)  # one-hot: the slot of the next beat
         beat = Signal(range(beats))
         full = Signal()
-        last = (part == parts - 1) if whole else (part == parts - 1) | (beat == beats - 1)
+        last = at[-1] if whole else at[-1] | (beat == beats - 1)
 
         m.d.comb += [
             self.o.valid.eq(full),
@@ -150,15 +152,14 @@ class WidthConverter(wiring.Component):
         with m.If(self.o.ready):
             m.d.sync += full.eq(0)
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [full.eq(last), part.eq(Mux(last, 0, part + 1))]
+            m.d.sync += [full.eq(last), at.eq(Mux(last, 1, at << 1))]
             if whole:
                 # A shift register needs no address; every slot is written anew for each wide beat.
                 for slot, above in zip(slots, slots[1:] + [self.i.payload.as_value()], strict=True):
                     m.d.sync += slot.eq(above)
             else:
                 m.d.sync += beat.eq(Mux(beat == beats - 1, 0, beat + 1))
+                # The first beat empties the slots of those that may not come.
                 for n, slot in enumerate(slots):
-                    with m.If(part == n):
-                        m.d.sync += slot.eq(self.i.payload)
-                    with m.Elif(part == 0):
-                        m.d.sync += slot.eq(0)
+                    with m.If(at[n] | at[0]):
+                        m.d.sync += slot.eq(Mux(at[n], self.i.payload, 0))

@@ -79,7 +79,8 @@ def test_a_flipped_bit_is_found_in_its_place(built, memory, part, shape):
             if wrong and found[part].difference.index:
                 first = found[part].difference
                 assert all(0 <= n < limit for n, limit in zip(first.index, shape, strict=True)), first
-                assert first.expected != first.found and found[part].differences == 1
+                # A bit of a coded weight is also part of the next one's code.
+                assert first.expected != first.found and found[part].differences in ((1, 2) if "weight" in memory else (1,))
                 assert first.where == f"{location}, bit {place}" or part % 2  # of a number only its lowest bit is told
                 named.add(first.index)
     assert named

@@ -86,10 +86,12 @@ def test_a_mask_of_nothing_and_of_everything():
 
 @pytest.mark.parametrize("weight_store", ["bram", "lut"])
 @pytest.mark.parametrize("preset_store", ["bram", "lut"])
-def test_stores(weight_store, preset_store):
+@pytest.mark.parametrize("registered", [False, True])
+@pytest.mark.parametrize("simd", [7, 21])
+def test_stores(weight_store, preset_store, registered, simd):
     rng = random.Random(3)
-    parameters = random_parameters(rng, inputs=21, outputs=20, pe=3, simd=7, weight_store=weight_store,
-                                   preset_store=preset_store)
+    parameters = random_parameters(rng, inputs=21, outputs=20, pe=3, simd=simd, weight_store=weight_store,
+                                   preset_store=preset_store, registered=registered)
     vectors = [[rng.getrandbits(1) for _ in range(21)] for _ in range(5)]
     assert run(parameters, vectors, seed=4)[0] == [parameters.compute(vector) for vector in vectors]
 
@@ -117,6 +119,16 @@ def test_latency_and_interval(inputs, outputs, pe, simd):
     _, _, cycles = run(parameters, [[0] * inputs] * 8)
     first = parameters.slices - 1 + parameters.latency
     assert cycles == [first + n * parameters.slices for n in range(8 * parameters.groups)]
+
+
+def test_a_deep_rom_has_a_register():
+    rng = random.Random(5)
+    shallow, deep = (random_parameters(rng, inputs=16, outputs=outputs, pe=1, simd=1) for outputs in (16, 17))
+    assert deep.latency == shallow.latency + 1
+    vectors = [[rng.getrandbits(1) for _ in range(16)] for _ in range(3)]
+    found, _, cycles = run(deep, vectors)
+    assert found == [deep.compute(vector) for vector in vectors]
+    assert cycles[0] == deep.slices - 1 + deep.latency and cycles[-1] - cycles[0] == (3 * 17 - 1) * 16
 
 
 def test_padded_input_never_counts():

@@ -1,0 +1,228 @@
+"""The matrix-vector-threshold unit beside a plain behavioural one: size and clock after place and route, weights streamed in.
+
+    python benchmarks/mvtu.py [--families up5k hx8k ecp5 xc7] [--pe 16] [--simd 64] [--seeds 1 2 3]
+
+Both compute a layer of 256 inputs and 256 outputs with thresholds from block RAM. The weights come from outside, so that a memory
+of them takes no part. A unit stands between shift registers, which are taken off again: on iCE40, where a flip-flop
+takes a logic cell, all of them, else the LUTs that load the last one. For xc7 there is only synthesis. Writes
+``results/mvtu.json`` and ``results/mvtu.md``.
+"""
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from record import FOLDER, write
+
+from sbgen import tools
+from sbgen.compiler.verilog import convert
+from sbgen.hw.mvtu import Mvtu, Parameters
+
+INPUTS = OUTPUTS = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """How a family is built for: its LUT-like cells, and whether a flip-flop takes one."""
+
+    synthesis: str
+    program: str = ""
+    options: tuple = ()
+    cell: str = ""
+    shared: bool = False
+
+
+FLOWS = {
+    "up5k": Flow(synthesis="synth_ice40 -device u", program="nextpnr-ice40", cell="ICESTORM_LC", shared=True, options=(
+        "--up5k", "--package", "sg48", "--pcf-allow-unconstrained", "--freq", "60")),
+    "hx8k": Flow(synthesis="synth_ice40 -device hx", program="nextpnr-ice40", cell="ICESTORM_LC", shared=True, options=(
+        "--hx8k", "--package", "ct256", "--pcf-allow-unconstrained", "--freq", "150")),
+    "ecp5": Flow(synthesis="synth_ecp5 -nowidelut", program="nextpnr-ecp5", cell="TRELLIS_COMB", options=(
+        "--85k", "--package", "CABGA381", "--lpf-allow-unconstrained", "--freq", "180")),
+    "xc7": Flow(synthesis="synth_xilinx -family xc7 -flatten -nowidelut"),
+}
+
+#: LUTs of FINN's binary matrix-vector unit in RTL (Alam et al., ACM TECS 2022, github.com/asadalam/FINN_MatrixVector_RTL), the same
+#: layer through the same tools (yosys 0.70 with its slang frontend), before packing and without thresholds.
+FINN = {"ecp5": {(16, 64): 3169, (16, 16): 1165, (4, 64): 878, (1, 64): 305},
+        "up5k": {(16, 64): 3409, (16, 16): 1110, (4, 64): 985, (1, 64): 384},
+        "xc7": {(16, 64): 2334, (16, 16): 795, (4, 64): 689, (1, 64): 177}}
+FINN["hx8k"] = FINN["up5k"]
+
+PLAIN = """
+module plain #(parameter PE = 16, SIMD = 64, SLICES = 4, GROUPS = 16, W = 9) (
+    input clk, input rst, input i_valid, output i_ready, input [SIMD-1:0] x, input [PE*SIMD-1:0] w,
+    output reg o_valid, input o_ready, output reg [PE-1:0] o);
+  reg [PE*W-1:0] thresholds [0:GROUPS-1];
+  initial $readmemh("thresholds.hex", thresholds);
+  reg [PE*W-1:0] threshold;
+  reg [15:0] slice, group;
+  reg [1:0] valid, first, last;
+  wire move = ~o_valid | o_ready;
+  assign i_ready = move;
+  always @(posedge clk)
+    if (rst) begin slice <= 0; group <= 0; valid <= 0; o_valid <= 0; end
+    else if (move) begin
+      valid <= {valid, i_valid};
+      first <= {first, slice == 0};
+      last <= {last, i_valid & (slice == SLICES - 1)};
+      if (i_valid) slice <= slice == SLICES - 1 ? 0 : slice + 1;
+      if (valid[1] & last[1]) group <= group == GROUPS - 1 ? 0 : group + 1;
+      o_valid <= valid[1] & last[1];
+    end
+  always @(posedge clk) if (move) threshold <= thresholds[valid[1] & last[1] ? (group == GROUPS - 1 ? 0 : group + 1) : group];
+  genvar lane;
+  generate for (lane = 0; lane < PE; lane = lane + 1) begin : lanes
+    reg [SIMD-1:0] agree;
+    reg [$clog2(SIMD+1)-1:0] sum, count;
+    reg [W-1:0] total;
+    wire [W-1:0] next = (first[1] ? 0 : total) + count;
+    integer n;
+    always @* begin
+      sum = 0;
+      for (n = 0; n < SIMD; n = n + 1) sum = sum + agree[n];
+    end
+    always @(posedge clk) if (move) begin
+      agree <= ~(x ^ w[lane*SIMD +: SIMD]);
+      count <= sum;
+      if (valid[1]) total <= next;
+      o[lane] <= next >= threshold[lane*W +: W];
+    end
+  end endgenerate
+endmodule
+
+module top(input clk, input rst, input d, input i_valid, output i_ready, output q, output o_valid, input o_ready);
+  localparam PE = {pe}, SIMD = {simd};
+  reg [SIMD-1:0] x; reg [PE*SIMD-1:0] w; reg [PE-1:0] taken; wire [PE-1:0] o;
+  plain #(.PE(PE), .SIMD(SIMD), .SLICES({slices}), .GROUPS({groups})) unit (.clk(clk), .rst(rst), .i_valid(i_valid), .i_ready(i_ready),
+    .x(x), .w(w), .o_valid(o_valid), .o_ready(o_ready), .o(o));
+  always @(posedge clk) begin
+    x <= {x, d}; w <= {w, x[SIMD-1]};
+    taken <= o_valid ? o : taken >> 1;
+  end
+  assign q = taken[0];
+endmodule
+"""
+
+
+class Streamed(Mvtu):
+    """The unit with weights from outside."""
+
+    def __init__(self, parameters):
+        super().__init__(parameters)
+        self.weights = Signal(parameters.pe * parameters.simd)
+
+    def _weights(self, m, address):
+        return self.weights
+
+
+class Scan(wiring.Component):
+    """The unit between shift registers, so that it needs six pins."""
+
+    def __init__(self, unit):
+        self.unit = unit
+        super().__init__({"d": In(1), "i_valid": In(1), "i_ready": Out(1), "q": Out(1), "o_valid": Out(1), "o_ready": In(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.unit = unit = self.unit
+        x, taken = Signal(len(Value.cast(unit.i.payload))), Signal(len(Value.cast(unit.o.payload)))
+        m.d.sync += [x.eq(Cat(self.d, x)), unit.weights.eq(Cat(x[-1], unit.weights)), taken.eq(taken >> 1)]
+        with m.If(unit.o.valid):
+            m.d.sync += taken.eq(unit.o.payload)
+        m.d.comb += [unit.i.payload.eq(x), unit.i.valid.eq(self.i_valid), self.i_ready.eq(unit.i.ready),
+                     self.q.eq(taken[0]), self.o_valid.eq(unit.o.valid), unit.o.ready.eq(self.o_ready)]
+        return m
+
+
+def layer(pe, simd):
+    """The unit of a random layer."""
+    rng = random.Random(1)
+    return Parameters(
+        inputs=INPUTS, weights=tuple(rng.getrandbits(INPUTS) for _ in range(OUTPUTS)),
+        presets=tuple(-min(INPUTS, max(1, round(rng.gauss(INPUTS / 2, INPUTS**0.5 / 2)))) for _ in range(OUTPUTS)),
+        pe=pe, simd=simd, preset_store="bram")
+
+
+def sources(pe, simd):
+    """For each unit its Verilog files."""
+    parameters = layer(pe, simd)
+    width = INPUTS.bit_length()
+    words = [sum(-preset << lane * width for lane, preset in enumerate(parameters.presets[group * pe:(group + 1) * pe]))
+             for group in range(parameters.groups)]
+    plain = PLAIN
+    for name, value in ("pe", pe), ("simd", simd), ("slices", parameters.slices), ("groups", parameters.groups):
+        plain = plain.replace(f"{{{name}}}", str(value))
+    return {"sbgen": {"top.v": convert(Scan(Streamed(parameters)))},
+            "plain": {"top.v": plain,
+                      "thresholds.hex": "".join(f"{word:x}\n" for word in words)}}
+
+
+def measure(files, flow, *, pe, simd, seeds):
+    """LUTs (logic cells on iCE40) of a unit alone and its Fmax in MHz, one for each seed."""
+    with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
+        folder = Path(folder)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        tools.run(tools.find("yosys"), ["-p", f"read_verilog top.v; {flow.synthesis} -top top; write_json top.json"], cwd=folder,
+                  log=folder / "yosys.log")
+        if not flow.program:
+            cells = json.loads((folder / "top.json").read_text())["modules"]["top"]["cells"].values()
+            return sum(cell["type"].startswith("LUT") for cell in cells) - pe, []
+        fmax = []
+        for seed in seeds:
+            tools.run(tools.find(flow.program), [*flow.options, "--json", "top.json", "--seed", str(seed), "--report", "report.json",
+                                                 "--timing-allow-fail"], cwd=folder, log=folder / "nextpnr.log")
+            report = json.loads((folder / "report.json").read_text())
+            fmax.append(round(min(clock["achieved"] for clock in report["fmax"].values()), 1))
+        scan = pe + (simd + pe * simd if flow.shared else 0)
+        return report["utilization"][flow.cell]["used"] - scan, fmax
+
+
+def table(rows):
+    """The results as Markdown."""
+    lines = ["| family | PE x SIMD | unit | LUTs | LUTs a MAC | Fmax, median (range) |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        fmax = (f"{row['fmax_median']:.1f} MHz ({min(row['fmax']):.1f} ... {max(row['fmax']):.1f})" if row["fmax"] else "")
+        lines.append(f"| {row['family']} | {row['pe']} x {row['simd']} | {row['unit']} | {row['luts']:,} | {row['luts_a_mac']:.2f} | {fmax} |")
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--families", nargs="+", choices=FLOWS, default=list(FLOWS))
+    parser.add_argument("--pe", type=int, default=16)
+    parser.add_argument("--simd", type=int, default=64)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    options = parser.parse_args()
+    pe, simd = options.pe, options.simd
+
+    path = FOLDER / "mvtu.json"
+    rows = [row for row in (json.loads(path.read_text())["units"] if path.exists() else [])
+            if (row["family"], row["pe"], row["simd"]) not in {(family, pe, simd) for family in options.families}]
+    for family in options.families:
+        for unit, files in sources(pe, simd).items():
+            luts, fmax = measure(files, FLOWS[family], pe=pe, simd=simd, seeds=options.seeds)
+            rows.append({"family": family, "pe": pe, "simd": simd, "unit": unit, "luts": luts, "luts_a_mac": luts / (pe * simd),
+                         "fmax": fmax, "fmax_median": statistics.median(fmax) if fmax else None})
+            print(rows[-1], file=sys.stderr)
+        if luts := FINN[family].get((pe, simd)):
+            rows.append({"family": family, "pe": pe, "simd": simd, "unit": "FINN, no thresholds", "luts": luts,
+                         "luts_a_mac": luts / (pe * simd), "fmax": [], "fmax_median": None})
+    rows.sort(key=lambda row: (list(FLOWS).index(row["family"]), row["pe"], row["simd"]))
+    write("mvtu", {"command": "python benchmarks/mvtu.py", "seeds": options.seeds,
+                   "tools": {name: str(tools.find(name)) for name in ("yosys", "nextpnr-ice40", "nextpnr-ecp5")}, "units": rows})
+    (FOLDER / "mvtu.md").write_text(table(rows), encoding="utf-8")
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
