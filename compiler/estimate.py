@@ -74,6 +74,7 @@ def structures(p: Parameters):
     """How many units of each structure a matrix-vector-threshold unit has."""
     return {
         **{name: p.pe * count for name, count in XnorPopcount.parts(p.simd).items()},
+        "input": (2 + p.weights_registered) * p.simd,
         "accumulate": p.pe * p.accumulator_width,
         "start": p.pe * p.accumulator_width * (2 if p.planes > 1 else 1) if p.beats > 1 else 0,
         "preset": (p.pe * p.total_width * _rom_luts(p.groups)
