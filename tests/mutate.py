@@ -159,7 +159,7 @@ def _copy(folder):
         if (ROOT / file).is_file():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / file, folder / file)
-    for package in ("hw", "compiler", "train", "boards"):
+    for package in ("hw", "compiler", "proofs", "train", "boards"):
         (folder / "sbgen" / package).symlink_to(f"../{package}", target_is_directory=True)
 
 

@@ -54,20 +54,20 @@ def sources(folder):
 
 def test_packages_in_the_metadata_are_those_in_the_folders():
     found = {"sbgen"}
-    for package in ("hw", "compiler", "train", "boards"):
+    for package in ("hw", "compiler", "proofs", "train", "boards"):
         for init in (ROOT / package).rglob("__init__.py"):
             found.add(".".join(["sbgen", package, *init.parent.relative_to(ROOT / package).parts]))
     assert set(PROJECT["tool"]["setuptools"]["packages"]) == found
 
 
 def test_every_module_lies_in_a_package():
-    for package in ("hw", "compiler", "train", "boards"):
+    for package in ("hw", "compiler", "proofs", "train", "boards"):
         for path in sources(package):
             assert (path.parent / "__init__.py").exists(), path
 
 
 def test_links_of_the_bare_checkout_lead_to_the_packages():
-    for package in ("hw", "compiler", "train", "boards"):
+    for package in ("hw", "compiler", "proofs", "train", "boards"):
         assert (ROOT / "sbgen" / package).resolve() == ROOT / package
 
 
@@ -81,6 +81,7 @@ def test_version_is_told_once():
 ALLOWED = {
     "hw": {"amaranth"},
     "compiler": {"amaranth", "numpy", "sbgen.hw", "sbgen.errors", "sbgen.tools", "sbgen"},
+    "proofs": {"amaranth", "numpy", "sbgen.hw", "sbgen.compiler", "sbgen.errors", "sbgen.tools"},
     "train": {"torch", "numpy", "sbgen.errors", "sbgen.console"},
     "boards": {"amaranth", "amaranth_boards", "numpy", "sbgen.hw", "sbgen.compiler", "sbgen.errors", "sbgen.tools",
                "sbgen.console", "sbgen"},
@@ -106,7 +107,7 @@ def test_imports_go_one_way(folder):
 
 
 def test_shipped_code_imports_no_tests():
-    for folder in ("hw", "compiler", "train", "boards", "sbgen"):
+    for folder in ("hw", "compiler", "proofs", "train", "boards", "sbgen"):
         for path in sources(folder):
             assert not any(name.split(".")[0] in {"tests", "sim", "pytest"} for name in imports(path)), path
 
@@ -126,7 +127,7 @@ def test_wheel_holds_every_source(tmp_path):
     wheel, = (tmp_path / "wheel").glob("*.whl")
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info" not in name}
     wanted = {"sbgen/py.typed", "sbgen/compiler/calibration.json"}
-    for folder in ("hw", "compiler", "train", "boards", "sbgen"):
+    for folder in ("hw", "compiler", "proofs", "train", "boards", "sbgen"):
         for path in sources(folder):
             wanted.add(str(path.relative_to(ROOT)) if folder == "sbgen" else f"sbgen/{path.relative_to(ROOT)}")
     assert shipped == wanted
@@ -136,7 +137,7 @@ def copy_of_the_sources(to):
     """The tracked files alone, so that a build leaves nothing in the checkout."""
     import shutil
 
-    for folder in ("hw", "compiler", "train", "boards", "sbgen"):
+    for folder in ("hw", "compiler", "proofs", "train", "boards", "sbgen"):
         shutil.copytree(ROOT / folder, to / folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, to / name)

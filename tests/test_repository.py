@@ -77,7 +77,7 @@ def test_links_between_pages_lead_somewhere():
 def test_no_scratch_files_in_the_root():
     # The root is a table of contents; what is new here must be wanted.
     wanted = {".ci", ".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md",
-              "benchmarks", "boards", "compiler", "constraints.txt", "docs", "hw", "models", "pyproject.toml", "sbgen",
+              "benchmarks", "boards", "compiler", "constraints.txt", "docs", "hw", "models", "proofs", "pyproject.toml", "sbgen",
               "sim", "tests", "train"}
     assert {path.relative_to(ROOT).parts[0] for path in tracked()} <= wanted
 

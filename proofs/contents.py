@@ -1,0 +1,133 @@
+"""What the emitted Verilog has of the network: every bit of its weights, every threshold, and widths that hold every sum."""
+
+import re
+
+import numpy as np
+
+from ..compiler.ir import Conv2d, Scores
+from ..hw.popcount import XnorPopcount
+from .statement import Statement
+
+__all__ = ["memory_words", "presets", "same_verilog", "weights"]
+
+_MODULE = re.compile(r"^module \\?(\S+?) ?\(", re.MULTILINE)
+_WORD = re.compile(r"^ +\S+ ?\[(\d+)\] = \d+'([hd])([0-9a-f]+);", re.MULTILINE)
+
+
+def memory_words(verilog):
+    """The initialised memories of emitted Verilog.
+
+    Returns
+    -------
+    dict of str to dict of int to int
+        By module, the words by address.
+    """
+    starts, found = [*_MODULE.finditer(verilog)], {}
+    for n, match in enumerate(starts):
+        end = starts[n + 1].start() if n + 1 < len(starts) else len(verilog)
+        words = {int(word[1]): int(word[3], 16 if word[2] == "h" else 10) for word in _WORD.finditer(verilog, match.start(), end)}
+        if words:
+            found[match[1]] = words
+    return found
+
+
+def same_verilog(verilog, convert):
+    """Statement that `verilog` is what `convert` gives for the components that the other statements are about."""
+    def check():
+        made = convert()
+        if made == verilog:
+            return []
+        line = next((n for n, (a, b) in enumerate(zip(made.splitlines(), verilog.splitlines(), strict=False), start=1) if a != b),
+                    min(made.count("\n"), verilog.count("\n")) + 1)
+        return [f"core.v differs from line {line} on; was it built by another version of sbgen or yosys?"]
+
+    return Statement(subject="the emitted Verilog",
+                     claim="core.v is, byte for byte, the Verilog of the components that the statements here are about, in the order of the "
+                           "network's layers", check=check)
+
+
+def _decoded(word, width):
+    """Weights from running parities of their complements, as popcounts take them."""
+    bits, at = [], 0
+    for size in XnorPopcount.groups(width):
+        before = 0
+        for n in range(at, at + size):
+            bits.append(1 - (before ^ word >> n & 1))
+            before = word >> n & 1
+        at += size
+    return bits
+
+
+def weights(name, stage, words):
+    """Statement that the ROM of a layer has the network's weights.
+
+    Parameters
+    ----------
+    name : str
+        Of the ROM's module.
+    stage : Stage
+    words : dict of int to int
+        The ROM as emitted.
+    """
+    layer, unit = stage.layer, stage.unit
+
+    def rows(array, unused):
+        # Inputs come in the order of the beats; what fills up a pixel's last beat, and the vector's, agrees with no 0.
+        if isinstance(layer, Conv2d):
+            array = np.pad(array, ((0, 0),) * 3 + ((0, -array.shape[3] % stage.i_lanes),), constant_values=unused)
+        array = array.reshape(layer.outputs, -1)
+        return np.pad(array, ((0, 0), (0, -array.shape[1] % unit.simd)), constant_values=unused)
+
+    def check():
+        mask = np.ones_like(layer.weights) if layer.mask is None else layer.mask
+        passes = [layer.weights] if layer.mask is None else [layer.weights | (1 - mask), layer.weights & mask]
+        passes = [rows(each, 1) for each in passes]
+        slices, wrong = passes[0].shape[1] // unit.simd, []
+        places = unit.groups * len(passes) * slices
+        if sorted(words) != list(range(places)):
+            wrong.append(f"{name} has {len(words)} words, not {places}")
+        for address in sorted(words):
+            group, at = divmod(address, len(passes) * slices)
+            part, at = divmod(at, slices)
+            for lane in range(unit.pe):
+                row = group * unit.pe + lane
+                if row >= layer.outputs:
+                    continue
+                for n, bit in enumerate(_decoded(words[address] >> lane * unit.simd, unit.simd)):
+                    if bit != passes[part][row, at * unit.simd + n]:
+                        wrong.append(f"{name}: output {row}, input {at * unit.simd + n}: the ROM has {bit}, the network does not")
+        return wrong
+
+    return Statement(
+        subject=f"weights of layer {layer.name}",
+        claim=f"word g*{unit.passes * unit.slices}+s of the ROM in core.v has, for each of its {unit.pe} outputs, the network's weights for slice s "
+              f"of group g: all {layer.weight_bits:,} bits compared, decoded from running parities; what fills up a slice agrees with no input", check=check)
+
+
+def presets(stage):
+    """Statement that the sums of a unit start from the network's thresholds and stay within their registers."""
+    layer, unit = stage.layer, stage.unit
+
+    def check():
+        wrong = []
+        scores = isinstance(layer, Scores)
+        if scores:
+            wanted = layer.offsets if layer.scales is None else np.zeros(layer.outputs, int)
+        else:
+            wanted = np.zeros(layer.outputs, int) if layer.thresholds is None else -layer.thresholds
+        top, half = (1 << unit.planes) - 1, 1 << unit.accumulator_width - 1
+        for row, (preset, start) in enumerate(zip(wanted.tolist(), unit.starts, strict=True)):
+            unused = 0 if layer.mask is None else unit.inputs - unit.masks[row].bit_count()
+            if start != unit.passes * preset - top * unused:
+                wrong.append(f"output {row} starts from {start}, the network has {preset}")
+            # Each beat only adds; the sum is least at its start and greatest when every bit agrees.
+            least, most = (value << unit.planes - 1 for value in (start, start + top * (unit.passes * unit.inputs - unused)))
+            if not -half <= least <= most < half:
+                wrong.append(f"output {row} reaches {least} ... {most}, but an accumulator holds {-half} ... {half - 1}")
+        return wrong
+
+    return Statement(
+        subject=f"thresholds of layer {layer.name}",
+        claim=f"each of the {layer.outputs} outputs starts from the network's number for it ("
+              f"{'its offset' if isinstance(layer, Scores) else 'minus its threshold'}), and the least and greatest sum that it can reach fit the "
+              f"{unit.accumulator_width} bits of an accumulator", check=check)

@@ -1,0 +1,145 @@
+"""Decide whether a violation of a circuit can ever be seen.
+
+::
+
+    Circuit -> RTLIL -> yosys -> and-inverter graph -> abc: sequential sweeping (scorr) merges what is always equal, then
+                                                           pdr    property-directed reachability: an inductive invariant
+                                                           reach  the set of all reachable states, as a BDD
+                                                           cec    combinational equivalence, where no state is left
+    refuted <- inputs, cycle by cycle, which yosys replays into a waveform
+"""
+
+import re
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from amaranth.back import rtlil
+from amaranth.hdl import Cat, Fragment, Signal
+from amaranth.hdl._ir import PortDirection
+
+from .. import tools
+from ..errors import ToolError
+
+__all__ = ["Outcome", "decide"]
+
+# Memories that are left become registers and multiplexers; what is undefined may be anything in any cycle.
+_PREPARE = ("read_rtlil design.il; proc; flatten; memory_map; opt -nodffe -nosdff; "
+            "techmap; dffunmap; setundef -anyseq; opt -nodffe -nosdff; opt_clean; write_rtlil gates.il; "
+            "aigmap; opt_clean; write_aiger -zinit -miter -map design.aim design.aig")
+_REPLAY = "read_rtlil gates.il; sim -clock clk -r refuted.aiw -map design.aim -vcd refuted.vcd top"
+
+_SWEEP = "read_aiger design.aig; strash; scorr; print_stats; write_aiger swept.aig"
+_COMBINATIONAL = "read_aiger swept.aig; dprove; print_status"
+#: What is tried in turn, each with its share of the budget. PDR is quick where invariants are local, the set of states where
+#: counters are long.
+_ENGINES = (("pdr", 0.03), ("reach", 0.67), ("pdr", 0.3))
+_COMMANDS = {"pdr": "read_aiger swept.aig; strash; pdr -T {seconds}; print_status",
+             "reach": "read_aiger swept.aig; strash; reach -B 4000000 -F 1000000 -T {seconds}; print_status"}
+_REFUTE = "read_aiger design.aig; strash; bmc3 -T 600; write_cex -a refuted.aiw"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a statement.
+
+    Parameters
+    ----------
+    status : str
+        ``"proved"``, ``"refuted"`` or ``"undecided"``: no answer within the budget.
+    solver : str
+        What decided it.
+    depth : int or None
+        Cycles, or steps of the solver, after which the answer stood.
+    seconds : float
+    violated : tuple of str
+        What a counterexample shows.
+    """
+
+    status: str
+    solver: str
+    depth: int | None
+    seconds: float
+    violated: tuple = ()
+
+
+def decide(circuit, *, budget, trace=None):
+    """Whether no violation of `circuit` can be reached.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    budget : float
+        Seconds that the solvers may take.
+    trace : path, optional
+        Where the waveform of a counterexample is put.
+
+    Returns
+    -------
+    Outcome
+    """
+    start = time.monotonic()
+    names = list(circuit.violations)
+    text = _rtlil(circuit)
+    with tempfile.TemporaryDirectory(prefix="sbgen-prove-") as folder:
+        folder = Path(folder)
+        (folder / "design.il").write_text(text, encoding="utf-8")
+        tools.run(tools.find("yosys"), ["-p", _PREPARE], cwd=folder, log=folder / "yosys.log")
+
+        def abc(commands):
+            return tools.run(tools.find("yosys-abc"), ["-c", commands], cwd=folder, log=folder / "abc.log")
+
+        def outcome(status, solver, depth=None, violated=()):
+            return Outcome(status=status, solver=solver, depth=depth, violated=violated, seconds=time.monotonic() - start)
+
+        swept = abc(_SWEEP)
+        latches = re.search(r"lat =\s*(\d+)", swept)
+        if latches is None:
+            raise ToolError("yosys-abc must read the circuit, but said: " + " ".join(swept.split())[-200:])
+        attempts = [("cec", _COMBINATIONAL)] if latches.group(1) == "0" else [
+            (engine, _COMMANDS[engine].format(seconds=max(1, round(budget * share)))) for engine, share in _ENGINES]
+        solver = "abc scorr, " + "/".join(dict(attempts))
+        for engine, commands in attempts:
+            status, depth = _status(abc(commands))
+            if status == "proved":
+                return outcome("proved", f"abc scorr, {engine}", depth)
+            if status == "refuted":
+                return outcome("refuted", f"abc scorr, {engine}", depth, _refute(folder, abc, names, trace))
+        return outcome("undecided", solver)
+
+
+def _rtlil(circuit):
+    # One output; which violation it was is read from the waveform.
+    bad = Signal(name="bad")
+    circuit.m.d.comb += bad.eq(Cat(circuit.violations.values()).any())
+    ports = {signal.name: (signal, PortDirection.Input) for signal in circuit.inputs}
+    ports["bad"] = bad, PortDirection.Output
+    return rtlil.convert_fragment(Fragment.get(circuit.m, None), ports, "top", emit_src=False)[0]
+
+
+def _status(said):
+    found = re.findall(r"Status = (-?\d)\s+Frames = (-?\d+)", said)
+    if not found:
+        return "undecided", None
+    code, frames = found[-1]
+    return {"1": "proved", "0": "refuted"}.get(code, "undecided"), max(0, int(frames))
+
+
+def _refute(folder, abc, names, trace):
+    """The shortest counterexample as a waveform at `trace`; gives what it violates."""
+    abc(_REFUTE)
+    tools.run(tools.find("yosys"), ["-p", _REPLAY], cwd=folder, log=folder / "replay.log")
+    if trace is not None:
+        shutil.copyfile(folder / "refuted.vcd", trace)
+    violated = _violated((folder / "refuted.vcd").read_text(encoding="ascii"))
+    if not violated:
+        raise AssertionError("the counterexample of abc shows no violation in yosys")
+    return tuple(names[n] for n in violated)
+
+
+def _violated(waveform):
+    """Which violations a waveform ever shows."""
+    codes = {match[1]: int(match[2]) for match in re.finditer(r"\$var \w+ 1 (\S+) violation_(\d+) \$end", waveform)}
+    return sorted(n for code, n in codes.items() if re.search(rf"^(b?1 ?){re.escape(code)}$", waveform, re.MULTILINE))

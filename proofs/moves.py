@@ -1,0 +1,100 @@
+"""Components that move payloads and do not look at them: queues, the replay buffer, the width converter."""
+
+from amaranth.hdl import Mux, Value
+
+from .circuit import Circuit
+from .statement import Statement
+from .tracked_memory import TrackedMemory
+from .vectors import Vectors
+
+__all__ = ["deep_queue", "queue", "replay", "width"]
+
+_ORDER = "the n-th payload in is the n-th out, for every n: none is lost, none doubled, none changed; "
+_CONTRACT = ("a payload offered stays until it is taken; what was taken in whole comes out without waiting for the other side, "
+             "and input is not refused for ever")
+_ONE_BIT = "payloads of one bit stand for each bit of {width}"
+_TRACKED = "of its memory one word, any of them, is followed, and all others hold anything"
+
+
+def _in_order(circuit, *, capacity, patience, follow=None):
+    vectors = Vectors(circuit, i_loops={"beat": 1}, o_loops={"beat": 1}, capacity=capacity, patience=patience)
+    known, value = vectors.captured(len(Value.cast(vectors.i.payload)), place={}, value=Value.cast(vectors.i.payload))
+    circuit.never("a payload is not the one that came in at its place",
+                  vectors.leaving & (~known | (value != Value.cast(vectors.o.payload))))
+    if follow is not None:
+        circuit.m.d.comb += follow.eq(vectors.entering & vectors.push)
+    return circuit
+
+
+def queue(make, *, width, depth):
+    """A `Queue`; `make` gives one for a shape."""
+    def circuit():
+        return _in_order(Circuit(make(1)), capacity=depth, patience=2)
+
+    return Statement(subject=f"queue of {depth} x {width} bits", claim=_ORDER + _CONTRACT,
+                     scope=_ONE_BIT.format(width=width), circuit=circuit)
+
+
+def deep_queue(make, *, width, depth):
+    """A `DeepQueue`."""
+    def circuit():
+        made = Circuit(make(1))
+        memory = TrackedMemory(made)
+        return _in_order(made, capacity=depth + 1, patience=4, follow=memory.follow)
+
+    return Statement(subject=f"deep queue of {depth} x {width} bits", claim=_ORDER + _CONTRACT,
+                     scope=f"{_ONE_BIT.format(width=width)}; {_TRACKED}", circuit=circuit)
+
+
+def replay(make, *, width, beats, repeats):
+    """A `ReplayBuffer`."""
+    def circuit():
+        made = Circuit(make(1))
+        memory = TrackedMemory(made) if beats > 1 else None
+        vectors = Vectors(made, i_loops={"beat": beats}, o_loops={"beat": beats, "pass": repeats}, capacity=3, patience=4)
+        beat = made.constant(beats, name="beat")
+        known, value = vectors.captured(1, place={"beat": beat}, value=vectors.i.payload)
+        made.never("a beat given is not the one taken in at its place",
+                   vectors.leaving & (vectors.given.at["beat"] == beat) & (~known | (value != vectors.o.payload)))
+        if memory:
+            made.m.d.comb += memory.follow.eq(vectors.entering & vectors.push & (vectors.taken.at["beat"] == beat))
+        return made
+
+    return Statement(
+        subject=f"replay buffer of {beats} x {width} bits, {repeats} times",
+        claim=f"each vector of {beats} beats is given {repeats} times, whole and in order, before the next: beat b of each pass is "
+              f"beat b as taken in, for every b; {_CONTRACT}",
+        scope=_ONE_BIT.format(width=width) + (f"; {_TRACKED}" if beats > 1 else ""), circuit=circuit)
+
+
+def width(make, *, bits, length, i_lanes, o_lanes):
+    """A `WidthConverter`."""
+    i_beats, o_beats = -(-length // i_lanes), -(-length // o_lanes)
+
+    def offered(taken, payload):
+        unused = i_beats * i_lanes - length
+        return Mux(taken.last, payload[:i_lanes - unused], payload) if unused else payload
+
+    def circuit():
+        made = Circuit(make(1))
+        vectors = Vectors(made, i_loops={"beat": i_beats}, o_loops={"beat": o_beats},
+                          capacity=2 + (i_lanes + o_lanes) // length, patience=i_lanes + o_lanes + 4, i_payload=offered)
+        places = range(o_beats * o_lanes)
+        element = made.constant(len(places), name="element")
+        i_beat, i_lane, o_beat, o_lane = (made.table(element, values, name=name) for name, values in (
+            ("i_beat", [n // i_lanes if n < length else 0 for n in places]), ("i_lane", [n % i_lanes for n in places]),
+            ("o_beat", [n // o_lanes for n in places]), ("o_lane", [n % o_lanes for n in places])))
+        known, value = vectors.captured(1, place={"beat": i_beat},
+                                        value=Value.cast(vectors.i.payload).bit_select(i_lane, 1))
+        given = Value.cast(vectors.o.payload).bit_select(o_lane, 1)
+        here = vectors.leaving & (vectors.given.at["beat"] == o_beat)
+        made.never("an element given is not the one taken in at its place",
+                   here & (element < length) & (~known | (value != given)))
+        made.never("an unused lane is not 0", here & (element >= length) & given)
+        return made
+
+    return Statement(
+        subject=f"width converter of {length} x {bits} bits from {i_lanes} to {o_lanes} a beat",
+        claim=f"element e of each vector comes out as element e, for every e of {length}; unused lanes of its last beat are 0 where "
+              f"those of the input are; {_CONTRACT}",
+        scope=_ONE_BIT.format(width=bits), circuit=circuit)

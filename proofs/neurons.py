@@ -1,0 +1,231 @@
+"""The matrix-vector-threshold unit in four statements that together are its meaning.
+
+::
+
+    i -> door -> x, address -> [weights] -> operands -> [popcounts] -> sums -> [queue] -> o
+                 ------- operands --------              ---- sums ----
+         -------------------------------- traffic ------------------------------------
+
+What stands in brackets is proved by itself (popcounts, queue) or compared word by word (weights); the other statements let it
+do whatever it likes.
+"""
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl._mem import MemoryInstance
+
+from ..hw.mvtu import Parameters
+from ..hw.popcount import XnorPopcount
+from ..hw.queue import Queue
+from ..hw.spram import Spram
+from .circuit import Circuit
+from .statement import Statement
+from .vectors import Count, Vectors
+
+__all__ = ["operands", "popcount", "sums", "traffic"]
+
+
+#: Cycles from a beat being accepted to its weights being read.
+_READS_AFTER = 1
+
+
+def _parities(word):
+    """A word as popcounts take it: each bit the parity of itself and those before it in its group."""
+    coded, at = [], 0
+    for size in XnorPopcount.groups(len(word)):
+        coded += [word[at:at + n + 1].xor() for n in range(size)]
+        at += size
+    return Cat(coded)
+
+
+def popcount(*, width):
+    """An `XnorPopcount`."""
+    latency = XnorPopcount.latency(width)
+
+    def circuit():
+        made = Circuit(XnorPopcount(width=width))
+        dut, m = made.component, made.m
+        a, b, total = made.free(width, name="a"), made.free(width, name="b"), Const(0)
+        m.d.comb += [dut.a.eq(_parities(a)), dut.b.eq(_parities(~b))]
+        for n in range(width):
+            longer = Signal(range(width + 1), name=f"agree_{n}")
+            m.d.comb += longer.eq(total + (a[n] == b[n]))
+            total = longer
+        made.never("the count is not the number of agreeing bits",
+                   made.delayed(Const(1, 1), latency, name="full") & (dut.o + dut.carry != made.delayed(total, latency, name="agree")))
+        return made
+
+    return Statement(
+        subject=f"popcount of {width} bits",
+        claim=f"for all {width}-bit words a and b, coded as running parities of a and of the complement of b, the output and its carry add up to "
+              f"the number of places where a and b agree, {latency} cycle(s) later",
+        circuit=circuit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """Where the unit reads its weights, and what it gets in the next cycle."""
+
+    address: Value
+    data: Value
+
+
+def _unit(parameters: Parameters):
+    """The unit with free numbers in place of weights and popcounts; what was replaced, in order."""
+    made, popcounts, words = Circuit(parameters.create()), [], []
+
+    def free_count(popcount):
+        m = Module()
+        m.d.comb += [popcount.o.eq(made.free(len(popcount.o), name=f"count_{len(popcounts)}")),
+                     popcount.carry.eq(made.free(name=f"carry_{len(popcounts)}"))]
+        popcounts.append(popcount)
+        return m
+
+    def free_word(memory):
+        if tuple(memory._data.init) != parameters.weight_words or words:
+            return None
+        m, (read,) = Module(), memory._read_ports
+        m.d.comb += read._data.eq(made.free(len(read._data), name="weights"))
+        words.append(_Read(address=read._addr, data=read._data))
+        return m
+
+    def free_ram(ram):
+        m = Module()
+        m.d.comb += ram.data.eq(made.free(len(ram.data), name="weights"))
+        words.append(_Read(address=ram.addr, data=ram.data))
+        return m
+
+    made.replace(XnorPopcount, free_count)
+    if parameters.weight_blocks:
+        made.replace(Spram, free_ram)
+    else:
+        made.replace(MemoryInstance, free_word)
+    (read,) = words
+    return made, popcounts, read
+
+
+def _before_counts(parameters):
+    """Cycles from a beat being accepted to the popcounts seeing it, and to its counts being added."""
+    added = parameters.latency - 2
+    return added - XnorPopcount.latency(parameters.simd), added
+
+
+def _loops(parameters):
+    return {"slice": parameters.slices, "pass": parameters.passes, "plane": parameters.planes, "group": parameters.groups}
+
+
+def _drive(made):
+    """Let the environment do anything at all with the unit; gives whether it takes a beat."""
+    dut, m = made.component, made.m
+    m.d.comb += [dut.i.valid.eq(made.free(name="valid")), dut.o.ready.eq(made.free(name="ready")),
+                 dut.i.payload.eq(made.free(len(dut.i.payload.as_value()), name="payload"))]
+    push = Signal(name="push")
+    m.d.comb += push.eq(dut.i.valid & dut.i.ready)
+    return push
+
+
+def _subject(p):
+    return f"unit of {p.inputs} inputs and {p.outputs} outputs, {p.pe} x {p.simd} at once"
+
+
+def operands(parameters):
+    """That the popcounts see the right slice and the right weights."""
+    p = parameters
+
+    def circuit():
+        made, popcounts, read = _unit(p)
+        push = _drive(made)
+        m = made.m
+        at = Count(m, loops=_loops(p), step=push, name="taken").at
+        word = Signal.like(read.address, name="word")
+        m.d.comb += word.eq((at["group"] * p.passes + at["pass"]) * p.slices + at["slice"])
+        made.never("the weights are read from a wrong address", made.delayed(push, _READS_AFTER, name="reads")
+                   & (read.address != made.delayed(word, _READS_AFTER, name="word")))
+        seen, _ = _before_counts(p)
+        x = made.delayed(made.component.i.payload.as_value(), seen, name="x")
+        weights = made.delayed(read.data, seen - _READS_AFTER - 1, name="weights")
+        pushed = made.delayed(push, seen, name="pushed")
+        for lane, each in enumerate(popcounts):
+            made.never(f"processing element {lane} sees another slice", pushed & (each.a != _parities(x)))
+            made.never(f"processing element {lane} sees other weights", pushed & (each.b != weights.word_select(lane, p.simd)))
+        return made
+
+    return Statement(
+        subject=_subject(p) + ": operands",
+        claim=f"when slice s of group g is accepted, word g*{p.passes * p.slices}+s of the weights is read, and {_before_counts(p)[0]} "
+              f"cycle(s) later every one of the {p.pe} popcounts sees that slice, coded, and its own {p.simd} bits of that word, for every slice "
+              "and group, whatever was accepted before and however long was waited",
+        scope="the words of the weights and the results of the popcounts are any numbers in any cycle", circuit=circuit)
+
+
+def sums(parameters, *, name):
+    """That each output is made from the preset and the counts of its beats."""
+    p = parameters
+    width, point = p.accumulator_width, p.planes - 1
+
+    def circuit():
+        made, popcounts, _ = _unit(p)
+        push = _drive(made)
+        m = made.m
+        queues = []
+        made.replace(Queue, lambda each: queues.append(each))
+        (queue,) = queues
+        _, added = _before_counts(p)
+        # The beats of a group are counted at the door; what follows from that travels beside them.
+        beats = Count(m, loops=_loops(p) | {"group": 1}, step=push, name="taken")
+        step = made.delayed(push, added, name="adds")
+        last = made.delayed(push & beats.last, added, name="adds_last")
+        doubles = made.delayed(push & (beats.at["slice"] == 0) & (beats.at["pass"] == 0), added, name="doubles")
+        group = Count(m, loops={"group": p.groups}, step=last, name="added").at["group"]
+        first, ended, ended_group = Signal(init=1, name="adds_first"), Signal(name="ended"), Signal.like(group, name="ended_group")
+        m.d.sync += ended.eq(last)
+        with m.If(step):
+            m.d.sync += [first.eq(last), ended_group.eq(group)]
+        made.never("results are not put into the queue one cycle after the last addition", queue.i.valid != ended)
+        for lane, each in enumerate(popcounts):
+            rows = range(lane, p.groups * p.pe, p.pe)
+            presets = Array(Const(p.starts[row] if row < p.outputs else 0, width) for row in rows)
+            preset = Signal(width, name=f"preset_{lane}")
+            total, before = Signal(width, name=f"sum_{lane}"), Signal(width, name=f"sum_before_{lane}", reset_less=True)
+            so_far = Mux(doubles, before << 1, before) if p.planes > 1 else before
+            m.d.comb += [preset.eq(presets[group]),
+                         total.eq(Mux(first, preset, so_far) + (each.o + each.carry << point))]
+            with m.If(step):
+                m.d.sync += before.eq(total)
+            value = before.as_signed()
+            expected = value >= 0 if p.signs else value >> point + p.passes - 1
+            unused = ended_group * p.pe + lane >= p.outputs
+            given = queue.i.payload.as_value().word_select(lane, len(queue.i.payload.as_value()) // p.pe)
+            wanted = Signal(len(given), name=f"expected_{lane}")
+            m.d.comb += wanted.eq(Mux(unused, 0, expected))
+            made.never(f"output {lane} of a group is not made from its sum", ended & (given != wanted))
+        return made
+
+    made_of = "is 1 exactly where" if p.signs else "is"
+    return Statement(
+        subject=f"{_subject(p)}: sums of {name}",
+        claim=f"when the last beat of a group has been added, and in no other cycle, its {p.pe} outputs are put into the queue; each {made_of} "
+              f"its preset plus the counts of its {p.beats} beats{' is not negative' if p.signs else ''}, modulo 2^{width}, which holds every "
+              "sum that can be reached (checked for each output); by induction over the beats, for any stalls; outputs past the last are 0",
+        scope="the results of the popcounts are any numbers in any cycle", circuit=circuit)
+
+
+def traffic(parameters):
+    """That no group is lost and none doubled, whoever stalls."""
+    p = parameters
+
+    def circuit():
+        made, _, _ = _unit(p)
+        queues = []
+        made.replace(Queue, lambda each: queues.append(each))
+        (queue,) = queues
+        Vectors(made, i_loops={"beat": p.beats}, o_loops={"beat": 1}, capacity=p.queue_depth, patience=p.latency + 2)
+        made.never("a result meets a full queue", queue.i.valid & ~queue.i.ready)
+        return made
+
+    return Statement(
+        subject=_subject(p) + ": traffic",
+        claim=f"one beat of outputs leaves for every {p.beats} beats taken in, in order; no result ever meets a full queue; a payload offered "
+              f"stays until it is taken; results come within {p.latency + 2} cycles, and input is not refused for ever, for any stalls",
+        scope="the words of the weights and the results of the popcounts are any numbers in any cycle", circuit=circuit)

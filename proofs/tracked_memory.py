@@ -1,0 +1,52 @@
+"""A memory of which one word is followed and all others may hold anything.
+
+It can do all that the real memory can, and more: what is proved with it holds for the real one. The word followed is the one
+written in a cycle that the specification names, so that it is any of them.
+"""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl._mem import MemoryInstance
+
+__all__ = ["TrackedMemory"]
+
+
+class TrackedMemory:
+    """Takes the place of the one memory of a circuit's component.
+
+    A word that is read in the cycle in which it is written is anything, too.
+
+    Parameters
+    ----------
+    circuit : Circuit
+
+    Attributes
+    ----------
+    follow : Signal
+        To be driven: the word written in this cycle is the one to follow from now on.
+    wrote : Signal
+        A word is written in this cycle.
+    """
+
+    def __init__(self, circuit):
+        self._circuit = circuit
+        self.follow = Signal(name="memory_follow")
+        self.wrote = Signal(name="memory_wrote")
+        if circuit.replace(MemoryInstance, self._module) != 1:
+            raise AssertionError("there must be one memory")
+
+    def _module(self, memory):
+        m = Module()
+        (write,), (read,) = memory._write_ports, memory._read_ports
+        followed, address = Signal(name="memory_followed"), Signal(len(write._addr), name="memory_address")
+        word, data = Signal(len(write._data), name="memory_word"), Signal(len(read._data), name="memory_read")
+        m.d.comb += self.wrote.eq(write._en)
+        with m.If(self.follow):
+            m.d.sync += [followed.eq(1), address.eq(write._addr), word.eq(write._data)]
+        with m.Elif(write._en & (write._addr == address)):
+            m.d.sync += word.eq(write._data)
+        anything = self._circuit.free(len(data), name="memory")
+        known = followed & (read._addr == address) & ~(write._en & (write._addr == address))
+        with m.If(read._en):
+            m.d.sync += data.eq(Mux(known, word, anything))
+        m.d.comb += read._data.eq(data)
+        return m

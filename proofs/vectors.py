@@ -1,0 +1,151 @@
+"""The contract of a component that turns vectors into vectors, stated without looking inside.
+
+A vector enters as a number of beats and leaves as a number of beats; the environment offers whatever it likes whenever it
+likes, and takes whenever it likes. One vector, any of them, is *marked*; what is seen of it holds for all::
+
+    offered --> component --> given        counted on both sides; the beats of the marked vector are
+                                           compared with what was taken in for it
+"""
+
+from amaranth.hdl import Mux, Signal, Value
+
+__all__ = ["Count", "Vectors"]
+
+
+class Count:
+    """Where a stream stands in its vectors: nested counters, the innermost first.
+
+    Parameters
+    ----------
+    m : :class:`Module`
+    loops : dict of str to :class:`int`
+        Turns of each loop, the innermost first.
+    step : Value
+        A beat is passed.
+    """
+
+    def __init__(self, m, *, loops, step, name):
+        self.at, ends, self.starts = {}, 1, 1
+        self.loops = loops
+        for each, turns in loops.items():
+            counter = self.at[each] = Signal(range(turns), name=f"{name}_{each}")
+            last = counter == turns - 1
+            with m.If(step & ends):
+                m.d.sync += counter.eq(Mux(last, 0, counter + 1))
+            ends, self.starts = ends & last, self.starts & (counter == 0)
+        self.last = Signal(name=f"{name}_last")
+        m.d.comb += self.last.eq(ends)
+
+    def is_at(self, place):
+        """Whether every counter has the value that `place` names for it."""
+        found = 1
+        for name, value in place.items():
+            found = found & (self.at[name] == value)
+        return found
+
+
+class Vectors:
+    """A component with one input and one output stream among everything that may happen.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        Of a component with streams `i` and `o`.
+    i_loops, o_loops : dict of str to :class:`int`
+        Beats of a vector as nested loops, the innermost first.
+    capacity : :class:`int`
+        Most complete vectors that can be inside.
+    patience : :class:`int`
+        Cycles after which something owed must have happened.
+    i_payload : callable, optional
+        What the environment can offer, from any value (where unused lanes are 0, say).
+    """
+
+    def __init__(self, circuit, *, i_loops, o_loops, capacity, patience, i_payload=None):
+        self.circuit, m = circuit, circuit.m
+        dut = circuit.component
+        self.m, self.i, self.o = m, dut.i, dut.o
+        i, o = Value.cast(dut.i.payload), Value.cast(dut.o.payload)
+
+        push, pop = Signal(name="push"), Signal(name="pop")
+        self.push, self.pop = push, pop
+        self.taken = Count(m, loops=i_loops, step=push, name="taken")
+        self.given = Count(m, loops=o_loops, step=pop, name="given")
+
+        # The environment keeps to the contract itself: what it offers stays until it is taken.
+        waiting, kept = Signal(name="waiting"), Signal(len(i), name="waiting_payload")
+        anything = circuit.free(len(i), name="payload")
+        m.d.comb += [
+            dut.i.valid.eq(waiting | circuit.free(name="valid")),
+            i.eq(Mux(waiting, kept, i_payload(self.taken, anything) if i_payload else anything)),
+            dut.o.ready.eq(circuit.free(name="ready")),
+            push.eq(dut.i.valid & dut.i.ready),
+            pop.eq(dut.o.valid & dut.o.ready),
+        ]
+        m.d.sync += [waiting.eq(dut.i.valid & ~dut.i.ready), kept.eq(i)]
+
+        # Payloads stay, too, on the other side.
+        refused, was = Signal(name="refused"), Signal(len(o), name="refused_payload")
+        m.d.sync += [refused.eq(dut.o.valid & ~dut.o.ready), was.eq(o)]
+        circuit.never("a payload changed or left before it was taken", refused & (~dut.o.valid | (o != was)))
+
+        # Complete vectors inside.
+        inside = self.inside = Signal(range(capacity + 2), name="inside")
+        m.d.sync += inside.eq(inside + (push & self.taken.last) - (pop & self.given.last))
+        circuit.never("more inside than there is room for", inside == capacity + 1)
+        circuit.never("something came out of nothing", dut.o.valid & (inside == 0) & self.taken.starts & ~dut.i.valid)
+
+        # What is owed comes, whatever the other side does meanwhile.
+        self._within("an output that was owed did not come", patience, (inside != 0) & ~dut.o.valid)
+        self._within("an input was refused for ever", patience, dut.i.valid & ~dut.i.ready & dut.o.ready & ~dut.o.valid)
+
+        # The marked vector.
+        begins = dut.i.valid & self.taken.starts
+        marked, ended, done = Signal(name="marked"), Signal(name="marked_taken"), Signal(name="marked_given")
+        mark, ahead = Signal(name="mark"), Signal(range(capacity + 2), name="ahead")
+        m.d.comb += mark.eq(begins & ~marked & circuit.free(name="mark"))
+        now_ahead = Mux(mark, inside, ahead)
+        m.d.sync += ahead.eq(now_ahead - (pop & self.given.last & (now_ahead != 0)))
+        with m.If(mark):
+            m.d.sync += marked.eq(1)
+        self.entering = Signal(name="marked_entering")
+        self.leaving = Signal(name="marked_leaving")
+        m.d.comb += [
+            self.entering.eq((marked & ~ended | mark) & dut.i.valid),
+            self.leaving.eq((marked & ~done | mark) & (now_ahead == 0) & dut.o.valid),
+        ]
+        with m.If(self.entering & push & self.taken.last):
+            m.d.sync += ended.eq(1)
+        with m.If(self.leaving & pop & self.given.last):
+            m.d.sync += done.eq(1)
+
+    def _within(self, name, cycles, condition):
+        waited = Signal(range(cycles + 1), name=f"waited_{len(self.circuit.violations)}")
+        with self.m.If(condition):
+            self.m.d.sync += waited.eq(waited + (waited != cycles))
+        with self.m.Else():
+            self.m.d.sync += waited.eq(0)
+        self.circuit.never(name, waited == cycles)
+
+    def captured(self, shape, *, place, value, name="source"):
+        """What the marked vector has in one of its beats, and whether it has been offered yet.
+
+        Parameters
+        ----------
+        place : dict of str to Value
+            Of the beat, as of `i_loops`.
+        value : Value
+            What of it is kept.
+
+        Returns
+        -------
+        pair of Value
+            Whether there is one, and the value.
+        """
+        m = self.m
+        here = Signal(name=f"{name}_here")
+        known, kept = Signal(name=f"{name}_known"), Signal(shape, name=f"{name}_kept")
+        m.d.comb += here.eq(self.entering & self.taken.is_at(place))
+        with m.If(here):
+            m.d.sync += [known.eq(1), kept.eq(value)]
+        return known | here, Mux(here, value, kept)

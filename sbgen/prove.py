@@ -1,0 +1,147 @@
+"""`sbgen prove`: machine-checked proofs about the parts of a built design, for every input and every stall.
+
+::
+
+    network.json, design.json, core.v -> statements, one for each kind of part -> solvers -> proofs.json, proofs.md
+                                                                               refuted: refuted-N.vcd
+"""
+
+import argparse
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from . import __version__
+from .console import Console
+from .errors import ModelError
+
+__all__ = ["add_arguments", "run"]
+
+#: What no statement is about, said in every report.
+NOT_PROVED = (
+    "that the parts are wired output to input in the order of the layers: core.v shows it, and every simulation depends on it",
+    "the board's harness around the core: clock, reset, UART and host link (their tests and benches, `sbgen verify`)",
+    "synthesis, place and route: that the bitstream does what core.v says (`sbgen verify` simulates the netlists and reads weights back)",
+    "that the integer network is the trained one (`sbgen verify`: float and integer network on a data set)",
+    "the solver itself: abc checks the invariants that pdr finds once more, the rest is taken on trust",
+)
+
+
+def _positive(text):
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 1, not {text!r}")
+    return int(text)
+
+
+def add_arguments(parser):
+    """Add the options of `sbgen prove`."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of `sbgen build`")
+    parser.add_argument("--budget", type=_positive, default=300, metavar="S", help="longest time for one proof, in seconds (%(default)s)")
+    parser.add_argument("--jobs", type=_positive, default=min(2, os.cpu_count() or 1), metavar="N", help="proofs at the same time (%(default)s)")
+    parser.add_argument("--only", metavar="TEXT", help="only statements whose subject or place has this in it; nothing is written")
+
+
+def run(arguments):
+    """`sbgen prove`; 1 when anything is not proved."""
+    from .proofs.plan import plan
+
+    console = Console()
+    design, verilog = _load(arguments.folder)
+    with console.step("state") as step:
+        planned = plan(design, verilog)
+        chosen = [(statement, places) for statement, places in planned.values()
+                  if arguments.only is None or any(arguments.only in text for text in (statement.subject, *places))]
+        step.note(f"{len(chosen)} statements about {sum(sum(places.values()) for _, places in chosen)} parts")
+    if not chosen:
+        raise ModelError(f"--only must be in a subject, but {arguments.only!r} is in none of: {'; '.join(planned)}")
+    with ThreadPoolExecutor(max_workers=arguments.jobs) as pool:
+        futures = [pool.submit(_prove, console, n, statement, arguments) for n, (statement, _) in enumerate(chosen)]
+        try:
+            outcomes = [future.result() for future in futures]
+        except BaseException:
+            console.cancel()
+            pool.shutdown(cancel_futures=True)
+            raise
+    proofs = [{"subject": statement.subject, "places": sorted(places), "claim": statement.claim, "scope": statement.scope,
+               "status": outcome.status, "solver": outcome.solver, "depth": outcome.depth, "seconds": round(outcome.seconds, 1),
+               "violated": list(outcome.violated)}
+              for (statement, places), outcome in zip(chosen, outcomes, strict=True)]
+    report = {"sbgen": __version__, "budget": arguments.budget, "proofs": proofs, "without_statement": planned.unstated,
+              "not_proved_here": list(NOT_PROVED)}
+    if arguments.only is None:
+        _write(arguments.folder / "proofs.json", json.dumps(report, indent=1) + "\n")
+        _write(arguments.folder / "proofs.md", _words(report))
+    return _summary(console, report, arguments.folder if arguments.only is None else None)
+
+
+def _load(folder):
+    from .compiler import design as design_file
+    from .compiler import exchange
+
+    for name in "network.json", "design.json", "core.v":
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder} must be a folder of `sbgen build`, but has no {name}; try: sbgen build --out {folder}")
+    design = design_file.load(folder / "design.json", exchange.load(folder / "network.json"))
+    return design, (folder / "core.v").read_text(encoding="ascii")
+
+
+def _prove(console, n, statement, arguments):
+    """The outcome of one statement."""
+    import time
+
+    from .proofs.engine import Outcome, decide
+
+    trace = arguments.folder / f"refuted-{n}.vcd"
+    trace.unlink(missing_ok=True)
+    with console.step(statement.subject) as step:
+        if statement.check is not None:
+            start = time.monotonic()
+            wrong = statement.check()
+            outcome = Outcome(status="refuted" if wrong else "proved", solver="compared one by one", depth=None,
+                              seconds=time.monotonic() - start, violated=tuple(wrong[:10]))
+        else:
+            outcome = decide(statement.circuit(), budget=arguments.budget, trace=trace)
+        step.note(outcome.status + (f" by {outcome.solver}" if outcome.status == "proved" else "")
+                  + "".join(f"; {each}" for each in outcome.violated[:2]) + (f"; see {trace}" if trace.exists() else ""))
+    return outcome
+
+
+def _write(path, text):
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)
+
+
+def _words(report):
+    """The report in words, as Markdown."""
+    lines = ["# What is proved of this design", "",
+             "Each statement holds for every input, in every cycle, with a reset in any cycle, whatever the other side of a stream does.", ""]
+    for proof in report["proofs"]:
+        took = f"{proof['solver']}, " + (f"depth {proof['depth']}, " if proof["depth"] else "") + f"{proof['seconds']:g} s"
+        lines += [f"## {proof['status'].capitalize()}: {proof['subject']}", "", proof["claim"][0].upper() + proof["claim"][1:] + ".", ""]
+        if proof["scope"]:
+            lines += [f"In the proof {proof['scope']}.", ""]
+        lines += [f"Where: {', '.join(proof['places'])}. By: {took}.", ""]
+        lines += [f"- {each}" for each in proof["violated"]] + [""] * bool(proof["violated"])
+    lines += ["## Not proved here", ""]
+    lines += [f"- {each}: there is no statement about it" for each in report["without_statement"]]
+    lines += [f"- {each}" for each in report["not_proved_here"]]
+    return "\n".join(lines) + "\n"
+
+
+def _summary(console, report, folder):
+    proofs = report["proofs"]
+    console.line()
+    for proof in proofs:
+        if proof["status"] != "proved":
+            console.line(f"  {proof['status']}: {proof['subject']} ({', '.join(proof['places'][:4])})", style="bold red")
+    for part in report["without_statement"]:
+        console.line(f"  no statement: {part}", style="bold yellow")
+    proved = sum(proof["status"] == "proved" for proof in proofs)
+    complete = proved == len(proofs) and not report["without_statement"]
+    console.line(f"  {proved} of {len(proofs)} statements are proved, for every input and every stall",
+                 style="bold green" if complete else "bold yellow")
+    if folder:
+        console.line(f"  see {folder / 'proofs.md'}, also for what is not proved here")
+    return 0 if complete else 1

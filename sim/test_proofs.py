@@ -1,0 +1,136 @@
+"""The proofs themselves, in small, and that they fail where a component is broken."""
+
+import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+
+from sbgen import tools
+from sbgen.errors import ToolError
+from sbgen.hw import popcount as popcount_module
+from sbgen.hw.argmax import Argmax
+from sbgen.hw.binarize import Binarize
+from sbgen.hw.deep_queue import DeepQueue
+from sbgen.hw.mvtu import Mvtu, Parameters
+from sbgen.hw.queue import Queue
+from sbgen.hw.replay import ReplayBuffer
+from sbgen.hw.width import WidthConverter
+from sbgen.proofs import moves, neurons, values
+from sbgen.proofs.engine import decide
+
+BUDGET = 60
+
+
+@pytest.fixture(autouse=True)
+def solver():
+    try:
+        tools.find("yosys-abc")
+    except ToolError as error:
+        pytest.skip(str(error))
+
+
+def unit(**changes):
+    """A unit of 7 inputs and 5 outputs, 2 x 3 at once."""
+    return Parameters(**{"inputs": 7, "weights": (5, 99, 127, 0, 77), "presets": (-3, -7, 0, -8, -1), "pe": 2, "simd": 3} | changes)
+
+
+STATEMENTS = [
+    moves.queue(lambda shape: Queue(shape=shape, depth=1), width=8, depth=1),
+    moves.queue(lambda shape: Queue(shape=shape, depth=3), width=8, depth=3),
+    moves.deep_queue(lambda shape: DeepQueue(shape=shape, depth=5, store="lut"), width=8, depth=5),
+    moves.width(lambda shape: WidthConverter(shape=shape, length=7, i_lanes=1, o_lanes=4), bits=1, length=7, i_lanes=1, o_lanes=4),
+    moves.width(lambda shape: WidthConverter(shape=shape, length=8, i_lanes=4, o_lanes=1), bits=1, length=8, i_lanes=4, o_lanes=1),
+    moves.width(lambda shape: WidthConverter(shape=shape, length=7, i_lanes=3, o_lanes=2), bits=1, length=7, i_lanes=3, o_lanes=2),
+    moves.replay(lambda shape: ReplayBuffer(shape=shape, beats=1, repeats=3, store="lut"), width=8, beats=1, repeats=3),
+    moves.replay(lambda shape: ReplayBuffer(shape=shape, beats=3, repeats=2, store="lut"), width=8, beats=3, repeats=2),
+    neurons.popcount(width=1), neurons.popcount(width=13),
+    neurons.operands(unit()), neurons.sums(unit(), name="unit"), neurons.traffic(unit()),
+    neurons.sums(unit(planes=2, signs=False), name="planes"),
+    neurons.sums(unit(masks=(127, 3, 0, 99, 1)), name="masks"),
+    values.binarize(lambda: Binarize(thresholds=[[0], [256], [100], [7], [8]], lanes=2), thresholds=[[0], [256], [100], [7], [8]], lanes=2),
+    values.argmax(lambda: Argmax(score_width=4, classes=3), width=4, classes=3, top=1),
+]
+
+
+@pytest.mark.parametrize("statement", STATEMENTS, ids=lambda statement: statement.subject)
+def test_proved(statement):
+    outcome = decide(statement.circuit(), budget=BUDGET)
+    print(outcome)
+    assert outcome.status == "proved"
+
+
+class Behind(wiring.Component):
+    """A component of which something is spoilt on its way out or in."""
+
+    def __init__(self, part, spoil):
+        self._part, self._spoil = part, spoil
+        super().__init__(dict(part.signature.members))
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.part = part = self._part
+        m.d.comb += [part.i.valid.eq(self.i.valid), part.i.payload.eq(self.i.payload), self.i.ready.eq(part.i.ready),
+                     self.o.valid.eq(part.o.valid), self.o.payload.eq(part.o.payload), part.o.ready.eq(self.o.ready)]
+        beats = Signal(3)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += beats.eq(beats + 1)
+        self._spoil(m, self, part, beats)
+        return m
+
+
+def loses(m, outer, part, beats):
+    """The sixth beat is not passed in."""
+    with m.If(beats == 5):
+        m.d.comb += part.i.valid.eq(0)
+
+
+def doubles(m, outer, part, beats):
+    """The sixth beat is given until another comes."""
+    with m.If(beats == 5):
+        m.d.comb += part.o.ready.eq(0)
+
+
+def changes(m, outer, part, beats):
+    """A payload changes while it is refused."""
+    with m.If(beats == 5):
+        m.d.comb += outer.o.payload.eq(~part.o.payload)
+
+
+def hangs(m, outer, part, beats):
+    """Valid waits for ready."""
+    with m.If(~outer.o.ready):
+        m.d.comb += outer.o.valid.eq(0)
+
+
+def invents(m, outer, part, beats):
+    """A beat comes out that never came in."""
+    with m.If(beats == 0):
+        m.d.comb += outer.o.valid.eq(1)
+
+
+@pytest.mark.parametrize("spoil", [loses, doubles, changes, hangs, invents], ids=lambda spoil: spoil.__name__)
+def test_a_spoilt_queue_is_refuted(spoil, tmp_path):
+    statement = moves.queue(lambda shape: Behind(Queue(shape=shape, depth=2), spoil), width=1, depth=2)
+    outcome = decide(statement.circuit(), budget=BUDGET, trace=tmp_path / "refuted.vcd")
+    print(outcome)
+    assert outcome.status == "refuted" and outcome.violated
+    assert "violation_0" in (tmp_path / "refuted.vcd").read_text()
+
+
+def test_a_popcount_that_counts_a_bit_twice_is_refuted(monkeypatch):
+    count = popcount_module._count
+    monkeypatch.setattr(popcount_module, "_count", lambda m, ones, twos: count(m, ones, [*twos, twos[0]]))
+    assert decide(neurons.popcount(width=4).circuit(), budget=BUDGET).status == "refuted"
+
+
+def test_a_threshold_off_by_one_is_refuted(monkeypatch):
+    wrong = unit(presets=(-3, -7, 0, -8, -2))
+    # The circuit takes the specification from the one and the hardware from the other.
+    monkeypatch.setattr(Parameters, "create", lambda right: Mvtu(wrong))
+    outcome = decide(neurons.sums(unit(), name="unit").circuit(), budget=BUDGET)
+    assert outcome.status == "refuted"
+    assert outcome.violated == ("output 0 of a group is not made from its sum",)
+
+
+def test_a_repeat_too_few_is_refuted():
+    statement = moves.replay(lambda shape: ReplayBuffer(shape=shape, beats=2, repeats=2, store="lut"), width=1, beats=2, repeats=3)
+    assert decide(statement.circuit(), budget=BUDGET).status == "refuted"
