@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import ModelError
 from ..hw.mvtu import WEIGHT_STORES
 from ..hw.rom import STORES
-from ..hw.spram import BLOCK_DEPTH
+from ..hw.spram import BLOCK_DEPTH, blocks
 from ..hw.window import Geometry
 from .ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool, Threshold
 
@@ -39,6 +39,9 @@ class Folding:
         vector in each cycle.
     registered : bool
         Whether weights, thresholds and inputs of a layer with weights pass a register more behind their memories, which slow ones need.
+    sprams : int or None
+        SPRAMs that the weights live in, where `store` is ``"spram"``; what a word of them has beyond those lives in block RAM. None is as
+        many as a word takes.
     rows : int or None
         Rows that the line buffers of a convolution or pooling layer hold; None is the fewest that do. Twice the rows of the kernel
         let the next image come in while the kernel is at the bottom of this one.
@@ -52,6 +55,7 @@ class Folding:
     preset_store: str = "lut"
     replay_store: str = "bram"
     registered: bool = False
+    sprams: int | None = None
     rows: int | None = None
     levels: int = 4
 
@@ -120,6 +124,11 @@ class Design:
                 most = "pe {} and simd {}".format(*limits(layer, shape)) if unrolls(layer) else "a dense layer"
                 raise ModelError(f"layer {layer.name!r}: weights that are unrolled need {most}, not pe {folding.pe} and simd "
                                  f"{folding.simd} of a {type(layer).__name__.lower()}")
+            if folding.sprams is not None:
+                most = blocks(folding.pe * folding.simd) if folding.store == "spram" and layer.weight_bits else 0
+                if not (type(folding.sprams) is int and 1 <= folding.sprams <= most):
+                    raise ModelError(f"layer {layer.name!r}: sprams must be in 1 ... {most}, not {folding.sprams!r}" if most else
+                                     f"layer {layer.name!r}: has no weights in SPRAM, so sprams must be left out, not {folding.sprams!r}")
             if folding.store == "spram" and layer.weight_bits and (
                     words := weight_words(layer, pe=folding.pe, simd=folding.simd)) > BLOCK_DEPTH:
                 raise ModelError(f"layer {layer.name!r}: in SPRAM it can have {BLOCK_DEPTH:,} words of weights, but pe {folding.pe} and "

@@ -142,6 +142,8 @@ def mvtu_cost(parameters, *, device, exact=True):
             cost += Cost(bram=device.brams(width=width, depth=depth))
     if p.weight_blocks:
         cost += Cost(lut=_bits(p.weight_depth - 1) + p.weight_blocks, spram=p.weight_blocks)
+    if p.rest_width:
+        cost += Cost(bram=device.brams(width=_varying_bits(p.rest_words) if exact else p.rest_width, depth=p.weight_depth))
     return cost
 
 

@@ -15,7 +15,7 @@ from functools import cache, partial
 from itertools import product
 
 from ..errors import FitError
-from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH
+from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH, blocks
 from ..hw.width import conversions
 from .bound import bounds
 from .cycles import predict, stage_cycles
@@ -174,8 +174,8 @@ class _Search:
         if key not in self.costs:
             priced = [(cost.spram, self._price(cost, bram_price), choice) for cost, choice in self._choices(n, pe, simd)
                       if self._is_shallow(choice)]
-            self.costs[key] = [min((each for each in priced if each[0] == blocks), key=lambda each: each[1])
-                               for blocks in sorted({blocks for blocks, *_ in priced})]
+            self.costs[key] = [min((each for each in priced if each[0] == sprams), key=lambda each: each[1])
+                               for sprams in sorted({sprams for sprams, *_ in priced})]
         return self.costs[key]
 
     def _choices(self, n, pe, simd):
@@ -184,11 +184,19 @@ class _Search:
         if key not in self.choices:
             registered = _REGISTERED[self.device.family]
             choices = [self._stage(n, folding) for folding in _stores(self.network.layers[n], pe, simd, registered)]
-            if self.network.layers[n].weight_bits and pe * simd <= self.spram * BLOCK_WIDTH:
-                choices += [self._stage(n, replace(choice.folding, store="spram")) for choice in choices
-                            if choice.folding.store == "bram" and choice.unit.weight_depth <= BLOCK_DEPTH]
+            if self.spram and self.network.layers[n].weight_bits:
+                choices += [self._stage(n, folding) for choice in choices for folding in self._in_spram(choice)]
             self.choices[key] = [(stage_cost(choice, device=self.device, exact=False), choice) for choice in choices]
         return self.choices[key]
+
+    def _in_spram(self, choice):
+        """The foldings of a stage whose weights are in block RAM with some of each word in SPRAM instead, or all of it."""
+        unit = choice.unit
+        if choice.folding.store == "bram" and unit.weight_depth <= BLOCK_DEPTH:
+            for count in range(1, min(self.spram, blocks(unit.pe * unit.simd)) + 1):
+                rest = max(0, unit.pe * unit.simd - count * BLOCK_WIDTH)
+                if not rest or self.device.brams(width=rest, depth=unit.weight_depth) <= self.device.bram:
+                    yield replace(choice.folding, store="spram", sprams=count)
 
     def _shapes(self, n, cycles):
         key = n, cycles, self.max_banks
@@ -200,9 +208,10 @@ class _Search:
         return self.device.banks(width=width, depth=depth) <= self.max_banks
 
     def _is_shallow(self, choice):
-        unit = choice.unit
-        return unit is None or choice.folding.store != "bram" or self._shallow(
-            width=unit.pe * unit.simd, depth=unit.groups * unit.plane_beats)
+        if choice.unit is None or choice.folding.store not in ("bram", "spram"):
+            return True
+        width = choice.unit.rest_width if choice.folding.store == "spram" else choice.unit.pe * choice.unit.simd
+        return not width or self._shallow(width=width, depth=choice.unit.weight_depth)
 
     def _stage(self, n, folding):
         layer, unit = self.network.layers[n], None
@@ -211,7 +220,7 @@ class _Search:
             if key not in self.units:
                 self.units[key] = mvtu_parameters(layer, Folding(pe=1, simd=folding.simd))
             unit = replace(self.units[key], pe=folding.pe, simd=folding.simd, weight_store=folding.store,
-                           preset_store=folding.preset_store, registered=folding.registered)
+                           sprams=folding.sprams, preset_store=folding.preset_store, registered=folding.registered)
         about = {"i_greatest": self.network.greatest[n], "o_greatest": self.network.greatest[n + 1], "unit": unit}
         chosen = stage(layer, folding, self.network.shapes[n], **about)
         if chosen.window is None or folding.replay_store != "bram":
@@ -238,10 +247,10 @@ class _Search:
         for n in range(1, len(self.network.layers)):
             elements = math.prod(self.network.shapes[n])
             found = {}
-            for pe, own, blocks, chosen in self._foldings(n, cycles, bram_price):
+            for pe, own, sprams, chosen in self._foldings(n, cycles, bram_price):
                 for (_, used), way in best.items():
-                    price, reached = way.price + own, (pe, used + blocks)
-                    if used + blocks > self.spram or reached in found and price >= found[reached].price:
+                    price, reached = way.price + own, (pe, used + sprams)
+                    if used + sprams > self.spram or reached in found and price >= found[reached].price:
                         continue
                     if not _keeps_pace(way.length, way.lanes, chosen.i_length, chosen.i_lanes, elements, cycles):
                         continue
@@ -267,9 +276,9 @@ class _Search:
     def _foldings(self, n, cycles, bram_price):
         """The foldings of layer `n` that take at most `cycles`: (PE, price, SPRAMs, stage)."""
         for pe, simd in self._shapes(n, cycles):
-            for blocks, price, chosen in self._cheapest(n, pe, simd, bram_price):
+            for sprams, price, chosen in self._cheapest(n, pe, simd, bram_price):
                 if chosen.cycles <= cycles:
-                    yield pe, price, blocks, chosen
+                    yield pe, price, sprams, chosen
 
     def _shortcut(self, way, n, add, cycles, bram_price):
         """The stages of a way with the best memory for the shortcut that ends at the `Add`, layer `n`, and its price."""

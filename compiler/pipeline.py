@@ -122,6 +122,7 @@ def mvtu_parameters(layer, folding):
         inputs=inputs, weights=rows(layer.weights), masks=None if layer.mask is None else rows(layer.mask),
         presets=tuple(presets.tolist()),
         pe=folding.pe, simd=folding.simd, weight_store=folding.store, preset_store=folding.preset_store, registered=folding.registered,
+        sprams=folding.sprams,
         planes=layer.planes, signs=not scores and not counts, greatest_count=layer.reach if counts else None)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..hw.rom import STORES
-from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH
+from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH, blocks
 from .design import UNROLLED, Design, Folding, legal_simd, limits, rows_limits, unrolls, weight_words
 from .ir import (
     PIXEL_BITS,
@@ -271,13 +271,14 @@ def fold_at_random(seed, network, *, spram=False):
         for n, (layer, folding) in enumerate(zip(network.layers, foldings, strict=True)):
             wanted = draw.integers(3) == 0 and layer.weight_bits and folding.pe * folding.simd <= _SPRAM_WIDTH
             if wanted and weight_words(layer, pe=folding.pe, simd=folding.simd) <= BLOCK_DEPTH:
-                foldings[n] = replace(folding, store="spram")
+                most = blocks(folding.pe * folding.simd)
+                foldings[n] = replace(folding, store="spram", sprams=int(draw.integers(1, most + 1)) if draw.integers(2) else None)
     # From random numbers of their own, so that all else is the same with and without.
     rng = _generator("unrolled", seed)
     for n, (layer, shape) in enumerate(zip(network.layers, network.shapes, strict=False)):
         if unrolls(layer) and rng.integers(6) == 0:
             pe, simd = limits(layer, shape)
-            foldings[n] = replace(foldings[n], pe=pe, simd=simd, store=UNROLLED, levels=int(rng.integers(1, 9)))
+            foldings[n] = replace(foldings[n], pe=pe, simd=simd, store=UNROLLED, sprams=None, levels=int(rng.integers(1, 9)))
     return Design(network=network, foldings=tuple(foldings))
 
 

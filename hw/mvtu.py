@@ -12,7 +12,7 @@ from .bits import bits
 from .popcount import XnorPopcount
 from .queue import Queue
 from .rom import STORES, Rom
-from .spram import BLOCK_DEPTH, LoadSignature, Spram, blocks, columns
+from .spram import BLOCK_DEPTH, BLOCK_WIDTH, LoadSignature, Spram, blocks, columns
 
 __all__ = ["MERGED_GROUPS", "SHALLOW", "WEIGHT_STORES", "Mvtu", "Parameters"]
 
@@ -47,6 +47,9 @@ class Parameters:
     registered : :class:`bool`
         Whether weights, inputs and presets pass a register more behind their memories, which slow ones need. Weights from a ROM
         of more than `SHALLOW` words, which is of several block RAMs with a multiplexer behind, do anyway.
+    sprams : :class:`int` or None
+        Blocks of RAM that the weights live in, where their store is ``"spram"``: what a word has beyond them is in block RAM. None is as
+        many as a word takes.
     planes : :class:`int`
         Bits of an input. A vector comes bit plane by bit plane, the highest first, against the same weights each time, and a
         plane counts by its place.
@@ -68,6 +71,7 @@ class Parameters:
     weight_store: str = "bram"
     preset_store: str = "lut"
     registered: bool = False
+    sprams: int | None = None
     planes: int = 1
     signs: bool = True
     greatest_count: int | None = None
@@ -92,6 +96,8 @@ class Parameters:
                                     ("preset_store", self.preset_store, STORES)):
             if value not in stores:
                 raise ValueError(f"{name} must be one of {', '.join(stores)}, not {value!r}")
+        if self.sprams is not None and not 1 <= self.sprams <= blocks(self.pe * self.simd):
+            raise ValueError(f"sprams must be in 1 ... {blocks(self.pe * self.simd)}, not {self.sprams!r}")
         if self.weight_store == "spram" and self.weight_depth > BLOCK_DEPTH:
             raise ValueError(f"a weight RAM has at most {BLOCK_DEPTH:,} words, not {self.weight_depth:,}")
 
@@ -137,7 +143,17 @@ class Parameters:
     @property
     def weight_blocks(self):
         """Blocks of RAM that the weights live in; 0 where they live elsewhere."""
-        return blocks(self.pe * self.simd) if self.weight_store == "spram" else 0
+        return (self.sprams or blocks(self.pe * self.simd)) if self.weight_store == "spram" else 0
+
+    @property
+    def rest_width(self):
+        """Bits of a word of weights that have no room in the `weight_blocks`, and are in block RAM."""
+        return max(0, self.pe * self.simd - self.weight_blocks * BLOCK_WIDTH) if self.weight_blocks else 0
+
+    @property
+    def rest_words(self):
+        """The highest `rest_width` bits of each word of weights."""
+        return tuple(word >> self.pe * self.simd - self.rest_width for word in self.weight_words)
 
     @property
     def top(self):
@@ -175,7 +191,7 @@ class Parameters:
     def weights_registered(self):
         """Whether there is a register behind the weight ROM: where asked for, and behind a deep ROM, since on iCE40 that register is in
         the cells of the multiplexer."""
-        return self.registered or self.weight_store == "bram" and self.weight_depth > SHALLOW
+        return self.registered or (self.weight_store == "bram" or self.rest_width > 0) and self.weight_depth > SHALLOW
 
     @property
     def latency(self):
@@ -215,7 +231,7 @@ class Parameters:
     @property
     def image(self):
         """What each of the `weight_blocks` must be filled with: tuples of 16-bit words."""
-        return columns(self.weight_words, self.pe * self.simd) if self.weight_blocks else ()
+        return columns(self.weight_words, self.pe * self.simd)[:self.weight_blocks]
 
     @cached_property
     def preset_words(self):
@@ -382,7 +398,8 @@ class Mvtu(wiring.Component):
         """The ROM's word at `address`, in the next cycle."""
         p = self._parameters
         if p.weight_blocks:
-            weight_rom = Spram(width=p.pe * p.simd, depth=p.weight_depth)
+            rest = Rom(width=p.rest_width, words=p.rest_words, store="bram") if p.rest_width else None
+            weight_rom = Spram(width=p.pe * p.simd - p.rest_width, depth=p.weight_depth, rest=rest)
             connect(m, flipped(self.load), weight_rom.load)
         else:
             weight_rom = Rom(width=p.pe * p.simd, words=p.weight_words, store=p.weight_store)

@@ -55,9 +55,11 @@ class Spram(wiring.Component):
     Parameters
     ----------
     width : :class:`int`
-        Bits in a word.
+        Bits in a word that are in these RAMs.
     depth : :class:`int`
         Words, at most `BLOCK_DEPTH`.
+    rest : :class:`.Rom` or None
+        Of as many words, which gives further bits of each, above these: what a word has beyond the RAMs that there are.
 
     Members
     -------
@@ -65,19 +67,20 @@ class Spram(wiring.Component):
     en : :py:`In(1)`
         Read `addr` in this cycle.
     data : :py:`Out(width)`
-        The word read, from the next cycle on.
+        The word read, from the next cycle on; with the bits of `rest`.
     load : :py:`In(LoadSignature(blocks(width)))`
         Not subject to the reset.
     """
 
-    def __init__(self, *, width, depth):
+    def __init__(self, *, width, depth, rest=None):
         if not 1 <= depth <= BLOCK_DEPTH:
             raise ValueError(f"depth must be in 1 ... {BLOCK_DEPTH}, not {depth!r}")
         self._depth = depth
+        self._rest = rest
         super().__init__({
             "addr": In(range(depth)),
             "en": In(1),
-            "data": Out(width),
+            "data": Out(width + (len(rest.data) if rest else 0)),
             "load": In(LoadSignature(blocks(width))),
         })
 
@@ -100,6 +103,11 @@ class Spram(wiring.Component):
                 write_port.en.eq(write),
             ]
             parts.append(read_port.data)
+        if self._rest:
+            m.submodules.rest = rest = self._rest
+            m.d.comb += [rest.addr.eq(self.addr), rest.en.eq(self.en)]
+            # The last block may be wider than what is needed of it.
+            parts = [Cat(parts)[:len(self.data) - len(rest.data)], rest.data]
         m.d.comb += self.data.eq(Cat(parts))
 
         return m

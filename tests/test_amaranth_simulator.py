@@ -21,7 +21,7 @@ def test_scores_classes_and_predicted_cycles(seed, stall):
     assert np.array_equal(result.scores, scores) and np.array_equal(result.labels, labels)
     finishes = tuple((result.last_scores - result.first_beats[0]).tolist())
     predicted = cycles.predict(design, images=3).finishes
-    assert finishes == predicted if stall is None else finishes[-1] > predicted[-1]
+    assert finishes == predicted if stall is None else finishes[-1] >= predicted[-1]
     assert result.simulator.startswith("Amaranth 0.")
 
 

@@ -44,6 +44,18 @@ def test_illegal_folding(change, message):
         Design(network=made.network, foldings=design.foldings_from_json(layers(made, **change), made.network))
 
 
+@pytest.mark.parametrize("store, sprams, message", [
+    ("spram", 0, "sprams must be in 1 ... 2, not 0"), ("spram", 3, "sprams must be in 1 ... 2, not 3"),
+    ("spram", True, "sprams must be in 1 ... 2, not True"), ("bram", 1, "has no weights in SPRAM, so sprams must be left out, not 1"),
+])
+def test_illegal_number_of_sprams(store, sprams, message):
+    network = Network(name="wide", image_shape=(64,), labels=("a", "b"), layers=(
+        Binarize(name="pixels", thresholds=np.full((64, 1), 128)),
+        Scores(name="scores", weights=np.zeros((2, 64), int), offsets=np.zeros(2, int))))
+    with pytest.raises(ModelError, match=f"layer 'scores': {message}"):
+        Design(network=network, foldings=(Folding(pe=1, simd=1), Folding(pe=2, simd=9, store=store, sprams=sprams)))
+
+
 def test_too_deep_for_spram():
     network = Network(name="deep", image_shape=(64,), labels=("a", "b"), layers=(
         Binarize(name="pixels", thresholds=np.full((64, 1), 128)),
