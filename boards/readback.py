@@ -1,6 +1,7 @@
 """Weights and thresholds read back out of a bitstream, each in its place in the network. ::
 
     bitstream ─▶ block RAMs ─▶ words of each memory ─▶ weights[output, input], thresholds[output] ═══ network
+    flash behind it ─▶ SPRAMs ─┘
 
 The order of the words is undone here by the rules of ``docs/hardware.md``, not by the code that laid them out.
 """
@@ -12,6 +13,7 @@ import numpy as np
 
 from ..compiler.ir import Scores, Threshold
 from ..compiler.pipeline import stages
+from ..errors import BoardError
 from ..hw.popcount import XnorPopcount
 from . import memories
 
@@ -67,7 +69,7 @@ class Part:
     differences: int = 0
 
 
-def read(*, design, verilog, netlist, rams, family):
+def read(*, design, verilog, netlist, rams, family, flash=b""):
     """What a bitstream holds of a network, part by part.
 
     Parameters
@@ -80,6 +82,8 @@ def read(*, design, verilog, netlist, rams, family):
     rams : dict
         As `bitstream.block_rams` gives it.
     family : str
+    flash : bytes
+        What the flash holds from `flash_image.OFFSET` on: the weights of layers in SPRAM.
 
     Returns
     -------
@@ -90,23 +94,22 @@ def read(*, design, verilog, netlist, rams, family):
     found = {memory.path: memory for memory in memories.memories(verilog) if memory.block}
     cells = memories.cells(netlist, family=family)
     parts = []
+    held = {path: _in_block_ram(memory, cells, rams, family) for path, memory in found.items()}
+    held |= _in_flash(design, flash, held)
     for path, layer, what, decode, lay_out in _expected(design):
-        memory = found.get(path)
+        memory = held.get(path)
         if memory is None:
             parts.append(Part(layer=layer.name, what=what))
             continue
-        ram, bit = memories.places(memory, cells, family=family)
-        words = memories.read(memory, cells, rams, family=family)
+        words = memory.words
 
-        def difference(place, index, expected, number, ram=ram, bit=bit):
-            address, column = divmod(int(place), ram.shape[1])
-            where = "logic" if ram[address, column] < 0 else (
-                f"{cells[ram[address, column]].location}, bit {bit[address, column]}")
-            return Difference(index=tuple(map(int, index)), address=address, bit=column, where=where,
+        def difference(place, index, expected, number, memory=memory):
+            address, column = divmod(int(place), memory.words.shape[1])
+            return Difference(index=tuple(map(int, index)), address=address, bit=column, where=memory.where(address, column),
                               expected=int(expected), found=int(number))
 
         # Where the bits of each number are, the lowest first, and what the number should be.
-        place, expected = lay_out(memory.words.shape)
+        place, expected = lay_out(words.shape)
         bits = decode(words).ravel()[place]
         numbers = _signed(bits) if place.ndim > expected.ndim else bits
         wrong, first = np.argwhere(numbers != expected), None
@@ -114,13 +117,68 @@ def read(*, design, verilog, netlist, rams, family):
             index = tuple(wrong[0])
             first = difference(np.ravel(place[index])[0], index, expected[index], numbers[index])
         else:
-            wrong = np.argwhere(words != memory.words)
+            wrong = np.argwhere(words != memory.meant)
             if len(wrong):
                 index = tuple(wrong[0])
-                first = difference(np.ravel_multi_index(index, words.shape), (), memory.words[index], words[index])
-        parts.append(Part(layer=layer.name, what=what, bits=words.size, constant=int((ram < 0).sum()), difference=first,
+                first = difference(np.ravel_multi_index(index, words.shape), (), memory.meant[index], words[index])
+        parts.append(Part(layer=layer.name, what=what, bits=words.size, constant=memory.constant, difference=first,
                           differences=len(wrong)))
     return parts
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Held:
+    """The bits of a memory's words as they were found and as they were meant, and a function that says where one is."""
+
+    words: np.ndarray
+    meant: np.ndarray
+    where: object
+    constant: int = 0
+
+
+def _in_block_ram(memory, cells, rams, family):
+    ram, bit = memories.places(memory, cells, family=family)
+
+    def where(address, column):
+        return "logic" if ram[address, column] < 0 else f"{cells[ram[address, column]].location}, bit {bit[address, column]}"
+
+    return _Held(words=memories.read(memory, cells, rams, family=family), meant=memory.words, where=where,
+                 constant=int((ram < 0).sum()))
+
+
+def _in_flash(design, flash, held):
+    """For each layer in SPRAM its words by their path: columns of 16 bits one after the other, and in block RAM what is beyond
+    them."""
+    words, found = np.frombuffer(flash[:len(flash) // 2 * 2], "<u2"), {}
+    needed = sum(stage.unit.weight_depth * stage.unit.weight_blocks for stage in stages(design) if stage.unit)
+    if len(words) < needed:
+        raise BoardError(f"the flash must hold {2 * needed:,} bytes of weights behind the bitstream, not {len(flash):,}; give the "
+                         "top.bin of the build")
+    first = 0
+    for n, stage in enumerate(stages(design)):
+        unit = stage.unit
+        if unit is None or not unit.weight_blocks:
+            continue
+        path, depth, width = f"core.mvtu_{n}.weight_rom", unit.weight_depth, unit.pe * unit.simd - unit.rest_width
+        rest = held.get(f"{path}.rest.memory")
+        columns = words[first:first + depth * unit.weight_blocks].reshape(-1, depth)
+
+        def bits(columns, width=width):
+            return (np.asarray(columns).T[..., None] >> np.arange(16) & 1).astype(np.uint8).reshape(len(columns[0]), -1)[:, :width]
+
+        def where(address, column, first=first, depth=depth, width=width, rest=rest):
+            if column >= width:
+                return rest.where(address, column - width)
+            return f"byte {2 * (first + column // 16 * depth + address) + column % 16 // 8} of weights.bin, bit {column % 8}"
+
+        parts = [_Held(words=bits(columns), meant=bits(unit.image), where=where)]
+        if unit.rest_width:
+            parts.append(rest)
+        found[f"{path}.memory"] = _Held(
+            words=np.hstack([part.words for part in parts]), meant=np.hstack([part.meant for part in parts]), where=where,
+            constant=sum(part.constant for part in parts))
+        first += depth * unit.weight_blocks
+    return found
 
 
 def _signed(bits):

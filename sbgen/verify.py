@@ -427,16 +427,17 @@ def _unpacked(built):
 
 def _read_back(built, path):
     """Every weight and threshold in block RAM, read back out of a bitstream, is the network's."""
-    from .boards import bitstream, readback
+    from .boards import bitstream, flash_image, readback
 
     parts = readback.read(
         design=built.design, verilog=built.verilog("top.v"), netlist=built.netlist("placed.json.gz"),
-        rams=bitstream.block_rams(bitstream.unpack(path, family=built.family), family=built.family), family=built.family)
+        rams=bitstream.block_rams(bitstream.unpack(path, family=built.family), family=built.family), family=built.family,
+        flash=path.read_bytes()[flash_image.OFFSET:] if built.family == "ice40" else b"")
     for part in parts:
         if part.difference is not None:
             raise RungError(f"{part.layer}, {readback.tell(part)}")
     bits, constant = (sum(getattr(part, name) for part in parts) for name in ("bits", "constant"))
-    note = f"all {bits - constant:,} bits in block RAM equal the model's"
+    note = f"all {bits - constant:,} bits in memories equal the model's"
     logic = [f"{part.layer}'s {part.what}" for part in parts if not part.bits]
     if constant:
         logic.insert(0, f"{constant:,} bits that are the same in every word")

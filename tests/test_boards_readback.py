@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sbgen import boards
-from sbgen.boards import memories, netlist, readback
+from sbgen.boards import flash_image, memories, netlist, readback
 from sbgen.compiler import fold, verilog
 from sbgen.compiler.design import Design, Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
@@ -29,12 +29,15 @@ def network():
 FOLDINGS = ((1, 1), (3, 1), (4, 7), (2, 4))
 
 
-@pytest.fixture(scope="module")
-def built():
-    """A design, its Verilog below `core`, and a netlist and bitstream that hold its ROMs as yosys would put them."""
+def build(**changes):
+    """A design, its Verilog below `core`, and a netlist and bitstream that hold its ROMs as yosys would put them.
+
+    `changes` are those of foldings, by layer.
+    """
     net = network()
-    design = Design(network=net, foldings=tuple(Folding(pe=pe, simd=simd, store="bram", preset_store="bram")
-                                                for pe, simd in FOLDINGS))
+    design = Design(network=net, foldings=tuple(
+        Folding(pe=pe, simd=simd, **{"store": "bram", "preset_store": "bram"} | changes.get(layer.name, {}))
+        for layer, (pe, simd) in zip(net.layers, FOLDINGS, strict=True)))
     text = verilog.convert(lower(design)).replace("module \\top.", "module \\top.core.")
     cells, rams = {}, {}
     for memory in memories.memories(text):
@@ -51,6 +54,40 @@ def built():
                 "attributes": {"NEXTPNR_BEL": f"X6/Y{place}/ram"}}
             rams[f"X6/Y{place}"] = contents.ravel()
     return {"design": design, "verilog": text, "netlist": {"cells": cells}, "family": "ice40"}, rams
+
+
+@pytest.fixture(scope="module")
+def built():
+    return build()
+
+
+def test_weights_in_spram_are_read_back_from_flash():
+    settings, rams = build(ternary={"store": "spram", "sprams": 1}, scores={"store": "spram"})
+    image = lower(settings["design"]).image
+    assert [len(words) for words in image] == [36, 9]
+    flash = flash_image.weight_bytes(image)
+    parts = readback.read(rams=rams, flash=flash, **settings)
+    assert all(part.bits > part.constant and part.difference is None for part in parts), parts
+    assert parts[2].bits == 36 * 28
+    found = set()
+    for byte, bit in (0, 0), (33, 7), (71, 3), (72, 0), (80, 2):
+        damaged = bytearray(flash)
+        damaged[byte] ^= 1 << bit
+        parts = readback.read(rams=rams, flash=bytes(damaged), **settings)
+        wrong = [part for part in parts if part.difference is not None]
+        assert [part.layer for part in wrong] in ([], ["ternary" if byte < 72 else "scores"])
+        if wrong:
+            assert wrong[0].difference.where == f"byte {byte} of weights.bin, bit {bit}" and wrong[0].differences == 1
+            found.add(wrong[0].layer)
+    assert found == {"ternary", "scores"}
+    rest = next(cell for name, cell in settings["netlist"]["cells"].items() if "mvtu_2.weight_rom.rest" in name)
+    place = rest["attributes"]["NEXTPNR_BEL"][:-4]
+    flipped = {**rams, place: rams[place].copy()}
+    flipped[place][0] ^= 1
+    first = readback.read(rams=flipped, flash=flash, **settings)[2].difference
+    assert first.where == f"{place}, bit 0" and first.bit == 16
+    with pytest.raises(BoardError, match="must hold 90 bytes of weights behind the bitstream, not 89"):
+        readback.read(rams=rams, flash=flash[:-1], **settings)
 
 
 def test_every_part_is_read_back(built):
