@@ -149,15 +149,16 @@ def _in_block_ram(memory, cells, rams, family):
 def _in_flash(design, flash, held):
     """For each layer in SPRAM its words by their path: columns of 16 bits one after the other, and in block RAM what is beyond
     them."""
-    words, found = np.frombuffer(flash[:len(flash) // 2 * 2], "<u2"), {}
-    needed = sum(stage.unit.weight_depth * stage.unit.weight_blocks for stage in stages(design) if stage.unit)
+    words, found, made = np.frombuffer(flash[:len(flash) // 2 * 2], "<u2"), {}, stages(design)
+    needed = sum(stage.unit.weight_depth * stage.unit.weight_blocks for stage in made
+                 if stage.unit and stage.folding.store == "spram")
     if len(words) < needed:
         raise BoardError(f"the flash must hold {2 * needed:,} bytes of weights behind the bitstream, not {len(flash):,}; give the "
                          "top.bin of the build")
     first = 0
-    for n, stage in enumerate(stages(design)):
+    for n, stage in enumerate(made):
         unit = stage.unit
-        if unit is None or not unit.weight_blocks:
+        if unit is None or stage.folding.store != "spram":
             continue
         path, depth, width = f"core.mvtu_{n}.weight_rom", unit.weight_depth, unit.pe * unit.simd - unit.rest_width
         rest = held.get(f"{path}.rest.memory")
