@@ -1,6 +1,7 @@
 """The top level of a board over its emitted Verilog, through the pins of its serial line."""
 
 import json
+import re
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +9,13 @@ from pathlib import Path
 import pytest
 from bench import SIMULATORS, run
 
+from sbgen import tools
 from sbgen.boards import flash_image, get
 from sbgen.boards.harness import Top
-from sbgen.compiler import cycles, exchange, fold, model, reference, verilog
+from sbgen.compiler import cycles, estimate, exchange, fold, model, reference, verilog
 from sbgen.compiler.design import Folding
 from sbgen.compiler.lower import lower
+from sbgen.errors import ToolError
 from sbgen.hw import uart
 from sbgen.train import data
 
@@ -46,6 +49,26 @@ def test_board(simulator, tmp_path):
     _, sources = prepare(tmp_path)
     run(sources, simulator=simulator, module="board_tests", folder=tmp_path / simulator,
         settings={"SBGEN_CASES": str(tmp_path / "cases.json")})
+
+
+def test_synthesis_finds_the_spram_and_the_block_ram_of_the_rest(tmp_path):
+    network = model.load(Path(__file__).parent.parent / "models" / "digits.pt").network
+    device = get(BOARD).device
+    design = fold.fold(network, device)
+    design = replace(design, foldings=(*design.foldings[:-1], Folding(pe=3, simd=16, store="spram", sprams=2)))
+    try:
+        yosys = tools.find("yosys")
+    except ToolError as error:
+        pytest.skip(str(error))
+    (tmp_path / "top.v").write_text(verilog.convert(lower(design)))
+    # Up to where memories have become block RAM; LUTs are not of interest here.
+    said = tools.run(yosys, ["-p", "read_verilog top.v; synth_ice40 -device u -top top -run begin:map_ffram; stat"], cwd=tmp_path,
+                     log=tmp_path / "yosys.log")
+    expected = estimate.estimate(design, device)
+    assert expected["spram"] == 2
+    for cell, resource in ("SB_SPRAM256KA", "spram"), ("SB_RAM40_4K", "bram"):
+        found = re.findall(rf"{cell}\s+(\d+)|(\d+)(?:\s+\S+)?\s+{cell}\b", said)
+        assert [int(before or behind) for before, behind in found[-1:]] == [expected[resource]], cell
 
 
 @pytest.mark.parametrize("right", [True, False])
