@@ -77,7 +77,7 @@ def test_weights_in_spram_are_read_back_from_flash():
         wrong = [part for part in parts if part.difference is not None]
         assert [part.layer for part in wrong] in ([], ["ternary" if byte < 72 else "scores"])
         if wrong:
-            assert wrong[0].difference.where == f"byte {byte} of weights.bin, bit {bit}" and wrong[0].differences == 1
+            assert wrong[0].difference.where == f"byte {byte} of weights.bin, bit {bit}" and wrong[0].differences in (1, 2)
             found.add(wrong[0].layer)
     assert found == {"ternary", "scores"}
     rest = next(cell for name, cell in settings["netlist"]["cells"].items() if "mvtu_2.weight_rom.rest" in name)
