@@ -115,6 +115,8 @@ MUTATIONS = (
     _m("unused slots keep old elements", "hw/width.py", "m.d.sync += slot.eq(0)", "m.d.sync += slot.eq(slot)"),
     _m("replay once too often", "hw/replay.py", "(r_pass == self._repeats - 1)),", "(r_pass == self._repeats)),"),
     _m("replay overwrites a bank", "hw/replay.py", "self.i.ready.eq(held != 2)", "self.i.ready.eq(1)"),
+    _m("a single beat once too often", "hw/replay.py", "left.eq(self._repeats)]", "left.eq(self._repeats + 1)]"),
+    _m("a single beat lost under stall", "hw/replay.py", "((left == 1) & self.o.ready)", "(left == 1)"),
     _m("fork gives twice", "hw/fork.py", "side.valid.eq(self.i.valid & ~taken)", "side.valid.eq(self.i.valid)", "hw_fork_add"),
     _m("add takes from one side alone", "hw/add.py", "self.i.ready.eq(room & self.kept.valid)", "self.i.ready.eq(room)", "hw_fork_add"),
     _m("pool keeps the window before", "hw/pool.py", "Mux(beat == 0, 0, word)", "word"),
@@ -132,6 +134,7 @@ MUTATIONS = (
     _m("sign of a scale", "hw/scale.py", "negative = last if p.signed else Const(0)", "negative = Const(0)"),
     # The window.
     _m("window starts a row early", "hw/window.py", "available.eq(rows_held >= needed)", "available.eq(rows_held + 1 >= needed)"),
+    _m("nothing read while anything is written", "hw/window.py", "& (w_address == r_port.addr)", ""),
     _m("line buffer overwritten", "hw/window.py", "self.i.ready.eq(rows_held != g.rows)", "self.i.ready.eq(1)"),
     _m("border below the image", "hw/window.py", "(at < 0) | (at >= size)", "(at < 0) | (at > size)"),
     _m("padding is what was read", "hw/window.py", "Mux(is_padding, padding, r_port.data)", "r_port.data"),
