@@ -12,7 +12,7 @@ added in groups of seven, in the same places for all neurons::
         |s \\
         |   carry, carry, carry -> FA -> twos, fours
 
-What remains is for each neuron alone. A threshold t is a constant: where the sum and ``2**k - t`` are at least ``2**k`` is told by
+What remains is for each neuron alone, two full adders at a time. A threshold t is a constant: where the sum and ``2**k - t`` are at least ``2**k`` is told by
 the carries into column ``k``, and no sum bit of the columns below is needed. Complementing all inputs of a neuron complements
 its output, whatever takes fewer tables. Tables are made once for equal contents and inputs, so equal neurons are made once too.
 """
@@ -34,6 +34,36 @@ def _is_odd(*bits):
 
 def _majority(a, b, c):
     return int(a + b + c >= 2)
+
+
+def _choice(p, z, x):
+    """The carry of a bit z and a pair (x, p)."""
+    return z if p else x
+
+
+def _odd_majority(z, p, x, y):
+    return _majority(z ^ p, x, y)
+
+
+def _odd_choice(z, p, q, x):
+    return _choice(q, z ^ p, x)
+
+
+def _odd_three(z, p, q, _):
+    return z ^ p ^ q
+
+
+def _differs(last, p, z, x):
+    return last ^ _choice(p, z, x)
+
+
+def _majority_differs(first, z, x, y):
+    return first ^ _majority(z, x, y)
+
+
+def _either(x, p):
+    """Whether a pair has a bit that is on."""
+    return x | p
 
 
 def _is_any(*bits):
@@ -110,18 +140,44 @@ class _Tables:
             bits = left + bits
         columns[column] += bits
 
-    def column(self, bits, constant):
-        """The sum bit of a column's bits and a constant, and the carries into the next; the soonest bits are added first."""
-        queue = [(self.depth(bit), n, bit) for n, bit in enumerate(bits)]
-        heapify(queue)
-        carries, count = [], len(queue)
-        while len(queue) > 2:
-            one, carry = self.add(*(heappop(queue)[2] for _ in range(3)))
-            carries.append(carry)
-            heappush(queue, (self.depth(one), count, one))
-            count += 1
-        one, carry = self.add(*([bit for _, _, bit in queue] + [0, 0])[:2], constant)
-        return one, [each for each in (*carries, carry) if each]
+    def column(self, bits, pairs, constant):
+        """The sum bit of a column's bits, pairs and a constant, and the carries and pairs of carries into the next.
+
+        A pair (x, p) stands for the bits x and x xor p. Two full adders in a row take a bit and two pairs, one of which may as
+        well be two bits, and give a bit and a pair in three tables, where they would take four (Demenkov et al., 2010).
+        """
+        bits, pairs, carries, twos = list(bits), sorted(pairs, key=lambda pair: max(map(self.depth, pair))), [], []
+        while len(bits) + 2 * len(pairs) > 2:
+            bits.sort(key=self.depth)  # the soonest first
+            if not bits:
+                x, p = pairs.pop(0)
+                bits = [x, self.table(_is_odd, x, p)]
+            elif pairs and (len(bits) >= 3 or len(pairs) >= 2):
+                z, (x, p) = bits.pop(0), pairs.pop(0)
+                if len(bits) >= 2:
+                    others, kinds = (bits.pop(0), bits.pop(0)), (_is_odd, _odd_majority)
+                else:
+                    others, kinds = pairs.pop(0)[::-1], (_odd_three, _odd_choice)
+                one, last = (self.table(kind, z, p, *others) for kind in kinds)
+                bits.append(one)
+                twos.append((last, self.table(_differs, last, p, z, x)))
+            elif pairs:
+                z, (x, p) = bits.pop(0), pairs.pop(0)
+                bits.append(self.table(_is_odd, z, p))
+                carries.append(self.table(_choice, p, z, x))
+            elif len(bits) >= 5:
+                one, first = self.add(*bits[:3])
+                twos.append((first, self.table(_majority_differs, first, one, *bits[3:5])))
+                bits = [*bits[5:], self.table(_is_odd, one, *bits[3:5])]
+            else:
+                one, carry = self.add(*bits[:3])
+                bits = [*bits[3:], one]
+                carries.append(carry)
+        if pairs:
+            (x, p), = pairs
+            bits = [x, self.table(_is_odd, x, p)]
+        one, carry = self.add(*(bits + [0, 0])[:2], constant)
+        return one, [each for each in (*carries, carry) if each], twos
 
     def any(self, bits):
         """Whether any of some bits is on."""
@@ -144,11 +200,11 @@ class _Tables:
         if not 0 < threshold <= reach:
             return int(threshold <= 0)
         end = (threshold - 1).bit_length()
-        columns, constant = self.columns(elements, end), (1 << end) - threshold
+        columns, pairs, constant = self.columns(elements, end), [], (1 << end) - threshold
         for n in range(end):
-            _, carries = self.column(columns[n], constant >> n & 1)
+            _, carries, pairs = self.column(columns[n], pairs, constant >> n & 1)
             columns[n + 1] += carries
-        return self.any([bit for bits in columns[end:] for bit in bits])
+        return self.any([bit for bits in columns[end:] for bit in bits] + [self.table(_either, *pair) for pair in pairs])
 
     def cost(self, *threshold):
         """How many tables `reaches` would make, and their depth."""
@@ -162,9 +218,9 @@ class _Tables:
 
     def sum(self, elements, constant, width):
         """The bits of a sum and a constant, two's complement."""
-        columns, bits = self.columns(elements, width), []
+        columns, pairs, bits = self.columns(elements, width), [], []
         for n in range(width):
-            one, carries = self.column(columns[n], constant >> n & 1)
+            one, carries, pairs = self.column(columns[n], pairs, constant >> n & 1)
             bits.append(one)
             columns[n + 1] += carries
         return tuple(bits)
@@ -181,7 +237,14 @@ def _pruned(first, tables, outputs):
         if place in needed:
             moved[place] = first + len(kept)
             kept.append((contents, tuple(moved[each] for each in ins)))
-    return tuple(kept), tuple(tuple(2 * moved[literal >> 1] + (literal & 1) for literal in bits) for bits in outputs)
+    outputs = tuple(tuple(2 * moved[literal >> 1] + (literal & 1) for literal in bits) for bits in outputs)
+    # A table that gives nothing but an inverted output gives it as it is.
+    read = {place for _, ins in kept for place in ins} | {literal >> 1 for bits in outputs for literal in bits if not literal & 1}
+    inverted = {literal >> 1 for bits in outputs for literal in bits if literal >> 1 >= first} - read
+    for place in inverted:
+        contents, ins = kept[place - first]
+        kept[place - first] = contents ^ (1 << (1 << len(ins))) - 1, ins
+    return tuple(kept), tuple(tuple(literal - (literal >> 1 in inverted) for literal in bits) for bits in outputs)
 
 
 def unroll(unit, *, levels):

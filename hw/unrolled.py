@@ -158,7 +158,9 @@ class Unrolled(wiring.Component):
     It takes a vector in one beat and gives all outputs in one beat, `latency` cycles later. All registers move together: a vector
     is taken where the last of them is empty or is taken from.
 
-    Equal tables at the same depth are written as one operation on vectors, which synthesis reads sooner than thousands of bits.
+    The tables of a depth are a module of their own, whose name begins with ``tables_``. It is to stay one in synthesis: what is
+    in it already fits the LUTs of the device, and looking for less in all of them together takes minutes and finds little.
+    Equal tables in it are written as one operation on vectors, which is read sooner than thousands of bits.
 
     Parameters
     ----------
@@ -205,10 +207,11 @@ class Unrolled(wiring.Component):
         bits = {0: Const(0, 1)} | dict(enumerate(self.i.payload.as_value(), start=1))
         for at in range(p.latency):
             for depth in range(at * p.levels + 1, min((at + 1) * p.levels, p.depth) + 1):
+                m.submodules[f"tables_{depth}"] = level = Module()
                 for (contents, size), places in alike[depth].items():
                     tables = Signal(len(places), name=f"table_{depth}_{contents:x}_{size}")
                     ins = zip(*(p.tables[place - p.first_table][1] for place in places), strict=True)
-                    m.d.comb += tables.eq(_lookup(contents, [Cat(bits[each] for each in column) for column in ins])[0])
+                    level.d.comb += tables.eq(_lookup(contents, [Cat(bits[each] for each in column) for column in ins])[0])
                     bits |= zip(places, tables, strict=True)
             if at < p.latency - 1:
                 held = Signal(len(p.kept[at]), name=f"held_{at}", reset_less=True)
