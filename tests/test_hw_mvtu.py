@@ -149,7 +149,8 @@ def test_sum_width_holds_every_sum():
     ({"weights": (2, 8)}, "each row of weights must have 3 bits"),
     ({"simd": 4}, "simd must be in 1 ... 3, not 4"),
     ({"presets": (1,)}, "2 outputs need as many presets, not 1"),
-    ({"weight_store": "sram"}, "weight_store must be one of bram, lut, not 'sram'"),
+    ({"sprams": 2}, "sprams must be in 1 ... 1, not 2"),
+    ({"weight_store": "sram"}, "weight_store must be one of bram, lut, spram, not 'sram'"),
 ])
 def test_parameters_are_checked(change, message):
     with pytest.raises(ValueError, match=message):
