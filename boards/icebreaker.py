@@ -8,7 +8,7 @@ ICEBREAKER = Board(
     name="icebreaker",
     description="1BitSquared iCEBreaker",
     platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
-    clock_mhz=40,
+    clock_mhz=48,
     programmers=(
         Programmer(tool="iceprog"),
         Programmer(tool="openFPGALoader", args=("--board", "ice40_generic")),

@@ -175,7 +175,7 @@ def test_reset_outlasts_the_block_rams_start():
 
 
 @pytest.mark.parametrize("board,clock,got,has_pll", [
-    ("icebreaker", None, 39.75, True), ("icebreaker", 12, 12, False), ("icebreaker", 50, 50.25, True),
+    ("icebreaker", None, 48, True), ("icebreaker", 12, 12, False), ("icebreaker", 50, 50.25, True),
     ("ulx3s_85f", 25, 25, False), ("ulx3s_85f", 80, 80, True)])
 def test_clock_is_what_the_pll_really_makes(board, clock, got, has_pll):
     top = harness.Top(core=lower(design()), board=boards.get(board), clock_mhz=clock, digest=DIGEST)

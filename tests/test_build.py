@@ -149,7 +149,7 @@ def test_no_simulator_is_said_and_no_error(model, tmp_path, monkeypatch, capsys)
     (["--design", "no-such-file"], "no-such-file"),
     (["--board", "icebraker"], "icebreaker"),
     (["--model", "no-such-model.pt"], "no-such-model.pt"),
-    (["--fps", "100000000"], "leaves 0 cycles of 39.75 MHz for an image"),
+    (["--fps", "100000000"], "leaves 0 cycles of 48 MHz for an image"),
     (["--clock", "5000"], "5000"),
 ])
 def test_a_mistake_is_one_line_and_writes_nothing(model, tmp_path, options, message, capsys):
@@ -241,9 +241,9 @@ def test_the_usual_clock_is_lowered_to_what_is_reached(model, tmp_path, monkeypa
     slow = PlaceAndRoute(monkeypatch)
     fake_simulation(monkeypatch)
     _, report = build_bitstream(model, tmp_path / "out")
-    assert slow.clocks == [39.75, 36] and "once more for 36 MHz" in capsys.readouterr().out
+    assert slow.clocks == [48, 36] and "once more for 36 MHz" in capsys.readouterr().out
     assert report["timing"]["clock_mhz"] == 36
-    assert report["timing"]["trials"] == [{"clock_mhz": 39.75, "seed": 1, "fmax_mhz": 38.0}, {"clock_mhz": 36, "seed": 1, "fmax_mhz": 38.0}]
+    assert report["timing"]["trials"] == [{"clock_mhz": 48, "seed": 1, "fmax_mhz": 38.0}, {"clock_mhz": 36, "seed": 1, "fmax_mhz": 38.0}]
     assert report["timing"]["images_per_second"] == 36e6 / report["timing"]["cycles_per_image"]
     assert report["files"]["top.bin"] == hashlib.sha256(b"36").hexdigest()
 
@@ -254,14 +254,14 @@ def test_weights_in_spram_lie_behind_the_bitstream(model, tmp_path, monkeypatch)
         "input": {"pe": 2, "simd": 1}, "hidden": {"pe": 5, "simd": 7, "store": "spram"}, "scores": {"pe": 1, "simd": 1}}}))
     build_bitstream(model, tmp_path / "out", "--no-sim", "--design", str(tmp_path / "design.json"))
     made = contents(tmp_path / "out")
-    assert made["top.bin"] == flash_image.combine(b"39.75", made["weights.bin"]) and made["weights.bin"]
+    assert made["top.bin"] == flash_image.combine(b"48", made["weights.bin"]) and made["weights.bin"]
 
 
 def test_the_best_clock_climbs_to_fmax(model, tmp_path, monkeypatch):
     quick = PlaceAndRoute(monkeypatch, fmax_mhz=50.0)
     fake_simulation(monkeypatch)
     _, report = build_bitstream(model, tmp_path / "out", "--clock", "best")
-    assert quick.clocks == [39.75, 49.5] and report["timing"]["clock_mhz"] == 49.5
+    assert quick.clocks == [48, 49.5] and report["timing"]["clock_mhz"] == 49.5
     # What is written is the top level of that clock: its digest is that of a build that asks for it.
     _, asked = build_bitstream(model, tmp_path / "asked", "--clock", "49.5")
     assert asked["files"] == report["files"]
@@ -272,8 +272,8 @@ def test_a_climb_that_fails_ends_with_the_best_so_far(model, tmp_path, monkeypat
     monkeypatch.setattr(flow, "fastest", lambda board, fmax_mhz: 60.0)
     fake_simulation(monkeypatch)
     _, report = build_bitstream(model, tmp_path / "out", "--clock", "best")
-    assert flaky.clocks == [39.75, 60] and report["timing"]["clock_mhz"] == 39.75
-    assert (tmp_path / "out" / "top.bin").read_bytes() == b"39.75"
+    assert flaky.clocks == [48, 60] and report["timing"]["clock_mhz"] == 48
+    assert (tmp_path / "out" / "top.bin").read_bytes() == b"48"
 
 
 @pytest.mark.parametrize("wish", [("--clock", "48"), ("--fps", "1000")])
