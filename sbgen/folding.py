@@ -96,7 +96,8 @@ def _refold(design, name, text):
             raise ModelError(f"--{name}: the layers are {', '.join(foldings)}, not {layer!r}")
         if not number.isdecimal():
             raise ModelError(f"--{name}: layer {layer!r} must have a count, not {number!r}")
-        foldings[layer] = replace(foldings[layer], **{name: int(number)})
+        folded = not foldings[layer].unrolled or int(number) == getattr(foldings[layer], name)
+        foldings[layer] = replace(foldings[layer], **{name: int(number)}, **({} if folded else {"store": "bram"}))
     # What leaves a layer without weights follows from what enters.
     for layer in layers:
         if not layer.weight_bits:
