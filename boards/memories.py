@@ -107,7 +107,7 @@ def cells(netlist, *, family):
             width = 16 >> int(parameters["READ_MODE"], 2)
             location = attributes["NEXTPNR_BEL"].rpartition("/")[0]
         else:
-            width = int(parameters["DATA_WIDTH_A"], 2)
+            width = min(int(parameters[f"DATA_WIDTH_{port}"], 2) for port in "AB")  # the port that is not used has the greatest
             location = f"WID {int(attributes['WID'], 2)}"
         found.append(Cell(name=name, memory=memory, index=int(index), width=width, location=location))
     return found

@@ -72,6 +72,11 @@ class _Cell:
         bits = self._connections.get(name) or []
         return _net(bits[0]) if bits else default
 
+    def ecp5_pin(self, name):
+        """What is at an input of an ECP5's cell: one that is not connected is 1, and may be inverted or replaced by a constant."""
+        value, mux = self.pin(name, _ONE), self.parameters.get(f"{name}MUX", name).strip()
+        return {"INV": f"~{value}", "0": _ZERO, "1": _ONE}.get(mux, value)
+
     def bus(self, name, width, default=_ZERO):
         """Inputs as a concatenation: a pin of several bits, or pins with numbers behind their name."""
         bits = self._connections.get(name)
@@ -120,13 +125,17 @@ class _Module:
         pins = ", ".join(f".{pin}({expression})" for pin, expression in connections.items())
         self._lines.append(f"  {module} #({parameters}) cell_{self.instances} ({pins});")
 
+    def spare(self):
+        """A net of its own."""
+        self.instances += 1
+        return f"spare_{self.instances}"
+
     def open(self, nets):
         """Outputs of an instance as a concatenation."""
         named = []
         for net in nets:
             if net is None:
-                self.instances += 1
-                net = f"open_{self.instances}"
+                net = self.spare()
             self._nets.add((net, "wire"))
             named.append(net)
         return "{" + ", ".join(reversed(named)) + "}"
@@ -233,10 +242,89 @@ def _ice40_ram(m, cell):
         f".INIT(4096'h{int(init, 2):x}), .READ_MODE({cell.number('READ_MODE')}), .WRITE_MODE({cell.number('WRITE_MODE')})")
 
 
+def _lut4(m, cell):
+    m.assign(cell.output("Z"), _lookup(cell.number("INIT"), [cell.pin(pin) for pin in "ABCD"]))
+
+
+def _carry_half(m, table, inputs, carry_in, inject, sum_net, carry_net):
+    """A half of a CCU2C, as yosys' cells_sim.v has it: the sum, and the carry by the table of its first two inputs."""
+    lookup = f"(({_lookup(table, inputs)}) & 1'b1)"
+    generate = _ZERO if inject else f"((4'h{table & 15:x} >> {{{inputs[1]}, {inputs[0]}}}) & 1'b1)"
+    m.assign(sum_net, f"{lookup} ^ {_ZERO if inject else carry_in}")
+    m.assign(carry_net, f"{lookup} ? {carry_in} : {generate}")
+
+
+def _ccu2c(m, cell):
+    between = m.spare()
+    for n, (carry_in, carry_out) in enumerate([(cell.pin("CIN"), between), (between, cell.output("COUT"))]):
+        _carry_half(m, cell.number(f"INIT{n}"), [cell.pin(f"{pin}{n}") for pin in "ABCD"], carry_in,
+                    cell.parameters.get(f"INJECT1_{n}") == "YES", cell.output(f"S{n}"), carry_out)
+
+
+def _trellis_comb(m, cell):
+    table, inputs = cell.number("INITVAL"), [cell.ecp5_pin(pin) for pin in "ABCD"]
+    if cell.parameters.get("MODE") == "CCU2":
+        _carry_half(m, table, inputs, cell.pin("FCI"), cell.parameters.get("CCU2_INJECT1") == "YES", cell.output("F"),
+                    cell.output("FCO"))
+    elif cell.parameters.get("MODE", "LOGIC") == "LOGIC" and not cell.output("OFX"):
+        m.assign(cell.output("F"), _lookup(table, inputs))
+    else:
+        raise UnknownCellError(f"{cell.name}: only logic and carry chains are known here")
+
+
+def _trellis_ff(m, cell):
+    start = int(cell.parameters.get("REGSET", "RESET").strip() == "SET")
+    value = cell.pin("M", _ONE) if cell.parameters.get("SD", "1").strip() == "0" else cell.pin("DI", _ONE)
+    enable, reset = cell.ecp5_pin("CE"), cell.ecp5_pin("LSR") if cell.output("LSR") else _ZERO
+    if cell.parameters.get("SRMODE", "LSR_OVER_CE") != "LSR_OVER_CE" or cell.parameters.get("CLKMUX", "CLK") != "CLK":
+        raise UnknownCellError(f"{cell.name}: an asynchronous reset or falling clock is not known here")
+    if reset != _ZERO:
+        value, enable = f"{reset} ? 1'b{start} : {value}", _ONE if enable == _ONE else f"{reset} | {enable}"
+    m.register(cell.output("Q"), clock=cell.pin("CLK"), negative=False, value=value, enable=enable, start=start)
+
+
+def _dp16kd(m, cell):
+    init = 0
+    for n in range(64):
+        # 16 words of 18 bits, each in 20.
+        part = cell.parameters.get(f"INITVAL_{n:02X}", "0")
+        part = int(part, 16) if part.startswith("0x") else int(part.replace("x", "0"), 2)
+        for word in range(16):
+            init |= (part >> 20 * word & 0x3FFFF) << 18 * (16 * n + word)
+    connections, parameters = {}, [f".INIT(18432'h{init:x})"]
+    for port in "AB":
+        if cell.ecp5_pin(f"RST{port}") not in (_ZERO, f"~{_ONE}") or cell.parameters.get(f"REGMODE_{port}", "NOREG") != "NOREG":
+            raise UnknownCellError(f"{cell.name}: a block RAM with a reset or an output register is not known here")
+        small = port.lower()
+        connections |= {f"clk_{small}": cell.ecp5_pin(f"CLK{port}"), f"ce_{small}": cell.ecp5_pin(f"CE{port}"),
+                        f"we_{small}": cell.ecp5_pin(f"WE{port}"),
+                        f"ad_{small}": "{" + ", ".join(cell.ecp5_pin(f"AD{port}{n}") for n in reversed(range(14))) + "}",
+                        f"di_{small}": "{" + ", ".join(cell.ecp5_pin(f"DI{port}{n}") for n in reversed(range(18))) + "}",
+                        f"do_{small}": m.open([cell.output(f"DO{port}{n}") for n in range(18)])}
+        mode = cell.parameters.get(f"WRITEMODE_{port}", "NORMAL")
+        parameters += [f".WIDTH_{port}({cell.number(f'DATA_WIDTH_{port}', 18)})",
+                       f".MODE_{port}({('NORMAL', 'READBEFOREWRITE', 'WRITETHROUGH').index(mode)})"]
+    m.instance("ecp5_ram", connections, ", ".join(parameters))
+
+
+def _trellis_io(m, cell):
+    if cell.parameters.get("DIR") == "INPUT":
+        m.assign(cell.output("O"), cell.output("B"))
+    else:
+        m.assign(cell.output("B"), cell.pin("I", _ONE))
+
+
+def _ehxplll(m, cell):
+    m.assign(cell.output("CLKOP"), "clk")
+    m.assign(cell.output("LOCK"), _ONE)
+
+
 _MEANINGS = {
     "ice40": {"SB_LUT4": _sb_lut4, "SB_CARRY": _sb_carry, "ICESTORM_LC": _icestorm_lc, "SB_GB": _sb_gb, "SB_IO": _sb_io,
               "ICESTORM_PLL": _ice40_pll, "ICESTORM_RAM": _ice40_ram},
-    "ecp5": {},
+    "ecp5": {"LUT4": _lut4, "CCU2C": _ccu2c, "TRELLIS_FF": _trellis_ff, "DP16KD": _dp16kd, "EHXPLLL": _ehxplll,
+             "TRELLIS_COMB": _trellis_comb, "TRELLIS_IO": _trellis_io,
+             "DCCA": lambda m, cell: m.assign(cell.output("CLKO"), cell.pin("CLKI"))},
 }
 _PATTERNS = {
     "ice40": ((r"SB_DFFN?E?(SR|SS)?", _sb_dff), (r"SB_PLL40_\w+", _ice40_pll), (r"SB_RAM40_4K", _ice40_ram)),
@@ -267,7 +355,60 @@ module ice40_ram #(parameter [4095:0] INIT = 0, parameter READ_MODE = 0, WRITE_M
                      WRITE_MODE == 2 ? ~(16'h1111 << place) : ~(16'h0101 << place);
   always @(posedge wclk) if (we) words[waddr[7:0]] <= words[waddr[7:0]] & kept | put & ~kept;
 endmodule
-""", "ecp5": ""}
+""", "ecp5": """
+module ecp5_ram #(
+  parameter [18431:0] INIT = 0, parameter WIDTH_A = 18, WIDTH_B = 18, MODE_A = 0, MODE_B = 0
+) (
+  input clk_a, ce_a, we_a, input [13:0] ad_a, input [17:0] di_a, output [17:0] do_a,
+  input clk_b, ce_b, we_b, input [13:0] ad_b, input [17:0] di_b, output [17:0] do_b
+);
+  // 1,024 words of two bytes of nine bits. Words of 18 and 36 bits have a write enable for each byte in the lowest bits of
+  // their address; those of 36 are written through port A and read through port B, with the data of both.
+  reg [17:0] words [0:1023];
+  reg [17:0] read_a = 0, read_b = 0, high = 0;
+  integer n;
+  initial for (n = 0; n < 1024; n = n + 1) words[n] = INIT[18 * n +: 18];
+
+  function [17:0] take(input integer width, input [13:0] ad, input [17:0] word);
+    reg [8:0] one;
+    begin
+      one = ad[3] ? word[17:9] : word[8:0];
+      take = width >= 18 ? word : width == 9 ? one : width == 4 ? one >> {ad[2], 2'b00} & 15 :
+             width == 2 ? one >> {ad[2:1], 1'b0} & 3 : one >> ad[2:0] & 1;
+    end
+  endfunction
+  function [17:0] put(input integer width, input [13:0] ad, input [17:0] word, data, input [1:0] enable);
+    reg [17:0] mask, bits;
+    begin
+      mask = width == 9 ? 18'h1ff : width == 4 ? 18'hf << {ad[2], 2'b00} : width == 2 ? 18'h3 << {ad[2:1], 1'b0} : 18'h1 << ad[2:0];
+      bits = width == 9 ? data[8:0] : width == 4 ? data[3:0] << {ad[2], 2'b00} : width == 2 ? data[1:0] << {ad[2:1], 1'b0} :
+             data[0] << ad[2:0];
+      if (ad[3]) begin mask = mask << 9; bits = bits << 9; end
+      if (width >= 18) begin mask = {{9{enable[1]}}, {9{enable[0]}}}; bits = data; end
+      put = word & ~mask | bits & mask;
+    end
+  endfunction
+
+  wire [9:0] at_a = WIDTH_A == 36 ? {ad_a[13:5], 1'b0} : ad_a[13:4], at_b = WIDTH_B == 36 ? {ad_b[13:5], 1'b0} : ad_b[13:4];
+  wire [17:0] put_a = put(WIDTH_A, ad_a, words[at_a], di_a, ad_a[1:0]), put_b = put(WIDTH_B, ad_b, words[at_b], di_b, ad_b[1:0]);
+  assign do_a = WIDTH_B == 36 ? read_b : read_a, do_b = WIDTH_B == 36 ? high : read_b;
+  always @(posedge clk_a) if (ce_a) begin
+    if (!we_a || MODE_A == 1) read_a <= take(WIDTH_A, ad_a, words[at_a]);
+    else if (MODE_A == 2) read_a <= take(WIDTH_A, ad_a, put_a);
+    if (we_a) begin
+      words[at_a] <= put_a;
+      if (WIDTH_A == 36) words[at_a | 1] <= put(18, ad_a, words[at_a | 1], di_b, ad_a[3:2]);
+    end
+  end
+  always @(posedge clk_b) if (ce_b) begin
+    if (!we_b || MODE_B == 1) begin
+      read_b <= take(WIDTH_B, ad_b, words[at_b]);
+      high <= words[at_b | 1];
+    end else if (MODE_B == 2) read_b <= take(WIDTH_B, ad_b, put_b);
+    if (we_b) words[at_b] <= put_b;
+  end
+endmodule
+"""}
 
 _ICEBOX = """
 module SB_RAM40_4K #(parameter READ_MODE = 0, WRITE_MODE = 0, parameter [255:0] INIT_0 = 0,
