@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import tools
-from ..errors import BoardError
+from ..errors import BoardError, ToolError
 
 __all__ = ["RAM_BITS", "block_rams", "unpack"]
 
@@ -39,9 +39,9 @@ def unpack(path, *, family):
     Raises
     ------
     BoardError
-        When the file cannot be read.
+        When the file cannot be read, or the unpacker refuses it.
     ToolError
-        When the unpacker is missing, or refuses the file.
+        When the unpacker is missing.
     """
     try:
         packed = Path(path).read_bytes()
@@ -54,7 +54,10 @@ def unpack(path, *, family):
             tool, args = tools.find("iceunpack"), ["packed", "text"]
         else:
             tool, args = tools.find("ecpunpack"), ["--input", "packed", "--textcfg", "text"]
-        tools.run(tool, args, cwd=folder, log=Path(folder) / "log")
+        try:
+            tools.run(tool, args, cwd=folder, log=Path(folder) / "log")
+        except ToolError as error:
+            raise BoardError(f"{path}: must be a bitstream of {family}, but {str(error).rpartition('; the whole log')[0]}") from error
         return (Path(folder) / "text").read_text(encoding="ascii")
 
 

@@ -225,17 +225,21 @@ def _weights(layer, folding):
     pixel under the kernel. A ternary weight is half the sum of two: 1, 1 or 0, 0, or where it is 0 first 1, then 0."""
     channels = layer.weights.shape[-1]
     pixels = layer.weights.shape[1:-1]
-    slices = -(-channels // folding.simd)
+    lanes = min(folding.simd, channels)  # more than that are whole pixels
+    padded = -(-channels // lanes) * lanes
+    inputs = math.prod(pixels) * padded
+    slices = -(-inputs // folding.simd)
     groups = -(-layer.outputs // folding.pe)
     passes = 1 if layer.mask is None else 2
-    expected = layer.weights[:, None] if layer.mask is None else np.stack(
+    expected = layer.weights if layer.mask is None else np.stack(
         [layer.weights | 1 - layer.mask, layer.weights & layer.mask], axis=1)
 
     def lay_out(shape):
-        places = np.arange(math.prod(shape)).reshape(groups, passes, *pixels, slices, folding.pe, folding.simd)
-        # (group, lane), pass, rows and columns of the kernel, (slice, place in it)
-        places = np.moveaxis(places, -2, 1).reshape(groups * folding.pe, passes, *pixels, slices * folding.simd)
-        return places[:layer.outputs, ..., :channels], expected
+        places = np.arange(math.prod(shape)).reshape(groups, passes, slices, folding.pe, folding.simd)
+        # (group, lane), pass, (slice, place in it)
+        places = np.moveaxis(places, -2, 1).reshape(groups * folding.pe, passes, slices * folding.simd)
+        places = places[:layer.outputs, :, :inputs].reshape(layer.outputs, passes, *pixels, padded)[..., :channels]
+        return (places[:, 0] if layer.mask is None else places), expected
 
     return lay_out
 

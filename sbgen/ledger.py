@@ -55,15 +55,16 @@ def climb(rungs, *, console):
     """
     entries = []
     for name, show in rungs:
-        with console.step(name) as step:
-            try:
-                status, note = "PASS", show(step)
-            except HardwareError as error:
-                status, note = "FAIL", str(error)
-            except (SkippedError, ToolError) as error:
-                status, note = "not run", str(error)
-            except SbgenError as error:
-                status, note = "FAIL", str(error)
-            step.note(status if status == "PASS" else f"{status}: {note}")
-            entries.append(Entry(rung=name, status=status, note=note, seconds=step.seconds))
+        try:
+            with console.step(name) as step:
+                try:
+                    status, note = "PASS", show(step)
+                except HardwareError:
+                    raise
+                except (SkippedError, ToolError) as error:
+                    status, note = "not run", str(error)
+                step.note(status)
+        except SbgenError as error:
+            status, note = "FAIL", str(error)
+        entries.append(Entry(rung=name, status=status, note=note, seconds=step.seconds))
     return entries

@@ -195,7 +195,8 @@ def run(arguments):
     for entry in entries:
         console.line(f"  {entry.status:8} {entry.rung}", style={"PASS": "green", "FAIL": "bold red"}.get(entry.status))
         console.line(f"           {entry.note}")
-    return int(any(entry.status == "FAIL" for entry in entries))
+    # A bitstream that was named must have been read.
+    return int(any(entry.status == "FAIL" or arguments.bitstream and entry.status != "PASS" for entry in entries))
 
 
 def _model(arguments, built):

@@ -9,6 +9,7 @@ from sbgen.compiler import fold, verilog
 from sbgen.compiler.design import Design, Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
 from sbgen.compiler.lower import lower
+from sbgen.compiler.random_network import random_design
 from sbgen.errors import BoardError
 
 
@@ -29,31 +30,34 @@ def network():
 FOLDINGS = ((1, 1), (3, 1), (4, 7), (2, 4))
 
 
-def build(**changes):
-    """A design, its Verilog below `core`, and a netlist and bitstream that hold its ROMs as yosys would put them.
-
-    `changes` are those of foldings, by layer.
-    """
-    net = network()
-    design = Design(network=net, foldings=tuple(
-        Folding(pe=pe, simd=simd, **{"store": "bram", "preset_store": "bram"} | changes.get(layer.name, {}))
-        for layer, (pe, simd) in zip(net.layers, FOLDINGS, strict=True)))
+def fabricated(design):
+    """The Verilog of a design below `core`, and a netlist and block RAMs that hold its ROMs as yosys would put them."""
     text = verilog.convert(lower(design)).replace("module \\top.", "module \\top.core.")
     cells, rams = {}, {}
     for memory in memories.memories(text):
         if not memory.block:
             continue
         varying = memory.words[:, (memory.words != memory.words[0]).any(axis=0)]
-        for index in range(-(-varying.shape[1] // 16)):
-            part = varying[:, 16 * index:16 * index + 16]
+        banks = np.hstack([np.pad(varying[at:at + 256], ((0, max(0, at + 256 - len(varying))), (0, 0)))
+                           for at in range(0, len(varying), 256)])
+        for index in range(-(-banks.shape[1] // 16)):
             contents = np.zeros((256, 16), np.uint8)
-            contents[:len(part), :part.shape[1]] = part
+            part = banks[:, 16 * index:16 * index + 16]
+            contents[:, :part.shape[1]] = part
             place = len(cells)
             cells[f"{memory.path}.0.{index}_RAM"] = {
                 "type": "ICESTORM_RAM", "parameters": {"READ_MODE": "00"}, "connections": {},
                 "attributes": {"NEXTPNR_BEL": f"X6/Y{place}/ram"}}
             rams[f"X6/Y{place}"] = contents.ravel()
     return {"design": design, "verilog": text, "netlist": {"cells": cells}, "family": "ice40"}, rams
+
+
+def build(**changes):
+    """The design of `network`; `changes` are those of foldings, by layer."""
+    net = network()
+    return fabricated(Design(network=net, foldings=tuple(
+        Folding(pe=pe, simd=simd, **{"store": "bram", "preset_store": "bram"} | changes.get(layer.name, {}))
+        for layer, (pe, simd) in zip(net.layers, FOLDINGS, strict=True))))
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +94,22 @@ def test_weights_in_spram_are_read_back_from_flash():
         readback.read(rams=rams, flash=flash[:-1], **settings)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_random_designs(seed):
+    """Convolutions, groups, planes, ternary weights, several pixels at once: each weight is in its place, and a flipped bit is told."""
+    print(f"seed {seed}")
+    settings, rams = fabricated(random_design(seed))
+    settings["flash"] = flash_image.weight_bytes(lower(settings["design"]).image)
+    parts = readback.read(rams=rams, **settings)
+    assert all(part.difference is None for part in parts), parts
+    if rams:
+        name, cell = next(iter(settings["netlist"]["cells"].items()))
+        first = cell["attributes"]["NEXTPNR_BEL"][:-4]
+        rams[first] = rams[first].copy()
+        rams[first][0] ^= 1
+        assert sum(part.difference is not None for part in readback.read(rams=rams, **settings)) == ("scale" not in name)
+
+
 def test_every_part_is_read_back(built):
     parts = readback.read(rams=built[1], **built[0])
     assert [(part.layer, part.what) for part in parts] == [
@@ -99,8 +119,8 @@ def test_every_part_is_read_back(built):
 
 
 @pytest.mark.parametrize("memory, part, shape", [
-    ("mvtu_1.weight_rom", 0, (10, 1, 3, 3, 1)), ("mvtu_1.preset_rom", 1, (10,)), ("mvtu_2.weight_rom", 2, (9, 2, 40)),
-    ("mvtu_2.preset_rom", 3, (9,)), ("mvtu_3.weight_rom", 4, (5, 1, 9)), ("mvtu_3.preset_rom", 5, (5,))])
+    ("mvtu_1.weight_rom", 0, (10, 3, 3, 1)), ("mvtu_1.preset_rom", 1, (10,)), ("mvtu_2.weight_rom", 2, (9, 2, 40)),
+    ("mvtu_2.preset_rom", 3, (9,)), ("mvtu_3.weight_rom", 4, (5, 9)), ("mvtu_3.preset_rom", 5, (5,))])
 def test_a_flipped_bit_is_found_in_its_place(built, memory, part, shape):
     """Bits of the first words of a memory's block RAMs in turn: those that hold a number name it, the others are padding."""
     settings, rams = built
