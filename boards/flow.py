@@ -16,11 +16,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import tools
+from ..compiler import contents as contents_
 from ..errors import BoardError, FitError, ToolError
 from . import constraints, netlist
+from . import layout as layouts
 from .harness import clock_and_pll
 
-__all__ = ["NETLISTS", "SEEDS", "ClockError", "Implementation", "Plan", "Step", "Trial", "fastest", "implement", "plan"]
+__all__ = ["NETLISTS", "SEEDS", "ClockError", "Implementation", "Patches", "Plan", "Step", "Trial", "fastest", "find_unpacker",
+           "hardware_digest", "implement", "plan", "repack", "unpack"]
 
 #: Seeds of place and route, in the order in which they are tried until the clock is met.
 SEEDS = (1, 2, 3, 4)
@@ -121,6 +124,8 @@ class Plan:
         Name of the product.
     every_seed : bool
         Whether all seeds are tried and the one with the highest Fmax is taken, or the first that meets the clock.
+    contents, noise : dict of str to `sbgen.compiler.contents.Memory`, or None
+        In a patchable design, what its ROMs hold in the end, and what stands for it from synthesis to place and route.
     """
 
     board: object
@@ -131,6 +136,8 @@ class Plan:
     packing: Step
     bitstream: str
     every_seed: bool = False
+    contents: dict | None = None
+    noise: dict | None = None
 
     @property
     def steps(self):
@@ -139,7 +146,8 @@ class Plan:
     @property
     def digest(self):
         """SHA-256 of the inputs, the commands and the tools' versions: plans of one digest make the same bitstream."""
-        content = {"files": self.files, "every_seed": self.every_seed,
+        contents = self.contents and {name: memory.words for name, memory in self.contents.items()}
+        content = {"files": self.files, "every_seed": self.every_seed, "contents": contents,
                    "steps": [[step.tool.name, step.tool.version, *step.args] for step in self.steps]}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -166,6 +174,8 @@ class Implementation:
         What each seed reached, up to the one that was taken.
     digest : str
         The plan's.
+    patches : `Patches` or None
+        In a patchable design, where its ROMs stand in the bitstream.
     """
 
     bitstream: Path
@@ -177,9 +187,28 @@ class Implementation:
     seed: int
     trials: tuple
     digest: str
+    patches: object = None
 
 
-def plan(*, verilog, board, clock_mhz=None, seeds=SEEDS, every_seed=False, pins=None):
+@dataclass(frozen=True, kw_only=True)
+class Patches:
+    """How a bitstream is given other contents.
+
+    Parameters
+    ----------
+    hardware : str
+        SHA-256 of the Verilog without contents.
+    layout : str
+        SHA-256 of the layout without contents.
+    places : `sbgen.boards.layout.Places`
+    """
+
+    hardware: str
+    layout: str
+    places: object
+
+
+def plan(*, verilog, board, clock_mhz=None, seeds=SEEDS, every_seed=False, pins=None, patchable=False):
     """The plan for a board's top level.
 
     Parameters
@@ -194,6 +223,8 @@ def plan(*, verilog, board, clock_mhz=None, seeds=SEEDS, every_seed=False, pins=
         As in `Plan`.
     pins : sequence of `Pin`, optional
         Those of the top level (`harness.Top.pins`); the board's when left out.
+    patchable : bool
+        Whether the top level was made to be patched.
 
     Raises
     ------
@@ -202,10 +233,15 @@ def plan(*, verilog, board, clock_mhz=None, seeds=SEEDS, every_seed=False, pins=
     """
     made = _ice40 if board.device.family == "ice40" else _ecp5
     clock_mhz, _ = clock_and_pll(board, clock_mhz)
-    return replace(made(verilog, board, clock_mhz, tuple(seeds), pins), every_seed=every_seed)
+    if not patchable:
+        return replace(made(verilog, board, clock_mhz, tuple(seeds), pins), every_seed=every_seed)
+    find_unpacker(board)
+    blank, contents, noise = contents_.split(verilog)
+    return replace(made(blank, board, clock_mhz, tuple(seeds), pins, patchable=True), every_seed=every_seed, contents=contents,
+                   noise=noise)
 
 
-def _ice40(verilog, board, clock_mhz, seeds, pins):
+def _ice40(verilog, board, clock_mhz, seeds, pins, patchable=False):
     device = board.device.name
     place = tools.find("nextpnr-ice40")
     timing_model = {"h": "hx", "l": "lp", "u": "u"}[device[0]]
@@ -213,7 +249,7 @@ def _ice40(verilog, board, clock_mhz, seeds, pins):
         board=board, clock_mhz=clock_mhz, bitstream="top.bin",
         files={"top.v": verilog, "top.pcf": constraints.pcf(board, pins)},
         synthesis=Step(title="synthesis", tool=tools.find("yosys"), reads=("top.v",), writes=("top.json",), args=(
-            "-p", f"read_verilog top.v; synth_ice40 -device {timing_model} -top top -json top.json")),
+            "-p", f"read_verilog {'-DSBGEN_ICE40 ' if patchable else ''}top.v; synth_ice40 -device {timing_model} -top top -json top.json")),
         placements=tuple(_placement(seed, place, ("top.json", "top.pcf"), "--asc", "asc", (
             f"--{device}", "--package", board.package.lower(), "--json", "top.json", "--pcf", "top.pcf",
             "--freq", f"{clock_mhz:g}")) for seed in seeds),
@@ -221,7 +257,7 @@ def _ice40(verilog, board, clock_mhz, seeds, pins):
                      args=("top.asc", "top.bin")))
 
 
-def _ecp5(verilog, board, clock_mhz, seeds, pins):
+def _ecp5(verilog, board, clock_mhz, seeds, pins, patchable=False):
     place = tools.find("nextpnr-ecp5")
     size = board.device.name.removeprefix("ecp5-").replace("f", "k")
     return Plan(
@@ -303,17 +339,90 @@ def implement(plan, *, folder, console, logs=None, kept=None, jobs=None):
             f"{math.floor(10 * fmax_mhz) / 10:.1f} MHz with the best of {len(trials)} seeds; "
             f"try --clock {lower:g}, or smaller pe and simd", clock_mhz=lower, trials=trials)
     os.replace(folder / layout, folder / plan.packing.reads[0])
+    patches = None
     with console.step(plan.packing.title) as shown:
-        _call(plan.packing, folder, shown, logs, None)
+        if plan.noise is None:
+            _call(plan.packing, folder, shown, logs, None)
+        else:
+            path = folder / plan.packing.reads[0]
+            made = layouts.LAYOUTS[plan.board.device.family](path.read_text(encoding="ascii"))
+            places = layouts.locate(plan.noise, made, luts=_luts(folder / placed))
+            made = repack(plan.board, made, places, plan.contents, folder=folder, logs=logs)
+            patches = Patches(hardware=hardware_digest(plan.files["top.v"]), places=places, layout=places.digest(made))
         shown.note("")
 
-    for name, path in zip(NETLISTS, (folder / "top.json", folder / placed), strict=True):
+    # In a patchable design they hold noise and are nobody's proof of anything.
+    netlists = NETLISTS if plan.noise is None else ()
+    for name, path in zip(netlists, (folder / "top.json", folder / placed), strict=False):
         netlist.compact(path, folder / name)
     return Implementation(
-        bitstream=folder / plan.bitstream, netlists=tuple(folder / name for name in NETLISTS), clock_mhz=plan.clock_mhz, fmax_mhz=fmax_mhz,
+        bitstream=folder / plan.bitstream, netlists=tuple(folder / name for name in netlists), clock_mhz=plan.clock_mhz,
+        fmax_mhz=fmax_mhz,
         resources=_resources(plan.board.device, utilization, folder / "top.json"),
         tools={step.tool.name: step.tool.version for step in plan.steps}, seed=step.seed, trials=trials,
-        digest=plan.digest)
+        digest=plan.digest, patches=patches)
+
+
+#: For each family the layout's file, the bitstream's, and what makes the one of the other, there and back.
+_PACKERS = {
+    "ice40": ("top.asc", "top.bin", ("icepack", ("top.asc", "top.bin")), ("iceunpack", ("top.bin", "top.asc"))),
+    "ecp5": ("top.config", "top.bit", ("ecppack", ("--compress", "--input", "top.config", "--bit", "top.bit")),
+             ("ecpunpack", ("--input", "top.bit", "--textcfg", "top.config"))),
+}
+
+
+def hardware_digest(blank):
+    """SHA-256 of a design's Verilog without its contents."""
+    return hashlib.sha256(blank.encode()).hexdigest()
+
+
+def find_unpacker(board):
+    """The tool that makes a layout of a board's bitstream, or a `ToolError`."""
+    return tools.find(_PACKERS[board.device.family][3][0])
+
+
+def unpack(board, *, folder, logs):
+    """The layout of the bitstream in `folder`, which is called ``top.bin`` or ``top.bit``.
+
+    Raises
+    ------
+    ToolError
+        When it is no bitstream.
+    """
+    name, _, _, (_, args) = _PACKERS[board.device.family]
+    unpacker = find_unpacker(board)
+    tools.run(unpacker, args, cwd=folder, log=Path(logs) / f"{unpacker.name}.log")
+    return layouts.LAYOUTS[board.device.family]((Path(folder) / name).read_text(encoding="ascii"))
+
+
+def repack(board, layout, places, contents, *, folder, logs):
+    """Pack a layout with other contents into ``top.bin`` or ``top.bit`` in `folder`, and give the layout that this unpacks to.
+
+    Raises
+    ------
+    ToolError
+        When the contents are not read back from the bitstream.
+    """
+    name, bits, (packer, args), _ = _PACKERS[board.device.family]
+    places.write(layout, contents)
+    (Path(folder) / name).write_text(layout.text, encoding="ascii")
+    tools.run(tools.find(packer), args, cwd=folder, log=Path(logs) / f"{packer}.log")
+    unpacked = unpack(board, folder=folder, logs=logs)
+    read = places.read(unpacked)
+    for memory, wanted in contents.items():
+        if read[memory] != wanted:
+            raise ToolError(f"what was written into {memory} must be read back from {bits}, but it is not; {packer} or its "
+                            "counterpart is at fault, build without --patchable")
+    return unpacked
+
+
+def _luts(path):
+    """Where place and route put the LUTs of patchable ROMs, from the netlist that nextpnr-ice40 wrote."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["modules"]["top"]["cells"]
+    for name, cell in cells.items():
+        if match := re.fullmatch(r"(.+)\.lut_(\d+)_(\d+)\.lut_LC", name):
+            x, y, z = map(int, re.fullmatch(r"X(\d+)/Y(\d+)/lc(\d+)", cell["attributes"]["NEXTPNR_BEL"]).groups())
+            yield layouts.Lut(memory=f"top.{match[1]}", chunk=int(match[2]), bit=int(match[3]), x=x, y=y, z=z)
 
 
 def _call(step, folder, shown, logs, kept, stopper=None):

@@ -11,6 +11,7 @@ from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out, connect
 
+from ..compiler.design import PATCHABLE_STORES
 from ..errors import BoardError
 from ..hw import uart
 from ..hw.flash_loader import FlashLoader
@@ -64,6 +65,8 @@ class Top(wiring.Component):
         The clock wanted for everything here; the board's default when left out.
     digest : :class:`bytes`
         The network's SHA-256 (or its first 8 bytes), told by identify.
+    patchable : :class:`bool`
+        Whether the digest can be replaced in the bitstream.
     baud : :class:`int`, optional
         Rate of the serial line; the board's when left out.
 
@@ -79,10 +82,11 @@ class Top(wiring.Component):
         board has them.
     """
 
-    def __init__(self, *, core, board, clock_mhz=None, digest, baud=None):
+    def __init__(self, *, core, board, clock_mhz=None, digest, patchable=False, baud=None):
         self._core = core
         self._board = board
         self._digest = bytes(digest[:8])
+        self._identity_store = PATCHABLE_STORES[board.device.family] if patchable else None
         self._clock_mhz, self._pll = clock_and_pll(board, clock_mhz)
         baud = board.baud if baud is None else baud
         error = uart.baud_error(clock_hz=self._clock_mhz * 1e6, baud=baud)
@@ -150,7 +154,8 @@ class Top(wiring.Component):
         m.submodules.rx = rx = uart.Rx(divisor=self._divisor)
         m.submodules.tx = tx = uart.Tx(divisor=self._divisor)
         m.submodules.link = link = HostLink(pixels=core.pixels, lanes=core.lanes, classes=core.classes,
-                                            score_width=core.score_width, digest=self._digest, loads=bool(core.image))
+                                            score_width=core.score_width, digest=self._digest, loads=bool(core.image),
+                                            identity_store=self._identity_store)
         m.submodules.width = width = DomainRenamer("core")(WidthConverter(
             shape=unsigned(8), length=core.pixels, i_lanes=1, o_lanes=core.lanes))
         m.submodules.core = DomainRenamer("core")(core)

@@ -2,22 +2,26 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 
-from ..errors import ModelError
+from ..errors import FitError, ModelError
 from ..hw.mvtu import WEIGHT_STORES
 from ..hw.rom import STORES
 from ..hw.spram import BLOCK_DEPTH, blocks
 from ..hw.window import Geometry
 from .ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool, Threshold
 
-__all__ = ["UNROLLED", "Design", "Folding", "foldings_from_json", "legal_simd", "limits", "load", "rows_limits", "save",
-           "unrolls", "weight_words"]
+__all__ = ["PATCHABLE_STORES", "UNROLLED", "Design", "Folding", "foldings_from_json", "legal_simd", "limits", "load",
+           "rows_limits", "save", "to_patchable", "unrolls", "weight_words"]
 
 #: The store of weights that are wired in.
 UNROLLED = "unrolled"
+
+#: For each family the store of small ROMs that can be replaced in a bitstream. On the ECP5 block RAMs are plenty, and the
+#: inputs of LUTs change places in routing.
+PATCHABLE_STORES = {"ice40": "lut", "ecp5": "bram"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +78,14 @@ class Design:
     foldings : tuple of Folding
     top : int
         How many of an image's best classes the core tells, 1 ... classes.
+    patchable : bool
+        Whether weights and thresholds can be replaced in the bitstream.
     """
 
     network: Network
     foldings: tuple
     top: int = 1
+    patchable: bool = False
 
     def __post_init__(self):
         if len(self.foldings) != len(self.network.layers):
@@ -150,6 +157,18 @@ def weight_words(layer, *, pe, simd):
     return -(-layer.outputs // pe) * (1 if layer.mask is None else 2) * -(-inputs // simd)
 
 
+def to_patchable(design, family):
+    """The design with every ROM where it can be replaced in a bitstream of a device family."""
+    behind = [layer.name for layer, folding in design.stages if layer.weight_bits and folding.store not in STORES]
+    if behind:
+        raise FitError(f"a patchable design must have its weights in ROMs of the bitstream, but those of {', '.join(behind)} are wired "
+                       "in or loaded from the flash; give other --pe and --simd, or leave --patchable out")
+    foldings = design.foldings
+    if PATCHABLE_STORES[family] == "bram":
+        foldings = tuple(replace(folding, store="bram", preset_store="bram") for folding in foldings)
+    return replace(design, foldings=foldings, patchable=True)
+
+
 def rows_limits(layer, shape):
     """Fewest and most rows of a layer's line buffers; 0, 0 where it has none."""
     if not hasattr(layer, "kernel") or isinstance(layer, SumPool) and not layer.overlaps:
@@ -216,13 +235,14 @@ def load(path, network):
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: cannot be read as a design file: {error}") from None
     foldings = foldings_from_json(text, network, source=str(path))
-    return Design(network=network, foldings=foldings, top=json.loads(text).get("top", 1))
+    content = json.loads(text)
+    return Design(network=network, foldings=foldings, top=content.get("top", 1), patchable=content.get("patchable", False) is True)
 
 
 def save(design, path):
     """Write the design file; an existing file is replaced as a whole or not at all."""
     path = Path(path)
-    content = {"top": design.top,
+    content = {"top": design.top, **({"patchable": True} if design.patchable else {}),
                "layers": {layer.name: {name: getattr(folding, name) for name in _FIELDS}
                           for layer, folding in design.stages}}
     beside = path.with_name(path.name + ".part")

@@ -93,7 +93,7 @@ class Stage:
         return (self.o_greatest - self.i_greatest) // self.layer.scale
 
 
-def mvtu_parameters(layer, folding):
+def mvtu_parameters(layer, folding, *, patchable=False):
     """The matrix-vector-threshold unit of a layer with weights.
 
     An accumulator that starts from minus the threshold ends at or above zero exactly when the count reaches the threshold.
@@ -122,7 +122,7 @@ def mvtu_parameters(layer, folding):
         inputs=inputs, weights=rows(layer.weights), masks=None if layer.mask is None else rows(layer.mask),
         presets=tuple(presets.tolist()),
         pe=folding.pe, simd=folding.simd, weight_store=folding.store, preset_store=folding.preset_store, registered=folding.registered,
-        sprams=folding.sprams,
+        sprams=folding.sprams, patchable=patchable,
         planes=layer.planes, signs=not scores and not counts, greatest_count=layer.reach if counts else None)
 
 
@@ -234,8 +234,10 @@ def input_lanes(design):
 def stages(design):
     """The stages of a design, in order."""
     network = design.network
-    return [stage(layer, folding, shape, i_greatest=before, o_greatest=behind) for (layer, folding), shape, before, behind in
-            zip(design.stages, network.shapes, network.greatest, network.greatest[1:], strict=False)]
+    return [stage(layer, folding, shape, i_greatest=before, o_greatest=behind,
+                  unit=mvtu_parameters(layer, folding, patchable=True) if design.patchable and layer.weight_bits else None)
+            for (layer, folding), shape, before, behind in zip(
+                design.stages, network.shapes, network.greatest, network.greatest[1:], strict=False)]
 
 
 def forks(network):

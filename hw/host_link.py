@@ -16,6 +16,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from .argmax import result_layout
 from .flash_loader import LOADED
 from .queue import Queue
+from .rom import Rom
 from .slip import Decoder, Encoder, frame_layout
 
 __all__ = ["CLASSIFY", "FAILURE", "IDENTIFY", "REASON_BUSY", "REASON_CHECKSUM", "REASON_COMMAND", "REASON_LENGTH",
@@ -69,6 +70,9 @@ class HostLink(wiring.Component):
         First 8 bytes of the SHA-256 of the network.
     loads : :class:`bool`
         Whether weights are loaded at start-up: identify tells their state, and classify is refused until they are there.
+    identity_store : :class:`str`, optional
+        Where the answer to identify lives so that it can be replaced in a bitstream, ``"bram"`` or ``"lut"``; when left out,
+        it cannot.
 
     Members
     -------
@@ -90,7 +94,7 @@ class HostLink(wiring.Component):
     pixels: stream.Interface
     results: stream.Interface
 
-    def __init__(self, *, pixels, lanes, classes, score_width, digest, loads=False):
+    def __init__(self, *, pixels, lanes, classes, score_width, digest, loads=False, identity_store=None):
         for name, value, limit in (("pixels", pixels, 2**32 - 1), ("lanes", lanes, 2**8 - 1),
                                    ("classes", classes, 2**16 - 1), ("score_width", score_width, 32)):
             if not 1 <= value <= limit:
@@ -101,6 +105,9 @@ class HostLink(wiring.Component):
         self._loads = loads
         self._identity = (bytes([VERSION, lanes]) + classes.to_bytes(2, "little") + pixels.to_bytes(4, "little")
                           + bytes(digest))
+        if loads and identity_store is not None:
+            raise ValueError("a link that tells what was loaded cannot have its identity in a ROM")
+        self._identity_store = identity_store
         super().__init__({
             "i": In(stream.Signature(8)),
             "o": Out(stream.Signature(8)),
@@ -298,6 +305,14 @@ class HostLink(wiring.Component):
             with m.If(abandon):
                 m.next = "Rest"
 
+        if self._identity_store is None:
+            told = Array(identity)[index]
+        else:
+            # An index stays for as long as its byte goes round, so that the cycle that a ROM takes is there.
+            m.submodules.identity_rom = rom = Rom(width=8, words=self._identity, store=self._identity_store, patchable=True)
+            m.d.comb += [rom.addr.eq(index), rom.en.eq(1)]
+            told = rom.data
+
         with m.FSM(name="responder") as responder:
             with m.State("Rest"):
                 m.d.comb += resting.eq(1)
@@ -323,7 +338,8 @@ class HostLink(wiring.Component):
                 field(reason, then="Check")
 
             with m.State("Identity"):
-                field(Array(identity)[index], then="Check", length=len(identity))
+                field(told, then="Check", length=len(identity))
+
 
             with m.State("Result"), m.If(self.results.valid):
                 # The bytes of a score and, behind the last score, those of the label.

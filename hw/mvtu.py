@@ -57,6 +57,9 @@ class Parameters:
         Whether an output is the sign of its sum (1 where the sum is not negative) or the sum itself.
     greatest_count : :class:`int` or None
         Where the sums start from 0 and so are never negative, the greatest that is reached: they leave as unsigned numbers.
+    patchable : :class:`bool`
+        Whether weights and presets can be replaced in a bitstream: nothing around their ROMs depends on what is in them, but
+        only on the greatest presets that such a unit can have.
     masks : tuple of :class:`int`, optional
         Ternary weights: for each output the inputs that count, as one number; the others' weights are 0. A ternary weight is
         half the sum of two binary ones, 1 and 1 or 0 and 0 or, where it is 0, 1 and 0. So each plane of a vector comes
@@ -76,6 +79,7 @@ class Parameters:
     signs: bool = True
     greatest_count: int | None = None
     masks: tuple | None = None
+    patchable: bool = False
 
     def __post_init__(self):
         for name, rows in ("weights", self.weights), ("masks", self.masks or ()):
@@ -168,17 +172,31 @@ class Parameters:
         return tuple(2 * preset - self.top * (self.inputs - mask.bit_count())
                      for preset, mask in zip(self.presets, self.masks, strict=True))
 
+    @cached_property
+    def preset_range(self):
+        """The least and the greatest preset that there can be: a threshold is at most one beyond what is reached."""
+        least, greatest = min(self.presets), max(self.presets)
+        if self.patchable and self.greatest_count is None:
+            reach = self.inputs * self.top + 1
+            return min(least, -reach), max(greatest, 0 if self.signs else reach)
+        return least, greatest
+
     @property
     def sum_width(self):
         """Bits, two's complement, that hold every sum of a preset and what the inputs can reach."""
-        return max(bits_for(min(self.presets), require_sign_bit=True),
-                   bits_for(max(self.presets) + self.inputs * self.top, require_sign_bit=True))
+        least, greatest = self.preset_range
+        return max(bits_for(least, require_sign_bit=True),
+                   bits_for(greatest + self.inputs * self.top, require_sign_bit=True))
 
     @cached_property
     def total_width(self):
         """Bits, two's complement, that hold what is accumulated at every moment: it only grows, from its start."""
         if self.masks is None:
             return self.sum_width
+        if self.patchable:
+            least, greatest = self.preset_range
+            return max(bits_for(2 * least - self.top * self.inputs, require_sign_bit=True),
+                       bits_for(2 * (greatest + self.top * self.inputs), require_sign_bit=True))
         ends = (2 * (preset + self.top * mask.bit_count()) for preset, mask in zip(self.presets, self.masks, strict=True))
         return max(bits_for(min(self.starts), require_sign_bit=True), bits_for(max(ends), require_sign_bit=True))
 
@@ -364,7 +382,7 @@ class Mvtu(wiring.Component):
             m.d.sync += first.eq(add_last)
         with m.If(add_last):
             m.d.sync += [group.eq(following), following.eq(second)]
-        if p.registered:
+        if p.registered and not p.patchable:  # the register begins with the first word
             presets = self._presets(m, group, Mux(add_last, second, following), add_last)
         else:
             presets = self._presets(m, group, Mux(add_last, following, group))
@@ -402,7 +420,7 @@ class Mvtu(wiring.Component):
             weight_rom = Spram(width=p.pe * p.simd - p.rest_width, depth=p.weight_depth, rest=rest)
             connect(m, flipped(self.load), weight_rom.load)
         else:
-            weight_rom = Rom(width=p.pe * p.simd, words=p.weight_words, store=p.weight_store)
+            weight_rom = Rom(width=p.pe * p.simd, words=p.weight_words, store=p.weight_store, patchable=p.patchable)
         m.submodules.weight_rom = weight_rom
         m.d.comb += [weight_rom.addr.eq(address), weight_rom.en.eq(1)]
         return weight_rom.data
@@ -416,10 +434,11 @@ class Mvtu(wiring.Component):
         p = self._parameters
         words = p.preset_words
         width = p.pe * p.total_width
-        if len(set(words)) == 1:
+        constant = p.greatest_count is not None if p.patchable else len(set(words)) == 1
+        if constant:
             return Const(words[0], width)
-        if p.preset_store == "bram" or p.groups > MERGED_GROUPS:
-            m.submodules.preset_rom = preset_rom = Rom(width=width, words=words, store=p.preset_store)
+        if p.preset_store == "bram" or p.groups > MERGED_GROUPS or p.patchable:
+            m.submodules.preset_rom = preset_rom = Rom(width=width, words=words, store=p.preset_store, patchable=p.patchable)
             m.d.comb += [preset_rom.addr.eq(address), preset_rom.en.eq(1)]
             if move is None:
                 return preset_rom.data

@@ -1,13 +1,25 @@
 """A read-only memory in block RAM or in LUTs."""
 
-from amaranth.hdl import Module, unsigned
+from amaranth.hdl import Array, Const, Instance, Module, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["STORES", "Rom"]
+__all__ = ["LUT_MODULE", "PATCHABLE", "PATCHABLE_DEPTH", "STORES", "Rom"]
 
 #: Where a memory can live, and what the synthesis calls it.
 STORES = {"bram": "block", "lut": "logic"}
+
+#: The depth of a patchable block RAM is a multiple of this: its bits are told apart by what stands in them.
+PATCHABLE_DEPTH = 256
+
+#: The attribute of its memory.
+PATCHABLE = "sbgen_patchable"
+
+#: The module of 16 words of a patchable ROM in LUTs. Only its `INIT` is ever changed, in the finished bitstream, and so no
+#: synthesis may look into it.
+LUT_MODULE = "SBGEN_LUT4"
+
+_LUT_WORDS = 16
 
 
 class Rom(wiring.Component):
@@ -24,6 +36,9 @@ class Rom(wiring.Component):
         The contents, address 0 first.
     store : :class:`str`
         ``"bram"`` or ``"lut"``.
+    patchable : :class:`bool`
+        Whether the contents are not to be known by the hardware around them, so that they can be replaced in a bitstream: a
+        block RAM has a multiple of `PATCHABLE_DEPTH` words, and LUTs are instances of `LUT_MODULE`.
 
     Members
     -------
@@ -34,12 +49,13 @@ class Rom(wiring.Component):
         The word read, from the next cycle on.
     """
 
-    def __init__(self, *, width, words, store):
+    def __init__(self, *, width, words, store, patchable=False):
         if store not in STORES:
             raise ValueError(f"store must be one of {', '.join(STORES)}, not {store!r}")
         self._width = width
         self._words = tuple(words)
         self._store = store
+        self._patchable = patchable
         super().__init__({
             "addr": In(range(len(self._words))),
             "en": In(1),
@@ -52,9 +68,13 @@ class Rom(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = rom = memory.Memory(
-            shape=unsigned(self._width), depth=len(self._words), init=self._words,
-            attrs={"ram_style": STORES[self._store]})
+        if self._patchable and self._store == "lut":
+            self._luts(m)
+            return m
+        depth, attrs = len(self._words), {"ram_style": STORES[self._store]}
+        if self._patchable:
+            depth, attrs = -(-depth // PATCHABLE_DEPTH) * PATCHABLE_DEPTH, attrs | {PATCHABLE: 1}
+        m.submodules.memory = rom = memory.Memory(shape=unsigned(self._width), depth=depth, init=self._words, attrs=attrs)
         port = rom.read_port()
         m.d.comb += [
             port.addr.eq(self.addr),
@@ -62,3 +82,20 @@ class Rom(wiring.Component):
             self.data.eq(port.data),
         ]
         return m
+
+    def _luts(self, m):
+        """Each 16 words of each bit in a LUT of their own."""
+        low, chunks = Signal(4), []
+        m.d.comb += low.eq(self.addr)
+        for first in range(0, len(self._words), _LUT_WORDS):
+            chunk = Signal(self._width, name=f"chunk_{len(chunks)}")
+            words = self._words[first:first + _LUT_WORDS]
+            for bit in range(self._width):
+                init = sum((word >> bit & 1) << n for n, word in enumerate(words))
+                m.submodules[f"lut_{len(chunks)}_{bit}"] = Instance(
+                    LUT_MODULE, p_INIT=Const(init, _LUT_WORDS), i_a=low, o_o=chunk[bit])
+            chunks.append(chunk)
+        data = Signal(self._width, reset_less=True)
+        with m.If(self.en):
+            m.d.sync += data.eq(Array(chunks)[self.addr[4:]] if len(chunks) > 1 else chunks[0])
+        m.d.comb += self.data.eq(data)

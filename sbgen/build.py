@@ -22,8 +22,8 @@ from .folder import staged
 __all__ = ["OUTPUTS", "add_arguments", "run"]
 
 #: Every file that a build may write, in the order in which they are moved into place.
-OUTPUTS = ("network.json", "design.json", "core.v", "weights.bin", "top.v", "netlist.json.gz", "placed.json.gz", "top.bin", "top.bit", "report.html",
-           "report.json")
+OUTPUTS = ("network.json", "design.json", "core.v", "weights.bin", "top.v", "netlist.json.gz", "placed.json.gz", "top.bin", "top.bit",
+           "memory.json", "report.html", "report.json")
 
 #: Images that are simulated unless the user says otherwise: enough to meet every class many times, in seconds.
 _IMAGES = 300
@@ -117,7 +117,7 @@ def _asked(arguments):
 def _build(arguments, console, board, clock_mhz, model, staging):
     """Everything between a model and the files of `OUTPUTS` in `staging`; gives the report."""
     from . import report, report_html, tools
-    from .boards import flash_image, flow, harness
+    from .boards import flash_image, flow, harness, patch
     from .compiler import cycles, exchange, lower, passes, reference, verilog
     from .compiler import design as design_file
     from .compiler.estimate import estimate
@@ -136,11 +136,12 @@ def _build(arguments, console, board, clock_mhz, model, staging):
 
         def top(clock_mhz):
             """The text of the top level, and the plan for it."""
-            made = harness.Top(core=core, board=board, clock_mhz=clock_mhz, digest=bytes.fromhex(digest))
+            made = harness.Top(core=core, board=board, clock_mhz=clock_mhz, digest=bytes.fromhex(digest),
+                               patchable=design.patchable)
             text = verilog.convert(made)
             return text, None if arguments.no_bitstream else flow.plan(
                 verilog=text, board=board, clock_mhz=clock_mhz, pins=made.pins, every_seed=arguments.clock == "best",
-                seeds=_seeds(arguments))
+                seeds=_seeds(arguments), patchable=design.patchable)
 
         top_verilog, plan = top(_asked(arguments))
         (staging / "core.v").write_text(core_verilog, encoding="ascii")
@@ -170,6 +171,9 @@ def _build(arguments, console, board, clock_mhz, model, staging):
     if weights and implementation:
         bitstream = staging / implementation.bitstream.name
         bitstream.write_bytes(flash_image.combine(bitstream.read_bytes(), weights))
+    if implementation is not None and implementation.patches is not None:
+        text = patch.dumps(implementation.patches, board=board, clock_mhz=implementation.clock_mhz)
+        (staging / "memory.json").write_text(text, encoding="ascii")
     content = report.assemble(
         board=board, model=model, sha256=digest, design=design, cycles=predicted,
         clock_mhz=clock_mhz if implementation is None else implementation.clock_mhz, estimate=estimated, implementation=implementation, verdict=verdict, why_not=why_not,

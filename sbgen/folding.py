@@ -34,6 +34,8 @@ def add_arguments(parser):
                          help="the smallest design with N images a second, instead of the fastest")
     folding.add_argument("--fit", action="store_true",
                          help="print images a second against LUTs and block RAMs, and end without building")
+    parser.add_argument("--patchable", action="store_true",
+                        help="let `sbgen patch` put other weights and thresholds into the bitstream")
     parser.add_argument("--top", type=int, metavar="K", help="how many of an image's best classes the core tells (1)")
 
 
@@ -53,6 +55,8 @@ def fold(arguments, network, board, clock_mhz):
                 design = _refold(design, name, getattr(arguments, name))
         if arguments.top is not None:
             design = replace(design, top=arguments.top)
+        if arguments.patchable or design.patchable:
+            design = design_file.to_patchable(design, board.device.family)
         search.check_fit(design, board.device)
     except FitError as error:
         if limit is not None:

@@ -1,0 +1,157 @@
+"""`sbgen patch`: another network's weights and thresholds into a finished bitstream, in seconds.
+
+::
+
+    network ─▶ Verilog ─┬─▶ without contents ═ equal ═ that of the build
+                        └─▶ contents ─▶ layout of the bitstream ─▶ bitstream ─▶ read back ═ equal
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from .. import console as console_
+from ..errors import BoardError, FitError, ToolError
+
+__all__ = ["add_arguments", "dumps", "run"]
+
+_FORMAT = "sbgen-memory"
+_VERSION = 1
+
+
+def add_arguments(parser):
+    """Add the options of `sbgen patch`."""
+    parser.add_argument("--model", required=True, type=Path, metavar="FILE", help="as for `sbgen build`")
+    parser.add_argument("--bitstream", required=True, type=Path, metavar="FILE",
+                        help="the top.bin or top.bit of a `sbgen build --patchable`, or what was patched of it, in the build's folder")
+    parser.add_argument("--out", type=Path, metavar="FILE",
+                        help="the new bitstream (beside the old one, with the model's name); the network goes beside it as .json")
+    parser.add_argument("--pixels", choices=("unit", "fixed", "raw", "signed"), help="as for `sbgen build`")
+    parser.add_argument("--force", action="store_true", help="accept a network that is not hardened enough")
+
+
+def dumps(patches, *, board, clock_mhz):
+    """The text of ``memory.json``: what `sbgen patch` must know of a build.
+
+    Parameters
+    ----------
+    patches : `sbgen.boards.flow.Patches`
+    board : Board
+    clock_mhz : float
+    """
+    head = {"format": _FORMAT, "version": _VERSION, "board": board.name, "clock_mhz": clock_mhz, "hardware": patches.hardware,
+            "layout": patches.layout}
+    return json.dumps(head)[:-1] + ',\n"places": ' + patches.places.dumps() + "}\n"
+
+
+def run(arguments):
+    """Run `sbgen patch`: writes the new bitstream and its network, or raises and leaves what was there."""
+    from ..compiler import contents as contents_
+    from ..compiler import design as design_file
+    from ..compiler import exchange, lower, passes, verilog
+    from ..compiler import model as model_file
+    from . import flow, get, harness, layout
+
+    console = console_.Console()
+    folder = arguments.bitstream.parent
+    build = _load(folder)
+    board = get(build["board"])
+    places = layout.Places.of_json(build["places"])
+    suffix = ".bin" if board.device.family == "ice40" else ".bit"
+    out = arguments.out or folder / f"{arguments.model.stem}{suffix}"
+    for path in (out, out.with_suffix(".json")):
+        if path.name in ("network.json", "design.json", "memory.json", "report.json") or out.suffix != suffix:
+            raise BoardError(f"the new bitstream must be called NAME{suffix} and not as a file of a build, not {out}; give another --out")
+
+    with console.step("read the model") as step:
+        model = model_file.load(arguments.model, force=arguments.force, pixels=arguments.pixels)
+        network = passes.apply_passes(model.network)
+        _require_same_shape(exchange.load(folder / "network.json"), network)
+        step.note(f"{network.name}: {len(network.layers)} layers, {network.weight_bits:,} weights")
+    with console.step("write Verilog") as step:
+        design = design_file.load(folder / "design.json", network)
+        digest = exchange.digest(network)
+        blank, contents, _ = contents_.split(verilog.convert(harness.Top(
+            core=lower.lower(design), board=board, clock_mhz=build["clock_mhz"], digest=bytes.fromhex(digest), patchable=True)))
+        if flow.hardware_digest(blank) != build["hardware"]:
+            raise FitError(f"the network must make the hardware of the bitstream but for what is in its ROMs, and it does not: "
+                           f"{_difference(exchange.load(folder / 'network.json'), network)}; build it anew")
+        step.note(f"{len(contents)} ROMs, {sum(each.width * len(each.words) for each in contents.values()):,} bits")
+    with console.step(f"patch {arguments.bitstream.name}") as step, tempfile.TemporaryDirectory(prefix="sbgen-") as work:
+        _patch(arguments.bitstream, out, board, build, places, contents, Path(work))
+        step.note("all bits read back")
+    beside = out.with_suffix(".json")
+    exchange.save(network, beside)
+    console.line(f"  {out}, network {digest[:16]}... ({beside.name})")
+
+
+def _load(folder):
+    """What a build wrote for `sbgen patch`."""
+    path = folder / "memory.json"
+    try:
+        content = json.loads(path.read_text(encoding="ascii"))
+        if content["format"] != _FORMAT or content["version"] != _VERSION:
+            raise ValueError("it is of another kind or version")
+    except FileNotFoundError:
+        raise BoardError(f"the bitstream must stand in the folder of a patchable build, but {path} is not there; build with: "
+                         "sbgen build --patchable") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BoardError(f"{path}: cannot be read as what sbgen build --patchable wrote: {error}; build again") from None
+    return content
+
+
+def _patch(old, out, board, build, places, contents, work):
+    """Write `out` from the bitstream `old`."""
+    from . import flow
+
+    name = "top" + out.suffix
+    try:
+        shutil.copyfile(old, work / name)
+    except OSError as error:
+        raise BoardError(f"the bitstream must be a file that can be read, but {old}: {error.strerror}") from None
+    try:
+        layout = flow.unpack(board, folder=work, logs=work)
+    except ToolError as error:
+        raise BoardError(f"{old}: must be a bitstream for {board.device.name}, but cannot be unpacked: "
+                         f"{str(error).partition('; the whole log')[0]}") from None
+    if not {column.block for column in places.columns} <= set(layout.blocks) or places.digest(layout) != build["layout"]:
+        raise BoardError(f"{old}: must be the bitstream of the build in its folder, or one patched of it, but is another one")
+    flow.repack(board, layout, places, contents, folder=work, logs=work)
+    try:
+        with tempfile.NamedTemporaryFile(dir=out.parent, prefix=".", suffix=".part", delete=False) as beside:
+            beside.write((work / name).read_bytes())
+        os.chmod(beside.name, 0o644)
+        os.replace(beside.name, out)
+    except OSError as error:
+        raise BoardError(f"cannot write {out}: {error.strerror}; give another --out") from None
+
+
+def _require_same_shape(old, new):
+    """A `FitError` that says which layer is another one."""
+    if old.image_shape != new.image_shape:
+        raise FitError(f"the network must have the shape of the one in the bitstream, but takes images of {new.image_shape} instead "
+                       f"of {old.image_shape}; build it anew")
+    said = [[f"{type(layer).__name__} {layer.name} {shape} -> {after}" for layer, shape, after in zip(
+        network.layers, network.shapes, network.shapes[1:], strict=False)] for network in (old, new)]
+    for before, after in zip(*said, strict=False):
+        if before != after:
+            raise FitError(f"the network must have the shape of the one in the bitstream, but has {after} instead of {before}; "
+                           "build it anew")
+    if len(said[0]) != len(said[1]):
+        raise FitError(f"the network must have the {len(said[0])} layers of the one in the bitstream, but has {len(said[1])}; "
+                       "build it anew")
+
+
+def _difference(old, new):
+    """What networks of one shape differ in beside weights and thresholds, in words."""
+    from ..compiler.ir import Binarize, Lookup, Threshold
+
+    for before, after in zip(old.layers, new.layers, strict=True):
+        for kind, names, what in ((Binarize, ("thresholds",), "the thresholds of its pixels are wired in"),
+                                  (Lookup, ("table",), "its table is wired in"),
+                                  (Threshold, ("thresholds", "inverted"), "its thresholds are wired in")):
+            if isinstance(after, kind) and any((getattr(before, name) != getattr(after, name)).any() for name in names):
+                return f"layer {after.name!r} has other values, and {what}"
+    return "strides, scales or the range of its numbers are others, or this is another version of sbgen or of yosys"
