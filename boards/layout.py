@@ -299,13 +299,15 @@ def locate(noise, layout, *, luts=()):
         rows = layout.block(block)
         for key, row, step, lane in _columns(rows, range, _STRIDES):
             for name, bit, start, stride in known.get(key, ()):
+                if stride > 1 and step > 1:
+                    continue  # every second bit, say, of a column that is found as a whole
                 count = min(-(-(len(rows) - row) // step), -(-(len(bits[name]) - start) // stride))
                 found = Column(memory=name, bit=bit, start=start, stride=stride, count=count, block=block, lane=lane, row=row,
                                step=step)
                 if (rows[_rows(found), lane] == bits[name][_words(found), bit]).all():
                     columns.append(found)
                     seen[name][_words(found), bit] += 1
-    luts = [_ordered(each, bits[each.memory], layout) for each in luts]
+    luts = [_ordered(each, bits[each.memory], layout) for each in luts if each.memory in bits]
     places = Places(shapes={name: (memory.store, memory.width, len(memory.words)) for name, memory in noise.items()},
                     columns=tuple(columns), luts=tuple(luts))
     for each in places.luts:

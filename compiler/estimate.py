@@ -78,7 +78,8 @@ def structures(p: Parameters):
         "accumulate": p.pe * p.accumulator_width,
         "start": p.pe * p.accumulator_width * (2 if p.planes > 1 else 1) if p.beats > 1 else 0,
         "preset": (p.pe * p.total_width * _rom_luts(p.groups)
-                   if p.preset_store == "lut" and p.groups > MERGED_GROUPS else 0),
+                   if p.preset_store == "lut" and p.groups > MERGED_GROUPS else
+                   p.pe * p.total_width if p.preset_store == "lut" and p.patchable else 0),
         "queue": p.queue_depth * p.pe * (1 if p.signs else p.sum_width),
         "rom": p.pe * p.simd * _rom_luts(p.groups * p.plane_beats) if p.weight_store == "lut" else 0,
         "count": _bits(p.cycles) + _bits(p.slices) + _bits(p.groups) + p.queue_depth,

@@ -35,7 +35,7 @@ COMMANDS = (
     Command(name="estimate", help="tell size and speed on a board before anything is built", module=".estimate"),
     Command(name="verify", help="show a built design equal to its model, level by level", module=".verify"),
     Command(name="export", help="write a network as QONNX or JSON for other tools", module=".export"),
-    Command(name="patch", help="put another network's weights into a bitstream, without place and route", module=".boards.patch"),
+    Command(name="patch", help="put other weights into a bitstream, in seconds", module=".boards.patch"),
     Command(name="flash", help="load a bitstream into a board", module=".boards.flash"),
     Command(name="identify", help="ask a board which network runs on it", module=".boards.identify"),
     Command(name="classify", help="classify images on a board", module=".boards.classify"),

@@ -32,12 +32,12 @@ def truth(image, classes, score_width):
 class Bench:
     """A `HostLink` between a line that the test drives and a stand-in core, with random stalls everywhere."""
 
-    def __init__(self, *, seed, pixels=5, classes=3, score_width=9, stalls=0.3, core_cycles=50, loads=False):
+    def __init__(self, *, seed, pixels=5, classes=3, score_width=9, stalls=0.3, core_cycles=50, **settings):
         print(f"seed {seed}")
         self.rng = random.Random(seed)
         self.pixels, self.classes, self.score_width, self.stalls = pixels, classes, score_width, stalls
         self.core_cycles = core_cycles
-        self.dut = HostLink(pixels=pixels, lanes=1, classes=classes, score_width=score_width, digest=DIGEST, loads=loads)
+        self.dut = HostLink(pixels=pixels, lanes=1, classes=classes, score_width=score_width, digest=DIGEST, **settings)
         self.reader = frames.Reader()
         self.received = []
         self.line = bytearray()
@@ -135,7 +135,12 @@ class Bench:
 
 class HostLinkTestCase(unittest.TestCase):
     def test_identify(self):
-        bench = Bench(seed=1)
+        for settings in {}, {"identity_store": "bram"}, {"identity_store": "bram", "stalls": 0}:
+            with self.subTest(**settings):
+                self.identify(**settings)
+
+    def identify(self, **settings):
+        bench = Bench(seed=1, **settings)
 
         async def scenario(ctx):
             for sequence in 0, END, ESC, 255:

@@ -6,12 +6,12 @@ from amaranth.sim import Simulator
 from sbgen.hw.rom import Rom
 
 
-@pytest.mark.parametrize("store", ["bram", "lut"])
+@pytest.mark.parametrize("settings", [{"store": "bram"}, {"store": "lut"}, {"store": "bram", "patchable": True}])
 @pytest.mark.parametrize("depth", [1, 5, 16])
-def test_word_comes_a_cycle_later_and_stays(store, depth):
+def test_word_comes_a_cycle_later_and_stays(settings, depth):
     rng = random.Random(depth)
     words = [rng.getrandbits(9) for _ in range(depth)]
-    dut = Rom(width=9, words=words, store=store)
+    dut = Rom(width=9, words=words, **settings)
 
     async def bench(ctx):
         expected = None

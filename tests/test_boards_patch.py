@@ -1,0 +1,136 @@
+"""`sbgen patch` on a build by the real tools: what it makes must be what a build of the other network makes."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from sbgen import boards, cli
+from sbgen.boards import flow, layout
+from sbgen.compiler import contents as contents_
+from sbgen.compiler import exchange
+from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.errors import ToolError
+
+
+def network(seed, *, hidden=10, pixels=128, offset=1):
+    rng = np.random.default_rng(seed)
+    return Network(name=f"tiny{seed}", image_shape=(3, 4), labels=("a", "b"), layers=(
+        Binarize(name="input", thresholds=np.full((12, 1), pixels)),
+        Dense(name="hidden", weights=rng.integers(0, 2, (hidden, 12)), thresholds=rng.integers(4, 9, hidden)),
+        Scores(name="scores", weights=rng.integers(0, 2, (2, hidden)), offsets=rng.integers(0, 3, 2) * offset)))
+
+
+DESIGN = {"patchable": True, "layers": {
+    "input": {"pe": 6, "simd": 6}, "hidden": {"pe": 2, "simd": 6, "store": "bram"}, "scores": {"pe": 1, "simd": 5, "store": "lut"}}}
+
+
+def build(folder, board, made, out):
+    exchange.save(made, folder / "model.json")
+    (folder / "folding.json").write_text(json.dumps(DESIGN))
+    return cli.main(["build", "--model", str(folder / "model.json"), "--board", board, "--design", str(folder / "folding.json"),
+                     "--out", str(out), "--no-sim", "--seed", "1"])
+
+
+@pytest.fixture(scope="module", params=["icebreaker", pytest.param("ulx3s_85f", marks=pytest.mark.slow)])
+def built(request, tmp_path_factory):
+    """A folder with the build of ``network(1)``; finished steps are kept for builds of the same hardware."""
+    try:
+        flow.plan(verilog="", board=boards.get(request.param))
+        flow.find_unpacker(boards.get(request.param))
+    except ToolError as error:
+        pytest.skip(str(error))
+    folder = tmp_path_factory.mktemp(request.param)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sbgen.boards.kept.Kept.__init__", lambda self, _: setattr(self, "_folder", folder / "steps"))
+        assert build(folder, request.param, network(1), folder / "out") == 0
+        yield request.param, folder
+
+
+@pytest.fixture
+def copy(built, tmp_path):
+    """The build's files, to be spoilt."""
+    board, folder = built
+    shutil.copytree(folder / "out", tmp_path / "out")
+    return board, tmp_path / "out"
+
+
+def patch(model, bits, *options):
+    path = bits.parent.parent / f"{model.name}.json"
+    exchange.save(model, path)
+    return cli.main(["patch", "--model", str(path), "--bitstream", str(bits), *options])
+
+
+def bits_of(folder):
+    return next(path for path in folder.iterdir() if path.name in ("top.bin", "top.bit"))
+
+
+def test_patched_is_what_a_build_makes(built, tmp_path, capsys):
+    board, folder = built
+    old = bits_of(folder / "out")
+    new = tmp_path / f"new{old.suffix}"
+    assert patch(network(2), old, "--out", str(new)) == 0
+    assert "all bits read back" in capsys.readouterr().out
+    assert build(folder, board, network(2), folder / "other") == 0
+    assert "kept from an earlier build" in capsys.readouterr().out
+    assert new.read_bytes() == (folder / "other" / old.name).read_bytes() != old.read_bytes()
+    assert exchange.load(new.with_suffix(".json")) == network(2)
+    # A patched bitstream is patched like a built one.
+    shutil.copy(new, folder / "out" / new.name)
+    assert patch(network(1), folder / "out" / new.name, "--out", str(tmp_path / f"back{old.suffix}")) == 0
+    assert (tmp_path / f"back{old.suffix}").read_bytes() == old.read_bytes()
+
+
+def test_the_bitstream_holds_the_network(built, tmp_path):
+    board, folder = built
+    shutil.copy(bits_of(folder / "out"), tmp_path)
+    unpacked = flow.unpack(boards.get(board), folder=tmp_path, logs=tmp_path)
+    build = json.loads((folder / "out" / "memory.json").read_text())
+    read = layout.Places.of_json(build["places"]).read(unpacked)
+    _, contents, _ = contents_.split((folder / "out" / "top.v").read_text())
+    assert read == contents
+    identity = bytes(read["top.link.identity_rom"].words[:16])
+    assert identity[8:] == bytes.fromhex(exchange.digest(network(1)))[:8]
+
+
+@pytest.mark.parametrize(("model", "told"), [
+    (network(2, hidden=9), "has Dense hidden"),
+    (network(2, pixels=100), "layer 'input' has other values, and the thresholds of its pixels are wired in"),
+    (network(3, offset=1000), "the range of its numbers are others"),
+], ids=["shape", "pixels", "range"])
+def test_other_hardware_is_refused(copy, capsys, model, told):
+    _, folder = copy
+    files = sorted(folder.iterdir())
+    assert patch(model, bits_of(folder)) == 1
+    error = capsys.readouterr().err
+    assert told in error and "build it anew" in error
+    assert sorted(folder.iterdir()) == files
+
+
+def test_other_bitstreams_are_refused(copy, capsys):
+    _, folder = copy
+    bits = bits_of(folder)
+    whole = bits.read_bytes()
+    bits.write_bytes(b"no bitstream")
+    assert patch(network(2), bits) == 1
+    assert "must be" in capsys.readouterr().err
+    bits.write_bytes(whole)
+    content = json.loads((folder / "memory.json").read_text())
+    (folder / "memory.json").write_text(json.dumps(content | {"layout": "0" * 64}))
+    assert patch(network(2), bits) == 1
+    assert "must be the bitstream of the build in its folder" in capsys.readouterr().err
+    (folder / "memory.json").write_text("{")
+    assert patch(network(2), bits) == 1
+    assert "cannot be read as what sbgen build --patchable wrote" in capsys.readouterr().err
+    (folder / "memory.json").unlink()
+    assert patch(network(2), bits) == 1
+    assert "sbgen build --patchable" in capsys.readouterr().err
+    assert bits.read_bytes() == whole
+
+
+def test_files_of_the_build_are_not_overwritten(copy, capsys):
+    _, folder = copy
+    for name in "report.json", "network.bin", "top.txt":
+        assert patch(network(2), bits_of(folder), "--out", str(folder / name)) == 1
+        assert "give another --out" in capsys.readouterr().err

@@ -1,0 +1,78 @@
+"""`sbgen.compiler.contents` on text as `verilog.convert` writes it."""
+
+from itertools import permutations
+
+import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from sbgen.compiler import contents as contents_
+from sbgen.compiler import verilog
+from sbgen.errors import ToolError
+from sbgen.hw.rom import Rom
+from sbgen.tools import find
+
+try:
+    find("yosys")
+except ToolError as error:
+    pytest.skip(f"Verilog needs yosys: {error}", allow_module_level=True)
+
+
+class Roms(wiring.Component):
+    """A ROM in block RAM, one in LUTs and one that is not patchable, side by side."""
+
+    def __init__(self, *, block, luts, fixed=(5, 6, 7)):
+        self._settings = {"block": (block, "bram", True), "luts": (luts, "lut", True), "fixed": (fixed, "bram", False)}
+        super().__init__({"addr": In(5), **{f"{name}_data": Out(9) for name in self._settings}})
+
+    def elaborate(self, platform):
+        m = Module()
+        for name, (words, store, patchable) in self._settings.items():
+            m.submodules[name] = rom = Rom(width=9, words=words, store=store, patchable=patchable)
+            m.d.comb += [rom.addr.eq(self.addr), rom.en.eq(1), getattr(self, f"{name}_data").eq(rom.data)]
+        return m
+
+
+BLOCK, LUTS = tuple(range(100, 120)), tuple(range(490, 511))
+
+
+@pytest.fixture(scope="module")
+def text():
+    return verilog.convert(Roms(block=BLOCK, luts=LUTS))
+
+
+def test_contents_are_what_the_roms_were_made_of(text):
+    _, contents, _ = contents_.split(text)
+    assert set(contents) == {"top.block", "top.luts"}
+    block, luts = contents["top.block"], contents["top.luts"]
+    assert (block.store, block.width, len(block.words)) == ("bram", 9, 256)
+    assert block.words == BLOCK + (0,) * (256 - len(BLOCK))
+    assert (luts.store, luts.width, luts.words) == ("lut", 9, LUTS + (0,) * (32 - len(LUTS)))
+
+
+def test_blank_does_not_depend_on_contents_but_on_everything_else(text):
+    blank, _, noise = contents_.split(text)
+    other = verilog.convert(Roms(block=BLOCK[::-1], luts=(0,) * len(LUTS)))
+    assert contents_.split(other)[0] == blank
+    assert contents_.split(verilog.convert(Roms(block=BLOCK, luts=LUTS, fixed=(5, 6, 8))))[0] != blank
+    assert contents_.split(verilog.convert(Roms(block=BLOCK, luts=(1,) * 40)))[0] != blank
+    # What is blank holds the noise, and is blank.
+    assert contents_.split(blank) == (blank, noise, noise)
+
+
+def test_noise_tells_every_column_from_every_other(text):
+    _, _, noise = contents_.split(text)
+    for memory in noise.values():
+        columns = [tuple(word >> bit & 1 for word in memory.words) for bit in range(memory.width)]
+        assert len(set(columns)) == memory.width and all(0 < sum(column) < len(column) for column in columns)
+    for chunk in 0, 16:
+        for bit in range(9):
+            init = sum((word >> bit & 1) << n for n, word in enumerate(noise["top.luts"].words[chunk:chunk + 16]))
+            assert len({contents_.permuted(init, order) for order in permutations(range(4))}) == 24
+
+
+def test_permuted_inputs():
+    # Input 0 comes in at pin 2: what was at address 1 is at address 4.
+    assert contents_.permuted(1 << 1, (2, 0, 1, 3)) == 1 << 4
+    assert contents_.permuted(1 << 0b0110, (2, 0, 1, 3)) == 1 << 0b0011
