@@ -15,7 +15,7 @@ from pathlib import Path
 from .. import console as console_
 from ..errors import BoardError, FitError, ToolError
 
-__all__ = ["add_arguments", "dumps", "run"]
+__all__ = ["add_arguments", "dumps", "read", "run"]
 
 _FORMAT = "sbgen-memory"
 _VERSION = 1
@@ -87,6 +87,29 @@ def run(arguments):
     console.line(f"  {out}, network {digest[:16]}... ({beside.name})")
 
 
+def read(folder, path):
+    """What stands in each ROM of the bitstream of a patchable build, or of one patched of it.
+
+    Parameters
+    ----------
+    folder : Path
+        The build's.
+    path : Path
+        The bitstream.
+
+    Returns
+    -------
+    dict of str to `sbgen.compiler.contents.Memory`
+    """
+    from . import get, layout
+
+    build = _load(folder)
+    places = layout.Places.of_json(build["places"])
+    with tempfile.TemporaryDirectory(prefix="sbgen-") as work:
+        unpacked = _unpack(path, get(build["board"]), build, places, Path(work))
+    return places.read(unpacked)
+
+
 def _load(folder):
     """What a build wrote for `sbgen patch`."""
     path = folder / "memory.json"
@@ -102,26 +125,33 @@ def _load(folder):
     return content
 
 
+def _unpack(path, board, build, places, work):
+    """The layout of a bitstream, which is that of the build but for what is in its ROMs."""
+    from . import flow, layout
+
+    try:
+        shutil.copyfile(path, work / ("top.bin" if board.device.family == "ice40" else "top.bit"))
+    except OSError as error:
+        raise BoardError(f"the bitstream must be a file that can be read, but {path}: {error.strerror}") from None
+    try:
+        unpacked = flow.unpack(board, folder=work, logs=work)
+    except ToolError as error:
+        raise BoardError(f"{path}: must be a bitstream for {board.device.name}, but cannot be unpacked: "
+                         f"{str(error).partition('; the whole log')[0]}") from None
+    bare = layout.LAYOUTS[board.device.family](unpacked.text)
+    if not {column.block for column in places.columns} <= set(bare.blocks) or places.digest(bare) != build["layout"]:
+        raise BoardError(f"{path}: must be the bitstream of the build in its folder, or one patched of it, but is another one")
+    return unpacked
+
+
 def _patch(old, out, board, build, places, contents, work):
     """Write `out` from the bitstream `old`."""
     from . import flow
 
-    name = "top" + out.suffix
-    try:
-        shutil.copyfile(old, work / name)
-    except OSError as error:
-        raise BoardError(f"the bitstream must be a file that can be read, but {old}: {error.strerror}") from None
-    try:
-        layout = flow.unpack(board, folder=work, logs=work)
-    except ToolError as error:
-        raise BoardError(f"{old}: must be a bitstream for {board.device.name}, but cannot be unpacked: "
-                         f"{str(error).partition('; the whole log')[0]}") from None
-    if not {column.block for column in places.columns} <= set(layout.blocks) or places.digest(layout) != build["layout"]:
-        raise BoardError(f"{old}: must be the bitstream of the build in its folder, or one patched of it, but is another one")
-    flow.repack(board, layout, places, contents, folder=work, logs=work)
+    flow.repack(board, _unpack(old, board, build, places, work), places, contents, folder=work, logs=work)
     try:
         with tempfile.NamedTemporaryFile(dir=out.parent, prefix=".", suffix=".part", delete=False) as beside:
-            beside.write((work / name).read_bytes())
+            beside.write((work / ("top" + out.suffix)).read_bytes())
         os.chmod(beside.name, 0o644)
         os.replace(beside.name, out)
     except OSError as error:

@@ -124,6 +124,8 @@ class Built:
         """The netlist of that name, as `sbgen.boards.netlist.load` gives it."""
         from .boards import netlist
 
+        if self.design.patchable:
+            raise SkippedError("the netlists of a patchable build hold noise in place of weights")
         if not (self.folder / name).exists():
             raise SkippedError(f"{name} is not there: built without a bitstream, or by an earlier sbgen")
         return netlist.load(self.folder / name)
@@ -297,6 +299,8 @@ def _amaranth(built, tests, step):
     """The components, in Amaranth's own simulator."""
     from .compiler import amaranth_simulator, cycles
 
+    if built.design.patchable and built.family == "ice40":
+        raise SkippedError("patchable ROMs in LUTs are cells that it does not know")
     count = max(1, min(len(tests.images), _AMARANTH_CYCLES // cycles.predict(built.design).interval))
     images, scores = tests.first(count)
     return _run_core(built, tests, images, scores, lambda core, images, folder: amaranth_simulator.simulate(
@@ -426,10 +430,26 @@ def _unpacked(built):
     return netlist_verilog.from_icebox(text)
 
 
+def _read_back_patchable(built, path):
+    """Every bit of every ROM, read back out of a patchable bitstream, is that of the network's Verilog."""
+    from .boards import patch
+    from .compiler import contents
+
+    read = patch.read(built.folder, path)
+    _, wanted, _ = contents.split(built.verilog("top.v"))
+    for name, memory in wanted.items():
+        if read[name] != memory:
+            word = next(n for n, pair in enumerate(zip(memory.words, read[name].words, strict=True)) if pair[0] != pair[1])
+            raise RungError(f"{name}: word {word} is {read[name].words[word]:#x} in {path.name}, but {memory.words[word]:#x} in top.v")
+    return f"all {sum(memory.width * len(memory.words) for memory in wanted.values()):,} bits of {len(wanted)} ROMs equal the model's"
+
+
 def _read_back(built, path):
     """Every weight and threshold in block RAM, read back out of a bitstream, is the network's."""
     from .boards import bitstream, flash_image, readback
 
+    if built.design.patchable:
+        return _read_back_patchable(built, path)
     parts = readback.read(
         design=built.design, verilog=built.verilog("top.v"), netlist=built.netlist("placed.json.gz"),
         rams=bitstream.block_rams(bitstream.unpack(path, family=built.family), family=built.family), family=built.family,
