@@ -13,7 +13,7 @@ def convert(*, width, length, i_lanes, o_lanes, vectors, seed):
 
 @pytest.mark.parametrize("length, i_lanes, o_lanes", [
     (12, 4, 4), (12, 2, 6), (12, 6, 2), (12, 4, 6), (12, 6, 4),      # everything divides
-    (13, 4, 4), (13, 2, 6), (13, 6, 2), (13, 4, 6), (13, 6, 9),      # the last beat is not full
+    (13, 4, 4), (13, 2, 6), (13, 6, 2), (13, 4, 6), (13, 6, 9), (10, 6, 2),  # the last beat is not full
     (1, 1, 1), (1, 1, 4), (1, 4, 1), (3, 4, 6), (7, 3, 7), (7, 7, 5),
 ])
 @pytest.mark.parametrize("width", [1, 5])
