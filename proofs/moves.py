@@ -7,13 +7,13 @@ from .statement import Statement
 from .tracked_memory import TrackedMemory
 from .vectors import Vectors
 
-__all__ = ["deep_queue", "queue", "replay", "width"]
+__all__ = ["CONTRACT", "ONE_BIT", "TRACKED", "deep_queue", "queue", "replay", "width"]
 
 _ORDER = "the n-th payload in is the n-th out, for every n: none is lost, none doubled, none changed; "
-_CONTRACT = ("a payload offered stays until it is taken; what was taken in whole comes out without waiting for the other side, "
+CONTRACT = ("a payload offered stays until it is taken; what was taken in whole comes out without waiting for the other side, "
              "and input is not refused for ever")
-_ONE_BIT = "payloads of one bit stand for each bit of {width}"
-_TRACKED = "of its memory one word, any of them, is followed, and all others hold anything"
+ONE_BIT = "payloads of one bit stand for each bit of {width}"
+TRACKED = "of its memory one word, any of them, is followed, and all others hold anything"
 
 
 def _in_order(circuit, *, capacity, patience, follow=None):
@@ -31,8 +31,8 @@ def queue(make, *, width, depth):
     def circuit():
         return _in_order(Circuit(make(1)), capacity=depth, patience=2)
 
-    return Statement(subject=f"queue of {depth} x {width} bits", claim=_ORDER + _CONTRACT,
-                     scope=_ONE_BIT.format(width=width), circuit=circuit)
+    return Statement(subject=f"queue of {depth} x {width} bits", claim=_ORDER + CONTRACT,
+                     scope=ONE_BIT.format(width=width), circuit=circuit)
 
 
 def deep_queue(make, *, width, depth):
@@ -42,8 +42,8 @@ def deep_queue(make, *, width, depth):
         memory = TrackedMemory(made)
         return _in_order(made, capacity=depth + 1, patience=4, follow=memory.follow)
 
-    return Statement(subject=f"deep queue of {depth} x {width} bits", claim=_ORDER + _CONTRACT,
-                     scope=f"{_ONE_BIT.format(width=width)}; {_TRACKED}", circuit=circuit)
+    return Statement(subject=f"deep queue of {depth} x {width} bits", claim=_ORDER + CONTRACT,
+                     scope=f"{ONE_BIT.format(width=width)}; {TRACKED}", circuit=circuit)
 
 
 def replay(make, *, width, beats, repeats):
@@ -63,8 +63,8 @@ def replay(make, *, width, beats, repeats):
     return Statement(
         subject=f"replay buffer of {beats} x {width} bits, {repeats} times",
         claim=f"each vector of {beats} beats is given {repeats} times, whole and in order, before the next: beat b of each pass is "
-              f"beat b as taken in, for every b; {_CONTRACT}",
-        scope=_ONE_BIT.format(width=width) + (f"; {_TRACKED}" if beats > 1 else ""), circuit=circuit)
+              f"beat b as taken in, for every b; {CONTRACT}",
+        scope=ONE_BIT.format(width=width) + (f"; {TRACKED}" if beats > 1 else ""), circuit=circuit)
 
 
 def width(make, *, bits, length, i_lanes, o_lanes):
@@ -96,5 +96,5 @@ def width(make, *, bits, length, i_lanes, o_lanes):
     return Statement(
         subject=f"width converter of {length} x {bits} bits from {i_lanes} to {o_lanes} a beat",
         claim=f"element e of each vector comes out as element e, for every e of {length}; unused lanes of its last beat are 0 where "
-              f"those of the input are; {_CONTRACT}",
-        scope=_ONE_BIT.format(width=bits), circuit=circuit)
+              f"those of the input are; {CONTRACT}",
+        scope=ONE_BIT.format(width=bits), circuit=circuit)

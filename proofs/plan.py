@@ -10,12 +10,14 @@ from ..hw import mvtu
 from ..hw.argmax import Argmax
 from ..hw.binarize import Binarize
 from ..hw.deep_queue import DeepQueue
+from ..hw.pool import OrReduce
 from ..hw.popcount import XnorPopcount
 from ..hw.queue import Queue
 from ..hw.replay import ReplayBuffer
 from ..hw.rom import Rom
 from ..hw.width import WidthConverter
-from . import contents, moves, neurons, values
+from ..hw.window import SlidingWindow
+from . import contents, images, moves, neurons, values
 
 __all__ = ["Planned", "plan"]
 
@@ -101,6 +103,14 @@ def _statements(component, design, name, stages):
         case Binarize():
             thresholds = design.network.layers[0].thresholds.tolist()
             return (values.binarize(lambda: Binarize(thresholds=thresholds, lanes=component.lanes), thresholds=thresholds, lanes=component.lanes),)
+        case SlidingWindow():
+            layer = stages[int(name.rpartition("_")[2])].layer
+            return (images.window(
+                lambda shape, geometry, words: SlidingWindow(shape=shape, geometry=geometry, padding_words=words, store="lut"),
+                width=_bits(component.i), geometry=component.geometry, padding_bit=getattr(layer, "padding_bit", 0)),)
+        case OrReduce():
+            return (images.or_reduce(lambda lanes: OrReduce(lanes=lanes, beats=component.beats), lanes=_bits(component.i),
+                                     beats=component.beats),)
         case Argmax():
             sizes = {"classes": design.network.classes, "top": design.top}
             width = len(component.i.payload[0])

@@ -11,10 +11,12 @@ from sbgen.hw.argmax import Argmax
 from sbgen.hw.binarize import Binarize
 from sbgen.hw.deep_queue import DeepQueue
 from sbgen.hw.mvtu import Mvtu, Parameters
+from sbgen.hw.pool import OrReduce
 from sbgen.hw.queue import Queue
 from sbgen.hw.replay import ReplayBuffer
 from sbgen.hw.width import WidthConverter
-from sbgen.proofs import moves, neurons, values
+from sbgen.hw.window import Geometry, SlidingWindow
+from sbgen.proofs import images, moves, neurons, values
 from sbgen.proofs.engine import decide
 
 BUDGET = 60
@@ -42,6 +44,9 @@ STATEMENTS = [
     moves.width(lambda shape: WidthConverter(shape=shape, length=7, i_lanes=3, o_lanes=2), bits=1, length=7, i_lanes=3, o_lanes=2),
     moves.replay(lambda shape: ReplayBuffer(shape=shape, beats=1, repeats=3, store="lut"), width=8, beats=1, repeats=3),
     moves.replay(lambda shape: ReplayBuffer(shape=shape, beats=3, repeats=2, store="lut"), width=8, beats=3, repeats=2),
+    images.or_reduce(lambda lanes: OrReduce(lanes=lanes, beats=4), lanes=3, beats=4),
+    images.window(lambda shape, geometry, words: SlidingWindow(shape=shape, geometry=geometry, padding_words=words, store="lut"),
+                  width=4, geometry=Geometry(height=9, width=9, slices=1, kernel=(2, 2), stride=(2, 2)), padding_bit=0),
     neurons.popcount(width=1), neurons.popcount(width=13),
     neurons.operands(unit()), neurons.sums(unit(), name="unit"), neurons.traffic(unit()),
     neurons.sums(unit(planes=2, signs=False), name="planes"),

@@ -10,10 +10,12 @@ from amaranth.sim import Simulator
 from sbgen.compiler import pipeline, random_network
 from sbgen.compiler.design import Design, Folding
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.hw.pool import OrReduce
 from sbgen.hw.queue import Queue
 from sbgen.hw.replay import ReplayBuffer
 from sbgen.hw.width import WidthConverter
-from sbgen.proofs import contents, engine, moves, neurons, values
+from sbgen.hw.window import Geometry, SlidingWindow
+from sbgen.proofs import contents, engine, images, moves, neurons, values
 from sbgen.proofs.circuit import Circuit
 from sbgen.proofs.plan import plan
 from sbgen.proofs.vectors import Count
@@ -62,6 +64,9 @@ STATEMENTS = [
     moves.replay(lambda shape: ReplayBuffer(shape=shape, beats=1, repeats=3, store="lut"), width=8, beats=1, repeats=3),
     moves.replay(lambda shape: ReplayBuffer(shape=shape, beats=3, repeats=2, store="lut"), width=8, beats=3, repeats=2),
     moves.width(lambda shape: WidthConverter(shape=shape, length=7, i_lanes=2, o_lanes=3), bits=1, length=7, i_lanes=2, o_lanes=3),
+    images.or_reduce(lambda lanes: OrReduce(lanes=lanes, beats=4), lanes=3, beats=4),
+    images.window(lambda shape, geometry, words: SlidingWindow(shape=shape, geometry=geometry, padding_words=words, store="lut"), width=4,
+                  geometry=Geometry(height=9, width=9, slices=2, kernel=(3, 3), padding=((1, 1), (1, 0)), repeats=3), padding_bit=1),
     neurons.popcount(width=9),
     *[make(pipeline.stages(design())[1].unit) for make in (neurons.operands, neurons.traffic)],
     neurons.sums(pipeline.stages(design())[1].unit, name="hidden"),

@@ -1,0 +1,89 @@
+"""Components that look at images: the sliding window and the reduction of what it gives."""
+
+from amaranth.hdl import Mux, Signal, Value, signed
+
+from ..hw.window import Geometry
+from .circuit import Circuit
+from .moves import CONTRACT, ONE_BIT, TRACKED
+from .statement import Statement
+from .tracked_memory import TrackedMemory
+from .vectors import Vectors
+
+__all__ = ["or_reduce", "smaller", "window"]
+
+
+def smaller(geometry, *, rows=3, columns=2):
+    """The same window over an image of no more than so many rows and columns of its positions, and of at most two words a pixel in each group
+    and two repeats."""
+    def size(length, kernel, stride, padding, positions):
+        least = kernel - sum(padding)
+        return min(length, max(1, least + (positions - 1) * stride))
+
+    g = geometry
+    height, width = (size(*each) for each in zip((g.height, g.width), g.kernel, g.stride, g.padding, (rows, columns), strict=True))
+    groups = min(g.groups, 2)
+    least, most = Geometry.rows_range(height=height, kernel=g.kernel, stride=g.stride)
+    return Geometry(height=height, width=width, slices=groups * min(g.slices // g.groups, 2), kernel=g.kernel, stride=g.stride,
+                    padding=g.padding, groups=groups, repeats=min(g.repeats, 2), rows=min(max(g.rows, least), most))
+
+
+def _sizes(g):
+    return (f"{g.height} x {g.width} pixels of {g.slices} word(s), kernel {g.kernel[0]} x {g.kernel[1]}, stride {g.stride[0]} x {g.stride[1]}"
+            + (f", padding {g.padding}" if any(map(any, g.padding)) else "") + (f", {g.groups} groups" if g.groups > 1 else "")
+            + (f", {g.repeats} times" if g.repeats > 1 else "") + f", {g.rows} rows held")
+
+
+def window(make, *, width, geometry, padding_bit):
+    """A `SlidingWindow`; `make` gives one for a shape, a geometry and its padding words."""
+    g = smaller(geometry)
+    words = g.slices // g.groups
+
+    def circuit():
+        made = Circuit(make(1, g, (padding_bit,) * g.slices))
+        memory, m = TrackedMemory(made), made.m
+        vectors = Vectors(
+            made, i_loops={"word": g.slices, "column": g.width, "row": g.height},
+            o_loops={"word": words, "kernel_column": g.kernel[1], "kernel_row": g.kernel[0], "repeat": g.repeats, "group": g.groups,
+                     "out_column": g.out_width, "out_row": g.out_height},
+            capacity=g.rows // g.height + 2, patience=6)
+        # Any word of the image: wherever the window is over it, it must be given.
+        place = {"word": made.constant(g.slices, name="word"), "column": made.constant(g.width, name="column"),
+                 "row": made.constant(g.height, name="row")}
+        known, value = vectors.captured(1, place=place, value=Value.cast(vectors.i.payload))
+        m.d.comb += memory.follow.eq(vectors.entering & vectors.push & vectors.taken.is_at(place))
+        at, given = vectors.given.at, Value.cast(vectors.o.payload)
+        row, column = (Signal(signed(16), name=name) for name in ("row_under", "column_under"))
+        m.d.comb += [row.eq(at["out_row"] * g.stride[0] - g.padding[0][0] + at["kernel_row"]),
+                     column.eq(at["out_column"] * g.stride[1] - g.padding[1][0] + at["kernel_column"])]
+        outside = (row < 0) | (row >= g.height) | (column < 0) | (column >= g.width)
+        here = (row == place["row"]) & (column == place["column"]) & (at["group"] * words + at["word"] == place["word"])
+        made.never("a word given is not the one that the window is over", vectors.leaving & here & (~known | (value != given)))
+        made.never("what is outside the image is not padding", vectors.leaving & outside & (given != padding_bit))
+        return made
+
+    scope = [f"an image of {g.height} x {g.width} pixels of {g.slices} word(s) stands for {geometry.height} x {geometry.width} of {geometry.slices}"
+             + (f", {g.groups} groups for {geometry.groups}" if g.groups != geometry.groups else "")
+             + (f", {g.repeats} repeats for {geometry.repeats}" if g.repeats != geometry.repeats else "")
+             ] if _sizes(g) != _sizes(geometry) else []
+    return Statement(
+        subject=f"window over {_sizes(geometry)}, words of {width} bits, padding of {padding_bit}",
+        claim="for each position, row by row, and each group and repeat, the words under the kernel are given in the order kernel row, kernel column, "
+              f"word; what is outside the image is {padding_bit}; images follow each other without mixing; {CONTRACT}",
+        scope="; ".join([*scope, ONE_BIT.format(width=width), TRACKED]), circuit=circuit)
+
+
+def or_reduce(make, *, lanes, beats):
+    """An `OrReduce`; `make` gives one for a number of lanes."""
+    def circuit():
+        made = Circuit(make(1))
+        vectors = Vectors(made, i_loops={"beat": beats}, o_loops={"beat": 1}, capacity=1, patience=3)
+        m, now, so_far = made.m, Signal(name="or_now"), Signal(name="or_so_far")
+        m.d.comb += now.eq(Mux(vectors.entering, so_far | Value.cast(vectors.i.payload), so_far))
+        with m.If(vectors.entering & vectors.push):
+            m.d.sync += so_far.eq(now)
+        made.never("a result is not the OR of its words", vectors.leaving & (Value.cast(vectors.o.payload) != so_far))
+        return made
+
+    return Statement(subject=f"OR of {beats} words of {lanes} bits",
+                     claim=f"each bit of a result is 1 exactly where that bit of any of its {beats} words is; {CONTRACT}",
+                     scope=ONE_BIT.format(width=lanes), circuit=circuit)
