@@ -143,11 +143,11 @@ def operands(parameters):
         made.never("the weights are read from a wrong address", made.delayed(push, _READS_AFTER, name="reads")
                    & (read.address != made.delayed(word, _READS_AFTER, name="word")))
         seen, _ = _before_counts(p)
-        x = made.delayed(made.component.i.payload.as_value(), seen, name="x")
+        x = made.delayed(_parities(made.component.i.payload.as_value()), seen, name="x")
         weights = made.delayed(read.data, seen - _READS_AFTER - 1, name="weights")
         pushed = made.delayed(push, seen, name="pushed")
         for lane, each in enumerate(popcounts):
-            made.never(f"processing element {lane} sees another slice", pushed & (each.a != _parities(x)))
+            made.never(f"processing element {lane} sees another slice", pushed & (each.a != x))
             made.never(f"processing element {lane} sees other weights", pushed & (each.b != weights.word_select(lane, p.simd)))
         return made
 
