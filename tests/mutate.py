@@ -99,8 +99,8 @@ MUTATIONS = (
     # The matrix-vector-threshold unit.
     _m("last partial fold agrees with padding", "hw/mvtu.py", "padding = (1 << self.slices * self.simd) - (1 << self.inputs)", "padding = 0"),
     _m("sign of a sum of 0", "hw/mvtu.py", "[int(value >= 0) for value in sums]", "[int(value > 0) for value in sums]"),
-    _m("sum one bit short", "hw/mvtu.py", "bits_for(max(self.presets) + self.inputs * self.top, require_sign_bit=True))",
-       "bits_for(max(self.presets) + self.inputs * self.top))"),
+    _m("sum one bit short", "hw/mvtu.py", "bits_for(greatest + self.inputs * self.top, require_sign_bit=True))",
+       "bits_for(greatest + self.inputs * self.top))"),
     _m("room for one group too many", "hw/mvtu.py", "(promises != p.queue_depth)", "(promises != p.queue_depth + 1)"),
     _m("unused outputs of the last beat", "hw/mvtu.py", "if lane >= rows_in_last_group:", "if lane > rows_in_last_group:"),
     _m("popcount counts differences", "hw/popcount.py", "word ^= (1 << width * lanes) - 1", "word ^= 0"),
