@@ -12,6 +12,7 @@ added in groups of seven, in the same places for all neurons::
         |s \\
         |   carry, carry, carry -> FA -> twos, fours
 
+Which inputs make a group is chosen so that few variants occur, which helps most where trained neurons are alike.
 What remains is for each neuron alone, two full adders at a time. A threshold t is a constant: where the sum and ``2**k - t`` are at least ``2**k`` is told by
 the carries into column ``k``, and no sum bit of the columns below is needed. Complementing all inputs of a neuron complements
 its output, whatever takes fewer tables. Tables are made once for equal contents and inputs, so equal neurons are made once too.
@@ -19,6 +20,7 @@ its output, whatever takes fewer tables. Tables are made once for equal contents
 
 from heapq import heapify, heappop, heappush
 
+import numpy as np
 from amaranth.hdl import Shape
 
 from ..hw.unrolled import Parameters
@@ -26,6 +28,10 @@ from ..hw.unrolled import Parameters
 __all__ = ["unroll"]
 
 _GROUP = 7
+
+#: Exchanges of two inputs that are tried for each input, and at most: a second or three.
+_EXCHANGES = 600
+_MOST_EXCHANGES = 60_000
 
 
 def _is_odd(*bits):
@@ -226,6 +232,47 @@ class _Tables:
         return tuple(bits)
 
 
+def _order(weights):
+    """An order of the inputs in which groups of seven have few variants: each neuron sees one, and its complement is the same.
+
+    Groups are begun by the first input left and filled by those that add the fewest variants; then inputs of different groups change
+    places, from a fixed seed, where that makes no more.
+
+    Parameters
+    ----------
+    weights : integer array, shape (outputs, inputs), values 0 and 1
+    """
+    left, order = list(range(weights.shape[1])), []
+    while len(left) >= _GROUP:
+        group, variants = [left.pop(0)], np.zeros(len(weights), int)
+        while len(group) < _GROUP:
+            choices = np.sort(2 * variants + (weights[:, left] ^ weights[:, group[:1]]).T)
+            best = int((choices[:, 1:] != choices[:, :-1]).sum(1).argmin())
+            variants = 2 * variants + (weights[:, left[best]] ^ weights[:, group[0]])
+            group.append(left.pop(best))
+        order += group
+    order = np.array(order + left)
+    groups = len(order) // _GROUP
+
+    def variants_of(group):
+        of = weights[:, order[group * _GROUP:(group + 1) * _GROUP]]
+        return np.count_nonzero(np.bincount((of ^ of[:, :1]) @ (1 << np.arange(_GROUP))))
+
+    counts, rng = [variants_of(group) for group in range(groups)], np.random.default_rng(0)
+    for places in rng.integers(0, len(order), (min(_EXCHANGES * len(order), _MOST_EXCHANGES) if groups > 1 else 0, 2)):
+        changed = [group for group in places // _GROUP if group < groups]
+        if not changed or places[0] // _GROUP == places[1] // _GROUP:
+            continue
+        order[places] = order[places[::-1]]
+        now = [variants_of(group) for group in changed]
+        if sum(now) <= sum(counts[group] for group in changed):
+            for group, count in zip(changed, now, strict=True):
+                counts[group] = count
+        else:
+            order[places] = order[places[::-1]]
+    return order.tolist()
+
+
 def _pruned(first, tables, outputs):
     """Tables and outputs without what no output needs."""
     needed = {literal >> 1 for bits in outputs for literal in bits}
@@ -264,11 +311,12 @@ def unroll(unit, *, levels):
     """
     tables, width = _Tables(unit.inputs * unit.planes), Shape.cast(unit.element).width
     masks = unit.masks or [(1 << unit.inputs) - 1] * unit.outputs
+    order = _order(np.array([[row >> n & 1 for n in range(unit.inputs)] for row in unit.weights]))
 
     def elements(weights, mask, complement):
         """The inputs that agree with the weights, or do not; 0 where a weight is 0, so that groups stay as they are."""
         return [[2 * (1 + n * unit.planes + plane) + (~weights >> n & 1 ^ complement) if mask >> n & 1 else 0
-                 for plane in range(unit.planes)] for n in range(unit.inputs)]
+                 for plane in range(unit.planes)] for n in order]
 
     outputs = []
     for weights, mask, preset in zip(unit.weights, masks, unit.presets, strict=True):

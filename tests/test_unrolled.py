@@ -73,7 +73,7 @@ def test_always_and_never_on_take_no_tables():
 
 
 def test_fewer_tables_than_weights():
-    for inputs, share in (64, 0.8), (128, 0.8):
+    for inputs, share in (64, 0.75), (128, 0.76):
         unit = neurons(inputs, 64, presets=(-inputs // 2,) * 64)
         assert len(unroll(unit, levels=4).tables) < share * inputs * 64
     a_neuron = unroll(neurons(64, 1, presets=(-32,)), levels=4)
