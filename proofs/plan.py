@@ -10,6 +10,8 @@ from ..hw import mvtu
 from ..hw.argmax import Argmax
 from ..hw.binarize import Binarize
 from ..hw.deep_queue import DeepQueue
+from ..hw.lookup import Lookup
+from ..hw.planes import BitPlanes
 from ..hw.pool import OrReduce
 from ..hw.popcount import XnorPopcount
 from ..hw.queue import Queue
@@ -103,6 +105,14 @@ def _statements(component, design, name, stages):
         case Binarize():
             thresholds = design.network.layers[0].thresholds.tolist()
             return (values.binarize(lambda: Binarize(thresholds=thresholds, lanes=component.lanes), thresholds=thresholds, lanes=component.lanes),)
+        case Lookup():
+            table, pixels = design.network.layers[0].table.tolist(), design.network.pixels
+            return (values.lookup(lambda: Lookup(table=table, pixels=pixels, lanes=component.lanes), table=table, pixels=pixels,
+                                  lanes=component.lanes),)
+        case BitPlanes():
+            stage = stages[int(name.rpartition("_")[2])]
+            sizes = {"lanes": component.i.payload.shape().length, "beats": stage.unit.plane_beats, "planes": stage.planes}
+            return (values.planes(lambda: BitPlanes(**sizes), **sizes),)
         case SlidingWindow():
             layer = stages[int(name.rpartition("_")[2])].layer
             return (images.window(

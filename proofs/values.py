@@ -67,9 +67,10 @@ def planes(make, *, lanes, beats, planes):
     def circuit():
         made = Circuit(make())
         dut, count = made.component, _passes(made, beats={"beat": beats, "plane": planes})
+        plane = made.table(count.at["plane"], list(reversed(range(planes))), name="plane")
         for lane in range(lanes):
             made.never(f"bit {lane} of a beat is wrong", dut.i.valid & (
-                dut.o.payload[lane] != dut.i.payload[lane].bit_select(planes - 1 - count.at["plane"], 1)))
+                dut.o.payload[lane] != dut.i.payload[lane].bit_select(plane, 1)))
         return made
 
     return Statement(subject=f"bit planes of {lanes} numbers of {planes} bits, {beats} beats",

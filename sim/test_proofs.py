@@ -10,7 +10,9 @@ from sbgen.hw import popcount as popcount_module
 from sbgen.hw.argmax import Argmax
 from sbgen.hw.binarize import Binarize
 from sbgen.hw.deep_queue import DeepQueue
+from sbgen.hw.lookup import Lookup
 from sbgen.hw.mvtu import Mvtu, Parameters
+from sbgen.hw.planes import BitPlanes
 from sbgen.hw.pool import OrReduce
 from sbgen.hw.queue import Queue
 from sbgen.hw.replay import ReplayBuffer
@@ -52,6 +54,9 @@ STATEMENTS = [
     neurons.sums(unit(planes=2, signs=False), name="planes"),
     neurons.sums(unit(masks=(127, 3, 0, 99, 1)), name="masks"),
     values.binarize(lambda: Binarize(thresholds=[[0], [256], [100], [7], [8]], lanes=2), thresholds=[[0], [256], [100], [7], [8]], lanes=2),
+    values.lookup(lambda: Lookup(table=[n * 7 % 256 for n in range(256)], pixels=3, lanes=2), table=[n * 7 % 256 for n in range(256)],
+                  pixels=3, lanes=2),
+    values.planes(lambda: BitPlanes(lanes=2, beats=3, planes=4), lanes=2, beats=3, planes=4),
     values.argmax(lambda: Argmax(score_width=4, classes=3), width=4, classes=3, top=1),
 ]
 
