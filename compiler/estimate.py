@@ -140,7 +140,8 @@ def mvtu_cost(parameters, *, device, exact=True):
         if store == "bram":
             if exact:
                 width = _varying_bits(getattr(p, contents))
-            cost += Cost(bram=device.brams(width=width, depth=depth))
+            # Where block RAMs stand behind each other, each bit is chosen from them.
+            cost += Cost(lut=width * (device.banks(width=width, depth=depth) - 1), bram=device.brams(width=width, depth=depth))
     if p.weight_blocks:
         cost += Cost(lut=_bits(p.weight_depth - 1) + p.weight_blocks, spram=p.weight_blocks)
     if p.rest_width:
