@@ -6,7 +6,6 @@
                                                               └─▶ simulation ═ reference ═▶ verdict ───────┘
 """
 
-import argparse
 import os
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import folding
+from .arguments import at_least, images, positive
 from .console import Console
 from .errors import ToolError
 from .folder import staged
@@ -32,22 +32,8 @@ _IMAGES = 300
 _ROUNDS = 5
 
 
-def _images(text):
-    if text == "all":
-        return None
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a count from 1, or all, not {text!r}")
-    return int(text)
-
-
 def _clock(text):
-    return text if text == "best" else folding.positive(text)
-
-
-def _count(text):
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a count from 1, not {text!r}")
-    return int(text)
+    return text if text == "best" else positive(text)
 
 
 def add_arguments(parser):
@@ -61,14 +47,14 @@ def add_arguments(parser):
     clock.add_argument("--clock", type=_clock, metavar="MHZ",
                        help="clock of the core (the board's usual one, or what is reached), or best: the fastest of all seeds")
     seeds = clock.add_mutually_exclusive_group()
-    seeds.add_argument("--seeds", type=_count, metavar="N", help="seeds 1 ... N are tried, in this order, until the clock is met (4)")
+    seeds.add_argument("--seeds", type=at_least(1), metavar="N", help="seeds 1 ... N are tried, in this order, until the clock is met (4)")
     seeds.add_argument("--seed", type=int, metavar="N", help="this seed alone")
-    clock.add_argument("--jobs", type=_count, metavar="N", help="seeds at the same time")
+    clock.add_argument("--jobs", type=at_least(1), metavar="N", help="seeds at the same time")
     clock.add_argument("--fresh", action="store_true", help="run every step, also those that an earlier build has finished")
     parser.add_argument("--pixels", choices=("unit", "fixed", "raw", "signed"),
                         help="what a pixel p of 0 ... 255 stands for in a QONNX file or larq model: p/255, p/256, p or p/127.5 - 1 "
                              "(as the file says, else unit, of larq signed)")
-    parser.add_argument("--images", type=_images, default=_IMAGES, metavar="N",
+    parser.add_argument("--images", type=images, default=_IMAGES, metavar="N",
                         help="test images to simulate, or all (%(default)s)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder that holds mnist/, cifar10/ and so on (SBGEN_DATA)")
     parser.add_argument("--no-sim", action="store_true", help="do not simulate")

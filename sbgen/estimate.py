@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from . import folding
+from .arguments import positive
 from .console import Console
 
 __all__ = ["add_arguments", "run"]
@@ -20,7 +21,7 @@ def add_arguments(parser):
     parser.add_argument("--model", required=True, type=Path, metavar="FILE", help="as for `sbgen build`")
     parser.add_argument("--board", required=True, metavar="NAME", help="a board of `sbgen boards`")
     folding.add_arguments(parser)
-    parser.add_argument("--clock", type=folding.positive, metavar="MHZ", help="clock of the core (the board's usual one)")
+    parser.add_argument("--clock", type=positive, metavar="MHZ", help="clock of the core (the board's usual one)")
     parser.add_argument("--pixels", choices=("unit", "fixed", "raw", "signed"), help="as for `sbgen build`")
     parser.add_argument("--force", action="store_true", help="accept a network that is not hardened enough")
 

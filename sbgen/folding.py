@@ -1,26 +1,15 @@
 """The options that fold a network to a board, and the design that they ask for."""
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from .arguments import positive
 from .errors import FitError, ModelError
 
-__all__ = ["add_arguments", "fold", "positive"]
+__all__ = ["add_arguments", "fold"]
 
 #: Cycles an image when all that counts is size; more than the smallest folding of anything that fits a device takes.
 _ANY_CYCLES = 1 << 30
-
-
-def positive(text):
-    """The number above 0 that an option's text says."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
-    return value
 
 
 def add_arguments(parser):

@@ -7,7 +7,6 @@
                     +-> simulated, free and stalled -------+                               that repeats it
 """
 
-import argparse
 import shlex
 import signal
 import time
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from .arguments import at_least
 from .console import Console
 from .errors import DataError, SbgenError, ToolError
 from .folder import staged
@@ -37,29 +37,20 @@ _SHRUNK = 3
 _SHRINK_SECONDS = 1800
 
 
-def _at_least(least):
-    def number(text):
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"must be a number from {least}, not {text!r}")
-        return int(text)
-
-    return number
-
-
 def add_arguments(parser):
     """Add the options of `sbgen fuzz`."""
-    parser.add_argument("--seed", type=_at_least(0), default=0, metavar="N", help="seed of the first network (%(default)s)")
-    parser.add_argument("--count", type=_at_least(1), metavar="N", help="networks, or foldings of one; each has the next seed (20)")
-    parser.add_argument("--largest", type=_at_least(1), default=48, metavar="N",
+    parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="seed of the first network (%(default)s)")
+    parser.add_argument("--count", type=at_least(1), metavar="N", help="networks, or foldings of one; each has the next seed (20)")
+    parser.add_argument("--largest", type=at_least(1), default=48, metavar="N",
                         help="most pixels of an image and neurons of a layer (%(default)s)")
-    parser.add_argument("--images", type=_at_least(1), default=6, metavar="N", help="random images for each (%(default)s)")
+    parser.add_argument("--images", type=at_least(1), default=6, metavar="N", help="random images for each (%(default)s)")
     parser.add_argument("--simulator", choices=("auto", *SIMULATORS), default="auto",
                         help="auto: icarus for small networks, verilator for large ones, amaranth where neither is there")
     parser.add_argument("--network", type=Path, metavar="FILE", help="a model to fold at random, instead of random networks")
     parser.add_argument("--design", type=Path, metavar="FILE", help="the folding of --network, instead of random ones")
     parser.add_argument("--images-from", type=Path, metavar="FILE", help="images for --network, as a NumPy file of uint8")
-    parser.add_argument("--timeout", type=_at_least(1), default=900, metavar="S", help="longest time for one, in seconds (%(default)s)")
-    parser.add_argument("--shrink", type=_at_least(0), default=300, metavar="N",
+    parser.add_argument("--timeout", type=at_least(1), default=900, metavar="S", help="longest time for one, in seconds (%(default)s)")
+    parser.add_argument("--shrink", type=at_least(0), default=300, metavar="N",
                         help="most tries to make a failing network smaller; 0 leaves it (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("build/fuzz"), metavar="DIR", help="where failures are written (%(default)s)")
 

@@ -6,13 +6,13 @@
                                                                                refuted: refuted-N.vcd
 """
 
-import argparse
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import __version__
+from .arguments import at_least
 from .console import Console
 from .errors import ModelError
 
@@ -28,17 +28,11 @@ NOT_PROVED = (
 )
 
 
-def _positive(text):
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a number from 1, not {text!r}")
-    return int(text)
-
-
 def add_arguments(parser):
     """Add the options of `sbgen prove`."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of `sbgen build`")
-    parser.add_argument("--budget", type=_positive, default=300, metavar="S", help="longest time for one proof, in seconds (%(default)s)")
-    parser.add_argument("--jobs", type=_positive, default=min(2, os.cpu_count() or 1), metavar="N", help="proofs at the same time (%(default)s)")
+    parser.add_argument("--budget", type=at_least(1), default=300, metavar="S", help="longest time for one proof, in seconds (%(default)s)")
+    parser.add_argument("--jobs", type=at_least(1), default=min(2, os.cpu_count() or 1), metavar="N", help="proofs at the same time (%(default)s)")
     parser.add_argument("--only", metavar="TEXT", help="only statements whose subject or place has this in it; nothing is written")
 
 

@@ -6,7 +6,6 @@
              reference ═══ scores of every class, every image ═══════════════════════╝           ╚═ weights
 """
 
-import argparse
 import hashlib
 import json
 import os
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
+from .arguments import at_least, images
 from .console import Console
 from .errors import ModelError, ToolError
 from .ledger import RungError, SkippedError, climb
@@ -28,20 +28,6 @@ _AMARANTH_CYCLES = 3000
 _ICARUS_WEIGHTS = 4_000_000
 
 
-def _images(text):
-    if text == "all":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a count from 1, or all, not {text!r}")
-    return int(text)
-
-
-def _seed(text):
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a number from 0, not {text!r}")
-    return int(text)
-
-
 def add_arguments(parser):
     """Add the options of `sbgen verify`."""
     parser.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="a folder of `sbgen build`")
@@ -49,9 +35,9 @@ def add_arguments(parser):
                         help="only read the weights and thresholds back out of this bitstream (of DIR, or of the folder it is in)")
     parser.add_argument("--model", type=Path, metavar="FILE", help="the model file that DIR was built from (found where it was)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder that holds mnist/, cifar10/ and so on (SBGEN_DATA)")
-    parser.add_argument("--images", type=_images, default=300, metavar="N",
+    parser.add_argument("--images", type=images, default=300, metavar="N",
                         help="test images, or all (%(default)s); the slow rungs take the first few")
-    parser.add_argument("--seed", type=_seed, metavar="N", help="random images of this seed instead of the test set")
+    parser.add_argument("--seed", type=at_least(0), metavar="N", help="random images of this seed instead of the test set")
 
 
 @dataclass(frozen=True, kw_only=True)

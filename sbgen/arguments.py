@@ -1,0 +1,35 @@
+"""What the texts of options mean, for the commands that share them."""
+
+import argparse
+
+__all__ = ["at_least", "images", "positive"]
+
+
+def at_least(least):
+    """A function that gives the whole number from `least` on that a text says."""
+    def number(text):
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"must be a number from {least}, not {text!r}")
+        return int(text)
+
+    return number
+
+
+def images(text):
+    """The count of images, from 1, that a text says; None for ``all``."""
+    if text == "all":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a count from 1, or all, not {text!r}")
+    return int(text)
+
+
+def positive(text):
+    """The number above 0 that a text says."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    return value
