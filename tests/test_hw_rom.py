@@ -2,6 +2,7 @@ import random
 
 import pytest
 from amaranth.sim import Simulator
+from roms import check_reads
 
 from sbgen.hw.rom import Rom
 
@@ -14,15 +15,7 @@ def test_word_comes_a_cycle_later_and_stays(settings, depth):
     dut = Rom(width=9, words=words, **settings)
 
     async def bench(ctx):
-        expected = None
-        for _ in range(100):
-            address, enabled = rng.randrange(depth), rng.randrange(2)
-            ctx.set(dut.addr, address)
-            ctx.set(dut.en, enabled)
-            await ctx.tick()
-            expected = words[address] if enabled else expected
-            if expected is not None:
-                assert ctx.get(dut.data) == expected
+        await check_reads(ctx, dut, words, rng)
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
