@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from amaranth.back import rtlil
-from amaranth.hdl import Fragment, Value
+from amaranth.hdl import ClockDomain, ClockSignal, Fragment, Instance, Value
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib.wiring import In
 
@@ -29,6 +29,40 @@ def _ports(component):
     return {"__".join(map(str, path)): (Value.cast(value), PortDirection.Input if member.flow == In
                                         else PortDirection.Output)
             for path, member, value in component.signature.flatten(component)}
+
+
+class _Modules:
+    """What components are elaborated for: those that ask for it are instances of modules that are written once.
+
+    Parameters
+    ----------
+    prefix : str
+        Begins the names of these modules.
+    """
+
+    def __init__(self, prefix):
+        self._prefix = prefix
+        self._texts = {}
+
+    def share(self, component, *, name):
+        """An instance of the module of that name, which `component` makes if it is its first.
+
+        Parameters
+        ----------
+        component : :class:`amaranth.lib.wiring.Component`
+            Without a reset. Those of one name must be alike.
+        """
+        name, ports = f"{self._prefix}.{name}", _ports(component)
+        if name not in self._texts:
+            self._texts[name], _ = rtlil.convert_fragment(Fragment.get(component, None), ports, name, emit_src=False,
+                                                          missing_domain=lambda domain: ClockDomain(domain, reset_less=True))
+        return Instance(name, ("i", "clk", ClockSignal()), *(
+            (direction.value[0], port, value) for port, (value, direction) in ports.items()))
+
+    @property
+    def text(self):
+        """All modules."""
+        return "".join(self._texts.values())
 
 
 #: Words of a memory in one initial block: yosys reads blocks in a time that grows with the square of their length.
@@ -72,9 +106,10 @@ def convert(component, *, name="top"):
     name : str
         Name of the top module.
     """
-    text, _ = rtlil.convert_fragment(Fragment.get(component, None), _ports(component), name, emit_src=False)
+    modules = _Modules(name)
+    text, _ = rtlil.convert_fragment(Fragment.get(component, modules), _ports(component), name, emit_src=False)
     with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
-        (Path(folder) / "design.il").write_text(text, encoding="utf-8")
+        (Path(folder) / "design.il").write_text(text + modules.text, encoding="utf-8")
         tools.run(tools.find("yosys"), ["-p", _SCRIPT], cwd=folder, log=Path(folder) / "yosys.log")
         verilog = (Path(folder) / "design.v").read_text(encoding="utf-8")
     verilog = _split_initial(verilog)

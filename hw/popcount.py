@@ -84,7 +84,7 @@ class XnorPopcount(wiring.Component):
     gives the parity behind them, and its carry follows from the parities before, between and behind: two LUT4 for two pairs, where XNORs
     and a full adder take three. One word is stored and the other serves many counters, so that coding them costs next to nothing.
 
-    There is no stall: the sums come `latency` cycles after their words.
+    There is no stall: the sums come `latency` cycles after their words. In Verilog there is one module for all counters of a width.
 
     Parameters
     ----------
@@ -179,6 +179,8 @@ class XnorPopcount(wiring.Component):
         return found
 
     def elaborate(self, platform):
+        if share := getattr(platform, "share", None):  # only what is elaborated for Verilog has it
+            return share(self, name=f"popcount_{self._width}")
         m = Module()
 
         def register(value, stages):

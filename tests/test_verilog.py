@@ -1,10 +1,11 @@
 import re
 
 import pytest
+from amaranth.hdl import DomainRenamer
 
 from sbgen.compiler import verilog
 from sbgen.compiler.unrolled import unroll
-from sbgen.hw.mvtu import Parameters
+from sbgen.hw.mvtu import Mvtu, Parameters
 
 
 @pytest.mark.parametrize("words, blocks", [(1, 1), (256, 1), (257, 2), (512, 2), (1000, 4)])
@@ -22,3 +23,16 @@ def test_tables_of_an_unrolled_layer_stay_modules():
     unrolled = unroll(unit, levels=2)
     text = verilog.convert(unrolled.create())
     assert text.count("keep_hierarchy") == unrolled.depth > 2
+
+
+def test_popcounts_of_a_width_are_instances_of_one_module():
+    unit = Parameters(inputs=10, weights=(0b1101001011, 0b10, 0b111), presets=(-6, -5, -2), pe=3, simd=5)
+    text = verilog.convert(Mvtu(unit), name="unit")
+    assert re.findall(r"^module .*popcount\S*", text, re.MULTILINE) == [r"module \unit.popcount_5"]
+    assert re.findall(r"^  \\unit\.popcount_5  (\S+) \($", text, re.MULTILINE) == [f"popcount_{lane}" for lane in range(3)]
+
+
+def test_shared_modules_have_the_clock_of_their_place():
+    unit = Parameters(inputs=10, weights=(0b1101001011,), presets=(-6,), pe=1, simd=5)
+    text = verilog.convert(DomainRenamer("core")(Mvtu(unit)))
+    assert re.search(r"popcount_0 \([^;]*\.clk\(core_clk\)", text)
