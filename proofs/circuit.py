@@ -85,6 +85,45 @@ class Circuit:
         self._violations[name] = violation = Signal(name=f"violation_{len(self._violations)}")
         self.m.d.comb += violation.eq(Value.cast(condition).bool())
 
+    def offer(self, stream, *, payload=None, name=""):
+        """Let the environment offer anything on a stream into the component, and keep to the contract: what it offers stays until it is taken.
+
+        Parameters
+        ----------
+        payload : callable, optional
+            What it can offer, from any value (where unused lanes are 0, say).
+
+        Returns
+        -------
+        Signal
+            A payload is taken in this cycle.
+        """
+        value, waiting = Value.cast(stream.payload), Signal(name=f"{name}waiting")
+        kept, taken = Signal(len(value), name=f"{name}waiting_payload"), Signal(name=f"{name}push")
+        anything = self.free(len(value), name=f"{name}payload")
+        self.m.d.comb += [
+            stream.valid.eq(waiting | self.free(name=f"{name}valid")),
+            value.eq(Mux(waiting, kept, payload(anything) if payload else anything)),
+            taken.eq(stream.valid & stream.ready),
+        ]
+        self.m.d.sync += [waiting.eq(stream.valid & ~stream.ready), kept.eq(value)]
+        return taken
+
+    def take(self, stream, *, name=""):
+        """Let the environment take what comes on a stream out of the component in any cycle; what is offered must stay until then.
+
+        Returns
+        -------
+        Signal
+            A payload is taken in this cycle.
+        """
+        value, refused = Value.cast(stream.payload), Signal(name=f"{name}refused")
+        was, taken = Signal(len(value), name=f"{name}refused_payload"), Signal(name=f"{name}pop")
+        self.m.d.comb += [stream.ready.eq(self.free(name=f"{name}ready")), taken.eq(stream.valid & stream.ready)]
+        self.m.d.sync += [refused.eq(stream.valid & ~stream.ready), was.eq(value)]
+        self.never(f"a payload {f'of {name[:-1]} ' if name else ''}changed or left before it was taken", refused & (~stream.valid | (value != was)))
+        return taken
+
     def replace(self, kind, make):
         """Replace every part of the component that was made from a `kind` by a module.
 

@@ -8,7 +8,7 @@ from ..compiler.ir import Conv2d, Scores
 from ..hw.popcount import XnorPopcount
 from .statement import Statement
 
-__all__ = ["memory_words", "presets", "same_verilog", "weights"]
+__all__ = ["memory_words", "presets", "same_verilog", "scales", "weights"]
 
 _MODULE = re.compile(r"^module \\?(\S+?) ?\(", re.MULTILINE)
 _WORD = re.compile(r"^ +\S+ ?\[(\d+)\] = \d+'([hd])([0-9a-f]+);", re.MULTILINE)
@@ -131,3 +131,36 @@ def presets(stage):
         claim=f"each of the {layer.outputs} outputs starts from the network's number for it ("
               f"{'its offset' if isinstance(layer, Scores) else 'minus its threshold'}), and the least and greatest sum that it can reach fit the "
               f"{unit.accumulator_width} bits of an accumulator", check=check)
+
+
+def scales(stage, words):
+    """Statement that the ROM of the scores' scaling has the network's scales and offsets, and that no score leaves its width.
+
+    Parameters
+    ----------
+    stage : Stage
+        Of the scores.
+    words : dict of int to int
+        The ROM as emitted.
+    """
+    layer, unit = stage.layer, stage.scaling
+
+    def check():
+        wrong = [] if sorted(words) == list(range(layer.outputs)) else [f"the ROM has {len(words)} words, not {layer.outputs}"]
+        for row, (scale, offset) in enumerate(zip(layer.scales.tolist(), layer.offsets.tolist(), strict=True)):
+            word = words.get(row, 0)
+            # The value of a two's complement number, from its bits; an unsigned scale has no sign among them.
+            signs = (unit.scale_width - 1 if unit.signed else unit.scale_width, unit.offset_width - 1)
+            parts = (word & (1 << unit.scale_width) - 1, word >> unit.scale_width)
+            found = [part - ((part >> sign & 1) << sign + 1) for part, sign in zip(parts, signs, strict=True)]
+            if found != [scale, offset]:
+                wrong.append(f"class {row}: the ROM has {found[0]} and {found[1]}, the network {scale} and {offset}")
+            ends = offset, offset + scale * layer.reach
+            if not -(1 << unit.score_width - 1) <= min(ends) <= max(ends) < 1 << unit.score_width - 1:
+                wrong.append(f"class {row} reaches {min(ends)} ... {max(ends)}, but a score has {unit.score_width} bits")
+        return wrong
+
+    return Statement(
+        subject=f"scales and offsets of layer {layer.name}",
+        claim=f"word c of the ROM in core.v has the network's scale and offset of class c, for all {layer.outputs}, and the least and greatest score that a "
+              f"class can reach fit the {unit.score_width} bits of a score", check=check)

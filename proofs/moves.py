@@ -1,13 +1,13 @@
 """Components that move payloads and do not look at them: queues, the replay buffer, the width converter."""
 
-from amaranth.hdl import Mux, Value
+from amaranth.hdl import Mux, Signal, Value
 
 from .circuit import Circuit
 from .statement import Statement
 from .tracked_memory import TrackedMemory
 from .vectors import Vectors
 
-__all__ = ["CONTRACT", "ONE_BIT", "TRACKED", "deep_queue", "queue", "replay", "width"]
+__all__ = ["CONTRACT", "ONE_BIT", "TRACKED", "deep_queue", "fork", "queue", "replay", "width"]
 
 _ORDER = "the n-th payload in is the n-th out, for every n: none is lost, none doubled, none changed; "
 CONTRACT = ("a payload offered stays until it is taken; what was taken in whole comes out without waiting for the other side, "
@@ -44,6 +44,29 @@ def deep_queue(make, *, width, depth):
 
     return Statement(subject=f"deep queue of {depth} x {width} bits", claim=_ORDER + CONTRACT,
                      scope=f"{ONE_BIT.format(width=width)}; {TRACKED}", circuit=circuit)
+
+
+def fork(make, *, width):
+    """A `Fork`; `make` gives one for a shape."""
+    def circuit():
+        made = Circuit(make(1))
+        dut, m, both = made.component, made.m, 1
+        push = made.offer(dut.i)
+        for name, side in ("o", dut.o), ("kept", dut.kept):
+            got = Signal(name=f"{name}_got")  # in an earlier cycle, while the other side was waited for
+            now = got | made.take(side, name=f"{name}_")
+            m.d.sync += got.eq(now & ~push)
+            made.never(f"{name} is offered a payload twice, or not when it comes", side.valid != (dut.i.valid & ~got))
+            made.never(f"{name} is offered another payload", side.valid & (Value.cast(side.payload) != Value.cast(dut.i.payload)))
+            both = both & now
+        made.never("a payload is taken before both have it, or not when they have", push != (dut.i.valid & both))
+        return made
+
+    return Statement(
+        subject=f"fork of {width} bits",
+        claim="each payload is offered to both sides in the cycle in which it comes, and to each until it takes it, once; it is taken in the cycle "
+              "in which the second has it, whichever that is; an offer stays until it is taken",
+        scope=ONE_BIT.format(width=width), circuit=circuit)
 
 
 def replay(make, *, width, beats, repeats):

@@ -7,9 +7,12 @@ from amaranth.lib import memory, wiring
 
 from ..compiler import lower, pipeline, verilog
 from ..hw import mvtu
+from ..hw import scale as scale_unit
+from ..hw.add import Add
 from ..hw.argmax import Argmax
 from ..hw.binarize import Binarize
 from ..hw.deep_queue import DeepQueue
+from ..hw.fork import Fork
 from ..hw.lookup import Lookup
 from ..hw.planes import BitPlanes
 from ..hw.pool import OrReduce
@@ -17,6 +20,7 @@ from ..hw.popcount import XnorPopcount
 from ..hw.queue import Queue
 from ..hw.replay import ReplayBuffer
 from ..hw.rom import Rom
+from ..hw.threshold import Threshold
 from ..hw.width import WidthConverter
 from ..hw.window import SlidingWindow
 from . import contents, images, moves, neurons, values
@@ -58,6 +62,8 @@ def plan(design, core_verilog):
                 continue  # they are not in the Verilog; the memory is named as a part without a statement
             name = f"top.mvtu_{n}.weight_rom"
             planned.add(contents.weights(name, stage, roms.get(name, {})), f"mvtu_{n}")
+    if stages[-1].scaling:
+        planned.add(contents.scales(stages[-1], roms.get("top.scale.rom", {})), "scale")
     _walk(planned, design, Fragment.get(lower.lower(design), None), stages)
     return planned
 
@@ -121,6 +127,24 @@ def _statements(component, design, name, stages):
         case OrReduce():
             return (images.or_reduce(lambda lanes: OrReduce(lanes=lanes, beats=component.beats), lanes=_bits(component.i),
                                      beats=component.beats),)
+        case Fork():
+            return (moves.fork(lambda shape: Fork(shape=shape), width=_bits(component.i)),)
+        case Add():
+            stage = stages[int(name.rpartition("_")[2])]
+            sizes = {"scale": stage.layer.scale, "lanes": stage.i_lanes}
+            return (values.add(
+                lambda: Add(greatest=stage.i_greatest, kept_greatest=stage.kept_greatest, **sizes), **sizes,
+                widths=tuple(_bits(port) // stage.i_lanes for port in (component.i, component.kept))),)
+        case Threshold():
+            stage = stages[int(name.rpartition("_")[2])]
+            layer = stage.layer
+            sizes = {"thresholds": layer.thresholds.tolist(), "inverted": layer.inverted.tolist(), "lanes": stage.i_lanes,
+                     "width": _bits(component.i) // stage.i_lanes}
+            return (values.threshold(lambda: Threshold(store="lut", **sizes), **sizes, name=layer.name),)
+        case scale_unit.Scale():
+            unit = component.parameters
+            return (values.scale(unit.create, classes=unit.classes, count_width=unit.count_width, scale_width=unit.scale_width,
+                                 score_width=unit.score_width, negative=unit.signed),)
         case Argmax():
             sizes = {"classes": design.network.classes, "top": design.top}
             width = len(component.i.payload[0])

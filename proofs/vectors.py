@@ -7,7 +7,7 @@ likes, and takes whenever it likes. One vector, any of them, is *marked*; what i
                                            compared with what was taken in for it
 """
 
-from amaranth.hdl import Mux, Signal, Value
+from amaranth.hdl import Mux, Signal
 
 __all__ = ["Count", "Vectors"]
 
@@ -65,29 +65,11 @@ class Vectors:
         self.circuit, m = circuit, circuit.m
         dut = circuit.component
         self.m, self.i, self.o = m, dut.i, dut.o
-        i, o = Value.cast(dut.i.payload), Value.cast(dut.o.payload)
-
-        push, pop = Signal(name="push"), Signal(name="pop")
-        self.push, self.pop = push, pop
+        push = self.push = Signal(name="i_taken")
         self.taken = Count(m, loops=i_loops, step=push, name="taken")
+        m.d.comb += push.eq(circuit.offer(dut.i, payload=i_payload and (lambda anything: i_payload(self.taken, anything))))
+        pop = self.pop = circuit.take(dut.o)
         self.given = Count(m, loops=o_loops, step=pop, name="given")
-
-        # The environment keeps to the contract itself: what it offers stays until it is taken.
-        waiting, kept = Signal(name="waiting"), Signal(len(i), name="waiting_payload")
-        anything = circuit.free(len(i), name="payload")
-        m.d.comb += [
-            dut.i.valid.eq(waiting | circuit.free(name="valid")),
-            i.eq(Mux(waiting, kept, i_payload(self.taken, anything) if i_payload else anything)),
-            dut.o.ready.eq(circuit.free(name="ready")),
-            push.eq(dut.i.valid & dut.i.ready),
-            pop.eq(dut.o.valid & dut.o.ready),
-        ]
-        m.d.sync += [waiting.eq(dut.i.valid & ~dut.i.ready), kept.eq(i)]
-
-        # Payloads stay, too, on the other side.
-        refused, was = Signal(name="refused"), Signal(len(o), name="refused_payload")
-        m.d.sync += [refused.eq(dut.o.valid & ~dut.o.ready), was.eq(o)]
-        circuit.never("a payload changed or left before it was taken", refused & (~dut.o.valid | (o != was)))
 
         # Complete vectors inside.
         inside = self.inside = Signal(range(capacity + 2), name="inside")

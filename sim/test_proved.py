@@ -7,15 +7,19 @@ from amaranth.lib import wiring
 from sbgen import tools
 from sbgen.errors import ToolError
 from sbgen.hw import popcount as popcount_module
+from sbgen.hw.add import Add
 from sbgen.hw.argmax import Argmax
 from sbgen.hw.binarize import Binarize
 from sbgen.hw.deep_queue import DeepQueue
+from sbgen.hw.fork import Fork
 from sbgen.hw.lookup import Lookup
 from sbgen.hw.mvtu import Mvtu, Parameters
 from sbgen.hw.planes import BitPlanes
 from sbgen.hw.pool import OrReduce
 from sbgen.hw.queue import Queue
 from sbgen.hw.replay import ReplayBuffer
+from sbgen.hw.scale import Parameters as Scaling
+from sbgen.hw.threshold import Threshold
 from sbgen.hw.width import WidthConverter
 from sbgen.hw.window import Geometry, SlidingWindow
 from sbgen.proofs import images, moves, neurons, values
@@ -37,6 +41,9 @@ def unit(**changes):
     return Parameters(**{"inputs": 7, "weights": (5, 99, 127, 0, 77), "presets": (-3, -7, 0, -8, -1), "pe": 2, "simd": 3} | changes)
 
 
+#: Of numbers of 6 bits, 3 at once, of a vector of 5.
+THRESHOLDS = {"thresholds": [0, 64, 20, 33, 1], "inverted": [1, 1, 0, 1, 0], "width": 6, "lanes": 3}
+
 STATEMENTS = [
     moves.queue(lambda shape: Queue(shape=shape, depth=1), width=8, depth=1),
     moves.queue(lambda shape: Queue(shape=shape, depth=3), width=8, depth=3),
@@ -57,7 +64,12 @@ STATEMENTS = [
     values.lookup(lambda: Lookup(table=[n * 7 % 256 for n in range(256)], pixels=3, lanes=2), table=[n * 7 % 256 for n in range(256)],
                   pixels=3, lanes=2),
     values.planes(lambda: BitPlanes(lanes=2, beats=3, planes=4), lanes=2, beats=3, planes=4),
-    values.argmax(lambda: Argmax(score_width=4, classes=3), width=4, classes=3, top=1),
+    values.argmax(lambda: Argmax(score_width=8, classes=10, top=3), width=8, classes=10, top=3),
+    moves.fork(lambda shape: Fork(shape=shape), width=8),
+    values.add(lambda: Add(greatest=9, kept_greatest=5, scale=3, lanes=2), widths=(4, 3), scale=3, lanes=2),
+    values.threshold(lambda: Threshold(store="lut", **THRESHOLDS), name="levels", **THRESHOLDS),
+    values.scale(Scaling(greatest=20, scales=(3, -5, 0), offsets=(7, -100, 12)).create, classes=3, count_width=6, scale_width=4, score_width=9,
+                 negative=True),
 ]
 
 
@@ -130,6 +142,12 @@ def test_a_popcount_that_counts_a_bit_twice_is_refuted(monkeypatch):
     count = popcount_module._count
     monkeypatch.setattr(popcount_module, "_count", lambda m, ones, twos: count(m, ones, [*twos, twos[0]]))
     assert decide(neurons.popcount(width=4).circuit(), budget=BUDGET).status == "refuted"
+
+
+def test_one_class_too_few_is_refuted():
+    # The hardware goes on to the next image before the specification does.
+    outcome = decide(values.argmax(lambda: Argmax(score_width=4, classes=3), width=4, classes=4, top=1).circuit(), budget=BUDGET)
+    assert outcome.status == "refuted"
 
 
 def test_a_threshold_off_by_one_is_refuted(monkeypatch):

@@ -10,9 +10,14 @@ from amaranth.sim import Simulator
 from sbgen.compiler import pipeline, random_network
 from sbgen.compiler.design import Design, Folding
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.hw.add import Add
+from sbgen.hw.argmax import Argmax
+from sbgen.hw.fork import Fork
 from sbgen.hw.pool import OrReduce
 from sbgen.hw.queue import Queue
 from sbgen.hw.replay import ReplayBuffer
+from sbgen.hw.scale import Parameters as Scaling
+from sbgen.hw.threshold import Threshold
 from sbgen.hw.width import WidthConverter
 from sbgen.hw.window import Geometry, SlidingWindow
 from sbgen.proofs import contents, engine, images, moves, neurons, values
@@ -59,7 +64,22 @@ def rom(stage):
     return dict(enumerate(stage.unit.weight_words))
 
 
+#: Of numbers of 6 bits, 3 at once, of a vector of 5.
+THRESHOLDS = {"thresholds": [0, 64, 20, 33, 1], "inverted": [1, 1, 0, 1, 0], "width": 6, "lanes": 3}
+SCALING = Scaling(greatest=20, scales=(3, -5, 0), offsets=(7, -100, 12))
+
+
+def scaling(unit):
+    return values.scale(unit.create, classes=unit.classes, count_width=unit.count_width, scale_width=unit.scale_width,
+                        score_width=unit.score_width, negative=unit.signed)
+
+
 STATEMENTS = [
+    moves.fork(lambda shape: Fork(shape=shape), width=3),
+    values.add(lambda: Add(greatest=9, kept_greatest=5, scale=3, lanes=2), widths=(4, 3), scale=3, lanes=2),
+    values.threshold(lambda: Threshold(store="lut", **THRESHOLDS), name="levels", **THRESHOLDS),
+    scaling(SCALING),
+    values.argmax(lambda: Argmax(score_width=3, classes=5, top=3), width=3, classes=5, top=3),
     moves.queue(lambda shape: Queue(shape=shape, depth=3), width=8, depth=3),
     moves.replay(lambda shape: ReplayBuffer(shape=shape, beats=1, repeats=3, store="lut"), width=8, beats=1, repeats=3),
     moves.replay(lambda shape: ReplayBuffer(shape=shape, beats=3, repeats=2, store="lut"), width=8, beats=3, repeats=2),
@@ -102,9 +122,26 @@ def test_a_wrong_threshold_is_seen():
     assert violated(statement.circuit(), cycles=3000) == {"bit 0 of a beat is wrong"}
 
 
-def test_best_class_with_equal_scores_and_several_told():
-    from sbgen.hw.argmax import Argmax
+def test_a_wrong_inversion_is_seen():
+    statement = values.threshold(lambda: Threshold(store="lut", **THRESHOLDS), name="levels", **THRESHOLDS | {"inverted": [1, 1, 0, 0, 0]})
+    assert violated(statement.circuit()) == {"bit 0 of a beat is wrong"}
 
+
+def test_another_scale_of_a_shortcut_is_seen():
+    statement = values.add(lambda: Add(greatest=9, kept_greatest=5, scale=3, lanes=1), widths=(4, 3), scale=2, lanes=1)
+    assert violated(statement.circuit()) == {"sum 0 of a beat is wrong"}
+
+
+def test_scales_are_compared():
+    layer = Scores(name="scores", weights=np.ones((3, 20), int), offsets=np.array(SCALING.offsets), scales=np.array(SCALING.scales))
+    stage = pipeline.stage(layer, Folding(pe=1, simd=1), (20,), i_greatest=1, o_greatest=0)
+    words = dict(enumerate(SCALING.words))
+    assert contents.scales(stage, words).check() == []
+    words[1] ^= 1
+    assert contents.scales(stage, words).check() == ["class 1: the ROM has -6 and -100, the network -5 and -100"]
+
+
+def test_best_class_with_equal_scores_and_several_told():
     for top in 1, 2, 3:
         statement = values.argmax(lambda top=top: Argmax(score_width=2, classes=5, top=top), width=2, classes=5, top=top)
         assert violated(statement.circuit(), cycles=1000) == set()
