@@ -1,8 +1,9 @@
 """Breaks sbgen in many small ways, one at a time, and sees that the tests notice: ``python tests/mutate.py``.
 
 Each mutation is one change of text in a copy of the repository; the tests of the file changed are run there, and at least one
-must fail. A mutation that survives is a gap in the tests. The list is read top to bottom along the data's way. ``--only TEXT``
-takes those whose file or change holds a text, ``--jobs N`` runs so many at once.
+must fail. Before, the same tests must pass in a copy that nothing was changed in. A mutation that survives is a gap in the tests. The
+list is read top to bottom along the data's way. ``--only TEXT`` takes those whose file or change holds a text, ``--jobs N`` runs so
+many at once, ``--write FILE`` keeps the outcome.
 """
 
 import argparse
@@ -96,6 +97,29 @@ MUTATIONS = (
     _m("weights packed from the other end", "compiler/pipeline.py", 'axis=1, bitorder="little")', 'axis=1, bitorder="big")', "lower"),
     _m("threshold not negated", "compiler/pipeline.py", "else -layer.thresholds", "else layer.thresholds", "lower"),
     _m("weights of unused channels agree", "compiler/pipeline.py", "constant_values=1)", "constant_values=0)", "lower"),
+    # Layers in tables of wired-in weights.
+    _m("threshold of tables not negated", "compiler/unrolled.py", "(agree, reach, -preset)", "(agree, reach, preset)"),
+    _m("complement one short", "compiler/unrolled.py", "reach + preset + 1)", "reach + preset)"),
+    _m("weights of 0 in tables", "compiler/unrolled.py", "if mask >> n & 1 else 0", "if True else 0"),
+    _m("constant of a threshold off by one", "compiler/unrolled.py", "[], (1 << end) - threshold", "[], (1 << end) - threshold - 1"),
+    _m("carries past the first column forgotten", "compiler/unrolled.py", "for bits in columns[end:] for bit", "for bits in columns[end:end + 1] for bit"),
+    _m("pair of carries forgotten", "compiler/unrolled.py", " + [self.table(_either, *pair) for pair in pairs])", ")"),
+    _m("inverted table keeps its contents", "compiler/unrolled.py", "contents ^ (1 << (1 << len(ins))) - 1, ins", "contents, ins"),
+    _m("register a level late", "hw/unrolled.py", "max(0, self.depths[place] - 1) // self.levels", "self.depths[place] // self.levels", "unrolled"),
+    _m("tables move under stall", "hw/unrolled.py", "move.eq(~self.o.valid | self.o.ready)", "move.eq(1)", "unrolled"),
+    _m("tables valid at once", "hw/unrolled.py", "self.o.valid.eq(valid[-1])", "self.o.valid.eq(valid[0])", "unrolled"),
+    _m("inverted outputs of tables as they are", "hw/unrolled.py", "bits[literal >> 1] ^ (literal & 1) for each", "bits[literal >> 1] for each",
+       "unrolled"),
+    _m("choice of a table the wrong way round", "hw/unrolled.py", "return top & other | ~top & value, None", "return top & value | ~top & other, None",
+       "unrolled"),
+    _m("sums of tables without a sign", "hw/unrolled.py", "value - (value >> top << top + 1)", "value", "unrolled"),
+    # A network made smaller.
+    _m("weights of other channels are left", "compiler/narrow.py", "np.arange(layer.inputs) % shape[-1] < kept",
+       "np.arange(layer.inputs) < kept * (layer.inputs // shape[-1])"),
+    _m("no neuron left", "compiler/narrow.py", "max(1, int(share * layer.outputs))", "int(share * layer.outputs)"),
+    _m("scores cut too", "compiler/narrow.py", "None if isinstance(layer, Scores) else max(1, int(share * layer.outputs))",
+       "max(1, int(share * layer.outputs))"),
+    _m("groups cut", "compiler/narrow.py", ' or getattr(layer, "groups", 1) > 1', ""),
     # The matrix-vector-threshold unit.
     _m("last partial fold agrees with padding", "hw/mvtu.py", "padding = (1 << self.slices * self.simd) - (1 << self.inputs)", "padding = 0"),
     _m("sign of a sum of 0", "hw/mvtu.py", "[int(value >= 0) for value in sums]", "[int(value > 0) for value in sums]"),
@@ -105,6 +129,23 @@ MUTATIONS = (
     _m("unused outputs of the last beat", "hw/mvtu.py", "if lane >= rows_in_last_group:", "if lane > rows_in_last_group:"),
     _m("popcount counts differences", "hw/popcount.py", "word ^= (1 << width * lanes) - 1", "word ^= 0"),
     _m("carry forgotten", "hw/popcount.py", "carries.append(_wire(m, a & b | c & (a ^ b)))", "carries.append(_wire(m, a & b))"),
+    _m("coded across the end of a group", "hw/popcount.py", "min(_BLOCK, size - at)", "min(_BLOCK, size)"),
+    _m("coded with the block before alone", "hw/popcount.py", "group[_BLOCK - 1:at - at % _BLOCK:_BLOCK]", "group[max(0, at - at % _BLOCK - 1):at - at % _BLOCK]"),
+    _m("complements coded across groups", "hw/popcount.py", "enumerate(places) if place >= distance)", "enumerate(places))"),
+    _m("carry of one of two pairs", "hw/popcount.py", "before & ~(between & behind) | ~before & between & ~behind", "before & ~(between & behind)"),
+    _m("last pair a cycle late", "hw/popcount.py", "self.carry.eq(register(one, stage - 1))", "self.carry.eq(register(one, stage))"),
+    # Memory that is filled from the flash.
+    _m("parts of a word swapped", "hw/spram.py", "word >> BLOCK_WIDTH * n & mask", "word >> BLOCK_WIDTH * (blocks(width) - 1 - n) & mask"),
+    _m("all blocks written at once", "hw/spram.py", "write_port.en.eq(write)", "write_port.en.eq(self.load.en.any())"),
+    _m("written where it reads", "hw/spram.py", "Mux(self.load.en.any(), self.load.addr, self.addr)", "self.addr"),
+    _m("bits beside SPRAM do not stay", "hw/spram.py", "rest.en.eq(self.en)", "rest.en.eq(1)"),
+    _m("flash heard at the wrong edge", "hw/flash_loader.py", "falls.eq(self.cs & self.clk)", "falls.eq(self.cs & ~self.clk)"),
+    _m("bytes of a word swapped", "hw/flash_loader.py", "self.load.data.eq(Cat(word[8:], word[:8]))", "self.load.data.eq(word)"),
+    _m("next block begins behind the last", "hw/flash_loader.py", "[self.load.addr.eq(0), block.eq(block << 1)]", "[block.eq(block << 1)]"),
+    _m("flash not given time to wake", "hw/flash_loader.py", "left.eq(self._pause - 1)]", "left.eq(0)]"),
+    _m("damaged flash passes", "hw/flash_loader.py", "Mux(checksum.crc == self._expected, LOADED, WRONG)", "LOADED"),
+    _m("last byte not in the checksum", "hw/flash_loader.py", "with m.If(falls & (left[:3] == 0)):\n                    m.d.sync += self.cs.eq(0)",
+       "with m.If(falls):\n                    m.d.sync += self.cs.eq(0)"),
     # Streams.
     _m("queue accepts when full", "hw/queue.py", "self.i.ready.eq(count != self._depth)", "self.i.ready.eq(1)"),
     _m("queue forgets a simultaneous pop", "hw/queue.py", "(count == Mux(pop, n + 1, n))", "(count == n)"),
@@ -148,6 +189,24 @@ MUTATIONS = (
     _m("bits sent from the top", "hw/uart.py", "Cat(0, self.i.payload, 1)", "Cat(0, self.i.payload[::-1], 1)"),
     _m("late answers count", "boards/frames.py", "and self.sequence == request.sequence", "", "boards_host"),
     _m("checksum of the host not compared", "boards/frames.py", "zlib.crc32(content[:-4]) == int.from_bytes(content[-4:], \"little\")", "True", "boards_host"),
+    # Other weights into a bitstream.
+    _m("rows of a block RAM from the end", "boards/layout.py", "packed[:, ::-1].reshape(-1), bitorder", "packed.reshape(-1), bitorder"),
+    _m("two bits of a LUT swapped", "boards/layout.py", "_LUT_BITS = (4, 14,", "_LUT_BITS = (14, 4,", "boards_patch"),
+    _m("inputs of a LUT not turned back", "boards/layout.py", "np.argsort(each.order).tolist()", "each.order"),
+    _m("digest of a layout with its contents", "boards/layout.py", "        self.write(layout, None)\n", ""),
+    _m("several places for one bit", "boards/layout.py", "if (count != 1).any()", "if (count < 1).any()"),
+    _m("part of a column found again", "boards/layout.py", "if stride > 1 and step > 1:", "if False:"),
+    _m("another shape patched", "boards/patch.py", '_require_same_shape(exchange.load(folder / "network.json"), network)', "pass"),
+    _m("other hardware patched", "boards/patch.py", 'if flow.hardware_digest(blank) != build["hardware"]:', "if False:"),
+    _m("another build's bitstream patched", "boards/patch.py", 'places.digest(bare) != build["layout"]', "False"),
+    _m("another version's build patched", "boards/patch.py", 'if content["format"] != _FORMAT or content["version"] != _VERSION:', "if False:"),
+    _m("patched over the build's network", "boards/patch.py",
+       'if path.name in ("network.json", "design.json", "memory.json", "report.json") or out.suffix != suffix:', "if out.suffix != suffix:"),
+    # The folder of a build.
+    _m("two builds in one folder", "sbgen/folder.py", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH | fcntl.LOCK_NB"),
+    _m("files of the build before stay", "sbgen/folder.py", "(folder / name).unlink(missing_ok=True)", "pass"),
+    _m("what a killed build left stays", "sbgen/folder.py", "shutil.rmtree(beside, ignore_errors=True)", "pass"),
+    _m("foreign files overwritten", "sbgen/folder.py", "if not force and any(", "if False and any("),
     # What is told.
     _m("a wrong score passes", "sbgen/verdict.py", "wrong = np.argwhere(simulation.scores != scores)", "wrong = np.argwhere(simulation.scores > scores)"),
     _m("Fmax for the clock", "boards/pll.py", "return self.vco_mhz / 2**self.divq", "return self.vco_mhz / 2**(self.divq - 1)"),
@@ -166,15 +225,15 @@ def _copy(folder):
         (folder / "sbgen" / package).symlink_to(f"../{package}", target_is_directory=True)
 
 
-def _pytest(folder, tests):
+def _pytest(folder, tests, seconds=_SECONDS):
     """Exit code and output of the tests in a copy."""
-    # The copy must be found before an editable installation.
-    run = ("import sys; sys.path.insert(0, '.'); sys.meta_path[:] = [f for f in sys.meta_path if 'ditable' not in repr(f)]; "
+    # The copy must be found, and no installation: only Python's own ways to find a module are left.
+    run = ("import sys; sys.path.insert(0, '.'); sys.meta_path[:] = [f for f in sys.meta_path if 'frozen' in getattr(f, '__module__', '')]; "
            "import sbgen.hw, os; assert os.path.realpath(sbgen.hw.__file__).startswith(os.getcwd()), sbgen.hw.__file__; "
            "import pytest; sys.exit(pytest.main(sys.argv[1:]))")
     command = [sys.executable, "-c", run, "-x", "-q", "-p", "no:cacheprovider", *tests]
     try:
-        done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, timeout=_SECONDS,
+        done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, timeout=seconds,
                               env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"})
     except subprocess.TimeoutExpired:
         return 1, "did not end"
@@ -198,20 +257,38 @@ def try_out(mutation):
     return code == 1, time.monotonic() - began, output.strip().splitlines()[-1]
 
 
+def _failing(mutations):
+    """What the tests of some mutations say of code that nothing was changed in; None when they pass."""
+    tests = sorted({test for mutation in mutations for test in mutation.test_files})
+    with tempfile.TemporaryDirectory(prefix="sbgen-mutate-") as folder:
+        folder = Path(folder).resolve()
+        _copy(folder)
+        code, output = _pytest(folder, tests, seconds=10 * _SECONDS)
+    return None if code == 0 else output
+
+
 def main():
     """Try all mutations; the exit code says whether every one was noticed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", metavar="TEXT")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="a line for each mutation, as it is printed")
     arguments = parser.parse_args()
     chosen = [each for each in MUTATIONS if arguments.only in f"{each.file} {each.what} {each.old} {each.new}"]
-    survived = 0
+    if (output := _failing(chosen)) is not None:
+        print(f"the tests must pass before anything is changed, but do not: {output[-2000:]}")
+        return 1
+    survived, lines = 0, []
     with ThreadPoolExecutor(arguments.jobs) as pool:
         for mutation, (noticed, seconds, said) in zip(chosen, pool.map(try_out, chosen), strict=True):
             word = {True: "noticed ", False: "SURVIVED", None: "UNTRIED "}[noticed]
             print(f"{word} {seconds:5.0f} s  {mutation.file}: {mutation.what}  ({said})", flush=True)
+            lines.append(f"{word} {mutation.file}: {mutation.what}\n")
             survived += noticed is not True
-    print(f"{len(chosen) - survived} of {len(chosen)} mutations were noticed")
+    lines.append(f"{len(chosen) - survived} of {len(chosen)} mutations were noticed\n")
+    print(lines[-1], end="")
+    if arguments.write:
+        arguments.write.write_text("".join(lines), encoding="utf-8")
     return 1 if survived else 0
 
 
