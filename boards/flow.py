@@ -23,7 +23,7 @@ from . import layout as layouts
 from .harness import clock_and_pll
 
 __all__ = ["NETLISTS", "SEEDS", "ClockError", "Implementation", "Patches", "Plan", "Step", "Trial", "fastest", "find_unpacker",
-           "hardware_digest", "implement", "plan", "repack", "unpack"]
+           "hardware_digest", "implement", "plan", "repack", "too_big", "unpack"]
 
 #: Seeds of place and route, in the order in which they are tried until the clock is met.
 SEEDS = (1, 2, 3, 4)
@@ -461,8 +461,8 @@ def _place(plan, folder, console, logs, kept, jobs):
                 if stoppers[n].stopped:
                     shown.note("")
                     raise CancelledError from None
-                if too_big := _too_big(plan, logs / step.log):
-                    raise too_big from None
+                if over := too_big(plan, logs / step.log):
+                    raise over from None
                 failed[n] = error  # another seed may well be routed
                 shown.note("failed")
                 return
@@ -522,7 +522,7 @@ def _resources(device, utilization, path):
             for name in ("lut", "ff", "bram", "spram", "dsp")}
 
 
-def _too_big(plan, log):
+def too_big(plan, log):
     """A `FitError` when the log says that the design needs more of something than there is."""
     names = {cell: name for name, cell in _CELLS[plan.board.device.family].items()}
     over = []

@@ -5,6 +5,8 @@
     seed -> design -+-> reference ------> scores, classes -+
                     +-> predicted cycles ------------------+-> equal? -- no --> shrink --> files, and the command
                     +-> simulated, free and stalled -------+                               that repeats it
+
+With a board, what is simulated is the netlist behind place and route, through the board's pins.
 """
 
 import shlex
@@ -19,7 +21,7 @@ from pathlib import Path
 
 from .arguments import at_least
 from .console import Console
-from .errors import DataError, SbgenError, ToolError
+from .errors import DataError, FitError, SbgenError, ToolError
 from .folder import staged
 
 __all__ = ["OUTPUTS", "SIMULATORS", "Failure", "add_arguments", "check", "run"]
@@ -46,6 +48,8 @@ def add_arguments(parser):
     parser.add_argument("--images", type=at_least(1), default=6, metavar="N", help="random images for each (%(default)s)")
     parser.add_argument("--simulator", choices=("auto", *SIMULATORS), default="auto",
                         help="auto: icarus for small networks, verilator for large ones, amaranth where neither is there")
+    parser.add_argument("--board", metavar="NAME",
+                        help="place and route for a board, and ask the netlist through the board's pins")
     parser.add_argument("--network", type=Path, metavar="FILE", help="a model to fold at random, instead of random networks")
     parser.add_argument("--design", type=Path, metavar="FILE", help="the folding of --network, instead of random ones")
     parser.add_argument("--images-from", type=Path, metavar="FILE", help="images for --network, as a NumPy file of uint8")
@@ -90,7 +94,7 @@ def _deadline(seconds):
         signal.signal(signal.SIGALRM, handler)
 
 
-def check(design, images, *, simulator, seed=0, timeout=900):
+def check(design, images, *, simulator, seed=0, timeout=900, board=None):
     """Whether the hardware of a design computes what the reference does, in the cycles that are predicted.
 
     Parameters
@@ -103,15 +107,25 @@ def check(design, images, *, simulator, seed=0, timeout=900):
         Of the stalls in the second of two simulations; in the first nothing stalls.
     timeout : float
         Seconds that it may take.
+    board : `sbgen.boards.Board`, optional
+        Where the design is placed and routed, with `seed`. What is compared then is what the netlist answers through the
+        board's pins; of cycles nothing is said.
 
     Returns
     -------
     Failure or None
         None when all is equal.
+
+    Raises
+    ------
+    FitError
+        When the board's device is too small.
     """
     try:
         with _deadline(timeout):
-            return _compare(design, images, simulator, seed)
+            return _compare(design, images, simulator, seed) if board is None else _ask(design, images, simulator, seed, board)
+    except FitError:
+        raise  # nothing is known of it
     except _TimeUpError:
         return Failure(kind="time", text=f"must be done within {timeout:g} s, but was not")
     except (OSError, MemoryError):
@@ -129,11 +143,31 @@ def _compare(design, images, simulator, seed):
 
     scores, classes = reference.evaluate(design.network, images)
     finishes = cycles.predict(design, images=max(2, len(images))).finishes[:len(images)]
-    free, stalled = _simulations(design, images, simulator, stall=seed % (2**31 - 1) + 1)
+    free, stalled = _simulations(design, images, simulator, stall=_tool_seed(seed))
     return (_difference("score", free.scores, scores) or _difference("class", free.labels, classes)
             or _difference("cycle of the last score", free.last_scores - free.first_beats[0], finishes)
             or _difference("score under stalls", stalled.scores, scores)
             or _difference("class under stalls", stalled.labels, classes))
+
+
+def _ask(design, images, simulator, seed, board):
+    import tempfile
+
+    from .boards import placed
+    from .compiler import exchange, reference
+
+    scores, classes = reference.evaluate(design.network, images)
+    with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
+        answers, _ = placed.ask(design, images, board=board, simulator=simulator, folder=folder, seed=_tool_seed(seed))
+    digest = exchange.digest(design.network)[:16]
+    if answers.identity.digest.hex() != digest:
+        return Failure(kind="digest", text=f"the board must tell the network {digest}, not {answers.identity.digest.hex()}")
+    return _difference("score", answers.scores, scores) or _difference("class", answers.labels, classes)
+
+
+def _tool_seed(seed):
+    """Any seed as one of 31 bits from 1."""
+    return seed % (2**31 - 1) + 1
 
 
 def _difference(what, found, expected):
@@ -164,15 +198,17 @@ def _simulations(design, images, simulator, *, stall):
         return [built.run(images, stall=each) for each in (None, stall)]
 
 
-def _require(simulator):
-    """Refuse a simulator that was asked for and is not there."""
+def _require(simulator, board):
+    """Refuse a simulator that was asked for and is not there, and one that runs no netlist."""
     from . import tools
 
+    if board is not None and simulator == "amaranth":
+        raise DataError("--simulator must run netlists for --board, but amaranth does not; try --simulator icarus")
     for tool in {"icarus": ("iverilog", "vvp", "yosys"), "verilator": ("verilator", "yosys")}.get(simulator, ()):
         tools.find(tool)
 
 
-def _quickest(network, images):
+def _quickest(network, images, board):
     """The simulator that is done first with a network."""
     from . import tools
     from .compiler import simulate
@@ -181,6 +217,8 @@ def _quickest(network, images):
         tools.find("yosys")
         return simulate.quickest(network, 2 * images)
     except ToolError:
+        if board is not None:
+            raise
         return "amaranth"
 
 
@@ -190,12 +228,13 @@ def _cases(arguments):
     from .compiler import model, random_network
 
     count = arguments.count or 20
+    spram = arguments.board is None  # on a board it is filled from a flash, which is not simulated
     if arguments.network is None:
         if arguments.design or arguments.images_from:
             raise DataError("--design and --images-from are of one network; give it with --network FILE")
 
         def random_case(seed):
-            design = random_network.random_design(seed, largest=arguments.largest, spram=True)
+            design = random_network.random_design(seed, largest=arguments.largest, spram=spram)
             return design, random_network.random_images(seed, design.network, arguments.images)
 
         return [(seed, partial(random_case, seed)) for seed in range(arguments.seed, arguments.seed + count)]
@@ -205,7 +244,7 @@ def _cases(arguments):
     images = None if arguments.images_from is None else _load_images(arguments.images_from, network)
 
     def case(seed):
-        return (fixed or random_network.fold_at_random(seed, network, spram=True),
+        return (fixed or random_network.fold_at_random(seed, network, spram=spram),
                 random_network.random_images(seed, network, arguments.images) if images is None else images)
 
     # With everything given there is nothing left that another seed would change, but for the stalls.
@@ -229,17 +268,24 @@ def _load_images(path, network):
 def run(arguments):
     """Run `sbgen fuzz`; gives 1 when any network failed."""
     console = Console()
-    _require(arguments.simulator)
+    board = _board(arguments)
+    _require(arguments.simulator, board)
     cases = _cases(arguments)
-    used, failed, compared = Counter(), [], 0
+    used, failed, too_big, compared = Counter(), [], 0, 0
     with console.step(f"{len(cases)} networks from seed {arguments.seed}") as step:
         for n, (seed, case) in enumerate(cases):
             design, images = case()
-            simulator = _quickest(design.network, len(images)) if arguments.simulator == "auto" else arguments.simulator
+            simulator = _quickest(design.network, len(images), board) if arguments.simulator == "auto" else arguments.simulator
             start = time.monotonic()
-            failure = check(design, images, simulator=simulator, seed=seed, timeout=arguments.timeout)
+            try:
+                failure = check(design, images, simulator=simulator, seed=seed, timeout=arguments.timeout, board=board)
+            except FitError as error:
+                too_big += 1
+                console.line(f"  too big  seed {seed:<8}{_size(design)}: {error}")
+                step.progress(n + 1, len(cases))
+                continue
             used[simulator] += 1
-            compared += 2 * len(images) * design.network.classes
+            compared += (2 if board is None else 1) * len(images) * design.network.classes
             console.line(f"  {'FAIL' if failure else 'ok':9}seed {seed:<8}{_size(design)}, {len(images)} images, {simulator}, "
                          f"{time.monotonic() - start:.1f} s" + (f": {failure.text}" if failure else ""))
             step.progress(n + 1, len(cases))
@@ -249,10 +295,20 @@ def run(arguments):
                     _report(console, arguments, design, images, failure, simulator=simulator, seed=seed,
                             seconds=time.monotonic() - start)
         step.note(", ".join(f"{number} in {name}" for name, number in used.items()))
-    console.line(f"  {len(cases) - len(failed)} of {len(cases)} agree" + (
-        f" (all {compared:,} scores, with and without stalls, and every predicted cycle)" if not failed
+    tried = len(cases) - too_big
+    what = "with and without stalls, and every predicted cycle" if board is None else f"through the pins of {board.name}, placed and routed"
+    console.line(f"  {tried - len(failed)} of {tried} agree" + (
+        f" (all {compared:,} scores, {what})" if not failed
         else f"; failed: seed {', '.join(map(str, failed))}"), style="bold red" if failed else "bold green")
     return int(bool(failed))
+
+
+def _board(arguments):
+    if arguments.board is None:
+        return None
+    from . import boards
+
+    return boards.get(arguments.board)
 
 
 def _size(design):
@@ -271,7 +327,8 @@ def _report(console, arguments, design, images, failure, *, simulator, seed, sec
     texts = {}
 
     def fails(design, images):
-        found = None if time.monotonic() > end else check(design, images, simulator=simulator, seed=seed, timeout=timeout)
+        found = None if time.monotonic() > end else check(design, images, simulator=simulator, seed=seed, timeout=timeout,
+                                                          board=_board(arguments))
         if found is not None and found.kind == failure.kind:
             texts["last"] = found.text
             return True
@@ -286,7 +343,8 @@ def _report(console, arguments, design, images, failure, *, simulator, seed, sec
         step.note(f"{_size(design)}, {len(images)} images")
     text = texts.get("last", failure.text)
     command = shlex.join(["sbgen", "fuzz", "--network", str(out / "network.json"), "--design", str(out / "design.json"),
-                          "--images-from", str(out / "images.npy"), "--simulator", simulator, "--seed", str(seed), "--shrink", "0"])
+                          "--images-from", str(out / "images.npy"), "--simulator", simulator, "--seed", str(seed), "--shrink", "0",
+                          *(["--board", arguments.board] if arguments.board else [])])
     _write(out, design, images, f"{text}\n{command}\n")
     console.line(f"           {text}")
     console.line(f"           again: {command}")

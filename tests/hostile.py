@@ -1,9 +1,11 @@
-"""Every reader of sbgen on hostile input, guided by coverage: ``python tests/hostile.py READER --seconds 600``.
+"""Every reader of sbgen on hostile input, guided by coverage: ``python tests/hostile.py READER --seconds 3600``.
 
 A reader may give a result or a named error (`SbgenError`), and nothing else: no other exception, no code run, nothing written,
 no connection, no memory beyond `MEGABYTES`, no more than `SECONDS`. libFuzzer (through atheris, ``pip install atheris``) mutates
 sound files and keeps what reaches new lines of sbgen; where a checksum would keep it out, the checksum is made right again.
-What it finds lands in ``crash-...`` of the current folder, which this script reads as well:
+All seconds are of the processor, so that a busy machine neither shortens the search nor makes an input look slow; the last
+lines tell how many inputs were tried and what they covered. ``--corpus DIR`` keeps what was found to go on from there.
+What fails lands in ``crash-...`` of the current folder, which this script reads as well:
 ``python tests/hostile.py READER crash-...``. `test_hostile.py` does the same to blind mutations, without atheris.
 """
 
@@ -15,6 +17,7 @@ import random
 import struct
 import sys
 import tempfile
+import time
 import zipfile
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -31,8 +34,9 @@ HERE = Path(__file__).parent
 #: Memory of the whole process, torch and onnx included.
 MEGABYTES = 2048
 
-#: For one input.
+#: For one input, of the processor; libFuzzer's own clock, which ends what hangs, is that of the wall.
 SECONDS = 25
+_WALL_SECONDS = 20 * SECONDS
 
 #: Audit events that reading has no reason for.
 _FORBIDDEN = ("exec", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.remove", "os.rename", "os.rmdir",
@@ -41,6 +45,10 @@ _FORBIDDEN = ("exec", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.
 
 class Executed(Exception):
     """A reader did what only a program may do."""
+
+
+class Slow(Exception):
+    """A reader took longer than `SECONDS`."""
 
 
 class _Guard:
@@ -93,13 +101,16 @@ class Reader:
 
     def __call__(self, data):
         """Read `data`; gives whether it was taken, raises what must not be."""
-        given = self.prepare(data)
+        given, start = self.prepare(data), time.process_time()
         with GUARD:
             try:
                 self.read(given)
+                taken = True
             except SbgenError:
-                return False
-        return True
+                taken = False
+        if (seconds := time.process_time() - start) > SECONDS:
+            raise Slow(f"{seconds:.0f} s for {len(data)} bytes")
+        return taken
 
 
 def _bytes(data, rng):
@@ -176,6 +187,7 @@ def _file(name):
     """A function that writes bytes to a file and gives its path."""
     def write(data):
         path = _folder() / name
+        path.unlink(missing_ok=True)  # writing over a file makes ext4 wait for the disk
         path.write_bytes(data)
         return path
     return write
@@ -367,13 +379,43 @@ READERS = {
 }
 
 
+def _fuzz(atheris, reader, name, *, seconds, seed, corpus):
+    """Let libFuzzer mutate for so many seconds of the processor; it ends the process."""
+    def mutate(data, max_size, seed):
+        # libFuzzer's own mutations find new tokens, the reader's keep the form.
+        rng = random.Random(seed)
+        return atheris.Mutate(data, max_size) if rng.randrange(2) else reader.mutate(data, rng)[:max_size]
+
+    taken = tried = 0
+    stop = _folder() / "stop"
+    start = time.process_time()
+
+    def test(data):
+        nonlocal taken, tried
+        taken += reader(data)
+        tried += 1
+        spent = time.process_time() - start
+        if spent >= seconds and not stop.exists():
+            stop.write_text("libFuzzer ends when this is not empty")
+            print(f"{name}: {tried:,} inputs, {taken:,} of them taken, in {spent:,.0f} s of the processor", flush=True)
+
+    corpus.mkdir(parents=True, exist_ok=True)
+    for n, sound in enumerate(reader.seeds()):
+        (corpus / f"seed-{n}").write_bytes(sound)
+    atheris.Setup([sys.argv[0], str(corpus), f"-stop_file={stop}", f"-seed={seed}", f"-rss_limit_mb={MEGABYTES}",
+                   f"-timeout={_WALL_SECONDS}", "-print_final_stats=1", f"-max_len={4 * max(map(len, reader.seeds()))}"],
+                  test, custom_mutator=mutate)
+    atheris.Fuzz()
+
+
 def main():
     """Fuzz one reader for a time, or let it read the files named."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("reader", choices=READERS)
     parser.add_argument("files", nargs="*", type=Path, help="read these instead of fuzzing")
-    parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--seconds", type=int, default=600, help="of the processor (%(default)s)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--corpus", type=Path, metavar="DIR", help="where inputs are kept that reach something new")
     arguments = parser.parse_args()
     reader = READERS[arguments.reader]
     try:
@@ -388,19 +430,8 @@ def main():
         return
     if atheris is None:
         sys.exit("fuzzing needs atheris, which is not installed; try: pip install atheris")
-
-    def mutate(data, max_size, seed):
-        # libFuzzer's own mutations find new tokens, the reader's keep the form.
-        rng = random.Random(seed)
-        return atheris.Mutate(data, max_size) if rng.randrange(2) else reader.mutate(data, rng)[:max_size]
-
-    corpus = Path(tempfile.mkdtemp(prefix="sbgen-corpus-"))
-    for n, seed in enumerate(reader.seeds()):
-        (corpus / f"seed-{n}").write_bytes(seed)
-    atheris.Setup([sys.argv[0], str(corpus), f"-max_total_time={arguments.seconds}", f"-seed={arguments.seed}",
-                   f"-rss_limit_mb={MEGABYTES}", f"-timeout={SECONDS}", "-print_final_stats=1",
-                   f"-max_len={4 * max(map(len, reader.seeds()))}"], lambda data: reader(data) and None, custom_mutator=mutate)
-    atheris.Fuzz()
+    _fuzz(atheris, reader, arguments.reader, seconds=arguments.seconds, seed=arguments.seed,
+          corpus=arguments.corpus or _folder() / "corpus")
 
 
 if __name__ == "__main__":

@@ -3,16 +3,18 @@
 import dataclasses
 import shlex
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from sbgen import cli, fuzz, tools
+from sbgen.boards import placed
 from sbgen.compiler import cycles, exchange, lower, reference
 from sbgen.compiler import design as design_file
 from sbgen.compiler.ir import Binarize, Conv2d, Scores
 from sbgen.compiler.random_network import random_design, random_images
-from sbgen.errors import ToolError
+from sbgen.errors import FitError, ToolError
 from sbgen.hw.argmax import Argmax
 from sbgen.hw.queue import Queue
 
@@ -157,6 +159,56 @@ def test_a_given_network_in_random_foldings(capsys, tmp_path):
     exchange.save(network, tmp_path / "network.json")
     assert run("--network", "network.json", "--count", "2", *TINY) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("  2 of 2 agree")
+
+
+class TestBoard:
+    """Through a board's pins; what the tools make of a design there is a bench's to show, sim/test_netlists.py."""
+
+    BOARD = "--board", "icebreaker", "--count", "2", "--largest", "6", "--images", "2", "--simulator", "icarus"
+
+    @pytest.fixture
+    def netlist(self, monkeypatch):
+        """What the netlist's answer is made of, which is the reference's unless it is changed."""
+        given = SimpleNamespace(calls=[], error=None, scores=lambda scores: scores, digest=lambda digest: digest)
+
+        def ask(design, images, *, board, simulator, folder, seed):
+            given.calls.append((board.name, simulator, seed))
+            if given.error:
+                raise given.error
+            scores, labels = reference.evaluate(design.network, images)
+            digest = given.digest(exchange.digest(design.network)[:16])
+            return SimpleNamespace(scores=given.scores(scores), labels=labels, identity=SimpleNamespace(digest=bytes.fromhex(digest))), {}
+
+        monkeypatch.setattr(placed, "ask", ask)
+        monkeypatch.setattr(tools, "find", lambda name: None)
+        return given
+
+    def test_what_the_pins_tell_is_compared(self, netlist, capsys):
+        assert run(*self.BOARD) == 0
+        assert netlist.calls == [("icebreaker", "icarus", 1), ("icebreaker", "icarus", 2)]
+        assert "through the pins of icebreaker, placed and routed" in capsys.readouterr().out.splitlines()[-1]
+
+    def test_a_wrong_score_is_a_failure_that_names_the_board(self, netlist, capsys, tmp_path):
+        netlist.scores = lambda scores: scores + 1
+        assert run(*self.BOARD, "--count", "1", "--shrink", "0") == 1
+        _, _, _, again = the_failure(capsys, tmp_path)
+        assert again.endswith("--board icebreaker")
+        assert replayed(again) == 1
+
+    def test_another_network_is_a_failure(self, netlist, capsys):
+        netlist.digest = lambda digest: digest[::-1]
+        assert run(*self.BOARD, "--shrink", "0") == 1
+        assert "the board must tell the network" in capsys.readouterr().out
+
+    def test_too_big_is_no_failure(self, netlist, capsys):
+        netlist.error = FitError("the design must fit up5k")
+        assert run(*self.BOARD) == 0
+        shown = capsys.readouterr().out
+        assert "too big  seed 0" in shown and "0 of 0 agree" in shown
+
+    def test_amaranth_runs_no_netlist(self, capsys):
+        assert run(*self.BOARD, "--simulator", "amaranth") == 1
+        assert "--simulator must run netlists for --board" in capsys.readouterr().err
 
 
 class TestArguments:
