@@ -163,8 +163,16 @@ class _Module:
 
 
 def _lookup(table, inputs):
-    """A truth table of four inputs, the first lowest."""
-    return f"16'h{table:04x} >> {{{', '.join(reversed(inputs))}}}"
+    """A truth table of four inputs, the first lowest; those that it does not depend on are left out.
+
+    One of them may be the cell's own output, where a carry takes it at the same pin: a loop in text, undefined for ever.
+    """
+    needed = [n for n in range(4) if any((table >> at ^ table >> (at | 1 << n)) & 1 for at in range(16))]
+    if not needed:
+        return f"1'b{table & 1}"
+    values = [table >> sum((at >> m & 1) << n for m, n in enumerate(needed)) & 1 for at in range(1 << len(needed))]
+    table = sum(value << at for at, value in enumerate(values))
+    return f"{len(values)}'h{table:x} >> {{{', '.join(inputs[n] for n in reversed(needed))}}}"
 
 
 def _sb_lut4(m, cell):

@@ -6,7 +6,6 @@ import pytest
 from test_waveform import always_on, core_of, network
 
 from sbgen import cli, tools, verify
-from sbgen.boards import netlist_verilog
 from sbgen.compiler import design as design_file
 from sbgen.compiler import exchange, verilog
 from sbgen.compiler.simulate import HardwareError
@@ -146,35 +145,3 @@ def test_a_compared_score_names_image_and_class():
     verify._compare(expected, expected)
     with pytest.raises(verify._Wrong, match=r"scores, image 1, class 1: expected 4, found -4 \(2 of 6 scores differ\)"):
         verify._compare(other, expected)
-
-
-class TestNetlistVerilog:
-    """A counter of two bits that rx enables and whose carry goes to tx, as each family of cells has it."""
-
-    def netlist(self, cells):
-        return {"ports": {"clk": {"direction": "input", "bits": [2]}, "rx": {"direction": "input", "bits": [3]},
-                          "tx": {"direction": "output", "bits": [9]}}, "netnames": {"count": [4, 5]},
-                "cells": {str(n): {"type": kind, "parameters": parameters, "connections": connections}
-                          for n, (kind, parameters, connections) in enumerate(cells)}}
-
-    def test_logic_registers_and_carry(self):
-        text = netlist_verilog.verilog(self.netlist([
-            ("SB_LUT4", {"LUT_INIT": "0110011001100110"}, {"I0": [4], "I1": [5], "I2": ["0"], "I3": ["x"], "O": [6]}),
-            ("SB_DFFESR", {}, {"C": [2], "E": [3], "R": [7], "D": [6], "Q": [5]}),
-            ("SB_CARRY", {}, {"I0": [4], "I1": [5], "CI": ["1"], "CO": [9]})]), family="ice40", names=True)
-        assert "assign n6 = 16'h6666 >> {1'b0, 1'b0, n5, n4};" in text
-        assert "always @(posedge n2) if (n3) n5 <= n7 ? 1'b0 : n6;" in text
-        assert "assign n9 = n4 & n5 | (n4 | n5) & 1'b1;" in text
-        assert "assign tx = n9;" in text and "assign n3 = rx;" in text
-
-    def test_placed_cells(self):
-        text = netlist_verilog.verilog(self.netlist([
-            ("ICESTORM_LC", {"LUT_INIT": "1" * 16, "DFF_ENABLE": "1", "SET_NORESET": "1", "CARRY_ENABLE": "1", "CIN_CONST": "1", "CIN_SET": "1"},
-             {"I1": [4], "I2": [5], "CLK": [2], "CEN": [], "SR": [7], "O": [8], "COUT": [9]}),
-            ("SB_GB", {}, {"GLOBAL_BUFFER_OUTPUT": [2], "USER_SIGNAL_TO_GLOBAL_BUFFER": []})]), family="ice40")
-        assert "always @(posedge n2) n8 <= n7 ? 1'b1 : (16'hffff >> {1'b0, n5, n4, 1'b0}) & 1'b1;" in text
-        assert "assign n2 = clk;" in text and "assign n9 = n4 & n5 | (n4 | n5) & 1'b1;" in text
-
-    def test_unknown_cell(self):
-        with pytest.raises(netlist_verilog.UnknownCellError, match="all its cells are known, but 0 is a SB_MAC16"):
-            netlist_verilog.verilog(self.netlist([("SB_MAC16", {}, {})]), family="ice40")
