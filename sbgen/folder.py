@@ -5,6 +5,7 @@ import fcntl
 import os
 import re
 import shutil
+import signal
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,9 +27,11 @@ class FolderError(SbgenError):
 def staged(folder, *, names, force=False):
     """Write into a temporary sibling of `folder`; what it holds at the end replaces the files of that name.
 
-    ``.NAME.*.part`` beside the folder is filled by the body and then moved over, one `os.replace` a file, so a file
-    in `folder` is always whole, old or new. When the body fails or the process is killed, `folder` stays as it was,
-    and what a killed build left beside it is removed by the next. The folder is locked meanwhile.
+    ``.NAME.*.part`` beside the folder is filled by the body, written to the disk, and then moved over, one `os.replace` a file, so a
+    file in `folder` is always whole, old or new. When the body fails or the process is killed, `folder` stays as it was,
+    and what a killed build left beside it is removed by the next. The folder is locked meanwhile. The moves come last and take less
+    than a millisecond, which Ctrl-C and SIGTERM wait for; a SIGKILL or power cut in it leaves files of both, which the last of
+    `names`, still the old one, does not describe.
 
     Parameters
     ----------
@@ -113,11 +116,23 @@ def _lock(folder):
 def _move(staging, folder, names):
     written = {entry.name for entry in staging.iterdir() if entry.is_file()}
     assert written <= set(names) and names[-1] in written, written
-    for name in names:
-        if name in written:
-            # To the disk before the name: after a power cut a name must not stand for an empty file.
-            with open(staging / name, "rb") as file:
-                os.fsync(file.fileno())
-            os.replace(staging / name, folder / name)
-        else:
-            (folder / name).unlink(missing_ok=True)
+    for name in written:
+        # To the disk before the name: after a power cut a name must not stand for an empty file.
+        with open(staging / name, "rb") as file:
+            os.fsync(file.fileno())
+    with _uninterrupted():
+        for name in names:
+            if name in written:
+                os.replace(staging / name, folder / name)
+            else:
+                (folder / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _uninterrupted():
+    """Let Ctrl-C and SIGTERM wait."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -206,6 +206,7 @@ MUTATIONS = (
     _m("two builds in one folder", "sbgen/folder.py", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH | fcntl.LOCK_NB"),
     _m("files of the build before stay", "sbgen/folder.py", "(folder / name).unlink(missing_ok=True)", "pass"),
     _m("what a killed build left stays", "sbgen/folder.py", "shutil.rmtree(beside, ignore_errors=True)", "pass"),
+    _m("Ctrl-C between the files of a build", "sbgen/folder.py", "signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM}", "signal.SIG_BLOCK, set()"),
     _m("foreign files overwritten", "sbgen/folder.py", "if not force and any(", "if False and any("),
     # What is told.
     _m("a wrong score passes", "sbgen/verdict.py", "wrong = np.argwhere(simulation.scores != scores)", "wrong = np.argwhere(simulation.scores > scores)"),

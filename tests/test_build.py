@@ -314,3 +314,60 @@ def test_kill_in_the_middle_leaves_the_earlier_build(model, tmp_path, ending, co
     assert contents(out) == before
     assert build(model, out, "--no-sim") == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "tiny.json"]
+
+
+def start(model, out, *options):
+    """A build in a process of its own."""
+    return subprocess.Popen([sys.executable, "-m", "sbgen", "build", "--model", model, "--board", "icebreaker", "--out", out,
+                             "--no-bitstream", "--no-sim", *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def is_one_build(out, networks):
+    """Whether a folder holds all files of one build, of one of the networks."""
+    report = json.loads((out / "report.json").read_text())
+    found = contents(out)
+    assert sorted(found) == FILES
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in found.items() if not name.startswith("report.")}
+    return report["files"] == digests and exchange.load(out / "network.json") in networks
+
+
+def test_builds_at_the_same_time_into_one_folder(tmp_path):
+    networks = [network(hidden=8 + n, seed=n) for n in range(3)]
+    for n, each in enumerate(networks):
+        exchange.save(each, tmp_path / f"{n}.json")
+    builds = [start(tmp_path / f"{n}.json", tmp_path / "out") for n in range(3)]
+    ended = [(build.communicate(timeout=300)[1], build.returncode) for build in builds]
+    print(ended)
+    for error, code in ended:
+        assert code == 0 and not error or code == 1 and "is in use by another build" in error and error.count("\n") == 1
+    assert 0 in {code for _, code in ended}
+    assert is_one_build(tmp_path / "out", networks)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.json", "1.json", "2.json", "out"]
+
+
+@pytest.mark.slow
+def test_kill_at_a_random_moment_leaves_one_build(tmp_path):
+    networks = [network(hidden=8 + n, seed=n) for n in range(2)]
+    for n, each in enumerate(networks):
+        exchange.save(each, tmp_path / f"{n}.json")
+    out = tmp_path / "out"
+    began = time.monotonic()
+    assert build(tmp_path / "0.json", out, "--no-sim") == 0
+    takes = 2 * (time.monotonic() - began) + 2  # a process of its own also imports everything
+    rng, killed, before = np.random.default_rng(5), 0, contents(out)
+    for n in range(1, 31):
+        process = start(tmp_path / f"{n % 2}.json", out)
+        try:
+            process.wait(rng.uniform(0, takes))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(60)
+            killed += 1
+        process.communicate()
+        assert is_one_build(out, networks)
+        if process.returncode != 0:
+            assert contents(out) == before
+        before = contents(out)
+    assert 5 < killed < 30
+    assert build(tmp_path / "0.json", out, "--no-sim") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.json", "1.json", "out"]

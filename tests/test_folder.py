@@ -84,6 +84,53 @@ def test_kill_in_the_middle_leaves_the_old_outputs_and_the_next_build_cleans_up(
     assert beside(tmp_path / "out") == []
 
 
+#: Writes a folder's second contents, and is killed at the file system's n-th event, by a signal.
+KILLED = textwrap.dedent("""
+    import os, signal, sys
+    from sbgen.folder import staged
+    folder, n, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    # Ctrl-C works also where the tests run in a shell's background, which ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    events = 0
+    def count(event, arguments):
+        global events
+        if event in ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.scandir", "os.listdir", "tempfile.mkdtemp"):
+            events += 1
+            if events == n:
+                os.kill(os.getpid(), number)
+    sys.addaudithook(count)
+    with staged(folder, names=("a", "b", "c", "report.json")) as staging:
+        for name in ("a", "c", "report.json"):
+            (staging / name).write_text("new")
+    """)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_kill_at_any_moment(tmp_path, number):
+    names = ("a", "b", "c", "report.json")
+    old, new = dict.fromkeys(names[:2] + names[3:], "old"), dict.fromkeys(("a", "c", "report.json"), "new")
+    seen = []
+    for n in range(1, 100):
+        folder = tmp_path / str(n) / "out"
+        with staged(folder, names=names) as staging:
+            for name in old:
+                (staging / name).write_text("old")
+        ended = subprocess.run([sys.executable, "-c", KILLED, folder, str(n), str(int(number))], check=False, timeout=60, stderr=subprocess.DEVNULL)
+        found = contents(folder)
+        if found not in (old, new):
+            # Between the first move and the last, where only what cannot wait ends a build.
+            assert number == signal.SIGKILL and found["report.json"] == "old" and set(found.values()) == {"old", "new"}
+        seen.append("old" if found == old else "new" if found == new else "both")
+        with staged(folder, names=names) as staging:
+            (staging / "report.json").write_text("next")
+        assert contents(folder) == {"report.json": "next"} and beside(folder) == []
+        if ended.returncode == 0:
+            break
+    assert ended.returncode == 0 and n > 10
+    assert seen == sorted(seen, key=["old", "both", "new"].index), "what is new stays"
+    assert seen.count("both") <= len(names)
+
+
 def test_two_builds_into_one_folder(tmp_path):
     with staged(tmp_path / "out", names=NAMES) as staging:
         with pytest.raises(FolderError, match="in use by another build"):
