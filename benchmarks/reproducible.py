@@ -67,11 +67,11 @@ class Clean:
         if done.returncode:
             sys.exit(f"{' '.join(map(str, command))}\nended with {done.returncode}:\n{done.stdout[-3000:]}")
 
-    def install(self, python):
+    def install(self, python, commit):
         """Check out, make a virtual environment and install."""
         checkout, venv = self._base / "checkout", self._base / "venv"
         checkout.mkdir()
-        files = subprocess.run(["git", "-C", str(ROOT), "archive", "HEAD"], check=True, stdout=subprocess.PIPE).stdout
+        files = subprocess.run(["git", "-C", str(ROOT), "archive", commit], check=True, stdout=subprocess.PIPE).stdout
         subprocess.run(["tar", "-x", "-C", str(checkout)], input=files, check=True)
         self.run(python, "-m", "venv", str(venv))
         self.run(str(venv / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
@@ -97,12 +97,13 @@ def main():
     options = parser.parse_args()
     names = options.board or ["icebreaker", "ice40_hx8k_b_evn", "ulx3s_85f"]
     console, start, packages, found = Console(), time.monotonic(), [], {name: [] for name in names}
+    commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
     text = exchange.dumps(model.load(options.model).network)
     with tempfile.TemporaryDirectory(prefix="sbgen-reproducible-") as base:
         for environment in ENVIRONMENTS:
             clean = Clean(environment, base)
             with console.step(f"install in {environment.folder.split('/')[0]}"):
-                packages.append(clean.install(options.python))
+                packages.append(clean.install(options.python, commit))
             for name in names:
                 with console.step(f"build for {name}"):
                     found[name].append(clean.build(text, name))
