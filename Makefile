@@ -16,7 +16,7 @@ demo: setup
 	$(BIN)/sbgen build --model models/digits.pt --board icebreaker --out build/digits
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 lint: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check ruff
