@@ -241,6 +241,10 @@ def plan(*, verilog, board, clock_mhz=None, seeds=SEEDS, every_seed=False, pins=
                    noise=noise)
 
 
+#: What was kept apart through synthesis need not be so any more.
+_FLAT = "setattr -mod -unset keep_hierarchy *; flatten; opt_clean -purge; write_json top.json"
+
+
 def _ice40(verilog, board, clock_mhz, seeds, pins, patchable=False):
     device = board.device.name
     place = tools.find("nextpnr-ice40")
@@ -249,7 +253,7 @@ def _ice40(verilog, board, clock_mhz, seeds, pins, patchable=False):
         board=board, clock_mhz=clock_mhz, bitstream="top.bin",
         files={"top.v": verilog, "top.pcf": constraints.pcf(board, pins)},
         synthesis=Step(title="synthesis", tool=tools.find("yosys"), reads=("top.v",), writes=("top.json",), args=(
-            "-p", f"read_verilog {'-DSBGEN_ICE40 ' if patchable else ''}top.v; synth_ice40 -device {timing_model} -top top -json top.json")),
+            "-p", f"read_verilog {'-DSBGEN_ICE40 ' if patchable else ''}top.v; synth_ice40 -device {timing_model} -top top; {_FLAT}")),
         placements=tuple(_placement(seed, place, ("top.json", "top.pcf"), "--asc", "asc", (
             f"--{device}", "--package", board.package.lower(), "--json", "top.json", "--pcf", "top.pcf",
             "--freq", f"{clock_mhz:g}")) for seed in seeds),
@@ -265,7 +269,7 @@ def _ecp5(verilog, board, clock_mhz, seeds, pins, patchable=False):
         files={"top.v": verilog, "top.lpf": constraints.lpf(board, pins)},
         synthesis=Step(title="synthesis", tool=tools.find("yosys"), reads=("top.v",), writes=("top.json",), args=(
             # Wide LUTs cost two to four times the area on popcounts (yosys issue 4798).
-            "-p", "read_verilog top.v; synth_ecp5 -nowidelut -top top -json top.json")),
+            "-p", f"read_verilog top.v; synth_ecp5 -nowidelut -top top; {_FLAT}")),
         placements=tuple(_placement(seed, place, ("top.json", "top.lpf"), "--textcfg", "config", (
             f"--{size}", "--package", _ECP5_PACKAGES[board.package], "--speed", board.speed, "--json", "top.json",
             "--lpf", "top.lpf", "--freq", f"{clock_mhz:g}",

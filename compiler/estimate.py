@@ -15,7 +15,7 @@ import numpy as np
 
 from ..hw.binarize import period
 from ..hw.lookup import Lookup as LookupUnit
-from ..hw.mvtu import MERGED_GROUPS, Parameters
+from ..hw.mvtu import LANES_TOGETHER, MERGED_GROUPS, Parameters
 from ..hw.popcount import XnorPopcount
 from ..hw.replay import ReplayBuffer
 from ..hw.sums import WindowSums
@@ -92,7 +92,8 @@ def _mvtu_ffs(p: Parameters):
     queue = p.queue_depth * p.pe * (1 if p.signs else p.sum_width)
     control = 2 * (p.latency - 2) + _bits(p.cycles) + _bits(p.slices) + _bits(p.groups) + 6
     rom = p.pe * p.simd * ((p.weight_store == "lut") + p.weights_registered)
-    return (2 + p.weights_registered) * p.simd + rom + p.pe * (counts + p.accumulator_width) + queue + control
+    copies = -(-p.pe // LANES_TOGETHER) * (p.simd + 2) if p.registered else p.simd
+    return (1 + p.weights_registered) * p.simd + copies + rom + p.pe * (counts + p.accumulator_width) + queue + control
 
 
 def _varying_bits(words):

@@ -9,18 +9,22 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import bits_for
 
 from .bits import bits
+from .copy import Copy
 from .popcount import XnorPopcount
 from .queue import Queue
 from .rom import STORES, Rom
 from .spram import BLOCK_DEPTH, BLOCK_WIDTH, LoadSignature, Spram, blocks, columns
 
-__all__ = ["MERGED_GROUPS", "SHALLOW", "WEIGHT_STORES", "Mvtu", "Parameters"]
+__all__ = ["LANES_TOGETHER", "MERGED_GROUPS", "SHALLOW", "WEIGHT_STORES", "Mvtu", "Parameters"]
 
 #: Where weights can live: in a ROM, or in RAM that is filled at run time.
 WEIGHT_STORES = (*STORES, "spram")
 
 #: Groups whose choice of presets fits one LUT with the choice between preset and running sum.
 MERGED_GROUPS = 4
+
+#: Lanes of a registered unit that share a copy of the inputs.
+LANES_TOGETHER = 8
 
 #: Words that are in one block RAM at the full width of every family (an iCE40's has 256 of 16 bits).
 SHALLOW = 256
@@ -347,7 +351,6 @@ class Mvtu(wiring.Component):
         # Weights are read in the order of their addresses, which is that of the beats; a group's anew for each plane.
         address, address_later = (Signal(range(len(p.weight_words)), name=name) for name in ("address", "address_later"))
         m.d.sync += address_later.eq(address)
-        x = Signal(p.simd, reset_less=True)
         given, weights = self.i.payload.as_value(), self._weights(m, address_later)
         if p.weights_registered:
             given_before, given = given, Signal(p.simd, reset_less=True)
@@ -355,7 +358,7 @@ class Mvtu(wiring.Component):
             m.d.sync += [given.eq(given_before), weights.eq(weights_before)]
         # In two steps of one LUT each, for which the weights wait at their address.
         started = Signal(p.simd, reset_less=True)
-        m.d.sync += [started.eq(Cat(XnorPopcount.code_start(list(given)))), x.eq(Cat(XnorPopcount.code_rest(list(started))))]
+        m.d.sync += started.eq(Cat(XnorPopcount.code_start(list(given))))
         plane_begins = Signal()
         with m.If(take):
             m.d.sync += address.eq(Mux(address == len(p.weight_words) - 1, 0, address + 1))
@@ -375,11 +378,11 @@ class Mvtu(wiring.Component):
         add, add_last, double = valid[-1], last[-1], begins[-1]
 
         # The slice after a last one is the first of the next group, and starts from that group's presets.
-        first = Signal(init=1)
+        first, first_next = Signal(init=1), Signal()
         group, following = Signal(range(p.groups)), Signal(range(p.groups), init=min(1, p.groups - 1))
         second = Mux(following == p.groups - 1, 0, following + 1)
-        with m.If(add):
-            m.d.sync += first.eq(add_last)
+        m.d.comb += first_next.eq(Mux(add, add_last, first))
+        m.d.sync += first.eq(first_next)
         with m.If(add_last):
             m.d.sync += [group.eq(following), following.eq(second)]
         if p.registered and not p.patchable:  # the register begins with the first word
@@ -387,11 +390,23 @@ class Mvtu(wiring.Component):
         else:
             presets = self._presets(m, group, Mux(add_last, following, group))
 
+        # What all lanes share; on a family where it is far from one end of them to the other, some lanes have it in registers of their own.
+        x_next = Cat(XnorPopcount.code_rest(list(started)))
+        x = Signal(p.simd, reset_less=True)
+        m.d.sync += x.eq(x_next)
+        shared = Cat(add, first, double, x)
+        shared_next = Cat(Cat(take, valid)[stages - 1], first_next, Cat(plane_begins, begins)[stages - 1], x_next)
+
         # The finished sums leave from the accumulators, one cycle after their last addition; `group` has moved on by
         # then, from the last group to the first.
         rows_in_last_group = p.outputs - (p.groups - 1) * p.pe
         m.d.sync += queue.i.valid.eq(add_last)
         for lane in range(p.pe):
+            if p.registered and lane % LANES_TOGETHER == 0:
+                m.submodules[f"copy_{lane}"] = copy = Copy(len(shared))
+                m.d.comb += copy.i.eq(shared_next)
+                shared = copy.o
+            add, first, double, x = shared[0], shared[1], shared[2], shared[3:]
             m.submodules[f"popcount_{lane}"] = popcount = XnorPopcount(width=p.simd)
             m.d.comb += [popcount.a.eq(x), popcount.b.eq(weights.word_select(lane, p.simd))]
 

@@ -5,7 +5,7 @@ from amaranth.hdl import DomainRenamer
 
 from sbgen.compiler import verilog
 from sbgen.compiler.unrolled import unroll
-from sbgen.hw.mvtu import Mvtu, Parameters
+from sbgen.hw.mvtu import LANES_TOGETHER, Mvtu, Parameters
 
 
 @pytest.mark.parametrize("words, blocks", [(1, 1), (256, 1), (257, 2), (512, 2), (1000, 4)])
@@ -23,6 +23,13 @@ def test_tables_of_an_unrolled_layer_stay_modules():
     unrolled = unroll(unit, levels=2)
     text = verilog.convert(unrolled.create())
     assert text.count("keep_hierarchy") == unrolled.depth > 2
+
+
+@pytest.mark.parametrize("registered, copies", [(False, 0), (True, 3)])
+def test_copies_of_inputs_stay_modules(registered, copies):
+    pe = 2 * LANES_TOGETHER + 1
+    unit = Parameters(inputs=10, weights=tuple(range(pe)), presets=(-5,) * pe, pe=pe, simd=5, registered=registered)
+    assert verilog.convert(Mvtu(unit)).count("keep_hierarchy") == copies
 
 
 def test_popcounts_of_a_width_are_instances_of_one_module():
