@@ -94,7 +94,7 @@ KILLED = textwrap.dedent("""
     events = 0
     def count(event, arguments):
         global events
-        if event in ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.scandir", "os.listdir", "tempfile.mkdtemp"):
+        if event in ("open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.scandir", "os.listdir", "tempfile.mkdtemp"):
             events += 1
             if events == n:
                 os.kill(os.getpid(), number)
