@@ -15,6 +15,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -226,7 +227,7 @@ def _copy(folder):
         (folder / "sbgen" / package).symlink_to(f"../{package}", target_is_directory=True)
 
 
-def _pytest(folder, tests, seconds=_SECONDS):
+def _pytest(folder, tests):
     """Exit code and output of the tests in a copy."""
     # The copy must be found, and no installation: only Python's own ways to find a module are left.
     run = ("import sys; sys.path.insert(0, '.'); sys.meta_path[:] = [f for f in sys.meta_path if 'frozen' in getattr(f, '__module__', '')]; "
@@ -234,7 +235,7 @@ def _pytest(folder, tests, seconds=_SECONDS):
            "import pytest; sys.exit(pytest.main(sys.argv[1:]))")
     command = [sys.executable, "-c", run, "-x", "-q", "-p", "no:cacheprovider", *tests]
     try:
-        done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, timeout=seconds,
+        done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, timeout=_SECONDS,
                               env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"})
     except subprocess.TimeoutExpired:
         return 1, "did not end"
@@ -243,6 +244,8 @@ def _pytest(folder, tests, seconds=_SECONDS):
 
 def try_out(mutation):
     """(noticed, seconds, what pytest said last) of one mutation."""
+    if (output := _failing(mutation.test_files)) is not None:
+        return None, 0.0, f"the tests must pass before anything is changed: {output[-600:]}"
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sbgen-mutate-") as folder:
         folder = Path(folder).resolve()
@@ -258,13 +261,13 @@ def try_out(mutation):
     return code == 1, time.monotonic() - began, output.strip().splitlines()[-1]
 
 
-def _failing(mutations):
-    """What the tests of some mutations say of code that nothing was changed in; None when they pass."""
-    tests = sorted({test for mutation in mutations for test in mutation.test_files})
+@cache
+def _failing(tests):
+    """What test files say of code that nothing was changed in; None when they pass."""
     with tempfile.TemporaryDirectory(prefix="sbgen-mutate-") as folder:
         folder = Path(folder).resolve()
         _copy(folder)
-        code, output = _pytest(folder, tests, seconds=10 * _SECONDS)
+        code, output = _pytest(folder, tests)
     return None if code == 0 else output
 
 
@@ -276,9 +279,6 @@ def main():
     parser.add_argument("--write", type=Path, metavar="FILE", help="a line for each mutation, as it is printed")
     arguments = parser.parse_args()
     chosen = [each for each in MUTATIONS if arguments.only in f"{each.file} {each.what} {each.old} {each.new}"]
-    if (output := _failing(chosen)) is not None:
-        print(f"the tests must pass before anything is changed, but do not: {output[-2000:]}")
-        return 1
     survived, lines = 0, []
     with ThreadPoolExecutor(arguments.jobs) as pool:
         for mutation, (noticed, seconds, said) in zip(chosen, pool.map(try_out, chosen), strict=True):
