@@ -11,9 +11,9 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["XnorPopcount"]
 
-#: Most pairs of bits in a group: their carries, of which there are half as many, are as many as three bits can tell.
-_GROUP = 15
-#: Bits that are coded at once, as many as a LUT has inputs; at most as many blocks are in a group.
+#: Most pairs of bits in a group: their carries, of which there are half as many, are as many as four bits can tell.
+_GROUP = 31
+#: Bits that are coded at once, as many as a LUT has inputs.
 _BLOCK = 4
 
 
@@ -24,14 +24,14 @@ def _wire(m, value):
     return signal
 
 
-def _count(m, ones, twos):
-    """The sum of a few bits that count one and of others that count two, from full adders in logic.
+def _count(m, bits):
+    """The sum of a few bits, from full adders in logic.
 
     Left to the synthesis, a sum of so few bits becomes carry chains, which take more cells and are slower.
     """
-    columns, total = [list(ones), list(twos)], []
-    while columns:
-        column, carries = columns.pop(0), []
+    column, total = list(bits), []
+    while column:
+        carries = []
         while len(column) > 1:
             a, b, *rest = column
             if rest:
@@ -42,10 +42,7 @@ def _count(m, ones, twos):
                 carries.append(_wire(m, a & b))
                 column = [_wire(m, a ^ b)]
         total += column
-        if carries and not columns:
-            columns.append([])
-        if carries:
-            columns[0] = columns[0] + carries
+        column = carries
     return Cat(total)
 
 
@@ -55,10 +52,10 @@ def _halves(pairs):
 
 
 def _stages(pairs):
-    """Cycles in which so many pairs are counted: groups, and what two of them add to, take two."""
+    """Cycles in which so many pairs are counted: a group takes two, unless one adder tells its count."""
     if pairs <= 3:
         return 1
-    return 2 if pairs <= 2 * _GROUP + 1 else 1 + _stages(_halves(pairs)[0])
+    return 2 if pairs <= _GROUP else 1 + _stages(_halves(pairs)[0])
 
 
 @cache
@@ -75,9 +72,9 @@ class XnorPopcount(wiring.Component):
 
     ::
 
-        pairs ─ parities, carries ─ register ─ count ─ register ─┬─ + ─ register ─ ... ─▶ o
-        of a group of up to 15                  count ─┘ ▲             ...    ▲
-        single pairs ────────────── register ────────────┘                    │            ... ─▶ carry
+        pairs ─ parity, carries ─ register ─ count ─ register ─┬─ + ─ register ─ ... ─▶ o
+        of a group of up to 31                         count ──┘ ▲             ...
+        single pairs ──────────── register ───── register ───────┘             ... ─▶ carry
 
     Both words come coded, each bit as the parity of itself and the bits before it in its group. So the parity of the agreeing bits
     up to any place of a group is one XOR, without a ripple from its start. A full adder that adds two more pairs to such a parity
@@ -109,7 +106,7 @@ class XnorPopcount(wiring.Component):
     @staticmethod
     def has_carry(width):
         """Whether the last pair is left to `carry`."""
-        return width > _GROUP
+        return width > _GROUP // 2  # of a power of two all but one fill the bits of their count
 
     @classmethod
     def latency(cls, width):
@@ -138,8 +135,13 @@ class XnorPopcount(wiring.Component):
         """The second half of `code`: to each the parities of what is before its block."""
         rest, coded = iter(bits), []
         for size in cls.groups(len(bits)):
-            group = list(islice(rest, size))
-            coded += [reduce(xor, group[_BLOCK - 1:at - at % _BLOCK:_BLOCK], bit) for at, bit in enumerate(group)]
+            group, before = list(islice(rest, size)), []
+            for at in range(0, size, _BLOCK):
+                block = group[at:at + _BLOCK]
+                coded += [reduce(xor, before, bit) for bit in block]
+                before.append(block[-1])
+                if len(before) == _BLOCK:
+                    before = [reduce(xor, before)]
         return coded
 
     @classmethod
@@ -166,12 +168,11 @@ class XnorPopcount(wiring.Component):
                 for half in _halves(pairs):
                     tree(half)
                 return
-            groups = _groups(pairs)
-            bits, more = len(groups), sum(size // 2 for size in groups)
-            while bits + more > 1:  # a column: two of its bits or three become one, and one of the next
-                found["full_adder"] += bits // 2
-                bits, more = more + bits // 2, 0
-            found["delay"] += stage == 2 and len(groups) == 1
+            bits = pairs // 2  # each counts two
+            while bits > 1:  # a column: two of its bits or three become one, and one of the next
+                bits //= 2
+                found["full_adder"] += bits
+            found["delay"] += stage == 2  # the parity
 
         if cls.has_carry(width):
             found["delay"] += cls.latency(width) - 1
@@ -207,8 +208,8 @@ class XnorPopcount(wiring.Component):
             """The count of the next pairs, from a register, and its stage."""
             stage = _stages(pairs)
             if stage <= 2:
-                parities, carries = zip(*map(compare, _groups(pairs)), strict=True)
-                return register(_count(m, parities, Cat(carries)), stage - 1), stage
+                parity, carries = compare(pairs)
+                return register(Cat(parity, _count(m, carries)), stage - 1), stage
             left, right = (register(count, stage - 1 - at) for count, at in map(tree, _halves(pairs)))
             one, _ = compare(1)
             total = Signal(range(pairs + 1))
