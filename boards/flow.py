@@ -44,6 +44,9 @@ _CELLS = {
     "ecp5": {"lut": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "dsp": "MULT18X18D"},
 }
 
+#: Maps block RAMs in place of yosys's own file, at once.
+_ICE40_BRAMS = Path(__file__).parent / "ice40_brams.v"
+
 #: Packages as nextpnr-ecp5 calls them.
 _ECP5_PACKAGES = {"BG256": "CABGA256", "MG285": "CSFBGA285", "BG381": "CABGA381", "BG554": "CABGA554",
                   "BG756": "CABGA756"}
@@ -248,12 +251,15 @@ _FLAT = "setattr -mod -unset keep_hierarchy *; flatten; opt_clean -purge; write_
 def _ice40(verilog, board, clock_mhz, seeds, pins, patchable=False):
     device = board.device.name
     place = tools.find("nextpnr-ice40")
-    timing_model = {"h": "hx", "l": "lp", "u": "u"}[device[0]]
+    model = {"h": "hx", "l": "lp", "u": "u"}[device[0]]
+    synth = f"synth_ice40 -device {model} -top top"
     return Plan(
         board=board, clock_mhz=clock_mhz, bitstream="top.bin",
-        files={"top.v": verilog, "top.pcf": constraints.pcf(board, pins)},
-        synthesis=Step(title="synthesis", tool=tools.find("yosys"), reads=("top.v",), writes=("top.json",), args=(
-            "-p", f"read_verilog {'-DSBGEN_ICE40 ' if patchable else ''}top.v; synth_ice40 -device {timing_model} -top top; {_FLAT}")),
+        files={"top.v": verilog, "top.pcf": constraints.pcf(board, pins), "brams.v": _ICE40_BRAMS.read_text(encoding="ascii")},
+        synthesis=Step(title="synthesis", tool=tools.find("yosys"), reads=("top.v", "brams.v"), writes=("top.json",), args=(
+            "-p", (f"read_verilog {'-DSBGEN_ICE40 ' if patchable else ''}top.v; {synth} -run begin:map_ram; "
+            "memory_libmap -lib +/ice40/brams.txt -lib +/ice40/spram.txt -no-auto-huge; techmap -map brams.v; "
+            f"{synth} -run map_ram:; {_FLAT}"))),
         placements=tuple(_placement(seed, place, ("top.json", "top.pcf"), "--asc", "asc", (
             f"--{device}", "--package", board.package.lower(), "--json", "top.json", "--pcf", "top.pcf",
             "--freq", f"{clock_mhz:g}")) for seed in seeds),

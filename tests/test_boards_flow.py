@@ -59,7 +59,7 @@ class TestPlan:
     def test_tells_every_file_and_command_beforehand(self, fake):
         fake()
         made = plan()
-        assert list(made.files) == ["top.v", "top.pcf"]
+        assert list(made.files) == ["top.v", "top.pcf", "brams.v"]
         assert [step.tool.name for step in made.steps] == ["yosys", *["nextpnr-ice40"] * 4, "icepack"]
         place = made.placements[0].args
         assert place[:3] == ("--up5k", "--package", "sg48")
