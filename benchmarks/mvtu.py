@@ -2,7 +2,8 @@
 
     python benchmarks/mvtu.py [--families up5k hx8k ecp5 xc7] [--pe 16] [--simd 64] [--seeds 1 2 3]
 
-Both compute a layer of 256 inputs and 256 outputs with thresholds from block RAM. The weights come from outside, so that a memory
+Both compute a layer of 256 inputs and 256 outputs with thresholds from block RAM; what the plain one computes is compared with the
+layer's own outputs in Icarus first (the other is what `tests/test_hw_mvtu.py` tests). The weights come from outside, so that a memory
 of them takes no part. A unit stands between shift registers, which are taken off again: on iCE40, where a flip-flop
 takes a logic cell, all of them, else the LUTs that load the last one. For xc7 there is only synthesis. Writes
 ``results/mvtu.json`` and ``results/mvtu.md``.
@@ -46,7 +47,7 @@ FLOWS = {
     "hx8k": Flow(synthesis="synth_ice40 -device hx", program="nextpnr-ice40", cell="ICESTORM_LC", shared=True, options=(
         "--hx8k", "--package", "ct256", "--pcf-allow-unconstrained", "--freq", "150")),
     "ecp5": Flow(synthesis="synth_ecp5 -nowidelut", program="nextpnr-ecp5", cell="TRELLIS_COMB", options=(
-        "--85k", "--package", "CABGA381", "--lpf-allow-unconstrained", "--freq", "180")),
+        "--85k", "--package", "CABGA381", "--lpf-allow-unconstrained", "--freq", "180", "--router", "router2")),
     "xc7": Flow(synthesis="synth_xilinx -family xc7 -flatten -nowidelut"),
 }
 
@@ -166,6 +167,52 @@ def sources(pe, simd):
                       "thresholds.hex": "".join(f"{word:x}\n" for word in words)}}
 
 
+def check(files, pe, simd):
+    """Compare what the module ``plain`` in ``top.v`` computes for two random vectors with the layer's outputs."""
+    parameters, rng = layer(pe, simd), random.Random(2)
+    vectors = [[rng.getrandbits(1) for _ in range(INPUTS)] for _ in range(2)]
+    word, beats = (1 << simd) - 1, []
+    for vector in vectors:
+        inputs = sum(bit << n for n, bit in enumerate(vector))
+        for group in range(parameters.groups):
+            rows = parameters.weights[group * pe:(group + 1) * pe]
+            beats += [(inputs >> at & word, sum((row >> at & word) << lane * simd for lane, row in enumerate(rows)))
+                      for at in range(0, INPUTS, simd)]
+    bench = f"""
+module bench;
+  reg clk = 0, rst = 1, valid = 0;
+  reg [{simd + pe * simd - 1}:0] beats [0:{len(beats) - 1}];
+  wire ready, o_valid;
+  wire [{pe - 1}:0] o;
+  integer n;
+  plain #(.PE({pe}), .SIMD({simd}), .SLICES({parameters.slices}), .GROUPS({parameters.groups})) unit (.clk(clk), .rst(rst), .i_valid(valid),
+    .i_ready(ready), .x(beats[n][{simd - 1}:0]), .w(beats[n][{simd + pe * simd - 1}:{simd}]), .o_valid(o_valid), .o_ready(1'b1), .o(o));
+  always #1 clk = ~clk;
+  always @(negedge clk) if (o_valid) $display("o %b", o);
+  initial begin
+    $readmemh("beats.hex", beats);
+    n = 0;
+    repeat (3) @(negedge clk);
+    rst = 0;
+    @(negedge clk) valid = 1;
+    repeat ({len(beats) - 1}) @(negedge clk) n = n + 1;
+    @(negedge clk) valid = 0;
+    repeat (5) @(negedge clk);
+    $finish;
+  end
+endmodule
+"""
+    with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
+        folder = Path(folder)
+        for name, text in (files | {"bench.v": bench, "beats.hex": "".join(f"{x | w << simd:x}\n" for x, w in beats)}).items():
+            (folder / name).write_text(text, encoding="utf-8")
+        tools.run(tools.find("iverilog"), ["-g2012", "-s", "bench", "-o", "bench.vvp", "bench.v", "top.v"], cwd=folder, log=folder / "iverilog.log")
+        said = tools.run(tools.find("vvp"), ["bench.vvp"], cwd=folder, log=folder / "vvp.log")
+    found = [int(bit) for line in said.splitlines() if line.startswith("o ") for bit in reversed(line.split()[1])]
+    if found != [bit for vector in vectors for bit in parameters.compute(vector)]:
+        raise SystemExit("the plain unit computes something else")
+
+
 def measure(files, flow, *, pe, simd, seeds):
     """LUTs (logic cells on iCE40) of a unit alone and its Fmax in MHz, one for each seed."""
     with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
@@ -208,8 +255,10 @@ def main():
     path = FOLDER / "mvtu.json"
     rows = [row for row in (json.loads(path.read_text())["units"] if path.exists() else [])
             if (row["family"], row["pe"], row["simd"]) not in {(family, pe, simd) for family in options.families}]
+    made = sources(pe, simd)
+    check(made["plain"], pe, simd)
     for family in options.families:
-        for unit, files in sources(pe, simd).items():
+        for unit, files in made.items():
             luts, fmax = measure(files, FLOWS[family], pe=pe, simd=simd, seeds=options.seeds)
             rows.append({"family": family, "pe": pe, "simd": simd, "unit": unit, "luts": luts, "luts_a_mac": luts / (pe * simd),
                          "fmax": fmax, "fmax_median": statistics.median(fmax) if fmax else None})
