@@ -8,8 +8,8 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
-from sbgen import tools
-from sbgen.boards import bitstream, memories
+from sbgen import boards, tools
+from sbgen.boards import bitstream, flow, memories
 from sbgen.compiler import verilog
 from sbgen.errors import ToolError
 from sbgen.hw.rom import Rom
@@ -20,14 +20,15 @@ SHAPES = {
     "ecp5": [(512, 36), (86, 80), (1000, 18), (2048, 9), (3000, 5), (4096, 4), (8000, 2), (16384, 1), (20000, 1), (5000, 7)],
 }
 
-#: How a netlist is made, placed and packed for each family.
+#: Whose synthesis it is.
+BOARDS = {"ice40": "icebreaker", "ecp5": "ulx3s_85f"}
+
+#: How a netlist is placed and packed for each family.
 FLOWS = {
-    "ice40": (("yosys", "-p", "read_verilog top.v; synth_ice40 -device u -top top -json top.json"),
-              ("nextpnr-ice40", "--up5k", "--package", "sg48", "--json", "top.json", "--asc", "top.asc",
+    "ice40": (("nextpnr-ice40", "--up5k", "--package", "sg48", "--json", "top.json", "--asc", "top.asc",
                "--pcf-allow-unconstrained", "--write", "placed.json"),
               ("icepack", "top.asc", "top.bin")),
-    "ecp5": (("yosys", "-p", "read_verilog top.v; synth_ecp5 -nowidelut -top top -json top.json"),
-             ("nextpnr-ecp5", "--25k", "--package", "CABGA381", "--json", "top.json", "--textcfg", "top.config",
+    "ecp5": (("nextpnr-ecp5", "--25k", "--package", "CABGA381", "--json", "top.json", "--textcfg", "top.config",
               "--lpf-allow-unconstrained", "--write", "placed.json"),
              ("ecppack", "--compress", "--input", "top.config", "--bit", "top.bin")),
 }
@@ -57,10 +58,10 @@ class Roms(wiring.Component):
 
 @pytest.mark.parametrize("family", ["ice40", pytest.param("ecp5", marks=pytest.mark.slow)])
 def test_every_word_is_read_back(family, tmp_path):
-    flow = []
+    found = []
     for name, *args in FLOWS[family]:
         try:
-            flow.append((tools.find(name), args))
+            found.append((tools.find(name), args))
         except ToolError as error:
             pytest.skip(str(error))
     rng = random.Random(1)
@@ -71,16 +72,21 @@ def test_every_word_is_read_back(family, tmp_path):
         zeros = rng.getrandbits(width) & always
         contents.append((width, [rng.getrandbits(width) & ~always | zeros for _ in range(depth)]))
     text = verilog.convert(Roms(contents))
-    (tmp_path / "top.v").write_text(text)
-    for tool, args in flow:
+    try:
+        plan = flow.plan(verilog=text, board=boards.get(BOARDS[family]))
+    except ToolError as error:
+        pytest.skip(str(error))
+    for name, content in plan.files.items():
+        (tmp_path / name).write_text(content)
+    for tool, args in ((plan.synthesis.tool, plan.synthesis.args), *found):
         tools.run(tool, args, cwd=tmp_path, log=tmp_path / f"{tool.name}.log")
 
     cells = memories.cells(json.loads((tmp_path / "placed.json").read_text())["modules"]["top"], family=family)
     rams = bitstream.block_rams(bitstream.unpack(tmp_path / "top.bin", family=family), family=family)
-    found = memories.memories(text)
-    assert [memory.words.shape for memory in found] == SHAPES[family]
+    roms = memories.memories(text)
+    assert [memory.words.shape for memory in roms] == SHAPES[family]
     assert len({cell.width for cell in cells}) >= 4
-    for memory, (width, words) in zip(found, contents, strict=True):
+    for memory, (width, words) in zip(roms, contents, strict=True):
         read = memories.read(memory, cells, rams, family=family)
         wrong = [address for address, word in enumerate(words)
                  if sum(int(bit) << n for n, bit in enumerate(read[address])) != word]
