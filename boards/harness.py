@@ -128,6 +128,16 @@ class Top(wiring.Component):
         """Clock cycles from a steady clock to the end of reset, a power of two."""
         return 1 << (int(self._clock_mhz * 1e6 * RESET_SECONDS) - 1).bit_length()
 
+    @property
+    def load_cycles(self):
+        """Clock cycles from the end of reset until the weights are loaded from the flash; 0 where there are none."""
+        return self._loader().cycles if self._core.image else 0
+
+    def _loader(self):
+        image = self._core.image
+        return FlashLoader(address=flash_image.OFFSET, words=[len(words) for words in image], checksum=flash_image.checksum(image),
+                           pause=int(self._clock_mhz * 1e6 * WAKE_SECONDS))
+
     def elaborate(self, platform):
         m = Module()
         core, board = self._core, self._board
@@ -174,9 +184,7 @@ class Top(wiring.Component):
                      *(results.i.payload[name].eq(core.o.payload[name]) for name in ("score", "label", "last"))]
         connect(m, results.o, link.results)
         if core.image:
-            m.submodules.loader = loader = FlashLoader(
-                address=flash_image.OFFSET, words=[len(words) for words in core.image],
-                checksum=flash_image.checksum(core.image), pause=int(self._clock_mhz * 1e6 * WAKE_SECONDS))
+            m.submodules.loader = loader = self._loader()
             connect(m, loader.load, core.load)
             m.d.comb += [link.state.eq(loader.state), link.checksum.eq(loader.checksum)]
             levels = {"flash_cs": loader.cs, "flash_clk": loader.clk, "flash_copi": loader.copi}

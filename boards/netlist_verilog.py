@@ -250,6 +250,14 @@ def _ice40_ram(m, cell):
         f".INIT(4096'h{int(init, 2):x}), .READ_MODE({cell.number('READ_MODE')}), .WRITE_MODE({cell.number('WRITE_MODE')})")
 
 
+def _ice40_spram(m, cell):
+    # POWEROFF is on where it is low.
+    selected = " & ".join([cell.pin("CHIPSELECT"), cell.pin("POWEROFF", _ONE), f"~{cell.pin('STANDBY')}", f"~{cell.pin('SLEEP')}"])
+    m.instance("ice40_spram", {
+        "clk": cell.pin("CLOCK"), "cs": selected, "we": cell.pin("WREN"), "addr": cell.bus("ADDRESS", 14),
+        "din": cell.bus("DATAIN", 16), "mask": cell.bus("MASKWREN", 4), "dout": m.open(cell.outputs("DATAOUT", 16))})
+
+
 def _lut4(m, cell):
     m.assign(cell.output("Z"), _lookup(cell.number("INIT"), [cell.pin(pin) for pin in "ABCD"]))
 
@@ -329,7 +337,7 @@ def _ehxplll(m, cell):
 
 _MEANINGS = {
     "ice40": {"SB_LUT4": _sb_lut4, "SB_CARRY": _sb_carry, "ICESTORM_LC": _icestorm_lc, "SB_GB": _sb_gb, "SB_IO": _sb_io,
-              "ICESTORM_PLL": _ice40_pll, "ICESTORM_RAM": _ice40_ram},
+              "ICESTORM_PLL": _ice40_pll, "ICESTORM_RAM": _ice40_ram, "SB_SPRAM256KA": _ice40_spram, "ICESTORM_SPRAM": _ice40_spram},
     "ecp5": {"LUT4": _lut4, "CCU2C": _ccu2c, "TRELLIS_FF": _trellis_ff, "DP16KD": _dp16kd, "EHXPLLL": _ehxplll,
              "TRELLIS_COMB": _trellis_comb, "TRELLIS_IO": _trellis_io,
              "DCCA": lambda m, cell: m.assign(cell.output("CLKO"), cell.pin("CLKI"))},
@@ -362,6 +370,16 @@ module ice40_ram #(parameter [4095:0] INIT = 0, parameter READ_MODE = 0, WRITE_M
   wire [15:0] kept = WRITE_MODE == 0 ? mask : WRITE_MODE == 1 ? ~(16'h5555 << place) :
                      WRITE_MODE == 2 ? ~(16'h1111 << place) : ~(16'h0101 << place);
   always @(posedge wclk) if (we) words[waddr[7:0]] <= words[waddr[7:0]] & kept | put & ~kept;
+endmodule
+
+module ice40_spram(input clk, cs, we, input [13:0] addr, input [15:0] din, input [3:0] mask, output reg [15:0] dout);
+  // One port; the mask writes four bits each.
+  reg [15:0] words [0:16383];
+  wire [15:0] put = {{4{mask[3]}}, {4{mask[2]}}, {4{mask[1]}}, {4{mask[0]}}};
+  always @(posedge clk) if (cs) begin
+    if (we) words[addr] <= din & put | words[addr] & ~put;
+    else dout <= words[addr];
+  end
 endmodule
 """, "ecp5": """
 module ecp5_ram #(

@@ -15,7 +15,7 @@ from pathlib import Path
 from .. import console as console_
 from ..errors import BoardError, FitError, ToolError
 
-__all__ = ["add_arguments", "dumps", "read", "run"]
+__all__ = ["add_arguments", "dumps", "read", "run", "wanted"]
 
 _FORMAT = "sbgen-memory"
 _VERSION = 1
@@ -48,11 +48,9 @@ def dumps(patches, *, board, clock_mhz):
 
 def run(arguments):
     """Run `sbgen patch`: writes the new bitstream and its network, or raises and leaves what was there."""
-    from ..compiler import contents as contents_
-    from ..compiler import design as design_file
-    from ..compiler import exchange, lower, passes, verilog
+    from ..compiler import exchange, passes
     from ..compiler import model as model_file
-    from . import flow, get, harness, layout
+    from . import flow, get, layout
 
     console = console_.Console()
     folder = arguments.bitstream.parent
@@ -71,10 +69,8 @@ def run(arguments):
         _require_same_shape(exchange.load(folder / "network.json"), network)
         step.note(f"{network.name}: {len(network.layers)} layers, {network.weight_bits:,} weights")
     with console.step("write Verilog") as step:
-        design = design_file.load(folder / "design.json", network)
         digest = exchange.digest(network)
-        blank, contents, _ = contents_.split(verilog.convert(harness.Top(
-            core=lower.lower(design), board=board, clock_mhz=build["clock_mhz"], digest=bytes.fromhex(digest), patchable=True)))
+        blank, contents = _split(folder, build, network)
         if flow.hardware_digest(blank) != build["hardware"]:
             raise FitError(f"the network must make the hardware of the bitstream but for what is in its ROMs, and it does not: "
                            f"{_difference(exchange.load(folder / 'network.json'), network)}; build it anew")
@@ -108,6 +104,24 @@ def read(folder, path):
     with tempfile.TemporaryDirectory(prefix="sbgen-") as work:
         unpacked = _unpack(path, get(build["board"]), build, places, Path(work))
     return places.read(unpacked)
+
+
+def wanted(folder, network):
+    """What must stand in each ROM of the patchable build in `folder` when it holds a network: a dict as of `read`."""
+    return _split(folder, _load(folder), network)[1]
+
+
+def _split(folder, build, network):
+    """The build's Verilog for a network without its contents, and those."""
+    from ..compiler import contents as contents_
+    from ..compiler import design as design_file
+    from ..compiler import exchange, lower, verilog
+    from . import get, harness
+
+    design = design_file.load(folder / "design.json", network)
+    return contents_.split(verilog.convert(harness.Top(
+        core=lower.lower(design), board=get(build["board"]), clock_mhz=build["clock_mhz"],
+        digest=bytes.fromhex(exchange.digest(network)), patchable=True)))[:2]
 
 
 def _load(folder):

@@ -3,7 +3,8 @@
     line.txt ──▶ sender ─ rx ─▶ top ─ tx ─▶ receiver ──▶ heard.txt
 
 The top level may be the emitted one, a netlist behind synthesis or behind place and route, or what a bitstream was turned back
-into: all have the same four pins. The clock at the pin is the one that the PLL would make of it.
+into: all have the same pins. The clock at the pin is the one that the PLL would make of it. Where the design loads its weights, a flash
+that holds them stands at its other pins, followed cycle by cycle.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 from .. import tools
 from ..compiler.reference import check_images
 from ..compiler.simulate import HardwareError, build, patience
-from . import frames
+from . import flash_image, frames
 
 __all__ = ["Answers", "Pins"]
 
@@ -31,7 +32,37 @@ module testbench;
 `endif
   reg rx = 1;
   wire tx;
+`ifdef FLASH
+  wire cs_n, sck, copi;
+  reg cipo = 1;
+  top dut(.clk(clk), .rx(rx), .tx(tx), .flash_cs(cs_n), .flash_clk(sck), .flash_copi(copi), .flash_cipo(cipo));
+
+  // Asleep until it is released (0xAB); a read (0x03) then gives a byte after the other from a 24-bit address on. What is not there is ones.
+  reg [7:0] flash [0:`FLASH-1];
+  reg [31:0] sent = 0;
+  reg [5:0] sent_bits = 0;
+  reg [26:0] position = 0;
+  reg awake = 0, sck_before = 0;
+  wire [23:0] place = sent[23:0] + position[26:3] - `OFFSET;
+  initial $readmemh("flash.hex", flash);
+  always @(posedge clk) begin
+    sck_before <= sck;
+    if (cs_n !== 0) begin
+      if (sent_bits == 8 && sent[7:0] == 8'hAB) awake <= 1;
+      sent_bits <= 0;
+      position <= 0;
+      cipo <= 1;
+    end else if (sck && !sck_before && sent_bits != 32) begin
+      sent <= {sent[30:0], copi};
+      sent_bits <= sent_bits + 1;
+    end else if (!sck && sck_before && sent_bits == 32) begin
+      cipo <= awake && sent[31:24] == 8'h03 && place < `FLASH ? flash[place][~position[2:0]] : 1;
+      position <= position + 1;
+    end
+  end
+`else
   top dut(.clk(clk), .rx(rx), .tx(tx));
+`endif
 
 `ifdef WAVES
   initial begin $dumpfile("waves.vcd"); $dumpvars; end
@@ -138,7 +169,9 @@ class Pins:
     divisor : int
         Clock cycles in a bit of the serial line.
     reset_cycles : int
-        From the start until the board listens.
+        From the start until the board listens, and has loaded its weights.
+    flash : bytes
+        What the flash holds from `flash_image.OFFSET` on; empty where the top level has no flash.
     folder : path
         Where to build; made when it is not there, and kept.
     waves : bool
@@ -150,15 +183,19 @@ class Pins:
         When the simulator is missing or refuses the Verilog.
     """
 
-    def __init__(self, verilog_text, network, *, simulator, divisor, reset_cycles, folder, waves=False):
+    def __init__(self, verilog_text, network, *, simulator, divisor, reset_cycles, folder, flash=b"", waves=False):
         self._network = network
         self._settings = {"divisor": divisor, "reset": reset_cycles,
-                          "patience": patience(network) + 20 * 10 * divisor}
+                          "patience": reset_cycles + patience(network) + 20 * 10 * divisor}
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "top.v").write_text(verilog_text)
         (self._folder / "testbench.v").write_text(_TESTBENCH)
-        self._program, self.name = build(self._folder, simulator=simulator, macros={}, waves=waves, quick=True)
+        macros = {}
+        if flash:
+            (self._folder / "flash.hex").write_text("".join(f"{byte:02x}\n" for byte in flash))
+            macros = {"FLASH": len(flash), "OFFSET": flash_image.OFFSET}
+        self._program, self.name = build(self._folder, simulator=simulator, macros=macros, waves=waves, quick=True)
 
     def ask(self, images, *, progress=None):
         """Identify, then every image in turn.

@@ -5,7 +5,7 @@ from pathlib import Path
 from .. import tools
 from ..compiler import exchange, lower, verilog
 from ..errors import ToolError
-from . import flow, netlist, netlist_verilog, pins
+from . import flash_image, flow, netlist, netlist_verilog, pins
 from .harness import Top
 
 __all__ = ["ask"]
@@ -49,7 +49,8 @@ def ask(design, images, *, board, simulator, folder, seed=1, placed=True):
     """
     folder = Path(folder)
     clock_mhz = board.oscillator_mhz
-    top = Top(core=lower.lower(design), board=board, clock_mhz=clock_mhz, baud=clock_mhz * 1e6 / _DIVISOR,
+    core = lower.lower(design)
+    top = Top(core=core, board=board, clock_mhz=clock_mhz, baud=clock_mhz * 1e6 / _DIVISOR,
               digest=bytes.fromhex(exchange.digest(design.network)))
     plan = flow.plan(verilog=verilog.convert(top), board=board, clock_mhz=clock_mhz, seeds=[seed], pins=top.pins)
     for name, text in plan.files.items():
@@ -66,5 +67,6 @@ def ask(design, images, *, board, simulator, folder, seed=1, placed=True):
     netlist.compact(folder / made, folder / "netlist.json.gz")
     cells = netlist.load(folder / "netlist.json.gz")
     simulation = pins.Pins(netlist_verilog.verilog(cells, family=board.device.family), design.network, simulator=simulator,
-                           divisor=top.divisor, reset_cycles=top.reset_cycles + 100, folder=folder / "sim")
+                           divisor=top.divisor, reset_cycles=top.reset_cycles + top.load_cycles + 100,
+                           flash=flash_image.weight_bytes(core.image), folder=folder / "sim")
     return simulation.ask(images), cells

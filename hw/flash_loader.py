@@ -70,6 +70,12 @@ class FlashLoader(wiring.Component):
             "checksum": Out(32),
         })
 
+    @property
+    def cycles(self):
+        """Cycles from a reset until the checksum has been looked at: two for each bit, and a few between what is sent."""
+        bits = 8 + 32 + BLOCK_WIDTH * sum(self._words)
+        return 2 * bits + self._pause + 8
+
     def elaborate(self, platform):
         m = Module()
 

@@ -75,6 +75,7 @@ class Spram(wiring.Component):
     def __init__(self, *, width, depth, rest=None):
         if not 1 <= depth <= BLOCK_DEPTH:
             raise ValueError(f"depth must be in 1 ... {BLOCK_DEPTH}, not {depth!r}")
+        self._width = width
         self._depth = depth
         self._rest = rest
         super().__init__({
@@ -83,6 +84,15 @@ class Spram(wiring.Component):
             "data": Out(width + (len(rest.data) if rest else 0)),
             "load": In(LoadSignature(blocks(width))),
         })
+
+    @property
+    def width(self):
+        """Bits in a word that are in these RAMs."""
+        return self._width
+
+    @property
+    def depth(self):
+        return self._depth
 
     def elaborate(self, platform):
         m = Module()

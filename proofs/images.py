@@ -9,7 +9,7 @@ from .statement import Statement
 from .tracked_memory import TrackedMemory
 from .vectors import Vectors
 
-__all__ = ["or_reduce", "smaller", "window"]
+__all__ = ["or_reduce", "smaller", "sums", "window"]
 
 
 def smaller(geometry, *, rows=3, columns=2):
@@ -87,3 +87,46 @@ def or_reduce(make, *, lanes, beats):
     return Statement(subject=f"OR of {beats} words of {lanes} bits",
                      claim=f"each bit of a result is 1 exactly where that bit of any of its {beats} words is; {CONTRACT}",
                      scope=ONE_BIT.format(width=lanes), circuit=circuit)
+
+
+def _fewer(geometry):
+    """The same sums over at most two rows and columns of windows, of at most 2 x 2 pixels, with nothing behind the last; at most two words a pixel."""
+    g = geometry
+    kernel = tuple(min(size, 2) for size in g.kernel)
+    stride = tuple(step - size + small for step, size, small in zip(g.stride, g.kernel, kernel, strict=True))
+    height, width = ((min(count, 2) - 1) * step + size for count, step, size in zip((g.out_height, g.out_width), stride, kernel, strict=True))
+    return Geometry(height=height, width=width, slices=min(g.slices, 2), kernel=kernel, stride=stride)
+
+
+def sums(make, *, lanes, geometry):
+    """A `WindowSums`; `make` gives one of a lane for a geometry."""
+    g = _fewer(geometry)
+
+    def circuit():
+        made = Circuit(make(g))
+        vectors = Vectors(made, i_loops={"word": g.slices, "column": g.width, "row": g.height},
+                          o_loops={"word": g.slices, "out_column": g.out_width, "out_row": g.out_height}, capacity=2, patience=4)
+        m, at = made.m, vectors.taken.at
+        # Any sum of the image, and what has come of it.
+        place = {"word": made.constant(g.slices, name="word"), "out_column": made.constant(g.out_width, name="column"),
+                 "out_row": made.constant(g.out_height, name="row")}
+        under = at["word"] == place["word"]
+        for axis, out, size, kernel, stride in (("column", "out_column", g.width, g.kernel[1], g.stride[1]),
+                                                ("row", "out_row", g.height, g.kernel[0], g.stride[0])):
+            inside = made.table(at[axis], [int(n % stride < kernel) for n in range(size)], name=f"{axis}_inside")
+            under = under & inside & (made.table(at[axis], [n // stride for n in range(size)], name=f"{axis}_window") == place[out])
+        total, now = (Signal(len(Value.cast(vectors.o.payload)), name=name) for name in ("total", "total_now"))
+        m.d.comb += now.eq(total + (vectors.entering & vectors.push & under & Value.cast(vectors.i.payload)))
+        m.d.sync += total.eq(now)
+        given = vectors.leaving & vectors.given.is_at(place)
+        made.never("a sum is not the number of bits under its window", given & (Value.cast(vectors.o.payload) != total))
+        return made
+
+    said = (f"{geometry.height} x {geometry.width} pixels of {geometry.slices} word(s), windows {geometry.kernel[0]} x {geometry.kernel[1]}, "
+            f"stride {geometry.stride[0]} x {geometry.stride[1]}")
+    small = (f"an image of {g.height} x {g.width} pixels of {g.slices} word(s) and windows of {g.kernel[0]} x {g.kernel[1]}, with nothing behind the last, "
+             "stand for these")
+    return Statement(
+        subject=f"sums of {lanes} bits over {said}",
+        claim="each sum is the number of bits that are on under its window, the windows row by row, and each comes once; images follow each other without "
+              f"mixing; {CONTRACT}", scope=f"{small}; a word of one bit stands for each bit of {lanes}", circuit=circuit)

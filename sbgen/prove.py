@@ -2,16 +2,15 @@
 
 ::
 
-    network.json, design.json, core.v -> statements, one for each kind of part -> solvers -> proofs.json, proofs.md
+    network.json, design.json, core.v -> statements, one for each kind of part -> solvers -> proofs.json, proofs.md, report.html
                                                                                refuted: refuted-N.vcd
 """
 
-import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import __version__
+from . import __version__, evidence
 from .arguments import at_least
 from .console import Console
 from .errors import ModelError
@@ -64,7 +63,7 @@ def run(arguments):
     report = {"sbgen": __version__, "budget": arguments.budget, "proofs": proofs, "without_statement": planned.unstated,
               "not_proved_here": list(NOT_PROVED)}
     if arguments.only is None:
-        _write(arguments.folder / "proofs.json", json.dumps(report, indent=1) + "\n")
+        evidence.keep(arguments.folder, "proofs", report)
         _write(arguments.folder / "proofs.md", _words(report))
     return _summary(console, report, arguments.folder if arguments.only is None else None)
 

@@ -61,6 +61,8 @@ code { font: 12.5px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans M
 .ledger .join { align-self: center; text-align: center; color: var(--ink-2); font-size: 13px; min-width: 44px; }
 .ledger .join b { display: block; font-size: 24px; line-height: 1; color: var(--fill); }
 .ledger .join.step b { color: var(--ink-2); }
+.status { white-space: nowrap; font-weight: 600; } .status.ok { color: var(--fill); } .status.bad { color: var(--bad); }
+.status.open { color: var(--slow); } .dim { color: var(--ink-2); } ul { margin: 0; padding-left: 20px; font-size: 14px; }
 footer { margin-top: 52px; color: var(--ink-2); font-size: 13px; }
 @media (max-width: 1000px) { .tiles { grid-template-columns: repeat(3, 1fr); } }
 @media (max-width: 560px) { .tiles { grid-template-columns: repeat(2, 1fr); } main { padding: 24px 14px; }
@@ -74,13 +76,15 @@ footer { margin-top: 52px; color: var(--ink-2); font-size: 13px; }
 """
 
 
-def page(report):
+def page(report, *, ledger=None, proofs=None):
     """The whole page.
 
     Parameters
     ----------
     report : dict
         As `sbgen.report.assemble` gives it and report.json holds it.
+    ledger, proofs : dict or None
+        What `sbgen verify` and `sbgen prove` have found of the same build, as ledger.json and proofs.json hold it.
 
     Returns
     -------
@@ -90,7 +94,9 @@ def page(report):
     name = report["network"]["name"]
     body = "\n".join((
         _header(report), _verdict(report["verdict"]), _tiles(report), _pipeline(report), _layers(report),
-        _resources(report), _accuracy(report), _timing(report), _provenance(report)))
+        _resources(report), _accuracy(report), _timing(report), *([_ledger(ledger)] if ledger else []),
+        *([_proofs(proofs)] if proofs else []), _provenance(report, [name for name, found in (
+            ("ledger.json", ledger), ("proofs.json", proofs)) if found])))
     return (f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f'<title>{_esc(name)} on {_esc(report["board"])} - sbgen report</title>\n<style>{_STYLE}</style>\n</head>\n'
@@ -334,7 +340,40 @@ def _bound(report):
             f'{bars("Cycles an image and limits", rows, logarithmic=True)}</div></div>')
 
 
-def _provenance(report):
+_STATUS = {"PASS": "ok", "proved": "ok", "FAIL": "bad", "refuted": "bad"}
+
+
+def _status(text):
+    return f'<td class="status {_STATUS.get(text, "open")}">{_esc(text)}</td>'
+
+
+def _ledger(ledger):
+    rows = "".join(f'<tr>{_status(entry["status"])}<td>{_esc(entry["rung"])}</td><td>{_esc(entry["note"])}</td>'
+                   f'<td class="r">{entry["seconds"]:,.1f} s</td></tr>' for entry in ledger["rungs"])
+    return ('<h2>From the model to the bitstream</h2><p class="hint">'
+            f'Each level beside the reference, as sbgen verify found it: {_esc(ledger["images"])}.</p>'
+            f'<div class="card scroll"><table><tr><th></th><th>level</th><th>what was shown</th><th class="r">time</th></tr>{rows}</table></div>')
+
+
+def _proofs(proofs):
+    rows = []
+    for proof in proofs["proofs"]:
+        claim = proof["claim"][0].upper() + proof["claim"][1:] + "."
+        scope = f'<br><span class="dim">In the proof {_esc(proof["scope"])}.</span>' if proof["scope"] else ""
+        wrong = "".join(f"<br>{_esc(each)}" for each in proof["violated"])
+        by = _esc(proof["solver"]) + (f', depth {proof["depth"]}' if proof["depth"] else "")
+        rows.append(f'<tr>{_status(proof["status"])}<td>{_esc(proof["subject"])}<br><span class="dim">{_esc(", ".join(proof["places"]))}</span></td>'
+                    f'<td>{_esc(claim)}{scope}{wrong}</td><td>{by}</td><td class="r">{proof["seconds"]:,.1f} s</td></tr>')
+    proved = sum(proof["status"] == "proved" for proof in proofs["proofs"])
+    gaps = [f"{part}: there is no statement about it" for part in proofs["without_statement"]] + proofs["not_proved_here"]
+    return ('<h2>Proofs</h2><p class="hint">'
+            f'{proved} of {_count(len(proofs["proofs"]), "statement")} proved by sbgen prove, each for every input, in every cycle, with a reset in any '
+            'cycle, whatever the other side of a stream does.</p><div class="card scroll"><table><tr><th></th><th>about</th><th>statement</th>'
+            f'<th>by</th><th class="r">time</th></tr>{"".join(rows)}</table></div>'
+            '<div class="card" style="margin-top:18px"><h3>Not proved here</h3><ul>' + "".join(f"<li>{_esc(each)}</li>" for each in gaps) + "</ul></div>")
+
+
+def _provenance(report, beside=()):
     tools = "".join(f"<tr><td>{_esc(name)}</td><td>{_esc(version)}</td></tr>"
                     for name, version in report["tools"].items())
     files = "".join(f"<tr><td>{_esc(name)}</td><td><code>{_esc(digest)}</code></td></tr>"
@@ -345,4 +384,4 @@ def _provenance(report):
             f'<tr><td>model {_esc(model["file"])}</td><td><code>{_esc(model["sha256"])}</code></td></tr>'
             f'<tr><td>integer network</td><td><code>{_esc(report["network"]["sha256"])}</code></td></tr>{files}'
             f'</table></div><div class="card" style="margin-top:18px"><table>{tools}</table></div>'
-            '<footer>Everything on this page is in report.json beside it.</footer>')
+            f'<footer>Everything on this page is in {" and ".join(("report.json", *beside))} beside it.</footer>')

@@ -11,10 +11,11 @@ import json
 import os
 import tempfile
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
+from . import __version__, evidence
 from .arguments import at_least, images
 from .console import Console
 from .errors import ModelError, ToolError
@@ -117,6 +118,17 @@ class Built:
         return netlist.load(self.folder / name)
 
     @property
+    def flash(self):
+        """What the board's flash holds behind the bitstream: the weights that are loaded at start-up; empty where there are none."""
+        from .boards import flash_image
+
+        if not self.top.load_cycles:
+            return b""
+        bitstream = self.folder / "top.bin"
+        # A build without a bitstream has them alone.
+        return bitstream.read_bytes()[flash_image.OFFSET:] if bitstream.exists() else (self.folder / "weights.bin").read_bytes()
+
+    @property
     def bitstream(self):
         """The build's own bitstream."""
         for name in "top.bin", "top.bit":
@@ -161,6 +173,8 @@ def run(arguments):
     read_back = ("weights in the bitstream", lambda step: _read_back(built, arguments.bitstream or built.bitstream))
     if arguments.bitstream is not None:
         rungs = [read_back]
+        if built.family == "ice40" and not built.design.patchable:
+            rungs.append(("truth tables in the bitstream", lambda step: _truth_tables(built, arguments.bitstream)))
     else:
         model = _model(arguments, built)
         tests = _tests(arguments, built, model)
@@ -176,6 +190,7 @@ def run(arguments):
             ("netlist, synthesised", partial(pins, lambda: _netlist(built, "netlist.json.gz"))),
             ("netlist, placed and routed", partial(pins, lambda: _netlist(built, "placed.json.gz"))),
             read_back,
+            ("truth tables in the bitstream", lambda step: _truth_tables(built, built.bitstream)),
             ("bitstream as Verilog", partial(pins, lambda: _unpacked(built))),
         ]
     entries = climb(rungs, console=console)
@@ -183,6 +198,11 @@ def run(arguments):
     for entry in entries:
         console.line(f"  {entry.status:8} {entry.rung}", style={"PASS": "green", "FAIL": "bold red"}.get(entry.status))
         console.line(f"           {entry.note}")
+    if arguments.bitstream is None:
+        evidence.keep(built.folder, "ledger", {"sbgen": __version__, "images": f"{len(tests.images):,} images, {tests.name}",
+                                               "rungs": [asdict(entry) | {"seconds": round(entry.seconds, 1)} for entry in entries]})
+        console.line()
+        console.line(f"  see {built.folder / 'report.html'}")
     # A bitstream that was named must have been read.
     return int(any(entry.status == "FAIL" or arguments.bitstream and entry.status != "PASS" for entry in entries))
 
@@ -344,8 +364,6 @@ def _pins(built, tests, text, step):
     from .boards import pins
     from .compiler import exchange
 
-    if tuple(built.top.pins) != tuple(built.board.pins):
-        raise SkippedError("the weights come from the board's flash, which is not simulated here")
     images, scores = tests.first(_PINS_IMAGES)
     verilog = text()
     digest = bytes.fromhex(exchange.digest(built.network))[:8]
@@ -353,7 +371,8 @@ def _pins(built, tests, text, step):
     def ask(images, folder=None):
         with tempfile.TemporaryDirectory(prefix="sbgen-") as temporary:
             made = pins.Pins(verilog, built.network, simulator=_simulator(), divisor=built.top.divisor,
-                             reset_cycles=built.top.reset_cycles + 100, folder=folder or temporary, waves=folder is not None)
+                             reset_cycles=built.top.reset_cycles + built.top.load_cycles + 100, flash=built.flash,
+                             folder=folder or temporary, waves=folder is not None)
             return made.ask(images, progress=step.progress)
 
     answers = ask(images)
@@ -407,6 +426,8 @@ def _unpacked(built):
     if built.family != "ice40":
         raise SkippedError(f"no open tool turns a bitstream of {built.family} back into Verilog")
     tool = tools.find("icebox_vlog")
+    if built.top.load_cycles:
+        raise SkippedError("icebox_vlog leaves SPRAM out, in which this design has weights; the netlists and the truth tables show the rest")
     with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
         folder = Path(folder)
         (folder / "top.asc").write_text(bitstream.unpack(built.bitstream, family="ice40"))
@@ -419,15 +440,56 @@ def _unpacked(built):
 def _read_back_patchable(built, path):
     """Every bit of every ROM, read back out of a patchable bitstream, is that of the network's Verilog."""
     from .boards import patch
-    from .compiler import contents
+    from .compiler import exchange
 
-    read = patch.read(built.folder, path)
-    _, wanted, _ = contents.split(built.verilog("top.v"))
-    for name, memory in wanted.items():
-        if read[name] != memory:
-            word = next(n for n, pair in enumerate(zip(memory.words, read[name].words, strict=True)) if pair[0] != pair[1])
-            raise RungError(f"{name}: word {word} is {read[name].words[word]:#x} in {path.name}, but {memory.words[word]:#x} in top.v")
-    return f"all {sum(memory.width * len(memory.words) for memory in wanted.values()):,} bits of {len(wanted)} ROMs equal the model's"
+    # `sbgen patch` leaves the network that it has put in beside the bitstream.
+    beside = path.with_suffix(".json")
+    patched = beside.is_file() and beside.name != "network.json"
+    network = exchange.load(beside) if patched else built.network
+    read, wanted = patch.read(built.folder, path), patch.wanted(built.folder, network)
+    of = f"those of {network.name}" + (f", which was patched in ({beside.name})" if patched else "")
+    wrong = [(name, n, *pair) for name, memory in wanted.items()
+             for n, pair in enumerate(zip(memory.words, read[name].words, strict=True)) if pair[0] != pair[1]]
+    if wrong:
+        name, n, expected, found = wrong[0]
+        bit = (expected ^ found).bit_length() - 1
+        place = _place(built, network, name, n, bit)
+        raise RungError(f"{place}{name}, word {n}, bit {bit}: expected {expected >> bit & 1}, found {found >> bit & 1}; {len(wrong)} words are not {of}")
+    return (f"all {sum(memory.width * len(memory.words) for memory in wanted.values()):,} bits of {len(wanted)} ROMs equal {of}; everything "
+            "else in the bitstream has the digest of the build")
+
+
+def _place(built, network, name, word, bit):
+    """Which numbers of which layer a bit of a ROM belongs to, in words that end with a colon."""
+    import re
+    from dataclasses import replace
+
+    from .compiler.pipeline import stages
+
+    found = re.match(r"top\.core\.mvtu_(\d+)\.(weight|preset)_rom", name)
+    if not found:
+        return "the network's digest: " if "identity" in name else ""
+    stage = stages(replace(built.design, network=network))[int(found[1])]
+    unit = stage.unit
+    if found[2] == "preset":
+        return f"{stage.layer.name}, the threshold or offset of output {word * unit.pe + bit // unit.total_width}: "
+    group, part = divmod(word, unit.passes * unit.slices)
+    return (f"{stage.layer.name}, weights of output {group * unit.pe + bit // unit.simd}, input {part % unit.slices * unit.simd + bit % unit.simd} "
+            "in the order of the unit: ")
+
+
+def _truth_tables(built, path):
+    """Every look-up table of the placed netlist, and so all numbers that became logic, is in the bitstream."""
+    from .boards import bitstream, truth_tables
+
+    if built.family != "ice40":
+        raise SkippedError(f"the truth tables of {built.family} are not read here")
+    differences, count = truth_tables.compare(bitstream.unpack(path, family="ice40"), built.netlist("placed.json.gz"))
+    if differences:
+        first = differences[0]
+        raise RungError(f"{first.cell} at {first.where}: expected {first.expected:#06x}, found {first.found:#06x}, which is that in no order of its "
+                        f"inputs; {len(differences)} of {count:,} differ")
+    return f"all {count:,} equal those of the placed netlist, up to the order of inputs that routing chose"
 
 
 def _read_back(built, path):
@@ -448,4 +510,4 @@ def _read_back(built, path):
     logic = [f"{part.layer}'s {part.what}" for part in parts if not part.bits]
     if constant:
         logic.insert(0, f"{constant:,} bits that are the same in every word")
-    return note + (f"; in logic, which the netlists show: {', '.join(logic)}" if logic else "")
+    return note + (f"; in logic, which the netlists and the truth tables show: {', '.join(logic)}" if logic else "")

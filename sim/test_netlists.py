@@ -23,11 +23,14 @@ def network():
         Scores(name="scores", weights=bits(3, 20), offsets=rng.integers(-9, 9, 3))))
 
 
-@pytest.mark.parametrize("placed", [False, pytest.param(True, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", ["icebreaker", "ulx3s_85f"])
-def test_netlist(name, placed, tmp_path):
+@pytest.mark.parametrize("name, placed, store", [
+    ("icebreaker", False, "bram"), ("ulx3s_85f", False, "bram"), ("icebreaker", False, "spram"),
+    pytest.param("icebreaker", True, "bram", marks=pytest.mark.slow), pytest.param("ulx3s_85f", True, "bram", marks=pytest.mark.slow),
+    pytest.param("icebreaker", True, "spram", marks=pytest.mark.slow)])
+def test_netlist(name, placed, store, tmp_path):
+    """Where weights are in SPRAM, they are loaded from a flash first."""
     board, net = boards.get(name), network()
-    design = Design(network=net, foldings=tuple(Folding(pe=pe, simd=simd, preset_store="bram", replay_store="bram")
+    design = Design(network=net, foldings=tuple(Folding(pe=pe, simd=simd, store=store, preset_store="bram", replay_store="bram")
                                                 for pe, simd in ((1, 1), (2, 5), (1, 4))))
     rng = np.random.default_rng(7)
     images = rng.integers(0, 256, (3, 3, 4)).astype(np.uint8)
@@ -37,7 +40,8 @@ def test_netlist(name, placed, tmp_path):
     except ToolError as error:
         pytest.skip(str(error))
     answers, cells = placed_design.ask(design, images, board=board, simulator="icarus", folder=tmp_path, placed=placed)
-    assert any(cell["type"] in ("SB_RAM40_4K", "ICESTORM_RAM", "DP16KD", "PDPW16KD") for cell in cells["cells"].values())
+    kinds = ("SB_RAM40_4K", "ICESTORM_RAM", "DP16KD", "PDPW16KD") if store == "bram" else ("SB_SPRAM256KA", "ICESTORM_SPRAM")
+    assert any(cell["type"] in kinds for cell in cells["cells"].values())
     scores, labels = reference.evaluate(net, images)
     assert answers.identity.digest.hex() == exchange.digest(net)[:16]
     assert answers.scores.tolist() == scores.tolist() and answers.labels.tolist() == labels.tolist()

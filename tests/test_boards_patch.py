@@ -134,3 +134,20 @@ def test_files_of_the_build_are_not_overwritten(copy, capsys):
     for name in "report.json", "network.bin", "top.txt":
         assert patch(network(2), bits_of(folder), "--out", str(folder / name)) == 1
         assert "give another --out" in capsys.readouterr().err
+
+
+def test_verify_reads_back_what_was_patched_in(copy, capsys):
+    """The network that a patched bitstream is compared with is the one beside it; that of the build is not in it any more."""
+    _, folder = copy
+    bits = bits_of(folder)
+    assert patch(network(2), bits) == 0
+    patched = folder / f"tiny2{bits.suffix}"
+    capsys.readouterr()
+    assert cli.main(["verify", "--bitstream", str(patched)]) == 0
+    assert "ROMs equal those of tiny2, which was patched in (tiny2.json)" in capsys.readouterr().out
+    assert cli.main(["verify", "--bitstream", str(bits)]) == 0
+    assert "ROMs equal those of tiny1;" in capsys.readouterr().out
+    exchange.save(network(1), patched.with_suffix(".json"))
+    assert cli.main(["verify", "--bitstream", str(patched)]) == 1
+    said = capsys.readouterr().out
+    assert "FAIL     weights in the bitstream" in said and "hidden, weights of output" in said and "are not those of tiny1" in said

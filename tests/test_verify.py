@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from test_waveform import always_on, core_of, network
 
-from sbgen import cli, tools, verify
+from sbgen import cli, report_html, tools, verify
 from sbgen.compiler import design as design_file
 from sbgen.compiler import exchange, verilog
 from sbgen.compiler.simulate import HardwareError
@@ -114,8 +114,12 @@ class TestCore:
 class TestRun:
     def test_what_is_not_there_is_not_run(self, built, capsys, monkeypatch):
         monkeypatch.setattr(tools, "find", lambda name: (_ for _ in ()).throw(ToolError(f"{name} is not installed")))
+        pages = []
+        monkeypatch.setattr(report_html, "page", lambda report, **found: pages.append(found) or "the page")
         assert cli.main(["verify", str(built), "--images", "2", "--seed", "1"]) == 0
         text = capsys.readouterr().out
+        assert pages[0]["ledger"]["images"] == "2 images, random, seed 1" and (built / "report.html").read_text() == "the page"
+        assert pages[0] == {"ledger": json.loads((built / "ledger.json").read_text())}
         assert "2 images: random, seed 1" in text
         for line in ("PASS     files of the build", "not run  model, hardened", "PASS     Amaranth simulator", "not run  Verilog in Icarus",
                      "top.v is not there", "netlist.json.gz is not there: built without a bitstream", "there is no bitstream"):
@@ -124,6 +128,7 @@ class TestRun:
     def test_a_failure_is_the_exit_code(self, built, capsys, monkeypatch):
         monkeypatch.setattr(verify, "_amaranth", lambda *_: "skipped here")
         monkeypatch.setattr(verify, "_core", lambda *_: "skipped here")
+        monkeypatch.setattr(report_html, "page", lambda report, **found: "")
         (built / "core.v").write_text("")
         assert cli.main(["verify", str(built), "--images", "1"]) == 1
         assert "FAIL     files of the build" in capsys.readouterr().out

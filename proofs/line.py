@@ -1,0 +1,201 @@
+"""What a host's bytes pass: the serial line's two ends, the frames on it, and their checksum."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from ..hw.slip import END, ESC, ESC_END, ESC_ESC, Decoder, Encoder, frame_layout
+from .circuit import Circuit
+from .moves import CONTRACT
+from .statement import Statement
+from .vectors import Count, Vectors
+
+__all__ = ["checksum", "decoder", "encoder", "receiver", "round_trip", "transmitter"]
+
+#: Cycles a bit for which the ends of a line are proved, at most: their counters are followed one by one.
+_MOST_CYCLES = 8
+
+#: Cycles that a level of the line is in the receiver's synchroniser.
+_SYNCHRONISER = 3
+
+#: IEEE 802.3, the highest power lowest, as the bits of a byte come lowest first.
+_POLYNOMIAL = 0xEDB88320
+
+
+def encoder(make):
+    """An `Encoder`."""
+    def circuit():
+        made = Circuit(make())
+        dut, m = made.component, made.m
+        push, pop = made.offer(dut.i), made.take(dut.o)
+        byte, end, second = dut.i.payload.data, dut.i.payload.end, Signal(name="second_of_two")
+        two = ~end & ((byte == END) | (byte == ESC))
+        with m.If(pop):
+            m.d.sync += second.eq(two & ~second)
+        wanted = Mux(end, END, Mux(two, Mux(second, Mux(byte == END, ESC_END, ESC_ESC), ESC), byte))
+        made.never("a byte is not offered when there is one", dut.o.valid != dut.i.valid)
+        made.never("another byte is offered", dut.o.valid & (dut.o.payload != wanted))
+        made.never("a beat is taken before its last byte, or not with it", push != (pop & (second | ~two)))
+        return made
+
+    return Statement(
+        subject="frames to bytes",
+        claim="each end of a frame is given as END, each END and each ESC in it as ESC and the byte that stands for it, any other byte as itself, in "
+              "order, none lost and none doubled; a byte offered stays until it is taken", circuit=circuit)
+
+
+def decoder(make):
+    """A `Decoder`."""
+    def circuit():
+        made = Circuit(make())
+        dut, m = made.component, made.m
+        push, pop = made.offer(dut.i), made.take(dut.o)
+        byte, escaped = dut.i.payload, Signal(name="behind_an_escape")
+        swallowed = ~escaped & (byte == ESC)
+        with m.If(push):
+            m.d.sync += escaped.eq(swallowed)
+        wanted = Mux(escaped & (byte == ESC_END), END, Mux(escaped & (byte == ESC_ESC), ESC, byte))
+        made.never("a beat is not offered when there is one, or an escape is", dut.o.valid != (dut.i.valid & ~swallowed))
+        made.never("an END does not end a frame, or something else does", dut.o.valid & (dut.o.payload.end != (byte == END)))
+        made.never("another byte is offered", dut.o.valid & ~dut.o.payload.end & (dut.o.payload.data != wanted))
+        made.never("a byte is not taken with its beat, or an escape not at once", push != (pop | dut.i.valid & swallowed))
+        return made
+
+    return Statement(
+        subject="bytes to frames",
+        claim="each END ends a frame, wherever it comes; the byte behind an ESC is the one that it stands for, or itself where it stands for none; any other "
+              "byte is itself: in order, none lost and none doubled, for any bytes at all; a beat offered stays until it is taken", circuit=circuit)
+
+
+class _RoundTrip(wiring.Component):
+    i: In(stream.Signature(frame_layout))
+    o: Out(stream.Signature(frame_layout))
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.encoder, m.submodules.decoder = encoder, decoder = Encoder(), Decoder()
+        connect(m, flipped(self.i), encoder.i)
+        connect(m, encoder.o, decoder.i)
+        connect(m, decoder.o, flipped(self.o))
+        return m
+
+
+def round_trip():
+    """That an `Encoder` and a `Decoder` understand each other."""
+    def circuit():
+        made = Circuit(_RoundTrip())
+        vectors = Vectors(made, i_loops={"beat": 1}, o_loops={"beat": 1}, capacity=1, patience=4)
+        known, value = vectors.captured(9, place={}, value=vectors.i.payload.as_value())
+        given, sent = vectors.o.payload, frame_layout(value)
+        made.never("a beat is not the one that came in at its place", vectors.leaving & (
+            ~known | (given.end != sent.end) | ~sent.end & (given.data != sent.data)))
+        return made
+
+    return Statement(
+        subject="frames to bytes and back",
+        claim=f"what one end encodes the other decodes: the n-th byte or end of a frame in is the n-th out, for every n and all frames; {CONTRACT}",
+        circuit=circuit)
+
+
+def checksum(make):
+    """The CRC-32 of the frames, a bit a cycle."""
+    def circuit():
+        made = Circuit(make())
+        dut, m = made.component, made.m
+        m.d.comb += [dut.start.eq(made.free(name="start")), dut.valid.eq(made.free(name="valid")), dut.data.eq(made.free(name="data"))]
+        rest, before = Signal(32, init=0xFFFFFFFF, name="rest"), Signal(32, name="before")
+        m.d.comb += before.eq(Mux(dut.start, 0xFFFFFFFF, rest))
+        m.d.sync += rest.eq(Mux(dut.valid, before >> 1 ^ Mux(before[0] ^ dut.data, _POLYNOMIAL, 0), before))
+        made.never("the checksum is not that of the bits that came", dut.crc != ~rest)
+        return made
+
+    return Statement(
+        subject="checksum of 32 bits",
+        claim="it begins with ones; each bit that comes divides what was there by the polynomial of IEEE 802.3 (0x04C11DB7), the lowest bit of a byte first; "
+              "the checksum is the complement of the remainder: the CRC-32 of all bits since the start, for any number of them", circuit=circuit)
+
+
+def _smaller(divisor):
+    used = min(divisor, _MOST_CYCLES)
+    return used, "" if used == divisor else f"a bit of {used} cycles stands for one of {divisor}"
+
+
+def transmitter(make, *, divisor):
+    """A `uart.Tx`; `make` gives one for a number of cycles a bit."""
+    used, scope = _smaller(divisor)
+
+    def circuit():
+        made = Circuit(make(used))
+        dut, m = made.component, made.m
+        push, busy = made.offer(dut.i), Signal(name="sending")
+        at, byte = Count(m, loops={"cycle": used, "bit": 10}, step=busy, name="at"), Signal(8, name="byte")
+        with m.If(push):
+            m.d.sync += [busy.eq(1), byte.eq(dut.i.payload)]
+        with m.Elif(at.last):
+            m.d.sync += busy.eq(0)
+        rested = Signal(name="rested")
+        m.d.sync += rested.eq(~busy)
+        made.never("the line is not what the byte makes it", dut.tx != Mux(busy, Cat(0, byte, 1).bit_select(at.at["bit"], 1), 1))
+        made.never("a byte is taken while another is sent", push & busy)
+        made.never("a byte is refused although the line rests", ~busy & rested & ~dut.i.ready)
+        return made
+
+    return Statement(
+        subject=f"sender of bytes, {divisor} cycles a bit",
+        claim=f"a byte that is taken is on the line from the next cycle on: a 0, its eight bits with the lowest first, a 1, each for {used} cycles; "
+              "otherwise the line is 1; the next byte is taken at the latest in the second cycle behind it, for all bytes and any pauses",
+        scope=scope, circuit=circuit)
+
+
+def receiver(make, *, divisor):
+    """A `uart.Rx`; `make` gives one for a number of cycles a bit."""
+    used, scope = _smaller(divisor)
+    early = max(0, used // 2 - 2)  # cycles that an edge may be early or late
+    rests = used // 2 + _SYNCHRONISER
+
+    def circuit():
+        made = Circuit(make(used))
+        dut, m = made.component, made.m
+        pop = made.take(dut.o)
+        # A line on which bytes come, each edge but the first of a byte within so many cycles of its time.
+        sending, byte = Signal(name="sending"), Signal(8, name="byte")
+        at = Count(m, loops={"cycle": used, "bit": 10}, step=sending, name="at")
+        cycle, bit = at.at["cycle"], at.at["bit"]
+        begins, offered = Signal(name="begins"), made.free(8, name="byte")
+        # A reset leaves the synchroniser as it is, and what is in it may look like a start bit.
+        m.d.comb += begins.eq(~sending & made.free(name="begins") & made.delayed(Const(1, 1), rests, name="rested"))
+        with m.If(begins):
+            m.d.sync += [sending.eq(1), byte.eq(offered)]
+        with m.Elif(at.last):
+            m.d.sync += sending.eq(0)
+        levels = Cat(1, 0, byte, 1, 1)  # before the byte, of its ten bits, and behind them
+        before, now, behind = (levels.bit_select(place, 1) for place in (bit, bit + 1, bit + 2))
+        either = made.free(name="edge")
+        moved = Mux((cycle < early) & (bit != 0) & either, before, Mux((cycle >= used - early) & either, behind, now))
+        m.d.comb += dut.rx.eq(Mux(sending, moved, 1))
+
+        # What has been sent whole is given, unless the byte before it still waits.
+        was_valid = Signal(name="was_valid")
+        m.d.sync += was_valid.eq(dut.o.valid & ~pop)
+        comes = dut.o.valid & ~was_valid
+        late = Const(used // 2 + 4)
+        owed, since, sent = Signal(name="owed"), Signal(range(used + 8), name="since"), Signal(8, name="sent")
+        samples = sending & (bit == 9) & (cycle == 0)
+        with m.If(samples):
+            m.d.sync += [owed.eq(1), since.eq(0), sent.eq(byte)]
+        with m.Elif(comes):
+            m.d.sync += owed.eq(0)
+        with m.Elif(owed):
+            m.d.sync += since.eq(since + 1)
+        made.never("a byte is given that was not sent", comes & (~owed | (dut.o.payload != sent)))
+        waits = Signal(name="waits")  # at any time since the stop bit began
+        m.d.sync += waits.eq(was_valid | waits & owed & ~samples)
+        made.never("a byte that was sent is not given", owed & (since == late) & ~waits)
+        return made
+
+    return Statement(
+        subject=f"receiver of bytes, {divisor} cycles a bit",
+        claim=f"every byte on the line comes out, once and unchanged, at the latest {used // 2 + 4} cycles behind the beginning of its stop bit, if the byte "
+              f"before it has been taken; nothing else comes out; each edge within a byte may be up to {early} of {used} cycles early or late, and change any "
+              "number of times meanwhile; a byte offered stays until it is taken",
+        scope="; ".join(filter(None, (scope, f"the line rests for {rests} cycles behind a reset"))), circuit=circuit)
