@@ -8,7 +8,7 @@ from ..compiler.ir import Conv2d, Scores
 from ..hw.popcount import XnorPopcount
 from .statement import Statement
 
-__all__ = ["memory_words", "presets", "same_verilog", "scales", "weights"]
+__all__ = ["loaded_words", "memory_words", "presets", "same_verilog", "scales", "weights"]
 
 _MODULE = re.compile(r"^module \\?(\S+?) ?\(", re.MULTILINE)
 _WORD = re.compile(r"^ +\S+ ?\[(\d+)\] = \d+'([hd])([0-9a-f]+);", re.MULTILINE)
@@ -31,18 +31,37 @@ def memory_words(verilog):
     return found
 
 
-def same_verilog(verilog, convert):
-    """Statement that `verilog` is what `convert` gives for the components that the other statements are about."""
+def loaded_words(unit, weights, rest):
+    """The words of a unit whose weights are loaded, and what is left for the units behind it.
+
+    Parameters
+    ----------
+    unit : mvtu.Parameters
+    weights : bytes
+        Block by block, each word little-endian, those of the unit first.
+    rest : dict of int to int
+        By address, the bits of each word beyond its RAMs, from their ROM as emitted.
+    """
+    depth, blocks = unit.weight_depth, unit.weight_blocks
+    columns = np.frombuffer(weights[:2 * depth * blocks].ljust(2 * depth * blocks, b"\0"), "<u2").reshape(blocks, depth).tolist()
+    width = unit.pe * unit.simd - unit.rest_width
+    words = {address: sum(column[address] << 16 * n for n, column in enumerate(columns)) & (1 << width) - 1 | rest.get(address, 0) << width
+             for address in range(depth)}
+    return words, weights[2 * depth * blocks:]
+
+
+def same_verilog(name, verilog, convert):
+    """Statement that the file of that name is what `convert` gives for the components that the other statements are about."""
     def check():
         made = convert()
         if made == verilog:
             return []
         line = next((n for n, (a, b) in enumerate(zip(made.splitlines(), verilog.splitlines(), strict=False), start=1) if a != b),
                     min(made.count("\n"), verilog.count("\n")) + 1)
-        return [f"core.v differs from line {line} on; was it built by another version of sbgen or yosys?"]
+        return [f"{name} differs from line {line} on; was it built by another version of sbgen or yosys?"]
 
-    return Statement(subject="the emitted Verilog",
-                     claim="core.v is, byte for byte, the Verilog of the components that the statements here are about, in the order of the "
+    return Statement(subject=f"the emitted Verilog, {name}",
+                     claim=f"{name} is, byte for byte, the Verilog of the components that the statements here are about, in the order of the "
                            "network's layers", check=check)
 
 
@@ -78,12 +97,14 @@ def weights(name, stage, words):
         array = array.reshape(layer.outputs, -1)
         return np.pad(array, ((0, 0), (0, -array.shape[1] % unit.simd)), constant_values=unused)
 
-    def check():
+    def check(words=words):
         mask = np.ones_like(layer.weights) if layer.mask is None else layer.mask
         passes = [layer.weights] if layer.mask is None else [layer.weights | (1 - mask), layer.weights & mask]
         passes = [rows(each, 1) for each in passes]
         slices, wrong = passes[0].shape[1] // unit.simd, []
         places = unit.groups * len(passes) * slices
+        if unit.patchable:  # such a ROM has as many words as a block RAM, and those that are too many are never read
+            words = {address: word for address, word in words.items() if address < places}
         if sorted(words) != list(range(places)):
             wrong.append(f"{name} has {len(words)} words, not {places}")
         for address in sorted(words):
@@ -100,7 +121,7 @@ def weights(name, stage, words):
 
     return Statement(
         subject=f"weights of layer {layer.name}",
-        claim=f"word g*{unit.passes * unit.slices}+s of the ROM in core.v has, for each of its {unit.pe} outputs, the network's weights for slice s "
+        claim=f"word g*{unit.passes * unit.slices}+s of {'what is loaded from weights.bin' if unit.weight_blocks else 'the ROM in core.v'} has, for each of its {unit.pe} outputs, the network's weights for slice s "
               f"of group g: all {layer.weight_bits:,} bits compared, decoded from running parities; what fills up a slice agrees with no input", check=check)
 
 

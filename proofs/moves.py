@@ -7,7 +7,7 @@ from .statement import Statement
 from .tracked_memory import TrackedMemory
 from .vectors import Vectors
 
-__all__ = ["CONTRACT", "ONE_BIT", "TRACKED", "deep_queue", "fork", "queue", "replay", "width"]
+__all__ = ["CONTRACT", "ONE_BIT", "TRACKED", "deep_queue", "fork", "queue", "replay", "width", "wires"]
 
 _ORDER = "the n-th payload in is the n-th out, for every n: none is lost, none doubled, none changed; "
 CONTRACT = ("a payload offered stays until it is taken; what was taken in whole comes out without waiting for the other side, "
@@ -32,6 +32,21 @@ def queue(make, *, width, depth):
         return _in_order(Circuit(make(1)), capacity=depth, patience=2)
 
     return Statement(subject=f"queue of {depth} x {width} bits", claim=_ORDER + CONTRACT,
+                     scope=ONE_BIT.format(width=width), circuit=circuit)
+
+
+def wires(make, *, width):
+    """A `WidthConverter` between equal widths."""
+    def circuit():
+        made = Circuit(make(1))
+        dut = made.component
+        push, pop = made.offer(dut.i), made.take(dut.o)
+        made.never("a payload is not passed on when it is offered", dut.o.valid != dut.i.valid)
+        made.never("another payload is passed on", dut.o.valid & (Value.cast(dut.o.payload) != Value.cast(dut.i.payload)))
+        made.never("a payload is not taken when it is taken behind", push != pop)
+        return made
+
+    return Statement(subject=f"wires of {width} bits", claim="what is offered is passed on in the same cycle, unchanged, and taken when it is taken behind",
                      scope=ONE_BIT.format(width=width), circuit=circuit)
 
 

@@ -3,16 +3,20 @@
 from collections import Counter
 
 from amaranth.hdl import Fragment
-from amaranth.lib import memory, wiring
+from amaranth.lib import crc, memory, wiring
 
 from ..compiler import lower, pipeline, verilog
-from ..hw import mvtu
+from ..hw import mvtu, slip, uart
 from ..hw import scale as scale_unit
+from ..hw import unrolled as unrolled_unit
 from ..hw.add import Add
 from ..hw.argmax import Argmax
 from ..hw.binarize import Binarize
+from ..hw.core import Core
 from ..hw.deep_queue import DeepQueue
+from ..hw.flash_loader import FlashLoader
 from ..hw.fork import Fork
+from ..hw.host_link import HostLink
 from ..hw.lookup import Lookup
 from ..hw.planes import BitPlanes
 from ..hw.pool import OrReduce
@@ -20,10 +24,12 @@ from ..hw.popcount import XnorPopcount
 from ..hw.queue import Queue
 from ..hw.replay import ReplayBuffer
 from ..hw.rom import Rom
+from ..hw.spram import Spram
+from ..hw.sums import WindowSums
 from ..hw.threshold import Threshold
 from ..hw.width import WidthConverter
 from ..hw.window import SlidingWindow
-from . import contents, images, moves, neurons, values
+from . import contents, images, line, loaded, moves, neurons, unrolled, values
 
 __all__ = ["Planned", "plan"]
 
@@ -45,34 +51,47 @@ class Planned(dict):
         self.setdefault(statement.subject, (statement, Counter()))[1][place] += 1
 
 
-def plan(design, core_verilog):
+def plan(design, core_verilog, *, top=None, top_verilog="", weights=b""):
     """The statements about a design and the Verilog that was emitted for it.
+
+    Parameters
+    ----------
+    design : Design
+    core_verilog : str
+    top : `sbgen.boards.harness.Top`, optional
+        The board around the core, where that is to be looked at too, and its Verilog `top_verilog`.
+    weights : bytes
+        What is loaded at start-up (``weights.bin``).
 
     Returns
     -------
     Planned
     """
     planned, stages = Planned(), pipeline.stages(design)
-    planned.add(contents.same_verilog(core_verilog, lambda: verilog.convert(lower.lower(design))), "core.v")
+    planned.add(contents.same_verilog("core.v", core_verilog, lambda: verilog.convert(lower.lower(design))), "core.v")
+    if top is not None:
+        planned.add(contents.same_verilog("top.v", top_verilog, lambda: verilog.convert(top)), "top.v")
     roms = contents.memory_words(core_verilog)
     for n, stage in enumerate(stages):
         if isinstance(stage.unit, mvtu.Parameters):
             planned.add(contents.presets(stage), f"mvtu_{n}")
+            name, words = f"top.mvtu_{n}.weight_rom", None
             if stage.unit.weight_blocks:
-                continue  # they are not in the Verilog; the memory is named as a part without a statement
-            name = f"top.mvtu_{n}.weight_rom"
-            planned.add(contents.weights(name, stage, roms.get(name, {})), f"mvtu_{n}")
+                words, weights = contents.loaded_words(stage.unit, weights, roms.get(f"{name}.rest", {}))
+            planned.add(contents.weights(name, stage, roms.get(name, {}) if words is None else words), f"mvtu_{n}")
     if stages[-1].scaling:
         planned.add(contents.scales(stages[-1], roms.get("top.scale.rom", {})), "scale")
     _walk(planned, design, Fragment.get(lower.lower(design), None), stages)
+    if top is not None:
+        _walk(planned, design, Fragment.get(top, None), stages, "board.")
     return planned
 
 
 def _walk(planned, design, fragment, stages, inside=""):
     for part, name, _ in fragment.subfragments:
-        component = next((each for each in part.origins or () if isinstance(each, wiring.Component)), None)
-        if component is None or isinstance(component, memory.Memory):
-            continue
+        component = next((each for each in part.origins or () if isinstance(each, wiring.Component | crc.Processor)), None)
+        if component is None or isinstance(component, memory.Memory | Core):
+            continue  # the core has been looked at by itself
         made = _statements(component, design, name, stages)
         if made is None:
             planned.unstated.append(f"{inside}{name} ({type(component).__name__})")
@@ -98,6 +117,8 @@ def _statements(component, design, name, stages):
         case ReplayBuffer():
             return (moves.replay(lambda shape: ReplayBuffer(shape=shape, beats=component.beats, repeats=component.repeats, store="lut"),
                                  width=_bits(component.i), beats=component.beats, repeats=component.repeats),)
+        case WidthConverter() if component.i_lanes == component.o_lanes:
+            return (moves.wires(lambda shape: WidthConverter(shape=shape, length=1, i_lanes=1, o_lanes=1), width=_bits(component.i)),)
         case WidthConverter():
             sizes = {"length": component.length, "i_lanes": component.i_lanes, "o_lanes": component.o_lanes}
             return (moves.width(lambda shape: WidthConverter(shape=shape, **sizes), bits=_bits(component.i) // component.i_lanes, **sizes),)
@@ -106,6 +127,29 @@ def _statements(component, design, name, stages):
             return neurons.operands(unit), neurons.sums(unit, name=name), neurons.traffic(unit)
         case XnorPopcount():
             return (neurons.popcount(width=len(component.a)),)
+        case unrolled_unit.Unrolled():
+            return (unrolled.traffic(component.parameters),)
+        case Spram():
+            sizes = {"width": component.width, "depth": component.depth}
+            rest = len(component.data) - component.width
+            return (loaded.spram(
+                lambda: Spram(**sizes, rest=Rom(width=rest, words=[0] * component.depth, store="bram") if rest else None), **sizes,
+                blocks=len(component.load.en), rest_width=rest),)
+        case WindowSums():
+            stage = stages[int(name.rpartition("_")[2])]
+            return (images.sums(lambda geometry: WindowSums(lanes=1, geometry=geometry, store="lut"), lanes=stage.i_lanes, geometry=stage.sums),)
+        case slip.Encoder():
+            return line.encoder(slip.Encoder), line.round_trip()
+        case slip.Decoder():
+            return line.decoder(slip.Decoder), line.round_trip()
+        case crc.Processor():
+            return (line.checksum(lambda: crc.catalog.CRC32_ISO_HDLC(data_width=1).create()),)
+        case uart.Tx():
+            return (line.transmitter(lambda divisor: uart.Tx(divisor=divisor), divisor=component.divisor),)
+        case uart.Rx():
+            return (line.receiver(lambda divisor: uart.Rx(divisor=divisor), divisor=component.divisor),)
+        case HostLink() | FlashLoader():
+            return ()  # made of other parts; what they do as a whole is told not to be proved
         case Rom():
             return ()  # its words are compared; that it reads them is part of `operands` and `sums`
         case Binarize():

@@ -10,7 +10,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import __version__, evidence
+from . import __version__, evidence, verify
 from .arguments import at_least
 from .console import Console
 from .errors import ModelError
@@ -20,7 +20,9 @@ __all__ = ["add_arguments", "run"]
 #: What no statement is about, said in every report.
 NOT_PROVED = (
     "that the parts are wired output to input in the order of the layers: core.v shows it, and every simulation depends on it",
-    "the board's harness around the core: clock, reset, UART and host link (their tests and benches, `sbgen verify`)",
+    "clock, PLL and reset of the board around the core (`sbgen verify` runs the board's Verilog)",
+    ("what the host link and the flash loader make of their parts, which are proved: that requests are answered as docs/link.md says, and that the "
+     "flash is asked for the weights (tests and benches, `sbgen verify` through the pins)"),
     "synthesis, place and route: that the bitstream does what core.v says (`sbgen verify` simulates the netlists and reads weights back)",
     "that the integer network is the trained one (`sbgen verify`: float and integer network on a data set)",
     "the solver itself: abc checks the invariants that pdr finds once more, the rest is taken on trust",
@@ -40,9 +42,9 @@ def run(arguments):
     from .proofs.plan import plan
 
     console = Console()
-    design, verilog = _load(arguments.folder)
+    design, emitted = _load(arguments.folder)
     with console.step("state") as step:
-        planned = plan(design, verilog)
+        planned = plan(design, **emitted)
         chosen = [(statement, places) for statement, places in planned.values()
                   if arguments.only is None or any(arguments.only in text for text in (statement.subject, *places))]
         step.note(f"{len(chosen)} statements about {sum(sum(places.values()) for _, places in chosen)} parts")
@@ -76,7 +78,12 @@ def _load(folder):
         if not (folder / name).is_file():
             raise ModelError(f"{folder} must be a folder of `sbgen build`, but has no {name}; try: sbgen build --out {folder}")
     design = design_file.load(folder / "design.json", exchange.load(folder / "network.json"))
-    return design, (folder / "core.v").read_text(encoding="ascii")
+    emitted = {"core_verilog": (folder / "core.v").read_text(encoding="ascii")}
+    if (folder / "weights.bin").is_file():
+        emitted["weights"] = (folder / "weights.bin").read_bytes()
+    if (folder / "report.json").is_file() and (folder / "top.v").is_file():
+        emitted |= {"top": verify.Built.load(folder).top, "top_verilog": (folder / "top.v").read_text(encoding="ascii")}
+    return design, emitted
 
 
 def _prove(console, n, statement, arguments):

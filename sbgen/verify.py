@@ -98,7 +98,7 @@ class Built:
         from .compiler import exchange
 
         return harness.Top(core=self.core(), board=self.board, clock_mhz=self.report["timing"]["clock_mhz"],
-                           digest=bytes.fromhex(exchange.digest(self.network)))
+                           digest=bytes.fromhex(exchange.digest(self.network)), patchable=self.design.patchable)
 
     def verilog(self, name):
         """The text of ``core.v`` or ``top.v``."""

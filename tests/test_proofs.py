@@ -5,22 +5,31 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from amaranth.lib import crc
 from amaranth.sim import Simulator
 
+from sbgen import proofs
 from sbgen.compiler import pipeline, random_network
 from sbgen.compiler.design import Design, Folding
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.compiler.unrolled import unroll
+from sbgen.hw import mvtu
 from sbgen.hw.add import Add
 from sbgen.hw.argmax import Argmax
 from sbgen.hw.fork import Fork
 from sbgen.hw.pool import OrReduce
 from sbgen.hw.queue import Queue
 from sbgen.hw.replay import ReplayBuffer
+from sbgen.hw.rom import Rom
 from sbgen.hw.scale import Parameters as Scaling
+from sbgen.hw.slip import Decoder, Encoder
+from sbgen.hw.spram import Spram
+from sbgen.hw.sums import WindowSums
 from sbgen.hw.threshold import Threshold
+from sbgen.hw.uart import Rx, Tx
 from sbgen.hw.width import WidthConverter
 from sbgen.hw.window import Geometry, SlidingWindow
-from sbgen.proofs import contents, engine, images, moves, neurons, values
+from sbgen.proofs import contents, engine, images, line, loaded, moves, neurons, values
 from sbgen.proofs.circuit import Circuit
 from sbgen.proofs.plan import plan
 from sbgen.proofs.vectors import Count
@@ -74,7 +83,21 @@ def scaling(unit):
                         score_width=unit.score_width, negative=unit.signed)
 
 
+def unrolled():
+    rng = random.Random(3)
+    unit = mvtu.Parameters(inputs=20, weights=tuple(rng.getrandbits(20) for _ in range(4)), presets=(-7, -11, -10, -14), pe=1, simd=1)
+    return unroll(unit, levels=2)
+
+
 STATEMENTS = [
+    moves.wires(lambda shape: WidthConverter(shape=shape, length=1, i_lanes=1, o_lanes=1), width=8),
+    line.encoder(Encoder), line.decoder(Decoder), line.round_trip(),
+    line.checksum(lambda: crc.catalog.CRC32_ISO_HDLC(data_width=1).create()),
+    line.transmitter(lambda divisor: Tx(divisor=divisor), divisor=20), line.receiver(lambda divisor: Rx(divisor=divisor), divisor=20),
+    loaded.spram(lambda: Spram(width=18, depth=6, rest=Rom(width=3, words=[0] * 6, store="bram")), depth=6, blocks=2, width=18, rest_width=3),
+    images.sums(lambda geometry: WindowSums(lanes=1, geometry=geometry, store="lut"), lanes=3,
+                geometry=Geometry(height=8, width=9, slices=2, kernel=(2, 2), stride=(2, 3))),
+    proofs.unrolled.traffic(unrolled()),
     moves.fork(lambda shape: Fork(shape=shape), width=3),
     values.add(lambda: Add(greatest=9, kept_greatest=5, scale=3, lanes=2), widths=(4, 3), scale=3, lanes=2),
     values.threshold(lambda: Threshold(store="lut", **THRESHOLDS), name="levels", **THRESHOLDS),
@@ -120,6 +143,12 @@ def test_a_wrong_threshold_is_seen():
 
     statement = values.binarize(lambda: Unit(thresholds=[[100], [7]], lanes=1), thresholds=[[100], [8]], lanes=1)
     assert violated(statement.circuit(), cycles=3000) == {"bit 0 of a beat is wrong"}
+
+
+def test_loaded_words_are_put_together():
+    unit = mvtu.Parameters(inputs=9, weights=(5, 99, 127, 0), presets=(0, 0, 0, 0), pe=3, simd=7, weight_store="spram", sprams=1)
+    image = b"".join(word.to_bytes(2, "little") for words in unit.image for word in words) + b"next"
+    assert contents.loaded_words(unit, image, dict(enumerate(unit.rest_words))) == (dict(enumerate(unit.weight_words)), b"next")
 
 
 def test_a_wrong_inversion_is_seen():
@@ -173,8 +202,8 @@ def test_memories_are_read_from_verilog():
 
 
 def test_verilog_that_differs_is_told_by_its_line():
-    assert contents.same_verilog("a\nb\n", lambda: "a\nb\n").check() == []
-    assert "from line 2 on" in contents.same_verilog("a\nc\n", lambda: "a\nb\n").check()[0]
+    assert contents.same_verilog("core.v", "a\nb\n", lambda: "a\nb\n").check() == []
+    assert "from line 2 on" in contents.same_verilog("core.v", "a\nc\n", lambda: "a\nb\n").check()[0]
 
 
 def test_each_part_of_a_dense_design_has_a_statement():
