@@ -2,9 +2,10 @@
 
 import pytest
 from amaranth.hdl import Module, Signal
-from amaranth.lib import wiring
+from amaranth.lib import crc, wiring
 
 from sbgen import tools
+from sbgen.compiler.unrolled import unroll
 from sbgen.errors import ToolError
 from sbgen.hw import popcount as popcount_module
 from sbgen.hw.add import Add
@@ -18,11 +19,15 @@ from sbgen.hw.planes import BitPlanes
 from sbgen.hw.pool import OrReduce
 from sbgen.hw.queue import Queue
 from sbgen.hw.replay import ReplayBuffer
+from sbgen.hw.rom import Rom
 from sbgen.hw.scale import Parameters as Scaling
+from sbgen.hw.slip import Decoder, Encoder
+from sbgen.hw.spram import Spram
 from sbgen.hw.threshold import Threshold
+from sbgen.hw.uart import Rx, Tx
 from sbgen.hw.width import WidthConverter
 from sbgen.hw.window import Geometry, SlidingWindow
-from sbgen.proofs import images, moves, neurons, values
+from sbgen.proofs import images, line, loaded, moves, neurons, unrolled, values
 from sbgen.proofs.engine import decide
 
 BUDGET = 60
@@ -66,6 +71,11 @@ STATEMENTS = [
     values.planes(lambda: BitPlanes(lanes=2, beats=3, planes=4), lanes=2, beats=3, planes=4),
     values.argmax(lambda: Argmax(score_width=8, classes=10, top=3), width=8, classes=10, top=3),
     moves.fork(lambda shape: Fork(shape=shape), width=8),
+    line.encoder(Encoder), line.decoder(Decoder), line.round_trip(),
+    line.checksum(lambda: crc.catalog.CRC32_ISO_HDLC(data_width=1).create()),
+    line.transmitter(lambda divisor: Tx(divisor=divisor), divisor=20), line.receiver(lambda divisor: Rx(divisor=divisor), divisor=4),
+    loaded.spram(lambda: Spram(width=18, depth=600, rest=Rom(width=3, words=[0] * 600, store="bram")), depth=600, blocks=2, width=18, rest_width=3),
+    unrolled.traffic(unroll(unit(), levels=2)),
     values.add(lambda: Add(greatest=9, kept_greatest=5, scale=3, lanes=2), widths=(4, 3), scale=3, lanes=2),
     values.threshold(lambda: Threshold(store="lut", **THRESHOLDS), name="levels", **THRESHOLDS),
     values.scale(Scaling(greatest=20, scales=(3, -5, 0), offsets=(7, -100, 12)).create, classes=3, count_width=6, scale_width=4, score_width=9,
