@@ -244,6 +244,12 @@ def plan(*, verilog, board, clock_mhz=None, seeds=SEEDS, every_seed=False, pins=
                    noise=noise)
 
 
+#: Makes nextpnr's router2 lay wires anew that are too slow for the clock.
+_RIPUP = "--tmg-ripup"
+
+#: Rounds without progress after which it is left out.
+_PATIENCE = 50
+
 #: What was kept apart through synthesis need not be so any more.
 _FLAT = "setattr -mod -unset keep_hierarchy *; flatten; opt_clean -purge; write_json top.json"
 
@@ -281,7 +287,7 @@ def _ecp5(verilog, board, clock_mhz, seeds, pins, patchable=False):
             "--lpf", "top.lpf", "--freq", f"{clock_mhz:g}",
             # Block RAMs all over the device pull a design apart. The analytic placer does not come to rest on them; this one halves the
             # length of the wires. The first router takes an hour on 20,000 LUTs, this one minutes, and with an eye on the clock.
-            "--placer", "static", "--router", "router2", "--tmg-ripup")) for seed in seeds),
+            "--placer", "static", "--router", "router2", _RIPUP)) for seed in seeds),
         packing=Step(title="bitstream", tool=tools.find("ecppack"), reads=("top.config",), writes=("top.bit",), args=(
             "--compress", "--input", "top.config", "--bit", "top.bit")))
 
@@ -438,13 +444,47 @@ def _luts(path):
             yield layouts.Lut(memory=f"top.{match[1]}", chunk=int(match[2]), bit=int(match[3]), x=x, y=y, z=z)
 
 
+class _StalledError(Exception):
+    """Routing that comes no nearer to its clock."""
+
+
+class _Router:
+    """Reads what router2 says of each round, and raises `_StalledError` when it is getting nowhere.
+
+    With the option `_RIPUP` it lays wires anew until all are quick enough: where the clock is out of reach, to no end.
+    """
+
+    def __init__(self):
+        self._least, self._rounds = math.inf, 0
+
+    def __call__(self, line):
+        if not (match := re.search(r"iter=\d+ .*?overused=(\d+) .*tmgfail=(\d+)", line)):
+            return
+        left = int(match[1]) + int(match[2])
+        self._rounds = 0 if left < self._least else self._rounds + 1
+        self._least = min(self._least, left)
+        if self._rounds == _PATIENCE:
+            raise _StalledError
+
+
 def _call(step, folder, shown, logs, kept, stopper=None):
     """Run a step, or take what it wrote when it ran before; gives whether that was so."""
     key = None if kept is None else kept.key(step, folder)
     if key is not None and kept.fetch(key, folder):
         return True
-    tools.run(step.tool, step.args, cwd=folder, log=logs / step.log, stopper=stopper,
-              on_line=lambda line: shown.note(line.strip()[:60]) if line.strip() else None)
+
+    def run(args, watch):
+        def on_line(line):
+            watch(line)
+            if line.strip():
+                shown.note(line.strip()[:60])
+
+        tools.run(step.tool, args, cwd=folder, log=logs / step.log, stopper=stopper, on_line=on_line)
+
+    try:
+        run(step.args, _Router() if _RIPUP in step.args else lambda line: None)
+    except _StalledError:
+        run([arg for arg in step.args if arg != _RIPUP], lambda line: None)
     if key is not None:
         kept.store(key, [folder / name for name in step.writes])
     return False

@@ -8,7 +8,7 @@ ICE40_HX8K_B_EVN = Board(
     name="ice40_hx8k_b_evn",
     description="Lattice iCE40HX-8K Breakout Board",
     platform="amaranth_boards.ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform",
-    clock_mhz=96,
+    clock_mhz=120,
     programmers=(
         # The board's jumpers as delivered connect the flash, as both commands here expect.
         Programmer(tool="iceprog"),

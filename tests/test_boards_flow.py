@@ -155,6 +155,23 @@ class TestImplement:
             if name == "nextpnr-ice40" else find(name))
         assert self.implement(tmp_path).seed == 2
 
+    @pytest.mark.parametrize("late, given_up", [([9, 9, 7, 7, 7, 0], False), ([9, 7, *[8, 7] * 100], True)])
+    def test_routing_that_gets_nowhere_is_done_without_an_eye_on_the_clock(self, tmp_path, monkeypatch, late, given_up):
+        route = f"""
+if "--tmg-ripup" in sys.argv:
+    for round, left in enumerate({late}, 1):
+        print(f"Info:     iter={{round}} wires=380 overused=0 overuse=0 tmgfail={{left}} archfail=NA", flush=True)
+"""
+        texts = {"yosys": _FAKE_YOSYS,
+                 "nextpnr-ecp5": _FAKE_PNR.format(fmax=(0, 80), used=700, slow=()).replace("--asc", "--textcfg") + route,
+                 "ecppack": "open('top.bit', 'w').write(open('top.config').read())"}
+        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
+            name=name, argv=(sys.executable, "-c", texts[name]), version="1", origin="test"))
+        made = flow.plan(verilog=VERILOG, board=boards.get("ulx3s_85f"), seeds=(1,))
+        done = flow.implement(made, folder=tmp_path, console=Console())
+        assert done.bitstream.read_text() == "1"
+        assert ("--tmg-ripup" in (tmp_path / "nextpnr-ecp5-1.log").read_text().splitlines()[0]) is not given_up
+
     def test_too_slow_says_how_fast_and_what_to_try(self, fake, tmp_path):
         fake(fmax=(0, 40, 41.5, 39, 40))
         with pytest.raises(FitError, match=r"must run at 48 MHz on icebreaker, .* reached 41\.5 MHz with the best of 4 "
