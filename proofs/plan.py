@@ -95,6 +95,8 @@ def _walk(planned, design, fragment, stages, inside=""):
         made = _statements(component, design, name, stages)
         if made is None:
             planned.unstated.append(f"{inside}{name} ({type(component).__name__})")
+        elif isinstance(component, unrolled_unit.Unrolled) and len(made) < 2:
+            planned.unstated.append(f"what the tables of {inside}{name} compute (Unrolled; more than {unrolled.MOST_INPUTS} input bits)")
         for statement in made or ():
             planned.add(statement, inside + name)
         # What a converter is made of, it is proved with.
@@ -128,7 +130,9 @@ def _statements(component, design, name, stages):
         case XnorPopcount():
             return (neurons.popcount(width=len(component.a)),)
         case unrolled_unit.Unrolled():
-            return (unrolled.traffic(component.parameters),)
+            unit, layer = component.parameters, stages[int(name.rpartition("_")[2])].layer
+            small = unit.inputs * unit.planes <= unrolled.MOST_INPUTS
+            return unrolled.traffic(unit), *([unrolled.whole(unit, layer, name=layer.name)] if small else [])
         case Spram():
             sizes = {"width": component.width, "depth": component.depth}
             rest = len(component.data) - component.width

@@ -1,15 +1,25 @@
-"""Unrolled layers: that each vector is computed by itself, whoever stalls, and that what is computed is the layer."""
+"""Unrolled layers: that each vector is computed by itself, whoever stalls, and that what is computed is the layer.
+
+::
+
+    i -> tables -> register -> tables -> register -> o
+         ----------------- traffic -----------------
+         tables -----------> tables                        whole
+"""
 
 from dataclasses import replace
 
-from amaranth.hdl import Cat, Value
+from amaranth.hdl import Cat, Const, Mux, Signal, Value, signed
 
 from .circuit import Circuit
 from .moves import CONTRACT
 from .statement import Statement
 from .vectors import Vectors
 
-__all__ = ["traffic"]
+__all__ = ["MOST_INPUTS", "traffic", "whole"]
+
+#: Input bits of a layer that is stated as a whole, at most: sums of more are beyond what the solvers decide.
+MOST_INPUTS = 48
 
 
 def _subject(p):
@@ -37,3 +47,46 @@ def traffic(parameters):
               f"long any of them waits; the n-th vector in is the n-th out; {CONTRACT}",
         scope="each table is on where all of its inputs are, and the bits of a vector are all on or all off: a bit that is on has seen no bit of a vector "
               "that is off", circuit=circuit)
+
+
+def whole(parameters, layer, *, name):
+    """That the tables compute the network's layer, all of it at once.
+
+    Parameters
+    ----------
+    parameters : `sbgen.hw.unrolled.Parameters`
+        Of at most `MOST_INPUTS` input bits.
+    layer : Dense or Scores
+    """
+    p = parameters
+    top = (1 << p.planes) - 1
+    scores, masks = hasattr(layer, "offsets"), layer.mask
+    presets = (layer.offsets if scores and layer.scales is None else None) if scores or layer.thresholds is None else -layer.thresholds
+    signs = not scores and layer.thresholds is not None
+
+    def circuit():
+        made = Circuit(replace(p, levels=max(1, p.depth)).create())
+        dut, m = made.component, made.m
+        vector = made.free(p.inputs * p.planes, name="vector")
+        m.d.comb += [dut.i.valid.eq(1), dut.o.ready.eq(1), Value.cast(dut.i.payload).eq(vector)]
+        full = made.delayed(Const(1, 1), 1, name="full")
+        numbers = [vector.word_select(n, p.planes) for n in range(p.inputs)]
+        for row in range(layer.outputs):
+            total = Const(0 if presets is None else int(presets[row]), signed(40))
+            for n, number in enumerate(numbers):
+                if masks is None or masks[row, n]:
+                    longer = Signal(signed(p.inputs.bit_length() + p.planes + 24), name=f"sum_{row}_{n}")
+                    m.d.comb += longer.eq(total + (number if layer.weights[row, n] else top - number))
+                    total = longer
+            wanted = Signal(p.sum_width, name=f"wanted_{row}")
+            m.d.comb += wanted.eq(Mux(total >= 0, 1, 0) if signs else total)
+            given = Value.cast(dut.o.payload).word_select(row, p.sum_width)
+            made.never(f"output {row} is wrong", full & (given != made.delayed(wanted, 1, name=f"wanted_{row}")))
+        return made
+
+    return Statement(
+        subject=f"{_subject(p)}: {name} as a whole",
+        claim=f"for all 2^{p.inputs * p.planes} vectors, each of the {layer.outputs} outputs is "
+              + ("1 exactly where its count of agreeing inputs reaches the network's threshold" if signs else "its count of agreeing inputs"
+                 + (" and the network's offset" if presets is not None else "")),
+        scope="the registers between the tables are left out: that they only delay is the statement about its traffic", circuit=circuit)

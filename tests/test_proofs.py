@@ -145,6 +145,15 @@ def test_a_wrong_threshold_is_seen():
     assert violated(statement.circuit(), cycles=3000) == {"bit 0 of a beat is wrong"}
 
 
+def test_a_wrong_table_of_an_unrolled_layer_is_seen():
+    layer = network().layers[1]
+    unit = pipeline.unrolled_parameters(layer, Folding(pe=6, simd=9, store="unrolled"))
+    assert violated(proofs.unrolled.whole(unit, layer, name="hidden").circuit()) == set()
+    (contents, ins), *others = unit.tables
+    wrong = replace(unit, tables=((contents ^ 1, ins), *others))
+    assert violated(proofs.unrolled.whole(wrong, layer, name="hidden").circuit(), cycles=100)
+
+
 def test_loaded_words_are_put_together():
     unit = mvtu.Parameters(inputs=9, weights=(5, 99, 127, 0), presets=(0, 0, 0, 0), pe=3, simd=7, weight_store="spram", sprams=1)
     image = b"".join(word.to_bytes(2, "little") for words in unit.image for word in words) + b"next"
