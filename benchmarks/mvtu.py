@@ -11,6 +11,7 @@ takes a logic cell, all of them, else the LUTs that load the last one. For xc7 t
 
 import argparse
 import json
+import os
 import random
 import statistics
 import sys
@@ -225,11 +226,12 @@ def measure(files, flow, *, pe, simd, seeds):
             cells = json.loads((folder / "top.json").read_text())["modules"]["top"]["cells"].values()
             return sum(cell["type"].startswith("LUT") for cell in cells) - pe, []
         fmax = []
-        for seed in seeds:
-            tools.run(tools.find(flow.program), [*flow.options, "--json", "top.json", "--seed", str(seed), "--report", "report.json",
-                                                 "--timing-allow-fail"], cwd=folder, log=folder / "nextpnr.log")
+        for more in [("--seed", str(seed)) for seed in seeds] or [("--pack-only",)]:
+            tools.run(tools.find(flow.program), [*flow.options, "--json", "top.json", "--report", "report.json", "--timing-allow-fail", *more],
+                      cwd=folder, log=folder / "nextpnr.log")
             report = json.loads((folder / "report.json").read_text())
-            fmax.append(round(min(clock["achieved"] for clock in report["fmax"].values()), 1))
+            if seeds:
+                fmax.append(round(min(clock["achieved"] for clock in report["fmax"].values()), 1))
         scan = pe + (simd + pe * simd if flow.shared else 0)
         return report["utilization"][flow.cell]["used"] - scan, fmax
 
@@ -248,13 +250,12 @@ def main():
     parser.add_argument("--families", nargs="+", choices=FLOWS, default=list(FLOWS))
     parser.add_argument("--pe", type=int, default=16)
     parser.add_argument("--simd", type=int, default=64)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3], help="of place and route; none packs only")
     options = parser.parse_args()
     pe, simd = options.pe, options.simd
 
-    path = FOLDER / "mvtu.json"
-    rows = [row for row in (json.loads(path.read_text())["units"] if path.exists() else [])
-            if (row["family"], row["pe"], row["simd"]) not in {(family, pe, simd) for family in options.families}]
+    load = os.getloadavg()
+    rows = []
     made = sources(pe, simd)
     check(made["plain"], pe, simd)
     for family in options.families:
@@ -266,8 +267,12 @@ def main():
         if luts := FINN[family].get((pe, simd)):
             rows.append({"family": family, "pe": pe, "simd": simd, "unit": "FINN, no thresholds", "luts": luts,
                          "luts_a_mac": luts / (pe * simd), "fmax": [], "fmax_median": None})
+    path = FOLDER / "mvtu.json"
+    measured = {(family, pe, simd) for family in options.families}
+    rows += [row for row in (json.loads(path.read_text())["units"] if path.exists() else [])
+             if (row["family"], row["pe"], row["simd"]) not in measured]
     rows.sort(key=lambda row: (list(FLOWS).index(row["family"]), row["pe"], row["simd"]))
-    write("mvtu", {"command": "python benchmarks/mvtu.py", "seeds": options.seeds,
+    write("mvtu", {"command": "python benchmarks/mvtu.py", "load": load,
                    "tools": {name: str(tools.find(name)) for name in ("yosys", "nextpnr-ice40", "nextpnr-ecp5")}, "units": rows})
     (FOLDER / "mvtu.md").write_text(table(rows), encoding="utf-8")
     print(table(rows))
