@@ -9,6 +9,7 @@ many at once, ``--write FILE`` keeps the outcome.
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,8 +21,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
-#: Seconds after which a test run that does not end counts as having noticed: a broken handshake may hang.
+#: Seconds of the processor after which a test run that does not end counts as having noticed: a broken handshake may hang.
 _SECONDS = 900
+
+#: And of the wall's clock, after which nothing is known.
+_WALL_SECONDS = 20 * _SECONDS
 
 
 @dataclass(frozen=True)
@@ -230,15 +234,18 @@ def _copy(folder):
 def _pytest(folder, tests):
     """Exit code and output of the tests in a copy."""
     # The copy must be found, and no installation: only Python's own ways to find a module are left.
-    run = ("import sys; sys.path.insert(0, '.'); sys.meta_path[:] = [f for f in sys.meta_path if 'frozen' in getattr(f, '__module__', '')]; "
+    run = (f"import resource; resource.setrlimit(resource.RLIMIT_CPU, ({_SECONDS}, {_SECONDS + 9})); "
+           "import sys; sys.path.insert(0, '.'); sys.meta_path[:] = [f for f in sys.meta_path if 'frozen' in getattr(f, '__module__', '')]; "
            "import sbgen.hw, os; assert os.path.realpath(sbgen.hw.__file__).startswith(os.getcwd()), sbgen.hw.__file__; "
            "import pytest; sys.exit(pytest.main(sys.argv[1:]))")
     command = [sys.executable, "-c", run, "-x", "-q", "-p", "no:cacheprovider", *tests]
     try:
-        done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, timeout=_SECONDS,
+        done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, timeout=_WALL_SECONDS,
                               env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"})
     except subprocess.TimeoutExpired:
-        return 1, "did not end"
+        return None, f"did not end within {_WALL_SECONDS} s"
+    if done.returncode == -signal.SIGXCPU:
+        return 1, f"did not end within {_SECONDS} s of the processor"
     return done.returncode, done.stdout + done.stderr
 
 
