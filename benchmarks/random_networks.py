@@ -24,7 +24,7 @@ from sbgen.console import Console
 from sbgen.errors import FitError
 
 #: Networks between two writings.
-_BETWEEN = 20
+_BETWEEN = 5
 
 
 def kinds(design):

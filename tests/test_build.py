@@ -347,27 +347,26 @@ def test_builds_at_the_same_time_into_one_folder(tmp_path):
 
 @pytest.mark.slow
 def test_kill_at_a_random_moment_leaves_one_build(tmp_path):
-    networks = [network(hidden=8 + n, seed=n) for n in range(2)]
-    for n, each in enumerate(networks):
-        exchange.save(each, tmp_path / f"{n}.json")
-    out = tmp_path / "out"
-    began = time.monotonic()
-    assert build(tmp_path / "0.json", out, "--no-sim") == 0
+    out, whole = tmp_path / "out", []
+    for n in range(2):
+        exchange.save(network(hidden=8 + n, seed=n), tmp_path / f"{n}.json")
+        began = time.monotonic()
+        assert build(tmp_path / f"{n}.json", out, "--no-sim", "--pe", "1,1", "--simd", "1,1") == 0
+        whole.append(contents(out))
     takes = 2 * (time.monotonic() - began) + 2  # a process of its own also imports everything
-    rng, killed, before = np.random.default_rng(5), 0, contents(out)
-    for n in range(1, 31):
-        process = start(tmp_path / f"{n % 2}.json", out)
+    rng, killed = np.random.default_rng(5), 0
+    for n in range(20):
+        process = start(tmp_path / f"{n % 2}.json", out, "--pe", "1,1", "--simd", "1,1")
         try:
-            process.wait(rng.uniform(0, takes))
+            process.communicate(timeout=rng.uniform(0, takes))
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(60)
+            process.communicate()
             killed += 1
-        process.communicate()
-        assert is_one_build(out, networks)
-        if process.returncode != 0:
-            assert contents(out) == before
-        before = contents(out)
-    assert 5 < killed < 30
-    assert build(tmp_path / "0.json", out, "--no-sim") == 0
+        # One that was killed may have been done but for what it says at its end.
+        assert contents(out) in whole if process.returncode else contents(out) == whole[n % 2]
+    print(f"{killed} of 20 killed")
+    assert killed > 4
+    assert build(tmp_path / "0.json", out, "--no-sim", "--pe", "1,1", "--simd", "1,1") == 0
+    assert contents(out) == whole[0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.json", "1.json", "out"]
