@@ -55,10 +55,12 @@ class Clean:
     def __init__(self, environment, base):
         self._base = Path(base) / environment.folder
         self._umask = environment.umask
-        for name in "home", "cache", "tmp", "builds":
-            (self._base / name).mkdir(parents=True)
+        # Without a space: yosys calls its own abc with the name unquoted.
+        temporary = Path(base) / f"tmp-{environment.folder.partition('/')[0]}"
+        for folder in self._base / "home", self._base / "cache", self._base / "builds", temporary:
+            folder.mkdir(parents=True)
         passed = {name: value for name, value in os.environ.items() if name in _PASSED or name.startswith("PIP_")}
-        self._variables = {**passed, **environment.variables, "HOME": str(self._base / "home"), "TMPDIR": str(self._base / "tmp"),
+        self._variables = {**passed, **environment.variables, "HOME": str(self._base / "home"), "TMPDIR": str(temporary),
                            "XDG_CACHE_HOME": str(self._base / "cache")}
 
     def run(self, *command):

@@ -135,7 +135,7 @@ MUTATIONS = (
     _m("popcount counts differences", "hw/popcount.py", "word ^= (1 << width * lanes) - 1", "word ^= 0"),
     _m("carry forgotten", "hw/popcount.py", "carries.append(_wire(m, a & b | c & (a ^ b)))", "carries.append(_wire(m, a & b))"),
     _m("coded across the end of a group", "hw/popcount.py", "min(_BLOCK, size - at)", "min(_BLOCK, size)"),
-    _m("coded with the block before alone", "hw/popcount.py", "group[_BLOCK - 1:at - at % _BLOCK:_BLOCK]", "group[max(0, at - at % _BLOCK - 1):at - at % _BLOCK]"),
+    _m("coded with the block before alone", "hw/popcount.py", "before.append(block[-1])", "before = [block[-1]]"),
     _m("complements coded across groups", "hw/popcount.py", "enumerate(places) if place >= distance)", "enumerate(places))"),
     _m("carry of one of two pairs", "hw/popcount.py", "before & ~(between & behind) | ~before & between & ~behind", "before & ~(between & behind)"),
     _m("last pair a cycle late", "hw/popcount.py", "self.carry.eq(register(one, stage - 1))", "self.carry.eq(register(one, stage))"),
