@@ -12,8 +12,8 @@ __all__ = ["AS_BUILT", "LUTS_PER_PRODUCT", "bounds"]
 AS_BUILT = "stages as built"
 
 #: 4-input LUTs that one product of a bit and a weight bit takes in each cycle, counted and summed: the least that was found for
-#: weights that come out of a memory.
-LUTS_PER_PRODUCT = 2.4
+#: weights that come out of a memory, where they are coded (`sbgen.hw.popcount`).
+LUTS_PER_PRODUCT = 1.8
 
 
 def bounds(network, device):

@@ -6,13 +6,13 @@ from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
 
 
 def test_dense_network_by_hand():
-    # 48 x 1000 and 2 x 48 weights; 30 block RAMs of 16 bits; 5280 LUTs at 2.4 a product make 2200 products a cycle.
+    # 48 x 1000 and 2 x 48 weights; 30 block RAMs of 16 bits; 5280 LUTs at 1.8 a product make 2933 products a cycle.
     network = Network(name="net", image_shape=(1000,), labels=("a", "b"), layers=(
         Binarize(name="pixels", thresholds=np.full((1000, 1), 128)),
         Dense(name="dense", weights=np.zeros((48, 1000), int), thresholds=np.zeros(48, int)),
         Scores(name="scores", weights=np.zeros((2, 48), int), offsets=np.zeros(2, int))))
     assert bounds(network, DEVICES["up5k"]) == {
-        "memory ports": 101, "stages as built": 1, "LUTs": 22, "results": 2}
+        "memory ports": 101, "stages as built": 1, "LUTs": 17, "results": 2}
 
 
 def test_convolutions_count_at_each_position_and_plane():
@@ -23,4 +23,4 @@ def test_convolutions_count_at_each_position_and_plane():
     products = 64 * 27 * 900 * 8 + 576000
     assert bounds(network, DEVICES["ecp5-85f"]) == {
         "memory ports": -(-(1728 + 576000) // 7488), "stages as built": 900 * 9,
-        "LUTs": -(-products * 24 // 836400), "results": 10}
+        "LUTs": -(-products * 18 // 836400), "results": 10}
