@@ -45,7 +45,7 @@ class Queue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        entries = [Signal(Shape.cast(self._shape), name=f"entry_{n}", reset_less=True) for n in range(self._depth)]
+        entries = [Signal(Shape.cast(self._shape), name=f"entry_{n}") for n in range(self._depth)]
         count = Signal(range(self._depth + 1))
         push = self.i.valid & self.i.ready
         pop = self.o.valid & self.o.ready

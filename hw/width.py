@@ -111,7 +111,7 @@ class WidthConverter(wiring.Component):
         parts = self._i_lanes // self._o_lanes
         last_parts = -(-(self._length - (beats - 1) * self._i_lanes) // self._o_lanes)
 
-        word = Signal(Shape.cast(self.i.payload.shape()), reset_less=True)
+        word = Signal(Shape.cast(self.i.payload.shape()))
         left = Signal(range(parts))      # parts of `word` to be given after this one
         last = Signal()                  # whether that is none, from a flip-flop of its own: both streams wait for it
         beat = Signal(range(beats))      # position of the next wide beat in its vector
@@ -137,7 +137,7 @@ class WidthConverter(wiring.Component):
         parts = self._o_lanes // self._i_lanes
         whole = beats % parts == 0
 
-        slots = [Signal(Shape.cast(self.i.payload.shape()), name=f"slot_{n}", reset_less=True) for n in range(parts)]
+        slots = [Signal(Shape.cast(self.i.payload.shape()), name=f"slot_{n}") for n in range(parts)]
         at = Signal(parts, init=1)  # one-hot: the slot of the next beat
         beat = Signal(range(beats))
         full = Signal()

@@ -150,7 +150,7 @@ def test_a_spoilt_queue_is_refuted(spoil, tmp_path):
 
 def test_a_popcount_that_counts_a_bit_twice_is_refuted(monkeypatch):
     count = popcount_module._count
-    monkeypatch.setattr(popcount_module, "_count", lambda m, ones, twos: count(m, ones, [*twos, twos[0]]))
+    monkeypatch.setattr(popcount_module, "_count", lambda m, bits: count(m, [*bits, bits[0]]))
     assert decide(neurons.popcount(width=4).circuit(), budget=BUDGET).status == "refuted"
 
 
