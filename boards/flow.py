@@ -23,7 +23,7 @@ from . import layout as layouts
 from .harness import clock_and_pll
 
 __all__ = ["NETLISTS", "SEEDS", "ClockError", "Implementation", "Patches", "Plan", "Step", "Trial", "fastest", "find_unpacker",
-           "hardware_digest", "implement", "plan", "repack", "too_big", "unpack"]
+           "hardware_digest", "implement", "plan", "repack", "run", "too_big", "unpack"]
 
 #: Seeds of place and route, in the order in which they are tried until the clock is met.
 SEEDS = (1, 2, 3, 4)
@@ -467,24 +467,43 @@ class _Router:
             raise _StalledError
 
 
+def run(step, folder, *, logs=None, on_line=lambda line: None, stopper=None):
+    """Run a step of a plan in a folder, its log there or in the folder `logs`.
+
+    A step that lays wires anew to no end is stopped and runs again without doing so; its first log is then ``...-stalled.log``.
+
+    Raises
+    ------
+    ToolError
+        As `tools.run` does, which has the other parameters.
+    """
+    log = Path(logs or folder) / step.log
+
+    def attempt(args, *watches):
+        def heard(line):
+            for watch in watches:
+                watch(line)
+
+        tools.run(step.tool, args, cwd=folder, log=log, stopper=stopper, on_line=heard)
+
+    try:
+        attempt(step.args, on_line, *([_Router()] if _RIPUP in step.args else []))
+    except _StalledError:
+        log.replace(log.with_stem(f"{log.stem}-stalled"))
+        attempt([arg for arg in step.args if arg != _RIPUP], on_line)
+
+
 def _call(step, folder, shown, logs, kept, stopper=None):
     """Run a step, or take what it wrote when it ran before; gives whether that was so."""
     key = None if kept is None else kept.key(step, folder)
     if key is not None and kept.fetch(key, folder):
         return True
 
-    def run(args, watch):
-        def on_line(line):
-            watch(line)
-            if line.strip():
-                shown.note(line.strip()[:60])
+    def on_line(line):
+        if line.strip():
+            shown.note(line.strip()[:60])
 
-        tools.run(step.tool, args, cwd=folder, log=logs / step.log, stopper=stopper, on_line=on_line)
-
-    try:
-        run(step.args, _Router() if _RIPUP in step.args else lambda line: None)
-    except _StalledError:
-        run([arg for arg in step.args if arg != _RIPUP], lambda line: None)
+    run(step, folder, logs=logs, on_line=on_line, stopper=stopper)
     if key is not None:
         kept.store(key, [folder / name for name in step.writes])
     return False

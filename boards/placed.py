@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from .. import tools
 from ..compiler import exchange, lower, verilog
 from ..errors import ToolError
 from . import flash_image, flow, netlist, netlist_verilog, pins
@@ -55,12 +54,12 @@ def ask(design, images, *, board, simulator, folder, seed=1, placed=True):
     plan = flow.plan(verilog=verilog.convert(top), board=board, clock_mhz=clock_mhz, seeds=[seed], pins=top.pins)
     for name, text in plan.files.items():
         (folder / name).write_text(text, encoding="utf-8")
-    tools.run(plan.synthesis.tool, plan.synthesis.args, cwd=folder, log=folder / plan.synthesis.log)
+    flow.run(plan.synthesis, folder)
     made, = plan.synthesis.writes
     if placed:
         step, = plan.placements
         try:
-            tools.run(step.tool, step.args, cwd=folder, log=folder / step.log)
+            flow.run(step, folder)
         except ToolError as error:
             raise flow.too_big(plan, folder / step.log) or error from None
         _, _, made = step.writes

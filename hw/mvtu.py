@@ -390,12 +390,14 @@ class Mvtu(wiring.Component):
         else:
             presets = self._presets(m, group, Mux(add_last, following, group))
 
-        # What all lanes share; on a family where it is far from one end of them to the other, some lanes have it in registers of their own.
+        # What all lanes share. A registered unit is for a family where it is far from one end of them to the other: some lanes each have a
+        # copy in registers of their own.
         x_next = Cat(XnorPopcount.code_rest(list(started)))
-        x = Signal(p.simd, reset_less=True)
-        m.d.sync += x.eq(x_next)
-        shared = Cat(add, first, double, x)
         shared_next = Cat(Cat(take, valid)[stages - 1], first_next, Cat(plane_begins, begins)[stages - 1], x_next)
+        if not p.registered:
+            x = Signal(p.simd, reset_less=True)
+            m.d.sync += x.eq(x_next)
+            shared = Cat(add, first, double, x)
 
         # The finished sums leave from the accumulators, one cycle after their last addition; `group` has moved on by
         # then, from the last group to the first.
@@ -403,7 +405,7 @@ class Mvtu(wiring.Component):
         m.d.sync += queue.i.valid.eq(add_last)
         for lane in range(p.pe):
             if p.registered and lane % LANES_TOGETHER == 0:
-                m.submodules[f"copy_{lane}"] = copy = Copy(len(shared))
+                m.submodules[f"copy_{lane}"] = copy = Copy(len(shared_next))
                 m.d.comb += copy.i.eq(shared_next)
                 shared = copy.o
             add, first, double, x = shared[0], shared[1], shared[2], shared[3:]

@@ -171,6 +171,7 @@ if "--tmg-ripup" in sys.argv:
         done = flow.implement(made, folder=tmp_path, console=Console())
         assert done.bitstream.read_text() == "1"
         assert ("--tmg-ripup" in (tmp_path / "nextpnr-ecp5-1.log").read_text().splitlines()[0]) is not given_up
+        assert (tmp_path / "nextpnr-ecp5-1-stalled.log").exists() is given_up
 
     def test_too_slow_says_how_fast_and_what_to_try(self, fake, tmp_path):
         fake(fmax=(0, 40, 41.5, 39, 40))
