@@ -62,7 +62,7 @@ def measure(board, design, *, clock_mhz=None, alone=False):
         for name, text in plan.files.items():
             (folder / name).write_text(text, encoding="utf-8")
         tools.run(plan.synthesis.tool, plan.synthesis.args, cwd=folder, log=folder / "yosys.log")
-        options = [] if alone else [name for name in plan.files if name != "top.v"]
+        options = [] if alone else [name for name in plan.files if Path(name).suffix in (".pcf", ".lpf")]
         tools.run(plan.placements[0].tool, [*_packing(board), *(f"--{Path(name).suffix[1:]}={name}" for name in options),
                                             "--json=top.json", "--pack-only", "--report=nextpnr.json"],
                   cwd=folder, log=folder / "pack.log")
