@@ -4,7 +4,7 @@ Each layer stands unpipelined between two shift registers, so that it needs thre
 as it was emitted, and goes through one and the same synthesis, packing, and place and route. Cells are those after packing without
 the shift registers. `abc9` is told not to prove its own result, which takes it longer than finding it. da4ml does not bound the depth of
 its graph unless told; the third row tells it (`hard_dc`) to keep to two adders more than the least. Where a layer is larger than the
-device, it is packed only::
+device, it is packed only. Rows are written as they come; those of layers that are left out stay as they were::
 
     pip install -e .[benchmark]
     python benchmarks/unrolled.py --layers random-64x64 trained-64x64 --seeds 3
@@ -15,13 +15,12 @@ import json
 import os
 import resource
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-from record import write
+from record import FOLDER, write
 
 from sbgen import tools
 from sbgen.compiler import model
@@ -192,18 +191,21 @@ def main():
     parser.add_argument("--bounded", action="store_true", help="also da4ml with bounded depth")
     options = parser.parse_args()
 
-    rows, load = [], os.getloadavg()
+    name = options.name or f"unrolled-{options.family}"
+    path = FOLDER / f"{name}.json"
+    old = json.loads(path.read_text()) if path.exists() else {"rows": []}
+    rows = {(row["layer"], row["by"]): row for row in old["rows"]}
     makers = {"sbgen": ours, "da4ml": lambda *layer: theirs(*layer, None)}
     if options.bounded:
         makers["da4ml, depth bounded"] = lambda *layer: theirs(*layer, DEPTH)
     for layer in options.layers:
         weights, thresholds = LAYERS[layer]()
-        for name, make in makers.items():
-            begun = time.monotonic()
-            rows.append({"layer": layer, **measure(name, make, weights, thresholds, options.family, range(1, options.seeds + 1))})
-            print(f"{rows[-1]}  ({time.monotonic() - begun:.0f} s)", file=sys.stderr, flush=True)
-    result = {"family": options.family, "load": load, "vectors": VECTORS, "rows": rows}
-    print(write(options.name or f"unrolled-{options.family}", result))
+        for by, make in makers.items():
+            begun, load = time.monotonic(), os.getloadavg()[0]
+            row = rows[layer, by] = {"layer": layer, **measure(by, make, weights, thresholds, options.family, range(1, options.seeds + 1)),
+                                     "load_before": load}
+            write(name, {"family": options.family, "vectors": VECTORS, "rows": list(rows.values())})
+            print(f"{row}  ({time.monotonic() - begun:.0f} s)", flush=True)
 
 
 if __name__ == "__main__":
