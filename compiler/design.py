@@ -42,7 +42,8 @@ class Folding:
         those of a `Dense` or `Scores` with the greatest `pe` and `simd` ``"unrolled"``: wired into the logic, which then takes a
         vector in each cycle.
     registered : bool
-        Whether weights, thresholds and inputs of a layer with weights pass a register more behind their memories, which slow ones need.
+        Whether weights, thresholds and inputs of a layer with weights pass a register more behind their memories, which slow ones need,
+        and payloads have no reset, whose net would be too long: for large devices.
     sprams : int or None
         SPRAMs that the weights live in, where `store` is ``"spram"``; what a word of them has beyond those lives in block RAM. None is as
         many as a word takes.

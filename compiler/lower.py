@@ -66,7 +66,8 @@ def _parts(stage):
         parts.append(SlidingWindow(shape=_vector(stage.planes, stage.i_lanes), geometry=stage.window,
                                    padding_words=_padding_words(stage), store=stage.folding.replay_store))
     if stage.gathers:
-        parts.append(WidthConverter(shape=stage.planes, length=stage.unit.inputs, i_lanes=stage.i_lanes, o_lanes=stage.unit.simd))
+        parts.append(WidthConverter(shape=stage.planes, length=stage.unit.inputs, i_lanes=stage.i_lanes, o_lanes=stage.unit.simd,
+                                    reset_less=stage.folding.registered))
     if stage.repeats > 1:
         parts.append(ReplayBuffer(shape=_vector(stage.planes, stage.unit.simd), beats=stage.unit.slices, repeats=stage.repeats,
                                   store=stage.folding.replay_store))
@@ -92,4 +93,5 @@ def lower(design):
                           fork=fork_of.get(n)))
     return Core(
         stages=made, lanes=input_lanes(design), pixels=design.network.pixels, classes=design.network.classes,
-        scale=stage.scaling and stage.scaling.create(), top=design.top)
+        scale=stage.scaling and stage.scaling.create(), top=design.top,
+        reset_less=any(folding.registered for folding in design.foldings))

@@ -65,6 +65,8 @@ class Core(wiring.Component):
         What makes scores of the last stage's sums; without it they are the scores.
     top : :class:`int`
         How many of an image's best classes the results tell.
+    reset_less : :class:`bool`
+        Whether the payloads of the width converters have no reset.
 
     Members
     -------
@@ -79,13 +81,14 @@ class Core(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, *, stages, lanes, pixels, classes, scale=None, top=1):
+    def __init__(self, *, stages, lanes, pixels, classes, scale=None, top=1, reset_less=False):
         self._stages = tuple(stages)
         self._lanes = lanes
         self._pixels = pixels
         self._classes = classes
         self._scale = scale
         self._top = top
+        self._reset_less = reset_less
         self._loaded = [part for stage in self._stages for part in stage.parts
                         if isinstance(part, Mvtu) and part.parameters.weight_blocks]
         self._image = tuple(words for part in self._loaded for words in part.parameters.image)
@@ -169,13 +172,12 @@ class Core(wiring.Component):
 
         return m
 
-    @staticmethod
-    def _convert(m, name, source, i_length, o_length, sink):
+    def _convert(self, m, name, source, i_length, o_length, sink):
         i_layout, o_layout = source.payload.shape(), sink.payload.shape()
         steps = conversions(i_length=i_length, i_lanes=i_layout.length, o_length=o_length, o_lanes=o_layout.length)
         for n, (length, i_lanes, o_lanes) in enumerate(steps):
             m.submodules[f"{name}_{n}"] = converter = WidthConverter(
-                shape=i_layout.elem_shape, length=length, i_lanes=i_lanes, o_lanes=o_lanes)
+                shape=i_layout.elem_shape, length=length, i_lanes=i_lanes, o_lanes=o_lanes, reset_less=self._reset_less)
             connect(m, source, converter.i)
             source = converter.o
         return source

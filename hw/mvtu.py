@@ -328,7 +328,7 @@ class Mvtu(wiring.Component):
         p = self._parameters
 
         # The door: which slice comes next, and whether its result will have room.
-        m.submodules.queue = queue = Queue(shape=self.o.payload.shape(), depth=p.queue_depth)
+        m.submodules.queue = queue = Queue(shape=self.o.payload.shape(), depth=p.queue_depth, reset_less=p.registered)
         beat = Signal(range(p.beats))
         promised, promises = (Signal(range(p.queue_depth + 1)) for _ in range(2))  # groups let in and not yet taken from the queue
         # Whether the next beat is a group's last, and whether that may come in: from flip-flops of their own.

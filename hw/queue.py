@@ -19,6 +19,8 @@ class Queue(wiring.Component):
         Shape of the payload.
     depth : :class:`int`
         Greatest number of payloads held, at least 1.
+    reset_less : :class:`bool`
+        Whether payloads have no reset, whose net would span a large device; what is valid is always reset.
 
     Members
     -------
@@ -31,21 +33,27 @@ class Queue(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, *, shape, depth):
+    def __init__(self, *, shape, depth, reset_less=False):
         if depth < 1:
             raise ValueError(f"depth must be at least 1, not {depth!r}")
         self._shape = shape
         self._depth = depth
+        self._reset_less = reset_less
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     @property
     def depth(self):
         return self._depth
 
+    @property
+    def reset_less(self):
+        """Whether payloads have no reset."""
+        return self._reset_less
+
     def elaborate(self, platform):
         m = Module()
 
-        entries = [Signal(Shape.cast(self._shape), name=f"entry_{n}") for n in range(self._depth)]
+        entries = [Signal(Shape.cast(self._shape), name=f"entry_{n}", reset_less=self._reset_less) for n in range(self._depth)]
         count = Signal(range(self._depth + 1))
         push = self.i.valid & self.i.ready
         pop = self.o.valid & self.o.ready

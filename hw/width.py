@@ -52,6 +52,8 @@ class WidthConverter(wiring.Component):
         Elements in a vector.
     i_lanes, o_lanes : :class:`int`
         Elements in a beat.
+    reset_less : :class:`bool`
+        Whether payloads have no reset, whose net would span a large device; what is valid is always reset.
 
     Members
     -------
@@ -62,7 +64,7 @@ class WidthConverter(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, *, shape, length, i_lanes, o_lanes):
+    def __init__(self, *, shape, length, i_lanes, o_lanes, reset_less=False):
         for name, value in ("length", length), ("i_lanes", i_lanes), ("o_lanes", o_lanes):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value!r}")
@@ -70,6 +72,7 @@ class WidthConverter(wiring.Component):
         self._length = length
         self._i_lanes = i_lanes
         self._o_lanes = o_lanes
+        self._reset_less = reset_less
         super().__init__({
             "i": In(stream.Signature(data.ArrayLayout(shape, i_lanes))),
             "o": Out(stream.Signature(data.ArrayLayout(shape, o_lanes))),
@@ -87,6 +90,11 @@ class WidthConverter(wiring.Component):
     def o_lanes(self):
         return self._o_lanes
 
+    @property
+    def reset_less(self):
+        """Whether payloads have no reset."""
+        return self._reset_less
+
     def elaborate(self, platform):
         m = Module()
         if self._i_lanes == self._o_lanes:
@@ -98,9 +106,9 @@ class WidthConverter(wiring.Component):
         else:
             between = math.gcd(self._i_lanes, self._o_lanes)
             m.submodules.cut = cut = WidthConverter(
-                shape=self._shape, length=self._length, i_lanes=self._i_lanes, o_lanes=between)
+                shape=self._shape, length=self._length, i_lanes=self._i_lanes, o_lanes=between, reset_less=self._reset_less)
             m.submodules.gather = gather = WidthConverter(
-                shape=self._shape, length=self._length, i_lanes=between, o_lanes=self._o_lanes)
+                shape=self._shape, length=self._length, i_lanes=between, o_lanes=self._o_lanes, reset_less=self._reset_less)
             connect(m, flipped(self.i), cut.i)
             connect(m, cut.o, gather.i)
             connect(m, gather.o, flipped(self.o))
@@ -111,7 +119,7 @@ class WidthConverter(wiring.Component):
         parts = self._i_lanes // self._o_lanes
         last_parts = -(-(self._length - (beats - 1) * self._i_lanes) // self._o_lanes)
 
-        word = Signal(Shape.cast(self.i.payload.shape()))
+        word = Signal(Shape.cast(self.i.payload.shape()), reset_less=self._reset_less)
         left = Signal(range(parts))      # parts of `word` to be given after this one
         last = Signal()                  # whether that is none, from a flip-flop of its own: both streams wait for it
         beat = Signal(range(beats))      # position of the next wide beat in its vector
@@ -137,7 +145,8 @@ class WidthConverter(wiring.Component):
         parts = self._o_lanes // self._i_lanes
         whole = beats % parts == 0
 
-        slots = [Signal(Shape.cast(self.i.payload.shape()), name=f"slot_{n}") for n in range(parts)]
+        slots = [Signal(Shape.cast(self.i.payload.shape()), name=f"slot_{n}", reset_less=self._reset_less)
+                 for n in range(parts)]
         at = Signal(parts, init=1)  # one-hot: the slot of the next beat
         beat = Signal(range(beats))
         full = Signal()

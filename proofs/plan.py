@@ -112,7 +112,8 @@ def _statements(component, design, name, stages):
     """The statements about a component, () where they are made elsewhere, or None."""
     match component:
         case Queue():
-            return (moves.queue(lambda shape: Queue(shape=shape, depth=component.depth), width=_bits(component.i), depth=component.depth),)
+            return (moves.queue(lambda shape: Queue(shape=shape, depth=component.depth, reset_less=component.reset_less),
+                                width=_bits(component.i), depth=component.depth),)
         case DeepQueue():
             return (moves.deep_queue(lambda shape: DeepQueue(shape=shape, depth=component.depth, store="lut"),
                                      width=_bits(component.i), depth=component.depth),)
@@ -123,7 +124,8 @@ def _statements(component, design, name, stages):
             return (moves.wires(lambda shape: WidthConverter(shape=shape, length=1, i_lanes=1, o_lanes=1), width=_bits(component.i)),)
         case WidthConverter():
             sizes = {"length": component.length, "i_lanes": component.i_lanes, "o_lanes": component.o_lanes}
-            return (moves.width(lambda shape: WidthConverter(shape=shape, **sizes), bits=_bits(component.i) // component.i_lanes, **sizes),)
+            return (moves.width(lambda shape: WidthConverter(shape=shape, reset_less=component.reset_less, **sizes),
+                                bits=_bits(component.i) // component.i_lanes, **sizes),)
         case mvtu.Mvtu():
             unit = component.parameters
             return neurons.operands(unit), neurons.sums(unit, name=name), neurons.traffic(unit)

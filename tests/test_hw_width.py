@@ -27,6 +27,18 @@ def test_elements_keep_their_order(length, i_lanes, o_lanes, width, seed):
     assert not any(unused), "unused lanes must be 0"
 
 
+@pytest.mark.parametrize("length, i_lanes, o_lanes", [(12, 6, 2), (13, 6, 2), (12, 2, 6), (13, 2, 6), (13, 4, 6)])
+@pytest.mark.parametrize("reset_after", [1, 2, 4])
+def test_payloads_need_no_reset(length, i_lanes, o_lanes, reset_after):
+    rng = random.Random(reset_after)
+    dut = WidthConverter(shape=3, length=length, i_lanes=i_lanes, o_lanes=o_lanes, reset_less=True)
+    vectors = [[rng.getrandbits(3) for _ in range(length)] for _ in range(5)]
+    taken = transfer(dut, beats(vectors, i_lanes, 3), len(vectors) * -(-length // o_lanes), seed=5, reset_after=reset_after)
+    found, unused = elements([word for _, word in taken], o_lanes, 3, length)
+    assert found == vectors
+    assert not any(unused), "unused lanes must be 0"
+
+
 def test_gathering_takes_a_beat_each_cycle():
     taken = convert(width=1, length=12, i_lanes=3, o_lanes=6, vectors=[[1] * 12] * 4, seed=None)
     assert [cycle for cycle, _ in taken] == [2, 4, 6, 8, 10, 12, 14, 16]
