@@ -32,7 +32,8 @@ MODELS = Path(__file__).parents[1] / "models"
 FAMILIES = {  # synthesis, place and route, its options, cell of a LUT, how many of them
     "ice40": ("synth_ice40", "nextpnr-ice40", ["--hx8k", "--package", "ct256", "--pcf-allow-unconstrained"], "ICESTORM_LC", 7_680),
     "ecp5": ("synth_ecp5 -nowidelut", "nextpnr-ecp5", ["--85k", "--package", "CABGA381", "--speed", "6",
-                                                       "--lpf-allow-unconstrained"], "TRELLIS_COMB", 83_640),
+                                                       "--lpf-allow-unconstrained", "--placer", "static", "--router", "router2"],
+             "TRELLIS_COMB", 83_640),
 }
 LEVELS = 10**6  # no register within a layer
 VECTORS = 200
