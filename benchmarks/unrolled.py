@@ -32,8 +32,7 @@ MODELS = Path(__file__).parents[1] / "models"
 FAMILIES = {  # synthesis, place and route, its options, cell of a LUT, how many of them
     "ice40": ("synth_ice40", "nextpnr-ice40", ["--hx8k", "--package", "ct256", "--pcf-allow-unconstrained"], "ICESTORM_LC", 7_680),
     "ecp5": ("synth_ecp5 -nowidelut", "nextpnr-ecp5", ["--85k", "--package", "CABGA381", "--speed", "6",
-                                                       "--lpf-allow-unconstrained", "--placer", "static", "--router", "router2"],
-             "TRELLIS_COMB", 83_640),
+                                                       "--lpf-allow-unconstrained"], "TRELLIS_COMB", 83_640),
 }
 LEVELS = 10**6  # no register within a layer
 VECTORS = 200
@@ -153,7 +152,7 @@ endmodule
         raise SystemExit(f"the Verilog in {folder} is wrong")
 
 
-def measure(name, make, weights, thresholds, family, seeds):
+def measure(name, make, weights, thresholds, family, seeds, router):
     synthesis, program, options, cell, available = FAMILIES[family]
     outputs, inputs = weights.shape
     with tempfile.TemporaryDirectory() as folder:
@@ -177,7 +176,7 @@ def measure(name, make, weights, thresholds, family, seeds):
         used = place("--pack-only")["utilization"][cell]["used"]
         clocks = []
         if used < available:
-            clocks = [next(iter(place("--freq", "60", "--seed", str(seed))["fmax"].values()))["achieved"] for seed in seeds]
+            clocks = [next(iter(place("--freq", "60", "--seed", str(seed), "--router", router)["fmax"].values()))["achieved"] for seed in seeds]
     return {"by": name, "cells": used - outputs - (inputs if family == "ice40" else 0), "fmax_mhz": [round(each, 2) for each in clocks],
             "median_mhz": round(statistics.median(clocks), 2) if clocks else None,
             "generation_s": round(generation, 2), "synthesis_s": round(synthesised, 2)}
@@ -188,6 +187,7 @@ def main():
     parser.add_argument("--layers", nargs="+", choices=LAYERS, default=list(LAYERS))
     parser.add_argument("--family", choices=FAMILIES, default="ice40")
     parser.add_argument("--seeds", type=int, default=3, help="of place and route; 0 packs only")
+    parser.add_argument("--router", choices=["router1", "router2"], default="router1", help="the second is for large layers")
     parser.add_argument("--name", help="of the file of results")
     parser.add_argument("--bounded", action="store_true", help="also da4ml with bounded depth")
     options = parser.parse_args()
@@ -203,8 +203,9 @@ def main():
         weights, thresholds = LAYERS[layer]()
         for by, make in makers.items():
             begun, load = time.monotonic(), os.getloadavg()[0]
-            row = rows[layer, by] = {"layer": layer, **measure(by, make, weights, thresholds, options.family, range(1, options.seeds + 1)),
-                                     "load_before": load}
+            row = rows[layer, by] = {"layer": layer, **measure(by, make, weights, thresholds, options.family, range(1, options.seeds + 1),
+                                                                        options.router),
+                                     "router": options.router, "load_before": load}
             write(name, {"family": options.family, "vectors": VECTORS, "rows": list(rows.values())})
             print(f"{row}  ({time.monotonic() - begun:.0f} s)", flush=True)
 
