@@ -12,13 +12,16 @@ added in groups of seven, in the same places for all neurons::
         |s \\
         |   carry, carry, carry -> FA -> twos, fours
 
-Which inputs make a group is chosen so that few variants occur, which helps most where trained neurons are alike.
-What remains is for each neuron alone, two full adders at a time. A threshold t is a constant: where the sum and ``2**k - t`` are at least ``2**k`` is told by
+Which inputs make a group is chosen so that few variants occur, which helps most where trained neurons are alike, and which groups' bits make a
+group likewise. What remains is for each neuron alone, two full adders at a time: where that is cheapest they take a bit and two *pairs*, a
+bit and its difference to another one. So the groups with the most variants stop before their last adder and leave a carry and
+a pair of carries, which are shared by more. A threshold t is a constant: where the sum and ``2**k - t`` are at least ``2**k`` is told by
 the carries into column ``k``, and no sum bit of the columns below is needed. Complementing all inputs of a neuron complements
 its output, whatever takes fewer tables. Tables are made once for equal contents and inputs, so equal neurons are made once too.
 """
 
 from heapq import heapify, heappop, heappush
+from itertools import count
 
 import numpy as np
 from amaranth.hdl import Shape
@@ -28,6 +31,9 @@ from ..hw.unrolled import Parameters
 __all__ = ["unroll"]
 
 _GROUP = 7
+
+#: Parts of the groups that leave a pair: the one with the fewest tables is taken.
+_PAIRED = (0, 0.1, 0.15, 0.2, 0.25)
 
 #: Exchanges of two inputs that are tried for each input, and at most: a second or three.
 _EXCHANGES = 600
@@ -79,7 +85,8 @@ def _is_any(*bits):
 class _Tables:
     """Tables made so far, each once; places and literals are those of `sbgen.hw.unrolled.Parameters`."""
 
-    def __init__(self, inputs):
+    def __init__(self, inputs, paired=()):
+        self.paired = paired
         self.first = 1 + inputs
         self.made = []
         self.places = {}
@@ -125,18 +132,24 @@ class _Tables:
         """The sum bit and the carry of three bits."""
         return self.table(_is_odd, a, b, c), self.table(_majority, a, b, c)
 
-    def shared(self, bits, column, columns):
+    def shared(self, bits, column, columns, pairs):
         """Add bits of a column in groups that are the same for all neurons, until at most two are left."""
-        while len(bits) > 2:
-            left = []
+        for level in count():
+            if len(bits) <= 2:
+                break
+            paired, left = self.paired[level] if level < len(self.paired) else (), []
             while len(bits) >= _GROUP:
                 first, carry = self.add(*bits[:3])
                 second, other = self.add(*bits[3:6])
                 third, last = self.add(first, second, bits[6])
-                two, four = self.add(carry, other, last)
+                if len(left) in paired:
+                    columns[column + 1].append(last)
+                    pairs[column + 1].append((carry, self.table(_is_odd, carry, other)))
+                else:
+                    two, four = self.add(carry, other, last)
+                    columns[column + 1].append(two)
+                    columns[column + 2].append(four)
                 left.append(third)
-                columns[column + 1].append(two)
-                columns[column + 2].append(four)
                 bits = bits[_GROUP:]
             if len(bits) >= 3:
                 one, carry = self.add(*bits[:3])
@@ -195,45 +208,50 @@ class _Tables:
         return queue[0][1] if queue else 0
 
     def columns(self, elements, width):
-        """The bits of elements, lists of literals with the lowest first, added as far as is shared: a list for each column."""
-        columns = [[] for _ in range(width + max(map(len, elements), default=0) + 3)]
-        for plane in range(max(map(len, elements), default=0)):
-            self.shared([bits[plane] for bits in elements], plane, columns)
-        return [[bit for bit in bits if bit] for bits in columns]
+        """The bits of elements, lists of literals with the lowest first, added as far as is shared: for each column bits, and pairs."""
+        planes = max(map(len, elements), default=0)
+        columns, pairs = ([[] for _ in range(width + planes + 3)] for _ in range(2))
+        for plane in range(planes):
+            self.shared([bits[plane] for bits in elements], plane, columns, pairs)
+        return [[bit for bit in bits if bit] for bits in columns], [[pair for pair in column if any(pair)] for column in pairs]
 
     def reaches(self, elements, reach, threshold):
         """Whether a sum that is at most `reach` is at least the threshold."""
         if not 0 < threshold <= reach:
             return int(threshold <= 0)
         end = (threshold - 1).bit_length()
-        columns, pairs, constant = self.columns(elements, end), [], (1 << end) - threshold
+        (columns, pairs), constant = self.columns(elements, end), (1 << end) - threshold
         for n in range(end):
-            _, carries, pairs = self.column(columns[n], pairs, constant >> n & 1)
+            _, carries, twos = self.column(columns[n], pairs[n], constant >> n & 1)
             columns[n + 1] += carries
-        return self.any([bit for bits in columns[end:] for bit in bits] + [self.table(_either, *pair) for pair in pairs])
+            pairs[n + 1] += twos
+        return self.any([bit for bits in columns[end:] for bit in bits]
+                        + [self.table(_either, *pair) for column in pairs[end:] for pair in column])
 
     def cost(self, *threshold):
         """How many tables `reaches` would make, and their depth."""
         made = len(self.made)
         depth = self.depth(self.reaches(*threshold))
-        count = len(self.made) - made
+        more = len(self.made) - made
         for key in self.made[made:]:
             del self.places[key]
         del self.made[made:], self.depths[self.first + made:]
-        return count, depth
+        return more, depth
 
     def sum(self, elements, constant, width):
         """The bits of a sum and a constant, two's complement."""
-        columns, pairs, bits = self.columns(elements, width), [], []
+        (columns, pairs), bits = self.columns(elements, width), []
         for n in range(width):
-            one, carries, pairs = self.column(columns[n], pairs, constant >> n & 1)
+            one, carries, twos = self.column(columns[n], pairs[n], constant >> n & 1)
             bits.append(one)
             columns[n + 1] += carries
+            pairs[n + 1] += twos
         return tuple(bits)
 
 
 def _order(weights):
-    """An order of the inputs in which groups of seven have few variants: each neuron sees one, and its complement is the same.
+    """An order of the inputs in which groups of seven have few variants: each neuron sees one, and its complement is the same. Groups
+    follow each other so that groups of their sums have few, and so on.
 
     Groups are begun by the first input left and filled by those that add the fewest variants; then inputs of different groups change
     places, from a fixed seed, where that makes no more.
@@ -241,6 +259,12 @@ def _order(weights):
     Parameters
     ----------
     weights : integer array, shape (outputs, inputs), values 0 and 1
+
+    Returns
+    -------
+    order : list of int
+    variants : list of list of int
+        Those of each group of inputs, then those of each group of their sums, and so on.
     """
     left, order = list(range(weights.shape[1])), []
     while len(left) >= _GROUP:
@@ -270,7 +294,12 @@ def _order(weights):
                 counts[group] = count
         else:
             order[places] = order[places[::-1]]
-    return order.tolist()
+    if groups < _GROUP:
+        return order.tolist(), [counts]
+    grouped = order[:groups * _GROUP].reshape(groups, _GROUP)
+    above, variants = _order(weights[:, grouped].sum(2) & 1)
+    order[:groups * _GROUP] = grouped[above].reshape(-1)
+    return order.tolist(), [[counts[group] for group in above], *variants]
 
 
 def _pruned(first, tables, outputs):
@@ -309,9 +338,28 @@ def unroll(unit, *, levels):
     sbgen.hw.unrolled.Parameters
         With the same `compute`.
     """
-    tables, width = _Tables(unit.inputs * unit.planes), Shape.cast(unit.element).width
+    order, variants = _order(np.array([[row >> n & 1 for n in range(unit.inputs)] for row in unit.weights]))
+    choices = []
+    for part in _PAIRED:
+        most = [sorted(range(len(counts)), key=counts.__getitem__, reverse=True)[:round(part * len(counts))] for counts in variants]
+        if most not in [each for each, _ in choices]:
+            choices.append((most, _tables(unit, order, most)))
+    tables, outputs = min((made for _, made in choices), key=lambda made: len(made[0]))
+    return Parameters(inputs=unit.inputs, planes=unit.planes, tables=tables, outputs=outputs, element=unit.element, levels=levels)
+
+
+def _tables(unit, order, paired):
+    """The tables of a unit and the literals of its outputs.
+
+    Parameters
+    ----------
+    order : list of int
+        As `_order` gives it.
+    paired : list of list of int
+        For each level of groups those that leave a pair.
+    """
+    tables, width = _Tables(unit.inputs * unit.planes, paired), Shape.cast(unit.element).width
     masks = unit.masks or [(1 << unit.inputs) - 1] * unit.outputs
-    order = _order(np.array([[row >> n & 1 for n in range(unit.inputs)] for row in unit.weights]))
 
     def elements(weights, mask, complement):
         """The inputs that agree with the weights, or do not; 0 where a weight is 0, so that groups stay as they are."""
@@ -328,5 +376,4 @@ def unroll(unit, *, levels):
         agrees, differs = (agree, reach, -preset), (differ, reach, reach + preset + 1)
         inverted = tables.cost(*differs) < tables.cost(*agrees)
         outputs.append((tables.reaches(*(differs if inverted else agrees)) ^ inverted,))
-    tables, outputs = _pruned(tables.first, tables.made, outputs)
-    return Parameters(inputs=unit.inputs, planes=unit.planes, tables=tables, outputs=outputs, element=unit.element, levels=levels)
+    return _pruned(tables.first, tables.made, outputs)
