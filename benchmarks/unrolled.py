@@ -7,7 +7,7 @@ its graph unless told; the third row tells it (`hard_dc`) to keep to two adders 
 device, it is packed only. Rows are written as they come; those of layers that are left out stay as they were::
 
     pip install -e .[benchmark]
-    python benchmarks/unrolled.py --layers random-64x64 trained-64x64 --seeds 3
+    python benchmarks/unrolled.py --layers random-64x64 trained-64x64 --by sbgen da4ml "da4ml, depth bounded"
 """
 
 import argparse
@@ -102,6 +102,9 @@ endmodule
 """
 
 
+MAKERS = {"sbgen": ours, "da4ml": lambda *layer: theirs(*layer, None), "da4ml, depth bounded": lambda *layer: theirs(*layer, DEPTH)}
+
+
 def top(inputs, outputs):
     """A layer between two shift registers."""
     return f"""
@@ -189,21 +192,18 @@ def main():
     parser.add_argument("--seeds", type=int, default=3, help="of place and route; 0 packs only")
     parser.add_argument("--router", choices=["router1", "router2"], default="router1", help="the second is for large layers")
     parser.add_argument("--name", help="of the file of results")
-    parser.add_argument("--bounded", action="store_true", help="also da4ml with bounded depth")
+    parser.add_argument("--by", nargs="+", choices=MAKERS, default=["sbgen", "da4ml"], help="(%(default)s)")
     options = parser.parse_args()
 
     name = options.name or f"unrolled-{options.family}"
     path = FOLDER / f"{name}.json"
     old = json.loads(path.read_text()) if path.exists() else {"rows": []}
     rows = {(row["layer"], row["by"]): row for row in old["rows"]}
-    makers = {"sbgen": ours, "da4ml": lambda *layer: theirs(*layer, None)}
-    if options.bounded:
-        makers["da4ml, depth bounded"] = lambda *layer: theirs(*layer, DEPTH)
     for layer in options.layers:
         weights, thresholds = LAYERS[layer]()
-        for by, make in makers.items():
+        for by in options.by:
             begun, load = time.monotonic(), os.getloadavg()[0]
-            row = rows[layer, by] = {"layer": layer, **measure(by, make, weights, thresholds, options.family, range(1, options.seeds + 1),
+            row = rows[layer, by] = {"layer": layer, **measure(by, MAKERS[by], weights, thresholds, options.family, range(1, options.seeds + 1),
                                                                         options.router),
                                      "router": options.router, "load_before": load}
             write(name, {"family": options.family, "vectors": VECTORS, "rows": list(rows.values())})
