@@ -17,9 +17,11 @@ group likewise. What remains is for each neuron alone, two full adders at a time
 bit and its difference to another one. So the groups with the most variants stop before their last adder and leave a carry and
 a pair of carries, which are shared by more. A threshold t is a constant: where the sum and ``2**k - t`` are at least ``2**k`` is told by
 the carries into column ``k``, and no sum bit of the columns below is needed. Complementing all inputs of a neuron complements
-its output, whatever takes fewer tables. Tables are made once for equal contents and inputs, so equal neurons are made once too.
+its output, whatever takes fewer tables. Tables are made once for equal contents and inputs, so equal neurons are made once too. Last,
+a table with room for it takes the inputs of another one in its place.
 """
 
+from collections import Counter
 from heapq import heapify, heappop, heappush
 from itertools import count
 
@@ -102,7 +104,7 @@ class _Tables:
         # Equal functions of literals that stand and are inverted alike have equal contents.
         pattern = function, tuple((places.index(each >> 1) + 1) * 2 + (each & 1) if each > 1 else each for each in literals)
         if pattern not in self.normal:
-            self.normal[pattern] = self._normalise(function, pattern[1], len(places))
+            self.normal[pattern] = self.normalise(function, pattern[1], len(places))
         contents, used, inverted = self.normal[pattern]
         if not contents:
             return inverted
@@ -117,7 +119,7 @@ class _Tables:
         return 2 * self.places[key] + inverted
 
     @staticmethod
-    def _normalise(function, literals, size):
+    def normalise(function, literals, size):
         """Contents that give 0 where all inputs are 0, the inputs they depend on, and whether they are to be inverted."""
         values = []
         for at in range(1 << size):
@@ -302,6 +304,52 @@ def _order(weights):
     return order.tolist(), [[counts[group] for group in above], *variants]
 
 
+def _merged(first, tables, outputs):
+    """As many tables or fewer, where one takes another's inputs in place of the other: if nothing else reads that, or where that makes
+    its bit come sooner.
+    """
+    readers = Counter(place for _, ins in tables for place in ins) + Counter(literal >> 1 for bits in outputs for literal in bits)
+    depths, made, places, moved = [0] * first, [], {}, list(range(first))
+
+    def depth(ins):
+        return max((depths[place] for place in ins), default=0)
+
+    def put(contents, ins, at=None):
+        """A table that takes the inputs of its input number `at` in place of that, or None where those are too many."""
+        inner, inner_ins = (0, ()) if at is None else made[ins[at] - first]
+        given = sorted({*ins, *inner_ins} - {0, *(() if at is None else ins[at:at + 1])})
+        if len(given) > 4:
+            return None
+
+        def value(*bits):
+            known = {0: 0, **dict(zip(given, bits, strict=True))}
+            if at is not None:
+                known[ins[at]] = inner >> sum(known[place] << n for n, place in enumerate(inner_ins)) & 1
+            return contents >> sum(known[place] << n for n, place in enumerate(ins)) & 1
+
+        contents_now, used, _ = _Tables.normalise(value, range(2, 2 * len(given) + 2, 2), len(given))
+        return contents_now, tuple(given[n] for n in used)
+
+    for contents, ins in tables:
+        alone = {moved[each] for each in ins if each >= first and readers[each] == 1}
+        best = now = put(contents, tuple(moved[each] for each in ins))
+        while now is not None and len(now[1]) > 1:
+            # What nothing else reads first, then what comes last.
+            at = max(range(len(now[1])), key=lambda n: (now[1][n] in alone, depths[now[1][n]]))
+            saves = now[1][at] in alone
+            now = put(*now, at) if now[1][at] >= first else None
+            if now is not None and (saves or depth(now[1]) < depth(best[1])):
+                best = now
+        if len(best[1]) < 2:  # 0, or a bit that is there
+            places[best] = (0, *best[1])[-1]
+        elif best not in places:
+            places[best] = first + len(made)
+            made.append(best)
+            depths.append(1 + depth(best[1]))
+        moved.append(places[best])
+    return made, [[2 * moved[literal >> 1] + (literal & 1) for literal in bits] for bits in outputs]
+
+
 def _pruned(first, tables, outputs):
     """Tables and outputs without what no output needs."""
     needed = {literal >> 1 for bits in outputs for literal in bits}
@@ -344,12 +392,13 @@ def unroll(unit, *, levels):
         most = [sorted(range(len(counts)), key=counts.__getitem__, reverse=True)[:round(part * len(counts))] for counts in variants]
         if most not in [each for each, _ in choices]:
             choices.append((most, _tables(unit, order, most)))
-    tables, outputs = min((made for _, made in choices), key=lambda made: len(made[0]))
+    first, tables, outputs = min((made for _, made in choices), key=lambda made: len(_pruned(*made)[0]))
+    tables, outputs = _pruned(first, *_merged(first, tables, outputs))
     return Parameters(inputs=unit.inputs, planes=unit.planes, tables=tables, outputs=outputs, element=unit.element, levels=levels)
 
 
 def _tables(unit, order, paired):
-    """The tables of a unit and the literals of its outputs.
+    """The place of the first table, the tables of a unit and the literals of its outputs.
 
     Parameters
     ----------
@@ -376,4 +425,4 @@ def _tables(unit, order, paired):
         agrees, differs = (agree, reach, -preset), (differ, reach, reach + preset + 1)
         inverted = tables.cost(*differs) < tables.cost(*agrees)
         outputs.append((tables.reaches(*(differs if inverted else agrees)) ^ inverted,))
-    return _pruned(tables.first, tables.made, outputs)
+    return tables.first, tables.made, outputs

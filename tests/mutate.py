@@ -109,6 +109,8 @@ MUTATIONS = (
     _m("constant of a threshold off by one", "compiler/unrolled.py", "end), (1 << end) - threshold", "end), (1 << end) - threshold - 1"),
     _m("carries past the first column forgotten", "compiler/unrolled.py", "for bits in columns[end:] for bit", "for bits in columns[end:end + 1] for bit"),
     _m("pair of carries forgotten", "compiler/unrolled.py", "for column in pairs[end:] for pair in column", "for column in pairs[end + 1:] for pair in column"),
+    _m("table takes in what it reads at another place", "compiler/unrolled.py", "inner >> sum(known[place] << n for n, place in enumerate(inner_ins))",
+       "inner >> sum(known[place] << n for n, place in enumerate(reversed(inner_ins)))"),
     _m("pair of a group as two bits", "compiler/unrolled.py", "(carry, self.table(_is_odd, carry, other))", "(carry, other)"),
     _m("inverted table keeps its contents", "compiler/unrolled.py", "contents ^ (1 << (1 << len(ins))) - 1, ins", "contents, ins"),
     _m("register a level late", "hw/unrolled.py", "max(0, self.depths[place] - 1) // self.levels", "self.depths[place] // self.levels", "unrolled"),

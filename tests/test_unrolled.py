@@ -7,7 +7,7 @@ import pytest
 from streams import beats, elements, transfer
 from test_hw_mvtu import random_parameters
 
-from sbgen.compiler.unrolled import unroll
+from sbgen.compiler.unrolled import _merged, unroll
 
 
 def run(parameters, vectors, *, seed=None):
@@ -73,11 +73,23 @@ def test_always_and_never_on_take_no_tables():
 
 
 def test_fewer_tables_than_weights():
-    for inputs, share in (64, 0.75), (128, 0.76):
-        unit = neurons(inputs, 64, presets=(-inputs // 2,) * 64)
-        assert len(unroll(unit, levels=4).tables) < share * inputs * 64
+    for inputs, share, depth in (64, 0.64, 10), (128, 0.70, 14):
+        unrolled = unroll(neurons(inputs, 64, presets=(-inputs // 2,) * 64), levels=4)
+        assert len(unrolled.tables) < share * inputs * 64 and unrolled.depth <= depth
     a_neuron = unroll(neurons(64, 1, presets=(-32,)), levels=4)
-    assert len(a_neuron.tables) < 2 * 64
+    assert len(a_neuron.tables) < 1.7 * 64
+
+
+def test_tables_take_in_others():
+    # Of inputs a, b, c, d at places 1 ... 4: a and b, twice; their difference, which is 0; that or c; that and d.
+    tables = [(0b1000, (1, 2)), (0b1000, (1, 2)), (0b0110, (5, 6)), (0b1110, (3, 7)), (0b1000, (4, 8))]
+    assert _merged(5, tables, [[2 * 9], [2 * 7 + 1], [2 * 5]]) == ([(0b1000, (1, 2)), (0b1000, (3, 4))], [[2 * 6], [1], [2 * 5]])
+    # a xor b is read by c xor it alone; both are read with d by the last, which has room for three of them.
+    tables = [(0b0110, (1, 2)), (0b0110, (3, 5)), (0b1000, (4, 6))]
+    made, outputs = _merged(5, tables, [[2 * 7]])
+    contents, ins = made[outputs[0][0] // 2 - 5]
+    assert ins == (1, 2, 3, 4)
+    assert [contents >> n & 1 for n in range(16)] == [(n ^ n >> 1 ^ n >> 2) & n >> 3 & 1 for n in range(16)]
 
 
 def test_registers_between_levels():
