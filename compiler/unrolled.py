@@ -35,7 +35,7 @@ __all__ = ["unroll"]
 _GROUP = 7
 
 #: Parts of the groups that leave a pair: the one with the fewest tables is taken.
-_PAIRED = (0, 0.1, 0.15, 0.2, 0.25)
+_PAIRED = (0.1, 0.2)
 
 #: Exchanges of two inputs that are tried for each input, and at most: a second or three.
 _EXCHANGES = 600
@@ -390,15 +390,13 @@ def unroll(unit, *, levels):
     choices = []
     for part in _PAIRED:
         most = [sorted(range(len(counts)), key=counts.__getitem__, reverse=True)[:round(part * len(counts))] for counts in variants]
-        if most not in [each for each, _ in choices]:
-            choices.append((most, _tables(unit, order, most)))
-    first, tables, outputs = min((made for _, made in choices), key=lambda made: len(_pruned(*made)[0]))
-    tables, outputs = _pruned(first, *_merged(first, tables, outputs))
+        choices.append(_tables(unit, order, most))
+    tables, outputs = min(choices, key=lambda made: len(made[0]))
     return Parameters(inputs=unit.inputs, planes=unit.planes, tables=tables, outputs=outputs, element=unit.element, levels=levels)
 
 
 def _tables(unit, order, paired):
-    """The place of the first table, the tables of a unit and the literals of its outputs.
+    """The tables of a unit and the literals of its outputs.
 
     Parameters
     ----------
@@ -425,4 +423,4 @@ def _tables(unit, order, paired):
         agrees, differs = (agree, reach, -preset), (differ, reach, reach + preset + 1)
         inverted = tables.cost(*differs) < tables.cost(*agrees)
         outputs.append((tables.reaches(*(differs if inverted else agrees)) ^ inverted,))
-    return tables.first, tables.made, outputs
+    return _pruned(tables.first, *_merged(tables.first, tables.made, outputs))
