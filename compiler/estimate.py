@@ -45,7 +45,7 @@ class Cost:
 FLASH_LOADER = Cost(lut=150, ff=120)
 
 #: What the board's harness takes besides the core: UART, framing, checksums, reset.
-HOST_LINK = {"ice40": Cost(lut=430, ff=270), "ecp5": Cost(lut=480, ff=270)}
+HOST_LINK = {"ice40": Cost(lut=430, ff=270), "ecp5": Cost(lut=390, ff=270)}
 
 # LUTs of a table of pixels, for each run but one, and for each bit where it is a ROM.
 _LOOKUP_RUN, _LOOKUP_BIT = 8, 10
