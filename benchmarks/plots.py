@@ -73,7 +73,7 @@ def layers(axes):
 
 
 def main():
-    figure, (left, right) = plt.subplots(ncols=2, figsize=(11, 3.8), layout="constrained")
+    figure, (left, right) = plt.subplots(ncols=2, figsize=(13, 3.8), layout="constrained", width_ratios=(2, 3))
     units(left)
     layers(right)
     figure.savefig(TARGET, metadata={"Date": None})
