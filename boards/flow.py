@@ -479,18 +479,17 @@ def run(step, folder, *, logs=None, on_line=lambda line: None, stopper=None):
     """
     log = Path(logs or folder) / step.log
 
-    def attempt(args, *watches):
-        def heard(line):
-            for watch in watches:
-                watch(line)
+    router = _Router()
 
-        tools.run(step.tool, args, cwd=folder, log=log, stopper=stopper, on_line=heard)
+    def watched(line):
+        router(line)
+        on_line(line)
 
     try:
-        attempt(step.args, on_line, *([_Router()] if _RIPUP in step.args else []))
+        tools.run(step.tool, step.args, cwd=folder, log=log, stopper=stopper, on_line=watched)
     except _StalledError:
         log.replace(log.with_stem(f"{log.stem}-stalled"))
-        attempt([arg for arg in step.args if arg != _RIPUP], on_line)
+        tools.run(step.tool, [arg for arg in step.args if arg != _RIPUP], cwd=folder, log=log, stopper=stopper, on_line=on_line)
 
 
 def _call(step, folder, shown, logs, kept, stopper=None):

@@ -390,8 +390,9 @@ def unroll(unit, *, levels):
     choices = []
     for part in _PAIRED:
         most = [sorted(range(len(counts)), key=counts.__getitem__, reverse=True)[:round(part * len(counts))] for counts in variants]
-        choices.append(_tables(unit, order, most))
-    tables, outputs = min(choices, key=lambda made: len(made[0]))
+        if most not in choices:
+            choices.append(most)
+    tables, outputs = min((_tables(unit, order, most) for most in choices), key=lambda made: len(made[0]))
     return Parameters(inputs=unit.inputs, planes=unit.planes, tables=tables, outputs=outputs, element=unit.element, levels=levels)
 
 
