@@ -34,7 +34,7 @@ __all__ = ["unroll"]
 
 _GROUP = 7
 
-#: Parts of the groups that leave a pair: the one with the fewest tables is taken.
+#: Parts of the groups that leave a pair: the one with the least product of tables and depth is taken.
 _PAIRED = (0.1, 0.2)
 
 #: Exchanges of two inputs that are tried for each input, and at most: a second or three.
@@ -87,8 +87,8 @@ def _is_any(*bits):
 class _Tables:
     """Tables made so far, each once; places and literals are those of `sbgen.hw.unrolled.Parameters`."""
 
-    def __init__(self, inputs, paired=()):
-        self.paired = paired
+    def __init__(self, inputs, paired=(), *, hasty=False):
+        self.paired, self.hasty = paired, hasty
         self.first = 1 + inputs
         self.made = []
         self.places = {}
@@ -161,32 +161,42 @@ class _Tables:
             bits = left + bits
         columns[column] += bits
 
+    def ready(self, pair):
+        """The depth of the later bit of a pair."""
+        return max(map(self.depth, pair))
+
     def column(self, bits, pairs, constant):
         """The sum bit of a column's bits, pairs and a constant, and the carries and pairs of carries into the next.
 
         A pair (x, p) stands for the bits x and x xor p. Two full adders in a row take a bit and two pairs, one of which may as
-        well be two bits, and give a bit and a pair in three tables, where they would take four (Demenkov et al., 2010).
+        well be two bits, and give a bit and a pair in three tables, where they would take four (Demenkov et al., 2010). What comes
+        first is added first: a pair is parted, by one more table, rather than wait for a bit. The difference of a pair comes
+        one level later than a carry would; where the layer is `hasty`, the bits that come last meet full adders one at a time.
         """
-        bits, pairs, carries, twos = list(bits), sorted(pairs, key=lambda pair: max(map(self.depth, pair))), [], []
+        bits, pairs, carries, twos = list(bits), sorted(pairs, key=self.ready), [], []
+        latest = max([*map(self.depth, bits), *map(self.ready, pairs)], default=0) if self.hasty else float("inf")
         while len(bits) + 2 * len(pairs) > 2:
             bits.sort(key=self.depth)  # the soonest first
-            if not bits:
+            first, second = [*map(self.ready, pairs[:2]), float("inf"), float("inf")][:2]
+            if not bits or second < float("inf") and first < self.depth(bits[0]):
                 x, p = pairs.pop(0)
-                bits = [x, self.table(_is_odd, x, p)]
-            elif pairs and (len(bits) >= 3 or len(pairs) >= 2):
+                bits += [x, self.table(_is_odd, x, p)]
+                continue
+            third = self.depth(bits[2]) if len(bits) >= 3 else float("inf")
+            if max(self.depth(bits[0]), first, min(second, third)) < latest:
                 z, (x, p) = bits.pop(0), pairs.pop(0)
-                if len(bits) >= 2:
+                if third <= max(self.depth(z), first, second):
                     others, kinds = (bits.pop(0), bits.pop(0)), (_is_odd, _odd_majority)
                 else:
                     others, kinds = pairs.pop(0)[::-1], (_odd_three, _odd_choice)
                 one, last = (self.table(kind, z, p, *others) for kind in kinds)
                 bits.append(one)
                 twos.append((last, self.table(_differs, last, p, z, x)))
-            elif pairs:
+            elif first <= third and pairs:
                 z, (x, p) = bits.pop(0), pairs.pop(0)
                 bits.append(self.table(_is_odd, z, p))
                 carries.append(self.table(_choice, p, z, x))
-            elif len(bits) >= 5:
+            elif len(bits) >= 5 and self.depth(bits[4]) + 1 < latest:
                 one, first = self.add(*bits[:3])
                 twos.append((first, self.table(_majority_differs, first, one, *bits[3:5])))
                 bits = [*bits[5:], self.table(_is_odd, one, *bits[3:5])]
@@ -392,11 +402,12 @@ def unroll(unit, *, levels):
         most = [sorted(range(len(counts)), key=counts.__getitem__, reverse=True)[:round(part * len(counts))] for counts in variants]
         if most not in choices:
             choices.append(most)
-    tables, outputs = min((_tables(unit, order, most) for most in choices), key=lambda made: len(made[0]))
-    return Parameters(inputs=unit.inputs, planes=unit.planes, tables=tables, outputs=outputs, element=unit.element, levels=levels)
+    made = [Parameters(inputs=unit.inputs, planes=unit.planes, tables=tables, outputs=outputs, element=unit.element, levels=levels)
+            for most in choices for hasty in (False, True) for tables, outputs in [_tables(unit, order, most, hasty)]]
+    return min(made, key=lambda each: (len(each.tables) * each.depth, len(each.tables)))
 
 
-def _tables(unit, order, paired):
+def _tables(unit, order, paired, hasty):
     """The tables of a unit and the literals of its outputs.
 
     Parameters
@@ -405,8 +416,10 @@ def _tables(unit, order, paired):
         As `_order` gives it.
     paired : list of list of int
         For each level of groups those that leave a pair.
+    hasty : bool
+        Whether what comes last is added at once, for more tables.
     """
-    tables, width = _Tables(unit.inputs * unit.planes, paired), Shape.cast(unit.element).width
+    tables, width = _Tables(unit.inputs * unit.planes, paired, hasty=hasty), Shape.cast(unit.element).width
     masks = unit.masks or [(1 << unit.inputs) - 1] * unit.outputs
 
     def elements(weights, mask, complement):
