@@ -112,6 +112,7 @@ MUTATIONS = (
     _m("table takes in what it reads at another place", "compiler/unrolled.py", "inner >> sum(known[place] << n for n, place in enumerate(inner_ins))",
        "inner >> sum(known[place] << n for n, place in enumerate(reversed(inner_ins)))"),
     _m("pair of a group as two bits", "compiler/unrolled.py", "(carry, self.table(_is_odd, carry, other))", "(carry, other)"),
+    _m("parted pair keeps its difference", "compiler/unrolled.py", "bits += [x, self.table(_is_odd, x, p)]", "bits += [x, p]"),
     _m("inverted table keeps its contents", "compiler/unrolled.py", "contents ^ (1 << (1 << len(ins))) - 1, ins", "contents, ins"),
     _m("register a level late", "hw/unrolled.py", "max(0, self.depths[place] - 1) // self.levels", "self.depths[place] // self.levels", "unrolled"),
     _m("tables move under stall", "hw/unrolled.py", "move.eq(~self.o.valid | self.o.ready)", "move.eq(1)", "unrolled"),
