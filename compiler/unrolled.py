@@ -34,6 +34,9 @@ __all__ = ["unroll"]
 
 _GROUP = 7
 
+#: A depth that nothing has.
+_NEVER = float("inf")
+
 #: Parts of the groups that leave a pair: the one with the least product of tables and depth is taken.
 _PAIRED = (0.1, 0.2)
 
@@ -174,25 +177,25 @@ class _Tables:
         one level later than a carry would; where the layer is `hasty`, the bits that come last meet full adders one at a time.
         """
         bits, pairs, carries, twos = list(bits), sorted(pairs, key=self.ready), [], []
-        latest = max([*map(self.depth, bits), *map(self.ready, pairs)], default=0) if self.hasty else float("inf")
+        latest = max([*map(self.depth, bits), *map(self.ready, pairs)], default=0) if self.hasty else _NEVER
         while len(bits) + 2 * len(pairs) > 2:
             bits.sort(key=self.depth)  # the soonest first
-            first, second = [*map(self.ready, pairs[:2]), float("inf"), float("inf")][:2]
-            if not bits or second < float("inf") and first < self.depth(bits[0]):
+            # When the first and the third bit come, and the first two pairs.
+            bit, third = [*map(self.depth, bits[:3:2]), _NEVER, _NEVER][:2]
+            pair, other = [*map(self.ready, pairs[:2]), _NEVER, _NEVER][:2]
+            if other < _NEVER and pair < bit:
                 x, p = pairs.pop(0)
                 bits += [x, self.table(_is_odd, x, p)]
-                continue
-            third = self.depth(bits[2]) if len(bits) >= 3 else float("inf")
-            if max(self.depth(bits[0]), first, min(second, third)) < latest:
+            elif max(bit, pair, min(other, third)) < latest:
                 z, (x, p) = bits.pop(0), pairs.pop(0)
-                if third <= max(self.depth(z), first, second):
+                if third <= max(bit, pair, other):
                     others, kinds = (bits.pop(0), bits.pop(0)), (_is_odd, _odd_majority)
                 else:
                     others, kinds = pairs.pop(0)[::-1], (_odd_three, _odd_choice)
                 one, last = (self.table(kind, z, p, *others) for kind in kinds)
                 bits.append(one)
                 twos.append((last, self.table(_differs, last, p, z, x)))
-            elif first <= third and pairs:
+            elif pairs and pair <= third:
                 z, (x, p) = bits.pop(0), pairs.pop(0)
                 bits.append(self.table(_is_odd, z, p))
                 carries.append(self.table(_choice, p, z, x))
