@@ -70,7 +70,7 @@ MUTATIONS = (
     _m("flatten order of torch kept", "compiler/from_torch.py", "bits.reshape(-1, *shape).permute(0, 2, 3, 1).flatten(1)",
        "bits.reshape(-1, *shape).flatten(1)"),
     _m("kernel transposed", "compiler/from_torch.py", "bits = bits.permute(0, 2, 3, 1)", "bits = bits.permute(0, 3, 2, 1)"),
-    _m("weights of 0 counted as +1", "compiler/from_torch.py", "return ordered(weights > 0), None", "return ordered(weights >= 0), None"),
+    _m("weights of 0 counted", "compiler/from_torch.py", "ordered(weights != 0)", "ordered(weights == weights)"),
     _m("falling neuron keeps its weights", "compiler/from_torch.py", "weights = weights ^ falls", "weights = weights ^ 0 * falls"),
     _m("threshold off by one", "compiler/from_torch.py", "off = (on.logical_not() & (counts <= most)).sum(0).numpy()",
        "off = (on.logical_not() & (counts <= most)).sum(0).numpy() + 1"),

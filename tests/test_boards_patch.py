@@ -120,6 +120,9 @@ def test_other_bitstreams_are_refused(copy, capsys):
     (folder / "memory.json").write_text(json.dumps(content | {"layout": "0" * 64}))
     assert patch(network(2), bits) == 1
     assert "must be the bitstream of the build in its folder" in capsys.readouterr().err
+    (folder / "memory.json").write_text(json.dumps(content | {"version": content["version"] + 1}))
+    assert patch(network(2), bits) == 1
+    assert "another kind or version" in capsys.readouterr().err
     (folder / "memory.json").write_text("{")
     assert patch(network(2), bits) == 1
     assert "cannot be read as what sbgen build --patchable wrote" in capsys.readouterr().err

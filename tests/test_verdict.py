@@ -27,10 +27,11 @@ def test_one_image_has_no_interval():
     assert verdict.cycles_per_image is None
 
 
-def test_one_score_off_by_one_names_image_class_and_both_values():
+@pytest.mark.parametrize(("off", "found"), [(1, 2), (-1, 0)])
+def test_one_score_off_by_one_names_image_class_and_both_values(off, found):
     wrong = SCORES.copy()
-    wrong[1, 2] += 1
-    with pytest.raises(MismatchError, match="image 1, class 2 has 2 instead of 1 .1 of 6 scores differ"):
+    wrong[1, 2] += off
+    with pytest.raises(MismatchError, match=f"image 1, class 2 has {found} instead of 1 .1 of 6 scores differ"):
         compare(simulation(scores=wrong), SCORES, CLASSES)
 
 
