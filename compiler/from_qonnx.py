@@ -30,7 +30,7 @@ __all__ = ["load", "loads"]
 _OLDEST_OPSET = 7
 
 #: What all tensors together may have; a file that asks for more is a mistake or an attack.
-_MAX_ELEMENTS = 1 << 28
+_MAX_ELEMENTS = 1 << 26
 
 #: What NumPy and onnx raise on attributes and tensors that do not fit their operator.
 _MALFORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -340,6 +340,9 @@ class _Reader:
             return stride, tuple(half if auto == "SAME_UPPER" else half[::-1] for half in halves)
         if len(pads) != 4 or min(pads) < 0:
             raise ModelError(f"{node}: must have four pads of at least 0, not {pads}")
+        if any(pad >= each for pad, each in zip(pads, 2 * kernel, strict=True)):
+            raise ModelError(f"{node}: must pad by less than its kernel of {kernel}, not by {pads}; outputs that see nothing but padding "
+                             "are constants, leave them out")
         return stride, ((pads[0], pads[2]), (pads[1], pads[3])) if auto == "NOTSET" else ((0, 0), (0, 0))
 
     def _conv(self, node, value, weights, bias=None):

@@ -24,7 +24,7 @@ PIXELS = {"unit": lambda x: x / x.dtype.type(255), "fixed": lambda x: x / x.dtyp
 ROUNDING = 4 * float(np.finfo(np.float32).eps)
 
 #: No tensor of a network that fits an FPGA has more elements; a file that asks for more is a mistake or an attack.
-_MAX_ELEMENTS = 1 << 26
+_MAX_ELEMENTS = 1 << 24
 
 
 def check_size(shape):

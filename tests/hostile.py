@@ -10,6 +10,7 @@ What fails lands in ``crash-...`` of the current folder, which this script reads
 """
 
 import argparse
+import gc
 import gzip
 import io
 import json
@@ -33,6 +34,9 @@ HERE = Path(__file__).parent
 
 #: Memory of the whole process, torch and onnx included.
 MEGABYTES = 2048
+
+#: Inputs between two collections of garbage: what a refusal leaves behind, its traceback's arrays among it, is not the next input's.
+_BETWEEN = 50
 
 #: For one input, of the processor; libFuzzer's own clock, which ends what hangs, is that of the wall.
 SECONDS = 25
@@ -399,6 +403,8 @@ def _fuzz(atheris, reader, name, *, seconds, seed, corpus):
         nonlocal taken, tried
         taken += reader(data)
         tried += 1
+        if tried % _BETWEEN == 0:
+            gc.collect()
         spent = time.process_time() - start
         if spent >= seconds and not stop.exists():
             stop.write_text("libFuzzer ends when this is not empty")
@@ -407,6 +413,7 @@ def _fuzz(atheris, reader, name, *, seconds, seed, corpus):
     corpus.mkdir(parents=True, exist_ok=True)
     for n, sound in enumerate(reader.seeds()):
         (corpus / f"seed-{n}").write_bytes(sound)
+    gc.freeze()
     atheris.Setup([sys.argv[0], str(corpus), f"-stop_file={stop}", f"-seed={seed}", f"-rss_limit_mb={MEGABYTES}",
                    f"-timeout={_WALL_SECONDS}", "-print_final_stats=1", f"-max_len={4 * max(map(len, reader.seeds()))}"],
                   test, custom_mutator=mutate)
