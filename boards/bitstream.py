@@ -57,7 +57,7 @@ def unpack(path, *, family):
         try:
             tools.run(tool, args, cwd=folder, log=Path(folder) / "log")
         except ToolError as error:
-            raise BoardError(f"{path}: must be a bitstream of {family}, but {str(error).rpartition('; the whole log')[0]}") from error
+            raise BoardError(f"{path}: must be a bitstream of {family}, but {error.what}") from error
         return (Path(folder) / "text").read_text(encoding="ascii")
 
 

@@ -43,7 +43,7 @@ def run(arguments):
             tools.run(tool, [*chosen.args, bitstream.resolve()], cwd=folder, log=Path(folder) / "programmer.log",
                       on_line=lambda line: step.note(line.strip()[:60]))
         except ToolError as error:
-            reason = str(error).partition("; the whole log")[0]
+            reason = error.what
             raise ToolError(f"{reason}; check the cable and that no other program uses the board, "
                             f"or try by hand: {_command(chosen, bitstream)}") from error
 

@@ -76,6 +76,8 @@ class Step:
         Names of its input files and of what is wanted of its output.
     seed : int or None
         Of place and route.
+    spare : tuple of str or None
+        Arguments to try where yosys fails with `_REINTEGRATE`.
     """
 
     title: str
@@ -84,6 +86,7 @@ class Step:
     reads: tuple
     writes: tuple
     seed: int | None = None
+    spare: tuple | None = None
 
     @property
     def log(self):
@@ -250,6 +253,11 @@ _RIPUP = "--tmg-ripup"
 #: Rounds without progress after which it is left out.
 _PATIENCE = 50
 
+#: What abc9 of yosys 0.70 ends with when it puts its result back into some modules that have the elements of an array, ``x[1]``, as
+#: wires beside the array. Without these names it does not; all designs without them would be others than they were.
+_REINTEGRATE = "Assert `GetSize(conn.first) == GetSize(conn.second)' failed"
+_ELEMENTS = r"w:*\[*"
+
 #: What was kept apart through synthesis need not be so any more.
 _FLAT = "setattr -mod -unset keep_hierarchy *; flatten; opt_clean -purge; write_json top.json"
 
@@ -276,12 +284,15 @@ def _ice40(verilog, board, clock_mhz, seeds, pins, patchable=False):
 def _ecp5(verilog, board, clock_mhz, seeds, pins, patchable=False):
     place = tools.find("nextpnr-ecp5")
     size = board.device.name.removeprefix("ecp5-").replace("f", "k")
+    # Wide LUTs cost two to four times the area on popcounts (yosys issue 4798).
+    synth = "synth_ecp5 -nowidelut -top top"
     return Plan(
         board=board, clock_mhz=clock_mhz, bitstream="top.bit",
         files={"top.v": verilog, "top.lpf": constraints.lpf(board, pins)},
-        synthesis=Step(title="synthesis", tool=tools.find("yosys"), reads=("top.v",), writes=("top.json",), args=(
-            # Wide LUTs cost two to four times the area on popcounts (yosys issue 4798).
-            "-p", f"read_verilog top.v; synth_ecp5 -nowidelut -top top; {_FLAT}")),
+        synthesis=Step(title="synthesis", tool=tools.find("yosys"), reads=("top.v",), writes=("top.json",),
+                       args=("-p", f"read_verilog top.v; {synth}; {_FLAT}"),
+                       spare=("-p", f"read_verilog top.v; {synth} -run begin:map_luts; rename -hide {_ELEMENTS}; "
+                                    f"{synth} -run map_luts:; {_FLAT}")),
         placements=tuple(_placement(seed, place, ("top.json", "top.lpf"), "--textcfg", "config", (
             f"--{size}", "--package", _ECP5_PACKAGES[board.package], "--speed", board.speed, "--json", "top.json",
             "--lpf", "top.lpf", "--freq", f"{clock_mhz:g}",
@@ -470,7 +481,8 @@ class _Router:
 def run(step, folder, *, logs=None, on_line=lambda line: None, stopper=None):
     """Run a step of a plan in a folder, its log there or in the folder `logs`.
 
-    A step that lays wires anew to no end is stopped and runs again without doing so; its first log is then ``...-stalled.log``.
+    A step that lays wires anew to no end is stopped and runs again without doing so; its first log is then ``...-stalled.log``. One that
+    yosys fails with `_REINTEGRATE` runs again with its spare arguments; its first log is then ``...-failed.log``.
 
     Raises
     ------
@@ -487,9 +499,15 @@ def run(step, folder, *, logs=None, on_line=lambda line: None, stopper=None):
 
     try:
         tools.run(step.tool, step.args, cwd=folder, log=log, stopper=stopper, on_line=watched)
+        return
     except _StalledError:
-        log.replace(log.with_stem(f"{log.stem}-stalled"))
-        tools.run(step.tool, [arg for arg in step.args if arg != _RIPUP], cwd=folder, log=log, stopper=stopper, on_line=on_line)
+        args, why = [arg for arg in step.args if arg != _RIPUP], "stalled"
+    except ToolError:
+        if step.spare is None or _REINTEGRATE not in log.read_text(encoding="utf-8"):
+            raise
+        args, why = step.spare, "failed"
+    log.replace(log.with_stem(f"{log.stem}-{why}"))
+    tools.run(step.tool, args, cwd=folder, log=log, stopper=stopper, on_line=on_line)
 
 
 def _call(step, folder, shown, logs, kept, stopper=None):

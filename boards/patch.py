@@ -151,7 +151,7 @@ def _unpack(path, board, build, places, work):
         unpacked = flow.unpack(board, folder=work, logs=work)
     except ToolError as error:
         raise BoardError(f"{path}: must be a bitstream for {board.device.name}, but cannot be unpacked: "
-                         f"{str(error).partition('; the whole log')[0]}") from None
+                         f"{error.what}") from None
     bare = layout.LAYOUTS[board.device.family](unpacked.text)
     if not {column.block for column in places.columns} <= set(bare.blocks) or places.digest(bare) != build["layout"]:
         raise BoardError(f"{path}: must be the bitstream of the build in its folder, or one patched of it, but is another one")

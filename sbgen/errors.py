@@ -28,7 +28,11 @@ class FitError(SbgenError):
 
 
 class ToolError(SbgenError):
-    """An external tool that is missing or has failed."""
+    """An external tool that is missing or has failed; `what` is the message without the name of the `log`."""
+
+    def __init__(self, what, *, log=None):
+        super().__init__(what if log is None else f"{what}; the whole log is {log}")
+        self.what = what
 
 
 class LinkError(SbgenError):

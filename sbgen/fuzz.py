@@ -158,7 +158,10 @@ def _ask(design, images, simulator, seed, board):
 
     scores, classes = reference.evaluate(design.network, images)
     with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
-        answers, _ = placed.ask(design, images, board=board, simulator=simulator, folder=folder, seed=_tool_seed(seed))
+        try:
+            answers, _ = placed.ask(design, images, board=board, simulator=simulator, folder=folder, seed=_tool_seed(seed))
+        except ToolError as error:
+            raise ToolError(error.what) from None  # its log goes with the folder
     digest = exchange.digest(design.network)[:16]
     if answers.identity.digest.hex() != digest:
         return Failure(kind="digest", text=f"the board must tell the network {digest}, not {answers.identity.digest.hex()}")

@@ -279,7 +279,7 @@ def run(tool: Tool, args: Iterable[str], *, cwd: Path | str, log: Path | str,
     if code != 0:
         quoted = " | ".join(_error_lines(lines)) or "it said nothing"
         ended = f"ended by signal {-code}" if code < 0 else f"failed with code {code}"
-        raise ToolError(f"{tool.name} {ended}: {quoted}; the whole log is {log}")
+        raise ToolError(f"{tool.name} {ended}: {quoted}", log=log)
     return "\n".join(lines)
 
 

@@ -173,6 +173,22 @@ if "--tmg-ripup" in sys.argv:
         assert ("--tmg-ripup" in (tmp_path / "nextpnr-ecp5-1.log").read_text().splitlines()[0]) is not given_up
         assert (tmp_path / "nextpnr-ecp5-1-stalled.log").exists() is given_up
 
+    @pytest.mark.parametrize("other", [False, True])
+    def test_an_assertion_of_yosys_on_names_is_met_without_them(self, tmp_path, monkeypatch, other):
+        said = "Assert `GetSize(conn.first) == GetSize(conn.second)' failed in rtlil.cc:3091." if not other else "Assert `ok' failed."
+        texts = {"yosys": f"import sys\nif 'rename -hide' not in sys.argv[2]: sys.exit({'ERROR: ' + said!r})\n" + _FAKE_YOSYS,
+                 "nextpnr-ecp5": _FAKE_PNR.format(fmax=(0, 80), used=700, slow=()).replace("--asc", "--textcfg"),
+                 "ecppack": "open('top.bit', 'w').write(open('top.config').read())"}
+        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
+            name=name, argv=(sys.executable, "-c", texts[name]), version="1", origin="test"))
+        made = flow.plan(verilog=VERILOG, board=boards.get("ulx3s_85f"), seeds=(1,))
+        if other:
+            with pytest.raises(ToolError, match="yosys failed with code 1: ERROR: Assert `ok' failed"):
+                flow.implement(made, folder=tmp_path, console=Console())
+            return
+        assert flow.implement(made, folder=tmp_path, console=Console()).bitstream.read_text() == "1"
+        assert said in (tmp_path / "yosys-failed.log").read_text() and "rename" in (tmp_path / "yosys.log").read_text()
+
     def test_too_slow_says_how_fast_and_what_to_try(self, fake, tmp_path):
         fake(fmax=(0, 40, 41.5, 39, 40))
         with pytest.raises(FitError, match=r"must run at 48 MHz on icebreaker, .* reached 41\.5 MHz with the best of 4 "

@@ -200,6 +200,12 @@ class TestBoard:
         assert run(*self.BOARD, "--shrink", "0") == 1
         assert "the board must tell the network" in capsys.readouterr().out
 
+    def test_a_failing_tool_names_no_log_that_is_gone(self, netlist, capsys):
+        netlist.error = ToolError("yosys failed with code 1: ERROR: of its own", log="gone.log")
+        assert run(*self.BOARD, "--shrink", "0", "--count", "1") == 1
+        shown = capsys.readouterr().out
+        assert "ERROR: of its own" in shown and "gone.log" not in shown
+
     def test_too_big_is_no_failure(self, netlist, capsys):
         netlist.error = FitError("the design must fit up5k")
         assert run(*self.BOARD) == 0
