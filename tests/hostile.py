@@ -417,6 +417,8 @@ def _fuzz(atheris, reader, name, *, seconds, seed, corpus):
 
     def test(data):
         nonlocal taken, tried
+        if not tried:
+            atheris._trace_cmp = _compared(atheris._trace_cmp)  # the one that fuzzing has put there
         taken += reader(data)
         tried += 1
         # libFuzzer's own limit names whatever input it meets when it looks, once a second.
@@ -452,8 +454,6 @@ def main():
         import atheris
     except ImportError:
         atheris = None
-    if atheris:
-        atheris._trace_cmp = _compared(atheris._trace_cmp)
     with atheris.instrument_imports(include=["sbgen"]) if atheris else nullcontext():
         reader.warm()
     for path in arguments.files:
