@@ -7,7 +7,10 @@ from .statement import Statement
 from .tracked_memory import TrackedMemory
 from .vectors import Vectors
 
-__all__ = ["CONTRACT", "ONE_BIT", "TRACKED", "deep_queue", "fork", "queue", "replay", "width", "wires"]
+__all__ = ["CONTRACT", "ONE_BIT", "TRACKED", "deep_queue", "fork", "queue", "replay", "smaller_replay", "width", "wires"]
+
+#: Beats that a replay buffer gives of a vector, up to which it is proved in its own size: its states are counted one by one.
+_MOST_REPLAYED = 500
 
 _ORDER = "the n-th payload in is the n-th out, for every n: none is lost, none doubled, none changed; "
 CONTRACT = ("a payload offered stays until it is taken; what was taken in whole comes out without waiting for the other side, "
@@ -84,13 +87,22 @@ def fork(make, *, width):
         scope=ONE_BIT.format(width=width), circuit=circuit)
 
 
+def smaller_replay(beats, repeats):
+    """The beats and repeats in which a replay buffer is proved; a vector that fills its bank, a power of two, still does."""
+    if beats == 1 or beats * repeats <= _MOST_REPLAYED:
+        return beats, repeats
+    return min(beats, 32 if beats.bit_count() == 1 else 50), min(repeats, 3)
+
+
 def replay(make, *, width, beats, repeats):
-    """A `ReplayBuffer`."""
+    """A `ReplayBuffer`; `make` gives one for a shape, beats and repeats."""
+    few, times = smaller_replay(beats, repeats)
+
     def circuit():
-        made = Circuit(make(1))
-        memory = TrackedMemory(made) if beats > 1 else None
-        vectors = Vectors(made, i_loops={"beat": beats}, o_loops={"beat": beats, "pass": repeats}, capacity=3, patience=4)
-        beat = made.constant(beats, name="beat")
+        made = Circuit(make(1, few, times))
+        memory = TrackedMemory(made) if few > 1 else None
+        vectors = Vectors(made, i_loops={"beat": few}, o_loops={"beat": few, "pass": times}, capacity=3, patience=4)
+        beat = made.constant(few, name="beat")
         known, value = vectors.captured(1, place={"beat": beat}, value=vectors.i.payload)
         made.never("a beat given is not the one taken in at its place",
                    vectors.leaving & (vectors.given.at["beat"] == beat) & (~known | (value != vectors.o.payload)))
@@ -98,11 +110,12 @@ def replay(make, *, width, beats, repeats):
             made.m.d.comb += memory.follow.eq(vectors.entering & vectors.push & (vectors.taken.at["beat"] == beat))
         return made
 
+    scope = [f"{few} beats, {times} times, stand for {beats}, {repeats} times"] if (few, times) != (beats, repeats) else []
     return Statement(
         subject=f"replay buffer of {beats} x {width} bits, {repeats} times",
         claim=f"each vector of {beats} beats is given {repeats} times, whole and in order, before the next: beat b of each pass is "
               f"beat b as taken in, for every b; {CONTRACT}",
-        scope=ONE_BIT.format(width=width) + (f"; {TRACKED}" if beats > 1 else ""), circuit=circuit)
+        scope="; ".join([*scope, ONE_BIT.format(width=width), *([TRACKED] if beats > 1 else [])]), circuit=circuit)
 
 
 def width(make, *, bits, length, i_lanes, o_lanes):

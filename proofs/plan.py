@@ -118,7 +118,7 @@ def _statements(component, design, name, stages):
             return (moves.deep_queue(lambda shape: DeepQueue(shape=shape, depth=component.depth, store="lut"),
                                      width=_bits(component.i), depth=component.depth),)
         case ReplayBuffer():
-            return (moves.replay(lambda shape: ReplayBuffer(shape=shape, beats=component.beats, repeats=component.repeats, store="lut"),
+            return (moves.replay(lambda shape, beats, repeats: ReplayBuffer(shape=shape, beats=beats, repeats=repeats, store="lut"),
                                  width=_bits(component.i), beats=component.beats, repeats=component.repeats),)
         case WidthConverter() if component.i_lanes == component.o_lanes:
             return (moves.wires(lambda shape: WidthConverter(shape=shape, length=1, i_lanes=1, o_lanes=1), width=_bits(component.i)),)

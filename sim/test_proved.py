@@ -46,6 +46,12 @@ def unit(**changes):
     return Parameters(**{"inputs": 7, "weights": (5, 99, 127, 0, 77), "presets": (-3, -7, 0, -8, -1), "pe": 2, "simd": 3} | changes)
 
 
+def replay(*, beats, repeats):
+    """The statement about a replay buffer of 8 bits."""
+    return moves.replay(lambda shape, beats, repeats: ReplayBuffer(shape=shape, beats=beats, repeats=repeats, store="lut"),
+                        width=8, beats=beats, repeats=repeats)
+
+
 #: Of numbers of 6 bits, 3 at once, of a vector of 5.
 THRESHOLDS = {"thresholds": [0, 64, 20, 33, 1], "inverted": [1, 1, 0, 1, 0], "width": 6, "lanes": 3}
 
@@ -56,8 +62,8 @@ STATEMENTS = [
     moves.width(lambda shape: WidthConverter(shape=shape, length=7, i_lanes=1, o_lanes=4), bits=1, length=7, i_lanes=1, o_lanes=4),
     moves.width(lambda shape: WidthConverter(shape=shape, length=8, i_lanes=4, o_lanes=1), bits=1, length=8, i_lanes=4, o_lanes=1),
     moves.width(lambda shape: WidthConverter(shape=shape, length=7, i_lanes=3, o_lanes=2), bits=1, length=7, i_lanes=3, o_lanes=2),
-    moves.replay(lambda shape: ReplayBuffer(shape=shape, beats=1, repeats=3, store="lut"), width=8, beats=1, repeats=3),
-    moves.replay(lambda shape: ReplayBuffer(shape=shape, beats=3, repeats=2, store="lut"), width=8, beats=3, repeats=2),
+    replay(beats=1, repeats=3),
+    replay(beats=3, repeats=2),
     images.or_reduce(lambda lanes: OrReduce(lanes=lanes, beats=4), lanes=3, beats=4),
     images.window(lambda shape, geometry, words: SlidingWindow(shape=shape, geometry=geometry, padding_words=words, store="lut"),
                   width=4, geometry=Geometry(height=9, width=9, slices=1, kernel=(2, 2), stride=(2, 2)), padding_bit=0),
@@ -170,5 +176,5 @@ def test_a_threshold_off_by_one_is_refuted(monkeypatch):
 
 
 def test_a_repeat_too_few_is_refuted():
-    statement = moves.replay(lambda shape: ReplayBuffer(shape=shape, beats=2, repeats=2, store="lut"), width=1, beats=2, repeats=3)
+    statement = moves.replay(lambda shape, *_: ReplayBuffer(shape=shape, beats=2, repeats=2, store="lut"), width=1, beats=2, repeats=3)
     assert decide(statement.circuit(), budget=BUDGET).status == "refuted"

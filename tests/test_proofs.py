@@ -89,6 +89,12 @@ def unrolled():
     return unroll(unit, levels=2)
 
 
+def replay(*, beats, repeats):
+    """The statement about a replay buffer of 8 bits."""
+    return moves.replay(lambda shape, beats, repeats: ReplayBuffer(shape=shape, beats=beats, repeats=repeats, store="lut"),
+                        width=8, beats=beats, repeats=repeats)
+
+
 STATEMENTS = [
     moves.wires(lambda shape: WidthConverter(shape=shape, length=1, i_lanes=1, o_lanes=1), width=8),
     line.encoder(Encoder), line.decoder(Decoder), line.round_trip(),
@@ -104,8 +110,8 @@ STATEMENTS = [
     scaling(SCALING),
     values.argmax(lambda: Argmax(score_width=3, classes=5, top=3), width=3, classes=5, top=3),
     moves.queue(lambda shape: Queue(shape=shape, depth=3), width=8, depth=3),
-    moves.replay(lambda shape: ReplayBuffer(shape=shape, beats=1, repeats=3, store="lut"), width=8, beats=1, repeats=3),
-    moves.replay(lambda shape: ReplayBuffer(shape=shape, beats=3, repeats=2, store="lut"), width=8, beats=3, repeats=2),
+    replay(beats=1, repeats=3),
+    replay(beats=3, repeats=2), replay(beats=64, repeats=10),
     moves.width(lambda shape: WidthConverter(shape=shape, length=7, i_lanes=2, o_lanes=3), bits=1, length=7, i_lanes=2, o_lanes=3),
     images.or_reduce(lambda lanes: OrReduce(lanes=lanes, beats=4), lanes=3, beats=4),
     images.window(lambda shape, geometry, words: SlidingWindow(shape=shape, geometry=geometry, padding_words=words, store="lut"), width=4,
@@ -134,8 +140,16 @@ def test_a_capacity_is_a_promise():
 
 
 def test_a_wrong_number_of_repeats_is_seen():
-    statement = moves.replay(lambda shape: ReplayBuffer(shape=shape, beats=3, repeats=2, store="lut"), width=1, beats=3, repeats=3)
+    statement = moves.replay(lambda shape, *_: ReplayBuffer(shape=shape, beats=3, repeats=2, store="lut"), width=1, beats=3, repeats=3)
     assert violated(statement.circuit())
+
+
+def test_a_long_replay_buffer_is_proved_in_a_smaller_size_and_says_so():
+    assert "50 beats, 3 times, stand for 800, 10 times" in replay(beats=800, repeats=10).scope
+    # Still a vector that fills its bank.
+    assert "32 beats, 2 times, stand for 1024, 2 times" in replay(beats=1024, repeats=2).scope
+    assert "stand for 5" not in replay(beats=50, repeats=10).scope
+    assert "beats" not in replay(beats=1, repeats=1000).scope
 
 
 def test_a_wrong_threshold_is_seen():
