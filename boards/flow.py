@@ -291,8 +291,8 @@ def _ecp5(verilog, board, clock_mhz, seeds, pins, patchable=False):
         files={"top.v": verilog, "top.lpf": constraints.lpf(board, pins)},
         synthesis=Step(title="synthesis", tool=tools.find("yosys"), reads=("top.v",), writes=("top.json",),
                        args=("-p", f"read_verilog top.v; {synth}; {_FLAT}"),
-                       spare=("-p", f"read_verilog top.v; {synth} -run begin:map_luts; rename -hide {_ELEMENTS}; "
-                                    f"{synth} -run map_luts:; {_FLAT}")),
+                       spare=("-p", (f"read_verilog top.v; {synth} -run begin:map_luts; rename -hide {_ELEMENTS}; "
+                                     f"{synth} -run map_luts:; {_FLAT}"))),
         placements=tuple(_placement(seed, place, ("top.json", "top.lpf"), "--textcfg", "config", (
             f"--{size}", "--package", _ECP5_PACKAGES[board.package], "--speed", board.speed, "--json", "top.json",
             "--lpf", "top.lpf", "--freq", f"{clock_mhz:g}",
