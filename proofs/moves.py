@@ -7,7 +7,7 @@ from .statement import Statement
 from .tracked_memory import TrackedMemory
 from .vectors import Vectors
 
-__all__ = ["CONTRACT", "ONE_BIT", "TRACKED", "deep_queue", "fork", "queue", "replay", "smaller_replay", "width", "wires"]
+__all__ = ["CONTRACT", "ONE_BIT", "TRACKED", "deep_queue", "fork", "queue", "replay", "width", "wires"]
 
 #: Beats that a replay buffer gives of a vector, up to which it is proved in its own size: its states are counted one by one.
 _MOST_REPLAYED = 500
@@ -87,7 +87,7 @@ def fork(make, *, width):
         scope=ONE_BIT.format(width=width), circuit=circuit)
 
 
-def smaller_replay(beats, repeats):
+def _smaller_replay(beats, repeats):
     """The beats and repeats in which a replay buffer is proved; a vector that fills its bank, a power of two, still does."""
     if beats == 1 or beats * repeats <= _MOST_REPLAYED:
         return beats, repeats
@@ -96,7 +96,7 @@ def smaller_replay(beats, repeats):
 
 def replay(make, *, width, beats, repeats):
     """A `ReplayBuffer`; `make` gives one for a shape, beats and repeats."""
-    few, times = smaller_replay(beats, repeats)
+    few, times = _smaller_replay(beats, repeats)
 
     def circuit():
         made = Circuit(make(1, few, times))
