@@ -115,11 +115,11 @@ def main():
                     # Read again each time: runs of other presets may be going on beside this one.
                     rows = json.loads(path.read_text())["runs"] if path.exists() else []
                     same = ("preset", "method", "seed")
-                    rows = [other for other in rows if any(other[key] != row[key] for key in same)] + [row]
+                    rows = [other for other in rows if any(other[key] != row[key] for key in same)] + [row | record.MEASURED]
                     rows.sort(key=lambda row: (list(PRESETS).index(row["preset"]), METHODS.index(row["method"]),
                                                row["seed"]))
                     # After each run, so that a night's work is not lost to its last hour.
-                    record.write(NAME, {"torch": torch.__version__, "threads": args.threads, "runs": rows})
+                    record.write(NAME, {"torch": torch.__version__, "threads": args.threads, "runs": rows}, measured={})
                     part = path.with_name(f".{NAME}.{os.getpid()}.part")
                     part.write_text(markdown(rows), encoding="ascii")
                     os.replace(part, path.with_suffix(".md"))

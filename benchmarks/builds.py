@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from record import FOLDER, write
+from record import FOLDER, MEASURED, write
 
 from sbgen.compiler import exchange
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
@@ -78,7 +78,7 @@ def measure(name):
     return {"build": name, "arguments": " ".join(build.arguments), "lut": used["lut"]["used"], "bram": used["bram"]["used"],
             "clock_mhz": timing["clock_mhz"], "fmax_mhz": timing["fmax_mhz"], "cycles": timing["cycles_per_image"],
             "images_per_second": timing["images_per_second"], "seconds": round(seconds, 1),
-            "mib": usage.ru_maxrss >> 10, "load": round(load, 1)}
+            "mib": usage.ru_maxrss >> 10, "load": round(load, 1), **MEASURED}
 
 
 def table(rows):
@@ -104,7 +104,7 @@ def main():
     for name in options.builds or BUILDS:
         rows[name] = measure(name)
         found = [rows[each] for each in BUILDS if each in rows]
-        write("builds", {"command": "python benchmarks/builds.py", "cores": os.cpu_count(), "builds": found})
+        write("builds", {"command": "python benchmarks/builds.py", "cores": os.cpu_count(), "builds": found}, measured={})
         (FOLDER / "builds.md").write_text(table(found), encoding="utf-8")
     print(table(found))
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from record import FOLDER, write
+from record import FOLDER, MEASURED, write
 
 from sbgen import tools
 from sbgen.compiler.verilog import convert
@@ -262,18 +262,18 @@ def main():
         for unit, files in made.items():
             luts, fmax = measure(files, FLOWS[family], pe=pe, simd=simd, seeds=options.seeds)
             rows.append({"family": family, "pe": pe, "simd": simd, "unit": unit, "luts": luts, "luts_a_mac": luts / (pe * simd),
-                         "fmax": fmax, "fmax_median": statistics.median(fmax) if fmax else None})
+                         "fmax": fmax, "fmax_median": statistics.median(fmax) if fmax else None, **MEASURED})
             print(rows[-1], file=sys.stderr)
         if luts := FINN[family].get((pe, simd)):
             rows.append({"family": family, "pe": pe, "simd": simd, "unit": "FINN, no thresholds", "luts": luts,
-                         "luts_a_mac": luts / (pe * simd), "fmax": [], "fmax_median": None})
+                         "luts_a_mac": luts / (pe * simd), "fmax": [], "fmax_median": None, **MEASURED})
     path = FOLDER / "mvtu.json"
     measured = {(family, pe, simd) for family in options.families}
     rows += [row for row in (json.loads(path.read_text())["units"] if path.exists() else [])
              if (row["family"], row["pe"], row["simd"]) not in measured]
     rows.sort(key=lambda row: (list(FLOWS).index(row["family"]), row["pe"], row["simd"]))
     write("mvtu", {"command": "python benchmarks/mvtu.py", "load": load,
-                   "tools": {name: str(tools.find(name)) for name in ("yosys", "nextpnr-ice40", "nextpnr-ecp5")}, "units": rows})
+                   "tools": {name: str(tools.find(name)) for name in ("yosys", "nextpnr-ice40", "nextpnr-ecp5")}, "units": rows}, measured={})
     (FOLDER / "mvtu.md").write_text(table(rows), encoding="utf-8")
     print(table(rows))
 

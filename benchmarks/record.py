@@ -1,24 +1,50 @@
-"""Results of the benchmarks, one JSON file each in benchmarks/results/."""
+"""Results of the benchmarks, one JSON file each in benchmarks/results/, with the commit that was measured."""
 
 import json
 import os
 import platform
+import subprocess
 from pathlib import Path
 
-__all__ = ["FOLDER", "write"]
+__all__ = ["FOLDER", "MEASURED", "write"]
 
 FOLDER = Path(__file__).parent / "results"
 
 
-def write(name, content):
-    """Write ``results/<name>.json``, whole or not at all; gives its path.
+def _measured():
+    """The commit of the checkout, and whether its tracked files are those of that commit.
 
-    A field takes a line, and so does each item of a list, so that a difference between two runs reads well.
+    What the benchmarks write themselves (their results, the README's table, the calibration) does not count as a change.
+    """
+    def git(*arguments):
+        return subprocess.run(["git", *arguments], cwd=FOLDER.parent.parent, check=True, capture_output=True, text=True).stdout
+
+    try:
+        commit = git("rev-parse", "HEAD").strip()
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results", ":!README.md",
+                      ":!compiler/calibration.json")
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "clean": None}
+    return {"commit": commit, "clean": not changed}
+
+
+#: ``commit`` (40 hex digits; None outside a checkout) and ``clean`` (bool) of the code that is measured, read when the
+#: benchmark starts. `write` adds both to a record. Where rows of earlier runs stay in a record, each row has its own.
+#: A record from before this was stored has ``commit`` null and ``until``, the commit that brought it in.
+MEASURED = _measured()
+
+
+def write(name, content, *, measured=MEASURED):
+    """Write ``results/<name>.json``, whole or not at all, and return its path.
+
+    `measured` is empty where each row has its own commit.
+
+    Each field is on a line, and so is each item of a list, so that a difference between two runs reads well.
     """
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{name}.json"
     part = path.with_name(f".{name}.{os.getpid()}.part")
-    fields = {"python": platform.python_version(), "machine": platform.machine(), **content}
+    fields = {**measured, "python": platform.python_version(), "machine": platform.machine(), **content}
     part.write_text("{\n" + ",\n".join(f" {json.dumps(key)}: {_text(value)}" for key, value in fields.items()) + "\n}\n",
                     encoding="ascii")
     os.replace(part, path)

@@ -43,7 +43,7 @@ def row(report):
         "lut_estimate": report["estimate"]["lut"], "bram": used["bram"]["used"], "bram_estimate": report["estimate"]["bram"],
         "cycles_per_image": timing["cycles_per_image"], "latency_cycles": timing["latency_cycles"],
         "images_per_second": timing["images_per_second"], "model_sha256": report["model"]["sha256"],
-        "core_sha256": report["files"]["core.v"]}
+        "core_sha256": report["files"]["core.v"], **record.MEASURED}
 
 
 def line(row):
@@ -79,13 +79,13 @@ def main():
              "--images", options.images, *PACE.get(model, ()), *(["--data", options.data] if options.data else [])],
             check=False, stderr=subprocess.PIPE, text=True)
         if done.returncode:
-            refused.append({"model": model, "board": board, "error": done.stderr.strip()})
+            refused.append({"model": model, "board": board, "error": done.stderr.strip(), **record.MEASURED})
             print(done.stderr)
         else:
             builds.append(row(json.loads((out / "report.json").read_text()))
                           | {"seconds": round(time.monotonic() - start, 1)})
     builds.sort(key=lambda each: (each["model"], list(BOARDS).index(each["board"])))
-    path = record.write("shipped", {"command": "python benchmarks/shipped.py", "builds": builds, "refused": refused})
+    path = record.write("shipped", {"command": "python benchmarks/shipped.py", "builds": builds, "refused": refused}, measured={})
     before, _, rest = README.read_text(encoding="utf-8").partition(MARKS[0])
     README.write_text(before + MARKS[0] + table(builds) + MARKS[1] + rest.partition(MARKS[1])[2], encoding="utf-8")
     print(table(builds))

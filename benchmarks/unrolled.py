@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from record import FOLDER, write
+from record import FOLDER, MEASURED, write
 
 from sbgen import tools
 from sbgen.compiler import model
@@ -205,8 +205,8 @@ def main():
             begun, load = time.monotonic(), os.getloadavg()[0]
             row = rows[layer, by] = {"layer": layer, **measure(by, MAKERS[by], weights, thresholds, options.family, range(1, options.seeds + 1),
                                                                         options.router),
-                                     "router": options.router, "load_before": load}
-            write(name, {"family": options.family, "vectors": VECTORS, "rows": list(rows.values())})
+                                     "router": options.router, "load_before": load, **MEASURED}
+            write(name, {"family": options.family, "vectors": VECTORS, "rows": list(rows.values())}, measured={})
             print(f"{row}  ({time.monotonic() - begun:.0f} s)", flush=True)
 
 

@@ -94,3 +94,36 @@ def test_readme_table_is_what_was_measured(monkeypatch):
     shipped = importlib.import_module("shipped")
     table = (ROOT / "README.md").read_text().partition(shipped.MARKS[0])[2].partition(shipped.MARKS[1])[0]
     assert table == shipped.table(json.loads(shipped.RESULTS.read_text())["builds"])
+
+
+def test_records_name_the_commit_that_was_measured():
+    import json
+
+    def named(entry):
+        """Whether a record or row has its commit and state, or at least the commit that brought it in."""
+        if entry.get("commit") is None:
+            return entry.get("clean", False) is None and re.fullmatch("[0-9a-f]{40}", entry.get("until", ""))
+        return re.fullmatch("[0-9a-f]{40}", entry["commit"]) and isinstance(entry["clean"], bool)
+
+    records = sorted((ROOT / "benchmarks/results").glob("*.json"))
+    assert records
+    for path in records:
+        content = json.loads(path.read_text())
+        if "commit" not in content:
+            rows = [row for value in content.values() if isinstance(value, list) for row in value if isinstance(row, dict)]
+            assert rows and all(named(row) for row in rows), path.name
+        else:
+            assert named(content), path.name
+
+
+def test_a_record_is_of_the_commit_that_is_checked_out(monkeypatch, tmp_path):
+    import importlib
+    import json
+
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    record = importlib.import_module("record")
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=False, capture_output=True, text=True).stdout.strip()
+    assert record.MEASURED["commit"] == (head or None)
+    monkeypatch.setattr(record, "FOLDER", tmp_path)
+    assert json.loads(record.write("a", {"x": 1}).read_text()).items() >= {**record.MEASURED, "x": 1}.items()
+    assert "commit" not in json.loads(record.write("b", {"x": 1}, measured={}).read_text())
