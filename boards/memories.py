@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..compiler.constants import number
 from ..errors import BoardError
 from .bitstream import RAM_BITS
 
@@ -76,15 +77,15 @@ def memories(verilog):
             if re.search(rf"^\s+{name}\[.*\] <= ", text, re.MULTILINE):
                 continue
             words = np.zeros((int(last) + 1, int(high or 0) + 1), np.uint8)
-            for address, base, number in re.findall(rf"^    {name}\[(\d+)\] = \d+'([hd])([0-9a-f]+);", text, re.MULTILINE):
-                words[int(address)] = _bits(int(number, 16 if base == "h" else 10), words.shape[1])
+            for address, constant in re.findall(rf"^    {name}\[(\d+)\] = ([^;]+);", text, re.MULTILINE):
+                words[int(address)] = _bits(number(constant), words.shape[1])
             words.setflags(write=False)
             found.append(Memory(path=f"{module[1]}.{name}".partition(".")[2], words=words, block=style == "block"))
     return found
 
 
-def _bits(number, width):
-    packed = np.frombuffer(number.to_bytes(-(-width // 8), "little"), np.uint8)
+def _bits(word, width):
+    packed = np.frombuffer(word.to_bytes(-(-width // 8), "little"), np.uint8)
     return np.unpackbits(packed, bitorder="little")[:width]
 
 

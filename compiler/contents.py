@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from itertools import permutations
 
 from ..hw.rom import LUT_MODULE, PATCHABLE
+from .constants import number
 
 __all__ = ["Memory", "permuted", "split"]
 
 _MODULE = re.compile(r"^module \\?(\S+) .*?^endmodule$", re.MULTILINE | re.DOTALL)
-_WORD = re.compile(r"^(    memory\[)(\d+)(\] = )(\d+)('h)([0-9a-f]+);$", re.MULTILINE)
+_MEMORY = re.compile(r"^  reg (?:\[(\d+):0\] )?memory \[", re.MULTILINE)
+_WORD = re.compile(r"^(    memory\[)(\d+)(\] = )([^;]+);$", re.MULTILINE)
 _LUT = re.compile(rf"^(  {LUT_MODULE} #\(\n    \.INIT\(16'h)([0-9a-f]{{4}})(\)\n  \) lut_)(\d+)_(\d+)", re.MULTILINE)
 
 
@@ -53,13 +55,13 @@ def split(verilog):
     def module(match):
         name, text = match[1], match[0]
         if f"{PATCHABLE} = " in text:
-            width = int(_WORD.search(text)[4])
+            width = int(_MEMORY.search(text)[1] or 0) + 1
             before, after = {}, {}
 
             def word(found):
                 address = int(found[2])
-                before[address], after[address] = int(found[6], 16), _noise(f"{name}/{address}", width)
-                return f"{found[1]}{address}{found[3]}{width}{found[5]}{after[address]:0{-(-width // 4)}x};"
+                before[address], after[address] = number(found[4]), _noise(f"{name}/{address}", width)
+                return f"{found[1]}{address}{found[3]}{width}'h{after[address]:0{-(-width // 4)}x};"
 
             text = _WORD.sub(word, text)
             for kept, found in (contents, before), (noise, after):

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from ..compiler.constants import CONSTANT, number
 from ..compiler.ir import Conv2d, Scores
 from ..hw.popcount import XnorPopcount
 from .statement import Statement
@@ -11,7 +12,7 @@ from .statement import Statement
 __all__ = ["loaded_words", "memory_words", "presets", "same_verilog", "scales", "weights"]
 
 _MODULE = re.compile(r"^module \\?(\S+?) ?\(", re.MULTILINE)
-_WORD = re.compile(r"^ +\S+ ?\[(\d+)\] = \d+'([hd])([0-9a-f]+);", re.MULTILINE)
+_WORD = re.compile(rf"^ +\S+ ?\[(\d+)\] = ({CONSTANT});", re.MULTILINE)
 
 
 def memory_words(verilog):
@@ -25,7 +26,7 @@ def memory_words(verilog):
     starts, found = [*_MODULE.finditer(verilog)], {}
     for n, match in enumerate(starts):
         end = starts[n + 1].start() if n + 1 < len(starts) else len(verilog)
-        words = {int(word[1]): int(word[3], 16 if word[2] == "h" else 10) for word in _WORD.finditer(verilog, match.start(), end)}
+        words = {int(word[1]): number(word[2]) for word in _WORD.finditer(verilog, match.start(), end)}
         if words:
             found[match[1]] = words
     return found

@@ -1,5 +1,6 @@
 """`sbgen.compiler.contents` on text as `verilog.convert` writes it."""
 
+import random
 from itertools import permutations
 
 import pytest
@@ -7,10 +8,12 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from sbgen.boards import memories
 from sbgen.compiler import contents as contents_
 from sbgen.compiler import verilog
 from sbgen.errors import ToolError
 from sbgen.hw.rom import Rom
+from sbgen.proofs.contents import memory_words
 from sbgen.tools import find
 
 try:
@@ -22,14 +25,15 @@ except ToolError as error:
 class Roms(wiring.Component):
     """A ROM in block RAM, one in LUTs and one that is not patchable, side by side."""
 
-    def __init__(self, *, block, luts, fixed=(5, 6, 7)):
+    def __init__(self, *, block, luts, fixed=(5, 6, 7), width=9):
         self._settings = {"block": (block, "bram", True), "luts": (luts, "lut", True), "fixed": (fixed, "bram", False)}
-        super().__init__({"addr": In(5), **{f"{name}_data": Out(9) for name in self._settings}})
+        self._width = width
+        super().__init__({"addr": In(5), **{f"{name}_data": Out(width) for name in self._settings}})
 
     def elaborate(self, platform):
         m = Module()
         for name, (words, store, patchable) in self._settings.items():
-            m.submodules[name] = rom = Rom(width=9, words=words, store=store, patchable=patchable)
+            m.submodules[name] = rom = Rom(width=self._width, words=words, store=store, patchable=patchable)
             m.d.comb += [rom.addr.eq(self.addr), rom.en.eq(1), getattr(self, f"{name}_data").eq(rom.data)]
         return m
 
@@ -49,6 +53,22 @@ def test_contents_are_what_the_roms_were_made_of(text):
     assert (block.store, block.width, len(block.words)) == ("bram", 9, 256)
     assert block.words == BLOCK + (0,) * (256 - len(BLOCK))
     assert (luts.store, luts.width, luts.words) == ("lut", 9, LUTS + (0,) * (32 - len(LUTS)))
+
+
+# yosys writes a word of 32 bits in decimal, every other in hexadecimal.
+@pytest.mark.parametrize("width", [1, 31, 32, 33, 64, *random.Random(2).sample(range(2, 200), 5)])
+def test_words_of_any_width_are_read_and_replaced(width):
+    rng = random.Random(width)
+    block, luts = (tuple(rng.getrandbits(width) for _ in range(17)) for _ in range(2))
+    text = verilog.convert(Roms(block=block, luts=luts, fixed=(0, 1, 0), width=width))
+    blank, contents, noise = contents_.split(text)
+    assert (contents["top.block"].width, contents["top.block"].words[:18]) == (width, (*block, 0))
+    assert (contents["top.luts"].width, contents["top.luts"].words[:18]) == (width, (*luts, 0))
+    assert contents_.split(blank) == (blank, noise, noise)
+    # The other readers of memories agree.
+    read = {memory.path: memory.words for memory in memories.memories(text)}
+    assert [sum(int(bit) << n for n, bit in enumerate(word)) for word in read["block.memory"][:18]] == [*block, 0]
+    assert [memory_words(text)["top.block"][address] for address in range(18)] == [*block, 0]
 
 
 def test_blank_does_not_depend_on_contents_but_on_everything_else(text):
