@@ -32,13 +32,13 @@ _PREPARE = ("read_rtlil design.il; proc; flatten; memory_map; opt -nodffe -nosdf
 _REPLAY = "read_rtlil gates.il; sim -clock clk -r refuted.aiw -map design.aim -vcd refuted.vcd top"
 
 _SWEEP = "read_aiger design.aig; strash; scorr; print_stats; write_aiger swept.aig"
-_COMBINATIONAL = "read_aiger swept.aig; dprove; print_status"
 #: What is tried in turn, each with its share of the budget. PDR is quick where invariants are local, the set of states where
 #: counters are long.
 _ENGINES = (("pdr", 0.03), ("reach", 0.67), ("pdr", 0.3))
-_COMMANDS = {"pdr": "read_aiger swept.aig; strash; pdr -T {seconds}; print_status",
-             "reach": "read_aiger swept.aig; strash; reach -B 4000000 -F 1000000 -T {seconds}; print_status"}
-_REFUTE = "read_aiger design.aig; strash; bmc3 -T 600; write_cex -a refuted.aiw"
+_COMMANDS = {"cec": "read_aiger swept.aig; dprove; print_status",
+             "pdr": "read_aiger swept.aig; strash; pdr; print_status",
+             "reach": "read_aiger swept.aig; strash; reach -B 4000000 -F 1000000; print_status"}
+_REFUTE = "read_aiger design.aig; strash; bmc3; write_cex -a refuted.aiw"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def decide(circuit, *, budget, trace=None):
     ----------
     circuit : Circuit
     budget : float
-        Seconds that the solvers may take.
+        Seconds of the processor that the solvers may take, so that other work on the machine changes no verdict.
     trace : path, optional
         Where the waveform of a counterexample is put.
 
@@ -88,26 +88,31 @@ def decide(circuit, *, budget, trace=None):
         (folder / "design.il").write_text(text, encoding="utf-8")
         tools.run(tools.find("yosys"), ["-p", _PREPARE], cwd=folder, log=folder / "yosys.log")
 
-        def abc(commands):
-            return tools.run(tools.find("yosys-abc"), ["-c", commands], cwd=folder, log=folder / "abc.log")
+        def abc(commands, share=None):
+            seconds = None if share is None else max(1, round(budget * share))
+            return tools.run(tools.find("yosys-abc"), ["-c", commands], cwd=folder, log=folder / "abc.log", processor_seconds=seconds)
 
         def outcome(status, solver, depth=None, violated=()):
             return Outcome(status=status, solver=solver, depth=depth, violated=violated, seconds=time.monotonic() - start)
 
-        swept = abc(_SWEEP)
+        try:
+            swept = abc(_SWEEP, 1)
+        except tools.OutOfTime:
+            return outcome("undecided", "abc scorr")
         latches = re.search(r"lat =\s*(\d+)", swept)
         if latches is None:
             raise ToolError("yosys-abc must read the circuit, but said: " + " ".join(swept.split())[-200:])
-        attempts = [("cec", _COMBINATIONAL)] if latches.group(1) == "0" else [
-            (engine, _COMMANDS[engine].format(seconds=max(1, round(budget * share)))) for engine, share in _ENGINES]
-        solver = "abc scorr, " + "/".join(dict(attempts))
-        for engine, commands in attempts:
-            status, depth = _status(abc(commands))
+        engines = (("cec", 1),) if latches.group(1) == "0" else _ENGINES
+        for engine, share in engines:
+            try:
+                status, depth = _status(abc(_COMMANDS[engine], share))
+            except tools.OutOfTime:
+                continue
             if status == "proved":
                 return outcome("proved", f"abc scorr, {engine}", depth)
             if status == "refuted":
                 return outcome("refuted", f"abc scorr, {engine}", depth, _refute(folder, abc, names, trace))
-        return outcome("undecided", solver)
+        return outcome("undecided", "abc scorr, " + "/".join(dict(engines)))
 
 
 def _rtlil(circuit):

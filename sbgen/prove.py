@@ -32,7 +32,7 @@ NOT_PROVED = (
 def add_arguments(parser):
     """Add the options of `sbgen prove`."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of `sbgen build`")
-    parser.add_argument("--budget", type=at_least(1), default=300, metavar="S", help="longest time for one proof, in seconds (%(default)s)")
+    parser.add_argument("--budget", type=at_least(1), default=300, metavar="S", help="processor seconds for one proof at most (%(default)s)")
     parser.add_argument("--jobs", type=at_least(1), default=min(2, os.cpu_count() or 1), metavar="N", help="proofs at the same time (%(default)s)")
     parser.add_argument("--only", metavar="TEXT", help="only statements whose subject or place has this in it; nothing is written")
 

@@ -14,6 +14,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -24,7 +25,7 @@ from pathlib import Path
 
 from .errors import ToolError
 
-__all__ = ["KNOWN", "Known", "Stopper", "Tool", "find", "run"]
+__all__ = ["KNOWN", "Known", "OutOfTime", "Stopper", "Tool", "find", "run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +206,10 @@ def find(name: str) -> Tool:
     raise ToolError(f"{name} is not installed{rejected}; try: {known.remedy} (or set {known.variable})")
 
 
+class OutOfTime(ToolError):
+    """A tool has used the processor's time that it was given."""
+
+
 class Stopper:
     """Ends a tool from another thread, at once or, when it is not running yet, as soon as it would."""
 
@@ -229,7 +234,8 @@ class Stopper:
 
 
 def run(tool: Tool, args: Iterable[str], *, cwd: Path | str, log: Path | str,
-        on_line: Callable[[str], None] = lambda line: None, stopper: Stopper | None = None) -> str:
+        on_line: Callable[[str], None] = lambda line: None, stopper: Stopper | None = None,
+        processor_seconds: int | None = None) -> str:
     """Run a tool to its end and give what it printed, standard error included.
 
     Parameters
@@ -243,13 +249,21 @@ def run(tool: Tool, args: Iterable[str], *, cwd: Path | str, log: Path | str,
         Called with each line, without its end, as soon as it is there.
     stopper : Stopper, optional
         Can end it.
+    processor_seconds : int, optional
+        Ends the tool after so many seconds of the processor, however long it waits for one (POSIX only).
 
     Raises
     ------
+    OutOfTime
+        When it was ended after `processor_seconds`.
     ToolError
         When it exits with anything but 0; quotes the tool's own error lines and names the log.
     """
     argv = [*tool.argv, *map(str, args)]
+    limited = processor_seconds is not None and os.name == "posix"
+    if limited:
+        # The soft limit alone, so that SIGXCPU ends the tool and nothing else that may kill it is taken for the limit.
+        argv = ["/bin/sh", "-c", f'ulimit -c 0; ulimit -S -t {processor_seconds:d} && exec "$@"', "sh", *argv]
     lines = []
     with open(log, "w", encoding="utf-8") as file:
         print("$", shlex.join([tool.name, *map(str, args)]), file=file, flush=True)
@@ -276,6 +290,8 @@ def run(tool: Tool, args: Iterable[str], *, cwd: Path | str, log: Path | str,
                 process.kill()
                 process.wait()
             process.stdout.close()
+    if limited and code in (-signal.SIGXCPU, 128 + signal.SIGXCPU):
+        raise OutOfTime(f"{tool.name} must be done within {processor_seconds} s of the processor, but was not", log=log)
     if code != 0:
         quoted = " | ".join(_error_lines(lines)) or "it said nothing"
         ended = f"ended by signal {-code}" if code < 0 else f"failed with code {code}"

@@ -160,6 +160,23 @@ def test_a_popcount_that_counts_a_bit_twice_is_refuted(monkeypatch):
     assert decide(neurons.popcount(width=4).circuit(), budget=BUDGET).status == "refuted"
 
 
+def test_out_of_time_is_undecided(monkeypatch):
+    seen = []
+
+    def run(tool, args, *, processor_seconds=None, **settings):
+        seen.append(processor_seconds)
+        if processor_seconds not in (None, 100):
+            raise tools.OutOfTime("too long")
+        return real(tool, args, **settings)
+
+    real = tools.run
+    monkeypatch.setattr(tools, "run", run)
+    statement = moves.width(lambda shape: WidthConverter(shape=shape, length=7, i_lanes=3, o_lanes=2), bits=1, length=7, i_lanes=3, o_lanes=2)
+    outcome = decide(statement.circuit(), budget=100)
+    assert (outcome.status, outcome.depth, outcome.solver) == ("undecided", None, "abc scorr, pdr/reach")
+    assert seen == [None, 100, 3, 67, 30]
+
+
 def test_one_class_too_few_is_refuted():
     # The hardware goes on to the next image before the specification does.
     outcome = decide(values.argmax(lambda: Argmax(score_width=4, classes=3), width=4, classes=4, top=1).circuit(), budget=BUDGET)

@@ -120,6 +120,21 @@ class TestRun:
         with pytest.raises(ToolError, match="ended by signal 9"):
             tools.run(script("import os; os.kill(os.getpid(), 9)"), [], cwd=tmp_path, log=tmp_path / "log")
 
+    @pytest.mark.skipif(os.name != "posix", reason="only POSIX limits the processor's time of a process")
+    def test_processor_seconds_end_the_tool(self, tmp_path):
+        with pytest.raises(tools.OutOfTime, match="yosys must be done within 1 s of the processor, but was not"):
+            tools.run(script("while True: pass"), [], cwd=tmp_path, log=tmp_path / "log", processor_seconds=1)
+
+    def test_waiting_takes_no_processor_seconds(self, tmp_path):
+        # As it waits for a processor where other work has all of them.
+        text = "import time; time.sleep(1.5); print('done')"
+        assert tools.run(script(text), [], cwd=tmp_path, log=tmp_path / "log", processor_seconds=1) == "done"
+
+    def test_a_kill_is_not_taken_for_the_limit(self, tmp_path):
+        with pytest.raises(ToolError, match="ended by signal 9") as error:
+            tools.run(script("import os; os.kill(os.getpid(), 9)"), [], cwd=tmp_path, log=tmp_path / "log", processor_seconds=9)
+        assert not isinstance(error.value, tools.OutOfTime)
+
     def test_gone_between_find_and_run(self, tmp_path):
         tool = tools.Tool(name="icepack", argv=(str(tmp_path / "icepack"),), version="", origin="PATH")
         with pytest.raises(ToolError, match="icepack must start.*No such file.*pip install"):
