@@ -513,7 +513,7 @@ def run(step, folder, *, logs=None, on_line=lambda line: None, stopper=None):
 def _call(step, folder, shown, logs, kept, stopper=None):
     """Run a step, or take what it wrote when it ran before; gives whether that was so."""
     key = None if kept is None else kept.key(step, folder)
-    if key is not None and kept.fetch(key, folder):
+    if key is not None and kept.fetch(key, folder, step.writes):
         return True
 
     def on_line(line):

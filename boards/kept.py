@@ -42,19 +42,22 @@ class Kept:
         content = [step.tool.name, step.tool.version, step.tool.origin, *step.args, files]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    def fetch(self, key, folder):
-        """Write the files of an entry into `folder`; gives whether it is there and whole."""
+    def fetch(self, key, folder, names):
+        """Write the files `names` of an entry into `folder`; returns whether the entry has them all, undamaged.
+
+        Anything else that the entry may hold counts as no entry: `store` then replaces it.
+        """
         entry = self._folder / key
         try:
             digests = json.loads((entry / _DIGESTS).read_text(encoding="ascii"))
-            for name, digest in digests.items():
-                content = gzip.decompress((entry / name).read_bytes())
-                if hashlib.sha256(content).hexdigest() != digest:
-                    return False
-                (folder / name).write_bytes(content)
+            contents = {name: gzip.decompress((entry / name).read_bytes()) for name in names}
+            if digests != {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}:
+                return False
             os.utime(entry)
-        except (OSError, ValueError, EOFError, zlib.error):
+        except (OSError, ValueError, EOFError, RecursionError, zlib.error):
             return False
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
         return True
 
     def store(self, key, paths):
@@ -69,7 +72,7 @@ class Kept:
                     digests[path.name] = hashlib.sha256(content).hexdigest()
                     (beside / path.name).write_bytes(gzip.compress(content, compresslevel=1, mtime=0))
                 (beside / _DIGESTS).write_text(json.dumps(digests), encoding="ascii")
-                shutil.rmtree(self._folder / key, ignore_errors=True)  # a damaged one
+                _remove(self._folder / key)  # a damaged one
                 os.rename(beside, self._folder / key)
             finally:
                 shutil.rmtree(beside, ignore_errors=True)
@@ -79,10 +82,18 @@ class Kept:
 
     def _prune(self):
         """Remove the entries that were not used for longest, and what killed builds left."""
-        entries = sorted(((entry.stat().st_mtime, entry, sum(file.stat().st_size for file in entry.iterdir()))
+        entries = sorted(((entry.lstat().st_mtime, entry, sum(file.lstat().st_size for file in entry.rglob("*")) or entry.lstat().st_size)
                           for entry in self._folder.iterdir()), reverse=True)
         total = 0
         for _, entry, size in entries:
             total += size
             if total > _MAX_BYTES:
-                shutil.rmtree(entry, ignore_errors=True)
+                _remove(entry)
+
+
+def _remove(entry):
+    """Remove an entry, also one that is no folder."""
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry, ignore_errors=True)
+    else:
+        entry.unlink(missing_ok=True)

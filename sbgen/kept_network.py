@@ -32,11 +32,10 @@ def load(path, *, force=False, pixels=None):
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
     key = hashlib.sha256("\0".join((hashlib.sha256(data).hexdigest(), Path(path).stem, str(force), str(pixels), _reader())).encode())
     kept = cache("networks") / f"{key.hexdigest()}.json"
-    if kept.is_file():
-        try:
-            return exchange.load(kept)
-        except ModelError:
-            kept.unlink(missing_ok=True)
+    try:
+        return exchange.load(kept)
+    except ModelError:
+        pass  # not there, or damaged: replaced below
     network = passes.apply_passes(model_file.load(path, force=force, pixels=pixels).network)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)

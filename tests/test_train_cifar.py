@@ -163,6 +163,19 @@ def test_decoded_once_until_the_files_change(jpegs, monkeypatch):
     assert (data.load("cifar10-jpeg", jpegs.parent)[2][3] == 255).all()
 
 
+@pytest.mark.parametrize("damage", [
+    lambda path: path.write_bytes(path.read_bytes()[:2000]), lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"[]"),
+    lambda path: np.savez(path, train_images=np.zeros(1)),
+    lambda path: np.savez(path, **dict.fromkeys(("train_images", "train_labels", "test_images", "test_labels"), np.zeros(1, np.uint8)))])
+def test_damaged_cache_of_jpegs_is_decoded_anew(jpegs, damage):
+    unpacked(jpegs)
+    before = data.load("cifar10-jpeg", jpegs.parent)
+    path, = data.cache("data").glob("*.npz")
+    for _ in range(2):
+        damage(path)
+        assert all(np.array_equal(a, b) for a, b in zip(before, data.load("cifar10-jpeg", jpegs.parent), strict=True))
+
+
 @pytest.mark.parametrize(("name", "content", "message"), [
     ("train/cat/0000.jpg", b"no image", "train/cat/0000.jpg must be a JPEG image"),
     ("train/cat/0000.jpg", JPEGS["train/cat/0000.jpg"][:-300], "train/cat/0000.jpg must be a JPEG image"),

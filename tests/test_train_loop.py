@@ -174,3 +174,18 @@ def test_trains_with_a_teacher():
     teacher = torch.nn.functional.one_hot(labels, 4).float().mul(9).expand(9, -1, -1)
     epochs = train(net, images, labels, validation=problem(100, 2), settings=settings, seed=0, teacher=teacher)
     assert epochs[-1].hard > 0.8
+
+
+@pytest.mark.parametrize("damage", [
+    lambda path: path.write_bytes(path.read_bytes()[:100]), lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"hello"),
+    lambda path: torch.save([1, 2], path), lambda path: torch.save(torch.zeros(1, 2), path),
+    lambda path: torch.save(torch.full((1, 60, 4), float("nan")), path), lambda path: (path.unlink(), path.mkdir())])
+def test_damaged_teacher_in_the_cache_is_trained_anew(tmp_path, damage):
+    images, labels = problem(60, 1)
+    how = {"thresholds": (110,), "classes": 4, "width": 8, "epochs": 1, "shift": 0, "flip": False, "deform": 1, "seed": 0}
+    first = teacher_logits(images, labels, cache=tmp_path, **how)
+    path, = tmp_path.iterdir()
+    damage(path)
+    assert torch.equal(teacher_logits(images, labels, cache=tmp_path, **how), first)
+    if path.is_file():
+        assert torch.equal(torch.load(path, weights_only=True), first)

@@ -10,6 +10,7 @@ import os
 import re
 import tarfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -111,19 +112,32 @@ def read_jpeg(folder, *, cache):
         key.update(f"{path.absolute()} {about.st_size} {about.st_mtime_ns}\n".encode())
     kept = Path(cache) / f"{folder.name}-{key.hexdigest()[:16]}.npz"
     names = ("train_images", "train_labels", "test_images", "test_labels")
-    if kept.is_file():
-        with np.load(kept) as arrays:
-            return tuple(arrays[name] for name in names)
+    if (arrays := _cached(kept, names)) is not None:
+        return arrays
     members = ((str(path), _read(path)) for path in files) if files else _members(archives[0], r"\.jpg")
     arrays = _decoded(members, files and folder or archives[0])
-    kept.parent.mkdir(parents=True, exist_ok=True)
     part = kept.with_name(f"{kept.name}.{os.getpid()}.part")
+    with suppress(OSError):  # a full or read-only cache costs time, no more
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with open(part, "wb") as file:
+                np.savez(file, **dict(zip(names, arrays, strict=True)))
+            os.replace(part, kept)
+        finally:
+            part.unlink(missing_ok=True)
+    return arrays
+
+
+def _cached(path, names):
+    """The arrays of a cached file, or None where it is not there or damaged."""
     try:
-        with open(part, "wb") as file:
-            np.savez(file, **dict(zip(names, arrays, strict=True)))
-        os.replace(part, kept)
-    finally:
-        part.unlink(missing_ok=True)
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = tuple(stored[name] for name in names)
+    except Exception:  # noqa: BLE001 - NumPy and zipfile raise nearly anything on a damaged file
+        return None
+    for images, labels in (arrays[:2], arrays[2:]):
+        if images.dtype != np.uint8 or images.shape != (len(labels), *SHAPE) or labels.dtype != np.int64:
+            return None
     return arrays
 
 

@@ -6,11 +6,16 @@ the public mirrors: MNIST and Fashion-MNIST from their official IDX files, CIFAR
 its lossy form, has no mirror.
 """
 
+import atexit
+import functools
 import gzip
 import hashlib
 import os
+import shutil
+import stat
 import struct
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 import zlib
@@ -196,8 +201,34 @@ def _find(folder, file):
 
 
 def cache(part):
-    """The folder that keeps downloads ("data") or trained teachers ("teachers") for later runs."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sbgen" / part
+    """The folder that caches downloads ("data"), trained teachers ("teachers") and so on for later runs.
+
+    It is below ``XDG_CACHE_HOME``, else in ``~/.cache``. A user without a home has one below the system's folder of
+    temporary files that no other user can write.
+    """
+    folder = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not folder.is_absolute():  # the standard says to ignore a relative one
+        try:
+            folder = Path.home() / ".cache"
+        except RuntimeError:  # no HOME and no entry in the user database
+            folder = _own_temporary()
+    return folder / "sbgen" / part
+
+
+@functools.cache
+def _own_temporary():
+    folder = Path(tempfile.gettempdir()) / f"sbgen-cache-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022:
+            return folder
+    except OSError:
+        pass
+    # Somebody else's: one for this process alone, which is of use while it runs.
+    folder = Path(tempfile.mkdtemp(prefix="sbgen-cache-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _md5(path):

@@ -1,8 +1,10 @@
 """A float teacher on the same binarized pixels, and the loss that follows it."""
 
 import hashlib
+import io
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -49,11 +51,11 @@ def teacher_logits(images, labels, *, thresholds, classes, width, epochs, shift,
                                      torch.as_tensor(thresholds).tolist()]).encode())
     key.update(images.numpy().tobytes() + labels.numpy().tobytes())
     path = Path(cache) / f"teacher-{key.hexdigest()[:16]}.pt"
-    if path.is_file():
-        return torch.load(path, weights_only=True)
+    augmented = Augmented(images, shift=shift, flip=flip, deform=deform)
+    if (cached := _cached(path, (augmented.ways, len(images), classes))) is not None:
+        return cached
 
     generator = torch.Generator().manual_seed(seed)
-    augmented = Augmented(images, shift=shift, flip=flip, deform=deform)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         pixels = images[0].numel()
@@ -80,11 +82,24 @@ def teacher_logits(images, labels, *, thresholds, classes, width, epochs, shift,
             torch.cat([model(augmented(index, torch.full_like(index, way)))
                        for index in torch.arange(len(images)).split(4096)])
             for way in range(augmented.ways)])
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        torch.save(logits, part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    buffer = io.BytesIO()
+    torch.save(logits, buffer)
+    with suppress(OSError):  # a full or read-only cache costs time, no more
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(buffer.getbuffer())
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
     return logits
+
+
+def _cached(path, shape):
+    """The logits of a cached file, or None where it is not there or damaged."""
+    try:
+        logits = torch.load(path, weights_only=True)
+    except Exception:  # noqa: BLE001 - torch raises nearly anything on a damaged file
+        return None
+    sound = isinstance(logits, torch.Tensor) and logits.dtype == torch.float32 and logits.shape == shape
+    return logits if sound and logits.isfinite().all() else None
