@@ -1,6 +1,5 @@
 import json
 import sys
-import time
 
 import pytest
 
@@ -26,7 +25,8 @@ if {used} > 5280:
     print("ERROR: Unable to place cell 'x', no BELs remaining"); raise SystemExit(1)
 option = dict(zip(sys.argv, sys.argv[1:]))
 if seed in {slow}:
-    time.sleep(60)
+    while True:
+        time.sleep(60)
 open(option["--asc"], "w").write(str(seed))
 json.dump({{"modules": {{"top": {{"ports": {{}}, "cells": {{}}, "netnames": {{}}}}}}}}, open(option["--write"], "w"))
 json.dump({{"fmax": {{"clk": {{"achieved": {fmax}[seed], "constraint": 48}}}},
@@ -120,9 +120,7 @@ class TestImplement:
     @pytest.mark.parametrize("jobs", [1, 4])
     def test_an_earlier_seed_is_waited_for_and_later_ones_are_not(self, fake, tmp_path, jobs):
         fake(fmax=(0, 40, 49, 60, 60), slow=(3, 4))
-        begin = time.monotonic()
-        done = self.implement(tmp_path, jobs=jobs)
-        assert time.monotonic() - begin < 30
+        done = self.implement(tmp_path, jobs=jobs)  # seeds 3 and 4 never end by themselves
         assert [(trial.seed, trial.fmax_mhz) for trial in done.trials] == [(1, 40), (2, 49)]
         assert (done.seed, done.bitstream.read_text()) == (2, "2")
 

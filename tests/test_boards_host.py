@@ -1,5 +1,7 @@
+import itertools
 import random
 import zlib
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -67,8 +69,10 @@ class Board:
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch):
+def clock(monkeypatch):
+    """A clock that goes on by a millisecond whenever it is read, however fast the machine is."""
     monkeypatch.setattr(host, "_PATIENCE", 0.01)
+    monkeypatch.setattr(host, "time", SimpleNamespace(monotonic=partial(next, itertools.count(0, 0.001))))
 
 
 def images(count=5, seed=0):

@@ -76,7 +76,7 @@ def test_terminal_shows_brackets_as_they_are():
 @pytest.mark.parametrize("file", [io.StringIO(), Terminal()], ids=["plain", "terminal"])
 def test_two_steps_at_once(file):
     console = Console(file=file)
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2)
 
     def work(title):
         with console.step(title) as step:
@@ -85,11 +85,10 @@ def test_two_steps_at_once(file):
                 step.progress(n, 20)
             both.wait()
 
-    threads = [threading.Thread(target=work, args=(title,)) for title in ("place", "simulate")]
+    threads = [threading.Thread(target=work, args=(title,), daemon=True) for title in ("place", "simulate")]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
-    assert not any(thread.is_alive() for thread in threads)
+        thread.join()
     shown = [line for line in file.getvalue().splitlines() if "ok" in line]
     assert any("place" in line for line in shown) and any("simulate" in line for line in shown)

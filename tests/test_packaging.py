@@ -115,14 +115,14 @@ def test_shipped_code_imports_no_tests():
 @pytest.mark.parametrize("module", ["compiler.model", "compiler.exchange", "boards", "build", "kept_network", "report"])
 def test_no_torch_unless_it_is_needed(module):
     subprocess.run([sys.executable, "-c", f"import sys, sbgen.{module}; assert 'torch' not in sys.modules"],
-                   check=True, timeout=120)
+                   check=True)
 
 
 def test_wheel_holds_every_source(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])",
          str(tmp_path / "wheel")],
-        check=False, capture_output=True, text=True, timeout=300, cwd=copy_of_the_sources(tmp_path / "sources"))
+        check=False, capture_output=True, text=True, cwd=copy_of_the_sources(tmp_path / "sources"))
     assert done.returncode == 0, done.stderr
     wheel, = (tmp_path / "wheel").glob("*.whl")
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info" not in name}
