@@ -183,10 +183,10 @@ class TestCacheFolder:
     def test_is_where_the_user_says(self, monkeypatch):
         monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
         assert data.cache("steps") == Path("/somewhere/sbgen/steps")
-        monkeypatch.setenv("HOME", "/home/me")
+        monkeypatch.setenv("HOME", "/users/me")
         for ignored in ("", "relative"):
             monkeypatch.setenv("XDG_CACHE_HOME", ignored)
-            assert data.cache("steps") == Path("/home/me/.cache/sbgen/steps")
+            assert data.cache("steps") == Path("/users/me/.cache/sbgen/steps")
 
     def test_without_a_home_is_the_users_own_temporary_folder(self, homeless):
         folder = data.cache("steps")
