@@ -105,7 +105,9 @@ class Chain:
         rows = np.where(falls[:, None], np.take_along_axis(rows, back, axis=1), rows)
         inside = value.index >= 0
         row = np.where(inside, value.index % source.outputs, value.row + source.outputs)
-        return replace(value, source=replace(source, weights=weights), row=row, rows=np.vstack([rows, value.rows]))
+        lowest = np.where(falls, source.lowest + source.step * source.reach, source.lowest)
+        source = replace(source, weights=weights, lowest=lowest, step=np.where(falls, -source.step, source.step))
+        return replace(value, source=source, row=row, rows=np.vstack([rows, value.rows]))
 
     def rising(self, where, value):
         """The same tensor with functions that do not fall: a neuron that does counts its complement instead."""

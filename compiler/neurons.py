@@ -80,7 +80,7 @@ def _counts(chain, where, kind, value, bits, mask, base, scale, shape, layer, **
         return layer(name=name, weights=weights, thresholds=thresholds, mask=repeated, **settings)
 
     return Tensor(source=Counts(size=size, count=count, behind=chain.end, channels=channels, name=name, weights=bits,
-                                reach=reach, make=make),
+                                reach=reach, lowest=base - scale * reach, step=2 * scale, make=make),
                   index=index[None], row=row[None], rows=rows.astype(number), origin=str(where))
 
 

@@ -69,6 +69,8 @@ class Elements(Source):
 class Counts(Source):
     """Agreements of neurons that are no layer yet: output `o` counts to `reach[o]`.
 
+    Its weighted sum is ``lowest[o] + step[o] * count``, before anything that follows.
+
     `make(weights=, thresholds=)` gives their layer, of the name `name`; `pools` are what a pool before the thresholds becomes
     behind them.
     """
@@ -76,6 +78,8 @@ class Counts(Source):
     name: str
     weights: np.ndarray
     reach: np.ndarray
+    lowest: np.ndarray
+    step: np.ndarray
     make: object
     pools: tuple = ()
 
