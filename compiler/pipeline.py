@@ -113,8 +113,9 @@ def mvtu_parameters(layer, folding, *, patchable=False):
         lanes = _window_lanes(layer, folding)
         inputs = math.prod(layer.kernel) * -(-layer.weights.shape[3] // lanes) * lanes
     scores = isinstance(layer, Scores)
-    counts = not scores and layer.thresholds is None
-    if counts or scores and layer.scales is not None:
+    # Counts are what is added or, in scores that are scaled, multiplied afterwards.
+    counts = layer.scales is not None if scores else layer.thresholds is None
+    if counts:
         presets = np.zeros(layer.outputs, int)
     else:
         presets = layer.offsets if scores else -layer.thresholds

@@ -451,7 +451,8 @@ class Mvtu(wiring.Component):
         p = self._parameters
         words = p.preset_words
         width = p.pe * p.total_width
-        constant = p.greatest_count is not None if p.patchable else len(set(words)) == 1
+        # Counts start from 0, but where weights are ternary from what the zeros among them add.
+        constant = p.greatest_count is not None and p.masks is None if p.patchable else len(set(words)) == 1
         if constant:
             return Const(words[0], width)
         if p.preset_store == "bram" or p.groups > MERGED_GROUPS or p.patchable:

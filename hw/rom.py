@@ -68,7 +68,7 @@ class Rom(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        if self._patchable and self._store == "lut":
+        if self._patchable and self._store == "lut" and platform is not None:  # a simulator knows no such module, only words
             self._luts(m)
             return m
         depth, attrs = len(self._words), {"ram_style": STORES[self._store]}

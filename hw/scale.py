@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -45,8 +45,8 @@ class Parameters:
 
     @property
     def count_width(self):
-        """Bits of a count, two's complement."""
-        return bits_for(self.greatest, require_sign_bit=True)
+        """Bits of a count."""
+        return bits_for(self.greatest)
 
     @property
     def signed(self):
@@ -106,7 +106,7 @@ class Scale(wiring.Component):
 
     Members
     -------
-    i : :py:`In(stream.Signature(ArrayLayout(signed(count_width), 1)))`
+    i : :py:`In(stream.Signature(ArrayLayout(unsigned(count_width), 1)))`
         Counts in class order.
     o : :py:`Out(stream.Signature(ArrayLayout(signed(score_width), 1)))`
     """
@@ -117,7 +117,7 @@ class Scale(wiring.Component):
     def __init__(self, parameters):
         self._parameters = parameters
         super().__init__({
-            "i": In(stream.Signature(data.ArrayLayout(signed(parameters.count_width), 1))),
+            "i": In(stream.Signature(data.ArrayLayout(unsigned(parameters.count_width), 1))),
             "o": Out(stream.Signature(data.ArrayLayout(signed(parameters.score_width), 1))),
         })
 

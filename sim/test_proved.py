@@ -84,7 +84,7 @@ STATEMENTS = [
     unrolled.traffic(unroll(unit(), levels=2)),
     values.add(lambda: Add(greatest=9, kept_greatest=5, scale=3, lanes=2), widths=(4, 3), scale=3, lanes=2),
     values.threshold(lambda: Threshold(store="lut", **THRESHOLDS), name="levels", **THRESHOLDS),
-    values.scale(Scaling(greatest=20, scales=(3, -5, 0), offsets=(7, -100, 12)).create, classes=3, count_width=6, scale_width=4, score_width=9,
+    values.scale(Scaling(greatest=20, scales=(3, -5, 0), offsets=(7, -100, 12)).create, classes=3, count_width=5, scale_width=4, score_width=9,
                  negative=True),
 ]
 

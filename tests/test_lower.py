@@ -211,3 +211,15 @@ def test_pixels_through_a_table(greatest, lanes):
         found = run(each, images)
         assert found[:2] == (scores.tolist(), labels.tolist())
         assert tuple(found[2]) == cycles.predict(each, images=4).finishes
+
+
+# Eight of them scale their classes; 7 counts ternary weights for a shortcut.
+@pytest.mark.parametrize("seed", range(20))
+def test_patchable_designs(seed):
+    """What is around the ROMs of a patchable design is made for any contents, and has the widths of the units that it is around."""
+    design = random_design(seed, largest=12)
+    design = replace(design, patchable=True, foldings=tuple(
+        replace(folding, store="lut") if folding.unrolled else folding for folding in design.foldings))
+    images = random_images(seed, design.network, 3)
+    scores, labels = reference.evaluate(design.network, images)
+    assert run(design, images, seed=seed)[:2] == (scores.tolist(), labels.tolist())
