@@ -66,7 +66,8 @@ class Link:
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim < 2:
             raise LinkError(f"images must be an array (N, ...) of raw uint8 pixels, not {images.dtype} of shape "
-                            f"{images.shape}")
+                            f"{images.shape}" + ("; values of int8 are sent as their bytes, images.view(numpy.uint8)"
+                                                 if images.dtype == np.int8 else ""))
         identity = self.identify()
         if identity.weights and not identity.weights.loaded:
             raise LinkError(f"the board must have loaded its weights, but: {identity.weights}; write its flash anew with sbgen flash")

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import ModelError
 from . import ir
+from .pixel_type import UINT8
 from .tabulate import ROUNDING, Counts, Elements, Pixels, straight
 
 __all__ = ["Chain"]
@@ -31,12 +32,14 @@ class Chain:
 
     def __init__(self):
         self.layers, self.image_shape, self._names = [], None, set()
+        self.pixel_type = UINT8
         self.thresholded = set()  # names of layers whose counts became bits, one each
         self._became = {}  # by its source's identity: a tensor, and what it is as bits of the layer it became
 
     def network(self, *, name, scores, labels):
         """The network of the layers so far and its scores."""
-        return ir.Network(name=name, image_shape=self._pixels_shape(), layers=(*self.layers, scores), labels=labels)
+        return ir.Network(name=name, image_shape=self._pixels_shape(), layers=(*self.layers, scores), labels=labels,
+                          pixel_type=self.pixel_type)
 
     def _pixels_shape(self):
         shape = self.image_shape
@@ -163,6 +166,10 @@ class Chain:
             used = value.rows[np.unique(value.row[value.index >= 0])]
             numbers = self._numbers(used)
             few = self._values(used) <= (_MOST_PIXEL_LEVELS if numbers is not None else _MOST_LEVELS) + 1
+            if numbers is None and not (few and not _turn(used)) and straight(used, source.count - 1) is None:
+                ranked = self._ranked(value)
+                if ranked is not value:
+                    return self._elements(where, ranked)
             if few and (numbers is None or not _turn(used)):
                 return self.pixel_bits(where, value)
             return self._pixels_as_numbers(where, value, used, numbers)
@@ -244,6 +251,19 @@ class Chain:
         values = np.sort(steps * signs[:, None], axis=1)  # inverted bits stand for the higher value, too
         return self._as_bits(value, value.index, row, values, source.size, source.channels)
 
+    def _ranked(self, value):
+        """A tensor of pixels as one of the places of their values in order, where the bytes are in another order or have fewer values.
+
+        It is the same tensor where the order is that of the bytes. Else a `Lookup` is appended.
+        """
+        ranks, size = self.pixel_type.ranks, value.source.size
+        if np.array_equal(ranks, np.arange(len(ranks))):
+            return value
+        name = self.append(ir.Lookup(name=self.name(None, "pixels"), table=ranks))
+        _, first = np.unique(ranks, return_index=True)  # the first byte of each value
+        return replace(value, rows=value.rows[:, first], source=Elements(
+            size=size, count=len(first), behind=name, channels=self.layers[-1].output_shape(self.image_shape)[-1]))
+
     def pixel_bits(self, where, value):
         """Pixels to bits, as many for each as its function has steps."""
         self.check_end(where, value.source)
@@ -253,6 +273,10 @@ class Chain:
         numbers = self._numbers(used)
         if numbers is not None and numbers[2].max() == 1 and _turn(used):
             return self._pixels_as_numbers(where, value, used, numbers)
+        if _turn(used):
+            ranked = self._ranked(value)
+            if ranked is not value:
+                return self._elements(where, ranked)
         # A pixel has no weights to complement: where its function falls, a one stands for the lower value.
         signs = np.where(functions[:, 0] > functions[:, -1], -1.0, 1.0)
         used = functions * signs[:, None]

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ModelError
+from . import pixel_type
 from .ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool, Threshold
 
 __all__ = ["FORMAT", "VERSION", "digest", "dumps", "load", "loads", "save"]
@@ -65,7 +66,8 @@ def _layer_out(layer):
 
 def _network_out(network):
     return {"name": network.name, "image_shape": list(network.image_shape), "labels": list(network.labels),
-            "layers": [_layer_out(layer) for layer in network.layers]}
+            "layers": [_layer_out(layer) for layer in network.layers],
+            **({} if network.pixel_type == pixel_type.UINT8 else {"pixel_type": network.pixel_type.name})}
 
 
 def _digest(content):
@@ -181,7 +183,10 @@ def loads(text, *, source="exchange file"):
     try:
         return Network(name=str(network["name"]), image_shape=tuple(int(n) for n in network["image_shape"]),
                        layers=tuple(_layer_in(layer) for layer in network["layers"]),
-                       labels=tuple(str(label) for label in network["labels"]))
+                       labels=tuple(str(label) for label in network["labels"]),
+                       pixel_type=pixel_type.parse(str(network.get("pixel_type", "UINT8"))))
+    except ModelError as error:
+        raise ModelError(f"{source}: {error}") from None
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ModelError(f"{source}: is not a legal network: {type(error).__name__}: {error}") from None
 

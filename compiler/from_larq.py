@@ -15,6 +15,7 @@ from ..errors import ModelError
 from . import ir
 from .chain import Chain
 from .class_scores import last_layer
+from .constant import that_answers
 from .keras_file import read
 from .neurons import convolve, dense
 from .pools import average_pool, max_pool
@@ -110,7 +111,7 @@ def load(path, *, pixels=None):
     try:
         layers, last = read(path)
         with np.errstate(all="ignore"):
-            return _Reader(pixels or "signed").network(path.stem, layers, last)
+            return that_answers(lambda how: (_Reader(how or "signed").network(path.stem, layers, last), True), pixels, "signed")
     except ModelError as error:
         raise ModelError(f"{path}: {re.sub('[^ -~]', '?', str(error))}") from error.__cause__
 

@@ -15,9 +15,10 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from ..errors import ModelError
-from . import ir, qonnx_ops
+from . import ir, qonnx_input, qonnx_ops
 from .chain import Chain
 from .class_scores import last_layer
+from .constant import that_answers
 from .neurons import convolve, dense
 from .pools import average_pool, max_pool
 from .qonnx_ops import Node
@@ -89,7 +90,11 @@ def loads(data, *, name="network", source="QONNX file", pixels=None):
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            return _Reader(model, pixels).network(name)
+            def read(pixels):
+                reader = _Reader(model, pixels)
+                return reader.network(name), reader.assumed
+
+            return that_answers(read, pixels, "unit")
     except ModelError as error:
         # A file's names may hold anything.
         raise ModelError(f"{source}: {re.sub('[^ -~]', '?', str(error))}") from error.__cause__
@@ -103,7 +108,7 @@ def _line(error):
 class _Reader:
     def __init__(self, model, pixels):
         self.model, self.pixels, self.chain = model, pixels, Chain()
-        self.assumed_unit, self.elements = False, 0
+        self.assumed, self.elements = False, 0
         self.values = {"": None}
 
     # ------------------------------------------------------------------------------------------------ the graph
@@ -133,7 +138,6 @@ class _Reader:
         scores = self._scores(graph.output)
         labels = self._metadata("sbgen.labels", list) or range(scores.outputs)
         labels = tuple(map(str, labels))
-        self._check_pixels()
         return self.chain.network(name=name, scores=scores, labels=labels)
 
     def _needed(self):
@@ -158,59 +162,26 @@ class _Reader:
         return None
 
     def _input(self, info):
-        kind, name = info.type.tensor_type, info.name
-        if not kind.HasField("shape"):
-            raise ModelError(f"input {name!r} has no shape; export the model with a fixed input shape")
-        shape = []
-        for axis, length in enumerate(kind.shape.dim):
-            if length.dim_value > 0:
-                shape.append(length.dim_value)
-            elif axis == 0:
-                shape.append(1)
-            else:
-                raise ModelError(f"input {name!r} has a dynamic shape ({length.dim_param or '?'} on axis {axis}); export "
-                                 "the model with a fixed input shape, only the batch may vary")
-        if len(shape) not in (2, 3, 4):
-            raise ModelError(f"input {name!r} must have 2 to 4 axes, the batch first, but has the shape {tuple(shape)}")
-        if shape[0] != 1:
-            raise ModelError(f"input {name!r} has a fixed batch of {shape[0]}; export the model with a batch of 1 or a "
-                             "dynamic one")
-        try:
-            check_size(shape)
-            dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
-        except _MALFORMED as error:
-            raise ModelError(f"input {name!r}: {_line(error)}") from None
-        annotated = any(each.tensor_name == name and any(
-            entry.key == "finn_datatype" and entry.value == "UINT8" for entry in each.quant_parameter_tensor_names)
-            for each in self.model.graph.quantization_annotation)
-        rows = np.arange(ir.PIXEL_LEVELS).astype(dtype)
-        if dtype == np.uint8 or not np.issubdtype(dtype, np.floating):
-            if dtype.kind not in "iu" or dtype.itemsize == 1 and dtype.kind == "i":
-                raise ModelError(f"input {name!r} must be floating-point or hold uint8 pixels, but is of type {dtype}")
-        else:
-            how = self.pixels or ("raw" if annotated else "unit")
-            self.assumed_unit = self.pixels is None and not annotated
-            rows = PIXELS[how](rows)
-        size = int(np.prod(shape))
-        index = np.arange(size)
-        # ONNX has channels first; exporters of frameworks that have them last put a Transpose behind the input.
-        channels_last = shape[-1] in (1, 3) and any(
-            list(attribute.ints) == [0, 3, 1, 2] for each in self.model.graph.node if each.op_type == "Transpose"
-            for attribute in each.attribute)
-        if len(shape) == 4 and not channels_last:
+        name, read = info.name, qonnx_input.read(self.model, info, self.pixels)
+        shape, self.assumed, self.chain.pixel_type = read.shape, read.assumed, read.type
+        size, index = int(np.prod(shape)), np.arange(int(np.prod(shape)))
+        told = self._metadata("sbgen.image_shape", list)
+        last = qonnx_input.layout(self.model.graph, name, shape, first=told is not None)
+        if len(shape) == 4 and not last:
             _, channels, height, width = shape
             index = index.reshape(height, width, channels).transpose(2, 0, 1)
             self.chain.image_shape = (height, width, channels) if channels > 1 else (height, width)
+        elif len(shape) == 3 and last:  # one row of pixels
+            self.chain.image_shape = (1, *shape[1:])
         else:
             self.chain.image_shape = tuple(shape[1:]) if len(shape) < 4 or shape[3] > 1 else tuple(shape[1:3])
-        told = self._metadata("sbgen.image_shape", list)
         if told is not None:
             if not all(type(length) is int and length > 0 for length in told) or int(np.prod(told)) != size:
                 raise ModelError(f"metadata 'sbgen.image_shape' must be the shape of {size} pixels, not {told}")
             self.chain.image_shape = tuple(told)
         self.values[name] = Tensor(
             source=Pixels(size=size, count=ir.PIXEL_LEVELS, behind=None), index=index.reshape(shape),
-            row=np.zeros(shape, np.int64), rows=rows[None], origin=f"input {name!r}")
+            row=np.zeros(shape, np.int64), rows=read.rows[None], origin=f"input {name!r}")
 
     def _run(self, node):
         op, domain = node.proto.op_type, node.proto.domain
@@ -400,9 +371,3 @@ class _Reader:
                              f"{', '.join(repr(each.name) for each in outputs)} do not depend on one last layer; keep only "
                              "the scores")
         return last_layer(self.chain, value)
-
-    def _check_pixels(self):
-        thresholds = self.chain.layers[0].thresholds if self.chain.layers and isinstance(self.chain.layers[0], ir.Binarize) else None
-        if self.assumed_unit and thresholds is not None and not ((thresholds > 0) & (thresholds < ir.PIXEL_LEVELS)).any():
-            raise ModelError("no pixel of 0 ... 255 changes anything when it stands for p/255; if the network was trained on "
-                             "the raw values, read it with pixels p (--pixels raw)")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from ..errors import ModelError
+from .pixel_type import UINT8, PixelType
 
 __all__ = ["PIXEL_BITS", "PIXEL_LEVELS", "Add", "Binarize", "Conv2d", "Dense", "Fork", "Layer", "Lookup", "MaxPool",
            "Network", "Scores", "SumPool", "Threshold"]
@@ -464,12 +465,15 @@ class Network:
     layers : tuple of `Layer`
     labels : tuple of str
         A name for each class.
+    pixel_type : PixelType
+        What the values are that the bytes of an image hold. It changes no score: layers take the bytes.
     """
 
     name: str
     image_shape: tuple
     layers: tuple
     labels: tuple
+    pixel_type: PixelType = UINT8
 
     def __post_init__(self):
         kinds = [type(layer) for layer in self.layers]

@@ -36,7 +36,8 @@ def narrow(network, share):
             layer = replace(layer, **cut)
             kept = layer.outputs
         layers.append(layer)
-    return Network(name=network.name, image_shape=network.image_shape, layers=tuple(layers), labels=network.labels)
+    return Network(name=network.name, image_shape=network.image_shape, layers=tuple(layers), labels=network.labels,
+                   pixel_type=network.pixel_type)
 
 
 def widths(network):

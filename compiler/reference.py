@@ -80,8 +80,13 @@ def run_layer(layer, x, kept=None):
 
 
 def check_images(network, images):
-    """Images as an array of shape (N, pixels), refusing whatever is not raw uint8 pixels of the right shape."""
+    """Images as a uint8 array of shape (N, pixels), refusing whatever is not raw pixels of the right shape.
+
+    Pixels are uint8, or int8 where the network's `pixel_type` is signed, whose bytes are those of int8.
+    """
     images = np.asarray(images)
+    if images.dtype == np.int8 and network.pixel_type.signed:
+        images = images.astype(np.uint8)
     if images.dtype != np.uint8:
         raise ValueError(f"images must be raw uint8 pixels, not {images.dtype}")
     if images.shape[1:] not in (tuple(network.image_shape), (network.pixels,)):

@@ -13,12 +13,15 @@ import numpy as np
 
 from ..errors import ModelError
 
-__all__ = ["PIXELS", "ROUNDING", "Counts", "Elements", "Pixels", "Source", "Tensor", "check_size", "elementwise",
+__all__ = ["PIXELS", "PIXELS_MEAN", "ROUNDING", "Counts", "Elements", "Pixels", "Source", "Tensor", "check_size", "elementwise",
            "moved", "padded", "straight"]
 
 #: What a raw pixel stands for in a graph with floating-point input, as a function of 0 ... 255.
 PIXELS = {"unit": lambda x: x / x.dtype.type(255), "fixed": lambda x: x / x.dtype.type(256), "raw": lambda x: x,
           "signed": lambda x: x / x.dtype.type(127.5) - x.dtype.type(1)}
+
+#: The same for messages.
+PIXELS_MEAN = {"unit": "p/255", "fixed": "p/256", "raw": "p", "signed": "p/127.5 - 1"}
 
 #: A few roundings of a graph's own arithmetic, relative to the greatest value; what it computes is not defined more closely.
 ROUNDING = 4 * float(np.finfo(np.float32).eps)

@@ -31,8 +31,8 @@ _EXACT = 1 << 24
 def save(network, path):
     """Write a network as QONNX; an existing file is replaced as a whole or not at all.
 
-    The graph's input is an image of raw pixels 0 ... 255 as float32, annotated as UINT8, of the shape (1, channels, rows,
-    columns) or (1, pixels); its output are the scores, (1, classes). Image shape and labels are in the metadata
+    The graph's input is an image of values as float32, annotated with the network's `pixel_type` (UINT8: 0 ... 255), of the shape
+    (1, channels, rows, columns) or (1, pixels); its output are the scores, (1, classes). Image shape and labels are in the metadata
     ``sbgen.image_shape`` and ``sbgen.labels``.
 
     Raises
@@ -51,7 +51,8 @@ def to_model(network):
     _check_exact(network)
     graph = _Graph()
     shape = _image(network.image_shape)
-    at = graph.input = "image"
+    graph.input = "image"
+    at = graph.bytes(network.pixel_type)
     for layer, greatest in zip(network.layers, network.greatest[1:], strict=True):
         at, shape = graph.add_layer(layer, at, shape)
         at = graph.as_bits(layer, at, greatest)
@@ -59,7 +60,7 @@ def to_model(network):
         graph.nodes, network.name or "network",
         [helper.make_tensor_value_info(graph.input, TensorProto.FLOAT, (1, *_first(_image(network.image_shape))))],
         [helper.make_tensor_value_info(at, TensorProto.FLOAT, (1, network.classes))], initializer=graph.constants)
-    for name, kind in ((graph.input, "UINT8"), *graph.kinds):
+    for name, kind in ((graph.input, network.pixel_type.name), *graph.kinds):
         made.quantization_annotation.append(onnx.TensorAnnotation(tensor_name=name, quant_parameter_tensor_names=[
             onnx.StringStringEntryProto(key="finn_datatype", value=kind)]))
     model = helper.make_model(made, producer_name="sbgen", producer_version=__version__, ir_version=8, opset_imports=[
@@ -106,6 +107,20 @@ class _Graph:
     def constant(self, name, value, kind=np.float32):
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, kind), name))
         return name
+
+    def bytes(self, held):
+        """The input's values as the bytes that stand for them."""
+        at = self.input
+        if held.name == "BIPOLAR":
+            return self.scaled(at, "bytes", 127.5, 127.5)
+        if held.fraction:
+            at = self.add("Mul", [at, self.constant("integers.scale", 2.0**held.fraction)], "integers")
+        if not held.signed:
+            return at
+        below = self.add("Less", [at, self.constant("bytes.zero", 0.0)], "bytes.negative")
+        below = self.add("Cast", [below], "bytes.ones", to=TensorProto.FLOAT)
+        below = self.add("Mul", [below, self.constant("bytes.wrap", 256.0)], "bytes.wrapped")
+        return self.add("Add", [at, below], "bytes")
 
     def weights(self, layer, transform):
         signs = 2.0 * layer.weights - 1

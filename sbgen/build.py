@@ -195,9 +195,12 @@ def _test_images(arguments, model, network):
     import numpy as np
 
     why = (f"{dataset} is not at hand (--data DIR)" if dataset in data.DATASETS else "the model names no known data set")
-    low, high = model.info.get("pixel_range", (0, 255))
     count = _IMAGES if arguments.images is None else arguments.images
-    images = np.random.default_rng(0).integers(low, high + 1, (count, *network.image_shape)).astype(np.uint8)
+    rng, shape, (low, high) = np.random.default_rng(0), (count, *network.image_shape), model.info.get("pixel_range", (0, 255))
+    if network.pixel_type.name == "UINT8":
+        images = rng.integers(low, high + 1, shape).astype(np.uint8)
+    else:
+        images = rng.choice(network.pixel_type.bytes, shape)
     return _TestImages(images=images, note=f"{count} random images: {why}")
 
 

@@ -100,12 +100,14 @@ def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, imple
         As `digests` gives it.
     """
     network, device = design.network, board.device
+    held = network.pixel_type
     return {
         "schema": SCHEMA,
         "sbgen": __version__,
         "board": board.name,
         "device": device.name,
-        "network": {"name": network.name, "sha256": sha256, "image_shape": list(network.image_shape),
+        "network": {"name": network.name, "sha256": sha256, "image_shape": list(network.image_shape), "pixels": {
+                        "type": held.name, "range": [held.low, held.high]},
                     "labels": list(network.labels), "weight_bits": network.weight_bits},
         "model": {"file": model.file.name, "sha256": model.sha256,
                   "layers": [_layer(*stage, *shapes, busy) for stage, shapes, busy in zip(

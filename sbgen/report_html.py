@@ -258,8 +258,8 @@ def _accuracy(report):
         if n < 3:
             parts.append(_join(n, value, rungs[n + 1][1], report))
     return ('<h2>Accuracy ledger</h2><p class="hint">Where accuracy is lost between training and the chip, if anywhere.'
-            f' Data set: {_esc(accuracy["dataset"] or "not at hand")}. The network takes raw uint8 pixels; scaling is '
-            f'folded into its first layer.{_best_few(report["top"])}</p><div class="ledger">{"".join(parts)}</div>')
+            f' Data set: {_esc(accuracy["dataset"] or "not at hand")}. The network takes raw pixels, one byte each, '
+            f'of type {_esc(report["network"]["pixels"]["type"])}; scaling is folded into its first layer.{_best_few(report["top"])}</p><div class="ledger">{"".join(parts)}</div>')
 
 
 def _best_few(top):

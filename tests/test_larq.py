@@ -96,7 +96,9 @@ def test_sign_of_zero_is_plus_one(tmp_path):
 def test_pixels(tmp_path):
     path = saved(tmp_path / "a.h5", dense(6, 4), dense(4, 3))
     assert load(path).layers[0].thresholds.tolist() == [[128]] * 6  # p/127.5 - 1
-    assert load(path, pixels="unit").layers[0].thresholds.tolist() == [[0]] * 6
+    assert load(path, pixels="signed") == load(path)
+    with pytest.raises(ModelError, match=r"changes anything when it stands for p/255; .* say which: --pixels signed \(p/127.5 - 1\)$"):
+        load(path, pixels="unit")  # the sign of what is never negative
     with pytest.raises(ModelError, match="pixels must be one of unit, fixed, raw, signed, not 'x'"):
         load(path, pixels="x")
 
