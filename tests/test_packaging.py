@@ -88,7 +88,8 @@ ALLOWED = {
 }
 # The modules that speak another language as well; nothing imports them but `model.load`, when the file needs it.
 EXCEPTIONS = {"compiler/from_torch.py": {"torch", "sbgen.train"}, "compiler/from_qonnx.py": {"onnx", "google"},
-              "compiler/qonnx_input.py": {"onnx"}, "compiler/qonnx_ops.py": {"onnx"}, "compiler/keras_file.py": {"h5py"}, "compiler/to_qonnx.py": {"onnx"}}
+              "compiler/qonnx_input.py": {"onnx"},
+              "compiler/qonnx_ops.py": {"onnx"}, "compiler/keras_file.py": {"h5py"}, "compiler/to_qonnx.py": {"onnx"}}
 
 
 @pytest.mark.parametrize("folder", ALLOWED)
