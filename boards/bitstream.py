@@ -9,7 +9,6 @@ bytes of 9. The order of the physical bits is the technology's affair and known 
 """
 
 import re
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -48,17 +47,17 @@ def unpack(path, *, family):
     except OSError as error:
         raise BoardError(f"{path}: cannot be read as a bitstream: {error.strerror}") from error
     # A folder of its own: WebAssembly tools see little else.
-    with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
-        (Path(folder) / "packed").write_bytes(packed)
+    with tools.temporary() as folder:
+        (folder / "packed").write_bytes(packed)
         if family == "ice40":
             tool, args = tools.find("iceunpack"), ["packed", "text"]
         else:
             tool, args = tools.find("ecpunpack"), ["--input", "packed", "--textcfg", "text"]
         try:
-            tools.run(tool, args, cwd=folder, log=Path(folder) / "log")
+            tools.run(tool, args, cwd=folder, log=folder / "log")
         except ToolError as error:
             raise BoardError(f"{path}: must be a bitstream of {family}, but {error.what}") from error
-        return (Path(folder) / "text").read_text(encoding="ascii")
+        return (folder / "text").read_text(encoding="ascii")
 
 
 def block_rams(text, *, family):

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..compiler import exchange
 from ..compiler.reference import ranked
+from ..console import Console
 from ..errors import DataError, LinkError
 from .host import add_port_arguments, open_link
 
@@ -25,6 +26,7 @@ def add_arguments(parser):
 def run(arguments):
     """Print the class of each image or its best few, and how many are right when the file tells."""
     images, labels = _load(arguments.images)
+    console = Console()
     right = among = 0
     with open_link(arguments) as link:
         identity = link.identify()
@@ -42,9 +44,9 @@ def run(arguments):
                 right += result.label == labels[n]
                 among += labels[n] in best
                 truth = f"  label {names.get(int(labels[n]), labels[n])}"
-            print(f"{n:6}  {told}{truth}")
+            console.line(f"{n:6}  {told}{truth}")
     if labels is not None:
-        print(f"{right} of {len(images)} right" + ("" if arguments.top is None else f", {among} among the best {arguments.top}"))
+        console.line(f"{right} of {len(images)} right" + ("" if arguments.top is None else f", {among} among the best {arguments.top}"))
 
 
 def _names(path, identity):

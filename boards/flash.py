@@ -2,12 +2,11 @@
 
 import json
 import shlex
-import tempfile
 from pathlib import Path
 
 from .. import tools
 from ..console import Console
-from ..errors import BoardError, ToolError
+from ..errors import BoardError, ToolError, printable
 
 __all__ = ["add_arguments", "programmer", "run"]
 
@@ -32,15 +31,14 @@ def run(arguments):
     if not board.programmers:
         raise BoardError(f"board {board.name!r}: no programmer is known for it; load {bitstream} with its own tool")
     if arguments.dry_run:
-        print(_dry(board, bitstream))
+        print(printable(_dry(board, bitstream)))
         return
     chosen, tool = programmer(board)
     _require_plugged_in(board)
     console = Console()
-    with console.step(f"load {bitstream.name} into {board.name}") as step, \
-            tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
+    with console.step(f"load {bitstream.name} into {board.name}") as step, tools.temporary() as folder:
         try:
-            tools.run(tool, [*chosen.args, bitstream.resolve()], cwd=folder, log=Path(folder) / "programmer.log",
+            tools.run(tool, [*chosen.args, bitstream.resolve()], cwd=folder, log=folder / "programmer.log",
                       on_line=lambda line: step.note(line.strip()[:60]))
         except ToolError as error:
             reason = error.what

@@ -139,6 +139,9 @@ def parse_identity(frame):
         raise LinkError(f"an identity must have 16 or 21 bytes, not {len(frame.payload)}; "
                         "build the board's bitstream with this sbgen")
     _, lanes, classes, pixels, digest = struct.unpack("<BBHI8s", frame.payload[:16])
+    if not (lanes and classes and pixels):
+        raise LinkError(f"a board must have at least one lane, class and pixel, but says {lanes}, {classes} and {pixels}; "
+                        "build its bitstream with this sbgen")
     weights = None
     if frame.payload[16:]:
         state, checksum = struct.unpack("<BI", frame.payload[16:])

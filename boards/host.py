@@ -2,9 +2,11 @@
 
 import math
 import time
+from contextlib import suppress
 
 import numpy as np
 
+from ..arguments import at_least
 from ..errors import LinkError
 from . import frames
 
@@ -15,6 +17,15 @@ _TRIES = 4
 
 #: Seconds that a response may take beyond the time on the line: the core's, the host's, and that of USB.
 _PATIENCE = 1.0
+
+
+def _port_errors():
+    """What a serial port raises when its device is gone: pyserial's own error is an `OSError`, that of the terminal below it is none."""
+    try:
+        from termios import error
+    except ImportError:  # Windows
+        return (OSError,)
+    return OSError, error
 
 
 class Link:
@@ -39,7 +50,8 @@ class Link:
         return self
 
     def __exit__(self, *exception):
-        self._port.close()
+        with suppress(*_port_errors()):  # of a board that is gone
+            self._port.close()
 
     def identify(self):
         """What the board runs, as a `frames.Identity`."""
@@ -90,10 +102,14 @@ class Link:
             self._sequence = (self._sequence + 1) % 256
             request = make(sequence=self._sequence)
             line = request.encode()
-            self._port.write(line)
-            # Escaped, a byte takes up to two, and each is ten bits on the line.
-            deadline = time.monotonic() + _PATIENCE + (len(line) + 2 * (answer_bytes + 8)) * 10 / self._port.baudrate
-            response = self._wait(request, deadline)
+            try:
+                self._port.write(line)
+                # Escaped, a byte takes up to two, and each is ten bits on the line.
+                deadline = time.monotonic() + _PATIENCE + (len(line) + 2 * (answer_bytes + 8)) * 10 / self._port.baudrate
+                response = self._wait(request, deadline)
+            except _port_errors() as error:
+                raise LinkError(f"the board must stay plugged in, but its port ended: {error}; plug it in again, load its bitstream "
+                                "(sbgen flash) and begin anew") from error
             if response is None:
                 trouble.append("nothing")
             elif response.is_failure:
@@ -117,7 +133,7 @@ def add_port_arguments(parser):
     """Add the options that say where the board is."""
     parser.add_argument("--board", metavar="NAME", help="a board of `sbgen boards`, found by its USB ids")
     parser.add_argument("--port", metavar="PORT", help="its serial port, where that is not enough")
-    parser.add_argument("--baud", type=int, metavar="N", help="the baud rate that its bitstream was built with")
+    parser.add_argument("--baud", type=at_least(1), metavar="N", help="the baud rate that its bitstream was built with")
 
 
 def open_link(arguments):
@@ -135,7 +151,7 @@ def open_link(arguments):
     baud = arguments.baud or (board.baud if board else 1_000_000)
     try:
         return Link(port=serial.Serial(port, baudrate=baud, timeout=0.05))
-    except (OSError, ValueError) as error:
+    except (*_port_errors(), ValueError, OverflowError) as error:
         raise LinkError(f"{port} must open at {baud} baud, but: {error}; check the name, and that this user may open it "
                         "(on Linux: group dialout)") from error
 

@@ -1,5 +1,6 @@
 """`sbgen identify`: ask a board which network runs on it."""
 
+from ..console import Console
 from .host import add_port_arguments, open_link
 
 __all__ = ["add_arguments", "run"]
@@ -14,8 +15,9 @@ def run(arguments):
     """Print what the board tells of itself."""
     with open_link(arguments) as link:
         identity = link.identify()
-    print(f"network  {identity.digest.hex()}... (first 8 bytes of the SHA-256 in its report)")
-    print(f"pixels   {identity.pixels}, {identity.lanes} a beat")
-    print(f"classes  {identity.classes}")
+    console = Console()
+    console.line(f"network  {identity.digest.hex()}... (first 8 bytes of the SHA-256 in its report)")
+    console.line(f"pixels   {identity.pixels}, {identity.lanes} a beat")
+    console.line(f"classes  {identity.classes}")
     if identity.weights:
-        print(f"weights  {identity.weights}")
+        console.line(f"weights  {identity.weights}")

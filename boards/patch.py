@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from .. import console as console_
+from .. import tools
 from ..errors import BoardError, FitError, ToolError
 
 __all__ = ["add_arguments", "dumps", "read", "run", "wanted"]
@@ -75,8 +76,8 @@ def run(arguments):
             raise FitError(f"the network must make the hardware of the bitstream but for what is in its ROMs, and it does not: "
                            f"{_difference(exchange.load(folder / 'network.json'), network)}; build it anew")
         step.note(f"{len(contents)} ROMs, {sum(each.width * len(each.words) for each in contents.values()):,} bits")
-    with console.step(f"patch {arguments.bitstream.name}") as step, tempfile.TemporaryDirectory(prefix="sbgen-") as work:
-        _patch(arguments.bitstream, out, board, build, places, contents, Path(work))
+    with console.step(f"patch {arguments.bitstream.name}") as step, tools.temporary() as work:
+        _patch(arguments.bitstream, out, board, build, places, contents, work)
         step.note("all bits read back")
     beside = out.with_suffix(".json")
     exchange.save(network, beside)
@@ -101,8 +102,8 @@ def read(folder, path):
 
     build = _load(folder)
     places = layout.Places.of_json(build["places"])
-    with tempfile.TemporaryDirectory(prefix="sbgen-") as work:
-        unpacked = _unpack(path, get(build["board"]), build, places, Path(work))
+    with tools.temporary() as work:
+        unpacked = _unpack(path, get(build["board"]), build, places, work)
     return places.read(unpacked)
 
 

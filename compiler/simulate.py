@@ -14,7 +14,6 @@ import math
 import re
 import struct
 import sys
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -387,7 +386,7 @@ def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=No
     """
     if simulator == "auto":
         simulator = quickest(network, len(images))
-    with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
+    with tools.temporary() as folder:
         built = Simulator(verilog_text, network, lanes=lanes, simulator=simulator, folder=keep or folder, top=top, image=image)
         return built.run(images, stall=stall, progress=progress)
 

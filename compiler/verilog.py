@@ -1,8 +1,6 @@
 """Plain Verilog of a component, through RTLIL and yosys."""
 
 import re
-import tempfile
-from pathlib import Path
 
 from amaranth.back import rtlil
 from amaranth.hdl import ClockDomain, ClockSignal, Fragment, Instance, Value
@@ -108,10 +106,10 @@ def convert(component, *, name="top"):
     """
     modules = _Modules(name)
     text, _ = rtlil.convert_fragment(Fragment.get(component, modules), _ports(component), name, emit_src=False)
-    with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
-        (Path(folder) / "design.il").write_text(text + modules.text, encoding="utf-8")
-        tools.run(tools.find("yosys"), ["-p", _SCRIPT], cwd=folder, log=Path(folder) / "yosys.log")
-        verilog = (Path(folder) / "design.v").read_text(encoding="utf-8")
+    with tools.temporary() as folder:
+        (folder / "design.il").write_text(text + modules.text, encoding="utf-8")
+        tools.run(tools.find("yosys"), ["-p", _SCRIPT], cwd=folder, log=folder / "yosys.log")
+        verilog = (folder / "design.v").read_text(encoding="utf-8")
     verilog = _split_initial(verilog)
     if f"  {LUT_MODULE} " in verilog:
         verilog += _LUT

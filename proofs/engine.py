@@ -11,10 +11,8 @@
 
 import re
 import shutil
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from amaranth.back import rtlil
 from amaranth.hdl import Cat, Fragment, Signal
@@ -83,8 +81,7 @@ def decide(circuit, *, budget, trace=None):
     start = time.monotonic()
     names = list(circuit.violations)
     text = _rtlil(circuit)
-    with tempfile.TemporaryDirectory(prefix="sbgen-prove-") as folder:
-        folder = Path(folder)
+    with tools.temporary("sbgen-prove-") as folder:
         (folder / "design.il").write_text(text, encoding="utf-8")
         tools.run(tools.find("yosys"), ["-p", _PREPARE], cwd=folder, log=folder / "yosys.log")
 

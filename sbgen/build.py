@@ -18,6 +18,7 @@ from .arguments import at_least, images, positive
 from .console import Console
 from .errors import ToolError
 from .folder import staged
+from .system import blame
 
 __all__ = ["OUTPUTS", "add_arguments", "run"]
 
@@ -272,6 +273,9 @@ def _implement(arguments, console, plan, staging):
                                         kept=None if arguments.fresh else kept.Kept(data.cache("steps")))
     except ToolError:
         keep = True  # the message names the log
+        raise
+    except OSError as error:
+        blame(error, work, logs)
         raise
     finally:
         if not keep:

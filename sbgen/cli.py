@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 
 from . import __version__
-from .errors import SbgenError
+from .errors import SbgenError, printable
 
 __all__ = ["COMMANDS", "Command", "main"]
 
@@ -59,7 +59,7 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message):
-        self.exit(2, f"error: {message}\n       try: {self.prog} --help\n")
+        self.exit(2, f"error: {printable(message)}\n       try: {self.prog} --help\n")
 
     def refuse(self, rest):
         """End with the first argument that nobody knows."""
@@ -107,19 +107,19 @@ def main(argv=None):
     Returns
     -------
     int
-        0: done; 1: an error that the user can mend, in one line on standard error; 130: interrupted. A usage error
-        leaves by ``SystemExit(2)``. Every other exception is a defect of sbgen and keeps its trace.
+        0: done; 1: an error that the user can mend, or that the system reports of a file, in one line on standard error;
+        130: interrupted. A usage error leaves by ``SystemExit(2)``. Every other exception is a defect of sbgen and keeps its trace.
     """
     # A plain kill cleans up as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
+        os.getcwd()  # without a current folder some libraries end the process in words of their own
         arguments = _parse(sys.argv[1:] if argv is None else argv)
         code = arguments.run(arguments) or 0
         sys.stdout.flush()
         return code
     except SbgenError as error:
-        print("error:", " ".join(str(error).split()), file=sys.stderr)
-        return 1
+        return _refused(error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -127,6 +127,17 @@ def main(argv=None):
         # Whoever read our output has gone, as in `sbgen boards | head -1`; what is still buffered must not fail at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        from .system import of_system
+
+        if (told := of_system(error)) is None:
+            raise
+        return _refused(told)
+
+
+def _refused(error):
+    print("error:", printable(" ".join(str(error).split())), file=sys.stderr)
+    return 1
 
 
 def add_arguments(parser):

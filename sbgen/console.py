@@ -1,6 +1,7 @@
 """What a person sees while sbgen works: steps with their time, lines and tables.
 
-On a terminal `rich` draws them; anywhere else they are plain ASCII lines that a log keeps well.
+On a terminal `rich` draws them; anywhere else they are plain ASCII lines that a log keeps well. Characters that a terminal obeys are escaped
+in all of them.
 """
 
 import os
@@ -10,6 +11,8 @@ import time
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
+from .errors import printable
+
 __all__ = ["Console", "Step"]
 
 
@@ -17,7 +20,7 @@ class Step:
     """One running step, given by `Console.step`: its note and its progress can be told while it runs."""
 
     def __init__(self, *, title, show):
-        self.title = title
+        self.title = printable(title)
         self.note_text = ""
         self.portion = None
         self._show = show
@@ -29,7 +32,7 @@ class Step:
 
     def note(self, text):
         """Say what the step is at, or in the end what it found."""
-        self.note_text = text
+        self.note_text = printable(text)
         self._show(self)
 
     def progress(self, done, total):
@@ -68,6 +71,7 @@ class Console:
 
     def line(self, text="", *, style=None):
         """One line of text; `style` is rich's, and only a terminal shows it."""
+        text = printable(text)
         if self.plain:
             with self._lock:
                 print(text.encode("ascii", "replace").decode(), file=self._file, flush=True)
@@ -145,6 +149,7 @@ class Console:
         rows : sequence of sequences
             Cells are shown by ``str``; integers with a thousands separator, None as a dash.
         """
+        columns = [printable(name) for name in columns]
         cells = [[_cell(value) for value in row] for row in rows]
         numeric = [all(value is None or isinstance(value, (int, float)) for value in column)
                    for column in zip(*rows, strict=True)] or [False] * len(columns)
@@ -169,4 +174,4 @@ class Console:
 def _cell(value):
     if value is None:
         return "-"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else printable(str(value))

@@ -9,10 +9,8 @@ import importlib.metadata
 import re
 import shutil
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from . import tools
 from .console import Console
@@ -190,10 +188,10 @@ def _programs(console, feature):
 
 
 def _checks(console, feature):
-    with tempfile.TemporaryDirectory(prefix="sbgen-doctor-") as folder:
-        (Path(folder) / "top.v").write_text(_COUNTER, encoding="ascii")
+    with tools.temporary("sbgen-doctor-") as folder:
+        (folder / "top.v").write_text(_COUNTER, encoding="ascii")
         for check in feature.checks:
-            yield _check(console, check, Path(folder))
+            yield _check(console, check, folder)
 
 
 def _tell_warm_up(console, line):

@@ -4,7 +4,7 @@ Each message is one line that says what must hold, what was found instead and wh
 without a trace; any other exception is a defect of sbgen and keeps its trace.
 """
 
-__all__ = ["BoardError", "DataError", "FitError", "LinkError", "ModelError", "SbgenError", "ToolError"]
+__all__ = ["BoardError", "DataError", "FitError", "LinkError", "ModelError", "SbgenError", "ToolError", "printable"]
 
 
 class SbgenError(Exception):
@@ -37,3 +37,12 @@ class ToolError(SbgenError):
 
 class LinkError(SbgenError):
     """A board that does not answer, or answers what it must not."""
+
+
+def printable(text):
+    """`text` with every character escaped that a terminal does not show but obeys, such as ESC, or that hides others.
+
+    Names in files of others, of layers or classes, get to the terminal through here.
+    """
+    return text if text.isprintable() else "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)

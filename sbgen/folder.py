@@ -1,6 +1,5 @@
 """An output folder that is always whole: filled beside, then moved into place file by file."""
 
-import errno
 import fcntl
 import os
 import re
@@ -11,12 +10,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import SbgenError
+from .system import blame, of_system
 
 __all__ = ["FolderError", "staged"]
-
-#: What a user can mend about a file system; everything else keeps its trace.
-_USER_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
-                errno.ENAMETOOLONG, errno.EIO, errno.EFBIG}
 
 
 class FolderError(SbgenError):
@@ -67,18 +63,22 @@ def staged(folder, *, names, force=False):
                     if re.fullmatch(rf"\.{re.escape(folder.name)}\.\w{{8}}\.part", beside.name):
                         shutil.rmtree(beside, ignore_errors=True)
                 staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-                yield staging
-                _move(staging, folder, names)
+                try:
+                    yield staging
+                    _move(staging, folder, names)
+                except OSError as error:
+                    blame(error, staging)
+                    raise
             finally:
                 if staging is not None:
                     shutil.rmtree(staging, ignore_errors=True)
                 if made and not any(folder.iterdir()):
                     folder.rmdir()
     except OSError as error:
-        if error.errno not in _USER_ERRNOS:
+        if of_system(error) is None:
             raise
         raise FolderError(f"cannot write {error.filename or folder}: {error.strerror}; what an earlier build left "
-                          f"in {folder} is whole, so make room or give another --out and build again") from error
+                          f"in {folder} is whole, so make room there or give another --out and build again") from error
 
 
 @contextmanager
@@ -95,12 +95,19 @@ def _lock(folder):
     made = False
     while True:
         try:
-            folder.mkdir(parents=True)
-            made = True
-        except FileExistsError:
-            if not folder.is_dir():
-                raise
-        handle = os.open(folder, os.O_RDONLY)
+            try:
+                folder.mkdir(parents=True)
+                made = True
+            except FileExistsError:
+                if not folder.is_dir():
+                    raise
+            try:
+                handle = os.open(folder, os.O_RDONLY)
+            except FileNotFoundError:
+                continue  # another build has removed it since
+        except OSError as error:
+            raise FolderError(f"the output folder must be one that can be made and read, but {error.filename or folder}: {error.strerror}; "
+                              "give another --out") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

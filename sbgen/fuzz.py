@@ -151,13 +151,12 @@ def _compare(design, images, simulator, seed):
 
 
 def _ask(design, images, simulator, seed, board):
-    import tempfile
-
+    from . import tools
     from .boards import placed
     from .compiler import exchange, reference
 
     scores, classes = reference.evaluate(design.network, images)
-    with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
+    with tools.temporary() as folder:
         try:
             answers, _ = placed.ask(design, images, board=board, simulator=simulator, folder=folder, seed=_tool_seed(seed))
         except ToolError as error:
@@ -187,15 +186,14 @@ def _difference(what, found, expected):
 
 def _simulations(design, images, simulator, *, stall):
     """The simulation in which nothing stalls, and one in which both ends do."""
-    import tempfile
-
+    from . import tools
     from .compiler import amaranth_simulator, lower, simulate, verilog
 
     if simulator == "amaranth":
         return [amaranth_simulator.simulate(lower.lower(design), design.network, images, stall=each) for each in (None, stall)]
     core = lower.lower(design)
     text = verilog.convert(core)
-    with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
+    with tools.temporary() as folder:
         built = simulate.Simulator(text, design.network, lanes=core.lanes, simulator=simulator, folder=folder, top=core.top,
                                    image=core.image)
         return [built.run(images, stall=each) for each in (None, stall)]

@@ -18,14 +18,17 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import ToolError
+from .system import blame
 
-__all__ = ["KNOWN", "Known", "OutOfTime", "Stopper", "Tool", "find", "run"]
+__all__ = ["KNOWN", "Known", "OutOfTime", "Stopper", "Tool", "find", "run", "temporary"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +211,17 @@ def find(name: str) -> Tool:
 
 class OutOfTime(ToolError):
     """A tool has used the processor's time that it was given."""
+
+
+@contextmanager
+def temporary(prefix="sbgen-", *, parent=None):
+    """A temporary folder (`Path`) for tools to work in, removed at the end; a full disk is named while it is full."""
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as folder:
+        try:
+            yield Path(folder)
+        except OSError as error:
+            blame(error, folder)
+            raise
 
 
 class Stopper:

@@ -9,13 +9,12 @@
 import hashlib
 import json
 import os
-import tempfile
 import warnings
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from . import __version__, evidence
+from . import __version__, evidence, tools
 from .arguments import at_least, images
 from .console import Console
 from .errors import ModelError, ToolError
@@ -324,7 +323,7 @@ def _core(built, tests, simulator, step):
     images, scores = tests.first(count)
 
     def compute(core, images, folder):
-        with tempfile.TemporaryDirectory(prefix="sbgen-") as temporary:
+        with tools.temporary() as temporary:
             made = simulate.Simulator(text, built.network, lanes=core.lanes, top=core.top, image=core.image, simulator=simulator,
                                       folder=folder or temporary, waves=folder is not None)
             return made.run(images, progress=step.progress)
@@ -369,7 +368,7 @@ def _pins(built, tests, text, step):
     digest = bytes.fromhex(exchange.digest(built.network))[:8]
 
     def ask(images, folder=None):
-        with tempfile.TemporaryDirectory(prefix="sbgen-") as temporary:
+        with tools.temporary() as temporary:
             made = pins.Pins(verilog, built.network, simulator=_simulator(), divisor=built.top.divisor,
                              reset_cycles=built.top.reset_cycles + built.top.load_cycles + 100, flash=built.flash,
                              folder=folder or temporary, waves=folder is not None)
@@ -393,8 +392,6 @@ def _pins(built, tests, text, step):
 
 def _simulator():
     """The simulator for many cells: Verilator where it is there."""
-    from . import tools
-
     try:
         tools.find("verilator")
     except ToolError:
@@ -420,7 +417,6 @@ def _netlist(built, name):
 
 def _unpacked(built):
     """The bitstream, turned back into Verilog by icebox_vlog."""
-    from . import tools
     from .boards import bitstream, constraints, netlist_verilog
 
     if built.family != "ice40":
@@ -428,8 +424,7 @@ def _unpacked(built):
     tool = tools.find("icebox_vlog")
     if built.top.load_cycles:
         raise SkippedError("icebox_vlog leaves SPRAM out, in which this design has weights; the netlists and the truth tables show the rest")
-    with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
-        folder = Path(folder)
+    with tools.temporary() as folder:
         (folder / "top.asc").write_text(bitstream.unpack(built.bitstream, family="ice40"))
         (folder / "top.pcf").write_text(constraints.pcf(built.board).replace("-pullup yes ", ""))
         text = tools.run(tool, ["-s", "-n", "top", "-d", built.board.package.lower(), "-p", "top.pcf", "top.asc"], cwd=folder,

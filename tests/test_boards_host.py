@@ -1,5 +1,7 @@
+import errno
 import itertools
 import random
+import termios
 import zlib
 from functools import partial
 from pathlib import Path
@@ -7,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import serial
 
 from sbgen.boards import classify, frames, host
 from sbgen.compiler import exchange
@@ -204,6 +207,76 @@ class TestLink:
         image = images(1)
         with pytest.raises(LinkError, match="must be the first greatest score"):
             list(host.Link(port=Board(label=(truth(image.reshape(-1))[1] + 1) % CLASSES)).classify(image))
+
+
+class Unplugged(Board):
+    """A board that is unplugged before the n-th call of its port, which then raises `error`."""
+
+    def __init__(self, n, error):
+        super().__init__()
+        self.left, self.error = n, error
+
+    def used(self):
+        self.left -= 1
+        if self.left < 0:
+            raise self.error
+
+    def read(self, count):
+        self.used()
+        return super().read(count)
+
+    def write(self, line):
+        self.used()
+        super().write(line)
+
+    def close(self):
+        self.used()
+        super().close()
+
+    @property
+    def in_waiting(self):
+        self.used()
+        return super().in_waiting
+
+
+#: What pyserial raises when a device goes: errors of its own, of the system, and of the terminal.
+GONE = [serial.SerialException("device reports readiness to read but returned no data"), serial.PortNotOpenError(),
+        OSError(errno.EIO, "Input/output error"), BrokenPipeError(errno.EPIPE, "Broken pipe"), termios.error(5, "Input/output error")]
+
+
+@pytest.mark.parametrize("error", GONE, ids=lambda error: type(error).__name__)
+def test_board_unplugged_at_any_moment_is_one_line(error):
+    asked = images(3)
+    for n in range(1000):
+        got = []
+        try:
+            with host.Link(port=Unplugged(n, error)) as link:
+                got.extend(link.classify(asked))
+        except LinkError as told:
+            assert "must stay plugged in" in str(told) and "\n" not in str(told)
+        assert [result.scores.tolist() for result in got] == [truth(image.reshape(-1))[0] for image in asked[:len(got)]]
+        if len(got) == len(asked):
+            break
+    assert 5 < n < 100
+
+
+def test_board_that_says_anything_is_believed_or_one_line(monkeypatch):
+    for seed in range(300):
+        rng = random.Random(seed)
+
+        class Liar(Board):
+            def write(self, line, rng=rng):
+                for request in self.reader.feed(line):
+                    size = rng.choice([0, 1, 14, 16, 16, 16, 21, rng.randrange(40)])
+                    payload = bytes([rng.choice([1, 1, 1, rng.randrange(256)])] + [rng.choice([0, 1, rng.randrange(256)]) for _ in range(39)])
+                    self.out += frames.Frame(command=rng.choice([request.command | RESPONSE, FAILURE]), sequence=request.sequence,
+                                             payload=payload[:size]).encode()
+
+        print("seed", seed)
+        try:
+            list(host.Link(port=Liar()).classify(images(1)))
+        except LinkError as told:
+            assert "\n" not in str(told)
 
 
 class TestCommand:

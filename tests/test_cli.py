@@ -1,7 +1,12 @@
 """`sbgen.cli`: instant help, exit codes, and messages that say what to try."""
 
+import ast
+import random
 import subprocess
 import sys
+import textwrap
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -124,3 +129,91 @@ def test_closed_pipe_ends_quietly():
 def test_nearest_of_something_quite_different_is_nothing():
     assert cli.nearest("zzz", ["build", "train"]) == ""
     assert issubclass(BoardError, cli.SbgenError)
+
+
+#: Runs `sbgen` and interrupts it, as Ctrl-C does, when the n-th module is looked for.
+INTERRUPTED = textwrap.dedent("""
+    import os, signal, sys
+    import sbgen
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also in a shell's background, which ignores it
+    class Counting:
+        left = int(sys.argv.pop(1))
+        def find_spec(self, name, path, target=None):
+            Counting.left -= 1
+            if Counting.left == 0:
+                os.kill(os.getpid(), signal.SIGINT)
+    sys.meta_path.insert(0, Counting())
+    from sbgen.__main__ import main
+    code = main()
+    print("modules", -Counting.left)
+    sys.exit(code)
+    """)
+
+
+@pytest.mark.parametrize("argv", [["version"], ["boards"], ["build", "--help"]], ids=" ".join)
+def test_interrupt_at_any_import_is_one_line(argv):
+    def run(n):
+        return subprocess.run([sys.executable, "-c", INTERRUPTED, str(n), *argv], check=False, capture_output=True, text=True, timeout=120)
+
+    modules = int(run(0).stdout.rpartition("modules ")[2].split()[0]) if argv[1:] != ["--help"] else 40
+    seed = random.SystemRandom().randrange(1 << 32)
+    print("seed", seed)
+    early = range(2, 8)  # one is `sbgen.__main__` itself
+    for n in [*early, *random.Random(seed).sample(range(8, modules), 8)]:
+        done = run(n)
+        assert (done.returncode, done.stderr) == (130, "interrupted\n"), (n, done)
+
+
+def test_script_and_module_begin_where_interrupts_are_caught():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+    assert project["project"]["scripts"]["sbgen"] == "sbgen.__main__:main"
+
+
+def hostile_names(seed):
+    """A name with characters that a terminal obeys, or that hide others, among plain ones."""
+    rng = random.Random(seed)
+    return "".join(rng.choice(["a", " ", "\x1b]0;title\x07", "\x1b[2J", "\x9b31m", "\r", "\n", "\x08", "\x7f", "\u202e", "\u200b", "\ud800", chr(rng.randrange(32))])
+                   for _ in range(rng.randrange(1, 12)))
+
+
+def obeyed(text):
+    return sorted({char for char in text if char != "\n" and not char.isprintable()})
+
+
+def test_error_with_any_name_is_one_printable_line(monkeypatch, capsys):
+    for seed in range(200):
+        print("seed", seed)
+        capsys.readouterr()
+        error = ModelError(f"{hostile_names(seed)}: cannot be read")
+
+        def fail(arguments, error=error):
+            raise error
+
+        replace_build(monkeypatch, fail)
+        assert cli.main(["build"]) == 1
+        shown = capsys.readouterr().err
+        assert shown.startswith("error: ") and shown.count("\n") == 1 and not obeyed(shown)
+
+
+@pytest.mark.parametrize("argv", [["\x1b[31m"], ["build", "--\x1b[31m"], ["build", "--model", "x", "--board", "b", "--images", "\x1b[31m"],
+                                  ["build", "--model", "\x1b[31m", "--board", "icebreaker"], ["boards", "\x1b[31m"], ["verify", "\x1b[31m"],
+                                  ["doctor", "\x1b[31m"], ["classify", "\x1b[31m.npy", "--board", "icebreaker"], ["flash", "\x1b[31m"]], ids=ascii)
+def test_arguments_are_shown_without_what_a_terminal_obeys(argv):
+    done = run(*argv)
+    assert done.returncode in (1, 2) and done.stderr.startswith("error: ") and not obeyed(done.stderr + done.stdout), done
+
+
+def test_nothing_is_printed_past_what_escapes_it():
+    """What goes to the terminal goes through `Console`, which escapes it, or through `printable`."""
+    root, wrong = Path(cli.__file__).parent, []
+    for path in sorted(path for part in ("", "hw", "compiler", "proofs", "train", "boards") for path in (root / part).rglob("*.py")):
+        if path.name in ("cli.py", "__main__.py", "console.py"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(func=ast.Name(id="print"), keywords=[]):
+                    if not all(isinstance(each, ast.Call) and getattr(each.func, "id", "") == "printable" for each in node.args):
+                        wrong.append(f"{path.name}:{node.lineno}")
+                case ast.Attribute(value=ast.Attribute(value=ast.Name(id="sys"), attr="stdout" | "stderr"), attr="write"):
+                    wrong.append(f"{path.name}:{node.lineno}")
+    assert wrong == []

@@ -1,6 +1,7 @@
 """`sbgen.console`: plain lines that a log keeps, and the same on a terminal."""
 
 import io
+import random
 import threading
 from concurrent.futures import CancelledError
 
@@ -92,3 +93,21 @@ def test_two_steps_at_once(file):
         thread.join()
     shown = [line for line in file.getvalue().splitlines() if "ok" in line]
     assert any("place" in line for line in shown) and any("simulate" in line for line in shown)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_what_a_terminal_obeys_is_escaped_wherever_it_is_shown(terminal):
+    for seed in range(60):
+        print("seed", seed)
+        rng = random.Random(seed)
+        char = rng.choice(["\x1b", "\x07", "\x9b", "\r", "\n", "\x08", "\u202e", "\u200b", chr(rng.randrange(32))])
+        name = f"a{char}]0;b"
+        file = Terminal() if terminal else io.StringIO()
+        console = Console(file=file)
+        console.line(name)
+        console.table([name], [[name]])
+        with console.step(name) as step:
+            step.note(name)
+            step.progress(1, 2)
+        assert name not in file.getvalue()
+        assert file.getvalue().count(f"a{char.encode('unicode_escape').decode()}]0;b") >= 5 - terminal

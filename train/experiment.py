@@ -1,11 +1,12 @@
 """One experiment from the data set to the model file: train, harden, measure, write."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from ..errors import DataError
+from ..errors import DataError, ModelError
 from . import checkpoint, data, distill
 from .errors import SettingsError
 from .harden import HardeningReport, harden
@@ -54,6 +55,9 @@ def run(*, preset, settings, seed, out, folder=None, dataset=None, resume=False,
     Result
         The test images are looked at once, when everything is decided.
     """
+    out = Path(out)
+    state = out.with_name(f"{out.name}.resume")
+    _require_writable(state)
     about = PRESETS[preset]
     dataset = dataset or about.dataset
     kind = data.DATASETS.get(dataset)
@@ -79,9 +83,6 @@ def run(*, preset, settings, seed, out, folder=None, dataset=None, resume=False,
     torch.manual_seed(seed)
     model = network(image_shape=kind.image_shape, thresholds=about.thresholds, convolutions=about.convolutions,
                     widths=about.widths, classes=len(kind.labels), method=settings.method, slope_cap=settings.slope_cap)
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    state = out.with_name(f"{out.name}.resume")
     epochs = train(model, images, labels, validation=validation, settings=settings, seed=seed, teacher=teacher,
                    state=state, resume=resume, progress=progress)
     soft = {"validation": accuracy(model, *validation), "test": accuracy(model, *test)}
@@ -93,3 +94,14 @@ def run(*, preset, settings, seed, out, folder=None, dataset=None, resume=False,
                     accuracy=measured, report=report)
     state.unlink(missing_ok=True)
     return Result(epochs=epochs, report=report, accuracy=measured)
+
+
+def _require_writable(path):
+    """A `ModelError`, before hours of training, where a file cannot be written in the end; makes the folder."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+        part.unlink()
+    except OSError as error:
+        raise ModelError(f"{path} must be writable while training, but {error.filename or part}: {error.strerror}; give another --out") from error

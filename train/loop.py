@@ -151,6 +151,9 @@ def _keep(path, identity, model, optimizer, generator, epochs):
     try:
         part.write_bytes(buffer.getbuffer())
         os.replace(part, path)
+    except OSError as error:
+        raise ModelError(f"{path}: the state of the training cannot be written: {error.strerror or error}; make room there, and go on "
+                         "with --resume from the epoch before, where there is one") from error
     finally:
         part.unlink(missing_ok=True)
 
