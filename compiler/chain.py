@@ -175,11 +175,8 @@ class Chain:
             return self._pixels_as_numbers(where, value, used, numbers)
         used = value.rows[np.unique(value.row[value.index >= 0])]
         if isinstance(source, Elements):
-            if source.greatest == 1 or straight(used, source.count - 1):
+            if source.count == 2 or straight(used, source.count - 1):
                 return value
-            if source.copies > 1:
-                raise ModelError(f"{where}: must take values in even steps, but what comes from {value.origin} has the values "
-                                 f"{', '.join(f'{each:g}' for each in np.unique(used)[:6])}; quantise it uniformly")
             return self._threshold(where, value)
         if not source.pools and self._values(used) > _MOST_LEVELS + 1 and straight(
                 value.rows[self.by_channel(where, value)], source.reach):
@@ -189,30 +186,77 @@ class Chain:
     def counts(self, where, value):
         """The tensor of `Counts` as one of integers that their layer, without thresholds, gives."""
         source = value.source
-        name = self.append(source.make(weights=source.weights, thresholds=None))
+        name = self.append(source.layer(None))
         return replace(value, source=Elements(size=source.size, count=source.count, behind=name, channels=source.outputs))
+
+    def turns(self, value):
+        """Whether some function neither rises nor falls all the way."""
+        return _turn(value.rows[np.unique(value.row)])
 
     @staticmethod
     def _values(rows):
         return max(len(np.unique(row)) for row in rows)
 
     def _steps(self, where, value, used, padding):
-        """Where functions step: levels (rows or 1, values) and thresholds (rows, values - 1)."""
+        """Where functions step: levels (rows, values) and thresholds (rows, values - 1)."""
         if (used[:, 1:] < used[:, :-1]).any():
             raise ModelError(f"{where}: needs functions that rise or fall all the way, but what comes from {value.origin} turns, "
                              "so it has no threshold; remove what folds it (Abs)")
+        steps = self._values_of(where, value, used, padding)
+        return steps, (used[:, None, :] < steps[:, 1:, None]).sum(axis=2)
+
+    def _values_of(self, where, value, used, padding):
+        """The values that functions take, rising, of the shape (rows, values)."""
         alphabet = _alphabet(used, padding)
         if alphabet is None or alphabet.shape[1] > _MOST_LEVELS + 1:
             count = self._values(used)
             what = f"{count} values" if alphabet is not None or count > _MOST_LEVELS + 1 else "different scales"
             raise ModelError(f"{where}: must take bits, but what comes from {value.origin} has {what}; quantise it to 1 bit "
                              "(BipolarQuant) or a few")
-        steps = np.broadcast_to(alphabet, (len(used), alphabet.shape[1]))
-        return steps, (used[:, None, :] < steps[:, 1:, None]).sum(axis=2)
+        return np.broadcast_to(alphabet, (len(used), alphabet.shape[1]))
+
+    def _each(self, kind, weights, thresholds, *, channels, planes=1):
+        """A layer of neurons that each see the elements of one channel only, which lie side by side.
+
+        `weights` are of the shape (neurons, elements), those of a channel one after the other; `thresholds` (neurons,).
+        """
+        shape, (neurons, inputs) = self._shape(), weights.shape
+        common = {"name": self.name(None, kind), "thresholds": thresholds, "planes": planes}
+        if len(shape) == 3:
+            return self.append(ir.Conv2d(weights=weights.reshape(neurons, 1, 1, inputs), groups=channels, **common))
+        whole, mask = np.ones((neurons, channels, inputs), np.uint8), np.zeros((neurons, channels, inputs), np.uint8)
+        own = np.arange(neurons), np.arange(neurons) // (neurons // channels)
+        whole[own], mask[own] = weights, 1
+        return self.append(ir.Dense(weights=whole.reshape(neurons, -1), mask=mask.reshape(neurons, -1), **common))
+
+    def _folded(self, where, value, functions, row, append):
+        """Bits of functions that turn: each step is a bit, and a neuron behind them finds out on which side of all steps the count is.
+
+        `append` adds the layer of the first bits from its thresholds, of the shape (channels, bits).
+        """
+        steps = self._values_of(where, value, functions, np.unique(value.rows[value.row[value.index < 0], 0]))
+        above = (functions[:, None, :] >= steps[:, 1:, None]).reshape(-1, functions.shape[1])  # of every channel and level
+        turns = [np.flatnonzero(np.diff(each.astype(np.int8))) + 1 for each in above]
+        most = max(1, max(map(len, turns)))
+        thresholds, weights = np.full((len(above), most), functions.shape[1]), np.ones((len(above), most), np.uint8)
+        for each, places, levels, signs in zip(above, turns, thresholds, weights, strict=True):
+            levels[:len(places)] = places
+            signs[:len(places)] = each[places]
+        append(thresholds.reshape(len(functions), -1))
+        # Below all steps only those that fall agree with their weights.
+        self._each("side", weights, (weights == 0).sum(axis=1) + 1 - above[:, 0], channels=len(above))
+        return self._as_bits(value, value.index, row, steps, value.source.size, len(functions))
 
     def _neurons(self, where, value):
         """Counts to bits, as many for each as its function has steps."""
         inside = value.index >= 0
+        functions = value.rows[self.by_channel(where, value)]
+        if _turn(functions):
+            def append(thresholds):
+                self.append(value.source.layer(thresholds.reshape(-1)))
+                self.layers.extend(value.source.pools)
+
+            return self._folded(where, value, functions, value.index % value.source.outputs, append)
         if not value.source.pools:
             value = self.rising(where, value)
         source = value.source
@@ -222,7 +266,7 @@ class Chain:
         steps, thresholds = self._steps(where, value, functions * signs[:, None],
                                         np.unique(value.rows[value.row[~inside], 0]))
         levels = thresholds.shape[1]
-        self.append(source.make(weights=np.repeat(source.weights, levels, axis=0), thresholds=thresholds.reshape(-1)))
+        self.append(source.layer(thresholds.reshape(-1)))
         for pool in source.pools:
             self.append(pool)
         if levels == 1 and not source.pools:
@@ -233,18 +277,20 @@ class Chain:
         """Integers of a sum to bits, as many for each as its function has steps."""
         source, inside = value.source, value.index >= 0
         functions, row = value.rows[self.by_channel(where, value)], value.index % source.channels
+
+        def append(thresholds):
+            ones = np.ones((thresholds.size, source.copies), np.uint8)
+            self._each("thresholds", ones, thresholds.reshape(-1), channels=source.channels, planes=source.greatest.bit_length())
+
+        if _turn(functions):
+            return self._folded(where, value, functions, row, append)
         falls = functions[:, 0] > functions[:, -1]
         signs = np.where(falls, -1.0, 1.0)
         steps, thresholds = self._steps(where, value, functions * signs[:, None],
                                         np.unique(value.rows[value.row[~inside], 0]))
         levels = thresholds.shape[1]
-        if levels > 1 and len(self._shape()) != 3:
-            raise ModelError(f"{where}: a sum must become one bit, but what comes from {value.origin} has {steps.shape[1]} values; "
-                             "quantise it to 1 bit (BipolarQuant), or take it as it is")
-        if levels > 1:  # a neuron for each step, whose one input is its channel
-            self.append(ir.Conv2d(name=self.name(None, "thresholds"), weights=np.ones((thresholds.size, 1, 1, 1), np.uint8),
-                                  thresholds=thresholds.reshape(-1), groups=source.channels,
-                                  planes=source.greatest.bit_length()))
+        if levels > 1 or source.copies > 1:
+            append(thresholds)
             return self._as_bits(value, value.index, row, steps * signs[:, None], source.size, source.channels)
         self.append(ir.Threshold(name=self.name(None, "threshold"), thresholds=thresholds[:, 0],
                                  inverted=falls.astype(np.int64)))

@@ -29,7 +29,7 @@ def last_layer(chain, value):
     rising = chain.rising(where, value)
     rows = rising.rows[:source.outputs].astype(np.float64)
     scales, offsets = integer_scores(where, rows, source.reach, (rising.source.lowest, rising.source.step))
-    layer = source.make(weights=rising.source.weights, thresholds=None)
+    layer = rising.source.layer(None)
     return ir.Scores(name=layer.name, weights=layer.weights, planes=layer.planes, mask=layer.mask, offsets=offsets, scales=scales)
 
 

@@ -7,7 +7,7 @@ those of the chain. Nothing is simplified by algebra.
 import json
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from .neurons import convolve, dense
 from .pools import average_pool, max_pool
 from .qonnx_ops import Node
 from .shortcuts import join
-from .tabulate import PIXELS, Pixels, Tensor, check_size, elementwise, moved, padded
+from .tabulate import PIXELS, Pixels, Tensor, check_size, concatenated, elementwise, moved, padded
 
 __all__ = ["load", "loads"]
 
@@ -36,15 +36,23 @@ _MAX_ELEMENTS = 1 << 26
 #: What NumPy and onnx raise on attributes and tensors that do not fit their operator.
 _MALFORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
+#: Operators of which only the order of the classes is read.
+_RANKING = ("ArgMax", "LogSoftmax", "Softmax", "TopK")
+
 #: Domains whose operators are those of the ONNX standard.
 _STANDARD = ("", "ai.onnx")
 
 
 @dataclass(frozen=True)
 class _Ranked:
-    """What keeps the order of scores and nothing else: a softmax, an argmax, a top-k."""
+    """What keeps the order of scores and nothing else: a softmax, an argmax, a top-k.
+
+    `by` is the node that ranked them; `scores` tells whether there still is one for each class.
+    """
 
     tensor: Tensor
+    by: str
+    scores: bool
 
 
 def load(path, *, pixels=None):
@@ -210,18 +218,24 @@ class _Reader:
 
     def _apply(self, node, op, operands):
         if operands and isinstance(operands[0], _Ranked):
-            if op in ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"):
-                return operands[0]
-            raise ModelError(f"{node}: comes behind {operands[0].tensor.origin} has been ranked; nothing may follow a "
-                             "Softmax, ArgMax or TopK, end the graph there")
+            ranked, *constants = operands
+            if op == "Cast" or not ranked.scores and op in qonnx_ops.LAYOUT:
+                return ranked
+            if op in qonnx_ops.LAYOUT and not any(isinstance(each, _Ranked | Tensor) for each in constants):
+                return replace(ranked, tensor=self._layout(node, qonnx_ops.LAYOUT[op], [ranked.tensor, *constants]))
+            if op in _RANKING and ranked.scores:
+                return self._rank(node, op, ranked.tensor)
+            raise ModelError(f"{node}: takes the result of {ranked.by}, of which only the order of the classes is known; end the graph "
+                             "with that node")
         varying = [at for at, operand in enumerate(operands) if isinstance(operand, Tensor)]
         if op == "Shape":
             return np.array(np.shape(operands[0]), np.int64)
         if op == "Size":
             return np.array(np.prod(np.shape(operands[0])), np.int64)
         if op in qonnx_ops.ELEMENTWISE:
-            if any(isinstance(operand, _Ranked) for operand in operands):
-                raise ModelError(f"{node}: takes what has been ranked; end the graph at the scores")
+            if ranked := [operand.by for operand in operands if isinstance(operand, _Ranked)]:
+                raise ModelError(f"{node}: takes the result of {ranked[0]}, of which only the order of the classes is known; end the "
+                                 "graph with that node")
             if op == "Add" and len(varying) == 2 and operands[0].source is not operands[1].source:
                 return join(self.chain, node, *operands)
             return self._elementwise(node, *qonnx_ops.ELEMENTWISE[op](node, *operands))
@@ -232,6 +246,8 @@ class _Reader:
             return elementwise(node, lambda index: table[index.astype(np.int64)], (operands[1],))
         if not varying and op in qonnx_ops.CONSTANT:
             return qonnx_ops.CONSTANT[op](node, *operands)
+        if op == "Concat" and len(varying) == len(operands):
+            return concatenated(node, operands, node.get("axis"))
         if varying == [0]:
             match op:
                 case "Conv":
@@ -251,7 +267,7 @@ class _Reader:
                     return self._mean(node, *operands)
                 case "Pad":
                     return self._pad(node, *operands)
-                case "Softmax" | "LogSoftmax" | "ArgMax" | "TopK":
+                case _ if op in _RANKING:
                     return self._rank(node, op, operands[0])
         elif varying and op in ("Conv", "Gemm", "MatMul"):
             raise ModelError(f"{node}: its weights must be known when the file is read, but come from "
@@ -359,7 +375,7 @@ class _Reader:
             raise ModelError(f"{node}: must rank the classes, but its axis {axis} of the shape {value.shape} is not theirs")
         if node.get("select_last_index", 0) or not node.get("largest", 1):
             raise ModelError(f"{node}: must name the first of the greatest scores (select_last_index = 0, largest = 1)")
-        return _Ranked(value)
+        return _Ranked(value, str(node), op in ("Softmax", "LogSoftmax"))
 
     def _scores(self, outputs):
         """The last layer: scores that order the classes exactly as the graph's outputs do."""

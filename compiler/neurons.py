@@ -75,11 +75,10 @@ def _counts(chain, where, kind, value, bits, mask, base, scale, shape, layer, **
     if planes > 1:
         settings["planes"] = planes
 
-    def make(*, weights, thresholds):
-        repeated = None if mask is None else np.repeat(mask, len(weights) // len(mask), axis=0)
-        return layer(name=name, weights=weights, thresholds=thresholds, mask=repeated, **settings)
+    def make(**arrays):
+        return layer(name=name, **arrays, **settings)
 
-    return Tensor(source=Counts(size=size, count=count, behind=chain.end, channels=channels, name=name, weights=bits,
+    return Tensor(source=Counts(size=size, count=count, behind=chain.end, channels=channels, name=name, weights=bits, mask=mask,
                                 reach=reach, lowest=base - scale * reach, step=2 * scale, make=make),
                   index=index[None], row=row[None], rows=rows.astype(number), origin=str(where))
 
@@ -111,7 +110,8 @@ def dense(chain, where, value, weights):
 def image_of(where, value):
     """An image (1, channels, rows, columns) of the source's order without its padding, its pads and padding value.
 
-    Returns the tensor, ((top, bottom), (left, right)) and the value or None.
+    Returns the tensor, ((top, bottom), (left, right)), the value or None, and the channel of the source that each channel of
+    `value` is.
     """
     if len(value.shape) != 4:
         raise ModelError(f"{where}: must take an image (batch, channels, rows, columns), but {value.origin} gives the "
@@ -129,11 +129,14 @@ def image_of(where, value):
         padding = float(outside[0])
     index = value.index[0][box]
     channels, height, width = index.shape
-    if index.size != value.source.size or not np.array_equal(
-            index, np.arange(index.size).reshape(height, width, channels).transpose(2, 0, 1)):
+    order = index[:, 0, 0]  # of the channels, which a Concat may have put side by side in an order of its own
+    whole = index.size == value.source.size and np.array_equal(np.sort(order), np.arange(channels))
+    if not whole or not np.array_equal(
+            index, np.arange(index.size).reshape(height, width, channels).transpose(2, 0, 1)[order]):
         raise ModelError(f"{where}: must take an image as the layer before gives it, but its elements have been moved or "
                          "cut on the way; leave Reshape, Transpose and Slice to the end of the convolutions")
-    return replace(value, index=index[None], row=value.row[0][box][None]), pads, padding
+    back = np.argsort(order)
+    return replace(value, index=index[None, back], row=value.row[0][box][None, back]), pads, padding, order
 
 
 def _padding_bit(where, padding, lowest, highest, own):
@@ -152,6 +155,19 @@ def _padding_bit(where, padding, lowest, highest, own):
         + ("train and export with padding of -1 or +1 instead (a Pad before the convolution, as of "
            "torch.nn.functional.pad(x, ..., value=-1.0)), or without padding" if own else
            "pad with the lowest or the highest of them"))
+
+
+def _in_order(where, weights, order, groups):
+    """Weights (outputs, channels / groups, ...) whose inputs come in another order; ``order[c]`` is the place of channel c."""
+    part = len(order) // groups
+    order = order.reshape(groups, part)
+    if (order // part != np.arange(groups)[:, None]).any():
+        raise ModelError(f"{where}: has {groups} groups of channels, but its input has been put together in an order that mixes them; "
+                         "use one group")
+    result = np.empty_like(weights)
+    for rows, kept, places in zip(np.split(weights, groups), np.split(result, groups), order % part, strict=True):
+        kept[:, places] = rows
+    return result
 
 
 def convolve(chain, where, value, weights, *, bias=None, stride=(1, 1), pads=((0, 0), (0, 0)), groups=1):
@@ -176,7 +192,7 @@ def convolve(chain, where, value, weights, *, bias=None, stride=(1, 1), pads=((0
     flat = isinstance(value.source, Pixels)
     value, lowest, step = _inputs(chain, where, padded(value, [(0, 0), (0, 0), *pads], 0.0))
     channels = value.shape[1]
-    value, pads, padding = image_of(where, value)
+    value, pads, padding, order = image_of(where, value)
     if value.shape[1] != channels:
         raise ModelError(f"{where}: must take whole channels, but its input is padded with {channels - value.shape[1]} more")
     if len(chain.image_shape) == 1 and (flat or len(chain.layers) <= 1):  # a flat input that the graph makes an image of
@@ -185,6 +201,7 @@ def convolve(chain, where, value, weights, *, bias=None, stride=(1, 1), pads=((0
     if (value.row != row[None, :, None, None]).any():
         raise ModelError(f"{where}: must take an image whose channels have one scale each, but what comes from "
                          f"{value.origin} differs between positions")
+    weights = _in_order(where, weights, order, groups)
     source, bit = value.source, 0
     if padding is not None:
         top = source.copies * ((1 << source.greatest.bit_length()) - 1)

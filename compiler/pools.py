@@ -13,25 +13,25 @@ __all__ = ["average_pool", "max_pool"]
 
 
 def _whole(where, value):
-    """The image without padding, alike at all positions."""
-    value, pads, _ = image_of(where, value)
+    """The image without padding, alike at all positions, and the order of its channels."""
+    value, pads, _, order = image_of(where, value)
     if any(map(any, pads)):
         raise ModelError(f"{where}: must pool without padding, but its input is padded by {pads}; crop or enlarge the image "
                          "instead")
     if (value.row != value.row[:, :, :1, :1]).any():
         raise ModelError(f"{where}: must treat a channel alike at all positions, but what comes from {value.origin} "
                          "does not")
-    return value
+    return value, order
 
 
-def _result(where, value, source, pool):
+def _result(where, value, order, source, pool):
     """The tensor behind a pool of `value`, whose source is `source` but for its size."""
     channels = value.shape[1]
     height, width, _ = pool.output_shape((*value.shape[2:], channels))
     size = height * width * channels
     index = np.arange(size).reshape(height, width, channels).transpose(2, 0, 1)[None]
-    return replace(value, source=replace(source, size=size, channels=channels), index=index,
-                   row=np.broadcast_to(value.row[:, :, :1, :1], index.shape), origin=str(where))
+    return replace(value, source=replace(source, size=size, channels=channels), index=index[:, order],
+                   row=np.broadcast_to(value.row[:, order, :1, :1], index.shape), origin=str(where))
 
 
 def max_pool(chain, where, value, *, kernel, stride):
@@ -39,23 +39,25 @@ def max_pool(chain, where, value, *, kernel, stride):
     # A pool of pixels would need one of eight-bit numbers; one of their bits is the same.
     if isinstance(value.source, Pixels):
         value = chain.pixel_bits(where, value)
-    elif isinstance(value.source, Elements):
+    elif isinstance(value.source, Elements) or chain.turns(value):
         value = chain.elements(where, value)
         if value.source.greatest > 1:
             raise ModelError(f"{where}: must take bits, but what comes from {value.origin} are sums; quantise them to 1 bit before")
     # The greatest value has the greatest count if functions rise: the pool may move behind the thresholds.
-    value = chain.rising(where, _whole(where, value))
+    value, order = _whole(where, value)
+    value = chain.rising(where, value)
     pool = ir.MaxPool(name=chain.name(where, "maxpool"), kernel=tuple(kernel), stride=tuple(stride))
     source = value.source
     if isinstance(source, Counts):
-        return _result(where, value, replace(source, pools=(*source.pools, pool)), pool)
+        return _result(where, value, order, replace(source, pools=(*source.pools, pool)), pool)
     chain.check_end(where, source)
-    return _result(where, value, replace(source, behind=chain.append(pool)), pool)
+    return _result(where, value, order, replace(source, behind=chain.append(pool)), pool)
 
 
 def average_pool(chain, where, value, *, kernel, stride):
     """The mean under a kernel."""
-    value = _whole(where, chain.pixel_bits(where, value) if isinstance(value.source, Pixels) else chain.elements(where, value))
+    value, order = _whole(
+        where, chain.pixel_bits(where, value) if isinstance(value.source, Pixels) else chain.elements(where, value))
     source = value.source
     if source.greatest > 1:
         raise ModelError(f"{where}: must take the mean of bits, but what comes from {value.origin} has {source.count} values; "
@@ -67,5 +69,5 @@ def average_pool(chain, where, value, *, kernel, stride):
     step = (rows[:, -1] - rows[:, 0]) / (source.count - 1)
     count = (source.count - 1) * area + 1
     rows = rows[:, :1] + step[:, None] * (np.arange(count) / area)
-    return replace(_result(where, value, replace(source, behind=chain.append(pool), count=count), pool),
+    return replace(_result(where, value, order, replace(source, behind=chain.append(pool), count=count), pool),
                    rows=rows.astype(value.rows.dtype))

@@ -5,6 +5,7 @@ them; `CONSTANT` makes them from nothing else than shapes and attributes. Their 
 quantisers that of the ``qonnx`` package's own execution, in the graph's own floating-point type.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -87,9 +88,34 @@ def _clip(node, x, low=None, high=None):
     return clip, (x,)
 
 
-def _leaky_relu(node, x):
-    alpha = node.get("alpha", 0.01)
-    return (lambda x: np.where(x >= 0, x, x * x.dtype.type(alpha))), (x,)
+def _activation(function, **defaults):
+    """A `function` of x and of attributes in the type of x."""
+    def of(node, x):
+        return (lambda x: function(x, *(x.dtype.type(node.get(name, default)) for name, default in defaults.items()))), (x,)
+
+    return of
+
+
+def _sigmoid(x):
+    one = x.dtype.type(1)
+    return one / (one + np.exp(-x))
+
+
+def _softplus(x):
+    return np.logaddexp(x.dtype.type(0), x)
+
+
+_erf = np.vectorize(math.erf, otypes=[float])
+
+
+def _gelu(node, x):
+    def gelu(x):
+        wide = x.astype(np.float64)
+        inner = (np.tanh(math.sqrt(2 / math.pi) * (wide + 0.044715 * wide**3)) if node.get("approximate", "none") == "tanh" else
+                 _erf(wide / math.sqrt(2)))
+        return (0.5 * wide * (1 + inner)).astype(x.dtype)
+
+    return gelu, (x,)
 
 
 def _batch_normalization(node, x, scale, bias, mean, variance):
@@ -150,16 +176,25 @@ def _multi_threshold(node, x, thresholds):
 
 #: Operator: function of (node, *operands) that gives a NumPy function and the operands to broadcast to it.
 ELEMENTWISE = {
-    "Abs": _plain(np.abs), "Add": _plain(np.add), "And": _plain(np.logical_and),
+    "Abs": _plain(np.abs), "Add": _plain(np.add), "And": _plain(np.logical_and), "Atan": _plain(np.arctan),
     "BatchNormalization": _batch_normalization, "BipolarQuant": _bipolar_quant, "Cast": _cast, "Ceil": _plain(np.ceil),
-    "Clip": _clip, "Div": _plain(_divide), "Equal": _plain(np.equal), "Exp": _plain(np.exp), "Floor": _plain(np.floor),
-    "Greater": _plain(np.greater), "GreaterOrEqual": _plain(np.greater_equal), "IntQuant": _quant,
-    "LeakyRelu": _leaky_relu, "Less": _plain(np.less), "LessOrEqual": _plain(np.less_equal), "Log": _plain(np.log),
-    "Max": _plain(np.maximum), "Min": _plain(np.minimum), "Mul": _plain(np.multiply), "MultiThreshold": _multi_threshold,
-    "Neg": _plain(np.negative), "Not": _plain(np.logical_not), "Or": _plain(np.logical_or), "Pow": _plain(np.power),
+    "Celu": _activation(lambda x, alpha: np.where(x >= 0, x, alpha * np.expm1(x / alpha)), alpha=1.0),
+    "Clip": _clip, "Cos": _plain(np.cos), "Div": _plain(_divide), "Elu": _activation(lambda x, alpha: np.where(x >= 0, x, alpha * np.expm1(x)), alpha=1.0),
+    "Equal": _plain(np.equal), "Erf": _plain(lambda x: _erf(x).astype(x.dtype)), "Exp": _plain(np.exp), "Floor": _plain(np.floor),
+    "Gelu": _gelu, "Greater": _plain(np.greater), "GreaterOrEqual": _plain(np.greater_equal),
+    "HardSigmoid": _activation(lambda x, alpha, beta: np.clip(alpha * x + beta, 0, 1), alpha=0.2, beta=0.5),
+    "HardSwish": _activation(lambda x: x * np.clip(x * x.dtype.type(1 / 6) + x.dtype.type(0.5), 0, 1)), "IntQuant": _quant,
+    "LeakyRelu": _activation(lambda x, alpha: np.where(x >= 0, x, x * alpha), alpha=0.01), "Less": _plain(np.less), "LessOrEqual": _plain(np.less_equal), "Log": _plain(np.log),
+    "Max": _plain(np.maximum), "Min": _plain(np.minimum), "Mul": _plain(np.multiply), "Mish": _activation(lambda x: x * np.tanh(_softplus(x))),
+    "MultiThreshold": _multi_threshold, "Neg": _plain(np.negative), "Not": _plain(np.logical_not), "Or": _plain(np.logical_or), "Pow": _plain(np.power),
+    "PRelu": _plain(lambda x, slope: np.where(x >= 0, x, x * slope)),
     "Quant": _quant, "Reciprocal": _plain(np.reciprocal), "Relu": _plain(lambda x: np.maximum(x, 0)),
-    "Round": _plain(np.round), "Sign": _plain(np.sign), "Sqrt": _plain(np.sqrt), "Sub": _plain(np.subtract),
-    "Tanh": _plain(np.tanh), "Where": _plain(np.where),
+    "Round": _plain(np.round),
+    "Selu": _activation(lambda x, alpha, gamma: gamma * np.where(x > 0, x, alpha * np.expm1(x)),
+                        alpha=1.67326319217681884765625, gamma=1.05070102214813232421875),
+    "Sigmoid": _plain(_sigmoid), "Sign": _plain(np.sign), "Sin": _plain(np.sin), "Softplus": _plain(_softplus),
+    "Softsign": _plain(lambda x: x / (1 + np.abs(x))), "Sqrt": _plain(np.sqrt), "Sub": _plain(np.subtract), "Tanh": _plain(np.tanh),
+    "ThresholdedRelu": _activation(lambda x, alpha: np.where(x > alpha, x, x.dtype.type(0)), alpha=1.0), "Where": _plain(np.where),
 }
 
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from ..errors import ModelError
 
-__all__ = ["PIXELS", "PIXELS_MEAN", "ROUNDING", "Counts", "Elements", "Pixels", "Source", "Tensor", "check_size", "elementwise",
-           "moved", "padded", "straight"]
+__all__ = ["PIXELS", "PIXELS_MEAN", "ROUNDING", "Counts", "Elements", "Pixels", "Source", "Tensor", "check_size", "concatenated",
+           "elementwise", "moved", "padded", "straight"]
 
 #: What a raw pixel stands for in a graph with floating-point input, as a function of 0 ... 255.
 PIXELS = {"unit": lambda x: x / x.dtype.type(255), "fixed": lambda x: x / x.dtype.type(256), "raw": lambda x: x,
@@ -74,12 +74,13 @@ class Counts(Source):
 
     Its weighted sum is ``lowest[o] + step[o] * count``, before anything that follows.
 
-    `make(weights=, thresholds=)` gives their layer, of the name `name`; `pools` are what a pool before the thresholds becomes
-    behind them.
+    `make(weights=, mask=, thresholds=)` builds their layer, of the name `name`; `pools` are what a pool before the thresholds
+    becomes behind them.
     """
 
     name: str
     weights: np.ndarray
+    mask: np.ndarray | None
     reach: np.ndarray
     lowest: np.ndarray
     step: np.ndarray
@@ -89,6 +90,18 @@ class Counts(Source):
     @property
     def outputs(self):
         return len(self.weights)
+
+    def layer(self, thresholds):
+        """The layer of all neurons, each as often as there are thresholds for it; None are counts."""
+        times = 1 if thresholds is None else len(thresholds) // self.outputs
+        return self.make(weights=np.repeat(self.weights, times, axis=0), thresholds=thresholds,
+                         mask=None if self.mask is None else np.repeat(self.mask, times, axis=0))
+
+    def repeated(self, times):
+        """The same neurons, each `times` times side by side."""
+        return replace(self, size=self.size * times, channels=self.channels * times, **{
+            name: np.repeat(getattr(self, name), times, axis=0) for name in ("weights", "reach", "lowest", "step")},
+            mask=None if self.mask is None else np.repeat(self.mask, times, axis=0))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -156,6 +169,25 @@ def moved(where, function, value):
         raise ModelError(f"{where}: gives the shape {index.shape}, but the first axis must stay the batch, of one image; "
                          "keep it (-1 or 0 in a Reshape)")
     return replace(value, index=index, row=function(value.row))
+
+
+def concatenated(where, values, axis):
+    """One tensor of several that are functions of one source; a neuron that several of them have becomes several neurons."""
+    if any(value.source is not values[0].source for value in values):
+        raise ModelError(f"{where}: joins the branches from {' and '.join(value.origin for value in values)}, which have layers of their "
+                         "own; only functions of the same pixels or of the same layer can lie side by side")
+    source, indices = values[0].source, [value.index for value in values]
+    taken = np.concatenate([index[index >= 0] for index in indices])
+    if isinstance(source, Counts) and len(np.unique(taken)) < len(taken):
+        indices = [np.where(index >= 0, index * len(values) + at, index) for at, index in enumerate(indices)]
+        source = source.repeated(len(values))
+    starts = np.cumsum([0, *(len(value.rows) for value in values)])
+    index = np.concatenate(indices, axis)
+    if index.shape[0] != 1:
+        raise ModelError(f"{where}: must not join along axis {axis}, the batch; join along the channels")
+    kind = np.result_type(*(value.rows for value in values))
+    return replace(values[0], source=source, index=index, origin=str(where), rows=np.vstack([value.rows for value in values]).astype(kind),
+                   row=np.concatenate([value.row + start for value, start in zip(values, starts, strict=False)], axis))
 
 
 def padded(value, pads, constant):

@@ -49,14 +49,19 @@ def scores(graph, x, inputs, classes=4):
     return graph.add("MatMul", graph.add("Flatten", x), signs(inputs, classes))
 
 
-def network_of(graph, end, shape, *, count=100):
+def photographs(count, shape):
+    """Raw images of the shape, some bright and some dark."""
+    brightness = random.integers(0, 256, (count, *[1] * len(shape)))
+    return np.clip(brightness + random.normal(0, 70, (count, *shape)), 0, 255).astype(np.uint8)
+
+
+def network_of(graph, end, shape, *, count=100, apart=6):
     """The network of a graph that was found to order the classes as the graph does, on images of the shape."""
     network = loads(graph.bytes(end))
-    brightness = random.integers(0, 256, (count, *[1] * len(shape)))
-    images = np.clip(brightness + random.normal(0, 70, (count, *shape)), 0, 255).astype(np.uint8)
+    images = photographs(count, shape)
     ours = (images.transpose(0, 2, 3, 1) if len(shape) == 3 else images).reshape(count, *network.image_shape)
     got, logits = reference.evaluate(network, ours)[0], execute(graph.model(end), images / np.float32(255))
-    assert len(np.unique(logits, axis=0)) > 5  # the images are told apart
+    assert len(np.unique(logits, axis=0)) >= apart  # the images are told apart
     assert (np.sign(got[:, :, None] - got[:, None]) == np.sign(logits[:, :, None] - logits[:, None])).all()
     low, high = network.layers[-1].score_range
     if max(-low, high) >= 1 << 23:  # more than float32 holds
@@ -282,6 +287,137 @@ class TestActivations:
         x = graph.add("MatMul", graph.add("MatMul", graph.add("Flatten", x), signs(25, 6)), signs(6, 9))
         network = network_of(graph, graph.add("MatMul", graph.bipolar(x), signs(9, 4)), (1, 5, 5))
         assert network.layers[1].thresholds is None and network.layers[2].planes == 5
+
+def activation(graph, x, channels):
+    """A random elementwise function, which may turn."""
+    form = (-1, *[1] * (len(channels) - 1))
+    match random.choice(["PRelu", "Swish", "attributes", "plain", "Abs", "Sin"]):
+        case "PRelu":
+            return graph.add("PRelu", x, random.choice([-0.5, 0.25, 2.0], channels[0]).reshape(form))
+        case "Swish":
+            return graph.add("Mul", x, graph.add("Sigmoid", x))
+        case "attributes":
+            op, *names = (("Elu", "alpha"), ("Celu", "alpha"), ("HardSigmoid", "alpha", "beta"), ("LeakyRelu", "alpha"),
+                          ("Selu", "alpha", "gamma"), ("ThresholdedRelu", "alpha"))[random.integers(6)]
+            return graph.add(op, x, **{name: float(random.choice([0.5, 0.75, 1.5])) for name in names})
+        case "plain":
+            return graph.add(str(random.choice(["Softplus", "Softsign", "HardSwish", "Atan", "Erf", "Gelu", "Mish", "Sigmoid", "Tanh"])), x)
+        case "Abs":
+            return graph.add("Abs", graph.add("Sub", x, random.uniform(-0.5, 0.5, channels[0]).reshape(form)))
+        case "Sin":  # of several turns
+            return graph.add("Sin", graph.add("Mul", x, random.uniform(0.2, 3.0, channels[0]).reshape(form)))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_function_between_sum_and_quantiser(seed):
+    print("seed", seed)
+    global random
+    random = np.random.default_rng([seed, 4])
+    graph = Graph(opset=20)
+    images = random.integers(2)
+    shape = (2, 5, 4) if images else (20,)
+    x = graph.bipolar(graph.add("Sub", graph.input((1, *shape)), 0.5))
+    channels = (6, 1, 1) if images else (6,)
+    x = conv(graph, x, 6, 2, 2) if images else graph.add("MatMul", x, ternary(20, 6))
+    pool = images and random.integers(3)
+    if pool == 1:
+        x = graph.add("MaxPool", x, kernel_shape=[2, 2])
+    x = graph.add("Mul", x, np.float32(random.choice([0.125, 0.25, -0.5], channels)))
+    x = graph.add("Add", x, np.float32(random.uniform(-1, 1, channels)))
+    for _ in range(random.integers(1, 3)):
+        x = activation(graph, x, channels)
+    # Between two values: how an executor rounds decides nothing.
+    values = np.unique(execute(graph.model(x), photographs(30, shape) / np.float32(255)))
+    at = int(len(values) * random.uniform(0.2, 0.7))
+    middle = float(values[at:at + 2].mean())
+    if random.integers(2):
+        x = graph.bipolar(graph.add("Sub", x, middle))
+    else:
+        x = graph.add("Quant", x, 0.25, 0.0, 2.0, signed=int(random.integers(2)), narrow=int(random.integers(2)), rounding_mode="ROUND")
+    if pool == 2:
+        x = graph.add("MaxPool", x, kernel_shape=[2, 2])
+    if images and random.integers(2):
+        x = graph.bipolar(graph.add("Sub", conv(graph, x, 5, 6, 2), 0.1))
+        size = 5 * (2 if pool else 3) * (1 if pool else 2)
+    else:
+        size = 6 * (3 if pool else 4) * (2 if pool else 3) if images else 6
+    network_of(graph, scores(graph, x, size), shape, apart=1)
+
+
+def concat(graph, x, functions, axis=1):
+    return graph.add("Concat", *(function(x) for function in functions), axis=axis)
+
+
+class TestConcat:
+    @pytest.mark.parametrize("seed", range(12))
+    def test_thermometer(self, seed):
+        """Of pixels and of sums, flat and over images, into weights and through pools."""
+        global random
+        random = np.random.default_rng([seed, 5])
+        graph = Graph()
+        images = seed % 2
+        shape = (2, 6, 5) if images else (12,)
+        x = graph.input((1, *shape))
+
+        def bits(x, low, high, count):
+            scale = random.choice([1.0, 0.5])  # the same for all levels
+            return concat(graph, x, [lambda x, at=at: graph.bipolar(graph.add("Sub", x, at), scale)
+                                     for at in random.uniform(low, high, count)])
+
+        x = bits(x, 0.1, 0.9, 3)
+        if images:
+            if random.integers(2):
+                x = graph.add("MaxPool", x, kernel_shape=[2, 2], strides=[1, 1])
+            else:
+                x = graph.add("AveragePool", x, kernel_shape=[2, 2], strides=[1, 1])
+            x = conv(graph, x, 4, 6, 2)
+            x = bits(graph.add("Mul", x, 0.25), -2, 2, 2)
+            if random.integers(2):
+                x = graph.bipolar(conv(graph, x, 3, 8, 1))
+                size = 3 * 4 * 3
+            else:
+                size = 8 * 4 * 3
+        else:
+            x = graph.add("MatMul", x, ternary(36, 8))
+            x = bits(graph.add("Add", x, random.uniform(-3, 3, 8)), -4, 4, 2)
+            size = 16
+        network_of(graph, scores(graph, x, size), shape, apart=2)
+
+    def test_groups_that_are_put_together_again(self):
+        graph, x = image(2, 6, 5)
+        x = graph.add("Mul", conv(graph, x, 6, 1, 2, group=2), 0.5)
+        x = concat(graph, x, [graph.bipolar, lambda x: graph.bipolar(graph.add("Sub", x, 1.0))])
+        network_of(graph, scores(graph, graph.bipolar(conv(graph, x, 4, 12, 2)), 4 * 4 * 3), (2, 6, 5))
+
+    def test_layers_of_their_own(self):
+        graph, x = image(12)
+        x = concat(graph, x, [lambda x: graph.bipolar(graph.add("MatMul", x, signs(12, 4)))] * 2)
+        with pytest.raises(ModelError, match="joins the branches from .* which have layers of their own"):
+            loads(graph.bytes(scores(graph, x, 8)))
+
+
+class TestRanked:
+    @pytest.mark.parametrize("ranking", [("Softmax", "ArgMax"), ("LogSoftmax", "ArgMax"), ("Softmax", "TopK"), ("Softmax",), ("TopK",)])
+    def test_order(self, ranking):
+        graph, x = image(20)
+        x = end = scores(graph, graph.bipolar(graph.add("MatMul", x, signs(20, 8))), 8, 5)
+        for op in ranking:
+            end = graph.add("TopK", end, graph.constant([2], np.int64), outputs=2)[1] if op == "TopK" else graph.add(op, end, axis=1)
+        assert loads(graph.bytes(end)) == loads(graph.bytes(x))
+
+    def test_of_a_map(self):
+        graph, x = image(20)
+        x = graph.add("Softmax", graph.add("Reshape", scores(graph, graph.bipolar(x), 20, 5), graph.constant([1, 5, 1, 1], np.int64)), axis=1)
+        assert loads(graph.bytes(graph.add("ArgMax", graph.add("Flatten", x), axis=-1))).classes == 5
+
+    @pytest.mark.parametrize("follow", [lambda graph, x: graph.add("Mul", x, 2.0), lambda graph, x: graph.add("Mul", graph.constant(2.0), x),
+                                        lambda graph, x: graph.add("Softmax", graph.add("ArgMax", x, axis=1), axis=1)])
+    def test_what_follows_is_refused(self, follow):
+        graph, x = image(20)
+        x = graph.add("Softmax", scores(graph, x, 20), axis=1)
+        with pytest.raises(ModelError, match=r"takes the result of node '/(Softmax|ArgMax)_\d+' .*, of which only the order of the classes is "
+                                             "known; end the graph with that node"):
+            loads(graph.bytes(follow(graph, x)))
 
 
 class TestScores:

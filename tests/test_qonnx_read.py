@@ -221,12 +221,12 @@ def end_of(graph, x, size=18):
 
 class TestRefused:
     def test_unsupported_operator(self):
-        graph, end = dense(ones(2), after=lambda graph, x: graph.add("Sigmoid", x))
-        assert "node '/Sigmoid_7' (Sigmoid): the operator Sigmoid is not supported; docs/qonnx.md" in bad(graph, end)
+        graph, end = dense(ones(2), after=lambda graph, x: graph.add("Sinh", x))
+        assert "node '/Sinh_7' (Sinh): the operator Sinh is not supported; docs/qonnx.md" in bad(graph, end)
 
     def test_unsupported_operator_without_a_name(self):
-        graph, end = dense(ones(2), named=False, after=lambda graph, x: graph.add("Sigmoid", x))
-        assert "unnamed node 3 (Sigmoid): the operator" in bad(graph, end)
+        graph, end = dense(ones(2), named=False, after=lambda graph, x: graph.add("Sinh", x))
+        assert "unnamed node 3 (Sinh): the operator" in bad(graph, end)
 
     def test_unknown_domain(self):
         graph, end = dense(ones(2), domain="somebody.else")
@@ -273,16 +273,14 @@ class TestRefused:
         x = graph.bipolar(graph.add("Sub", graph.input((1, 4)), 0.5))
         assert "weights must be known when the file is read" in bad(graph, graph.add("MatMul", ones(1, 1), x))
 
-    def test_not_monotone(self):
-        graph, end = dense(ones(4), after=lambda graph, x: graph.add(
-            "MatMul", graph.bipolar(graph.add("Sub", graph.add("Abs", x), 1.0)), ones(2)))
-        message = bad(graph, end)
-        assert "turns" in message and "no threshold" in message and "(MatMul)" in message
+    def test_scores_that_turn(self):
+        message = bad(*dense(ones(4), after=lambda graph, x: graph.add("Abs", x)))
+        assert "turns" in message and "no threshold" in message and "the output behind node" in message
 
-    def test_pool_before_a_fold(self):
-        graph, x = conv()
-        x = graph.add("MaxPool", graph.add("Abs", x), kernel_shape=[3, 3])
-        assert "turns" in bad(graph, end_of(graph, x, 2))
+    def test_pool_of_many_values_that_turn(self):
+        graph, end = dense(ones(40, 4), after=lambda graph, x: graph.add("MaxPool", graph.add(
+            "Reshape", graph.add("Abs", x), graph.constant([1, 1, 2, 2], np.int64)), kernel_shape=[2, 2]))
+        assert "has 21 values; quantise it to 1 bit" in bad(graph, end)
 
     def test_zero_padding(self):
         graph, x = conv(pads=(1, 1, 1, 1))
@@ -348,7 +346,7 @@ class TestRefused:
         assert "must be the scores of a MatMul or Gemm" in bad(graph, graph.bipolar(graph.input((1, 3))))
 
     def test_something_behind_the_classes(self):
-        assert "nothing may follow a Softmax" in bad(*dense(
+        assert "end the graph with that node" in bad(*dense(
             ones(3), after=lambda graph, x: graph.add("Mul", graph.add("Softmax", x), 2.0)))
 
     def test_not_finite(self):
