@@ -16,7 +16,7 @@ import numpy as np
 from .. import tools
 from ..errors import BoardError, ToolError
 
-__all__ = ["RAM_BITS", "block_rams", "unpack"]
+__all__ = ["RAM_BITS", "block_rams", "pack", "read", "unpack"]
 
 #: Bits of a block RAM, by family.
 RAM_BITS = {"ice40": 4096, "ecp5": 18432}
@@ -24,6 +24,14 @@ RAM_BITS = {"ice40": 4096, "ecp5": 18432}
 # yosys (techlibs/ice40/brams_map.v) numbers the 16 columns of a word with their four bits reversed, so that narrower words lie
 # in one piece.
 _ICE40_COLUMNS = np.array([int(f"{n:04b}"[::-1], 2) for n in range(16)])
+
+
+def read(path):
+    """The bytes of a bitstream; a `BoardError` when the file cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise BoardError(f"{path}: cannot be read as a bitstream: {error.strerror}") from error
 
 
 def unpack(path, *, family):
@@ -42,10 +50,7 @@ def unpack(path, *, family):
     ToolError
         When the unpacker is missing.
     """
-    try:
-        packed = Path(path).read_bytes()
-    except OSError as error:
-        raise BoardError(f"{path}: cannot be read as a bitstream: {error.strerror}") from error
+    packed = read(path)
     # A folder of its own: WebAssembly tools see little else.
     with tools.temporary() as folder:
         (folder / "packed").write_bytes(packed)
@@ -58,6 +63,34 @@ def unpack(path, *, family):
         except ToolError as error:
             raise BoardError(f"{path}: must be a bitstream of {family}, but {error.what}") from error
         return (folder / "text").read_text(encoding="ascii")
+
+
+def pack(text, *, family):
+    """The bitstream of a layout, as the family's own packer writes it.
+
+    Parameters
+    ----------
+    text : str
+        In the packer's format.
+    family : str
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    ToolError
+        When the packer is missing or refuses the layout.
+    """
+    with tools.temporary() as folder:
+        (folder / "text").write_text(text, encoding="ascii")
+        if family == "ice40":
+            tool, args = tools.find("icepack"), ["text", "packed"]
+        else:
+            tool, args = tools.find("ecppack"), ["--compress", "--input", "text", "--bit", "packed"]
+        tools.run(tool, args, cwd=folder, log=folder / "log")
+        return (folder / "packed").read_bytes()
 
 
 def block_rams(text, *, family):

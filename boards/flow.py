@@ -5,6 +5,7 @@ the same bytes. Seeds of place and route run at the same time, and yet it is not
 the first that meets the clock (or the one with the highest Fmax).
 """
 
+import gzip
 import hashlib
 import json
 import math
@@ -22,7 +23,7 @@ from . import constraints, netlist
 from . import layout as layouts
 from .harness import clock_and_pll
 
-__all__ = ["NETLISTS", "SEEDS", "ClockError", "Implementation", "Patches", "Plan", "Step", "Trial", "fastest", "find_unpacker",
+__all__ = ["LAYOUT", "NETLISTS", "SEEDS", "ClockError", "Implementation", "Patches", "Plan", "Step", "Trial", "fastest", "find_unpacker",
            "hardware_digest", "implement", "plan", "repack", "run", "too_big", "unpack"]
 
 #: Seeds of place and route, in the order in which they are tried until the clock is met.
@@ -33,6 +34,9 @@ _PLACE_MIB = {"ice40": 700, "ecp5": 2500}
 
 #: The netlist behind synthesis and that behind place and route, as `netlist.compact` writes them.
 NETLISTS = ("netlist.json.gz", "placed.json.gz")
+
+#: The layout that the bitstream was packed from.
+LAYOUT = "layout.gz"
 
 #: Share of an Fmax for which the next attempt is made: another clock is another divider, and so a slightly different netlist.
 _ROOM = 0.97
@@ -167,6 +171,8 @@ class Implementation:
     bitstream : Path
     netlists : tuple of Path
         `NETLISTS`.
+    layout : Path
+        `LAYOUT`.
     clock_mhz, fmax_mhz : float
         The clock it runs at, and the fastest that the timing analysis found.
     resources : dict
@@ -186,6 +192,7 @@ class Implementation:
 
     bitstream: Path
     netlists: tuple
+    layout: Path
     clock_mhz: float
     fmax_mhz: float
     resources: dict
@@ -369,24 +376,26 @@ def implement(plan, *, folder, console, logs=None, kept=None, jobs=None):
             f"{math.floor(10 * fmax_mhz) / 10:.1f} MHz with the best of {len(trials)} seeds; "
             f"try --clock {lower:g}, or smaller pe and simd", clock_mhz=lower, trials=trials)
     os.replace(folder / layout, folder / plan.packing.reads[0])
-    patches = None
+    text, patches = (folder / plan.packing.reads[0]).read_text(encoding="ascii"), None
     with console.step(plan.packing.title) as shown:
         if plan.noise is None:
             _call(plan.packing, folder, shown, logs, None)
         else:
-            path = folder / plan.packing.reads[0]
-            made = layouts.LAYOUTS[plan.board.device.family](path.read_text(encoding="ascii"))
+            made = layouts.LAYOUTS[plan.board.device.family](text)
             places = layouts.locate(plan.noise, made, luts=_luts(folder / placed))
-            made = repack(plan.board, made, places, plan.contents, folder=folder, logs=logs)
-            patches = Patches(hardware=hardware_digest(plan.files["top.v"]), places=places, layout=places.digest(made))
+            unpacked = repack(plan.board, made, places, plan.contents, folder=folder, logs=logs)
+            text = made.text
+            patches = Patches(hardware=hardware_digest(plan.files["top.v"]), places=places, layout=places.digest(unpacked))
         shown.note("")
 
     # In a patchable design they hold noise and are nobody's proof of anything.
     netlists = NETLISTS if plan.noise is None else ()
     for name, path in zip(netlists, (folder / "top.json", folder / placed), strict=False):
         netlist.compact(path, folder / name)
+    (folder / LAYOUT).write_bytes(gzip.compress(text.encode("ascii"), mtime=0))
     return Implementation(
-        bitstream=folder / plan.bitstream, netlists=tuple(folder / name for name in netlists), clock_mhz=plan.clock_mhz,
+        bitstream=folder / plan.bitstream, netlists=tuple(folder / name for name in netlists), layout=folder / LAYOUT,
+        clock_mhz=plan.clock_mhz,
         fmax_mhz=fmax_mhz,
         resources=_resources(plan.board.device, utilization, folder / "top.json"),
         tools={step.tool.name: step.tool.version for step in plan.steps}, seed=step.seed, trials=trials,

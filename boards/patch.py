@@ -16,7 +16,7 @@ from .. import console as console_
 from .. import tools
 from ..errors import BoardError, FitError, ToolError
 
-__all__ = ["add_arguments", "dumps", "read", "run", "wanted"]
+__all__ = ["add_arguments", "blank", "dumps", "read", "run", "wanted"]
 
 _FORMAT = "sbgen-memory"
 _VERSION = 1
@@ -105,6 +105,19 @@ def read(folder, path):
     with tools.temporary() as work:
         unpacked = _unpack(path, get(build["board"]), build, places, work)
     return places.read(unpacked)
+
+
+def blank(folder, text):
+    """A layout as text with zeros in each ROM of the patchable build in `folder`; a `BoardError` when it lacks one of them."""
+    from . import get, layout
+
+    build = _load(folder)
+    made = layout.LAYOUTS[get(build["board"]).device.family](text)
+    try:
+        layout.Places.of_json(build["places"]).write(made, None)
+    except KeyError as error:
+        raise BoardError(f"the bitstream must have the block RAMs and tiles of the build, but has no {error}; it is another build's") from None
+    return made.text
 
 
 def wanted(folder, network):

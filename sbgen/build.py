@@ -23,7 +23,7 @@ from .system import blame
 __all__ = ["OUTPUTS", "add_arguments", "run"]
 
 #: Every file that a build may write, in the order in which they are moved into place.
-OUTPUTS = ("network.json", "design.json", "core.v", "weights.bin", "top.v", "netlist.json.gz", "placed.json.gz", "top.bin", "top.bit",
+OUTPUTS = ("network.json", "design.json", "core.v", "weights.bin", "top.v", "netlist.json.gz", "placed.json.gz", "layout.gz", "top.bin", "top.bit",
            "memory.json", "report.html", "report.json")
 
 #: Images that are simulated unless the user says otherwise: enough to meet every class many times, in seconds.
@@ -280,7 +280,7 @@ def _implement(arguments, console, plan, staging):
     finally:
         if not keep:
             shutil.rmtree(logs)
-    for path in (implementation.bitstream, *implementation.netlists):
+    for path in (implementation.bitstream, *implementation.netlists, implementation.layout):
         os.replace(path, staging / path.name)
     return implementation
 

@@ -6,6 +6,7 @@
              reference ═══ scores of every class, every image ═══════════════════════╝           ╚═ weights
 """
 
+import gzip
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 from . import __version__, evidence, tools
 from .arguments import at_least, images
 from .console import Console
-from .errors import ModelError, ToolError
+from .errors import BoardError, ModelError, ToolError
 from .ledger import RungError, SkippedError, climb
 
 __all__ = ["Built", "add_arguments", "run"]
@@ -32,7 +33,7 @@ def add_arguments(parser):
     """Add the options of `sbgen verify`."""
     parser.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="a folder of `sbgen build`")
     parser.add_argument("--bitstream", type=Path, metavar="FILE",
-                        help="only read the weights and thresholds back out of this bitstream (of DIR, or of the folder it is in)")
+                        help="only check this bitstream: is it the one of DIR (or of the folder it is in), or patched from it, bit for bit")
     parser.add_argument("--model", type=Path, metavar="FILE", help="the model file that DIR was built from (found where it was)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder that holds mnist/, cifar10/ and so on (SBGEN_DATA)")
     parser.add_argument("--images", type=images, default=300, metavar="N",
@@ -67,10 +68,11 @@ class Built:
         try:
             report = json.loads((folder / "report.json").read_text(encoding="ascii"))
             board = boards.get(report["board"])
+            report["files"].items()
         except OSError as error:
             raise ModelError(f"{folder} must be a folder of `sbgen build`, but its report.json cannot be read: "
                              f"{error.strerror or error}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(f"{folder}: report.json must be that of a build, but it is damaged "
                              f"({type(error).__name__}); build again") from error
         return cls(folder=folder, report=report, board=board,
@@ -128,12 +130,35 @@ class Built:
         return bitstream.read_bytes()[flash_image.OFFSET:] if bitstream.exists() else (self.folder / "weights.bin").read_bytes()
 
     @property
+    def bitstream_name(self):
+        return "top.bin" if self.family == "ice40" else "top.bit"
+
+    @property
     def bitstream(self):
         """The build's own bitstream."""
-        for name in "top.bin", "top.bit":
-            if (self.folder / name).exists():
-                return self.folder / name
+        if (self.folder / self.bitstream_name).exists():
+            return self.folder / self.bitstream_name
         raise SkippedError("there is no bitstream: built with --no-bitstream")
+
+    def digest(self, name):
+        """SHA-256 of a file of the build, as the report has it; a `ModelError` when it has none."""
+        digest = self.report["files"].get(name)
+        if not isinstance(digest, str):
+            raise ModelError(f"{self.folder}: report.json must have the SHA-256 of {name}, but it has none; build again")
+        return digest
+
+    @cached_property
+    def layout(self):
+        """The layout that the build packed its bitstream from, as text."""
+        from .boards.flow import LAYOUT
+
+        try:
+            packed = (self.folder / LAYOUT).read_bytes()
+        except OSError as error:
+            raise SkippedError(f"{LAYOUT} is not there: built without a bitstream, or by an earlier sbgen") from error
+        if hashlib.sha256(packed).hexdigest() != self.digest(LAYOUT):
+            raise RungError(f"{LAYOUT} is not the one that was built")
+        return gzip.decompress(packed).decode("ascii")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,8 +195,9 @@ def run(arguments):
     built = Built.load(arguments.folder or arguments.bitstream.absolute().parent)
     console = Console()
     read_back = ("weights in the bitstream", lambda step: _read_back(built, arguments.bitstream or built.bitstream))
+    configured = ("configuration in the bitstream", lambda step: _configuration(built, arguments.bitstream or built.bitstream))
     if arguments.bitstream is not None:
-        rungs = [read_back]
+        rungs = [("bitstream of the build", lambda step: _origin(built, arguments.bitstream)), read_back, configured]
         if built.family == "ice40" and not built.design.patchable:
             rungs.append(("truth tables in the bitstream", lambda step: _truth_tables(built, arguments.bitstream)))
     else:
@@ -189,6 +215,7 @@ def run(arguments):
             ("netlist, synthesised", partial(pins, lambda: _netlist(built, "netlist.json.gz"))),
             ("netlist, placed and routed", partial(pins, lambda: _netlist(built, "placed.json.gz"))),
             read_back,
+            configured,
             ("truth tables in the bitstream", lambda step: _truth_tables(built, built.bitstream)),
             ("bitstream as Verilog", partial(pins, lambda: _unpacked(built))),
         ]
@@ -262,8 +289,12 @@ class _Wrong(Exception):
 
 def _files(built):
     """Every file is the one that the build wrote."""
+    from .build import OUTPUTS
+
     told = built.report["files"]
-    for name, digest in told.items():
+    written = [name for name in OUTPUTS if (built.folder / name).exists() and not name.startswith("report.")]
+    for name in dict.fromkeys((*told, *written)):
+        digest = built.digest(name)
         try:
             found = hashlib.sha256((built.folder / name).read_bytes()).hexdigest()
         except OSError as error:
@@ -471,6 +502,59 @@ def _place(built, network, name, word, bit):
     group, part = divmod(word, unit.passes * unit.slices)
     return (f"{stage.layer.name}, weights of output {group * unit.pe + bit // unit.simd}, input {part % unit.slices * unit.simd + bit % unit.simd} "
             "in the order of the unit: ")
+
+
+def _origin(built, path):
+    """A bitstream is the build's own file, or one that `sbgen patch` could have written from it."""
+    from .boards import bitstream, patch
+
+    packed, expected = bitstream.read(path), built.digest(built.bitstream_name)
+    found = hashlib.sha256(packed).hexdigest()
+    if found == expected:
+        return f"it has the SHA-256 of {built.bitstream_name} in the report"
+    another = f"{path.name} is not this build's: expected SHA-256 {expected[:16]}..., found {found[:16]}..."
+    if not built.design.patchable:
+        raise RungError(another)
+    try:
+        patch.read(built.folder, path)
+    except BoardError as error:
+        raise RungError(f"{another}; nor is it patched from it: {error}") from None
+    # What the unpacker does not show is in the bytes.
+    if bitstream.pack(bitstream.unpack(path, family=built.family), family=built.family) != packed:
+        raise RungError(f"{another}; nor is it patched from it: its header, comment or end is not what the packer writes")
+    return "patched: only ROM contents differ from the build's own file"
+
+
+def _configuration(built, path):
+    """Every bit of the bitstream that the unpacker shows is that of the placed layout, apart from patchable ROMs."""
+    from . import tools
+    from .boards import bitstream, configuration, flash_image, patch
+
+    family, expected = built.family, built.layout
+    packed = bitstream.pack(expected, family=family)
+    if family == "ecp5":  # nextpnr and ecpunpack use other words for the same bits
+        with tools.temporary() as folder:
+            (folder / "packed").write_bytes(packed)
+            expected = bitstream.unpack(folder / "packed", family=family)
+    texts = [expected, bitstream.unpack(path, family=family)]
+    if built.design.patchable:
+        texts = [patch.blank(built.folder, text) for text in texts]
+    differences, count = configuration.compare(*texts, family=family)
+    if differences:
+        raise RungError(configuration.summary(differences))
+    note = f"all {count:,} {'bits' if family == 'ice40' else 'settings'} equal the placed layout" + (
+        ", apart from the contents of its ROMs" if built.design.patchable else "")
+    found = bitstream.read(path)
+    unseen = "header, comment, checksum and padding"
+    if built.flash:
+        packed = packed.ljust(flash_image.OFFSET, b"\xff")
+        found = found[:flash_image.OFFSET]
+        unseen += "; the weights for SPRAM after it are compared with the model's"
+    if built.design.patchable:
+        return f"{note}; not compared here: {unseen}"
+    if found == packed:
+        return f"{note}; packed again, it is the file byte for byte"
+    return f"{note}; not compared: {unseen}, which another version of the packer writes otherwise"
 
 
 def _truth_tables(built, path):

@@ -229,8 +229,9 @@ class PlaceAndRoute:
         if plan.clock_mhz > self.fmax_mhz:
             raise flow.ClockError("38 MHz were reached; try --clock 36", clock_mhz=36, trials=trials)
         (folder / "top.bin").write_bytes(b"%g" % plan.clock_mhz)
+        (folder / "layout.gz").write_bytes(b"a layout")
         used = {name: {"used": 1, "available": 2} for name in ("lut", "ff", "bram", "spram", "dsp")}
-        return flow.Implementation(bitstream=folder / "top.bin", netlists=(), clock_mhz=plan.clock_mhz, fmax_mhz=self.fmax_mhz, resources=used,
+        return flow.Implementation(bitstream=folder / "top.bin", netlists=(), layout=folder / "layout.gz", clock_mhz=plan.clock_mhz, fmax_mhz=self.fmax_mhz, resources=used,
                                    tools={"nextpnr": "a version"}, seed=1, trials=trials, digest="ab")
 
 

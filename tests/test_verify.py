@@ -79,6 +79,20 @@ class TestFiles:
         with pytest.raises(RungError, match="core.v is not the one that was built: expected SHA-256"):
             verify._files(verify.Built.load(built))
 
+    @pytest.mark.parametrize("name", ["core.v", "network.json", "design.json"])
+    def test_a_report_that_lacks_a_digest(self, built, name):
+        report = json.loads((built / "report.json").read_text())
+        del report["files"][name]
+        (built / "report.json").write_text(json.dumps(report))
+        with pytest.raises(ModelError, match=f"report.json must have the SHA-256 of {name}, but it has none"):
+            verify._files(verify.Built.load(built))
+
+    @pytest.mark.parametrize("files", [[], None, "none", 3])
+    def test_a_report_whose_digests_are_no_digests(self, built, files):
+        (built / "report.json").write_text(json.dumps(json.loads((built / "report.json").read_text()) | {"files": files}))
+        with pytest.raises(ModelError, match="report.json must be that of a build, but it is damaged"):
+            verify.Built.load(built)
+
     def test_no_build(self, tmp_path):
         with pytest.raises(ModelError, match="must be a folder of `sbgen build`, but its report.json cannot be read: No such"):
             verify.Built.load(tmp_path)
@@ -87,6 +101,44 @@ class TestFiles:
         (tmp_path / "report.json").write_text("{")
         with pytest.raises(ModelError, match="report.json must be that of a build, but it is damaged"):
             verify.Built.load(tmp_path)
+
+
+class TestBitstream:
+    """The bitstream of a build, and others; no tool is needed for what is not patchable."""
+
+    @pytest.fixture
+    def packed(self, built):
+        (built / "top.bin").write_bytes(bytes(range(256)) * 4)
+        report = json.loads((built / "report.json").read_text())
+        report["files"]["top.bin"] = hashlib.sha256((built / "top.bin").read_bytes()).hexdigest()
+        (built / "report.json").write_text(json.dumps(report))
+        return built
+
+    def test_as_built_under_any_name(self, packed):
+        (packed / "other.bin").write_bytes((packed / "top.bin").read_bytes())
+        for name in "top.bin", "other.bin":
+            assert verify._origin(verify.Built.load(packed), packed / name) == "it has the SHA-256 of top.bin in the report"
+
+    def test_any_flipped_bit(self, packed):
+        rng, whole = np.random.default_rng(1), (packed / "top.bin").read_bytes()
+        for bit in rng.choice(8 * len(whole), 200, replace=False):
+            flipped = bytearray(whole)
+            flipped[bit // 8] ^= 1 << bit % 8
+            (packed / "top.bin").write_bytes(flipped)
+            with pytest.raises(RungError, match="top.bin is not this build's: expected SHA-256"):
+                verify._origin(verify.Built.load(packed), packed / "top.bin")
+
+    def test_the_exit_code(self, packed, capsys):
+        (packed / "top.bin").write_bytes(b"another")
+        assert cli.main(["verify", "--bitstream", str(packed / "top.bin")]) == 1
+        assert "FAIL     bitstream of the build" in capsys.readouterr().out
+
+    def test_a_report_without_its_digest(self, packed):
+        report = json.loads((packed / "report.json").read_text())
+        del report["files"]["top.bin"]
+        (packed / "report.json").write_text(json.dumps(report))
+        with pytest.raises(ModelError, match="report.json must have the SHA-256 of top.bin, but it has none; build again"):
+            verify._origin(verify.Built.load(packed), packed / "top.bin")
 
 
 class TestCore:
