@@ -4,6 +4,8 @@ import importlib
 from dataclasses import dataclass
 from functools import cached_property
 
+from amaranth.build import Platform, ResourceError
+
 from ..compiler.device import DEVICES
 from ..errors import BoardError
 
@@ -95,7 +97,10 @@ class Board:
         """A fresh platform object; one keeps count of the resources that were requested from it."""
         module, _, cls = self.platform.partition(":")
         try:
-            return getattr(importlib.import_module(module), cls)()
+            found = getattr(importlib.import_module(module), cls)
+            if not (isinstance(found, type) and issubclass(found, Platform)):  # whatever else it is must not be called
+                raise TypeError("it is another thing")
+            return found()
         except (ImportError, AttributeError, TypeError, ValueError) as error:
             raise BoardError(f"board {self.name!r}: {self.platform} must be a platform class of amaranth-boards, "
                              f"but it cannot be had ({error}); check the path MODULE:CLASS") from error
@@ -129,21 +134,45 @@ class Board:
     def oscillator_mhz(self):
         """Frequency that comes in at the port ``clk``."""
         self.pins  # noqa: B018
-        return self._platform.default_clk_frequency / 1e6
+        try:
+            return self._platform.default_clk_frequency / 1e6
+        except (AttributeError, TypeError) as error:
+            raise BoardError(f"board {self.name!r}: the frequency of its oscillator must be known, but its platform {self.platform} "
+                             "has none; sbgen cannot use this board") from error
+
+    @property
+    def pins(self):
+        """A `Pin` for each of ``clk``, ``rx``, ``tx`` and, where the board has one that can be used, ``led``."""
+        return self._pins[0]
+
+    @property
+    def left_out(self):
+        """Why the board's LED is not used, or None."""
+        return self._pins[1]
 
     @cached_property
-    def pins(self):
-        """A `Pin` for each of ``clk``, ``rx``, ``tx`` and, where the board has one, ``led``."""
+    def _pins(self):
         platform = self.new_platform()
         for name, what in (platform.default_clk, "an oscillator"), ("uart", "a UART"):
             if (name, 0) not in platform.resources:
                 raise BoardError(f"board {self.name!r}: it must have {what} on pins of its own, but its platform "
                                  f"{self.platform} has none; sbgen cannot use this board")
-        uart = platform.request("uart", 0, dir="-")
-        ports = {"clk": platform.request(platform.default_clk, 0, dir="-"), "rx": uart.rx, "tx": uart.tx}
-        if ("led", 0) in platform.resources:
-            ports["led"] = platform.request("led", 0, dir="-")
-        return self._single(ports)
+        uart = self._request(platform, "uart")
+        ports = {"clk": self._request(platform, platform.default_clk), "rx": getattr(uart, "rx", None), "tx": getattr(uart, "tx", None)}
+        pins = self._single(ports)
+        if ("led", 0) not in platform.resources:
+            return pins, None
+        try:
+            return pins + self._single({"led": self._request(platform, "led")}), None
+        except BoardError as error:
+            return pins, f"the board is used without its LED: {error}"
+
+    def _request(self, platform, name):
+        """The platform's port of that name; a `BoardError` when another has its pins."""
+        try:
+            return platform.request(name, 0, dir="-")
+        except (ResourceError, TypeError) as error:
+            raise BoardError(f"board {self.name!r}: {name} must have pins of its own, but: {error}; sbgen cannot use it") from error
 
     @cached_property
     def flash_pins(self):
@@ -153,9 +182,15 @@ class Board:
         if ("spi_flash_1x", 0) not in platform.resources:
             raise BoardError(f"board {self.name!r}: it must have an SPI flash for weights in SPRAM, but its platform {self.platform} "
                              "has no spi_flash_1x; keep the weights in block RAM (a design file with \"store\": \"bram\")")
-        flash = platform.request("spi_flash_1x", 0, dir="-")
-        return self._single({f"flash_{name}": getattr(flash, name) for name in ("cs", "clk", "copi", "cipo", "wp", "hold")
-                             if hasattr(flash, name)})
+        flash = self._request(platform, "spi_flash_1x")
+        pins = self._single({f"flash_{name}": getattr(flash, name, None) for name in ("cs", "clk", "copi", "cipo", "wp", "hold")
+                             if hasattr(flash, name) or name not in ("wp", "hold")})
+        taken = {pin.site: pin.port for pin in self.pins if pin.port != "led"}  # the LED gives way
+        for pin in pins:
+            if pin.site in taken:
+                raise BoardError(f"board {self.name!r}: {pin.port} must have a pin of its own for weights in SPRAM, but {pin.site} is "
+                                 f"{taken[pin.site]}'s; keep the weights in block RAM (a design file with \"store\": \"bram\")")
+        return pins
 
     def _single(self, ports):
         """The pins of platform ports, each of which must be one."""

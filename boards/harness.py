@@ -75,7 +75,7 @@ class Top(wiring.Component):
     clk, rx : :py:`In(1)`
     tx : :py:`Out(1)`
     led : :py:`Out(1)`
-        On while a request is in work. Only where the board has one.
+        On while a request is in work. Only where the board has one on a pin of its own.
     flash_cs, flash_clk, flash_copi, flash_wp, flash_hold : :py:`Out(1)`
     flash_cipo : :py:`In(1)`
         To the SPI flash, only where the core has a `load` port; write protection and hold, which are never on, only where the
@@ -96,11 +96,13 @@ class Top(wiring.Component):
                              f"{self._clock_mhz:g} MHz can make with at least {uart.MINIMUM_DIVISOR} cycles a bit, but "
                              f"{baud} is off by {error:+.1%} at {self._divisor}; choose another --baud or --clock")
         self._flash_pins = board.flash_pins if core.image else ()
+        led = board.pin("led")
+        self._led = None if led is None or led.site in {pin.site for pin in self._flash_pins} else led
         super().__init__({
             "clk": In(1),
             "rx": In(1),
             "tx": Out(1),
-            **({"led": Out(1)} if board.pin("led") else {}),
+            **({"led": Out(1)} if self._led else {}),
             **{pin.port: In(1) if pin.port == "flash_cipo" else Out(1) for pin in self._flash_pins},
         })
 
@@ -116,7 +118,7 @@ class Top(wiring.Component):
     @property
     def pins(self):
         """A :class:`.Pin` for each port."""
-        return self._board.pins + self._flash_pins
+        return tuple(pin for pin in self._board.pins if pin.port != "led" or self._led) + self._flash_pins
 
     @property
     def divisor(self):
@@ -193,7 +195,7 @@ class Top(wiring.Component):
                     m.d.comb += loader.cipo.eq(self.flash_cipo ^ pin.invert)
                 else:
                     m.d.comb += getattr(self, pin.port).eq(levels.get(pin.port, 0) ^ pin.invert)
-        if led := board.pin("led"):
-            m.d.comb += self.led.eq(~link.clear ^ led.invert)
+        if self._led:
+            m.d.comb += self.led.eq(~link.clear ^ self._led.invert)
 
         return m

@@ -87,6 +87,8 @@ def run(arguments):
     console = Console()
     board = boards.get(arguments.board)
     clock_mhz, _ = harness.clock_and_pll(board, _asked(arguments))
+    if board.left_out:
+        console.line(f"  {board.left_out}")
     with console.step("read the model") as step:
         model = model_file.load(arguments.model, force=arguments.force, pixels=arguments.pixels)
         step.note(f"{model.network.name}: {len(model.network.layers)} layers, {model.network.weight_bits:,} weights")

@@ -1,9 +1,17 @@
+import importlib
+import pkgutil
+from collections import Counter
 from dataclasses import replace
+from random import Random
+from types import SimpleNamespace
 
+import amaranth_boards
 import pytest
+from amaranth.build import Clock, DiffPairs, Pins, PinsN, Platform, Resource, Subsignal
+from amaranth.vendor import LatticeICE40Platform
 
 from sbgen import boards
-from sbgen.boards import constraints
+from sbgen.boards import constraints, harness
 from sbgen.boards.board import Board
 from sbgen.compiler.device import DEVICES
 from sbgen.errors import BoardError
@@ -65,7 +73,9 @@ class TestImportPath:
     @pytest.mark.parametrize("path,what", [
         ("amaranth_boards.nowhere:Platform", "No module named"),
         ("amaranth_boards.icestick:Nothing", "no attribute 'Nothing'"),
-        ("os:path", "not callable"),
+        ("os:path", "it is another thing"),
+        ("os:abort", "it is another thing"),
+        ("builtins:dict", "it is another thing"),
         ("amaranth_boards.arty_a7:ArtyA7_35Platform", "device must be one of up5k, .*, but it is xc7a35ti"),
         ("amaranth_boards.upduino_v3:UpduinoV3Platform", "must have an oscillator"),
         ("amaranth_boards.fomu_pvt:FomuPVTPlatform", "must have a UART"),
@@ -88,3 +98,99 @@ def test_clock_of_none_is_the_oscillators():
     board = replace(boards.get("icebreaker"), clock_mhz=None)
     assert isinstance(board, Board)
     assert board.default_clock_mhz == 12
+
+
+def platforms():
+    """Every platform class of amaranth-boards, as `module:Class`."""
+    found = []
+    for module in pkgutil.iter_modules(amaranth_boards.__path__):
+        loaded = importlib.import_module(f"amaranth_boards.{module.name}")
+        found += [f"{loaded.__name__}:{name}" for name, value in vars(loaded).items()
+                  if isinstance(value, type) and issubclass(value, Platform) and value.__module__ == loaded.__name__]
+    return found
+
+
+def test_every_platform_of_amaranth_boards_is_used_on_pins_of_its_own_or_refused():
+    used = 0
+    for path in platforms():
+        print(path)
+        try:
+            board = boards.get(path)
+        except BoardError:
+            continue
+        used += 1
+        assert len({pin.site for pin in board.pins}) == len(board.pins) and board.oscillator_mhz > 0
+        assert (constraints.pcf if board.device.family == "ice40" else constraints.lpf)(board)
+    assert used >= 12
+
+
+def test_led_that_shares_a_pin_is_left_out():
+    board = boards.get("amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform")
+    assert [pin.port for pin in board.pins] == ["clk", "rx", "tx"]
+    assert "used without its LED" in board.left_out and "P11" in board.left_out
+    assert boards.get("icebreaker").left_out is None
+
+
+def random_platform(random):
+    """An iCE40 platform whose resources draw their pins from a few, so that many meet."""
+    def pin():
+        return str(random.randint(1, 9))
+
+    def lane(direction):
+        return random.choice([lambda: Pins(pin(), dir=direction), lambda: Pins(pin(), dir=direction),
+                              lambda: Pins(f"{pin()} {pin()}", dir=direction), lambda: DiffPairs(pin(), pin(), dir=direction),
+                              lambda: PinsN(pin(), dir=direction)])()
+
+    def subsignals(directions):
+        return [Subsignal(name, lane(direction)) for name, direction in directions.items() if random.random() < 0.95]
+
+    made = []
+    if random.random() < 0.95:
+        made.append(Resource("clk", 0, lane("i"), *([Clock(12e6)] if random.random() < 0.95 else [])))
+    for name, directions in (("uart", {"rx": "i", "tx": "o"}), ("spi_flash_1x", {"cs": "o", "clk": "o", "copi": "o", "cipo": "i", "wp": "o"})):
+        if random.random() < 0.95 and (parts := subsignals(directions)):
+            made.append(Resource(name, 0, *parts))
+    if random.random() < 0.9:
+        made.append(Resource("led", 0, lane("o")) if random.random() < 0.9 else Resource("led", 0, Subsignal("r", lane("o"))))
+
+    class Random(LatticeICE40Platform):
+        device, package, default_clk = "iCE40UP5K", "SG48", "clk"
+        resources, connectors = made, []
+
+    return Random
+
+
+def test_whatever_pins_a_platform_has_they_are_its_own_or_it_is_refused(monkeypatch):
+    ends = Counter()
+    for seed in range(600):
+        print("seed", seed)
+        random = Random(seed)
+        try:
+            monkeypatch.setattr("amaranth_boards.icestick.ICEStickPlatform", random_platform(random))
+        except (TypeError, NameError):
+            continue  # Amaranth itself takes no such resource
+        try:
+            board = boards.get("amaranth_boards.icestick:ICEStickPlatform")
+            assert board.oscillator_mhz == 12
+        except BoardError as error:
+            assert "\n" not in str(error)
+            ends["refused"] += 1
+            continue
+        assert len({pin.site for pin in board.pins}) == len(board.pins)
+        assert [pin.port for pin in board.pins][:3] == ["clk", "rx", "tx"]
+        ends["led" if board.pin("led") else "left out" if board.left_out else "no led"] += 1
+        try:
+            flash = board.flash_pins
+        except BoardError:
+            continue
+        top = harness.Top(core=core(), board=board, digest=bytes(8))
+        assert len({pin.site for pin in top.pins}) == len(top.pins) and set(flash) <= set(top.pins)
+        ends["flash"] += 1
+        ends["LED gave way"] += bool(board.pin("led")) and len(top.pins) == 3 + len(flash)
+    print(ends)
+    assert min(ends[end] for end in ("refused", "led", "left out", "no led", "flash", "LED gave way")) > 0
+
+
+def core():
+    """What a top level looks at of a core whose weights are in SPRAM."""
+    return SimpleNamespace(image=(range(4),))
