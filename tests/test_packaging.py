@@ -82,7 +82,7 @@ ALLOWED = {
     "hw": {"amaranth"},
     "compiler": {"amaranth", "numpy", "sbgen.hw", "sbgen.errors", "sbgen.tools", "sbgen"},
     "proofs": {"amaranth", "numpy", "sbgen.hw", "sbgen.compiler", "sbgen.errors", "sbgen.tools"},
-    "train": {"torch", "numpy", "sbgen.errors", "sbgen.console"},
+    "train": {"torch", "numpy", "sbgen.arguments", "sbgen.errors", "sbgen.console"},
     "boards": {"amaranth", "amaranth_boards", "numpy", "sbgen.hw", "sbgen.compiler", "sbgen.errors", "sbgen.tools",
                "sbgen.arguments", "sbgen.console", "sbgen"},
 }

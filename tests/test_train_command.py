@@ -1,10 +1,13 @@
 import argparse
+import struct
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
+from sbgen import cli
 from sbgen.compiler import model, reference
 from sbgen.errors import SbgenError
 from sbgen.train import checkpoint, command, data
@@ -101,6 +104,49 @@ def test_killed_by_a_signal_and_resumed_gives_the_same_file(tmp_path):
     assert process.returncode == -9 and not path.exists()
     assert [entry.name for entry in tmp_path.iterdir() if entry != tmp_path / "whole.pt"] == ["net.pt.resume"]
     assert train(path, "--resume").read_bytes() == whole
+
+
+def write_dataset(folder, *, seed):
+    """Images in the files of MNIST, different for each seed."""
+    folder.mkdir()
+    random = np.random.default_rng(seed)
+    for part, count in (("train", 60), ("t10k", 20)):
+        images = random.integers(0, 256, (count, 28, 28)).astype(np.uint8)
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(struct.pack(">4I", 0x803, count, 28, 28) + images.tobytes())
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, count) + bytes(n % 10 for n in range(count)))
+
+
+def test_run_on_one_data_set_is_not_resumed_with_another(tmp_path, monkeypatch):
+    """Both have the shape, the number of images and the labels of the other."""
+    for seed, name in enumerate(("mnist", "fashion-mnist")):
+        write_dataset(tmp_path / name, seed=seed)
+    argv = ["train", "--preset", "tfc", "--epochs", "3", "--deform", "1", "--batch", "20", "--out", str(tmp_path / "net.pt"), "--data", str(tmp_path)]
+
+    class Killed(Exception):
+        pass
+
+    def save(*arguments, **keywords):
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(checkpoint, "save", save)
+        cli.main(argv)
+    assert cli.main([*argv, "--resume", "--dataset", "fashion-mnist"]) == 1
+    assert not (tmp_path / "net.pt").exists()
+    assert cli.main([*argv, "--resume"]) == 0
+    assert checkpoint.load(tmp_path / "net.pt", force=True).dataset == "mnist"
+
+
+@pytest.mark.parametrize("argv", [("--seed", str(1 << 64)), ("--seed", str(-1 << 64))])
+def test_seed_that_is_none(tmp_path, argv, capsys):
+    assert cli.main(["train", *argv, "--out", str(tmp_path / "net.pt")]) == 1
+    assert "--seed must be a number of 64 bits" in capsys.readouterr().err
+
+
+def test_no_threads_is_a_usage_error(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--threads", "0"])
+    assert "must be a number from 1" in capsys.readouterr().err
 
 
 def test_failed_run_leaves_the_old_file(tmp_path):

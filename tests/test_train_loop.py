@@ -1,3 +1,7 @@
+import copy
+import random
+from dataclasses import fields, replace
+
 import pytest
 import torch
 
@@ -103,6 +107,63 @@ def test_resume_with_other_settings_names_them(tmp_path):
         run(seed=1, state=tmp_path / "state", resume=True)
 
 
+#: Another value of each setting.
+OTHERS = {"method": "ede", "slope_cap": 3.0, "nu_weights": (1.0, 10.0), "nu_activations": (1.0, 10.0), "nu_shape": "linear",
+          "nu_layers": {"linear1": (1.0, 2.0)}, "hard_tail": 0.25, "epochs": 5, "batch": 16, "lr": 0.02, "lr_end": 1e-4, "shift": 0, "flip": True,
+          "deform": 2, "distill": 0.5, "temperature": 3.0, "teacher_width": 10, "teacher_epochs": 3, "validation": 0.2}
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Settings)])
+def test_resume_with_any_other_setting_is_refused(tmp_path, field):
+    settings = replace(SETTINGS, nu_weights=(1.0, 100.0), nu_activations=(1.0, 100.0))
+    with pytest.raises(Killed):
+        run(settings, state=tmp_path / "state", progress=killed_after(0))
+    with pytest.raises(ModelError, match=f"{field} .* then, .* now"):
+        run(replace(settings, **{field: OTHERS[field]}), state=tmp_path / "state", resume=True)
+
+
+def changed(tensor, random):
+    """A copy that differs in one value, of 0 ... 3."""
+    copy = tensor.clone()
+    at = random.randrange(copy.numel())
+    copy.view(-1)[at] = (copy.view(-1)[at] + 1) % 4
+    return copy
+
+
+def test_resume_of_anything_else_is_refused_and_names_it(tmp_path):
+    """Each of what a run depends on, changed a little at random."""
+    images, labels = problem(60, 1)
+    validation = problem(20, 2)
+    settings = replace(SETTINGS, shift=0, distill=0.5)
+    teacher = torch.zeros(1, 60, 4)
+
+    def resumed(*, net=None, images=images, labels=labels, validation=validation, teacher=teacher, seed=0, resume=True, **how):
+        return train(net or model(slope_cap=2.0), images, labels, validation=validation, settings=settings, seed=seed, teacher=teacher,
+                     state=tmp_path / "state", resume=resume, **how)
+
+    with pytest.raises(Killed):
+        resumed(resume=False, progress=killed_after(1))
+    before = (tmp_path / "state").read_bytes()
+    start = random.SystemRandom().randrange(1 << 32)
+    for seed in range(start, start + 8):
+        print("seed", seed)
+        rng = random.Random(seed)
+        wider = network(image_shape=(36,), thresholds=(110,), widths=(rng.randint(17, 20),), classes=4, slope_cap=2.0)
+        thresholds = network(image_shape=(36,), thresholds=(rng.randint(111, 120),), widths=(16,), classes=4, slope_cap=2.0)
+        for what, other in (
+                ("training images and labels", {"images": changed(images, rng)}), ("training images and labels", {"labels": changed(labels, rng)}),
+                ("training images and labels", {"images": images.roll(1, 0), "labels": labels.roll(1, 0)}),
+                ("validation images and labels", {"validation": (changed(validation[0], rng), validation[1])}),
+                ("validation images and labels", {"validation": (validation[0], changed(validation[1], rng))}),
+                ("teacher", {"teacher": changed(teacher, rng)}), ("seed", {"seed": rng.randint(1, 9)}),
+                ("network", {"net": wider}), ("initial weights", {"net": thresholds}), ("initial weights", {"net": model(rng.randint(1, 9), slope_cap=2.0)}),
+                ("network", {"net": model(slope_cap=1.0)})):
+            with pytest.raises(ModelError, match=f"{what} .* then, .* now.*remove the file to begin anew"):
+                resumed(**other)
+    assert (tmp_path / "state").read_bytes() == before
+    assert len(resumed()) == 4
+
+
 @pytest.mark.parametrize("damage", [lambda data: data[:200], lambda data: b"", lambda data: b"hello"])
 def test_resume_from_a_damaged_state(tmp_path, damage):
     state = tmp_path / "state"
@@ -110,6 +171,30 @@ def test_resume_from_a_damaged_state(tmp_path, damage):
     state.write_bytes(damage(state.read_bytes()))
     with pytest.raises(ModelError, match="state of an interrupted training.* remove it"):
         run(state=state, resume=True)
+
+
+def test_resume_from_a_state_of_any_content_is_one_line(tmp_path):
+    state = tmp_path / "state"
+    run(state=state)
+    sound = torch.load(state, weights_only=True)
+    for seed in range(60):
+        print("seed", seed)
+        rng = random.Random(seed)
+        content = copy.deepcopy(sound)
+        key = rng.choice([*content, None])
+        wrong = rng.choice([None, 3, "x", [], {}, [1, 2], {"a": 1}, torch.zeros(2), [{"epoch": 1}]])
+        if key is None:
+            content = wrong
+        elif rng.random() < 0.3:
+            del content[key]
+        else:
+            content[key] = wrong
+        torch.save(content, state)
+        if key == "epochs" and wrong in ([], {}):
+            continue  # a state before the first epoch, as far as it says
+        with pytest.raises(ModelError, match="remove") as caught:
+            run(state=state, resume=True)
+        assert "\n" not in str(caught.value)
 
 
 def test_diverged_loss_is_said():

@@ -4,6 +4,7 @@ import argparse
 from dataclasses import fields, replace
 from pathlib import Path
 
+from ..arguments import at_least
 from ..console import Console
 from ..errors import ToolError
 from .data import DATASETS
@@ -47,7 +48,7 @@ def add_arguments(parser):
                         help="folder that holds mnist/, cifar10/ and so on (SBGEN_DATA, else a download into a cache)")
     parser.add_argument("--method", choices=METHODS, help="how to binarize (self-binarizing)")
     parser.add_argument("--resume", action="store_true", help="go on where a killed run with these options stopped")
-    parser.add_argument("--threads", type=int, default=1, metavar="N",
+    parser.add_argument("--threads", type=at_least(1), default=1, metavar="N",
                         help="torch threads (%(default)s, the fastest but for lfc); part of what makes a file")
     group = parser.add_argument_group("settings", "Each replaces the preset's own.")
     for option, keywords in _SETTINGS:
@@ -74,6 +75,8 @@ def _settings(args):
 def run(args):
     """Runs `sbgen train` on parsed arguments: writes `args.out` and shows what it reaches."""
     settings = _settings(args)
+    if not -1 << 63 <= args.seed < 1 << 64:
+        raise SettingsError(f"--seed must be a number of 64 bits, not {args.seed}")
     try:
         import torch
     except ImportError as error:

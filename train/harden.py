@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from . import inputs
 from .layers import BatchNorm, BinaryActivation, BinaryWeights, Scores, hardened, hardened_layers
 from .loop import accuracy
 
@@ -126,7 +127,14 @@ def harden(model, images, *, validation, batch=1000):
     Returns
     -------
     HardeningReport
+
+    Raises
+    ------
+    DataError
+        Images or labels are not what they must be (`inputs.checked`).
     """
+    inputs.check_images(model, images, name="training")
+    validation = inputs.checked(model, *validation, name="validation")
     # All layers' values are held at a time: of large images, fewer tell enough.
     layers = tuple(softness(model, validation[0][:2**23 // images[0].numel()]))
     before = accuracy(model, *validation)

@@ -72,7 +72,7 @@ class Binarize(nn.Module):
         return signs.reshape(len(images), *self.image[:2], -1).permute(0, 3, 1, 2)
 
     def extra_repr(self):
-        return f"{self.pixels}, levels={self.thresholds.shape[1]}"
+        return f"{self.pixels}, levels={self.thresholds.shape[1]}" + ("" if self.image is None else f", image={self.image}")
 
 
 class Pixels(nn.Module):

@@ -1,17 +1,16 @@
 """The training loop: a function of the model, the images, the settings and the seed, that survives being killed."""
 
+import hashlib
 import io
 import math
 import os
-import pickle
-import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
-from ..errors import ModelError
-from . import distill
+from ..errors import DataError, ModelError
+from . import distill, inputs
 from .augment import Augmented
 from .layers import BinaryWeights, hardened
 from .settings import Settings
@@ -55,7 +54,8 @@ def classify(model, images):
 
 
 def accuracy(model, images, labels):
-    """Part of the images, 0 ... 1, that `model` classifies as labelled."""
+    """Part of the images, 0 ... 1, that `model` classifies as labelled; both as of `inputs.checked`."""
+    images, labels = inputs.checked(model, images, labels, name="measured")
     return (classify(model, images) == labels).double().mean().item()
 
 
@@ -67,7 +67,8 @@ def train(model, images, labels, *, validation, settings: Settings, seed, teache
     ----------
     model : nn.Module
         uint8 images to logits.
-    images, labels : uint8 tensor (N, height, width) or (N, height, width, channels), int64 tensor (N,)
+    images, labels : uint8 tensor (N, height, width), (N, height, width, channels) or (N, features), integer tensor (N,)
+        As of `inputs.checked`. Without rows and columns nothing can be shifted, flipped or deformed.
     validation : (images, labels)
         Only looked at, epoch by epoch; nothing is chosen by it here.
     settings : `Settings`
@@ -88,9 +89,21 @@ def train(model, images, labels, *, validation, settings: Settings, seed, teache
 
     Raises
     ------
+    DataError
+        Images, labels or teacher are not what they must be; said before the first epoch.
     ModelError
-        The state is damaged or belongs to a run with other settings, or the loss is no longer finite.
+        The state is damaged or belongs to another run, or the loss is no longer finite.
     """
+    images, labels = inputs.checked(model, images, labels, name="training")
+    validation = inputs.checked(model, *validation, name="validation")
+    if validation[0].shape[1:] != images.shape[1:]:
+        raise DataError(f"validation images must have the shape {tuple(images.shape[1:])} of the training images, not "
+                        f"{tuple(validation[0].shape[1:])}")
+    if images.dim() == 2:
+        if settings.shift or settings.flip or settings.deform > 1:
+            raise DataError(f"training images must have rows and columns to be shifted, flipped or deformed, but have the shape "
+                            f"{tuple(images.shape)}; give shift 0, no flip and deform 1, or images (N, height, width)")
+        images = images[:, None]
     schedule = settings.schedule()
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=0.0, fused=True)
     weights = [layer.weight for layer in model.modules() if isinstance(layer, BinaryWeights)]
@@ -98,7 +111,14 @@ def train(model, images, labels, *, validation, settings: Settings, seed, teache
     torch.manual_seed(seed)
     augmented = Augmented(images, shift=settings.shift, flip=settings.flip, deform=settings.deform)
     batches = -(-len(images) // settings.batch)
-    identity = {"settings": settings.primitives(), "seed": seed, "images": len(images)}
+    inputs.check_batches(model, len(images), batches)
+    if teacher is not None and teacher.shape[:2] != (augmented.ways, len(images)):
+        raise DataError(f"the teacher must answer {augmented.ways} ways of {len(images)} images, not {tuple(teacher.shape[:2])}; "
+                        "compute it with the same images, shift, flip and deform")
+    # All that the result depends on: a state of anything else is another run's.
+    identity = {"settings": settings.primitives(), "seed": seed, "network": _topology(model), "initial weights": _digest(model.state_dict().values()),
+                "training images and labels": _digest((images, labels)), "validation images and labels": _digest(validation),
+                "teacher": None if teacher is None else _digest([teacher]), "torch": str(torch.__version__), "threads": torch.get_num_threads()}
     epochs = []
 
     if resume and state is not None and Path(state).exists():
@@ -142,6 +162,20 @@ def train(model, images, labels, *, validation, settings: Settings, seed, teache
     return epochs
 
 
+def _digest(tensors):
+    """16 digits of a SHA-256 of the tensors' types, shapes and values."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
+        digest.update(tensor.detach().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
+
+
+def _topology(model):
+    """16 digits of a SHA-256 of what the network is made of, apart from its weights."""
+    return hashlib.sha256(str(model).encode()).hexdigest()[:16]
+
+
 def _keep(path, identity, model, optimizer, generator, epochs):
     buffer = io.BytesIO()
     torch.save({"format": "sbgen-training", "identity": identity, "model": model.state_dict(),
@@ -159,25 +193,27 @@ def _keep(path, identity, model, optimizer, generator, epochs):
 
 
 def _restore(path, identity, model, optimizer, generator):
+    damaged = f"{path}: must be the state of an interrupted training, but cannot be read; remove it to begin anew"
     try:
         kept = torch.load(path, weights_only=True)
         found = kept["identity"]
         if kept["format"] != "sbgen-training":
             raise KeyError("format")
-    except (pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, KeyError, TypeError) as error:
-        raise ModelError(f"{path}: must be the state of an interrupted training, but cannot be read; "
-                         "remove it to begin anew") from error
+        now, then = ({**about, **about.get("settings", {})} for about in (identity, found))
+    except OSError:
+        raise
+    except Exception as error:  # whatever its unpickler meets in bytes that nobody wrote
+        raise ModelError(damaged) from error
     if found != identity:
-        now, then = (dict(about, **about["settings"]) for about in (identity, found))
         other = [f"{name} {then.get(name)} then, {now.get(name)} now"
                  for name in now if name != "settings" and then.get(name) != now.get(name)]
-        raise ModelError(f"{path}: a resumed training must have the settings it began with, but has "
-                         f"{', '.join(other)}; give those, or remove the file to begin anew")
+        raise ModelError(f"{path}: a resumed training must be the one that was interrupted, but has "
+                         f"{', '.join(other) or 'other settings'}; give what it began with, or remove the file to begin anew")
     try:
         model.load_state_dict(kept["model"])
-    except RuntimeError as error:
-        raise ModelError(f"{path}: belongs to another network; remove it to begin anew") from error
-    optimizer.load_state_dict(kept["optimizer"])
-    generator.set_state(kept["order"])
-    torch.set_rng_state(kept["random"])
-    return [Epoch(**epoch) for epoch in kept["epochs"]]
+        optimizer.load_state_dict(kept["optimizer"])
+        generator.set_state(kept["order"])
+        torch.set_rng_state(kept["random"])
+        return [Epoch(**epoch) for epoch in kept["epochs"]]
+    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ModelError(damaged) from error

@@ -1,0 +1,131 @@
+"""Images and labels for training, checked once before anything is computed with them."""
+
+import torch
+from torch import nn
+
+from ..errors import DataError, ModelError
+from .layers import Binarize, Pixels
+
+__all__ = ["check_batches", "check_images", "checked"]
+
+#: Channels that an image may have where the network does not say how many: an axis this short in first place is one of them.
+_CHANNELS = 4
+
+
+def checked(model, images, labels, *, name):
+    """Images and labels that `model` can be trained on or measured with.
+
+    Parameters
+    ----------
+    model : nn.Module
+        uint8 images to logits.
+    images : uint8 tensor, shape (N, height, width), (N, height, width, channels) or, without rows and columns, (N, features)
+        N is at least 1.
+    labels : integer tensor, shape (N,)
+        Of 0 ... classes - 1.
+    name : str
+        What they are, for the message.
+
+    Returns
+    -------
+    images, labels : uint8 tensor, int64 tensor
+
+    Raises
+    ------
+    DataError
+        They are anything else, or no images of this network's shape.
+    ModelError
+        The network does not take the images, or gives no logits.
+    """
+    classes = check_images(model, images, name=name)
+    return images, _check_labels(labels, len(images), classes, name)
+
+
+def check_images(model, images, *, name):
+    """The part of `checked` that is about images; returns the number of the network's classes."""
+    _check_images(images, name)
+    _check_layout(model, images, name)
+    return _classes(model, images)
+
+
+def _check_images(images, name):
+    if not isinstance(images, torch.Tensor):
+        raise DataError(f"{name} images must be a uint8 tensor, not {_kind(images)}; convert an array with torch.from_numpy")
+    if images.dtype != torch.uint8:
+        unit = images.is_floating_point() and images.numel() and 0 <= images.min() and images.max() <= 1
+        raise DataError(f"{name} images must be raw uint8 pixels of 0 ... 255, not {_dtype(images)}{_range(images)}; convert them with "
+                        + ("(255 * images).round().to(torch.uint8)" if unit else "images.to(torch.uint8) once they are in that range"))
+    if images.dim() not in (2, 3, 4) or not images.numel():
+        raise DataError(f"{name} images must have the shape (N, height, width), (N, height, width, channels) or (N, features), at least 1 each, "
+                        f"not {tuple(images.shape)}")
+
+
+def _check_layout(model, images, name):
+    """The images have the network's shape, channels last."""
+    first = next((layer for layer in model.modules() if isinstance(layer, (Binarize, Pixels))), None)
+    found = tuple(images.shape[1:])
+    wanted = None if first is None or first.image is None or len(first.image) != 3 else first.image
+    if len(found) == 3:
+        first_axis = (found[1], found[2], found[0])
+        likely = found[0] <= _CHANNELS < found[2] if wanted is None else found != wanted and first_axis == wanted
+        if likely:
+            raise DataError(f"{name} images must have their channels last, (N, height, width, channels), but have the shape "
+                            f"{tuple(images.shape)} with the channels first; give images.permute(0, 2, 3, 1)")
+    if wanted is not None and len(found) > 1 and (*found, 1)[:3] != wanted:
+        raise DataError(f"{name} images must have the shape (N, {', '.join(map(str, wanted))}) that the network takes, not {tuple(images.shape)}")
+    if first is not None and images[0].numel() != first.pixels:
+        raise DataError(f"{name} images must have the {first.pixels} pixels that the network takes, not {images[0].numel()} "
+                        f"of shape {found}")
+
+
+def _classes(model, images):
+    """How many classes the network has, by trying it on one image."""
+    training = model.training
+    try:
+        with torch.no_grad():
+            logits = model.eval()(images[:1])
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise ModelError(f"the network must take images of shape {tuple(images.shape[1:])}, but: {' '.join(str(error).split())[:200]}") from error
+    finally:
+        model.train(training)
+    if not isinstance(logits, torch.Tensor) or logits.dim() != 2 or len(logits) != 1 or not logits.numel():
+        raise ModelError(f"the network must give logits of shape (N, classes), but gives {_kind(logits)}"
+                         + (f" of shape {tuple(logits.shape)}" if isinstance(logits, torch.Tensor) else "") + " for one image")
+    return logits.shape[1]
+
+
+def _check_labels(labels, count, classes, name):
+    if not isinstance(labels, torch.Tensor):
+        raise DataError(f"{name} labels must be an int64 tensor, not {_kind(labels)}; convert an array with torch.from_numpy")
+    if labels.dtype not in (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64):
+        raise DataError(f"{name} labels must be whole numbers of classes, an int64 tensor, not {_dtype(labels)}{_range(labels)}; "
+                        "convert them with labels.long() if they are numbers of classes")
+    if labels.shape != (count,):
+        one_hot = " (for one-hot rows: labels.argmax(1))" if labels.dim() == 2 and labels.shape[1] == classes else ""
+        raise DataError(f"{name} labels must be one for each of {count} images, shape ({count},), not {tuple(labels.shape)}{one_hot}")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise DataError(f"{name} labels must be in 0 ... {classes - 1}, the network's classes, not {labels.min().item()} ... {labels.max().item()}")
+    return labels.long()
+
+
+def check_batches(model, count, batches):
+    """A `DataError` where a step would have a single image, of which a batch norm knows no variance."""
+    size = -(-count // batches)
+    last = count - (-(-count // size) - 1) * size
+    if last == 1 and any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in model.modules()):
+        raise DataError(f"each step of training must have at least 2 images for batch norm, but of {count} images in steps of {size} the last "
+                        "has one; choose another --batch, or another number of images")
+
+
+def _kind(value):
+    return type(value).__name__
+
+
+def _dtype(tensor):
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _range(tensor):
+    if not tensor.numel() or tensor.is_complex() or tensor.dtype == torch.bool:
+        return ""
+    return f" of {tensor.min().item():g} ... {tensor.max().item():g}"
