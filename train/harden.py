@@ -8,7 +8,7 @@ import torch
 
 from . import inputs
 from .layers import BatchNorm, BinaryActivation, BinaryWeights, Scores, hardened, hardened_layers
-from .loop import accuracy
+from .loop import accuracy, classify
 
 __all__ = ["NEAR", "SCALE_BITS", "UNSATURATED", "HardeningReport", "LayerSoftness", "harden", "softness"]
 
@@ -172,7 +172,7 @@ def _choose_bits(model, scores, images, labels):
     hook = scores.register_forward_pre_hook(lambda layer, i: entered.append(i[0]))
     try:
         with hardened(model):
-            accuracy(model, images, labels)  # the network runs once: only its last layer differs
+            classify(model, images)  # the network runs once: only its last layer differs
     finally:
         hook.remove()
     found = {}
