@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ModelError
 from .pixel_type import UINT8, PixelType
 
-__all__ = ["PIXEL_BITS", "PIXEL_LEVELS", "Add", "Binarize", "Conv2d", "Dense", "Fork", "Layer", "Lookup", "MaxPool",
+__all__ = ["MAX_OFFSET", "PIXEL_BITS", "PIXEL_LEVELS", "Add", "Binarize", "Conv2d", "Dense", "Fork", "Layer", "Lookup", "MaxPool",
            "Network", "Scores", "SumPool", "Threshold"]
 
 #: Number of values a raw pixel can take (uint8).
@@ -27,6 +27,9 @@ _MAX_PLANES = 16
 
 #: No score leaves this range, so that it always fits the host link's words.
 _MAX_SCORE = 2**31 - 1
+
+#: Greatest magnitude of the offset or scale of a class.
+MAX_OFFSET = 2**30
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -424,9 +427,9 @@ class Scores(_Weighted):
 
     def _check(self):
         self._check_weights(2)
-        self._check_integers("offsets", self.offsets, (self.outputs,), -(2**30), 2**30)
+        self._check_integers("offsets", self.offsets, (self.outputs,), -MAX_OFFSET, MAX_OFFSET)
         if self.scales is not None:
-            self._check_integers("scales", self.scales, (self.outputs,), -(2**30), 2**30)
+            self._check_integers("scales", self.scales, (self.outputs,), -MAX_OFFSET, MAX_OFFSET)
         least, greatest = self.score_range
         self._require(-_MAX_SCORE <= least and greatest <= _MAX_SCORE,
                       f"scores must stay within 32 bits, but reach {least} ... {greatest}")

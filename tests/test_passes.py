@@ -1,12 +1,13 @@
 """Every pass leaves the scores of every image as they are."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from sbgen.compiler import reference
-from sbgen.compiler.ir import Add, Binarize, Dense, Fork, Network, Scores
+from sbgen.compiler.ir import MAX_OFFSET, Add, Binarize, Dense, Fork, Network, Scores
 from sbgen.compiler.passes import PASSES, apply_passes, remove_constant_neurons
 
 
@@ -39,6 +40,21 @@ def test_scores_stay(transform, constants, ternary):
         after = transform(before)
         np.testing.assert_array_equal(
             reference.evaluate(after, images)[0], reference.evaluate(before, images)[0], err_msg=f"seed {seed}")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_legal_numbers_stay_legal(seed):
+    """Offsets at or near the ends of their range, scales up to what the range of scores allows."""
+    rng = np.random.default_rng(seed)
+    before = random_network(rng, constants=0.5, ternary=bool(seed % 2))
+    scores = before.layers[-1]
+    largest = int(rng.choice([1, 7, (2**30 - 1) // scores.reach]))
+    ends = rng.choice([-MAX_OFFSET, MAX_OFFSET], 5) * rng.choice([1, 0], 5, p=[0.7, 0.3])
+    near = np.clip(ends + rng.integers(-3 * largest, 3 * largest + 1, 5), -MAX_OFFSET, MAX_OFFSET)
+    before = replace(before, layers=(*before.layers[:-1], replace(
+        scores, offsets=near, scales=rng.integers(-largest, largest + 1, 5) if seed % 4 else None)))
+    images = rng.integers(0, 256, (16, before.pixels), dtype=np.uint8)
+    np.testing.assert_array_equal(reference.evaluate(apply_passes(before), images)[0], reference.evaluate(before, images)[0])
 
 
 def test_constant_neurons_are_gone():

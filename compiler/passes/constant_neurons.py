@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from ..ir import Dense, Scores
+from ..ir import MAX_OFFSET, Dense, Scores
 
 __all__ = ["remove_constant_neurons"]
 
@@ -14,7 +14,8 @@ def remove_constant_neurons(network):
 
     Precondition: none. Promise: the scores are equal for every image; only `Dense` layers lose outputs, those with a `Dense`
     of bits or `Scores` right behind them, and each keeps at least one. What a removed neuron gave to the count of a neuron behind it is a constant, which moves that one's threshold
-    or offset; thresholds stay in their range, and a neuron that becomes constant by it is removed in its turn.
+    or offset; thresholds stay in their range, and a neuron that becomes constant by it is removed in its turn. Where an offset would
+    leave its range, the layer stays as it is: the result is legal for every legal network.
     """
     layers = list(network.layers)
     for n in range(len(layers) - 1):
@@ -29,7 +30,6 @@ def remove_constant_neurons(network):
         if not constant.any():
             continue
         keep = ~constant
-        layers[n] = dataclasses.replace(layer, thresholds=layer.thresholds[keep], **_part(layer, keep))
         agree = behind.weights[:, constant] == on[constant]
         if behind.mask is not None:
             agree &= behind.mask[:, constant] == 1
@@ -38,6 +38,9 @@ def remove_constant_neurons(network):
             change = {"thresholds": np.clip(behind.thresholds - agreeing, 0, keep.sum() + 1)}
         else:
             change = {"offsets": behind.offsets + agreeing * (1 if behind.scales is None else behind.scales)}
+            if np.abs(change["offsets"]).max() > MAX_OFFSET:
+                continue
+        layers[n] = dataclasses.replace(layer, thresholds=layer.thresholds[keep], **_part(layer, keep))
         layers[n + 1] = dataclasses.replace(behind, **_part(behind, (slice(None), keep)), **change)
     return dataclasses.replace(network, layers=tuple(layers))
 
