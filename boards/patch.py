@@ -66,7 +66,7 @@ def run(arguments):
 
     with console.step("read the model") as step:
         model = model_file.load(arguments.model, force=arguments.force, pixels=arguments.pixels)
-        network = passes.apply_passes(model.network)
+        network = passes.apply_passes(model.network, patchable=True)
         _require_same_shape(exchange.load(folder / "network.json"), network)
         step.note(f"{network.name}: {len(network.layers)} layers, {network.weight_bits:,} weights")
     with console.step("write Verilog") as step:

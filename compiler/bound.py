@@ -1,9 +1,11 @@
 """What no design of a network on a device can beat: the fewest cycles an image."""
 
 import math
+from dataclasses import replace
 
 from .design import Design, Folding, limits
 from .ir import Conv2d
+from .linked import widest
 from .pipeline import stages
 
 __all__ = ["AS_BUILT", "LUTS_PER_PRODUCT", "bounds"]
@@ -24,11 +26,13 @@ def bounds(network, device):
     dict of str to int
         ``"memory ports"``: every weight is read once, from block RAM or, if it has no room there, from SPRAM; ``"LUTs"``: every product is made and counted;
         ``"results"``: the core gives one score a cycle; ``"stages as built"``: the slowest stage folded as wide as it can be,
-        where a window gives one pixel a cycle and a unit takes one plane.
+        where a window gives one pixel a cycle, a unit takes one plane and the host link bounds the pixels at once.
     """
     weights = products = 0
-    widest = Design(network=network, foldings=tuple(
-        Folding(pe=pe, simd=simd) for pe, simd in map(limits, network.layers, network.shapes)))
+    foldings = [Folding(pe=pe, simd=simd) for pe, simd in map(limits, network.layers, network.shapes)]
+    first, simd = network.layers[0], widest(network.layers[0], foldings[0].simd)
+    foldings[0] = replace(foldings[0], simd=simd, pe=foldings[0].pe if first.weight_bits else simd * getattr(first, "levels", 1))
+    design = Design(network=network, foldings=tuple(foldings))
     for layer, shape in zip(network.layers, network.shapes[1:], strict=True):
         if layer.weight_bits:
             positions = math.prod(shape[:2]) if isinstance(layer, Conv2d) else 1
@@ -37,5 +41,5 @@ def bounds(network, device):
     reads, beyond = -(-weights // device.bram_read_bits), weights - device.bram_bits
     if device.spram and beyond > 0:
         reads = max(-(-device.bram_bits // device.bram_read_bits), -(-beyond // device.spram_read_bits))
-    return {"memory ports": reads, AS_BUILT: max(stage.cycles for stage in stages(widest)),
+    return {"memory ports": reads, AS_BUILT: max(stage.cycles for stage in stages(design)),
             "LUTs": math.ceil(products * LUTS_PER_PRODUCT / device.lut), "results": network.classes}

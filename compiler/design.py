@@ -13,7 +13,7 @@ from ..hw.spram import BLOCK_DEPTH, blocks
 from ..hw.window import Geometry
 from .ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool, Threshold
 
-__all__ = ["PATCHABLE_STORES", "UNROLLED", "Design", "Folding", "foldings_from_json", "legal_simd", "limits", "load",
+__all__ = ["PATCHABLE_STORES", "UNROLLED", "Design", "Folding", "foldings_from_json", "is_patchable", "legal_simd", "limits", "load",
            "rows_limits", "save", "to_patchable", "unrolls", "weight_words"]
 
 #: The store of weights that are wired in.
@@ -166,7 +166,8 @@ def to_patchable(design, family):
                        "in or loaded from the flash; give other --pe and --simd, or leave --patchable out")
     foldings = design.foldings
     if PATCHABLE_STORES[family] == "bram":
-        foldings = tuple(replace(folding, store="bram", preset_store="bram") for folding in foldings)
+        foldings = tuple(replace(folding, store="bram", preset_store="bram") if layer.weight_bits else folding
+                         for layer, folding in design.stages)
     return replace(design, foldings=foldings, patchable=True)
 
 
@@ -231,13 +232,24 @@ def foldings_from_json(text, network, *, source="design file"):
 
 def load(path, network):
     """The design of `network` that a design file describes."""
+    text = _read(path)
+    foldings = foldings_from_json(text, network, source=str(path))
+    return Design(network=network, foldings=foldings, top=json.loads(text).get("top", 1), patchable=is_patchable(path))
+
+
+def is_patchable(path):
+    """Whether a design file describes a patchable design; False where it is no design file, which `load` says."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return json.loads(_read(path))["patchable"] is True
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
+
+
+def _read(path):
+    try:
+        return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: cannot be read as a design file: {error}") from None
-    foldings = foldings_from_json(text, network, source=str(path))
-    content = json.loads(text)
-    return Design(network=network, foldings=foldings, top=content.get("top", 1), patchable=content.get("patchable", False) is True)
 
 
 def save(design, path):

@@ -20,6 +20,7 @@ from ..hw.popcount import XnorPopcount
 from ..hw.replay import ReplayBuffer
 from ..hw.sums import WindowSums
 from ..hw.width import conversions
+from .design import PATCHABLE_STORES
 from .ir import PIXEL_LEVELS, Add, Binarize, Fork, Lookup, Threshold
 from .pipeline import forks, input_lanes, stages
 from .shortcut_queue import depths
@@ -64,9 +65,11 @@ def _bits(limit):
     return math.ceil(math.log2(limit + 1))
 
 
-def _rom_luts(depth):
-    """LUTs for each bit of a ROM of `depth` words in LUTs; up to four words share the LUT that uses them."""
+def _rom_luts(depth, patchable=False):
+    """LUTs for each bit of a ROM of `depth` words in LUTs; up to four words share the LUT that uses them, but in patchable ones."""
     blocks = -(-depth // 16)
+    if patchable:
+        return 1 if blocks == 1 else 2.3 * blocks
     return 0 if depth == 1 else 0.5 if depth <= 4 else 1 if blocks == 1 else 2.3 * blocks
 
 
@@ -77,11 +80,10 @@ def structures(p: Parameters):
         "input": (2 + p.weights_registered) * p.simd,
         "accumulate": p.pe * p.accumulator_width,
         "start": p.pe * p.accumulator_width * (2 if p.planes > 1 else 1) if p.beats > 1 else 0,
-        "preset": (p.pe * p.total_width * _rom_luts(p.groups)
-                   if p.preset_store == "lut" and p.groups > MERGED_GROUPS else
-                   p.pe * p.total_width if p.preset_store == "lut" and p.patchable else 0),
+        "preset": (p.pe * p.total_width * _rom_luts(p.groups, p.patchable)
+                   if p.preset_store == "lut" and (not p.presets_constant if p.patchable else p.groups > MERGED_GROUPS) else 0),
         "queue": p.queue_depth * p.pe * (1 if p.signs else p.sum_width),
-        "rom": p.pe * p.simd * _rom_luts(p.groups * p.plane_beats) if p.weight_store == "lut" else 0,
+        "rom": p.pe * p.simd * _rom_luts(p.groups * p.plane_beats, p.patchable) if p.weight_store == "lut" else 0,
         "count": _bits(p.cycles) + _bits(p.slices) + _bits(p.groups) + p.queue_depth,
     }
 
@@ -139,7 +141,9 @@ def mvtu_cost(parameters, *, device, exact=True):
     for store, width, depth, contents in ((p.weight_store, p.pe * p.simd, p.groups * p.plane_beats, "weight_words"),
                                           (p.preset_store, p.pe * p.total_width, p.groups, "preset_words")):
         if store == "bram":
-            if exact:
+            if p.patchable:  # every bit is there, or the whole ROM is not
+                width *= contents == "weight_words" or not p.presets_constant
+            elif exact:
                 width = _varying_bits(getattr(p, contents))
             # Where block RAMs stand behind each other, each bit is chosen from them.
             cost += Cost(lut=width * (device.banks(width=width, depth=depth) - 1), bram=device.brams(width=width, depth=depth))
@@ -310,4 +314,6 @@ def estimate(design, device, *, host_link=True, exact=True):
     cost += Cost(lut=3 * score_bits + 16, ff=score_bits + 8)  # argmax
     if host_link and cost.spram:
         cost += FLASH_LOADER
+    if host_link and design.patchable and PATCHABLE_STORES[device.family] == "bram":
+        cost += Cost(bram=1)  # the answer to identify
     return {"lut": round(cost.lut), "ff": round(cost.ff), "bram": cost.bram, "spram": cost.spram, "dsp": 0}

@@ -19,10 +19,11 @@ from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH, blocks
 from ..hw.width import conversions
 from .bound import bounds
 from .cycles import predict, stage_cycles
-from .design import UNROLLED, Design, Folding, unrolls
+from .design import PATCHABLE_STORES, UNROLLED, Design, Folding, unrolls
 from .device import DEVICES, Device
 from .estimate import Cost, binarize_cost, converter_cost, estimate, lookup_cost, queue_cost, stage_cost
 from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Network, SumPool, Threshold
+from .linked import check_design, check_network, may_enter
 from .narrow import narrow, widths
 from .pipeline import first_lanes, forks, mvtu_parameters, passes, results_cycles, stage
 from .shortcut_queue import depth
@@ -109,8 +110,8 @@ def _may_unroll(layer):
     return unrolls(layer) and layer.planes == passes(layer) == 1 and layer.weight_bits <= _MAX_UNROLLED
 
 
-def _stores(layer, pe, simd, registered):
-    """Every sensible choice of memories for a shape."""
+def _stores(layer, pe, simd, registered, patchable_store):
+    """Every sensible choice of memories for a shape; of patchable ones those in `patchable_store` and block RAM alone."""
     if isinstance(layer, MaxPool | SumPool):
         for store in ("bram",) if isinstance(layer, MaxPool) else ("bram", "lut"):
             yield Folding(pe=pe, simd=simd, replay_store=store)
@@ -124,10 +125,12 @@ def _stores(layer, pe, simd, registered):
     stores = ("bram", "lut") if slices * groups <= _MAX_LUT_DEPTH else ("bram",)
     presets = ("bram", "lut") if groups > 16 else ("lut",)
     replays = ("bram", "lut") if small else ("bram",)
+    if patchable_store == "bram":
+        stores = presets = ("bram",)
     for store, preset_store, replay_store in product(stores, presets, replays):
         yield Folding(pe=pe, simd=simd, store=store, preset_store=preset_store, replay_store=replay_store,
                       registered=registered)
-    if slices == groups == 1 and _may_unroll(layer):
+    if slices == groups == 1 and _may_unroll(layer) and patchable_store is None:
         yield Folding(pe=pe, simd=simd, store=UNROLLED)
 
 
@@ -158,8 +161,8 @@ class _Way:
 class _Search:
     """The costs of one network on one device, kept between the steps of the bisection."""
 
-    def __init__(self, network, device, *, spram=0):
-        self.network, self.device = network, device
+    def __init__(self, network, device, *, spram=0, patchable=False):
+        self.network, self.device, self.patchable = network, device, patchable
         self.units = {}
         self.forks = forks(network)
         self.costs, self.choices, self.shapes = {}, {}, {}
@@ -183,7 +186,8 @@ class _Search:
         key = n, pe, simd, self.spram
         if key not in self.choices:
             registered = _REGISTERED[self.device.family]
-            choices = [self._stage(n, folding) for folding in _stores(self.network.layers[n], pe, simd, registered)]
+            patchable_store = PATCHABLE_STORES[self.device.family] if self.patchable else None
+            choices = [self._stage(n, folding) for folding in _stores(self.network.layers[n], pe, simd, registered, patchable_store)]
             if self.spram and self.network.layers[n].weight_bits:
                 choices += [self._stage(n, folding) for choice in choices for folding in self._in_spram(choice)]
             self.choices[key] = [(stage_cost(choice, device=self.device, exact=False), choice) for choice in choices]
@@ -218,7 +222,7 @@ class _Search:
         if layer.weight_bits and not folding.unrolled:
             key = n, folding.simd if isinstance(layer, Conv2d) else None  # a convolution's rows depend on SIMD
             if key not in self.units:
-                self.units[key] = mvtu_parameters(layer, Folding(pe=1, simd=folding.simd))
+                self.units[key] = mvtu_parameters(layer, Folding(pe=1, simd=folding.simd), patchable=self.patchable)
             unit = replace(self.units[key], pe=folding.pe, simd=folding.simd, weight_store=folding.store,
                            sprams=folding.sprams, preset_store=folding.preset_store, registered=folding.registered)
         about = {"i_greatest": self.network.greatest[n], "o_greatest": self.network.greatest[n + 1], "unit": unit}
@@ -271,7 +275,7 @@ class _Search:
                                  element_bits=way.stages[-1].unit.sum_width)
             return way.price + self._price(out, bram_price)
 
-        return Design(network=self.network, foldings=min(best.values(), key=whole).foldings)
+        return Design(network=self.network, foldings=min(best.values(), key=whole).foldings, patchable=self.patchable)
 
     def _foldings(self, n, cycles, bram_price):
         """The foldings of layer `n` that take at most `cycles`: (PE, price, SPRAMs, stage)."""
@@ -295,12 +299,17 @@ class _Search:
                            for choice in choices), key=lambda priced: priced[0])
         return (*way.stages[:at], fork, *way.stages[at + 1:]), price
 
+    def _lanes(self, cycles):
+        """Pixels at once in which an image enters in at most `cycles`."""
+        pixels = self.network.pixels
+        return [lanes for lanes in _steps(pixels, least=-(-pixels // cycles)) if may_enter(self.network.layers[0], lanes)]
+
     def _beginnings(self, cycles, bram_price):
         """The best way through the first layer to each width of beats, with each number of SPRAMs."""
         first = self.network.layers[0]
         best = {}
         if isinstance(first, Binarize):
-            for lanes in _steps(first.inputs, least=-(-first.inputs // cycles)):
+            for lanes in self._lanes(cycles):
                 pe = lanes * first.levels
                 # The board packs single pixels into beats: a register of eight bits a lane.
                 cost = self.binarize_cost(lanes) + Cost(lut=8 * lanes)
@@ -308,12 +317,14 @@ class _Search:
                                    stages=(self._stage(0, Folding(pe=pe, simd=lanes)),))
             return best
         if isinstance(first, Lookup):
-            for lanes in _steps(self.network.pixels, least=-(-self.network.pixels // cycles)):
+            for lanes in self._lanes(cycles):
                 best[lanes, 0] = _Way(price=self._price(lookup_cost(first, lanes) + Cost(lut=8 * lanes), bram_price),
                                       length=self.network.pixels, lanes=lanes,
                                       stages=(self._stage(0, Folding(pe=lanes, simd=lanes)),))
             return best
         for pe, own, used, chosen in self._foldings(0, cycles, bram_price):
+            if not may_enter(first, chosen.folding.simd):
+                continue
             beats = -(-self.network.pixels // first_lanes(first, chosen.folding.simd))
             if beats <= cycles and ((pe, used) not in best or own < best[pe, used].price):
                 best[pe, used] = _Way(price=own, length=chosen.o_length, lanes=pe, stages=(chosen,))
@@ -350,19 +361,21 @@ def excess(resources, device, fill):
 
 
 def check_fit(design, device):
-    """Refuse a design that the estimate says is too big for the whole device.
+    """Refuse a design that the estimate says is too big for the whole device, or that the board's host link cannot serve.
 
     Raises
     ------
     FitError
         With what is over, by how much, and what would fit.
     """
+    check_design(design)
     over = excess(estimate(design, device), device, dict.fromkeys(FILL, 1.0))
     if over:
-        raise FitError(f"the design does not fit {device.name}: {_over(over)}; {_remedy(design.network, device)}")
+        raise FitError("; ".join([f"the design does not fit {device.name}: {_over(over)}",
+                                  *_remedies(design.network, device, design.patchable)]))
 
 
-def fold(network: Network, device: Device, *, cycles=None, fill=None) -> Design:
+def fold(network: Network, device: Device, *, cycles=None, fill=None, patchable=False) -> Design:
     """The design that is fastest on `device`, or the smallest that takes at most `cycles` an image.
 
     Parameters
@@ -372,13 +385,17 @@ def fold(network: Network, device: Device, *, cycles=None, fill=None) -> Design:
     fill : dict, optional
         Share of each resource that may be used: `FILL` where `cycles` asks for it, else `easy_fill`, but more where
         the network would not fit otherwise.
+    patchable : bool
+        Whether the design is one whose weights and thresholds can be replaced in a bitstream.
 
     Raises
     ------
     FitError
         When no folding fits: what is over, by how much, and what would fit.
     """
-    search = _Search(network, device)
+    check_network(network)
+    search = _Search(network, device, patchable=patchable)
+    spram = 0 if patchable else device.spram  # what is loaded is not in the bitstream's ROMs
     least = results_cycles(network)
     if cycles is not None:
         fill = fill or FILL
@@ -388,15 +405,14 @@ def fold(network: Network, device: Device, *, cycles=None, fill=None) -> Design:
         aim = cycles
         while True:
             design, misfit = search.fitting(aim, fill) if aim >= least else (None, None)
-            if design is None and search.spram < device.spram:
-                search.spram = device.spram
+            if design is None and search.spram < spram:
+                search.spram = spram
                 continue
             if design is None:
                 if misfit is None:
                     raise FitError(f"no folding takes at most {cycles} cycles an image; allow more cycles")
-                over = excess(estimate(misfit, device), device, fill)
-                raise FitError(f"at {cycles} cycles an image {_over(over)} on {device.name}; allow more cycles or take a "
-                               "larger board")
+                over = excess(estimate(misfit, device, exact=False), device, fill)
+                raise FitError(f"at {cycles} cycles an image {_over(over)} on {device.name}; allow more cycles")
             interval = predict(design).interval
             if interval <= cycles:
                 return design
@@ -405,16 +421,15 @@ def fold(network: Network, device: Device, *, cycles=None, fill=None) -> Design:
 
     slowest = _slowest(network)
     fills = (easy_fill(device), FILL) if fill is None else (fill,)
-    for spram, fill in product(sorted({0, device.spram}), fills):
-        search.spram = spram
+    for search.spram, fill in product(sorted({0, spram}), fills):  # what is loaded only where block RAM does not suffice
         smallest, misfit = search.fitting(slowest, fill)
         if smallest is not None:
             search.banks = (search.max_banks,)  # deep ROMs are for what fits with nothing else
             guess = max(bounds(network, device).values())
             return _fastest(search, fill, smallest, slowest, guess=min(guess, slowest - 1))
-    over = excess(estimate(misfit, device), device, fill)
-    raise FitError(f"network {network.name!r} does not fit {device.name} at any folding: {_over(over)}; "
-                   f"{_remedy(network, device)}")
+    over = excess(estimate(misfit, device, exact=False), device, fill)
+    raise FitError("; ".join([f"network {network.name!r} does not fit {device.name} at any folding: {_over(over)}",
+                              *_remedies(network, device, patchable)]))
 
 
 def _fastest(search, fill, best, high, *, guess):
@@ -432,8 +447,8 @@ def _fastest(search, fill, best, high, *, guess):
     return best
 
 
-def trade_off(network: Network, device: Device):
-    """Designs that fit `device`, from the fastest to the smallest, each with about half the pace of the one before.
+def trade_off(network: Network, device: Device, *, patchable=False):
+    """Designs that fit `device`, from the fastest to the smallest, each with about half the pace of the one before; `patchable` as for `fold`.
 
     Returns
     -------
@@ -445,10 +460,10 @@ def trade_off(network: Network, device: Device):
     FitError
         When no folding fits.
     """
-    designs = [fold(network, device, fill=FILL)]
+    designs = [fold(network, device, fill=FILL, patchable=patchable)]
     taken, slowest = estimate(designs[0], device, exact=False), _slowest(network)
     luts = taken["lut"]
-    search = _Search(network, device, spram=taken["spram"] and device.spram)
+    search = _Search(network, device, spram=taken["spram"] and device.spram, patchable=patchable)
     aim = max(stage_cycles(designs[0]))
     while aim < slowest:
         aim = min(2 * aim, slowest)
@@ -485,26 +500,33 @@ def _over(over):
                      for name, (asked, available) in over.items())
 
 
-def _remedy(network, device):
-    """What would fit: the smallest known device that does, and how narrow the network would have to be."""
-    bits, held = network.weight_bits, device.bram_bits + device.spram_bits
+def _remedies(network, device, patchable):
+    """What would fit: the smallest known device that does, and how narrow the network would have to be; none where another folding fits."""
+    def fits(network, device):
+        search = _Search(network, device, spram=0 if patchable else device.spram, patchable=patchable)
+        return search.fitting(_slowest(network), FILL)[0] is not None
+
+    if fits(network, device):
+        return []
+    spram = 0 if patchable else device.spram_bits
+    bits, held = network.weight_bits, device.bram_bits + spram
     remedy = [f"its {bits:,} weights are {bits - held:,} more than the {held:,} bits of the block RAMs"
-              + (" and SPRAMs" if device.spram else "")] if bits > held else []
+              + (" and SPRAMs" if spram else "")] if bits > held else []
     for other in sorted(DEVICES.values(), key=lambda each: each.lut):
-        if other.lut > device.lut and _Search(network, other, spram=other.spram).fitting(_slowest(network), FILL)[0] is not None:
+        if other.lut > device.lut and fits(network, other):
             remedy.append(f"it would fit {other.name}")
             break
-    low, high, fits = 0, 16, None  # sixteenths of the width; `high` does not fit
+    low, high, widest = 0, 16, None  # sixteenths of the width; `high` does not fit
     while high - low > 1:
         middle = (low + high) // 2
         narrower = narrow(network, middle / 16)
         if narrower is None:
             break
-        if _Search(narrower, device, spram=device.spram).fitting(_slowest(narrower), FILL)[0] is None:
-            high = middle
+        if fits(narrower, device):
+            low, widest = middle, narrower
         else:
-            low, fits = middle, narrower
-    if fits is not None:
-        remedy.append(f"a network of this kind fits with hidden layers of {', '.join(map(str, widths(fits)))} in place of "
-                      f"{', '.join(map(str, widths(network)))} ({fits.weight_bits:,} weights)")
-    return "; ".join(remedy) or f"train a network of fewer than {bits:,} weights"
+            high = middle
+    if widest is not None:
+        remedy.append(f"a network of this kind fits with hidden layers of {', '.join(map(str, widths(widest)))} in place of "
+                      f"{', '.join(map(str, widths(network)))} ({widest.weight_bits:,} weights)")
+    return remedy

@@ -19,7 +19,7 @@ from .queue import Queue
 from .rom import Rom
 from .slip import Decoder, Encoder, frame_layout
 
-__all__ = ["CLASSIFY", "FAILURE", "IDENTIFY", "REASON_BUSY", "REASON_CHECKSUM", "REASON_COMMAND", "REASON_LENGTH",
+__all__ = ["CLASSIFY", "FAILURE", "IDENTIFY", "LIMITS", "REASON_BUSY", "REASON_CHECKSUM", "REASON_COMMAND", "REASON_LENGTH",
            "REASON_WEIGHTS", "RESPONSE", "VERSION", "HostLink"]
 
 #: Version of the protocol, which identify tells.
@@ -37,6 +37,9 @@ REASON_LENGTH = 2
 REASON_COMMAND = 3
 REASON_BUSY = 4
 REASON_WEIGHTS = 5
+
+#: The most that the protocol has room for: of pixels in an image and in a beat, of classes, and of bits in a score.
+LIMITS = {"pixels": 2**32 - 1, "lanes": 2**8 - 1, "classes": 2**16 - 1, "score_width": 32}
 
 _NO_REASON = 0
 _CRC_BYTES = 4
@@ -95,10 +98,9 @@ class HostLink(wiring.Component):
     results: stream.Interface
 
     def __init__(self, *, pixels, lanes, classes, score_width, digest, loads=False, identity_store=None):
-        for name, value, limit in (("pixels", pixels, 2**32 - 1), ("lanes", lanes, 2**8 - 1),
-                                   ("classes", classes, 2**16 - 1), ("score_width", score_width, 32)):
-            if not 1 <= value <= limit:
-                raise ValueError(f"{name} must be in 1 ... {limit}, not {value!r}")
+        for name, value in ("pixels", pixels), ("lanes", lanes), ("classes", classes), ("score_width", score_width):
+            if not 1 <= value <= LIMITS[name]:
+                raise ValueError(f"{name} must be in 1 ... {LIMITS[name]}, not {value!r}")
         if len(digest) != 8:
             raise ValueError(f"digest must be 8 bytes, not {digest!r}")
         self._pixels = pixels

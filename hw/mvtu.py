@@ -265,6 +265,13 @@ class Parameters:
             for group in range(self.groups))
 
     @property
+    def presets_constant(self):
+        """Whether every group starts from the same presets, so that there is no ROM of them; where patchable, whatever they are."""
+        if self.patchable:  # counts start from 0, but where weights are ternary from what the zeros among them add
+            return self.greatest_count is not None and self.masks is None
+        return len(set(self.preset_words)) == 1
+
+    @property
     def element(self):
         """Shape of one output."""
         if self.greatest_count is not None:
@@ -451,9 +458,7 @@ class Mvtu(wiring.Component):
         p = self._parameters
         words = p.preset_words
         width = p.pe * p.total_width
-        # Counts start from 0, but where weights are ternary from what the zeros among them add.
-        constant = p.greatest_count is not None and p.masks is None if p.patchable else len(set(words)) == 1
-        if constant:
+        if p.presets_constant:
             return Const(words[0], width)
         if p.preset_store == "bram" or p.groups > MERGED_GROUPS or p.patchable:
             m.submodules.preset_rom = preset_rom = Rom(width=width, words=words, store=p.preset_store, patchable=p.patchable)

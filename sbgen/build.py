@@ -112,7 +112,7 @@ def _build(arguments, console, board, clock_mhz, model, staging):
     from .compiler.estimate import estimate
 
     with console.step("fold to the board") as step:
-        network = passes.apply_passes(model.network)
+        network = passes.apply_passes(model.network, patchable=folding.patchable(arguments))
         design = folding.fold(arguments, network, board, clock_mhz)
         predicted = cycles.predict(design)
         estimated = estimate(design, board.device)

@@ -35,7 +35,8 @@ def run(arguments):
     console = Console()
     board = boards.get(arguments.board)
     clock_mhz, _ = harness.clock_and_pll(board, None if arguments.clock == "best" else arguments.clock)
-    network = kept_network.load(arguments.model, force=arguments.force, pixels=arguments.pixels)
+    network = kept_network.load(arguments.model, force=arguments.force, pixels=arguments.pixels,
+                               patchable=folding.patchable(arguments))
     console.line(f"  {network.name}: {network.weight_bits:,} weights; {board.name}: {board.device.name}, "
                  f"{board.device.lut:,} LUTs, {board.device.bram} block RAMs")
     console.line()
@@ -81,7 +82,7 @@ def _curve(arguments, console, network, board, clock_mhz):
     device = board.device
     asked = folding.fold(arguments, network, board, clock_mhz)
     by_hand = any(getattr(arguments, name) is not None for name in ("fps", "pe", "simd", "design"))
-    designs = {design.foldings: design for design in (*fold.trade_off(network, device), asked)}.values()
+    designs = {design.foldings: design for design in (*fold.trade_off(network, device, patchable=asked.patchable), asked)}.values()
     told = sorted(((max(stage_cycles(design)), estimate(design, device), design.foldings == asked.foldings) for design in designs),
                   key=lambda each: (each[0], -each[1]["lut"]))
     most = max(resources["lut"] for _, resources, _ in told)

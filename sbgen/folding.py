@@ -1,15 +1,13 @@
 """The options that fold a network to a board, and the design that they ask for."""
 
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
 from .arguments import positive
-from .errors import FitError, ModelError
+from .errors import BoardError, FitError, ModelError, SbgenError
 
-__all__ = ["add_arguments", "fold"]
-
-#: Cycles an image when all that counts is size; more than the smallest folding of anything that fits a device takes.
-_ANY_CYCLES = 1 << 30
+__all__ = ["add_arguments", "fold", "patchable"]
 
 
 def add_arguments(parser):
@@ -28,47 +26,84 @@ def add_arguments(parser):
     parser.add_argument("--top", type=int, metavar="K", help="how many of an image's best classes the core tells (1)")
 
 
+def patchable(arguments):
+    """Whether the options, or the design file that they name, ask for a patchable design."""
+    from .compiler import design
+
+    return arguments.patchable or arguments.design is not None and design.is_patchable(arguments.design)
+
+
 def fold(arguments, network, board, clock_mhz):
-    """The design that the options ask for; a `FitError` when it is too big, before any tool has run."""
+    """The design that the options ask for; a `FitError` with what would do, when there is none, before any tool has run."""
+    try:
+        return _design(arguments, network, board, clock_mhz)
+    except FitError as error:
+        limit = "" if arguments.fps is None else (f"--fps {arguments.fps:,.12g} leaves {_cycles(arguments, clock_mhz):,} cycles of "
+                                                  f"{clock_mhz:g} MHz for an image, and ")
+        raise FitError("; ".join([f"{limit}{error}", *_remedies(arguments, network, board, clock_mhz)])) from error
+
+
+def _cycles(arguments, clock_mhz):
+    """Cycles an image may take at most, or None."""
+    return None if arguments.fps is None else int(clock_mhz * 1e6 / arguments.fps)
+
+
+def _design(arguments, network, board, clock_mhz):
     from .compiler import design as design_file
     from .compiler import fold as search
 
-    limit = None if arguments.fps is None else int(clock_mhz * 1e6 / arguments.fps)
-    try:
-        if arguments.design is not None:
-            design = design_file.load(arguments.design, network)
-        else:
-            design = search.fold(network, board.device, cycles=limit)
-        for name in "pe", "simd":
-            if getattr(arguments, name) is not None:
-                design = _refold(design, name, getattr(arguments, name))
-        if arguments.top is not None:
-            design = replace(design, top=arguments.top)
-        if arguments.patchable or design.patchable:
-            design = design_file.to_patchable(design, board.device.family)
-        search.check_fit(design, board.device)
-    except FitError as error:
-        if limit is not None:
-            raise FitError(f"--fps {arguments.fps:,g} leaves {limit:,} cycles of {clock_mhz:g} MHz for an image, and {error}; "
-                           "or ask for fewer --fps") from error
-        larger = _larger_board(network, board)
-        raise FitError(f"{error}" + (f"; the board {larger} would hold it" if larger else "")) from error
+    if arguments.design is not None:
+        design = design_file.load(arguments.design, network)
+    else:
+        design = search.fold(network, board.device, cycles=_cycles(arguments, clock_mhz), patchable=arguments.patchable)
+    for name in "pe", "simd":
+        if getattr(arguments, name) is not None:
+            design = _refold(design, name, getattr(arguments, name))
+    if arguments.top is not None:
+        design = replace(design, top=arguments.top)
+    if arguments.patchable or design.patchable:
+        design = design_file.to_patchable(design, board.device.family)
+    search.check_fit(design, board.device)
     return design
 
 
-def _larger_board(network, board):
-    """Name of the next larger board that holds `network` at its smallest, or None."""
+def _remedies(arguments, network, board, clock_mhz):
+    """Other options with which the network is folded, as was tried: those of the folding left out, fewer images a second, a larger board."""
     from .boards import BOARDS
-    from .compiler import fold
+    from .boards.harness import clock_and_pll
+    from .compiler import fold as search
+    from .compiler.cycles import predict
 
+    def holds(board, clock_mhz, **changes):
+        try:
+            _design(Namespace(**vars(arguments) | changes), network, board, clock_mhz)
+        except SbgenError:
+            return False
+        return True
+
+    found, given = [], [name for name in ("pe", "simd", "design") if getattr(arguments, name) is not None]
+    if given and holds(board, clock_mhz, **dict.fromkeys(given)):
+        found.append(f"without {' and '.join(f'--{name}' for name in given)} it fits")
+    if arguments.fps is not None:
+        try:
+            fastest = search.fold(network, board.device, fill=search.FILL, patchable=arguments.patchable)
+            fps = clock_mhz * 1e6 // predict(fastest).interval
+        except FitError:
+            fps = 0
+        if 0 < fps < arguments.fps and holds(board, clock_mhz, fps=fps):
+            found.append(f"--fps {fps:.0f} is reached")
+    if arguments.patchable and holds(board, clock_mhz, patchable=False):
+        found.append("without --patchable it fits")
     for other in sorted(BOARDS.values(), key=lambda other: other.device.lut):
         if other.device.lut > board.device.lut:
             try:
-                fold.fold(network, other.device, cycles=_ANY_CYCLES)
-            except FitError:
+                other_mhz, _ = clock_and_pll(other, None if arguments.clock == "best" else arguments.clock)
+            except BoardError:
                 continue
-            return other.name
-    return None
+            if holds(other, other_mhz):
+                found.append(f"the board {other.name} would hold it")
+                break
+    return found
 
 
 def _refold(design, name, text):

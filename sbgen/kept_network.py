@@ -21,8 +21,8 @@ def _reader():
     return digest.hexdigest()
 
 
-def load(path, *, force=False, pixels=None):
-    """The network of a model file; arguments and errors as of `model.load`.
+def load(path, *, force=False, pixels=None, patchable=False):
+    """The network of a model file; arguments and errors as of `model.load` and `apply_passes`.
 
     The cache is of use only: a network that is not in it, or is damaged there, is read from the file.
     """
@@ -30,13 +30,13 @@ def load(path, *, force=False, pixels=None):
         data = Path(path).read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
-    key = hashlib.sha256("\0".join((hashlib.sha256(data).hexdigest(), Path(path).stem, str(force), str(pixels), _reader())).encode())
+    key = hashlib.sha256("\0".join((hashlib.sha256(data).hexdigest(), Path(path).stem, str(force), str(pixels), str(patchable), _reader())).encode())
     kept = cache("networks") / f"{key.hexdigest()}.json"
     try:
         return exchange.load(kept)
     except ModelError:
         pass  # not there, or damaged: replaced below
-    network = passes.apply_passes(model_file.load(path, force=force, pixels=pixels).network)
+    network = passes.apply_passes(model_file.load(path, force=force, pixels=pixels).network, patchable=patchable)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         beside = kept.with_name(f"{kept.name}.{os.getpid()}")

@@ -6,13 +6,14 @@ import pytest
 
 from sbgen.compiler import cycles, fold
 from sbgen.compiler.bound import bounds
-from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.design import Design, Folding, to_patchable
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import estimate
-from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores, SumPool
-from sbgen.compiler.pipeline import results_cycles, stages
+from sbgen.compiler.ir import Binarize, Conv2d, Dense, Lookup, MaxPool, Network, Scores, SumPool
+from sbgen.compiler.pipeline import input_lanes, results_cycles, stages
 from sbgen.compiler.random_network import random_network
 from sbgen.errors import FitError
+from sbgen.hw.host_link import LIMITS
 
 
 def dense_network(*sizes):
@@ -211,6 +212,77 @@ def test_a_network_that_needs_more_gets_it():
 def test_too_few_cycles():
     with pytest.raises(FitError, match="at 60 cycles an image .* allow more cycles"):
         fold.fold(dense_network(784, 64, 64, 64, 10), DEVICES["up5k"], cycles=60)
+
+
+def _wide(seed):
+    """A small network of many pixels or channels, its first layer of any kind."""
+    rng = np.random.default_rng(seed)
+    pixels, hidden = int(rng.integers(200, 1200)), int(rng.integers(1, 6))
+    shape, inputs = (pixels,), pixels
+    weights = rng.integers(0, 2, (hidden, pixels))
+    match seed % 4:
+        case 0:
+            levels = int(rng.integers(1, 3))
+            first = [Binarize(name="pixels", thresholds=np.full((pixels, levels), 128))]
+            inputs = pixels * levels
+        case 1:
+            first = [Dense(name="pixels", weights=weights, thresholds=np.full(hidden, 50 * pixels), planes=8)]
+            inputs = hidden
+        case 2:
+            first = [Lookup(name="table", table=np.arange(256) // 2),
+                     Dense(name="pixels", weights=weights, thresholds=np.full(hidden, 50 * pixels), planes=7)]
+            inputs = hidden
+        case _:
+            shape = (2, 2, pixels)
+            first = [Conv2d(name="pixels", weights=weights[:, None, None], thresholds=np.full(hidden, 50 * pixels), planes=8)]
+            inputs = 4 * hidden
+    scores = Scores(name="scores", weights=rng.integers(0, 2, (2, inputs)), offsets=np.zeros(2, int))
+    return Network(name=f"wide-{seed}", image_shape=shape, layers=(*first, scores), labels=("a", "b"))
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("device", ["up5k", "ecp5-85f"])
+@pytest.mark.parametrize("patchable", [False, True])
+def test_no_more_pixels_at_once_than_the_host_link_can_report(seed, device, patchable):
+    network, device = _wide(seed), DEVICES[device]
+    design = fold.fold(network, device, patchable=patchable)
+    small = fold.fold(network, device, cycles=4 * max(cycles.stage_cycles(design)), patchable=patchable)
+    for each in design, small, *fold.trade_off(network, device, patchable=patchable):
+        assert input_lanes(each) <= LIMITS["lanes"]
+        fold.check_fit(each, device)
+    # What is reached is no better than what is said to be possible.
+    assert cycles.predict(design).interval >= bounds(network, device)["stages as built"]
+
+
+@pytest.mark.parametrize("sizes", [(300, 4, 2), (784, 2)])
+@pytest.mark.parametrize("device", ["up5k", "hx8k", "ecp5-85f"])
+def test_a_small_wide_network(sizes, device):
+    assert input_lanes(fold.fold(dense_network(*sizes), DEVICES[device])) <= LIMITS["lanes"]
+
+
+@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("device", ["up5k", "ecp5-85f"])
+def test_what_is_to_be_patched_is_in_roms(seed, device):
+    network, device = random_network(seed, largest=24), DEVICES[device]
+    least = max(1, *(getattr(layer, "planes", 1) * 2 for layer in network.layers))
+    for limit in None, max(least, results_cycles(network)), 10_000:
+        try:
+            design = fold.fold(network, device, cycles=limit, patchable=True)
+        except FitError:
+            continue  # only so fast
+        assert design.patchable and to_patchable(design, device.family) == design
+        assert estimate(design, device)["spram"] == 0
+
+
+def test_patchable_though_unrolled_is_faster():
+    network, device = dense_network(16, 32, 32, 2), DEVICES["hx8k"]
+    assert any(folding.unrolled for folding in fold.fold(network, device, cycles=2).foldings)
+    assert not any(folding.unrolled for folding in fold.fold(network, device, cycles=2, patchable=True).foldings)
+
+
+def test_patchable_weights_cannot_be_loaded():
+    with pytest.raises(FitError, match="its 334,336 weights are 211,456 more than the 122,880 bits of the block RAMs; it would fit"):
+        fold.fold(dense_network(784, 256, 256, 256, 10), DEVICES["up5k"], patchable=True)
 
 
 def test_check_fit_speaks_of_the_whole_device():

@@ -2,14 +2,19 @@
 
 from .constant_neurons import remove_constant_neurons
 
-__all__ = ["PASSES", "apply_passes", "remove_constant_neurons"]
+__all__ = ["PASSES", "RESHAPING", "apply_passes", "remove_constant_neurons"]
 
 #: Every pass, in the order in which they are applied.
 PASSES = (remove_constant_neurons,)
 
+#: Those of them that look at weights or thresholds to change the shape of layers.
+RESHAPING = (remove_constant_neurons,)
 
-def apply_passes(network):
-    """The network after all `PASSES`."""
+
+def apply_passes(network, *, patchable=False):
+    """The network after all `PASSES`; for a patchable design without `RESHAPING`, since other weights must fit into the same hardware."""
     for transform in PASSES:
+        if patchable and transform in RESHAPING:
+            continue
         network = transform(network)
     return network

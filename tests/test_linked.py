@@ -1,0 +1,90 @@
+"""What the host link asks of a core is checked before there is a core."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sbgen.compiler import linked
+from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
+from sbgen.compiler.lower import lower
+from sbgen.compiler.random_network import random_design
+from sbgen.errors import FitError
+from sbgen.hw.host_link import LIMITS, HostLink
+
+
+def link(core):
+    return HostLink(pixels=core.pixels, lanes=core.lanes, classes=core.classes, score_width=core.score_width, digest=bytes(8))
+
+
+@pytest.mark.parametrize("patchable", [False, True])
+def test_a_design_is_refused_exactly_where_the_link_is(patchable):
+    refused = 0
+    for seed in range(150):
+        design = random_design(seed, largest=600)
+        if patchable:
+            design = replace(design, patchable=True, foldings=tuple(
+                replace(folding, store="lut") if folding.unrolled else folding for folding in design.foldings))
+        elif any(folding.unrolled for folding in design.foldings):
+            continue  # takes seconds at this size
+        core = lower(design)
+        try:
+            link(core)
+        except ValueError:
+            refused += 1
+            with pytest.raises(FitError, match="the host link of a board takes at most 255 pixels at once, not"):
+                linked.check_design(design)
+        else:
+            linked.check_design(design)
+    assert refused > 3
+
+
+def network(*, pixels=8, classes=2, offset=0, planes=1):
+    first = Binarize(name="pixels", thresholds=np.full((pixels, 1), 128))
+    scores = Scores(name="scores", weights=np.ones((classes, pixels), int), offsets=np.full(classes, offset))
+    return Network(name="net", image_shape=(pixels,), layers=(first, scores), labels=tuple(map(str, range(classes))))
+
+
+def test_classes():
+    linked.check_network(network(classes=LIMITS["classes"], pixels=1))
+    with pytest.raises(FitError, match="takes at most 65,535 classes, not 65,536"):
+        linked.check_network(network(classes=LIMITS["classes"] + 1, pixels=1))
+
+
+def test_pixels(monkeypatch):
+    monkeypatch.setitem(LIMITS, "pixels", 7)  # so that no image of 4 GiB is needed
+    linked.check_network(network(pixels=7))
+    with pytest.raises(FitError, match="takes images of at most 7 pixels, not 8"):
+        linked.check_network(network(pixels=8))
+
+
+def test_scores(monkeypatch):
+    # Every legal score fits 32 bits; only what a patchable unit adds can be more.
+    design = Design(network=network(offset=2**30), foldings=(Folding(pe=1, simd=1), Folding(pe=1, simd=1)))
+    linked.check_design(design)
+    monkeypatch.setitem(LIMITS, "score_width", 4)
+    with pytest.raises(FitError, match="takes scores of at most 4 bits, not 32$"):
+        linked.check_design(design)
+    with pytest.raises(FitError, match="not 32; build without --patchable"):
+        linked.check_design(replace(design, patchable=True))
+
+
+@pytest.mark.parametrize("channels, kernel, most", [(300, 1, 150), (255, 1, 255), (4, 9, 36), (257, 2, 1)])
+def test_channels_that_do_not_fill_a_beat_enter_together(channels, kernel, most):
+    layer = Conv2d(name="conv", weights=np.ones((1, 1, kernel, channels), int), thresholds=np.array([1]), planes=8)
+    widest = linked.widest(layer, channels * kernel)
+    assert widest == most and linked.may_enter(layer, widest)
+
+
+def test_the_fold_that_is_named_is_taken():
+    wide = network(pixels=600)
+    design = Design(network=wide, foldings=(Folding(pe=600, simd=600), Folding(pe=1, simd=1)))
+    with pytest.raises(FitError, match="at most 255 pixels at once, not 600; fold layer 'pixels' with a simd of 255"):
+        linked.check_design(design)
+    linked.check_design(replace(design, foldings=(Folding(pe=255, simd=255), design.foldings[1])))
+
+
+def test_a_first_layer_with_weights():
+    layer = Dense(name="dense", weights=np.ones((2, 400), int), thresholds=np.array([1, 2]), planes=8)
+    assert linked.widest(layer, 400) == 255
