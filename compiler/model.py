@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelError
+from . import shipped
 from .ir import Network
 
 __all__ = ["Model", "load"]
@@ -22,7 +23,8 @@ class Model:
         Of the file's bytes.
     info : dict
         What a ``net.pt`` tells of itself: ``dataset``, ``accuracy`` ({"validation": {"float", "hardened"}, "test":
-        {...}}, each 0 ... 1), ``seed``, ``settings``, ``hardening``, ``pixel_range``. Empty for other files.
+        {...}}, each 0 ... 1), ``seed``, ``settings``, ``hardening``, ``pixel_range``. Empty for other files, except those of models
+        that ship.
     """
 
     network: Network
@@ -45,6 +47,7 @@ def load(path, *, force=False, pixels=None):
     Parameters
     ----------
     path : path
+        Or the name of a model that ships (`shipped.NAMES`), where there is no file of that name.
     force : bool
         Whether to accept a ``net.pt`` that is not hardened enough to trust.
     pixels : str or None
@@ -55,18 +58,21 @@ def load(path, *, force=False, pixels=None):
     ModelError
         The file is none of them, or is refused by its reader.
     """
-    path = Path(path)
+    given, path = path, shipped.path_of(path)
     try:
+        if path.exists() and not path.is_file():
+            raise ModelError(f"{path}: must be a file, but is a folder or device")
         if path.stat().st_size > _MAX_BYTES:
             raise ModelError(f"{path}: must have at most {_MAX_BYTES >> 20} MiB, but has {path.stat().st_size >> 20} MiB")
         data = path.read_bytes()
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
+        names = f"; models that ship are {', '.join(shipped.NAMES)}" if str(given) == path.name and not path.suffix else ""
+        raise ModelError(f"{path}: cannot be read: {error.strerror or error}{names}") from error
     sha256 = hashlib.sha256(data).hexdigest()
     if data.lstrip()[:1] == b"{":
         from . import exchange
 
-        return Model(network=exchange.load(path), file=path, sha256=sha256, info={})
+        return Model(network=exchange.load(path), file=path, sha256=sha256, info=shipped.about(path))
     torch_file = data[:2] == b"PK" or data[:1] == b"\x80"  # an archive of torch.save, or a pickle to be refused by its reader
     if not torch_file and (data[:1] == b"\x08" or path.suffix == ".onnx"):  # ONNX begins with its version, a protobuf integer
         try:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from . import folding
 from .arguments import at_least, images, positive
+from .compiler import shipped
 from .console import Console
 from .errors import ToolError
 from .folder import staged
@@ -40,7 +41,7 @@ def _clock(text):
 def add_arguments(parser):
     """Add the options of `sbgen build`."""
     parser.add_argument("--model", required=True, type=Path, metavar="FILE",
-                        help="a net.pt of `sbgen train`, a QONNX file or a network.json")
+                        help=f"a net.pt of `sbgen train`, a QONNX file, a larq model, a network.json, or a model that ships: {', '.join(shipped.NAMES)}")
     parser.add_argument("--board", required=True, metavar="NAME", help="a board of `sbgen boards`")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (build/MODEL-BOARD)")
     folding.add_arguments(parser)

@@ -71,7 +71,7 @@ class _Parser(argparse.ArgumentParser):
 def _parse(argv):
     parser = _Parser(prog="sbgen", description="Self-binarizing networks to FPGA bitstreams.",
                      epilog="`sbgen COMMAND --help` tells more of each. Start with: "
-                            "sbgen build --model models/digits.pt --board icebreaker")
+                            "sbgen build --model digits --board icebreaker")
     parser.add_argument("--version", action="version", version=f"sbgen {__version__}")
     chosen = next((word for word in argv if not word.startswith("-")), None)
     if chosen is not None and chosen not in [command.name for command in COMMANDS]:

@@ -4,7 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from .compiler import exchange, passes
+from .compiler import exchange, passes, shipped
 from .compiler import model as model_file
 from .errors import ModelError
 from .train.data import cache
@@ -26,8 +26,11 @@ def load(path, *, force=False, pixels=None, patchable=False):
 
     The cache is of use only: a network that is not in it, or is damaged there, is read from the file.
     """
+    path = shipped.path_of(path)
+    if not path.is_file():
+        model_file.load(path)  # raises what is wrong with it
     try:
-        data = Path(path).read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
     key = hashlib.sha256("\0".join((hashlib.sha256(data).hexdigest(), Path(path).stem, str(force), str(pixels), str(patchable), _reader())).encode())

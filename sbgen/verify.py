@@ -17,6 +17,7 @@ from pathlib import Path
 
 from . import __version__, evidence, tools
 from .arguments import at_least, images
+from .compiler import shipped
 from .console import Console
 from .errors import BoardError, ModelError, ToolError
 from .ledger import RungError, SkippedError, climb
@@ -236,7 +237,8 @@ def run(arguments):
 def _model(arguments, built):
     """Path of the model file, or why there is none."""
     told = built.report["model"]
-    for path in [arguments.model] if arguments.model else [Path(told["file"]), Path("models", told["file"])]:
+    candidates = [Path(told["file"]), Path("models", told["file"]), shipped.path_of(Path(told["file"]).stem)]
+    for path in [shipped.path_of(arguments.model)] if arguments.model else candidates:
         if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == told["sha256"]:
             return path
     if arguments.model:

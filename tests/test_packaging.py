@@ -127,7 +127,8 @@ def test_wheel_holds_every_source(tmp_path):
     assert done.returncode == 0, done.stderr
     wheel, = (tmp_path / "wheel").glob("*.whl")
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info" not in name}
-    wanted = {"sbgen/py.typed", "sbgen/boards/ice40_brams.v", "sbgen/compiler/calibration.json"}
+    wanted = {"sbgen/py.typed", "sbgen/boards/ice40_brams.v", "sbgen/compiler/calibration.json",
+              *(f"sbgen/compiler/networks/{path.name}" for path in (ROOT / "compiler" / "networks").iterdir())}
     for folder in ("hw", "compiler", "proofs", "train", "boards", "sbgen"):
         for path in sources(folder):
             wanted.add(str(path.relative_to(ROOT)) if folder == "sbgen" else f"sbgen/{path.relative_to(ROOT)}")

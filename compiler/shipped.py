@@ -1,0 +1,55 @@
+"""The models that ship, as integer networks: ``--model digits`` needs neither a checkout nor torch.
+
+``compiler/networks/NAME.json`` is the exchange file of ``models/NAME.pt``, and ``about.json`` what each of those files says of itself.
+``python -m sbgen.compiler.shipped models`` writes them anew.
+"""
+
+import json
+import sys
+from functools import cache
+from pathlib import Path
+
+__all__ = ["NAMES", "about", "path_of", "texts"]
+
+_FOLDER = Path(__file__).parent / "networks"
+
+_ABOUT = "about.json"
+
+#: Names of the models that ship.
+NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.json") if path.name != _ABOUT))
+
+
+def path_of(path):
+    """The file that `path` means: itself where it is there, else that of the shipped model of this name, else itself."""
+    path = Path(path)
+    return _FOLDER / f"{path}.json" if str(path) in NAMES and not path.exists() else path
+
+
+def about(path):
+    """What the ``net.pt`` of a shipped model's file says of itself, as `model.Model.info`; empty for other files."""
+    path = Path(path)
+    if path.parent != _FOLDER:
+        return {}
+    info = _about()[path.stem]
+    return {**info, "pixel_range": tuple(info["pixel_range"])}
+
+
+@cache
+def _about():
+    return json.loads((_FOLDER / _ABOUT).read_text(encoding="ascii"))
+
+
+def texts(folder):
+    """The text of each file of ``compiler/networks``, by its name, of the ``*.pt`` in `folder`; needs torch."""
+    from . import exchange, model
+
+    models = {path.stem: model.load(path) for path in sorted(Path(folder).glob("*.pt"))}
+    told = {name: {**read.info, "pixel_range": list(read.info["pixel_range"])} for name, read in models.items()}
+    return {f"{name}.json": exchange.dumps(read.network) for name, read in models.items()} | {
+        _ABOUT: json.dumps(told, indent=1, sort_keys=True) + "\n"}
+
+
+if __name__ == "__main__":
+    _FOLDER.mkdir(exist_ok=True)
+    for name, text in texts(sys.argv[1]).items():
+        (_FOLDER / name).write_text(text, encoding="ascii")
