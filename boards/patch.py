@@ -51,6 +51,7 @@ def run(arguments):
     """Run `sbgen patch`: writes the new bitstream and its network, or raises and leaves what was there."""
     from ..compiler import exchange, passes
     from ..compiler import model as model_file
+    from ..compiler.weight_count import weights
     from . import flow, get, layout
 
     console = console_.Console()
@@ -68,7 +69,7 @@ def run(arguments):
         model = model_file.load(arguments.model, force=arguments.force, pixels=arguments.pixels)
         network = passes.apply_passes(model.network, patchable=True)
         _require_same_shape(exchange.load(folder / "network.json"), network)
-        step.note(f"{network.name}: {len(network.layers)} layers, {network.weight_bits:,} weights")
+        step.note(f"{network.name}: {len(network.layers)} layers, {sum(weights(network)):,} weights")
     with console.step("write Verilog") as step:
         digest = exchange.digest(network)
         blank, contents = _split(folder, build, network)

@@ -27,6 +27,7 @@ from .linked import check_design, check_network, may_enter
 from .narrow import narrow, widths
 from .pipeline import first_lanes, forks, mvtu_parameters, passes, results_cycles, stage
 from .shortcut_queue import depth
+from .weight_count import weights
 
 __all__ = ["EASY_LUTS", "FILL", "check_fit", "easy_fill", "fold", "trade_off"]
 
@@ -510,7 +511,7 @@ def _remedies(network, device, patchable):
         return []
     spram = 0 if patchable else device.spram_bits
     bits, held = network.weight_bits, device.bram_bits + spram
-    remedy = [f"its {bits:,} weights are {bits - held:,} more than the {held:,} bits of the block RAMs"
+    remedy = [f"its {sum(weights(network)):,} weights take {bits:,} bits, {bits - held:,} more than the {held:,} of the block RAMs"
               + (" and SPRAMs" if spram else "")] if bits > held else []
     for other in sorted(DEVICES.values(), key=lambda each: each.lut):
         if other.lut > device.lut and fits(network, other):
@@ -528,5 +529,5 @@ def _remedies(network, device, patchable):
             high = middle
     if widest is not None:
         remedy.append(f"a network of this kind fits with hidden layers of {', '.join(map(str, widths(widest)))} in place of "
-                      f"{', '.join(map(str, widths(network)))} ({widest.weight_bits:,} weights)")
+                      f"{', '.join(map(str, widths(network)))} ({sum(weights(widest)):,} weights)")
     return remedy

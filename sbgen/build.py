@@ -79,6 +79,7 @@ def run(arguments):
     from . import boards
     from .boards import harness
     from .compiler import model as model_file
+    from .compiler.weight_count import weights
 
     if arguments.fit:
         from . import estimate
@@ -92,7 +93,7 @@ def run(arguments):
         console.line(f"  {board.left_out}")
     with console.step("read the model") as step:
         model = model_file.load(arguments.model, force=arguments.force, pixels=arguments.pixels)
-        step.note(f"{model.network.name}: {len(model.network.layers)} layers, {model.network.weight_bits:,} weights")
+        step.note(f"{model.network.name}: {len(model.network.layers)} layers, {sum(weights(model.network)):,} weights")
     out = arguments.out or Path("build") / f"{arguments.model.stem}-{board.name}"
     with staged(out, names=OUTPUTS, force=arguments.force) as staging:
         report = _build(arguments, console, board, clock_mhz, model, staging)

@@ -31,13 +31,14 @@ def run(arguments):
     start = time.monotonic()
     from . import boards, kept_network
     from .boards import harness
+    from .compiler.weight_count import weights
 
     console = Console()
     board = boards.get(arguments.board)
     clock_mhz, _ = harness.clock_and_pll(board, None if arguments.clock == "best" else arguments.clock)
     network = kept_network.load(arguments.model, force=arguments.force, pixels=arguments.pixels,
                                patchable=folding.patchable(arguments))
-    console.line(f"  {network.name}: {network.weight_bits:,} weights; {board.name}: {board.device.name}, "
+    console.line(f"  {network.name}: {sum(weights(network)):,} weights; {board.name}: {board.device.name}, "
                  f"{board.device.lut:,} LUTs, {board.device.bram} block RAMs")
     console.line()
     if arguments.fit:

@@ -313,8 +313,9 @@ def _board(arguments):
 
 
 def _size(design):
-    network = design.network
-    return f"{len(network.layers)} layers, {network.weight_bits:,} weights"
+    from .compiler.weight_count import weights
+
+    return f"{len(design.network.layers)} layers, {sum(weights(design.network)):,} weights"
 
 
 def _report(console, arguments, design, images, failure, *, simulator, seed, seconds):

@@ -11,6 +11,7 @@ from itertools import pairwise
 from . import __version__
 from .boards import frames
 from .compiler.bound import AS_BUILT, bounds
+from .compiler.weight_count import weights
 from .hw.host_link import CLASSIFY, RESPONSE
 
 __all__ = ["RESOURCES", "SCHEMA", "accuracy", "assemble", "digests", "dumps"]
@@ -108,7 +109,7 @@ def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, imple
         "device": device.name,
         "network": {"name": network.name, "sha256": sha256, "image_shape": list(network.image_shape), "pixels": {
                         "type": held.name, "range": [held.low, held.high]},
-                    "labels": list(network.labels), "weight_bits": network.weight_bits},
+                    "labels": list(network.labels), "weights": sum(weights(network)), "weight_bits": network.weight_bits},
         "model": {"file": model.file.name, "sha256": model.sha256,
                   "layers": [_layer(*stage, *shapes, busy) for stage, shapes, busy in zip(
                       design.stages, pairwise(network.shapes), cycles.layers, strict=True)]},

@@ -140,7 +140,7 @@ def _header(report):
     chain = " → ".join(_shape(shape) for shape in shapes)
     return (f'<header><p class="eyebrow">sbgen {_esc(report["sbgen"])} · build report</p>'
             f'<h1>{_esc(network["name"])} <span>on {_esc(report["board"])}</span></h1>'
-            f'<p class="lede">{_esc(chain)} · {_count(network["weight_bits"], "binary weight")} · '
+            f'<p class="lede">{_esc(chain)} · {_count(network.get("weights", network["weight_bits"]), "weight")} · '
             f'{_esc(report["device"])} at {report["timing"]["clock_mhz"]:g} MHz</p></header>')
 
 

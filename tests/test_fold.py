@@ -137,8 +137,8 @@ def test_too_many_weights():
     with pytest.raises(FitError) as refused:
         fold.fold(network, DEVICES["hx8k"])
     assert re.fullmatch(
-        r"network 'dense' does not fit hx8k at any folding: \d+ block RAMs are asked for and 32 can be used; its 334,336 weights are "
-        r"203,264 more than the 131,072 bits of the block RAMs; it would fit ecp5-25f; a network of this kind fits with hidden layers "
+        r"network 'dense' does not fit hx8k at any folding: \d+ block RAMs are asked for and 32 can be used; its 334,336 weights take "
+        r"334,336 bits, 203,264 more than the 131,072 of the block RAMs; it would fit ecp5-25f; a network of this kind fits with hidden layers "
         r"of (\d+), \1, \1 in place of 256, 256, 256 \([\d,]+ weights\)", str(refused.value))
     width = int(re.search("layers of ([0-9]+)", str(refused.value))[1])
     fold.fold(dense_network(784, width, width, width, 10), DEVICES["hx8k"], fill=fold.FILL)
@@ -281,7 +281,8 @@ def test_patchable_though_unrolled_is_faster():
 
 
 def test_patchable_weights_cannot_be_loaded():
-    with pytest.raises(FitError, match="its 334,336 weights are 211,456 more than the 122,880 bits of the block RAMs; it would fit"):
+    with pytest.raises(FitError, match="its 334,336 weights take 334,336 bits, 211,456 more than the 122,880 of the "
+                                       "block RAMs; it would fit"):
         fold.fold(dense_network(784, 256, 256, 256, 10), DEVICES["up5k"], patchable=True)
 
 

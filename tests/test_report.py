@@ -72,6 +72,7 @@ def check_schema(content):
         return isinstance(value, (int, float)) and not isinstance(value, bool)
 
     assert content["schema"] == 1
+    assert content["network"]["weights"] <= content["network"]["weight_bits"]
     assert isinstance(content["sbgen"], str) and isinstance(content["board"], str) and isinstance(content["device"], str)
     assert set(content["model"]) == {"file", "sha256", "layers"}
     for layer in content["model"]["layers"]:
