@@ -43,7 +43,7 @@ def run(arguments):
         except ToolError as error:
             reason = error.what
             raise ToolError(f"{reason}; check the cable and that no other program uses the board, "
-                            f"or try by hand: {_command(chosen, bitstream)}") from error
+                            f"or try by hand: {shlex.join([*tool.argv, *chosen.args, str(bitstream)])}") from error
 
 
 def programmer(board):

