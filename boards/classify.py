@@ -1,5 +1,6 @@
 """`sbgen classify`: classify images on a board."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ def run(arguments):
         names = _names(arguments.network, identity)
         if arguments.top is not None and not 1 <= arguments.top <= identity.classes:
             raise LinkError(f"--top must be in 1 ... {identity.classes}, the classes of the board's network, not {arguments.top}")
+        begun = time.monotonic()
         for n, result in enumerate(link.classify(images)):
             best = ranked(result.scores[None], arguments.top or 1)[0].tolist()
             if arguments.top is None:
@@ -45,6 +47,8 @@ def run(arguments):
                 among += labels[n] in best
                 truth = f"  label {names.get(int(labels[n]), labels[n])}"
             console.line(f"{n:6}  {told}{truth}")
+        if len(images):
+            console.line(f"{len(images) / (time.monotonic() - begun):,.0f} images/s; {link.bounds(identity)}")
     if labels is not None:
         console.line(f"{right} of {len(images)} right" + ("" if arguments.top is None else f", {among} among the best {arguments.top}"))
 

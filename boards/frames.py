@@ -14,8 +14,8 @@ from ..hw.flash_loader import LOADED, LOADING
 from ..hw.host_link import CLASSIFY, FAILURE, IDENTIFY, RESPONSE, VERSION
 from ..hw.slip import END, ESC, ESC_END, ESC_ESC
 
-__all__ = ["REASONS", "Frame", "Identity", "Reader", "Result", "Weights", "classify", "identify", "parse_identity",
-           "parse_result"]
+__all__ = ["REASONS", "Frame", "Identity", "Reader", "Result", "Weights", "classify", "identify", "images_per_second",
+           "parse_identity", "parse_result"]
 
 #: What a board says of a frame that it does not answer otherwise.
 REASONS = {1: "checksum", 2: "length", 3: "unknown command", 4: "busy", 5: "weights not loaded"}
@@ -147,6 +147,24 @@ def parse_identity(frame):
         state, checksum = struct.unpack("<BI", frame.payload[16:])
         weights = Weights(state=state, checksum=checksum)
     return Identity(lanes=lanes, classes=classes, pixels=pixels, digest=digest, weights=weights)
+
+
+def images_per_second(*, pixels, classes, baud, latency_ms=0.0):
+    """The most images per second that the link carries, one request and its response after the other, ten bits per byte.
+
+    Parameters
+    ----------
+    pixels, classes : int
+        Of the network.
+    baud : int
+    latency_ms : float
+        The latency timer of the USB converter: it holds back the end of a response, which does not fill a USB packet, until the
+        timer has run out.
+    """
+    request = Frame(command=CLASSIFY, sequence=0, payload=bytes(pixels))
+    response = Frame(command=CLASSIFY | RESPONSE, sequence=0, payload=bytes(4 * classes + 2))
+    size = len(request.encode()) + len(response.encode())
+    return 1 / (size * 10 / baud + latency_ms / 1000)
 
 
 @dataclass(frozen=True, kw_only=True)

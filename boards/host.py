@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arguments import at_least
 from ..errors import LinkError
-from . import frames
+from . import frames, usb
 
 __all__ = ["Link", "add_port_arguments", "open_link"]
 
@@ -39,10 +39,13 @@ class Link:
     port
         With ``write(bytes)``, ``read(count)`` (which gives what is there after at most a moment), ``in_waiting``,
         ``baudrate`` and ``close()``, as `serial.Serial` has them.
+    latency_ms : float or None
+        The latency timer of its USB converter; None where it is not known.
     """
 
-    def __init__(self, *, port):
+    def __init__(self, *, port, latency_ms=None):
         self._port = port
+        self._latency_ms = latency_ms
         self._sequence = 0
         self._reader = frames.Reader()
 
@@ -52,6 +55,16 @@ class Link:
     def __exit__(self, *exception):
         with suppress(*_port_errors()):  # of a board that is gone
             self._port.close()
+
+    def bounds(self, identity):
+        """The most images per second that the line carries to a board, in words."""
+        size = {"pixels": identity.pixels, "classes": identity.classes, "baud": self._port.baudrate}
+        known = self._latency_ms is not None
+        latencies = (self._latency_ms,) if known else (usb.LOW_LATENCY_MS, usb.LATENCY_MS)
+        rates = ", or ".join(f"{frames.images_per_second(**size, latency_ms=latency):,.0f} with a USB latency timer of {latency:g} ms"
+                             for latency in latencies)
+        return (f"the link allows {frames.images_per_second(**size):,.0f} images/s at {self._port.baudrate:,} baud, {rates}"
+                + ("" if known else " (that of this port is not known)"))
 
     def identify(self):
         """What the board runs, as a `frames.Identity`."""
@@ -150,7 +163,8 @@ def open_link(arguments):
     port = arguments.port or _find_port(board)
     baud = arguments.baud or (board.baud if board else 1_000_000)
     try:
-        return Link(port=serial.Serial(port, baudrate=baud, timeout=0.05))
+        opened = serial.Serial(port, baudrate=baud, timeout=0.05)
+        return Link(port=opened, latency_ms=usb.ask_low_latency(opened))
     except (*_port_errors(), ValueError, OverflowError) as error:
         raise LinkError(f"{port} must open at {baud} baud, but: {error}; check the name, and that this user may open it "
                         "(on Linux: group dialout)") from error

@@ -4,10 +4,17 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["SYSFS", "UsbDevice", "can_probe", "find", "udev_rule"]
+__all__ = ["LATENCY_MS", "LOW_LATENCY_MS", "SYSFS", "UsbDevice", "ask_low_latency", "can_probe", "find", "udev_rule"]
 
 #: Where Linux lists USB devices.
 SYSFS = Path("/sys/bus/usb/devices")
+
+#: The latency timer of FTDI's USB converters, which all boards of `sbgen boards` have: unless it is changed, and with low latency.
+LATENCY_MS = 16
+LOW_LATENCY_MS = 1
+
+#: Where Linux has the latency timer of a serial port.
+_TIMER = "/sys/class/tty/{name}/device/latency_timer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +63,27 @@ def find(ids, *, sysfs=SYSFS):
             found.append(UsbDevice(vendor=vendor, product=product, name=name,
                                    node=Path(f"/dev/bus/usb/{bus:03}/{number:03}")))
     return found
+
+
+def ask_low_latency(port, *, timer=_TIMER):
+    """Ask the driver of a serial port for low latency; the latency timer in ms that it then has, or None where that is not known.
+
+    A port without such a timer, or a system that cannot change it, is no error.
+
+    Parameters
+    ----------
+    port : serial.Serial
+    timer : str
+        Path of the timer of the port `name`.
+    """
+    try:
+        port.set_low_latency_mode(True)
+    except (AttributeError, NotImplementedError, OSError, ValueError):
+        pass  # not Linux, a pseudo terminal, or a driver without it
+    try:
+        return float(Path(timer.format(name=Path(os.path.realpath(port.port)).name)).read_text(encoding="ascii"))
+    except (AttributeError, OSError, TypeError, ValueError):
+        return None
 
 
 def udev_rule(ids):

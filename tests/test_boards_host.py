@@ -1,5 +1,6 @@
 import errno
 import itertools
+import os
 import random
 import termios
 import zlib
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import serial
 
-from sbgen.boards import classify, frames, host
+from sbgen.boards import classify, frames, host, usb
 from sbgen.compiler import exchange
 from sbgen.compiler.ir import Binarize, Network, Scores
 from sbgen.errors import DataError, LinkError
@@ -279,6 +280,58 @@ def test_board_that_says_anything_is_believed_or_one_line(monkeypatch):
             assert "\n" not in str(told)
 
 
+class Port:
+    """A serial port whose driver takes what it is asked, or raises."""
+
+    port = "/dev/ttyUSB7"
+
+    def __init__(self, error=None):
+        self.low, self.error = None, error
+
+    def set_low_latency_mode(self, low):
+        if self.error:
+            raise self.error
+        self.low = low
+
+
+class TestLatency:
+    def timer(self, tmp_path, text):
+        (tmp_path / "ttyUSB7").write_text(text)
+        return str(tmp_path / "{name}")
+
+    def test_low_latency_is_asked_for(self, tmp_path):
+        port = Port()
+        assert usb.ask_low_latency(port, timer=self.timer(tmp_path, "1\n")) == 1 and port.low is True
+
+    @pytest.mark.parametrize("error", [ValueError("Failed to update ASYNC_LOW_LATENCY flag"), OSError(25, "not a typewriter"),
+                                       NotImplementedError("not on this system"), AttributeError("an old pyserial")])
+    def test_a_port_without_it_is_no_error(self, tmp_path, error):
+        assert usb.ask_low_latency(Port(error), timer=self.timer(tmp_path, "16")) == 16
+        assert usb.ask_low_latency(Port(error), timer=str(tmp_path / "none" / "{name}")) is None
+        assert usb.ask_low_latency(Port(error), timer=self.timer(tmp_path, "fast")) is None
+
+    def test_a_pseudo_terminal_opens(self):
+        pty = pytest.importorskip("pty")
+        ours, theirs = pty.openpty()
+        try:
+            with host.open_link(SimpleNamespace(board=None, port=os.ttyname(theirs), baud=115200)) as link:
+                said = link.bounds(frames.Identity(lanes=1, classes=10, pixels=784, digest=DIGEST))
+        finally:
+            os.close(ours)
+            os.close(theirs)
+        # Frames of 792 and 50 bytes.
+        assert said == ("the link allows 14 images/s at 115,200 baud, 13 with a USB latency timer of 1 ms, or 11 with a USB latency timer of "
+                        "16 ms (that of this port is not known)")
+
+    @pytest.mark.parametrize(("latency", "rate"), [(0, 118.76), (1, 106.16), (16, 40.95)])
+    def test_rate_that_usb_leaves(self, latency, rate):
+        size = 784 + 8 + 10 * 4 + 2 + 8
+        assert 1 / (size * 10 / 1e6 + latency / 1000) == pytest.approx(rate, rel=1e-4)
+        assert frames.images_per_second(pixels=784, classes=10, baud=1_000_000, latency_ms=latency) == pytest.approx(rate, rel=1e-4)
+        known = host.Link(port=Board(), latency_ms=latency).bounds(frames.Identity(lanes=1, classes=10, pixels=784, digest=DIGEST))
+        assert known.endswith(f"with a USB latency timer of {latency} ms")
+
+
 class TestCommand:
     def options(self, path, **options):
         return SimpleNamespace(**{"images": path, "board": "icebreaker", "port": None, "baud": None, "top": None, "network": None}
@@ -296,7 +349,9 @@ class TestCommand:
 
     def test_best_few_with_ties_to_the_lower_class(self, monkeypatch, tmp_path, capsys):
         self.ties(monkeypatch, tmp_path, top=2)
-        assert capsys.readouterr().out.splitlines() == [
+        *shown, rate, right = capsys.readouterr().out.splitlines()
+        assert "images/s; the link allows" in rate
+        assert [*shown, right] == [
             "     0  best 0 4  1 4  label 2", "     1  best 1 2  2 2  label 2", "     2  best 0 3  2 -1  label 2",
             "0 of 3 right, 2 among the best 2"]
 
