@@ -22,6 +22,11 @@ _ICE40_PLL_PADS = {
 }
 
 
+#: Pins that must be high while a design runs, and their ports, by resource and subsignal of the platform. The ESP32 of a ULX3S takes
+#: over the board when its gpio0 is low.
+_HIGH = {("esp32", "gpio0"): "wifi_gpio0"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pin:
     """Where one port of the top level comes out of the package.
@@ -30,7 +35,7 @@ class Pin:
     ----------
     port : str
         ``"clk"``, ``"rx"``, ``"tx"`` or ``"led"``; ``"flash_cs"``, ``"flash_clk"``, ``"flash_copi"``, ``"flash_cipo"``,
-        ``"flash_wp"`` or ``"flash_hold"``.
+        ``"flash_wp"`` or ``"flash_hold"``; ``"wifi_gpio0"``.
     site : str
         The package's name for the pin.
     invert : bool
@@ -173,6 +178,18 @@ class Board:
             return platform.request(name, 0, dir="-")
         except (ResourceError, TypeError) as error:
             raise BoardError(f"board {self.name!r}: {name} must have pins of its own, but: {error}; sbgen cannot use it") from error
+
+    @cached_property
+    def high_pins(self):
+        """A `Pin` for each output of the board that is always high, such as ``wifi_gpio0`` of a ULX3S."""
+        platform = self.new_platform()
+        ports = {}
+        for (name, signal), port in _HIGH.items():
+            if (name, 0) in platform.resources:
+                found = platform.request(name, 0, dir="-")
+                if hasattr(found, signal):
+                    ports[port] = getattr(found, signal)
+        return self._single(ports)
 
     @cached_property
     def flash_pins(self):

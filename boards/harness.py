@@ -6,7 +6,7 @@
     flash -> FlashLoader -> core, where its weights live in RAM
 """
 
-from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal, unsigned
+from amaranth.hdl import ClockDomain, ClockSignal, Const, DomainRenamer, Module, ResetSignal, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out, connect
@@ -52,7 +52,7 @@ def clock_and_pll(board, clock_mhz=None):
 class Top(wiring.Component):
     """A core on a board.
 
-    The ports are those of `Board.pins`: they stand for the package's pins, without I/O primitives, and need only the
+    The ports are those of `Board.pins` and `Board.high_pins`: they stand for the package's pins, without I/O primitives, and need only the
     constraint file. Without a PLL (`clock_mhz` is the oscillator's) the design has no primitive at all, so that any
     simulator can run it.
 
@@ -76,6 +76,8 @@ class Top(wiring.Component):
     tx : :py:`Out(1)`
     led : :py:`Out(1)`
         On while a request is in work. Only where the board has one on a pin of its own.
+    wifi_gpio0 : :py:`Out(1)`
+        Always high. Only where the board has such a pin.
     flash_cs, flash_clk, flash_copi, flash_wp, flash_hold : :py:`Out(1)`
     flash_cipo : :py:`In(1)`
         To the SPI flash, only where the core has a `load` port; write protection and hold, which are never on, only where the
@@ -103,6 +105,7 @@ class Top(wiring.Component):
             "rx": In(1),
             "tx": Out(1),
             **({"led": Out(1)} if self._led else {}),
+            **{pin.port: Out(1) for pin in board.high_pins},
             **{pin.port: In(1) if pin.port == "flash_cipo" else Out(1) for pin in self._flash_pins},
         })
 
@@ -118,7 +121,7 @@ class Top(wiring.Component):
     @property
     def pins(self):
         """A :class:`.Pin` for each port."""
-        return tuple(pin for pin in self._board.pins if pin.port != "led" or self._led) + self._flash_pins
+        return tuple(pin for pin in self._board.pins if pin.port != "led" or self._led) + self._board.high_pins + self._flash_pins
 
     @property
     def divisor(self):
@@ -154,14 +157,18 @@ class Top(wiring.Component):
         count = Signal(range(self.reset_cycles + 1))
         if self._pll is None:
             m.d.comb += sync.clk.eq(self.clk)
-            steady = 1
+            steady = Const(1)
         else:
             locked, steady = Signal(), Signal()
             m.submodules.pll = self._pll.instance(i=self.clk, o=sync.clk, locked=locked, pad=board.clock_is_pll_pad)
             m.submodules.locked = FFSynchronizer(locked, steady, o_domain="por")
         m.d.comb += [running.eq(count[-1]), sync.rst.eq(~running)]
-        with m.If(~running):
-            m.d.por += count.eq(count + steady)
+        # A PLL that loses its lock may run too fast, and anything may then be in the registers: reset starts again. Both edges of
+        # the lock go through the synchroniser, as the reset is synchronous.
+        with m.If(~steady):
+            m.d.por += count.eq(0)
+        with m.Elif(~running):
+            m.d.por += count.eq(count + 1)
 
         m.submodules.rx = rx = uart.Rx(divisor=self._divisor)
         m.submodules.tx = tx = uart.Tx(divisor=self._divisor)
@@ -195,6 +202,8 @@ class Top(wiring.Component):
                     m.d.comb += loader.cipo.eq(self.flash_cipo ^ pin.invert)
                 else:
                     m.d.comb += getattr(self, pin.port).eq(levels.get(pin.port, 0) ^ pin.invert)
+        for pin in board.high_pins:
+            m.d.comb += getattr(self, pin.port).eq(1 ^ pin.invert)
         if self._led:
             m.d.comb += self.led.eq(~link.clear ^ self._led.invert)
 

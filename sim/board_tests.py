@@ -39,7 +39,8 @@ class Host:
 
     async def start(self):
         self._dut.rx.value = 1
-        Clock(self._dut.clk, CLOCK_PS, unit="ps").start()
+        self.clock = Clock(self._dut.clk, CLOCK_PS, unit="ps")
+        self.clock.start()
         await Timer(EXPECTED["reset_cycles"] * CLOCK_PS + 20 * BIT_PS, unit="ps")
         assert self._dut.tx.value == 1, "an idle line must be high"
         cocotb.start_soon(self._receive())

@@ -1,5 +1,5 @@
-// The PLLs of the boards as wires: what they give is what they get, locked after a while. The bench makes the clock that the
-// core is built for.
+// The PLLs of the boards as wires: the output is the input, locked after a while, until a bench sets `lost`. The bench makes the
+// clock that the core is built for.
 
 module SB_PLL40_PAD #(
   parameter FEEDBACK_PATH = "SIMPLE", DIVR = 0, DIVF = 0, DIVQ = 0, FILTER_RANGE = 0
@@ -8,7 +8,24 @@ module SB_PLL40_PAD #(
   output PLLOUTGLOBAL, LOCK
 );
   reg [3:0] count = 0;
+  reg lost /* verilator public_flat_rw */ = 0;
   assign PLLOUTGLOBAL = PACKAGEPIN;
   assign LOCK = &count;
-  always @(posedge PACKAGEPIN) if (!LOCK) count <= count + 1;
+  always @(posedge PACKAGEPIN) count <= lost ? 0 : count + !LOCK;
+endmodule
+
+module EHXPLLL #(
+  parameter PLLRST_ENA = "DISABLED", INTFB_WAKE = "DISABLED", STDBY_ENABLE = "DISABLED", DPHASE_SOURCE = "DISABLED",
+  parameter OUTDIVIDER_MUXA = "DIVA", OUTDIVIDER_MUXB = "DIVB", OUTDIVIDER_MUXC = "DIVC", OUTDIVIDER_MUXD = "DIVD",
+  parameter CLKI_DIV = 1, CLKFB_DIV = 1, FEEDBK_PATH = "CLKOP",
+  parameter CLKOP_ENABLE = "ENABLED", CLKOP_DIV = 1, CLKOP_FPHASE = 0, CLKOP_CPHASE = 0
+) (
+  input CLKI, CLKFB, RST, STDBY, PHASESEL0, PHASESEL1, PHASEDIR, PHASESTEP, PHASELOADREG, PLLWAKESYNC, ENCLKOP,
+  output CLKOP, LOCK
+);
+  reg [3:0] count = 0;
+  reg lost /* verilator public_flat_rw */ = 0;
+  assign CLKOP = CLKI;
+  assign LOCK = &count;
+  always @(posedge CLKI) count <= lost ? 0 : count + !LOCK;
 endmodule

@@ -23,9 +23,9 @@ BOARD = "icebreaker"
 IMAGES = 3
 
 
-def prepare(folder, *, scores=None):
+def prepare(folder, *, scores=None, board=BOARD):
     """The top level of the smallest model, with another folding of its scores perhaps; in `folder`, what is expected of it."""
-    board = get(BOARD)
+    board = get(board)
     network = model.load(Path(__file__).parent.parent / "models" / "digits.pt").network
     design = fold.fold(network, board.device)
     if scores is not None:
@@ -48,6 +48,14 @@ def prepare(folder, *, scores=None):
 def test_board(simulator, tmp_path):
     _, sources = prepare(tmp_path)
     run(sources, simulator=simulator, module="board_tests", folder=tmp_path / simulator,
+        settings={"SBGEN_CASES": str(tmp_path / "cases.json")})
+
+
+@pytest.mark.parametrize("board", [BOARD, "ulx3s_85f"])
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_lock_of_the_pll_is_lost(simulator, board, tmp_path):
+    _, sources = prepare(tmp_path, board=board)
+    run(sources, simulator=simulator, module="lock_tests", folder=tmp_path / simulator,
         settings={"SBGEN_CASES": str(tmp_path / "cases.json")})
 
 

@@ -196,6 +196,18 @@ MUTATIONS = (
        "left.eq(Mux(classify, self._pixels - 2, _CRC_BYTES - 1))"),
     _m("start bit sampled at its edge", "hw/uart.py", "timer.eq(self._divisor // 2 - 1)", "timer.eq(0)"),
     _m("bits sent from the top", "hw/uart.py", "Cat(0, self.i.payload, 1)", "Cat(0, self.i.payload[::-1], 1)"),
+    _m("line read without a synchroniser", "hw/uart.py", "m.submodules.synchronizer = FFSynchronizer(self.rx, line, init=1)",
+       "m.d.comb += line.eq(self.rx)", "boards_harness"),
+    # The board around it.
+    _m("reset of one cycle", "boards/harness.py", "running.eq(count[-1])", "running.eq(count != 0)"),
+    _m("lock of the PLL not looked at", "boards/harness.py", "with m.If(~steady):", "with m.If(0):"),
+    _m("lock read without a synchroniser", "boards/harness.py", 'm.submodules.locked = FFSynchronizer(locked, steady, o_domain="por")',
+       "m.d.comb += steady.eq(locked)"),
+    _m("lock of the PLL looked at once", "boards/harness.py", "with m.If(~steady):", "with m.If(~steady & ~running):"),
+    _m("baud rate off by 20 %", "boards/harness.py", "_BAUD_TOLERANCE = 0.02", "_BAUD_TOLERANCE = 0.2"),
+    _m("LED inverted", "boards/harness.py", "self.led.eq(~link.clear ^ self._led.invert)", "self.led.eq(link.clear ^ self._led.invert)"),
+    _m("pin of the ESP32 low", "boards/harness.py", "eq(1 ^ pin.invert)", "eq(pin.invert)"),
+    _m("clock without a margin", "boards/flow.py", "return self.clock_mhz * (1 + self.margin)", "return self.clock_mhz"),
     _m("late answers count", "boards/frames.py", "and self.sequence == request.sequence", "", "boards_host"),
     _m("checksum of the host not compared", "boards/frames.py", "zlib.crc32(content[:-4]) == int.from_bytes(content[-4:], \"little\")", "True", "boards_host"),
     # Other weights into a bitstream.

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from amaranth.hdl import Fragment, Module, Signal
+from amaranth.hdl._ast import Assign
 from amaranth.sim import Simulator
 from spi_flash import SpiFlash
 
 from sbgen import boards
-from sbgen.boards import flash_image, frames, harness
+from sbgen.boards import constraints, flash_image, frames, harness, pll
 from sbgen.compiler import reference
 from sbgen.compiler.design import Design, Folding
 from sbgen.compiler.ir import Binarize, Network, Scores
@@ -181,6 +183,163 @@ def test_clock_is_what_the_pll_really_makes(board, clock, got, has_pll):
     top = harness.Top(core=lower(design()), board=boards.get(board), clock_mhz=clock, digest=DIGEST)
     assert (top.clock_mhz, top.pll is not None) == (got, has_pll)
     assert top.divisor == int(got * 1e6 / top._board.baud + 0.5)
+
+
+class Unlocked:
+    """A top level whose PLL is a wire with a lock that the test sets, and a counter of the cycles since reset."""
+
+    def __init__(self, monkeypatch, board):
+        self.locked, self.cycles = Signal(), Signal(16)
+
+        def instance(pll, *, i, o, locked, pad=False):
+            m = Module()
+            m.d.comb += [o.eq(i), locked.eq(self.locked)]
+            return m
+
+        class Link(harness.HostLink):
+            def elaborate(link, platform):
+                m = super().elaborate(platform)
+                m.d.sync += self.cycles.eq(self.cycles + 1)
+                return m
+
+        for family in pll.FAMILIES.values():
+            monkeypatch.setattr(family, "instance", instance)
+        monkeypatch.setattr(harness, "HostLink", Link)
+        self.top = harness.Top(core=lower(design()), board=boards.get(board), digest=DIGEST)
+        # What is tried here is not speed: reset lasts as long in cycles as it would at this clock.
+        self.least = harness.RESET_SECONDS * self.top.clock_mhz * 1e6
+
+    def run(self, scenario):
+        top, done = self.top, []
+
+        async def testbench(ctx):
+            async def clock(cycles):
+                for _ in range(cycles):
+                    await ctx.delay(0.5e-6)
+                    ctx.set(top.clk, 1)
+                    await ctx.delay(0.5e-6)
+                    ctx.set(top.clk, 0)
+
+            await scenario(ctx, clock)
+            done.append(True)
+
+        simulator = Simulator(top)
+        simulator.add_testbench(testbench)
+        simulator.run()
+        assert done
+
+
+@pytest.mark.parametrize("board", ["icebreaker", "ulx3s_85f"])
+def test_reset_lasts_while_the_pll_is_unlocked_and_long_enough_after(monkeypatch, board):
+    made = Unlocked(monkeypatch, board)
+    rng = random.Random(1)
+
+    async def scenario(ctx, clock):
+        for unlocked in 2 * int(made.least), *(rng.randint(3, 40) for _ in range(3)):
+            ctx.set(made.locked, 0)
+            await clock(4)
+            for _ in range(unlocked):
+                await clock(1)
+                assert ctx.get(made.cycles) == 0, "it ran while the PLL was unlocked"
+            ctx.set(made.locked, 1)
+            cycle = 0
+            while not ctx.get(made.cycles):
+                await clock(1)
+                cycle += 1
+                assert cycle < 2 * made.top.reset_cycles, "reset does not end"
+            assert made.least <= cycle <= made.top.reset_cycles + 4
+            await clock(rng.randint(1, 99))
+            assert ctx.get(made.cycles) > 0
+
+    made.run(scenario)
+
+
+def assignments(fragment):
+    """Every statement of a design as (domain, statement)."""
+    for domain, statements in fragment.statements.items():
+        yield from ((domain, each) for each in statements)
+    for subfragment, *_ in fragment.subfragments:
+        yield from assignments(subfragment)
+
+
+def reads(statement):
+    return (statement.rhs if isinstance(statement, Assign) else statement)._rhs_signals()
+
+
+def first_uses(signal, found, stages):
+    """Statements that read a signal after less than so many flip-flops that do nothing but copy it."""
+    for domain, each in found:
+        if signal not in reads(each):
+            continue
+        if not (isinstance(each, Assign) and each.rhs is signal):
+            yield each
+        elif left := stages - (domain != "comb"):
+            yield from first_uses(each.lhs, found, left)
+
+
+@pytest.mark.parametrize("board", ["icebreaker", "ulx3s_85f"])
+def test_asynchronous_inputs_go_through_two_flip_flops(monkeypatch, board):
+    made = Unlocked(monkeypatch, board)
+    found = list(assignments(Fragment.get(made.top, None)))
+    for name, signal in ("rx", made.top.rx), ("lock", made.locked):
+        assert any(signal in reads(each) for _, each in found), f"{name} is not used"
+        assert not list(first_uses(signal, found, 2)), name
+
+
+@pytest.mark.parametrize("board", ["icebreaker", "ice40_hx8k_b_evn"])
+def test_led_is_on_while_a_request_is_in_work(board):
+    host = Host(lanes=2, board=board)
+
+    async def scenario(ctx):
+        def lit():
+            return ctx.get(host.top.led) ^ host.board.pin("led").invert
+
+        assert not lit()
+        await host.ask(ctx, frames.classify(sequence=1, image=np.zeros(6, np.uint8)))
+        assert host.lit > 0
+        await host.wait(ctx, 100)
+        assert not lit()
+
+    host.run(scenario)
+
+
+def test_pin_of_the_esp32_is_high():
+    for name in "ulx3s_85f", "amaranth_boards.ulx3s:ULX3S_12F_Platform", "amaranth_boards.ulx3s:ULX3S_45F_Platform":
+        try:
+            board = boards.get(name)
+        except BoardError:
+            continue  # a device that sbgen does not know
+        top = harness.Top(core=lower(design()), board=board, clock_mhz=board.oscillator_mhz, digest=DIGEST)
+        assert [(pin.port, pin.site) for pin in top.pins][-1] == ("wifi_gpio0", "L2")
+        assert 'LOCATE COMP "wifi_gpio0" SITE "L2";' in constraints.lpf(board, top.pins)
+        simulator = Simulator(top)
+
+        async def testbench(ctx, top=top):
+            for n in range(1000):
+                assert ctx.get(top.wifi_gpio0) == 1
+                ctx.set(top.clk, n % 2)
+                await ctx.delay(1e-6)
+
+        simulator.add_testbench(testbench)
+        simulator.run()
+    assert boards.get("icebreaker").high_pins == ()
+
+
+def test_baud_rates_are_taken_up_to_two_per_cent_off():
+    rng = random.Random(1)
+    core, taken = lower(design()), []
+    for _ in range(200):
+        baud = rng.randrange(300_000, 4_000_000)
+        divisor = max(1, int(12e6 / baud + 0.5))
+        fits = abs(12e6 / divisor / baud - 1) <= 0.02 and divisor >= 4
+        try:
+            harness.Top(core=core, board=boards.get("icebreaker"), clock_mhz=12, baud=baud, digest=DIGEST)
+        except BoardError:
+            assert not fits, baud
+        else:
+            assert fits, baud
+        taken.append(fits)
+    assert 20 < sum(taken) < 180
 
 
 def test_baud_rate_that_the_clock_cannot_make():
