@@ -16,13 +16,16 @@ def pcf(board, pins=None):
     return "\n".join(lines) + "\n"
 
 
-def lpf(board, pins=None):
-    """The constraint file of nextpnr-ecp5, for the board's pins or those given; the clocks behind a PLL follow from the oscillator's."""
+def lpf(board, pins=None, *, margin=0.0):
+    """The constraint file of nextpnr-ecp5, for the board's pins or those given.
+
+    The oscillator is written faster by `margin`, a fraction; the clocks of a PLL follow from it.
+    """
     lines = []
     for pin in board.pins if pins is None else pins:
         lines.append(f'LOCATE COMP "{pin.port}" SITE "{pin.site}";')
         if pin.attrs:
             settings = " ".join(f"{name}={value}" for name, value in pin.attrs)
             lines.append(f'IOBUF PORT "{pin.port}" {settings};')
-    lines.append(f'FREQUENCY PORT "clk" {board.oscillator_mhz:g} MHZ;')
+    lines.append(f'FREQUENCY PORT "clk" {board.oscillator_mhz * (1 + margin):g} MHZ;')
     return "\n".join(lines) + "\n"

@@ -23,11 +23,14 @@ from . import constraints, netlist
 from . import layout as layouts
 from .harness import clock_and_pll
 
-__all__ = ["LAYOUT", "NETLISTS", "SEEDS", "ClockError", "Implementation", "Patches", "Plan", "Step", "Trial", "fastest", "find_unpacker",
+__all__ = ["LAYOUT", "MARGIN", "NETLISTS", "SEEDS", "ClockError", "Implementation", "Patches", "Plan", "Step", "Trial", "fastest", "find_unpacker",
            "hardware_digest", "implement", "plan", "repack", "run", "too_big", "unpack"]
 
 #: Seeds of place and route, in the order in which they are tried until the clock is met.
 SEEDS = (1, 2, 3, 4)
+
+#: Share by which a design must be faster than its clock: room for the jitter of oscillator and PLL, which the timing analysis leaves out.
+MARGIN = 0.03
 
 #: Memory that one place and route takes at most, in MiB.
 _PLACE_MIB = {"ice40": 700, "ecp5": 2500}
@@ -132,6 +135,8 @@ class Plan:
         Reads the layout of the seed that is taken.
     bitstream : str
         Name of the product.
+    margin : float
+        Share by which the Fmax must exceed the clock.
     every_seed : bool
         Whether all seeds are tried and the one with the highest Fmax is taken, or the first that meets the clock.
     contents, noise : dict of str to `sbgen.compiler.contents.Memory`, or None
@@ -145,6 +150,7 @@ class Plan:
     placements: tuple
     packing: Step
     bitstream: str
+    margin: float = MARGIN
     every_seed: bool = False
     contents: dict | None = None
     noise: dict | None = None
@@ -154,10 +160,15 @@ class Plan:
         return (self.synthesis, *self.placements, self.packing)
 
     @property
+    def least_fmax_mhz(self):
+        """The Fmax that meets the clock with its margin."""
+        return self.clock_mhz * (1 + self.margin)
+
+    @property
     def digest(self):
         """SHA-256 of the inputs, the commands and the tools' versions: plans of one digest make the same bitstream."""
         contents = self.contents and {name: memory.words for name, memory in self.contents.items()}
-        content = {"files": self.files, "every_seed": self.every_seed, "contents": contents,
+        content = {"files": self.files, "margin": self.margin, "every_seed": self.every_seed, "contents": contents,
                    "steps": [[step.tool.name, step.tool.version, *step.args] for step in self.steps]}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -173,8 +184,8 @@ class Implementation:
         `NETLISTS`.
     layout : Path
         `LAYOUT`.
-    clock_mhz, fmax_mhz : float
-        The clock it runs at, and the fastest that the timing analysis found.
+    clock_mhz, fmax_mhz, margin : float
+        The clock it runs at, the fastest that the timing analysis found, and the share by which that had to be faster.
     resources : dict
         For each of ``"lut"``, ``"ff"``, ``"bram"``, ``"spram"`` and ``"dsp"`` a dict of ``"used"`` and
         ``"available"``. On iCE40 ``lut`` counts logic cells, after packing.
@@ -200,6 +211,7 @@ class Implementation:
     seed: int
     trials: tuple
     digest: str
+    margin: float = MARGIN
     patches: object = None
 
 
@@ -221,7 +233,7 @@ class Patches:
     places: object
 
 
-def plan(*, verilog, board, clock_mhz=None, seeds=SEEDS, every_seed=False, pins=None, patchable=False):
+def plan(*, verilog, board, clock_mhz=None, margin=MARGIN, seeds=SEEDS, every_seed=False, pins=None, patchable=False):
     """The plan for a board's top level.
 
     Parameters
@@ -231,6 +243,8 @@ def plan(*, verilog, board, clock_mhz=None, seeds=SEEDS, every_seed=False, pins=
     board : `Board`
     clock_mhz : float, optional
         The clock that the top level was made for; the board's default when left out.
+    margin : float
+        As in `Plan`. Place and route aims at `MARGIN` or more, so that a smaller one accepts the same result.
     seeds : sequence of int
     every_seed : bool
         As in `Plan`.
@@ -246,12 +260,12 @@ def plan(*, verilog, board, clock_mhz=None, seeds=SEEDS, every_seed=False, pins=
     """
     made = _ice40 if board.device.family == "ice40" else _ecp5
     clock_mhz, _ = clock_and_pll(board, clock_mhz)
+    settings, aim = {"every_seed": every_seed, "margin": margin}, max(margin, MARGIN)
     if not patchable:
-        return replace(made(verilog, board, clock_mhz, tuple(seeds), pins), every_seed=every_seed)
+        return replace(made(verilog, board, clock_mhz, aim, tuple(seeds), pins), **settings)
     find_unpacker(board)
     blank, contents, noise = contents_.split(verilog)
-    return replace(made(blank, board, clock_mhz, tuple(seeds), pins, patchable=True), every_seed=every_seed, contents=contents,
-                   noise=noise)
+    return replace(made(blank, board, clock_mhz, aim, tuple(seeds), pins, patchable=True), contents=contents, noise=noise, **settings)
 
 
 #: Makes nextpnr's router2 lay wires anew that are too slow for the clock.
@@ -269,7 +283,7 @@ _ELEMENTS = r"w:*\[*"
 _FLAT = "setattr -mod -unset keep_hierarchy *; flatten; opt_clean -purge; write_json top.json"
 
 
-def _ice40(verilog, board, clock_mhz, seeds, pins, patchable=False):
+def _ice40(verilog, board, clock_mhz, margin, seeds, pins, patchable=False):
     device = board.device.name
     place = tools.find("nextpnr-ice40")
     model = {"h": "hx", "l": "lp", "u": "u"}[device[0]]
@@ -283,26 +297,26 @@ def _ice40(verilog, board, clock_mhz, seeds, pins, patchable=False):
             f"{synth} -run map_ram:; {_FLAT}"))),
         placements=tuple(_placement(seed, place, ("top.json", "top.pcf"), "--asc", "asc", (
             f"--{device}", "--package", board.package.lower(), "--json", "top.json", "--pcf", "top.pcf",
-            "--freq", f"{clock_mhz:g}")) for seed in seeds),
+            "--freq", f"{clock_mhz * (1 + margin):g}")) for seed in seeds),
         packing=Step(title="bitstream", tool=tools.find("icepack"), reads=("top.asc",), writes=("top.bin",),
                      args=("top.asc", "top.bin")))
 
 
-def _ecp5(verilog, board, clock_mhz, seeds, pins, patchable=False):
+def _ecp5(verilog, board, clock_mhz, margin, seeds, pins, patchable=False):
     place = tools.find("nextpnr-ecp5")
     size = board.device.name.removeprefix("ecp5-").replace("f", "k")
     # Wide LUTs cost two to four times the area on popcounts (yosys issue 4798).
     synth = "synth_ecp5 -nowidelut -top top"
     return Plan(
         board=board, clock_mhz=clock_mhz, bitstream="top.bit",
-        files={"top.v": verilog, "top.lpf": constraints.lpf(board, pins)},
+        files={"top.v": verilog, "top.lpf": constraints.lpf(board, pins, margin=margin)},
         synthesis=Step(title="synthesis", tool=tools.find("yosys"), reads=("top.v",), writes=("top.json",),
                        args=("-p", f"read_verilog top.v; {synth}; {_FLAT}"),
                        spare=("-p", (f"read_verilog top.v; {synth} -run begin:map_luts; rename -hide {_ELEMENTS}; "
                                      f"{synth} -run map_luts:; {_FLAT}"))),
         placements=tuple(_placement(seed, place, ("top.json", "top.lpf"), "--textcfg", "config", (
             f"--{size}", "--package", _ECP5_PACKAGES[board.package], "--speed", board.speed, "--json", "top.json",
-            "--lpf", "top.lpf", "--freq", f"{clock_mhz:g}",
+            "--lpf", "top.lpf", "--freq", f"{clock_mhz * (1 + margin):g}",
             # Block RAMs all over the device pull a design apart. The analytic placer does not come to rest on them; this one halves the
             # length of the wires. The first router takes an hour on 20,000 LUTs, this one minutes, and with an eye on the clock.
             "--placer", "static", "--router", "router2", _RIPUP)) for seed in seeds),
@@ -369,12 +383,17 @@ def implement(plan, *, folder, console, logs=None, kept=None, jobs=None):
     step, trials = _place(plan, folder, console, logs, kept, jobs or _jobs(plan.board.device))
     layout, report, placed = step.writes
     fmax_mhz, utilization = _report(folder / report)
-    if fmax_mhz < plan.clock_mhz:
-        lower = fastest(plan.board, _ROOM * fmax_mhz)
+    if fmax_mhz < plan.least_fmax_mhz:
+        lower = fastest(plan.board, _ROOM * fmax_mhz / (1 + plan.margin))
+        remedies = [f"--clock {lower:g}"] if lower < plan.clock_mhz else []
+        if fmax_mhz >= plan.clock_mhz:
+            remedies.append(f"--clock-margin {math.floor(1000 * (fmax_mhz / plan.clock_mhz - 1)) / 10:g}")
+        remedy = ", ".join([*remedies, "or smaller pe and simd"]) if remedies else "smaller pe and simd"
+        margin = f" with a margin of {100 * plan.margin:g} % (Fmax of {plan.least_fmax_mhz:.1f} MHz)" if plan.margin else ""
         raise ClockError(
-            f"the design must run at {plan.clock_mhz:g} MHz on {plan.board.name}, but place and route reached "
+            f"the design must run at {plan.clock_mhz:g} MHz on {plan.board.name}{margin}, but place and route reached "
             f"{math.floor(10 * fmax_mhz) / 10:.1f} MHz with the best of {len(trials)} seeds; "
-            f"try --clock {lower:g}, or smaller pe and simd", clock_mhz=lower, trials=trials)
+            f"try {remedy}", clock_mhz=lower, trials=trials)
     os.replace(folder / layout, folder / plan.packing.reads[0])
     text, patches = (folder / plan.packing.reads[0]).read_text(encoding="ascii"), None
     with console.step(plan.packing.title) as shown:
@@ -395,8 +414,7 @@ def implement(plan, *, folder, console, logs=None, kept=None, jobs=None):
     (folder / LAYOUT).write_bytes(gzip.compress(text.encode("ascii"), mtime=0))
     return Implementation(
         bitstream=folder / plan.bitstream, netlists=tuple(folder / name for name in netlists), layout=folder / LAYOUT,
-        clock_mhz=plan.clock_mhz,
-        fmax_mhz=fmax_mhz,
+        clock_mhz=plan.clock_mhz, fmax_mhz=fmax_mhz, margin=plan.margin,
         resources=_resources(plan.board.device, utilization, folder / "top.json"),
         tools={step.tool.name: step.tool.version for step in plan.steps}, seed=step.seed, trials=trials,
         digest=plan.digest, patches=patches)
@@ -568,7 +586,7 @@ def _place(plan, folder, console, logs, kept, jobs):
             shown.note(f"{fmax_mhz:.1f} MHz, for {plan.clock_mhz:g} MHz" + (", kept from an earlier build" if before else ""))
         with lock:
             found[n] = Trial(clock_mhz=plan.clock_mhz, seed=step.seed, fmax_mhz=fmax_mhz)
-        if fmax_mhz >= plan.clock_mhz and not plan.every_seed:
+        if fmax_mhz >= plan.least_fmax_mhz and not plan.every_seed:
             stop(n)
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
@@ -585,7 +603,7 @@ def _place(plan, folder, console, logs, kept, jobs):
             raise
     if not found:
         raise failed[min(failed)]
-    met = [n for n in sorted(found) if found[n].fmax_mhz >= plan.clock_mhz]
+    met = [n for n in sorted(found) if found[n].fmax_mhz >= plan.least_fmax_mhz]
     if plan.every_seed or not met:
         taken, counts = max(sorted(found), key=lambda n: found[n].fmax_mhz), sorted(found)
     else:

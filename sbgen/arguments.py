@@ -2,7 +2,7 @@
 
 import argparse
 
-__all__ = ["at_least", "images", "positive"]
+__all__ = ["at_least", "images", "percent", "positive"]
 
 
 def at_least(least):
@@ -22,6 +22,17 @@ def images(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a count from 1, or all, not {text!r}")
     return int(text)
+
+
+def percent(text):
+    """The fraction that a percentage from 0 to 100 says."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"must be a percentage from 0 to 100, not {text!r}")
+    return value / 100
 
 
 def positive(text):

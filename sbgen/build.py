@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import folding
-from .arguments import at_least, images, positive
+from .arguments import at_least, images, percent, positive
 from .compiler import shipped
 from .console import Console
 from .errors import ToolError
@@ -48,6 +48,8 @@ def add_arguments(parser):
     clock = parser.add_argument_group("clock", "Seeds of place and route run at the same time, as cores and memory allow.")
     clock.add_argument("--clock", type=_clock, metavar="MHZ",
                        help="clock of the core (the board's usual one, or what is reached), or best: the fastest of all seeds")
+    clock.add_argument("--clock-margin", type=percent, default=0.03, metavar="PERCENT",
+                       help="share by which the Fmax must exceed the clock, for jitter of oscillator and PLL (3)")
     seeds = clock.add_mutually_exclusive_group()
     seeds.add_argument("--seeds", type=at_least(1), metavar="N", help="seeds 1 ... N are tried, in this order, until the clock is met (4)")
     seeds.add_argument("--seed", type=int, metavar="N", help="this seed alone")
@@ -131,7 +133,7 @@ def _build(arguments, console, board, clock_mhz, model, staging):
                                patchable=design.patchable)
             text = verilog.convert(made)
             return text, None if arguments.no_bitstream else flow.plan(
-                verilog=text, board=board, clock_mhz=clock_mhz, pins=made.pins, every_seed=arguments.clock == "best",
+                verilog=text, board=board, clock_mhz=clock_mhz, margin=arguments.clock_margin, pins=made.pins, every_seed=arguments.clock == "best",
                 seeds=_seeds(arguments), patchable=design.patchable)
 
         top_verilog, plan = top(_asked(arguments))
@@ -253,7 +255,8 @@ def _reach(arguments, console, top, text, plan, staging):
         else:
             trials += implementation.trials
             reached = text, implementation
-            following = flow.fastest(plan.board, implementation.fmax_mhz) if arguments.clock == "best" else 0
+            following = flow.fastest(
+                plan.board, implementation.fmax_mhz / (1 + arguments.clock_margin)) if arguments.clock == "best" else 0
         if following >= ceiling or reached is not None and following <= reached[1].clock_mhz:
             break
         console.line(f"           once more for {following:g} MHz")
@@ -321,6 +324,12 @@ def _shape(shape):
     return "x".join(map(str, shape))
 
 
+def _margin(timing):
+    """What is between clock and Fmax, and how much of it is required."""
+    found = 100 * (timing["fmax_mhz"] / timing["clock_mhz"] - 1)
+    return f"{found:.1f} % faster ({100 * timing['clock_margin']:g} % required)"
+
+
 def _summary(console, report, out):
     timing, verdict, accuracy = report["timing"], report["verdict"], report["accuracy"]
     console.line()
@@ -335,7 +344,7 @@ def _summary(console, report, out):
         told, said = (report["estimate"][name], " (estimate)") if used is None else (used, "")
         console.line(f"  {label:12}{told:>9,} of {available:,}, {told / available:.0%}{said}")
     console.line(f"  {'clock':12}{timing['clock_mhz']:>9g} MHz"
-                 + ("" if timing["fmax_mhz"] is None else f", Fmax {timing['fmax_mhz']:.1f} MHz"))
+                 + ("" if timing["fmax_mhz"] is None else f", Fmax {timing['fmax_mhz']:.1f} MHz, {_margin(timing)}"))
     console.line(f"  {'core':12}{timing['images_per_second']:>9,.0f} images/s, {timing['cycles_per_image']:,} cycles each")
     bound = report["bound"]
     console.line(f"  {'bound':12}{bound['cycles']:>9,} cycles by {bound['by']}, of which {bound['reached']:.0%} is reached")
@@ -343,6 +352,8 @@ def _summary(console, report, out):
                  f"{timing['latency_cycles']:,} cycles")
     console.line(f"  {report['link']['kind']:12}{report['link']['images_per_second']:>9,.0f} images/s at most"
                  + (", which binds the board as a whole" if bound["whole"] == "host link" else ""))
+    console.line(f"  {'USB':12}" + ", ".join(f"{rate:,.0f} images/s with a latency timer of {latency} ms"
+                                             for latency, rate in report["link"]["usb_images_per_second"].items()))
     ledger = [f"{key} {accuracy[key]:.2%}" for key in ("float", "hardened", "integer", "rtl") if accuracy[key] is not None]
     if ledger:
         some = accuracy["rtl"] is not None and accuracy["rtl_images"] != accuracy["images"]

@@ -9,10 +9,9 @@ from importlib.metadata import version
 from itertools import pairwise
 
 from . import __version__
-from .boards import frames
+from .boards import frames, usb
 from .compiler.bound import AS_BUILT, bounds
 from .compiler.weight_count import weights
-from .hw.host_link import CLASSIFY, RESPONSE
 
 __all__ = ["RESOURCES", "SCHEMA", "accuracy", "assemble", "digests", "dumps"]
 
@@ -116,6 +115,7 @@ def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, imple
         "top": design.top,
         "timing": {"clock_mhz": clock_mhz,
                    "fmax_mhz": None if implementation is None else implementation.fmax_mhz,
+                   "clock_margin": None if implementation is None else implementation.margin,
                    "seed": None if implementation is None else implementation.seed,
                    "trials": None if implementation is None else [asdict(trial) for trial in implementation.trials],
                    "cycles_per_image": cycles.interval,
@@ -151,11 +151,11 @@ def _whole(board, network, images_per_second):
 
 
 def _link(board, network):
-    """The most that the host link carries: a request and its response, one after the other, ten bits a byte."""
-    request = frames.Frame(command=CLASSIFY, sequence=0, payload=bytes(network.pixels))
-    response = frames.Frame(command=CLASSIFY | RESPONSE, sequence=0, payload=bytes(4 * network.classes + 2))
-    size = len(request.encode()) + len(response.encode())
-    return {"kind": "UART", "baud": board.baud, "images_per_second": board.baud / 10 / size}
+    """The most that the host link carries: by its baud rate, and by the latency timer of the USB converter too, in ms."""
+    size = {"pixels": network.pixels, "classes": network.classes, "baud": board.baud}
+    return {"kind": "UART", "baud": board.baud, "images_per_second": frames.images_per_second(**size),
+            "usb_images_per_second": {f"{latency:g}": frames.images_per_second(**size, latency_ms=latency)
+                                      for latency in (usb.LOW_LATENCY_MS, usb.LATENCY_MS)}}
 
 
 def _layer(layer, folding, input_shape, output_shape, cycles):

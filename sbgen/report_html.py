@@ -300,7 +300,7 @@ def _timing(report):
         clock.append(Bar(label="Fmax", value=timing["fmax_mhz"], text=f'{timing["fmax_mhz"]:.1f} MHz',
                          tick=timing["clock_mhz"]))
         slack = 100 * (timing["fmax_mhz"] / timing["clock_mhz"] - 1)
-        hint = f"Timing closes with {slack:.0f} % to spare."
+        hint = f"Timing closes with {slack:.1f} % to spare, of which {100 * timing['clock_margin']:g} % are required for jitter."
         if len(timing["trials"]) > 1:
             hint += " Place and route reached " + ", ".join(
                 f'{trial["fmax_mhz"]:.1f} MHz with seed {trial["seed"]} for {trial["clock_mhz"]:g} MHz'
@@ -319,7 +319,9 @@ def _timing(report):
         rates.append(Bar(label=link["kind"], value=link["images_per_second"], strong=True,
                          text=f'{_rate(link["images_per_second"])} /s'))
         note = (f'The core as fed without a pause, and the most that this board\'s host link '
-                f'({link["kind"]}, {link["baud"]:,} baud) can carry. Logarithmic.')
+                f'({link["kind"]}, {link["baud"]:,} baud) can carry. USB leaves ' + ", ".join(
+                    f"{_rate(rate)} /s with a latency timer of {latency} ms" for latency, rate in link["usb_images_per_second"].items())
+                + ". Logarithmic.")
     return ('<h2>Timing</h2><div class="two"><div class="card"><h3>Clock</h3>'
             f'<p class="hint">{_esc(hint)}</p>{bars("Clock and Fmax in MHz", clock)}</div>'
             f'<div class="card"><h3>Images a second</h3><p class="hint">{_esc(note)}</p>'

@@ -51,8 +51,8 @@ def fake(monkeypatch):
     return install
 
 
-def plan(**settings):
-    return flow.plan(verilog=VERILOG, board=boards.get("icebreaker"), **{"clock_mhz": 48, **settings})
+def plan(*, clock_margin=flow.MARGIN, **settings):
+    return flow.plan(verilog=VERILOG, board=boards.get("icebreaker"), margin=clock_margin, **{"clock_mhz": 48, **settings})
 
 
 class TestPlan:
@@ -63,7 +63,9 @@ class TestPlan:
         assert [step.tool.name for step in made.steps] == ["yosys", *["nextpnr-ice40"] * 4, "icepack"]
         place = made.placements[0].args
         assert place[:3] == ("--up5k", "--package", "sg48")
-        assert place[place.index("--freq") + 1] == "48"
+        assert place[place.index("--freq") + 1] == "49.44"
+        # A smaller margin is another verdict on the same place and route; a larger one is more to aim at.
+        assert plan(clock_margin=0).placements == made.placements != plan(clock_margin=0.1).placements
 
     def test_ecp5_without_wide_luts(self, monkeypatch):
         monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
@@ -107,9 +109,9 @@ class TestImplement:
         return flow.implement(plan(**settings), folder=folder, console=Console(), kept=kept, jobs=jobs)
 
     def test_first_seed_that_meets_the_clock(self, fake, tmp_path):
-        fake(fmax=(0, 40, 47.9, 48, 60))
+        fake(fmax=(0, 40, 49.4, 49.5, 60))
         done = self.implement(tmp_path)
-        assert (done.seed, done.fmax_mhz, done.clock_mhz) == (3, 48, 48)
+        assert (done.seed, done.fmax_mhz, done.clock_mhz, done.margin) == (3, 49.5, 48, 0.03)
         assert done.bitstream.read_text() == "3"
         assert done.resources == {
             "lut": {"used": 700, "available": 5280}, "ff": {"used": 2, "available": 5280},
@@ -119,9 +121,9 @@ class TestImplement:
 
     @pytest.mark.parametrize("jobs", [1, 4])
     def test_an_earlier_seed_is_waited_for_and_later_ones_are_not(self, fake, tmp_path, jobs):
-        fake(fmax=(0, 40, 49, 60, 60), slow=(3, 4))
+        fake(fmax=(0, 40, 50, 60, 60), slow=(3, 4))
         done = self.implement(tmp_path, jobs=jobs)  # seeds 3 and 4 never end by themselves
-        assert [(trial.seed, trial.fmax_mhz) for trial in done.trials] == [(1, 40), (2, 49)]
+        assert [(trial.seed, trial.fmax_mhz) for trial in done.trials] == [(1, 40), (2, 50)]
         assert (done.seed, done.bitstream.read_text()) == (2, "2")
 
     def test_every_seed_and_the_best(self, fake, tmp_path):
@@ -130,7 +132,7 @@ class TestImplement:
         assert (done.seed, done.fmax_mhz, len(done.trials)) == (3, 61, 4)
 
     def test_goes_on_where_an_earlier_build_ended(self, fake, tmp_path, monkeypatch):
-        fake(fmax=(0, 40, 49, 49, 49))
+        fake(fmax=(0, 40, 50, 50, 50))
         finished = kept.Kept(tmp_path / "kept")
         first = self.implement(tmp_path / "a", kept=finished, jobs=1)
         ran = []
@@ -189,10 +191,25 @@ if "--tmg-ripup" in sys.argv:
 
     def test_too_slow_says_how_fast_and_what_to_try(self, fake, tmp_path):
         fake(fmax=(0, 40, 41.5, 39, 40))
-        with pytest.raises(FitError, match=r"must run at 48 MHz on icebreaker, .* reached 41\.5 MHz with the best of 4 "
-                                           r"seeds; try --clock 39\.75"):
+        with pytest.raises(FitError, match=r"must run at 48 MHz on icebreaker with .* reached 41\.5 MHz with the best of 4 "
+                                           r"seeds; try --clock 39, or smaller pe and simd$"):
             self.implement(tmp_path)
         assert not (tmp_path / "top.bin").exists()
+
+    def test_a_clock_that_is_met_without_its_margin(self, fake, tmp_path):
+        fake(fmax=(0, 48.2, 48.7, 48.1, 40))
+        with pytest.raises(FitError, match=r"must run at 48 MHz on icebreaker with a margin of 3 % \(Fmax of 49\.4 MHz\), but place and route "
+                                           r"reached 48\.7 MHz .*; try --clock 45\.75, --clock-margin 1\.4, or smaller pe and simd$"):
+            self.implement(tmp_path / "a")
+        done = self.implement(tmp_path / "b", clock_margin=0.014)
+        assert (done.seed, done.fmax_mhz, done.margin) == (2, 48.7, 0.014)
+        assert self.implement(tmp_path / "c", clock_margin=0).seed == 1
+
+    def test_constraints_leave_the_margin_to_the_clock(self):
+        """On ECP5 the clock of the PLL follows from the oscillator's constraint."""
+        for margin in 0.03, 0.1:
+            made = flow.constraints.lpf(boards.get("ulx3s_85f"), margin=margin)
+            assert f'FREQUENCY PORT "clk" {25 * (1 + margin):g} MHZ;' in made
 
     def test_fastest_is_never_above_fmax(self):
         for name, fmax_mhz in ("icebreaker", 39.7), ("icebreaker", 17), ("ulx3s_85f", 81.3):

@@ -38,7 +38,7 @@ def assemble(**changes):
         "cycles": SimpleNamespace(interval=4, latency=21, layers=(3, 4, 2)), "clock_mhz": 24.0,
         "estimate": {"lut": 900, "ff": 400, "bram": 4, "spram": 0, "dsp": 0},
         "implementation": SimpleNamespace(
-            fmax_mhz=31.5, seed=2, resources={
+            fmax_mhz=31.5, margin=0.03, seed=2, resources={
                 name: {"used": used, "available": getattr(DEVICES["up5k"], name)}
                 for name, used in (("lut", 950), ("ff", 410), ("bram", 4), ("spram", 0), ("dsp", 0))},
             trials=(Trial(clock_mhz=24, seed=1, fmax_mhz=23.5), Trial(clock_mhz=24, seed=2, fmax_mhz=31.5))),
@@ -85,7 +85,7 @@ def check_schema(content):
     timing, link = content["timing"], content["link"]["images_per_second"]
     assert bound["whole"] == ("host link" if link < timing["images_per_second"] else "core")
     assert bound["whole_images_per_second"] == min(link, timing["images_per_second"])
-    assert {"clock_mhz", "fmax_mhz", "seed", "trials", "cycles_per_image", "latency_cycles", "images_per_second"} <= set(timing)
+    assert {"clock_mhz", "fmax_mhz", "clock_margin", "seed", "trials", "cycles_per_image", "latency_cycles", "images_per_second"} <= set(timing)
     assert timing["images_per_second"] == pytest.approx(timing["clock_mhz"] * 1e6 / timing["cycles_per_image"])
     assert set(content["resources"]) == set(content["estimate"]) == {"lut", "ff", "bram", "spram", "dsp"}
     for entry in content["resources"].values():
@@ -112,7 +112,11 @@ def test_ledger_compares_the_rtl_on_the_images_it_saw():
 def test_link_carries_a_request_and_its_response_one_after_the_other():
     # Frames of docs/architecture.md: END, command, sequence, payload, CRC-32, END.
     size = (8 + 6) + (8 + 2 * 4 + 2)
-    assert assemble()["link"] == {"kind": "UART", "baud": 1_000_000, "images_per_second": 100_000 / size}
+    link = assemble()["link"]
+    assert set(link) == {"kind", "baud", "images_per_second", "usb_images_per_second"}
+    assert (link["kind"], link["baud"], link["images_per_second"]) == ("UART", 1_000_000, pytest.approx(100_000 / size))
+    # The latency timer holds each response back.
+    assert link["usb_images_per_second"] == {str(latency): pytest.approx(1 / (size / 100_000 + latency / 1000)) for latency in (1, 16)}
 
 
 def test_digests(tmp_path):
