@@ -98,6 +98,11 @@ class Board:
     usb: tuple = ()
     serial_interface: int = 0
 
+    @property
+    def reference(self):
+        """What `sbgen.boards.get` takes for this board: its name or, where it was named so, ``module:Class``."""
+        return self.platform if self.name == self.platform.rpartition(":")[2] else self.name
+
     def new_platform(self):
         """A fresh platform object; one keeps count of the resources that were requested from it."""
         module, _, cls = self.platform.partition(":")

@@ -42,7 +42,7 @@ def dumps(patches, *, board, clock_mhz):
     board : Board
     clock_mhz : float
     """
-    head = {"format": _FORMAT, "version": _VERSION, "board": board.name, "clock_mhz": clock_mhz, "hardware": patches.hardware,
+    head = {"format": _FORMAT, "version": _VERSION, "board": board.reference, "clock_mhz": clock_mhz, "hardware": patches.hardware,
             "layout": patches.layout}
     return json.dumps(head)[:-1] + ',\n"places": ' + patches.places.dumps() + "}\n"
 

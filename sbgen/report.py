@@ -104,7 +104,7 @@ def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, imple
     return {
         "schema": SCHEMA,
         "sbgen": __version__,
-        "board": board.name,
+        "board": board.reference,
         "device": device.name,
         "network": {"name": network.name, "sha256": sha256, "image_shape": list(network.image_shape), "pixels": {
                         "type": held.name, "range": [held.low, held.high]},

@@ -99,7 +99,7 @@ def page(report, *, ledger=None, proofs=None):
             ("ledger.json", ledger), ("proofs.json", proofs)) if found])))
     return (f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f'<title>{_esc(name)} on {_esc(report["board"])} - sbgen report</title>\n<style>{_STYLE}</style>\n</head>\n'
+            f'<title>{_esc(name)} on {_esc(report["board"].rpartition(":")[2])} - sbgen report</title>\n<style>{_STYLE}</style>\n</head>\n'
             f'<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n')
 
 
@@ -139,7 +139,7 @@ def _header(report):
                                         if layer["kind"] != "binarize")]
     chain = " → ".join(_shape(shape) for shape in shapes)
     return (f'<header><p class="eyebrow">sbgen {_esc(report["sbgen"])} · build report</p>'
-            f'<h1>{_esc(network["name"])} <span>on {_esc(report["board"])}</span></h1>'
+            f'<h1>{_esc(network["name"])} <span>on {_esc(report["board"].rpartition(":")[2])}</span></h1>'
             f'<p class="lede">{_esc(chain)} · {_count(network.get("weights", network["weight_bits"]), "weight")} · '
             f'{_esc(report["device"])} at {report["timing"]["clock_mhz"]:g} MHz</p></header>')
 

@@ -194,3 +194,9 @@ def test_whatever_pins_a_platform_has_they_are_its_own_or_it_is_refused(monkeypa
 def core():
     """What a top level looks at of a core whose weights are in SPRAM."""
     return SimpleNamespace(image=(range(4),))
+
+
+@pytest.mark.parametrize("name", [*boards.BOARDS, "amaranth_boards.icestick:ICEStickPlatform", "amaranth_boards.ulx3s:ULX3S_25F_Platform"])
+def test_a_report_names_a_board_that_can_be_found_again(name):
+    board = boards.get(name)
+    assert boards.get(board.reference) == board

@@ -33,7 +33,7 @@ VERDICT = Verdict(simulator="Icarus Verilog 11.0", images=3, scores=6, ranked=RA
 
 def assemble(**changes):
     settings = {
-        "board": SimpleNamespace(name="icebreaker", device=DEVICES["up5k"], baud=1_000_000), "sha256": "ab" * 32, "design": DESIGN,
+        "board": SimpleNamespace(reference="icebreaker", device=DEVICES["up5k"], baud=1_000_000), "sha256": "ab" * 32, "design": DESIGN,
         "model": SimpleNamespace(file=SimpleNamespace(name="tiny.pt"), sha256="cd" * 32),
         "cycles": SimpleNamespace(interval=4, latency=21, layers=(3, 4, 2)), "clock_mhz": 24.0,
         "estimate": {"lut": 900, "ff": 400, "bram": 4, "spram": 0, "dsp": 0},
