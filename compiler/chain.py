@@ -43,7 +43,7 @@ class Chain:
 
     def _pixels_shape(self):
         shape = self.image_shape
-        if len(shape) == 2 and isinstance(self.layers[0], ir.Conv2d):  # pixels that go in as they are have a channel
+        if len(shape) == 2 and self.layers and isinstance(self.layers[0], ir.Conv2d):  # pixels that go in as they are have a channel
             shape = (*shape, 1)
         return shape
 
@@ -53,6 +53,15 @@ class Chain:
         for layer in self.layers:
             shape = layer.output_shape(shape)
         return shape
+
+    def positions(self, source):
+        """Rows and columns of a source that the last layer gives, or whose layer comes behind it; None where it is a vector."""
+        shape = self._shape()
+        if isinstance(source, Counts) and len(shape) > 1:
+            shape = shape if len(shape) == 3 else (*shape, 1)
+            for layer in (source.make(weights=source.weights, thresholds=None), *source.pools):
+                shape = layer.output_shape(shape)
+        return None if len(shape) == 1 else tuple(shape[:2])
 
     @property
     def end(self):
@@ -329,17 +338,20 @@ class Chain:
         used[np.setdiff1d(np.arange(len(used)), row[inside])] = used[row[inside][0]]  # functions of nothing but padding
         steps, thresholds = self._steps(where, value, used, np.unique(value.rows[value.row[~inside], 0]))
         times = np.bincount(value.index[inside], minlength=source.size)
-        if times.min() != times.max():
-            raise ModelError(f"{where}: must take every pixel equally often, but {value.origin} takes some {times.min()} "
-                             f"and some {times.max()} times")
+        most = times.max()
+        if (times[times > 0] != most).any():
+            raise ModelError(f"{where}: must take every pixel that it takes equally often, but {value.origin} takes some "
+                             f"{times[times > 0].min()} and some {most} times")
         order = np.argsort(value.index[inside], kind="stable")
-        self.append(ir.Binarize(name=self.name(None, "pixels"), thresholds=thresholds[
-            row[inside][order]].reshape(source.size, -1)))
+        pixel, turn = value.index[inside][order], np.arange(len(order)) % most
+        levels = np.full((source.size, most, thresholds.shape[1]), ir.PIXEL_LEVELS)  # a pixel that is not taken has bits of 0
+        levels[pixel, turn] = thresholds[row[inside][order]]
+        self.append(ir.Binarize(name=self.name(None, "pixels"), thresholds=levels.reshape(source.size, -1)))
         index = value.index.copy()
         position = np.empty(len(order), np.int64)
-        position[order] = np.arange(len(order))
+        position[order] = pixel * most + turn
         index[inside] = position
-        return self._as_bits(value, index, row, steps * signs[:, None], len(order), source.channels)
+        return self._as_bits(value, index, row, steps * signs[:, None], source.size * int(most), source.channels)
 
     @staticmethod
     def _numbers(used):

@@ -113,6 +113,15 @@ def _line(error):
     return text if isinstance(error, ValueError) and text else f"is malformed ({type(error).__name__}: {text})"
 
 
+def _one_row(node, value):
+    """A sequence (1, channels, length) as an image of one row."""
+    return moved(node, lambda array: array[:, :, None], value)
+
+
+def _without_row(node, value):
+    return moved(node, lambda array: array[:, :, 0], value)
+
+
 class _Reader:
     def __init__(self, model, pixels):
         self.model, self.pixels, self.chain = model, pixels, Chain()
@@ -201,10 +210,11 @@ class _Reader:
         while operands and operands[-1] is None:
             operands.pop()
         quantiser = op in ("BipolarQuant", "IntQuant", "MultiThreshold", "Quant")
-        if domain not in (qonnx_ops.QUANTISER_DOMAINS if quantiser else _STANDARD):
+        last = domain == qonnx_ops.CHANNELS_LAST and op in qonnx_ops.CHANNELS_LAST_OPERATORS
+        if not last and domain not in (qonnx_ops.QUANTISER_DOMAINS if quantiser else _STANDARD):
             raise ModelError(f"{node}: the operator {domain + '.' if domain else ''}{op} is not supported; "
-                             "docs/qonnx.md lists what is, write the graph with these")
-        value = self._apply(node, op, operands)
+                             + qonnx_ops.instead(domain, op))
+        value = self._channels_last(node, op, *operands) if last else self._apply(node, op, operands)
         outputs = node.proto.output
         self.elements += sum(array.size for array in ((value.index, value.rows) if isinstance(value, Tensor) else
                                                       () if isinstance(value, _Ranked) else (np.asarray(value),)))
@@ -261,8 +271,7 @@ class _Reader:
                 case "AveragePool":
                     return self._pool(node, operands[0], average_pool)
                 case "GlobalAveragePool":
-                    return average_pool(self.chain, node, operands[0], kernel=operands[0].shape[2:],
-                                        stride=operands[0].shape[2:])
+                    return self._pool(node, operands[0], average_pool, operands[0].shape[2:])
                 case "ReduceMean":
                     return self._mean(node, *operands)
                 case "Pad":
@@ -275,8 +284,18 @@ class _Reader:
         elif len(varying) > 1:
             raise ModelError(f"{node}: joins the branches from {' and '.join(operands[at].origin for at in varying)}; a "
                              "network must be one chain of layers")
-        raise ModelError(f"{node}: the operator {op} is not supported; docs/qonnx.md lists what is, write the graph "
-                         "with these")
+        raise ModelError(f"{node}: the operator {op} is not supported; {qonnx_ops.instead(node.proto.domain, op)}")
+
+    def _channels_last(self, node, op, value, *constants):
+        """An operator of the standard on a tensor, and weights, whose channels are the last axis."""
+        if not isinstance(value, Tensor) or len(value.shape) < 3:
+            raise ModelError(f"{node}: must take the image, or a sequence, with its channels last")
+        rank = len(value.shape)
+        first, last = (0, rank - 1, *range(1, rank - 1)), (0, *range(2, rank), 1)
+        if op == "Conv" and constants and not isinstance(constants[0], Tensor):
+            constants = np.asarray(constants[0]).transpose(first), *constants[1:]
+        result = self._apply(node, op, [moved(node, lambda array: array.transpose(first), value), *constants])
+        return moved(node, lambda array: array.transpose(last), result)
 
     # ------------------------------------------------------------------------------------- values and where they lie
 
@@ -313,36 +332,45 @@ class _Reader:
         return result
 
     def _window(self, node, kernel, size):
-        """Strides and pads ((top, bottom), (left, right)) of a kernel over an image of `size`."""
-        stride = tuple(node.get("strides", (1, 1)))
-        if any(each != 1 for each in node.get("dilations", (1, 1))):
+        """Strides and pads, a pair (before, after) for each axis, of a kernel over an image, or a sequence, of `size`."""
+        axes = len(size)
+        stride = tuple(node.get("strides", (1,) * axes))
+        if any(each != 1 for each in node.get("dilations", ())):
             raise ModelError(f"{node}: must have dilations of 1, not {node.get('dilations')}")
-        if len(kernel) != 2 or len(stride) != 2 or min(*kernel, *stride) < 1:
-            raise ModelError(f"{node}: must have a kernel and strides of rows and columns, not {kernel} and {stride}")
-        pads, auto = node.get("pads", (0, 0, 0, 0)), node.get("auto_pad", "NOTSET")
+        if axes not in (1, 2) or len(kernel) != axes or len(stride) != axes or min(*kernel, *stride) < 1:
+            raise ModelError(f"{node}: must have a kernel and strides for the {axes} axes of an image (rows, columns) or a sequence "
+                             f"(length), not {kernel} and {stride}")
+        pads, auto = node.get("pads", (0,) * 2 * axes), node.get("auto_pad", "NOTSET")
         if auto in ("SAME_UPPER", "SAME_LOWER"):
             total = [max(0, (-(-length // step) - 1) * step + each - length)
                      for length, step, each in zip(size, stride, kernel, strict=True)]
             halves = [(each // 2, each - each // 2) for each in total]
             return stride, tuple(half if auto == "SAME_UPPER" else half[::-1] for half in halves)
-        if len(pads) != 4 or min(pads) < 0:
-            raise ModelError(f"{node}: must have four pads of at least 0, not {pads}")
+        if len(pads) != 2 * axes or min(pads) < 0:
+            raise ModelError(f"{node}: must have {2 * axes} pads of at least 0, not {pads}")
         if any(pad >= each for pad, each in zip(pads, 2 * kernel, strict=True)):
             raise ModelError(f"{node}: must pad by less than its kernel of {kernel}, not by {pads}; outputs that see nothing but padding "
                              "are constants, leave them out")
-        return stride, ((pads[0], pads[2]), (pads[1], pads[3])) if auto == "NOTSET" else ((0, 0), (0, 0))
+        return stride, tuple(zip(pads[:axes], pads[axes:], strict=True)) if auto == "NOTSET" else ((0, 0),) * axes
 
     def _conv(self, node, value, weights, bias=None):
         weights = np.asarray(weights)
         stride, pads = self._window(node, weights.shape[2:], value.shape[2:])
+        if len(value.shape) == 3 == weights.ndim:  # a sequence is an image of one row
+            result = convolve(self.chain, node, _one_row(node, value), weights[:, :, None], bias=bias, stride=(1, *stride),
+                              pads=((0, 0), *pads), groups=node.get("group", 1))
+            return _without_row(node, result)
         return convolve(self.chain, node, value, weights, bias=bias, stride=stride, pads=pads, groups=node.get("group", 1))
 
-    def _pool(self, node, value, pool):
-        if len(value.shape) != 4:
-            raise ModelError(f"{node}: must take an image (batch, channels, rows, columns), but {value.origin} gives the "
-                             f"shape {value.shape}")
-        kernel = tuple(node.get("kernel_shape"))
-        stride, pads = self._window(node, kernel, value.shape[2:])
+    def _pool(self, node, value, pool, kernel=None):
+        if len(value.shape) not in (3, 4):
+            raise ModelError(f"{node}: must take an image (batch, channels, rows, columns) or a sequence (batch, channels, length), "
+                             f"but {value.origin} gives the shape {value.shape}")
+        if kernel is None:
+            kernel = tuple(node.get("kernel_shape"))
+            stride, pads = self._window(node, kernel, value.shape[2:])
+        else:
+            stride, pads = kernel, ((0, 0),) * len(kernel)
         if any(map(any, pads)):
             raise ModelError(f"{node}: must pool without padding, but pads by {pads}: "
                              + ("what is padded would be a third value beside the two of a bit" if pool is max_pool else
@@ -352,18 +380,20 @@ class _Reader:
         if node.get("ceil_mode", 0) and any(over):
             raise ModelError(f"{node}: its last positions lie half outside the image (ceil_mode = 1); use ceil_mode = 0, or "
                              "an image that its stride divides")
+        if len(value.shape) == 3:
+            return _without_row(node, pool(self.chain, node, _one_row(node, value), kernel=(1, *kernel), stride=(1, *stride)))
         return pool(self.chain, node, value, kernel=kernel, stride=stride)
 
     def _mean(self, node, value, axes=None):
-        """The mean over rows and columns."""
+        """The mean over rows and columns, or a sequence's length."""
         rank = len(value.shape)
         axes = node.get("axes") if axes is None else [int(each) for each in np.asarray(axes).reshape(-1)]
         over = sorted(axis % rank for axis in axes or range(rank))
-        if rank != 4 or over != [2, 3]:
-            raise ModelError(f"{node}: must take the mean over rows and columns of an image (axes 2 and 3), not over {over} of the "
-                             f"shape {value.shape}")
-        result = average_pool(self.chain, node, value, kernel=value.shape[2:], stride=value.shape[2:])
-        return result if node.get("keepdims", 1) else moved(node, lambda array: array[:, :, 0, 0], result)
+        if rank not in (3, 4) or over != list(range(2, rank)):
+            raise ModelError(f"{node}: must take the mean over rows and columns of an image (axes 2 and 3), or the length of a sequence "
+                             f"(axis 2), not over {over} of the shape {value.shape}")
+        result = self._pool(node, value, average_pool, value.shape[2:])
+        return result if node.get("keepdims", 1) else moved(node, lambda array: array.reshape(array.shape[:2]), result)
 
     # ------------------------------------------------------------------------------------------------- the scores
 

@@ -1,6 +1,8 @@
 """A model file as an integer network and what is known of it, whichever kind of file it is."""
 
 import hashlib
+import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +42,22 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 _MAX_BYTES = 512 << 20
 
 
+def _refuse_arrays(path, data):
+    """A `ModelError` for NumPy's files, which hold no network."""
+    arrays = []
+    if data[:4] == b"PK\x03\x04":  # as an archive of torch.save begins, too
+        try:
+            arrays = zipfile.ZipFile(io.BytesIO(data)).namelist()
+        except (zipfile.BadZipFile, NotImplementedError, ValueError):
+            pass  # whose reader says so
+        if not all(name.endswith(".npy") for name in arrays):
+            return
+    if arrays or data[:6] == b"\x93NUMPY":
+        what = ", ".join(name.removesuffix(".npy") for name in arrays[:4]) + (", ..." if len(arrays) > 4 else "")
+        raise ModelError(f"{path}: must hold a network, but is NumPy's file of arrays{f' ({what})' if what else ''}; give the model's own "
+                         "file (net.pt, .onnx, .h5 or network.json)")
+
+
 def load(path, *, force=False, pixels=None):
     """Reads a ``net.pt`` (with torch), a QONNX file (with onnx), a larq model (with h5py) or a JSON exchange file, told apart by
     their content.
@@ -73,6 +91,7 @@ def load(path, *, force=False, pixels=None):
         from . import exchange
 
         return Model(network=exchange.load(path), file=path, sha256=sha256, info=shipped.about(path))
+    _refuse_arrays(path, data)
     torch_file = data[:2] == b"PK" or data[:1] == b"\x80"  # an archive of torch.save, or a pickle to be refused by its reader
     if not torch_file and (data[:1] == b"\x08" or path.suffix == ".onnx"):  # ONNX begins with its version, a protobuf integer
         try:

@@ -8,7 +8,7 @@ from ..errors import ModelError
 from . import ir
 from .tabulate import Counts, Pixels, Tensor, check_size, elementwise, padded, straight
 
-__all__ = ["convolve", "dense", "image_of"]
+__all__ = ["channels_as_rows", "convolve", "dense", "image_of", "part_of", "uncut"]
 
 
 def _inputs(chain, where, value):
@@ -91,23 +91,54 @@ def dense(chain, where, value, weights):
                          f"and the weights have {weights.T.shape}")
     value, lowest, step = _inputs(chain, where, value)
     index, row = value.index.reshape(-1), value.row.reshape(-1)
-    if not np.array_equal(np.sort(index), np.arange(value.source.size)):
-        raise ModelError(f"{where}: must take every output of the layer before once, but {value.origin} has "
+    if index.min() < 0 or len(np.unique(index)) != len(index):
+        raise ModelError(f"{where}: must take no output of the layer before twice, nor padding, but {value.origin} has "
                          f"{len(index)} elements of its {value.source.size}")
     bits, mask, base, scale = _signs(where, weights, lowest[row][None], step[row][None], value.source, value.origin)
 
-    def ordered(array):
+    if len(index) < value.source.size and mask is None:  # what is cut off has weights of 0
+        mask = np.ones_like(bits)
+
+    def ordered(array, rest):
         if array is None:
             return None
-        result = np.empty_like(array)
+        result = np.full((len(array), value.source.size), rest, array.dtype)
         result[:, index] = array
         return result
 
-    made = _counts(chain, where, "dense", value, ordered(bits), ordered(mask), base, scale, (len(weights),), ir.Dense)
+    made = _counts(chain, where, "dense", value, ordered(bits, 1), ordered(mask, 0), base, scale, (len(weights),), ir.Dense)
     return replace(made, index=made.index.reshape(*value.shape[:-1], -1), row=made.row.reshape(*value.shape[:-1], -1))
 
 
-def image_of(where, value):
+def uncut(chain, value, stride):
+    """The whole image that a tensor (1, channels, rows, columns) is a part of, and how many steps of `stride` that part lies inside it.
+
+    A window over a part of an image has the results that one over the whole has there. The tensor itself and (0, 0) where it is no part,
+    or not one that a window comes to in whole steps.
+    """
+    positions, index = chain.positions(value.source), value.index
+    if positions is None or index.size == value.source.size or index.min() < 0:
+        return value, (0, 0)
+    whole = np.arange(value.source.size).reshape(*positions, -1).transpose(2, 0, 1)
+    row, column = divmod(int(index[0, 0, 0, 0]) // len(whole), positions[1])
+    order = index[0, :, 0, 0] % len(whole)
+    if not np.array_equal(np.sort(order), np.arange(len(whole))):
+        return value, (0, 0)
+    whole = whole[order]
+    part = whole[:, row:row + index.shape[2], column:column + index.shape[3]]
+    if not np.array_equal(part, index[0]) or row % stride[0] or column % stride[1] or (value.row != value.row[:, :, :1, :1]).any():
+        return value, (0, 0)
+    return replace(value, index=whole[None], row=np.broadcast_to(value.row[:, :, :1, :1], (1, *whole.shape))), (
+        row // stride[0], column // stride[1])
+
+
+def part_of(value, first, size):
+    """The rows and columns of an image from `first` on, of that size."""
+    inside = (..., *(slice(start, start + length) for start, length in zip(first, size, strict=True)))
+    return replace(value, index=value.index[inside], row=value.row[inside])
+
+
+def image_of(chain, where, value):
     """An image (1, channels, rows, columns) of the source's order without its padding, its pads and padding value.
 
     Returns the tensor, ((top, bottom), (left, right)), the value or None, and the channel of the source that each channel of
@@ -129,14 +160,32 @@ def image_of(where, value):
         padding = float(outside[0])
     index = value.index[0][box]
     channels, height, width = index.shape
-    order = index[:, 0, 0]  # of the channels, which a Concat may have put side by side in an order of its own
+    order = index[:, 0, 0] % channels  # of the channels, which a Concat may have put side by side in an order of its own
     whole = index.size == value.source.size and np.array_equal(np.sort(order), np.arange(channels))
     if not whole or not np.array_equal(
-            index, np.arange(index.size).reshape(height, width, channels).transpose(2, 0, 1)[order]):
+            index, np.arange(index.size).reshape(height, width, channels).transpose(2, 0, 1)[order]) or (
+                chain.positions(value.source) not in (None, (height, width))):
         raise ModelError(f"{where}: must take an image as the layer before gives it, but its elements have been moved or "
-                         "cut on the way; leave Reshape, Transpose and Slice to the end of the convolutions")
+                         "cut on the way; leave Reshape, Transpose and Slice to the end of the convolutions, and crop images before "
+                         "they enter the network")
     back = np.argsort(order)
     return replace(value, index=index[None, back], row=value.row[0][box][None, back]), pads, padding, order
+
+
+def channels_as_rows(chain, value):
+    """A sequence (1, channels, 1, length) whose source has each channel whole as (1, 1, channels, length); None where it is no such.
+
+    So an input of (channels, length) has its pixels, and a window over a sequence is one over the image of these rows.
+    """
+    channels, height, _ = value.shape[1:]
+    if channels == 1 or height != 1 or value.source.size % channels:
+        return None
+    index, whole = value.index[0, :, 0], value.source.size // channels
+    inside = index >= 0
+    if whole == 1 or (index // whole != np.arange(channels)[:, None])[inside].any() or chain.positions(value.source) not in (
+            None, (channels, whole)):
+        return None
+    return replace(value, index=value.index.swapaxes(1, 2), row=value.row.swapaxes(1, 2))
 
 
 def _padding_bit(where, padding, lowest, highest, own):
@@ -170,6 +219,15 @@ def _in_order(where, weights, order, groups):
     return result
 
 
+def _ungrouped(weights, groups):
+    """Weights over all channels, 0 for those of other groups than an output's own."""
+    outputs, own, *kernel = weights.shape
+    whole = np.zeros((groups, outputs // groups, groups, own, *kernel), weights.dtype)
+    each = np.arange(groups)
+    whole[each, :, each] = weights.reshape(groups, outputs // groups, own, *kernel)
+    return whole.reshape(outputs, groups * own, *kernel)
+
+
 def convolve(chain, where, value, weights, *, bias=None, stride=(1, 1), pads=((0, 0), (0, 0)), groups=1):
     """Neurons at every position of a kernel over an image (1, channels, rows, columns).
 
@@ -191,14 +249,19 @@ def convolve(chain, where, value, weights, *, bias=None, stride=(1, 1), pads=((0
     own = any(map(any, pads))
     flat = isinstance(value.source, Pixels)
     value, lowest, step = _inputs(chain, where, padded(value, [(0, 0), (0, 0), *pads], 0.0))
-    channels = value.shape[1]
-    value, pads, padding, order = image_of(where, value)
+    rows = channels_as_rows(chain, value)
+    if rows is not None:  # each channel is a row of the kernel; those of other groups have weights of 0
+        value, kernel = rows, (value.shape[1], kernel[1])
+        weights, stride, groups = _ungrouped(weights, groups).transpose(0, 2, 1, 3), (1, stride[1]), 1
+    channels, size = value.shape[1], value.shape[2:]
+    value, first = uncut(chain, value, stride)
+    value, pads, padding, order = image_of(chain, where, value)
     if value.shape[1] != channels:
         raise ModelError(f"{where}: must take whole channels, but its input is padded with {channels - value.shape[1]} more")
     if len(chain.image_shape) == 1 and (flat or len(chain.layers) <= 1):  # a flat input that the graph makes an image of
         chain.image_shape = (*value.shape[2:], value.shape[1] * chain.image_shape[0] // value.source.size)
-    row = value.row[0, :, 0, 0]
-    if (value.row != row[None, :, None, None]).any():
+    row = value.row[0, :, 0, 0] if rows is None else value.row[0, 0, :, 0]
+    if (value.row != row.reshape((1, -1, 1, 1) if rows is None else (1, 1, -1, 1))).any():
         raise ModelError(f"{where}: must take an image whose channels have one scale each, but what comes from "
                          f"{value.origin} differs between positions")
     weights = _in_order(where, weights, order, groups)
@@ -208,17 +271,21 @@ def convolve(chain, where, value, weights, *, bias=None, stride=(1, 1), pads=((0
         bit = _padding_bit(where, padding, lowest[row], lowest[row] + step[row] * top, own)
     part = len(weights) // groups
 
-    def spread(each):  # (channels,) to (outputs, channels of its group, 1, 1)
+    def spread(each):  # (channels,) to (outputs, channels of its group, 1, 1), or to the kernel's rows
+        if rows is not None:
+            return each[row][None, None, :, None]
         return np.repeat(each[row].reshape(groups, -1), part, axis=0)[:, :, None, None]
 
     bits, mask, base, scale = _signs(where, weights, spread(lowest), spread(step), source, value.origin)
     positions = [(length + sum(pad) - each) // move + 1 for length, pad, each, move in
                  zip(value.shape[2:], pads, kernel, stride, strict=True)]
-    if min(positions) < 1:
-        raise ModelError(f"{where}: its kernel {tuple(kernel)} must fit the padded image of {value.shape[2:]}")
+    taken = [(length - each) // move + 1 for length, each, move in zip(size, kernel, stride, strict=True)]
+    if min(taken) < 1:
+        raise ModelError(f"{where}: its kernel {tuple(kernel)} must fit the padded image of {tuple(size)}")
     result = _counts(chain, where, "conv", value, bits.transpose(0, 2, 3, 1),
                      None if mask is None else mask.transpose(0, 2, 3, 1), base, scale, (len(weights), *positions),
                      ir.Conv2d, stride=tuple(stride), padding=pads, padding_bit=bit, groups=groups)
+    result = part_of(result, first, taken)
     if bias is not None:
         result = elementwise(where, np.add, (result, np.asarray(bias).reshape(1, -1, 1, 1)))
     return result

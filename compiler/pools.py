@@ -6,15 +6,15 @@ import numpy as np
 
 from ..errors import ModelError
 from . import ir
-from .neurons import image_of
+from .neurons import channels_as_rows, image_of, part_of, uncut
 from .tabulate import Counts, Elements, Pixels
 
 __all__ = ["average_pool", "max_pool"]
 
 
-def _whole(where, value):
+def _whole(chain, where, value):
     """The image without padding, alike at all positions, and the order of its channels."""
-    value, pads, _, order = image_of(where, value)
+    value, pads, _, order = image_of(chain, where, value)
     if any(map(any, pads)):
         raise ModelError(f"{where}: must pool without padding, but its input is padded by {pads}; crop or enlarge the image "
                          "instead")
@@ -34,6 +34,25 @@ def _result(where, value, order, source, pool):
                    row=np.broadcast_to(value.row[:, order, :1, :1], index.shape), origin=str(where))
 
 
+def _wherever(pool):
+    """`pool`, also of sequences whose source has each channel whole, and of parts of an image."""
+    def pooled(chain, where, value, *, kernel, stride):
+        if len(value.shape) != 4:
+            raise ModelError(f"{where}: must take an image (batch, channels, rows, columns), but {value.origin} gives the shape "
+                             f"{value.shape}")
+        rows = channels_as_rows(chain, value)
+        value = value if rows is None else rows
+        whole, part = uncut(chain, value, stride)
+        result = pool(chain, where, whole, kernel=kernel, stride=stride)
+        result = part_of(result, part, [(length - each) // move + 1 for length, each, move in zip(
+            value.shape[2:], kernel, stride, strict=True)])
+        return result if rows is None else replace(result, index=result.index.swapaxes(1, 2), row=result.row.swapaxes(1, 2))
+
+    pooled.__doc__ = pool.__doc__
+    return pooled
+
+
+@_wherever
 def max_pool(chain, where, value, *, kernel, stride):
     """The greatest under a kernel."""
     # A pool of pixels would need one of eight-bit numbers; one of their bits is the same.
@@ -44,7 +63,7 @@ def max_pool(chain, where, value, *, kernel, stride):
         if value.source.greatest > 1:
             raise ModelError(f"{where}: must take bits, but what comes from {value.origin} are sums; quantise them to 1 bit before")
     # The greatest value has the greatest count if functions rise: the pool may move behind the thresholds.
-    value, order = _whole(where, value)
+    value, order = _whole(chain, where, value)
     value = chain.rising(where, value)
     pool = ir.MaxPool(name=chain.name(where, "maxpool"), kernel=tuple(kernel), stride=tuple(stride))
     source = value.source
@@ -54,10 +73,11 @@ def max_pool(chain, where, value, *, kernel, stride):
     return _result(where, value, order, replace(source, behind=chain.append(pool)), pool)
 
 
+@_wherever
 def average_pool(chain, where, value, *, kernel, stride):
     """The mean under a kernel."""
-    value, order = _whole(
-        where, chain.pixel_bits(where, value) if isinstance(value.source, Pixels) else chain.elements(where, value))
+    value, order = _whole(chain, where, chain.pixel_bits(where, value) if isinstance(value.source, Pixels) else chain.elements(
+        where, value))
     source = value.source
     if source.greatest > 1:
         raise ModelError(f"{where}: must take the mean of bits, but what comes from {value.origin} has {source.count} values; "

@@ -9,7 +9,7 @@ from onnx import TensorProto
 from ..errors import ModelError
 from . import pixel_type
 from .pixel_type import PixelType
-from .qonnx_ops import ELEMENTWISE, QUANTISER_DOMAINS
+from .qonnx_ops import CHANNELS_LAST, ELEMENTWISE, QUANTISER_DOMAINS
 from .tabulate import PIXELS, PIXELS_MEAN, check_size
 
 __all__ = ["Input", "layout", "read"]
@@ -131,7 +131,7 @@ def _shape(where, kind):
 _CHANNELS_FIRST = ("AveragePool", "BatchNormalization", "Conv", "GlobalAveragePool", "MaxPool")
 
 #: Operators behind which an axis is still what it was.
-_SAME_AXES = (*ELEMENTWISE, "DequantizeLinear", "Dropout", "Identity", "Pad", "QuantizeLinear", "Slice")
+_SAME_AXES = (*ELEMENTWISE, "Dropout", "Identity", "Pad", "Slice")
 
 
 def layout(graph, name, shape, *, first=False):
@@ -152,7 +152,7 @@ def layout(graph, name, shape, *, first=False):
             if list(attributes["perm"].ints if "perm" in attributes else ()) in (to_first, to_last):
                 return list(attributes["perm"].ints) == to_first
             continue
-        if node.domain == "qonnx.custom_op.channels_last":
+        if node.domain == CHANNELS_LAST:
             return True
         if node.op_type == "MultiThreshold" and node.domain in QUANTISER_DOMAINS:
             said = attributes["data_layout"].s.decode("utf-8", "replace") if "data_layout" in attributes else ""

@@ -6,6 +6,7 @@ quantisers that of the ``qonnx`` package's own execution, in the graph's own flo
 """
 
 import math
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,10 +14,30 @@ import onnx
 
 from .tabulate import check_size
 
-__all__ = ["CONSTANT", "ELEMENTWISE", "LAYOUT", "QUANTISER_DOMAINS", "Node", "pads_of", "tensor"]
+__all__ = ["CHANNELS_LAST", "CHANNELS_LAST_OPERATORS", "CONSTANT", "ELEMENTWISE", "LAYOUT", "QUANTISER_DOMAINS", "Node", "instead",
+           "pads_of", "tensor"]
 
 #: Where exporters put the quantisers: qonnx, Brevitas before it moved there, FINN before qonnx.
 QUANTISER_DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
+
+#: Where qonnx puts operators of the standard that take the channels as the last axis, also those of a convolution's weights.
+CHANNELS_LAST = "qonnx.custom_op.channels_last"
+
+#: The operators there.
+CHANNELS_LAST_OPERATORS = ("BatchNormalization", "Conv", "MaxPool")
+
+#: What computes with integers that another exporter has quantised.
+_INTEGER_OPERATORS = ("ConvInteger", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul")
+
+
+def instead(domain, op):
+    """What to do about an operator that is not read."""
+    if domain.startswith("finn.") and domain not in QUANTISER_DOMAINS:
+        return "it is of FINN's hardware graph; take the file that FINN was given, as Brevitas' export_qonnx writes it"
+    if op in _INTEGER_OPERATORS or domain == "com.microsoft":
+        return "it computes with integers of a finished quantisation; export the model as QONNX (Brevitas' export_qonnx) or as QCDQ"
+    return "docs/qonnx.md lists what is, write the graph with these"
+
 
 def tensor(proto):
     """The array of a stored tensor; a `ValueError` when it lies in another file, which is never opened."""
@@ -162,10 +183,13 @@ def _quant(node, x, scale, zero_point, bits):
 
 
 def _multi_threshold(node, x, thresholds):
-    axis = 1 if len(x.shape) == 2 or len(x.shape) == 4 and node.get("data_layout", "NCHW") == "NCHW" else -1
     scale, bias = node.get("out_scale", 1.0), node.get("out_bias", 0.0)
     if np.ndim(thresholds) != 2 or not 1 <= thresholds.shape[1] <= 255:
         raise ValueError(f"must have thresholds of the shape (channels, steps), not {np.shape(thresholds)}")
+    axis = _threshold_axis(node.get("data_layout", ""), x.shape, len(thresholds))
+    if len(thresholds) not in (1, x.shape[axis]):
+        raise ValueError(f"has thresholds of {len(thresholds)} channels, where axis {axis} of the shape {x.shape} has {x.shape[axis]}; "
+                         "its data_layout says which axis the channels are (NCHW, NHWC, NCW, NWC)")
 
     def multi_threshold(x, *thresholds):
         count = sum((x >= each).astype(np.int64) for each in thresholds)
@@ -174,12 +198,52 @@ def _multi_threshold(node, x, thresholds):
     return multi_threshold, (x, *(_channels(x, step, axis) for step in thresholds.T))
 
 
+def _threshold_axis(layout, shape, channels):
+    """The axis of the channels, as the ``qonnx`` package takes it: without a layout, the second of an image and the last of a sequence."""
+    rank = len(shape)
+    if rank == 2:
+        return 1
+    if not layout and rank == 3 and channels == shape[1] != shape[2]:
+        return 1  # written before the package knew sequences
+    axis = (layout or {3: "NWC"}.get(rank, "NCHW")).find("C")
+    if not 0 < axis < rank:
+        raise ValueError(f"has the data_layout {layout!r}, which does not fit the shape {shape}")
+    return axis
+
+
+def _linear(node, x, scale, zero):
+    """Scale and zero point of a QuantizeLinear or DequantizeLinear: one for all, or one for each place of an axis."""
+    if node.get("block_size", 0):
+        raise ValueError("has one scale for each block of elements, where one for all or one for each channel is known")
+    zero = np.zeros(np.shape(scale), np.int64) if zero is None else np.asarray(zero).astype(np.int64)
+    return [np.reshape(each, ()) if np.size(each) == 1 else _channels(x, each, node.get("axis", 1)) for each in (scale, zero)]
+
+
+def _quantize_linear(node, x, scale, zero=None):
+    kind = np.dtype(np.uint8) if zero is None else np.asarray(zero).dtype
+    if zero is None and node.get("output_dtype", 0):
+        kind = onnx.helper.tensor_dtype_to_np_dtype(node.get("output_dtype"))
+    name = kind.names[0] if kind.names else kind.name  # as onnx names its types of 4 bits, before 1.19 and since
+    match = re.fullmatch(r"(u?)int(\d+)", name)
+    if match is None:
+        raise ValueError(f"quantises to {name}, where integers are known")
+    unsigned, bits = bool(match[1]), int(match[2])
+    low, high = (0, (1 << bits) - 1) if unsigned else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+    if bits < 8:  # NumPy has no type of so few bits
+        kind = np.dtype(np.uint8 if unsigned else np.int8)
+    return (lambda x, scale, zero: np.clip(np.round(x / scale) + zero, low, high).astype(kind)), (x, *_linear(node, x, scale, zero))
+
+
+def _dequantize_linear(node, x, scale, zero=None):
+    return (lambda x, scale, zero: (x.astype(np.int64) - zero).astype(scale.dtype) * scale), (x, *_linear(node, x, scale, zero))
+
+
 #: Operator: function of (node, *operands) that gives a NumPy function and the operands to broadcast to it.
 ELEMENTWISE = {
     "Abs": _plain(np.abs), "Add": _plain(np.add), "And": _plain(np.logical_and), "Atan": _plain(np.arctan),
     "BatchNormalization": _batch_normalization, "BipolarQuant": _bipolar_quant, "Cast": _cast, "Ceil": _plain(np.ceil),
     "Celu": _activation(lambda x, alpha: np.where(x >= 0, x, alpha * np.expm1(x / alpha)), alpha=1.0),
-    "Clip": _clip, "Cos": _plain(np.cos), "Div": _plain(_divide), "Elu": _activation(lambda x, alpha: np.where(x >= 0, x, alpha * np.expm1(x)), alpha=1.0),
+    "Clip": _clip, "Cos": _plain(np.cos), "DequantizeLinear": _dequantize_linear, "Div": _plain(_divide), "Elu": _activation(lambda x, alpha: np.where(x >= 0, x, alpha * np.expm1(x)), alpha=1.0),
     "Equal": _plain(np.equal), "Erf": _plain(lambda x: _erf(x).astype(x.dtype)), "Exp": _plain(np.exp), "Floor": _plain(np.floor),
     "Gelu": _gelu, "Greater": _plain(np.greater), "GreaterOrEqual": _plain(np.greater_equal),
     "HardSigmoid": _activation(lambda x, alpha, beta: np.clip(alpha * x + beta, 0, 1), alpha=0.2, beta=0.5),
@@ -188,7 +252,7 @@ ELEMENTWISE = {
     "Max": _plain(np.maximum), "Min": _plain(np.minimum), "Mul": _plain(np.multiply), "Mish": _activation(lambda x: x * np.tanh(_softplus(x))),
     "MultiThreshold": _multi_threshold, "Neg": _plain(np.negative), "Not": _plain(np.logical_not), "Or": _plain(np.logical_or), "Pow": _plain(np.power),
     "PRelu": _plain(lambda x, slope: np.where(x >= 0, x, x * slope)),
-    "Quant": _quant, "Reciprocal": _plain(np.reciprocal), "Relu": _plain(lambda x: np.maximum(x, 0)),
+    "Quant": _quant, "QuantizeLinear": _quantize_linear, "Reciprocal": _plain(np.reciprocal), "Relu": _plain(lambda x: np.maximum(x, 0)),
     "Round": _plain(np.round),
     "Selu": _activation(lambda x, alpha, gamma: gamma * np.where(x > 0, x, alpha * np.expm1(x)),
                         alpha=1.67326319217681884765625, gamma=1.05070102214813232421875),

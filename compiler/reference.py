@@ -82,14 +82,15 @@ def run_layer(layer, x, kept=None):
 def check_images(network, images):
     """Images as a uint8 array of shape (N, pixels), refusing whatever is not raw pixels of the right shape.
 
-    Pixels are uint8, or int8 where the network's `pixel_type` is signed, whose bytes are those of int8.
+    Axes of length 1 may be there or not. Pixels are uint8, or int8 where the network's `pixel_type` is signed, whose bytes are those of int8.
     """
     images = np.asarray(images)
     if images.dtype == np.int8 and network.pixel_type.signed:
         images = images.astype(np.uint8)
     if images.dtype != np.uint8:
         raise ValueError(f"images must be raw uint8 pixels, not {images.dtype}")
-    if images.shape[1:] not in (tuple(network.image_shape), (network.pixels,)):
+    shapes = [tuple(length for length in shape if length > 1) for shape in (network.image_shape, images.shape[1:])]
+    if images.ndim < 2 or images.shape[1:] != (network.pixels,) and shapes[0] != shapes[1]:
         raise ValueError(f"images must have the shape (N, {', '.join(map(str, network.image_shape))}), "
                          f"not {images.shape}")
     return images.reshape(len(images), network.pixels)

@@ -1,5 +1,6 @@
 import hashlib
 
+import numpy as np
 import pytest
 
 from sbgen.compiler import exchange, model
@@ -42,3 +43,13 @@ def test_neither(tmp_path, content):
 def test_missing(tmp_path):
     with pytest.raises(ModelError, match="cannot be read: No such file"):
         model.load(tmp_path / "x")
+
+
+def test_arrays_of_numpy_are_not_called_damaged(tmp_path):
+    np.savez(tmp_path / "net.npz", images=np.zeros((2, 3), np.uint8), outputs=np.ones(2))
+    np.savez_compressed(tmp_path / "many.npz", **{f"a{n}": np.zeros(1) for n in range(6)})
+    (tmp_path / "many.npz").rename(tmp_path / "net.pt")
+    np.save(tmp_path / "net.npy", np.zeros(3))
+    for name, what in ("net.npz", r"arrays \(images, outputs\)"), ("net.pt", r"arrays \(a0, a1, a2, a3, \.\.\.\)"), ("net.npy", "arrays"):
+        with pytest.raises(ModelError, match=rf"{name}: must hold a network, but is NumPy's file of {what}; give the model's own file"):
+            model.load(tmp_path / name)

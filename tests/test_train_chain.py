@@ -1,8 +1,12 @@
+from collections import OrderedDict
+
 import pytest
 import torch
 from torch import nn
 
+from sbgen.compiler.from_torch import to_network
 from sbgen.errors import ModelError
+from sbgen.train import checkpoint
 from sbgen.train.chain import chain
 from sbgen.train.layers import BatchNorm, Binarize, BinaryActivation, BinaryLinear, Scores
 
@@ -105,3 +109,26 @@ def test_ordinary_layers_are_named():
 def test_layers_that_do_not_fit_together(model, message):
     with pytest.raises(ModelError, match=message):
         chain(nn.Sequential(*model))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # in torch.compile itself
+def test_wrapped_models_are_their_layers(tmp_path):
+    plain = nn.Sequential(Binarize(5, [1]), BinaryLinear(5, 4), BatchNorm(4), BinaryActivation(), Scores(4, 3)).eval()
+    network = to_network(plain, force=True)
+    checkpoint.save(plain, tmp_path / "net.pt", image_shape=(5,), labels="abc")
+    for wrapped in nn.DataParallel(plain), torch.compile(plain), torch.compile(nn.DataParallel(plain)):
+        assert [name for name, _ in chain(wrapped)] == [name for name, _ in chain(plain)]
+        assert to_network(wrapped, force=True) == network
+        checkpoint.save(wrapped, tmp_path / "wrapped.pt", image_shape=(5,), labels="abc")
+        assert (tmp_path / "wrapped.pt").read_bytes() == (tmp_path / "net.pt").read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_wrapped_layers_are_named():
+    hidden = nn.Sequential(BinaryLinear(5, 4), BinaryActivation())
+    for wrapped, inner in (nn.DataParallel(hidden), "module"), (torch.compile(hidden), "_orig_mod"):
+        model = nn.Sequential(OrderedDict(pixels=Binarize(5, [1]), hidden=wrapped, scores=Scores(4, 3)))
+        with pytest.raises(ModelError, match=rf"layer 'hidden': .* is wrapped by .*\(model.hidden = model.hidden.{inner}\)"):
+            chain(model)
+        model.hidden = getattr(model.hidden, inner)
+        chain(model)

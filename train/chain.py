@@ -69,10 +69,23 @@ def leaves(layers):
             yield name, layer
 
 
+def _wrapped(module):
+    """The name of what a module wraps, as DataParallel and torch.compile do, or None."""
+    if isinstance(module, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+        return "module"
+    return "_orig_mod" if isinstance(getattr(module, "_orig_mod", None), nn.Module) else None
+
+
 def _trace(model):
     """The layers of a module whose forward is a chain."""
+    while (inner := _wrapped(model)) is not None:  # the same layers, run elsewhere or by other code
+        model = getattr(model, inner)
     if isinstance(model, _LAYERS):
         return [("0", model)]
+    for name, module in model.named_modules():
+        if (inner := _wrapped(module)) is not None:
+            raise ModelError(f"layer {name!r}: must be a plain module, but is wrapped by {type(module).__name__}; put its {inner} in its "
+                             f"place (model.{name} = model.{name}.{inner})")
     try:
         graph = _Tracer().trace(model)
     except Exception as error:  # whatever the user's forward raises when it is given a proxy
