@@ -3,12 +3,11 @@
 import time
 from pathlib import Path
 
-import numpy as np
-
+from .. import samples
 from ..compiler import exchange
 from ..compiler.reference import ranked
 from ..console import Console
-from ..errors import DataError, LinkError
+from ..errors import LinkError
 from .host import add_port_arguments, open_link
 
 __all__ = ["add_arguments", "run"]
@@ -17,7 +16,7 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser):
     """Add the options of `sbgen classify`."""
     parser.add_argument("images", type=Path, metavar="IMAGES",
-                        help=".npy of raw uint8 pixels, shape (N, ...), or .npz with `images` and perhaps `labels`")
+                        help="images, and their classes if known, as --samples of `sbgen build` takes them")
     parser.add_argument("--top", type=int, metavar="K", help="print the best K classes and their scores instead of all scores")
     parser.add_argument("--network", type=Path, metavar="FILE",
                         help="the network.json of its build: print the names of the classes, and refuse a board that runs another")
@@ -26,12 +25,13 @@ def add_arguments(parser):
 
 def run(arguments):
     """Print the class of each image or its best few, and how many are right when the file tells."""
-    images, labels = _load(arguments.images)
     console = Console()
     right = among = 0
     with open_link(arguments) as link:
         identity = link.identify()
-        names = _names(arguments.network, identity)
+        image_shape, names, signed = _network(arguments.network, identity)
+        found = samples.read(arguments.images, image_shape=image_shape, classes=names, signed=signed)
+        images, labels = found.images, found.labels
         if arguments.top is not None and not 1 <= arguments.top <= identity.classes:
             raise LinkError(f"--top must be in 1 ... {identity.classes}, the classes of the board's network, not {arguments.top}")
         begun = time.monotonic()
@@ -45,7 +45,7 @@ def run(arguments):
             if labels is not None:
                 right += result.label == labels[n]
                 among += labels[n] in best
-                truth = f"  label {names.get(int(labels[n]), labels[n])}"
+                truth = f"  label {names[labels[n]]}"
             console.line(f"{n:6}  {told}{truth}")
         if len(images):
             console.line(f"{len(images) / (time.monotonic() - begun):,.0f} images/s; {link.bounds(identity)}")
@@ -53,28 +53,12 @@ def run(arguments):
         console.line(f"{right} of {len(images)} right" + ("" if arguments.top is None else f", {among} among the best {arguments.top}"))
 
 
-def _names(path, identity):
-    """What to call each class: its name in the network's file, or its number."""
+def _network(path, identity):
+    """Shape of an image, names of the classes and whether pixels are signed, of the network's file; else a row of bytes and numbers."""
     if path is None:
-        return {label: str(label) for label in range(identity.classes)}
+        return (identity.pixels,), [str(label) for label in range(identity.classes)], False
     network = exchange.load(path)
     if bytes.fromhex(exchange.digest(network))[:8] != identity.digest:
         raise LinkError(f"the board must run the network of {path}, {exchange.digest(network)[:16]}..., but runs "
                         f"{identity.digest.hex()}...; give the network.json of its build")
-    return dict(enumerate(network.labels))
-
-
-def _load(path):
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded, None
-        with loaded:
-            images = loaded["images"]
-            labels = loaded.get("labels")
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path} must be a .npy of images or a .npz with `images`, but it cannot be read so: "
-                        f"{error}") from error
-    if labels is not None and labels.shape != images.shape[:1]:
-        raise DataError(f"{path} must have one label for each of its {len(images)} images, not {labels.shape}")
-    return images, labels
+    return network.image_shape, network.labels, network.pixel_type.signed

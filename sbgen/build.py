@@ -10,11 +10,11 @@ import os
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from . import folding
-from .arguments import at_least, images, percent, positive
+from .arguments import add_images, at_least, images, percent, positive
 from .compiler import shipped
 from .console import Console
 from .errors import ToolError
@@ -59,21 +59,12 @@ def add_arguments(parser):
                         help="what a pixel p of 0 ... 255 stands for in a QONNX file or larq model: p/255, p/256, p or p/127.5 - 1 "
                              "(as the file says, else unit, of larq signed)")
     parser.add_argument("--images", type=images, default=_IMAGES, metavar="N",
-                        help="test images to simulate, or all (%(default)s)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="folder that holds mnist/, cifar10/ and so on (SBGEN_DATA)")
+                        help="images to simulate, the first N of the samples or test set, or all (%(default)s)")
+    add_images(parser)
     parser.add_argument("--no-sim", action="store_true", help="do not simulate")
     parser.add_argument("--no-bitstream", action="store_true", help="stop at Verilog; no synthesis, place and route")
     parser.add_argument("--force", action="store_true",
                         help="write into a folder with other files; accept a network that is not hardened enough")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _TestSet:
-    """Images that the network is tried on; random ones, without labels, when its data set is not at hand."""
-
-    name: str | None
-    images: object
-    labels: object
 
 
 def run(arguments):
@@ -109,7 +100,7 @@ def _asked(arguments):
 
 def _build(arguments, console, board, clock_mhz, model, staging):
     """Everything between a model and the files of `OUTPUTS` in `staging`; gives the report."""
-    from . import report, report_html, tools
+    from . import report, report_html, tools, trial_images
     from .boards import flash_image, flow, harness, patch
     from .compiler import cycles, exchange, lower, passes, reference, verilog
     from .compiler import design as design_file
@@ -146,10 +137,11 @@ def _build(arguments, console, board, clock_mhz, model, staging):
         step.note(f"{core_verilog.count(chr(10)):,} lines")
 
     with console.step("compute the reference") as step:
-        tests = _test_images(arguments, model, network)
+        tests = trial_images.choose(network=network, samples_file=arguments.samples, dataset=model.info.get("dataset"), data=arguments.data,
+                             count=arguments.images, pixel_range=model.info.get("pixel_range", trial_images.PIXELS))
         scores, classes = reference.evaluate(network, tests.images)
-        step.note(tests.note if tests.labels is None else
-                  f"{tests.dataset}: {(classes == tests.labels).mean():.2%} of {len(classes):,} images")
+        right = tests.accuracy(classes)
+        step.note(f"{len(classes):,} {tests}" if right is None else f"{right:.2%} of {len(classes):,} images, {tests}")
 
     def implement():
         return (top_verilog, None) if plan is None else _reach(arguments, console, top, top_verilog, plan, staging)
@@ -170,45 +162,14 @@ def _build(arguments, console, board, clock_mhz, model, staging):
     content = report.assemble(
         board=board, model=model, sha256=digest, design=design, cycles=predicted,
         clock_mhz=clock_mhz if implementation is None else implementation.clock_mhz, estimate=estimated, implementation=implementation, verdict=verdict, why_not=why_not,
-        ledger=report.accuracy(dataset=tests.dataset, info=model.info, labels=tests.labels, integer=reference.ranked(scores, design.top),
+        images=tests.about(),
+        ledger=report.accuracy(tried=tests, info=model.info, integer=reference.ranked(scores, design.top), classes=network.classes,
                                verdict=verdict),
         tools={"yosys": tools.find("yosys").version} if implementation is None else implementation.tools,
         files=report.digests(staging))
     (staging / "report.html").write_text(report_html.page(content), encoding="utf-8")
     (staging / "report.json").write_text(report.dumps(content), encoding="ascii")
     return content
-
-
-@dataclass(frozen=True, kw_only=True)
-class _TestImages:
-    """Images to try the network on; random ones, without labels, when its data set is not at hand."""
-
-    images: object
-    labels: object = None
-    dataset: str | None = None
-    note: str = ""
-
-
-def _test_images(arguments, model, network):
-    from .train import data
-
-    dataset = model.info.get("dataset")
-    folder = arguments.data or os.environ.get("SBGEN_DATA")
-    # A build fetches nothing: what is in the cache was put there by `sbgen train`.
-    if dataset == "digits" or (dataset in data.DATASETS and (folder or (data.cache("data") / dataset).is_dir())):
-        _, _, images, labels = data.load(dataset, folder)
-        if images.shape[1:] == network.image_shape:
-            return _TestImages(images=images, labels=labels, dataset=dataset)
-    import numpy as np
-
-    why = (f"{dataset} is not at hand (--data DIR)" if dataset in data.DATASETS else "the model names no known data set")
-    count = _IMAGES if arguments.images is None else arguments.images
-    rng, shape, (low, high) = np.random.default_rng(0), (count, *network.image_shape), model.info.get("pixel_range", (0, 255))
-    if network.pixel_type.name == "UINT8":
-        images = rng.integers(low, high + 1, shape).astype(np.uint8)
-    else:
-        images = rng.choice(network.pixel_type.bytes, shape)
-    return _TestImages(images=images, note=f"{count} random images: {why}")
 
 
 def _both(console, *functions):
@@ -331,6 +292,8 @@ def _margin(timing):
 
 
 def _summary(console, report, out):
+    from . import metrics, trial_images
+
     timing, verdict, accuracy = report["timing"], report["verdict"], report["accuracy"]
     console.line()
     console.table(["layer", "shape", "PE", "SIMD", "cycles", "store", "bits"], [
@@ -354,17 +317,25 @@ def _summary(console, report, out):
                  + (", which binds the board as a whole" if bound["whole"] == "host link" else ""))
     console.line(f"  {'USB':12}" + ", ".join(f"{rate:,.0f} images/s with a latency timer of {latency} ms"
                                              for latency, rate in report["link"]["usb_images_per_second"].items()))
-    ledger = [f"{key} {accuracy[key]:.2%}" for key in ("float", "hardened", "integer", "rtl") if accuracy[key] is not None]
+    images = report["images"]
+    # Training's own accuracies are those of its test set.
+    keys = ("integer", "rtl") if images["source"] == trial_images.SAMPLES else ("float", "hardened", "integer", "rtl")
+    ledger = [f"{key} {accuracy[key]:.2%}" for key in keys if accuracy[key] is not None]
     if ledger:
         some = accuracy["rtl"] is not None and accuracy["rtl_images"] != accuracy["images"]
         console.line(f"  {'accuracy':12}" + ", ".join(ledger) + (
             f" ({accuracy['rtl_images']:,} images, where integer is {accuracy['integer_rtl_images']:.2%})" if some else ""))
+    console.line(f"  {'images':12}{images['count']:>9,} {trial_images.words(images)}")
+    if worst := metrics.mistakes(accuracy["confusion"]):
+        names = report["network"]["labels"]
+        console.line(f"  {'mistaken':12}" + ", ".join(f"{names[true]} for {names[found]}: {count:,}" for true, found, count in worst))
     if report["top"] > 1 and accuracy["integer_top"] is not None:
         console.line(f"  {'best ' + str(report['top']):12}true class among them: integer {accuracy['integer_top']:.2%}"
                      + ("" if accuracy["rtl_top"] is None else f", rtl {accuracy['rtl_top']:.2%}"))
     console.line()
     if verdict["status"] == "exact":
-        console.line(f"  exact: {verdict['images']:,} images in {verdict['simulator']}, all {verdict['scores']:,} scores "
+        kind = trial_images.kind(report["images"]["source"])
+        console.line(f"  exact: {verdict['images']:,} {kind} in {verdict['simulator']}, all {verdict['scores']:,} scores "
                      "equal the reference", style="bold green")
     else:
         console.line(f"  not simulated: {verdict['reason']}", style="bold yellow")

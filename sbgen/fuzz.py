@@ -52,7 +52,7 @@ def add_arguments(parser):
                         help="place and route for a board, and ask the netlist through the board's pins")
     parser.add_argument("--network", type=Path, metavar="FILE", help="a model to fold at random, instead of random networks")
     parser.add_argument("--design", type=Path, metavar="FILE", help="the folding of --network, instead of random ones")
-    parser.add_argument("--images-from", type=Path, metavar="FILE", help="images for --network, as a NumPy file of uint8")
+    parser.add_argument("--images-from", type=Path, metavar="FILE", help="images for --network, as --samples of `sbgen build` takes them")
     parser.add_argument("--timeout", type=at_least(1), default=900, metavar="S", help="longest time for one, in seconds (%(default)s)")
     parser.add_argument("--shrink", type=at_least(0), default=300, metavar="N",
                         help="most tries to make a failing network smaller; 0 leaves it (%(default)s)")
@@ -225,6 +225,7 @@ def _quickest(network, images, board):
 
 def _cases(arguments):
     """(seed, function that gives the design and images) of each check."""
+    from . import samples
     from .compiler import design as design_file
     from .compiler import model, random_network
 
@@ -242,7 +243,8 @@ def _cases(arguments):
 
     network = model.load(arguments.network).network
     fixed = None if arguments.design is None else design_file.load(arguments.design, network)
-    images = None if arguments.images_from is None else _load_images(arguments.images_from, network)
+    images = None if arguments.images_from is None else samples.read(
+        arguments.images_from, image_shape=network.image_shape, classes=network.labels, signed=network.pixel_type.signed).images
 
     def case(seed):
         return (fixed or random_network.fold_at_random(seed, network, spram=spram),
@@ -251,19 +253,6 @@ def _cases(arguments):
     # With everything given there is nothing left that another seed would change, but for the stalls.
     count = arguments.count or (1 if fixed else 20)
     return [(seed, partial(case, seed)) for seed in range(arguments.seed, arguments.seed + count)]
-
-
-def _load_images(path, network):
-    import numpy as np
-
-    try:
-        images = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read as a NumPy file of images: {error}") from None
-    if images.dtype != np.uint8 or images.shape[1:] != tuple(network.image_shape) or len(images) == 0:
-        raise DataError(f"{path}: images must be uint8 of shape (N, {', '.join(map(str, network.image_shape))}), "
-                        f"not {images.dtype} of shape {images.shape}")
-    return images
 
 
 def run(arguments):

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from itertools import pairwise
 
-from . import __version__
+from . import __version__, metrics, trial_images
 from .boards import frames, usb
 from .compiler.bound import AS_BUILT, bounds
 from .compiler.weight_count import weights
@@ -22,47 +22,40 @@ SCHEMA = 1
 RESOURCES = ("lut", "ff", "bram", "spram", "dsp")
 
 
-def accuracy(*, dataset, info, labels, integer, verdict):
+def accuracy(*, tried, info, integer, classes, verdict):
     """The accuracy ledger.
 
     Parameters
     ----------
-    dataset : str or None
-        Name of the data set whose test part `labels` belong to.
+    tried : TrialImages
+        The images.
     info : dict
         What the model file tells of itself, as in `sbgen.compiler.model.Model`.
-    labels : int array, shape (N,) or None
-        The true class of each test image; None without data.
-    integer : int array, shape (N, top) or None
-        The best classes that the reference gives each test image, the best first.
+    integer : int array, shape (N, top)
+        The best classes that the reference gives each image, the best first.
+    classes : int
+        Of the network.
     verdict : Verdict or None
         Of a simulation over the first of the same images.
     """
     told = info.get("accuracy", {}).get("test", {})
-    rtl = None if verdict is None or labels is None else verdict.ranked == labels[:verdict.images, None]
-    right = None if labels is None else integer == labels[:, None]
+    simulated = None if verdict is None else tried.first(verdict.images)
     return {
-        "dataset": dataset,
-        "images": None if labels is None else len(labels),
+        "dataset": tried.name if tried.source == trial_images.TEST_SET else None,
+        "images": None if tried.labels is None else len(tried.labels),
+        # Both of the test set of the model's own data set, whatever the images here.
         "float": told.get("float"),
         "hardened": told.get("hardened"),
-        "integer": _best(right),
-        "rtl": _best(rtl),
+        "integer": tried.accuracy(integer[:, 0]),
+        "rtl": None if verdict is None else simulated.accuracy(verdict.ranked[:, 0]),
         "rtl_images": None if verdict is None else verdict.images,
         # The reference on the images that were simulated, which is what the RTL's accuracy must equal.
-        "integer_rtl_images": None if rtl is None else _best(right[:verdict.images]),
+        "integer_rtl_images": None if verdict is None else simulated.accuracy(integer[:verdict.images, 0]),
         # Whether the true class is among the best few that the core tells.
-        "integer_top": _among(right),
-        "rtl_top": _among(rtl),
+        "integer_top": tried.accuracy(integer),
+        "rtl_top": None if verdict is None else simulated.accuracy(verdict.ranked),
+        "confusion": metrics.confusion(integer[:, 0], tried.labels, classes),
     }
-
-
-def _best(right):
-    return None if right is None else float(right[:, 0].mean())
-
-
-def _among(right):
-    return None if right is None else float(right.any(axis=1).mean())
 
 
 def digests(folder):
@@ -71,7 +64,7 @@ def digests(folder):
             for path in sorted(folder.iterdir()) if path.is_file()}
 
 
-def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, implementation, ledger, verdict,
+def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, implementation, images, ledger, verdict,
              why_not, tools, files):
     """The report as a dictionary of the form of schema 1.
 
@@ -89,8 +82,10 @@ def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, imple
         Resource to what was predicted of it.
     implementation : Implementation or None
         What place and route found; None when no bitstream was made.
+    images : dict
+        What the network was tried on, as `Trial.about` returns it.
     ledger : dict
-        As `accuracy` gives it.
+        As `accuracy` returns it.
     verdict : Verdict or None
     why_not : str or None
         Why there is no verdict.
@@ -109,7 +104,8 @@ def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, imple
         "network": {"name": network.name, "sha256": sha256, "image_shape": list(network.image_shape), "pixels": {
                         "type": held.name, "range": [held.low, held.high]},
                     "labels": list(network.labels), "weights": sum(weights(network)), "weight_bits": network.weight_bits},
-        "model": {"file": model.file.name, "sha256": model.sha256,
+        "model": {"file": model.file.name, "sha256": model.sha256, "dataset": model.info.get("dataset"),
+                  "pixel_range": list(model.info.get("pixel_range", trial_images.PIXELS)),
                   "layers": [_layer(*stage, *shapes, busy) for stage, shapes, busy in zip(
                       design.stages, pairwise(network.shapes), cycles.layers, strict=True)]},
         "top": design.top,
@@ -126,6 +122,7 @@ def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, imple
         "resources": {name: {"used": None, "available": getattr(device, name)} if implementation is None else
                             implementation.resources[name] for name in RESOURCES},
         "estimate": {name: estimate[name] for name in RESOURCES},
+        "images": images,
         "accuracy": ledger,
         "verdict": ({"status": "not run", "reason": why_not} if verdict is None else
                     {"status": "exact", "simulator": verdict.simulator, "images": verdict.images,

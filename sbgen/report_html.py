@@ -2,6 +2,7 @@
 
 import html
 
+from . import metrics, trial_images
 from .charts import Bar, Stage, bars, pipeline
 
 __all__ = ["page"]
@@ -63,6 +64,9 @@ code { font: 12.5px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans M
 .ledger .join.step b { color: var(--ink-2); }
 .status { white-space: nowrap; font-weight: 600; } .status.ok { color: var(--fill); } .status.bad { color: var(--bad); }
 .status.open { color: var(--slow); } .dim { color: var(--ink-2); } ul { margin: 0; padding-left: 20px; font-size: 14px; }
+.confusion { width: auto; } .confusion th, .confusion td { padding: 5px 8px; text-align: center; min-width: 38px;
+  border: 2px solid var(--card); border-radius: 6px; } .confusion .r { text-align: right; } .confusion .none { color: var(--ink-2); opacity: .5; }
+.confusion .sum { padding-left: 20px; } .confusion tr:last-child td, .confusion tr:last-child th { color: var(--ink-2); }
 footer { margin-top: 52px; color: var(--ink-2); font-size: 13px; }
 @media (max-width: 1000px) { .tiles { grid-template-columns: repeat(3, 1fr); } }
 @media (max-width: 560px) { .tiles { grid-template-columns: repeat(2, 1fr); } main { padding: 24px 14px; }
@@ -93,8 +97,8 @@ def page(report, *, ledger=None, proofs=None):
     """
     name = report["network"]["name"]
     body = "\n".join((
-        _header(report), _verdict(report["verdict"]), _tiles(report), _pipeline(report), _layers(report),
-        _resources(report), _accuracy(report), _timing(report), *([_ledger(ledger)] if ledger else []),
+        _header(report), _verdict(report), _tiles(report), _pipeline(report), _layers(report),
+        _resources(report), _accuracy(report), _confusion(report), _timing(report), *([_ledger(ledger)] if ledger else []),
         *([_proofs(proofs)] if proofs else []), _provenance(report, [name for name, found in (
             ("ledger.json", ledger), ("proofs.json", proofs)) if found])))
     return (f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -144,23 +148,33 @@ def _header(report):
             f'{_esc(report["device"])} at {report["timing"]["clock_mhz"]:g} MHz</p></header>')
 
 
-def _verdict(verdict):
+def _images(report):
+    """What the network was tried on; reports of before this was written down had test sets or random images."""
+    told = report["accuracy"]
+    return report.get("images") or {
+        "source": trial_images.TEST_SET if told["dataset"] else trial_images.RANDOM, "name": told["dataset"], "sha256": None, "count": told["images"] or 0, "note": ""}
+
+
+def _verdict(report):
+    verdict = report["verdict"]
     if verdict["status"] == "exact":
-        return (f'<p class="verdict"><b>✓ Exact</b><span>{_count(verdict["images"], "test image")} ran through the '
+        kind = _esc(trial_images.kind(_images(report)["source"]))
+        noun = kind if verdict["images"] != 1 else kind.removesuffix("s")
+        return (f'<p class="verdict"><b>✓ Exact</b><span>{verdict["images"]:,} {noun} ran through the '
                 f'emitted Verilog in {_esc(verdict["simulator"])}. All {_count(verdict["scores"], "score")} equal the '
                 f'reference, and so does every class.</span></p>')
     return f'<p class="verdict open"><b>Not simulated</b><span>{_esc(verdict["reason"])}</span></p>'
 
 
 def _tiles(report):
-    timing, accuracy = report["timing"], report["accuracy"]
+    timing, accuracy, images = report["timing"], report["accuracy"], _images(report)
     latency, unit = _time(timing["latency_cycles"] / timing["clock_mhz"] / 1e6)
     shown = accuracy["integer"] if accuracy["integer"] is not None else accuracy["rtl"]
     tiles = [("Images a second", _rate(timing["images_per_second"]), "",
               f'core · {_count(timing["cycles_per_image"], "cycle")}'),
              ("Latency", latency, unit, _count(timing["latency_cycles"], "cycle")),
              ("Accuracy, integer", *(_percent(shown).split(" ") if shown is not None else ("–", "")),
-              _esc(accuracy["dataset"] or "no test data at hand")),
+              _esc(images["name"] if shown is not None else trial_images.RANDOM if images["source"] == trial_images.RANDOM else "no labels")),
              ("Clock", f'{timing["clock_mhz"]:g}', "MHz",
               "not placed" if timing["fmax_mhz"] is None else f'Fmax {timing["fmax_mhz"]:.1f} MHz')]
     for key in ("lut", "bram"):
@@ -245,21 +259,73 @@ def _resources(report):
 
 
 def _accuracy(report):
-    accuracy = report["accuracy"]
-    images = accuracy["images"]
-    on = "" if not images else f"on {_count(images, 'image')}"
-    rungs = [("Float, soft", accuracy["float"], "the trained network, tanh(νx)"),
-             ("Hardened", accuracy["hardened"], "the same network with sign"),
+    accuracy, images = report["accuracy"], _images(report)
+    on = "" if not accuracy["images"] else f"on {_count(accuracy['images'], 'image')}"
+    # Training measured its accuracies on its own test set.
+    trained = "" if images["source"] == trial_images.TEST_SET else ", on its own test set"
+    rungs = [("Float, soft", accuracy["float"], f"the trained network, tanh(νx){trained}"),
+             ("Hardened", accuracy["hardened"], f"the same network with sign{trained}"),
              ("Integer", accuracy["integer"], f"the reference {on}" + _top_note(report["top"], accuracy["integer_top"])),
              ("RTL", accuracy["rtl"], _rtl_note(accuracy) + _top_note(report["top"], accuracy["rtl_top"]))]
     parts = []
     for n, (title, value, note) in enumerate(rungs):
         parts.append(f'<dl class="card rung"><dt>{title}</dt><dd>{_percent(value)}</dd><p>{note}</p></dl>')
         if n < 3:
-            parts.append(_join(n, value, rungs[n + 1][1], report))
+            parts.append(_join(n, value, None if trained and n == 1 else rungs[n + 1][1], report))
     return ('<h2>Accuracy ledger</h2><p class="hint">Where accuracy is lost between training and the chip, if anywhere.'
-            f' Data set: {_esc(accuracy["dataset"] or "not at hand")}. The network takes raw pixels, one byte each, '
-            f'of type {_esc(report["network"]["pixels"]["type"])}; scaling is folded into its first layer.{_best_few(report["top"])}</p><div class="ledger">{"".join(parts)}</div>')
+            f' Tried on {images["count"]:,} {_tried(images)}. The network takes raw pixels, one byte each, '
+            f'of type {_esc(report["network"].get("pixels", {}).get("type", "UINT8"))}; scaling is folded into its first layer.'
+            f'{_best_few(report["top"])}</p><div class="ledger">{"".join(parts)}</div>')
+
+
+def _tried(images):
+    """What the images are, with their whole digest."""
+    if images["source"] == trial_images.RANDOM:
+        return f'random images ({_esc(images["note"] or "no test data at hand")}), of which no true class is known'
+    digest = f', SHA-256 <code>{_esc(images["sha256"])}</code>' if images["sha256"] else ""
+    return f'{_esc(trial_images.kind(images["source"]))} of {_esc(images["name"])}{digest}' + (f' ({_esc(images["note"])})' if images["note"] else "")
+
+
+#: With more classes the table would not be read; the most frequent mistakes are listed.
+_MOST_CLASSES = 24
+
+
+def _confusion(report):
+    """Which classes are taken for which, by the reference."""
+    counts = report["accuracy"].get("confusion")
+    if counts is None:
+        return ""
+    names = [_esc(name) for name in report["network"]["labels"]]
+    right = sum(row[n] for n, row in enumerate(counts))
+    total = sum(map(sum, counts))
+    said = ", ".join(f"{names[true]} for {names[found]} ({count:,})" for true, found, count in metrics.mistakes(counts, 3 if len(names) <= _MOST_CLASSES else 30))
+    hint = (f'Of {_count(total, "image")} the integer network has {right:,} right. '
+            + (f"Most frequent mistakes, the true class first: {said}." if said else "There is no mistake."))
+    title = '<h2>Confusion matrix</h2>'
+    if len(names) > _MOST_CLASSES:
+        return f'{title}<p class="hint">{hint}</p>'
+    rows = []
+    for true, row in enumerate(counts):
+        seen = sum(row)
+        cells = "".join(_cell(count, seen, true == found, f"{names[true]} taken for {names[found]}: {count:,} of {seen:,}")
+                        for found, count in enumerate(row))
+        share = _percent(row[true] / seen) if seen else "–"
+        rows.append(f'<tr><th class="r">{names[true]}</th>{cells}<td class="r sum">{seen:,}</td><td class="r">{share}</td></tr>')
+    found = "".join(f'<td class="r">{sum(column):,}</td>' for column in zip(*counts, strict=True))
+    head = "".join(f"<th>{name}</th>" for name in names)
+    return (f'{title}<p class="hint">{hint} A row is a true class, a column what the network says; colour is the share of its row.</p>'
+            '<div class="card scroll"><table class="confusion"><tr><th class="r">true \\ found</th>'
+            f'{head}<th class="r sum">images</th><th class="r">right</th></tr>{"".join(rows)}'
+            f'<tr><th class="r">found</th>{found}<td class="r sum">{total:,}</td><td class="r">{_percent(right / total) if total else "–"}</td></tr></table></div>')
+
+
+def _cell(count, seen, right, title):
+    """One cell, the more coloured the larger its share of the row."""
+    if not count:
+        return f'<td class="none" title="{title}">·</td>'
+    part = round(100 * (0.12 + 0.58 * count / seen))
+    colour = "fill" if right else "slow"
+    return f'<td title="{title}" style="background:color-mix(in srgb,var(--{colour}) {part}%,transparent)">{count:,}</td>'
 
 
 def _best_few(top):

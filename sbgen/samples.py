@@ -16,6 +16,7 @@ import stat
 import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,7 @@ def digest(images, labels):
     return found.hexdigest()
 
 
-def read(path, *, image_shape, classes):
+def read(path, *, image_shape, classes, signed=False):
     """Images of the shape that a network takes, and their classes.
 
     Parameters
@@ -98,6 +99,9 @@ def read(path, *, image_shape, classes):
         Of one image: (pixels,), (height, width) or (height, width, channels).
     classes : sequence of str
         Name of each class. A label is the name of a class or its number; where all labels are names, they are taken as names.
+    signed : bool
+        Whether the byte of a pixel is a number of -128 ... 127 in two's complement. A file of such images holds these numbers; one of uint8
+        holds the bytes themselves.
 
     Returns
     -------
@@ -109,7 +113,7 @@ def read(path, *, image_shape, classes):
         The file is none of these, is damaged, or holds images or labels of another kind.
     """
     path = Path(path)
-    wanted = _Wanted(image_shape=tuple(map(int, image_shape)), classes=tuple(classes))
+    wanted = _Wanted(image_shape=tuple(map(int, image_shape)), classes=tuple(classes), signed=signed)
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -148,10 +152,26 @@ class _Wanted:
 
     image_shape: tuple
     classes: tuple
+    signed: bool
 
     @property
     def pixels(self):
         return math.prod(self.image_shape)
+
+    @property
+    def range(self):
+        """Least and greatest number of a pixel."""
+        return (-128, 127) if self.signed else (0, 255)
+
+    @property
+    def words(self):
+        return "{} ... {}".format(*self.range)
+
+    @cached_property
+    def bytes(self):
+        """The byte of a pixel by its usual text."""
+        low, high = self.range
+        return {str(pixel): pixel % 256 for pixel in range(low, high + 1)}
 
     def numbers(self, texts, where):
         """The class number of each text: all are names of classes, or all are numbers."""
@@ -210,9 +230,9 @@ def _images(array, wanted):
         raise DataError(f"{array.where} must be pixels of type uint8, found {array.dtype} {_range(array.some())}")
     values = array.read()
     low, high = values.min(), values.max()
-    if low < 0 or high > 255:
-        raise DataError(f"{array.where} must be pixels of 0 ... 255, found {low} ... {high} of type {array.dtype}; save the pixels as the "
-                        "network's integers of 0 ... 255")
+    if values.dtype != np.uint8 and (low < wanted.range[0] or high > wanted.range[1]):
+        raise DataError(f"{array.where} must be pixels of {wanted.words}, found {low} ... {high} of type {array.dtype}; save the pixels that the network "
+                        "was trained on, before anything is added or scaled")
     return values.astype(np.uint8, copy=False).reshape(len(values), wanted.pixels)
 
 
@@ -290,10 +310,6 @@ def _check_numbers(values, wanted, where):
 
 # ------------------------------------------------------------------------------------------------ tables
 
-#: A pixel by its usual text.
-_PIXELS = {str(pixel): pixel for pixel in range(256)}
-
-
 def _csv(path, file, wanted):
     rows = _rows(path, file, wanted)
     line, first = next(rows, (0, None))
@@ -306,10 +322,10 @@ def _csv(path, file, wanted):
         if _counts([value for n, value in enumerate(first) if n != place]):
             raise DataError(f"{path}, line {line}: must be an image or names of columns, but counts {' '.join(first):.20}...; save without a "
                             "header (of pandas, header=False), or name the columns pixel0, pixel1, ... and label")
-        _take(path, line, first, len(first), place, pixels, labels)
+        _take(path, line, first, len(first), place, wanted, pixels, labels)
     columns = wanted.pixels + (place is not None)
     for line, row in rows:
-        _take(path, line, row, columns, place, pixels, labels)
+        _take(path, line, row, columns, place, wanted, pixels, labels)
     if not pixels:
         raise DataError(f"{path} must have a line of {wanted.pixels} pixels for each image, but has only names of columns")
     images = np.frombuffer(pixels, np.uint8).reshape(-1, wanted.pixels)
@@ -394,29 +410,29 @@ def _check_last(path, images, labels, wanted):
                         "and its first could be labels; name the columns in a first line, with `label` for the labels")
 
 
-def _take(path, line, row, columns, place, pixels, labels):
+def _take(path, line, row, columns, place, wanted, pixels, labels):
     """Adds one line to the pixels and labels."""
     if len(row) != columns:
         raise DataError(f"{path}, line {line}: must have {columns} values as the first line has, found {len(row)}")
     if place is not None:
         labels.append(row.pop(place))
     try:
-        pixels += bytes(map(_PIXELS.__getitem__, row))
+        pixels += bytes(map(wanted.bytes.__getitem__, row))
     except KeyError:
-        pixels += bytes(_pixel(path, line, n + (place is not None and n >= place), value) for n, value in enumerate(row))
+        pixels += bytes(_pixel(path, line, n + (place is not None and n >= place), value, wanted) for n, value in enumerate(row))
     if len(pixels) > numpy_file.MAX_BYTES:
         raise DataError(f"{path} must have at most {numpy_file.MAX_BYTES:,} pixels, found more")
 
 
-def _pixel(path, line, column, text):
-    if 0 <= _number(text) < 256:
-        return _number(text)
+def _pixel(path, line, column, text, wanted):
+    if text in wanted.bytes or 0 <= _number(text) <= wanted.range[1]:
+        return wanted.bytes.get(text, _number(text))
     hint = ""
     if _is_number(text):
         value = float(text)
-        hint = ("; save whole numbers, as of images.astype(numpy.uint8)" if value in range(256) else
+        hint = ("; save whole numbers, as of images.astype(int)" if value in range(wanted.range[0], wanted.range[1] + 1) else
                 "; save (images * 255).round() where 1.0 is a pixel of 255" if 0 < value < 1 else "")
-    raise DataError(f"{path}, line {line}, column {column + 1}: must be a pixel of 0 ... 255, found {text!r:.60}{hint}")
+    raise DataError(f"{path}, line {line}, column {column + 1}: must be a pixel of {wanted.words}, found {text!r:.60}{hint}")
 
 
 # ------------------------------------------------------------------------------------------------ folders

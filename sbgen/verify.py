@@ -9,14 +9,13 @@
 import gzip
 import hashlib
 import json
-import os
 import warnings
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
 from . import __version__, evidence, tools
-from .arguments import at_least, images
+from .arguments import add_images, at_least, images
 from .compiler import shipped
 from .console import Console
 from .errors import BoardError, ModelError, ToolError
@@ -36,10 +35,9 @@ def add_arguments(parser):
     parser.add_argument("--bitstream", type=Path, metavar="FILE",
                         help="only check this bitstream: is it the one of DIR (or of the folder it is in), or patched from it, bit for bit")
     parser.add_argument("--model", type=Path, metavar="FILE", help="the model file that DIR was built from (found where it was)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="folder that holds mnist/, cifar10/ and so on (SBGEN_DATA)")
     parser.add_argument("--images", type=images, default=300, metavar="N",
-                        help="test images, or all (%(default)s); the slow rungs take the first few")
-    parser.add_argument("--seed", type=at_least(0), metavar="N", help="random images of this seed instead of the test set")
+                        help="the first N of the samples or test set, or all (%(default)s); the slow rungs take the first few of them")
+    add_images(parser).add_argument("--seed", type=at_least(0), metavar="N", help="random images of this seed instead of the test set")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,22 +162,36 @@ class Built:
 
 @dataclass(frozen=True, kw_only=True)
 class Images:
-    """Images and what the reference makes of them.
+    """Images and what the reference computes of them.
 
     Parameters
     ----------
-    images : uint8 array, shape (N, *image_shape)
+    tried : TrialImages
+        N images.
     scores : int64 array, shape (N, classes)
-    labels : int array, shape (N,) or None
-        The true classes, where they are known.
-    name : str
-        What the images are.
+    accuracy : float or None
+        Of the reference, 0 ... 1; None where no true classes are known.
+    than_built : str
+        How the images compare with those of the build, in words.
     """
 
-    images: object
+    tried: object
     scores: object
-    labels: object
-    name: str
+    accuracy: float | None
+    than_built: str
+
+    @property
+    def images(self):
+        """uint8 array, shape (N, *image_shape)"""
+        return self.tried.images
+
+    def __str__(self):
+        return (f"{len(self.images):,} {self.tried}{self.than_built}"
+                + ("" if self.accuracy is None else f"; the reference is right on {self.accuracy:.2%} of these {len(self.images):,}"))
+
+    def about(self):
+        """What the ledger says of the images."""
+        return self.tried.about() | {"accuracy": self.accuracy}
 
     def first(self, count):
         return self.images[:count], self.scores[:count]
@@ -203,8 +215,8 @@ def run(arguments):
             rungs.append(("truth tables in the bitstream", lambda step: _truth_tables(built, arguments.bitstream)))
     else:
         model = _model(arguments, built)
-        tests = _tests(arguments, built, model)
-        console.line(f"  {len(tests.images):,} images: {tests.name}")
+        tests = _tests(arguments, built)
+        console.line(f"  {tests}")
         pins = partial(_pins, built, tests)
         rungs = [
             ("files of the build", lambda step: _files(built)),
@@ -226,7 +238,7 @@ def run(arguments):
         console.line(f"  {entry.status:8} {entry.rung}", style={"PASS": "green", "FAIL": "bold red"}.get(entry.status))
         console.line(f"           {entry.note}")
     if arguments.bitstream is None:
-        evidence.keep(built.folder, "ledger", {"sbgen": __version__, "images": f"{len(tests.images):,} images, {tests.name}",
+        evidence.keep(built.folder, "ledger", {"sbgen": __version__, "images": str(tests), "tried": tests.about(),
                                                "rungs": [asdict(entry) | {"seconds": round(entry.seconds, 1)} for entry in entries]})
         console.line()
         console.line(f"  see {built.folder / 'report.html'}")
@@ -247,27 +259,30 @@ def _model(arguments, built):
     return None
 
 
-def _tests(arguments, built, model):
-    """The test set where it is at hand, else random images."""
-    import numpy as np
-
+def _tests(arguments, built):
+    """The images that the rungs take."""
+    from . import trial_images
     from .compiler import reference
-    from .train import data
 
-    network, dataset = built.network, built.report["accuracy"]["dataset"]
-    folder = arguments.data or os.environ.get("SBGEN_DATA")
-    labels, name = None, ""
-    if arguments.seed is None and dataset and (
-            dataset == "digits" or folder or (data.cache("data") / dataset).is_dir()):
-        _, _, images, labels = data.load(dataset, folder)
-        images, labels = images[:arguments.images], labels[:arguments.images]
-        name = f"test set of {dataset}"
-    else:
-        seed = arguments.seed or 0
-        images = np.random.default_rng(seed).integers(
-            0, 256, (300 if arguments.images is None else arguments.images, *network.image_shape)).astype(np.uint8)
-        name = f"random, seed {seed}" + (f", as {dataset} is not at hand (--data DIR)" if dataset and arguments.seed is None else "")
-    return Images(images=images, labels=labels, name=name, scores=reference.evaluate(network, images)[0])
+    network, report = built.network, built.report
+    whole = trial_images.choose(
+        network=network, samples_file=arguments.samples, dataset=report["model"].get("dataset", report["accuracy"]["dataset"]),
+        data=arguments.data, count=arguments.images, pixel_range=report["model"].get("pixel_range", trial_images.PIXELS), seed=arguments.seed)
+    chosen = whole.first(arguments.images)
+    scores, classes = reference.evaluate(network, chosen.images)
+    return Images(tried=chosen, scores=scores, accuracy=chosen.accuracy(classes), than_built=_than_built(report.get("images"), whole))
+
+
+def _than_built(told, whole):
+    """How images compare with those of the build, `told` by its report."""
+    from . import trial_images
+
+    if not told or not told["sha256"]:
+        return ""
+    if told["sha256"] == whole.sha256:
+        return ", those of the build"
+    return (f"; the build had {told['count']:,} others, {trial_images.words(told)}"
+            + (" (give them with --samples)" if told["source"] == trial_images.SAMPLES else ""))
 
 
 def _compare(found, expected):

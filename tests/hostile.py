@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 import zipfile
+import zlib
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -329,6 +330,71 @@ def _load_idx(paths):
         raise refusal
 
 
+# ------------------------------------------------------------------------------------------------ samples
+
+def _sample_seeds():
+    images, labels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4) * 10, np.array([1, 0])
+    arrays, archive = io.BytesIO(), io.BytesIO()
+    np.save(arrays, images)
+    np.savez_compressed(archive, images=images, labels=labels)
+    row = ",".join(map(str, range(12)))
+    seeds = [arrays.getvalue(), archive.getvalue(), f"label,{row}\ncat,{row}\ndog,{row}\n".encode(), f"{row[::-1]},0\n".encode()]
+    try:
+        from PIL import Image
+    except ImportError:
+        return seeds
+    for mode in "L", "P", "RGBA":
+        picture = io.BytesIO()
+        Image.fromarray(images[0]).convert(mode).save(picture, "PNG")
+        seeds.append(picture.getvalue())
+    return seeds
+
+
+def _with_checksums(data):
+    """A PNG with the checksum that each of its chunks has."""
+    made, at = data[:8], 8
+    while at + 12 <= len(data):
+        size = int.from_bytes(data[at:at + 4])
+        made += data[at:at + 8 + size] + struct.pack(">I", zlib.crc32(data[at + 4:at + 8 + size]))
+        at += 12 + size
+    return made + data[at:]
+
+
+def _sample_files(data):
+    """The bytes as each kind of file that begins as they do, and an array as one of an archive as well."""
+    if data[:4] == b"\x89PNG":
+        folder = _folder() / "pictures" / "dog"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "a.png").unlink(missing_ok=True)
+        (folder / "a.png").write_bytes(_with_checksums(data))
+        return [folder.parent]
+    paths = [_file("set.csv")(data)]
+    if data[:4] == b"\x93NUM":
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr("images.npy", data)
+            file.writestr("labels.npy", data)
+        paths.append(_file("set.npz")(archive.getvalue()))
+    return paths
+
+
+def _load_samples(paths):
+    from sbgen import samples
+
+    refusals = 0
+    for path in paths:
+        for image_shape, classes in ((3, 4), ("cat", "dog")), ((2,), tuple("0123456789")):
+            try:
+                found = samples.read(path, image_shape=image_shape, classes=classes)
+            except SbgenError as error:
+                refusal, refusals = error, refusals + 1
+            else:
+                assert found.images.dtype == np.uint8 and found.images.shape[1:] == image_shape and len(found.images)
+                assert found.labels is None or len(found.labels) == len(found.images) and set(found.labels.tolist()) <= set(range(len(classes)))
+    if refusals == 2 * len(paths):
+        raise refusal
+
+
 # ------------------------------------------------------------------------------------------------ the host link
 
 class _Port:
@@ -391,6 +457,7 @@ READERS = {
                    prepare=_file("net.h5"), read=_load_larq),
     "idx": Reader(seeds=lambda: [struct.pack(">4I", 0x803, 2, 3, 4) + bytes(range(24)), struct.pack(">2I", 0x801, 3) + bytes(3)],
                   prepare=_idx_files, read=_load_idx),
+    "samples": Reader(seeds=_sample_seeds, prepare=_sample_files, read=_load_samples),
     "link": Reader(seeds=_link_seeds, read=_load_link),
 }
 

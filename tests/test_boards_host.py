@@ -379,15 +379,31 @@ class TestCommand:
         classify.run(self.options(tmp_path / "images.npz"))
         assert capsys.readouterr().out.endswith("4 of 5 right\n")
 
-    def test_file_that_is_no_array(self, tmp_path):
-        (tmp_path / "images.npy").write_text("text")
-        with pytest.raises(DataError, match=r"must be a \.npy of images"):
+    def refused(self, monkeypatch, tmp_path, content, message):
+        (tmp_path / "images.npy").write_bytes(content)
+        monkeypatch.setattr(classify, "open_link", lambda arguments: host.Link(port=Board()))
+        with pytest.raises(DataError, match=message):
             classify.run(self.options(tmp_path / "images.npy"))
 
-    def test_pickles_are_not_read(self, tmp_path):
+    def test_file_that_is_no_array(self, monkeypatch, tmp_path):
+        self.refused(monkeypatch, tmp_path, b"text", r"must be a \.npz or \.npy of NumPy")
+
+    def test_pickles_are_not_read(self, monkeypatch, tmp_path):
         np.save(tmp_path / "images.npy", np.array([{}]), allow_pickle=True)
-        with pytest.raises(DataError, match="allow_pickle=False"):
-            classify.run(self.options(tmp_path / "images.npy"))
+        self.refused(monkeypatch, tmp_path, (tmp_path / "images.npy").read_bytes(), "pickled Python objects, which are never read")
+
+    def test_a_header_that_promises_terabytes(self, monkeypatch, tmp_path):
+        header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1099511627776, 9)}\n"
+        self.refused(monkeypatch, tmp_path, b"\x93NUMPY\1\0" + bytes([len(header), 0]) + header, "but its header promises 9,895,604,649,984")
+
+    def test_labels_in_words(self, monkeypatch, tmp_path, capsys):
+        np.savez(tmp_path / "images.npz", images=images(), labels=np.array(["2", "1", "0", "0", "0"]))
+        monkeypatch.setattr(classify, "open_link", lambda arguments: host.Link(port=Board()))
+        classify.run(self.options(tmp_path / "images.npz"))
+        assert "label 2" in capsys.readouterr().out
+        np.savez(tmp_path / "images.npz", images=images(), labels=np.array(["cat"] * 5))
+        with pytest.raises(DataError, match=r"labels must all be names of the network's classes \(0, 1, 2\) or all be numbers of 0 ... 2, found 'cat'"):
+            classify.run(self.options(tmp_path / "images.npz"))
 
     def test_port_must_be_told(self):
         with pytest.raises(LinkError, match="give --board NAME or --port PORT"):

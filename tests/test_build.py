@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from processes import started
 
-from sbgen import cli
+from sbgen import cli, samples
 from sbgen.boards import flash_image, flow, harness
 from sbgen.compiler import design, exchange, reference, simulate
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
@@ -51,8 +51,11 @@ def build(model, out, *options):
 
 
 def fake_simulation(monkeypatch, *, change=None, wait=False):
-    """Let the reference play the simulator; `change` may spoil its scores."""
+    """Let the reference play the simulator; `change` may spoil its scores. The images of each run are in the list returned."""
+    seen = []
+
     def run(text, network, images, *, lanes, top, image, progress):
+        seen.append(images)
         assert "module top(" in text
         scores, _ = reference.evaluate(network, images)
         ranked = reference.ranked(scores, top)
@@ -65,6 +68,7 @@ def fake_simulation(monkeypatch, *, change=None, wait=False):
                                latency_cycles=9, interval_cycles=8)
 
     monkeypatch.setattr(simulate, "simulate", run)
+    return seen
 
 
 def contents(folder):
@@ -82,7 +86,60 @@ def test_files_and_their_digests(model, tmp_path, monkeypatch, capsys):
     assert report["verdict"]["images"] == 40 and report["verdict"]["scores"] == 120
     assert exchange.load(tmp_path / "out" / "network.json") == network()
     shown = capsys.readouterr().out
-    assert shown.isascii() and "exact: 40 images" in shown and "4x5x2 -> 12" in shown
+    assert shown.isascii() and "exact: 40 random images" in shown and "4x5x2 -> 12" in shown
+
+
+def own_samples(folder, *, wrong=3):
+    """Samples with labels, of which the reference has all but some right."""
+    images = np.random.default_rng(11).integers(0, 256, (50, 4, 5)).astype(np.uint8)
+    labels = reference.evaluate(network(), images)[1]
+    labels[:wrong] = (labels[:wrong] + 1) % 3
+    np.savez(folder / "own.npz", images=images, labels=labels)
+    return images, labels
+
+
+def test_samples_are_what_is_simulated_and_counted(model, tmp_path, monkeypatch, capsys):
+    images, labels = own_samples(tmp_path)
+    simulated = fake_simulation(monkeypatch)
+    assert build(model, tmp_path / "out", "--samples", str(tmp_path / "own.npz"), "--images", "20") == 0
+    assert np.array_equal(simulated[0], images[:20])
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["images"] == {"source": "samples", "name": "own.npz", "sha256": samples.digest(images, labels), "count": 50, "note": ""}
+    accuracy = report["accuracy"]
+    assert (accuracy["integer"], accuracy["integer_rtl_images"], accuracy["rtl"], accuracy["images"]) == (0.94, 0.85, 0.85, 50)
+    assert accuracy["dataset"] is None
+    found = reference.evaluate(network(), images)[1]
+    assert accuracy["confusion"] == [[int(((labels == true) & (found == each)).sum()) for each in range(3)] for true in range(3)]
+    shown = capsys.readouterr().out
+    assert "94.00% of 50 images, samples of own.npz, SHA-256 " in shown and "exact: 20 samples in" in shown
+    assert "integer 94.00%, rtl 85.00% (20 images, where integer is 85.00%)" in shown and "mistaken" in shown
+
+
+def test_random_images_are_said_to_be_random(model, tmp_path, monkeypatch, capsys):
+    fake_simulation(monkeypatch)
+    assert build(model, tmp_path / "out", "--images", "40") == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["images"] == {"source": "random images", "name": None, "sha256": None, "count": 40,
+                                "note": "seed 0, pixels of 0 ... 255; the model names no known data set"}
+    assert report["accuracy"]["integer"] is report["accuracy"]["rtl"] is report["accuracy"]["confusion"] is None
+    shown = capsys.readouterr().out
+    assert "images             40 random images: seed 0" in shown and "accuracy" not in shown
+    assert "40 random images ran through" in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("images", [np.zeros((3, 5, 4), np.uint8), np.zeros((3, 4, 5)), np.zeros((0, 4, 5), np.uint8)])
+def test_samples_that_are_none_write_nothing(model, tmp_path, images, capsys):
+    np.savez(tmp_path / "own.npz", images=images)
+    assert build(model, tmp_path / "out", "--no-sim", "--samples", str(tmp_path / "own.npz")) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {tmp_path / 'own.npz'}, images must") and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_samples_or_a_data_set(model, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        build(model, tmp_path / "out", "--samples", "x.npz", "--data", ".")
+    assert ended.value.code == 2 and "not allowed with argument" in capsys.readouterr().err
 
 
 def test_same_input_gives_the_same_bytes(model, tmp_path):

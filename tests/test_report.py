@@ -15,6 +15,7 @@ from sbgen.boards.flow import Trial
 from sbgen.compiler.design import Design, Folding
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores
+from sbgen.trial_images import RANDOM, SAMPLES, TEST_SET, TrialImages
 from sbgen.verdict import Verdict
 
 NETWORK = Network(
@@ -26,6 +27,8 @@ DESIGN = Design(network=NETWORK, foldings=(
     Folding(pe=4, simd=2), Folding(pe=2, simd=6), Folding(pe=1, simd=4, store="lut")))
 INFO = {"dataset": "digits", "accuracy": {"test": {"float": 0.75, "hardened": 0.5}}}
 LABELS = np.array([0, 1, 1, 0])
+TRIAL = TrialImages(images=np.zeros((4, 2, 3), np.uint8), labels=LABELS, source=TEST_SET, name="digits", sha256="ef" * 32)
+UNKNOWN = TrialImages(images=np.zeros((4, 2, 3), np.uint8), labels=None, source=RANDOM, name=None, sha256=None, note="seed 0, pixels of 0 ... 255; no data")
 RANKED = np.array([[0], [1], [0], [1]])
 VERDICT = Verdict(simulator="Icarus Verilog 11.0", images=3, scores=6, ranked=RANKED[:3], latency_cycles=21,
                   cycles_per_image=4)
@@ -34,7 +37,7 @@ VERDICT = Verdict(simulator="Icarus Verilog 11.0", images=3, scores=6, ranked=RA
 def assemble(**changes):
     settings = {
         "board": SimpleNamespace(reference="icebreaker", device=DEVICES["up5k"], baud=1_000_000), "sha256": "ab" * 32, "design": DESIGN,
-        "model": SimpleNamespace(file=SimpleNamespace(name="tiny.pt"), sha256="cd" * 32),
+        "model": SimpleNamespace(file=SimpleNamespace(name="tiny.pt"), sha256="cd" * 32, info=INFO), "images": TRIAL.about(),
         "cycles": SimpleNamespace(interval=4, latency=21, layers=(3, 4, 2)), "clock_mhz": 24.0,
         "estimate": {"lut": 900, "ff": 400, "bram": 4, "spram": 0, "dsp": 0},
         "implementation": SimpleNamespace(
@@ -42,7 +45,7 @@ def assemble(**changes):
                 name: {"used": used, "available": getattr(DEVICES["up5k"], name)}
                 for name, used in (("lut", 950), ("ff", 410), ("bram", 4), ("spram", 0), ("dsp", 0))},
             trials=(Trial(clock_mhz=24, seed=1, fmax_mhz=23.5), Trial(clock_mhz=24, seed=2, fmax_mhz=31.5))),
-        "ledger": report.accuracy(dataset="digits", info=INFO, labels=LABELS, integer=RANKED, verdict=VERDICT),
+        "ledger": report.accuracy(tried=TRIAL, info=INFO, integer=RANKED, classes=2, verdict=VERDICT),
         "verdict": VERDICT, "why_not": None, "tools": {"yosys": "0.70"}, "files": {"top.v": "12" * 32},
     }
     return report.assemble(**(settings | changes))
@@ -50,8 +53,13 @@ def assemble(**changes):
 
 def without_bitstream_or_simulation():
     return assemble(
-        implementation=None, verdict=None, why_not="no simulator is installed; try: apt install iverilog",
-        ledger=report.accuracy(dataset=None, info={}, labels=None, integer=None, verdict=None))
+        implementation=None, verdict=None, why_not="no simulator is installed; try: apt install iverilog", images=UNKNOWN.about(),
+        ledger=report.accuracy(tried=UNKNOWN, info={}, integer=RANKED, classes=2, verdict=None))
+
+
+def of_samples(labels=LABELS):
+    own = TrialImages(images=TRIAL.images, labels=labels, source=SAMPLES, name="own.npz", sha256="ef" * 32, note="4 images of equal channels taken as grey")
+    return assemble(images=own.about(), ledger=report.accuracy(tried=own, info=INFO, integer=RANKED, classes=2, verdict=VERDICT))
 
 
 def convolutional():
@@ -74,7 +82,7 @@ def check_schema(content):
     assert content["schema"] == 1
     assert content["network"]["weights"] <= content["network"]["weight_bits"]
     assert isinstance(content["sbgen"], str) and isinstance(content["board"], str) and isinstance(content["device"], str)
-    assert set(content["model"]) == {"file", "sha256", "layers"}
+    assert set(content["model"]) == {"file", "sha256", "dataset", "pixel_range", "layers"}
     for layer in content["model"]["layers"]:
         assert {"name", "kind", "inputs", "outputs", "weight_bits", "pe", "simd", "cycles", "store"} <= set(layer)
         assert layer["kind"] in {"binarize", "conv2d", "dense", "maxpool", "scores"} and layer["store"] in {"none", "bram", "lut"}
@@ -91,13 +99,18 @@ def check_schema(content):
     for entry in content["resources"].values():
         assert set(entry) == {"used", "available"} and number(entry["available"])
     ledger = content["accuracy"]
-    assert {"dataset", "images", "float", "hardened", "integer", "rtl"} <= set(ledger)
+    assert {"dataset", "images", "float", "hardened", "integer", "rtl", "confusion"} <= set(ledger)
+    images = content["images"]
+    assert set(images) == {"source", "name", "sha256", "count", "note"} and images["source"] in {"samples", "test set", "random images"}
+    if ledger["confusion"] is not None:
+        assert sum(map(sum, ledger["confusion"])) == images["count"] == ledger["images"]
+        assert sum(row[n] for n, row in enumerate(ledger["confusion"])) == pytest.approx(ledger["integer"] * images["count"])
     assert all(ledger[key] is None or 0 <= ledger[key] <= 1 for key in ("float", "hardened", "integer", "rtl"))
     assert all(isinstance(version, str) for version in content["tools"].values())
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in content["files"].values())
 
 
-@pytest.mark.parametrize("make", [assemble, convolutional, without_bitstream_or_simulation])
+@pytest.mark.parametrize("make", [assemble, convolutional, without_bitstream_or_simulation, of_samples, lambda: of_samples(None)])
 def test_form_of_schema_1(make):
     check_schema(json.loads(report.dumps(make())))
 
@@ -159,7 +172,7 @@ class Page(HTMLParser):
         self.words.append(data)
 
 
-@pytest.mark.parametrize("make", [assemble, convolutional, without_bitstream_or_simulation])
+@pytest.mark.parametrize("make", [assemble, convolutional, without_bitstream_or_simulation, of_samples, lambda: of_samples(None)])
 def test_page_stands_alone(make):
     text = report_html.page(make())
     page = Page(text)
@@ -190,6 +203,48 @@ def test_page_tells_the_shapes_of_a_convolution():
     text = "".join(Page(report_html.page(convolutional())).words)
     for wanted in ("6×6 → 4×4×4 → 2×2×4 → 2", "6×6×1 → 4×4×4", "max pooling", "2 channels a cycle", "2 PE × 1 SIMD"):
         assert wanted in text, wanted
+
+
+def test_confusion_matrix_has_the_true_class_first():
+    assert assemble()["accuracy"]["confusion"] == [[1, 1], [1, 1]]
+    page = report_html.page(assemble())
+    assert 'title="a taken for b: 1 of 2"' in page and "Of 4 images the integer network has 2 right" in page
+    assert without_bitstream_or_simulation()["accuracy"]["confusion"] is None
+    assert "Confusion matrix" not in report_html.page(without_bitstream_or_simulation())
+
+
+def test_many_classes_are_a_list_of_mistakes():
+    content = assemble()
+    content["network"]["labels"] = [f"class{n}" for n in range(40)]
+    content["accuracy"]["confusion"] = np.diag(np.full(40, 5)).tolist()
+    assert "There is no mistake" in report_html.page(content)
+    content["accuracy"]["confusion"][3][7] = 2
+    page = report_html.page(content)
+    assert "class3 for class7 (2)" in page and "<th>class3</th>" not in page
+
+
+def test_page_names_the_samples():
+    text = "".join(Page(report_html.page(of_samples())).words)
+    for wanted in ("3 samples ran through the emitted Verilog", "Tried on 4 samples of own.npz, SHA-256 " + "ef" * 32,
+                   "4 images of equal channels taken as grey", "the same network with sign, on its own test set", "50.00 %"):
+        assert wanted in text, wanted
+    # Accuracies of other images have no difference.
+    assert "-25.00" in text and "+0.00" not in text and text.count("=") == 1
+
+
+def test_page_of_random_images_says_so_and_has_no_accuracy():
+    random = assemble(images=UNKNOWN.about(), ledger=report.accuracy(tried=UNKNOWN, info={}, integer=RANKED, classes=2, verdict=VERDICT))
+    text = "".join(Page(report_html.page(random)).words)
+    assert "3 random images ran through the emitted Verilog" in text and "test image" not in text
+    assert "Tried on 4 random images (seed 0, pixels of 0 ... 255; no data), of which no true class is known" in text
+    assert random["accuracy"]["integer"] is random["accuracy"]["rtl"] is None and "Accuracy, integer– random images" in text
+
+
+def test_page_of_a_report_from_before_images_were_in_it():
+    for make, wanted in (assemble, "3 test images ran"), (without_bitstream_or_simulation, "random images (no test data at hand)"):
+        old = make()
+        del old["images"], old["accuracy"]["confusion"]
+        assert wanted in "".join(Page(report_html.page(old)).words)
 
 
 def test_page_without_bitstream_or_simulation_says_so():

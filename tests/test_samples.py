@@ -122,6 +122,18 @@ def test_a_name_is_the_same_however_its_accents_are_written(tmp_path):
     assert read(path, classes=("caf\u00e9",)).labels.tolist() == [0]
 
 
+def test_signed_pixels_are_numbers_and_their_bytes_are_read(tmp_path):
+    values = PIXELS.view(np.int8)
+    text = f"{header()},label\n" + "\n".join(rows(values))
+    for path in npz(tmp_path, images=values), npz(tmp_path, "y.npz", images=values.astype(int)), npz(tmp_path, "z.npz", images=PIXELS), table(tmp_path, text):
+        got = samples.read(path, image_shape=SHAPE, classes=CLASSES, signed=True)
+        assert np.array_equal(got.images, PIXELS)
+    with pytest.raises(DataError, match=r"must be pixels of -128 ... 127, found \d+ ... \d\d\d of type int64"):
+        samples.read(npz(tmp_path, images=PIXELS.astype(int)), image_shape=SHAPE, classes=CLASSES, signed=True)
+    with pytest.raises(DataError, match="must be a pixel of -128 ... 127, found '2"):
+        samples.read(table(tmp_path, f"{header()}\n" + "\n".join(rows(np.full((1, 4, 5), 200), labels=None))), image_shape=SHAPE, classes=CLASSES, signed=True)
+
+
 class TestTable:
     @pytest.mark.parametrize("text", [
         "\n".join(rows()), "\r\n".join(rows()) + "\r\n\r\n", f"{header()},label\n" + "\n".join(rows()),
@@ -387,7 +399,7 @@ def test_a_changed_byte_of_an_archive_is_noticed(tmp_path, count):
     (",".join(map(str, range(20))) + "\n" + "\n".join(rows(labels=None)), "line 1: must be an image or names of columns, but counts 0 1 2"),
     ("\n".join(rows()) + "\n1,2,3", "line 7: must have 21 values as the first line has, found 3"),
     ("\n".join([*rows(), next(rows()).replace(",", ",256,", 1).rsplit(",", 1)[0]]), "line 7, column 2: must be a pixel of 0 ... 255, found '256'"),
-    ("\n".join([*rows(), next(rows()).replace(",", ",7.0,", 1).rsplit(",", 1)[0]]), "found '7.0'; save whole numbers, as of images.astype(numpy.uint8)"),
+    ("\n".join([*rows(), next(rows()).replace(",", ",7.0,", 1).rsplit(",", 1)[0]]), "found '7.0'; save whole numbers, as of images.astype(int)"),
     ("\n".join([*rows(), next(rows()).replace(",", ",0.5,", 1).rsplit(",", 1)[0]]), "found '0.5'; save (images * 255).round() where 1.0 is a pixel"),
     ("\n".join([*rows(), next(rows()).replace(",", ",nan,", 1).rsplit(",", 1)[0]]), "found 'nan'"),
     ("\n".join([*rows(), next(rows()).replace(",", ",,", 1).rsplit(",", 1)[0]]), "found ''"),

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 from test_waveform import always_on, core_of, network
 
-from sbgen import cli, report_html, tools, verify
+from sbgen import cli, report_html, samples, tools, trial_images, verify
 from sbgen.compiler import design as design_file
-from sbgen.compiler import exchange, verilog
+from sbgen.compiler import exchange, reference, verilog
 from sbgen.compiler.simulate import HardwareError
 from sbgen.console import Console
 from sbgen.errors import BoardError, ModelError, ToolError
 from sbgen.ledger import RungError, SkippedError, climb
+from sbgen.train import data
 
 
 def found(name):
@@ -39,8 +40,8 @@ def built(tmp_path):
 
 
 def images(folder, count=3):
-    arguments = type("Arguments", (), {"images": count, "data": None, "seed": 5})
-    return verify._tests(arguments, verify.Built.load(folder), None)
+    arguments = type("Arguments", (), {"images": count, "data": None, "samples": None, "seed": 5})
+    return verify._tests(arguments, verify.Built.load(folder))
 
 
 class Shown:
@@ -170,9 +171,9 @@ class TestRun:
         monkeypatch.setattr(report_html, "page", lambda report, **found: pages.append(found) or "the page")
         assert cli.main(["verify", str(built), "--images", "2", "--seed", "1"]) == 0
         text = capsys.readouterr().out
-        assert pages[0]["ledger"]["images"] == "2 images, random, seed 1" and (built / "report.html").read_text() == "the page"
+        assert pages[0]["ledger"]["images"] == "2 random images: seed 1, pixels of 0 ... 255; asked for" and (built / "report.html").read_text() == "the page"
         assert pages[0] == {"ledger": json.loads((built / "ledger.json").read_text())}
-        assert "2 images: random, seed 1" in text
+        assert "2 random images: seed 1" in text
         for line in ("PASS     files of the build", "not run  model, hardened", "PASS     Amaranth simulator", "not run  Verilog in Icarus",
                      "top.v is not there", "netlist.json.gz is not there: built without a bitstream", "there is no bitstream"):
             assert line in text
@@ -184,6 +185,50 @@ class TestRun:
         (built / "core.v").write_text("")
         assert cli.main(["verify", str(built), "--images", "1"]) == 1
         assert "FAIL     files of the build" in capsys.readouterr().out
+
+    def test_samples_are_those_of_the_build_or_others(self, built, capsys, monkeypatch):
+        monkeypatch.setattr(tools, "find", lambda name: (_ for _ in ()).throw(ToolError(f"{name} is not installed")))
+        monkeypatch.setattr(report_html, "page", lambda report, **found: "")
+        net = verify.Built.load(built).network
+        pixels = np.random.default_rng(4).integers(0, 256, (6, *net.image_shape)).astype(np.uint8)
+        labels = reference.evaluate(net, pixels)[1]
+        labels[0] = (labels[0] + 1) % net.classes
+        np.savez(built / "own.npz", images=pixels, labels=labels)
+        np.savez(built / "others.npz", images=pixels[::-1])
+        report = json.loads((built / "report.json").read_text())
+        digest = samples.digest(pixels, labels)
+        report["images"] = {"source": "samples", "name": "own.npz", "sha256": digest, "count": 6, "note": ""}
+        (built / "report.json").write_text(json.dumps(report))
+        assert cli.main(["verify", str(built), "--samples", str(built / "own.npz"), "--images", "4"]) == 0
+        assert f"4 samples of own.npz, SHA-256 {digest[:16]}..., those of the build; the reference is right on 75.00% of these 4" in capsys.readouterr().out
+        found = json.loads((built / "ledger.json").read_text())["tried"]
+        assert found == {"source": "samples", "name": "own.npz", "sha256": digest, "count": 4, "note": "", "accuracy": 0.75}
+        assert cli.main(["verify", str(built), "--samples", str(built / "others.npz")]) == 0
+        assert f"; the build had 6 others, samples of own.npz, SHA-256 {digest[:16]}... (give them with --samples)" in capsys.readouterr().out
+        assert json.loads((built / "ledger.json").read_text())["tried"]["accuracy"] is None
+        assert cli.main(["verify", str(built), "--images", "2"]) == 0
+        assert "2 random images: seed 0, pixels of 0 ... 255; the model names no known data set; the build had 6 others" in capsys.readouterr().out
+
+    def test_random_images_are_those_of_the_build(self, built):
+        """Their pixels are of what the network was trained on, as the build's."""
+        report = json.loads((built / "report.json").read_text())
+        report["model"] |= {"dataset": None, "pixel_range": [3, 16]}
+        (built / "report.json").write_text(json.dumps(report))
+        net = verify.Built.load(built).network
+        own = trial_images.choose(network=net, samples_file=None, dataset=None, data=None, count=40, pixel_range=(3, 16), seed=5)
+        got = images(built, count=40).images
+        assert np.array_equal(got, own.images) and (got.min(), got.max()) == (3, 16)
+
+    def test_a_test_set_is_looked_for_though_the_build_had_none(self, built, monkeypatch):
+        report = json.loads((built / "report.json").read_text())
+        report["model"] |= {"dataset": "mnist"}
+        (built / "report.json").write_text(json.dumps(report))
+        net = verify.Built.load(built).network
+        pixels, labels = np.zeros((9, *net.image_shape), np.uint8), np.zeros(9, int)
+        monkeypatch.setattr(data, "load", lambda dataset, folder: (None, None, pixels, labels))
+        arguments = type("Arguments", (), {"images": 4, "data": "a folder", "samples": None, "seed": None})
+        found = verify._tests(arguments, verify.Built.load(built))
+        assert (found.tried.source, found.tried.name, len(found.images)) == ("test set", "mnist", 4)
 
     def test_nothing_given(self, capsys):
         assert cli.main(["verify"]) == 1
