@@ -91,7 +91,7 @@ ALLOWED = {
     "proofs": {"amaranth", "numpy", "sbgen.hw", "sbgen.compiler", "sbgen.errors", "sbgen.tools"},
     "train": {"torch", "numpy", "sbgen.arguments", "sbgen.errors", "sbgen.console"},
     "boards": {"amaranth", "amaranth_boards", "numpy", "sbgen.hw", "sbgen.compiler", "sbgen.errors", "sbgen.tools",
-               "sbgen.arguments", "sbgen.console", "sbgen"},
+               "sbgen.arguments", "sbgen.console", "sbgen.samples", "sbgen"},
 }
 # The modules that speak another language as well; nothing imports them but `model.load`, when the file needs it.
 EXCEPTIONS = {"compiler/from_torch.py": {"torch", "sbgen.train"}, "compiler/from_qonnx.py": {"onnx", "google"},
