@@ -77,8 +77,11 @@ def staged(folder, *, names, force=False):
     except OSError as error:
         if of_system(error) is None:
             raise
-        raise FolderError(f"cannot write {error.filename or folder}: {error.strerror}; what an earlier build left "
-                          f"in {folder} is whole, so make room there or give another --out and build again") from error
+        # A tool's folder of temporary files is on a file system of its own, which another --out would not change.
+        temporary = tempfile.gettempdir()
+        ours = not str(error.filename).startswith(temporary) or str(folder).startswith(temporary)
+        raise FolderError(f"cannot write {error.filename or folder}: {error.strerror}; what an earlier build left in {folder} is whole, so make "
+                          f"room there or {'give another --out' if ours else 'set TMPDIR to another folder'} and build again") from error
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .errors import SbgenError
 
-__all__ = ["blame", "of_system"]
+__all__ = ["blame", "full", "of_system"]
 
 #: What the system may refuse although sbgen has done nothing wrong.
 _ENVIRONMENT = {getattr(errno, name) for name in (
@@ -50,14 +50,18 @@ def of_system(error):
 
 def blame(error, *folders):
     """Give an error about a full disk the name that it lacks, as writing to an open file does not name it: the first of
-    `folders`, or the folder of temporary files, whose file system is full."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is not None:
-        return
+    `folders`, or the folder of temporary files, that `full` finds."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+        error.filename = full(*folders)
+
+
+def full(*folders):
+    """The first of `folders`, or the folder of temporary files, whose file system is full; None where none is."""
     for folder in (*folders, tempfile.gettempdir()):
         try:
             room = os.statvfs(folder)
         except OSError:
             continue
         if room.f_bavail * room.f_frsize < _FULL_BYTES or room.f_files and not room.f_favail:
-            error.filename = str(folder)
-            return
+            return str(folder)
+    return None

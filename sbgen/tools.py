@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import ToolError
-from .system import blame
+from .system import blame, full
 
 __all__ = ["KNOWN", "Known", "OutOfTime", "Stopper", "Tool", "find", "run", "temporary"]
 
@@ -232,6 +232,10 @@ def temporary(prefix="sbgen-", *, parent=None):
         except OSError as error:
             blame(error, folder)
             raise
+        except ToolError as error:
+            if folder in str(error):
+                error.args = (error.what,)  # its log goes with the folder
+            raise
 
 
 class Stopper:
@@ -319,7 +323,9 @@ def run(tool: Tool, args: Iterable[str], *, cwd: Path | str, log: Path | str,
     if code != 0:
         quoted = " | ".join(_error_lines(lines)) or "it said nothing"
         ended = f"ended by signal {-code}" if code < 0 else f"failed with code {code}"
-        raise ToolError(f"{tool.name} {ended}: {quoted}", log=log)
+        # What a tool says of a file that was cut off may be anything.
+        disk = f"; there is no room left in {where}, make some" if (where := full(cwd, Path(log).parent)) else ""
+        raise ToolError(f"{tool.name} {ended}: {quoted}{disk}", log=log)
     return "\n".join(lines)
 
 

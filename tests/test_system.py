@@ -65,14 +65,14 @@ def test_full_folder_of_temporary_files_is_blamed_and_not_the_output_folder(monk
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     full(monkeypatch, tmp_path / "temporary")
-    with pytest.raises(folder.FolderError, match=f"cannot write {tmp_path}/temporary/sbgen-.*: No space left"), \
+    with pytest.raises(folder.FolderError, match=f"cannot write {tmp_path}/temporary/sbgen-.*: No space left.*set TMPDIR to another folder"), \
             folder.staged(tmp_path / "out", names=("report.json",)), tools.temporary():
         raise no_room()
 
 
 def test_full_output_folder_is_blamed(monkeypatch, tmp_path):
     full(monkeypatch, tmp_path / ".out")
-    with pytest.raises(folder.FolderError, match=rf"cannot write {tmp_path}/\.out\..*: No space left"), \
+    with pytest.raises(folder.FolderError, match=rf"cannot write {tmp_path}/\.out\..*: No space left.*give another --out"), \
             folder.staged(tmp_path / "out", names=("report.json",)), tools.temporary():
         raise no_room()
 
@@ -112,3 +112,26 @@ def test_removed_current_folder_is_one_line(tmp_path, command):
     done = subprocess.run(f"cd {tmp_path}/gone && rmdir {tmp_path}/gone && exec {sys.executable} -m sbgen {' '.join(command)}", shell=True,
                           check=False, capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(MODEL.parents[1])})
     assert (done.returncode, done.stderr) == (1, "error: the current folder must be there, but it was removed; change into another one\n")
+
+
+def failing(text):
+    return tools.Tool(name="vvp", argv=(sys.executable, "-c", text), version="", origin="test")
+
+
+def test_tool_that_fails_on_a_full_disk_says_so_whatever_its_own_words(monkeypatch, tmp_path):
+    def run():
+        tools.run(failing("raise SystemExit('line 9: syntax error')"), [], cwd=tmp_path, log=tmp_path / "log")
+
+    with pytest.raises(errors.ToolError, match="vvp failed with code 1: line 9: syntax error; the whole log"):
+        run()
+    full(monkeypatch, tmp_path)
+    with pytest.raises(errors.ToolError, match=f"line 9: syntax error; there is no room left in {tmp_path}, make some; the whole log"):
+        run()
+
+
+def test_log_that_goes_with_its_folder_is_not_named(tmp_path):
+    with pytest.raises(errors.ToolError) as caught, tools.temporary(parent=tmp_path) as work:
+        tools.run(failing("raise SystemExit('syntax error')"), [], cwd=work, log=work / "log")
+    assert str(caught.value) == caught.value.what == "vvp failed with code 1: syntax error"
+    with pytest.raises(errors.ToolError, match="the whole log is .*log"), tools.temporary(parent=tmp_path) as work:
+        tools.run(failing("raise SystemExit('syntax error')"), [], cwd=work, log=tmp_path / "log")
