@@ -1,6 +1,5 @@
 """``sbgen`` and ``python -m sbgen``: little enough that Ctrl-C in the first moment, while the rest is read, ends in one line as later."""
 
-import signal
 import sys
 
 __all__ = ["main"]
@@ -8,16 +7,41 @@ __all__ = ["main"]
 
 def main():
     """Run `sbgen.cli.main`; returns its exit code."""
+    import _signal as signal  # the part of `signal` that is in C: there is nothing in it to interrupt
+    import os
+
+    begun = interrupted = False
+
+    def begin():
+        nonlocal begun
+        begun = True
+
+    def interrupt(number, frame):
+        nonlocal interrupted
+        interrupted = True
+        if not begun:
+            # An exception may be lost where modules are imported, and there is nothing yet to clean up.
+            os.write(2, b"interrupted\n")
+            os._exit(130)
+        raise KeyboardInterrupt
+
+    listens = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a shell's background does not
+    if listens:
+        signal.signal(signal.SIGINT, interrupt)
     try:
         from .cli import main as run
 
-        return run()
-    except KeyboardInterrupt:
+        return run(begin=begin)
+    except BaseException:
+        # Of an interrupt while they are imported, some modules make an error of their own.
+        if not interrupted:
+            raise
         print("interrupted", file=sys.stderr)
         return 130
     finally:
-        # What Python still does before it ends must not turn Ctrl-C into a trace.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if listens:
+            # What Python still does before it ends must not turn Ctrl-C into a trace.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

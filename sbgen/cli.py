@@ -96,13 +96,15 @@ def _sentence(text):
     return text[0].upper() + text[1:] + "."
 
 
-def main(argv=None):
+def main(argv=None, *, begin=lambda: None):
     """Run one command and give its exit code.
 
     Parameters
     ----------
     argv : list of str, optional
         The arguments after the command's name; those of the process when left out.
+    begin : callable
+        Called before the command itself begins: up to then there is nothing to clean up.
 
     Returns
     -------
@@ -115,6 +117,7 @@ def main(argv=None):
     try:
         os.getcwd()  # without a current folder some libraries end the process in words of their own
         arguments = _parse(sys.argv[1:] if argv is None else argv)
+        begin()
         code = arguments.run(arguments) or 0
         sys.stdout.flush()
         return code

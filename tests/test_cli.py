@@ -164,6 +164,37 @@ def test_interrupt_at_any_import_is_one_line(argv):
         assert (done.returncode, done.stderr) == (130, "interrupted\n"), (n, done)
 
 
+def test_interrupt_that_a_module_turns_into_its_own_error_is_one_line():
+    """As a class whose attribute is being named does (``__set_name__``), and some modules in C."""
+    program = textwrap.dedent("""
+        import os, signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        from sbgen import __main__, cli
+        def run(arguments):
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except KeyboardInterrupt as error:
+                raise RuntimeError("Error calling __set_name__") from error
+        module = type(sys)("a_command")
+        module.add_arguments, module.run = lambda parser: None, run
+        cli.importlib.import_module = lambda name, package: module
+        sys.exit(__main__.main())
+        """)
+    done = subprocess.run([sys.executable, "-c", program, "boards"], check=False, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n"), done
+    done = subprocess.run([sys.executable, "-c", program.replace("os.kill(os.getpid(), signal.SIGINT)", "raise KeyError"), "boards"], check=False,
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and done.stderr.endswith("KeyError\n"), done
+
+
+def test_ignored_interrupts_stay_ignored():
+    """As in a shell's background."""
+    program = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); from sbgen.__main__ import main; main(); "
+    done = subprocess.run([sys.executable, "-c", program + "os.kill(os.getpid(), signal.SIGINT); print('here')", "version"], check=False,
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stdout.endswith("here\n"), done
+
+
 def test_script_and_module_begin_where_interrupts_are_caught():
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
     assert project["project"]["scripts"]["sbgen"] == "sbgen.__main__:main"
