@@ -1,16 +1,24 @@
 """`sbgen.compiler.contents` on text as `verilog.convert` writes it."""
 
 import random
+from dataclasses import replace
 from itertools import permutations
 
+import numpy as np
 import pytest
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from sbgen.boards import memories
+from sbgen import boards
+from sbgen.boards import harness, memories
 from sbgen.compiler import contents as contents_
 from sbgen.compiler import verilog
+from sbgen.compiler.design import to_patchable
+from sbgen.compiler.fold import fold
+from sbgen.compiler.ir import Scores
+from sbgen.compiler.lower import lower
+from sbgen.compiler.random_network import fold_at_random, random_network
 from sbgen.errors import ToolError
 from sbgen.hw.rom import Rom
 from sbgen.proofs.contents import memory_words
@@ -96,3 +104,38 @@ def test_permuted_inputs():
     # Input 0 comes in at pin 2: what was at address 1 is at address 4.
     assert contents_.permuted(1 << 1, (2, 0, 1, 3)) == 1 << 4
     assert contents_.permuted(1 << 0b0110, (2, 0, 1, 3)) == 1 << 0b0011
+
+
+def _other(rng, layer):
+    """The layer with other weights, thresholds, offsets and zeros among the weights, as far as these can be replaced."""
+    if not layer.weight_bits:
+        return layer
+    change = {"weights": rng.integers(0, 2, layer.weights.shape)}
+    if layer.mask is not None:
+        change["mask"] = rng.integers(0, 2, layer.weights.shape)
+    if isinstance(layer, Scores):
+        if layer.scales is None:
+            ends = (-layer.reach, layer.reach) if np.abs(layer.offsets).max() <= layer.reach else (layer.offsets.min(), layer.offsets.max())
+            change["offsets"] = rng.integers(ends[0], ends[1] + 1, layer.outputs)
+            change["offsets"][:2] = [*ends][:layer.outputs]
+    elif layer.thresholds is not None:
+        change["thresholds"] = rng.choice([0, layer.reach + 1, layer.reach // 2], layer.outputs)
+    return replace(layer, **change)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("board", ["icebreaker", "ulx3s_85f"])
+def test_hardware_does_not_depend_on_what_can_be_replaced(seed, board):
+    board, rng = boards.get(board), np.random.default_rng(seed)
+    network = random_network(seed, largest=12)
+    design = (fold(network, board.device, patchable=True) if seed % 2 else to_patchable(replace(fold_at_random(seed, network), foldings=tuple(
+        replace(folding, store="lut") if folding.unrolled else folding for folding in fold_at_random(seed, network).foldings)), board.device.family))
+    other = replace(network, layers=tuple(_other(rng, layer) for layer in network.layers))
+
+    def blank(network):
+        core = lower(replace(design, network=network))
+        return contents_.split(verilog.convert(harness.Top(core=core, board=board, digest=bytes(rng.integers(0, 256, 32).tolist()), patchable=True)))
+
+    (first, contents, _), (second, others, _) = blank(network), blank(other)
+    assert first == second
+    assert contents.keys() == others.keys() and contents != others
