@@ -12,6 +12,7 @@ from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out, connect
 
 from ..compiler.design import PATCHABLE_STORES
+from ..compiler.linked import check_core
 from ..errors import BoardError
 from ..hw import uart
 from ..hw.flash_loader import FlashLoader
@@ -85,6 +86,7 @@ class Top(wiring.Component):
     """
 
     def __init__(self, *, core, board, clock_mhz=None, digest, patchable=False, baud=None):
+        check_core(core)
         self._core = core
         self._board = board
         self._digest = bytes(digest[:8])

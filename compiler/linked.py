@@ -4,7 +4,7 @@ from ..errors import FitError
 from ..hw.host_link import LIMITS
 from .pipeline import first_lanes, input_lanes, stages
 
-__all__ = ["check_design", "check_network", "may_enter", "widest"]
+__all__ = ["check_core", "check_design", "check_network", "may_enter", "widest"]
 
 
 def may_enter(layer, simd):
@@ -25,8 +25,7 @@ def check_network(network):
     FitError
         With the limit and what was found.
     """
-    _check("images of at most {limit:,} pixels", "pixels", network.pixels)
-    _check("at most {limit:,} classes", "classes", network.classes)
+    _check(pixels=network.pixels, classes=network.classes)
 
 
 def check_design(design):
@@ -35,17 +34,26 @@ def check_design(design):
     Raises
     ------
     FitError
-        With the limit and what was found.
+        With the limit, what was found and what would do.
     """
     check_network(design.network)
-    first = design.network.layers[0]
+    first, last = design.network.layers[0], stages(design)[-1]
     most = widest(first, design.foldings[0].simd)
-    _check("at most {limit} pixels at once", "lanes", input_lanes(design), f"; fold layer {first.name!r} with a simd of {most}")
-    last = stages(design)[-1]
-    _check("scores of at most {limit} bits", "score_width", (last.scaling.score_width if last.scaling else last.unit.sum_width),
-           "; build without --patchable" if design.patchable else "")
+    _check(f"; fold layer {first.name!r} with a simd of {most}", lanes=input_lanes(design))
+    _check("; build without --patchable" if design.patchable else "",
+           score_width=last.scaling.score_width if last.scaling else last.unit.sum_width)
 
 
-def _check(what, name, value, remedy=""):
-    if value > LIMITS[name]:
-        raise FitError(f"the host link of a board takes {what.format(limit=LIMITS[name])}, not {value:,}{remedy}")
+def check_core(core):
+    """Refuse a core that the host link cannot serve: what `check_design` says of its design, for one that was never checked."""
+    _check(**{name: getattr(core, name) for name in LIMITS})
+
+
+_WORDS = {"pixels": "images of at most {:,} pixels", "lanes": "at most {} pixels at once", "classes": "at most {:,} classes",
+          "score_width": "scores of at most {} bits"}
+
+
+def _check(remedy="", **values):
+    for name, value in values.items():
+        if value > LIMITS[name]:
+            raise FitError(f"the host link of a board takes {_WORDS[name].format(LIMITS[name])}, not {value:,}{remedy}")

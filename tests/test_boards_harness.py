@@ -16,7 +16,7 @@ from sbgen.compiler import reference
 from sbgen.compiler.design import Design, Folding
 from sbgen.compiler.ir import Binarize, Network, Scores
 from sbgen.compiler.lower import lower
-from sbgen.errors import BoardError
+from sbgen.errors import BoardError, FitError
 
 DIGEST = bytes(range(32))
 
@@ -353,3 +353,8 @@ def test_checksum_is_the_one_of_zlib():
     frame = frames.identify(sequence=3)
     assert frame.encode()[1:-5] == bytes([1, 3])
     assert frame.encode()[-5:-1] == zlib.crc32(bytes([1, 3])).to_bytes(4, "little")
+
+
+def test_a_core_that_the_link_cannot_serve():
+    with pytest.raises(FitError, match="takes at most 255 pixels at once, not 300$"):
+        harness.Top(core=lower(design(pixels=300, lanes=300)), board=boards.get("icebreaker"), digest=DIGEST)
