@@ -1,0 +1,85 @@
+"""QONNX files of inputs of every form, from the file to the scores of their emitted Verilog, against a NumPy executor of the graph."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx", reason="QONNX files need onnx; pip install 'sbgen[qonnx]'")
+
+sys.path.append(str(Path(__file__).parent.parent / "tests"))
+from qonnx_graphs import Graph, execute  # noqa: E402
+
+from sbgen.compiler import fold, passes, simulate, verilog  # noqa: E402
+from sbgen.compiler.device import DEVICES  # noqa: E402
+from sbgen.compiler.from_qonnx import loads  # noqa: E402
+from sbgen.compiler.lower import lower  # noqa: E402
+from sbgen.errors import ToolError  # noqa: E402
+
+SEED = 5
+
+
+def signs(*shape):
+    return np.random.default_rng([SEED, *shape]).choice([-1.0, 1.0], shape)
+
+
+def integers(graph):
+    """Neurons on whole values of a signed type."""
+    x = graph.add("MatMul", graph.input((1, 30)), signs(30, 8))
+    return graph.add("MatMul", graph.bipolar(graph.add("Add", x, 0.5)), signs(8, 4))
+
+
+def thresholds(graph):
+    """A threshold of its own for each value of a signed type, which bytes in their order do not have."""
+    x = graph.bipolar(graph.add("Sub", graph.input((1, 30)), np.random.default_rng(SEED).integers(-3, 4, 30) + 0.5))
+    return graph.add("MatMul", graph.bipolar(graph.add("MatMul", x, signs(30, 9))), signs(9, 4))
+
+
+def sequence(graph):
+    """1-D convolutions, the second in groups, and a pool."""
+    x = graph.bipolar(graph.add("Sub", graph.input((1, 3, 14)), 0.5))
+    x = graph.bipolar(graph.add("Conv", x, signs(4, 3, 3), kernel_shape=[3]))
+    x = graph.add("MaxPool", x, kernel_shape=[2], strides=[2])
+    x = graph.bipolar(graph.add("Conv", x, signs(6, 2, 2), kernel_shape=[2], group=2))
+    return graph.add("MatMul", graph.add("Flatten", x), signs(30, 4))
+
+
+def part(graph):
+    """A Slice before a convolution, and one before neurons."""
+    x = graph.bipolar(graph.add("Sub", graph.input((1, 2, 8, 9)), 0.5))
+    x = graph.add("Slice", x, *(graph.constant(each, np.int64) for each in ([2, 0], [8, 8], [2, 3])))
+    x = graph.bipolar(graph.add("Conv", x, signs(4, 2, 2, 2), kernel_shape=[2, 2], strides=[2, 1]))
+    x = graph.add("Slice", x, *(graph.constant(each, np.int64) for each in ([1], [6], [3])))
+    return graph.add("MatMul", graph.add("Flatten", x), signs(60, 4))
+
+
+CASES = {"int8": (integers, "INT8"), "int4": (thresholds, "INT4"), "bipolar": (integers, "BIPOLAR"), "ternary": (thresholds, "TERNARY"),
+         "sequence": (sequence, None), "part": (part, None)}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_scores_of_the_verilog_have_the_order_of_the_graph(name, tmp_path):
+    print("seed", SEED)
+    make, annotation = CASES[name]
+    graph = Graph()
+    model = graph.model(make(graph))
+    if annotation is not None:
+        model.graph.quantization_annotation.append(onnx.TensorAnnotation(
+            tensor_name="x", quant_parameter_tensor_names=[onnx.StringStringEntryProto(key="finn_datatype", value=annotation)]))
+    network = passes.apply_passes(loads(model.SerializeToString()))
+    images = np.random.default_rng(SEED).choice(network.pixel_type.bytes, (40, *network.image_shape))
+    values = network.pixel_type.values[images] if annotation else images / 255
+    if images.ndim == 4:
+        values = values.transpose(0, 3, 1, 2)
+    logits = execute(model, values.astype(np.float32))
+    assert len(np.unique(logits, axis=0)) > 5
+    core = lower(fold.fold(network, DEVICES["up5k"]))
+    try:
+        simulator = simulate.quickest(network, len(images))
+    except ToolError as error:
+        pytest.skip(str(error))
+    result = simulate.Simulator(verilog.convert(core), network, lanes=core.lanes, simulator=simulator, folder=tmp_path).run(
+        images, stall=SEED)
+    scores = result.scores
+    assert np.array_equal(np.sign(scores[:, :, None] - scores[:, None]), np.sign(logits[:, :, None] - logits[:, None]))
