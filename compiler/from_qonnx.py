@@ -62,8 +62,9 @@ def load(path, *, pixels=None):
     ----------
     path : path
     pixels : {"unit", "fixed", "raw", "signed"} or None
-        What a raw pixel p in 0 ... 255 stands for where the graph's input is floating-point: p / 255, p / 256, p or
-        p / 127.5 - 1. None is "raw" for an input of type uint8 or annotated as UINT8, else "unit", which is what torchvision's ToTensor does.
+        What a raw pixel p in 0 ... 255 stands for where the graph's input is floating-point and has no annotation: p / 255, p / 256, p or
+        p / 127.5 - 1. None is "unit", which is what torchvision's ToTensor does. Where the type or an annotation says what the input
+        holds (`qonnx_input.read`), only what says the same is taken.
 
     Returns
     -------

@@ -30,10 +30,16 @@ CHANNELS_LAST_OPERATORS = ("BatchNormalization", "Conv", "MaxPool")
 _INTEGER_OPERATORS = ("ConvInteger", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul")
 
 
+#: What FINN puts in the place of convolutions, pools and products before it builds them.
+_LOWERED_OPERATORS = ("Im2Col", "MaxPoolNHWC", "XnorPopcountMatMul")
+
+
 def instead(domain, op):
     """What to do about an operator that is not read."""
     if domain.startswith("finn.") and domain not in QUANTISER_DOMAINS:
         return "it is of FINN's hardware graph; take the file that FINN was given, as Brevitas' export_qonnx writes it"
+    if domain in QUANTISER_DOMAINS and op in _LOWERED_OPERATORS:
+        return "FINN has put it there on the way to hardware; take the file that FINN was given, as Brevitas' export_qonnx writes it"
     if op in _INTEGER_OPERATORS or domain == "com.microsoft":
         return "it computes with integers of a finished quantisation; export the model as QONNX (Brevitas' export_qonnx) or as QCDQ"
     return "docs/qonnx.md lists what is, write the graph with these"

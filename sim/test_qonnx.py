@@ -9,13 +9,13 @@ import pytest
 onnx = pytest.importorskip("onnx", reason="QONNX files need onnx; pip install 'sbgen[qonnx]'")
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
-from qonnx_graphs import Graph, execute  # noqa: E402
+from qonnx_graphs import Graph, execute
 
-from sbgen.compiler import fold, passes, simulate, verilog  # noqa: E402
-from sbgen.compiler.device import DEVICES  # noqa: E402
-from sbgen.compiler.from_qonnx import loads  # noqa: E402
-from sbgen.compiler.lower import lower  # noqa: E402
-from sbgen.errors import ToolError  # noqa: E402
+from sbgen.compiler import fold, passes, simulate, verilog
+from sbgen.compiler.device import DEVICES
+from sbgen.compiler.from_qonnx import loads
+from sbgen.compiler.lower import lower
+from sbgen.errors import ToolError
 
 SEED = 5
 

@@ -337,8 +337,11 @@ def test_quantize_and_dequantize(seed):
         zero = np.zeros(np.shape(scale))
         return quantised(graph.constant(latent * scale), scale, zero, low, 1, np.int8)
 
-    x = graph.input((1, inputs))
-    if random.pick(0, 1):
+    raw = random.pick(0, 0, 1)  # integers that the file says how to read
+    x = graph.input((1, inputs), TensorProto.UINT8 if raw else TensorProto.FLOAT)
+    if raw:
+        x = graph.add("DequantizeLinear", x, 2.0**-7, graph.constant(int(rng.integers(100, 156)), np.uint8))
+    elif random.pick(0, 1):
         x = quantised(x, 2.0**-int(rng.integers(1, 4)), None, None, None, np.uint8)
     else:
         x = quantised(graph.add("Sub", x, 0.5), 2.0 ** -int(rng.integers(0, 8)), 0, -128, 127, np.int8)
@@ -356,7 +359,7 @@ def test_quantize_and_dequantize(seed):
     file = graph.model(model.graph.output[0].name)
     file.opset_import[0].version = random.pick(13, 21)  # the executor knows the operators of 19 and later only
     images = rng.integers(0, 256, (40, inputs)).astype(np.uint8)
-    assert_as_the_graph(file, model, images, images / np.float32(256), pixels="fixed")
+    assert_as_the_graph(file, model, images, images if raw else images / np.float32(256), pixels=None if raw else "fixed")
 
 
 @pytest.mark.parametrize("kind, low, high", [("INT4", -8, 7), ("UINT4", 0, 15), ("INT8", -128, 127), ("UINT8", 0, 255),
@@ -377,11 +380,12 @@ def test_quantisation_saturates_at_its_type(kind, low, high):
     ("", "ConvInteger", "export the model as QONNX"), ("com.microsoft", "QLinearAdd", "export the model as QONNX"),
     ("finn.custom_op.fpgadataflow", "MatrixVectorActivation", "FINN's hardware graph; take the file that FINN was given"),
     ("finn.custom_op.fpgadataflow.hls", "MVAU_hls", "take the file that FINN was given"),
-    ("finn.custom_op.fpgadataflow", "StreamingDataflowPartition", "take the file that FINN was given")])
+    ("finn.custom_op.fpgadataflow", "StreamingDataflowPartition", "take the file that FINN was given"),
+    ("qonnx.custom_op.general", "Im2Col", "take the file that FINN was given")])
 def test_operators_of_other_exports(domain, op, remedy):
     graph = Graph()
     x = graph.bipolar(graph.add("Sub", graph.input((1, 3)), 0.5))
     graph.nodes.append(onnx.helper.make_node(op, [x], ["y"], domain=domain))
     with pytest.raises(ModelError) as caught:
         loads(graph.bytes("y"))
-    assert f"the operator {domain + '.' if domain else ''}{op} is not supported; it" in str(caught.value) and remedy in str(caught.value)
+    assert f"the operator {domain + '.' if domain else ''}{op} is not supported; " in str(caught.value) and remedy in str(caught.value)
