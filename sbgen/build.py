@@ -163,7 +163,7 @@ def _build(arguments, console, board, clock_mhz, model, staging):
         board=board, model=model, sha256=digest, design=design, cycles=predicted,
         clock_mhz=clock_mhz if implementation is None else implementation.clock_mhz, estimate=estimated, implementation=implementation, verdict=verdict, why_not=why_not,
         images=tests.about(),
-        ledger=report.accuracy(tried=tests, info=model.info, integer=reference.ranked(scores, design.top), classes=network.classes,
+        ledger=report.accuracy(tried=tests, info=model.info, integer=reference.ranked(scores, design.top) if design.top > 1 else classes, classes=network.classes,
                                verdict=verdict),
         tools={"yosys": tools.find("yosys").version} if implementation is None else implementation.tools,
         files=report.digests(staging))
@@ -326,9 +326,10 @@ def _summary(console, report, out):
         console.line(f"  {'accuracy':12}" + ", ".join(ledger) + (
             f" ({accuracy['rtl_images']:,} images, where integer is {accuracy['integer_rtl_images']:.2%})" if some else ""))
     console.line(f"  {'images':12}{images['count']:>9,} {trial_images.words(images)}")
-    if worst := metrics.mistakes(accuracy["confusion"]):
-        names = report["network"]["labels"]
-        console.line(f"  {'mistaken':12}" + ", ".join(f"{names[true]} for {names[found]}: {count:,}" for true, found, count in worst))
+    if accuracy["integer_bits"] is not None:
+        console.line(f"  {'bits':12}integer {accuracy['integer_bits']:.2%}" + ("" if accuracy["rtl_bits"] is None else f", rtl {accuracy['rtl_bits']:.2%}"))
+    if wrong := metrics.mistakes(accuracy["confusion"], report["network"]["labels"]):
+        console.line(f"  {'mistakes':12}" + ", ".join(wrong))
     if report["top"] > 1 and accuracy["integer_top"] is not None:
         console.line(f"  {'best ' + str(report['top']):12}true class among them: integer {accuracy['integer_top']:.2%}"
                      + ("" if accuracy["rtl_top"] is None else f", rtl {accuracy['rtl_top']:.2%}"))

@@ -31,8 +31,8 @@ def accuracy(*, tried, info, integer, classes, verdict):
         The images.
     info : dict
         What the model file tells of itself, as in `sbgen.compiler.model.Model`.
-    integer : int array, shape (N, top)
-        The best classes that the reference gives each image, the best first.
+    integer : int array, shape (N,), (N, top) or (N, outputs)
+        What the reference says of each image: its class; its best classes, the best first; or of a multi-label network its bits.
     classes : int
         Of the network.
     verdict : Verdict or None
@@ -40,21 +40,31 @@ def accuracy(*, tried, info, integer, classes, verdict):
     """
     told = info.get("accuracy", {}).get("test", {})
     simulated = None if verdict is None else tried.first(verdict.images)
+    some = None if verdict is None else integer[:verdict.images]
+    several = tried.labels is not None and tried.labels.ndim > 1
+
+    def first(found):
+        """The best class of each image; bits as they are."""
+        return found if several else found.reshape(len(found), -1)[:, 0]
+
     return {
         "dataset": tried.name if tried.source == trial_images.TEST_SET else None,
         "images": None if tried.labels is None else len(tried.labels),
         # Both of the test set of the model's own data set, whatever the images here.
         "float": told.get("float"),
         "hardened": told.get("hardened"),
-        "integer": tried.accuracy(integer[:, 0]),
-        "rtl": None if verdict is None else simulated.accuracy(verdict.ranked[:, 0]),
+        "integer": tried.accuracy(first(integer)),
+        "rtl": None if verdict is None else simulated.accuracy(first(verdict.ranked)),
         "rtl_images": None if verdict is None else verdict.images,
         # The reference on the images that were simulated, which is what the RTL's accuracy must equal.
-        "integer_rtl_images": None if verdict is None else simulated.accuracy(integer[:verdict.images, 0]),
+        "integer_rtl_images": None if verdict is None else simulated.accuracy(first(some)),
         # Whether the true class is among the best few that the core tells.
         "integer_top": tried.accuracy(integer),
         "rtl_top": None if verdict is None else simulated.accuracy(verdict.ranked),
-        "confusion": metrics.confusion(integer[:, 0], tried.labels, classes),
+        # Of a multi-label network each bit by itself.
+        "integer_bits": metrics.bits(integer, tried.labels),
+        "rtl_bits": None if verdict is None else metrics.bits(verdict.ranked, simulated.labels),
+        "confusion": metrics.confusion(first(integer), tried.labels, classes),
     }
 
 

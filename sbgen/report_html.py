@@ -295,14 +295,18 @@ def _confusion(report):
     counts = report["accuracy"].get("confusion")
     if counts is None:
         return ""
-    names = [_esc(name) for name in report["network"]["labels"]]
+    labels = report["network"]["labels"]
+    names, several = [_esc(name) for name in labels], isinstance(counts[0][0], list)
+    few = several or len(names) <= _MOST_CLASSES
+    wrong = metrics.mistakes(counts, labels, 3 if few else 30)
+    said = f' Most frequent mistakes: {_esc(", ".join(wrong))}.' if wrong else " There is no mistake."
+    if several:
+        return _labels_found(names, counts, said)
     right = sum(row[n] for n, row in enumerate(counts))
     total = sum(map(sum, counts))
-    said = ", ".join(f"{names[true]} for {names[found]} ({count:,})" for true, found, count in metrics.mistakes(counts, 3 if len(names) <= _MOST_CLASSES else 30))
-    hint = (f'Of {_count(total, "image")} the integer network has {right:,} right. '
-            + (f"Most frequent mistakes, the true class first: {said}." if said else "There is no mistake."))
+    hint = f'Of {_count(total, "image")} the integer network has {right:,} right.{said}'
     title = '<h2>Confusion matrix</h2>'
-    if len(names) > _MOST_CLASSES:
+    if not few:
         return f'{title}<p class="hint">{hint}</p>'
     rows = []
     for true, row in enumerate(counts):
@@ -317,6 +321,18 @@ def _confusion(report):
             '<div class="card scroll"><table class="confusion"><tr><th class="r">true \\ found</th>'
             f'{head}<th class="r sum">images</th><th class="r">right</th></tr>{"".join(rows)}'
             f'<tr><th class="r">found</th>{found}<td class="r sum">{total:,}</td><td class="r">{_percent(right / total) if total else "–"}</td></tr></table></div>')
+
+
+def _labels_found(names, counts, said):
+    """Of each label of a multi-label network how often the reference finds it."""
+    rows = []
+    for name, ((neither, wrongly), (missed, both)) in zip(names, counts, strict=True):
+        cells = "".join(_cell(count, total, right, f"{name}: {count:,} of {total:,}") for count, total, right in (
+            (both, both + missed, True), (missed, both + missed, False), (wrongly, neither + wrongly, False), (neither, neither + wrongly, True)))
+        rows.append(f'<tr><th class="r">{name}</th>{cells}<td class="r sum">{_percent((both + neither) / (both + neither + missed + wrongly))}</td></tr>')
+    return (f'<h2>Labels</h2><p class="hint">Each output of the integer network is a label of its own.{said} Colour is the share of the images that '
+            'have the label, or have it not.</p><div class="card scroll"><table class="confusion"><tr><th class="r">label</th><th>found</th><th>missed</th>'
+            f'<th>found wrongly</th><th>rightly not found</th><th class="r sum">right</th></tr>{"".join(rows)}</table></div>')
 
 
 def _cell(count, seen, right, title):

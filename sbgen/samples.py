@@ -17,6 +17,7 @@ import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ class Samples:
     images : uint8 array, shape (N, *image_shape)
         N is at least 1.
     labels : int64 array, shape (N,), or None
-        Of 0 ... classes - 1.
+        Of 0 ... classes - 1; of a multi-label network (N, outputs) of 0 and 1.
     source : str
         Name of the file or folder, without where it is.
     note : str
@@ -87,7 +88,7 @@ def digest(images, labels):
     return found.hexdigest()
 
 
-def read(path, *, image_shape, classes, signed=False):
+def read(path, *, image_shape, classes, signed=False, multi_label=False):
     """Images of the shape that a network takes, and their classes.
 
     Parameters
@@ -102,6 +103,9 @@ def read(path, *, image_shape, classes, signed=False):
     signed : bool
         Whether the byte of a pixel is a number of -128 ... 127 in two's complement. A file of such images holds these numbers; one of uint8
         holds the bytes themselves.
+    multi_label : bool
+        Whether an image has a bit for each of `classes` in place of one class: labels have the shape (N, classes), 0 and 1. A .csv then has
+        a column of bits for each, behind the pixels or named as they are; a folder by class cannot say it.
 
     Returns
     -------
@@ -113,7 +117,7 @@ def read(path, *, image_shape, classes, signed=False):
         The file is none of these, is damaged, or holds images or labels of another kind.
     """
     path = Path(path)
-    wanted = _Wanted(image_shape=tuple(map(int, image_shape)), classes=tuple(classes), signed=signed)
+    wanted = _Wanted(image_shape=tuple(map(int, image_shape)), classes=tuple(classes), signed=signed, multi_label=multi_label)
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -153,6 +157,7 @@ class _Wanted:
     image_shape: tuple
     classes: tuple
     signed: bool
+    multi_label: bool
 
     @property
     def pixels(self):
@@ -279,6 +284,8 @@ def _squeezed(shape):
 def _labels(array, count, wanted):
     """Class numbers, (N,), of a stored array."""
     where, kind = array.where, array.dtype.kind
+    if wanted.multi_label:
+        return _bits(array, count, wanted)
     if array.shape != (count,):
         hint = ""
         if array.shape == (count, len(wanted.classes)) and count:
@@ -300,6 +307,18 @@ def _labels(array, count, wanted):
     return values.astype(np.int64)
 
 
+def _bits(array, count, wanted):
+    """Bits, (N, outputs), of a stored array."""
+    must = f"{array.where} must be a bit for each of the network's {len(wanted.classes)} outputs, ({count}, {len(wanted.classes)}) of 0 and 1"
+    if array.shape != (count, len(wanted.classes)) or array.dtype.kind not in "biu":
+        raise DataError(f"{must}, found {array.dtype} of shape {_sizes(array.shape)}"
+                        + ("; save labels.astype(numpy.uint8)" if array.dtype.kind == "f" else ""))
+    values = array.read()
+    if values.min() < 0 or values.max() > 1:
+        raise DataError(f"{must}, found {values.min()} ... {values.max()}" + ("; save labels > 0" if values.min() == -1 and values.max() == 1 else ""))
+    return values.astype(np.int64)
+
+
 def _check_numbers(values, wanted, where):
     most = len(wanted.classes) - 1
     low, high = int(values.min()), int(values.max())
@@ -316,6 +335,8 @@ def _csv(path, file, wanted):
     if first is None:
         raise DataError(f"{path} must have a line of {wanted.pixels} pixels for each image, but is empty")
     header = _is_header(first, wanted)
+    if wanted.multi_label:
+        return _table_of_bits(path, rows, line, first, header, wanted)
     place, named = _label_column(path, first, header, wanted)
     pixels, labels = bytearray(), []
     if not header:
@@ -334,6 +355,27 @@ def _csv(path, file, wanted):
     if not named:
         _check_last(path, images, labels, wanted)
     return images, wanted.numbers(labels, f"{path}: its labels")
+
+
+def _table_of_bits(path, rows, line, first, header, wanted):
+    """Pixels and bits of a table with a column of bits for each output, or without."""
+    outputs, columns = len(wanted.classes), len(first)
+    if columns not in (wanted.pixels, wanted.pixels + outputs):
+        raise DataError(f"{path} must have {wanted.pixels} columns of pixels, and {outputs} of bits or none, but its first line has {columns}")
+    places = list(range(wanted.pixels, columns))
+    if header and places and all(first.count(name) == 1 for name in wanted.classes):
+        places = [first.index(name) for name in wanted.classes]
+    pixels, bits = bytearray(), []
+    for number, row in chain([] if header else [(line, first)], rows):
+        _check_width(path, number, row, columns)
+        bits += [row[place] for place in places]
+        _take(path, number, [value for n, value in enumerate(row) if n not in places], wanted.pixels, None, wanted, pixels, None)
+    if not pixels:
+        raise DataError(f"{path} must have a line of {wanted.pixels} pixels for each image, but has only names of columns")
+    if set(bits) - {"0", "1"}:
+        raise DataError(f"{path}: its bits must be 0 or 1, found {next(bit for bit in bits if bit not in ('0', '1'))!r:.60}")
+    images = np.frombuffer(pixels, np.uint8).reshape(-1, wanted.pixels)
+    return images, np.array(bits, np.int64).reshape(-1, outputs) if places else None
 
 
 def _rows(path, file, wanted):
@@ -410,10 +452,14 @@ def _check_last(path, images, labels, wanted):
                         "and its first could be labels; name the columns in a first line, with `label` for the labels")
 
 
-def _take(path, line, row, columns, place, wanted, pixels, labels):
-    """Adds one line to the pixels and labels."""
+def _check_width(path, line, row, columns):
     if len(row) != columns:
         raise DataError(f"{path}, line {line}: must have {columns} values as the first line has, found {len(row)}")
+
+
+def _take(path, line, row, columns, place, wanted, pixels, labels):
+    """Adds one line to the pixels and labels."""
+    _check_width(path, line, row, columns)
     if place is not None:
         labels.append(row.pop(place))
     try:
@@ -438,6 +484,9 @@ def _pixel(path, line, column, text, wanted):
 # ------------------------------------------------------------------------------------------------ folders
 
 def _folder(path, wanted):
+    if wanted.multi_label:
+        raise DataError(f"{path} must be a .npz or .csv, as this network has several labels for an image and a folder says one class; save the "
+                        "bits as labels")
     folders = image_folder.folders(path)
     numbers = wanted.numbers([folder.name for folder in folders], f"{path}: its sub-folders")
     twice = np.flatnonzero(np.bincount(numbers) > 1)

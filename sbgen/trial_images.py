@@ -42,7 +42,7 @@ class TrialImages:
     ----------
     images : uint8 array, shape (N, *image_shape)
     labels : int64 array, shape (N,), or None
-        The true classes.
+        The true classes; of a multi-label network its bits, (N, outputs).
     source : str
         `SAMPLES`, `TEST_SET` or `RANDOM`.
     name : str or None
@@ -103,7 +103,8 @@ def choose(*, network, samples_file, dataset, data, count, pixel_range=PIXELS, s
     from .train import data as data_sets
 
     if samples_file is not None:
-        found = samples.read(samples_file, image_shape=network.image_shape, classes=network.labels, signed=network.pixel_type.signed)
+        found = samples.read(samples_file, image_shape=network.image_shape, classes=network.labels, signed=network.pixel_type.signed,
+                             multi_label=getattr(network, "multi_label", False))
         return TrialImages(images=found.images, labels=found.labels, source=SAMPLES, name=found.source, sha256=found.sha256, note=found.note)
     why = "the model names no known data set"
     if seed is not None:

@@ -112,7 +112,7 @@ def test_samples_are_what_is_simulated_and_counted(model, tmp_path, monkeypatch,
     assert accuracy["confusion"] == [[int(((labels == true) & (found == each)).sum()) for each in range(3)] for true in range(3)]
     shown = capsys.readouterr().out
     assert "94.00% of 50 images, samples of own.npz, SHA-256 " in shown and "exact: 20 samples in" in shown
-    assert "integer 94.00%, rtl 85.00% (20 images, where integer is 85.00%)" in shown and "mistaken" in shown
+    assert "integer 94.00%, rtl 85.00% (20 images, where integer is 85.00%)" in shown and "mistakes" in shown
 
 
 def test_random_images_are_said_to_be_random(model, tmp_path, monkeypatch, capsys):

@@ -213,6 +213,21 @@ def test_confusion_matrix_has_the_true_class_first():
     assert "Confusion matrix" not in report_html.page(without_bitstream_or_simulation())
 
 
+def test_labels_of_a_multi_label_network():
+    bits = np.array([[0, 1], [1, 1], [0, 0], [1, 0]])
+    found = bits.copy()
+    found[0, 0] = 1
+    own = TrialImages(images=TRIAL.images, labels=bits, source=SAMPLES, name="own.npz", sha256="ef" * 32)
+    verdict = Verdict(simulator="Icarus Verilog 11.0", images=3, scores=6, ranked=found[:3], latency_cycles=21, cycles_per_image=4)
+    content = assemble(images=own.about(), verdict=verdict, ledger=report.accuracy(tried=own, info={}, integer=found, classes=2, verdict=verdict))
+    accuracy = content["accuracy"]
+    assert (accuracy["integer"], accuracy["rtl"], accuracy["integer_bits"], accuracy["rtl_bits"]) == (0.75, 2 / 3, 7 / 8, 5 / 6)
+    assert accuracy["integer_rtl_images"] == 2 / 3 and accuracy["confusion"] == [[[1, 1], [0, 2]], [[2, 0], [0, 2]]]
+    text = "".join(Page(report_html.page(content)).words)
+    assert "Most frequent mistakes: a found wrongly (1)" in text and "rightly not found" in text and "Confusion matrix" not in text
+    assert assemble()["accuracy"]["integer_bits"] is None
+
+
 def test_many_classes_are_a_list_of_mistakes():
     content = assemble()
     content["network"]["labels"] = [f"class{n}" for n in range(40)]
@@ -220,7 +235,7 @@ def test_many_classes_are_a_list_of_mistakes():
     assert "There is no mistake" in report_html.page(content)
     content["accuracy"]["confusion"][3][7] = 2
     page = report_html.page(content)
-    assert "class3 for class7 (2)" in page and "<th>class3</th>" not in page
+    assert "class3 found as class7 (2)" in page and "<th>class3</th>" not in page
 
 
 def test_page_names_the_samples():

@@ -134,6 +134,41 @@ def test_signed_pixels_are_numbers_and_their_bytes_are_read(tmp_path):
         samples.read(table(tmp_path, f"{header()}\n" + "\n".join(rows(np.full((1, 4, 5), 200), labels=None))), image_shape=SHAPE, classes=CLASSES, signed=True)
 
 
+class TestSeveralLabels:
+    BITS = np.array([[0, 0, 1], [1, 1, 1], [0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]])
+
+    def read(self, path):
+        return samples.read(path, image_shape=SHAPE, classes=CLASSES, multi_label=True)
+
+    def test_bits(self, tmp_path):
+        plain = [f"{row},{','.join(map(str, bits))}" for row, bits in zip(rows(labels=None), self.BITS.tolist(), strict=True)]
+        named = [f"{bits[1]},{row},{bits[0]},{bits[2]}" for row, bits in zip(rows(labels=None), self.BITS.tolist(), strict=True)]
+        for path in (npz(tmp_path, images=PIXELS, labels=self.BITS), npz(tmp_path, "b.npz", X=PIXELS, y=self.BITS.astype(bool)),
+                     table(tmp_path, "\n".join(plain)), table(tmp_path, "\n".join([f"dog,{header()},cat,owl", *named]), "n.csv")):
+            got = self.read(path)
+            assert np.array_equal(got.images, PIXELS) and np.array_equal(got.labels, self.BITS) and got.sha256 == samples.digest(PIXELS, self.BITS)
+        assert self.read(table(tmp_path, "\n".join(rows(labels=None)))).labels is None
+
+    @pytest.mark.parametrize("labels, message", [
+        (LABELS, r"labels must be a bit for each of the network's 3 outputs, \(6, 3\) of 0 and 1, found int64 of shape \(6,\)"),
+        (BITS * 2 - 1, r"found -1 ... 1; save labels > 0"), (BITS * 2, "found 0 ... 2"), (BITS.astype(float), "save labels.astype")])
+    def test_other_labels(self, tmp_path, labels, message):
+        with pytest.raises(DataError, match=message):
+            self.read(npz(tmp_path, images=PIXELS, labels=labels))
+
+    @pytest.mark.parametrize("text, message", [
+        ("\n".join(rows()), "20 columns of pixels, and 3 of bits or none, but its first line has 21"),
+        ("\n".join(f"{row},0,1,2" for row in rows(labels=None)), "its bits must be 0 or 1, found '2'"),
+        ("\n".join(f"{row},0,1,1" for row in rows(labels=None)) + "\n1,2", "line 7: must have 23 values"), (header(), "only names of columns")])
+    def test_other_tables(self, tmp_path, text, message):
+        with pytest.raises(DataError, match=message):
+            self.read(table(tmp_path, text))
+
+    def test_a_folder_says_one_class(self, tmp_path):
+        with pytest.raises(DataError, match="must be a .npz or .csv, as this network has several labels"):
+            self.read(tmp_path)
+
+
 class TestTable:
     @pytest.mark.parametrize("text", [
         "\n".join(rows()), "\r\n".join(rows()) + "\r\n\r\n", f"{header()},label\n" + "\n".join(rows()),

@@ -77,10 +77,19 @@ def test_confusion_and_accuracy_agree_at_random():
         assert matrix.sum(axis=1).tolist() == [int((labels == n).sum()) for n in range(count)]
         assert matrix.sum(axis=0).tolist() == [int((classes == n).sum()) for n in range(count)]
         assert metrics.accuracy(classes, labels) == pytest.approx(np.trace(matrix) / images)
-        mistakes = metrics.mistakes(matrix.tolist(), count=count * count)
-        assert sum(found for *_, found in mistakes) == images - np.trace(matrix) and [found for *_, found in mistakes] == sorted((found for *_, found in mistakes), reverse=True)
+        mistakes = metrics.mistakes(matrix.tolist(), [f"class{n}" for n in range(count)], count=count * count)
+        numbers = [int(text.split("(")[1][:-1]) for text in mistakes]
+        assert sum(numbers) == images - np.trace(matrix) and numbers == sorted(numbers, reverse=True) and 0 not in numbers
+
+
+def test_bits_of_a_multi_label_network():
+    found, labels = np.array([[0, 1, 1], [1, 1, 0], [0, 0, 0]]), np.array([[0, 1, 1], [1, 0, 0], [1, 0, 0]])
+    assert metrics.accuracy(found, labels) == pytest.approx(1 / 3) and metrics.bits(found, labels) == pytest.approx(7 / 9)
+    assert metrics.confusion(found, labels, 3) == [[[1, 0], [1, 1]], [[1, 1], [0, 1]], [[2, 0], [0, 1]]]
+    assert metrics.mistakes(metrics.confusion(found, labels, 3), ("sky", "sea", "sun")) == ["sky missed (1)", "sea found wrongly (1)"]
+    assert metrics.bits(found[:, 0], labels[:, 0]) is None
 
 
 def test_among_the_best_few():
     assert metrics.accuracy(np.array([[1, 2], [0, 1], [2, 0]]), np.array([2, 2, 2])) == pytest.approx(2 / 3)
-    assert metrics.accuracy(np.array([1]), None) is None and metrics.confusion(np.array([1]), None, 2) is None and metrics.mistakes(None) == []
+    assert metrics.accuracy(np.array([1]), None) is None and metrics.confusion(np.array([1]), None, 2) is None and metrics.mistakes(None, ()) == []
