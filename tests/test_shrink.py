@@ -38,6 +38,7 @@ def test_what_always_fails_becomes_nothing_but_pixels_and_a_score(seed):
     assert design.network.pixels == design.network.classes == len(images) == 1
     assert not images.any()
     assert all((folding.pe, folding.simd, folding.rows) == (1, 1, None) for folding in design.foldings)
+    assert design.top == 1 and not design.patchable
 
 
 def chain(*layers, image_shape=(6, 6, 2)):
@@ -165,6 +166,48 @@ def test_fewer_outputs_before_a_shortcut_are_fewer_everywhere_behind_it():
     fitted = shrink._chain(network.image_shape, layers)
     assert [shape[2] for shape in fitted.shapes[2:7]] == [2] * 5
     assert fitted.layers[4].fork == "fork" and len(fitted.layers[5].thresholds) == 2
+
+
+def test_the_best_few_and_the_patchable_are_kept_while_they_matter():
+    network = chain(dense(5, name="dense"))
+    design = dataclasses.replace(fold_at_random(1, network, patchable=True), top=3)
+    design, _ = shrunk(design, random_images(1, network, 2), lambda design, images: design.top > 1 and design.patchable)
+    assert design.top == 2 and design.patchable and design.network.classes == 2 and len(design.network.layers) == 2
+
+
+def test_large_numbers_become_small():
+    network = chain(dense(5, name="dense"))
+    scores = dataclasses.replace(network.layers[-1], offsets=np.array([2**30, -2**30, 77]))
+    network = dataclasses.replace(network, layers=(*network.layers[:-1], scores))
+    design, _ = shrunk(folded(network), random_images(1, network, 2), lambda design, images: (design.network.layers[-1].offsets < -100).any())
+    assert design.network.layers[-1].offsets.tolist() == [-128]
+
+
+def interleaved():
+    """Shortcut a begins and ends before shortcut b does; in b there are other channels."""
+    return chain(conv("hidden", 4, **SAME), plain(Fork(name="a")), conv("other", 3, **SAME), plain(Fork(name="b")),
+                 conv("counts_a", 4, counts=True, **SAME), plain(Add(name="add_a", fork="a")),
+                 plain(Threshold(name="bits", thresholds=np.full(4, 18), inverted=np.arange(4) % 2)),
+                 conv("counts_b", 3, counts=True, **SAME), plain(Add(name="add_b", fork="b")))
+
+
+def test_interleaved_shortcuts_go_together_or_alone():
+    network = interleaved()
+    for drop in shrink._droppable(network.layers):
+        forks = [layer.name for n, layer in enumerate(network.layers) if isinstance(layer, Fork) and n not in drop]
+        assert forks == [layer.fork for n, layer in enumerate(network.layers) if isinstance(layer, Add) and n not in drop], drop
+    design, _ = shrunk(folded(network), random_images(1, network, 2), lambda design, images: Fork in kinds(design), tries=1000)
+    assert kinds(design)[1:] == [Fork, Add, Scores]
+
+
+def test_interleaved_shortcuts_that_matter_are_kept():
+    def fails(design, images):
+        places = {layer.name: n for n, layer in enumerate(design.network.layers)}
+        return {"a", "b", "add_a", "add_b"} <= set(places) and places["a"] < places["b"] < places["add_a"] < places["add_b"]
+
+    network = interleaved()
+    design, _ = shrunk(folded(network), random_images(1, network, 2), fails, tries=1000)
+    assert kinds(design)[1:] == [Fork, Fork, Add, Add, Scores]
 
 
 def test_sums_are_fitted():
