@@ -3,7 +3,6 @@
 `sbgen build` and `sbgen verify` choose them here, so that both take the same.
 """
 
-import os
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -110,15 +109,13 @@ def choose(*, network, samples_file, dataset, data, count, pixel_range=PIXELS, s
     if seed is not None:
         why = "asked for"
     elif dataset in data_sets.DATASETS:
-        folder = data or os.environ.get("SBGEN_DATA")
-        # Nothing is fetched: what is in the cache was put there by `sbgen train`.
-        if dataset == "digits" or folder or (data_sets.cache("data") / dataset).is_dir():
-            _, _, images, labels = data_sets.load(dataset, folder)
+        if data_sets.at_hand(dataset, data):
+            _, _, images, labels = data_sets.load(dataset, data)
             if images.shape[1:] == tuple(network.image_shape) and (not len(labels) or labels.max() < network.classes):
                 return TrialImages(images=images, labels=labels, source=TEST_SET, name=dataset, sha256=samples.digest(images, labels))
             why = f"the images or classes of {dataset} are not the network's"
         else:
-            why = f"{dataset} is not at hand (--data DIR)"
+            why = f"{dataset} is not at hand ({'pip install scikit-learn' if dataset == 'digits' else '--data DIR'})"
     low, high = pixel_range
     rng, shape, held = np.random.default_rng(seed or 0), (_IMAGES if count is None else count, *network.image_shape), network.pixel_type
     if held.name == "UINT8":

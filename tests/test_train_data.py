@@ -30,7 +30,7 @@ def contents(seed=0):
     random = np.random.default_rng(seed)
     arrays = [random.integers(256, size=(7, 28, 28)), random.integers(10, size=7),
               random.integers(256, size=(3, 28, 28)), random.integers(10, size=3)]
-    return {f"{file}.gz": gzip.compress(idx(array)) for file, array in zip(data._FILES, arrays, strict=True)}
+    return {f"{file}.gz": packed(idx(array)) for file, array in zip(data._FILES, arrays, strict=True)}
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """`sbgen.trial_images` and `sbgen.metrics`: which images a network is tried on, and how often it is right."""
 
 import random
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,3 +94,10 @@ def test_bits_of_a_multi_label_network():
 def test_among_the_best_few():
     assert metrics.accuracy(np.array([[1, 2], [0, 1], [2, 0]]), np.array([2, 2, 2])) == pytest.approx(2 / 3)
     assert metrics.accuracy(np.array([1]), None) is None and metrics.confusion(np.array([1]), None, 2) is None and metrics.mistakes(None, ()) == []
+
+
+def test_digits_without_scikit_learn_are_random_images(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    got = choose(dataset="digits", pixel_range=(0, 16))
+    assert got.labels is None and got.images.shape == (7, 8, 8) and got.images.max() <= 16
+    assert got.note.endswith("digits is not at hand (pip install scikit-learn)")

@@ -10,6 +10,7 @@ import atexit
 import functools
 import gzip
 import hashlib
+import importlib.util
 import os
 import shutil
 import stat
@@ -27,7 +28,7 @@ import numpy as np
 from ..errors import DataError
 from . import cifar
 
-__all__ = ["DATASETS", "Dataset", "cache", "load", "read_idx", "split"]
+__all__ = ["DATASETS", "Dataset", "at_hand", "cache", "load", "read_idx", "split"]
 
 #: Files in the order train images, train labels, test images, test labels.
 _FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -121,6 +122,13 @@ def load(dataset, folder=None):
                             "fetch the file anew")
         parts += [images, labels]
     return tuple(parts)
+
+
+def at_hand(dataset, folder=None):
+    """Whether `load` needs no download for a data set: it is installed, in a folder given, or was downloaded by `sbgen train` before."""
+    if dataset == "digits":
+        return importlib.util.find_spec("sklearn") is not None
+    return bool(folder or os.environ.get("SBGEN_DATA") or (cache("data") / dataset).is_dir())
 
 
 def split(labels, *, part, seed):
