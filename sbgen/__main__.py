@@ -28,6 +28,10 @@ def main():
     listens = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a shell's background does not
     if listens:
         signal.signal(signal.SIGINT, interrupt)
+    for name, mode in ("stdin", "r"), ("stdout", "w"), ("stderr", "w"):
+        if getattr(sys, name) is None:
+            # Closed by the caller. In this order each gets its own number back, which no file may have.
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     try:
         from .cli import main as run
 

@@ -45,7 +45,7 @@ def of_system(error):
     paths = [os.fsdecode(path) for path in (error.filename, error.filename2) if path is not None]
     remedy = ("make room there or choose another folder" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
               else "check the path, its owner and its permissions")
-    return SbgenError(f"the system must allow the use of {' and '.join(paths) or 'a file'}, but: {error.strerror}; {remedy}")
+    return SbgenError(f"the system must allow the use of {' and '.join(paths) or 'a file or the output'}, but: {error.strerror}; {remedy}")
 
 
 def blame(error, *folders):

@@ -120,6 +120,20 @@ def test_exit_code_of_a_command_is_kept(monkeypatch):
     assert cli.main(["build"]) == 3
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("argv", "code"), [("boards", 0), ("version", 0), ("biuld", 2), ("estimate --model none --board icebreaker", 1)])
+def test_closed_streams_are_no_trace(closed, argv, code):
+    done = subprocess.run(f"{sys.executable} -m sbgen {argv} {closed}", shell=True, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == code and "Traceback" not in done.stderr, done
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full")
+@pytest.mark.parametrize("argv", ["boards", "version"])
+def test_full_output_is_one_line(argv):
+    done = subprocess.run(f"{sys.executable} -m sbgen {argv} > /dev/full", shell=True, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done
+
+
 def test_closed_pipe_ends_quietly():
     done = subprocess.run(f"{sys.executable} -m sbgen version | true", shell=True, check=False, capture_output=True,
                           text=True)
