@@ -174,7 +174,7 @@ class Chain:
         if isinstance(source, Pixels):
             used = value.rows[np.unique(value.row[value.index >= 0])]
             numbers = self._numbers(used)
-            few = self._values(used) <= (_MOST_PIXEL_LEVELS if numbers is not None else _MOST_LEVELS) + 1
+            few = self._values(used) <= _MOST_LEVELS + 1 if numbers is None else numbers[2].max() <= _MOST_PIXEL_LEVELS
             if numbers is None and not (few and not _turn(used)) and straight(used, source.count - 1) is None:
                 ranked = self._ranked(value)
                 if ranked is not value:
@@ -365,12 +365,17 @@ class Chain:
             lowest, step = function[0], (function[-1] - function[0]) / (len(function) - 1)
         else:
             lowest = values[0]
-        numbers = np.rint((function - lowest) / step)
-        top = int(np.argmax(numbers))
-        step = (function[top] - lowest) / numbers[top]  # as all values together have it
-        off = np.abs(function - lowest - step * numbers).max()
-        return None if numbers[top] >= ir.PIXEL_LEVELS or off > ROUNDING * np.abs(values).max() else (
-            lowest, step, numbers.astype(np.int64))
+        least = step
+        for parts in range(1, ir.PIXEL_LEVELS):  # a fine quantiser may leave no two of few values as close as its own step
+            numbers = np.rint((function - lowest) / (least / parts))
+            top = int(np.argmax(numbers))
+            if numbers[top] >= ir.PIXEL_LEVELS:
+                return None
+            step = (function[top] - lowest) / numbers[top]  # as all values together have it
+            off = np.abs(function - lowest - step * numbers).max()
+            if off <= ROUNDING / (1 if parts == 1 else 4) * np.abs(values).max():
+                return lowest, step, numbers.astype(np.int64)
+        return None
 
     def _pixels_as_numbers(self, where, value, used, numbers):
         source = value.source

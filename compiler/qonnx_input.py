@@ -86,8 +86,9 @@ def read(model, info, pixels):
     # "raw" is the integer itself and "signed" -1 ... +1: what the file says already, where they are the same.
     fits = {None, "raw"} if held.name != "BIPOLAR" else {None, "signed"}
     if pixels not in fits:
-        raise ModelError(f"{where} holds {held}, as its {'annotation' if annotation is not None else 'type'} says, so a pixel cannot "
-                         f"stand for {PIXELS_MEAN[pixels]}; leave out --pixels {pixels}, or the annotation")
+        said, rest = ("annotation", ", or the annotation") if annotation is not None and own is None else ("type", "")
+        raise ModelError(f"{where} holds {held}, as its {said} says, so a pixel cannot stand for {PIXELS_MEAN[pixels]}; leave out "
+                         f"--pixels {pixels}{rest}")
     return Input(shape=shape, rows=rows, type=held, assumed=False)
 
 

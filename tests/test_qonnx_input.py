@@ -171,6 +171,21 @@ def small(annotation=None, kind=TensorProto.FLOAT, before=lambda graph, x: x):
     return annotated(graph.model(graph.add("MatMul", x, np.ones((2, 2)))), annotation).SerializeToString()
 
 
+@pytest.mark.parametrize("values, greatest", [([-1, 0, 0.875], 15), ([0, 0.9375, 2.0625, 3], 16), ([0, 0.5, 1.5], 3)])
+def test_few_values_of_a_fine_quantiser(values, greatest):
+    graph = Graph()
+    x = graph.add("Gather", np.array([values[min(n, len(values) - 1)] for n in range(256)]), graph.add(
+        "Cast", graph.input((1, 9)), to=TensorProto.INT64))
+    x = graph.add("MatMul", x, np.random.default_rng(1).choice([-1.0, 1.0], (9, 8)))
+    x = graph.bipolar(graph.add("Add", x, 0.03125))
+    model = annotated(graph.model(graph.add("MatMul", x, np.random.default_rng(2).choice([-1.0, 1.0], (8, 3)))), "UINT8")
+    network = loads(model.SerializeToString())
+    images = np.random.default_rng(3).integers(0, 6, (60, 9)).astype(np.uint8)
+    assert_same_order(reference.evaluate(network, images)[0], execute(model, images.astype(np.float32)))
+    first = network.layers[0]
+    assert (first.table.max() if hasattr(first, "table") else first.levels) == greatest
+
+
 class TestPixelsOption:
     @pytest.mark.parametrize("annotation, pixels", [("INT8", "raw"), ("UINT4", "raw"), ("TERNARY", "raw"), ("BIPOLAR", "signed")])
     def test_that_says_the_same(self, annotation, pixels):
@@ -186,7 +201,7 @@ class TestPixelsOption:
 
     def test_that_contradicts_the_type(self):
         cast = lambda graph, x: graph.add("Sub", graph.add("Cast", x, to=TensorProto.FLOAT), 9.0)
-        with pytest.raises(ModelError, match="holds UINT8, as its type says"):
+        with pytest.raises(ModelError, match="holds UINT8, as its type says, so .* leave out --pixels unit$"):
             loads(small(kind=TensorProto.UINT8, before=cast), pixels="unit")
 
     def test_scaled_integers_need_it(self):
