@@ -268,9 +268,12 @@ def test_board_that_says_anything_is_believed_or_one_line(monkeypatch):
         class Liar(Board):
             def write(self, line, rng=rng):
                 for request in self.reader.feed(line):
-                    size = rng.choice([0, 1, 14, 16, 16, 16, 21, rng.randrange(40)])
-                    payload = bytes([rng.choice([1, 1, 1, rng.randrange(256)])] + [rng.choice([0, 1, rng.randrange(256)]) for _ in range(39)])
-                    self.out += frames.Frame(command=rng.choice([request.command | RESPONSE, FAILURE]), sequence=request.sequence,
+                    size = rng.choice([0, 1, 2, 14, 16, 16, 16, 21, rng.randrange(40)])
+                    payload = rng.randbytes(40)
+                    if rng.random() < 0.9:  # an identity, near the truth
+                        payload = (bytes([1, rng.choice([0, 2])]) + rng.choice([0, 1, 3]).to_bytes(2, "little")
+                                   + rng.choice([0, PIXELS, PIXELS]).to_bytes(4, "little") + payload)
+                    self.out += frames.Frame(command=rng.choice([request.command | RESPONSE] * 4 + [FAILURE]), sequence=request.sequence,
                                              payload=payload[:size]).encode()
 
         print("seed", seed)
