@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from ..compiler.constants import CONSTANT, number
+from ..compiler.contents import split
 from ..compiler.ir import Conv2d, Scores
 from ..hw.popcount import XnorPopcount
 from .statement import Statement
@@ -16,7 +17,7 @@ _WORD = re.compile(rf"^ +\S+ ?\[(\d+)\] = ({CONSTANT});", re.MULTILINE)
 
 
 def memory_words(verilog):
-    """The initialised memories of emitted Verilog.
+    """The initialised memories of emitted Verilog, and the patchable ROMs in LUTs.
 
     Returns
     -------
@@ -29,7 +30,8 @@ def memory_words(verilog):
         words = {int(word[1]): number(word[2]) for word in _WORD.finditer(verilog, match.start(), end)}
         if words:
             found[match[1]] = words
-    return found
+    _, patchable, _ = split(verilog)  # those in LUTs are no memories of the text
+    return found | {name: dict(enumerate(memory.words)) for name, memory in patchable.items() if memory.store == "lut"}
 
 
 def loaded_words(unit, weights, rest):

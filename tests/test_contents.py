@@ -76,7 +76,8 @@ def test_words_of_any_width_are_read_and_replaced(width):
     # The other readers of memories agree.
     read = {memory.path: memory.words for memory in memories.memories(text)}
     assert [sum(int(bit) << n for n, bit in enumerate(word)) for word in read["block.memory"][:18]] == [*block, 0]
-    assert [memory_words(text)["top.block"][address] for address in range(18)] == [*block, 0]
+    for name, words in ("top.block", block), ("top.luts", luts):
+        assert [memory_words(text)[name][address] for address in range(18)] == [*words, 0]
 
 
 def test_blank_does_not_depend_on_contents_but_on_everything_else(text):
