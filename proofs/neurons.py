@@ -83,7 +83,8 @@ def _unit(parameters: Parameters):
         return m
 
     def free_word(memory):
-        if tuple(memory._data.init) != parameters.weight_words or words:
+        init, depth = tuple(memory._data.init), len(parameters.weight_words)
+        if init[:depth] != parameters.weight_words or any(init[depth:]) or words:  # a patchable ROM has more words than are read
             return None
         m, (read,) = Module(), memory._read_ports
         m.d.comb += read._data.eq(made.free(len(read._data), name="weights"))

@@ -95,6 +95,10 @@ def replay(*, beats, repeats):
                         width=8, beats=beats, repeats=repeats)
 
 
+#: The unit of a layer whose contents can be replaced, with its weights in block RAM and in LUTs.
+PATCHABLE = [pipeline.mvtu_parameters(network().layers[1], Folding(pe=3, simd=3 + at, store=store), patchable=True)
+             for at, store in enumerate(("bram", "lut"))]
+
 STATEMENTS = [
     moves.wires(lambda shape: WidthConverter(shape=shape, length=1, i_lanes=1, o_lanes=1), width=8),
     line.encoder(Encoder), line.decoder(Decoder), line.round_trip(),
@@ -119,6 +123,7 @@ STATEMENTS = [
     neurons.popcount(width=9),
     *[make(pipeline.stages(design())[1].unit) for make in (neurons.operands, neurons.traffic)],
     neurons.sums(pipeline.stages(design())[1].unit, name="hidden"),
+    *[make(unit) for unit in PATCHABLE for make in (neurons.operands, neurons.traffic, lambda unit: neurons.sums(unit, name="patchable"))],
 ]
 
 
