@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from sbgen.compiler import exchange
+from sbgen.compiler.ir import Binarize
 from sbgen.compiler.random_network import random_network
 from sbgen.errors import ModelError
 
@@ -26,6 +27,11 @@ def test_digest_is_of_the_content():
     assert json.loads(exchange.dumps(network))["sha256"] == exchange.digest(network)
 
 
+def on_thresholds():
+    """A random network that compares its pixels with thresholds."""
+    return next(each for each in map(random_network, range(100)) if isinstance(each.layers[0], Binarize))
+
+
 def rehashed(content):
     """A file whose content was changed by somebody who mended the digest too."""
     content["sha256"] = exchange._digest(content["network"])
@@ -45,7 +51,7 @@ def rehashed(content):
     (("labels",), [], "as many labels"),
 ])
 def test_illegal_content(path, value, message):
-    content = json.loads(exchange.dumps(random_network(1)))
+    content = json.loads(exchange.dumps(on_thresholds()))
     at = content["network"]
     for key in path[:-1]:
         at = at[key]
@@ -90,5 +96,5 @@ def test_damage_is_noticed():
 
 
 def test_thresholds_come_back_as_integers():
-    layer = exchange.loads(exchange.dumps(random_network(1))).layers[0]
+    layer = exchange.loads(exchange.dumps(on_thresholds())).layers[0]
     assert layer.thresholds.dtype == np.int64
