@@ -230,6 +230,22 @@ MUTATIONS = (
     _m("Ctrl-C between the files of a build", "sbgen/folder.py", "signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM}", "signal.SIG_BLOCK, set()"),
     _m("foreign files overwritten", "sbgen/folder.py", "if not force and any(", "if False and any("),
     # What is told.
+    # Images of a user's own.
+    _m("axes in another order are taken", "sbgen/samples.py", "_squeezed(rows) == _squeezed(image))", "sorted(rows) == sorted(image))"),
+    _m("pixels wrap", "sbgen/samples.py", "high > wanted.range[1]):", "high > 1 << 31):"),
+    _m("labels beyond the classes", "sbgen/samples.py", "    if low < 0 or high > most:", "    if low < 0:"),
+    _m("labels from the last column", "sbgen/samples.py", "labels.append(row.pop(place))", "labels.append(row.pop())"),
+    _m("digest without labels", "sbgen/samples.py", 'found.update(np.ascontiguousarray(labels, "<i8"))', "pass"),
+    _m("first images of one class alone", "sbgen/samples.py", "sorted((rank, int(number), file)", "sorted((int(number), rank, file)"),
+    _m("names of columns are an image", "sbgen/samples.py", 'return len(values) > 1 and values[0] in ("0", "1")', "return False"),
+    _m("more elements than promised", "sbgen/numpy_file.py", "    if promised != found:", "    if promised > found:", "samples"),
+    _m("a promise is allocated", "sbgen/numpy_file.py", "    if promised > MAX_BYTES:", "    if promised < 0:", "samples"),
+    _m("sixteen bits cut to eight", "sbgen/image_folder.py", 'data[24:25] == b"\\x10"', 'data[24:25] == b"\\x20"', "samples"),
+    _m("transparent pixels are taken", "sbgen/image_folder.py", "(pixels[..., 3] != 255).any()", "(pixels[..., 3] == 256).any()", "samples"),
+    _m("colours are grey", "sbgen/image_folder.py", "if (pixels != pixels[..., :1]).any():", "if (pixels != pixels).any():", "samples"),
+    _m("random pixels beyond those of training", "sbgen/trial_images.py", "rng.integers(low, high + 1, shape)", "rng.integers(0, 256, shape)"),
+    _m("true and found exchanged", "sbgen/metrics.py", "np.asarray(labels) * count + classes", "np.asarray(classes) * count + labels", "trial_images"),
+    _m("other samples are the build's", "sbgen/verify.py", 'if told["sha256"] == whole.sha256:', "if True:"),
     _m("a wrong score passes", "sbgen/verdict.py", "wrong = np.argwhere(simulation.scores != scores)", "wrong = np.argwhere(simulation.scores > scores)"),
     _m("Fmax for the clock", "boards/pll.py", "return self.vco_mhz / 2**self.divq", "return self.vco_mhz / 2**(self.divq - 1)"),
 )
