@@ -1,6 +1,6 @@
 """Random networks against their hardware, and what features they had.
 
-    python benchmarks/random_networks.py [--seed 0] [--count 500] [--largest 48] [--images 6] [--jobs 1] [--patchable]
+    python benchmarks/random_networks.py [--seed 0] [--count 500] [--largest 24] [--images 3] [--jobs 1] [--patchable]
                                          [--board NAME]... [--level placed]
 
 Each seed makes a network, a folding and images, as `sbgen fuzz` does. The emitted Verilog runs twice, free and stalled; every score, class
@@ -50,8 +50,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the first network (0)")
     parser.add_argument("--count", type=int, default=500, metavar="N", help="networks (500)")
-    parser.add_argument("--largest", type=int, default=48, metavar="N", help="as for `sbgen fuzz` (48)")
-    parser.add_argument("--images", type=int, default=6, metavar="N", help="as for `sbgen fuzz` (6)")
+    parser.add_argument("--largest", type=int, default=24, metavar="N", help="as for `sbgen fuzz` (24)")
+    parser.add_argument("--images", type=int, default=3, metavar="N", help="as for `sbgen fuzz` (3)")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="networks at the same time (1)")
     parser.add_argument("--patchable", action="store_true", help="as for `sbgen fuzz`")
     parser.add_argument("--board", action="append", default=[], metavar="NAME", help="under its top level; may be given again")

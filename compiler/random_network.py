@@ -50,19 +50,19 @@ _SEED_BITS = 64
 _MOST_SIDE = 128
 
 #: Weights read for one image, as `simulate.work` counts them: a simulator reads some 300,000 a second.
-_MOST_WORK = 100_000
+_MOST_WORK = 50_000
 
 #: Cycles of a layer for one image; a folding that takes more gets more in parallel. Of all images together, unless two take more.
-_MOST_CYCLES = 2500
+_MOST_CYCLES = 2000
 
-#: Weights read at once by a layer, and thresholds of pixels of a large image.
-_MOST_PARALLEL, _MOST_COMPARED = 4096, 128
+#: Weights read at once by a layer, and thresholds of pixels of a larger image: a simulator and yosys take longer for more.
+_MOST_PARALLEL, _MOST_COMPARED = 1024, 48
 
 #: Thresholds of pixels beyond one for each.
 _MOST_LEVELS = 2000
 
 #: Weights of an unrolled layer, all planes counted, times the cycles of an image: the tables are simulated in each cycle.
-_MOST_UNROLLED = 1_500_000
+_MOST_UNROLLED = 500_000
 
 #: Most elements of the vector that a dense layer takes, for each of the most neurons.
 _INPUTS_PER_NEURON = 8
@@ -326,11 +326,11 @@ def _neurons_on_pixels(rng, chain, images):
     name = "first" if chain.layers else "pixels"
     if not images:
         outputs = _size(rng, max(1, min(chain.largest, _MOST_WORK // 2 // PIXEL_BITS // chain.elements)))
-        return chain.append(Dense(name=name, **_neurons(rng, (outputs, chain.elements), chain.greatest)))
+        return chain.append(Dense(name=name, **_neurons(rng, (outputs, chain.elements), chain.greatest, counts=_one_in(rng, 5))))
     kernel = tuple(min(size, _up_to(rng, 3, 7)) for size in chain.shape[:2])
     weights = _size(rng, max(1, chain.largest // 4)), *kernel, chain.shape[2]
     few = max(1, chain.elements // 1024)  # of a large image not every position
-    return chain.append(Conv2d(name=name, **_neurons(rng, weights, chain.greatest), padding=_paddings(rng, kernel),
+    return chain.append(Conv2d(name=name, **_neurons(rng, weights, chain.greatest, counts=_one_in(rng, 5)), padding=_paddings(rng, kernel),
                                stride=(_up_to(rng, 2, 5), _up_to(rng, 2, 5)) if few > 1 else (1, 1),
                                padding_bit=int(rng.integers(2))))
 
@@ -424,7 +424,7 @@ def random_network(seed, *, largest=48, pixels=0, images=None, shortcuts=None):
     chain = _Chain(_image_shape(rng, images, largest, pixels), largest)
     if shortcuts is None:
         shortcuts = rng.integers(5) < 2
-    wanted, done = int(rng.integers(1, 3)) if shortcuts else 0, 0
+    wanted, done = (2 if _one_in(rng, 3) else 1) if shortcuts else 0, 0
     _first_layers(rng, chain, images)
 
     def perhaps():
@@ -488,7 +488,7 @@ def _pe_and_simd(rng, layer, shape, behind, lanes):
     grouped = isinstance(layer, Conv2d) and layer.groups > 1
     legal = [n for n in range(1, pe_limit + 1) if not grouped or pe_limit % n == 0]
     simd = legal_simd(layer, _parallel(rng, simd_limit))
-    if isinstance(layer, Binarize) and layer.outputs > 10 * _MOST_COMPARED:
+    if isinstance(layer, Binarize) and layer.outputs > 2 * _MOST_COMPARED:
         simd = min(simd, max(1, _MOST_COMPARED // layer.levels))
     if not layer.weight_bits:
         while simd < simd_limit and prod(shape) // simd > _MOST_CYCLES:

@@ -35,6 +35,9 @@ OUTPUTS = ("network.json", "design.json", "images.npy", "failure.txt")
 #: Most pixels of an image of a random network, and under a board's top level, where each takes 160 clock cycles.
 PIXELS, BOARD_PIXELS = 128 * 128, 784
 
+#: Neurons of a layer from which on there are images with more pixels than that.
+_LARGER_IMAGES = 24
+
 #: Columns of the list of features.
 _COLUMNS = 3
 
@@ -51,7 +54,7 @@ def add_arguments(parser):
     parser.add_argument("--count", type=at_least(1), metavar="N", help="networks, or foldings of one; each has the next seed (20)")
     parser.add_argument("--largest", type=at_least(1), default=48, metavar="N",
                         help="maximum number of neurons of a layer, and of pixels of a small image; "
-                             "from 48 on there are also images of up to 128 x 128 (%(default)s)")
+                             "from 24 on there are also images of up to 128 x 128 (%(default)s)")
     parser.add_argument("--images", type=at_least(1), default=6, metavar="N", help="maximum number of images for each; slow networks get fewer, at least two (%(default)s)")
     parser.add_argument("--simulator", choices=("auto", *SIMULATORS), default="auto",
                         help="auto: icarus for small networks, verilator for large ones, amaranth where neither is there")
@@ -260,7 +263,7 @@ def random_design(seed, *, largest=48, patchable=None, board=None, level="placed
     ----------
     seed : int
     largest : int
-        As in `random_network.random_network`; from 48 on there are also larger images.
+        As in `random_network.random_network`; from 24 on there are also larger images.
     patchable : bool or None
         As in `random_network.fold_at_random`.
     board : `sbgen.boards.Board`, optional
@@ -270,7 +273,7 @@ def random_design(seed, *, largest=48, patchable=None, board=None, level="placed
     from .compiler import random_network
 
     pixels = PIXELS if board is None else BOARD_PIXELS if level == "emitted" else 0
-    return random_network.random_design(seed, largest=largest, pixels=pixels if largest >= 48 else 0, patchable=patchable,
+    return random_network.random_design(seed, largest=largest, pixels=pixels if largest >= _LARGER_IMAGES else 0, patchable=patchable,
                                         **_folding(board, level))
 
 
