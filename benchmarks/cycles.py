@@ -28,10 +28,11 @@ def measure(kind, seed, folder):
     """One design: what was predicted, what was simulated, and whether all scores are right."""
     design = random_design(seed, images=kind == "images")
     network = design.network
-    design = replace(design, top=1 + seed % network.classes)
+    if network.decision == "argmax":
+        design = replace(design, top=1 + seed % network.classes)
     images = random_images(seed, network, IMAGES)
     scores, _ = reference.evaluate(network, images)
-    ranked = reference.ranked(scores, design.top)
+    ranked = reference.decide(network, scores).reshape(len(scores), -1) if design.top == 1 else reference.ranked(scores, design.top)
     predicted = cycles.predict(design, images=IMAGES)
     simulator = Simulator(verilog.convert(core := lower.lower(design)), network, lanes=core.lanes,
                           simulator="icarus", folder=folder, top=design.top, image=core.image)

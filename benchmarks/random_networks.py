@@ -37,7 +37,7 @@ def measure(seed, *, largest, most, names, level, patchable):
     images = random_images(seed, design.network, count)
     start = time.monotonic()
     outcome = {"seed": seed, **({"board": board.name} if board else {}), "layers": len(design.network.layers),
-               "weights": design.network.weight_bits, "scores": (1 if board else 2) * count * design.network.classes}
+               "weights": design.network.weight_bits, "scores": (1 if board else 2) * count * design.network.outputs}
     try:
         failure = fuzz.check(design, images, simulator="icarus", seed=seed, board=board, level=level)
     except FitError as error:

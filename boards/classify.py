@@ -24,33 +24,47 @@ def add_arguments(parser):
 
 
 def run(arguments):
-    """Print the class of each image or its best few, and how many are right when the file tells."""
+    """Print the class of each image, its best few or its labels, and how many are right when the file tells."""
     console = Console()
-    right = among = 0
+    right = among = bits = 0
     with open_link(arguments) as link:
         identity = link.identify()
         image_shape, names, signed = _network(arguments.network, identity)
-        found = samples.read(arguments.images, image_shape=image_shape, classes=names, signed=signed)
+        if arguments.top is not None and identity.signs:
+            raise LinkError("--top must be left out, as the board's network decides by the sign of each score and ranks none")
+        found = samples.read(arguments.images, image_shape=image_shape, classes=names, signed=signed, multi_label=identity.multi_label)
         images, labels = found.images, found.labels
         if arguments.top is not None and not 1 <= arguments.top <= identity.classes:
             raise LinkError(f"--top must be in 1 ... {identity.classes}, the classes of the board's network, not {arguments.top}")
         begun = time.monotonic()
         for n, result in enumerate(link.classify(images)):
-            best = ranked(result.scores[None], arguments.top or 1)[0].tolist()
-            if arguments.top is None:
-                told = f"class {names[result.label]}  scores {' '.join(map(str, result.scores.tolist()))}"
+            scores = " ".join(map(str, result.scores.tolist()))
+            if identity.multi_label:
+                told = f"labels {_set(names, result.label)}  scores {scores}"
+            elif arguments.top is None:
+                told = f"class {names[result.label]}  scores {scores}"
             else:
+                best = ranked(result.scores[None], arguments.top)[0].tolist()
+                among += labels is not None and labels[n] in best
                 told = "best " + "  ".join(f"{names[label]} {result.scores[label]}" for label in best)
             truth = ""
             if labels is not None:
-                right += result.label == labels[n]
-                among += labels[n] in best
-                truth = f"  label {names[labels[n]]}"
+                agree = result.label == labels[n]
+                right += int(np.all(agree))
+                bits += int(np.sum(agree))
+                truth = f"  label {_set(names, labels[n]) if identity.multi_label else names[labels[n]]}"
             console.line(f"{n:6}  {told}{truth}")
         if len(images):
             console.line(f"{len(images) / (time.monotonic() - begun):,.0f} images/s; {link.bounds(identity)}")
-    if labels is not None:
+    if labels is not None and identity.multi_label:
+        console.line(f"{right} of {len(images)} right in all {identity.outputs} outputs, {bits} of {labels.size} bits right")
+    elif labels is not None:
         console.line(f"{right} of {len(images)} right" + ("" if arguments.top is None else f", {among} among the best {arguments.top}"))
+
+
+def _set(names, bits):
+    """The names of the bits that are 1."""
+    return ", ".join(names[n] for n in np.flatnonzero(bits)) or "none"
 
 
 def _network(path, identity):

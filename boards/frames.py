@@ -11,11 +11,11 @@ import numpy as np
 
 from ..errors import LinkError
 from ..hw.flash_loader import LOADED, LOADING
-from ..hw.host_link import CLASSIFY, FAILURE, IDENTIFY, RESPONSE, VERSION
+from ..hw.host_link import CLASSIFY, FAILURE, IDENTIFY, RESPONSE, VERSION, VERSION_SIGNS
 from ..hw.slip import END, ESC, ESC_END, ESC_ESC
 
 __all__ = ["REASONS", "Frame", "Identity", "Reader", "Result", "Weights", "classify", "identify", "images_per_second",
-           "parse_identity", "parse_result"]
+           "parse_identity", "parse_result", "result_bytes"]
 
 #: What a board says of a frame that it does not answer otherwise.
 REASONS = {1: "checksum", 2: "length", 3: "unknown command", 4: "busy", 5: "weights not loaded"}
@@ -115,70 +115,101 @@ class Identity:
     ----------
     lanes : int
         Pixels in a beat of its core.
-    classes, pixels : int
-        Of the network it runs.
+    outputs, pixels : int
+        Scores and pixels of an image of the network it runs.
     digest : bytes
         First 8 bytes of that network's SHA-256.
     weights : Weights or None
         None where all weights are in the bitstream.
+    signs : bool
+        Whether the network decides by the sign of each score (version 2 of the protocol) instead of by the greatest.
     """
 
     lanes: int
-    classes: int
+    outputs: int
     pixels: int
     digest: bytes
     weights: Weights | None = None
+    signs: bool = False
+
+    @property
+    def classes(self):
+        """Classes of the network, or outputs of one that is multi-label."""
+        return 2 if self.signs and self.outputs == 1 else self.outputs
+
+    @property
+    def multi_label(self):
+        """Whether an image has a bit per output instead of one class."""
+        return self.signs and self.outputs > 1
+
+    def decide(self, scores):
+        """What an image's scores mean: its class, or of a multi-label network its bits, an array of shape (outputs,)."""
+        if not self.signs:
+            return int(scores.argmax())
+        bits = (scores >= 0).astype(int)
+        return bits if self.multi_label else int(bits[0])
 
 
 def parse_identity(frame):
     """The `Identity` in the response to identify."""
-    if not frame.payload or frame.payload[0] != VERSION:
-        raise LinkError(f"the board must speak version {VERSION} of the host link, but speaks "
+    if not frame.payload or frame.payload[0] not in (VERSION, VERSION_SIGNS):
+        raise LinkError(f"the board must speak version {VERSION} or {VERSION_SIGNS} of the host link, but speaks "
                         f"{frame.payload[0] if frame.payload else 'none'}; build its bitstream with this sbgen")
     if len(frame.payload) not in (16, 21):
         raise LinkError(f"an identity must have 16 or 21 bytes, not {len(frame.payload)}; "
                         "build the board's bitstream with this sbgen")
-    _, lanes, classes, pixels, digest = struct.unpack("<BBHI8s", frame.payload[:16])
-    if not (lanes and classes and pixels):
-        raise LinkError(f"a board must have at least one lane, class and pixel, but says {lanes}, {classes} and {pixels}; "
+    version, lanes, outputs, pixels, digest = struct.unpack("<BBHI8s", frame.payload[:16])
+    if not (lanes and outputs and pixels):
+        raise LinkError(f"a board must have at least one lane, output and pixel, but says {lanes}, {outputs} and {pixels}; "
                         "build its bitstream with this sbgen")
     weights = None
     if frame.payload[16:]:
         state, checksum = struct.unpack("<BI", frame.payload[16:])
         weights = Weights(state=state, checksum=checksum)
-    return Identity(lanes=lanes, classes=classes, pixels=pixels, digest=digest, weights=weights)
+    return Identity(lanes=lanes, outputs=outputs, pixels=pixels, digest=digest, weights=weights, signs=version == VERSION_SIGNS)
 
 
-def images_per_second(*, pixels, classes, baud, latency_ms=0.0):
+def images_per_second(*, pixels, outputs, baud, signs=False, latency_ms=0.0):
     """The most images per second that the link carries, one request and its response after the other, ten bits per byte.
 
     Parameters
     ----------
-    pixels, classes : int
+    pixels, outputs : int
         Of the network.
     baud : int
+    signs : bool
+        Whether the network decides by the signs of its scores.
     latency_ms : float
         The latency timer of the USB converter: it holds back the end of a response, which does not fill a USB packet, until the
         timer has run out.
     """
     request = Frame(command=CLASSIFY, sequence=0, payload=bytes(pixels))
-    response = Frame(command=CLASSIFY | RESPONSE, sequence=0, payload=bytes(4 * classes + 2))
+    response = Frame(command=CLASSIFY | RESPONSE, sequence=0, payload=bytes(result_bytes(outputs=outputs, signs=signs)))
     size = len(request.encode()) + len(response.encode())
     return 1 / (size * 10 / baud + latency_ms / 1000)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One image's result: the scores, an int32 array of shape (classes,), and the class."""
+    """One image's result: the scores, an int32 array of shape (outputs,), and the class, or the bits, an array of shape (outputs,)."""
 
     scores: np.ndarray
-    label: int
+    label: int | np.ndarray
 
 
-def parse_result(frame, *, classes):
-    """The `Result` in the response to classify."""
-    if len(frame.payload) != 4 * classes + 2:
-        raise LinkError(f"a result of {classes} classes must have {4 * classes + 2} bytes, not {len(frame.payload)}; "
+def result_bytes(*, outputs, signs):
+    """Bytes of the response to classify."""
+    return 4 * outputs + (-(-outputs // 8) if signs else 2)
+
+
+def parse_result(frame, *, outputs, signs=False):
+    """The `Result` in the response to classify of a board with so many outputs; `signs` as in its `Identity`."""
+    size = result_bytes(outputs=outputs, signs=signs)
+    if len(frame.payload) != size:
+        raise LinkError(f"a result of {outputs} outputs must have {size} bytes, not {len(frame.payload)}; "
                         "build the board's bitstream with this sbgen")
-    scores = np.frombuffer(frame.payload[:-2], "<i4").astype(np.int32)
-    return Result(scores=scores, label=int.from_bytes(frame.payload[-2:], "little"))
+    scores, told = np.frombuffer(frame.payload[:4 * outputs], "<i4").astype(np.int32), frame.payload[4 * outputs:]
+    if not signs:
+        return Result(scores=scores, label=int.from_bytes(told, "little"))
+    bits = np.unpackbits(np.frombuffer(told, np.uint8), bitorder="little").astype(int)
+    return Result(scores=scores, label=bits[:outputs] if outputs > 1 else int(bits[0]))

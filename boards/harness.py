@@ -174,8 +174,8 @@ class Top(wiring.Component):
 
         m.submodules.rx = rx = uart.Rx(divisor=self._divisor)
         m.submodules.tx = tx = uart.Tx(divisor=self._divisor)
-        m.submodules.link = link = HostLink(pixels=core.pixels, lanes=core.lanes, classes=core.classes,
-                                            score_width=core.score_width, digest=self._digest, loads=bool(core.image),
+        m.submodules.link = link = HostLink(pixels=core.pixels, lanes=core.lanes, outputs=core.outputs,
+                                            score_width=core.score_width, digest=self._digest, signs=core.signs, loads=bool(core.image),
                                             identity_store=self._identity_store)
         m.submodules.width = width = DomainRenamer("core")(WidthConverter(
             shape=unsigned(8), length=core.pixels, i_lanes=1, o_lanes=core.lanes))

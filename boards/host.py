@@ -58,7 +58,7 @@ class Link:
 
     def bounds(self, identity):
         """The most images per second that the line carries to a board, in words."""
-        size = {"pixels": identity.pixels, "classes": identity.classes, "baud": self._port.baudrate}
+        size = {"pixels": identity.pixels, "outputs": identity.outputs, "signs": identity.signs, "baud": self._port.baudrate}
         known = self._latency_ms is not None
         latencies = (self._latency_ms,) if known else (usb.LOW_LATENCY_MS, usb.LATENCY_MS)
         rates = ", or ".join(f"{frames.images_per_second(**size, latency_ms=latency):,.0f} with a USB latency timer of {latency:g} ms"
@@ -102,10 +102,11 @@ class Link:
                             f"not {images.shape[1]}")
         for n, image in enumerate(images):
             response = self._ask(lambda sequence, image=image: frames.classify(sequence=sequence, image=image),
-                                 answer_bytes=4 * identity.classes + 2)
-            result = frames.parse_result(response, classes=identity.classes)
-            if result.label != int(result.scores.argmax()):
-                raise LinkError(f"image {n}: the class must be the first greatest score, but the board says class "
+                                 answer_bytes=frames.result_bytes(outputs=identity.outputs, signs=identity.signs))
+            result = frames.parse_result(response, outputs=identity.outputs, signs=identity.signs)
+            if np.any(result.label != identity.decide(result.scores)):
+                must = "a bit must be 1 where its score is not negative" if identity.signs else "the class must be the first greatest score"
+                raise LinkError(f"image {n}: {must}, but the board says {'bits' if identity.multi_label else 'class'} "
                                 f"{result.label} for the scores {result.scores.tolist()}; its bitstream is not sound")
             yield result
 

@@ -18,6 +18,9 @@ def run(arguments):
     console = Console()
     console.line(f"network  {identity.digest.hex()}... (first 8 bytes of the SHA-256 in its report)")
     console.line(f"pixels   {identity.pixels}, {identity.lanes} a beat")
-    console.line(f"classes  {identity.classes}")
+    if identity.multi_label:
+        console.line(f"outputs  {identity.outputs}, each a bit by its sign")
+    else:
+        console.line(f"classes  {identity.classes}" + (", by the sign of one score" if identity.signs else ""))
     if identity.weights:
         console.line(f"weights  {identity.weights}")

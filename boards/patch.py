@@ -192,6 +192,8 @@ def _require_same_shape(old, new):
     if old.image_shape != new.image_shape:
         raise FitError(f"the network must have the shape of the one in the bitstream, but takes images of {new.image_shape} instead "
                        f"of {old.image_shape}; build it anew")
+    if old.decision != new.decision:
+        raise FitError(f"the network must decide by {old.decision} as the one in the bitstream, not by {new.decision}; build it anew")
     said = [[f"{type(layer).__name__} {layer.name} {shape} -> {after}" for layer, shape, after in zip(
         network.layers, network.shapes, network.shapes[1:], strict=False)] for network in (old, new)]
     for before, after in zip(*said, strict=False):

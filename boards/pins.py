@@ -145,8 +145,8 @@ class Answers:
     Parameters
     ----------
     identity : `frames.Identity`
-    scores : int64 array, shape (N, classes)
-    labels : int64 array, shape (N,)
+    scores : int64 array, shape (N, outputs)
+    labels : int64 array, shape (N,), or of a multi-label network its bits, (N, outputs)
     simulator : str
     """
 
@@ -235,6 +235,10 @@ class Pins:
         heard = frames.Reader().feed(int(line) for line in (self._folder / "heard.txt").read_text().split())
         if len(heard) != len(requests) or not all(map(frames.Frame.answers, heard, requests)):
             raise HardwareError(f"the board must answer {len(requests)} frames, but {self.name} heard {len(heard)} undamaged ones")
-        results = [frames.parse_result(frame, classes=self._network.classes) for frame in heard[1:]]
-        return Answers(identity=frames.parse_identity(heard[0]), scores=np.array([each.scores for each in results], np.int64),
+        identity, signs = frames.parse_identity(heard[0]), self._network.decision == "sign"
+        if (identity.outputs, identity.signs) != (self._network.outputs, signs):
+            raise HardwareError(f"the board must tell {self._network.outputs} outputs that decide by {self._network.decision}, but tells "
+                                f"{identity.outputs} by {'sign' if identity.signs else 'argmax'}")
+        results = [frames.parse_result(frame, outputs=identity.outputs, signs=signs) for frame in heard[1:]]
+        return Answers(identity=identity, scores=np.array([each.scores for each in results], np.int64),
                        labels=np.array([each.label for each in results], np.int64), simulator=self.name)

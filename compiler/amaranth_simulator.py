@@ -41,7 +41,7 @@ def simulate(core, network, images, *, stall=None, waves=None):
     """
     name = f"Amaranth {version('amaranth')}"
     flat = check_images(network, images)
-    classes, limit, rng = core.classes, patience(network), random.Random(stall)
+    classes, limit, rng = core.outputs, patience(network), random.Random(stall)
     beats = [int.from_bytes(image[at:at + core.lanes].tobytes(), "little")
              for image in flat for at in range(0, network.pixels, core.lanes)]
     image_beats = len(beats) // len(flat)
@@ -97,8 +97,14 @@ def simulate(core, network, images, *, stall=None, waves=None):
     results = [layout.from_bits(word) for _, word in taken]
     if [result.last for result in results] != [n % classes == classes - 1 for n in range(len(results))]:
         raise HardwareError(f"the last of every {classes} scores must be marked, but {name} found other marks")
+
+    def told(result):
+        if core.signs:
+            return [result.label >> n & 1 for n in range(classes)]
+        return [result.label, *(result.runners_up if core.top > 1 else ())]
+
     return Simulation(
         scores=np.array([result.score for result in results], np.int64).reshape(-1, classes),
-        ranked=np.array([[result.label, *(result.runners_up if core.top > 1 else ())] for result in results if result.last], np.int64),
+        ranked=np.array([told(result) for result in results if result.last], np.int64),
         first_beats=np.array(firsts, np.int64), last_scores=np.array([cycle for cycle, _ in taken[classes - 1::classes]], np.int64),
-        simulator=name)
+        simulator=name, multi_label=network.multi_label)

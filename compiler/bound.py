@@ -42,4 +42,4 @@ def bounds(network, device):
     if device.spram and beyond > 0:
         reads = max(-(-device.bram_bits // device.bram_read_bits), -(-beyond // device.spram_read_bits))
     return {"memory ports": reads, AS_BUILT: max(stage.cycles for stage in stages(design)),
-            "LUTs": math.ceil(products * LUTS_PER_PRODUCT / device.lut), "results": network.classes}
+            "LUTs": math.ceil(products * LUTS_PER_PRODUCT / device.lut), "results": network.outputs}

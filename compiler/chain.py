@@ -36,10 +36,12 @@ class Chain:
         self.thresholded = set()  # names of layers whose counts became bits, one each
         self._became = {}  # by its source's identity: a tensor, and what it is as bits of the layer it became
 
-    def network(self, *, name, scores, labels):
-        """The network of the layers so far and its scores."""
-        return ir.Network(name=name, image_shape=self._pixels_shape(), layers=(*self.layers, scores), labels=labels,
-                          pixel_type=self.pixel_type)
+    def network(self, *, name, scores, decision, labels=None):
+        """The network of the layers so far and its scores; labels that are left out are numbers."""
+        if not labels:
+            labels = range(2 if scores.outputs == 1 else scores.outputs)
+        return ir.Network(name=name, image_shape=self._pixels_shape(), layers=(*self.layers, scores), labels=tuple(map(str, labels)),
+                          pixel_type=self.pixel_type, decision=decision)
 
     def _pixels_shape(self):
         shape = self.image_shape

@@ -1,9 +1,10 @@
-"""The last layer of a frontend: integer scores that order the classes as a graph's scores do."""
+"""The last layer of a frontend: integer scores that order the classes as a graph's scores do, or have their signs."""
 
 import numpy as np
 
 from ..errors import ModelError
 from . import ir
+from .sign_scores import bit_scores, signed_scores
 from .tabulate import ROUNDING, Counts
 
 __all__ = ["integer_scores", "last_layer"]
@@ -15,9 +16,23 @@ _MOST = 1 << 30
 _DENOMINATORS = 64
 
 
-def last_layer(chain, value):
-    """The `Scores` layer of a tensor (1, classes) of counts."""
+def last_layer(chain, value, decision, *, bits=False):
+    """The `Scores` layer of a tensor (1, outputs).
+
+    Parameters
+    ----------
+    chain : Chain
+        Gets the layer of the bits, where there are `bits`.
+    value : Tensor
+        Functions of counts: the scores, or the bits.
+    decision : str
+        One of `ir.DECISIONS`.
+    bits : bool
+        Whether each output is a bit already, as `sign_scores.are_bits` says; `decision` then is "sign".
+    """
     where = f"the output behind {value.origin}"
+    if bits:
+        return bit_scores(chain, where, value)
     source = value.source
     if not isinstance(source, Counts) or source.pools or source.weights.ndim != 2:
         raise ModelError(f"{where} must be the scores of a MatMul or Gemm of bits that are not quantised again")
@@ -28,7 +43,10 @@ def last_layer(chain, value):
         raise ModelError(f"{where} must have a layer before it; a network of one layer on raw pixels is not built")
     rising = chain.rising(where, value)
     rows = rising.rows[:source.outputs].astype(np.float64)
-    scales, offsets = integer_scores(where, rows, source.reach, (rising.source.lowest, rising.source.step))
+    if decision == "sign":
+        scales, offsets = signed_scores(where, rows, source.reach)
+    else:
+        scales, offsets = integer_scores(where, rows, source.reach, (rising.source.lowest, rising.source.step))
     layer = rising.source.layer(None)
     return ir.Scores(name=layer.name, weights=layer.weights, planes=layer.planes, mask=layer.mask, offsets=offsets, scales=scales)
 

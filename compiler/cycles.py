@@ -465,7 +465,7 @@ def _models(design):
             model = _Unrolled if stage.folding.unrolled else _Mvtu
             join(n, model(stage.unit), stage.unit.cycles * stage.positions)
         length, lanes, elements = stage.o_length, stage.o_lanes, math.prod(shape)
-    convert(n, network.classes, 1)
+    convert(n, network.outputs, 1)
     if stage.scaling:
         scale = _Scale(stage.scaling)
         join(n, scale, scale.cycles)
@@ -504,7 +504,7 @@ def predict(design: Design, *, images=8) -> Cycles:
     if images < 2:
         raise ValueError(f"images must be at least 2, not {images!r}")
     models = [model for _, model, _ in _models(design)]
-    last, backwards, results = models[-1], models[::-1], design.network.classes
+    last, backwards, results = models[-1], models[::-1], design.network.outputs
     patience = 1000 + 2 * (_input_beats(design) + results + sum(busy for _, _, busy in _models(design)))
     finishes, given, cycle, before = [], 0, 0, None
     while len(finishes) < images:

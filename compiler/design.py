@@ -78,7 +78,7 @@ class Design:
     network : Network
     foldings : tuple of Folding
     top : int
-        How many of an image's best classes the core tells, 1 ... classes.
+        How many of an image's best classes the core tells, 1 ... classes; 1 where the network decides by sign.
     patchable : bool
         Whether weights and thresholds can be replaced in the bitstream.
     """
@@ -91,6 +91,8 @@ class Design:
     def __post_init__(self):
         if len(self.foldings) != len(self.network.layers):
             raise ModelError(f"{len(self.network.layers)} layers need as many foldings, not {len(self.foldings)}")
+        if self.network.decision == "sign" and self.top != 1:
+            raise ModelError(f"top must be 1, as the network decides by the sign of each score and ranks none, not {self.top!r}")
         if not (type(self.top) is int and 1 <= self.top <= self.network.classes):
             raise ModelError(f"top must be in 1 ... {self.network.classes}, the classes of the network, not {self.top!r}")
         for (layer, folding), shape in zip(self.stages, self.network.shapes, strict=False):

@@ -66,6 +66,7 @@ def _layer_out(layer):
 
 def _network_out(network):
     return {"name": network.name, "image_shape": list(network.image_shape), "labels": list(network.labels),
+            **({} if network.decision == "argmax" else {"decision": network.decision}),
             "layers": [_layer_out(layer) for layer in network.layers],
             **({} if network.pixel_type == pixel_type.UINT8 else {"pixel_type": network.pixel_type.name})}
 
@@ -181,10 +182,14 @@ def loads(text, *, source="exchange file"):
         raise ModelError(f"{source}: its SHA-256 does not match its content; it was damaged or edited, "
                          "write it again from the model")
     try:
+        layers = tuple(_layer_in(layer) for layer in network["layers"])
+        if "decision" not in network and layers and isinstance(layers[-1], Scores) and layers[-1].outputs == 1:
+            raise ModelError("its one score must decide by its sign, but the file is of sbgen 0.1, which did not keep the zero of "
+                             "a single score; write it again from the model (sbgen export)")
         return Network(name=str(network["name"]), image_shape=tuple(int(n) for n in network["image_shape"]),
-                       layers=tuple(_layer_in(layer) for layer in network["layers"]),
-                       labels=tuple(str(label) for label in network["labels"]),
-                       pixel_type=pixel_type.parse(str(network.get("pixel_type", "UINT8"))))
+                       layers=layers, labels=tuple(str(label) for label in network["labels"]),
+                       pixel_type=pixel_type.parse(str(network.get("pixel_type", "UINT8"))),
+                       decision=str(network.get("decision", "argmax")))
     except ModelError as error:
         raise ModelError(f"{source}: {error}") from None
     except (KeyError, TypeError, ValueError, OverflowError) as error:

@@ -401,7 +401,7 @@ def fold(network: Network, device: Device, *, cycles=None, fill=None, patchable=
     if cycles is not None:
         fill = fill or FILL
         if cycles < least:
-            raise FitError(f"an image of {network.classes} classes takes at least {least} cycles to give its results, "
+            raise FitError(f"an image of {network.outputs} scores takes at least {least} cycles to give its results, "
                            f"not {cycles}")
         aim = cycles
         while True:

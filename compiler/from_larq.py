@@ -20,6 +20,7 @@ from .keras_file import read
 from .neurons import convolve, dense
 from .pools import average_pool, max_pool
 from .shortcuts import join
+from .sign_scores import are_bits
 from .tabulate import PIXELS, Pixels, Tensor, check_size, elementwise, moved, padded
 
 __all__ = ["load"]
@@ -64,6 +65,13 @@ ACTIVATIONS = {
 }
 
 
+#: Keras' activations that say at the end how the scores decide, which the scores before them do alike.
+_DECISIONS = {"sigmoid": "sign", "softmax": "argmax"}
+
+#: Keras' layers that change no value.
+_SAME = ("ActivityRegularization", "Dropout", "Flatten", "GaussianNoise")
+
+
 def _plain(name):
     return re.sub(r"[^a-z0-9]", "", name.rsplit(">", 1)[-1].lower())
 
@@ -83,6 +91,16 @@ def _quantiser(value):
     if known is None:
         raise ValueError(f"has the quantiser {name!r}; known are {', '.join(sorted(QUANTISERS))}")
     return lambda x: known(x, settings)
+
+
+def _quantises(layers, name):
+    """Whether the last layer of a name, or what it passes on, is the output of a quantiser."""
+    named = {layer.name: layer for layer in layers}
+    while named[name].kind in _SAME and named[name].inputs:
+        name = named[name].inputs[0]
+    activation = _by_name(named[name].config.get("activation"))
+    activation = activation.get("class_name", "") if isinstance(activation, dict) else activation
+    return bool({_plain(each) for each in (named[name].kind, activation or "")} & set(QUANTISERS) - {"noop"})
 
 
 def load(path, *, pixels=None):
@@ -119,6 +137,7 @@ def load(path, *, pixels=None):
 class _Reader:
     def __init__(self, pixels):
         self.chain, self.pixels, self.values, self.ended = Chain(), PIXELS[pixels], {}, None
+        self.decision = None  # what the activation at the end says of it
 
     def network(self, name, layers, last):
         for layer in layers:
@@ -131,8 +150,13 @@ class _Reader:
         value = self.values.get(last)
         if not isinstance(value, Tensor):
             raise ModelError(f"its output layer {last!r} is not there; it may be damaged")
-        scores = last_layer(self.chain, value)
-        return self.chain.network(name=name, scores=scores, labels=tuple(map(str, range(scores.outputs))))
+        one = int(np.prod(value.shape)) == 1
+        if one and self.decision == "argmax":
+            raise ModelError(f"{self.ended}: is a softmax of one output, which is always 1; end the model at this output, whose sign then "
+                             "decides, or take a sigmoid")
+        bits = self.decision is None and _quantises(layers, last) and are_bits(value)
+        decision = self.decision or ("sign" if one or bits else "argmax")
+        return self.chain.network(name=name, scores=last_layer(self.chain, value, decision, bits=bits), decision=decision)
 
     def _input(self, layer):
         shape = layer.config.get("batch_input_shape") or layer.config.get("batch_shape") or layer.config.get("input_shape")
@@ -161,7 +185,7 @@ class _Reader:
                 raise ModelError(f"{layer}: takes {missing[0] if missing else 'no layer'!r}, which is not before it; it may be damaged")
             operands = [self.values[name] for name in layer.inputs]
         if self.ended:
-            raise ModelError(f"{layer}: comes behind {self.ended}; nothing may follow a softmax, end the model there")
+            raise ModelError(f"{layer}: comes behind {self.ended}; nothing may follow a softmax or sigmoid, end the model there")
         if layer.kind == "Add":
             if len(operands) != 2:
                 raise ModelError(f"{layer}: must add two branches, not {len(operands)}; add them one after the other")
@@ -247,19 +271,19 @@ class _Reader:
 
     def _activation(self, layer, value):
         name = _by_name(layer.config.get("activation", "linear") or "linear")
-        if isinstance(name, str) and name == "softmax":
-            self.ended = layer
+        if isinstance(name, str) and name in _DECISIONS:
+            self.ended, self.decision = layer, _DECISIONS[name]
             return value
         if isinstance(name, str) and name in ACTIVATIONS:
             return value if name == "linear" else elementwise(layer, ACTIVATIONS[name], (value,))
         try:
             return elementwise(layer, _quantiser(name), (value,))
         except ValueError:
-            raise ModelError(f"{layer}: the activation {name!r} is not known; known are {', '.join(sorted(ACTIVATIONS))}, softmax and "
+            raise ModelError(f"{layer}: the activation {name!r} is not known; known are {', '.join(sorted(ACTIVATIONS))}, softmax, sigmoid and "
                              f"{', '.join(sorted(QUANTISERS))}") from None
 
     def _softmax(self, layer, value):
-        self.ended = layer
+        self.ended, self.decision = layer, "argmax"
         return value
 
     def _normalization(self, layer, value):

@@ -23,6 +23,7 @@ from .neurons import convolve, dense
 from .pools import average_pool, max_pool
 from .qonnx_ops import Node
 from .shortcuts import join
+from .sign_scores import are_bits
 from .tabulate import PIXELS, Pixels, Tensor, check_size, concatenated, elementwise, moved, padded
 
 __all__ = ["load", "loads"]
@@ -41,6 +42,22 @@ _RANKING = ("ArgMax", "LogSoftmax", "Softmax", "TopK")
 
 #: Domains whose operators are those of the ONNX standard.
 _STANDARD = ("", "ai.onnx")
+
+
+#: Operators that can leave no more than a bit of each output.
+_QUANTISERS = ("And", "BipolarQuant", "Equal", "Greater", "GreaterOrEqual", "IntQuant", "Less", "LessOrEqual", "MultiThreshold", "Not",
+               "Or", "Quant", "Round", "Sign", "Where")
+
+#: Operators that scale and shift values, or change their type.
+_LINES = ("Add", "BatchNormalization", "Cast", "Div", "Mul", "Neg", "Sub")
+
+
+@dataclass(frozen=True)
+class _Squashed:
+    """What a Sigmoid or HardSigmoid outputs, and the scores before it: at the end of a graph these decide, by their signs."""
+
+    before: Tensor
+    after: Tensor
 
 
 @dataclass(frozen=True)
@@ -153,10 +170,9 @@ class _Reader:
                 self._run(node)
             except _MALFORMED as error:
                 raise ModelError(f"{node}: {_line(error)}") from error
-        scores = self._scores(graph.output)
-        labels = self._metadata("sbgen.labels", list) or range(scores.outputs)
-        labels = tuple(map(str, labels))
-        return self.chain.network(name=name, scores=scores, labels=labels)
+        scores, decision = self._scores(graph.output)
+        labels = self._metadata("sbgen.labels", list)
+        return self.chain.network(name=name, scores=scores, labels=labels, decision=decision)
 
     def _needed(self):
         """The nodes that an output depends on, in the file's order."""
@@ -218,7 +234,7 @@ class _Reader:
         value = self._channels_last(node, op, *operands) if last else self._apply(node, op, operands)
         outputs = node.proto.output
         self.elements += sum(array.size for array in ((value.index, value.rows) if isinstance(value, Tensor) else
-                                                      () if isinstance(value, _Ranked) else (np.asarray(value),)))
+                                                      () if isinstance(value, _Ranked | _Squashed) else (np.asarray(value),)))
         if self.elements > _MAX_ELEMENTS:
             raise ModelError(f"{node}: all values up to here are more than {_MAX_ELEMENTS:,}; no network of that size fits an "
                              "FPGA")
@@ -238,7 +254,13 @@ class _Reader:
                 return self._rank(node, op, ranked.tensor)
             raise ModelError(f"{node}: takes the result of {ranked.by}, of which only the order of the classes is known; end the graph "
                              "with that node")
+        if operands and isinstance(operands[0], _Squashed) and op in qonnx_ops.LAYOUT:
+            before, after = (self._apply(node, op, [each, *operands[1:]]) for each in (operands[0].before, operands[0].after))
+            return _Squashed(before, after)
+        operands = [each.after if isinstance(each, _Squashed) else each for each in operands]
         varying = [at for at, operand in enumerate(operands) if isinstance(operand, Tensor)]
+        if varying == [0] and (op == "Sigmoid" or op == "HardSigmoid" and node.get("beta", 0.5) == 0.5 and node.get("alpha", 0.2) > 0):
+            return _Squashed(operands[0], self._elementwise(node, *qonnx_ops.ELEMENTWISE[op](node, *operands)))
         if op == "Shape":
             return np.array(np.shape(operands[0]), np.int64)
         if op == "Size":
@@ -409,12 +431,31 @@ class _Reader:
         return _Ranked(value, str(node), op in ("Softmax", "LogSoftmax"))
 
     def _scores(self, outputs):
-        """The last layer: scores that order the classes exactly as the graph's outputs do."""
+        """The last layer, and how its scores decide: exactly as the graph's outputs do."""
         ends = [self.values.get(each.name) for each in outputs]
-        ends = [each.tensor if isinstance(each, _Ranked) else each for each in ends]
+        ended = ends[0]
+        ends = [each.tensor if isinstance(each, _Ranked) else each.before if isinstance(each, _Squashed) else each for each in ends]
         value = ends[0]
         if not all(isinstance(each, Tensor) for each in ends) or any(each.source is not value.source for each in ends):
             raise ModelError("must end in the scores of one image, but its outputs "
                              f"{', '.join(repr(each.name) for each in outputs)} do not depend on one last layer; keep only "
                              "the scores")
-        return last_layer(self.chain, value)
+        one = int(np.prod(value.shape)) == 1
+        if isinstance(ended, _Ranked) and one:
+            raise ModelError(f"ranks the one output of {value.origin}, which is always the first; end the graph at this score, whose sign "
+                             "then decides, or at its Sigmoid")
+        operator = self._last_operator(outputs[0].name)
+        bits = value is ended and operator in _QUANTISERS and are_bits(value)
+        if one and value is ended and not bits and operator in qonnx_ops.ELEMENTWISE and value.rows[value.row].min() >= 0:
+            raise ModelError(f"has one output that is never negative behind its {operator}, so that its sign decides nothing; end the graph "
+                             "at the score before it, or at a Sigmoid of that")
+        told = self._metadata("sbgen.decision", str) == "sign"
+        decision = "sign" if one or bits or isinstance(ended, _Squashed) or told else "argmax"
+        return last_layer(self.chain, value, decision, bits=bits), decision
+
+    def _last_operator(self, name):
+        """The operator that computes a tensor's values; what moves, scales and shifts them is passed by."""
+        makers = {output: node for node in self.model.graph.node for output in node.output}
+        while name in makers and (makers[name].op_type in qonnx_ops.LAYOUT or makers[name].op_type in _LINES):
+            name = next((each for each in makers[name].input if isinstance(self.values.get(each), Tensor)), "")
+        return makers[name].op_type if name in makers else ""

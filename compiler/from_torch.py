@@ -74,9 +74,10 @@ def to_network(model, *, name="network", labels=None, image_shape=None, force=Fa
         first = trained[0][1]
         if not image_shape or (isinstance(first, Pixels) and isinstance(layers[0], ir.Conv2d)):
             image_shape = first.image  # tells the one channel of grey images, which a convolution must see
-    labels = tuple(labels) if labels else tuple(str(label) for label in range(layers[-1].outputs))
+    decision, outputs = trained[-1][1].decision, layers[-1].outputs
+    labels = tuple(labels) if labels else tuple(str(label) for label in range(max(2, outputs)))
     return ir.Network(name=name, image_shape=tuple(image_shape or (layers[0].inputs,)), layers=tuple(layers),
-                      labels=labels)
+                      labels=labels, decision=decision)
 
 
 def _name(at, kind):

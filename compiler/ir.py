@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ModelError
 from .pixel_type import UINT8, PixelType
 
-__all__ = ["MAX_OFFSET", "PIXEL_BITS", "PIXEL_LEVELS", "Add", "Binarize", "Conv2d", "Dense", "Fork", "Layer", "Lookup", "MaxPool",
+__all__ = ["DECISIONS", "MAX_OFFSET", "PIXEL_BITS", "PIXEL_LEVELS", "Add", "Binarize", "Conv2d", "Dense", "Fork", "Layer", "Lookup", "MaxPool",
            "Network", "Scores", "SumPool", "Threshold"]
 
 #: Number of values a raw pixel can take (uint8).
@@ -24,6 +24,9 @@ PIXEL_BITS = 8
 
 #: Most bits of an element that a layer with weights takes.
 _MAX_PLANES = 16
+
+#: What scores can mean: the class is the first maximum, or each score is a bit of its own, on where it is not negative.
+DECISIONS = ("argmax", "sign")
 
 #: No score leaves this range, so that it always fits the host link's words.
 _MAX_SCORE = 2**31 - 1
@@ -407,15 +410,15 @@ class Add(_Elementwise):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scores(_Weighted):
-    """Class scores: ``score[c] = scales[c] * count[c] + offsets[c]``, the count as in `Dense`; the class is the first maximum.
+    """The last layer: ``score[o] = scales[o] * count[o] + offsets[o]``, the count as in `Dense`.
 
     Parameters
     ----------
-    weights : integer array, shape (classes, inputs), values 0 and 1
-    offsets : integer array, shape (classes,)
+    weights : integer array, shape (outputs, inputs), values 0 and 1
+    offsets : integer array, shape (outputs,)
     planes, mask
         As in `Dense`.
-    scales : integer array, shape (classes,), or None
+    scales : integer array, shape (outputs,), or None
         None is all ones. No score may leave 32 bits, so that it always fits the host link's words.
     """
 
@@ -467,9 +470,12 @@ class Network:
         Shape of one uint8 image; pixels enter in row-major (C) order.
     layers : tuple of `Layer`
     labels : tuple of str
-        A name for each class.
+        A name for each class; those of one output that decides by its sign are two, first that of a negative score. Several outputs that
+        decide by their signs have a name each.
     pixel_type : PixelType
         What the values are that the bytes of an image hold. It changes no score: layers take the bytes.
+    decision : str
+        One of `DECISIONS`: what the scores mean (``docs/semantics.md``). One output can only decide by its sign.
     """
 
     name: str
@@ -477,8 +483,11 @@ class Network:
     layers: tuple
     labels: tuple
     pixel_type: PixelType = UINT8
+    decision: str = "argmax"
 
     def __post_init__(self):
+        if self.decision not in DECISIONS:
+            raise ModelError(f"decision must be one of {', '.join(DECISIONS)}, not {self.decision!r}")
         kinds = [type(layer) for layer in self.layers]
         if (len(kinds) < 2 or kinds[0] not in (Binarize, Conv2d, Dense, Lookup) or kinds[-1] is not Scores
                 or set(kinds[1:-1]) & {Binarize, Lookup, Scores}):
@@ -510,8 +519,11 @@ class Network:
             raise ModelError(f"layer {next(iter(kept))!r}: a Fork needs an Add behind it that names it")
         object.__setattr__(self, "shapes", tuple(shapes))
         object.__setattr__(self, "greatest", tuple(greatest))
-        if len(self.labels) != self.layers[-1].outputs:
-            raise ModelError(f"{self.layers[-1].outputs} classes need as many labels, not {len(self.labels)}")
+        if self.outputs == 1 and self.decision == "argmax":
+            raise ModelError("a network of one output must decide by its sign (decision \"sign\"), not by argmax, which would always be "
+                             "class 0")
+        if len(self.labels) != self.classes:
+            raise ModelError(f"{self.outputs} outputs that decide by {self.decision} need {self.classes} labels, not {len(self.labels)}")
 
     #: Shape of the image, then of each layer's output.
     shapes: tuple = field(init=False, repr=False, compare=False, default=())
@@ -525,8 +537,19 @@ class Network:
         return int(np.prod(self.image_shape))
 
     @property
-    def classes(self):
+    def outputs(self):
+        """Scores per image."""
         return self.layers[-1].outputs
+
+    @property
+    def classes(self):
+        """Things that have a label: the outputs, or the two classes of one output that decides by its sign."""
+        return 2 if self.decision == "sign" and self.outputs == 1 else self.outputs
+
+    @property
+    def multi_label(self):
+        """Whether an image has a bit per output instead of one class."""
+        return self.decision == "sign" and self.outputs > 1
 
     @property
     def weight_bits(self):

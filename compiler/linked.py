@@ -25,7 +25,7 @@ def check_network(network):
     FitError
         With the limit and what was found.
     """
-    _check(pixels=network.pixels, classes=network.classes)
+    _check(pixels=network.pixels, outputs=network.outputs)
 
 
 def check_design(design):
@@ -49,7 +49,7 @@ def check_core(core):
     _check(**{name: getattr(core, name) for name in LIMITS})
 
 
-_WORDS = {"pixels": "images of at most {:,} pixels", "lanes": "at most {} pixels at once", "classes": "at most {:,} classes",
+_WORDS = {"pixels": "images of at most {:,} pixels", "lanes": "at most {} pixels at once", "outputs": "at most {:,} outputs",
           "score_width": "scores of at most {} bits"}
 
 

@@ -92,6 +92,6 @@ def lower(design):
         made.append(Stage(parts=_parts(stage), i_length=stage.i_length, o_length=stage.o_length, queue=queue,
                           fork=fork_of.get(n)))
     return Core(
-        stages=made, lanes=input_lanes(design), pixels=design.network.pixels, classes=design.network.classes,
-        scale=stage.scaling and stage.scaling.create(), top=design.top,
+        stages=made, lanes=input_lanes(design), pixels=design.network.pixels, outputs=design.network.outputs,
+        scale=stage.scaling and stage.scaling.create(), top=design.top, signs=design.network.decision == "sign",
         reset_less=any(folding.registered for folding in design.foldings))

@@ -37,7 +37,7 @@ def narrow(network, share):
             kept = layer.outputs
         layers.append(layer)
     return Network(name=network.name, image_shape=network.image_shape, layers=tuple(layers), labels=network.labels,
-                   pixel_type=network.pixel_type)
+                   pixel_type=network.pixel_type, decision=network.decision)
 
 
 def widths(network):

@@ -162,9 +162,9 @@ def scale_parameters(layer, folding):
 
 
 def results_cycles(network):
-    """Cycles in which the results of an image leave, whatever the folding: one a class, or what its scaling takes."""
+    """Cycles in which the results of an image leave, whatever the folding: one per output, or what its scaling takes."""
     scaling = scale_parameters(network.layers[-1], Folding(pe=1, simd=1))
-    return network.classes * (scaling.cycles if scaling else 1)
+    return network.outputs * (scaling.cycles if scaling else 1)
 
 
 def stage(layer, folding, input_shape, *, i_greatest, o_greatest, unit=None):

@@ -180,9 +180,11 @@ class _Chain:
         """The maximum element of what a fork keeps."""
         return self._forks[fork][1]
 
-    def network(self, name):
-        return Network(name=name, image_shape=self.image_shape, layers=tuple(self.layers),
-                       labels=tuple(map(str, range(self.layers[-1].outputs))))
+    def network(self, name, *, signs):
+        """The network; `signs` tells whether several outputs decide by their signs, as one always does."""
+        outputs = self.layers[-1].outputs
+        return Network(name=name, image_shape=self.image_shape, layers=tuple(self.layers), labels=tuple(map(str, range(max(2, outputs)))),
+                       decision="sign" if signs or outputs == 1 else "argmax")
 
 
 def _paddings(rng, kernel):
@@ -453,8 +455,9 @@ def random_network(seed, *, largest=48, pixels=0, images=None, shortcuts=None):
     _narrow(rng, chain)
     # Of scores alone nothing is too much.
     chain.layers.append(_scores(rng, chain))
-    network = chain.network(f"random-{seed}")
-    if network.classes > 1 and _one_in(rng, 6):
+    # From random numbers of their own, so that all else is the same with and without.
+    network = chain.network(f"random-{seed}", signs=_one_in(_generator("decision", seed), 4))
+    if network.decision == "argmax" and _one_in(rng, 6):
         network = _with_ties(rng, network, random_images(seed, network, 1))
     return network
 
@@ -555,7 +558,7 @@ def fold_at_random(seed, network, *, spram=False, patchable=False, family=None, 
             if layer.weight_bits * layer.planes * slowest <= _MOST_UNROLLED and not (n == 0 and lanes is not None and simd > lanes):
                 foldings[n] = replace(foldings[n], pe=pe, simd=simd, store=UNROLLED, sprams=None, levels=int(rng.integers(1, 9)))
     rng, top = _generator("top", seed), 1
-    if network.classes > 1 and _one_in(rng, 4):
+    if network.decision == "argmax" and _one_in(rng, 4):
         top = int(rng.integers(2, min(network.classes, 16) + 1)) if rng.integers(4) else min(network.classes, 64)
     design = Design(network=network, foldings=tuple(foldings), top=top)
     return to_patchable(design, family) if patchable else design

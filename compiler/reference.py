@@ -8,7 +8,7 @@ import numpy as np
 
 from .ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool, Threshold
 
-__all__ = ["check_images", "evaluate", "ranked", "run", "run_layer"]
+__all__ = ["check_images", "decide", "evaluate", "ranked", "run", "run_layer"]
 
 
 def popcounts(weights, x, planes=1, mask=None):
@@ -112,9 +112,17 @@ def ranked(scores, count):
     return np.argsort(-np.asarray(scores), axis=1, kind="stable")[:, :count]
 
 
+def decide(network: Network, scores):
+    """What scores (N, outputs) mean: the class of each image, shape (N,), or of a multi-label network its bits, (N, outputs)."""
+    if network.decision == "argmax":
+        return scores.argmax(axis=1)
+    bits = (scores >= 0).astype(np.int64)
+    return bits if network.multi_label else bits[:, 0]
+
+
 def evaluate(network: Network, images, *, batch=1024):
-    """Scores (N, classes) and classes (N,) of raw uint8 images; the class is the first greatest score."""
+    """Scores (N, outputs) of raw uint8 images, and what they mean, as from `decide`."""
     images = check_images(network, images)
     scores = np.concatenate([run(network, images[at:at + batch])[-1] for at in range(0, len(images), batch)]
-                            or [np.zeros((0, network.classes), np.int64)])
-    return scores, scores.argmax(axis=1)
+                            or [np.zeros((0, network.outputs), np.int64)])
+    return scores, decide(network, scores)

@@ -236,20 +236,21 @@ def _replaced(design, images, **changes):
 
 
 def _fitted(design, image_shape, pairs, images):
-    """The design, but of these layers and foldings, each layer fitted to the one before it, and the images.
+    """The design, but of these layers and foldings, each layer fitted to the one before it, and the images; one output decides by its
+    sign.
 
     Raises
     ------
     ModelError
         When there is no such design.
     """
-    network = _chain(image_shape, [layer for layer, _ in pairs])
+    network = _chain(design.network.decision, image_shape, [layer for layer, _ in pairs])
     foldings = (_folding(layer, folding, shape) for layer, (_, folding), shape
                 in zip(network.layers, pairs, network.shapes, strict=False))
-    return dataclasses.replace(design, network=network, foldings=tuple(foldings), top=min(design.top, network.classes)), images
+    return dataclasses.replace(design, network=network, foldings=tuple(foldings), top=min(design.top, network.classes) if network.decision == "argmax" else 1), images
 
 
-def _chain(image_shape, layers):
+def _chain(decision, image_shape, layers):
     """The network of layers, each fitted to the one before it."""
     layers, shapes, greatest, forks, n = list(layers), [tuple(image_shape)], [PIXEL_LEVELS - 1], {}, 0
     again = 2 * len(layers)
@@ -273,8 +274,9 @@ def _chain(image_shape, layers):
             forks[layer.name] = n
         shapes.append(layer.output_shape(shapes[n]))
         n += 1
-    return Network(name="shrunk", image_shape=tuple(image_shape), layers=tuple(layers),
-                   labels=tuple(map(str, range(shapes[-1][0]))))
+    outputs = shapes[-1][0]
+    return Network(name="shrunk", image_shape=tuple(image_shape), layers=tuple(layers), decision="sign" if outputs == 1 else decision,
+                   labels=tuple(map(str, range(2 if outputs == 1 else outputs))))
 
 
 def _folding(layer, folding, shape):

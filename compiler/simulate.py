@@ -206,13 +206,16 @@ class Simulation:
 
     Parameters
     ----------
-    scores : int64 array, shape (N, classes)
+    scores : int64 array, shape (N, outputs)
     ranked : int64 array, shape (N, top)
-        The best classes of each image, the best first, as the hardware gives them beside its last score.
+        The best classes of each image, the best first, as the hardware gives them beside its last score. Where the signs decide, the bit of
+        each output instead, shape (N, outputs).
     first_beats, last_scores : int64 array, shape (N,)
         The clock cycle in which the first beat of each image, and its last score, were taken.
     simulator : str
         Name and version.
+    multi_label : bool
+        Whether an image has a bit per output instead of one class.
     """
 
     scores: np.ndarray
@@ -220,11 +223,12 @@ class Simulation:
     first_beats: np.ndarray
     last_scores: np.ndarray
     simulator: str
+    multi_label: bool = False
 
     @property
     def labels(self):
-        """The class of each image, an array of shape (N,)."""
-        return self.ranked[:, 0]
+        """The class of each image, an array of shape (N,), or of a multi-label network its bits, (N, outputs)."""
+        return self.ranked if self.multi_label else self.ranked[:, 0]
 
     @property
     def latency_cycles(self):
@@ -275,7 +279,8 @@ class Simulator:
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "top.v").write_text(verilog_text)
         (self._folder / "testbench.v").write_text(TESTBENCH)
-        label = bits_for(network.classes - 1)
+        # The bits of a network that decides by sign are printed one by one, as so many ranks would be.
+        label, top = (1, network.outputs) if network.decision == "sign" else (bits_for(network.outputs - 1), top)
         self._top = top
         macros = {"LANES": lanes, "SCORE": _port_width(verilog_text, "o__payload") - top * label - 1, "LABEL": label, "TOP": top}
         if image:
@@ -322,7 +327,7 @@ class Simulator:
         # $fread fills a register from its most significant byte on; lane 0 is the least significant.
         beats.reshape(-1, self._lanes)[:, ::-1].tofile(self._folder / "beats.bin")
         settings = {
-            "images": len(images), "image_beats": image_beats, "classes": network.classes, "stall": stall or 0,
+            "images": len(images), "image_beats": image_beats, "classes": network.outputs, "stall": stall or 0,
             "patience": patience(network),
             "step": -(-len(images) // 100),
         }
@@ -340,7 +345,7 @@ class Simulator:
         return self._result(len(images))
 
     def _result(self, images):
-        classes = self._network.classes
+        classes = self._network.outputs
         text = (self._folder / "scores.txt").read_text()
         if "x" in text.lower():
             raise HardwareError(f"every score must be defined, but {self.name} found bits that are not (x)")
@@ -350,7 +355,7 @@ class Simulator:
         if (last != (np.arange(classes) == classes - 1)).any():
             raise HardwareError(f"the last of every {classes} scores must be marked, but {self.name} found other marks")
         return Simulation(scores=scores, ranked=numbers[:, -1, 3:], first_beats=first_beats, last_scores=cycles[:, -1],
-                          simulator=self.name)
+                          simulator=self.name, multi_label=self._network.multi_label)
 
 
 def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=None, progress=None, keep=None, top=1, image=()):

@@ -32,8 +32,8 @@ def save(network, path):
     """Write a network as QONNX; an existing file is replaced as a whole or not at all.
 
     The graph's input is an image of values as float32, annotated with the network's `pixel_type` (UINT8: 0 ... 255), of the shape
-    (1, channels, rows, columns) or (1, pixels); its output are the scores, (1, classes). Image shape and labels are in the metadata
-    ``sbgen.image_shape`` and ``sbgen.labels``.
+    (1, channels, rows, columns) or (1, pixels); its output are the scores, (1, outputs). Image shape and labels are in the metadata
+    ``sbgen.image_shape`` and ``sbgen.labels``; ``sbgen.decision`` is there where the scores decide by their signs.
 
     Raises
     ------
@@ -59,14 +59,15 @@ def to_model(network):
     made = helper.make_graph(
         graph.nodes, network.name or "network",
         [helper.make_tensor_value_info(graph.input, TensorProto.FLOAT, (1, *_first(_image(network.image_shape))))],
-        [helper.make_tensor_value_info(at, TensorProto.FLOAT, (1, network.classes))], initializer=graph.constants)
+        [helper.make_tensor_value_info(at, TensorProto.FLOAT, (1, network.outputs))], initializer=graph.constants)
     for name, kind in ((graph.input, network.pixel_type.name), *graph.kinds):
         made.quantization_annotation.append(onnx.TensorAnnotation(tensor_name=name, quant_parameter_tensor_names=[
             onnx.StringStringEntryProto(key="finn_datatype", value=kind)]))
     model = helper.make_model(made, producer_name="sbgen", producer_version=__version__, ir_version=8, opset_imports=[
         helper.make_opsetid("", _OPSET), helper.make_opsetid(_DOMAIN, 1)])
     helper.set_model_props(model, {"sbgen.image_shape": json.dumps(list(network.image_shape)),
-                                   "sbgen.labels": json.dumps(list(network.labels))})
+                                   "sbgen.labels": json.dumps(list(network.labels)),
+                                   **({} if network.decision == "argmax" else {"sbgen.decision": json.dumps(network.decision)})})
     return model
 
 

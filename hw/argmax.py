@@ -8,10 +8,10 @@ from amaranth.utils import bits_for
 __all__ = ["Argmax", "result_layout"]
 
 
-def result_layout(*, score_width, classes, top=1):
-    """One beat of results: a class's score, the best class so far, the next best where `top` is more than 1, and whether this
-    class is the image's last."""
-    label = bits_for(classes - 1)
+def result_layout(*, score_width, outputs, top=1, signs=False):
+    """One beat of results: an output's score, the best class so far, the next best where `top` is more than 1, and whether this
+    output is the image's last. Where the `signs` of the scores decide, `label` has a bit for each output instead of a class."""
+    label = outputs if signs else bits_for(outputs - 1)
     others = {"runners_up": data.ArrayLayout(label, top - 1)} if top > 1 else {}
     return data.StructLayout({"score": signed(score_width), "label": label, **others, "last": 1})
 
@@ -53,7 +53,7 @@ class Argmax(wiring.Component):
         self._top = top
         super().__init__({
             "i": In(stream.Signature(data.ArrayLayout(signed(score_width), 1))),
-            "o": Out(stream.Signature(result_layout(score_width=score_width, classes=classes, top=top))),
+            "o": Out(stream.Signature(result_layout(score_width=score_width, outputs=classes, top=top))),
         })
 
     def elaborate(self, platform):

@@ -1,4 +1,4 @@
-"""The compute core: a chain of stream components from raw pixels to scores and classes."""
+"""The compute core: a chain of stream components from raw pixels to scores and what they decide."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .argmax import Argmax, result_layout
 from .mvtu import Mvtu
+from .signs import Signs
 from .spram import LoadSignature
 from .width import WidthConverter, conversions
 
@@ -40,11 +41,11 @@ class Stage:
 class Core(wiring.Component):
     """Runs a whole network on a stream of images.
 
-    Pixels enter raw, in row-major order, `lanes` a beat; for each image one result a class leaves, in class order. Images may
+    Pixels enter raw, in row-major order, `lanes` a beat; for each image one result per output leaves, in their order. Images may
     follow each other without a pause and several are in flight at once. A synchronous reset at any time empties the core: the
     next beat is the first of a new image. ::
 
-        i -> stages[0] -> [WidthConverter] -> stages[1] -> ... -> [WidthConverter] -> [Scale] -> Argmax -> o
+        i -> stages[0] -> [WidthConverter] -> stages[1] -> ... -> [WidthConverter] -> [Scale] -> Argmax or Signs -> o
 
     A shortcut leaves the chain at a :class:`.Fork` and comes back at its :class:`.Add`::
 
@@ -54,17 +55,19 @@ class Core(wiring.Component):
     Parameters
     ----------
     stages : sequence of :class:`Stage`
-        The first takes raw pixels, the last gives one sum a class.
+        The first takes raw pixels, the last gives one sum per output.
     lanes : :class:`int`
         Pixels in a beat of the input.
     pixels : :class:`int`
         Pixels of an image.
-    classes : :class:`int`
+    outputs : :class:`int`
         Scores of an image.
     scale : :class:`.Scale`, optional
         What makes scores of the last stage's sums; without it they are the scores.
     top : :class:`int`
-        How many of an image's best classes the results tell.
+        How many of an image's best classes the results tell; 1 where `signs`.
+    signs : :class:`bool`
+        Whether the sign of each score decides, instead of the greatest of them.
     reset_less : :class:`bool`
         Whether the payloads of the width converters have no reset.
 
@@ -81,20 +84,21 @@ class Core(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, *, stages, lanes, pixels, classes, scale=None, top=1, reset_less=False):
+    def __init__(self, *, stages, lanes, pixels, outputs, scale=None, top=1, signs=False, reset_less=False):
         self._stages = tuple(stages)
         self._lanes = lanes
         self._pixels = pixels
-        self._classes = classes
+        self._outputs = outputs
         self._scale = scale
         self._top = top
+        self._signs = signs
         self._reset_less = reset_less
         self._loaded = [part for stage in self._stages for part in stage.parts
                         if isinstance(part, Mvtu) and part.parameters.weight_blocks]
         self._image = tuple(words for part in self._loaded for words in part.parameters.image)
         super().__init__({
             "i": In(stream.Signature(data.ArrayLayout(unsigned(8), self.lanes))),
-            "o": Out(stream.Signature(result_layout(score_width=self.score_width, classes=classes, top=top))),
+            "o": Out(stream.Signature(result_layout(score_width=self.score_width, outputs=outputs, top=top, signs=signs))),
             **({"load": In(LoadSignature(len(self.image)))} if self.image else {}),
         })
 
@@ -113,8 +117,14 @@ class Core(wiring.Component):
         return self._pixels
 
     @property
-    def classes(self):
-        return self._classes
+    def outputs(self):
+        """Scores of an image, and so results."""
+        return self._outputs
+
+    @property
+    def signs(self):
+        """Whether the results tell a bit for each output, instead of classes."""
+        return self._signs
 
     @property
     def top(self):
@@ -161,9 +171,12 @@ class Core(wiring.Component):
                          part.load.data.eq(self.load.data)]
             first = end
 
-        argmax = Argmax(score_width=self.score_width, classes=self._classes, top=self._top)
-        ends = (self._scale, argmax) if self._scale else (argmax,)
-        source = self._convert(m, "width_out", source, length, self._classes, ends[0].i)
+        if self._signs:
+            decision = Signs(score_width=self.score_width, outputs=self._outputs)
+        else:
+            decision = Argmax(score_width=self.score_width, classes=self._outputs, top=self._top)
+        ends = (self._scale, decision) if self._scale else (decision,)
+        source = self._convert(m, "width_out", source, length, self._outputs, ends[0].i)
         for part in ends:
             m.submodules[type(part).__name__.lower()] = part
             connect(m, source, part.i)

@@ -12,6 +12,7 @@ The protocol is written in ``docs/link.md``; ``boards/frames.py`` is the host's 
 from amaranth.hdl import Array, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import crc, data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import bits_for
 
 from .argmax import result_layout
 from .flash_loader import LOADED
@@ -20,10 +21,13 @@ from .rom import Rom
 from .slip import Decoder, Encoder, frame_layout
 
 __all__ = ["CLASSIFY", "FAILURE", "IDENTIFY", "LIMITS", "REASON_BUSY", "REASON_CHECKSUM", "REASON_COMMAND", "REASON_LENGTH",
-           "REASON_WEIGHTS", "RESPONSE", "VERSION", "HostLink"]
+           "REASON_WEIGHTS", "RESPONSE", "VERSION", "VERSION_SIGNS", "HostLink"]
 
 #: Version of the protocol, which identify tells.
 VERSION = 1
+
+#: That of a network that decides by the signs of its scores: its results end with a bit for each score instead of a class.
+VERSION_SIGNS = 2
 
 #: Commands of requests; a response has the bit `RESPONSE` set.
 IDENTIFY = 0x01
@@ -38,13 +42,13 @@ REASON_COMMAND = 3
 REASON_BUSY = 4
 REASON_WEIGHTS = 5
 
-#: The most that the protocol has room for: of pixels in an image and in a beat, of classes, and of bits in a score.
-LIMITS = {"pixels": 2**32 - 1, "lanes": 2**8 - 1, "classes": 2**16 - 1, "score_width": 32}
+#: The most that the protocol has room for: of pixels in an image and in a beat, of outputs, and of bits in a score.
+LIMITS = {"pixels": 2**32 - 1, "lanes": 2**8 - 1, "outputs": 2**16 - 1, "score_width": 32}
 
 _NO_REASON = 0
 _CRC_BYTES = 4
 _SCORE_BYTES = 4
-_LABEL_BYTES = 2
+_LABEL_BYTES = 2  # of a class; the bits of signs take as many bytes as they fill
 
 
 class HostLink(wiring.Component):
@@ -65,12 +69,14 @@ class HostLink(wiring.Component):
         Pixels in an image.
     lanes : :class:`int`
         Pixels in a beat of the core; only told by identify.
-    classes : :class:`int`
+    outputs : :class:`int`
         Results the core gives for an image.
     score_width : :class:`int`
         Bits of a score, two's complement, at most 32.
     digest : :class:`bytes`
         First 8 bytes of the SHA-256 of the network.
+    signs : :class:`bool`
+        Whether the core's results tell a bit for each output instead of a class.
     loads : :class:`bool`
         Whether weights are loaded at start-up: identify tells their state, and classify is refused until they are there.
     identity_store : :class:`str`, optional
@@ -97,16 +103,17 @@ class HostLink(wiring.Component):
     pixels: stream.Interface
     results: stream.Interface
 
-    def __init__(self, *, pixels, lanes, classes, score_width, digest, loads=False, identity_store=None):
-        for name, value in ("pixels", pixels), ("lanes", lanes), ("classes", classes), ("score_width", score_width):
+    def __init__(self, *, pixels, lanes, outputs, score_width, digest, signs=False, loads=False, identity_store=None):
+        for name, value in ("pixels", pixels), ("lanes", lanes), ("outputs", outputs), ("score_width", score_width):
             if not 1 <= value <= LIMITS[name]:
                 raise ValueError(f"{name} must be in 1 ... {LIMITS[name]}, not {value!r}")
         if len(digest) != 8:
             raise ValueError(f"digest must be 8 bytes, not {digest!r}")
         self._pixels = pixels
         self._loads = loads
-        self._identity = (bytes([VERSION, lanes]) + classes.to_bytes(2, "little") + pixels.to_bytes(4, "little")
-                          + bytes(digest))
+        self._label_bytes = -(-outputs // 8) if signs else _LABEL_BYTES
+        self._identity = (bytes([VERSION_SIGNS if signs else VERSION, lanes]) + outputs.to_bytes(2, "little")
+                          + pixels.to_bytes(4, "little") + bytes(digest))
         if loads and identity_store is not None:
             raise ValueError("a link that tells what was loaded cannot have its identity in a ROM")
         self._identity_store = identity_store
@@ -114,7 +121,7 @@ class HostLink(wiring.Component):
             "i": In(stream.Signature(8)),
             "o": Out(stream.Signature(8)),
             "pixels": Out(stream.Signature(data.ArrayLayout(unsigned(8), 1))),
-            "results": In(stream.Signature(result_layout(score_width=score_width, classes=classes))),
+            "results": In(stream.Signature(result_layout(score_width=score_width, outputs=outputs, signs=signs))),
             "clear": Out(1, init=1),
             **({"state": In(2), "checksum": In(32)} if loads else {}),
         })
@@ -284,8 +291,9 @@ class HostLink(wiring.Component):
         identity = [Const(value, 8) for value in self._identity]
         if self._loads:
             identity += [self.state, *(self.checksum.word_select(n, 8) for n in range(4))]
-        index = Signal(range(len(identity)))  # of the byte in its field
-        words = Signal(8 * (_SCORE_BYTES + _LABEL_BYTES))
+        result_bytes = _SCORE_BYTES + self._label_bytes
+        index = Signal(range(max(len(identity), result_bytes)))  # of the byte in its field
+        words = Signal(8 * result_bytes)
         score = words[:8 * _SCORE_BYTES].as_signed()
         m.d.comb += [score.eq(self.results.payload.score), words[8 * _SCORE_BYTES:].eq(self.results.payload.label)]
 
@@ -345,7 +353,7 @@ class HostLink(wiring.Component):
 
             with m.State("Result"), m.If(self.results.valid):
                 # The bytes of a score and, behind the last score, those of the label.
-                field(words.word_select(index[:3], 8), then="Check", length=_SCORE_BYTES + _LABEL_BYTES)
+                field(words.word_select(index[:bits_for(result_bytes - 1)], 8), then="Check", length=result_bytes)
                 with m.If((index == _SCORE_BYTES - 1) & ~self.results.payload.last):
                     m.d.sync += wraps.eq(1)
                 m.d.comb += self.results.ready.eq(send & wraps)

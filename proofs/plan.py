@@ -24,6 +24,7 @@ from ..hw.popcount import XnorPopcount
 from ..hw.queue import Queue
 from ..hw.replay import ReplayBuffer
 from ..hw.rom import Rom
+from ..hw.signs import Signs
 from ..hw.spram import Spram
 from ..hw.sums import WindowSums
 from ..hw.threshold import Threshold
@@ -196,7 +197,10 @@ def _statements(component, design, name, stages):
             return (values.scale(unit.create, classes=unit.classes, count_width=unit.count_width, scale_width=unit.scale_width,
                                  score_width=unit.score_width, negative=unit.signed),)
         case Argmax():
-            sizes = {"classes": design.network.classes, "top": design.top}
+            sizes = {"classes": design.network.outputs, "top": design.top}
             width = len(component.i.payload[0])
             return (values.argmax(lambda: Argmax(score_width=width, **sizes), width=width, **sizes),)
+        case Signs():
+            sizes = {"outputs": design.network.outputs, "width": len(component.i.payload[0])}
+            return (values.signs(lambda: Signs(score_width=sizes["width"], outputs=sizes["outputs"]), **sizes),)
     return None

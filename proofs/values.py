@@ -1,4 +1,5 @@
-"""Components that change values: binarisation, lookup, bit planes, thresholds, sums of two streams, scaling, the best class."""
+"""Components that change values: binarisation, lookup, bit planes, thresholds, sums of two streams, scaling, the best class,
+signs."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.hdl._mem import MemoryInstance
@@ -8,7 +9,7 @@ from .moves import CONTRACT
 from .statement import Statement
 from .vectors import Count, Vectors
 
-__all__ = ["add", "argmax", "binarize", "lookup", "planes", "scale", "threshold"]
+__all__ = ["add", "argmax", "binarize", "lookup", "planes", "scale", "signs", "threshold"]
 
 _PASSES = ("it passes a beat on in the cycle in which it is offered, takes it when it is taken, and holds none, so that nothing is lost, "
            "doubled or reordered")
@@ -236,3 +237,31 @@ def argmax(make, *, width, classes, top):
         claim=f"with every score that is taken comes {best} so far, an equal score behind that of a lower class: each rank tells a class of its own, none "
               f"stands before one that beats it, and no class that is not told beats one that is, for every class and all scores of {width} bits; `last` "
               f"is set at the last class only; {_PASSES}", circuit=circuit)
+
+
+def signs(make, *, width, outputs):
+    """A `Signs`."""
+    def circuit():
+        made = Circuit(make())
+        dut, m = made.component, made.m
+        index = _passes(made, beats={"output": outputs}).at["output"]
+        score = Signal(signed(width), name="score")
+        m.d.comb += score.eq(dut.i.payload[0])
+        made.never("a score is not passed on", dut.i.valid & (dut.o.payload.score != score))
+        made.never("the last output is not marked, or another is", dut.i.valid & (dut.o.payload.last != (index == outputs - 1)))
+
+        # Any output, and whether its score was negative.
+        chosen, negative = made.constant(outputs, name="output"), Signal(name="negative")
+        with m.If(dut.i.valid & dut.o.ready & (index == chosen)):
+            m.d.sync += negative.eq(score < 0)
+        # The bits so far are at the top, so that at the last output each is at its own place.
+        place = Signal(range(outputs), name="place")
+        m.d.comb += place.eq(chosen + (outputs - 1 - index))
+        made.never("the bit of an output is wrong", dut.i.valid & (chosen <= index) & (
+            dut.o.payload.label.bit_select(place, 1) == Mux(chosen == index, score < 0, negative)))
+        return made
+
+    return Statement(
+        subject=f"signs of {outputs} outputs, {width} bits",
+        claim=f"with the last score of an image comes a bit for each output, 1 exactly where its score was not negative, for every output and all "
+              f"scores of {width} bits; `last` is set at the last output only; {_PASSES}", circuit=circuit)

@@ -212,7 +212,7 @@ def _difference(what, found, expected):
     if not len(wrong):
         return None
     at = tuple(map(int, wrong[0]))
-    of = f"image {at[0]}" + (f", class {at[1]}" if len(at) > 1 else "")
+    of = f"image {at[0]}" + (f", output {at[1]}" if len(at) > 1 else "")
     return Failure(kind=what, text=f"{what} of {of} must be {int(np.asarray(expected)[at])}, not {int(found[at])} "
                                    f"({len(wrong)} of {found.size} differ)")
 
@@ -307,7 +307,8 @@ def _cases(arguments):
     network = model.load(arguments.network).network
     fixed = None if arguments.design is None else design_file.load(arguments.design, network)
     images = None if arguments.images_from is None else samples.read(
-        arguments.images_from, image_shape=network.image_shape, classes=network.labels, signed=network.pixel_type.signed).images
+        arguments.images_from, image_shape=network.image_shape, classes=network.labels, signed=network.pixel_type.signed,
+        multi_label=network.multi_label).images
 
     def case(seed):
         design = fixed or random_network.fold_at_random(seed, network, patchable=arguments.patchable or None, **_folding(board, arguments.level))
@@ -342,7 +343,7 @@ def run(arguments):
                 continue
             used[simulator] += 1
             met.update(features(design, images))
-            compared += (2 if board is None else 1) * len(images) * design.network.classes
+            compared += (2 if board is None else 1) * len(images) * design.network.outputs
             console.line(f"  {'FAIL' if failure else 'ok':9}seed {seed:<8}{_size(design)}, {len(images)} images, {simulator}, "
                          f"{time.monotonic() - start:.1f} s" + (f": {failure.text}" if failure else ""))
             step.progress(n + 1, len(cases))

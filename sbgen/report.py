@@ -113,7 +113,7 @@ def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, imple
         "device": device.name,
         "network": {"name": network.name, "sha256": sha256, "image_shape": list(network.image_shape), "pixels": {
                         "type": held.name, "range": [held.low, held.high]},
-                    "labels": list(network.labels), "weights": sum(weights(network)), "weight_bits": network.weight_bits},
+                    "labels": list(network.labels), "decision": network.decision, "weights": sum(weights(network)), "weight_bits": network.weight_bits},
         "model": {"file": model.file.name, "sha256": model.sha256, "dataset": model.info.get("dataset"),
                   "pixel_range": list(model.info.get("pixel_range", trial_images.PIXELS)),
                   "layers": [_layer(*stage, *shapes, busy) for stage, shapes, busy in zip(
@@ -159,7 +159,7 @@ def _whole(board, network, images_per_second):
 
 def _link(board, network):
     """The most that the host link carries: by its baud rate, and by the latency timer of the USB converter too, in ms."""
-    size = {"pixels": network.pixels, "classes": network.classes, "baud": board.baud}
+    size = {"pixels": network.pixels, "outputs": network.outputs, "signs": network.decision == "sign", "baud": board.baud}
     return {"kind": "UART", "baud": board.baud, "images_per_second": frames.images_per_second(**size),
             "usb_images_per_second": {f"{latency:g}": frames.images_per_second(**size, latency_ms=latency)
                                       for latency in (usb.LOW_LATENCY_MS, usb.LATENCY_MS)}}

@@ -103,7 +103,7 @@ def choose(*, network, samples_file, dataset, data, count, pixel_range=PIXELS, s
 
     if samples_file is not None:
         found = samples.read(samples_file, image_shape=network.image_shape, classes=network.labels, signed=network.pixel_type.signed,
-                             multi_label=getattr(network, "multi_label", False))
+                             multi_label=network.multi_label)
         return TrialImages(images=found.images, labels=found.labels, source=SAMPLES, name=found.source, sha256=found.sha256, note=found.note)
     why = "the model names no known data set"
     if seed is not None:
@@ -111,7 +111,7 @@ def choose(*, network, samples_file, dataset, data, count, pixel_range=PIXELS, s
     elif dataset in data_sets.DATASETS:
         if data_sets.at_hand(dataset, data):
             _, _, images, labels = data_sets.load(dataset, data)
-            if images.shape[1:] == tuple(network.image_shape) and (not len(labels) or labels.max() < network.classes):
+            if images.shape[1:] == tuple(network.image_shape) and not network.multi_label and (not len(labels) or labels.max() < network.classes):
                 return TrialImages(images=images, labels=labels, source=TEST_SET, name=dataset, sha256=samples.digest(images, labels))
             why = f"the images or classes of {dataset} are not the network's"
         else:

@@ -24,8 +24,8 @@ class Verdict:
         Name and version.
     images, scores : int
         How many were compared.
-    ranked : int array, shape (images, top)
-        The best classes of each image, the best first, as the Verilog gave them.
+    ranked : int array, shape (images, top) or (images, outputs)
+        The best classes of each image, the best first, or of a multi-label network its bits, as the Verilog gave them.
     latency_cycles : int
         From the first beat of the first image to its last score.
     cycles_per_image : int or None
@@ -51,9 +51,9 @@ def compare(simulation, scores, classes):
     ----------
     simulation : Simulation
         Without stalls.
-    scores : int array, shape (N, classes)
+    scores : int array, shape (N, outputs)
         Of the reference.
-    classes : int array, shape (N,)
+    classes : int array, shape (N,), or of a multi-label network its bits, (N, outputs)
         Of the reference.
 
     Raises
@@ -66,17 +66,20 @@ def compare(simulation, scores, classes):
     if len(wrong):
         image, at = (int(n) for n in wrong[0])
         raise MismatchError(
-            f"the Verilog must give the reference's scores, but image {image}, class {at} has "
+            f"the Verilog must give the reference's scores, but image {image}, output {at} has "
             f"{int(simulation.scores[image, at])} instead of {int(scores[image, at])} "
             f"({len(wrong)} of {scores.size} scores differ, in {simulation.simulator}); nothing was written: this is a "
             "defect of sbgen, please report it with the model file")
-    ranked = reference.ranked(scores, simulation.ranked.shape[1])
-    assert (ranked[:, 0] == classes).all()
+    # Only what decides by argmax has best classes behind the first.
+    ranked = classes.reshape(len(classes), -1)
+    if ranked.shape[1] != simulation.ranked.shape[1]:
+        ranked = reference.ranked(scores, simulation.ranked.shape[1])
+        assert (ranked[:, 0] == classes).all()
     wrong = np.flatnonzero((simulation.ranked != ranked).any(axis=1))
     if len(wrong):
         image = int(wrong[0])
         raise MismatchError(
-            f"the Verilog must give the reference's classes, but image {image} has {_words(simulation.ranked[image])} "
+            f"the Verilog must give the reference's {'bits' if classes.ndim > 1 else 'classes'}, but image {image} has {_words(simulation.ranked[image])} "
             f"instead of {_words(ranked[image])} although its scores are equal (in {simulation.simulator}); nothing was "
             "written: this is a defect of sbgen, please report it with the model file")
     return Verdict(simulator=simulation.simulator, images=len(scores), scores=scores.size, ranked=simulation.ranked,

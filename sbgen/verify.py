@@ -300,7 +300,7 @@ class _Wrong(Exception):
     """A score that differs, before it is known in which layer it went wrong."""
 
     def __init__(self, *, image, index, expected, found, count, of):
-        super().__init__(f"scores, image {image}, class {index}: expected {expected}, found {found} ({count:,} of {of:,} scores differ)")
+        super().__init__(f"scores, image {image}, output {index}: expected {expected}, found {found} ({count:,} of {of:,} scores differ)")
         self.image = image
 
 
@@ -409,7 +409,7 @@ def _kept(built, step):
 def _pins(built, tests, text, step):
     """A top level through the pins of its serial line."""
     from .boards import pins
-    from .compiler import exchange
+    from .compiler import exchange, reference
 
     images, scores = tests.first(_PINS_IMAGES)
     verilog = text()
@@ -431,9 +431,11 @@ def _pins(built, tests, text, step):
         folder = _kept(built, step)
         ask(images[max(0, wrong.image - 1):wrong.image + 1], folder)
         raise RungError(f"{wrong}; waveform: {folder / 'waves.vcd'}") from None
-    wrong = [n for n, label in enumerate(answers.labels) if label != scores[n].argmax()]
+    wanted = reference.decide(built.network, scores)
+    wrong = [n for n, label in enumerate(answers.labels) if (label != wanted[n]).any()]
     if wrong:
-        raise RungError(f"class, image {wrong[0]}: expected {scores[wrong[0]].argmax()}, found {answers.labels[wrong[0]]}")
+        what = "bits" if built.network.multi_label else "class"
+        raise RungError(f"{what}, image {wrong[0]}: expected {wanted[wrong[0]]}, found {answers.labels[wrong[0]]}")
     return (f"identified, and all {scores.size:,} scores of {len(images)} images, byte by byte through rx and tx, equal the reference "
             f"({answers.simulator})")
 

@@ -69,7 +69,7 @@ class Host:
 
     async def response(self):
         """The next frame from the board."""
-        bits = 10 * (EXPECTED["pixels"] + 100 * EXPECTED["classes"]) + 20 * EXPECTED["cycles"] // EXPECTED["divisor"]
+        bits = 10 * (EXPECTED["pixels"] + 100 * EXPECTED["outputs"]) + 20 * EXPECTED["cycles"] // EXPECTED["divisor"]
         for _ in range(bits):
             if self.frames:
                 return self.frames.pop(0)
@@ -85,8 +85,9 @@ class Host:
         response = await self.ask(request)
         assert response.answers(request), response
         identity = frames.parse_identity(response)
-        assert (identity.lanes, identity.classes, identity.pixels, identity.digest.hex()) == tuple(
-            EXPECTED[name] for name in ("lanes", "classes", "pixels", "digest")), identity
+        assert (identity.lanes, identity.outputs, identity.pixels, identity.digest.hex()) == tuple(
+            EXPECTED[name] for name in ("lanes", "outputs", "pixels", "digest")), identity
+        assert identity.signs == EXPECTED["signs"]
 
     async def check_classify(self, n, sequence):
         request = frames.classify(sequence=sequence, image=IMAGES[n])
@@ -94,9 +95,9 @@ class Host:
 
     def check_result(self, response, request, n):
         assert response.answers(request), response
-        result = frames.parse_result(response, classes=EXPECTED["classes"])
+        result = frames.parse_result(response, outputs=EXPECTED["outputs"], signs=EXPECTED["signs"])
         assert result.scores.tolist() == EXPECTED["scores"][n], f"image {n}: {result.scores.tolist()}"
-        assert result.label == EXPECTED["labels"][n], f"image {n}: {result.label}"
+        assert np.array_equal(result.label, EXPECTED["labels"][n]), f"image {n}: {result.label}"
 
     async def check_failure(self, line, reason):
         await self.send(line)

@@ -38,7 +38,7 @@ def prepare(folder, *, scores=None, board=BOARD):
     truth, labels = reference.evaluate(network, images)
     (folder / "cases.json").write_text(json.dumps({
         "clock_mhz": top.clock_mhz, "divisor": top.divisor, "reset_cycles": top.reset_cycles + 50,
-        "lanes": core.lanes, "classes": core.classes, "pixels": core.pixels, "digest": digest[:8].hex(),
+        "lanes": core.lanes, "outputs": core.outputs, "signs": core.signs, "pixels": core.pixels, "digest": digest[:8].hex(),
         "cycles": cycles.predict(design).latency,
         "images": [image.ravel().tolist() for image in images], "scores": truth.tolist(), "labels": labels.tolist()}))
     return core, {"pll_models.v": (Path(__file__).parent / "pll_models.v").read_text(), "top.v": verilog.convert(top)}

@@ -21,10 +21,10 @@ from sbgen.errors import BoardError, FitError
 DIGEST = bytes(range(32))
 
 
-def design(*, pixels=6, lanes=1, classes=3, seed=1, store="bram"):
+def design(*, pixels=6, lanes=1, classes=3, seed=1, store="bram", decision="argmax"):
     rng = np.random.default_rng(seed)
     network = Network(
-        name="small", image_shape=(pixels,), labels=tuple(map(str, range(classes))), layers=(
+        name="small", image_shape=(pixels,), labels=tuple(map(str, range(max(2, classes)))), decision=decision, layers=(
             Binarize(name="input", thresholds=rng.integers(1, 256, (pixels, 1))),
             Scores(name="scores", weights=rng.integers(0, 2, (classes, pixels)),
                    offsets=rng.integers(-9, 9, classes))))
@@ -108,9 +108,10 @@ class Host:
         raise TimeoutError(f"no answer, only {self.received}")
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 4])
-def test_classifies_over_its_pins(lanes):
-    host = Host(lanes=lanes)
+@pytest.mark.parametrize("lanes, decides", [
+    (1, {}), (2, {}), (4, {}), (2, {"classes": 1, "decision": "sign"}), (2, {"classes": 10, "decision": "sign"})])
+def test_classifies_over_its_pins(lanes, decides):
+    host = Host(lanes=lanes, **decides)
     images = np.random.default_rng(lanes).integers(0, 256, (3, 6)).astype(np.uint8)
     images[0, :2] = 0xC0, 0xDB
     scores, classes = reference.evaluate(host.design.network, images)
@@ -119,8 +120,8 @@ def test_classifies_over_its_pins(lanes):
         for n, image in enumerate(images):
             noise = random.Random(n).randbytes(n)
             response = await host.ask(ctx, frames.classify(sequence=n, image=image), noise=noise)
-            result = frames.parse_result(response, classes=3)
-            assert (result.scores.tolist(), result.label) == (scores[n].tolist(), classes[n])
+            result = frames.parse_result(response, outputs=scores.shape[1], signs=bool(decides))
+            assert result.scores.tolist() == scores[n].tolist() and np.array_equal(result.label, classes[n])
 
     host.run(scenario)
     assert host.lit > 0
@@ -131,7 +132,7 @@ def test_identifies_over_its_pins():
 
     async def scenario(ctx):
         response = await host.ask(ctx, frames.identify(sequence=7))
-        assert frames.parse_identity(response) == frames.Identity(lanes=2, classes=3, pixels=6, digest=DIGEST[:8])
+        assert frames.parse_identity(response) == frames.Identity(lanes=2, outputs=3, pixels=6, digest=DIGEST[:8])
 
     host.run(scenario)
 
@@ -158,7 +159,7 @@ def test_loads_its_weights_from_flash(damage):
                 await host.ask(ctx, request)
             assert host.received == [frames.Frame(command=0xFF, sequence=1, payload=bytes([5]))]
         else:
-            result = frames.parse_result(await host.ask(ctx, request), classes=3)
+            result = frames.parse_result(await host.ask(ctx, request), outputs=3)
             assert result.scores.tolist() == reference.evaluate(host.design.network, image[None])[0][0].tolist()
 
     host.run(scenario)

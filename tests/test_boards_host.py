@@ -103,7 +103,7 @@ class TestFrames:
             assert all(frame.payload == b"scores" for frame in frames.Reader().feed(damaged))
 
     def test_other_version_is_told(self):
-        with pytest.raises(LinkError, match="version 1 of the host link, but speaks 9"):
+        with pytest.raises(LinkError, match="version 1 or 2 of the host link, but speaks 9"):
             frames.parse_identity(frames.Frame(command=0x81, sequence=0, payload=bytes([9] * 16)))
         with pytest.raises(LinkError, match="speaks none"):
             frames.parse_identity(frames.Frame(command=0x81, sequence=0))
@@ -118,8 +118,16 @@ class TestFrames:
     def test_lengths_are_checked(self):
         with pytest.raises(LinkError, match="16 or 21 bytes, not 3"):
             frames.parse_identity(frames.Frame(command=0x81, sequence=0, payload=b"\x01ab"))
-        with pytest.raises(LinkError, match="result of 3 classes must have 14 bytes, not 1"):
-            frames.parse_result(frames.Frame(command=0x82, sequence=0, payload=b"a"), classes=3)
+        with pytest.raises(LinkError, match="result of 3 outputs must have 14 bytes, not 1"):
+            frames.parse_result(frames.Frame(command=0x82, sequence=0, payload=b"a"), outputs=3)
+
+    def test_bits_come_in_as_many_bytes_as_they_fill(self):
+        for outputs in 2, 8, 9:
+            scores = np.arange(outputs) - 2
+            payload = scores.astype("<i4").tobytes() + int("".join("1" if score >= 0 else "0" for score in scores[::-1]), 2).to_bytes(
+                (outputs + 7) // 8, "little")
+            result = frames.parse_result(frames.Frame(command=0x82, sequence=0, payload=payload), outputs=outputs, signs=True)
+            assert result.scores.tolist() == scores.tolist() and result.label.tolist() == (scores >= 0).astype(int).tolist()
 
     def test_images_must_be_bytes(self):
         with pytest.raises(ValueError, match="uint8 pixels, not float64"):
@@ -134,7 +142,7 @@ class TestFrames:
 class TestLink:
     def test_identify(self):
         assert host.Link(port=Board()).identify() == frames.Identity(
-            lanes=2, classes=CLASSES, pixels=PIXELS, digest=DIGEST)
+            lanes=2, outputs=CLASSES, pixels=PIXELS, digest=DIGEST)
 
     def test_classify(self):
         port = Board()
@@ -318,7 +326,7 @@ class TestLatency:
         ours, theirs = pty.openpty()
         try:
             with host.open_link(SimpleNamespace(board=None, port=os.ttyname(theirs), baud=115200)) as link:
-                said = link.bounds(frames.Identity(lanes=1, classes=10, pixels=784, digest=DIGEST))
+                said = link.bounds(frames.Identity(lanes=1, outputs=10, pixels=784, digest=DIGEST))
         finally:
             os.close(ours)
             os.close(theirs)
@@ -330,8 +338,8 @@ class TestLatency:
     def test_rate_that_usb_leaves(self, latency, rate):
         size = 784 + 8 + 10 * 4 + 2 + 8
         assert 1 / (size * 10 / 1e6 + latency / 1000) == pytest.approx(rate, rel=1e-4)
-        assert frames.images_per_second(pixels=784, classes=10, baud=1_000_000, latency_ms=latency) == pytest.approx(rate, rel=1e-4)
-        known = host.Link(port=Board(), latency_ms=latency).bounds(frames.Identity(lanes=1, classes=10, pixels=784, digest=DIGEST))
+        assert frames.images_per_second(pixels=784, outputs=10, baud=1_000_000, latency_ms=latency) == pytest.approx(rate, rel=1e-4)
+        known = host.Link(port=Board(), latency_ms=latency).bounds(frames.Identity(lanes=1, outputs=10, pixels=784, digest=DIGEST))
         assert known.endswith(f"with a USB latency timer of {latency} ms")
 
 
@@ -381,6 +389,47 @@ class TestCommand:
         monkeypatch.setattr(classify, "open_link", lambda arguments: host.Link(port=Board()))
         classify.run(self.options(tmp_path / "images.npz"))
         assert capsys.readouterr().out.endswith("4 of 5 right\n")
+
+    def signed(self, monkeypatch, tmp_path, outputs, labels, **options):
+        """What is printed of images whose scores are their first pixels less 5."""
+        class Signed(Board):
+            def write(self, line):
+                for request in self.reader.feed(line):
+                    payload = bytes([2, 2]) + outputs.to_bytes(2, "little") + PIXELS.to_bytes(4, "little") + DIGEST
+                    if request.command == frames.CLASSIFY:
+                        scores = np.frombuffer(request.payload[:outputs], np.uint8).astype(int) - 5
+                        payload = scores.astype("<i4").tobytes() + np.packbits(scores >= self.least, bitorder="little").tobytes()
+                    self.out += frames.Frame(command=request.command | RESPONSE, sequence=request.sequence, payload=payload).encode()
+
+        Signed.least = options.pop("least", 0)
+        pixels = np.zeros((3, PIXELS), np.uint8)
+        pixels[:, :3] = [[9, 5, 0], [4, 0, 0], [6, 4, 8]]
+        np.savez(tmp_path / "images.npz", images=pixels, labels=np.array(labels))
+        monkeypatch.setattr(classify, "open_link", lambda arguments: host.Link(port=Signed()))
+        classify.run(self.options(tmp_path / "images.npz", **options))
+
+    def test_one_output_has_two_classes(self, monkeypatch, tmp_path, capsys):
+        self.signed(monkeypatch, tmp_path, 1, [1, 1, 1])
+        assert capsys.readouterr().out.splitlines() == [
+            "     0  class 1  scores 4  label 1", "     1  class 0  scores -1  label 1", "     2  class 1  scores 1  label 1", "2 of 3 right"]
+
+    def test_several_labels_for_an_image(self, monkeypatch, tmp_path, capsys):
+        self.signed(monkeypatch, tmp_path, 3, [[1, 1, 0], [0, 0, 0], [1, 1, 1]])
+        assert capsys.readouterr().out.splitlines() == [
+            "     0  labels 0, 1  scores 4 0 -5  label 0, 1", "     1  labels none  scores -1 -5 -5  label none",
+            "     2  labels 0, 2  scores 1 -1 3  label 0, 1, 2", "2 of 3 right in all 3 outputs, 8 of 9 bits right"]
+
+    def test_labels_of_another_shape_are_refused(self, monkeypatch, tmp_path):
+        with pytest.raises(DataError, match=r"labels must be whole numbers of the shape \(3, 3\), a 0 or 1 for each output, as the network is multi-label, found int64 of \(3,\)"):
+            self.signed(monkeypatch, tmp_path, 3, [1, 1, 1])
+
+    def test_signs_rank_nothing(self, monkeypatch, tmp_path):
+        with pytest.raises(LinkError, match="--top must be left out, as the board's network decides by the sign of each score"):
+            self.signed(monkeypatch, tmp_path, 3, np.zeros((3, 3), int), top=2)
+
+    def test_a_bit_that_is_not_the_sign(self, monkeypatch, tmp_path):
+        with pytest.raises(LinkError, match="image 0: a bit must be 1 where its score is not negative, but the board says bits"):
+            self.signed(monkeypatch, tmp_path, 3, np.zeros((3, 3), int), least=1)
 
     def refused(self, monkeypatch, tmp_path, content, message):
         (tmp_path / "images.npy").write_bytes(content)

@@ -253,7 +253,7 @@ def test_a_wrong_score_is_an_error_and_the_earlier_build_stays(model, tmp_path, 
 
     fake_simulation(monkeypatch, change=spoil)
     assert build(model, tmp_path / "out", "--pe", "hidden=1") == 1
-    assert "image 7, class 2 has" in capsys.readouterr().err
+    assert "image 7, output 2 has" in capsys.readouterr().err
     assert contents(tmp_path / "out") == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "tiny.json"]
 

@@ -96,7 +96,7 @@ def test_lanes_of_binarize_follow_from_its_pixels():
 
 @pytest.mark.parametrize("rows, message", [(3, r"layer 'conv': rows must be in 4 \.\.\. 6, not 3"), (7, "in 4 ... 6, not 7")])
 def test_rows_of_line_buffers(rows, message):
-    network = Network(name="net", image_shape=(5, 5, 1), labels=("a",), layers=(
+    network = Network(name="net", image_shape=(5, 5, 1), labels=("no", "yes"), decision="sign", layers=(
         Conv2d(name="conv", weights=np.zeros((1, 3, 3, 1), int), thresholds=np.zeros(1, int), planes=8),
         Scores(name="scores", weights=np.zeros((1, 9), int), offsets=np.zeros(1, int))))
     folding = Folding(pe=1, simd=1)
@@ -122,7 +122,7 @@ def test_parts_of_pixels_under_the_kernel(simd, message):
 
 
 def colour():
-    return Network(name="net", image_shape=(2, 3, 3), labels=("a",), layers=(
+    return Network(name="net", image_shape=(2, 3, 3), labels=("no", "yes"), decision="sign", layers=(
         Conv2d(name="conv", weights=np.zeros((1, 2, 3, 3), int), thresholds=np.zeros(1, int), planes=8),
         Scores(name="scores", weights=np.zeros((1, 1), int), offsets=np.zeros(1, int))))
 

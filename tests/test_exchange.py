@@ -48,7 +48,7 @@ def rehashed(content):
     (("layers", -1, "offsets"), [1 << 80], "not a legal network"),
     (("layers",), None, "not a legal network"),
     (("image_shape",), "x", "not a legal network"),
-    (("labels",), [], "as many labels"),
+    (("labels",), [], "outputs that decide by .* need .* labels, not 0"),
 ])
 def test_illegal_content(path, value, message):
     content = json.loads(exchange.dumps(on_thresholds()))

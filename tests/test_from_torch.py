@@ -23,6 +23,7 @@ from sbgen.train.layers import (
     Scores,
     hardened,
 )
+from sbgen.train.loop import classify
 
 
 def random_model(seed, *, norms=True, per_class=False):
@@ -46,7 +47,9 @@ def random_model(seed, *, norms=True, per_class=False):
             layers.append(norm)
         layers.append(BinaryActivation())
         inputs = outputs
-    layers.append(Scores(inputs, int(random.integers(1, 6)), per_class=per_class))
+    outputs = int(random.integers(2 if per_class else 1, 6))
+    decision = "argmax" if per_class or outputs > 1 and random.integers(3) else "sign"
+    layers.append(Scores(inputs, outputs, per_class=per_class, decision=decision))
     with torch.no_grad():
         if per_class:
             layers[-1].log_scale.normal_(0, 2)
@@ -64,10 +67,18 @@ def test_scores_equal_the_references(seed):
     network = to_network(model, force=True)
     scores, classes = reference.evaluate(network, images)
     with hardened(model), torch.no_grad():
-        trained = model(torch.from_numpy(images))
+        trained, found = model(torch.from_numpy(images)), classify(model, torch.from_numpy(images))
     assert (network.layers[-1].scales is not None) == (seed % 3 == 0)
     assert np.array_equal(trained.numpy(), scores), seed
-    assert np.array_equal(trained.argmax(1).numpy(), classes), seed
+    assert np.array_equal(found.numpy(), classes), seed
+    if network.decision == "sign":  # exactly as trained, before offsets are rounded
+        with torch.no_grad():
+            hidden = torch.from_numpy(images)
+            for layer in list(model)[:-1]:
+                with hardened(layer):
+                    hidden = layer(hidden)
+            signs = torch.where(model[-1].weight >= 0, 1.0, -1.0)
+            assert np.array_equal((hidden @ signs.T + model[-1].offset >= 0).numpy(), scores >= 0), seed
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -16,6 +16,7 @@ from sbgen.compiler.ir import Binarize, Conv2d, Scores
 from sbgen.compiler.random_network import random_design, random_images
 from sbgen.errors import FitError, ToolError
 from sbgen.hw.argmax import Argmax
+from sbgen.hw.core import Core
 from sbgen.hw.queue import Queue
 
 TINY = ["--largest", "6", "--images", "2", "--simulator", "amaranth"]
@@ -71,7 +72,7 @@ def test_a_wrong_score_is_found_shrunk_written_and_repeated(monkeypatch, capsys,
     assert run("--seed", str(seed), "--count", "1", *TINY) == 1
     lines, design, images, again = the_failure(capsys, tmp_path)
     assert lines[-1] == f"  0 of 1 agree; failed: seed {seed}"
-    assert "score of image 0, class 0 must be" in "".join(lines)
+    assert "score of image 0, output 0 must be" in "".join(lines)
     network = design.network
     assert len(network.layers) <= 3 and network.weight_bits <= 8 and network.pixels <= 4 and len(images) == 1
     assert any(isinstance(layer, Conv2d) and layer.padding_bit for layer in network.layers)
@@ -158,7 +159,7 @@ def test_a_check_ends_in_time(monkeypatch):
         while True:
             time.sleep(0.01)
 
-    monkeypatch.setattr(Argmax, "elaborate", endless)
+    monkeypatch.setattr(Core, "elaborate", endless)
     design = random_design(1, largest=6)
     failure = fuzz.check(design, random_images(1, design.network, 2), simulator="amaranth", timeout=0.3)
     assert failure == fuzz.Failure(kind="time", text="must be done within 0.3 s, but was not")

@@ -22,11 +22,11 @@ from sbgen.hw.slip import END, ESC
 DIGEST = bytes([0xC0, 0xDB, 0xDC, 0xDD, 0x00, 0xFF, 0x12, 0x34])
 
 
-def truth(image, classes, score_width):
-    """Scores and class of the stand-in core: any function of all pixels will do, as long as it can be negative."""
+def truth(image, classes, score_width, signs=False):
+    """Scores and class (or bits) of the stand-in core: any function of all pixels will do, as long as it can be negative."""
     low = -(1 << (score_width - 1))
     scores = [low + zlib.crc32(c.to_bytes(2, "little") + bytes(image)) % (1 << score_width) for c in range(classes)]
-    return scores, scores.index(max(scores))
+    return scores, sum((score >= 0) << n for n, score in enumerate(scores)) if signs else scores.index(max(scores))
 
 
 class Bench:
@@ -36,8 +36,8 @@ class Bench:
         print(f"seed {seed}")
         self.rng = random.Random(seed)
         self.pixels, self.classes, self.score_width, self.stalls = pixels, classes, score_width, stalls
-        self.core_cycles = core_cycles
-        self.dut = HostLink(pixels=pixels, lanes=1, classes=classes, score_width=score_width, digest=DIGEST, **settings)
+        self.core_cycles, self.signs = core_cycles, settings.get("signs", False)
+        self.dut = HostLink(pixels=pixels, lanes=1, outputs=classes, score_width=score_width, digest=DIGEST, **settings)
         self.reader = frames.Reader()
         self.received = []
         self.line = bytearray()
@@ -79,7 +79,7 @@ class Bench:
             if valid and ready:
                 image.append(payload[0])
                 if len(image) == self.pixels:
-                    scores, label = truth(image, self.classes, self.score_width)
+                    scores, label = truth(image, self.classes, self.score_width, self.signs)
                     results = [{"score": score, "label": label, "last": n == self.classes - 1}
                                for n, score in enumerate(scores)]
                     wait = self.rng.randrange(self.core_cycles)
@@ -129,8 +129,8 @@ class Bench:
         return frames.Frame(command=frames.CLASSIFY, sequence=sequence, payload=image)
 
     def assert_right(self, response, image):
-        result = frames.parse_result(response, classes=self.classes)
-        assert (result.scores.tolist(), result.label) == truth(image, self.classes, self.score_width)
+        result = frames.parse_result(response, outputs=self.classes)
+        assert (result.scores.tolist(), result.label) == truth(image, self.classes, self.score_width, self.signs)
 
 
 class HostLinkTestCase(unittest.TestCase):
@@ -149,7 +149,7 @@ class HostLinkTestCase(unittest.TestCase):
                 response = await bench.receive(ctx)
                 self.assertTrue(response.answers(request))
                 self.assertEqual(frames.parse_identity(response), frames.Identity(
-                    lanes=1, classes=3, pixels=5, digest=DIGEST))
+                    lanes=1, outputs=3, pixels=5, digest=DIGEST))
                 self.assertEqual(response.payload[0], VERSION)
 
         bench.run(scenario)
@@ -381,9 +381,30 @@ class HostLinkTestCase(unittest.TestCase):
 
         bench.run(scenario)
 
+    def test_signs_of_any_number_of_outputs(self):
+        """The bits come behind the scores, in as many bytes as they fill, and identify tells of them."""
+        for outputs in 1, 3, 8, 9, 21:
+            bench = Bench(seed=9, classes=outputs, signs=True, stalls=0.1)
+
+            async def scenario(ctx, bench=bench, outputs=outputs):
+                await bench.send(ctx, frames.identify(sequence=1).encode())
+                identity = frames.parse_identity(await bench.receive(ctx))
+                self.assertEqual((identity.outputs, identity.signs), (outputs, True))
+                for n in range(3):
+                    image = bench.image()
+                    await bench.send(ctx, bench.classify(image, n).encode())
+                    result = frames.parse_result(await bench.receive(ctx, cycles=9000), outputs=outputs, signs=True)
+                    scores, bits = truth(image, outputs, bench.score_width, signs=True)
+                    self.assertEqual(result.scores.tolist(), scores)
+                    told = [result.label] if outputs == 1 else result.label.tolist()
+                    self.assertEqual(told, [bits >> n & 1 for n in range(outputs)])
+
+            with self.subTest(outputs=outputs):
+                bench.run(scenario)
+
     def test_out_of_range_is_refused(self):
-        good = {"pixels": 4, "lanes": 1, "classes": 2, "score_width": 8, "digest": DIGEST}
-        for name, value in ("pixels", 0), ("lanes", 256), ("classes", 65536), ("score_width", 33):
+        good = {"pixels": 4, "lanes": 1, "outputs": 2, "score_width": 8, "digest": DIGEST}
+        for name, value in ("pixels", 0), ("lanes", 256), ("outputs", 65536), ("score_width", 33):
             with self.subTest(name=name), self.assertRaisesRegex(ValueError, f"{name} must be in 1 ... .*{value}"):
                 HostLink(**{**good, name: value})
         with self.assertRaisesRegex(ValueError, "8 bytes"):

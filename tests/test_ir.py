@@ -53,7 +53,7 @@ def test_equality_is_by_content():
     (dense, {"thresholds": np.zeros(2, int)}, r"thresholds must have the shape \(3,\), not \(2,\)"),
     (scores, {"offsets": np.full(2, 2**31)}, "offsets must be in -1073741824 ... 1073741824, not 2147483648"),
     (network, {"image_shape": (3, 2)}, r"layer 'pixels': takes 4 pixels, but an image of shape \(3, 2\) has 6"),
-    (network, {"labels": ("a",)}, "2 classes need as many labels, not 1"),
+    (network, {"labels": ("a",)}, "2 outputs that decide by argmax need 2 labels, not 1"),
     (network, {"layers": (binarize(), scores())}, r"layer 'scores': takes 3 inputs, but the shape \(2, 2, 1\) before it has 4"),
     (network, {"layers": (dense(), scores())}, "planes must be 8, the bits of an element of 0 ... 255 before it, not 1"),
     (network, {"layers": (binarize(), dense(planes=8), scores())}, "planes must be 1, the bits of an element of 0 ... 1 before it, not 8"),

@@ -236,3 +236,25 @@ class TestRefused:
     def test_keras_archive(self, tmp_path):
         (tmp_path / "net.keras").write_bytes(b"PK\x03\x04")
         assert 'save the model with model.save("net.h5")' in self.refused(tmp_path / "net.keras")
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("activation", ["linear", "sigmoid", "ste_sign"])
+def test_outputs_that_decide_by_their_signs(tmp_path, outputs, activation):
+    layers = dense(6, 4), dense(4, outputs, 1, activation=activation)
+    network = load(saved(tmp_path / "net.h5", *layers))
+    decides = "sign" if outputs == 1 or activation != "linear" else "argmax"
+    assert (network.decision, network.labels) == (decides, tuple(map(str, range(max(2, outputs)))))
+    images = np.random.default_rng(0).integers(0, 256, (80, 6)).astype(np.uint8)
+    values = images / 127.5 - 1
+    for _, _, weights in layers:
+        values = np.where(values >= 0, 1, -1) @ np.where(weights["kernel"] >= 0, 1, -1)
+    scores, found = reference.evaluate(network, images)
+    if decides == "sign":
+        assert (values == 0).any() and np.array_equal(found.reshape(values.shape), values >= 0)
+        assert np.array_equal(scores, np.where(values >= 0, 1, -1) if activation == "ste_sign" else values // 2)
+
+
+def test_a_softmax_of_one_output(tmp_path):
+    with pytest.raises(ModelError, match="is a softmax of one output, which is always 1; end the model at this output"):
+        load(saved(tmp_path / "net.h5", dense(6, 4), dense(4, 1, activation="softmax")))

@@ -15,7 +15,7 @@ from sbgen.hw.host_link import LIMITS, HostLink
 
 
 def link(core):
-    return HostLink(pixels=core.pixels, lanes=core.lanes, classes=core.classes, score_width=core.score_width, digest=bytes(8))
+    return HostLink(pixels=core.pixels, lanes=core.lanes, outputs=core.outputs, signs=core.signs, score_width=core.score_width, digest=bytes(8))
 
 
 @pytest.mark.parametrize("patchable", [False, True])
@@ -43,13 +43,13 @@ def test_a_design_is_refused_exactly_where_the_link_is(patchable):
 def network(*, pixels=8, classes=2, offset=0, planes=1):
     first = Binarize(name="pixels", thresholds=np.full((pixels, 1), 128))
     scores = Scores(name="scores", weights=np.ones((classes, pixels), int), offsets=np.full(classes, offset))
-    return Network(name="net", image_shape=(pixels,), layers=(first, scores), labels=tuple(map(str, range(classes))))
+    return Network(name="net", image_shape=(pixels,), layers=(first, scores), labels=tuple(map(str, range(max(2, classes)))), decision="sign" if classes == 1 else "argmax")
 
 
 def test_classes():
-    linked.check_network(network(classes=LIMITS["classes"], pixels=1))
-    with pytest.raises(FitError, match="takes at most 65,535 classes, not 65,536"):
-        linked.check_network(network(classes=LIMITS["classes"] + 1, pixels=1))
+    linked.check_network(network(classes=LIMITS["outputs"], pixels=1))
+    with pytest.raises(FitError, match="takes at most 65,535 outputs, not 65,536"):
+        linked.check_network(network(classes=LIMITS["outputs"] + 1, pixels=1))
 
 
 def test_pixels(monkeypatch):

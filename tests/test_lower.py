@@ -19,15 +19,21 @@ IMAGES = 5
 
 
 def run(design, images, **options):
-    """Scores and class of each image, and the cycle in which its last result left."""
+    """Scores and class (or bits) of each image, and the cycle in which its last result left."""
     core = lower(design)
     flat = images.reshape(len(images), -1).tolist()
-    words = transfer(core, beats(flat, core.lanes, 8), len(images) * core.classes, deadline=200_000, **options)
+    words = transfer(core, beats(flat, core.lanes, 8), len(images) * core.outputs, deadline=200_000, **options)
     layout = core.o.payload.shape()
     results = [(cycle, layout.from_bits(word)) for cycle, word in words]
     scores = [view.score for _, view in results]
-    return ([scores[at:at + core.classes] for at in range(0, len(scores), core.classes)],
-            [view.label if design.top == 1 else [view.label, *view.runners_up] for _, view in results if view.last], [cycle for cycle, view in results if view.last])
+    return ([scores[at:at + core.outputs] for at in range(0, len(scores), core.outputs)],
+            [told(design, view) for _, view in results if view.last], [cycle for cycle, view in results if view.last])
+
+
+def told(design, view):
+    if design.network.multi_label:
+        return [view.label >> n & 1 for n in range(design.network.outputs)]
+    return view.label if design.top == 1 else [view.label, *view.runners_up]
 
 
 def expected(design, images):

@@ -200,6 +200,65 @@ def test_file_is_read(tmp_path):
 # ------------------------------------------------------------------------------------------------- bad input
 
 
+def sigmoid(graph, x):
+    return graph.add("Sigmoid", x)
+
+
+#: Ends of a graph that decide by signs: what they add, and which of their values are a 1. None for the scores before the end.
+SIGN_ENDS = {
+    "scores": (lambda graph, x, _: x, lambda y: y >= 0),
+    "sigmoid": (lambda graph, x, _: sigmoid(graph, x), None),
+    "hard sigmoid": (lambda graph, x, _: graph.add("HardSigmoid", x), None),
+    "sigmoid, moved": (lambda graph, x, _: graph.add("Flatten", graph.add("Identity", sigmoid(graph, x))), None),
+    "bipolar": (lambda graph, x, _: graph.bipolar(x), lambda y: y >= 0),
+    "bipolar, scaled by output": (lambda graph, x, n: graph.bipolar(x, 2.0 ** np.arange(n)), lambda y: y >= 0),
+    "bipolar, then a line": (lambda graph, x, _: graph.add("Add", graph.add("Mul", graph.bipolar(x), 0.5), 0.5), lambda y: y > 0),
+    "comparison": (lambda graph, x, _: graph.add("Cast", graph.add("GreaterOrEqual", x, 0.0), to=1), lambda y: y > 0),
+    "sigmoid, compared": (lambda graph, x, _: graph.add("Cast", graph.add("Greater", sigmoid(graph, x), 0.5), to=1), lambda y: y > 0),
+    "multi threshold": (lambda graph, x, n: graph.add("MultiThreshold", x, np.arange(n)[:, None] - 1.0, out_scale=1.0, out_bias=0.0),
+                        lambda y: y > 0),
+    "quant": (lambda graph, x, _: graph.add("Quant", x, 1.0, 0.0, 1.0, signed=1, narrow=0, rounding_mode="ROUND"), lambda y: y >= 0),
+}
+
+
+@pytest.mark.parametrize("end", SIGN_ENDS)
+@pytest.mark.parametrize("outputs", [1, 4])
+@pytest.mark.parametrize("seed", range(6))
+def test_outputs_decide_by_their_signs(seed, outputs, end):
+    if end == "scores" and outputs > 1:
+        return  # these are classes
+    rng = np.random.default_rng([seed, outputs, len(end)])
+    pixels, hidden = int(rng.integers(2, 12)), int(rng.integers(1, 9))
+    graph = Graph(opset=13)
+    x = graph.bipolar(graph.add("Sub", graph.input((1, pixels)), 0.5))
+    x = graph.bipolar(graph.add("Add", graph.add("MatMul", x, rng.choice([-1.0, 1.0], (pixels, hidden))), rng.choice([0.0, 1.0, 0.5], hidden)))
+    # Scores of 0 for some images where the bias has the parity of the sums; scales of both signs, and none.
+    x = graph.add("MatMul", x, rng.choice([-1.0, 1.0], (hidden, outputs)))
+    bias = rng.choice([hidden % 2, 0.5, -hidden - 1, hidden + 1], outputs)
+    x = before = graph.add("Mul", graph.add("Add", x, bias), rng.choice([1.0, -0.25, 0.3, 0.0], outputs, p=[0.4, 0.3, 0.2, 0.1]))
+    make, on = SIGN_ENDS[end]
+    after = make(graph, x, outputs)
+    network = loads(graph.bytes(after))
+    assert (network.decision, len(network.labels), network.multi_label) == ("sign", 2 if outputs == 1 else outputs, outputs > 1)
+    images = rng.integers(0, 256, (60, pixels), dtype=np.uint8)
+    inputs = images.astype(np.float32) / np.float32(255)
+    scores, decided = reference.evaluate(network, images)
+    values = execute(graph.model(after if on else before), inputs).reshape(scores.shape)
+    bits = (on or (lambda y: y >= 0))(values)
+    assert np.array_equal(decided.reshape(scores.shape), bits)
+    if on is None or end == "scores":
+        assert np.array_equal(np.sign(scores), np.sign(values))
+    else:
+        assert np.isin(scores, (-1, 1)).all() or end == "scores"
+    for ours, theirs in zip(scores.T, values.T, strict=True):  # the order of each output, ties included
+        assert np.array_equal(np.sign(ours[:, None] - ours), np.sign(theirs[:, None] - theirs))
+
+
+def test_several_scores_are_classes_and_one_is_none():
+    two, one = (loads(graph.bytes(end)) for graph, end in (dense(np.ones((4, n))) for n in (2, 1)))
+    assert (two.decision, two.labels) == ("argmax", ("0", "1")) and (one.decision, one.labels) == ("sign", ("0", "1"))
+
+
 def bad(graph, end):
     with pytest.raises(ModelError) as caught:
         loads(graph.bytes(*(end if isinstance(end, tuple) else (end,))), source="net.onnx")
@@ -341,9 +400,19 @@ class TestRefused:
         assert "must be a line of each class's count or the same function of all of them" in message
 
     def test_output_that_is_quantised(self):
-        assert "must tell all counts of the last layer apart" in bad(*dense(ones(3), after=lambda graph, x: graph.bipolar(x)))
-        graph = Graph()
-        assert "must be the scores of a MatMul or Gemm" in bad(graph, graph.bipolar(graph.input((1, 3))))
+        assert "must be a line of each class's count" in bad(*dense(
+            np.ones((4, 3)), after=lambda graph, x: graph.clip(x, -2.0, 2.0)))
+        assert "must tell all counts of the last layer apart" in bad(*dense(
+            np.ones((4, 1)), after=lambda graph, x: graph.clip(x, -2.0, 2.0)))
+
+    @pytest.mark.parametrize("op", ["Relu", "Softplus", "Exp"])
+    def test_one_output_that_is_never_negative(self, op):
+        assert f"has one output that is never negative behind its {op}" in bad(*dense(
+            np.ones((2, 1)), after=lambda graph, x: graph.add(op, x)))
+
+    @pytest.mark.parametrize("op", ["Softmax", "ArgMax"])
+    def test_a_rank_of_one_output(self, op):
+        assert "ranks the one output of" in bad(*dense(np.ones((4, 1)), after=lambda graph, x: graph.add(op, x, axis=1)))
 
     def test_something_behind_the_classes(self):
         assert "end the graph with that node" in bad(*dense(

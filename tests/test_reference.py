@@ -138,13 +138,18 @@ def by_hand(network, image):
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_scores_and_first_greatest(seed):
+def test_scores_and_what_they_decide(seed):
     network = random_network(seed)
     images = random_images(seed, network, 5)
     scores, labels = reference.evaluate(network, images)
     expected = [by_hand(network, image) for image in images]
     assert scores.tolist() == expected
-    assert labels.tolist() == [each.index(max(each)) for each in expected]
+    if network.decision == "argmax":
+        assert labels.tolist() == [each.index(max(each)) for each in expected]
+    elif network.outputs == 1:
+        assert labels.tolist() == [int(score >= 0) for score, in expected]
+    else:
+        assert labels.tolist() == [[int(score >= 0) for score in each] for each in expected]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -171,12 +176,12 @@ def test_batches_make_no_difference():
 def test_no_images():
     network = random_network(5)
     scores, labels = reference.evaluate(network, random_images(5, network, 0))
-    assert scores.shape == (0, network.classes) and labels.shape == (0,)
+    assert scores.shape == (0, network.outputs) and labels.shape == (0,)
 
 
 def test_wide_layer_is_exact():
     inputs = 5000
-    network = Network(name="wide", image_shape=(inputs,), labels=("a",), layers=(
+    network = Network(name="wide", image_shape=(inputs,), labels=("no", "yes"), decision="sign", layers=(
         Binarize(name="pixels", thresholds=np.full((inputs, 1), 1)),
         Dense(name="dense", weights=np.ones((1, inputs), int), thresholds=np.array([inputs])),
         Scores(name="scores", weights=np.array([[1]]), offsets=np.array([0]))))
@@ -190,7 +195,7 @@ def test_wide_layer_is_exact():
     (np.zeros((1, 5), np.uint8), r"must have the shape \(N, 2, 2\), not \(1, 5\)"),
 ])
 def test_images_are_checked(images, message):
-    network = Network(name="net", image_shape=(2, 2), labels=("a",), layers=(
+    network = Network(name="net", image_shape=(2, 2), labels=("no", "yes"), decision="sign", layers=(
         Binarize(name="pixels", thresholds=np.full((4, 1), 1)),
         Scores(name="scores", weights=np.ones((1, 4), int), offsets=np.array([0]))))
     with pytest.raises(ValueError, match=message):

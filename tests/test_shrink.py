@@ -20,7 +20,7 @@ def shrunk(design, images, fails, **options):
     """The shrunk design and images, each try checked to be a legal network that the reference can run."""
     def checked(design, images):
         scores, _ = reference.evaluate(design.network, images)
-        assert scores.shape == (len(images), design.network.classes)
+        assert scores.shape == (len(images), design.network.outputs)
         return fails(design, images)
 
     assert fails(design, images)
@@ -35,7 +35,7 @@ def test_what_always_fails_becomes_nothing_but_pixels_and_a_score(seed):
     design = random_design(seed, largest=24)
     design, images = shrunk(design, random_images(seed, design.network, 4), lambda design, images: True, tries=2000)
     assert len(design.network.layers) == 2 and kinds(design)[-1] is Scores
-    assert design.network.pixels == design.network.classes == len(images) == 1
+    assert design.network.pixels == design.network.outputs == len(images) == 1
     assert not images.any()
     assert all((folding.pe, folding.simd, folding.rows) == (1, 1, None) for folding in design.foldings)
     assert design.top == 1 and not design.patchable
@@ -154,7 +154,7 @@ def test_a_shortcut_goes_with_what_it_bridges_or_alone():
     assert ["pixels", "a", "threshold", "scores"] in chains  # and what it bridges
     assert ["pixels", "a", "fork", "add", "threshold", "scores"] in chains  # what it bridges alone
     for names in chains[:2]:
-        fitted = shrink._chain(network.image_shape, [layer for layer in network.layers if layer.name in names])
+        fitted = shrink._chain(network.decision, network.image_shape, [layer for layer in network.layers if layer.name in names])
         assert [layer.name for layer in fitted.layers] == names
 
 
@@ -163,7 +163,7 @@ def test_fewer_outputs_before_a_shortcut_are_fewer_everywhere_behind_it():
     first = network.layers[1]
     layers = list(network.layers)
     layers[1] = dataclasses.replace(first, weights=first.weights[:2], thresholds=first.thresholds[:2])
-    fitted = shrink._chain(network.image_shape, layers)
+    fitted = shrink._chain(network.decision, network.image_shape, layers)
     assert [shape[2] for shape in fitted.shapes[2:7]] == [2] * 5
     assert fitted.layers[4].fork == "fork" and len(fitted.layers[5].thresholds) == 2
 

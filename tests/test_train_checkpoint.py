@@ -259,7 +259,7 @@ def test_missing_part(path, content, key):
 
 
 @pytest.mark.parametrize(("key", "value", "message"), [
-    ("labels", ["a"], "3 classes need as many labels, not 1"),
+    ("labels", ["a"], "3 outputs that decide by argmax need 3 labels, not 1"),
     ("input", {"dtype": "uint8", "shape": [5, 5], "range": [0, 255]}, "12 pixels .* not 25"),
     ("labels", 7, "every part"), ("architecture", {}, "must belong to the layers"), ("architecture", [3], "every part"),
     ("state", [], "every part"), ("hardening", {"before": 1}, "every part"),

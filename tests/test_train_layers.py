@@ -113,15 +113,40 @@ def test_hardened_batch_norm_is_monotone():
     assert ((steps <= 0) | (norm.weight > 0)).all()
 
 
-@pytest.mark.parametrize(("offset", "added"), [(0.0, 0), (0.9, 0), (1.1, 1), (-3.2, -2), (8.0, 4)])
-def test_hardened_scores_are_popcounts_and_half_offsets(offset, added):
+@pytest.mark.parametrize(("offset", "least"), [(0.0, 3), (0.9, 3), (1.0, 2), (1.1, 2), (-1.0, 3), (-1.1, 4), (-3.2, 5), (8.0, -1)])
+def test_hardened_scores_that_decide_by_sign_have_the_trained_sign(offset, least):
+    """`least` agreements of five give a sum and offset of at least 0."""
     scores = Scores(5, 1)
     with torch.no_grad():
-        scores.weight.copy_(torch.tensor([[0.1, -0.2, 0.0, 0.3, -0.4]]))
+        scores.weight.fill_(1.0)
+        scores.offset.fill_(offset)
+        inputs = torch.where(torch.arange(5) < torch.arange(6)[:, None], 1.0, -1.0)
+        with hardened(scores):
+            assert scores(inputs).flatten().tolist() == [n - least for n in range(6)]
+            before = scores(inputs)
+            scores.settle()
+            assert torch.equal(scores(inputs), before)
+
+
+@pytest.mark.parametrize(("how", "message"), [
+    ({"classes": 1, "decision": "argmax"}, "decision must be 'sign' for 1 outputs, not 'argmax'"),
+    ({"classes": 3, "decision": "max"}, "decision must be 'sign' or 'argmax' for 3 outputs, not 'max'"),
+    ({"classes": 1, "per_class": True}, "per_class must be False where the signs of the scores decide"),
+])
+def test_decisions_that_are_none(how, message):
+    with pytest.raises(ValueError, match=message):
+        Scores(4, **how)
+
+
+@pytest.mark.parametrize(("offset", "added"), [(0.0, 0), (0.9, 0), (1.1, 1), (-3.2, -2), (8.0, 4)])
+def test_hardened_scores_are_popcounts_and_half_offsets(offset, added):
+    scores = Scores(5, 2)
+    with torch.no_grad():
+        scores.weight.copy_(torch.tensor([[0.1, -0.2, 0.0, 0.3, -0.4]] * 2))
         scores.offset.fill_(offset)
     with hardened(scores):
         # Weights + - + + -, inputs + + + - -: all agree but the second and the fourth.
-        assert scores(torch.tensor([[1.0, 1, 1, -1, -1]])).item() == 3 + added
+        assert scores(torch.tensor([[1.0, 1, 1, -1, -1]])).tolist() == [[3 + added] * 2]
 
 
 def test_scores_in_training_are_scaled_sums():

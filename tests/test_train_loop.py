@@ -2,14 +2,18 @@ import copy
 import random
 from dataclasses import fields, replace
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from sbgen.compiler import reference
+from sbgen.compiler.from_torch import to_network
 from sbgen.errors import ModelError
 from sbgen.train import checkpoint
 from sbgen.train.distill import loss, teacher_logits
 from sbgen.train.harden import harden
-from sbgen.train.layers import hardened
+from sbgen.train.layers import BatchNorm, Binarize, BinaryActivation, BinaryLinear, Scores, hardened
 from sbgen.train.loop import Epoch, accuracy, classify, train
 from sbgen.train.network import network
 from sbgen.train.settings import Settings
@@ -274,3 +278,30 @@ def test_damaged_teacher_in_the_cache_is_trained_anew(tmp_path, damage):
     assert torch.equal(teacher_logits(images, labels, cache=tmp_path, **how), first)
     if path.is_file():
         assert torch.equal(torch.load(path, weights_only=True), first)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_outputs_of_their_own_are_trained_hardened_and_exported(outputs, tmp_path):
+    """A detector and a multi-label network: a pixel for each output decides its label."""
+    torch.manual_seed(0)
+    images = torch.randint(0, 256, (1200, 2, 2), dtype=torch.uint8)
+    labels = (images.flatten(1)[:, :outputs] >= 128).long()
+    labels = labels[:, 0] if outputs == 1 else labels
+    model = nn.Sequential(Binarize(4, [128]), BinaryLinear(4, 16), BatchNorm(16), BinaryActivation(),
+                          Scores(16, outputs, decision="sign"))
+    parts = (images[:1000], labels[:1000]), (images[1000:], labels[1000:])
+    train(model, *parts[0], validation=parts[1], settings=Settings(epochs=15, batch=50, lr=0.02, distill=0), seed=0)
+    report = harden(model, parts[0][0], validation=parts[1])
+    assert report.after > 0.95 and accuracy(model, *parts[1]) == report.after
+    names = ("off", "on") if outputs == 1 else ("a", "b", "c")
+    checkpoint.save(model, tmp_path / "net.pt", image_shape=(2, 2), labels=names, report=report)
+    network = to_network(checkpoint.load(tmp_path / "net.pt"))
+    assert (network.decision, network.labels, network.multi_label) == ("sign", names, outputs > 1)
+    found = reference.evaluate(network, images.numpy())[1]
+    assert np.array_equal(found, classify(model, images).numpy())
+    assert (found == labels.numpy()).mean() > 0.95
+
+
+def test_a_teacher_is_of_classes():
+    with pytest.raises(ValueError, match="a teacher must be of classes"):
+        loss(torch.zeros(2, 1), torch.zeros(2), torch.zeros(2, 1), weight=0.5)

@@ -31,7 +31,7 @@ def test_one_image_has_no_interval():
 def test_one_score_off_by_one_names_image_class_and_both_values(off, found):
     wrong = SCORES.copy()
     wrong[1, 2] += off
-    with pytest.raises(MismatchError, match=f"image 1, class 2 has {found} instead of 1 .1 of 6 scores differ"):
+    with pytest.raises(MismatchError, match=f"image 1, output 2 has {found} instead of 1 .1 of 6 scores differ"):
         compare(simulation(scores=wrong), SCORES, CLASSES)
 
 

@@ -153,7 +153,7 @@ class TestCore:
         monkeypatch.setattr(verify.Built, "core", lambda self: core_of(broken))
         tests = images(built)
         with pytest.raises(RungError, match=r"conv, image 0, index \(\d, \d, 0\): expected 0, found 1; behind it scores, image 0, "
-                                            r"class \d: expected -?\d+, found -?\d+ \(\d+ of 9 scores differ\); waveform: .*waves\.vcd"):
+                                            r"output \d: expected -?\d+, found -?\d+ \(\d+ of 9 scores differ\); waveform: .*waves\.vcd"):
             verify._amaranth(verify.Built.load(built), tests, Shown())
         assert (built / "verify" / "a-rung" / "waves.vcd").stat().st_size > 1000
 
@@ -245,5 +245,5 @@ def test_a_compared_score_names_image_and_class():
     other = expected.copy()
     other[1:, 1] = -4
     verify._compare(expected, expected)
-    with pytest.raises(verify._Wrong, match=r"scores, image 1, class 1: expected 4, found -4 \(2 of 6 scores differ\)"):
+    with pytest.raises(verify._Wrong, match=r"scores, image 1, output 1: expected 4, found -4 \(2 of 6 scores differ\)"):
         verify._compare(other, expected)

@@ -4,7 +4,7 @@
     architecture   list of {"name", "kind", ...} in order; the rest is what the layer is made from
     state          "<name>.<parameter>": tensor; the weights of a hardened network are int8 -1 and +1
     input          {"dtype": "uint8", "shape": [height, width] or [height, width, channels], "range": [least, greatest]}
-    labels         list of str, one a class
+    labels         list of str, one a class (two, of one output that decides by its sign), or one an output of several that do
     dataset        name, or None
     settings, seed what the training depended on, or None
     accuracy       {"validation": {"float", "hardened"}, "test": {...}}, each 0 ... 1, whatever is known
@@ -261,6 +261,8 @@ def _describe(layer):
             scales = {"per_class": True, "scale_bits": layer.scale_bits} if layer.per_class else {}
             if layer.average > 1:
                 scales["average"] = layer.average
+            if layer.decision == "sign" and layer.outputs > 1:
+                scales["decision"] = layer.decision
             return {"kind": "scores", "inputs": layer.inputs, "classes": layer.outputs, **scales, **method}
         case BinaryConv2d():
             return {"kind": "conv2d", "channels": layer.channels, "outputs": layer.outputs, "kernel": list(layer.kernel),
@@ -355,7 +357,8 @@ def _make(name, kind, about, state):
                                      padding=about["padding"], padding_value=about["padding_value"],
                                      groups=about["groups"], **how)
             elif kind == "scores":
-                layer = Scores(about["inputs"], rows, per_class=about.get("per_class", False), average=about.get("average", 1), **how)
+                layer = Scores(about["inputs"], rows, per_class=about.get("per_class", False), average=about.get("average", 1),
+                               decision=about.get("decision"), **how)
                 if layer.per_class:
                     layer.scale_bits = about["scale_bits"]
             else:
@@ -369,14 +372,15 @@ def _make(name, kind, about, state):
 
 
 def _check_contract(content, layers):
-    shape, labels, classes = content["input"]["shape"], content["labels"], layers[-1][1].outputs
+    shape, labels, scores = content["input"]["shape"], content["labels"], layers[-1][1]
+    classes = max(2, scores.outputs)  # one output, which decides by its sign, has two
     if not all(isinstance(size, int) and size > 0 for size in shape):
         raise ModelError(f"the shape of an image must be integers of at least 1, not {shape}")
     if torch.Size(shape).numel() != layers[0][1].pixels:
         raise ModelError(f"an image of shape {tuple(shape)} must have the {layers[0][1].pixels} pixels that layer "
                          f"{layers[0][0]!r} takes, not {torch.Size(shape).numel()}")
     if len(labels) != classes:
-        raise ModelError(f"{classes} classes need as many labels, not {len(labels)}")
+        raise ModelError(f"{scores.outputs} outputs that decide by {scores.decision} need {classes} labels, not {len(labels)}")
 
 
 def _short(error):

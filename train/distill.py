@@ -20,14 +20,22 @@ __all__ = ["loss", "teacher_logits"]
 def loss(logits, labels, teacher=None, *, weight=0.0, temperature=1.0):
     """Cross entropy with the labels, and with a teacher's softened answers (Hinton et al., arXiv 1503.02531).
 
+    Logits whose signs decide, one for each image or as many as there are labels for an image, have the binary cross entropy of each.
+
     Parameters
     ----------
-    logits, teacher : float tensor, shape (N, classes)
-    labels : integer tensor, shape (N,)
+    logits : float tensor, shape (N, outputs)
+    labels : integer tensor, shape (N,): classes, or of one output 0 and 1; or shape (N, outputs), 0 and 1
+    teacher : float tensor, shape (N, outputs), or None
+        Only of classes.
     weight : float, 0 ... 1
         Part of the teacher.
     temperature : float
     """
+    if labels.ndim == 2 or logits.shape[1] == 1:
+        if teacher is not None:
+            raise ValueError("a teacher must be of classes, but the signs of the logits decide; train without one")
+        return F.binary_cross_entropy_with_logits(logits, labels.reshape(logits.shape).to(logits.dtype))
     hard = F.cross_entropy(logits, labels)
     if teacher is None or not weight:
         return hard

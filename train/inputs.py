@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ..errors import DataError, ModelError
-from .layers import Binarize, Pixels
+from .layers import Binarize, Pixels, Scores
 
 __all__ = ["check_batches", "check_images", "checked"]
 
@@ -22,7 +22,7 @@ def checked(model, images, labels, *, name):
     images : uint8 tensor, shape (N, height, width), (N, height, width, channels) or, without rows and columns, (N, features)
         N is at least 1.
     labels : integer tensor, shape (N,)
-        Of 0 ... classes - 1.
+        Of 0 ... classes - 1, 1 where the sign of one output decides. Where the signs of several do, shape (N, outputs), 0 and 1.
     name : str
         What they are, for the message.
 
@@ -38,7 +38,10 @@ def checked(model, images, labels, *, name):
         The network does not take the images, or gives no logits.
     """
     classes = check_images(model, images, name=name)
-    return images, _check_labels(labels, len(images), classes, name)
+    signs = any(isinstance(layer, Scores) and layer.decision == "sign" for layer in model.modules())
+    if signs and classes > 1:
+        return images, _check_bits(labels, (len(images), classes), name)
+    return images, _check_labels(labels, len(images), max(2, classes) if signs else classes, name)
 
 
 def check_images(model, images, *, name):
@@ -105,6 +108,16 @@ def _check_labels(labels, count, classes, name):
         raise DataError(f"{name} labels must be one for each of {count} images, shape ({count},), not {tuple(labels.shape)}{one_hot}")
     if labels.min() < 0 or labels.max() >= classes:
         raise DataError(f"{name} labels must be in 0 ... {classes - 1}, the network's classes, not {labels.min().item()} ... {labels.max().item()}")
+    return labels.long()
+
+
+def _check_bits(labels, shape, name):
+    """Labels of a multi-label network."""
+    if not isinstance(labels, torch.Tensor) or labels.shape != shape:
+        found = tuple(labels.shape) if isinstance(labels, torch.Tensor) else _kind(labels)
+        raise DataError(f"{name} labels must be a tensor of shape {tuple(shape)}, a 0 or 1 for each output whose sign decides, not {found}")
+    if not ((labels == 0) | (labels == 1)).all():
+        raise DataError(f"{name} labels must be 0 and 1, as each output decides by its sign, not of{_range(labels).removeprefix(' of')}")
     return labels.long()
 
 

@@ -340,14 +340,20 @@ class Scores(BinaryLinear):
     Behind an average of k signs, which stands for the count of those that are +1, a score is of the sum of the counts; weights of
     0 leave a constant of each class, which goes into its offset.
 
+    Where the signs of the scores decide (``docs/semantics.md``), an output is on where its score is not negative. Its
+    offset is then the greatest integer with which ``popcount + offset`` has that sign, ``floor((offset - n) / 2)``.
+
     Scales of single classes become integers of `scale_bits` bits, the greatest the greatest of them: hardened, a score is
     ``scale * popcount + round(scale * (offset - n) / 2)``.
 
     Parameters
     ----------
     inputs, classes : int
+        Inputs, and outputs; each output is a class, or where the signs decide a bit of its own.
+    decision : {"argmax", "sign"} or None
+        What the scores mean. None is "sign" for one output and "argmax" for several; one output has no "argmax".
     per_class : bool
-        Whether each class has a scale of its own.
+        Whether each class has a scale of its own; not where the signs decide, which a scale leaves alone.
     average : int
         Signs that each input is the average of: the size of the kernel of an `AvgPool2d` before it, 1 without one.
     method, slope_cap, ternary
@@ -357,11 +363,16 @@ class Scores(BinaryLinear):
     #: Bits of a hardened scale of a class, which `sbgen.train.harden.harden` chooses.
     scale_bits = 8
 
-    def __init__(self, inputs, classes, *, per_class=False, average=1, method="self-binarizing", slope_cap=None, ternary=None):
+    def __init__(self, inputs, classes, *, decision=None, per_class=False, average=1, method="self-binarizing", slope_cap=None, ternary=None):
         super().__init__(inputs, classes, method=method, slope_cap=slope_cap, ternary=ternary)
         if not isinstance(average, int) or average < 1:
             raise ValueError(f"average must be an integer of at least 1, not {average!r}")
-        self.per_class, self.average = per_class, average
+        decision = decision or ("sign" if classes == 1 else "argmax")
+        if decision not in ("argmax", "sign") or decision == "argmax" and classes == 1:
+            raise ValueError(f"decision must be 'sign'{'' if classes == 1 else ' or ' + repr('argmax')} for {classes} outputs, not {decision!r}")
+        if per_class and decision == "sign":
+            raise ValueError("per_class must be False where the signs of the scores decide, which a scale leaves alone")
+        self.decision, self.per_class, self.average = decision, per_class, average
         self.log_scale = nn.Parameter(torch.full((classes,) if per_class else (), -0.5 * float(np.log(inputs))))
         self.offset = nn.Parameter(torch.zeros(classes))
 
@@ -379,6 +390,8 @@ class Scores(BinaryLinear):
         offset = _unit(self.average) * self.offset.detach()
         if self.per_class:
             return torch.round(self._scales() * (offset - self._greatest()) / 2)
+        if self.decision == "sign":
+            return torch.floor((offset - self._greatest()) / 2)
         return torch.round((offset + self._left_out()) / 2)
 
     def _greatest(self):
@@ -391,7 +404,8 @@ class Scores(BinaryLinear):
 
     def settle(self):
         """Make the offsets those that the integer ones stand for."""
-        self.offset.copy_((2 * self.integer_offsets() - self._left_out()) / _unit(self.average))
+        least = -self._greatest() if self.decision == "sign" else self._left_out()  # what the sum of no agreement adds
+        self.offset.copy_((2 * self.integer_offsets() - least) / _unit(self.average))
 
     def forward(self, x):
         sums = super().forward(x)
@@ -401,7 +415,8 @@ class Scores(BinaryLinear):
         return self.log_scale.exp() * (sums + self.offset)
 
     def extra_repr(self):
-        return super().extra_repr() + (", per_class=True" if self.per_class else "") + (
+        decision = ", decision='sign'" if self.decision == "sign" and self.outputs > 1 else ""
+        return super().extra_repr() + decision + (", per_class=True" if self.per_class else "") + (
             f", average={self.average}" if self.average > 1 else "")
 
 

@@ -12,7 +12,7 @@ import torch
 from ..errors import DataError, ModelError
 from . import distill, inputs
 from .augment import Augmented
-from .layers import BinaryWeights, hardened
+from .layers import BinaryWeights, Scores, hardened
 from .settings import Settings
 
 __all__ = ["Epoch", "accuracy", "classify", "train"]
@@ -42,21 +42,30 @@ class Epoch:
 
 
 def classify(model, images):
-    """The class (N,) that `model` gives each image, the first greatest score, in evaluation mode."""
+    """What `model` makes of each image in evaluation mode: its class (N,), the first greatest score or of one output whether it is not
+    negative; or the bits (N, outputs) where a `Scores` of several outputs decides by their signs."""
     training = model.training
     # The more pixels, the more a convolution gives for each image: some hundreds of MB at a time.
     batch = min(2000, 2**21 // images[0].numel()) if len(images) else 1
     model.eval()
     with torch.no_grad():
-        classes = torch.cat([model(part).argmax(1) for part in images.split(batch)])
+        classes = torch.cat([_decide(model, model(part)) for part in images.split(batch)])
     model.train(training)
     return classes
 
 
+def _decide(model, scores):
+    if next((layer.decision for layer in model.modules() if isinstance(layer, Scores)), "argmax") == "argmax":
+        return scores.argmax(1)
+    bits = (scores >= 0).long()
+    return bits if bits.shape[1] > 1 else bits[:, 0]
+
+
 def accuracy(model, images, labels):
-    """Part of the images, 0 ... 1, that `model` classifies as labelled; both as of `inputs.checked`."""
+    """Part of the images, 0 ... 1, that `model` classifies as labelled; both as of `inputs.checked`. Of several labels for an image, all
+    must be right."""
     images, labels = inputs.checked(model, images, labels, name="measured")
-    return (classify(model, images) == labels).double().mean().item()
+    return (classify(model, images) == labels).reshape(len(labels), -1).all(1).double().mean().item()
 
 
 def train(model, images, labels, *, validation, settings: Settings, seed, teacher=None, state=None, resume=False,
@@ -68,7 +77,8 @@ def train(model, images, labels, *, validation, settings: Settings, seed, teache
     model : nn.Module
         uint8 images to logits.
     images, labels : uint8 tensor (N, height, width), (N, height, width, channels) or (N, features), integer tensor (N,)
-        As of `inputs.checked`. Without rows and columns nothing can be shifted, flipped or deformed.
+        As of `inputs.checked`. Without rows and columns nothing can be shifted, flipped or deformed. Where the signs of several outputs
+        decide, labels are of the shape (N, outputs), 0 and 1; the loss then is the binary cross entropy.
     validation : (images, labels)
         Only looked at, epoch by epoch; nothing is chosen by it here.
     settings : `Settings`
