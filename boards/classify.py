@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+import numpy as np
+
 from .. import samples
 from ..compiler import exchange
 from ..compiler.reference import ranked
