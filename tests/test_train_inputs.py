@@ -5,10 +5,12 @@ import random
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from sbgen.errors import DataError, ModelError
 from sbgen.train import inputs
 from sbgen.train.harden import harden
+from sbgen.train.layers import Binarize, Scores
 from sbgen.train.loop import accuracy, train
 from sbgen.train.network import network
 from sbgen.train.presets import Convolution
@@ -160,3 +162,16 @@ def test_check_changes_nothing_of_the_network():
     inputs.checked(model, images, labels, name="these")
     assert model.training and all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_labels_of_outputs_that_decide_by_their_signs():
+    images = torch.zeros(3, 4, dtype=torch.uint8)
+    one, several = (nn.Sequential(Binarize(4, [128]), Scores(4, n, decision="sign")) for n in (1, 2))
+    assert inputs.checked(one, images, torch.tensor([0, 1, 1]), name="training")[1].tolist() == [0, 1, 1]
+    assert inputs.checked(several, images, torch.tensor([[0, 1], [1, 1], [0, 0]]), name="training")[1].shape == (3, 2)
+    with pytest.raises(DataError, match="training labels must be in 0 ... 1, the network's classes, not 0 ... 2"):
+        inputs.checked(one, images, torch.tensor([0, 1, 2]), name="training")
+    with pytest.raises(DataError, match=r"training labels must be a tensor of shape \(3, 2\), a 0 or 1 for each output .*, not \(3,\)"):
+        inputs.checked(several, images, torch.tensor([0, 1, 1]), name="training")
+    with pytest.raises(DataError, match=r"training labels must be 0 and 1, .*, not numbers of 0 \.\.\. 2"):
+        inputs.checked(several, images, torch.tensor([[0, 1], [2, 1], [0, 0]]), name="training")

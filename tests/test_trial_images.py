@@ -11,7 +11,7 @@ from sbgen import metrics, samples, trial_images
 from sbgen.compiler import pixel_type
 from sbgen.train import data
 
-NETWORK = SimpleNamespace(image_shape=(8, 8), labels=tuple("0123456789"), classes=10, pixel_type=pixel_type.UINT8)
+NETWORK = SimpleNamespace(multi_label=False, image_shape=(8, 8), labels=tuple("0123456789"), classes=10, pixel_type=pixel_type.UINT8)
 
 
 def choose(**changes):

@@ -117,7 +117,7 @@ def _check_bits(labels, shape, name):
         found = tuple(labels.shape) if isinstance(labels, torch.Tensor) else _kind(labels)
         raise DataError(f"{name} labels must be a tensor of shape {tuple(shape)}, a 0 or 1 for each output whose sign decides, not {found}")
     if not ((labels == 0) | (labels == 1)).all():
-        raise DataError(f"{name} labels must be 0 and 1, as each output decides by its sign, not of{_range(labels).removeprefix(' of')}")
+        raise DataError(f"{name} labels must be 0 and 1, as each output decides by its sign, not numbers{_range(labels)}")
     return labels.long()
 
 
