@@ -420,7 +420,7 @@ class TestCommand:
             "     2  labels 0, 2  scores 1 -1 3  label 0, 1, 2", "2 of 3 right in all 3 outputs, 8 of 9 bits right"]
 
     def test_labels_of_another_shape_are_refused(self, monkeypatch, tmp_path):
-        with pytest.raises(DataError, match=r"labels must be whole numbers of the shape \(3, 3\), a 0 or 1 for each output, as the network is multi-label, found int64 of \(3,\)"):
+        with pytest.raises(DataError, match=r"labels must be a bit for each of the network's 3 outputs, \(3, 3\) of 0 and 1, found int64 of shape \(3,\)"):
             self.signed(monkeypatch, tmp_path, 3, [1, 1, 1])
 
     def test_signs_rank_nothing(self, monkeypatch, tmp_path):

@@ -602,20 +602,3 @@ def test_file_name_alone_is_the_source(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     npz(Path("."), images=PIXELS)
     assert read("x.npz").source == "x.npz" == read(tmp_path / "x.npz").source
-
-
-def bits(tmp_path, labels, **arrays):
-    np.savez(tmp_path / "own.npz", images=np.zeros((3, 4), np.uint8), labels=np.array(labels), **arrays)
-    return samples.read(tmp_path / "own.npz", image_shape=(4,), classes=("a", "b"), multi_label=True)
-
-
-def test_bits_of_a_multi_label_network(tmp_path):
-    assert bits(tmp_path, [[0, 1], [1, 1], [0, 0]]).labels.tolist() == [[0, 1], [1, 1], [0, 0]]
-    assert bits(tmp_path, np.array([[0, 1], [1, 1], [0, 0]]) > 0).labels.tolist() == [[0, 1], [1, 1], [0, 0]]
-    with pytest.raises(DataError, match=r"labels must be whole numbers of the shape \(3, 2\), a 0 or 1 for each output, .* found int64 of \(3,\)"):
-        bits(tmp_path, [0, 1, 1])
-    with pytest.raises(DataError, match=r"must be 0 and 1, found 0 \.\.\. 2"):
-        bits(tmp_path, [[0, 1], [2, 1], [0, 0]])
-    (tmp_path / "own.csv").write_text("0,0,0,0,1\n")
-    with pytest.raises(DataError, match=r"must have labels of the shape \(1, 2\), a 0 or 1 for each output, as the network is multi-label"):
-        samples.read(tmp_path / "own.csv", image_shape=(4,), classes=("a", "b"), multi_label=True)
