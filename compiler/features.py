@@ -55,7 +55,7 @@ def _wide_sums(case):
 
 
 def _tie(case):
-    return bool(((case.scores == case.scores.max(axis=1, keepdims=True)).sum(axis=1) > 1).any())
+    return case.network.decision == "argmax" and bool(((case.scores == case.scores.max(axis=1, keepdims=True)).sum(axis=1) > 1).any())
 
 
 def _sides(sides):
@@ -84,7 +84,10 @@ FEATURES = {
     "sums over 2**24": _wide_sums,
     "images over 12 x 12": _sides(lambda side: side > 12),
     "images of 128 x 128": _sides(lambda side: side >= 128),
-    "more than 12 classes": lambda case: case.network.classes > 12,
+    "more than 12 outputs": lambda case: case.network.outputs > 12,
+    "one output": lambda case: case.network.outputs == 1,
+    "multi-label": lambda case: case.network.multi_label,
+    "a sign of 0": lambda case: case.network.decision == "sign" and bool((case.scores == 0).any()),
     "scaled classes": _any(lambda layer: layer.scales is not None, ir.Scores),
     "offsets over 2**29": _any(lambda layer: abs(layer.offsets).max() > 2**29, ir.Scores),
     "tie of the best score": _tie,
