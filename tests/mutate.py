@@ -86,8 +86,8 @@ MUTATIONS = (
        "(x.reshape(len(x), -1, 1) > layer.thresholds)"),
     _m("padding is always 0", "compiler/reference.py", "padding = layer.padding_bit * (2**layer.planes - 1)", "padding = 0"),
     _m("stride of rows for columns", "compiler/reference.py", "column * stride[1]:]", "column * stride[0]:]"),
-    _m("ties to the higher class", "compiler/reference.py", "return scores, scores.argmax(axis=1)",
-       "return scores, scores.shape[1] - 1 - scores[:, ::-1].argmax(axis=1)"),
+    _m("ties to the higher class", "compiler/reference.py", "return scores.argmax(axis=1)",
+       "return scores.shape[1] - 1 - scores[:, ::-1].argmax(axis=1)"),
     _m("shortcut not scaled", "compiler/reference.py", "layer.scale * kept", "kept"),
     _m("scores without offsets", "compiler/reference.py", "counts * layer.scales) + layer.offsets", "counts * layer.scales)"),
     # Passes and files.
