@@ -57,7 +57,7 @@ class Packed:
                     x = (x.reshape(len(x), -1, 1) >= layer.thresholds).astype(np.uint8)
                     x = x.reshape(len(x), *layer.output_shape(self.network.image_shape))
                 case MaxPool():
-                    x = self._under(x, layer.kernel, layer.stride).max(axis=(3, 4))
+                    x = self._under(np.pad(x, ((0, 0), *layer.padding, (0, 0))), layer.kernel, layer.stride).max(axis=(3, 4))
                 case _:
                     x = self._neurons(layer, weights, x)
         return x

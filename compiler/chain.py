@@ -49,21 +49,29 @@ class Chain:
             shape = (*shape, 1)
         return shape
 
-    def _shape(self):
-        """Of what the last layer gives."""
+    def shape(self, layers=None):
+        """Of what the last layer outputs, or the last of so many."""
         shape = self._pixels_shape()
-        for layer in self.layers:
+        for layer in self.layers[:layers]:
             shape = layer.output_shape(shape)
         return shape
 
     def positions(self, source):
         """Rows and columns of a source that the last layer gives, or whose layer comes behind it; None where it is a vector."""
-        shape = self._shape()
+        shape = self.shape()
         if isinstance(source, Counts) and len(shape) > 1:
             shape = shape if len(shape) == 3 else (*shape, 1)
-            for layer in (source.make(weights=source.weights, thresholds=None), *source.pools):
+            for layer in (source.layer(None), *source.pools):
                 shape = layer.output_shape(shape)
         return None if len(shape) == 1 else tuple(shape[:2])
+
+    def greatest(self):
+        """The maximum element of what the last layer outputs."""
+        greatest, kept = ir.PIXEL_LEVELS - 1, {}
+        for layer in self.layers:
+            greatest = greatest + layer.scale * kept[layer.fork] if isinstance(layer, ir.Add) else layer.output_greatest(greatest)
+            kept[layer.name] = greatest
+        return greatest
 
     @property
     def end(self):
@@ -148,25 +156,23 @@ class Chain:
     def again(self, value):
         """A tensor whose source has become bits, as a function of these; itself where it is none."""
         before, bits = self._became.get(id(value.source), (None, None))
-        if bits is None or bits.source.count != 2 or (value.index < 0).any():
+        if bits is None or not isinstance(bits.source, Elements) or (value.index < 0).any():
             return value
         inside = before.index >= 0  # what the layer took may have been padded or moved
         at = np.zeros((3, value.source.size), np.int64)
         at[:, before.index[inside]] = before.row[inside], bits.row[inside], bits.index[inside]
-        # A function of one neuron's bit has one value wherever the bit is off, and one wherever it is on.
+        # A function of one neuron's bits has one value wherever so many of them are on.
         pairs, row = np.unique(np.stack([at[0, value.index].reshape(-1), at[1, value.index].reshape(-1),
                                          value.row.reshape(-1)]), axis=1, return_inverse=True)
         old, new, rows = before.rows[pairs[0]], bits.rows[pairs[1]], value.rows[pairs[2]]
-        result = np.full((len(rows), 2), np.nan)
-        for bit in range(2):
-            held = old == new[:, bit:bit + 1]
+        result = np.full((len(rows), bits.source.count), np.nan)
+        for number in range(bits.source.count):
+            held = old == new[:, number:number + 1]
             most, least = np.where(held, rows, -np.inf).max(1), np.where(held, rows, np.inf).min(1)
             if (most > least).any():
                 return value
-            result[:, bit] = np.where(held.any(1), most, np.nan)
-        step = np.nanmax(np.append(np.abs(result[:, 1] - result[:, 0]), 0))  # also of a bit that is always the same
-        result[:, 0] = np.where(np.isnan(result[:, 0]), result[:, 1] - step, result[:, 0])
-        result[:, 1] = np.where(np.isnan(result[:, 1]), result[:, 0] + step, result[:, 1])
+            result[:, number] = np.where(held.any(1), most, np.nan)
+        _fill(result)
         return replace(bits, index=at[2, value.index], row=row.reshape(value.shape), rows=result.astype(value.rows.dtype),
                        origin=value.origin)
 
@@ -194,11 +200,28 @@ class Chain:
             return self.counts(where, self.rising(where, value))
         return self._neurons(where, value)
 
+    def summands(self, where, value):
+        """The tensor as one of elements that can be added, adding their layer: lines of counts stay counts."""
+        value = self.again(value)
+        source = value.source
+        if isinstance(source, Counts) and not source.pools and source.count > 2:
+            self.check_end(where, source)
+            if straight(value.rows[self.by_channel(where, value)], source.reach) is not None:
+                return self.counts(where, value)
+        return self.elements(where, value)
+
     def counts(self, where, value):
         """The tensor of `Counts` as one of integers that their layer, without thresholds, gives."""
         source = value.source
+        rows, numbers = value.rows[self.by_channel(where, value)], np.arange(source.count)
+        lowest, steps = straight(rows, source.reach)
+        # Beyond what a neuron of fewer inputs reaches, the line goes on.
+        lines = (lowest[:, None] + steps[:, None] * numbers).astype(rows.dtype)
+        rows = np.where(numbers <= source.reach[:, None], rows, lines)
+        row = np.where(value.index >= 0, value.index % source.outputs, value.row + source.outputs)
         name = self.append(source.layer(None))
-        return replace(value, source=Elements(size=source.size, count=source.count, behind=name, channels=source.outputs))
+        return replace(value, row=row, rows=np.vstack([rows, value.rows]), source=Elements(
+            size=source.size, count=source.count, behind=name, channels=source.outputs, sums=(source.lowest, source.step)))
 
     def turns(self, value):
         """Whether some function neither rises nor falls all the way."""
@@ -226,19 +249,20 @@ class Chain:
                              "(BipolarQuant) or a few")
         return np.broadcast_to(alphabet, (len(used), alphabet.shape[1]))
 
-    def _each(self, kind, weights, thresholds, *, channels, planes=1):
+    def each(self, kind, weights, thresholds, *, channels, planes=1, shape=None):
         """A layer of neurons that each see the elements of one channel only, which lie side by side.
 
-        `weights` are of the shape (neurons, elements), those of a channel one after the other; `thresholds` (neurons,).
+        `weights` are of the shape (neurons, elements), those of a channel one after the other; `thresholds` (neurons,) or None;
+        `shape` is what the layer takes, by default what the last layer outputs.
         """
-        shape, (neurons, inputs) = self._shape(), weights.shape
+        shape, (neurons, inputs) = shape or self.shape(), weights.shape
         common = {"name": self.name(None, kind), "thresholds": thresholds, "planes": planes}
         if len(shape) == 3:
-            return self.append(ir.Conv2d(weights=weights.reshape(neurons, 1, 1, inputs), groups=channels, **common))
+            return ir.Conv2d(weights=weights.reshape(neurons, 1, 1, inputs), groups=channels, **common)
         whole, mask = np.ones((neurons, channels, inputs), np.uint8), np.zeros((neurons, channels, inputs), np.uint8)
         own = np.arange(neurons), np.arange(neurons) // (neurons // channels)
         whole[own], mask[own] = weights, 1
-        return self.append(ir.Dense(weights=whole.reshape(neurons, -1), mask=mask.reshape(neurons, -1), **common))
+        return ir.Dense(weights=whole.reshape(neurons, -1), mask=mask.reshape(neurons, -1) if channels > 1 else None, **common)
 
     def _folded(self, where, value, functions, row, append):
         """Bits of functions that turn: each step is a bit, and a neuron behind them finds out on which side of all steps the count is.
@@ -255,7 +279,7 @@ class Chain:
             signs[:len(places)] = each[places]
         append(thresholds.reshape(len(functions), -1))
         # Below all steps only those that fall agree with their weights.
-        self._each("side", weights, (weights == 0).sum(axis=1) + 1 - above[:, 0], channels=len(above))
+        self.append(self.each("side", weights, (weights == 0).sum(axis=1) + 1 - above[:, 0], channels=len(above)))
         return self._as_bits(value, value.index, row, steps, value.source.size, len(functions))
 
     def _neurons(self, where, value):
@@ -291,7 +315,8 @@ class Chain:
 
         def append(thresholds):
             ones = np.ones((thresholds.size, source.copies), np.uint8)
-            self._each("thresholds", ones, thresholds.reshape(-1), channels=source.channels, planes=source.greatest.bit_length())
+            self.append(self.each("thresholds", ones, thresholds.reshape(-1), channels=source.channels,
+                                  planes=source.greatest.bit_length()))
 
         if _turn(functions):
             return self._folded(where, value, functions, row, append)
@@ -407,6 +432,19 @@ class Chain:
         row = same.reshape(-1)[np.where(value.index >= 0, row, value.row + len(steps))]
         return replace(value, index=index, row=row, rows=rows, source=Elements(
             size=size, count=values, copies=values - 1, behind=self.end, channels=channels))
+
+
+def _fill(rows):
+    """Puts numbers for what is NaN in rows of values: on the line of the others, or as their neighbour."""
+    numbers, known = np.arange(rows.shape[1]), ~np.isnan(rows)
+    first, last = known.argmax(1), rows.shape[1] - 1 - known[:, ::-1].argmax(1)
+    ends = np.take_along_axis(rows, np.stack([first, last], axis=1), axis=1)
+    steps = (ends[:, 1] - ends[:, 0]) / np.maximum(last - first, 1)
+    steps[first == last] = np.abs(steps).max()  # also of a bit that is always the same
+    for row, step, at, have in zip(rows, steps, first, known, strict=True):
+        line = row[at] + step * (numbers - at)
+        straight = np.abs(line - row)[have].max() <= ROUNDING * np.abs(row[have]).max()
+        row[~have] = line[~have] if straight else np.interp(numbers, numbers[have], row[have])[~have]
 
 
 def _turn(rows):

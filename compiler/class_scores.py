@@ -1,11 +1,14 @@
 """The last layer of a frontend: integer scores that order the classes as a graph's scores do, or have their signs."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..errors import ModelError
 from . import ir
+from .neurons import spread_groups
 from .sign_scores import bit_scores, signed_scores
-from .tabulate import ROUNDING, Counts
+from .tabulate import ROUNDING, Counts, Elements, straight
 
 __all__ = ["integer_scores", "last_layer"]
 
@@ -33,9 +36,8 @@ def last_layer(chain, value, decision, *, bits=False):
     where = f"the output behind {value.origin}"
     if bits:
         return bit_scores(chain, where, value)
+    value = _as_vector(chain, where, value)
     source = value.source
-    if not isinstance(source, Counts) or source.pools or source.weights.ndim != 2:
-        raise ModelError(f"{where} must be the scores of a MatMul or Gemm of bits that are not quantised again")
     chain.check_end(where, source)
     if not np.array_equal(value.index.reshape(-1), np.arange(source.outputs)):
         raise ModelError(f"{where} must have each of {source.outputs} classes once and in order; leave out what moves them")
@@ -49,6 +51,76 @@ def last_layer(chain, value, decision, *, bits=False):
         scales, offsets = integer_scores(where, rows, source.reach, (rising.source.lowest, rising.source.step))
     layer = rising.source.layer(None)
     return ir.Scores(name=layer.name, weights=layer.weights, planes=layer.planes, mask=layer.mask, offsets=offsets, scales=scales)
+
+
+def _as_vector(chain, where, value):
+    """A tensor as one of neurons that take a vector: a last convolution or mean becomes what a last MatMul is."""
+    source = value.source
+    if isinstance(source, Counts) and source.weights.ndim == 2:
+        return value
+    if isinstance(source, Counts) and not source.pools and source.size == source.outputs:
+        return _one_position(chain, where, value)
+    if isinstance(source, Counts) and not source.pools:
+        value = chain.summands(where, value)
+    if not isinstance(value.source, Elements) or value.source.behind is None or (value.index < 0).any():
+        raise ModelError(f"{where} must be the scores of a last layer, a MatMul, Gemm or Conv or a mean of such, not of pixels or of what a "
+                         "MaxPool leaves; end the graph at such a layer")
+    return _one_each(chain, where, value)
+
+
+def _one_position(chain, where, value):
+    """A convolution with a single position as neurons on the whole image, where what lies beyond its kernel never counts."""
+    source, shape = value.source, chain.shape()
+    chain.check_end(where, source)
+    layer = source.layer(None)
+    weights, mask = spread_groups(layer)
+    mask = np.ones(weights.shape, np.uint8) if mask is None else mask
+    whole, counts = np.ones((source.outputs, *shape), np.uint8), np.zeros((source.outputs, *shape), np.uint8)
+    under = tuple(slice(first, first + size) for (first, _), size in zip(layer.padding, shape, strict=False))
+    rows, columns = weights[:, under[0], under[1]].shape[1:3]  # of the kernel that lie on the image, which may be larger
+    whole[:, :rows, :columns], counts[:, :rows, :columns] = weights[:, under[0], under[1]], mask[:, under[0], under[1]]
+    # What the padding agrees with is the same for every image.
+    padding = mask * (weights == layer.padding_bit)
+    padding[:, under[0], under[1]] = 0
+    fixed = padding.reshape(source.outputs, -1).sum(axis=1, dtype=np.int64) * ((1 << layer.planes) - 1)
+    flat = counts.reshape(source.outputs, -1)
+    reach = flat.sum(axis=1, dtype=np.int64) * ((1 << layer.planes) - 1)
+    numbers = np.minimum(np.arange(flat.shape[1] * ((1 << layer.planes) - 1) + 1), reach[:, None]) + fixed[:, None]
+    rows = value.rows[chain.by_channel(where, value)]
+
+    def make(**arrays):
+        return ir.Dense(name=layer.name, planes=layer.planes, **arrays)
+
+    made = replace(source, count=numbers.shape[1], weights=whole.reshape(source.outputs, -1), mask=None if flat.all() else flat,
+                   reach=reach, lowest=source.lowest + source.step * fixed, make=make)
+    return replace(value, source=made, row=value.index, rows=np.take_along_axis(rows, numbers, axis=1))
+
+
+def _one_each(chain, where, value):
+    """A score for each integer of a layer: neurons that each count one of them."""
+    source, index = value.source, value.index.reshape(-1)
+    chain.check_end(where, source)
+    classes, copies, top = len(index), source.copies, (1 << source.greatest.bit_length()) - 1
+    mask = np.zeros((classes, source.size, copies), np.uint8)
+    mask[np.arange(classes), index] = 1
+    mask = mask.reshape(classes, -1)
+    # Beyond what the integer reaches, its function goes on as a line, or as it ends.
+    rows, reach = value.rows[value.row.reshape(-1)].astype(np.float64), copies * top
+    lines = straight(rows, source.count - 1)
+    steps = rows[:, -1] - rows[:, -2] if lines is None else lines[1]
+    rows = np.hstack([rows, rows[:, -1:] + steps[:, None] * np.arange(1, reach + 2 - source.count)])
+    lowest, step = (np.zeros(classes), np.ones(classes)) if source.sums is None else (
+        each[index % source.channels] for each in source.sums)
+
+    def make(**arrays):
+        return ir.Dense(name=name, planes=source.greatest.bit_length(), **arrays)
+
+    name = chain.name(None, "scores")
+    made = Counts(size=classes, count=mask.shape[1] * top + 1, behind=chain.end, channels=classes, name=name, weights=np.ones_like(mask),
+                  mask=mask, reach=np.full(classes, reach), lowest=lowest, step=step, make=make)
+    numbers = np.minimum(np.arange(made.count), reach)
+    order = np.arange(classes).reshape(value.shape)
+    return replace(value, source=made, index=order, row=order, rows=rows[:, numbers])
 
 
 def integer_scores(where, rows, reach, sums=None):

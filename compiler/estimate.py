@@ -187,11 +187,14 @@ def window_cost(geometry, *, lanes, store, device):
     return control + Cost(lut=lanes * geometry.depth * 1.6, ff=lanes * geometry.depth)
 
 
-def sums_cost(geometry, *, lanes, store, device):
-    """The sums of a pooling layer: an adder and a register a lane, and the row of windows where it holds several."""
-    width, depth = WindowSums.width(geometry) * lanes, WindowSums.depth(geometry)
+def sums_cost(geometry, *, lanes, store, device, greatest=1):
+    """The sums of a pooling layer: an adder and a register per lane, and the row of windows where it holds several.
+
+    `greatest` is the maximum of the elements that are added.
+    """
+    width, depth = WindowSums.width(geometry, greatest) * lanes, WindowSums.depth(geometry)
     counters = sum(_bits(limit - 1) for limit in (geometry.slices, geometry.height, geometry.width))
-    cost = Cost(lut=2.4 * width + 2.5 * counters + 10, ff=width + lanes + counters + 4)
+    cost = Cost(lut=2.4 * width + 2.5 * counters + 10, ff=width + lanes * greatest.bit_length() + counters + 4)
     if depth == 1:
         return cost
     cost += Cost(lut=4 * _bits(depth - 1), ff=2 * _bits(depth - 1))
@@ -216,10 +219,11 @@ def stage_cost(stage, *, device, exact=True):
     if stage.repeats > 1:
         cost += replay_cost(width=stage.unit.simd * stage.planes, beats=stage.unit.slices, repeats=stage.repeats,
                             store=stage.folding.replay_store, device=device)
-    if stage.planes > 1 and not stage.folding.unrolled:
+    if stage.unit and stage.planes > 1 and not stage.folding.unrolled:
         cost += Cost(lut=3 * stage.unit.simd + 8, ff=_bits(stage.unit.plane_beats) + 3)  # bit planes
     if stage.sums:
-        return cost + sums_cost(stage.sums, lanes=stage.i_lanes, store=stage.folding.replay_store, device=device)
+        return cost + sums_cost(stage.sums, lanes=stage.i_lanes, store=stage.folding.replay_store, device=device,
+                                greatest=stage.i_greatest)
     if stage.folding.unrolled:
         return cost + unrolled_cost(stage.unit)
     if stage.unit:

@@ -46,8 +46,9 @@ def _layer_out(layer):
                     "stride": layer.stride, "padding": layer.padding, "padding_bit": layer.padding_bit,
                     "groups": layer.groups, "planes": layer.planes, **_optional(layer, "thresholds", "mask")}
         case MaxPool() | SumPool():
+            padding = {"padding": layer.padding} if any(map(any, layer.padding)) else {}
             return {"kind": "maxpool" if isinstance(layer, MaxPool) else "sumpool", "name": layer.name,
-                    "kernel": layer.kernel, "stride": layer.stride}
+                    "kernel": layer.kernel, "stride": layer.stride, **padding}
         case Threshold():
             return {"kind": "threshold", "name": layer.name, "thresholds": layer.thresholds.tolist(),
                     "inverted": layer.inverted.tolist()}
@@ -124,6 +125,11 @@ def _given(value, name, read):
     return read(value[name]) if name in value else None
 
 
+def _padding(value):
+    rows, columns = value
+    return _pair(rows), _pair(columns)
+
+
 def _layer_in(value):
     name = str(value["name"])
     match value["kind"]:
@@ -132,13 +138,13 @@ def _layer_in(value):
         case "lookup":
             return Lookup(name=name, table=_integers(value["table"]))
         case "conv2d":
-            rows, columns = value["padding"]
             return Conv2d(name=name, weights=_weights_in(value["weights"]), thresholds=_given(value, "thresholds", _integers),
-                          stride=_pair(value["stride"]), padding=(_pair(rows), _pair(columns)),
+                          stride=_pair(value["stride"]), padding=_padding(value["padding"]),
                           padding_bit=operator.index(value["padding_bit"]), groups=operator.index(value["groups"]),
                           planes=operator.index(value["planes"]), mask=_given(value, "mask", _weights_in))
         case "maxpool":
-            return MaxPool(name=name, kernel=_pair(value["kernel"]), stride=_pair(value["stride"]))
+            return MaxPool(name=name, kernel=_pair(value["kernel"]), stride=_pair(value["stride"]),
+                           padding=_padding(value.get("padding", ((0, 0), (0, 0)))))
         case "sumpool":
             return SumPool(name=name, kernel=_pair(value["kernel"]), stride=_pair(value["stride"]))
         case "threshold":

@@ -301,15 +301,20 @@ class _Reader:
             return elementwise(layer, lambda x, mean, factor, beta: (x - mean) * factor + beta, (value, mean, factor, beta))
         return elementwise(layer, lambda x, factor, bias: x * factor + bias, (value, factor, beta - mean * factor))
 
-    def _pool(self, pool):
-        def run(layer, value):
-            kernel = tuple(layer.config["pool_size"])
-            stride = tuple(layer.config.get("strides") or kernel)
-            if any(map(any, self._pads(layer, value, kernel, stride))):
-                raise ModelError(f"{layer}: must pool without padding, but 'same' pads; use padding='valid'")
-            return pool(self.chain, layer, value, kernel=kernel, stride=stride)
+    def _window(self, layer, value):
+        kernel = tuple(layer.config["pool_size"])
+        stride = tuple(layer.config.get("strides") or kernel)
+        return {"kernel": kernel, "stride": stride}, self._pads(layer, value, kernel, stride)
 
-        return run
+    def _max_pool(self, layer, value):
+        window, pads = self._window(layer, value)
+        return max_pool(self.chain, layer, value, **window, pads=pads)
+
+    def _average_pool(self, layer, value):
+        window, pads = self._window(layer, value)
+        if any(map(any, pads)):
+            raise ModelError(f"{layer}: must take means without padding, but 'same' pads; use padding='valid'")
+        return average_pool(self.chain, layer, value, **window)
 
     def _global_average(self, layer, value):
         result = average_pool(self.chain, layer, value, kernel=value.shape[2:], stride=value.shape[2:])
@@ -328,11 +333,11 @@ class _Reader:
 #: Keras' layers and larq's, by class.
 _LAYERS = {
     "Activation": _Reader._activation, "ActivityRegularization": _Reader._same,
-    "AveragePooling2D": lambda reader, layer, value: reader._pool(average_pool)(layer, value),
+    "AveragePooling2D": _Reader._average_pool,
     "BatchNormalization": _Reader._normalization, "Conv2D": _Reader._conv, "Dense": _Reader._dense,
     "DepthwiseConv2D": _Reader._depthwise, "Dropout": _Reader._same, "Flatten": _Reader._flatten,
     "GaussianNoise": _Reader._same, "GlobalAveragePooling2D": _Reader._global_average,
-    "MaxPooling2D": lambda reader, layer, value: reader._pool(max_pool)(layer, value),
+    "MaxPooling2D": _Reader._max_pool,
     "QuantConv2D": _Reader._conv, "QuantDense": _Reader._dense, "QuantDepthwiseConv2D": _Reader._depthwise,
     "Rescaling": _Reader._rescaling, "Softmax": _Reader._softmax,
 }

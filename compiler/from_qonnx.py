@@ -297,6 +297,9 @@ class _Reader:
                     return self._pool(node, operands[0], average_pool, operands[0].shape[2:])
                 case "ReduceMean":
                     return self._mean(node, *operands)
+                case "ReduceSum":
+                    area = operands[0].rows.dtype.type(np.prod(operands[0].shape[2:]))
+                    return self._elementwise(node, np.multiply, (self._mean(node, *operands), area))
                 case "Pad":
                     return self._pad(node, *operands)
                 case _ if op in _RANKING:
@@ -394,18 +397,23 @@ class _Reader:
             stride, pads = self._window(node, kernel, value.shape[2:])
         else:
             stride, pads = kernel, ((0, 0),) * len(kernel)
-        if any(map(any, pads)):
-            raise ModelError(f"{node}: must pool without padding, but pads by {pads}: "
-                             + ("what is padded would be a third value beside the two of a bit" if pool is max_pool else
-                                "means over fewer bits at the border have another scale")
-                             + "; crop or enlarge the image instead")
-        over = [(length - each) % move for length, each, move in zip(value.shape[2:], kernel, stride, strict=True)]
-        if node.get("ceil_mode", 0) and any(over):
+        over = [(length + sum(pad) - each) % move for length, pad, each, move in zip(value.shape[2:], pads, kernel, stride, strict=True)]
+        more = {}
+        if pool is max_pool:
+            if node.get("ceil_mode", 0):  # a last position that lies half outside; there is none that begins in the padding
+                pads = tuple((before, after + (move - rest if 0 < rest and length + before + after - each + move - rest < length + before
+                                               else 0))
+                             for (before, after), rest, length, each, move in zip(pads, over, value.shape[2:], kernel, stride, strict=True))
+            more = {"pads": pads if len(pads) == 2 else ((0, 0), *pads)}
+        elif any(map(any, pads)):
+            raise ModelError(f"{node}: must take means without padding, but pads by {pads}: means over fewer elements at the border have "
+                             "another scale; crop or enlarge the image instead")
+        elif node.get("ceil_mode", 0) and any(over):
             raise ModelError(f"{node}: its last positions lie half outside the image (ceil_mode = 1); use ceil_mode = 0, or "
                              "an image that its stride divides")
         if len(value.shape) == 3:
-            return _without_row(node, pool(self.chain, node, _one_row(node, value), kernel=(1, *kernel), stride=(1, *stride)))
-        return pool(self.chain, node, value, kernel=kernel, stride=stride)
+            return _without_row(node, pool(self.chain, node, _one_row(node, value), kernel=(1, *kernel), stride=(1, *stride), **more))
+        return pool(self.chain, node, value, kernel=kernel, stride=stride, **more)
 
     def _mean(self, node, value, axes=None):
         """The mean over rows and columns, or a sequence's length."""
@@ -413,7 +421,7 @@ class _Reader:
         axes = node.get("axes") if axes is None else [int(each) for each in np.asarray(axes).reshape(-1)]
         over = sorted(axis % rank for axis in axes or range(rank))
         if rank not in (3, 4) or over != list(range(2, rank)):
-            raise ModelError(f"{node}: must take the mean over rows and columns of an image (axes 2 and 3), or the length of a sequence "
+            raise ModelError(f"{node}: must be over rows and columns of an image (axes 2 and 3), or the length of a sequence "
                              f"(axis 2), not over {over} of the shape {value.shape}")
         result = self._pool(node, value, average_pool, value.shape[2:])
         return result if node.get("keepdims", 1) else moved(node, lambda array: array.reshape(array.shape[:2]), result)

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ..errors import ModelError
-from ..train.chain import body, chain, check_values, output_shape, pool_window
+from ..train.chain import body, chain, check_values, output_shape, pool_padding, pool_window
 from ..train.checkpoint import Checkpoint, check_trust
 from ..train.layers import (
     BatchNorm,
@@ -158,7 +158,7 @@ class _Conversion:
                     self._sums(math.prod(kernel), unit=layer.divisor_override or math.prod(kernel))
                 case nn.MaxPool2d():
                     kernel, stride = pool_window(layer)
-                    self.layers.append(ir.MaxPool(name=_name(at, "maxpool"), kernel=kernel, stride=stride))
+                    self.layers.append(ir.MaxPool(name=_name(at, "maxpool"), kernel=kernel, stride=stride, padding=pool_padding(layer)))
                 case BinaryWeights():
                     name = _name(at, "conv" if isinstance(layer, BinaryConv2d) else "dense")
                     if rest and not isinstance(rest[0][1], Residual):

@@ -13,8 +13,8 @@ import numpy as np
 from ..errors import ModelError
 from .pixel_type import UINT8, PixelType
 
-__all__ = ["DECISIONS", "MAX_OFFSET", "PIXEL_BITS", "PIXEL_LEVELS", "Add", "Binarize", "Conv2d", "Dense", "Fork", "Layer", "Lookup", "MaxPool",
-           "Network", "Scores", "SumPool", "Threshold"]
+__all__ = ["DECISIONS", "MAX_OFFSET", "MAX_PLANES", "PIXEL_BITS", "PIXEL_LEVELS", "Add", "Binarize", "Conv2d", "Dense", "Fork", "Layer",
+           "Lookup", "MaxPool", "Network", "Scores", "SumPool", "Threshold"]
 
 #: Number of values a raw pixel can take (uint8).
 PIXEL_LEVELS = 256
@@ -23,7 +23,7 @@ PIXEL_LEVELS = 256
 PIXEL_BITS = 8
 
 #: Most bits of an element that a layer with weights takes.
-_MAX_PLANES = 16
+MAX_PLANES = 16
 
 #: What scores can mean: the class is the first maximum, or each score is a bit of its own, on where it is not negative.
 DECISIONS = ("argmax", "sign")
@@ -166,7 +166,7 @@ class _Weighted(_Layer):
         return self.inputs * ((1 << self.planes) - 1)
 
     def _check_weights(self, dimensions):
-        self._require(1 <= self.planes <= _MAX_PLANES, f"planes must be 1 ... {_MAX_PLANES}, not {self.planes!r}")
+        self._require(1 <= self.planes <= MAX_PLANES, f"planes must be 1 ... {MAX_PLANES}, not {self.planes!r}")
         self._check_integers("weights", self.weights, (None,) * dimensions, 0, 1)
         if self.mask is not None:
             self._check_integers("mask", self.mask, self.weights.shape, 0, 1)
@@ -292,10 +292,12 @@ class Conv2d(_Windowed, _Weighted):
 
 
 class _Pool(_Windowed):
+    padding = ((0, 0), (0, 0))
+
     def _check(self):
         self._require(len(self.kernel) == 2 and min(self.kernel) >= 1,
                       f"kernel must be two numbers of at least 1, not {self.kernel!r}")
-        self._check_window(self.kernel, ((0, 0), (0, 0)))
+        self._check_window(self.kernel, self.padding)
 
     @property
     def weight_bits(self):
@@ -307,26 +309,31 @@ class _Pool(_Windowed):
         return any(step < size for step, size in zip(self.stride, self.kernel, strict=True))
 
     def output_shape(self, input_shape):
-        return (*self._moved(input_shape, self.kernel, ((0, 0), (0, 0))), input_shape[2])
+        return (*self._moved(input_shape, self.kernel, self.padding), input_shape[2])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MaxPool(_Pool):
-    """The greatest bit under a kernel, for each channel apart: it is on when any of them is.
+    """The maximum of the bits under a kernel, for each channel apart: it is on when any of them is.
 
     Parameters
     ----------
     kernel, stride : pair of int
         Rows and columns.
+    padding : pair of pairs of int
+        Rows above and below the image, columns left and right of it. They never decide: their bits are 0.
     """
 
     kernel: tuple
     stride: tuple
+    padding: tuple = ((0, 0), (0, 0))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SumPool(_Pool):
-    """The number of bits that are on under a kernel, for each channel apart: average pooling without its division.
+    """The sum of the elements under a kernel, for each channel apart: average pooling without its division.
+
+    Of bits it is the number of those that are on.
 
     Parameters
     ----------
@@ -338,8 +345,7 @@ class SumPool(_Pool):
     stride: tuple
 
     def output_greatest(self, greatest):
-        super().output_greatest(greatest)
-        return self.kernel[0] * self.kernel[1]
+        return self.kernel[0] * self.kernel[1] * greatest
 
 
 class _Elementwise(_Layer):

@@ -71,10 +71,10 @@ def _parts(stage):
     if stage.repeats > 1:
         parts.append(ReplayBuffer(shape=_vector(stage.planes, stage.unit.simd), beats=stage.unit.slices, repeats=stage.repeats,
                                   store=stage.folding.replay_store))
-    if stage.planes > 1 and not stage.folding.unrolled:
+    if stage.unit and stage.planes > 1 and not stage.folding.unrolled:
         parts.append(BitPlanes(lanes=stage.unit.simd, beats=stage.unit.plane_beats, planes=stage.planes))
     if stage.sums:
-        parts.append(WindowSums(lanes=stage.i_lanes, geometry=stage.sums, store=stage.folding.replay_store))
+        parts.append(WindowSums(lanes=stage.i_lanes, geometry=stage.sums, store=stage.folding.replay_store, greatest=stage.i_greatest))
     elif isinstance(layer, MaxPool):
         parts.append(OrReduce(lanes=stage.i_lanes, beats=layer.kernel[0] * layer.kernel[1]))
     else:

@@ -8,7 +8,7 @@ from ..errors import ModelError
 from . import ir
 from .tabulate import Counts, Pixels, Tensor, check_size, elementwise, padded, straight
 
-__all__ = ["channels_as_rows", "convolve", "dense", "image_of", "part_of", "uncut"]
+__all__ = ["channels_as_rows", "convolve", "dense", "image_of", "part_of", "spread_groups", "uncut"]
 
 
 def _inputs(chain, where, value):
@@ -204,6 +204,20 @@ def _padding_bit(where, padding, lowest, highest, own):
         + ("train and export with padding of -1 or +1 instead (a Pad before the convolution, as of "
            "torch.nn.functional.pad(x, ..., value=-1.0)), or without padding" if own else
            "pad with the lowest or the highest of them"))
+
+
+def spread_groups(layer):
+    """Weights and mask of a `Conv2d` over all channels, (outputs, rows, columns, channels): those of other groups never count."""
+    if layer.groups == 1:
+        return layer.weights, layer.mask
+    part, outputs = layer.weights.shape[3], layer.outputs // layer.groups
+    shape = *layer.weights.shape[:3], layer.channels
+    weights, mask = np.ones(shape, np.uint8), np.zeros(shape, np.uint8)
+    for group in range(layer.groups):
+        rows, channels = slice(group * outputs, (group + 1) * outputs), slice(group * part, (group + 1) * part)
+        weights[rows, ..., channels] = layer.weights[rows]
+        mask[rows, ..., channels] = 1 if layer.mask is None else layer.mask[rows]
+    return weights, mask
 
 
 def _in_order(where, weights, order, groups):

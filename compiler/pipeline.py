@@ -59,7 +59,7 @@ class Stage:
     @property
     def planes(self):
         """Bits of an element that it takes."""
-        return self.unit.planes if self.unit else 1
+        return self.unit.planes if self.unit else self.i_greatest.bit_length() if self.sums else 1
 
     @property
     def repeats(self):
@@ -194,7 +194,7 @@ def stage(layer, folding, input_shape, *, i_greatest, o_greatest, unit=None):
             windows = {"height": height, "width": width, "slices": slices, "kernel": layer.kernel, "stride": layer.stride}
             common |= {"i_length": channels, "o_length": channels, "vectors": height * width}
             if isinstance(layer, MaxPool):
-                return Stage(**common, window=Geometry(**windows, groups=slices, rows=folding.rows))
+                return Stage(**common, window=Geometry(**windows, padding=layer.padding, groups=slices, rows=folding.rows))
             if not layer.overlaps:
                 return Stage(**common, sums=Geometry(**windows))
             # Each window comes whole, as a row of its own.

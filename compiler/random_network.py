@@ -206,7 +206,8 @@ def _pool(rng, chain, name):
     kernel, stride = ((_up_to(rng, 3, 8), _up_to(rng, 3, 8)) for _ in range(2))
     match rng.integers(8):
         case 0 | 1 | 2 | 3:
-            return MaxPool(name=f"maxpool_{name}", kernel=kernel, stride=stride)
+            padding = _paddings(rng, kernel) if rng.integers(2) else ((0, 0), (0, 0))
+            return MaxPool(name=f"maxpool_{name}", kernel=kernel, stride=stride, padding=padding)
         case 4:
             kernel = stride = chain.shape[:2]
         case 5:
@@ -438,7 +439,7 @@ def random_network(seed, *, largest=48, pixels=0, images=None, shortcuts=None):
     if images:
         for n in range(rng.integers(1, 4)):
             perhaps()
-            chain.append(_pool(rng, chain, n) if chain.greatest == 1 and rng.integers(5) < 2 else _conv2d(rng, chain, f"conv_{n}"))
+            chain.append(_pool(rng, chain, n) if rng.integers(5) < 2 else _conv2d(rng, chain, f"conv_{n}"))
         _narrow(rng, chain)
         _fewer(rng, chain, _INPUTS_PER_NEURON * largest)
     elif chain.elements > _INPUTS_PER_NEURON * largest:

@@ -63,7 +63,8 @@ def run_layer(layer, x, kept=None):
         case Conv2d():
             return neurons(layer, convolve(layer, x))
         case MaxPool():
-            return windows(x, layer.kernel, layer.stride).max(axis=(3, 4))
+            padded = np.pad(x, ((0, 0), *layer.padding, (0, 0)))  # a bit that is off never is the maximum
+            return windows(padded, layer.kernel, layer.stride).max(axis=(3, 4))
         case SumPool():
             return windows(x, layer.kernel, layer.stride).sum(axis=(3, 4), dtype=np.int64)
         case Threshold():

@@ -47,6 +47,40 @@ def _open(chain, value):
     return replace(value, source=Elements(size=source.size, count=source.count, behind=source.name, channels=source.outputs))
 
 
+def _as_integers(chain, value):
+    """The layer that adds an element's bits, and the tensor as one of these sums; its place in the chain is the caller's."""
+    source = value.source
+    layer = chain.each("sums", np.ones((source.channels, source.copies), np.uint8), None, channels=source.channels,
+                       planes=source.greatest.bit_length(), shape=chain.shape(chain.position(source.behind) + 1))
+    # A layer on a vector counts, by its form, to all its inputs; there the lines go on.
+    used, steps = np.unique(value.row), np.zeros(len(value.rows))
+    steps[used] = (value.rows[used, -1] - value.rows[used, 0]) / (source.count - 1)
+    more = value.rows[:, -1:] + steps[:, None] * np.arange(1, layer.reach + 2 - source.count)
+    return layer, replace(value, rows=np.hstack([value.rows, more.astype(value.rows.dtype)]), source=replace(
+        source, behind=layer.name, count=layer.reach + 1, copies=1))
+
+
+def _alike(chain, branch, kept):
+    """Both tensors with one number per element, where they have not the same number of bits already.
+
+    What is kept becomes sums before its `Fork`, and bits again behind it.
+    """
+    copies = kept.source.copies
+    if copies > 1 and not (isinstance(branch.source, Elements) and branch.source.copies == copies):
+        layer, sums = _as_integers(chain, kept)
+        at = chain.position(kept.source.behind) + 1
+        chain.layers.insert(at, layer)
+        thresholds = np.tile(np.arange(1, kept.source.count), kept.source.channels)
+        chain.layers.insert(at + 1, chain.each(
+            "bits", np.ones((len(thresholds), 1), np.uint8), thresholds, channels=kept.source.channels,
+            planes=sums.source.greatest.bit_length(), shape=chain.shape(at + 1)))
+        kept = sums
+    if isinstance(branch.source, Elements) and branch.source.copies > kept.source.copies:
+        layer, branch = _as_integers(chain, branch)
+        chain.append(layer)
+    return branch, kept
+
+
 def join(chain, where, first, second):
     """``first + second`` where one comes from the last layer and the other from one before: the end of a shortcut."""
     first, second = chain.again(first), chain.again(second)
@@ -61,13 +95,11 @@ def join(chain, where, first, second):
                          "which is not built; let the shortcut be the identity, or bits of an earlier layer")
     branch = next((value for value in branches if isinstance(value.source, Counts)), branches[0])
     kept = second if branch is first else first
-    if isinstance(branch.source, Counts) and _lines(branch) is None:
+    if isinstance(branch.source, Counts) and (branch.source.pools or _lines(branch) is None):
         branch = chain.elements(where, branch)
-    for value in (branch, kept):
-        source = value.source
-        if isinstance(source, Counts) and source.pools or isinstance(source, Elements) and source.copies > 1:
-            raise ModelError(f"{where}: adds what comes from {value.origin}, of which there is more than one number an element (an "
-                             "activation of several bits, or a MaxPool of sums); quantise it to 1 bit")
+    if isinstance(kept.source, Counts) and kept.source.pools:
+        raise ModelError(f"{where}: adds what comes from {kept.origin}, a MaxPool of sums, of which there is more than one number per "
+                         "element; quantise it before")
     if isinstance(kept.source, Counts):
         if kept.source.name not in chain.thresholded:
             raise ModelError(f"{where}: adds {kept.origin} and {branch.origin}, a shortcut with a layer of its own (a projection), "
@@ -75,6 +107,7 @@ def join(chain, where, first, second):
         kept = _open(chain, kept)
     elif not isinstance(kept.source, Elements) or kept.source.behind is None:
         raise ModelError(f"{where}: adds raw pixels to a later layer; quantise them to bits before")
+    branch, kept = _alike(chain, branch, kept)
     least_kept, step_kept = _straight(where, kept)
     least, step = _straight(where, branch)
     if isinstance(branch.source, Counts):
@@ -99,4 +132,5 @@ def join(chain, where, first, second):
     lines, row = np.unique(key, axis=0, return_inverse=True)
     rows = lines[:, :1] + lines[:, 1:] * np.arange(count)
     return replace(branch, row=row.reshape(branch.shape), rows=rows.astype(branch.rows.dtype), origin=str(where), source=Elements(
-        size=branch.source.size, count=count, behind=name, channels=max(branch.source.channels, kept.source.channels)))
+        size=branch.source.size, count=count, behind=name, channels=max(branch.source.channels, kept.source.channels),
+        copies=kept.source.copies))

@@ -221,7 +221,11 @@ def _fit(layer, shape, greatest):
                              zip(layer.kernel, shape, layer.padding, strict=False))
             cut = _with(layer, **{name: array[:, :rows, :columns] for name, array in _arrays(layer).items() if array.ndim == 4})
             return _inputs(cut, 3, shape[2] // groups, groups=groups, planes=greatest.bit_length())
-        case MaxPool() | SumPool() if len(shape) == 3:
+        case MaxPool() if len(shape) == 3:
+            kernel = tuple(min(size, of + sum(around)) for size, of, around in zip(layer.kernel, shape, layer.padding, strict=False))
+            return dataclasses.replace(layer, kernel=kernel, padding=tuple(
+                tuple(min(rows, size - 1) for rows in around) for around, size in zip(layer.padding, kernel, strict=True)))
+        case SumPool() if len(shape) == 3:
             return dataclasses.replace(layer, kernel=tuple(map(min, layer.kernel, shape)))
         case Threshold():
             return dataclasses.replace(layer, thresholds=np.minimum(_resized(layer.thresholds, 0, shape[-1]), greatest + 1),

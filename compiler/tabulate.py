@@ -59,9 +59,13 @@ class Pixels(Source):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Elements(Source):
-    """Output of a layer that is there already: an integer is the sum of `copies` of its elements, which lie side by side."""
+    """Output of a layer that is there already: an integer is the sum of `copies` of its elements, which lie side by side.
+
+    Where integers are counts, `sums` has for each channel the weighted sum at the count 0, and its step per count.
+    """
 
     copies: int = 1
+    sums: tuple | None = None
 
     @property
     def greatest(self):

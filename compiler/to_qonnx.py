@@ -147,14 +147,17 @@ class _Graph:
                 pixels = self.add("Cast", [at], f"{layer.name}.pixels", to=TensorProto.INT64)
                 at = self.add("Gather", [self.constant(f"{layer.name}.table", layer.table), pixels], layer.name, axis=0)
             case MaxPool():
-                at = self.add("MaxPool", [at], layer.name, name=layer.name, kernel_shape=layer.kernel, strides=layer.stride)
+                (top, bottom), (left, right) = layer.padding
+                pads = {"pads": (top, left, bottom, right)} if any(map(any, layer.padding)) else {}
+                at = self.add("MaxPool", [at], layer.name, name=layer.name, kernel_shape=layer.kernel, strides=layer.stride, **pads)
             case SumPool():
                 area = float(np.prod(layer.kernel))
                 at = self.add("AveragePool", [at], f"{layer.name}.means", name=layer.name, kernel_shape=layer.kernel,
                               strides=layer.stride)
                 at = self.add("Mul", [at, self.constant(f"{layer.name}.area", area)], f"{layer.name}.products")
-                at = self.add("Round", [at], f"{layer.name}.differences")  # an area that is no power of two was rounded
-                at = self.scaled(at, layer.name, 0.5, area / 2)
+                # An area that is no power of two was rounded.
+                at = self.add("Round", [at], f"{layer.name}.differences" if self.bits else layer.name)
+                at = self.scaled(at, layer.name, 0.5, area / 2) if self.bits else at
                 self.bits = False
             case Threshold():
                 at = self.thresholds(layer, at, layer.thresholds)

@@ -12,13 +12,13 @@ __all__ = ["WindowSums"]
 
 
 class WindowSums(wiring.Component):
-    """Counts, in each lane, the bits that are on under every position of a window that does not overlap itself.
+    """Adds, in each lane, the elements under every position of a window that does not overlap itself; of bits, it counts those that are on.
 
     The words of an image are added as they come to the sums of the one window each belongs to; what lies between or behind
     the windows is passed over. Only a row of windows is held, so that the sum over a whole image takes no more memory than its
     result. Sums leave in the order row, column, word of the pixel::
 
-        i ─ bits ─┬ register ─┐
+        i ────────┬ register ─┐
                   │           +─ sums ─┬─▶ o     (with the last word of a window)
                   └ read ─ 0 ─┘        │
                      ▲─── row of sums ◀┘
@@ -29,24 +29,27 @@ class WindowSums(wiring.Component):
     Parameters
     ----------
     lanes : :class:`int`
-        Bits of a word.
+        Elements of a word.
     geometry : :class:`.Geometry`
         Of the window: without padding, groups and repeats, its stride at least its kernel.
     store : :class:`str`
-        Where the row of sums lives, ``"bram"`` or ``"lut"``; a single one is always a register.
+        Where the row of sums is, ``"bram"`` or ``"lut"``; a single one is always a register.
+    greatest : :class:`int`
+        Maximum of an element; 1 are bits.
 
     Members
     -------
-    i : :py:`In(stream.Signature(bits(lanes)))`
+    i : :py:`In(stream.Signature(bits(lanes)))`, or of :py:`ArrayLayout(unsigned(bits_for(greatest)), lanes)`
     o : :py:`Out(stream.Signature(ArrayLayout(unsigned(width), lanes)))`
     """
 
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, *, lanes, geometry, store):
-        if lanes < 1:
-            raise ValueError(f"lanes must be at least 1, not {lanes!r}")
+    def __init__(self, *, lanes, geometry, store, greatest=1):
+        for name, value in ("lanes", lanes), ("greatest", greatest):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value!r}")
         if any(step < size for step, size in zip(geometry.stride, geometry.kernel, strict=True)):
             raise ValueError(f"the stride must be at least the kernel {geometry.kernel}, not {geometry.stride}")
         if any(map(any, geometry.padding)) or geometry.groups > 1 or geometry.repeats > 1:
@@ -56,15 +59,16 @@ class WindowSums(wiring.Component):
             raise ValueError(f"store must be one of {', '.join(STORES)}, not {store!r}")
         self._geometry = geometry
         self._store = store
+        elements = bits(lanes) if greatest == 1 else data.ArrayLayout(unsigned(bits_for(greatest)), lanes)
         super().__init__({
-            "i": In(stream.Signature(bits(lanes))),
-            "o": Out(stream.Signature(data.ArrayLayout(unsigned(self.width(geometry)), lanes))),
+            "i": In(stream.Signature(elements)),
+            "o": Out(stream.Signature(data.ArrayLayout(unsigned(self.width(geometry, greatest)), lanes))),
         })
 
     @staticmethod
-    def width(geometry):
-        """Bits of a sum."""
-        return bits_for(geometry.kernel[0] * geometry.kernel[1])
+    def width(geometry, greatest=1):
+        """Bits of a sum of elements of 0 ... `greatest`."""
+        return bits_for(geometry.kernel[0] * geometry.kernel[1] * greatest)
 
     @staticmethod
     def depth(geometry):
@@ -112,13 +116,13 @@ class WindowSums(wiring.Component):
 
         # The word waits while the sum that it belongs to is read.
         held, begun, finished = Signal(), Signal(), Signal()
-        x, again = Signal(len(self.i.payload.as_value()), reset_less=True), Signal()
+        x, again = Signal(self.i.payload.shape(), reset_less=True), Signal()
         with m.If(move):
             m.d.sync += [held.eq(take & inside), begun.eq(begins), finished.eq(take & finishes & inside),
                          x.eq(self.i.payload), self.o.valid.eq(finished)]
         total = Signal.like(self.o.payload.as_value(), reset_less=True)
         before, after = (data.View(self.o.payload.shape(), Signal.like(total, name=name)) for name in ("before", "after"))
-        m.d.comb += [after[lane].eq(Mux(begun, 0, before[lane]) + x[lane]) for lane in range(len(x))]
+        m.d.comb += [after[lane].eq(Mux(begun, 0, before[lane]) + x[lane]) for lane in range(self.o.payload.shape().length)]
         m.d.comb += self.o.payload.eq(total)
         with m.If(move & held):
             m.d.sync += total.eq(after)

@@ -98,12 +98,12 @@ def _fewer(geometry):
     return Geometry(height=height, width=width, slices=min(g.slices, 2), kernel=kernel, stride=stride)
 
 
-def sums(make, *, lanes, geometry):
-    """A `WindowSums`; `make` gives one of a lane for a geometry."""
-    g = _fewer(geometry)
+def sums(make, *, lanes, geometry, greatest=1):
+    """A `WindowSums` of elements of 0 ... `greatest`; `make` builds one of a lane for a geometry and a maximum element."""
+    g, most = _fewer(geometry), min(greatest, 3)
 
     def circuit():
-        made = Circuit(make(g))
+        made = Circuit(make(g, most))
         vectors = Vectors(made, i_loops={"word": g.slices, "column": g.width, "row": g.height},
                           o_loops={"word": g.slices, "out_column": g.out_width, "out_row": g.out_height}, capacity=2, patience=4)
         m, at = made.m, vectors.taken.at
@@ -116,10 +116,10 @@ def sums(make, *, lanes, geometry):
             inside = made.table(at[axis], [int(n % stride < kernel) for n in range(size)], name=f"{axis}_inside")
             under = under & inside & (made.table(at[axis], [n // stride for n in range(size)], name=f"{axis}_window") == place[out])
         total, now = (Signal(len(Value.cast(vectors.o.payload)), name=name) for name in ("total", "total_now"))
-        m.d.comb += now.eq(total + (vectors.entering & vectors.push & under & Value.cast(vectors.i.payload)))
+        m.d.comb += now.eq(total + Mux(vectors.entering & vectors.push & under, Value.cast(vectors.i.payload), 0))
         m.d.sync += total.eq(now)
         given = vectors.leaving & vectors.given.is_at(place)
-        made.never("a sum is not the number of bits under its window", given & (Value.cast(vectors.o.payload) != total))
+        made.never("a sum is not that of what is under its window", given & (Value.cast(vectors.o.payload) != total))
         return made
 
     said = (f"{geometry.height} x {geometry.width} pixels of {geometry.slices} word(s), windows {geometry.kernel[0]} x {geometry.kernel[1]}, "
@@ -127,6 +127,8 @@ def sums(make, *, lanes, geometry):
     small = (f"an image of {g.height} x {g.width} pixels of {g.slices} word(s) and windows of {g.kernel[0]} x {g.kernel[1]}, with nothing behind the last, "
              "stand for these")
     return Statement(
-        subject=f"sums of {lanes} bits over {said}",
-        claim="each sum is the number of bits that are on under its window, the windows row by row, and each comes once; images follow each other without "
-              f"mixing; {CONTRACT}", scope=f"{small}; a word of one bit stands for each bit of {lanes}", circuit=circuit)
+        subject=f"sums of {lanes} {'bits' if greatest == 1 else f'integers of 0 ... {greatest}'} over {said}",
+        claim=f"each sum is {'the number of bits that are on' if greatest == 1 else 'that of the integers'} under its window, the windows row by row, and each "
+              f"comes once; images follow each other without mixing; {CONTRACT}",
+        scope=f"{small}; a word of one {'bit' if greatest == 1 else 'integer'} stands for each of {lanes}"
+              + (f", integers of 0 ... {most} for those of 0 ... {greatest}" if most < greatest else ""), circuit=circuit)

@@ -144,7 +144,9 @@ def _statements(component, design, name, stages):
                 blocks=len(component.load.en), rest_width=rest),)
         case WindowSums():
             stage = stages[int(name.rpartition("_")[2])]
-            return (images.sums(lambda geometry: WindowSums(lanes=1, geometry=geometry, store="lut"), lanes=stage.i_lanes, geometry=stage.sums),)
+            return (images.sums(
+                lambda geometry, greatest: WindowSums(lanes=1, geometry=geometry, store="lut", greatest=greatest),
+                lanes=stage.i_lanes, geometry=stage.sums, greatest=stage.i_greatest),)
         case slip.Encoder():
             return line.encoder(slip.Encoder), line.round_trip()
         case slip.Decoder():

@@ -42,8 +42,9 @@ WINDOWS = [(4, 5, 2, (3, 3), (1, 1), ((1, 1), (1, 1)), 1), (7, 6, 1, (2, 2), (2,
            (1, 1, 1, (1, 1), (1, 1), ((0, 0), (0, 0)), 2)]
 # lanes, beats
 POOLS = [(1, 1), (3, 4), (5, 9)]
-# lanes, height, columns, words of a pixel, kernel, stride
-SUMS = [(1, 3, 5, 1, (3, 5), (3, 5)), (3, 5, 8, 2, (2, 3), (2, 3)), (4, 7, 6, 1, (2, 1), (3, 2)), (2, 1, 9, 1, (1, 9), (1, 9))]
+# lanes, height, columns, words of a pixel, kernel, stride, maximum element
+SUMS = [(1, 3, 5, 1, (3, 5), (3, 5), 1), (3, 5, 8, 2, (2, 3), (2, 3), 1), (4, 7, 6, 1, (2, 1), (3, 2), 1), (2, 1, 9, 1, (1, 9), (1, 9), 1),
+        (2, 3, 5, 2, (3, 5), (3, 5), 20), (3, 4, 6, 1, (2, 2), (2, 3), 3)]
 # greatest count, scales, offsets, store
 SCALES = [(1, (1,), (0,), "lut"), (300, (3, 200, 17), (-5, 4000, 0), "bram"), (64, (-31, 7, 0, -1), (9, -9, 1, -70), "lut")]
 # classes, bits of a score
@@ -165,14 +166,15 @@ def _pools(rng):
 
 
 def _sums(rng):
-    for lanes, height, columns, slices, kernel, stride in SUMS:
+    for lanes, height, columns, slices, kernel, stride, greatest in SUMS:
         geometry = Geometry(height=height, width=columns, slices=slices, kernel=kernel, stride=stride)
-        images = rng.integers(0, 2, (VECTORS, height, columns, slices * lanes))
-        images[0] = 1
+        images = rng.integers(0, greatest + 1, (VECTORS, height, columns, slices * lanes))
+        images[0] = greatest
         counts = run_layer(SumPool(name="sums", kernel=kernel, stride=stride), images)
-        yield _case(f"sums_{lanes}_{height}_{columns}", sums.WindowSums(lanes=lanes, geometry=geometry, store="bram"),
-                    pack(images.ravel(), lanes=lanes, width=1),
-                    pack(counts.ravel(), lanes=lanes, width=(kernel[0] * kernel[1]).bit_length()))
+        yield _case(f"sums_{lanes}_{height}_{columns}_{greatest}",
+                    sums.WindowSums(lanes=lanes, geometry=geometry, store="bram", greatest=greatest),
+                    pack(images.ravel(), lanes=lanes, width=greatest.bit_length()),
+                    pack(counts.ravel(), lanes=lanes, width=(kernel[0] * kernel[1] * greatest).bit_length()))
 
 
 def _scales(rng):

@@ -104,7 +104,29 @@ def _quantisers(domain):
             scale, bias, mean, variance = (each.reshape(-1, *(1,) * (x.ndim - 2)) for each in (scale, bias, mean, variance))
             return ((x - mean) / np.sqrt(variance + np.float32(epsilon)) * scale + bias,)
 
-    return [BipolarQuant, Quant, MultiThreshold, BatchNormalization]
+    class MaxPool(OpRun):
+        """onnx's own mixes up the sides of pads that differ."""
+
+        op_domain = ""
+
+        def _run(self, x, auto_pad=None, ceil_mode=None, dilations=None, kernel_shape=None, pads=None, storage_order=None, strides=None):
+            strides, pads = strides or [1, 1], pads or [0, 0, 0, 0]
+            if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
+                total = [max(0, (-(-size // step) - 1) * step + kernel - size)
+                         for size, step, kernel in zip(x.shape[2:], strides, kernel_shape, strict=True)]
+                small = [each // 2 for each in total]
+                large = [each - half for each, half in zip(total, small, strict=True)]
+                pads = small + large if auto_pad == "SAME_UPPER" else large + small
+            counts = [(size + first + last - kernel) / step + 1 for size, first, last, kernel, step in zip(
+                x.shape[2:], pads[:2], pads[2:], kernel_shape, strides, strict=True)]
+            rows, columns = (int(np.ceil(count) if ceil_mode else count) for count in counts)
+            wide = np.full((*x.shape[:2], *(size + pad + 9 for size, pad in zip(x.shape[2:], pads[:2], strict=True))), -np.inf, x.dtype)
+            wide[:, :, pads[0]:pads[0] + x.shape[2], pads[1]:pads[1] + x.shape[3]] = x
+            return (np.stack([np.stack([
+                wide[:, :, row * strides[0]:row * strides[0] + kernel_shape[0], column * strides[1]:column * strides[1] + kernel_shape[1]]
+                .max(axis=(2, 3)) for column in range(columns)], axis=-1) for row in range(rows)], axis=-2),)
+
+    return [BipolarQuant, Quant, MultiThreshold, BatchNormalization, MaxPool]
 
 
 def execute(model, images):

@@ -203,7 +203,8 @@ def random_convolutions(seed, *, on_pixels):
             norm.bias.copy_(torch.from_numpy(random.choice([0.0, -0.5, 1.0], outputs)))
             norm.running_mean.copy_(torch.from_numpy(random.choice([0.0, 1.0, -1.0], outputs)))
         if random.integers(2):
-            more.append(nn.MaxPool2d(int(random.integers(1, 3)), stride=int(random.integers(1, 3))))
+            kernel = int(random.integers(1, 4))
+            more.append(nn.MaxPool2d(kernel, stride=int(random.integers(1, 3)), padding=int(random.integers(kernel // 2 + 1))))
         after = shape
         try:
             for layer in more:
@@ -296,7 +297,8 @@ def test_grey_images_have_the_one_channel_that_a_convolution_sees():
     ([BinaryConv2d(1, 2, 3)], "must be given an image, not 16 values"),
     ([BinaryConv2d(2, 2, 3)], "takes 2 channels, but the layer before it gives 1"),
     ([BinaryConv2d(1, 2, 5)], r"its kernel \(5, 5\) must fit the padded image of 4 x 4"),
-    ([BinaryConv2d(1, 2, 3), BinaryActivation(), nn.MaxPool2d(2, padding=1)], "no padding, no dilation and no ceil_mode"),
+    ([BinaryConv2d(1, 2, 3), BinaryActivation(), nn.MaxPool2d(2, ceil_mode=True)], "no dilation and no ceil_mode"),
+    ([BinaryConv2d(1, 2, 3), BinaryActivation(), nn.MaxPool2d(2, padding=(1, 2))], "pad by at most half of its kernel"),
     ([BinaryConv2d(1, 2, 3), nn.MaxPool2d(2)], "after BinaryConv2d must come BatchNorm or BinaryActivation"),
 ])
 def test_convolutions_that_do_not_fit(layers, message):

@@ -23,11 +23,11 @@ GEOMETRIES = {
 LANES = 3
 
 
-def run(geometry, *, images=3, store="bram", **options):
-    rng = random.Random(5)
-    words = [[rng.getrandbits(LANES) for _ in range(geometry.words_in)] for _ in range(images)]
-    words[0] = [(1 << LANES) - 1] * geometry.words_in  # the greatest sums
-    dut = WindowSums(lanes=LANES, geometry=geometry, store=store)
+def run(geometry, *, images=3, store="bram", greatest=1, **options):
+    rng, width = random.Random(5), greatest.bit_length()
+    words = [[pack([rng.randint(0, greatest) for _ in range(LANES)], width) for _ in range(geometry.words_in)] for _ in range(images)]
+    words[0] = [pack([greatest] * LANES, width)] * geometry.words_in  # the maximum sums
+    dut = WindowSums(lanes=LANES, geometry=geometry, store=store, greatest=greatest)
     expected = []
     for image in words:
         for row in range(geometry.out_height):
@@ -36,8 +36,8 @@ def run(geometry, *, images=3, store="bram", **options):
                     under = [image[((row * geometry.stride[0] + r) * geometry.width + column * geometry.stride[1] + c)
                                    * geometry.slices + word]
                              for r in range(geometry.kernel[0]) for c in range(geometry.kernel[1])]
-                    expected.append(pack([sum(each >> lane & 1 for each in under) for lane in range(LANES)],
-                                         WindowSums.width(geometry)))
+                    expected.append(pack([sum(each >> lane * width & (1 << width) - 1 for each in under) for lane in range(LANES)],
+                                         WindowSums.width(geometry, greatest)))
     given = [word for image in words for word in image]
     return transfer(dut, given, len(expected), **options), expected
 
@@ -47,6 +47,13 @@ def run(geometry, *, images=3, store="bram", **options):
 @pytest.mark.parametrize("store", ["bram", "lut"])
 def test_sums_under_the_window(name, seed, store):
     taken, expected = run(GEOMETRIES[name], seed=seed, store=store)
+    assert [word for _, word in taken] == expected
+
+
+@pytest.mark.parametrize("name", ["whole image", "two by two", "gaps between words", "one pixel"])
+@pytest.mark.parametrize("greatest", [2, 7, 20])
+def test_sums_of_integers(name, greatest):
+    taken, expected = run(GEOMETRIES[name], seed=greatest, greatest=greatest)
     assert [word for _, word in taken] == expected
 
 
@@ -66,6 +73,7 @@ def test_the_sum_of_an_image_takes_the_memory_of_its_result():
 
 @pytest.mark.parametrize("change, message", [
     ({"lanes": 0}, "lanes must be at least 1, not 0"),
+    ({"greatest": 0}, "greatest must be at least 1, not 0"),
     ({"store": "sram"}, "store must be one of bram, lut, not 'sram'"),
     ({"geometry": Geometry(height=4, width=4, slices=1, kernel=(2, 2), stride=(2, 1))},
      r"the stride must be at least the kernel \(2, 2\), not \(2, 1\)"),

@@ -58,6 +58,8 @@ def test_equality_is_by_content():
     (network, {"layers": (dense(), scores())}, "planes must be 8, the bits of an element of 0 ... 255 before it, not 1"),
     (network, {"layers": (binarize(), dense(planes=8), scores())}, "planes must be 1, the bits of an element of 0 ... 1 before it, not 8"),
     (network, {"layers": (dense(planes=8), binarize(), scores())}, "found Dense, Binarize, Scores"),
+    (lambda **about: MaxPool(name="m", kernel=(2, 3), stride=(1, 1), **about), {"padding": ((1, 1), (2, 3))},
+     "layer 'm': padding must be less than the kernel of 3, not 2 and 3"),
     (dense, {"planes": 17}, "planes must be 1 ... 16, not 17"),
     (dense, {"mask": np.ones((3, 3), int)}, r"mask must have the shape \(3, 4\), not \(3, 3\)"),
     (scores, {"scales": np.array([1, 2**30])}, r"scores must stay within 32 bits, but reach 0 ... 3221225472"),

@@ -125,6 +125,25 @@ def test_several_steps_of_an_activation(tmp_path):
     assert load(path).layers[1].outputs == 12
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_padded_pool(tmp_path, seed):
+    """TensorFlow pads by minus infinity, what is odd below and on the right."""
+    random = np.random.default_rng(seed)
+    kernel, stride = (tuple(int(each) for each in random.integers(1, 4, 2)) for _ in range(2))
+    pool = ("MaxPooling2D", {"pool_size": list(kernel), "strides": list(stride), "padding": "same"}, {})
+    rows, columns = (-(-size // step) for size, step in zip((6, 7), stride, strict=True))
+    network = load(saved(tmp_path / "a.h5", conv(1, 2), pool, ("Flatten", {}, {}), dense(rows * columns * 2, 3), shape=(6, 7, 1)))
+    pads = [max(0, (count - 1) * step + size - of) for count, step, size, of in zip(
+        (rows, columns), stride, kernel, (6, 7), strict=True)]
+    bits = random.integers(0, 2, (5, 6, 7, 2))
+    expected = np.full((5, 6 + 2 * pads[0], 7 + 2 * pads[1], 2), -np.inf)
+    top, left = (pad // 2 for pad in pads)
+    expected[:, top:top + 6, left:left + 7] = bits
+    expected = np.stack([np.stack([expected[:, row * stride[0]:row * stride[0] + kernel[0], column * stride[1]:column * stride[1] + kernel[1]]
+                                   .max(axis=(1, 2)) for column in range(columns)], axis=1) for row in range(rows)], axis=1)
+    assert np.array_equal(reference.run_layer(network.layers[2], bits), expected)
+
+
 class TestRefused:
     def refused(self, path):
         with pytest.raises(ModelError) as caught:
@@ -153,10 +172,10 @@ class TestRefused:
         text = self.refused(saved(tmp_path / "a.h5", dense(6, 4, input_quantizer=quantiser("MySign")), dense(4, 3)))
         assert "has the quantiser 'MySign'; known are approxsign" in text
 
-    def test_padded_pool(self, tmp_path):
-        pool = ("MaxPooling2D", {"pool_size": [2, 2], "strides": [1, 1], "padding": "same"}, {})
+    def test_padded_mean(self, tmp_path):
+        pool = ("AveragePooling2D", {"pool_size": [2, 2], "strides": [1, 1], "padding": "same"}, {})
         text = self.refused(saved(tmp_path / "a.h5", conv(1, 2), pool, ("Flatten", {}, {}), dense(32, 3), shape=(4, 4, 1)))
-        assert "must pool without padding" in text
+        assert "must take means without padding" in text
 
     def test_no_shape(self, tmp_path):
         assert "must have a fixed shape" in self.refused(saved(tmp_path / "a.h5", dense(6, 4), dense(4, 3), shape=(None,)))

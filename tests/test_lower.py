@@ -10,7 +10,7 @@ from sbgen.compiler import cycles, reference
 from sbgen.compiler.design import Design, Folding
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.fold import fold
-from sbgen.compiler.ir import Binarize, Conv2d, Dense, Lookup, Network, Scores, SumPool
+from sbgen.compiler.ir import Binarize, Conv2d, Dense, Lookup, MaxPool, Network, Scores, SumPool
 from sbgen.compiler.lower import lower
 from sbgen.compiler.pipeline import input_lanes
 from sbgen.compiler.random_network import random_design, random_images
@@ -104,7 +104,7 @@ def chain(rng, image_shape, *layers):
     shape, greatest = image_shape, 1
     for n, (kind, options) in enumerate([*layers, (Scores, {})]):
         options = dict(options)
-        if kind is not SumPool:
+        if kind not in (MaxPool, SumPool):
             rows = options.pop("outputs", 3)
             planes = greatest.bit_length()
             weights = rng.integers(0, 2, (rows, *options.pop("kernel"), shape[2] // options.get("groups", 1))
@@ -115,7 +115,8 @@ def chain(rng, image_shape, *layers):
                 options["mask"] = (rng.random(weights.shape) < 0.8).astype(int)
                 reach = reach * 4 // 5
             about_half = rng.integers(reach * 2 // 5, reach * 3 // 5 + 1, rows)
-            options |= {"offsets": np.arange(3)} if kind is Scores else {"thresholds": about_half}
+            counts = options.pop("counts", False)
+            options |= {"offsets": np.arange(3)} if kind is Scores else {"thresholds": None if counts else about_half}
         made.append(kind(name=f"layer_{n}", **options))
         shape, greatest = made[-1].output_shape(shape), made[-1].output_greatest(greatest)
     return Network(name="chain", image_shape=image_shape, layers=tuple(made), labels=tuple("abc"))
@@ -131,6 +132,9 @@ SUMS = {
     "ternary": [(Conv2d, {"kernel": (2, 2), "outputs": 4, "ternary": True}), (SumPool, PAIRS), (Dense, {"ternary": True})],
     "of a convolution of sums": [(SumPool, PAIRS), (Conv2d, {"kernel": (1, 2), "outputs": 4}),
                                  (SumPool, {"kernel": (2, 2), "stride": (2, 2)})],
+    "of counts": [(Conv2d, {"kernel": (2, 2), "outputs": 5, "counts": True}), (SumPool, {"kernel": (3, 5), "stride": (3, 5)})],
+    "of sums that overlap": [(SumPool, PAIRS), (SumPool, {"kernel": (2, 2), "stride": (1, 1)})],
+    "of padded maxima": [(MaxPool, {"kernel": (3, 2), "stride": (2, 1), "padding": ((2, 1), (0, 1))}), (SumPool, PAIRS)],
 }
 
 
@@ -140,7 +144,7 @@ def test_sums(name, pe, simd):
     rng = np.random.default_rng(6)
     network = chain(rng, (4, 6, 3), *SUMS[name])
     foldings = [Folding(pe=2, simd=2)] + [
-        Folding(pe=simd if isinstance(layer, SumPool) else 1 if isinstance(layer, Conv2d) and layer.groups > 1 else pe,
+        Folding(pe=simd if isinstance(layer, MaxPool | SumPool) else 1 if isinstance(layer, Conv2d) and layer.groups > 1 else pe,
                 simd=1 if isinstance(layer, Conv2d) and layer.groups > 1 else simd) for layer in network.layers[1:]]
     design = Design(network=network, foldings=tuple(foldings))
     images = random_images(6, network, 4)

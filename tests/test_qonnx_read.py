@@ -354,10 +354,16 @@ class TestRefused:
         x = graph.add("Conv", x, np.ones((2, 2, 2, 2)), kernel_shape=[2, 2])
         assert "put the MaxPool behind the sign" in bad(graph, end_of(graph, x, 8))
 
-    def test_pool_padding(self):
+    def test_mean_padding(self):
         graph, x = conv()
-        x = graph.add("MaxPool", graph.bipolar(x), kernel_shape=[3, 3], pads=[1, 1, 1, 1])
-        assert "must pool without padding" in bad(graph, end_of(graph, x))
+        x = graph.add("AveragePool", graph.bipolar(x), kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+        assert "must take means without padding" in bad(graph, end_of(graph, x))
+
+    @pytest.mark.parametrize("value", [0.0, 1.0])
+    def test_pool_of_what_is_padded_above_the_lowest_value(self, value):
+        graph, x = conv()
+        x = graph.add("MaxPool", graph.pad(graph.bipolar(x), [0, 0, 1, 1, 0, 0, 1, 1], value), kernel_shape=[3, 3])
+        assert f"its input is padded with {value:g}, which must be no value above the lowest" in bad(graph, end_of(graph, x))
 
     def test_dilation(self):
         graph, x = conv(dilations=[2, 2])

@@ -88,17 +88,20 @@ def conv_by_hand(layer, x):
             for row in positions(height, layer.kernel[0], layer.stride[0], layer.padding[0])]
 
 
-def pool_by_hand(layer, x):
-    """The greatest under the kernel, or how many are +1; of one there is no more than its bit."""
+def pool_by_hand(layer, x, bits):
+    """The maximum under the kernel, where padding is minus infinity, or how many are +1 (of one bit there is no more than itself), or the sum."""
     def of(values):
         if isinstance(layer, MaxPool) or len(values) == 1:
             return max(values)
-        return values.count(1)
+        return values.count(1) if bits else sum(values)
 
-    return [[[of([x[row + r][column + c][n] for r in range(layer.kernel[0]) for c in range(layer.kernel[1])])
-              for n in range(len(x[0][0]))]
-             for column in positions(len(x[0]), layer.kernel[1], layer.stride[1])]
-            for row in positions(len(x), layer.kernel[0], layer.stride[0])]
+    def under(row, column, n):
+        return [x[r][c][n] for r in range(row, row + layer.kernel[0]) for c in range(column, column + layer.kernel[1])
+                if 0 <= r < len(x) and 0 <= c < len(x[0])]
+
+    return [[[of(under(row, column, n)) for n in range(len(x[0][0]))]
+             for column in positions(len(x[0]), layer.kernel[1], layer.stride[1], layer.padding[1])]
+            for row in positions(len(x), layer.kernel[0], layer.stride[0], layer.padding[0])]
 
 
 def by_hand(network, image):
@@ -119,7 +122,7 @@ def by_hand(network, image):
             case Conv2d():
                 x = conv_by_hand(layer, x)
             case MaxPool() | SumPool():
-                x = pool_by_hand(layer, x)
+                x = pool_by_hand(layer, x, bits)
             case Dense():
                 x = activate(layer, [agreeing(row, np.ravel(x).tolist(), layer.planes, mask)
                                      for row, mask in zip(layer.weights.tolist(), masks(layer), strict=True)])

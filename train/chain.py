@@ -19,7 +19,7 @@ from .layers import (
     Scores,
 )
 
-__all__ = ["body", "chain", "check", "check_values", "leaves", "output_shape", "pool_window"]
+__all__ = ["body", "chain", "check", "check_values", "leaves", "output_shape", "pool_padding", "pool_window"]
 
 _LAYERS = (Binarize, Pixels, BinaryConv2d, BinaryLinear, BatchNorm, BinaryActivation, nn.MaxPool2d, AvgPool2d,
            nn.AvgPool2d, Residual, Scores)
@@ -234,10 +234,13 @@ def output_shape(name, layer, shape):
             return layer.outputs, *_moved(name, shape, layer.kernel, layer.stride, layer.padding)
         case nn.MaxPool2d():
             kernel, stride = pool_window(layer)
-            if layer.padding not in (0, (0, 0)) or layer.dilation not in (1, (1, 1)) or layer.ceil_mode:
-                raise ModelError(f"layer {name!r}: MaxPool2d must have no padding, no dilation and no ceil_mode, not "
-                                 f"{layer.padding}, {layer.dilation}, {layer.ceil_mode}")
-            return shape[0], *_moved(name, shape, kernel, stride, ((0, 0), (0, 0)))
+            if layer.dilation not in (1, (1, 1)) or layer.ceil_mode:
+                raise ModelError(f"layer {name!r}: MaxPool2d must have no dilation and no ceil_mode, not {layer.dilation}, "
+                                 f"{layer.ceil_mode}")
+            padding = pool_padding(layer)
+            if any(2 * before > size for (before, _), size in zip(padding, kernel, strict=True)):
+                raise ModelError(f"layer {name!r}: MaxPool2d must pad by at most half of its kernel {kernel}, not by {layer.padding}")
+            return shape[0], *_moved(name, shape, kernel, stride, padding)
         case nn.AvgPool2d():
             kernel, stride = pool_window(layer)
             area = math.prod(kernel)
@@ -261,6 +264,12 @@ def output_shape(name, layer, shape):
 def pool_window(layer):
     """Kernel and stride of an `nn.MaxPool2d` or `nn.AvgPool2d`, each a pair."""
     return tuple((value, value) if isinstance(value, int) else tuple(value) for value in (layer.kernel_size, layer.stride))
+
+
+def pool_padding(layer):
+    """Rows and columns around the image of an `nn.MaxPool2d`: pairs (before, after)."""
+    pads = (layer.padding,) * 2 if isinstance(layer.padding, int) else layer.padding
+    return tuple((pad, pad) for pad in pads)
 
 
 def _moved(name, shape, kernel, stride, padding):

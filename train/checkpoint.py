@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 from ..errors import ModelError
-from .chain import body, chain, check, check_values, leaves, pool_window
+from .chain import body, chain, check, check_values, leaves, pool_padding, pool_window
 from .layers import (
     AvgPool2d,
     BatchNorm,
@@ -247,7 +247,9 @@ def _describe(layer):
             return {"kind": "pixels", "image": list(layer.image)}
         case nn.MaxPool2d() | nn.AvgPool2d():
             kernel, stride = pool_window(layer)
-            return {"kind": "maxpool" if isinstance(layer, nn.MaxPool2d) else "avgpool", "kernel": list(kernel), "stride": list(stride)}
+            padding = [before for before, _ in pool_padding(layer)] if isinstance(layer, nn.MaxPool2d) else [0, 0]
+            return {"kind": "maxpool" if isinstance(layer, nn.MaxPool2d) else "avgpool", "kernel": list(kernel), "stride": list(stride),
+                    **({"padding": padding} if any(padding) else {})}
         case BatchNorm():
             return {"kind": "norm", "features": layer.num_features, "eps": layer.eps, "hardened": layer.hardened}
     method = {"method": layer.method, "slope_cap": layer.slope_cap, "nu": float(layer.binarizer.nu),
@@ -310,6 +312,9 @@ def _make(name, kind, about, state):
     for key, size in sizes.items():
         if not isinstance(size, int) or size < 1:
             raise ModelError(f"layer {name!r}: {key} must be an integer of at least 1, not {size!r}")
+    pads = about.get("padding", (0, 0)) if kind == "maxpool" else (0, 0)
+    if len(pads) != 2 or any(type(pad) is not int or pad < 0 for pad in pads):
+        raise ModelError(f"layer {name!r}: padding must be two integers of at least 0, not {pads!r}")
     bits = about.get("scale_bits", 1)
     if not isinstance(bits, int) or not 1 <= bits <= GREATEST_SCALE_BITS:
         raise ModelError(f"layer {name!r}: scale_bits must be in 1 ... {GREATEST_SCALE_BITS}, not {bits!r}")
@@ -340,7 +345,7 @@ def _make(name, kind, about, state):
     if kind == "pixels":
         return Pixels(about["image"])
     if kind == "maxpool":
-        return nn.MaxPool2d(tuple(about["kernel"]), tuple(about["stride"]))
+        return nn.MaxPool2d(tuple(about["kernel"]), tuple(about["stride"]), tuple(about.get("padding", (0, 0))))
     if kind == "avgpool":
         return AvgPool2d(tuple(about["kernel"]), stride=tuple(about["stride"]))
     if kind == "norm":
