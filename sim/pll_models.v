@@ -8,7 +8,7 @@ module SB_PLL40_PAD #(
   output PLLOUTGLOBAL, LOCK
 );
   reg [3:0] count = 0;
-  reg lost /* verilator public_flat_rw */ = 0;
+  reg lost /*verilator public_flat_rw*/ = 0;
   assign PLLOUTGLOBAL = PACKAGEPIN;
   assign LOCK = &count;
   always @(posedge PACKAGEPIN) count <= lost ? 0 : count + !LOCK;
@@ -24,7 +24,7 @@ module EHXPLLL #(
   output CLKOP, LOCK
 );
   reg [3:0] count = 0;
-  reg lost /* verilator public_flat_rw */ = 0;
+  reg lost /*verilator public_flat_rw*/ = 0;
   assign CLKOP = CLKI;
   assign LOCK = &count;
   always @(posedge CLKI) count <= lost ? 0 : count + !LOCK;
