@@ -52,7 +52,7 @@ _MOST_SIDE = 128
 #: Weights read for one image, as `simulate.work` counts them: a simulator reads some 300,000 a second.
 _MOST_WORK = 50_000
 
-#: Cycles of a layer for one image; a folding that takes more gets more in parallel. Of all images together, unless two take more.
+#: Cycles of a layer for all images together, unless two images take more.
 _MOST_CYCLES = 2000
 
 #: Weights read at once by a layer, and thresholds of pixels of a larger image: a simulator and yosys take longer for more.
@@ -360,11 +360,11 @@ def _scales(rng, classes):
 
 
 def _scores(rng, chain):
-    """Of up to 12 classes, in one of six up to 200; in one of six with offsets at the limits, and scales where there are any."""
+    """Of up to 12 classes, in one of six up to eight times as many as neurons; in one of six with offsets at the limits, and scales where there are any."""
     largest = chain.largest
     classes = _size(rng, 12)
     if largest > 12 and _one_in(rng, 6):
-        classes = min(int(rng.integers(13, 201)), max(13, 12 * largest * largest // chain.elements))
+        classes = min(int(rng.integers(13, 8 * largest + 1)), max(13, 12 * largest * largest // chain.elements))
     planes, scaled = chain.greatest.bit_length(), _one_in(rng, 3)
     reach = chain.elements * ((1 << planes) - 1)
     if _one_in(rng, 6):
@@ -485,7 +485,7 @@ def _cycles(layer, behind, pe, simd):
     return positions * layer.planes * weight_words(layer, pe=pe, simd=simd)
 
 
-def _pe_and_simd(rng, layer, shape, behind, lanes):
+def _pe_and_simd(rng, layer, shape, behind, lanes, cycles):
     """Any that are legal, with neither too many cycles nor too many weights at once."""
     pe_limit, simd_limit = limits(layer, shape)
     simd_limit = simd_limit if lanes is None else min(simd_limit, lanes)
@@ -495,13 +495,13 @@ def _pe_and_simd(rng, layer, shape, behind, lanes):
     if isinstance(layer, Binarize) and layer.outputs > 2 * _MOST_COMPARED:
         simd = min(simd, max(1, _MOST_COMPARED // layer.levels))
     if not layer.weight_bits:
-        while simd < simd_limit and prod(shape) // simd > _MOST_CYCLES:
+        while simd < simd_limit and prod(shape) // simd > cycles:
             simd = min(2 * simd, simd_limit)
         return simd * getattr(layer, "levels", 1), simd
     pe = int(rng.choice(legal)) if grouped else _parallel(rng, pe_limit)
     while pe * simd > _MOST_PARALLEL:
         pe, simd = max(n for n in legal if n <= -(-pe // 2)), legal_simd(layer, -(-simd // 2))
-    while _cycles(layer, behind, pe, simd) > _MOST_CYCLES and (pe < pe_limit or simd < simd_limit):
+    while _cycles(layer, behind, pe, simd) > cycles and (pe < pe_limit or simd < simd_limit):
         pe, simd = min(n for n in legal if n >= min(2 * pe, pe_limit)), max(simd, legal_simd(layer, min(2 * simd, simd_limit)))
         if simd * 2 > simd_limit:
             simd = max(simd, legal_simd(layer, simd_limit))
@@ -514,7 +514,7 @@ def _image_cycles(network, foldings):
                for layer, folding, shape, behind in zip(network.layers, foldings, network.shapes, network.shapes[1:], strict=False))
 
 
-def fold_at_random(seed, network, *, spram=False, patchable=False, family=None, lanes=None):
+def fold_at_random(seed, network, *, spram=False, patchable=False, family=None, lanes=None, cycles=500):
     """The network with random foldings and stores.
 
     Parameters
@@ -529,6 +529,8 @@ def fold_at_random(seed, network, *, spram=False, patchable=False, family=None, 
         For which a patchable design is; left out, any.
     lanes : int, optional
         Most pixels in a beat of the core's input.
+    cycles : int
+        Most cycles of a layer for one image, where it can have as much in parallel.
     """
     rng = _generator("patchable", seed)
     family = family or str(rng.choice(sorted(PATCHABLE_STORES)))
@@ -536,7 +538,7 @@ def fold_at_random(seed, network, *, spram=False, patchable=False, family=None, 
         patchable = _one_in(rng, 8)
     rng, foldings = _generator("design", seed), []
     for n, (layer, shape, behind) in enumerate(zip(network.layers, network.shapes, network.shapes[1:], strict=False)):
-        pe, simd = _pe_and_simd(rng, layer, shape, behind, lanes if n == 0 else None)
+        pe, simd = _pe_and_simd(rng, layer, shape, behind, lanes if n == 0 else None, cycles)
         rows = None
         if isinstance(layer, Conv2d | MaxPool) and rng.integers(2):
             least, most = rows_limits(layer, shape)

@@ -35,6 +35,9 @@ OUTPUTS = ("network.json", "design.json", "images.npy", "failure.txt")
 #: Most pixels of an image of a random network, and under a board's top level, where each takes 160 clock cycles.
 PIXELS, BOARD_PIXELS = 128 * 128, 784
 
+#: Most cycles of a layer for one image.
+_CYCLES = 2000
+
 #: Neurons of a layer from which on there are images with more pixels than that.
 _LARGER_IMAGES = 24
 
@@ -280,11 +283,11 @@ def random_design(seed, *, largest=48, patchable=None, board=None, level="placed
 def _folding(board, level):
     """Options of `random_network.fold_at_random` for a board's top level, or for the core alone."""
     if board is None:
-        return {"spram": True}
+        return {"spram": True, "cycles": _CYCLES}
     from .hw.host_link import LIMITS
 
     # SPRAM is loaded from a flash, for which a netlist has no time.
-    return {"spram": bool(board.device.spram) and level == "emitted", "family": board.device.family, "lanes": LIMITS["lanes"]}
+    return {"spram": bool(board.device.spram) and level == "emitted", "family": board.device.family, "lanes": LIMITS["lanes"], "cycles": _CYCLES}
 
 
 def _cases(arguments):

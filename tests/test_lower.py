@@ -44,7 +44,7 @@ def expected(design, images):
 
 @pytest.mark.parametrize("seed", range(24))
 def test_scores_and_classes(seed):
-    design = random_design(seed, largest=24)
+    design = random_design(seed, largest=12, cycles=100)
     images = random_images(seed, design.network, IMAGES)
     assert run(design, images, seed=seed)[:2] == expected(design, images)
 
@@ -61,7 +61,7 @@ def test_best_few_classes(seed):
 
 @pytest.mark.parametrize("seed", range(24))
 def test_predicted_cycles(seed):
-    design = random_design(seed, largest=24)
+    design = random_design(seed, largest=12, cycles=100)
     images = random_images(seed, design.network, 8)
     _, _, finishes = run(design, images)
     predicted = cycles.predict(design)
@@ -74,7 +74,7 @@ def test_predicted_cycles(seed):
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("stalls", [None, 1])
 def test_shortcuts(seed, stalls):
-    design = random_design(seed, largest=9, shortcuts=True)
+    design = random_design(seed, largest=9, shortcuts=True, cycles=100)
     images = random_images(seed, design.network, IMAGES)
     found = run(design, images, seed=stalls)
     assert found[:2] == expected(design, images)
@@ -84,7 +84,7 @@ def test_shortcuts(seed, stalls):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_reset_in_the_middle_of_an_image(seed):
-    design = random_design(seed + 100, largest=24)
+    design = random_design(seed + 100, largest=12, cycles=100)
     images = random_images(seed, design.network, IMAGES)
     in_beats = IMAGES * -(-design.network.pixels // input_lanes(design))
     for reset_after in sorted({1, in_beats // 3, in_beats - 1} - {0, in_beats}):
@@ -95,7 +95,7 @@ def test_reset_in_the_middle_of_an_image(seed):
 def test_a_deadlock_is_told(monkeypatch):
     monkeypatch.setattr(cycles._Mvtu, "ready", lambda self, o_ready: False)
     with pytest.raises(cycles.DeadlockError, match="image 0 is not"):
-        cycles.predict(random_design(1, largest=24))
+        cycles.predict(random_design(1, largest=12, cycles=100))
 
 
 def chain(rng, image_shape, *layers):
