@@ -69,6 +69,9 @@ FEATURES = {
     **{kind.__name__: _layer(kind) for kind in ir.Layer.__args__},
     "grouped convolution": _any(lambda layer: layer.groups > 1, ir.Conv2d),
     "padding of 1": _any(lambda layer: layer.padding_bit and any(map(any, layer.padding)), ir.Conv2d),
+    "padded maximum": _any(lambda layer: any(map(any, layer.padding)), ir.MaxPool),
+    "sum of integers": lambda case: any(isinstance(layer, ir.SumPool) and greatest > 1
+                                        for layer, greatest in zip(case.layers, case.network.greatest, strict=False)),
     "kernel over 4": _any(lambda layer: max(layer.kernel) > 4, _windowed),
     "stride over 3": _any(lambda layer: max(layer.stride) > 3, _windowed),
     "more than 3 levels": _any(lambda layer: layer.levels > 3, ir.Binarize),

@@ -204,7 +204,7 @@ def _conv2d(rng, chain, name, *, stride=None):
 def _pool(rng, chain, name):
     """A pooling layer; of those that sum, one in four over the whole image."""
     kernel, stride = ((_up_to(rng, 3, 8), _up_to(rng, 3, 8)) for _ in range(2))
-    match rng.integers(8):
+    match rng.integers(8) if chain.greatest == 1 else rng.integers(4, 8):
         case 0 | 1 | 2 | 3:
             padding = _paddings(rng, kernel) if rng.integers(2) else ((0, 0), (0, 0))
             return MaxPool(name=f"maxpool_{name}", kernel=kernel, stride=stride, padding=padding)
@@ -390,6 +390,17 @@ def _with_ties(rng, network, images):
         name: array if array is None else array[row] for name, array in arrays.items()})))
 
 
+def _with_a_zero(rng, network, images):
+    """The network in which an output of the first image is 0, if its offset can be."""
+    found, scores, n = evaluate(network, images[:1])[0][0], network.layers[-1], int(rng.integers(network.outputs))
+    offsets = scores.offsets.copy()
+    offsets[n] -= found[n]
+    try:
+        return replace(network, layers=(*network.layers[:-1], replace(scores, offsets=offsets)))
+    except ModelError:
+        return network
+
+
 def _image_shape(rng, images, largest, pixels):
     """The shape of an image; one in five has more than 12 x 12 pixels, if there may be so many."""
     side = min(_MOST_SIDE, isqrt(pixels))
@@ -439,7 +450,7 @@ def random_network(seed, *, largest=48, pixels=0, images=None, shortcuts=None):
     if images:
         for n in range(rng.integers(1, 4)):
             perhaps()
-            chain.append(_pool(rng, chain, n) if rng.integers(5) < 2 else _conv2d(rng, chain, f"conv_{n}"))
+            chain.append(_pool(rng, chain, n) if rng.integers(5) < (2 if chain.greatest == 1 else 3) else _conv2d(rng, chain, f"conv_{n}"))
         _narrow(rng, chain)
         _fewer(rng, chain, _INPUTS_PER_NEURON * largest)
     elif chain.elements > _INPUTS_PER_NEURON * largest:
@@ -460,6 +471,8 @@ def random_network(seed, *, largest=48, pixels=0, images=None, shortcuts=None):
     network = chain.network(f"random-{seed}", signs=_one_in(_generator("decision", seed), 4))
     if network.decision == "argmax" and _one_in(rng, 6):
         network = _with_ties(rng, network, random_images(seed, network, 1))
+    if network.decision == "sign" and _one_in(rng, 3):
+        network = _with_a_zero(rng, network, random_images(seed, network, 1))
     return network
 
 

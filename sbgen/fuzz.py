@@ -158,8 +158,8 @@ def check(design, images, *, simulator, seed=0, timeout=900, board=None, level="
 def _compare(design, images, simulator, seed):
     from .compiler import cycles, passes, reference
 
-    scores, _ = reference.evaluate(design.network, images)
-    ranked = reference.ranked(scores, design.top)
+    scores, decided = reference.evaluate(design.network, images)
+    ranked = reference.ranked(scores, design.top) if design.network.decision == "argmax" else decided.reshape(len(images), -1)
     finishes = cycles.predict(design, images=max(2, len(images))).finishes[:len(images)]
     free, stalled = _simulations(design, images, simulator, stall=_tool_seed(seed))
     return (_difference("score after the passes", reference.evaluate(passes.apply_passes(design.network), images)[0], scores)
