@@ -420,33 +420,36 @@ class _Port:
 
 
 @cache
-def _answers():
-    """What a sound board says to `Link.classify` of one image: its identity, and a result."""
+def _answers(signs):
+    """What a sound board says to `Link.classify` of one image: its identity, and a result; `signs` is whether those decide."""
     from sbgen.boards import frames
-    from sbgen.hw.host_link import CLASSIFY, IDENTIFY, RESPONSE, VERSION
+    from sbgen.hw.host_link import CLASSIFY, IDENTIFY, RESPONSE, VERSION, VERSION_SIGNS
 
-    identity = struct.pack("<BBHI8s", VERSION, 4, 3, 16, b"sbgensbg")
-    result = struct.pack("<3iH", -7, 0xDB, 5, 1)
+    identity = struct.pack("<BBHI8s", VERSION_SIGNS if signs else VERSION, 4, 3, 16, b"sbgensbg")
+    result = struct.pack("<3iB", -7, 0xDB, 5, 0b110) if signs else struct.pack("<3iH", -7, 0xDB, 5, 1)
     return (frames.Frame(command=IDENTIFY | RESPONSE, sequence=1, payload=identity),
             frames.Frame(command=CLASSIFY | RESPONSE, sequence=2, payload=result))
 
 
 def _link_seeds():
-    identity, result = (frame.encode() for frame in _answers())
-    return [identity + result, b"\x00" + 2 * identity + result[:-3] + result]
+    seeds = []
+    for signs in False, True:
+        identity, result = (frame.encode() for frame in _answers(signs))
+        seeds += [identity + result, b"\x00" + 2 * identity + result[:-3] + result]
+    return seeds
 
 
 def _load_link(data):
     from sbgen.boards import frames, host
 
     # Everything has arrived. The clock goes on when it is read, so that a slow machine reads as much as a fast one.
-    clock = SimpleNamespace(monotonic=map(1e-5.__mul__, itertools.count()).__next__)
+    clock = SimpleNamespace(monotonic=map((1e-5).__mul__, itertools.count()).__next__)
     with mock.patch.object(host, "_PATIENCE", 0.001), mock.patch.object(host, "time", clock):
         result, = host.Link(port=_Port(data)).classify(np.zeros((1, 16), np.uint8))
-    right = frames.parse_result(_answers()[1], classes=3)
     # Only a mutation that makes a checksum right, and so a sound frame, may bring another result.
-    forged = any(frame not in _answers() for frame in frames.Reader().feed(data))
-    assert forged or np.array_equal(result.scores, right.scores), result
+    forged = any(frame not in (*_answers(False), *_answers(True)) for frame in frames.Reader().feed(data))
+    right = [frames.parse_result(_answers(signs)[1], outputs=3, signs=signs) for signs in (False, True)]
+    assert forged or any(np.array_equal(result.scores, each.scores) and np.array_equal(result.label, each.label) for each in right), result
 
 
 #: Every reader of what comes from outside.
