@@ -1,4 +1,4 @@
-"""QONNX files of inputs of every form, from the file to the scores of their emitted Verilog, against a NumPy executor of the graph."""
+"""QONNX files of inputs, pools and last layers of every form, from the file to the scores of their emitted Verilog, against a NumPy executor of the graph."""
 
 import sys
 from pathlib import Path
@@ -54,8 +54,50 @@ def part(graph):
     return graph.add("MatMul", graph.add("Flatten", x), signs(60, 4))
 
 
+def bits(graph):
+    """An image of 4 channels of 9 x 8 bits."""
+    x = graph.bipolar(graph.add("Sub", graph.input((1, 1, 11, 10)), 0.5))
+    return graph.bipolar(graph.add("Add", graph.add("Conv", x, signs(4, 1, 3, 3), kernel_shape=[3, 3]), [[[0.5]]]))
+
+
+def padded_pool(graph):
+    """Padding on all sides by the pool, and a Pad of the lowest value before another."""
+    x = graph.add("MaxPool", bits(graph), kernel_shape=[3, 3], strides=[2, 1], pads=[1, 2, 2, 1])
+    x = graph.bipolar(graph.add("Conv", x, signs(5, 4, 2, 2), kernel_shape=[2, 2]))
+    x = graph.add("MaxPool", graph.pad(x, [0, 0, 0, 1, 0, 0, 1, 0], -1.0), kernel_shape=[2, 2], strides=[2, 2])
+    return graph.add("MatMul", graph.add("Flatten", x), signs(5 * 2 * 4, 4))
+
+
+def mean(graph):
+    """The mean of a map of scores, of which the sums of the convolution's inputs are taken."""
+    x = graph.add("Conv", bits(graph), signs(4, 4, 3, 3), kernel_shape=[3, 3])
+    return graph.add("Flatten", graph.add("GlobalAveragePool", x))
+
+
+def mean_of_counts(graph):
+    """The same of a convolution with a stride, whose counts are added."""
+    x = graph.add("Conv", bits(graph), signs(4, 4, 3, 3), kernel_shape=[3, 3], strides=[2, 2])
+    return graph.add("Flatten", graph.add("GlobalAveragePool", x))
+
+
+def last_convolution(graph):
+    """Scores of a convolution with one position and padding."""
+    x = graph.pad(bits(graph), [0, 0, 1, 0, 0, 0, 0, 1], 1.0)
+    return graph.add("Flatten", graph.add("Conv", x, signs(4, 2, 10, 9), kernel_shape=[10, 9], group=2))
+
+
+def turning(graph):
+    """Functions that turn before a quantiser, and a shortcut of two bits."""
+    x = graph.add("Sin", graph.add("Conv", bits(graph), signs(4, 4, 2, 2), kernel_shape=[2, 2]))
+    kept = graph.add("Quant", graph.add("Mul", x, 2.0), 1.0, 0.0, 2.0, signed=1, narrow=0, rounding_mode="ROUND")
+    x = graph.add("Conv", graph.pad(kept, [0, 0, 1, 1, 0, 0, 1, 1], -2.0), signs(4, 4, 3, 3), kernel_shape=[3, 3])
+    x = graph.add("Add", graph.add("Quant", x, 1.0, 0.0, 2.0, signed=1, narrow=0, rounding_mode="ROUND"), kept)
+    return graph.add("MatMul", graph.add("Flatten", graph.bipolar(graph.add("Add", x, 1.5))), signs(4 * 8 * 7, 4))
+
+
+IMAGES = padded_pool, mean, mean_of_counts, last_convolution, turning  # of one channel
 CASES = {"int8": (integers, "INT8"), "int4": (thresholds, "INT4"), "bipolar": (integers, "BIPOLAR"), "ternary": (thresholds, "TERNARY"),
-         "sequence": (sequence, None), "part": (part, None)}
+         "sequence": (sequence, None), "part": (part, None), **{make.__name__: (make, None) for make in IMAGES}}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -72,6 +114,8 @@ def test_scores_of_the_verilog_have_the_order_of_the_graph(name, tmp_path):
     values = network.pixel_type.values[images] if annotation else images / 255
     if images.ndim == 4:
         values = values.transpose(0, 3, 1, 2)
+    elif make in IMAGES:
+        values = values[:, None]
     logits = execute(model, values.astype(np.float32))
     assert len(np.unique(logits, axis=0)) > 5
     core = lower(fold.fold(network, DEVICES["up5k"]))

@@ -110,6 +110,9 @@ def _quantisers(domain):
         op_domain = ""
 
         def _run(self, x, auto_pad=None, ceil_mode=None, dilations=None, kernel_shape=None, pads=None, storage_order=None, strides=None):
+            if x.ndim == 3:  # a sequence
+                pads = pads and [0, pads[0], 0, pads[1]]
+                return (self._run(x[:, :, None], auto_pad, ceil_mode, None, [1, *kernel_shape], pads, None, strides and [1, *strides])[0][:, :, 0],)
             strides, pads = strides or [1, 1], pads or [0, 0, 0, 0]
             if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
                 total = [max(0, (-(-size // step) - 1) * step + kernel - size)
