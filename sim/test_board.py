@@ -23,10 +23,17 @@ BOARD = "icebreaker"
 IMAGES = 3
 
 
-def prepare(folder, *, scores=None, board=BOARD):
-    """The top level of the smallest model, with another folding of its scores perhaps; in `folder`, what is expected of it."""
+def prepare(folder, *, scores=None, board=BOARD, signs=None):
+    """The top level of the smallest model, perhaps with another folding of its scores, or with so many outputs that decide by their `signs`.
+
+    In `folder` is what is expected of it.
+    """
     board = get(board)
     network = model.load(Path(__file__).parent.parent / "models" / "digits.pt").network
+    if signs:
+        last = network.layers[-1]
+        last = replace(last, weights=last.weights[:signs], offsets=last.offsets[:signs] - last.inputs // 2)
+        network = replace(network, layers=(*network.layers[:-1], last), labels=network.labels[:max(2, signs)], decision="sign")
     design = fold.fold(network, board.device)
     if scores is not None:
         design = replace(design, foldings=(*design.foldings[:-1], scores))
@@ -56,6 +63,14 @@ def test_board(simulator, tmp_path):
 def test_lock_of_the_pll_is_lost(simulator, board, tmp_path):
     _, sources = prepare(tmp_path, board=board)
     run(sources, simulator=simulator, module="lock_tests", folder=tmp_path / simulator,
+        settings={"SBGEN_CASES": str(tmp_path / "cases.json")})
+
+
+@pytest.mark.parametrize("outputs", [1, 9])
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_board_whose_signs_decide(simulator, outputs, tmp_path):
+    _, sources = prepare(tmp_path, signs=outputs)
+    run(sources, simulator=simulator, module="board_tests", folder=tmp_path / simulator,
         settings={"SBGEN_CASES": str(tmp_path / "cases.json")})
 
 

@@ -21,6 +21,7 @@ from sbgen.hw.queue import Queue
 from sbgen.hw.replay import ReplayBuffer
 from sbgen.hw.rom import Rom
 from sbgen.hw.scale import Parameters as Scaling
+from sbgen.hw.signs import Signs
 from sbgen.hw.slip import Decoder, Encoder
 from sbgen.hw.spram import Spram
 from sbgen.hw.threshold import Threshold
@@ -76,6 +77,7 @@ STATEMENTS = [
                   pixels=3, lanes=2),
     values.planes(lambda: BitPlanes(lanes=2, beats=3, planes=4), lanes=2, beats=3, planes=4),
     values.argmax(lambda: Argmax(score_width=8, classes=10, top=3), width=8, classes=10, top=3),
+    values.signs(lambda: Signs(score_width=9, outputs=5), width=9, outputs=5),
     moves.fork(lambda shape: Fork(shape=shape), width=8),
     line.encoder(Encoder), line.decoder(Decoder), line.round_trip(),
     line.checksum(lambda: crc.catalog.CRC32_ISO_HDLC(data_width=1).create()),
@@ -175,6 +177,11 @@ def test_out_of_time_is_undecided(monkeypatch):
     outcome = decide(statement.circuit(), budget=100)
     assert (outcome.status, outcome.depth, outcome.solver) == ("undecided", None, "abc scorr, pdr/reach")
     assert seen == [None, 100, 3, 67, 30]
+
+
+def test_a_bit_of_another_output_is_refuted():
+    outcome = decide(values.signs(lambda: Signs(score_width=4, outputs=3), width=4, outputs=4).circuit(), budget=BUDGET)
+    assert outcome.status == "refuted" and "the bit of an output is wrong" in outcome.violated
 
 
 def test_one_class_too_few_is_refuted():

@@ -88,6 +88,10 @@ MUTATIONS = (
     _m("stride of rows for columns", "compiler/reference.py", "column * stride[1]:]", "column * stride[0]:]"),
     _m("ties to the higher class", "compiler/reference.py", "return scores.argmax(axis=1)",
        "return scores.shape[1] - 1 - scores[:, ::-1].argmax(axis=1)"),
+    _m("a score of 0 is off", "compiler/reference.py", "bits = (scores >= 0)", "bits = (scores > 0)"),
+    _m("bits of signs one place off", "hw/signs.py", "Cat(before, ~score[-1])", "Cat(~score[-1], before)"),
+    _m("negative scores on", "hw/signs.py", "~score[-1]", "score[-1]"),
+    _m("the zero of scores lost", "compiler/sign_scores.py", "np.where(zero, -first,", "np.where(zero, 1 - first,"),
     _m("shortcut not scaled", "compiler/reference.py", "layer.scale * kept", "kept"),
     _m("scores without offsets", "compiler/reference.py", "counts * layer.scales) + layer.offsets", "counts * layer.scales)"),
     # Passes and files.

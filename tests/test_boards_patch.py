@@ -1,5 +1,6 @@
 """`sbgen patch` on a build by the real tools: what it makes must be what a build of the other network makes."""
 
+import dataclasses
 import json
 import shutil
 
@@ -12,7 +13,7 @@ from sbgen.boards import patch as patch_command
 from sbgen.compiler import contents as contents_
 from sbgen.compiler import exchange
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
-from sbgen.errors import ToolError
+from sbgen.errors import FitError, ToolError
 
 
 def network(seed, *, hidden=10, pixels=128, offset=1):
@@ -36,6 +37,11 @@ def build(folder, board, made, out):
     (folder / "folding.json").write_text(json.dumps(DESIGN))
     return cli.main(["build", "--model", str(folder / "model.json"), "--board", board, "--design", str(folder / "folding.json"),
                      "--out", str(out), "--no-sim", "--seed", "1"])
+
+
+def test_a_network_that_decides_in_another_way_is_refused():
+    with pytest.raises(FitError, match="must decide by argmax as the one in the bitstream, not by sign; build it anew"):
+        patch_command._require_same_shape(network(1), dataclasses.replace(network(1), decision="sign"))
 
 
 @pytest.fixture(scope="module", params=["icebreaker", pytest.param("ulx3s_85f", marks=pytest.mark.slow)])
