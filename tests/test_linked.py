@@ -23,6 +23,11 @@ def test_a_design_is_refused_exactly_where_the_link_is(patchable):
     refused = 0
     for seed in range(150):
         design = random_design(seed, largest=600)
+        first = design.network.layers[0]
+        if isinstance(first, Binarize):
+            # From half of the pixels to all of them, on both sides of the limit of 255.
+            simd = int(np.random.default_rng(seed).integers((first.inputs + 1) // 2, first.inputs + 1))
+            design = replace(design, foldings=(replace(design.foldings[0], simd=simd, pe=simd * first.levels), *design.foldings[1:]))
         if patchable:
             design = replace(design, patchable=True, foldings=tuple(
                 replace(folding, store="lut") if folding.unrolled else folding for folding in design.foldings))
