@@ -1,0 +1,264 @@
+"""The models that cycles are predicted with, each beside its component: they must give and take in the same cycles, whoever stalls."""
+
+import random
+from types import SimpleNamespace
+
+import pytest
+from amaranth.hdl import ClockDomain, Module
+from amaranth.sim import Simulator
+
+from sbgen.compiler import cycles
+from sbgen.compiler.cycles import DeadlockError
+from sbgen.compiler.random_network import random_design
+from sbgen.compiler.unrolled import unroll
+from sbgen.hw import mvtu
+from sbgen.hw.add import Add
+from sbgen.hw.deep_queue import DeepQueue
+from sbgen.hw.fork import Fork
+from sbgen.hw.pool import OrReduce
+from sbgen.hw.replay import ReplayBuffer
+from sbgen.hw.scale import Parameters as Scaling
+from sbgen.hw.sums import WindowSums
+from sbgen.hw.threshold import Threshold
+from sbgen.hw.width import WidthConverter
+from sbgen.hw.window import Geometry, SlidingWindow
+
+
+def unit(rng, *, most_pe=1, most_simd=1):
+    inputs, outputs = rng.randint(1, 9), rng.randint(1, 6)
+    pe, simd = rng.randint(1, min(most_pe, outputs)), rng.randint(1, min(most_simd, inputs))
+    return mvtu.Parameters(inputs=inputs, weights=tuple(rng.getrandbits(inputs) for _ in range(outputs)),
+                           presets=tuple(-rng.randint(0, inputs) for _ in range(outputs)), pe=pe, simd=simd)
+
+
+def cut(rng):
+    parts, o_lanes = rng.randint(2, 4), rng.randint(1, 3)
+    sizes = {"length": rng.randint(1, 20), "i_lanes": parts * o_lanes, "o_lanes": o_lanes}
+    return WidthConverter(shape=1, **sizes), [cycles._Cut(**sizes)], -(-sizes["length"] // sizes["i_lanes"])
+
+
+def gather(rng):
+    parts, i_lanes = rng.randint(2, 4), rng.randint(1, 3)
+    sizes = {"length": rng.randint(1, 20), "i_lanes": i_lanes, "o_lanes": parts * i_lanes}
+    return WidthConverter(shape=1, **sizes), [cycles._Gather(**sizes)], -(-sizes["length"] // i_lanes)
+
+
+def convert(rng):
+    i_lanes, o_lanes = rng.choice([(2, 3), (6, 4), (3, 5), (9, 6)])
+    length = rng.randint(1, 30)
+    return (WidthConverter(shape=1, length=length, i_lanes=i_lanes, o_lanes=o_lanes),
+            [model for model, _ in cycles._converter(length, i_lanes, o_lanes, 1)], -(-length // i_lanes))
+
+
+def replay(rng):
+    sizes = {"beats": rng.randint(1, 4), "repeats": rng.randint(2, 4)}
+    return ReplayBuffer(shape=1, store="lut", **sizes), [cycles._replay(**sizes)], sizes["beats"]
+
+
+def matrix(rng):
+    parameters = unit(rng, most_pe=3, most_simd=4)
+    return parameters.create(), [cycles._Mvtu(parameters)], parameters.cycles
+
+
+def unrolled(rng):
+    parameters = unroll(unit(rng), levels=rng.randint(1, 3))
+    return parameters.create(), [cycles._Unrolled(parameters)], 1
+
+
+def window(rng):
+    groups, kernel = rng.randint(1, 2), (rng.randint(1, 2), rng.randint(1, 2))
+    geometry = Geometry(height=rng.randint(2, 6), width=rng.randint(2, 5), slices=groups * rng.randint(1, 2), groups=groups,
+                        kernel=kernel, stride=(rng.randint(1, 3), rng.randint(1, 3)),
+                        padding=tuple((rng.randrange(size), rng.randrange(size)) for size in kernel), repeats=rng.randint(1, 2))
+    return (SlidingWindow(shape=1, geometry=geometry, padding_words=(0,) * geometry.slices, store="lut"),
+            [cycles._Window(geometry)], geometry.words_in)
+
+
+def or_reduce(rng):
+    beats = rng.randint(1, 5)
+    return OrReduce(lanes=1, beats=beats), [cycles._OrReduce(beats=beats, words=beats)], beats
+
+
+def sums(rng):
+    kernel = rng.randint(1, 3), rng.randint(1, 3)
+    geometry = Geometry(height=kernel[0] + rng.randint(0, 4), width=kernel[1] + rng.randint(0, 4), slices=rng.randint(1, 2), kernel=kernel,
+                        stride=tuple(size + rng.randint(0, 1) for size in kernel))
+    return (WindowSums(lanes=1, geometry=geometry, store="lut"), [cycles._Sums(geometry, cycles=geometry.words_in)], geometry.words_in)
+
+
+def scale(rng):
+    classes = rng.randint(1, 4)
+    parameters = Scaling(greatest=rng.randint(1, 30), scales=tuple(rng.randint(-40, 40) for _ in range(classes)),
+                         offsets=tuple(rng.randint(-40, 40) for _ in range(classes)))
+    return parameters.create(), [cycles._Scale(parameters)], classes
+
+
+def queue(rng):
+    depth = rng.randint(2, 6)
+    return DeepQueue(shape=1, depth=depth, store="lut"), [cycles._Queue(depth=depth, cycles=1)], 1
+
+
+def threshold(rng):
+    channels = rng.randint(1, 4)
+    return (Threshold(thresholds=[rng.randint(0, 8) for _ in range(channels)], inverted=[0] * channels, width=3, lanes=1, store="lut"),
+            [cycles._Threshold(channels)], channels)
+
+
+CHAINS = [cut, gather, convert, replay, matrix, unrolled, window, or_reduce, sums, scale, queue, threshold]
+
+
+class Chain:
+    """Models behind each other, with both ends in the hands of a bench."""
+
+    def __init__(self, models):
+        self.models, self.source = models, SimpleNamespace(valid=False, o_ready=True)
+        for before, model in zip((self.source, *models), models, strict=False):
+            model.source = before
+
+    def look(self, *, i_valid, o_ready):
+        """Whether a beat is taken, and whether one is offered, in this cycle."""
+        self.source.valid, self.models[-1].o_ready = i_valid, o_ready
+        for model in reversed(self.models):
+            model.look()
+        return i_valid and self.source.o_ready, self.models[-1].valid
+
+    def step(self):
+        for model in reversed(self.models):
+            model.step()
+
+
+def simulate(component, bench):
+    m = Module()
+    m.domains.sync = ClockDomain()
+    m.submodules.dut = component
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("make", CHAINS)
+def test_takes_and_gives_in_the_same_cycles(make, seed):
+    """With valid and ready rare or frequent for a while, as a component's neighbours are."""
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    component, models, _ = make(rng)
+    chain = Chain(models)
+
+    async def bench(ctx):
+        i_valid, given, taken = False, 0, 0
+        for cycle in range(400):
+            if cycle % 40 == 0:
+                often = [rng.choice((0.2, 0.8, 1)) for _ in range(2)]
+            i_valid = i_valid or rng.random() < often[0]
+            o_ready = rng.random() < often[1]
+            ctx.set(component.i.valid, i_valid)
+            ctx.set(component.o.ready, o_ready)
+            found = bool(i_valid and ctx.get(component.i.ready)), bool(ctx.get(component.o.valid))
+            assert tuple(map(bool, chain.look(i_valid=i_valid, o_ready=o_ready))) == found, f"cycle {cycle}"
+            taken += found[0]
+            given += found[1] and o_ready
+            i_valid = i_valid and not found[0]
+            chain.step()
+            await ctx.tick()
+        assert taken and given
+
+    simulate(component, bench)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("make", [each for each in CHAINS if each not in (convert, unrolled, queue)])
+def test_is_busy_with_a_vector_for_its_cycles(make, seed):
+    """Where nobody stalls, vectors follow each other after the cycles of the slower of its two ends, or of its own work."""
+    print(f"seed {seed}")
+    component, (model,), beats = make(random.Random(seed))
+    starts = []
+
+    async def bench(ctx):
+        ctx.set(component.i.valid, 1)
+        ctx.set(component.o.ready, 1)
+        taken = 0
+        for cycle in range(1500):
+            if ctx.get(component.i.ready):
+                if taken % beats == 0:
+                    starts.append(cycle)
+                taken += 1
+            await ctx.tick()
+
+    simulate(component, bench)
+    middle = starts[len(starts) // 4]
+    count = len(starts) - 1 - len(starts) // 4
+    # Behind a queue or a bank the pace is held on average. A window also waits for the rows that it needs next.
+    pace, least = (starts[-1] - middle) / count, max(model.cycles, beats)
+    assert pace > least - 0.5 and (pace < least + 0.5 or make is window)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_fork_and_a_sum_of_two_streams(seed):
+    """A fork's sides and a sum's are taken by themselves."""
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    for fork in Fork(shape=1), cycles._Fork(1):
+        if isinstance(fork, cycles._Fork):
+            fork.source = SimpleNamespace(valid=False, o_ready=True)
+            model = fork
+        else:
+            component = fork
+
+    async def forks(ctx):
+        i_valid = False
+        for cycle in range(300):
+            i_valid = i_valid or rng.random() < 0.7
+            ready = [rng.random() < 0.6 for _ in range(2)]
+            model.source.valid, (model.o.o_ready, model.kept.o_ready) = i_valid, ready
+            ctx.set(component.i.valid, i_valid)
+            ctx.set(component.o.ready, ready[0])
+            ctx.set(component.kept.ready, ready[1])
+            model.look()
+            taken = bool(i_valid and ctx.get(component.i.ready))
+            assert (bool(model.o.valid), bool(model.kept.valid), bool(i_valid and model.source.o_ready)) == (
+                bool(ctx.get(component.o.valid)), bool(ctx.get(component.kept.valid)), taken), f"cycle {cycle}"
+            i_valid = i_valid and not taken
+            model.step()
+            await ctx.tick()
+
+    simulate(component, forks)
+    add, both = Add(greatest=3, kept_greatest=3, scale=1, lanes=1), cycles._Add(1)
+    both.source, both.kept = (SimpleNamespace(valid=False, o_ready=True) for _ in range(2))
+
+    async def adds(ctx):
+        valid = [False, False]
+        for cycle in range(300):
+            valid = [each or rng.random() < 0.6 for each in valid]
+            both.source.valid, both.kept.valid = valid
+            both.o_ready = rng.random() < 0.6
+            ctx.set(add.i.valid, valid[0])
+            ctx.set(add.kept.valid, valid[1])
+            ctx.set(add.o.ready, both.o_ready)
+            offered = bool(both.valid)
+            both.look()
+            taken = [bool(each and ctx.get(port.ready)) for each, port in zip(valid, (add.i, add.kept), strict=True)]
+            assert (offered, *(bool(each and side.o_ready) for each, side in zip(valid, (both.source, both.kept), strict=True))) == (
+                bool(ctx.get(add.o.valid)), *taken), f"cycle {cycle}"
+            valid = [each and not gone for each, gone in zip(valid, taken, strict=True)]
+            both.step()
+            await ctx.tick()
+
+    simulate(add, adds)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_design_is_quicker_than_its_slowest_part(seed):
+    print(f"seed {seed}")
+    found = cycles.predict(random_design(seed, largest=12), images=4)
+    assert found.interval >= max(found.layers) and found.latency >= max(found.layers)
+    assert found.finishes[-1] - found.finishes[-2] == found.interval and found.finishes[0] == found.latency
+
+
+def test_parts_that_wait_for_each_other_for_ever(monkeypatch):
+    monkeypatch.setattr(cycles._Mvtu, "ready", lambda self, o_ready: False)
+    with pytest.raises(DeadlockError, match="each of 8 images must be through [0-9,]+ cycles after the one before, but image 0 is not"):
+        cycles.predict(random_design(3, largest=12))
+    with pytest.raises(ValueError, match="images must be at least 2, not 1"):
+        cycles.predict(random_design(3, largest=12), images=1)
