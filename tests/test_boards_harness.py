@@ -343,6 +343,15 @@ def test_baud_rates_are_taken_up_to_two_per_cent_off():
     assert 20 < sum(taken) < 180
 
 
+def test_a_baud_rate_just_at_the_limit_is_taken(monkeypatch):
+    for _ in range(2):
+        # Exactly what 12 MHz make, where nothing else would be taken.
+        harness.Top(core=lower(design()), board=boards.get("icebreaker"), clock_mhz=12, baud=1_000_000, digest=DIGEST)
+        monkeypatch.setattr(harness, "_BAUD_TOLERANCE", 0)
+    with pytest.raises(BoardError, match="1010000 is off by -1.0% at 12"):
+        harness.Top(core=lower(design()), board=boards.get("icebreaker"), clock_mhz=12, baud=1_010_000, digest=DIGEST)
+
+
 def test_baud_rate_that_the_clock_cannot_make():
     with pytest.raises(BoardError, match="9000000 is off by .33.3% at 1"):
         harness.Top(core=lower(design()), board=boards.get("icebreaker"), clock_mhz=12, baud=9_000_000, digest=DIGEST)

@@ -144,6 +144,28 @@ class TestLink:
         assert host.Link(port=Board()).identify() == frames.Identity(
             lanes=2, outputs=CLASSES, pixels=PIXELS, digest=DIGEST)
 
+    @pytest.mark.parametrize("seed", range(10))
+    def test_only_the_answer_of_the_request_counts(self, seed):
+        """Before it come failures, identities and results of other numbers, and other answers with its number; no request is repeated."""
+        print(f"seed {seed}")
+        rng, port = random.Random(seed), Board()
+        write = port.write
+
+        def late(line):
+            (request,) = frames.Reader().feed(line)
+            for _ in range(rng.randint(1, 4)):
+                other = (request.sequence + rng.randint(1, 255)) % 256
+                payload = bytes([rng.randrange(6)]) + rng.randbytes(rng.choice((0, 13)))
+                right = request.command | RESPONSE
+                for command, sequence in rng.sample([(FAILURE, other), (right, other), (right ^ 3, request.sequence)], 2):
+                    port.out += frames.Frame(command=command, sequence=sequence, payload=payload).encode()
+            write(line)
+
+        port.write = late
+        results = list(host.Link(port=port).classify(images()))
+        assert [result.scores.tolist() for result in results] == [truth(image.reshape(-1))[0] for image in images()]
+        assert port.requests == 1 + len(images())
+
     def test_classify(self):
         port = Board()
         results = list(host.Link(port=port).classify(images()))

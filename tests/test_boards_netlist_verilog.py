@@ -1,6 +1,7 @@
 """Netlists as Verilog; that what it means is what the cells do is shown by benches in sim/ and by `sbgen verify`."""
 
 import itertools
+import random
 import re
 
 import pytest
@@ -74,3 +75,75 @@ def test_a_cell_whose_output_is_at_a_pin_that_its_table_leaves_aside():
     # As nextpnr packs an inverter before a carry: a simulator would never find out of what is undefined.
     _, nets = expression(cell(table=0x00ff, I1="a", I2="o", I3="d", O="o"))
     assert nets == {"n5"}
+
+
+def every_cell(family, rng):
+    """A netlist with each kind of cell that a family's netlists have, each of its pins on a net of its own."""
+    bits = itertools.count(2)
+
+    def pins(**widths):
+        return {name: [next(bits) for _ in range(width)] for name, width in widths.items()}
+
+    def numbered(prefix, width):
+        return {f"{prefix}{n}": 1 for n in range(width)}
+
+    table = f"{rng.getrandbits(16):016b}"
+    if family == "ice40":
+        ram = {"RCLK": 1, "RE": 1, "RCLKE": 1, "WCLK": 1, "WE": 1, "WCLKE": 1}
+        cells = [
+            ("SB_LUT4", {"LUT_INIT": table}, pins(I0=1, I1=1, I2=1, I3=1, O=1)), ("SB_CARRY", {}, pins(I0=1, I1=1, CI=1, CO=1)),
+            *[(f"SB_DFF{kind}", {}, pins(C=1, E=1, R=1, S=1, D=1, Q=1)) for kind in ("", "E", "SR", "ESS", "N")],
+            ("ICESTORM_LC", {"LUT_INIT": table, "DFF_ENABLE": "1", "CARRY_ENABLE": "1"}, pins(I0=1, I1=1, I2=1, I3=1, CIN=1, CLK=1, O=1, COUT=1)),
+            ("ICESTORM_LC", {"LUT_INIT": table}, pins(I0=1, I1=1, I2=1, I3=1, LO=1)), ("SB_GB", {}, pins(GLOBAL_BUFFER_OUTPUT=1)),
+            ("SB_RAM40_4K", {}, pins(**ram, RADDR=11, WADDR=11, WDATA=16, MASK=16, RDATA=16)),
+            ("ICESTORM_RAM", {}, pins(**ram, **numbered("RADDR_", 11), **numbered("WADDR_", 11), **numbered("WDATA_", 16), **numbered("RDATA_", 7))),
+            ("SB_SPRAM256KA", {}, pins(CLOCK=1, CHIPSELECT=1, WREN=1, ADDRESS=14, DATAIN=16, MASKWREN=4, DATAOUT=16)),
+            ("ICESTORM_SPRAM", {}, pins(CLOCK=1, CHIPSELECT=1, WREN=1, **numbered("ADDRESS_", 14), **numbered("DATAIN_", 16), **numbered("DATAOUT_", 16))),
+            ("ICESTORM_SPRAM", {}, pins(CLOCK=1, CHIPSELECT=1, WREN=1, **numbered("DATAOUT_", 3))),
+            ("ICESTORM_PLL", {}, pins(PLLOUT_A=1, LOCK=1))]
+    else:
+        cells = [
+            ("LUT4", {"INIT": table}, pins(A=1, B=1, C=1, D=1, Z=1)), ("CCU2C", {"INIT0": table, "INIT1": table}, pins(
+                **{f"{pin}{n}": 1 for pin in "ABCDS" for n in range(2)}, CIN=1, COUT=1)),
+            ("TRELLIS_FF", {"REGSET": "SET"}, pins(CLK=1, CE=1, LSR=1, DI=1, Q=1)),
+            ("TRELLIS_COMB", {"INITVAL": table, "MODE": "CCU2"}, pins(A=1, B=1, C=1, D=1, FCI=1, F=1, FCO=1)),
+            ("TRELLIS_COMB", {"INITVAL": table}, pins(A=1, B=1, C=1, D=1, F=1)),
+            ("DP16KD", {}, {"RSTA": ["0"], "RSTB": ["0"], **pins(CLKA=1, CLKB=1, CEA=1, CEB=1, WEA=1, **{
+                f"{pin}{port}{n}": 1 for pin, width in (("AD", 14), ("DI", 18), ("DO", 18)) for port in "AB" for n in range(width)})}),
+            ("EHXPLLL", {}, pins(CLKOP=1, LOCK=1))]
+    return {"ports": {"clk": {"direction": "input", "bits": [next(bits)]}}, "netnames": {},
+            "cells": {str(n): {"type": kind, "parameters": parameters, "connections": connections}
+                      for n, (kind, parameters, connections) in enumerate(cells)}}
+
+
+@pytest.mark.parametrize("family", ["ice40", "ecp5"])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_driven_is_declared_as_what_drives_it(family, seed):
+    """A register where it is clocked, else a wire; once; and a port gets as many bits as it has."""
+    print(f"seed {seed}")
+    text = netlist_verilog.verilog(every_cell(family, random.Random(seed)), family=family)
+    top, _, rest = text.partition("endmodule")
+    declared = re.findall(r"^  (wire|reg) (\w+)(?: = [01])?;", top, re.MULTILINE)
+    kinds = {net: kind for kind, net in declared}
+    assert len(kinds) == len(declared)
+    clocked = re.findall(r"^  always .*?\b(\w+) <= ", top, re.MULTILINE)
+    driven = re.findall(r"^  assign (\w+) = ", top, re.MULTILINE)
+    outputs, ports = [], {}
+    for module, body in re.findall(r"^module (\w+).*?\n?\s*(?:\) )?\(((?:(?! = 0)[^;])*?)\);$", rest, re.MULTILINE | re.DOTALL):
+        width, direction = 1, None
+        for each in re.split(r",\s*", body.strip()):
+            found = re.match(r"\s*(?:(input|output(?: reg)?) )?(?:\[(\d+):0\] )?(\w+)$", each)
+            if found[1]:
+                direction, width = found[1], 1
+            width = int(found[2]) + 1 if found[2] else width
+            ports[module, found[3]] = direction, width
+    for module, pins in re.findall(r"^  (\w+_s?p?ram) #\(.*?\) cell_\d+ \((.*)\);$", top, re.MULTILINE):
+        for pin, value in re.findall(r"\.(\w+)\((.*?)\)(?:, |$)", pins):
+            direction, width = ports[module, pin]
+            nets = value.strip("{}").split(", ")
+            assert len(nets) == width, (module, pin)
+            if direction != "input":
+                outputs += nets
+    assert clocked and driven and outputs
+    assert {kinds[net] for net in clocked} == {"reg"} and {kinds[net] for net in driven + outputs} == {"wire"}
+    assert len({*clocked, *driven, *outputs}) == len(clocked) + len(driven) + len(outputs) == len(kinds)

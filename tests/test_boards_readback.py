@@ -1,4 +1,5 @@
 import json
+import random
 
 import numpy as np
 import pytest
@@ -141,6 +142,28 @@ def test_a_flipped_bit_is_found_in_its_place(built, memory, part, shape):
                 assert first.where == f"{location}, bit {place}" or part % 2  # of a number only its lowest bit is told
                 named.add(first.index)
     assert named
+
+
+def test_every_bit_of_a_memory_is_compared(built):
+    """Also those that belong to no number: what fills up lanes, slices and groups."""
+    settings, rams = built
+    cells = memories.cells(settings["netlist"], family="ice40")
+    rng, padding = random.Random(1), 0
+    for memory in memories.memories(settings["verilog"]):
+        if not memory.block:
+            continue
+        ram, bit = memories.places(memory, cells, family="ice40")
+        held = np.argwhere(ram >= 0).tolist()
+        for address, column in rng.sample(held, min(len(held), 60)):
+            location = cells[ram[address, column]].location
+            flipped = {**rams, location: rams[location].copy()}
+            flipped[location][bit[address, column]] ^= 1
+            wrong = [part for part in readback.read(rams=flipped, **settings) if part.difference is not None]
+            assert len(wrong) == 1, (memory.path, address, column)
+            if not wrong[0].difference.index:
+                padding += 1
+                assert readback.tell(wrong[0]).startswith(f"the padding of {wrong[0].what} (word {address}, bit {column}; {location}, bit ")
+    assert padding > 10
 
 
 def test_what_is_wrong_is_told(built):

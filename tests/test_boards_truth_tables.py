@@ -1,3 +1,4 @@
+import random
 from itertools import permutations
 
 from sbgen.boards import truth_tables
@@ -28,6 +29,26 @@ def test_a_flipped_bit_is_told():
     for bit in range(16):
         (first,), count = truth_tables.compare(text({2: 0x1ac7 ^ 1 << bit, 3: 0x8000}), netlist({2: 0x1ac7, 3: 0x8000}))
         assert (first.cell, first.where, first.expected, first.found, count) == ("cell_2", "X3/Y5/lc2", 0x1ac7, 0x1ac7 ^ 1 << bit, 2)
+
+
+def rewired(table, order):
+    """The table behind wires that swap its inputs, value by value."""
+    return sum((table >> sum((at >> n & 1) << to for n, to in enumerate(order)) & 1) << at for at in range(16))
+
+
+def test_tables_with_as_many_ones():
+    """One bit moved: the tables are equal only where some order of the inputs moves it."""
+    rng, told = random.Random(1), []
+    for _ in range(100):
+        expected = rng.getrandbits(16)
+        on, off = (rng.choice([n for n in range(16) if expected >> n & 1 == value] or [0]) for value in (1, 0))
+        found = expected ^ (1 << on | 1 << off)
+        if found.bit_count() != expected.bit_count():
+            continue
+        differences, _ = truth_tables.compare(text({4: found}), netlist({4: expected}))
+        told.append(bool(differences))
+        assert told[-1] == all(rewired(expected, order) != found for order in permutations(range(4))), (expected, found)
+    assert len(set(told)) == 2
 
 
 def test_bits_that_do_not_matter_are_0():

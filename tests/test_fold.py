@@ -14,6 +14,7 @@ from sbgen.compiler.pipeline import input_lanes, results_cycles, stages
 from sbgen.compiler.random_network import random_network
 from sbgen.errors import FitError
 from sbgen.hw.host_link import LIMITS
+from sbgen.hw.window import Geometry
 
 
 def dense_network(*sizes):
@@ -316,3 +317,24 @@ def test_colour_image_of_160_by_128(device, raw):
     # Streaming: the scores follow the last pixel long before another image could have come in.
     assert predicted.interval <= 1.05 * max(predicted.layers)
     assert predicted.latency <= 1.5 * predicted.interval
+
+
+@pytest.mark.parametrize("device", ["up5k", "hx8k", "ecp5-85f"])
+def test_line_buffers_hold_the_rows_that_cost_no_further_block_ram(device):
+    print("seed 1")
+    rng, device, more = np.random.default_rng(1), DEVICES[device], 0
+    search = fold._Search(dense_network(9, 8, 3), device, patchable=False)
+    for _ in range(200):
+        window = Geometry(height=int(rng.integers(8, 40)), width=int(rng.integers(8, 70)), slices=int(rng.integers(1, 9)),
+                          kernel=tuple(rng.integers(1, 9, 2).tolist()))
+        width = int(rng.integers(1, 40))
+        least, most = window.rows_range(height=window.height, kernel=window.kernel, stride=window.stride)
+        rows = search._rows_for_nothing(window, width=width)
+
+        def taken(rows, window=window, width=width):
+            return device.brams(width=width, depth=rows * window.words_in // window.height)
+
+        assert least <= rows <= most and taken(rows) == taken(least)
+        assert rows == most or taken(rows + 1) > taken(least)
+        more += least < rows < most
+    assert more > 5

@@ -1,11 +1,14 @@
 """What is proved, without the solvers that prove it: statements, their circuits run at random, and what is compared one by one."""
 
 import random
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from amaranth.lib import crc
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import crc, wiring
+from amaranth.lib.wiring import Out
 from amaranth.sim import Simulator
 
 from sbgen import proofs
@@ -22,7 +25,7 @@ from sbgen.hw.queue import Queue
 from sbgen.hw.replay import ReplayBuffer
 from sbgen.hw.rom import Rom
 from sbgen.hw.scale import Parameters as Scaling
-from sbgen.hw.slip import Decoder, Encoder
+from sbgen.hw.slip import END, ESC, ESC_END, ESC_ESC, Decoder, Encoder
 from sbgen.hw.spram import Spram
 from sbgen.hw.sums import WindowSums
 from sbgen.hw.threshold import Threshold
@@ -35,26 +38,75 @@ from sbgen.proofs.plan import plan
 from sbgen.proofs.vectors import Count
 
 
-def violated(circuit, *, cycles=300, seed=0):
-    """Names of the violations that random inputs show; each input is rare or frequent for a while."""
+def violated(circuit, *, cycles=300, seed=0, faults=None):
+    """Names of the violations that random inputs show; each input is rare or frequent for a while, and now and then there is a reset.
+
+    With `faults`, signals by name, each in turn is on for so many cycles behind a reset: now and then, often, and steadily. The names
+    are then a dict by fault.
+    """
     print(f"seed {seed}")
-    rng, seen = random.Random(seed), set()
+    rng, reset = random.Random(seed), circuit.inputs[1]
+    seen = {fault: set() for fault in faults or (None,)}
+
+    def anything(bits):
+        if bits in (8, 9) and rng.random() < 0.5:  # a byte, of which few are special
+            return rng.choice((END, ESC, ESC_END, ESC_ESC)) | rng.getrandbits(1) << 8 & (1 << bits) - 1
+        return rng.getrandbits(bits)
 
     async def bench(ctx):
-        frequent = {}
-        for cycle in range(cycles):
-            for signal in circuit.inputs[2:]:
-                if cycle % 20 == 0:
-                    frequent[signal.name] = rng.choice((0.1, 0.5, 1))
-                ctx.set(signal, rng.random() < frequent[signal.name] if len(signal) == 1 else rng.getrandbits(len(signal)))
-            seen.update(name for name, signal in circuit.violations.items() if ctx.get(signal))
-            await ctx.tick()
+        frequent, resets = {}, 0
+        for fault, names in seen.items():
+            for cycle in range(-2 if faults else 0, cycles):
+                for signal in circuit.inputs[2:]:
+                    if cycle % 20 == 0 or signal.name not in frequent:
+                        frequent[signal.name] = rng.choice((0.1, 0.5, 1))
+                    ctx.set(signal, rng.random() < frequent[signal.name] if len(signal) == 1 else anything(len(signal)))
+                if cycle % 100 == 0:
+                    resets = rng.choice((0, 0.05))
+                ctx.set(reset, cycle < 0 or rng.random() < resets)
+                if faults:
+                    signal, share = faults[fault], (0.03, 0.5, 1)[3 * max(cycle, 0) // cycles]
+                    if share < 1 or cycle % 20 == 0:
+                        wrong = rng.choice((1 << rng.randrange(len(signal)), rng.getrandbits(len(signal))))
+                    ctx.set(signal, wrong if cycle >= 0 and rng.random() < share else 0)
+                if cycle >= 0:
+                    names.update(name for name, signal in circuit.violations.items() if ctx.get(signal))
+                await ctx.tick()
+            for signal in (faults or {}).values():
+                ctx.set(signal, 0)
 
     simulator = Simulator(circuit.m)
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
-    return seen
+    return seen if faults else seen[None]
+
+
+class Faulty(wiring.Component):
+    """A component each of whose ports may be wrong: what goes in, or what comes out. A silent stream passes nothing on."""
+
+    def __init__(self, part):
+        self._part, self.faults = part, {}
+        super().__init__(dict(part.signature.members))
+        for name, _, port, _ in self._ports():
+            self.faults[name] = Signal(len(port), name=f"fault_{name}")
+            if name.endswith(".valid"):
+                silent = name.replace("valid", "silent")
+                self.faults[silent] = Signal(name=f"fault_{silent}")
+
+    def _ports(self):
+        for (path, member, outer), (_, _, inner) in zip(self.signature.flatten(self), self._part.signature.flatten(self._part), strict=True):
+            yield ".".join(map(str, path)), member.flow, Value.cast(outer), Value.cast(inner)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.part = self._part
+        for name, flow, outer, inner in self._ports():
+            to, come = (outer, inner) if flow == Out else (inner, outer)
+            stream, _, what = name.rpartition(".")
+            silent = self.faults[f"{stream}.silent"] if what in ("valid", "ready") else 0
+            m.d.comb += to.eq((come ^ self.faults[name]) & ~silent)
+        return m
 
 
 def network(*, seed=0):
@@ -109,6 +161,10 @@ STATEMENTS = [
                 geometry=Geometry(height=8, width=9, slices=2, kernel=(2, 2), stride=(2, 3))),
     images.sums(lambda geometry, greatest: WindowSums(lanes=1, geometry=geometry, store="lut", greatest=greatest), lanes=3, greatest=20,
                 geometry=Geometry(height=8, width=9, slices=2, kernel=(2, 2), stride=(2, 3))),
+    images.sums(lambda geometry: WindowSums(lanes=1, geometry=geometry, store="lut"), lanes=3,
+                geometry=Geometry(height=7, width=6, slices=1, kernel=(1, 2), stride=(2, 2))),
+    images.sums(lambda geometry: WindowSums(lanes=1, geometry=geometry, store="lut"), lanes=1,
+                geometry=Geometry(height=4, width=6, slices=1, kernel=(2, 1), stride=(2, 2))),
     proofs.unrolled.traffic(unrolled()),
     moves.fork(lambda shape: Fork(shape=shape), width=3),
     values.add(lambda: Add(greatest=9, kept_greatest=5, scale=3, lanes=2), widths=(4, 3), scale=3, lanes=2),
@@ -132,6 +188,34 @@ STATEMENTS = [
 @pytest.mark.parametrize("statement", STATEMENTS, ids=lambda statement: statement.subject)
 def test_random_inputs_show_no_violation(statement):
     assert violated(statement.circuit()) == set()
+
+
+#: Claims about what is inside, which the ports cannot show, and one that the specification shows of itself for the solvers' sake.
+INNER = re.compile(r"processing element \d+ sees other weights|a result meets a full queue|the class before is another")
+#: Claims about values: a fault of a payload alone must violate them.
+VALUES = re.compile(r"another (payload|byte)|is not the one|is wrong|the OR of|not the number|not padding|unused lane|another vector|from its count")
+
+
+@pytest.mark.parametrize("statement", [each for each in STATEMENTS if not each.subject.startswith(("replay buffer of 64", "checksum"))],
+                         ids=lambda statement: statement.subject)
+def test_every_claim_can_be_violated(statement, monkeypatch):
+    """A claim that no fault violates says nothing."""
+    made = Circuit.__init__
+    monkeypatch.setattr(Circuit, "__init__", lambda self, component: made(self, Faulty(component)))
+    claims, by_any, by_payload = set(statement.circuit().violations), set(), set()
+    claims -= {name for name in claims if INNER.fullmatch(name)}
+    values = {name for name in claims if VALUES.search(name)}
+    for seed in range(10):
+        circuit = statement.circuit()
+        for fault, names in violated(circuit, cycles=600 if statement.subject.startswith("window") else 300, seed=seed,
+                                     faults=circuit.component.faults).items():
+            by_any |= names
+            if fault.rpartition(".")[2] not in ("valid", "ready", "silent", "en"):
+                by_payload |= names
+        if by_any >= claims and by_payload >= values:
+            break
+    assert claims - by_any == set()
+    assert values - by_payload == set()
 
 
 @pytest.mark.parametrize("statement", STATEMENTS, ids=lambda statement: statement.subject)
@@ -159,6 +243,37 @@ def test_a_long_replay_buffer_is_proved_in_a_smaller_size_and_says_so():
     assert "beats" not in replay(beats=1, repeats=1000).scope
 
 
+def window(**sizes):
+    geometry = Geometry(**{"height": 3, "width": 2, "slices": 1, "kernel": (1, 1)} | sizes)
+    return images.window(lambda shape, geometry, words: SlidingWindow(shape=shape, geometry=geometry, padding_words=words, store="lut"), width=4,
+                         geometry=geometry, padding_bit=0)
+
+
+def test_what_is_proved_in_a_smaller_size_says_so():
+    """And what is proved in its own does not."""
+    receiver, transmitter = (lambda divisor: Rx(divisor=divisor)), (lambda divisor: Tx(divisor=divisor))
+    for large, small, words in (
+            (window(height=30, width=20), window(), "an image of 3 x 2 pixels of 1 word(s) stands for 30 x 20 of 1"),
+            (window(slices=6, repeats=7), window(slices=2, repeats=2), "of 2 word(s) stands for 3 x 2 of 6, 2 repeats for 7"),
+            (line.receiver(receiver, divisor=20), line.receiver(receiver, divisor=8), "a bit of 8 cycles stands for one of 20"),
+            (line.transmitter(transmitter, divisor=9), line.transmitter(transmitter, divisor=8), "a bit of 8 cycles stands for one of 9")):
+        assert words in large.scope
+        assert "stands for one of" not in small.scope and "an image of" not in small.scope and "repeats for" not in small.scope
+
+
+def test_weights_of_another_lane_are_seen(monkeypatch):
+    weights = mvtu.Mvtu._weights
+    monkeypatch.setattr(mvtu.Mvtu, "_weights", lambda self, m, address: weights(self, m, address).rotate_left(self.parameters.simd))
+    statement = neurons.operands(pipeline.stages(design())[1].unit)
+    assert violated(statement.circuit()) == {f"processing element {lane} sees other weights" for lane in range(4)}
+
+
+def test_a_queue_too_short_for_its_unit_is_seen(monkeypatch):
+    statement = neurons.traffic(pipeline.stages(design())[1].unit)
+    monkeypatch.setattr(mvtu, "Queue", lambda *, depth, **settings: Queue(depth=depth - 1, **settings))
+    assert "a result meets a full queue" in violated(statement.circuit(), cycles=1000)
+
+
 def test_a_wrong_threshold_is_seen():
     from sbgen.hw.binarize import Binarize as Unit
 
@@ -173,6 +288,29 @@ def test_a_wrong_table_of_an_unrolled_layer_is_seen():
     (contents, ins), *others = unit.tables
     wrong = replace(unit, tables=((contents ^ 1, ins), *others))
     assert violated(proofs.unrolled.whole(wrong, layer, name="hidden").circuit(), cycles=100)
+
+
+def test_every_bit_of_a_vector_counts_in_an_unrolled_layer(monkeypatch):
+    """Each alone, the wrong way round, is seen."""
+    rng = np.random.default_rng(5)
+    layer = Dense(name="planes", weights=rng.integers(0, 2, (3, 5)), thresholds=np.array([7, 8, 9]), planes=2)
+    unit = pipeline.unrolled_parameters(layer, Folding(pe=3, simd=5, store="unrolled"))
+    statement = proofs.unrolled.whole(unit, layer, name="planes")
+    assert violated(statement.circuit()) == set()
+    made = Circuit.__init__
+    monkeypatch.setattr(Circuit, "__init__", lambda self, component: made(self, Faulty(component)))
+    circuit = statement.circuit()
+    wrong = circuit.component.faults["i.payload"]
+    seen = violated(circuit, cycles=100, faults={n: wrong[n] for n in range(10)})
+    assert len(wrong) == 10 and all(seen.values())
+
+
+@pytest.mark.parametrize("channel", range(5))
+def test_a_wrong_threshold_of_any_channel_is_seen(channel):
+    wrong = [35 if n == channel else threshold for n, threshold in enumerate(THRESHOLDS["thresholds"])]
+    wrong[3] = 10 if channel == 3 else wrong[3]
+    statement = values.threshold(lambda: Threshold(store="lut", **THRESHOLDS), name="levels", **THRESHOLDS | {"thresholds": wrong})
+    assert violated(statement.circuit(), cycles=500) == {f"bit {channel % 3} of a beat is wrong"}
 
 
 def test_loaded_words_are_put_together():

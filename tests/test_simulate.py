@@ -201,6 +201,19 @@ class TestAuto:
             simulate._choose(1)
 
 
+@pytest.mark.parametrize("quick, level", [(True, "-O0"), (False, "-O2")])
+def test_what_must_be_compiled_soon_is_not_optimised(quick, level, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(tools, "find", lambda name: tools.Tool(name=name, argv=(name,), version="5.1", origin=""))
+    monkeypatch.setattr(tools, "run", lambda tool, args, **settings: asked.append((tool.name, args)))
+    program, name = simulate.build(tmp_path, simulator="verilator", macros={"WIDTH": 8}, quick=quick)
+    (tool, args), = asked
+    assert (tool, name) == ("verilator", "Verilator 5.1") and program.argv == (str(tmp_path / "obj" / "testbench"),)
+    assert f"OPT_FAST={level}" in args[args.index("-MAKEFLAGS") + 1] and "-DWIDTH=8" in args and (tmp_path / "main.cpp").exists()
+    simulate.build(tmp_path, simulator="icarus", macros={"WIDTH": 8}, quick=quick)
+    assert asked[1][0] == "iverilog"
+
+
 class TestResult:
     def test_interval_of_one_image(self):
         one = np.zeros(1, np.int64)

@@ -1,11 +1,13 @@
 import hashlib
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from test_waveform import always_on, core_of, network
 
 from sbgen import cli, report_html, samples, tools, trial_images, verify
+from sbgen.boards import pins
 from sbgen.compiler import design as design_file
 from sbgen.compiler import exchange, reference, verilog
 from sbgen.compiler.simulate import HardwareError
@@ -162,6 +164,62 @@ class TestCore:
         (built / "core.v").write_text(verilog.convert(core_of(always_on(network(), "conv", 0))))
         with pytest.raises(RungError, match=r"conv, image 0, index \(\d, \d, 0\): expected 0, found 1; .* waveform: "):
             verify._core(verify.Built.load(built), images(built), "icarus", Shown())
+
+
+class TestPins:
+    """A board of which something is another: what is asked through the pins must be the network's."""
+
+    @pytest.fixture
+    def ask(self, built, monkeypatch):
+        """What the rung says of a board whose answers `change` has been at."""
+        loaded, tests = verify.Built.load(built), images(built, count=4)
+
+        def said(change=lambda answers: None):
+            class Pins:
+                def __init__(self, text, network, *, waves, folder, **settings):
+                    assert (text, network.name) == ("the top level", loaded.network.name) and settings["divisor"] == loaded.top.divisor
+
+                def ask(self, images, *, progress):
+                    scores, labels = reference.evaluate(loaded.network, images)
+                    answers = SimpleNamespace(identity=SimpleNamespace(digest=bytes.fromhex(exchange.digest(loaded.network))[:8]),
+                                              scores=scores, labels=labels, simulator="none")
+                    change(answers)
+                    return answers
+
+            monkeypatch.setattr(pins, "Pins", Pins)
+            monkeypatch.setattr(verify, "_simulator", lambda: "icarus")
+            return verify._pins(loaded, tests, lambda: "the top level", Shown())
+        return said
+
+    def test_the_board_itself(self, ask):
+        assert ask() == "identified, and all 12 scores of 4 images, byte by byte through rx and tx, equal the reference (none)"
+
+    @pytest.mark.parametrize("byte", range(8))
+    def test_another_digest(self, ask, byte):
+        def change(answers):
+            digest = bytearray(answers.identity.digest)
+            digest[byte] ^= 1
+            answers.identity.digest = bytes(digest)
+
+        with pytest.raises(RungError, match="the board tells another network: expected [0-9a-f]{16}, found [0-9a-f]{16}"):
+            ask(change)
+
+    @pytest.mark.parametrize("image", range(4))
+    def test_another_class(self, ask, image):
+        def change(answers):
+            answers.labels[image] = (answers.labels[image] + 1) % 3
+
+        with pytest.raises(RungError, match=rf"class, image {image}: expected \d, found \d"):
+            ask(change)
+
+    @pytest.mark.parametrize("image", range(4))
+    def test_another_score(self, ask, image):
+        def change(answers):
+            if image < len(answers.scores):
+                answers.scores[image, image % 3] += 1
+
+        with pytest.raises(RungError, match=rf"scores, image {image}, class {image % 3}: expected -?\d+, found -?\d+ .*; waveform: "):
+            ask(change)
 
 
 class TestRun:
