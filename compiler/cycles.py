@@ -506,7 +506,8 @@ def predict(design: Design, *, images=8) -> Cycles:
     models = [model for _, model, _ in _models(design)]
     last, backwards, results = models[-1], models[::-1], design.network.outputs
     patience = 1000 + 2 * (_input_beats(design) + results + sum(busy for _, _, busy in _models(design)))
-    finishes, given, cycle, before = [], 0, 0, None
+    # A beat may be offered before it is taken: a fork lets go when both sides have it, of which one may wait for the other.
+    finishes, given, cycle, before, untaken, source = [], 0, 0, None, True, models[0].source
     while len(finishes) < images:
         if cycle - (finishes[-1] if finishes else 0) > patience:
             raise DeadlockError(f"each of {images} images must be through {patience:,} cycles after the one before, but image "
@@ -514,6 +515,8 @@ def predict(design: Design, *, images=8) -> Cycles:
                                 "foldings")
         for model in backwards:
             model.look()
+        if untaken:
+            untaken, cycle = not source.o_ready, 0
         if last.valid:
             given += 1
             if given == results:

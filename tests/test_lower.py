@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from streams import beats, transfer
 
-from sbgen.compiler import cycles, reference
+from sbgen.compiler import amaranth_simulator, cycles, reference
 from sbgen.compiler.design import Design, Folding
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.fold import fold
-from sbgen.compiler.ir import Binarize, Conv2d, Dense, Lookup, MaxPool, Network, Scores, SumPool
+from sbgen.compiler.ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool
 from sbgen.compiler.lower import lower
 from sbgen.compiler.pipeline import input_lanes
 from sbgen.compiler.random_network import random_design, random_images
@@ -69,6 +69,18 @@ def test_predicted_cycles(seed):
     assert predicted.latency == finishes[0]
     assert predicted.interval == finishes[-1] - finishes[-2]
     assert predicted.interval >= max(predicted.layers)
+
+
+def test_latency_counts_from_where_the_first_beat_is_taken():
+    """A shortcut around nothing, with nothing that holds a beat before it, takes the beat when the shortcut has it as well."""
+    network = Network(name="empty", image_shape=(3, 2), labels=("a", "b"), layers=(
+        Binarize(name="pixels", thresholds=np.full((6, 1), 128)), Fork(name="fork"), Add(name="add", fork="fork"),
+        Scores(name="scores", weights=np.array([[1, 0, 0, 1, 1, 0], [1, 1, 0, 0, 0, 1]]), offsets=np.array([0, 1]), planes=2)))
+    for simd in 1, 2:
+        design = Design(network=network, foldings=(Folding(pe=1, simd=1), *[Folding(pe=1, simd=1)] * 2, Folding(pe=2, simd=simd)))
+        images = random_images(1, network, IMAGES)
+        simulated = amaranth_simulator.simulate(lower(design), network, images)
+        assert tuple(simulated.last_scores - simulated.first_beats[0]) == cycles.predict(design, images=IMAGES).finishes
 
 
 @pytest.mark.parametrize("seed", range(10))
