@@ -40,7 +40,7 @@ class Mutation:
     old, new : str
         `old` stands in the file once.
     tests : tuple of str
-        Test files; when left out, that of the file: tests/test_hw_queue.py for hw/queue.py.
+        Test files, or single tests of them as pytest names them; when left out, the file of that name: tests/test_hw_queue.py for hw/queue.py.
     """
 
     what: str
@@ -57,7 +57,8 @@ class Mutation:
 
 
 def _m(what, file, old, new, *tests):
-    return Mutation(what, file, old, new, tuple(f"tests/test_{test}.py" for test in tests))
+    """A `Mutation`, noticed by the tests of these files: ``hw_queue`` or, for a test alone, ``hw_queue.py::test_order``."""
+    return Mutation(what, file, old, new, tuple(f"tests/test_{test}" if "::" in test else f"tests/test_{test}.py" for test in tests))
 
 
 MUTATIONS = (
@@ -252,6 +253,96 @@ MUTATIONS = (
     _m("other samples are the build's", "sbgen/verify.py", 'if told["sha256"] == whole.sha256:', "if True:"),
     _m("a wrong score passes", "sbgen/verdict.py", "wrong = np.argwhere(simulation.scores != scores)", "wrong = np.argwhere(simulation.scores > scores)"),
     _m("Fmax for the clock", "boards/pll.py", "return self.vco_mhz / 2**self.divq", "return self.vco_mhz / 2**(self.divq - 1)"),
+    # What a board and a bitstream say of themselves.
+    _m("digest of the board not compared", "sbgen/verify.py", "if answers.identity.digest != digest:", "if False:"),
+    _m("class of the board not compared", "sbgen/verify.py", "if (label != wanted[n]).any()]", "if (label < 0).any()]"),
+    _m("tables with as many ones are equal", "boards/truth_tables.py", "all(permuted(expected, order) != table for order in _ORDERS)",
+       "table.bit_count() != expected.bit_count()"),
+    _m("padding not read back", "boards/readback.py", "wrong = np.argwhere(words != memory.meant)", "wrong = np.argwhere(words != words)"),
+    _m("failure of another request", "boards/host.py", "(frame.is_failure and frame.sequence == request.sequence)", "frame.is_failure"),
+    # Drawn by `draw.py --seed 13 --count 60`, before tests were added for them.
+    _m("routing given up at the first better round", "boards/flow.py", "if self._rounds == _PATIENCE:", "if self._rounds != _PATIENCE:"),
+    _m("every seed only where none meets the clock", "boards/flow.py", "if plan.every_seed or not met:", "if plan.every_seed and not met:"),
+    _m("seeds counted up to the second that meets the clock", "boards/flow.py", "[n for n in sorted(found) if n <= met[0]]",
+       "[n for n in sorted(found) if n <= met[1]]"),
+    _m("baud rate at the limit refused", "boards/harness.py", "if abs(error) > _BAUD_TOLERANCE or", "if abs(error) >= _BAUD_TOLERANCE or",
+       "boards_harness.py::test_a_baud_rate_just_at_the_limit_is_taken"),
+    _m("LED used only where it shares a pin", "boards/harness.py",
+       "self._led = None if led is None or led.site in {pin.site for pin in self._flash_pins} else led",
+       "self._led = led if led is None or led.site in {pin.site for pin in self._flash_pins} else None"),
+    _m("pin of an LED that is not used", "boards/harness.py", 'if pin.port != "led" or self._led)', 'if pin.port == "led" or self._led)', "boards_board"),
+    _m("wires and registers exchanged", "boards/netlist_verilog.py",
+       'lines.append(f"  wire {net};" if kind == "wire" else f"  reg {net}{kind[3:]};")',
+       'lines.append(f"  reg {net}{kind[3:]};" if kind == "wire" else f"  wire {net};")'),
+    _m("output of SPRAM a bit too wide", "boards/netlist_verilog.py", 'cell.outputs("DATAOUT", 16)', 'cell.outputs("DATAOUT", 17)'),
+    _m("code read back along another axis", "boards/readback.py", "np.roll(coded, 1, axis=1)", "np.roll(coded, 1, axis=2)"),
+    _m("second pass of ternary weights read back otherwise", "boards/readback.py", "layer.weights & layer.mask], axis=1)",
+       "layer.weights | layer.mask], axis=1)"),
+    _m("starts of ternary weights read back otherwise", "boards/readback.py", "* (layer.inputs - unmasked)", "* (layer.inputs + unmasked)"),
+    _m("tables counted twice", "boards/truth_tables.py", "count += 1", "count += 2"),
+    _m("tables in another order differ", "boards/truth_tables.py", "if table != expected and all(", "if table != expected or all("),
+    _m("a table differs where no order changes it", "boards/truth_tables.py", "all(permuted(expected, order) != table",
+       "all(permuted(expected, order) == table"),
+    _m("last parts of a cut vector predicted otherwise", "compiler/cycles.py", "(length - (self.beats - 1) * i_lanes)",
+       "(length - (self.beats - 1 + i_lanes))"),
+    _m("gatherer predicted to end a beat early", "compiler/cycles.py", "ends = self.beat == self.beats - 1\n            self.valid = ends",
+       "ends = self.beat == self.beats - 2\n            self.valid = ends"),
+    _m("OR predicted without counting", "compiler/cycles.py", "self.beat = (self.beat + 1) % self.beats", "self.beat = (self.beat + 1) // self.beats"),
+    _m("words of line buffers not multiplied", "compiler/fold.py", "depth=rows * window.width * window.slices", "depth=rows + window.width * window.slices",
+       "fold.py::test_line_buffers_hold_the_rows_that_cost_no_further_block_ram"),
+    _m("dearer way to the same beats", "compiler/fold.py", "or reached in found and price >= found[reached].price:",
+       "or reached in found or price >= found[reached].price:", "fold.py::test_fits_by_the_estimate"),
+    _m("only designs quicker than their results", "compiler/fold.py", "search.fitting(aim, fill) if aim >= least else (None, None)",
+       "(None, None) if aim >= least else search.fitting(aim, fill)", "fold.py::test_unrolled_where_an_image_takes_few_cycles"),
+    _m("pixels of simulations end early", "compiler/simulate.py", "image_beats * self._lanes), np.uint8)", "image_beats + self._lanes), np.uint8)",
+       "simulate.py::TestIcarus::test_scores_and_predicted_cycles"),
+    _m("what must be compiled soon is optimised", "compiler/simulate.py", '"-O0" if quick else "-O2"', '"-O2" if quick else "-O0"',
+       "simulate.py::test_what_must_be_compiled_soon_is_not_optimised"),
+    _m("random pixels without the lowest", "sbgen/trial_images.py", "rng.integers(low, high + 1, shape)", "rng.integers(low + 1, high + 1, shape)"),
+    _m("no patchable core simulated", "sbgen/verify.py", 'if built.design.patchable and built.family == "ice40":\n        raise SkippedError("patchable ROMs in LUTs',
+       'if built.design.patchable or built.family == "ice40":\n        raise SkippedError("patchable ROMs in LUTs'),
+    _m("folder of a failure without letters", "sbgen/verify.py", '"".join(c if c.isalnum() else "-" for c in step.title.lower())',
+       '"".join("-" if c.isalnum() else c for c in step.title.lower())'),
+    # Proofs, drawn likewise: a statement, its circuit or a verdict says something else.
+    _m("environment offers its payloads as they come", "proofs/circuit.py", "payload(anything) if payload else anything", "anything if payload else payload(anything)", "proofs"),
+    _m("an offer may change where it was taken", "proofs/circuit.py", "refused.eq(stream.valid & ~stream.ready), was", "refused.eq(stream.valid & stream.ready), was", "proofs"),
+    _m("parts replaced that are of another kind", "proofs/circuit.py",
+       "[part] if isinstance(part, kind) else [each for each in part.origins or () if isinstance(each, kind)]",
+       "[each for each in part.origins or () if isinstance(each, kind)] if isinstance(part, kind) else [part]", "proofs"),
+    _m("weights padded with another bit", "proofs/contents.py", "passes = [rows(each, 1) for each in passes]", "passes = [rows(each, 2) for each in passes]", "proofs"),
+    _m("whole ROM of scales is wrong", "proofs/contents.py", "[] if sorted(words) == list(range(layer.outputs))", "[] if sorted(words) != list(range(layer.outputs))", "proofs"),
+    _m("sign of an offset a bit early", "proofs/contents.py", "unit.scale_width, unit.offset_width - 1)", "unit.scale_width, unit.offset_width - 2)", "proofs"),
+    _m("engines without a share of the budget", "proofs/engine.py", "None if share is None else max(1, round(budget * share))",
+       "max(1, round(budget * share)) if share is None else None"),
+    _m("seconds since the machine began", "proofs/engine.py", "seconds=time.monotonic() - start", "seconds=time.monotonic() + start"),
+    _m("violations by another name in the waveform", "proofs/engine.py", "codes = {match[1]: int(match[2])", "codes = {match[2]: int(match[2])", "proofs_engine"),
+    _m("smaller image not named", "proofs/images.py", "if _sizes(g) != _sizes(geometry)", "if _sizes(g) == _sizes(geometry)", "proofs"),
+    _m("rows under a window by its columns", "proofs/images.py", '("row", "out_row", g.height, g.kernel[0], g.stride[0])',
+       '("row", "out_row", g.height, g.kernel[1], g.stride[0])', "proofs"),
+    _m("every sum is the one at the place", "proofs/images.py", "given = vectors.leaving & vectors.given.is_at(place)",
+       "given = vectors.leaving | vectors.given.is_at(place)", "proofs"),
+    _m("bytes that stand for END and ESC exchanged", "proofs/line.py", "Mux(byte == END, ESC_END, ESC_ESC)", "Mux(byte != END, ESC_END, ESC_ESC)", "proofs"),
+    _m("checksum with another polynomial's bits", "proofs/line.py", "Mux(before[0] ^ dut.data, _POLYNOMIAL, 0)", "Mux(before[0] | dut.data, _POLYNOMIAL, 0)", "proofs"),
+    _m("line rests too little behind a reset", "proofs/line.py", "rests = used // 2 + _SYNCHRONISER", "rests = used // 2 - _SYNCHRONISER", "proofs"),
+    _m("every write is to the word followed", "proofs/loaded.py", "write._en.any() & (write._addr == followed)", "write._en.any() | (write._addr == followed)", "proofs"),
+    _m("another part of a loaded word", "proofs/loaded.py", "dut.data[16 * n:16 * n + size]", "dut.data[16 * n:16 * n - size]", "proofs"),
+    _m("rest of a word is another", "proofs/loaded.py", "dut.data[width:] != Cat(read._data)", "dut.data[width:] == Cat(read._data)", "proofs"),
+    _m("fork takes where nothing comes", "proofs/moves.py", "push != (dut.i.valid & both)", "push != (dut.i.valid | both)", "proofs"),
+    _m("only beats that never came are compared", "proofs/moves.py", '(vectors.given.at["beat"] == beat) & (~known | (value', '(vectors.given.at["beat"] == beat) & (~known & (value', "proofs"),
+    _m("parities a bit ahead", "proofs/neurons.py", "word[at:at + n + 1].xor()", "word[at:at + n + 2].xor()", "proofs"),
+    _m("another memory is that of the weights", "proofs/neurons.py", "if init[:depth] != parameters.weight_words", "if init[:depth] == parameters.weight_words", "proofs"),
+    _m("point of a sum a place too low", "proofs/neurons.py", "p.accumulator_width, p.planes - 1", "p.accumulator_width, p.planes - 2", "proofs"),
+    _m("places counted elsewhere", "proofs/plan.py", "(statement, Counter()))[1][place]", "(statement, Counter()))[2][place]", "proofs"),
+    _m("parts of no kind", "proofs/plan.py", "isinstance(each, wiring.Component | crc.Processor)", "isinstance(each, wiring.Component & crc.Processor)", "proofs"),
+    _m("memories are parts", "proofs/plan.py", "isinstance(component, memory.Memory | Core)", "isinstance(component, memory.Memory & Core)", "proofs"),
+    _m("outputs compared where nothing came", "proofs/unrolled.py", "vectors.leaving & (~known | (Value", "vectors.leaving & (known | (Value", "proofs"),
+    _m("vector of tables cut short", "proofs/unrolled.py", "made.free(p.inputs * p.planes", "made.free(p.inputs + p.planes", "proofs"),
+    _m("last beat of thresholds offered as 0", "proofs/values.py", "unused = beats * lanes - len(thresholds)", "unused = beats * lanes + len(thresholds)", "proofs"),
+    _m("count of another lane is scaled", "proofs/values.py", "worth.eq(dut.i.payload[0])", "worth.eq(dut.i.payload[1])", "proofs"),
+    _m("a rank is compared with the one before", "proofs/values.py", "labels[rank + 1], ranks[rank + 1]", "labels[rank + 1], ranks[rank - 1]", "proofs"),
+    _m("input refused while none is offered", "proofs/vectors.py", "~dut.i.ready & dut.o.ready & ~dut.o.valid)", "~dut.i.ready & dut.o.ready | ~dut.o.valid)", "proofs"),
+    _m("a vector is marked where none begins", "proofs/vectors.py", "mark.eq(begins & ~marked", "mark.eq(begins | ~marked", "proofs"),
+    _m("what was captured is forgotten", "proofs/vectors.py", "known.eq(1), kept.eq(value)", "known.eq(2), kept.eq(value)", "proofs"),
 )
 
 
