@@ -218,7 +218,7 @@ class TestPins:
             if image < len(answers.scores):
                 answers.scores[image, image % 3] += 1
 
-        with pytest.raises(RungError, match=rf"scores, image {image}, class {image % 3}: expected -?\d+, found -?\d+ .*; waveform: "):
+        with pytest.raises(RungError, match=rf"scores, image {image}, output {image % 3}: expected -?\d+, found -?\d+ .*; waveform: "):
             ask(change)
 
 
