@@ -55,8 +55,9 @@ _MOST_WORK = 50_000
 #: Cycles of a layer for all images together, unless two images take more.
 _MOST_CYCLES = 2000
 
-#: Weights read at once by a layer, and thresholds of pixels of a larger image: a simulator and yosys take longer for more.
-_MOST_PARALLEL, _MOST_COMPARED = 1024, 48
+#: Weights read at once by a layer, and thresholds of pixels of a larger image: a simulator and yosys take longer for more. Of an
+#: image of many pixels, each of which takes cycles, fewer.
+_MOST_PARALLEL, _MOST_COMPARED, _MOST_OF_ALL_PIXELS = 1024, 24, 100_000
 
 #: Thresholds of pixels beyond one for each.
 _MOST_LEVELS = 2000
@@ -402,11 +403,11 @@ def _with_a_zero(rng, network, images):
 
 
 def _image_shape(rng, images, largest, pixels):
-    """The shape of an image; one in five has more than 12 x 12 pixels, if there may be so many."""
+    """The shape of an image; one in six has more than 12 x 12 pixels, if there may be so many."""
     side = min(_MOST_SIDE, isqrt(pixels))
-    if side > 12 and _one_in(rng, 5):
+    if side > 12 and _one_in(rng, 6):
         # Layers with windows take a cycle for each pixel of the largest.
-        sides = (side, side) if rng.integers(10) < (2 if images else 7) else tuple(map(int, rng.integers(13, min(side, 40) + 1, 2)))
+        sides = (side, side) if rng.integers(10) < (1 if images else 7) else tuple(map(int, rng.integers(13, min(side, 32) + 1, 2)))
         return *sides, 3 if 3 * prod(sides) <= min(pixels, 64**2) and _one_in(rng, 4) else 1
     if images:
         channels = int(rng.choice([1, 1, 2, 3]))
@@ -498,8 +499,8 @@ def _cycles(layer, behind, pe, simd):
     return positions * layer.planes * weight_words(layer, pe=pe, simd=simd)
 
 
-def _pe_and_simd(rng, layer, shape, behind, lanes, cycles):
-    """Any that are legal, with neither too many cycles nor too many weights at once."""
+def _pe_and_simd(rng, layer, shape, behind, lanes, cycles, parallel):
+    """Any that are legal, with neither too many cycles nor more than `parallel` weights at once."""
     pe_limit, simd_limit = limits(layer, shape)
     simd_limit = simd_limit if lanes is None else min(simd_limit, lanes)
     grouped = isinstance(layer, Conv2d) and layer.groups > 1
@@ -512,7 +513,7 @@ def _pe_and_simd(rng, layer, shape, behind, lanes, cycles):
             simd = min(2 * simd, simd_limit)
         return simd * getattr(layer, "levels", 1), simd
     pe = int(rng.choice(legal)) if grouped else _parallel(rng, pe_limit)
-    while pe * simd > _MOST_PARALLEL:
+    while pe * simd > parallel:
         pe, simd = max(n for n in legal if n <= -(-pe // 2)), legal_simd(layer, -(-simd // 2))
     while _cycles(layer, behind, pe, simd) > cycles and (pe < pe_limit or simd < simd_limit):
         pe, simd = min(n for n in legal if n >= min(2 * pe, pe_limit)), max(simd, legal_simd(layer, min(2 * simd, simd_limit)))
@@ -550,8 +551,9 @@ def fold_at_random(seed, network, *, spram=False, patchable=False, family=None, 
     if patchable is None:
         patchable = _one_in(rng, 8)
     rng, foldings = _generator("design", seed), []
+    parallel = min(_MOST_PARALLEL, max(32, _MOST_OF_ALL_PIXELS // network.pixels))
     for n, (layer, shape, behind) in enumerate(zip(network.layers, network.shapes, network.shapes[1:], strict=False)):
-        pe, simd = _pe_and_simd(rng, layer, shape, behind, lanes if n == 0 else None, cycles)
+        pe, simd = _pe_and_simd(rng, layer, shape, behind, lanes if n == 0 else None, cycles, parallel)
         rows = None
         if isinstance(layer, Conv2d | MaxPool) and rng.integers(2):
             least, most = rows_limits(layer, shape)
