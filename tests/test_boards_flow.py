@@ -1,4 +1,5 @@
 import json
+import random
 import sys
 
 import pytest
@@ -172,6 +173,23 @@ if "--tmg-ripup" in sys.argv:
         assert done.bitstream.read_text() == "1"
         assert ("--tmg-ripup" in (tmp_path / "nextpnr-ecp5-1.log").read_text().splitlines()[0]) is not given_up
         assert (tmp_path / "nextpnr-ecp5-1-stalled.log").exists() is given_up
+
+    @pytest.mark.parametrize("seed", range(20))
+    def test_routing_has_so_many_rounds_to_come_nearer(self, seed):
+        """Of wires that share or are too slow, counted together; what else nextpnr says is no round."""
+        print(f"seed {seed}")
+        rng, reader, least, last = random.Random(seed), flow._Router(), 10**6, -1
+        for count in range(10**4):
+            reader("Info:    Routing took 3.1 s")
+            overused, slow = rng.randint(0, 40), rng.randint(0, 40)
+            if overused + slow < least:
+                least, last = overused + slow, count
+            line = f"Info:     iter={count} wires=380 overused={overused} overuse=0 tmgfail={slow} archfail=NA"
+            if count - last == flow._PATIENCE:
+                with pytest.raises(flow._StalledError):
+                    reader(line)
+                return
+            reader(line)
 
     @pytest.mark.parametrize("other", [False, True])
     def test_an_assertion_of_yosys_on_names_is_met_without_them(self, tmp_path, monkeypatch, other):

@@ -34,9 +34,12 @@ def design(*, pixels=6, lanes=1, classes=3, seed=1, store="bram", decision="argm
 class Host:
     """The other end of a `Top`'s serial line, on a board that runs at its oscillator with 4 cycles a bit."""
 
-    def __init__(self, *, board="icebreaker", flash=None, **settings):
+    def __init__(self, *, board="icebreaker", flash=None, inverted=(), **settings):
         self.design = design(**settings)
         self.board = replace(boards.get(board), clock_mhz=None, baud=3_000_000)
+        self.inverted = inverted
+        if inverted:  # pins of the flash whose levels are the others on this board
+            self.board.__dict__["flash_pins"] = tuple(replace(pin, invert=pin.invert ^ (pin.port in inverted)) for pin in self.board.flash_pins)
         self.top = harness.Top(core=lower(self.design), board=self.board, digest=DIGEST)
         self.received = []
         self.lit = 0
@@ -76,10 +79,12 @@ class Host:
         async def flash(ctx):
             while True:
                 await ctx.posedge(top.clk)
-                level = self.flash.step(cs=1 - ctx.get(top.flash_cs), clk=ctx.get(top.flash_clk), copi=ctx.get(top.flash_copi))
-                assert ctx.get(top.flash_wp) and ctx.get(top.flash_hold)
+                cs, clk, copi, wp, hold = (ctx.get(getattr(top, port)) ^ (port in self.inverted)
+                                           for port in ("flash_cs", "flash_clk", "flash_copi", "flash_wp", "flash_hold"))
+                level = self.flash.step(cs=1 - cs, clk=clk, copi=copi)
+                assert wp and hold
                 await ctx.delay(0.1e-6)
-                ctx.set(top.flash_cipo, bool(level))
+                ctx.set(top.flash_cipo, bool(level) ^ ("flash_cipo" in self.inverted))
 
         simulator = Simulator(top)
         if self.flash:
@@ -137,14 +142,15 @@ def test_identifies_over_its_pins():
     host.run(scenario)
 
 
-@pytest.mark.parametrize("damage", [0, 1])
-def test_loads_its_weights_from_flash(damage):
+@pytest.mark.parametrize("damage, inverted", [
+    (0, ()), (1, ()), (0, ("flash_cs", "flash_cipo", "flash_wp")), (0, ("flash_clk", "flash_copi", "flash_cipo", "flash_hold"))])
+def test_loads_its_weights_from_flash(damage, inverted):
     image = np.arange(6, dtype=np.uint8) * 50
     core = lower(design(store="spram"))
     weights = bytearray(flash_image.weight_bytes(core.image))
     checksum = zlib.crc32(weights)
     weights[3] ^= damage
-    host = Host(flash=SpiFlash(flash_image.combine(b"bitstream", bytes(weights)), wake=500), store="spram")
+    host = Host(flash=SpiFlash(flash_image.combine(b"bitstream", bytes(weights)), wake=500), inverted=inverted, store="spram")
 
     async def weights_of(ctx):
         return frames.parse_identity(await host.ask(ctx, frames.identify(sequence=7))).weights

@@ -97,6 +97,7 @@ def every_cell(family, rng):
             ("ICESTORM_LC", {"LUT_INIT": table}, pins(I0=1, I1=1, I2=1, I3=1, LO=1)), ("SB_GB", {}, pins(GLOBAL_BUFFER_OUTPUT=1)),
             ("SB_RAM40_4K", {}, pins(**ram, RADDR=11, WADDR=11, WDATA=16, MASK=16, RDATA=16)),
             ("ICESTORM_RAM", {}, pins(**ram, **numbered("RADDR_", 11), **numbered("WADDR_", 11), **numbered("WDATA_", 16), **numbered("RDATA_", 7))),
+            ("ICESTORM_RAM", {}, {"RADDR": [], "WADDR": [], **pins(**ram, **numbered("RADDR_", 11), **numbered("WADDR_", 11), WDATA=1, RDATA=16)}),
             ("SB_SPRAM256KA", {}, pins(CLOCK=1, CHIPSELECT=1, WREN=1, ADDRESS=14, DATAIN=16, MASKWREN=4, DATAOUT=16)),
             ("ICESTORM_SPRAM", {}, pins(CLOCK=1, CHIPSELECT=1, WREN=1, **numbered("ADDRESS_", 14), **numbered("DATAIN_", 16), **numbered("DATAOUT_", 16))),
             ("ICESTORM_SPRAM", {}, pins(CLOCK=1, CHIPSELECT=1, WREN=1, **numbered("DATAOUT_", 3))),
@@ -121,7 +122,8 @@ def every_cell(family, rng):
 def test_what_is_driven_is_declared_as_what_drives_it(family, seed):
     """A register where it is clocked, else a wire; once; and a port gets as many bits as it has."""
     print(f"seed {seed}")
-    text = netlist_verilog.verilog(every_cell(family, random.Random(seed)), family=family)
+    netlist = every_cell(family, random.Random(seed))
+    text = netlist_verilog.verilog(netlist, family=family)
     top, _, rest = text.partition("endmodule")
     declared = re.findall(r"^  (wire|reg) (\w+)(?: = [01])?;", top, re.MULTILINE)
     kinds = {net: kind for kind, net in declared}
@@ -146,4 +148,7 @@ def test_what_is_driven_is_declared_as_what_drives_it(family, seed):
                 outputs += nets
     assert clocked and driven and outputs
     assert {kinds[net] for net in clocked} == {"reg"} and {kinds[net] for net in driven + outputs} == {"wire"}
+    for each in netlist["cells"].values():
+        if "RAM" in each["type"] or each["type"] == "DP16KD":
+            assert all(re.search(rf"\bn{bit}\b", top) for bits in each["connections"].values() for bit in bits if isinstance(bit, int)), each
     assert len({*clocked, *driven, *outputs}) == len(clocked) + len(driven) + len(outputs) == len(kinds)
