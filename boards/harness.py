@@ -6,6 +6,8 @@
     flash -> FlashLoader -> core, where its weights live in RAM
 """
 
+from functools import cached_property
+
 from amaranth.hdl import ClockDomain, ClockSignal, Const, DomainRenamer, Module, ResetSignal, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
@@ -138,8 +140,9 @@ class Top(wiring.Component):
     @property
     def load_cycles(self):
         """Clock cycles from the end of reset until the weights are loaded from the flash; 0 where there are none."""
-        return self._loader().cycles if self._core.image else 0
+        return self._loader.cycles if self._core.image else 0
 
+    @cached_property
     def _loader(self):
         image = self._core.image
         return FlashLoader(address=flash_image.OFFSET, words=[len(words) for words in image], checksum=flash_image.checksum(image),
@@ -195,7 +198,7 @@ class Top(wiring.Component):
                      *(results.i.payload[name].eq(core.o.payload[name]) for name in ("score", "label", "last"))]
         connect(m, results.o, link.results)
         if core.image:
-            m.submodules.loader = loader = self._loader()
+            m.submodules.loader = loader = self._loader
             connect(m, loader.load, core.load)
             m.d.comb += [link.state.eq(loader.state), link.checksum.eq(loader.checksum)]
             levels = {"flash_cs": loader.cs, "flash_clk": loader.clk, "flash_copi": loader.copi}

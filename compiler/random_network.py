@@ -361,7 +361,7 @@ def _scales(rng, classes):
 
 
 def _scores(rng, chain):
-    """Of up to 12 classes, in one of six up to eight times as many as neurons; in one of six with offsets at the limits, and scales where there are any."""
+    """Up to 12 outputs, in one of six up to eight times as many as neurons; in one of six, offsets and scales at their limits."""
     largest = chain.largest
     classes = _size(rng, 12)
     if largest > 12 and _one_in(rng, 6):
@@ -466,7 +466,7 @@ def random_network(seed, *, largest=48, pixels=0, images=None, shortcuts=None):
             break
         done += _shortcuts(rng, chain, f"shortcut_{chain.length}_{n}")
     _narrow(rng, chain)
-    # Of scores alone nothing is too much.
+    # The last layer is no larger than its classes make it.
     chain.layers.append(_scores(rng, chain))
     # From random numbers of their own, so that all else is the same with and without.
     network = chain.network(f"random-{seed}", signs=_one_in(_generator("decision", seed), 4))
