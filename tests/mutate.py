@@ -343,6 +343,14 @@ MUTATIONS = (
     _m("input refused while none is offered", "proofs/vectors.py", "~dut.i.ready & dut.o.ready & ~dut.o.valid)", "~dut.i.ready & dut.o.ready | ~dut.o.valid)", "proofs"),
     _m("a vector is marked where none begins", "proofs/vectors.py", "mark.eq(begins & ~marked", "mark.eq(begins | ~marked", "proofs"),
     _m("what was captured is forgotten", "proofs/vectors.py", "known.eq(1), kept.eq(value)", "known.eq(2), kept.eq(value)", "proofs"),
+    # Drawn by seed 14 behind those, and not noticed at once.
+    _m("rounds of routing counted twice", "boards/flow.py", "else self._rounds + 1", "else self._rounds + 2"),
+    _m("inverted pin of the flash read as it is", "boards/harness.py", "eq(self.flash_cipo ^ pin.invert)", "eq(self.flash_cipo | pin.invert)",
+       "boards_harness.py::test_loads_its_weights_from_flash"),
+    _m("buses of numbered pins only where there is none", "boards/netlist_verilog.py", 'and f"{name}_0" in self._connections:',
+       'and f"{name}_0" not in self._connections:'),
+    _m("the quickest design not tried", "compiler/fold.py", "low, step = results_cycles(search.network) - 1", "low, step = results_cycles(search.network) + 1",
+       "fold.py::test_a_small_network_is_as_quick_as_its_results"),
 )
 
 

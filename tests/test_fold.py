@@ -338,3 +338,9 @@ def test_line_buffers_hold_the_rows_that_cost_no_further_block_ram(device):
         assert rows == most or taken(rows + 1) > taken(least)
         more += least < rows < most
     assert more > 5
+
+
+@pytest.mark.parametrize("sizes", [(6, 4, 5), (9, 12, 4), (30, 8, 10), (16, 3)])
+def test_a_small_network_is_as_quick_as_its_results(sizes):
+    network = dense_network(*sizes)
+    assert max(cycles.stage_cycles(fold.fold(network, DEVICES["up5k"], fill=fold.FILL))) == results_cycles(network)
