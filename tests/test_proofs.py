@@ -233,6 +233,15 @@ def test_what_is_proved_in_a_smaller_size_says_so():
         assert "stands for one of" not in small.scope and "an image of" not in small.scope and "repeats for" not in small.scope
 
 
+@pytest.mark.parametrize("cycles, right", [(3, True), (-3, False)])
+def test_a_line_must_rest_behind_a_reset(monkeypatch, cycles, right):
+    """A reset leaves levels in the synchroniser, which may look like a start bit of what comes at once."""
+    monkeypatch.setattr(line, "_SYNCHRONISER", cycles)
+    statement = line.receiver(lambda divisor: Rx(divisor=divisor), divisor=20)
+    for seed in range(3):
+        assert (violated(statement.circuit(), cycles=3000, seed=seed) == set()) == right
+
+
 def test_weights_of_another_lane_are_seen(monkeypatch):
     weights = mvtu.Mvtu._weights
     monkeypatch.setattr(mvtu.Mvtu, "_weights", lambda self, m, address: weights(self, m, address).rotate_left(self.parameters.simd))
