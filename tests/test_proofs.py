@@ -278,6 +278,8 @@ def test_every_bit_of_a_vector_counts_in_an_unrolled_layer(monkeypatch):
     unit = pipeline.unrolled_parameters(layer, Folding(pe=3, simd=5, store="unrolled"))
     statement = proofs.unrolled.whole(unit, layer, name="planes")
     assert violated(statement.circuit()) == set()
+    # All vectors are claimed: each of their bits is free.
+    assert "for all 2^10 vectors" in statement.claim and sum(map(len, statement.circuit().inputs[2:])) == 10
     made = Circuit.__init__
     monkeypatch.setattr(Circuit, "__init__", lambda self, component: made(self, Faulty(component)))
     circuit = statement.circuit()
