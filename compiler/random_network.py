@@ -59,6 +59,9 @@ _MOST_CYCLES = 2000
 #: image of many pixels, each of which takes cycles, fewer.
 _MOST_PARALLEL, _MOST_COMPARED, _MOST_OF_ALL_PIXELS = 1024, 24, 100_000
 
+#: Bits of a beat of integers, which Icarus takes apart anew with each that changes: 171 pixels in a beat took 0.2 s a cycle.
+_MOST_BITS = 192
+
 #: Thresholds of pixels beyond one for each.
 _MOST_LEVELS = 2000
 
@@ -553,7 +556,10 @@ def fold_at_random(seed, network, *, spram=False, patchable=False, family=None, 
     rng, foldings = _generator("design", seed), []
     parallel = min(_MOST_PARALLEL, max(32, _MOST_OF_ALL_PIXELS // network.pixels))
     for n, (layer, shape, behind) in enumerate(zip(network.layers, network.shapes, network.shapes[1:], strict=False)):
-        pe, simd = _pe_and_simd(rng, layer, shape, behind, lanes if n == 0 else None, cycles, parallel)
+        most = [lanes] if n == 0 and lanes is not None else []
+        if (bits := network.greatest[n].bit_length()) > 1 and (n > 0 or network.pixels > 64):
+            most.append(max(1, _MOST_BITS // bits))
+        pe, simd = _pe_and_simd(rng, layer, shape, behind, min(most, default=None), cycles, parallel)
         rows = None
         if isinstance(layer, Conv2d | MaxPool) and rng.integers(2):
             least, most = rows_limits(layer, shape)
@@ -573,7 +579,8 @@ def fold_at_random(seed, network, *, spram=False, patchable=False, family=None, 
     for n, (layer, shape) in enumerate(zip(network.layers, network.shapes, strict=False)):
         if unrolls(layer) and _one_in(rng, 6) and not patchable:
             pe, simd = limits(layer, shape)
-            if layer.weight_bits * layer.planes * slowest <= _MOST_UNROLLED and not (n == 0 and lanes is not None and simd > lanes):
+            bits = layer.planes * simd if layer.planes > 1 else 0
+            if layer.weight_bits * layer.planes * slowest <= _MOST_UNROLLED and bits <= _MOST_BITS and not (n == 0 and lanes is not None and simd > lanes):
                 foldings[n] = replace(foldings[n], pe=pe, simd=simd, store=UNROLLED, sprams=None, levels=int(rng.integers(1, 9)))
     rng, top = _generator("top", seed), 1
     if network.decision == "argmax" and _one_in(rng, 4):
