@@ -54,13 +54,15 @@ def test_levels(name, level, store, tmp_path):
 
 
 def test_netlist_that_yosys_makes_at_its_second_attempt(tmp_path):
-    """Yosys 0.70 fails an assertion of its own on this design, found by `sbgen fuzz` (see `sbgen.boards.flow`)."""
+    """Yosys 0.70 failed an assertion of its own on this design, found by `sbgen fuzz` (see `sbgen.boards.flow`).
+
+    Whether it does depends on the rest of the top level; tests/test_boards_flow.py shows the second attempt by itself.
+    """
     board = boards.get("amaranth_boards.ulx3s:ULX3S_25F_Platform")
     require_tools(board)
     folder = Path(__file__).parent / "element_names"
     design = design_file.load(folder / "design.json", exchange.load(folder / "network.json"))
     images = random_images(26, design.network, 3)
     answers, _ = placed_design.ask(design, images, board=board, simulator="icarus", folder=tmp_path, level="synthesised")
-    assert (tmp_path / "yosys-failed.log").exists()
     scores, labels = reference.evaluate(design.network, images)
     assert answers.scores.tolist() == scores.tolist() and answers.labels.tolist() == labels.tolist()
