@@ -1,5 +1,5 @@
 # make demo: from an empty machine to a bitstream, a verdict and a report.
-# make test: every test.   make full: the campaigns that take hours (random networks, mutations, ...).
+# make test: every test of minutes at most.   make full: the campaigns that take hours (random networks, mutations, ...).
 # Needs python3 (3.11 or later), pip, make, g++ and perl; everything else is installed into .venv by pip, except
 # Icarus Verilog and icebox_vlog, which the tests need and which come from apt.
 
@@ -18,7 +18,7 @@ demo: setup
 
 # A test whose tool is missing fails here, and slow tests run too; pytest alone skips both.
 test: setup tools
-	SBGEN_ALL_TOOLS=1 $(BIN)/python -m pytest -m "slow or not slow" --numprocesses auto --maxprocesses 8 --dist worksteal
+	SBGEN_ALL_TOOLS=1 $(BIN)/python -m pytest -m "not longest" --numprocesses auto --maxprocesses 8 --dist worksteal
 
 full: setup tools
 	$(BIN)/python benchmarks/full.py

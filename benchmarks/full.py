@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 
 #: The parts, in the order in which they run, and the arguments of Python that run each.
 PARTS = {
+    "longest tests": "-m pytest -m longest",
     "random networks": "benchmarks/random_networks.py --count 500",
     "mutations": "tests/mutate.py",
     "placed networks": "benchmarks/random_networks.py --count 54 --largest 16 --images 3 --board icebreaker --board ice40_hx8k_b_evn "

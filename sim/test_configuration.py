@@ -198,6 +198,7 @@ def test_a_report_without_the_digest(icebreaker, tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_settings_of_an_ecp5(tmp_path_factory, tmp_path):
     built = build(tmp_path_factory.mktemp("ulx3s"), "ulx3s_85f", patchable=False)
     assert "packed again, it is the file byte for byte" in verify._configuration(built, built.bitstream)
