@@ -53,7 +53,7 @@ def test_levels(name, level, store, tmp_path):
     assert answers.scores.tolist() == scores.tolist() and answers.labels.tolist() == labels.tolist()
 
 
-def test_netlist_that_yosys_makes_at_its_second_attempt(tmp_path):
+def test_netlist_of_a_design_that_failed_an_assertion_of_yosys(tmp_path):
     """Yosys 0.70 failed an assertion of its own on this design, found by `sbgen fuzz` (see `sbgen.boards.flow`).
 
     Whether it does depends on the rest of the top level; tests/test_boards_flow.py shows the second attempt by itself.
