@@ -26,6 +26,7 @@ full: setup tools
 lint: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check ruff --constraint constraints.txt
 	$(BIN)/python -m ruff check
+	$(BIN)/python -m ruff format --check
 
 setup: $(READY)
 

@@ -1,10 +1,12 @@
-"""Whole builds, from the model to the bitstream: the clock and rate that come out, and the time and memory that go in.
+"""Whole builds, from the model to the bitstream: the clock and rate that come out, and the time and memory
+that go in.
 
     python benchmarks/builds.py [tfc-icebreaker tfc-hx8k tfc-ulx3s lfc-ulx3s cnv-ulx3s]
 
-Each runs every step anew, as ``sbgen build --fresh`` in a process of its own; the tools are as warm as an earlier build leaves them. LFC
-is three hidden layers of 1,024 neurons with random weights: for place and route they are the worst there are. Memory is that of
-the largest process. Writes ``results/builds.json`` and ``results/builds.md``; rows of builds that are left out stay as they were.
+Each runs every step anew, as ``sbgen build --fresh`` in a process of its own; the tools are as warm as an
+earlier build leaves them. LFC is three hidden layers of 1,024 neurons with random weights: for place and
+route they are the worst there are. Memory is that of the largest process. Writes ``results/builds.json`` and
+``results/builds.md``; rows of builds that are left out stay as they were.
 """
 
 import argparse
@@ -36,14 +38,20 @@ class Build:
 
 
 def lfc():
-    """LFC of the FINN paper (Umuroglu et al., 2017) on MNIST's images, with random weights and the thresholds that suit them."""
+    """LFC of the FINN paper (Umuroglu et al., 2017) on MNIST's images, with random weights and the thresholds
+    that suit them.
+    """
     rng = np.random.default_rng(1)
     layers, inputs = [Binarize(name="pixels", thresholds=np.full((784, 1), 128))], 784
     for n in range(3):
         thresholds = np.round(rng.normal(inputs / 2, inputs**0.5 / 2, 1024)).astype(int).clip(0, inputs + 1)
-        layers.append(Dense(name=f"hidden{n + 1}", weights=rng.integers(0, 2, (1024, inputs)), thresholds=thresholds))
+        layers.append(
+            Dense(name=f"hidden{n + 1}", weights=rng.integers(0, 2, (1024, inputs)), thresholds=thresholds)
+        )
         inputs = 1024
-    layers.append(Scores(name="scores", weights=rng.integers(0, 2, (10, inputs)), offsets=rng.integers(-20, 20, 10)))
+    layers.append(
+        Scores(name="scores", weights=rng.integers(0, 2, (10, inputs)), offsets=rng.integers(-20, 20, 10))
+    )
     return Network(name="lfc-random", image_shape=(28, 28), layers=tuple(layers), labels=tuple("0123456789"))
 
 
@@ -51,7 +59,9 @@ BUILDS = {
     "tfc-icebreaker": Build(model="tfc-mnist", board="icebreaker", arguments=("--clock", "48")),
     "tfc-hx8k": Build(model="tfc-mnist", board="ice40_hx8k_b_evn", arguments=("--clock", "120")),
     "tfc-ulx3s": Build(model="tfc-mnist", board="ulx3s_85f", arguments=("--fps", "400000", "--clock", "120")),
-    "lfc-ulx3s": Build(model=lfc, board="ulx3s_85f", arguments=("--fps", "200000", "--clock", "100", "--images", "3")),
+    "lfc-ulx3s": Build(
+        model=lfc, board="ulx3s_85f", arguments=("--fps", "200000", "--clock", "100", "--images", "3")
+    ),
     "cnv-ulx3s": Build(model="cnv-cifar10", board="ulx3s_85f", arguments=("--fps", "5000", "--images", "2")),
 }
 
@@ -66,8 +76,22 @@ def measure(name):
             exchange.save(build.model(), path)
         out = Path(folder) / "out"
         load, start = os.getloadavg()[0], time.monotonic()
-        process = subprocess.Popen([sys.executable, "-m", "sbgen", "build", "--model", path, "--board", build.board,
-                                    *build.arguments, "--fresh", "--out", out])
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "sbgen",
+                "build",
+                "--model",
+                path,
+                "--board",
+                build.board,
+                *build.arguments,
+                "--fresh",
+                "--out",
+                out,
+            ]
+        )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
@@ -75,20 +99,37 @@ def measure(name):
         seconds = time.monotonic() - start
         report = json.loads((out / "report.json").read_text())
     timing, used = report["timing"], report["resources"]
-    return {"build": name, "arguments": " ".join(build.arguments), "lut": used["lut"]["used"], "bram": used["bram"]["used"],
-            "clock_mhz": timing["clock_mhz"], "fmax_mhz": timing["fmax_mhz"], "cycles": timing["cycles_per_image"],
-            "images_per_second": timing["images_per_second"], "seconds": round(seconds, 1),
-            "mib": usage.ru_maxrss >> 10, "load": round(load, 1), **MEASURED}
+    return {
+        "build": name,
+        "arguments": " ".join(build.arguments),
+        "lut": used["lut"]["used"],
+        "bram": used["bram"]["used"],
+        "clock_mhz": timing["clock_mhz"],
+        "fmax_mhz": timing["fmax_mhz"],
+        "cycles": timing["cycles_per_image"],
+        "images_per_second": timing["images_per_second"],
+        "seconds": round(seconds, 1),
+        "mib": usage.ru_maxrss >> 10,
+        "load": round(load, 1),
+        **MEASURED,
+    }
 
 
 def table(rows):
     """The results as Markdown."""
-    lines = ["| build | LUT | block RAM | clock | Fmax | cycles an image | images/s | time | memory | load before |",
-             "|---|---|---|---|---|---|---|---|---|---|"]
+    lines = [
+        (
+            "| build | LUT | block RAM | clock | Fmax | cycles an image | images/s | time | memory | load"
+            " before |"
+        ),
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
     for row in rows:
         lines.append(
-            f"| {row['build']} | {row['lut']:,} | {row['bram']} | {row['clock_mhz']:g} MHz | {row['fmax_mhz']:.1f} MHz | {row['cycles']:,} | "
-            f"{row['images_per_second']:,.0f} | {row['seconds']:,.0f} s | {row['mib']:,} MiB | {row['load']:.1f} |")
+            f"| {row['build']} | {row['lut']:,} | {row['bram']} | {row['clock_mhz']:g} MHz |"
+            f" {row['fmax_mhz']:.1f} MHz | {row['cycles']:,} | {row['images_per_second']:,.0f} |"
+            f" {row['seconds']:,.0f} s | {row['mib']:,} MiB | {row['load']:.1f} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -104,7 +145,11 @@ def main():
     for name in options.builds or BUILDS:
         rows[name] = measure(name)
         found = [rows[each] for each in BUILDS if each in rows]
-        write("builds", {"command": "python benchmarks/builds.py", "cores": os.cpu_count(), "builds": found}, measured={})
+        write(
+            "builds",
+            {"command": "python benchmarks/builds.py", "cores": os.cpu_count(), "builds": found},
+            measured={},
+        )
         (FOLDER / "builds.md").write_text(table(found), encoding="utf-8")
     print(table(found))
 

@@ -1,4 +1,6 @@
-"""What the estimator knows from measurements, ``compiler/calibration.json``: read, and one family's part of it written anew."""
+"""What the estimator knows from measurements, ``compiler/calibration.json``: read, and one family's part of
+it written anew.
+"""
 
 import json
 import os
@@ -14,7 +16,11 @@ def update(family, **parts):
     content = json.loads(PATH.read_text(encoding="ascii"))
     content[family].update(parts)
     beside = PATH.with_name(f".{PATH.name}.{os.getpid()}.part")
-    lines = [f' "{name}": {{\n' + ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in each.items()) + "\n }"
-             for name, each in content.items()]
+    lines = [
+        f' "{name}": {{\n'
+        + ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in each.items())
+        + "\n }"
+        for name, each in content.items()
+    ]
     beside.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="ascii")
     os.replace(beside, PATH)

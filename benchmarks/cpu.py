@@ -2,9 +2,10 @@
 
     python benchmarks/cpu.py [--models tfc-mnist ...] [--seconds S] [--data DIR]
 
-One thread each: the network with packed bits in NumPy (`packed.py`), and the hardened model in torch, one image at a time and in
-batches of 256. Their scores are compared with the reference before they are timed. The boards' figures are those of
-``results/shipped.json``. Writes ``results/cpu.json``, its table ``results/cpu.md`` and the plot ``results/cpu.svg``.
+One thread each: the network with packed bits in NumPy (`packed.py`), and the hardened model in torch, one
+image at a time and in batches of 256. Their scores are compared with the reference before they are timed. The
+boards' figures are those of ``results/shipped.json``. Writes ``results/cpu.json``, its table
+``results/cpu.md`` and the plot ``results/cpu.svg``.
 """
 
 import argparse
@@ -45,7 +46,11 @@ def images_of(kept, folder):
         _, _, images, _ = data.load(kept.info["dataset"], folder)
     except DataError:
         low, high = kept.info["pixel_range"]
-        return np.random.default_rng(0).integers(low, high + 1, (256, *kept.network.image_shape)).astype(np.uint8)
+        return (
+            np.random.default_rng(0)
+            .integers(low, high + 1, (256, *kept.network.image_shape))
+            .astype(np.uint8)
+        )
     return images[:256].copy()  # torch wants to own what it reads
 
 
@@ -74,17 +79,32 @@ def measure(name, seconds, folder):
 
     rows = []
     with hardened(trained):
-        assert np.array_equal(with_torch(images).argmax(1).numpy(), scores.argmax(1)), f"{name}: torch must give the same classes"
+        assert np.array_equal(with_torch(images).argmax(1).numpy(), scores.argmax(1)), (
+            f"{name}: torch must give the same classes"
+        )
         for way, function in ("NumPy, packed", packed.scores), ("torch", with_torch):
-            rows += [{"model": name, "way": f"{way}, {count} at once", "images_per_second": rate(function, images[:count], seconds)}
-                     for count in BATCHES]
+            rows += [
+                {
+                    "model": name,
+                    "way": f"{way}, {count} at once",
+                    "images_per_second": rate(function, images[:count], seconds),
+                }
+                for count in BATCHES
+            ]
     for build in json.loads((record.FOLDER / "shipped.json").read_text())["builds"]:
         if build["model"] == name:
             device = BOARDS[build["board"]].device
             least = bound.bounds(kept.network, device)
             by = max((what for what in least if what != bound.AS_BUILT), key=least.get)
-            rows.append({"model": name, "way": build["board"], "images_per_second": build["images_per_second"],
-                         "bound": build["clock_mhz"] * 1e6 / least[by], "bound_by": by})
+            rows.append(
+                {
+                    "model": name,
+                    "way": build["board"],
+                    "images_per_second": build["images_per_second"],
+                    "bound": build["clock_mhz"] * 1e6 / least[by],
+                    "bound_by": by,
+                }
+            )
     return rows
 
 
@@ -110,7 +130,13 @@ def plot(rows, path):
     colours = ["tab:blue" if "bound" in row else "tab:gray" for row in rows]
     axes.barh(labels, [row["images_per_second"] for row in rows], color=colours)
     marked = [n for n, row in enumerate(rows) if "bound" in row]
-    axes.plot([rows[n]["bound"] for n in marked], marked, "k|", markersize=10, label="bound of the device at that clock")
+    axes.plot(
+        [rows[n]["bound"] for n in marked],
+        marked,
+        "k|",
+        markersize=10,
+        label="bound of the device at that clock",
+    )
     axes.set(xscale="log", xlabel="images a second (gray: one thread of a CPU)")
     axes.invert_yaxis()
     axes.legend(loc="lower right")
@@ -120,7 +146,9 @@ def plot(rows, path):
 def main():
     shipped = sorted(path.stem for path in (ROOT / "models").glob("*.pt"))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", choices=shipped, default=shipped, help="names without .pt (all)")
+    parser.add_argument(
+        "--models", nargs="+", choices=shipped, default=shipped, help="names without .pt (all)"
+    )
     parser.add_argument("--seconds", type=float, default=3.0, help="for each way and batch (3)")
     parser.add_argument("--data", type=Path, help="folder that holds mnist/, ... (SBGEN_DATA)")
     options = parser.parse_args()
@@ -128,7 +156,9 @@ def main():
     torch.set_num_threads(1)
     rows = [row for name in options.models for row in measure(name, options.seconds, options.data)]
     record.write("cpu", {"command": "python benchmarks/cpu.py", "processor": processor(), "rows": rows})
-    (record.FOLDER / "cpu.md").write_text(f"One thread of {processor()}; boards from shipped.json.\n\n" + table(rows), encoding="utf-8")
+    (record.FOLDER / "cpu.md").write_text(
+        f"One thread of {processor()}; boards from shipped.json.\n\n" + table(rows), encoding="utf-8"
+    )
     plot(rows, record.FOLDER / "cpu.svg")
     print(table(rows))
 

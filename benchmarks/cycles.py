@@ -2,9 +2,10 @@
 
     python benchmarks/cycles.py [--dense 200] [--images 100] [--first-seed 0]
 
-Dense networks, then networks with convolutions and pooling. For each seed a random design goes through the emitted Verilog
-in Icarus, twice: without stalls, where the cycle of every image's last score must be the predicted one, and with random
-stalls, where only the scores and the best classes must be right. Ends with status 1 when a single cycle or score differs.
+Dense networks, then networks with convolutions and pooling. For each seed a random design goes through the
+emitted Verilog in Icarus, twice: without stalls, where the cycle of every image's last score must be the
+predicted one, and with random stalls, where only the scores and the best classes must be right. Ends with
+status 1 when a single cycle or score differs.
 """
 
 import argparse
@@ -32,31 +33,53 @@ def measure(kind, seed, folder):
         design = replace(design, top=1 + seed % network.classes)
     images = random_images(seed, network, IMAGES)
     scores, _ = reference.evaluate(network, images)
-    ranked = reference.decide(network, scores).reshape(len(scores), -1) if design.top == 1 else reference.ranked(scores, design.top)
+    ranked = (
+        reference.decide(network, scores).reshape(len(scores), -1)
+        if design.top == 1
+        else reference.ranked(scores, design.top)
+    )
     predicted = cycles.predict(design, images=IMAGES)
-    simulator = Simulator(verilog.convert(core := lower.lower(design)), network, lanes=core.lanes,
-                          simulator="icarus", folder=folder, top=design.top, image=core.image)
+    simulator = Simulator(
+        verilog.convert(core := lower.lower(design)),
+        network,
+        lanes=core.lanes,
+        simulator="icarus",
+        folder=folder,
+        top=design.top,
+        image=core.image,
+    )
     free = simulator.run(images)
     stalled = simulator.run(images, stall=seed + 1)
     finishes = tuple((free.last_scores - free.first_beats[0]).tolist())
     return {
-        "kind": kind, "seed": seed,
-        "layers": [[type(layer).__name__, *shape, f"pe {folding.pe}", f"simd {folding.simd}"]
-                   for (layer, folding), shape in zip(design.stages, network.shapes[1:], strict=True)],
+        "kind": kind,
+        "seed": seed,
+        "layers": [
+            [type(layer).__name__, *shape, f"pe {folding.pe}", f"simd {folding.simd}"]
+            for (layer, folding), shape in zip(design.stages, network.shapes[1:], strict=True)
+        ],
         "top": design.top,
         "predicted": {"latency": predicted.latency, "interval": predicted.interval},
         "simulated": {"latency": free.latency_cycles, "interval": free.interval_cycles},
         "cycles_equal": predicted.finishes == finishes,
-        "scores_equal": bool(np.array_equal(free.scores, scores) and np.array_equal(stalled.scores, scores)
-                             and np.array_equal(free.ranked, ranked) and np.array_equal(stalled.ranked, ranked)),
+        "scores_equal": bool(
+            np.array_equal(free.scores, scores)
+            and np.array_equal(stalled.scores, scores)
+            and np.array_equal(free.ranked, ranked)
+            and np.array_equal(stalled.ranked, ranked)
+        ),
     }, simulator.name
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dense", type=int, default=200, metavar="N", help="dense networks (200)")
-    parser.add_argument("--images", type=int, default=100, metavar="N", help="networks with convolutions (100)")
-    parser.add_argument("--first-seed", type=int, default=0, help="seed of the first; the others follow it (0)")
+    parser.add_argument(
+        "--images", type=int, default=100, metavar="N", help="networks with convolutions (100)"
+    )
+    parser.add_argument(
+        "--first-seed", type=int, default=0, help="seed of the first; the others follow it (0)"
+    )
     options = parser.parse_args()
     console, start, designs, rows = Console(), time.monotonic(), [], []
     for kind in "dense", "images":
@@ -74,16 +97,32 @@ def main():
         depths = sorted(len(design["layers"]) for design in of_kind)
         intervals = sorted(design["simulated"]["interval"] for design in of_kind)
         if of_kind:
-            rows.append([kind, len(of_kind), sum(design["cycles_equal"] for design in of_kind),
-                         sum(design["scores_equal"] for design in of_kind), f"{depths[0]} ... {depths[-1]}",
-                         f"{intervals[0]} ... {intervals[-1]}", IMAGES])
+            rows.append(
+                [
+                    kind,
+                    len(of_kind),
+                    sum(design["cycles_equal"] for design in of_kind),
+                    sum(design["scores_equal"] for design in of_kind),
+                    f"{depths[0]} ... {depths[-1]}",
+                    f"{intervals[0]} ... {intervals[-1]}",
+                    IMAGES,
+                ]
+            )
     columns = ["networks", "designs", "cycles equal", "scores equal", "layers", "interval", "images each"]
     console.table(columns, rows)
-    path = record.write("cycles", {
-        "command": f"python benchmarks/cycles.py --dense {options.dense} --images {options.images} "
-                   f"--first-seed {options.first_seed}",
-        "simulator": simulator, "seconds": round(time.monotonic() - start, 1),
-        "summary": [dict(zip(columns, row, strict=True)) for row in rows], "designs": designs})
+    path = record.write(
+        "cycles",
+        {
+            "command": (
+                f"python benchmarks/cycles.py --dense {options.dense} --images {options.images} "
+                f"--first-seed {options.first_seed}"
+            ),
+            "simulator": simulator,
+            "seconds": round(time.monotonic() - start, 1),
+            "summary": [dict(zip(columns, row, strict=True)) for row in rows],
+            "designs": designs,
+        },
+    )
     console.line(f"written to {path.relative_to(record.FOLDER.parent.parent)}")
     return 0 if all(design["cycles_equal"] and design["scores_equal"] for design in designs) else 1
 

@@ -1,7 +1,8 @@
 """How near the resource estimate is: random matrix-vector-threshold units through real synthesis and packing.
 
-Prints the error of the estimate as it stands and the unit costs that would fit these units best; with --keep they go into
-``compiler/calibration.json``, which the estimator reads. Packing without placement, so that a unit takes seconds::
+Prints the error of the estimate as it stands and the unit costs that would fit these units best; with --keep
+they go into ``compiler/calibration.json``, which the estimator reads. Packing without placement, so that a
+unit takes seconds::
 
     python benchmarks/estimate.py --family ice40 --count 60 --seed 1
 """
@@ -26,10 +27,22 @@ from sbgen.compiler.verilog import convert
 from sbgen.hw.mvtu import Parameters
 
 FLOWS = {  # device, synthesis, place and route, cells of a LUT and of a block RAM
-    "ice40": ("hx8k", "synth_ice40", "nextpnr-ice40", ["--hx8k", "--package", "ct256", "--pcf-allow-unconstrained"],
-              "ICESTORM_LC", "ICESTORM_RAM"),
-    "ecp5": ("ecp5-85f", "synth_ecp5 -nowidelut", "nextpnr-ecp5",
-             ["--85k", "--package", "CABGA381", "--lpf-allow-unconstrained"], "TRELLIS_COMB", "DP16KD"),
+    "ice40": (
+        "hx8k",
+        "synth_ice40",
+        "nextpnr-ice40",
+        ["--hx8k", "--package", "ct256", "--pcf-allow-unconstrained"],
+        "ICESTORM_LC",
+        "ICESTORM_RAM",
+    ),
+    "ecp5": (
+        "ecp5-85f",
+        "synth_ecp5 -nowidelut",
+        "nextpnr-ecp5",
+        ["--85k", "--package", "CABGA381", "--lpf-allow-unconstrained"],
+        "TRELLIS_COMB",
+        "DP16KD",
+    ),
 }
 
 
@@ -38,7 +51,16 @@ class Scan(wiring.Component):
 
     def __init__(self, unit):
         self.unit = unit
-        super().__init__({"d": In(1), "i_valid": In(1), "i_ready": Out(1), "q": Out(1), "o_valid": Out(1), "o_ready": In(1)})
+        super().__init__(
+            {
+                "d": In(1),
+                "i_valid": In(1),
+                "i_ready": Out(1),
+                "q": Out(1),
+                "o_valid": Out(1),
+                "o_ready": In(1),
+            }
+        )
 
     @property
     def bits(self):
@@ -53,8 +75,14 @@ class Scan(wiring.Component):
         m.d.sync += taken.eq(taken >> 1)
         with m.If(unit.o.valid):
             m.d.sync += taken.eq(unit.o.payload)
-        m.d.comb += [unit.i.payload.eq(given), unit.i.valid.eq(self.i_valid), self.i_ready.eq(unit.i.ready),
-                     self.q.eq(taken[0]), self.o_valid.eq(unit.o.valid), unit.o.ready.eq(self.o_ready)]
+        m.d.comb += [
+            unit.i.payload.eq(given),
+            unit.i.valid.eq(self.i_valid),
+            self.i_ready.eq(unit.i.ready),
+            self.q.eq(taken[0]),
+            self.o_valid.eq(unit.o.valid),
+            unit.o.ready.eq(self.o_ready),
+        ]
         return m
 
 
@@ -65,13 +93,21 @@ def random_parameters(rng):
         if simd * pe <= 400:
             break
     signs = bool(rng.random() < 0.75)
-    presets = (-np.clip(np.round(rng.normal(inputs / 2, np.sqrt(inputs) / 2, outputs)), 0, inputs + 1) if signs
-               else rng.integers(-9, 9, outputs))
+    presets = (
+        -np.clip(np.round(rng.normal(inputs / 2, np.sqrt(inputs) / 2, outputs)), 0, inputs + 1)
+        if signs
+        else rng.integers(-9, 9, outputs)
+    )
     return Parameters(
-        inputs=inputs, weights=tuple(int.from_bytes(rng.bytes(inputs // 8 + 1)) >> (8 - inputs % 8) for _ in range(outputs)),
-        presets=tuple(int(preset) for preset in presets), pe=pe, simd=simd, signs=signs,
+        inputs=inputs,
+        weights=tuple(int.from_bytes(rng.bytes(inputs // 8 + 1)) >> (8 - inputs % 8) for _ in range(outputs)),
+        presets=tuple(int(preset) for preset in presets),
+        pe=pe,
+        simd=simd,
+        signs=signs,
         weight_store="lut" if rng.random() < 0.25 and inputs * outputs < 3000 else "bram",
-        preset_store="bram" if rng.random() < 0.2 else "lut")
+        preset_store="bram" if rng.random() < 0.2 else "lut",
+    )
 
 
 def measure(parameters, family):
@@ -81,12 +117,21 @@ def measure(parameters, family):
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         (folder / "top.v").write_text(convert(scan), encoding="utf-8")
-        tools.run(tools.find("yosys"), ["-p", f"read_verilog top.v; {synthesis} -top top -json top.json"], cwd=folder,
-                  log=folder / "yosys.log")
-        tools.run(tools.find(program), [*options, "--json", "top.json", "--pack-only", "--report", "report.json"],
-                  cwd=folder, log=folder / "pack.log")
+        tools.run(
+            tools.find("yosys"),
+            ["-p", f"read_verilog top.v; {synthesis} -top top -json top.json"],
+            cwd=folder,
+            log=folder / "yosys.log",
+        )
+        tools.run(
+            tools.find(program),
+            [*options, "--json", "top.json", "--pack-only", "--report", "report.json"],
+            cwd=folder,
+            log=folder / "pack.log",
+        )
         used = json.loads((folder / "report.json").read_text())["utilization"]
-    # On iCE40 each flip-flop of a shift register is a logic cell; on ECP5 only the loading register takes LUTs.
+    # On iCE40 each flip-flop of a shift register is a logic cell; on ECP5 only the loading register takes
+    # LUTs.
     i_bits, o_bits = scan.bits
     return used[lut]["used"] - o_bits - (i_bits if family == "ice40" else 0), used[bram]["used"]
 
@@ -99,7 +144,9 @@ def fit(units, luts):
     while True:
         costs, *_ = np.linalg.lstsq(matrix[:, kept], np.ones(len(luts)), rcond=None)
         if costs.min() >= 0:
-            return dict.fromkeys(names, 0.0) | {names[at]: round(float(cost), 2) for at, cost in zip(kept, costs, strict=True)}
+            return dict.fromkeys(names, 0.0) | {
+                names[at]: round(float(cost), 2) for at, cost in zip(kept, costs, strict=True)
+            }
         kept.pop(int(costs.argmin()))
 
 
@@ -118,9 +165,18 @@ def main():
         parameters = random_parameters(rng)
         lut, bram = measure(parameters, options.family)
         alone = mvtu_cost(parameters, device=device)
-        rows.append({"inputs": parameters.inputs, "outputs": parameters.outputs, "pe": parameters.pe,
-                     "simd": parameters.simd, "lut": lut, "bram": bram, "lut_estimate": round(alone.lut),
-                     "bram_estimate": alone.bram})
+        rows.append(
+            {
+                "inputs": parameters.inputs,
+                "outputs": parameters.outputs,
+                "pe": parameters.pe,
+                "simd": parameters.simd,
+                "lut": lut,
+                "bram": bram,
+                "lut_estimate": round(alone.lut),
+                "bram_estimate": alone.bram,
+            }
+        )
         units.append(structures(parameters))
         wrong_brams += bram != alone.bram
         print(f"{n + 1:3}/{options.count}  {rows[-1]}", file=sys.stderr)
@@ -128,12 +184,24 @@ def main():
     errors = np.array([row["lut_estimate"] for row in rows]) / luts - 1
     costs = fit(units, luts)
     fitted = np.array([sum(costs[name] * count for name, count in each.items()) for each in units]) / luts - 1
-    result = {"family": options.family, "seed": options.seed, "units": rows,
-              "lut_error": {"mean": float(errors.mean()), "rms": float(np.sqrt((errors**2).mean())),
-                            "worst": float(np.abs(errors).max())},
-              "wrong_brams": int(wrong_brams), "fit": costs, "fit_rms": float(np.sqrt((fitted**2).mean()))}
-    print(f"{options.family}: {len(rows)} units; LUT error mean {errors.mean():+.1%}, rms {result['lut_error']['rms']:.1%}, "
-          f"worst {result['lut_error']['worst']:.1%}; block RAMs wrong in {wrong_brams}")
+    result = {
+        "family": options.family,
+        "seed": options.seed,
+        "units": rows,
+        "lut_error": {
+            "mean": float(errors.mean()),
+            "rms": float(np.sqrt((errors**2).mean())),
+            "worst": float(np.abs(errors).max()),
+        },
+        "wrong_brams": int(wrong_brams),
+        "fit": costs,
+        "fit_rms": float(np.sqrt((fitted**2).mean())),
+    }
+    print(
+        f"{options.family}: {len(rows)} units; LUT error mean {errors.mean():+.1%}, rms"
+        f" {result['lut_error']['rms']:.1%}, worst {result['lut_error']['worst']:.1%}; block RAMs wrong in"
+        f" {wrong_brams}"
+    )
     print(f"best fit (rms {result['fit_rms']:.1%}): {costs}")
     write(f"estimate-{options.family}", result)
     if options.keep:

@@ -1,7 +1,8 @@
-"""How near the resource estimate of whole designs is: shipped models along their trade-off curves, synthesised and packed.
+"""How near the resource estimate of whole designs is: shipped models along their trade-off curves,
+synthesised and packed.
 
-Writes ``results/estimate-designs-FAMILY.json``, and the range of the error into ``compiler/calibration.json``, from where
-`sbgen estimate` tells it::
+Writes ``results/estimate-designs-FAMILY.json``, and the range of the error into
+``compiler/calibration.json``, from where `sbgen estimate` tells it::
 
     python benchmarks/estimate_designs.py --family ice40
 """
@@ -28,8 +29,10 @@ from sbgen.errors import FitError
 MODELS = Path(__file__).parent.parent / "models"
 
 #: Boards of a family, and the cells that nextpnr counts as LUTs and block RAMs.
-FAMILIES = {"ice40": (("icebreaker", "ice40_hx8k_b_evn"), "ICESTORM_LC", "ICESTORM_RAM"),
-            "ecp5": (("ulx3s_85f",), "TRELLIS_COMB", "DP16KD")}
+FAMILIES = {
+    "ice40": (("icebreaker", "ice40_hx8k_b_evn"), "ICESTORM_LC", "ICESTORM_RAM"),
+    "ecp5": (("ulx3s_85f",), "TRELLIS_COMB", "DP16KD"),
+}
 
 
 def designs(family, models, most):
@@ -55,7 +58,13 @@ def _packing(board):
 def measure(board, design, *, clock_mhz=None, alone=False):
     """LUTs and block RAMs of a design after packing: with its host link, or its core alone."""
     core = lower(design)
-    top = core if alone else Top(core=core, board=board, clock_mhz=clock_mhz, digest=bytes.fromhex(exchange.digest(design.network)))
+    top = (
+        core
+        if alone
+        else Top(
+            core=core, board=board, clock_mhz=clock_mhz, digest=bytes.fromhex(exchange.digest(design.network))
+        )
+    )
     plan = flow.plan(verilog=convert(top), board=board, clock_mhz=clock_mhz, seeds=(1,))
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
@@ -63,9 +72,18 @@ def measure(board, design, *, clock_mhz=None, alone=False):
             (folder / name).write_text(text, encoding="utf-8")
         tools.run(plan.synthesis.tool, plan.synthesis.args, cwd=folder, log=folder / "yosys.log")
         options = [] if alone else [name for name in plan.files if Path(name).suffix in (".pcf", ".lpf")]
-        tools.run(plan.placements[0].tool, [*_packing(board), *(f"--{Path(name).suffix[1:]}={name}" for name in options),
-                                            "--json=top.json", "--pack-only", "--report=nextpnr.json"],
-                  cwd=folder, log=folder / "pack.log")
+        tools.run(
+            plan.placements[0].tool,
+            [
+                *_packing(board),
+                *(f"--{Path(name).suffix[1:]}={name}" for name in options),
+                "--json=top.json",
+                "--pack-only",
+                "--report=nextpnr.json",
+            ],
+            cwd=folder,
+            log=folder / "pack.log",
+        )
         used = json.loads((folder / "nextpnr.json").read_text(encoding="utf-8"))["utilization"]
     return tuple(used.get(cell, {"used": 0})["used"] for cell in FAMILIES[board.device.family][1:])
 
@@ -73,7 +91,9 @@ def measure(board, design, *, clock_mhz=None, alone=False):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--family", choices=FAMILIES, default="ice40")
-    parser.add_argument("--models", nargs="+", default=["digits", "tfc-mnist", "cnn-mnist"], help="names without .pt")
+    parser.add_argument(
+        "--models", nargs="+", default=["digits", "tfc-mnist", "cnn-mnist"], help="names without .pt"
+    )
     parser.add_argument("--most", type=int, default=8000, help="LUTs of the largest design that is measured")
     options = parser.parse_args()
 
@@ -81,17 +101,35 @@ def main():
     for board, design in designs(options.family, options.models, options.most):
         told = estimate(design, board.device)
         lut, bram = measure(board, design)
-        rows.append({"model": design.network.name, "board": board.name, "lut": lut, "lut_estimate": told["lut"],
-                     "lut_error": round(lut / told["lut"] - 1, 4), "bram": bram, "bram_estimate": told["bram"],
-                     "foldings": [[folding.pe, folding.simd] for folding in design.foldings]})
+        rows.append(
+            {
+                "model": design.network.name,
+                "board": board.name,
+                "lut": lut,
+                "lut_estimate": told["lut"],
+                "lut_error": round(lut / told["lut"] - 1, 4),
+                "bram": bram,
+                "bram_estimate": told["bram"],
+                "foldings": [[folding.pe, folding.simd] for folding in design.foldings],
+            }
+        )
         print(rows[-1], file=sys.stderr, flush=True)
     errors = [row["lut_error"] for row in rows]
     band = {"designs": len(rows), "low": min(errors), "high": max(errors)}
-    write(f"estimate-designs-{options.family}",
-          {"family": options.family, "designs": rows, "lut": band,
-           "wrong_brams": sum(row["bram"] != row["bram_estimate"] for row in rows)})
+    write(
+        f"estimate-designs-{options.family}",
+        {
+            "family": options.family,
+            "designs": rows,
+            "lut": band,
+            "wrong_brams": sum(row["bram"] != row["bram_estimate"] for row in rows),
+        },
+    )
     calibration.update(options.family, lut=band)
-    print(f"{options.family}: {len(rows)} designs; LUTs {band['low']:+.1%} ... {band['high']:+.1%} from the estimate")
+    print(
+        f"{options.family}: {len(rows)} designs; LUTs {band['low']:+.1%} ... {band['high']:+.1%} from the"
+        " estimate"
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""The campaigns that take hours: random networks, mutations, proofs, clean environments. `make full` runs all of them.
+"""The campaigns that take hours: random networks, mutations, proofs, clean environments. `make full` runs all
+of them.
 
     python benchmarks/full.py [PART ...]
 
-Runs each part to its end, whatever became of the others, and writes ``results/full.json``: a row for each part with its command,
-outcome, seconds and the commit that was measured. Rows of parts that are left out stay as they were. Ends with status 1 when a
-part has failed.
+Runs each part to its end, whatever became of the others, and writes ``results/full.json``: a row for each
+part with its command, outcome, seconds and the commit that was measured. Rows of parts that are left out stay
+as they were. Ends with status 1 when a part has failed.
 """
 
 import argparse
@@ -24,8 +25,10 @@ PARTS = {
     "longest tests": "-m pytest -m longest",
     "random networks": "benchmarks/random_networks.py --count 500",
     "mutations": "tests/mutate.py",
-    "placed networks": "benchmarks/random_networks.py --count 54 --largest 16 --images 3 --board icebreaker --board ice40_hx8k_b_evn "
-                       "--board amaranth_boards.ulx3s:ULX3S_25F_Platform",
+    "placed networks": (
+        "benchmarks/random_networks.py --count 54 --largest 16 --images 3 --board icebreaker --board"
+        " ice40_hx8k_b_evn --board amaranth_boards.ulx3s:ULX3S_25F_Platform"
+    ),
     "proofs": "benchmarks/proofs.py",
     "two clean environments": "benchmarks/reproducible.py",
 }
@@ -39,8 +42,14 @@ def measure(part):
         for line in process.stdout:
             print(line, end="", flush=True)
             last = line.strip() or last
-    return {"part": part, "command": f"python {PARTS[part]}", "outcome": "passed" if process.returncode == 0 else "FAILED",
-            "last_line": last, "seconds": round(time.monotonic() - start), **record.MEASURED}
+    return {
+        "part": part,
+        "command": f"python {PARTS[part]}",
+        "outcome": "passed" if process.returncode == 0 else "FAILED",
+        "last_line": last,
+        "seconds": round(time.monotonic() - start),
+        **record.MEASURED,
+    }
 
 
 def main():
@@ -55,7 +64,11 @@ def main():
     chosen = options.parts or list(PARTS)
     for part in chosen:
         rows[part] = measure(part)
-        record.write("full", {"command": "make full", "parts": [rows[each] for each in PARTS if each in rows]}, measured={})
+        record.write(
+            "full",
+            {"command": "make full", "parts": [rows[each] for each in PARTS if each in rows]},
+            measured={},
+        )
     for part in chosen:
         print(f"{rows[part]['outcome']:8} {part}: {rows[part]['last_line']}  ({rows[part]['seconds']:,} s)")
     return int(any(rows[part]["outcome"] != "passed" for part in chosen))

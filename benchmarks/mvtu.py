@@ -1,12 +1,13 @@
-"""The matrix-vector-threshold unit beside a plain behavioural one: size and clock after place and route, weights streamed in.
+"""The matrix-vector-threshold unit beside a plain behavioural one: size and clock after place and route,
+weights streamed in.
 
     python benchmarks/mvtu.py [--families up5k hx8k ecp5 xc7] [--pe 16] [--simd 64] [--seeds 1 2 3]
 
-Both compute a layer of 256 inputs and 256 outputs with thresholds from block RAM; what the plain one computes is compared with the
-layer's own outputs in Icarus first (the other is what `tests/test_hw_mvtu.py` tests). The weights come from outside, so that a memory
-of them takes no part. A unit stands between shift registers, which are taken off again: on iCE40, where a flip-flop
-takes a logic cell, all of them, else the LUTs that load the last one. For xc7 there is only synthesis. Writes
-``results/mvtu.json`` and ``results/mvtu.md``.
+Both compute a layer of 256 inputs and 256 outputs with thresholds from block RAM; what the plain one computes
+is compared with the layer's own outputs in Icarus first (the other is what `tests/test_hw_mvtu.py` tests).
+The weights come from outside, so that a memory of them takes no part. A unit stands between shift registers,
+which are taken off again: on iCE40, where a flip-flop takes a logic cell, all of them, else the LUTs that
+load the last one. For xc7 there is only synthesis. Writes ``results/mvtu.json`` and ``results/mvtu.md``.
 """
 
 import argparse
@@ -43,20 +44,46 @@ class Flow:
 
 
 FLOWS = {
-    "up5k": Flow(synthesis="synth_ice40 -device u", program="nextpnr-ice40", cell="ICESTORM_LC", shared=True, options=(
-        "--up5k", "--package", "sg48", "--pcf-allow-unconstrained", "--freq", "60")),
-    "hx8k": Flow(synthesis="synth_ice40 -device hx", program="nextpnr-ice40", cell="ICESTORM_LC", shared=True, options=(
-        "--hx8k", "--package", "ct256", "--pcf-allow-unconstrained", "--freq", "150")),
-    "ecp5": Flow(synthesis="synth_ecp5 -nowidelut", program="nextpnr-ecp5", cell="TRELLIS_COMB", options=(
-        "--85k", "--package", "CABGA381", "--lpf-allow-unconstrained", "--freq", "180", "--router", "router2")),
+    "up5k": Flow(
+        synthesis="synth_ice40 -device u",
+        program="nextpnr-ice40",
+        cell="ICESTORM_LC",
+        shared=True,
+        options=("--up5k", "--package", "sg48", "--pcf-allow-unconstrained", "--freq", "60"),
+    ),
+    "hx8k": Flow(
+        synthesis="synth_ice40 -device hx",
+        program="nextpnr-ice40",
+        cell="ICESTORM_LC",
+        shared=True,
+        options=("--hx8k", "--package", "ct256", "--pcf-allow-unconstrained", "--freq", "150"),
+    ),
+    "ecp5": Flow(
+        synthesis="synth_ecp5 -nowidelut",
+        program="nextpnr-ecp5",
+        cell="TRELLIS_COMB",
+        options=(
+            "--85k",
+            "--package",
+            "CABGA381",
+            "--lpf-allow-unconstrained",
+            "--freq",
+            "180",
+            "--router",
+            "router2",
+        ),
+    ),
     "xc7": Flow(synthesis="synth_xilinx -family xc7 -flatten -nowidelut"),
 }
 
-#: LUTs of FINN's binary matrix-vector unit in RTL (Alam et al., ACM TECS 2022, github.com/asadalam/FINN_MatrixVector_RTL), the same
-#: layer through the same tools (yosys 0.70 with its slang frontend), before packing and without thresholds.
-FINN = {"ecp5": {(16, 64): 3169, (16, 16): 1165, (4, 64): 878, (1, 64): 305},
-        "up5k": {(16, 64): 3409, (16, 16): 1110, (4, 64): 985, (1, 64): 384},
-        "xc7": {(16, 64): 2334, (16, 16): 795, (4, 64): 689, (1, 64): 177}}
+#: LUTs of FINN's binary matrix-vector unit in RTL (Alam et al., ACM TECS 2022,
+#: github.com/asadalam/FINN_MatrixVector_RTL), the same layer through the same tools (yosys 0.70 with its
+#: slang frontend), before packing and without thresholds.
+FINN = {
+    "ecp5": {(16, 64): 3169, (16, 16): 1165, (4, 64): 878, (1, 64): 305},
+    "up5k": {(16, 64): 3409, (16, 16): 1110, (4, 64): 985, (1, 64): 384},
+    "xc7": {(16, 64): 2334, (16, 16): 795, (4, 64): 689, (1, 64): 177},
+}
 FINN["hx8k"] = FINN["up5k"]
 
 PLAIN = """
@@ -131,7 +158,16 @@ class Scan(wiring.Component):
 
     def __init__(self, unit):
         self.unit = unit
-        super().__init__({"d": In(1), "i_valid": In(1), "i_ready": Out(1), "q": Out(1), "o_valid": Out(1), "o_ready": In(1)})
+        super().__init__(
+            {
+                "d": In(1),
+                "i_valid": In(1),
+                "i_ready": Out(1),
+                "q": Out(1),
+                "o_valid": Out(1),
+                "o_ready": In(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -140,8 +176,14 @@ class Scan(wiring.Component):
         m.d.sync += [x.eq(Cat(self.d, x)), unit.weights.eq(Cat(x[-1], unit.weights)), taken.eq(taken >> 1)]
         with m.If(unit.o.valid):
             m.d.sync += taken.eq(unit.o.payload)
-        m.d.comb += [unit.i.payload.eq(x), unit.i.valid.eq(self.i_valid), self.i_ready.eq(unit.i.ready),
-                     self.q.eq(taken[0]), self.o_valid.eq(unit.o.valid), unit.o.ready.eq(self.o_ready)]
+        m.d.comb += [
+            unit.i.payload.eq(x),
+            unit.i.valid.eq(self.i_valid),
+            self.i_ready.eq(unit.i.ready),
+            self.q.eq(taken[0]),
+            self.o_valid.eq(unit.o.valid),
+            unit.o.ready.eq(self.o_ready),
+        ]
         return m
 
 
@@ -149,36 +191,57 @@ def layer(pe, simd):
     """The unit of a random layer."""
     rng = random.Random(1)
     return Parameters(
-        inputs=INPUTS, weights=tuple(rng.getrandbits(INPUTS) for _ in range(OUTPUTS)),
-        presets=tuple(-min(INPUTS, max(1, round(rng.gauss(INPUTS / 2, INPUTS**0.5 / 2)))) for _ in range(OUTPUTS)),
-        pe=pe, simd=simd, preset_store="bram")
+        inputs=INPUTS,
+        weights=tuple(rng.getrandbits(INPUTS) for _ in range(OUTPUTS)),
+        presets=tuple(
+            -min(INPUTS, max(1, round(rng.gauss(INPUTS / 2, INPUTS**0.5 / 2)))) for _ in range(OUTPUTS)
+        ),
+        pe=pe,
+        simd=simd,
+        preset_store="bram",
+    )
 
 
 def sources(pe, simd):
     """For each unit its Verilog files."""
     parameters = layer(pe, simd)
     width = INPUTS.bit_length()
-    words = [sum(-preset << lane * width for lane, preset in enumerate(parameters.presets[group * pe:(group + 1) * pe]))
-             for group in range(parameters.groups)]
+    words = [
+        sum(
+            -preset << lane * width
+            for lane, preset in enumerate(parameters.presets[group * pe : (group + 1) * pe])
+        )
+        for group in range(parameters.groups)
+    ]
     plain = PLAIN
-    for name, value in ("pe", pe), ("simd", simd), ("slices", parameters.slices), ("groups", parameters.groups):
+    for name, value in (
+        ("pe", pe),
+        ("simd", simd),
+        ("slices", parameters.slices),
+        ("groups", parameters.groups),
+    ):
         plain = plain.replace(f"{{{name}}}", str(value))
-    return {"sbgen": {"top.v": convert(Scan(Streamed(parameters)))},
-            "plain": {"top.v": plain,
-                      "thresholds.hex": "".join(f"{word:x}\n" for word in words)}}
+    return {
+        "sbgen": {"top.v": convert(Scan(Streamed(parameters)))},
+        "plain": {"top.v": plain, "thresholds.hex": "".join(f"{word:x}\n" for word in words)},
+    }
 
 
 def check(files, pe, simd):
-    """Compare what the module ``plain`` in ``top.v`` computes for two random vectors with the layer's outputs."""
+    """Compare what the module ``plain`` in ``top.v`` computes for two random vectors with the layer's
+    outputs.
+    """
     parameters, rng = layer(pe, simd), random.Random(2)
     vectors = [[rng.getrandbits(1) for _ in range(INPUTS)] for _ in range(2)]
     word, beats = (1 << simd) - 1, []
     for vector in vectors:
         inputs = sum(bit << n for n, bit in enumerate(vector))
         for group in range(parameters.groups):
-            rows = parameters.weights[group * pe:(group + 1) * pe]
-            beats += [(inputs >> at & word, sum((row >> at & word) << lane * simd for lane, row in enumerate(rows)))
-                      for at in range(0, INPUTS, simd)]
+            rows = parameters.weights[group * pe : (group + 1) * pe]
+            beats += [
+                (inputs >> at & word, sum((row >> at & word) << lane * simd for lane, row in enumerate(rows)))
+                for at in range(0, INPUTS, simd)
+            ]
     bench = f"""
 module bench;
   reg clk = 0, rst = 1, valid = 0;
@@ -205,11 +268,20 @@ endmodule
 """
     with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
         folder = Path(folder)
-        for name, text in (files | {"bench.v": bench, "beats.hex": "".join(f"{x | w << simd:x}\n" for x, w in beats)}).items():
+        for name, text in (
+            files | {"bench.v": bench, "beats.hex": "".join(f"{x | w << simd:x}\n" for x, w in beats)}
+        ).items():
             (folder / name).write_text(text, encoding="utf-8")
-        tools.run(tools.find("iverilog"), ["-g2012", "-s", "bench", "-o", "bench.vvp", "bench.v", "top.v"], cwd=folder, log=folder / "iverilog.log")
+        tools.run(
+            tools.find("iverilog"),
+            ["-g2012", "-s", "bench", "-o", "bench.vvp", "bench.v", "top.v"],
+            cwd=folder,
+            log=folder / "iverilog.log",
+        )
         said = tools.run(tools.find("vvp"), ["bench.vvp"], cwd=folder, log=folder / "vvp.log")
-    found = [int(bit) for line in said.splitlines() if line.startswith("o ") for bit in reversed(line.split()[1])]
+    found = [
+        int(bit) for line in said.splitlines() if line.startswith("o ") for bit in reversed(line.split()[1])
+    ]
     if found != [bit for vector in vectors for bit in parameters.compute(vector)]:
         raise SystemExit("the plain unit computes something else")
 
@@ -220,15 +292,31 @@ def measure(files, flow, *, pe, simd, seeds):
         folder = Path(folder)
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
-        tools.run(tools.find("yosys"), ["-p", f"read_verilog top.v; {flow.synthesis} -top top; write_json top.json"], cwd=folder,
-                  log=folder / "yosys.log")
+        tools.run(
+            tools.find("yosys"),
+            ["-p", f"read_verilog top.v; {flow.synthesis} -top top; write_json top.json"],
+            cwd=folder,
+            log=folder / "yosys.log",
+        )
         if not flow.program:
             cells = json.loads((folder / "top.json").read_text())["modules"]["top"]["cells"].values()
             return sum(cell["type"].startswith("LUT") for cell in cells) - pe, []
         fmax = []
         for more in [("--seed", str(seed)) for seed in seeds] or [("--pack-only",)]:
-            tools.run(tools.find(flow.program), [*flow.options, "--json", "top.json", "--report", "report.json", "--timing-allow-fail", *more],
-                      cwd=folder, log=folder / "nextpnr.log")
+            tools.run(
+                tools.find(flow.program),
+                [
+                    *flow.options,
+                    "--json",
+                    "top.json",
+                    "--report",
+                    "report.json",
+                    "--timing-allow-fail",
+                    *more,
+                ],
+                cwd=folder,
+                log=folder / "nextpnr.log",
+            )
             report = json.loads((folder / "report.json").read_text())
             if seeds:
                 fmax.append(round(min(clock["achieved"] for clock in report["fmax"].values()), 1))
@@ -238,10 +326,20 @@ def measure(files, flow, *, pe, simd, seeds):
 
 def table(rows):
     """The results as Markdown."""
-    lines = ["| family | PE x SIMD | unit | LUTs | LUTs a MAC | Fmax, median (range) |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| family | PE x SIMD | unit | LUTs | LUTs a MAC | Fmax, median (range) |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in rows:
-        fmax = (f"{row['fmax_median']:.1f} MHz ({min(row['fmax']):.1f} ... {max(row['fmax']):.1f})" if row["fmax"] else "")
-        lines.append(f"| {row['family']} | {row['pe']} x {row['simd']} | {row['unit']} | {row['luts']:,} | {row['luts_a_mac']:.2f} | {fmax} |")
+        fmax = (
+            f"{row['fmax_median']:.1f} MHz ({min(row['fmax']):.1f} ... {max(row['fmax']):.1f})"
+            if row["fmax"]
+            else ""
+        )
+        lines.append(
+            f"| {row['family']} | {row['pe']} x {row['simd']} | {row['unit']} | {row['luts']:,} |"
+            f" {row['luts_a_mac']:.2f} | {fmax} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -250,7 +348,9 @@ def main():
     parser.add_argument("--families", nargs="+", choices=FLOWS, default=list(FLOWS))
     parser.add_argument("--pe", type=int, default=16)
     parser.add_argument("--simd", type=int, default=64)
-    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3], help="of place and route; none packs only")
+    parser.add_argument(
+        "--seeds", type=int, nargs="*", default=[1, 2, 3], help="of place and route; none packs only"
+    )
     options = parser.parse_args()
     pe, simd = options.pe, options.simd
 
@@ -261,19 +361,52 @@ def main():
     for family in options.families:
         for unit, files in made.items():
             luts, fmax = measure(files, FLOWS[family], pe=pe, simd=simd, seeds=options.seeds)
-            rows.append({"family": family, "pe": pe, "simd": simd, "unit": unit, "luts": luts, "luts_a_mac": luts / (pe * simd),
-                         "fmax": fmax, "fmax_median": statistics.median(fmax) if fmax else None, **MEASURED})
+            rows.append(
+                {
+                    "family": family,
+                    "pe": pe,
+                    "simd": simd,
+                    "unit": unit,
+                    "luts": luts,
+                    "luts_a_mac": luts / (pe * simd),
+                    "fmax": fmax,
+                    "fmax_median": statistics.median(fmax) if fmax else None,
+                    **MEASURED,
+                }
+            )
             print(rows[-1], file=sys.stderr)
         if luts := FINN[family].get((pe, simd)):
-            rows.append({"family": family, "pe": pe, "simd": simd, "unit": "FINN, no thresholds", "luts": luts,
-                         "luts_a_mac": luts / (pe * simd), "fmax": [], "fmax_median": None, **MEASURED})
+            rows.append(
+                {
+                    "family": family,
+                    "pe": pe,
+                    "simd": simd,
+                    "unit": "FINN, no thresholds",
+                    "luts": luts,
+                    "luts_a_mac": luts / (pe * simd),
+                    "fmax": [],
+                    "fmax_median": None,
+                    **MEASURED,
+                }
+            )
     path = FOLDER / "mvtu.json"
     measured = {(family, pe, simd) for family in options.families}
-    rows += [row for row in (json.loads(path.read_text())["units"] if path.exists() else [])
-             if (row["family"], row["pe"], row["simd"]) not in measured]
+    rows += [
+        row
+        for row in (json.loads(path.read_text())["units"] if path.exists() else [])
+        if (row["family"], row["pe"], row["simd"]) not in measured
+    ]
     rows.sort(key=lambda row: (list(FLOWS).index(row["family"]), row["pe"], row["simd"]))
-    write("mvtu", {"command": "python benchmarks/mvtu.py", "load": load,
-                   "tools": {name: str(tools.find(name)) for name in ("yosys", "nextpnr-ice40", "nextpnr-ecp5")}, "units": rows}, measured={})
+    write(
+        "mvtu",
+        {
+            "command": "python benchmarks/mvtu.py",
+            "load": load,
+            "tools": {name: str(tools.find(name)) for name in ("yosys", "nextpnr-ice40", "nextpnr-ecp5")},
+            "units": rows,
+        },
+        measured={},
+    )
     (FOLDER / "mvtu.md").write_text(table(rows), encoding="utf-8")
     print(table(rows))
 

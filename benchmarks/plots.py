@@ -2,8 +2,9 @@
 
     python benchmarks/plots.py
 
-Left: LUTs of a matrix-vector-threshold unit for each multiply-accumulate of a cycle, beside a plain behavioural unit and FINN's, with the
-least that products and their count take on such LUTs, where words are not coded, as a line. Right: cells of a layer with its weights wired in, for each weight.
+Left: LUTs of a matrix-vector-threshold unit for each multiply-accumulate of a cycle, beside a plain
+behavioural unit and FINN's, with the least that products and their count take on such LUTs, where words are
+not coded, as a line. Right: cells of a layer with its weights wired in, for each weight.
 """
 
 import json
@@ -20,15 +21,18 @@ from matplotlib import pyplot as plt
 
 TARGET = Path(__file__).parents[1] / "docs" / "performance.svg"
 
-#: LUTs for a binary product that is made and counted, of the least structure for words that are not coded: two products in three LUT4
-#: and their sums; three products in two LUT6 and ternary adders. Accumulator, threshold and control come on top.
+#: LUTs for a binary product that is made and counted, of the least structure for words that are not coded:
+#: two products in three LUT4 and their sums; three products in two LUT6 and ternary adders. Accumulator,
+#: threshold and control come on top.
 FLOORS = {"up5k": 2.4, "hx8k": 2.4, "ecp5": 2.4, "xc7": 1.33}
 
 COLOURS = ("tab:blue", "tab:gray", "tab:orange")
 
 
 def bars(axes, groups, series):
-    """Bars side by side, a group for each of `groups`; `series` are names and values, NaN where there is none."""
+    """Bars side by side, a group for each of `groups`; `series` are names and values, NaN where there is
+    none.
+    """
     width = 0.8 / len(series)
     for n, (name, values) in enumerate(series.items()):
         places = np.arange(len(groups)) + (n - (len(series) - 1) / 2) * width
@@ -41,24 +45,47 @@ def bars(axes, groups, series):
 def series_of(rows, groups, by, place, value):
     """For each name that `by` has in the rows its values in the order of the groups."""
     names = list(dict.fromkeys(row[by] for row in rows))
-    return {name: [next((value(row) for row in rows if row[by] == name and place(row) == group), float("nan")) for group in groups]
-            for name in names}
+    return {
+        name: [
+            next((value(row) for row in rows if row[by] == name and place(row) == group), float("nan"))
+            for group in groups
+        ]
+        for name in names
+    }
 
 
 def units(axes):
-    rows = [row for row in json.loads((FOLDER / "mvtu.json").read_text())["units"] if (row["pe"], row["simd"]) == (16, 64)]
+    rows = [
+        row
+        for row in json.loads((FOLDER / "mvtu.json").read_text())["units"]
+        if (row["pe"], row["simd"]) == (16, 64)
+    ]
     families = list(dict.fromkeys(row["family"] for row in rows))
-    bars(axes, families, series_of(rows, families, "unit", lambda row: row["family"], lambda row: row["luts_a_mac"]))
+    bars(
+        axes,
+        families,
+        series_of(rows, families, "unit", lambda row: row["family"], lambda row: row["luts_a_mac"]),
+    )
     for n, family in enumerate(families):
-        axes.plot([n - 0.45, n + 0.45], [FLOORS[family]] * 2, "k--", linewidth=1, label=None if n else "least without coding, counts alone")
+        axes.plot(
+            [n - 0.45, n + 0.45],
+            [FLOORS[family]] * 2,
+            "k--",
+            linewidth=1,
+            label=None if n else "least without coding, counts alone",
+        )
     axes.set(title="unit of 16 x 64", ylabel="LUTs a multiply-accumulate and cycle")
     axes.set_ylim(0, 1.35 * axes.get_ylim()[1])
     axes.legend(fontsize=8, loc="upper left", ncols=2)
 
 
 def layers(axes):
-    rows = [row | {"place": f"{row['layer']}\n{family}"} for family in ("ice40", "ecp5") if (FOLDER / f"unrolled-{family}.json").exists()
-            for row in json.loads((FOLDER / f"unrolled-{family}.json").read_text())["rows"]]
+    rows = [
+        row | {"place": f"{row['layer']}\n{family}"}
+        for family in ("ice40", "ecp5")
+        if (FOLDER / f"unrolled-{family}.json").exists()
+        for row in json.loads((FOLDER / f"unrolled-{family}.json").read_text())["rows"]
+    ]
     places = list(dict.fromkeys(row["place"] for row in rows))
 
     def a_weight(row):
@@ -73,7 +100,9 @@ def layers(axes):
 
 
 def main():
-    figure, (left, right) = plt.subplots(ncols=2, figsize=(13, 3.8), layout="constrained", width_ratios=(2, 3))
+    figure, (left, right) = plt.subplots(
+        ncols=2, figsize=(13, 3.8), layout="constrained", width_ratios=(2, 3)
+    )
     units(left)
     layers(right)
     figure.savefig(TARGET, metadata={"Date": None})

@@ -2,8 +2,9 @@
 
     python benchmarks/proofs.py [--models tfc-mnist cnn-mnist ...] [--board icebreaker] [--jobs 2]
 
-Builds each into ``build/proofs/MODEL-BOARD`` and proves it there, as a user does; writes ``results/proofs.json`` from the builds'
-proofs.json. Ends with status 1 when a statement is not proved. Times are of the clock: leave the machine alone meanwhile.
+Builds each into ``build/proofs/MODEL-BOARD`` and proves it there, as a user does; writes
+``results/proofs.json`` from the builds' proofs.json. Ends with status 1 when a statement is not proved. Times
+are of the clock: leave the machine alone meanwhile.
 """
 
 import argparse
@@ -24,7 +25,10 @@ def measure(model, board, jobs):
     """The line that is written of one build."""
     folder = ROOT / "build/proofs" / f"{model}-{board}"
     sbgen = sys.executable, "-m", "sbgen"
-    subprocess.run([*sbgen, "build", "--model", ROOT / "models" / f"{model}.pt", "--board", board, "--out", folder], check=True)
+    subprocess.run(
+        [*sbgen, "build", "--model", ROOT / "models" / f"{model}.pt", "--board", board, "--out", folder],
+        check=True,
+    )
     start = time.monotonic()
     # Its status tells of what is not proved, which the file tells in full.
     subprocess.run([*sbgen, "prove", folder, "--jobs", str(jobs)], check=False)
@@ -32,23 +36,50 @@ def measure(model, board, jobs):
     content = json.loads((folder / "proofs.json").read_text(encoding="utf-8"))
     proofs = content["proofs"]
     longest = max(proofs, key=lambda proof: proof["seconds"])
-    return {"model": model, "board": board, "statements": len(proofs), "proved": sum(proof["status"] == "proved" for proof in proofs),
-            "not_proved": [proof["subject"] for proof in proofs if proof["status"] != "proved"],
-            "without_statement": content["without_statement"], "seconds": round(seconds),
-            "longest": longest["subject"], "longest_seconds": longest["seconds"]}
+    return {
+        "model": model,
+        "board": board,
+        "statements": len(proofs),
+        "proved": sum(proof["status"] == "proved" for proof in proofs),
+        "not_proved": [proof["subject"] for proof in proofs if proof["status"] != "proved"],
+        "without_statement": content["without_statement"],
+        "seconds": round(seconds),
+        "longest": longest["subject"],
+        "longest_seconds": longest["seconds"],
+    }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", default=["tfc-mnist", "digits", "cnn-mnist"], metavar="NAME", help="without .pt")
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        default=["tfc-mnist", "digits", "cnn-mnist"],
+        metavar="NAME",
+        help="without .pt",
+    )
     parser.add_argument("--board", default="icebreaker")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="proofs at the same time (one for each processor)")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), help="proofs at the same time (one for each processor)"
+    )
     options = parser.parse_args()
     builds = []
     for model in options.models:
         builds.append(measure(model, options.board, options.jobs))
-        record.write("proofs", {"processors": os.cpu_count(), "system": platform.system(), "jobs": options.jobs, "builds": builds})
-    return 0 if all(build["proved"] == build["statements"] and not build["without_statement"] for build in builds) else 1
+        record.write(
+            "proofs",
+            {
+                "processors": os.cpu_count(),
+                "system": platform.system(),
+                "jobs": options.jobs,
+                "builds": builds,
+            },
+        )
+    return (
+        0
+        if all(build["proved"] == build["statements"] and not build["without_statement"] for build in builds)
+        else 1
+    )
 
 
 if __name__ == "__main__":

@@ -1,17 +1,19 @@
-"""Make the QONNX files of ``tests/qonnx/`` with Brevitas, and what they give when the ``qonnx`` package executes them.
+"""Make the QONNX files of ``tests/qonnx/`` with Brevitas, and what they give when the ``qonnx`` package
+executes them.
 
-They are made once and kept, since Brevitas and qonnx ask for versions of their own; sbgen needs neither. In an
-environment apart::
+They are made once and kept, since Brevitas and qonnx ask for versions of their own; sbgen needs neither. In
+an environment apart::
 
     pip install brevitas qonnx onnxoptimizer scikit-learn
     python benchmarks/qonnx_fixtures.py tests/qonnx --cifar cifar10.npz
 
-``cifar10.npz`` holds `train_images`, `train_labels`, `test_images`, `test_labels`, as sbgen's cache of a data set of JPEG files
-does. ``--only NAME`` makes one network; ``--only cnv-full`` the CNV of the published width, trained and untrained, which is
-checked but too large to be kept.
+``cifar10.npz`` holds `train_images`, `train_labels`, `test_images`, `test_labels`, as sbgen's cache of a data
+set of JPEG files does. ``--only NAME`` makes one network; ``--only cnv-full`` the CNV of the published width,
+trained and untrained, which is checked but too large to be kept.
 
-Each network becomes ``NAME.onnx``, and ``NAME.npz`` with `images` (uint8, row-major with channels last), `logits` and
-`pixels` (what a pixel stands for). The logits are those of qonnx's executor and were those of Brevitas, too.
+Each network becomes ``NAME.onnx``, and ``NAME.npz`` with `images` (uint8, row-major with channels last),
+`logits` and `pixels` (what a pixel stands for). The logits are those of qonnx's executor and were those of
+Brevitas, too.
 """
 
 import argparse
@@ -70,7 +72,9 @@ def tfc(bits=1, widths=(24, 24, 24), image=(10, 10)):
 
 
 def cnv(in_bits=8, widths=(8, 12, 12, 16), pools=(1, 3), dense=24, size=18):
-    """The topology of CNV: convolutions of 3 x 3, pools behind some, two dense layers; `size` x `size` pixels."""
+    """The topology of CNV: convolutions of 3 x 3, pools behind some, two dense layers; `size` x `size`
+    pixels.
+    """
     side = size
     for at in range(len(widths)):
         side = (side - 2) // (2 if at in pools else 1)
@@ -101,12 +105,24 @@ class RowsAndColumns(nn.Module):
 def residual():
     """Shortcuts, ternary weights, 2-bit activations, the mean of an image, a batch norm behind the scores."""
     net = nn.Sequential(
-        Centre(), act(),
-        weights(qnn.QuantConv2d, 1, 8, 3, bias=False, quant=TernaryWeightQuant), nn.BatchNorm2d(8), act(),
-        Residual(8), nn.BatchNorm2d(8), act(), Residual(8), nn.BatchNorm2d(8), act(2),
-        weights(qnn.QuantConv2d, 8, 16, 3, bias=False, quant=TernaryWeightQuant), nn.BatchNorm2d(16), act(),
+        Centre(),
+        act(),
+        weights(qnn.QuantConv2d, 1, 8, 3, bias=False, quant=TernaryWeightQuant),
+        nn.BatchNorm2d(8),
+        act(),
+        Residual(8),
+        nn.BatchNorm2d(8),
+        act(),
+        Residual(8),
+        nn.BatchNorm2d(8),
+        act(2),
+        weights(qnn.QuantConv2d, 8, 16, 3, bias=False, quant=TernaryWeightQuant),
+        nn.BatchNorm2d(16),
+        act(),
         RowsAndColumns(),
-        weights(qnn.QuantLinear, 16, 10, bias=False), nn.BatchNorm1d(10))
+        weights(qnn.QuantLinear, 16, 10, bias=False),
+        nn.BatchNorm1d(10),
+    )
     for module in net.modules():
         if isinstance(module, (qnn.QuantConv2d, qnn.QuantLinear)):
             nn.init.uniform_(module.weight, -1, 1)  # or all ternary weights would begin as 0
@@ -116,25 +132,46 @@ def residual():
 def cnn():
     """Biases, groups, strides, a batch norm before its pool, a pool on sums, dense layers behind an image."""
     return nn.Sequential(
-        Centre(), act(),
-        weights(qnn.QuantConv2d, 2, 8, 3, bias=True), nn.BatchNorm2d(8), nn.MaxPool2d(2), act(),
-        weights(qnn.QuantConv2d, 8, 8, (3, 2), groups=8, bias=False), act(),
-        weights(qnn.QuantConv2d, 8, 12, 2, groups=2, stride=(1, 2), bias=False, quant=TenthWeightQuant), nn.MaxPool2d(2, 1),
-        nn.BatchNorm2d(12), act(),
+        Centre(),
+        act(),
+        weights(qnn.QuantConv2d, 2, 8, 3, bias=True),
+        nn.BatchNorm2d(8),
+        nn.MaxPool2d(2),
+        act(),
+        weights(qnn.QuantConv2d, 8, 8, (3, 2), groups=8, bias=False),
+        act(),
+        weights(qnn.QuantConv2d, 8, 12, 2, groups=2, stride=(1, 2), bias=False, quant=TenthWeightQuant),
+        nn.MaxPool2d(2, 1),
+        nn.BatchNorm2d(12),
+        act(),
         nn.Flatten(),
-        weights(qnn.QuantLinear, 12, 16, bias=True), nn.BatchNorm1d(16), nn.Hardtanh(), act(),
-        weights(qnn.QuantLinear, 16, 5, bias=False, quant=TenthWeightQuant), TensorNorm()), (1, 2, 12, 14)
+        weights(qnn.QuantLinear, 12, 16, bias=True),
+        nn.BatchNorm1d(16),
+        nn.Hardtanh(),
+        act(),
+        weights(qnn.QuantLinear, 16, 5, bias=False, quant=TenthWeightQuant),
+        TensorNorm(),
+    ), (1, 2, 12, 14)
 
 
 def randomise(net, random, *, ties):
-    """Norms of trained networks and worse: factors below zero and zero, with `ties` also means exactly on a sum."""
+    """Norms of trained networks and worse: factors below zero and zero, with `ties` also means exactly on a
+    sum.
+    """
     for module in net.modules():
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
             size = module.num_features
-            mean = np.where(ties & (random.integers(0, 3, size) == 0), random.integers(-2, 3, size), random.normal(0, 2 if ties else 0.5, size))
-            for parameter, values in ((module.weight, random.choice([-1.3, -0.4, 0.0, 0.2, 0.7, 1.0, 1.9], size)),
-                                      (module.bias, random.choice([0.0, 0.0, 0.31, -0.2], size)),
-                                      (module.running_mean, mean), (module.running_var, random.uniform(0.1, 40, size))):
+            mean = np.where(
+                ties & (random.integers(0, 3, size) == 0),
+                random.integers(-2, 3, size),
+                random.normal(0, 2 if ties else 0.5, size),
+            )
+            for parameter, values in (
+                (module.weight, random.choice([-1.3, -0.4, 0.0, 0.2, 0.7, 1.0, 1.9], size)),
+                (module.bias, random.choice([0.0, 0.0, 0.31, -0.2], size)),
+                (module.running_mean, mean),
+                (module.running_var, random.uniform(0.1, 40, size)),
+            ):
                 parameter.data = torch.from_numpy(np.asarray(values, np.float32))
         elif isinstance(module, TensorNorm):
             module.running_mean.fill_(0.7)
@@ -156,8 +193,14 @@ def digits():
 
 def cifar(path):
     with np.load(path) as kept:
-        return tuple(torch.from_numpy(kept[name]).permute(0, 3, 1, 2) if kept[name].ndim == 4 else torch.from_numpy(kept[name])
-                     for name in ("train_images", "train_labels", "test_images", "test_labels"))
+        return tuple(
+            (
+                torch.from_numpy(kept[name]).permute(0, 3, 1, 2)
+                if kept[name].ndim == 4
+                else torch.from_numpy(kept[name])
+            )
+            for name in ("train_images", "train_labels", "test_images", "test_labels")
+        )
 
 
 def train(net, data, *, steps, rate=0.02):
@@ -181,7 +224,7 @@ def train(net, data, *, steps, rate=0.02):
         at = torch.randperm(len(test_x))[:1000]
         right = (net(test_x[at] / 255).argmax(1) == test_y[at]).float().mean()
     print(f"  {steps} steps of training: {right:.1%} of {len(at)} test images", flush=True)
-    return test_x[at[:2 * IMAGES]].permute(0, 2, 3, 1).numpy()
+    return test_x[at[: 2 * IMAGES]].permute(0, 2, 3, 1).numpy()
 
 
 def fixture(folder, name, net, shape, *, pixels="unit", data=None, steps=450, **how):
@@ -190,7 +233,8 @@ def fixture(folder, name, net, shape, *, pixels="unit", data=None, steps=450, **
     if data:
         images = train(net, data, steps=steps)
     else:
-        # Sums of tenths are rounded in an order that every framework chooses for itself: on a tie they disagree.
+        # Sums of tenths are rounded in an order that every framework chooses for itself: on a tie they
+        # disagree.
         randomise(net, random, ties=not name.startswith(("cnn", "residual")))
         # Noise alone looks alike to every network; these differ in brightness, too.
         brightness = random.uniform(0, 255, (IMAGES, 1, 1, shape[1]))
@@ -211,7 +255,9 @@ def fixture(folder, name, net, shape, *, pixels="unit", data=None, steps=450, **
     for each in model.graph.initializer:  # only the sign of a binary weight matters, and signs compress well
         if len(each.dims) > 1 and not name.startswith("residual"):  # but not of a ternary one
             array = onnx.numpy_helper.to_array(each)
-            each.CopyFrom(onnx.numpy_helper.from_array(np.where(array >= 0, 0.5, -0.5).astype(np.float32), each.name))
+            each.CopyFrom(
+                onnx.numpy_helper.from_array(np.where(array >= 0, 0.5, -0.5).astype(np.float32), each.name)
+            )
     del model.metadata_props[:], model.graph.metadata_props[:]
     onnx.save(model, path)
     path.with_name(path.name + ".data").unlink(missing_ok=True)  # newer exporters put the weights there
@@ -221,9 +267,14 @@ def fixture(folder, name, net, shape, *, pixels="unit", data=None, steps=450, **
     assert len(np.unique(logits, axis=0)) > 3, "the network must tell some images apart; try another seed"
     with torch.no_grad():
         torch_logits = net(torch.from_numpy(x)).numpy()
-    print(f"  opset {next(each.version for each in model.opset_import if not each.domain)}, {path.stat().st_size:,} bytes; greatest difference between qonnx and "
-          f"Brevitas {np.abs(logits - torch_logits).max():.3g}")
-    np.savez_compressed(folder / f"{name}.npz", images=images, logits=logits.astype(np.float32), pixels=pixels)
+    print(
+        f"  opset {next(each.version for each in model.opset_import if not each.domain)},"
+        f" {path.stat().st_size:,} bytes; greatest difference between qonnx and Brevitas"
+        f" {np.abs(logits - torch_logits).max():.3g}"
+    )
+    np.savez_compressed(
+        folder / f"{name}.npz", images=images, logits=logits.astype(np.float32), pixels=pixels
+    )
 
 
 def main():
@@ -243,15 +294,22 @@ def main():
     networks = {
         "cnv-opset9": lambda: make(*cnv(), opset_version=9, **old),
         "cnv-opset20": lambda: make(*cnv()),
-        "cnv-trained": lambda: make(*cnv(widths=(8, 8, 16, 16, 32, 32), pools=(1, 3), dense=32, size=32), data=cifar(options.cifar),
-                                    steps=400, opset_version=11, **old),
+        "cnv-trained": lambda: make(
+            *cnv(widths=(8, 8, 16, 16, 32, 32), pools=(1, 3), dense=32, size=32),
+            data=cifar(options.cifar),
+            steps=400,
+            opset_version=11,
+            **old,
+        ),
         "cnn-opset13": lambda: make(*cnn(), opset_version=13, **old),
         "cnn-opset20": lambda: make(*cnn()),
         "residual-trained": lambda: make(*residual(), data=digits(), opset_version=13, **old),
         "residual-opset20": lambda: make(*residual()),
         "tfc-opset9": lambda: make(*tfc(), opset_version=9, **old),
         "tfc-opset20": lambda: make(*tfc()),
-        "tfc-digits": lambda: make(*tfc(widths=(32, 32, 32), image=(8, 8)), data=digits(), opset_version=11, **old),
+        "tfc-digits": lambda: make(
+            *tfc(widths=(32, 32, 32), image=(8, 8)), data=digits(), opset_version=11, **old
+        ),
         "tfc-w1a2": lambda: make(*tfc(bits=2), opset_version=13, **old),
         "sfc-opset11": lambda: make(*tfc(widths=(48, 48, 48), image=(7, 9)), opset_version=11, **old),
         "sfc-digits": lambda: make(*tfc(widths=(64, 64, 64), image=(8, 8)), data=digits(), opset_version=20),
@@ -259,7 +317,9 @@ def main():
     full = {"widths": (64, 64, 128, 128, 256, 256), "dense": 512, "size": 32, "pools": (1, 3)}
     large = {
         "cnv-full": lambda: make(*cnv(**full), opset_version=11, **old),
-        "cnv-full-trained": lambda: make(*cnv(**full), data=cifar(options.cifar), steps=60, opset_version=11, **old),
+        "cnv-full-trained": lambda: make(
+            *cnv(**full), data=cifar(options.cifar), steps=60, opset_version=11, **old
+        ),
     }
     for chosen, write in (networks | large).items():
         if chosen in (options.only or networks):

@@ -14,23 +14,36 @@ FOLDER = Path(__file__).parent / "results"
 def _measured():
     """The commit of the checkout, and whether its tracked files are those of that commit.
 
-    What the benchmarks write themselves (their results, the README's table, the calibration) does not count as a change.
+    What the benchmarks write themselves (their results, the README's table, the calibration) does not count
+    as a change.
     """
+
     def git(*arguments):
-        return subprocess.run(["git", *arguments], cwd=FOLDER.parent.parent, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(
+            ["git", *arguments], cwd=FOLDER.parent.parent, check=True, capture_output=True, text=True
+        ).stdout
 
     try:
         commit = git("rev-parse", "HEAD").strip()
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results", ":!README.md",
-                      ":!compiler/calibration.json")
+        changed = git(
+            "status",
+            "--porcelain",
+            "--untracked-files=no",
+            "--",
+            ".",
+            ":!benchmarks/results",
+            ":!README.md",
+            ":!compiler/calibration.json",
+        )
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "clean": None}
     return {"commit": commit, "clean": not changed}
 
 
-#: ``commit`` (40 hex digits; None outside a checkout) and ``clean`` (bool) of the code that is measured, read when the
-#: benchmark starts. `write` adds both to a record. Where rows of earlier runs stay in a record, each row has its own.
-#: A record from before this was stored has ``commit`` null and ``until``, the commit that brought it in.
+#: ``commit`` (40 hex digits; None outside a checkout) and ``clean`` (bool) of the code that is measured, read
+#: when the benchmark starts. `write` adds both to a record. Where rows of earlier runs stay in a record, each
+#: row has its own. A record from before this was stored has ``commit`` null and ``until``, the commit that
+#: brought it in.
 MEASURED = _measured()
 
 
@@ -45,8 +58,10 @@ def write(name, content, *, measured=MEASURED):
     path = FOLDER / f"{name}.json"
     part = path.with_name(f".{name}.{os.getpid()}.part")
     fields = {**measured, "python": platform.python_version(), "machine": platform.machine(), **content}
-    part.write_text("{\n" + ",\n".join(f" {json.dumps(key)}: {_text(value)}" for key, value in fields.items()) + "\n}\n",
-                    encoding="ascii")
+    part.write_text(
+        "{\n" + ",\n".join(f" {json.dumps(key)}: {_text(value)}" for key, value in fields.items()) + "\n}\n",
+        encoding="ascii",
+    )
     os.replace(part, path)
     return path
 

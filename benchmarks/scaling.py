@@ -2,15 +2,18 @@
 
     python benchmarks/scaling.py [--series dense deep cnv] [--largest 4096]
 
-Networks of random weights are folded to ECP5-85F, lowered and converted to Verilog, each in a process and on a core of its own:
+Networks of random weights are folded to ECP5-85F, lowered and converted to Verilog, each in a process and on
+a core of its own:
 
 * dense: 784-W-10, W from 64 to 4096 (3.3 million weights, nine tenths of the device's block RAM);
 * deep: 784-W-W-W-10, which are FINN's TFC (64), SFC (256) and LFC (1024);
-* cnv: FINN's CNV topology on 32 x 32 x 3 raw pixels, 3x3 convolutions W-W-P-2W-2W-P-4W-4W, dense 8W-8W-10, W from 8 to 64, which is CNV.
+* cnv: FINN's CNV topology on 32 x 32 x 3 raw pixels, 3x3 convolutions W-W-P-2W-2W-P-4W-4W, dense 8W-8W-10, W
+from 8 to 64, which is CNV.
 
-Each is folded twice: as `sbgen build` folds unasked, and as fast as the whole device allows, which makes more hardware. Seconds are those
-of the processor, yosys included, so that other work on the machine does not count. Writes ``results/scaling.json``, a table and a
-plot of it, and ends with status 1 when CNV takes more than a minute or 2 GiB.
+Each is folded twice: as `sbgen build` folds unasked, and as fast as the whole device allows, which makes more
+hardware. Seconds are those of the processor, yosys included, so that other work on the machine does not
+count. Writes ``results/scaling.json``, a table and a plot of it, and ends with status 1 when CNV takes more
+than a minute or 2 GiB.
 """
 
 import argparse
@@ -44,7 +47,19 @@ FOLDINGS = ("usual", "whole device")
 #: What CNV may take, in seconds and MiB.
 SECONDS, MEMORY = 60, 2048
 
-COLUMNS = ("series", "W", "folding", "weights", "cycles", "fold s", "lower s", "Verilog s", "total s", "peak MiB", "Verilog MB")
+COLUMNS = (
+    "series",
+    "W",
+    "folding",
+    "weights",
+    "cycles",
+    "fold s",
+    "lower s",
+    "Verilog s",
+    "total s",
+    "peak MiB",
+    "Verilog MB",
+)
 
 
 class _Layers:
@@ -62,16 +77,29 @@ class _Layers:
     def weighted(self, kind, shape, *, planes=1):
         inputs = int(np.prod(shape[1:]))
         thresholds = np.round(self.rng.normal(inputs / 2, np.sqrt(inputs) / 2, shape[0]) * (2**planes - 1))
-        self.add(kind, weights=self.rng.integers(0, 2, shape), thresholds=thresholds.clip(0, inputs * (2**planes - 1)).astype(int),
-                 planes=planes)
+        self.add(
+            kind,
+            weights=self.rng.integers(0, 2, shape),
+            thresholds=thresholds.clip(0, inputs * (2**planes - 1)).astype(int),
+            planes=planes,
+        )
 
     def dense(self, outputs):
         self.weighted(Dense, (outputs, int(np.prod(self.shape))))
 
     def network(self, name):
         classes = 10
-        self.add(Scores, weights=self.rng.integers(0, 2, (classes, int(np.prod(self.shape)))), offsets=np.zeros(classes, int))
-        return Network(name=name, image_shape=self.image_shape, layers=tuple(self.layers), labels=tuple(map(str, range(classes))))
+        self.add(
+            Scores,
+            weights=self.rng.integers(0, 2, (classes, int(np.prod(self.shape)))),
+            offsets=np.zeros(classes, int),
+        )
+        return Network(
+            name=name,
+            image_shape=self.image_shape,
+            layers=tuple(self.layers),
+            labels=tuple(map(str, range(classes))),
+        )
 
 
 def network_of(series, width):
@@ -110,27 +138,50 @@ def measure(series, width, folding):
         seconds[step] = round(used() - start, 2)
         return result
 
-    design = timed("fold", partial(fold.fold, network, DEVICES[DEVICE], fill=fold.FILL if folding == "whole device" else None))
+    design = timed(
+        "fold",
+        partial(fold.fold, network, DEVICES[DEVICE], fill=fold.FILL if folding == "whole device" else None),
+    )
     core = timed("lower", lambda: lower.lower(design))
     text = timed("verilog", lambda: verilog.convert(core))
     wall_seconds = round(time.monotonic() - began, 2)
     # Of this process and of the largest that it started (yosys): together at most so much at any time.
     peaks = [resource.getrusage(who).ru_maxrss / 1024 for who in BOTH]
-    return {"series": series, "width": width, "folding": folding, "weights": network.weight_bits,
-            "cycles": max(cycles.stage_cycles(design)), "seconds": seconds, "total_seconds": round(sum(seconds.values()), 2), "wall_seconds": wall_seconds,
-            "peak_mib": round(sum(peaks)), "verilog_bytes": len(text)}
+    return {
+        "series": series,
+        "width": width,
+        "folding": folding,
+        "weights": network.weight_bits,
+        "cycles": max(cycles.stage_cycles(design)),
+        "seconds": seconds,
+        "total_seconds": round(sum(seconds.values()), 2),
+        "wall_seconds": wall_seconds,
+        "peak_mib": round(sum(peaks)),
+        "verilog_bytes": len(text),
+    }
 
 
 def row(run):
     """A run as a row of the table."""
-    return (run["series"], run["width"], run["folding"], run["weights"], run["cycles"],
-            *(f"{run['seconds'][step]:.1f}" for step in ("fold", "lower", "verilog")), f"{run['total_seconds']:.1f}",
-            run["peak_mib"], f"{run['verilog_bytes'] / 1e6:.1f}")
+    return (
+        run["series"],
+        run["width"],
+        run["folding"],
+        run["weights"],
+        run["cycles"],
+        *(f"{run['seconds'][step]:.1f}" for step in ("fold", "lower", "verilog")),
+        f"{run['total_seconds']:.1f}",
+        run["peak_mib"],
+        f"{run['verilog_bytes'] / 1e6:.1f}",
+    )
 
 
 def markdown(runs):
     rows = [COLUMNS, ["---"] * len(COLUMNS), *map(row, runs)]
-    return "".join("| " + " | ".join(f"{cell:,}" if isinstance(cell, int) else cell for cell in cells) + " |\n" for cells in rows)
+    return "".join(
+        "| " + " | ".join(f"{cell:,}" if isinstance(cell, int) else cell for cell in cells) + " |\n"
+        for cells in rows
+    )
 
 
 def plot(runs, path):
@@ -146,9 +197,17 @@ def plot(runs, path):
         for folding, style in zip(FOLDINGS, ("o-", "s--"), strict=True):
             mine = [run for run in runs if (run["series"], run["folding"]) == (series, folding)]
             for axis, key in zip(axes, ("total_seconds", "peak_mib"), strict=True):
-                axis.plot([run["weights"] for run in mine], [run[key] for run in mine], style,
-                          color=f"C{list(SERIES).index(series)}", label=f"{series}, {folding}", markersize=4)
-    for axis, title, limit in zip(axes, ("seconds, fold to Verilog", "peak memory, MiB"), (SECONDS, MEMORY), strict=True):
+                axis.plot(
+                    [run["weights"] for run in mine],
+                    [run[key] for run in mine],
+                    style,
+                    color=f"C{list(SERIES).index(series)}",
+                    label=f"{series}, {folding}",
+                    markersize=4,
+                )
+    for axis, title, limit in zip(
+        axes, ("seconds, fold to Verilog", "peak memory, MiB"), (SECONDS, MEMORY), strict=True
+    ):
         axis.axhline(limit, color="gray", linewidth=0.8)
         axis.set(xscale="log", yscale="log", xlabel="weights", title=title)
     axes[0].legend(fontsize="small")
@@ -166,8 +225,19 @@ def _write(path, text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--series", nargs="+", choices=SERIES, default=list(SERIES))
-    parser.add_argument("--largest", type=int, default=max(map(max, SERIES.values())), metavar="W", help="leave wider ones out")
-    parser.add_argument("--one", nargs=3, metavar=("SERIES", "W", "FOLDING"), help="a single network, in this process; prints JSON")
+    parser.add_argument(
+        "--largest",
+        type=int,
+        default=max(map(max, SERIES.values())),
+        metavar="W",
+        help="leave wider ones out",
+    )
+    parser.add_argument(
+        "--one",
+        nargs=3,
+        metavar=("SERIES", "W", "FOLDING"),
+        help="a single network, in this process; prints JSON",
+    )
     options = parser.parse_args()
     if options.one:
         series, width, folding = options.one
@@ -180,8 +250,12 @@ def main():
                 if width > options.largest:
                     continue
                 with console.step(f"{series} {width}, {folding}") as step:
-                    done = subprocess.run([sys.executable, __file__, "--one", series, str(width), folding],
-                                          check=True, stdout=subprocess.PIPE, text=True)
+                    done = subprocess.run(
+                        [sys.executable, __file__, "--one", series, str(width), folding],
+                        check=True,
+                        stdout=subprocess.PIPE,
+                        text=True,
+                    )
                     runs.append(json.loads(done.stdout))
                     step.note(f"{runs[-1]['total_seconds']:.1f} s, {runs[-1]['peak_mib']} MiB")
     console.table(COLUMNS, map(row, runs))
@@ -192,7 +266,10 @@ def main():
     cnv = [run for run in runs if (run["series"], run["width"]) == ("cnv", 64)]
     missed = [run for run in cnv if run["total_seconds"] > SECONDS or run["peak_mib"] > MEMORY]
     if cnv:
-        console.line(f"{'MISSED ' if missed else 'reached'}  Verilog of CNV within {SECONDS} s and {MEMORY} MiB on one core")
+        console.line(
+            f"{'MISSED ' if missed else 'reached'}  Verilog of CNV within {SECONDS} s and {MEMORY} MiB on one"
+            " core"
+        )
     return int(bool(missed))
 
 

@@ -4,8 +4,8 @@
 
 Builds into ``build/shipped/MODEL-BOARD``, the smallest design of a `PACE` where a model has one, with the
 whole test set simulated or its first N images, and writes ``results/shipped.json`` from the builds'
-report.json, or the reason why a model does not fit; the table in README.md follows from it. Rows of models and boards that are
-left out stay as they were.
+report.json, or the reason why a model does not fit; the table in README.md follows from it. Rows of models
+and boards that are left out stay as they were.
 """
 
 import argparse
@@ -30,64 +30,118 @@ MARKS = "<!-- the table of benchmarks/shipped.py -->\n", "<!-- its end -->\n"
 #: What is asked of a model; the others are folded to be as fast as the board allows at its usual clock.
 PACE = {"cnv-cifar10": ("--fps", "5000")}
 
-COLUMNS = "| model | board | accuracy | simulated | clock | LUT | block RAM | cycles an image | core images/s | latency |"
+COLUMNS = (
+    "| model | board | accuracy | simulated | clock | LUT | block RAM | cycles an image | core images/s |"
+    " latency |"
+)
 
 
 def row(report):
     """The figures of one build, as numbers."""
     timing, used = report["timing"], report["resources"]
     return {
-        "model": report["network"]["name"], "board": report["board"], "accuracy": report["accuracy"]["integer"],
-        "images": report["accuracy"]["rtl_images"], "dataset": report["accuracy"]["dataset"],
-        "clock_mhz": timing["clock_mhz"], "fmax_mhz": timing["fmax_mhz"], "lut": used["lut"]["used"],
-        "lut_estimate": report["estimate"]["lut"], "bram": used["bram"]["used"], "bram_estimate": report["estimate"]["bram"],
-        "cycles_per_image": timing["cycles_per_image"], "latency_cycles": timing["latency_cycles"],
-        "images_per_second": timing["images_per_second"], "model_sha256": report["model"]["sha256"],
-        "core_sha256": report["files"]["core.v"], **record.MEASURED}
+        "model": report["network"]["name"],
+        "board": report["board"],
+        "accuracy": report["accuracy"]["integer"],
+        "images": report["accuracy"]["rtl_images"],
+        "dataset": report["accuracy"]["dataset"],
+        "clock_mhz": timing["clock_mhz"],
+        "fmax_mhz": timing["fmax_mhz"],
+        "lut": used["lut"]["used"],
+        "lut_estimate": report["estimate"]["lut"],
+        "bram": used["bram"]["used"],
+        "bram_estimate": report["estimate"]["bram"],
+        "cycles_per_image": timing["cycles_per_image"],
+        "latency_cycles": timing["latency_cycles"],
+        "images_per_second": timing["images_per_second"],
+        "model_sha256": report["model"]["sha256"],
+        "core_sha256": report["files"]["core.v"],
+        **record.MEASURED,
+    }
 
 
 def line(row):
     """A row of the README's table."""
-    return (f"| {row['model']} | {row['board']} | {row['accuracy']:.2%} | {row['images']:,} images | {row['clock_mhz']:g} MHz | {row['lut']:,} | "
-            f"{row['bram']} | {row['cycles_per_image']:,} | {row['images_per_second']:,.0f} | "
-            f"{row['latency_cycles'] / row['clock_mhz']:,.1f} µs |")
+    return (
+        f"| {row['model']} | {row['board']} | {row['accuracy']:.2%} | {row['images']:,} images |"
+        f" {row['clock_mhz']:g} MHz | {row['lut']:,} | {row['bram']} | {row['cycles_per_image']:,} |"
+        f" {row['images_per_second']:,.0f} | {row['latency_cycles'] / row['clock_mhz']:,.1f} µs |"
+    )
 
 
 def table(builds):
     """The README's table."""
-    return "".join(f"{text}\n" for text in (COLUMNS, "|---" * (COLUMNS.count("|") - 1) + "|", *map(line, builds)))
+    return "".join(
+        f"{text}\n" for text in (COLUMNS, "|---" * (COLUMNS.count("|") - 1) + "|", *map(line, builds))
+    )
 
 
 def main():
     shipped = sorted(path.stem for path in (ROOT / "models").glob("*.pt"))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", choices=shipped, default=shipped, help="names without .pt (all)")
-    parser.add_argument("--boards", nargs="+", type=lambda name: name.replace("-", "_"), choices=list(BOARDS), default=list(BOARDS), help="names (all)")
+    parser.add_argument(
+        "--models", nargs="+", choices=shipped, default=shipped, help="names without .pt (all)"
+    )
+    parser.add_argument(
+        "--boards",
+        nargs="+",
+        type=lambda name: name.replace("-", "_"),
+        choices=list(BOARDS),
+        default=list(BOARDS),
+        help="names (all)",
+    )
     parser.add_argument("--images", default="all", help="test images to simulate (all)")
     parser.add_argument("--data", type=Path, help="folder that holds mnist/, fashion-mnist/ (SBGEN_DATA)")
     options = parser.parse_args()
 
     old = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"builds": [], "refused": []}
     mine = {(model, board) for model in options.models for board in options.boards}
-    builds, refused = ([each for each in old[kind] if (each["model"], each["board"]) not in mine]
-                       for kind in ("builds", "refused"))
+    builds, refused = (
+        [each for each in old[kind] if (each["model"], each["board"]) not in mine]
+        for kind in ("builds", "refused")
+    )
     for model, board in sorted(mine):
         out = ROOT / "build" / "shipped" / f"{model}-{board}"
         start = time.monotonic()
         done = subprocess.run(
-            [sys.executable, "-m", "sbgen", "build", "--model", ROOT / "models" / f"{model}.pt", "--board", board, "--out", out,
-             "--images", options.images, *PACE.get(model, ()), *(["--data", options.data] if options.data else [])],
-            check=False, stderr=subprocess.PIPE, text=True)
+            [
+                sys.executable,
+                "-m",
+                "sbgen",
+                "build",
+                "--model",
+                ROOT / "models" / f"{model}.pt",
+                "--board",
+                board,
+                "--out",
+                out,
+                "--images",
+                options.images,
+                *PACE.get(model, ()),
+                *(["--data", options.data] if options.data else []),
+            ],
+            check=False,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         if done.returncode:
             refused.append({"model": model, "board": board, "error": done.stderr.strip(), **record.MEASURED})
             print(done.stderr)
         else:
-            builds.append(row(json.loads((out / "report.json").read_text()))
-                          | {"seconds": round(time.monotonic() - start, 1)})
+            builds.append(
+                row(json.loads((out / "report.json").read_text()))
+                | {"seconds": round(time.monotonic() - start, 1)}
+            )
     builds.sort(key=lambda each: (each["model"], list(BOARDS).index(each["board"])))
-    path = record.write("shipped", {"command": "python benchmarks/shipped.py", "builds": builds, "refused": refused}, measured={})
+    path = record.write(
+        "shipped",
+        {"command": "python benchmarks/shipped.py", "builds": builds, "refused": refused},
+        measured={},
+    )
     before, _, rest = README.read_text(encoding="utf-8").partition(MARKS[0])
-    README.write_text(before + MARKS[0] + table(builds) + MARKS[1] + rest.partition(MARKS[1])[2], encoding="utf-8")
+    README.write_text(
+        before + MARKS[0] + table(builds) + MARKS[1] + rest.partition(MARKS[1])[2], encoding="utf-8"
+    )
     print(table(builds))
     print(f"written to {path.relative_to(ROOT)}")
 

@@ -1,4 +1,5 @@
-"""How small a network gets at a pace: logic cells of the smallest design, and of its core without the host link.
+"""How small a network gets at a pace: logic cells of the smallest design, and of its core without the host
+link.
 
 Writes ``results/smallest.json``; both are counted after packing, the core's with its ports as pins::
 
@@ -26,12 +27,25 @@ def main():
 
     board = boards.get(options.board)
     clock_mhz, _ = clock_and_pll(board, options.clock)
-    design = fold(kept_network.load(MODELS / f"{options.model}.pt"), board.device, cycles=int(clock_mhz * 1e6 / options.fps))
+    design = fold(
+        kept_network.load(MODELS / f"{options.model}.pt"),
+        board.device,
+        cycles=int(clock_mhz * 1e6 / options.fps),
+    )
     lut, bram = measure(board, design, clock_mhz=clock_mhz)
     core, _ = measure(board, design, alone=True)
     interval = predict(design).interval
-    result = {"model": options.model, "board": options.board, "fps": options.fps, "clock_mhz": clock_mhz,
-              "cycles_per_image": interval, "images_per_second": clock_mhz * 1e6 / interval, "lut": lut, "core_lut": core, "bram": bram}
+    result = {
+        "model": options.model,
+        "board": options.board,
+        "fps": options.fps,
+        "clock_mhz": clock_mhz,
+        "cycles_per_image": interval,
+        "images_per_second": clock_mhz * 1e6 / interval,
+        "lut": lut,
+        "core_lut": core,
+        "bram": bram,
+    }
     print(result)
     write("smallest", result)
 

@@ -2,10 +2,10 @@
 
     python benchmarks/testset.py [--model models/tfc-mnist.pt] [--board icebreaker] [--data DIR] [--top K]
 
-Float is the soft network before hardening, as its training measured it: the file holds the hardened one. Hardened is that
-file in torch, integer the reference before and after the passes, RTL the emitted Verilog of the board's design in Verilator.
-Writes ``results/testset-<model>.json``. Ends with status 1 when a class, or a score of integer and RTL, differs in a single
-image.
+Float is the soft network before hardening, as its training measured it: the file holds the hardened one.
+Hardened is that file in torch, integer the reference before and after the passes, RTL the emitted Verilog of
+the board's design in Verilator. Writes ``results/testset-<model>.json``. Ends with status 1 when a class, or
+a score of integer and RTL, differs in a single image.
 """
 
 import argparse
@@ -31,7 +31,9 @@ def main():
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "tfc-mnist.pt", help="a net.pt (TFC)")
     parser.add_argument("--board", default="icebreaker", help="whose design is simulated (icebreaker)")
     parser.add_argument("--data", type=Path, help="folder that holds mnist/, fashion-mnist/ (SBGEN_DATA)")
-    parser.add_argument("--top", type=int, default=1, metavar="K", help="best classes that the core tells (1)")
+    parser.add_argument(
+        "--top", type=int, default=1, metavar="K", help="best classes that the core tells (1)"
+    )
     options = parser.parse_args()
     console, seconds = Console(), {}
 
@@ -45,7 +47,9 @@ def main():
     dataset = loaded.info["dataset"]
     _, _, images, labels = data.load(dataset, options.data)
     with timed("hardened") as step:
-        hardened = loop.classify(checkpoint.load(options.model).model, torch.from_numpy(images.copy())).numpy()
+        hardened = loop.classify(
+            checkpoint.load(options.model).model, torch.from_numpy(images.copy())
+        ).numpy()
         step.note("torch")
     with timed("integer") as step:
         frontend_scores, _ = reference.evaluate(loaded.network, images)
@@ -60,8 +64,16 @@ def main():
         text = verilog.convert(core)
         step.note(f"{text.count(chr(10)):,} lines, {predicted.interval} cycles an image")
     with timed("rtl") as step:
-        result = simulate.simulate(text, network, images, lanes=core.lanes, top=core.top, simulator="verilator",
-                                   image=core.image, progress=step.progress)
+        result = simulate.simulate(
+            text,
+            network,
+            images,
+            lanes=core.lanes,
+            top=core.top,
+            simulator="verilator",
+            image=core.image,
+            progress=step.progress,
+        )
         simulated = int(result.last_scores[-1])
         step.note(f"{result.simulator}, {simulated:,} cycles")
 
@@ -72,31 +84,60 @@ def main():
         f"integer to RTL, best {design.top} in order": int((ranked != result.ranked).any(axis=1).sum()),
         "integer to RTL, scores": int((scores != result.scores).any(axis=1).sum()),
     }
-    accuracy = {"float": loaded.info["accuracy"]["test"]["float"], **{
-        name: float(np.mean(classes == labels)) for name, classes in
-        (("hardened", hardened), ("integer", integer), ("rtl", result.labels))}}
-    console.table(["level", "accuracy", "wrong of " + format(len(labels), ","), "seconds"],
-                  [[name, f"{value:.2%}", round((1 - value) * len(labels)), round(seconds.get(name, 0), 1) or None]
-                   for name, value in accuracy.items()])
-    among = {name: float((best == labels[:, None]).any(axis=1).mean()) for name, best in
-             (("integer", ranked), ("rtl", result.ranked))}
+    accuracy = {
+        "float": loaded.info["accuracy"]["test"]["float"],
+        **{
+            name: float(np.mean(classes == labels))
+            for name, classes in (("hardened", hardened), ("integer", integer), ("rtl", result.labels))
+        },
+    }
+    console.table(
+        ["level", "accuracy", "wrong of " + format(len(labels), ","), "seconds"],
+        [
+            [name, f"{value:.2%}", round((1 - value) * len(labels)), round(seconds.get(name, 0), 1) or None]
+            for name, value in accuracy.items()
+        ],
+    )
+    among = {
+        name: float((best == labels[:, None]).any(axis=1).mean())
+        for name, best in (("integer", ranked), ("rtl", result.ranked))
+    }
     if design.top > 1:
-        console.line(f"true class among the best {design.top}: "
-                     + ", ".join(f"{name} {value:.2%}" for name, value in among.items()))
+        console.line(
+            f"true class among the best {design.top}: "
+            + ", ".join(f"{name} {value:.2%}" for name, value in among.items())
+        )
     console.table(["images that differ", ""], list(differences.items()))
     steady = (result.latency_cycles, result.interval_cycles) == (predicted.latency, predicted.interval)
-    console.line(f"latency {result.latency_cycles}, interval {result.interval_cycles} cycles: "
-                 f"{'as predicted' if steady else 'NOT as predicted'}")
-    path = record.write(f"testset-{options.model.stem}", {
-        "command": f"python benchmarks/testset.py --model models/{options.model.name} --board {options.board}"
-                   + (f" --top {options.top}" if options.top > 1 else ""),
-        "model_sha256": loaded.sha256, "dataset": dataset, "images": len(labels), "board": options.board,
-        "layers": [[layer.inputs, layer.outputs, folding.pe, folding.simd] for layer, folding in design.stages],
-        "simulator": result.simulator, "cycles": simulated,
-        "latency": {"predicted": predicted.latency, "simulated": result.latency_cycles},
-        "interval": {"predicted": predicted.interval, "simulated": result.interval_cycles},
-        "accuracy": accuracy, "top": design.top, "accuracy_among_top": among, "images_that_differ": differences,
-        "seconds": {name: round(value, 1) for name, value in seconds.items()}})
+    console.line(
+        f"latency {result.latency_cycles}, interval {result.interval_cycles} cycles: "
+        f"{'as predicted' if steady else 'NOT as predicted'}"
+    )
+    path = record.write(
+        f"testset-{options.model.stem}",
+        {
+            "command": (
+                f"python benchmarks/testset.py --model models/{options.model.name} --board {options.board}"
+                + (f" --top {options.top}" if options.top > 1 else "")
+            ),
+            "model_sha256": loaded.sha256,
+            "dataset": dataset,
+            "images": len(labels),
+            "board": options.board,
+            "layers": [
+                [layer.inputs, layer.outputs, folding.pe, folding.simd] for layer, folding in design.stages
+            ],
+            "simulator": result.simulator,
+            "cycles": simulated,
+            "latency": {"predicted": predicted.latency, "simulated": result.latency_cycles},
+            "interval": {"predicted": predicted.interval, "simulated": result.interval_cycles},
+            "accuracy": accuracy,
+            "top": design.top,
+            "accuracy_among_top": among,
+            "images_that_differ": differences,
+            "seconds": {name: round(value, 1) for name, value in seconds.items()},
+        },
+    )
     console.line(f"written to {path.relative_to(ROOT)}")
     return 0 if steady and not any(differences.values()) else 1
 

@@ -20,17 +20,21 @@ def get(name: str) -> Board:
     Parameters
     ----------
     name : str
-        A key of `BOARDS`, with ``-`` as good as ``_``, or ``module:Class`` of an iCE40 or ECP5 platform of amaranth-boards (or written like one),
-        which then runs at its oscillator's clock.
+        A key of `BOARDS`, with ``-`` as good as ``_``, or ``module:Class`` of an iCE40 or ECP5 platform of
+        amaranth-boards (or written like one), which then runs at its oscillator's clock.
     """
     spelled = name.replace("-", "_")
     if spelled in BOARDS:
         return BOARDS[spelled]
     if ":" in name:
-        board = Board(name=name.rpartition(":")[2], description=f"amaranth-boards platform {name}", platform=name)
+        board = Board(
+            name=name.rpartition(":")[2], description=f"amaranth-boards platform {name}", platform=name
+        )
         board.device, board.pins  # noqa: B018
         return board
     near = difflib.get_close_matches(spelled.lower(), BOARDS, n=2, cutoff=0.4)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise BoardError(f"unknown board {name!r}: known are {', '.join(BOARDS)}, and MODULE:CLASS of an amaranth-boards "
-                     f"platform{hint}")
+    raise BoardError(
+        f"unknown board {name!r}: known are {', '.join(BOARDS)}, and MODULE:CLASS of an amaranth-boards "
+        f"platform{hint}"
+    )

@@ -4,8 +4,8 @@
                                           ├─▶ {location: bits in the order of addresses}
     top.bit ──ecpunpack──▶ .bram_init N ──┘
 
-A block RAM's bits are always told in one order, that of its addresses at its natural width: iCE40 256 words of 16, ECP5 2,048
-bytes of 9. The order of the physical bits is the technology's affair and known only here.
+A block RAM's bits are always told in one order, that of its addresses at its natural width: iCE40 256 words
+of 16, ECP5 2,048 bytes of 9. The order of the physical bits is the technology's affair and known only here.
 """
 
 import re
@@ -21,8 +21,8 @@ __all__ = ["RAM_BITS", "block_rams", "pack", "read", "unpack"]
 #: Bits of a block RAM, by family.
 RAM_BITS = {"ice40": 4096, "ecp5": 18432}
 
-# yosys (techlibs/ice40/brams_map.v) numbers the 16 columns of a word with their four bits reversed, so that narrower words lie
-# in one piece.
+# yosys (techlibs/ice40/brams_map.v) numbers the 16 columns of a word with their four bits reversed, so that
+# narrower words lie in one piece.
 _ICE40_COLUMNS = np.array([int(f"{n:04b}"[::-1], 2) for n in range(16)])
 
 
@@ -105,11 +105,14 @@ def block_rams(text, *, family):
     Returns
     -------
     dict of str to uint8 array, shape (RAM_BITS[family],), values 0 and 1
-        By location: on iCE40 ``"X6/Y17"``, on ECP5 ``"WID 3"``, the number that links a block RAM with its contents.
+        By location: on iCE40 ``"X6/Y17"``, on ECP5 ``"WID 3"``, the number that links a block RAM with its
+        contents.
     """
     rams = {}
     if family == "ice40":
-        for x, y, rows in re.findall(r"^\.ram_data (\d+) (\d+)\n((?:[0-9a-f]{64}\n){16})", text, re.MULTILINE):
+        for x, y, rows in re.findall(
+            r"^\.ram_data (\d+) (\d+)\n((?:[0-9a-f]{64}\n){16})", text, re.MULTILINE
+        ):
             # Each row is a number of 256 bits, 16 words of 16, the first lowest.
             packed = np.array([np.frombuffer(bytes.fromhex(row)[::-1], np.uint8) for row in rows.split()])
             words = np.unpackbits(packed, bitorder="little").reshape(256, 16)
@@ -121,5 +124,8 @@ def block_rams(text, *, family):
     wrong = {where: len(bits) for where, bits in rams.items() if len(bits) != RAM_BITS[family]}
     if wrong:
         where, bits = next(iter(wrong.items()))
-        raise BoardError(f"a block RAM of {family} must have {RAM_BITS[family]} bits, but {where} of the bitstream has {bits}")
+        raise BoardError(
+            f"a block RAM of {family} must have {RAM_BITS[family]} bits, but {where} of the bitstream has"
+            f" {bits}"
+        )
     return rams

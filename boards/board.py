@@ -11,8 +11,9 @@ from ..errors import BoardError
 
 __all__ = ["Board", "Pin", "Programmer"]
 
-#: Device and pads from which its PLLs can be fed, by package (icestorm's icebox: PLLOUT_A's pin). The PLL takes such
-#: a pad for itself, and the pin cannot be an ordinary input then; from any other pin the PLL is fed through the fabric.
+#: Device and pads from which its PLLs can be fed, by package (icestorm's icebox: PLLOUT_A's pin). The PLL
+#: takes such a pad for itself, and the pin cannot be an ordinary input then; from any other pin the PLL is
+#: fed through the fabric.
 _ICE40_PLL_PADS = {
     ("up5k", "sg48"): ("35",),
     ("hx1k", "tq144"): ("49",),
@@ -22,8 +23,8 @@ _ICE40_PLL_PADS = {
 }
 
 
-#: Pins that must be high while a design runs, and their ports, by resource and subsignal of the platform. The ESP32 of a ULX3S takes
-#: over the board when its gpio0 is low.
+#: Pins that must be high while a design runs, and their ports, by resource and subsignal of the platform. The
+#: ESP32 of a ULX3S takes over the board when its gpio0 is low.
 _HIGH = {("esp32", "gpio0"): "wifi_gpio0"}
 
 
@@ -34,8 +35,8 @@ class Pin:
     Parameters
     ----------
     port : str
-        ``"clk"``, ``"rx"``, ``"tx"`` or ``"led"``; ``"flash_cs"``, ``"flash_clk"``, ``"flash_copi"``, ``"flash_cipo"``,
-        ``"flash_wp"`` or ``"flash_hold"``; ``"wifi_gpio0"``.
+        ``"clk"``, ``"rx"``, ``"tx"`` or ``"led"``; ``"flash_cs"``, ``"flash_clk"``, ``"flash_copi"``,
+        ``"flash_cipo"``, ``"flash_wp"`` or ``"flash_hold"``; ``"wifi_gpio0"``.
     site : str
         The package's name for the pin.
     invert : bool
@@ -75,8 +76,8 @@ class Board:
     name : str
     description : str
     platform : str
-        The amaranth-boards platform as ``module:Class``. It is the source of the device, the package, the oscillator
-        and the pins; it needs a ``uart`` resource and a default clock that comes in through a pin.
+        The amaranth-boards platform as ``module:Class``. It is the source of the device, the package, the
+        oscillator and the pins; it needs a ``uart`` resource and a default clock that comes in through a pin.
     clock_mhz : float or None
         The core's clock unless the user wants another; None is the oscillator's, without a PLL.
     baud : int
@@ -108,12 +109,16 @@ class Board:
         module, _, cls = self.platform.partition(":")
         try:
             found = getattr(importlib.import_module(module), cls)
-            if not (isinstance(found, type) and issubclass(found, Platform)):  # whatever else it is must not be called
+            if not (
+                isinstance(found, type) and issubclass(found, Platform)
+            ):  # whatever else it is must not be called
                 raise TypeError("it is another thing")
             return found()
         except (ImportError, AttributeError, TypeError, ValueError) as error:
-            raise BoardError(f"board {self.name!r}: {self.platform} must be a platform class of amaranth-boards, "
-                             f"but it cannot be had ({error}); check the path MODULE:CLASS") from error
+            raise BoardError(
+                f"board {self.name!r}: {self.platform} must be a platform class of amaranth-boards, "
+                f"but it cannot be had ({error}); check the path MODULE:CLASS"
+            ) from error
 
     @cached_property
     def _platform(self):
@@ -127,7 +132,9 @@ class Board:
         if name.startswith("lfe5u-"):
             name = name.replace("lfe5u-", "ecp5-")
         if name not in DEVICES:
-            raise BoardError(f"board {self.name!r}: its device must be one of {', '.join(DEVICES)}, but it is {part}")
+            raise BoardError(
+                f"board {self.name!r}: its device must be one of {', '.join(DEVICES)}, but it is {part}"
+            )
         return DEVICES[name]
 
     @property
@@ -147,8 +154,10 @@ class Board:
         try:
             return self._platform.default_clk_frequency / 1e6
         except (AttributeError, TypeError) as error:
-            raise BoardError(f"board {self.name!r}: the frequency of its oscillator must be known, but its platform {self.platform} "
-                             "has none; sbgen cannot use this board") from error
+            raise BoardError(
+                f"board {self.name!r}: the frequency of its oscillator must be known, but its platform"
+                f" {self.platform} has none; sbgen cannot use this board"
+            ) from error
 
     @property
     def pins(self):
@@ -165,10 +174,16 @@ class Board:
         platform = self.new_platform()
         for name, what in (platform.default_clk, "an oscillator"), ("uart", "a UART"):
             if (name, 0) not in platform.resources:
-                raise BoardError(f"board {self.name!r}: it must have {what} on pins of its own, but its platform "
-                                 f"{self.platform} has none; sbgen cannot use this board")
+                raise BoardError(
+                    f"board {self.name!r}: it must have {what} on pins of its own, but its platform "
+                    f"{self.platform} has none; sbgen cannot use this board"
+                )
         uart = self._request(platform, "uart")
-        ports = {"clk": self._request(platform, platform.default_clk), "rx": getattr(uart, "rx", None), "tx": getattr(uart, "tx", None)}
+        ports = {
+            "clk": self._request(platform, platform.default_clk),
+            "rx": getattr(uart, "rx", None),
+            "tx": getattr(uart, "tx", None),
+        }
         pins = self._single(ports)
         if ("led", 0) not in platform.resources:
             return pins, None
@@ -182,7 +197,9 @@ class Board:
         try:
             return platform.request(name, 0, dir="-")
         except (ResourceError, TypeError) as error:
-            raise BoardError(f"board {self.name!r}: {name} must have pins of its own, but: {error}; sbgen cannot use it") from error
+            raise BoardError(
+                f"board {self.name!r}: {name} must have pins of its own, but: {error}; sbgen cannot use it"
+            ) from error
 
     @cached_property
     def high_pins(self):
@@ -198,20 +215,32 @@ class Board:
 
     @cached_property
     def flash_pins(self):
-        """A `Pin` for each of ``flash_cs``, ``flash_clk``, ``flash_copi``, ``flash_cipo`` and, where the board has them,
-        ``flash_wp`` and ``flash_hold``: the SPI flash that it is configured from."""
+        """A `Pin` for each of ``flash_cs``, ``flash_clk``, ``flash_copi``, ``flash_cipo`` and, where the
+        board has them, ``flash_wp`` and ``flash_hold``: the SPI flash that it is configured from."""
         platform = self.new_platform()
         if ("spi_flash_1x", 0) not in platform.resources:
-            raise BoardError(f"board {self.name!r}: it must have an SPI flash for weights in SPRAM, but its platform {self.platform} "
-                             "has no spi_flash_1x; keep the weights in block RAM (a design file with \"store\": \"bram\")")
+            raise BoardError(
+                f"board {self.name!r}: it must have an SPI flash for weights in SPRAM, but its platform"
+                f" {self.platform} has no spi_flash_1x; keep the weights in block RAM (a design file with"
+                ' "store": "bram")'
+            )
         flash = self._request(platform, "spi_flash_1x")
-        pins = self._single({f"flash_{name}": getattr(flash, name, None) for name in ("cs", "clk", "copi", "cipo", "wp", "hold")
-                             if hasattr(flash, name) or name not in ("wp", "hold")})
+        pins = self._single(
+            {
+                f"flash_{name}": getattr(flash, name, None)
+                for name in ("cs", "clk", "copi", "cipo", "wp", "hold")
+                if hasattr(flash, name) or name not in ("wp", "hold")
+            }
+        )
         taken = {pin.site: pin.port for pin in self.pins if pin.port != "led"}  # the LED gives way
         for pin in pins:
             if pin.site in taken:
-                raise BoardError(f"board {self.name!r}: {pin.port} must have a pin of its own for weights in SPRAM, but {pin.site} is "
-                                 f"{taken[pin.site]}'s; keep the weights in block RAM (a design file with \"store\": \"bram\")")
+                raise BoardError(
+                    f"board {self.name!r}: {pin.port} must have a pin of its own for weights in SPRAM, but"
+                    f" {pin.site} is "
+                    f'{taken[pin.site]}\'s; keep the weights in block RAM (a design file with "store":'
+                    ' "bram")'
+                )
         return pins
 
     def _single(self, ports):
@@ -219,11 +248,19 @@ class Board:
         pins = []
         for name, port in ports.items():
             if not hasattr(port, "io") or len(port) != 1:
-                raise BoardError(f"board {self.name!r}: {name} must be one single-ended pin, but it is {port!r}; "
-                                 "sbgen cannot use this board")
+                raise BoardError(
+                    f"board {self.name!r}: {name} must be one single-ended pin, but it is {port!r}; "
+                    "sbgen cannot use this board"
+                )
             metadata = port.io.metadata[0]
-            pins.append(Pin(port=name, site=metadata.name, invert=port.invert[0],
-                            attrs=tuple(sorted(metadata.attrs.items()))))
+            pins.append(
+                Pin(
+                    port=name,
+                    site=metadata.name,
+                    invert=port.invert[0],
+                    attrs=tuple(sorted(metadata.attrs.items())),
+                )
+            )
         return tuple(pins)
 
     def pin(self, port):

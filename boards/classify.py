@@ -17,11 +17,24 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser):
     """Add the options of `sbgen classify`."""
-    parser.add_argument("images", type=Path, metavar="IMAGES",
-                        help="images, and their classes if known, as --samples of `sbgen build` takes them")
-    parser.add_argument("--top", type=int, metavar="K", help="print the best K classes and their scores instead of all scores")
-    parser.add_argument("--network", type=Path, metavar="FILE",
-                        help="the network.json of its build: print the names of the classes, and refuse a board that runs another")
+    parser.add_argument(
+        "images",
+        type=Path,
+        metavar="IMAGES",
+        help="images, and their classes if known, as --samples of `sbgen build` takes them",
+    )
+    parser.add_argument(
+        "--top", type=int, metavar="K", help="print the best K classes and their scores instead of all scores"
+    )
+    parser.add_argument(
+        "--network",
+        type=Path,
+        metavar="FILE",
+        help=(
+            "the network.json of its build: print the names of the classes, and refuse a board that runs"
+            " another"
+        ),
+    )
     add_port_arguments(parser)
 
 
@@ -33,11 +46,23 @@ def run(arguments):
         identity = link.identify()
         image_shape, names, signed = _network(arguments.network, identity)
         if arguments.top is not None and identity.signs:
-            raise LinkError("--top must be left out, as the board's network decides by the sign of each score and ranks none")
-        found = samples.read(arguments.images, image_shape=image_shape, classes=names, signed=signed, multi_label=identity.multi_label)
+            raise LinkError(
+                "--top must be left out, as the board's network decides by the sign of each score and ranks"
+                " none"
+            )
+        found = samples.read(
+            arguments.images,
+            image_shape=image_shape,
+            classes=names,
+            signed=signed,
+            multi_label=identity.multi_label,
+        )
         images, labels = found.images, found.labels
         if arguments.top is not None and not 1 <= arguments.top <= identity.classes:
-            raise LinkError(f"--top must be in 1 ... {identity.classes}, the classes of the board's network, not {arguments.top}")
+            raise LinkError(
+                f"--top must be in 1 ... {identity.classes}, the classes of the board's network, not"
+                f" {arguments.top}"
+            )
         begun = time.monotonic()
         for n, result in enumerate(link.classify(images)):
             scores = " ".join(map(str, result.scores.tolist()))
@@ -59,9 +84,15 @@ def run(arguments):
         if len(images):
             console.line(f"{len(images) / (time.monotonic() - begun):,.0f} images/s; {link.bounds(identity)}")
     if labels is not None and identity.multi_label:
-        console.line(f"{right} of {len(images)} right in all {identity.outputs} outputs, {bits} of {labels.size} bits right")
+        console.line(
+            f"{right} of {len(images)} right in all {identity.outputs} outputs, {bits} of {labels.size} bits"
+            " right"
+        )
     elif labels is not None:
-        console.line(f"{right} of {len(images)} right" + ("" if arguments.top is None else f", {among} among the best {arguments.top}"))
+        console.line(
+            f"{right} of {len(images)} right"
+            + ("" if arguments.top is None else f", {among} among the best {arguments.top}")
+        )
 
 
 def _set(names, bits):
@@ -70,11 +101,15 @@ def _set(names, bits):
 
 
 def _network(path, identity):
-    """Shape of an image, names of the classes and whether pixels are signed, of the network's file; else a row of bytes and numbers."""
+    """Shape of an image, names of the classes and whether pixels are signed, of the network's file; else a
+    row of bytes and numbers.
+    """
     if path is None:
         return (identity.pixels,), [str(label) for label in range(identity.classes)], False
     network = exchange.load(path)
     if bytes.fromhex(exchange.digest(network))[:8] != identity.digest:
-        raise LinkError(f"the board must run the network of {path}, {exchange.digest(network)[:16]}..., but runs "
-                        f"{identity.digest.hex()}...; give the network.json of its build")
+        raise LinkError(
+            f"the board must run the network of {path}, {exchange.digest(network)[:16]}..., but runs "
+            f"{identity.digest.hex()}...; give the network.json of its build"
+        )
     return network.image_shape, network.labels, network.pixel_type.signed

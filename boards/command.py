@@ -16,11 +16,24 @@ def run(arguments):
     console = Console()
     console.table(
         ["board", "device", "LUT4", "block RAM", "kbit", "MHz", "host link", "what it is"],
-        [[board.name, board.device.name, board.device.lut, board.device.bram, _kilobits(board.device),
-          f"{board.default_clock_mhz:g}", f"{board.baud // 1000} kbaud", board.description]
-         for board in BOARDS.values()])
+        [
+            [
+                board.name,
+                board.device.name,
+                board.device.lut,
+                board.device.bram,
+                _kilobits(board.device),
+                f"{board.default_clock_mhz:g}",
+                f"{board.baud // 1000} kbaud",
+                board.description,
+            ]
+            for board in BOARDS.values()
+        ],
+    )
     console.line()
-    console.line("  Any iCE40 or ECP5 board of amaranth-boards with an oscillator and a UART: --board MODULE:CLASS,")
+    console.line(
+        "  Any iCE40 or ECP5 board of amaranth-boards with an oscillator and a UART: --board MODULE:CLASS,"
+    )
     console.line("  such as amaranth_boards.icestick:ICEStickPlatform.")
 
 

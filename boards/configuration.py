@@ -2,8 +2,9 @@
 
     placed layout ─▶ sections ═══ bit for bit ═══ sections ◀─ unpacked bitstream
 
-On iCE40 both are the same text format, and each bit is compared. On ECP5 the unpacker names settings by other words than nextpnr, so the
-layout is packed and unpacked first; then each setting is compared. Bits that have no name in its database are ``unknown:`` settings.
+On iCE40 both are the same text format, and each bit is compared. On ECP5 the unpacker names settings by other
+words than nextpnr, so the layout is packed and unpacked first; then each setting is compared. Bits that have
+no name in its database are ``unknown:`` settings.
 """
 
 import re
@@ -19,8 +20,18 @@ _CELL = 36
 _CELL_BITS = {8: "carry chain", 9: "flip-flop", 18: "flip-flop", 19: "flip-flop"}
 
 #: What the other tiles of an iCE40 hold.
-_ICE40_KINDS = {"io_tile": "IO", "ramb_tile": "block RAM", "ramt_tile": "block RAM", "ram_data": "RAM contents", "ipcon_tile": "hard block",
-                "dsp0_tile": "DSP", "dsp1_tile": "DSP", "dsp2_tile": "DSP", "dsp3_tile": "DSP", "extra_bit": "global setting"}
+_ICE40_KINDS = {
+    "io_tile": "IO",
+    "ramb_tile": "block RAM",
+    "ramt_tile": "block RAM",
+    "ram_data": "RAM contents",
+    "ipcon_tile": "hard block",
+    "dsp0_tile": "DSP",
+    "dsp1_tile": "DSP",
+    "dsp2_tile": "DSP",
+    "dsp3_tile": "DSP",
+    "extra_bit": "global setting",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +63,8 @@ def compare(expected, found, *, family):
     Parameters
     ----------
     expected, found : str
-        Layouts: for ``"ice40"`` icepack's format, of place and route or unpacked; for ``"ecp5"`` both as ecpunpack writes them.
+        Layouts: for ``"ice40"`` icepack's format, of place and route or unpacked; for ``"ecp5"`` both as
+        ecpunpack writes them.
     family : str
 
     Returns
@@ -72,7 +84,10 @@ def compare(expected, found, *, family):
 def summary(differences):
     """The first difference, and how many there are of each kind."""
     kinds = Counter(each.kind for each in differences)
-    return f"{differences[0]}; {len(differences):,} differ ({', '.join(f'{kind} {count:,}' for kind, count in kinds.items())})"
+    return (
+        f"{differences[0]}; {len(differences):,} differ"
+        f" ({', '.join(f'{kind} {count:,}' for kind, count in kinds.items())})"
+    )
 
 
 def _sections(text):
@@ -87,8 +102,14 @@ def _sections(text):
 
 
 def _presence(header, expected, found):
-    return [Difference(kind=_ICE40_KINDS.get(header.split()[0], "global setting"), where=header, expected=_there(expected),
-                       found=_there(found))]
+    return [
+        Difference(
+            kind=_ICE40_KINDS.get(header.split()[0], "global setting"),
+            where=header,
+            expected=_there(expected),
+            found=_there(found),
+        )
+    ]
 
 
 def _there(lines):
@@ -111,8 +132,16 @@ def _ice40(header, expected, found):
         before, after = before.ljust(width, "0"), after.ljust(width, "0")
         count += width
         if before != after:
-            differences += [Difference(kind=_ice40_kind(header, n, column), where=f"{header}, B{n}[{column}]", expected=a, found=b)
-                            for column, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
+            differences += [
+                Difference(
+                    kind=_ice40_kind(header, n, column),
+                    where=f"{header}, B{n}[{column}]",
+                    expected=a,
+                    found=b,
+                )
+                for column, (a, b) in enumerate(zip(before, after, strict=True))
+                if a != b
+            ]
     return differences, count
 
 
@@ -131,14 +160,25 @@ def _ecp5(header, expected, found):
         words = [" ".join(lines or ()).split() for lines in (expected, found)]
         size = max(map(len, words))
         words = [each + ["000"] * (size - len(each)) for each in words]
-        return [Difference(kind="RAM contents", where=f"{header}, byte {n}", expected=a, found=b)
-                for n, (a, b) in enumerate(zip(*words, strict=True)) if a != b], size
+        return [
+            Difference(kind="RAM contents", where=f"{header}, byte {n}", expected=a, found=b)
+            for n, (a, b) in enumerate(zip(*words, strict=True))
+            if a != b
+        ], size
     if not (expected or found):
         return ([] if expected is not None and found is not None else _presence(header, expected, found)), 1
     expected, found = Counter(expected), Counter(found)
-    return ([Difference(kind=_ecp5_kind(header, line), where=header, expected=line, found="nothing") for line in expected - found]
-            + [Difference(kind=_ecp5_kind(header, line), where=header, expected="nothing", found=line) for line in found - expected],
-            max(expected.total(), found.total()))
+    return (
+        [
+            Difference(kind=_ecp5_kind(header, line), where=header, expected=line, found="nothing")
+            for line in expected - found
+        ]
+        + [
+            Difference(kind=_ecp5_kind(header, line), where=header, expected="nothing", found=line)
+            for line in found - expected
+        ],
+        max(expected.total(), found.total()),
+    )
 
 
 def _ecp5_kind(header, line):

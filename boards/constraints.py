@@ -6,8 +6,8 @@ __all__ = ["lpf", "pcf"]
 def pcf(board, pins=None):
     """The constraint file of nextpnr-ice40, for the board's pins or those given.
 
-    Only the pull-up is said here; the standards of the platforms are all 3.3 V LVCMOS or its like, which the buffers are
-    by themselves.
+    Only the pull-up is said here; the standards of the platforms are all 3.3 V LVCMOS or its like, which the
+    buffers are by themselves.
     """
     lines = []
     for pin in board.pins if pins is None else pins:

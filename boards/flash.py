@@ -13,8 +13,9 @@ __all__ = ["add_arguments", "programmer", "run"]
 
 def add_arguments(parser):
     """Add the options of `sbgen flash`."""
-    parser.add_argument("file", type=Path, metavar="FILE",
-                        help="the bitstream, or the folder that `sbgen build` wrote")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="the bitstream, or the folder that `sbgen build` wrote"
+    )
     parser.add_argument("--board", metavar="NAME", help="a board of `sbgen boards`; the folder knows its own")
     parser.add_argument("--dry-run", action="store_true", help="print the command and end")
 
@@ -29,7 +30,9 @@ def run(arguments):
     else:
         raise BoardError(f"the board must be known, but {arguments.file} does not tell it; give --board NAME")
     if not board.programmers:
-        raise BoardError(f"board {board.name!r}: no programmer is known for it; load {bitstream} with its own tool")
+        raise BoardError(
+            f"board {board.name!r}: no programmer is known for it; load {bitstream} with its own tool"
+        )
     if arguments.dry_run:
         print(printable(_dry(board, bitstream)))
         return
@@ -38,12 +41,19 @@ def run(arguments):
     console = Console()
     with console.step(f"load {bitstream.name} into {board.name}") as step, tools.temporary() as folder:
         try:
-            tools.run(tool, [*chosen.args, bitstream.resolve()], cwd=folder, log=folder / "programmer.log",
-                      on_line=lambda line: step.note(line.strip()[:60]))
+            tools.run(
+                tool,
+                [*chosen.args, bitstream.resolve()],
+                cwd=folder,
+                log=folder / "programmer.log",
+                on_line=lambda line: step.note(line.strip()[:60]),
+            )
         except ToolError as error:
             reason = error.what
-            raise ToolError(f"{reason}; check the cable and that no other program uses the board, "
-                            f"or try by hand: {shlex.join([*tool.argv, *chosen.args, str(bitstream)])}") from error
+            raise ToolError(
+                f"{reason}; check the cable and that no other program uses the board, "
+                f"or try by hand: {shlex.join([*tool.argv, *chosen.args, str(bitstream)])}"
+            ) from error
 
 
 def programmer(board):
@@ -61,13 +71,17 @@ def _bitstream(path):
     """The bitstream that `path` means, and the name of the board that it was made for, if that is written."""
     if not path.is_dir():
         if not path.is_file():
-            raise BoardError(f"the bitstream must be a file, but {path} is not there; "
-                             "make it with: sbgen build --model FILE --board NAME")
+            raise BoardError(
+                f"the bitstream must be a file, but {path} is not there; "
+                "make it with: sbgen build --model FILE --board NAME"
+            )
         return path, None
     found = [path / name for name in ("top.bin", "top.bit") if (path / name).is_file()]
     if not found:
-        raise BoardError(f"the folder must hold top.bin or top.bit, but {path} does not; "
-                         "make it with: sbgen build --model FILE --board NAME --out DIR")
+        raise BoardError(
+            f"the folder must hold top.bin or top.bit, but {path} does not; "
+            "make it with: sbgen build --model FILE --board NAME --out DIR"
+        )
     try:
         name = json.loads((path / "report.json").read_text(encoding="utf-8"))["board"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -96,9 +110,13 @@ def _require_plugged_in(board):
     ids = " or ".join(f"{vendor:04x}:{product:04x}" for vendor, product in board.usb)
     found = usb.find(board.usb)
     if not found:
-        raise BoardError(f"{board.name} must be plugged in, but no USB device {ids} is there; use a cable that carries "
-                         "data, look for it with lsusb, or see the command with --dry-run")
+        raise BoardError(
+            f"{board.name} must be plugged in, but no USB device {ids} is there; use a cable that carries "
+            "data, look for it with lsusb, or see the command with --dry-run"
+        )
     if not any(device.accessible for device in found):
-        raise BoardError(f"{board.name} must be accessible, but this user may not open {found[0].node} "
-                         f"({found[0].name}, {ids}); put this into /etc/udev/rules.d/70-sbgen.rules, run `sudo udevadm "
-                         f"control --reload` and plug it in again: {usb.udev_rule(board.usb)}")
+        raise BoardError(
+            f"{board.name} must be accessible, but this user may not open {found[0].node} "
+            f"({found[0].name}, {ids}); put this into /etc/udev/rules.d/70-sbgen.rules, run `sudo udevadm "
+            f"control --reload` and plug it in again: {usb.udev_rule(board.usb)}"
+        )

@@ -7,7 +7,8 @@ from ..hw.spram import BLOCK_WIDTH
 
 __all__ = ["OFFSET", "checksum", "combine", "weight_bytes"]
 
-#: Address of the weights: the second erase block of 64 KiB behind a bitstream of the iCE40UP5K, which has 104,090 bytes.
+#: Address of the weights: the second erase block of 64 KiB behind a bitstream of the iCE40UP5K, which has
+#: 104,090 bytes.
 OFFSET = 0x20000
 
 
@@ -22,7 +23,8 @@ def checksum(image):
 
 
 def combine(bitstream, weights):
-    """One file for the flash, from address 0 on: the bitstream, 0xFF up to `OFFSET`, and the weights; all are bytes.
+    """One file for the flash, from address 0 on: the bitstream, 0xFF up to `OFFSET`, and the weights; all are
+    bytes.
 
     Raises
     ------
@@ -30,6 +32,8 @@ def combine(bitstream, weights):
         When the bitstream reaches beyond `OFFSET`.
     """
     if len(bitstream) > OFFSET:
-        raise BoardError(f"a bitstream with weights behind it must have at most {OFFSET:,} bytes, but it has {len(bitstream):,}; "
-                         "fold the network so that no layer is in SPRAM")
+        raise BoardError(
+            f"a bitstream with weights behind it must have at most {OFFSET:,} bytes, but it has"
+            f" {len(bitstream):,}; fold the network so that no layer is in SPRAM"
+        )
     return bitstream.ljust(OFFSET, b"\xff") + weights

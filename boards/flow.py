@@ -1,8 +1,8 @@
 """From Verilog to a bitstream: a plan that is written down first, and its execution.
 
-Everything runs in one folder with names relative to it, so that no path gets into a product, and the same plan gives
-the same bytes. Seeds of place and route run at the same time, and yet it is not the quickest that wins but, in their order,
-the first that meets the clock (or the one with the highest Fmax).
+Everything runs in one folder with names relative to it, so that no path gets into a product, and the same
+plan gives the same bytes. Seeds of place and route run at the same time, and yet it is not the quickest that
+wins but, in their order, the first that meets the clock (or the one with the highest Fmax).
 """
 
 import gzip
@@ -23,13 +23,33 @@ from . import constraints, netlist
 from . import layout as layouts
 from .harness import clock_and_pll
 
-__all__ = ["LAYOUT", "MARGIN", "NETLISTS", "SEEDS", "ClockError", "Implementation", "Patches", "Plan", "Step", "Trial", "fastest", "find_unpacker",
-           "hardware_digest", "implement", "plan", "repack", "run", "too_big", "unpack"]
+__all__ = [
+    "LAYOUT",
+    "MARGIN",
+    "NETLISTS",
+    "SEEDS",
+    "ClockError",
+    "Implementation",
+    "Patches",
+    "Plan",
+    "Step",
+    "Trial",
+    "fastest",
+    "find_unpacker",
+    "hardware_digest",
+    "implement",
+    "plan",
+    "repack",
+    "run",
+    "too_big",
+    "unpack",
+]
 
 #: Seeds of place and route, in the order in which they are tried until the clock is met.
 SEEDS = (1, 2, 3, 4)
 
-#: Share by which a design must be faster than its clock: room for the jitter of oscillator and PLL, which the timing analysis leaves out.
+#: Share by which a design must be faster than its clock: room for the jitter of oscillator and PLL, which the
+#: timing analysis leaves out.
 MARGIN = 0.03
 
 #: Memory that one place and route takes at most, in MiB.
@@ -41,11 +61,12 @@ NETLISTS = ("netlist.json.gz", "placed.json.gz")
 #: The layout that the bitstream was packed from.
 LAYOUT = "layout.gz"
 
-#: Share of an Fmax for which the next attempt is made: another clock is another divider, and so a slightly different netlist.
+#: Share of an Fmax for which the next attempt is made: another clock is another divider, and so a slightly
+#: different netlist.
 _ROOM = 0.97
 
-#: For each resource of a report the cell that nextpnr counts. An iCE40 logic cell is a LUT with its flip-flop, which
-#: is what fills the device; its flip-flops alone are counted in the netlist.
+#: For each resource of a report the cell that nextpnr counts. An iCE40 logic cell is a LUT with its
+#: flip-flop, which is what fills the device; its flip-flops alone are counted in the netlist.
 _CELLS = {
     "ice40": {"lut": "ICESTORM_LC", "bram": "ICESTORM_RAM", "spram": "ICESTORM_SPRAM", "dsp": "ICESTORM_DSP"},
     "ecp5": {"lut": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "dsp": "MULT18X18D"},
@@ -55,13 +76,18 @@ _CELLS = {
 _ICE40_BRAMS = Path(__file__).parent / "ice40_brams.v"
 
 #: Packages as nextpnr-ecp5 calls them.
-_ECP5_PACKAGES = {"BG256": "CABGA256", "MG285": "CSFBGA285", "BG381": "CABGA381", "BG554": "CABGA554",
-                  "BG756": "CABGA756"}
+_ECP5_PACKAGES = {
+    "BG256": "CABGA256",
+    "MG285": "CSFBGA285",
+    "BG381": "CABGA381",
+    "BG554": "CABGA554",
+    "BG756": "CABGA756",
+}
 
 
 class ClockError(FitError):
-    """A clock that place and route does not meet; `clock_mhz` is one that the board can make and that should be met, `trials`
-    what was reached."""
+    """A clock that place and route does not meet; `clock_mhz` is one that the board can make and that should
+    be met, `trials` what was reached."""
 
     def __init__(self, message, *, clock_mhz, trials):
         super().__init__(message)
@@ -130,7 +156,8 @@ class Plan:
         Names and contents of the input files.
     synthesis : `Step`
     placements : tuple of `Step`
-        Place and route with each seed. What each writes is the layout, nextpnr's report and the placed netlist.
+        Place and route with each seed. What each writes is the layout, nextpnr's report and the placed
+        netlist.
     packing : `Step`
         Reads the layout of the seed that is taken.
     bitstream : str
@@ -138,9 +165,11 @@ class Plan:
     margin : float
         Share by which the Fmax must exceed the clock.
     every_seed : bool
-        Whether all seeds are tried and the one with the highest Fmax is taken, or the first that meets the clock.
+        Whether all seeds are tried and the one with the highest Fmax is taken, or the first that meets the
+        clock.
     contents, noise : dict of str to `sbgen.compiler.contents.Memory`, or None
-        In a patchable design, what its ROMs hold in the end, and what stands for it from synthesis to place and route.
+        In a patchable design, what its ROMs hold in the end, and what stands for it from synthesis to place
+        and route.
     """
 
     board: object
@@ -166,10 +195,17 @@ class Plan:
 
     @property
     def digest(self):
-        """SHA-256 of the inputs, the commands and the tools' versions: plans of one digest make the same bitstream."""
+        """SHA-256 of the inputs, the commands and the tools' versions: plans of one digest make the same
+        bitstream.
+        """
         contents = self.contents and {name: memory.words for name, memory in self.contents.items()}
-        content = {"files": self.files, "margin": self.margin, "every_seed": self.every_seed, "contents": contents,
-                   "steps": [[step.tool.name, step.tool.version, *step.args] for step in self.steps]}
+        content = {
+            "files": self.files,
+            "margin": self.margin,
+            "every_seed": self.every_seed,
+            "contents": contents,
+            "steps": [[step.tool.name, step.tool.version, *step.args] for step in self.steps],
+        }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -185,7 +221,8 @@ class Implementation:
     layout : Path
         `LAYOUT`.
     clock_mhz, fmax_mhz, margin : float
-        The clock it runs at, the fastest that the timing analysis found, and the share by which that had to be faster.
+        The clock it runs at, the fastest that the timing analysis found, and the share by which that had to
+        be faster.
     resources : dict
         For each of ``"lut"``, ``"ff"``, ``"bram"``, ``"spram"`` and ``"dsp"`` a dict of ``"used"`` and
         ``"available"``. On iCE40 ``lut`` counts logic cells, after packing.
@@ -233,7 +270,17 @@ class Patches:
     places: object
 
 
-def plan(*, verilog, board, clock_mhz=None, margin=MARGIN, seeds=SEEDS, every_seed=False, pins=None, patchable=False):
+def plan(
+    *,
+    verilog,
+    board,
+    clock_mhz=None,
+    margin=MARGIN,
+    seeds=SEEDS,
+    every_seed=False,
+    pins=None,
+    patchable=False,
+):
     """The plan for a board's top level.
 
     Parameters
@@ -265,7 +312,12 @@ def plan(*, verilog, board, clock_mhz=None, margin=MARGIN, seeds=SEEDS, every_se
         return replace(made(verilog, board, clock_mhz, aim, tuple(seeds), pins), **settings)
     find_unpacker(board)
     blank, contents, noise = contents_.split(verilog)
-    return replace(made(blank, board, clock_mhz, aim, tuple(seeds), pins, patchable=True), contents=contents, noise=noise, **settings)
+    return replace(
+        made(blank, board, clock_mhz, aim, tuple(seeds), pins, patchable=True),
+        contents=contents,
+        noise=noise,
+        **settings,
+    )
 
 
 #: Makes nextpnr's router2 lay wires anew that are too slow for the clock.
@@ -274,8 +326,9 @@ _RIPUP = "--tmg-ripup"
 #: Rounds without progress after which it is left out.
 _PATIENCE = 50
 
-#: What abc9 of yosys 0.70 ends with when it puts its result back into some modules that have the elements of an array, ``x[1]``, as
-#: wires beside the array. Without these names it does not; all designs without them would be others than they were.
+#: What abc9 of yosys 0.70 ends with when it puts its result back into some modules that have the elements of
+#: an array, ``x[1]``, as wires beside the array. Without these names it does not; all designs without them
+#: would be others than they were.
 _REINTEGRATE = "Assert `GetSize(conn.first) == GetSize(conn.second)' failed"
 _ELEMENTS = r"w:*\[*"
 
@@ -289,17 +342,57 @@ def _ice40(verilog, board, clock_mhz, margin, seeds, pins, patchable=False):
     model = {"h": "hx", "l": "lp", "u": "u"}[device[0]]
     synth = f"synth_ice40 -device {model} -top top"
     return Plan(
-        board=board, clock_mhz=clock_mhz, bitstream="top.bin",
-        files={"top.v": verilog, "top.pcf": constraints.pcf(board, pins), "brams.v": _ICE40_BRAMS.read_text(encoding="ascii")},
-        synthesis=Step(title="synthesis", tool=tools.find("yosys"), reads=("top.v", "brams.v"), writes=("top.json",), args=(
-            "-p", (f"read_verilog {'-DSBGEN_ICE40 ' if patchable else ''}top.v; {synth} -run begin:map_ram; "
-            "memory_libmap -lib +/ice40/brams.txt -lib +/ice40/spram.txt -no-auto-huge; techmap -map brams.v; "
-            f"{synth} -run map_ram:; {_FLAT}"))),
-        placements=tuple(_placement(seed, place, ("top.json", "top.pcf"), "--asc", "asc", (
-            f"--{device}", "--package", board.package.lower(), "--json", "top.json", "--pcf", "top.pcf",
-            "--freq", f"{clock_mhz * (1 + margin):g}")) for seed in seeds),
-        packing=Step(title="bitstream", tool=tools.find("icepack"), reads=("top.asc",), writes=("top.bin",),
-                     args=("top.asc", "top.bin")))
+        board=board,
+        clock_mhz=clock_mhz,
+        bitstream="top.bin",
+        files={
+            "top.v": verilog,
+            "top.pcf": constraints.pcf(board, pins),
+            "brams.v": _ICE40_BRAMS.read_text(encoding="ascii"),
+        },
+        synthesis=Step(
+            title="synthesis",
+            tool=tools.find("yosys"),
+            reads=("top.v", "brams.v"),
+            writes=("top.json",),
+            args=(
+                "-p",
+                (
+                    f"read_verilog {'-DSBGEN_ICE40 ' if patchable else ''}top.v; {synth} -run begin:map_ram;"
+                    " memory_libmap -lib +/ice40/brams.txt -lib +/ice40/spram.txt -no-auto-huge; techmap"
+                    f" -map brams.v; {synth} -run map_ram:; {_FLAT}"
+                ),
+            ),
+        ),
+        placements=tuple(
+            _placement(
+                seed,
+                place,
+                ("top.json", "top.pcf"),
+                "--asc",
+                "asc",
+                (
+                    f"--{device}",
+                    "--package",
+                    board.package.lower(),
+                    "--json",
+                    "top.json",
+                    "--pcf",
+                    "top.pcf",
+                    "--freq",
+                    f"{clock_mhz * (1 + margin):g}",
+                ),
+            )
+            for seed in seeds
+        ),
+        packing=Step(
+            title="bitstream",
+            tool=tools.find("icepack"),
+            reads=("top.asc",),
+            writes=("top.bin",),
+            args=("top.asc", "top.bin"),
+        ),
+    )
 
 
 def _ecp5(verilog, board, clock_mhz, margin, seeds, pins, patchable=False):
@@ -308,31 +401,95 @@ def _ecp5(verilog, board, clock_mhz, margin, seeds, pins, patchable=False):
     # Wide LUTs cost two to four times the area on popcounts (yosys issue 4798).
     synth = "synth_ecp5 -nowidelut -top top"
     return Plan(
-        board=board, clock_mhz=clock_mhz, bitstream="top.bit",
+        board=board,
+        clock_mhz=clock_mhz,
+        bitstream="top.bit",
         files={"top.v": verilog, "top.lpf": constraints.lpf(board, pins, margin=margin)},
-        synthesis=Step(title="synthesis", tool=tools.find("yosys"), reads=("top.v",), writes=("top.json",),
-                       args=("-p", f"read_verilog top.v; {synth}; {_FLAT}"),
-                       spare=("-p", (f"read_verilog top.v; {synth} -run begin:map_luts; rename -hide {_ELEMENTS}; "
-                                     f"{synth} -run map_luts:; {_FLAT}"))),
-        placements=tuple(_placement(seed, place, ("top.json", "top.lpf"), "--textcfg", "config", (
-            f"--{size}", "--package", _ECP5_PACKAGES[board.package], "--speed", board.speed, "--json", "top.json",
-            "--lpf", "top.lpf", "--freq", f"{clock_mhz * (1 + margin):g}",
-            # Block RAMs all over the device pull a design apart. The analytic placer does not come to rest on them; this one halves the
-            # length of the wires. The first router takes an hour on 20,000 LUTs, this one minutes, and with an eye on the clock.
-            "--placer", "static", "--router", "router2", _RIPUP)) for seed in seeds),
-        packing=Step(title="bitstream", tool=tools.find("ecppack"), reads=("top.config",), writes=("top.bit",), args=(
-            "--compress", "--input", "top.config", "--bit", "top.bit")))
+        synthesis=Step(
+            title="synthesis",
+            tool=tools.find("yosys"),
+            reads=("top.v",),
+            writes=("top.json",),
+            args=("-p", f"read_verilog top.v; {synth}; {_FLAT}"),
+            spare=(
+                "-p",
+                (
+                    f"read_verilog top.v; {synth} -run begin:map_luts; rename -hide {_ELEMENTS}; "
+                    f"{synth} -run map_luts:; {_FLAT}"
+                ),
+            ),
+        ),
+        placements=tuple(
+            _placement(
+                seed,
+                place,
+                ("top.json", "top.lpf"),
+                "--textcfg",
+                "config",
+                (
+                    f"--{size}",
+                    "--package",
+                    _ECP5_PACKAGES[board.package],
+                    "--speed",
+                    board.speed,
+                    "--json",
+                    "top.json",
+                    "--lpf",
+                    "top.lpf",
+                    "--freq",
+                    f"{clock_mhz * (1 + margin):g}",
+                    # Block RAMs all over the device pull a design apart. The analytic placer does not come to
+                    # rest on them; this one halves the length of the wires. The first router takes an hour on
+                    # 20,000 LUTs, this one minutes, and with an eye on the clock.
+                    "--placer",
+                    "static",
+                    "--router",
+                    "router2",
+                    _RIPUP,
+                ),
+            )
+            for seed in seeds
+        ),
+        packing=Step(
+            title="bitstream",
+            tool=tools.find("ecppack"),
+            reads=("top.config",),
+            writes=("top.bit",),
+            args=("--compress", "--input", "top.config", "--bit", "top.bit"),
+        ),
+    )
 
 
 def _placement(seed, tool, reads, option, suffix, args):
-    """Place and route with a seed; what it writes bears the seed in its name, so that several run in one folder."""
+    """Place and route with a seed; what it writes bears the seed in its name, so that several run in one
+    folder.
+    """
     layout, report, placed = f"top-{seed}.{suffix}", f"nextpnr-{seed}.json", f"placed-{seed}.json"
-    return Step(title="place and route", tool=tool, reads=reads, writes=(layout, report, placed), seed=seed, args=(
-        *args, option, layout, "--write", placed, "--seed", str(seed), "--report", report, "--timing-allow-fail"))
+    return Step(
+        title="place and route",
+        tool=tool,
+        reads=reads,
+        writes=(layout, report, placed),
+        seed=seed,
+        args=(
+            *args,
+            option,
+            layout,
+            "--write",
+            placed,
+            "--seed",
+            str(seed),
+            "--report",
+            report,
+            "--timing-allow-fail",
+        ),
+    )
 
 
 def fastest(board, fmax_mhz):
-    """The fastest clock that the board can make at or below an Fmax, in MHz; its oscillator's when the PLL goes no lower."""
+    """The fastest clock that the board can make at or below an Fmax, in MHz; its oscillator's when the PLL
+    goes no lower.
+    """
     for tenths in range(int(10 * fmax_mhz), 0, -1):
         try:
             clock_mhz, _ = clock_and_pll(board, tenths / 10)
@@ -389,11 +546,18 @@ def implement(plan, *, folder, console, logs=None, kept=None, jobs=None):
         if fmax_mhz >= plan.clock_mhz:
             remedies.append(f"--clock-margin {math.floor(1000 * (fmax_mhz / plan.clock_mhz - 1)) / 10:g}")
         remedy = ", ".join([*remedies, "or smaller pe and simd"]) if remedies else "smaller pe and simd"
-        margin = f" with a margin of {100 * plan.margin:g} % (Fmax of {plan.least_fmax_mhz:.1f} MHz)" if plan.margin else ""
+        margin = (
+            f" with a margin of {100 * plan.margin:g} % (Fmax of {plan.least_fmax_mhz:.1f} MHz)"
+            if plan.margin
+            else ""
+        )
         raise ClockError(
-            f"the design must run at {plan.clock_mhz:g} MHz on {plan.board.name}{margin}, but place and route reached "
-            f"{math.floor(10 * fmax_mhz) / 10:.1f} MHz with the best of {len(trials)} seeds; "
-            f"try {remedy}", clock_mhz=lower, trials=trials)
+            f"the design must run at {plan.clock_mhz:g} MHz on {plan.board.name}{margin}, but place and route"
+            f" reached {math.floor(10 * fmax_mhz) / 10:.1f} MHz with the best of {len(trials)} seeds; try"
+            f" {remedy}",
+            clock_mhz=lower,
+            trials=trials,
+        )
     os.replace(folder / layout, folder / plan.packing.reads[0])
     text, patches = (folder / plan.packing.reads[0]).read_text(encoding="ascii"), None
     with console.step(plan.packing.title) as shown:
@@ -404,7 +568,9 @@ def implement(plan, *, folder, console, logs=None, kept=None, jobs=None):
             places = layouts.locate(plan.noise, made, luts=_luts(folder / placed))
             unpacked = repack(plan.board, made, places, plan.contents, folder=folder, logs=logs)
             text = made.text
-            patches = Patches(hardware=hardware_digest(plan.files["top.v"]), places=places, layout=places.digest(unpacked))
+            patches = Patches(
+                hardware=hardware_digest(plan.files["top.v"]), places=places, layout=places.digest(unpacked)
+            )
         shown.note("")
 
     # In a patchable design they hold noise and are nobody's proof of anything.
@@ -413,18 +579,35 @@ def implement(plan, *, folder, console, logs=None, kept=None, jobs=None):
         netlist.compact(path, folder / name)
     (folder / LAYOUT).write_bytes(gzip.compress(text.encode("ascii"), mtime=0))
     return Implementation(
-        bitstream=folder / plan.bitstream, netlists=tuple(folder / name for name in netlists), layout=folder / LAYOUT,
-        clock_mhz=plan.clock_mhz, fmax_mhz=fmax_mhz, margin=plan.margin,
+        bitstream=folder / plan.bitstream,
+        netlists=tuple(folder / name for name in netlists),
+        layout=folder / LAYOUT,
+        clock_mhz=plan.clock_mhz,
+        fmax_mhz=fmax_mhz,
+        margin=plan.margin,
         resources=_resources(plan.board.device, utilization, folder / "top.json"),
-        tools={step.tool.name: step.tool.version for step in plan.steps}, seed=step.seed, trials=trials,
-        digest=plan.digest, patches=patches)
+        tools={step.tool.name: step.tool.version for step in plan.steps},
+        seed=step.seed,
+        trials=trials,
+        digest=plan.digest,
+        patches=patches,
+    )
 
 
 #: For each family the layout's file, the bitstream's, and what makes the one of the other, there and back.
 _PACKERS = {
-    "ice40": ("top.asc", "top.bin", ("icepack", ("top.asc", "top.bin")), ("iceunpack", ("top.bin", "top.asc"))),
-    "ecp5": ("top.config", "top.bit", ("ecppack", ("--compress", "--input", "top.config", "--bit", "top.bit")),
-             ("ecpunpack", ("--input", "top.bit", "--textcfg", "top.config"))),
+    "ice40": (
+        "top.asc",
+        "top.bin",
+        ("icepack", ("top.asc", "top.bin")),
+        ("iceunpack", ("top.bin", "top.asc")),
+    ),
+    "ecp5": (
+        "top.config",
+        "top.bit",
+        ("ecppack", ("--compress", "--input", "top.config", "--bit", "top.bit")),
+        ("ecpunpack", ("--input", "top.bit", "--textcfg", "top.config")),
+    ),
 }
 
 
@@ -453,7 +636,8 @@ def unpack(board, *, folder, logs):
 
 
 def repack(board, layout, places, contents, *, folder, logs):
-    """Pack a layout with other contents into ``top.bin`` or ``top.bit`` in `folder`, and give the layout that this unpacks to.
+    """Pack a layout with other contents into ``top.bin`` or ``top.bit`` in `folder`, and give the layout that
+    this unpacks to.
 
     Raises
     ------
@@ -468,8 +652,10 @@ def repack(board, layout, places, contents, *, folder, logs):
     read = places.read(unpacked)
     for memory, wanted in contents.items():
         if read[memory] != wanted:
-            raise ToolError(f"what was written into {memory} must be read back from {bits}, but it is not; {packer} or its "
-                            "counterpart is at fault, build without --patchable")
+            raise ToolError(
+                f"what was written into {memory} must be read back from {bits}, but it is not; {packer} or"
+                " its counterpart is at fault, build without --patchable"
+            )
     return unpacked
 
 
@@ -478,7 +664,9 @@ def _luts(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["modules"]["top"]["cells"]
     for name, cell in cells.items():
         if match := re.fullmatch(r"(.+)\.lut_(\d+)_(\d+)\.lut_LC", name):
-            x, y, z = map(int, re.fullmatch(r"X(\d+)/Y(\d+)/lc(\d+)", cell["attributes"]["NEXTPNR_BEL"]).groups())
+            x, y, z = map(
+                int, re.fullmatch(r"X(\d+)/Y(\d+)/lc(\d+)", cell["attributes"]["NEXTPNR_BEL"]).groups()
+            )
             yield layouts.Lut(memory=f"top.{match[1]}", chunk=int(match[2]), bit=int(match[3]), x=x, y=y, z=z)
 
 
@@ -489,7 +677,8 @@ class _StalledError(Exception):
 class _Router:
     """Reads what router2 says of each round, and raises `_StalledError` when it is getting nowhere.
 
-    With the option `_RIPUP` it lays wires anew until all are quick enough: where the clock is out of reach, to no end.
+    With the option `_RIPUP` it lays wires anew until all are quick enough: where the clock is out of reach,
+    to no end.
     """
 
     def __init__(self):
@@ -508,8 +697,9 @@ class _Router:
 def run(step, folder, *, logs=None, on_line=lambda line: None, stopper=None):
     """Run a step of a plan in a folder, its log there or in the folder `logs`.
 
-    A step that lays wires anew to no end is stopped and runs again without doing so; its first log is then ``...-stalled.log``. One that
-    yosys fails with `_REINTEGRATE` runs again with its spare arguments; its first log is then ``...-failed.log``.
+    A step that lays wires anew to no end is stopped and runs again without doing so; its first log is then
+    ``...-stalled.log``. One that yosys fails with `_REINTEGRATE` runs again with its spare arguments; its
+    first log is then ``...-failed.log``.
 
     Raises
     ------
@@ -554,9 +744,11 @@ def _call(step, folder, shown, logs, kept, stopper=None):
 
 
 def _place(plan, folder, console, logs, kept, jobs):
-    """Place and route with the seeds of a plan, several at a time: the step that is taken, and the `Trial` of each that counts.
+    """Place and route with the seeds of a plan, several at a time: the step that is taken, and the `Trial` of
+    each that counts.
 
-    Unless every seed is wanted, the first in their order that meets the clock is taken, and those behind it are stopped.
+    Unless every seed is wanted, the first in their order that meets the clock is taken, and those behind it
+    are stopped.
     """
     steps = plan.placements
     stoppers = [tools.Stopper() for _ in steps]
@@ -564,7 +756,7 @@ def _place(plan, folder, console, logs, kept, jobs):
     lock = threading.Lock()
 
     def stop(beyond):
-        for stopper in stoppers[beyond + 1:]:
+        for stopper in stoppers[beyond + 1 :]:
             stopper.stop()
 
     def place(n, step):
@@ -583,7 +775,10 @@ def _place(plan, folder, console, logs, kept, jobs):
                 shown.note("failed")
                 return
             fmax_mhz, _ = _report(folder / step.writes[1])
-            shown.note(f"{fmax_mhz:.1f} MHz, for {plan.clock_mhz:g} MHz" + (", kept from an earlier build" if before else ""))
+            shown.note(
+                f"{fmax_mhz:.1f} MHz, for {plan.clock_mhz:g} MHz"
+                + (", kept from an earlier build" if before else "")
+            )
         with lock:
             found[n] = Trial(clock_mhz=plan.clock_mhz, seed=step.seed, fmax_mhz=fmax_mhz)
         if fmax_mhz >= plan.least_fmax_mhz and not plan.every_seed:
@@ -634,8 +829,10 @@ def _resources(device, utilization, path):
     if "ff" not in used:
         cells = json.loads(path.read_text(encoding="utf-8"))["modules"]["top"]["cells"].values()
         used["ff"] = sum(cell["type"].startswith("SB_DFF") for cell in cells)
-    return {name: {"used": used.get(name, 0), "available": getattr(device, name)}
-            for name in ("lut", "ff", "bram", "spram", "dsp")}
+    return {
+        name: {"used": used.get(name, 0), "available": getattr(device, name)}
+        for name in ("lut", "ff", "bram", "spram", "dsp")
+    }
 
 
 def too_big(plan, log):
@@ -646,6 +843,8 @@ def too_big(plan, log):
         if (match := re.match(r"Info:\s+(\w+):\s*(\d+)/\s*(\d+)", line)) and int(match[2]) > int(match[3]):
             over.append(f"{int(match[2])} {names.get(match[1], match[1])} of {int(match[3])}")
     if over:
-        return FitError(f"the design must fit {plan.board.device.name} on {plan.board.name}, but it needs "
-                        f"{', '.join(over)}; try smaller pe and simd, other stores, or a bigger board")
+        return FitError(
+            f"the design must fit {plan.board.device.name} on {plan.board.name}, but it needs "
+            f"{', '.join(over)}; try smaller pe and simd, other stores, or a bigger board"
+        )
     return None

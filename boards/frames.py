@@ -14,8 +14,20 @@ from ..hw.flash_loader import LOADED, LOADING
 from ..hw.host_link import CLASSIFY, FAILURE, IDENTIFY, RESPONSE, VERSION, VERSION_SIGNS
 from ..hw.slip import END, ESC, ESC_END, ESC_ESC
 
-__all__ = ["REASONS", "Frame", "Identity", "Reader", "Result", "Weights", "classify", "identify", "images_per_second",
-           "parse_identity", "parse_result", "result_bytes"]
+__all__ = [
+    "REASONS",
+    "Frame",
+    "Identity",
+    "Reader",
+    "Result",
+    "Weights",
+    "classify",
+    "identify",
+    "images_per_second",
+    "parse_identity",
+    "parse_result",
+    "result_bytes",
+]
 
 #: What a board says of a frame that it does not answer otherwise.
 REASONS = {1: "checksum", 2: "length", 3: "unknown command", 4: "busy", 5: "weights not loaded"}
@@ -33,7 +45,9 @@ class Frame:
         """The frame as it goes over the line, with an END on both sides."""
         content = bytes([self.command, self.sequence]) + self.payload
         content += zlib.crc32(content).to_bytes(4, "little")
-        escaped = content.replace(bytes([ESC]), bytes([ESC, ESC_ESC])).replace(bytes([END]), bytes([ESC, ESC_END]))
+        escaped = content.replace(bytes([ESC]), bytes([ESC, ESC_ESC])).replace(
+            bytes([END]), bytes([ESC, ESC_END])
+        )
         return bytes([END]) + escaped + bytes([END])
 
     def answers(self, request):
@@ -63,7 +77,8 @@ class Reader:
                 continue
             line, self._line = bytes(self._line), bytearray()
             content = line.replace(bytes([ESC, ESC_END]), bytes([END])).replace(
-                bytes([ESC, ESC_ESC]), bytes([ESC]))
+                bytes([ESC, ESC_ESC]), bytes([ESC])
+            )
             if len(content) >= 6 and zlib.crc32(content[:-4]) == int.from_bytes(content[-4:], "little"):
                 frames.append(Frame(command=content[0], sequence=content[1], payload=content[2:-4]))
         return frames
@@ -104,7 +119,9 @@ class Weights:
     def __str__(self):
         if self.state == LOADING:
             return "loading"
-        return f"CRC-32 {self.checksum:08x}, " + ("loaded" if self.loaded else "wrong: not those of the bitstream")
+        return f"CRC-32 {self.checksum:08x}, " + (
+            "loaded" if self.loaded else "wrong: not those of the bitstream"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +139,8 @@ class Identity:
     weights : Weights or None
         None where all weights are in the bitstream.
     signs : bool
-        Whether the network decides by the sign of each score (version 2 of the protocol) instead of by the greatest.
+        Whether the network decides by the sign of each score (version 2 of the protocol) instead of by the
+        greatest.
     """
 
     lanes: int
@@ -143,7 +161,9 @@ class Identity:
         return self.signs and self.outputs > 1
 
     def decide(self, scores):
-        """What an image's scores mean: its class, or of a multi-label network its bits, an array of shape (outputs,)."""
+        """What an image's scores mean: its class, or of a multi-label network its bits, an array of shape
+        (outputs,).
+        """
         if not self.signs:
             return int(scores.argmax())
         bits = (scores >= 0).astype(int)
@@ -153,24 +173,38 @@ class Identity:
 def parse_identity(frame):
     """The `Identity` in the response to identify."""
     if not frame.payload or frame.payload[0] not in (VERSION, VERSION_SIGNS):
-        raise LinkError(f"the board must speak version {VERSION} or {VERSION_SIGNS} of the host link, but speaks "
-                        f"{frame.payload[0] if frame.payload else 'none'}; build its bitstream with this sbgen")
+        raise LinkError(
+            f"the board must speak version {VERSION} or {VERSION_SIGNS} of the host link, but speaks "
+            f"{frame.payload[0] if frame.payload else 'none'}; build its bitstream with this sbgen"
+        )
     if len(frame.payload) not in (16, 21):
-        raise LinkError(f"an identity must have 16 or 21 bytes, not {len(frame.payload)}; "
-                        "build the board's bitstream with this sbgen")
+        raise LinkError(
+            f"an identity must have 16 or 21 bytes, not {len(frame.payload)}; "
+            "build the board's bitstream with this sbgen"
+        )
     version, lanes, outputs, pixels, digest = struct.unpack("<BBHI8s", frame.payload[:16])
     if not (lanes and outputs and pixels):
-        raise LinkError(f"a board must have at least one lane, output and pixel, but says {lanes}, {outputs} and {pixels}; "
-                        "build its bitstream with this sbgen")
+        raise LinkError(
+            f"a board must have at least one lane, output and pixel, but says {lanes}, {outputs} and"
+            f" {pixels}; build its bitstream with this sbgen"
+        )
     weights = None
     if frame.payload[16:]:
         state, checksum = struct.unpack("<BI", frame.payload[16:])
         weights = Weights(state=state, checksum=checksum)
-    return Identity(lanes=lanes, outputs=outputs, pixels=pixels, digest=digest, weights=weights, signs=version == VERSION_SIGNS)
+    return Identity(
+        lanes=lanes,
+        outputs=outputs,
+        pixels=pixels,
+        digest=digest,
+        weights=weights,
+        signs=version == VERSION_SIGNS,
+    )
 
 
 def images_per_second(*, pixels, outputs, baud, signs=False, latency_ms=0.0):
-    """The most images per second that the link carries, one request and its response after the other, ten bits per byte.
+    """The most images per second that the link carries, one request and its response after the other, ten
+    bits per byte.
 
     Parameters
     ----------
@@ -180,18 +214,22 @@ def images_per_second(*, pixels, outputs, baud, signs=False, latency_ms=0.0):
     signs : bool
         Whether the network decides by the signs of its scores.
     latency_ms : float
-        The latency timer of the USB converter: it holds back the end of a response, which does not fill a USB packet, until the
-        timer has run out.
+        The latency timer of the USB converter: it holds back the end of a response, which does not fill a USB
+        packet, until the timer has run out.
     """
     request = Frame(command=CLASSIFY, sequence=0, payload=bytes(pixels))
-    response = Frame(command=CLASSIFY | RESPONSE, sequence=0, payload=bytes(result_bytes(outputs=outputs, signs=signs)))
+    response = Frame(
+        command=CLASSIFY | RESPONSE, sequence=0, payload=bytes(result_bytes(outputs=outputs, signs=signs))
+    )
     size = len(request.encode()) + len(response.encode())
     return 1 / (size * 10 / baud + latency_ms / 1000)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One image's result: the scores, an int32 array of shape (outputs,), and the class, or the bits, an array of shape (outputs,)."""
+    """One image's result: the scores, an int32 array of shape (outputs,), and the class, or the bits, an
+    array of shape (outputs,).
+    """
 
     scores: np.ndarray
     label: int | np.ndarray
@@ -206,9 +244,14 @@ def parse_result(frame, *, outputs, signs=False):
     """The `Result` in the response to classify of a board with so many outputs; `signs` as in its `Identity`."""
     size = result_bytes(outputs=outputs, signs=signs)
     if len(frame.payload) != size:
-        raise LinkError(f"a result of {outputs} outputs must have {size} bytes, not {len(frame.payload)}; "
-                        "build the board's bitstream with this sbgen")
-    scores, told = np.frombuffer(frame.payload[:4 * outputs], "<i4").astype(np.int32), frame.payload[4 * outputs:]
+        raise LinkError(
+            f"a result of {outputs} outputs must have {size} bytes, not {len(frame.payload)}; "
+            "build the board's bitstream with this sbgen"
+        )
+    scores, told = (
+        np.frombuffer(frame.payload[: 4 * outputs], "<i4").astype(np.int32),
+        frame.payload[4 * outputs :],
+    )
     if not signs:
         return Result(scores=scores, label=int.from_bytes(told, "little"))
     bits = np.unpackbits(np.frombuffer(told, np.uint8), bitorder="little").astype(int)

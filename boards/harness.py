@@ -1,9 +1,9 @@
 """The top level of a board: clock, reset, serial line, host link and the core. ::
 
-    clk -> [PLL] -> clock, reset
-    rx -> uart.Rx -> HostLink -> Queue -> WidthConverter -> core
-    tx <- uart.Tx <- HostLink <- Queue <------------------- core
-    flash -> FlashLoader -> core, where its weights live in RAM
+clk -> [PLL] -> clock, reset
+rx -> uart.Rx -> HostLink -> Queue -> WidthConverter -> core
+tx <- uart.Tx <- HostLink <- Queue <------------------- core
+flash -> FlashLoader -> core, where its weights live in RAM
 """
 
 from functools import cached_property
@@ -29,7 +29,8 @@ __all__ = ["RESET_SECONDS", "WAKE_SECONDS", "Top", "clock_and_pll"]
 #: configuration (icestorm issue 76); 15 us is the margin that Amaranth takes too.
 RESET_SECONDS = 15e-6
 
-#: How long a flash is given to wake up: longer than any that was found needs (35 us, a Macronix; a Winbond 3 us).
+#: How long a flash is given to wake up: longer than any that was found needs (35 us, a Macronix; a Winbond 3
+#: us).
 WAKE_SECONDS = 50e-6
 
 #: Greatest error of the baud rate: half of what a byte can bear, the other half is the other side's.
@@ -37,7 +38,8 @@ _BAUD_TOLERANCE = 0.02
 
 
 def clock_and_pll(board, clock_mhz=None):
-    """The clock that the core really gets, in MHz, and the PLL that makes it, or None for the oscillator alone.
+    """The clock that the core really gets, in MHz, and the PLL that makes it, or None for the oscillator
+    alone.
 
     Parameters
     ----------
@@ -55,9 +57,9 @@ def clock_and_pll(board, clock_mhz=None):
 class Top(wiring.Component):
     """A core on a board.
 
-    The ports are those of `Board.pins` and `Board.high_pins`: they stand for the package's pins, without I/O primitives, and need only the
-    constraint file. Without a PLL (`clock_mhz` is the oscillator's) the design has no primitive at all, so that any
-    simulator can run it.
+    The ports are those of `Board.pins` and `Board.high_pins`: they stand for the package's pins, without I/O
+    primitives, and need only the constraint file. Without a PLL (`clock_mhz` is the oscillator's) the design
+    has no primitive at all, so that any simulator can run it.
 
     Parameters
     ----------
@@ -83,8 +85,8 @@ class Top(wiring.Component):
         Always high. Only where the board has such a pin.
     flash_cs, flash_clk, flash_copi, flash_wp, flash_hold : :py:`Out(1)`
     flash_cipo : :py:`In(1)`
-        To the SPI flash, only where the core has a `load` port; write protection and hold, which are never on, only where the
-        board has them.
+        To the SPI flash, only where the core has a `load` port; write protection and hold, which are never
+        on, only where the board has them.
     """
 
     def __init__(self, *, core, board, clock_mhz=None, digest, patchable=False, baud=None):
@@ -98,20 +100,24 @@ class Top(wiring.Component):
         error = uart.baud_error(clock_hz=self._clock_mhz * 1e6, baud=baud)
         self._divisor = uart.divisor(clock_hz=self._clock_mhz * 1e6, baud=baud)
         if abs(error) > _BAUD_TOLERANCE or self._divisor < uart.MINIMUM_DIVISOR:
-            raise BoardError(f"the baud rate must be within {_BAUD_TOLERANCE:.0%} of what a clock of "
-                             f"{self._clock_mhz:g} MHz can make with at least {uart.MINIMUM_DIVISOR} cycles a bit, but "
-                             f"{baud} is off by {error:+.1%} at {self._divisor}; choose another --baud or --clock")
+            raise BoardError(
+                f"the baud rate must be within {_BAUD_TOLERANCE:.0%} of what a clock of "
+                f"{self._clock_mhz:g} MHz can make with at least {uart.MINIMUM_DIVISOR} cycles a bit, but "
+                f"{baud} is off by {error:+.1%} at {self._divisor}; choose another --baud or --clock"
+            )
         self._flash_pins = board.flash_pins if core.image else ()
         led = board.pin("led")
         self._led = None if led is None or led.site in {pin.site for pin in self._flash_pins} else led
-        super().__init__({
-            "clk": In(1),
-            "rx": In(1),
-            "tx": Out(1),
-            **({"led": Out(1)} if self._led else {}),
-            **{pin.port: Out(1) for pin in board.high_pins},
-            **{pin.port: In(1) if pin.port == "flash_cipo" else Out(1) for pin in self._flash_pins},
-        })
+        super().__init__(
+            {
+                "clk": In(1),
+                "rx": In(1),
+                "tx": Out(1),
+                **({"led": Out(1)} if self._led else {}),
+                **{pin.port: Out(1) for pin in board.high_pins},
+                **{pin.port: In(1) if pin.port == "flash_cipo" else Out(1) for pin in self._flash_pins},
+            }
+        )
 
     @property
     def clock_mhz(self):
@@ -125,7 +131,11 @@ class Top(wiring.Component):
     @property
     def pins(self):
         """A :class:`.Pin` for each port."""
-        return tuple(pin for pin in self._board.pins if pin.port != "led" or self._led) + self._board.high_pins + self._flash_pins
+        return (
+            tuple(pin for pin in self._board.pins if pin.port != "led" or self._led)
+            + self._board.high_pins
+            + self._flash_pins
+        )
 
     @property
     def divisor(self):
@@ -139,14 +149,20 @@ class Top(wiring.Component):
 
     @property
     def load_cycles(self):
-        """Clock cycles from the end of reset until the weights are loaded from the flash; 0 where there are none."""
+        """Clock cycles from the end of reset until the weights are loaded from the flash; 0 where there are
+        none.
+        """
         return self._loader.cycles if self._core.image else 0
 
     @cached_property
     def _loader(self):
         image = self._core.image
-        return FlashLoader(address=flash_image.OFFSET, words=[len(words) for words in image], checksum=flash_image.checksum(image),
-                           pause=int(self._clock_mhz * 1e6 * WAKE_SECONDS))
+        return FlashLoader(
+            address=flash_image.OFFSET,
+            words=[len(words) for words in image],
+            checksum=flash_image.checksum(image),
+            pause=int(self._clock_mhz * 1e6 * WAKE_SECONDS),
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -165,11 +181,13 @@ class Top(wiring.Component):
             steady = Const(1)
         else:
             locked, steady = Signal(), Signal()
-            m.submodules.pll = self._pll.instance(i=self.clk, o=sync.clk, locked=locked, pad=board.clock_is_pll_pad)
+            m.submodules.pll = self._pll.instance(
+                i=self.clk, o=sync.clk, locked=locked, pad=board.clock_is_pll_pad
+            )
             m.submodules.locked = FFSynchronizer(locked, steady, o_domain="por")
         m.d.comb += [running.eq(count[-1]), sync.rst.eq(~running)]
-        # A PLL that loses its lock may run too fast, and anything may then be in the registers: reset starts again. Both edges of
-        # the lock go through the synchroniser, as the reset is synchronous.
+        # A PLL that loses its lock may run too fast, and anything may then be in the registers: reset starts
+        # again. Both edges of the lock go through the synchroniser, as the reset is synchronous.
         with m.If(~steady):
             m.d.por += count.eq(0)
         with m.Elif(~running):
@@ -177,15 +195,28 @@ class Top(wiring.Component):
 
         m.submodules.rx = rx = uart.Rx(divisor=self._divisor)
         m.submodules.tx = tx = uart.Tx(divisor=self._divisor)
-        m.submodules.link = link = HostLink(pixels=core.pixels, lanes=core.lanes, outputs=core.outputs,
-                                            score_width=core.score_width, digest=self._digest, signs=core.signs, loads=bool(core.image),
-                                            identity_store=self._identity_store)
-        m.submodules.width = width = DomainRenamer("core")(WidthConverter(
-            shape=unsigned(8), length=core.pixels, i_lanes=1, o_lanes=core.lanes))
+        m.submodules.link = link = HostLink(
+            pixels=core.pixels,
+            lanes=core.lanes,
+            outputs=core.outputs,
+            score_width=core.score_width,
+            digest=self._digest,
+            signs=core.signs,
+            loads=bool(core.image),
+            identity_store=self._identity_store,
+        )
+        m.submodules.width = width = DomainRenamer("core")(
+            WidthConverter(shape=unsigned(8), length=core.pixels, i_lanes=1, o_lanes=core.lanes)
+        )
         m.submodules.core = DomainRenamer("core")(core)
-        # Registers, so that neither the core's handshakes nor its adders are in a path with the link's state machines.
-        m.submodules.register = register = DomainRenamer("core")(Queue(shape=link.pixels.payload.shape(), depth=1))
-        m.submodules.results = results = DomainRenamer("core")(Queue(shape=link.results.payload.shape(), depth=1))
+        # Registers, so that neither the core's handshakes nor its adders are in a path with the link's state
+        # machines.
+        m.submodules.register = register = DomainRenamer("core")(
+            Queue(shape=link.pixels.payload.shape(), depth=1)
+        )
+        m.submodules.results = results = DomainRenamer("core")(
+            Queue(shape=link.results.payload.shape(), depth=1)
+        )
 
         m.d.comb += [rx.rx.eq(self.rx), self.tx.eq(tx.tx), ResetSignal("core").eq(link.clear)]
         connect(m, rx.o, link.i)
@@ -194,8 +225,11 @@ class Top(wiring.Component):
         connect(m, register.o, width.i)
         connect(m, width.o, core.i)
         # The host has every score and ranks them itself: runners-up stay here.
-        m.d.comb += [results.i.valid.eq(core.o.valid), core.o.ready.eq(results.i.ready),
-                     *(results.i.payload[name].eq(core.o.payload[name]) for name in ("score", "label", "last"))]
+        m.d.comb += [
+            results.i.valid.eq(core.o.valid),
+            core.o.ready.eq(results.i.ready),
+            *(results.i.payload[name].eq(core.o.payload[name]) for name in ("score", "label", "last")),
+        ]
         connect(m, results.o, link.results)
         if core.image:
             m.submodules.loader = loader = self._loader

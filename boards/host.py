@@ -20,7 +20,9 @@ _PATIENCE = 1.0
 
 
 def _port_errors():
-    """What a serial port raises when its device is gone: pyserial's own error is an `OSError`, that of the terminal below it is none."""
+    """What a serial port raises when its device is gone: pyserial's own error is an `OSError`, that of the
+    terminal below it is none.
+    """
     try:
         from termios import error
     except ImportError:  # Windows
@@ -31,14 +33,14 @@ def _port_errors():
 class Link:
     """Requests over a serial port.
 
-    Every try of a request has a sequence number of its own, and only an undamaged response with that number counts, so
-    that a late or repeated response is never taken for another image's.
+    Every try of a request has a sequence number of its own, and only an undamaged response with that number
+    counts, so that a late or repeated response is never taken for another image's.
 
     Parameters
     ----------
     port
-        With ``write(bytes)``, ``read(count)`` (which gives what is there after at most a moment), ``in_waiting``,
-        ``baudrate`` and ``close()``, as `serial.Serial` has them.
+        With ``write(bytes)``, ``read(count)`` (which gives what is there after at most a moment),
+        ``in_waiting``, ``baudrate`` and ``close()``, as `serial.Serial` has them.
     latency_ms : float or None
         The latency timer of its USB converter; None where it is not known.
     """
@@ -58,13 +60,23 @@ class Link:
 
     def bounds(self, identity):
         """The most images per second that the line carries to a board, in words."""
-        size = {"pixels": identity.pixels, "outputs": identity.outputs, "signs": identity.signs, "baud": self._port.baudrate}
+        size = {
+            "pixels": identity.pixels,
+            "outputs": identity.outputs,
+            "signs": identity.signs,
+            "baud": self._port.baudrate,
+        }
         known = self._latency_ms is not None
         latencies = (self._latency_ms,) if known else (usb.LOW_LATENCY_MS, usb.LATENCY_MS)
-        rates = ", or ".join(f"{frames.images_per_second(**size, latency_ms=latency):,.0f} with a USB latency timer of {latency:g} ms"
-                             for latency in latencies)
-        return (f"the link allows {frames.images_per_second(**size):,.0f} images/s at {self._port.baudrate:,} baud, {rates}"
-                + ("" if known else " (that of this port is not known)"))
+        rates = ", or ".join(
+            f"{frames.images_per_second(**size, latency_ms=latency):,.0f} with a USB latency timer of"
+            f" {latency:g} ms"
+            for latency in latencies
+        )
+        return (
+            f"the link allows {frames.images_per_second(**size):,.0f} images/s at {self._port.baudrate:,}"
+            f" baud, {rates}" + ("" if known else " (that of this port is not known)")
+        )
 
     def identify(self):
         """What the board runs, as a `frames.Identity`."""
@@ -90,24 +102,43 @@ class Link:
         """
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim < 2:
-            raise LinkError(f"images must be an array (N, ...) of raw uint8 pixels, not {images.dtype} of shape "
-                            f"{images.shape}" + ("; values of int8 are sent as their bytes, images.view(numpy.uint8)"
-                                                 if images.dtype == np.int8 else ""))
+            raise LinkError(
+                f"images must be an array (N, ...) of raw uint8 pixels, not {images.dtype} of shape "
+                f"{images.shape}"
+                + (
+                    "; values of int8 are sent as their bytes, images.view(numpy.uint8)"
+                    if images.dtype == np.int8
+                    else ""
+                )
+            )
         identity = self.identify()
         if identity.weights and not identity.weights.loaded:
-            raise LinkError(f"the board must have loaded its weights, but: {identity.weights}; write its flash anew with sbgen flash")
+            raise LinkError(
+                f"the board must have loaded its weights, but: {identity.weights}; write its flash anew with"
+                " sbgen flash"
+            )
         images = images.reshape(len(images), math.prod(images.shape[1:]))
         if images.shape[1] != identity.pixels:
-            raise LinkError(f"an image must have the {identity.pixels} pixels that the board's network takes, "
-                            f"not {images.shape[1]}")
+            raise LinkError(
+                f"an image must have the {identity.pixels} pixels that the board's network takes, "
+                f"not {images.shape[1]}"
+            )
         for n, image in enumerate(images):
-            response = self._ask(lambda sequence, image=image: frames.classify(sequence=sequence, image=image),
-                                 answer_bytes=frames.result_bytes(outputs=identity.outputs, signs=identity.signs))
+            response = self._ask(
+                lambda sequence, image=image: frames.classify(sequence=sequence, image=image),
+                answer_bytes=frames.result_bytes(outputs=identity.outputs, signs=identity.signs),
+            )
             result = frames.parse_result(response, outputs=identity.outputs, signs=identity.signs)
             if np.any(result.label != identity.decide(result.scores)):
-                must = "a bit must be 1 where its score is not negative" if identity.signs else "the class must be the first greatest score"
-                raise LinkError(f"image {n}: {must}, but the board says {'bits' if identity.multi_label else 'class'} "
-                                f"{result.label} for the scores {result.scores.tolist()}; its bitstream is not sound")
+                must = (
+                    "a bit must be 1 where its score is not negative"
+                    if identity.signs
+                    else "the class must be the first greatest score"
+                )
+                raise LinkError(
+                    f"image {n}: {must}, but the board says {'bits' if identity.multi_label else 'class'} "
+                    f"{result.label} for the scores {result.scores.tolist()}; its bitstream is not sound"
+                )
             yield result
 
     def _ask(self, make, *, answer_bytes):
@@ -119,19 +150,27 @@ class Link:
             try:
                 self._port.write(line)
                 # Escaped, a byte takes up to two, and each is ten bits on the line.
-                deadline = time.monotonic() + _PATIENCE + (len(line) + 2 * (answer_bytes + 8)) * 10 / self._port.baudrate
+                deadline = (
+                    time.monotonic()
+                    + _PATIENCE
+                    + (len(line) + 2 * (answer_bytes + 8)) * 10 / self._port.baudrate
+                )
                 response = self._wait(request, deadline)
             except _port_errors() as error:
-                raise LinkError(f"the board must stay plugged in, but its port ended: {error}; plug it in again, load its bitstream "
-                                "(sbgen flash) and begin anew") from error
+                raise LinkError(
+                    f"the board must stay plugged in, but its port ended: {error}; plug it in again, load its"
+                    " bitstream (sbgen flash) and begin anew"
+                ) from error
             if response is None:
                 trouble.append("nothing")
             elif response.is_failure:
                 trouble.append(frames.REASONS.get(response.payload[0] if response.payload else 0, "failure"))
             else:
                 return response
-        raise LinkError(f"the board must answer, but {_TRIES} requests brought: {', '.join(trouble)}; check the port and "
-                        "the baud rate, that the bitstream is loaded (sbgen flash), and press its reset")
+        raise LinkError(
+            f"the board must answer, but {_TRIES} requests brought: {', '.join(trouble)}; check the port and "
+            "the baud rate, that the bitstream is loaded (sbgen flash), and press its reset"
+        )
 
     def _wait(self, request, deadline):
         """The response to `request`, or the failure of it, or None."""
@@ -147,7 +186,9 @@ def add_port_arguments(parser):
     """Add the options that say where the board is."""
     parser.add_argument("--board", metavar="NAME", help="a board of `sbgen boards`, found by its USB ids")
     parser.add_argument("--port", metavar="PORT", help="its serial port, where that is not enough")
-    parser.add_argument("--baud", type=at_least(1), metavar="N", help="the baud rate that its bitstream was built with")
+    parser.add_argument(
+        "--baud", type=at_least(1), metavar="N", help="the baud rate that its bitstream was built with"
+    )
 
 
 def open_link(arguments):
@@ -159,7 +200,9 @@ def open_link(arguments):
     try:
         import serial
     except ImportError:
-        raise LinkError("a board's link needs pyserial, which is not installed; try: pip install 'sbgen[link]'") from None
+        raise LinkError(
+            "a board's link needs pyserial, which is not installed; try: pip install 'sbgen[link]'"
+        ) from None
     board = None if arguments.board is None else get(arguments.board)
     port = arguments.port or _find_port(board)
     baud = arguments.baud or (board.baud if board else 1_000_000)
@@ -167,18 +210,27 @@ def open_link(arguments):
         opened = serial.Serial(port, baudrate=baud, timeout=0.05)
         return Link(port=opened, latency_ms=usb.ask_low_latency(opened))
     except (*_port_errors(), ValueError, OverflowError) as error:
-        raise LinkError(f"{port} must open at {baud} baud, but: {error}; check the name, and that this user may open it "
-                        "(on Linux: group dialout)") from error
+        raise LinkError(
+            f"{port} must open at {baud} baud, but: {error}; check the name, and that this user may open it "
+            "(on Linux: group dialout)"
+        ) from error
 
 
 def _find_port(board):
     from serial.tools.list_ports import comports
 
-    ports = sorted((port for port in comports() if (port.vid, port.pid) in board.usb), key=lambda port: port.device)
+    ports = sorted(
+        (port for port in comports() if (port.vid, port.pid) in board.usb), key=lambda port: port.device
+    )
     # The location ends with the number of the USB interface, such as 1-4:1.1.
     right = [port for port in ports if (port.location or "").endswith(f".{board.serial_interface}")] or ports
     if not right:
-        ids = " or ".join(f"{vendor:04x}:{product:04x}" for vendor, product in board.usb) or "(its USB ids are unknown)"
-        raise LinkError(f"{board.name} must be plugged in, but no serial port of a USB device {ids} is there; "
-                        "plug it in, or give --port")
+        ids = (
+            " or ".join(f"{vendor:04x}:{product:04x}" for vendor, product in board.usb)
+            or "(its USB ids are unknown)"
+        )
+        raise LinkError(
+            f"{board.name} must be plugged in, but no serial port of a USB device {ids} is there; "
+            "plug it in, or give --port"
+        )
     return right[0].device

@@ -21,6 +21,8 @@ def run(arguments):
     if identity.multi_label:
         console.line(f"outputs  {identity.outputs}, each a bit by its sign")
     else:
-        console.line(f"classes  {identity.classes}" + (", by the sign of one score" if identity.signs else ""))
+        console.line(
+            f"classes  {identity.classes}" + (", by the sign of one score" if identity.signs else "")
+        )
     if identity.weights:
         console.line(f"weights  {identity.weights}")

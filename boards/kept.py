@@ -1,4 +1,6 @@
-"""Finished steps of earlier builds, kept so that a build that was interrupted, or changed in one place, goes on from there."""
+"""Finished steps of earlier builds, kept so that a build that was interrupted, or changed in one place, goes
+on from there.
+"""
 
 import gzip
 import hashlib
@@ -20,8 +22,9 @@ _DIGESTS = "sha256.json"
 class Kept:
     """A folder that keeps what tools wrote, by a digest of all that they were given.
 
-    An entry appears as a whole or not at all, and is checked when it is taken: several builds may use the folder, be
-    killed, or have it removed under them. A disk that is full or read-only costs the keeping, never the build.
+    An entry appears as a whole or not at all, and is checked when it is taken: several builds may use the
+    folder, be killed, or have it removed under them. A disk that is full or read-only costs the keeping,
+    never the build.
 
     Parameters
     ----------
@@ -34,8 +37,8 @@ class Kept:
 
     @staticmethod
     def key(step, folder):
-        """SHA-256 of a step's command, its tool's version and the files that it reads in `folder`; None for a tool whose
-        version is not known."""
+        """SHA-256 of a step's command, its tool's version and the files that it reads in `folder`; None for a
+        tool whose version is not known."""
         if not step.tool.version:
             return None
         files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in step.reads}
@@ -43,7 +46,8 @@ class Kept:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def fetch(self, key, folder, names):
-        """Write the files `names` of an entry into `folder`; returns whether the entry has them all, undamaged.
+        """Write the files `names` of an entry into `folder`; returns whether the entry has them all,
+        undamaged.
 
         Anything else that the entry may hold counts as no entry: `store` then replaces it.
         """
@@ -82,8 +86,17 @@ class Kept:
 
     def _prune(self):
         """Remove the entries that were not used for longest, and what killed builds left."""
-        entries = sorted(((entry.lstat().st_mtime, entry, sum(file.lstat().st_size for file in entry.rglob("*")) or entry.lstat().st_size)
-                          for entry in self._folder.iterdir()), reverse=True)
+        entries = sorted(
+            (
+                (
+                    entry.lstat().st_mtime,
+                    entry,
+                    sum(file.lstat().st_size for file in entry.rglob("*")) or entry.lstat().st_size,
+                )
+                for entry in self._folder.iterdir()
+            ),
+            reverse=True,
+        )
         total = 0
         for _, entry, size in entries:
             total += size

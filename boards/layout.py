@@ -1,9 +1,9 @@
 """The memories in an unpacked bitstream: found once by what stands in them, then read and replaced.
 
-A layout is the text that icepack and ecppack turn into a bitstream, and that iceunpack and ecpunpack make of one. In it a block RAM is an
-array of rows and lanes, of which a ROM's bit takes a column: a lane in every row, or in every second or fourth one where a word
-takes several rows, or in reverse, where several words share one. Which it is, is not asked of the tools: with noise in the ROM, a
-column stands in one place only.
+A layout is the text that icepack and ecppack turn into a bitstream, and that iceunpack and ecpunpack make of
+one. In it a block RAM is an array of rows and lanes, of which a ROM's bit takes a column: a lane in every
+row, or in every second or fourth one where a word takes several rows, or in reverse, where several words
+share one. Which it is, is not asked of the tools: with noise in the ROM, a column stands in one place only.
 """
 
 import hashlib
@@ -44,7 +44,11 @@ class Ice40Layout:
 
     def __init__(self, text):
         self._lines = text.splitlines()
-        places = {tuple(line.split()): n + 1 for n, line in enumerate(self._lines) if line.startswith((".ram_data", ".logic_tile"))}
+        places = {
+            tuple(line.split()): n + 1
+            for n, line in enumerate(self._lines)
+            if line.startswith((".ram_data", ".logic_tile"))
+        }
         self._rams = {f"{x}/{y}": n for (kind, x, y), n in places.items() if kind == ".ram_data"}
         self._tiles = {(int(x), int(y)): n for (kind, x, y), n in places.items() if kind == ".logic_tile"}
 
@@ -61,14 +65,16 @@ class Ice40Layout:
         """The rows of a block RAM: 0 or 1, shape (256, 16)."""
         first = self._rams[name]
         # Each line is 16 rows, the first one last.
-        packed = np.frombuffer(bytes.fromhex("".join(self._lines[first:first + 16])), np.uint8).reshape(16, -1)
+        packed = np.frombuffer(bytes.fromhex("".join(self._lines[first : first + 16])), np.uint8).reshape(
+            16, -1
+        )
         return np.unpackbits(packed[:, ::-1].reshape(-1), bitorder="little").reshape(self._ROWS, self._LANES)
 
     def set_block(self, name, rows):
         """Replace the rows of a block RAM."""
         first = self._rams[name]
         packed = np.packbits(rows.reshape(-1), bitorder="little").reshape(16, -1)[:, ::-1]
-        self._lines[first:first + 16] = [line.tobytes().hex() for line in packed]
+        self._lines[first : first + 16] = [line.tobytes().hex() for line in packed]
 
     def _lut_bits(self, x, y, z):
         """For each bit of a LUT its line and the column in it."""
@@ -77,13 +83,16 @@ class Ice40Layout:
 
     def lut(self, x, y, z):
         """The 16 bits of the LUT of a logic cell, as a number."""
-        return sum((self._lines[line][column] == "1") << n for n, (line, column) in enumerate(self._lut_bits(x, y, z)))
+        return sum(
+            (self._lines[line][column] == "1") << n
+            for n, (line, column) in enumerate(self._lut_bits(x, y, z))
+        )
 
     def set_lut(self, x, y, z, init):
         """Replace the 16 bits of a LUT."""
         for n, (line, column) in enumerate(self._lut_bits(x, y, z)):
             text = self._lines[line]
-            self._lines[line] = f"{text[:column]}{init >> n & 1}{text[column + 1:]}"
+            self._lines[line] = f"{text[:column]}{init >> n & 1}{text[column + 1 :]}"
 
 
 class Ecp5Layout:
@@ -98,7 +107,11 @@ class Ecp5Layout:
 
     def __init__(self, text):
         self._parts = re.split(r"^(\.bram_init \d+\n(?:[0-9a-f ]+\n)+)", text, flags=re.MULTILINE)
-        self._rams = {part.split(maxsplit=2)[1]: n for n, part in enumerate(self._parts) if part.startswith(".bram_init")}
+        self._rams = {
+            part.split(maxsplit=2)[1]: n
+            for n, part in enumerate(self._parts)
+            if part.startswith(".bram_init")
+        }
 
     @property
     def text(self):
@@ -118,7 +131,8 @@ class Ecp5Layout:
         """Replace the rows of a block RAM."""
         words = [f"{row:03x}" for row in (rows.astype(int) << np.arange(self._LANES)).sum(axis=1).tolist()]
         self._parts[self._rams[name]] = f".bram_init {name}\n" + "".join(
-            " ".join(words[n:n + 8]) + "\n" for n in range(0, len(words), 8))
+            " ".join(words[n : n + 8]) + "\n" for n in range(0, len(words), 8)
+        )
 
 
 #: The layout of each device family.
@@ -127,7 +141,8 @@ LAYOUTS = {"ice40": Ice40Layout, "ecp5": Ecp5Layout}
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """Where part of a ROM's bit stands: that of word ``start + stride n`` in row ``row + step n`` of a block RAM, for `count` n.
+    """Where part of a ROM's bit stands: that of word ``start + stride n`` in row ``row + step n`` of a block
+    RAM, for `count` n.
 
     Parameters
     ----------
@@ -150,8 +165,8 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Lut:
-    """Where 16 words of a ROM's bit, from word 16 `chunk` on, stand: in logic cell `z` of the tile at `x`, `y`, whose input
-    ``order[n]`` is bit n of the address."""
+    """Where 16 words of a ROM's bit, from word 16 `chunk` on, stand: in logic cell `z` of the tile at `x`,
+    `y`, whose input ``order[n]`` is bit n of the address."""
 
     memory: str
     chunk: int
@@ -186,21 +201,27 @@ class Places:
             bits[each.memory][_words(each), each.bit] = blocks[each.block][_rows(each), each.lane]
         for each in self.luts:
             init = permuted(layout.lut(each.x, each.y, each.z), np.argsort(each.order).tolist())
-            bits[each.memory][16 * each.chunk:16 * each.chunk + 16, each.bit] = [init >> n & 1 for n in range(16)]
-        return {name: Memory(store=store, width=width, words=_to_words(bits[name]))
-                for name, (store, width, _) in self.shapes.items()}
+            bits[each.memory][16 * each.chunk : 16 * each.chunk + 16, each.bit] = [
+                init >> n & 1 for n in range(16)
+            ]
+        return {
+            name: Memory(store=store, width=width, words=_to_words(bits[name]))
+            for name, (store, width, _) in self.shapes.items()
+        }
 
     def write(self, layout, contents):
         """Replace what stands in each ROM by a dict of `Memory` of the same shapes; None is zeros."""
-        bits = {name: np.zeros((depth, width), np.uint8) if contents is None else _to_bits(contents[name])
-                for name, (_, width, depth) in self.shapes.items()}
+        bits = {
+            name: np.zeros((depth, width), np.uint8) if contents is None else _to_bits(contents[name])
+            for name, (_, width, depth) in self.shapes.items()
+        }
         blocks = {name: layout.block(name) for name in {column.block for column in self.columns}}
         for each in self.columns:
             blocks[each.block][_rows(each), each.lane] = bits[each.memory][_words(each), each.bit]
         for name, rows in blocks.items():
             layout.set_block(name, rows)
         for each in self.luts:
-            column = bits[each.memory][16 * each.chunk:16 * each.chunk + 16, each.bit]
+            column = bits[each.memory][16 * each.chunk : 16 * each.chunk + 16, each.bit]
             layout.set_lut(each.x, each.y, each.z, permuted(_number(column), each.order))
 
     def digest(self, layout):
@@ -214,19 +235,34 @@ class Places:
         parts = [f'"shapes": {json.dumps(self.shapes)}']
         for name, kind in ("columns", Column), ("luts", Lut):
             rows = [json.dumps(list(asdict(each).values())) for each in getattr(self, name)]
-            parts.append(f'"{name}": [{json.dumps(list(kind.__dataclass_fields__))}' + "".join(",\n" + row for row in rows) + "]")
+            parts.append(
+                f'"{name}": [{json.dumps(list(kind.__dataclass_fields__))}'
+                + "".join(",\n" + row for row in rows)
+                + "]"
+            )
         return "{" + ",\n".join(parts) + "}"
 
     @classmethod
     def of_json(cls, content):
         """What `dumps` wrote, read as JSON."""
+
         def rows(name, kind):
             fields, *values = content[name]
-            return tuple(kind(**{field: tuple(value) if isinstance(value, list) else value
-                                 for field, value in zip(fields, each, strict=True)}) for each in values)
+            return tuple(
+                kind(
+                    **{
+                        field: tuple(value) if isinstance(value, list) else value
+                        for field, value in zip(fields, each, strict=True)
+                    }
+                )
+                for each in values
+            )
 
-        return cls(shapes={name: tuple(shape) for name, shape in content["shapes"].items()},
-                   columns=rows("columns", Column), luts=rows("luts", Lut))
+        return cls(
+            shapes={name: tuple(shape) for name, shape in content["shapes"].items()},
+            columns=rows("columns", Column),
+            luts=rows("luts", Lut),
+        )
 
 
 def _words(column):
@@ -241,7 +277,7 @@ def _to_bits(memory):
     """Words as bits, shape (depth, width)."""
     size = -(-memory.width // 8)
     packed = np.frombuffer(b"".join(word.to_bytes(size, "little") for word in memory.words), np.uint8)
-    return np.unpackbits(packed.reshape(-1, size), axis=1, bitorder="little")[:, :memory.width]
+    return np.unpackbits(packed.reshape(-1, size), axis=1, bitorder="little")[:, : memory.width]
 
 
 def _number(column):
@@ -249,14 +285,16 @@ def _number(column):
 
 
 def _to_words(bits):
-    return tuple(int.from_bytes(row.tobytes(), "little") for row in np.packbits(bits, axis=1, bitorder="little"))
+    return tuple(
+        int.from_bytes(row.tobytes(), "little") for row in np.packbits(bits, axis=1, bitorder="little")
+    )
 
 
 def _columns(bits, starts, strides):
     """Every column of an array, shape (rows, lanes), as (first bits, start, stride, lane)."""
     for stride in strides:
         for start in starts(stride):
-            first = bits[start:start + stride * _KEY:stride]
+            first = bits[start : start + stride * _KEY : stride]
             if len(first) == _KEY:
                 keys = np.packbits(first, axis=0)
                 yield from ((keys[:, lane].tobytes(), start, stride, lane) for lane in range(bits.shape[1]))
@@ -264,9 +302,12 @@ def _columns(bits, starts, strides):
 
 def _ordered(lut, bits, layout):
     """A LUT with the order of its inputs that makes its noise what is in the layout."""
-    wanted = _number(bits[16 * lut.chunk:16 * lut.chunk + 16, lut.bit])
+    wanted = _number(bits[16 * lut.chunk : 16 * lut.chunk + 16, lut.bit])
     found = layout.lut(lut.x, lut.y, lut.z)
-    return next((replace(lut, order=order) for order in permutations(range(4)) if permuted(wanted, order) == found), lut)
+    return next(
+        (replace(lut, order=order) for order in permutations(range(4)) if permuted(wanted, order) == found),
+        lut,
+    )
 
 
 def locate(noise, layout, *, luts=()):
@@ -291,7 +332,10 @@ def locate(noise, layout, *, luts=()):
         if memory.store == "bram":
             depth = len(memory.words)
             for key, start, stride, bit in _columns(
-                    bits[name], lambda stride, depth=depth: range(stride) if stride > 1 else range(0, depth, _CHUNK), _STRIDES):
+                bits[name],
+                lambda stride, depth=depth: range(stride) if stride > 1 else range(0, depth, _CHUNK),
+                _STRIDES,
+            ):
                 known.setdefault(key, []).append((name, bit, start, stride))
     seen = {name: np.zeros(array.shape, int) for name, array in bits.items()}
     columns = []
@@ -302,20 +346,34 @@ def locate(noise, layout, *, luts=()):
                 if stride > 1 and step > 1:
                     continue  # every second bit, say, of a column that is found as a whole
                 count = min(-(-(len(rows) - row) // step), -(-(len(bits[name]) - start) // stride))
-                found = Column(memory=name, bit=bit, start=start, stride=stride, count=count, block=block, lane=lane, row=row,
-                               step=step)
+                found = Column(
+                    memory=name,
+                    bit=bit,
+                    start=start,
+                    stride=stride,
+                    count=count,
+                    block=block,
+                    lane=lane,
+                    row=row,
+                    step=step,
+                )
                 if (rows[_rows(found), lane] == bits[name][_words(found), bit]).all():
                     columns.append(found)
                     seen[name][_words(found), bit] += 1
     luts = [_ordered(each, bits[each.memory], layout) for each in luts if each.memory in bits]
-    places = Places(shapes={name: (memory.store, memory.width, len(memory.words)) for name, memory in noise.items()},
-                    columns=tuple(columns), luts=tuple(luts))
+    places = Places(
+        shapes={name: (memory.store, memory.width, len(memory.words)) for name, memory in noise.items()},
+        columns=tuple(columns),
+        luts=tuple(luts),
+    )
     for each in places.luts:
-        seen[each.memory][16 * each.chunk:16 * each.chunk + 16, each.bit] += 1
+        seen[each.memory][16 * each.chunk : 16 * each.chunk + 16, each.bit] += 1
     read = places.read(layout)
     for name, count in seen.items():
         if (count != 1).any() or read[name] != noise[name]:
             word, bit = np.argwhere((count != 1) | (_to_bits(read[name]) != bits[name]))[0]
-            raise ToolError(f"each bit of a patchable ROM must be in one place of the layout, but bit {bit} of word {word} of "
-                            f"{name} is in {count[word, bit]}; build without --patchable")
+            raise ToolError(
+                f"each bit of a patchable ROM must be in one place of the layout, but bit {bit} of word"
+                f" {word} of {name} is in {count[word, bit]}; build without --patchable"
+            )
     return places

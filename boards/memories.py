@@ -1,11 +1,13 @@
 """The read-only memories of a top level, and where synthesis and place and route put each of their bits. ::
 
     top.v ──▶ Memory: path, words ──┐
-                                    ├─▶ places: word, bit ─▶ block RAM, bit in it ─▶ words read back out of a bitstream
+                                    ├─▶ places: word, bit ─▶ block RAM, bit in it ─▶ words read back out of a
+                                    bitstream
     placed netlist ──▶ Cell ────────┘
 
-yosys (``memory_libmap``) drops the columns that are the same in every word, cuts the words into banks as deep as a block RAM at
-the width that it chose, puts the banks' columns side by side and fills one block RAM after the other with them.
+yosys (``memory_libmap``) drops the columns that are the same in every word, cuts the words into banks as deep
+as a block RAM at the width that it chose, puts the banks' columns side by side and fills one block RAM after
+the other with them.
 """
 
 import re
@@ -65,7 +67,9 @@ class Cell:
 
 
 _MODULE = re.compile(r"^module \\?(\S+)\s*\(.*?^endmodule", re.MULTILINE | re.DOTALL)
-_MEMORY = re.compile(r"^  (?:\(\* ram_style = \"(\w+)\" \*\)\n  )?reg (?:\[(\d+):0\] )?(\w+) \[(\d+):0\];", re.MULTILINE)
+_MEMORY = re.compile(
+    r"^  (?:\(\* ram_style = \"(\w+)\" \*\)\n  )?reg (?:\[(\d+):0\] )?(\w+) \[(\d+):0\];", re.MULTILINE
+)
 
 
 def memories(verilog):
@@ -80,7 +84,9 @@ def memories(verilog):
             for address, constant in re.findall(rf"^    {name}\[(\d+)\] = ([^;]+);", text, re.MULTILINE):
                 words[int(address)] = _bits(number(constant), words.shape[1])
             words.setflags(write=False)
-            found.append(Memory(path=f"{module[1]}.{name}".partition(".")[2], words=words, block=style == "block"))
+            found.append(
+                Memory(path=f"{module[1]}.{name}".partition(".")[2], words=words, block=style == "block")
+            )
     return found
 
 
@@ -108,7 +114,9 @@ def cells(netlist, *, family):
             width = 16 >> int(parameters["READ_MODE"], 2)
             location = attributes["NEXTPNR_BEL"].rpartition("/")[0]
         else:
-            width = min(int(parameters[f"DATA_WIDTH_{port}"], 2) for port in "AB")  # the port that is not used has the greatest
+            width = min(
+                int(parameters[f"DATA_WIDTH_{port}"], 2) for port in "AB"
+            )  # the port that is not used has the greatest
             location = f"WID {int(attributes['WID'], 2)}"
         found.append(Cell(name=name, memory=memory, index=int(index), width=width, location=location))
     return found
@@ -137,8 +145,8 @@ def places(memory, cells, *, family):
     Returns
     -------
     ram, bit : int arrays, shape (depth, width)
-        Index of the block RAM among `cells`, and the bit in it, as in `bitstream.block_rams`; -1 where the column is the same
-        in every word and so is a constant of the logic.
+        Index of the block RAM among `cells`, and the bit in it, as in `bitstream.block_rams`; -1 where the
+        column is the same in every word and so is a constant of the logic.
 
     Raises
     ------
@@ -152,16 +160,20 @@ def places(memory, cells, *, family):
         return ram, bit
     widths = {cells[n].width for _, n in mine}
     if len(widths) != 1:
-        raise BoardError(f"the memory {memory.path} must be in block RAMs of one width, but the netlist has "
-                         f"{len(mine)} of the widths {sorted(widths)}")
+        raise BoardError(
+            f"the memory {memory.path} must be in block RAMs of one width, but the netlist has "
+            f"{len(mine)} of the widths {sorted(widths)}"
+        )
     width = widths.pop()
     usable = _usable(width, family)
     rows = len(usable) // width
     address, column = np.arange(depth)[:, None], np.arange(len(columns))
     number = column + len(columns) * (address // rows)  # of a column, among those of all banks
     if [index for index, _ in mine] != list(range(int(number.max()) // width + 1)):
-        raise BoardError(f"the memory {memory.path} of {depth} words with {len(columns)} bits that vary must be in "
-                         f"{int(number.max()) // width + 1} block RAMs {width} bits wide, but the netlist has {len(mine)}")
+        raise BoardError(
+            f"the memory {memory.path} of {depth} words with {len(columns)} bits that vary must be in "
+            f"{int(number.max()) // width + 1} block RAMs {width} bits wide, but the netlist has {len(mine)}"
+        )
     ram[:, columns] = np.array([n for _, n in mine])[number // width]
     bit[:, columns] = usable[address % rows * width + number % width]
     return ram, bit

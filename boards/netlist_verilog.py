@@ -1,8 +1,8 @@
 """A netlist of yosys or nextpnr as Verilog that any simulator runs, with the meaning of each of its cells.
 
-Logic cells become expressions and registers, a name for each net; only memories are modules. What the cells mean is the vendor's
-(Lattice: iCE40 Technology Library, ECP5 and ECP5-5G Memory Usage Guide) as yosys and nextpnr use it. A PLL gives what it
-gets: the clock at the pin is the one that the core is made for.
+Logic cells become expressions and registers, a name for each net; only memories are modules. What the cells
+mean is the vendor's (Lattice: iCE40 Technology Library, ECP5 and ECP5-5G Memory Usage Guide) as yosys and
+nextpnr use it. A PLL gives what it gets: the clock at the pin is the one that the core is made for.
 """
 
 import re
@@ -38,9 +38,13 @@ def verilog(netlist, *, family, names=False):
     module = _Module(netlist)
     for name, cell in netlist["cells"].items():
         meaning = _MEANINGS[family].get(cell["type"]) or next(
-            (each for pattern, each in _PATTERNS[family] if re.fullmatch(pattern, cell["type"])), None)
+            (each for pattern, each in _PATTERNS[family] if re.fullmatch(pattern, cell["type"])), None
+        )
         if meaning is None:
-            raise UnknownCellError(f"a netlist of {family} can be simulated where all its cells are known, but {name} is a {cell['type']}")
+            raise UnknownCellError(
+                f"a netlist of {family} can be simulated where all its cells are known, but {name} is a"
+                f" {cell['type']}"
+            )
         meaning(module, _Cell(name, cell))
     return module.text(names) + _RAMS[family]
 
@@ -53,14 +57,25 @@ def from_icebox(text):
     header = re.search(r"^module top \((.*?)\);$", text, re.MULTILINE)
     ports = header[1].split(", ")
     # The ports are declared again as wires, which only the older form of a header allows.
-    text = text.replace(header[0], "module top (" + ", ".join(port.split()[1] for port in ports) + ");\n"
-                        + "\n".join(f"{port};" for port in ports), 1)
+    text = text.replace(
+        header[0],
+        "module top ("
+        + ", ".join(port.split()[1] for port in ports)
+        + ");\n"
+        + "\n".join(f"{port};" for port in ports),
+        1,
+    )
     return re.sub(r"\.PACKAGEPIN\(\w+\)", ".PACKAGEPIN(clk)", text) + _RAMS["ice40"] + _ICEBOX + PLLS
 
 
 class _Cell:
     def __init__(self, name, cell):
-        self.name, self.type, self.parameters, self._connections = name, cell["type"], cell["parameters"], cell["connections"]
+        self.name, self.type, self.parameters, self._connections = (
+            name,
+            cell["type"],
+            cell["parameters"],
+            cell["connections"],
+        )
 
     def number(self, parameter, default=0):
         """A parameter as an integer; bits that do not matter are 0."""
@@ -73,7 +88,9 @@ class _Cell:
         return _net(bits[0]) if bits else default
 
     def ecp5_pin(self, name):
-        """What is at an input of an ECP5's cell: one that is not connected is 1, and may be inverted or replaced by a constant."""
+        """What is at an input of an ECP5's cell: one that is not connected is 1, and may be inverted or
+        replaced by a constant.
+        """
         value, mux = self.pin(name, _ONE), self.parameters.get(f"{name}MUX", name).strip()
         return {"INV": f"~{value}", "0": _ZERO, "1": _ONE}.get(mux, value)
 
@@ -87,7 +104,9 @@ class _Cell:
 
     def outputs(self, name, width=1):
         """The nets at an output, the lowest first; None where nobody listens."""
-        bits = self._connections.get(name) or [(self._connections.get(f"{name}_{n}") or [None])[0] for n in range(width)]
+        bits = self._connections.get(name) or [
+            (self._connections.get(f"{name}_{n}") or [None])[0] for n in range(width)
+        ]
         return [None if bit is None else _net(bit) for bit in bits]
 
     def output(self, name):
@@ -144,7 +163,7 @@ class _Module:
         declared = dict(sorted(self._nets))
         header, body = [], []
         for name, port in self.ports.items():
-            bit, = port["bits"]
+            (bit,) = port["bits"]
             header.append(f"{port['direction']} {name}")
             if port["direction"] == "input":
                 declared[_net(bit)] = "wire"
@@ -158,19 +177,25 @@ class _Module:
         if names:
             for name, bits in self._netlist["netnames"].items():
                 if all(not isinstance(bit, int) or _net(bit) in declared for bit in bits):
-                    lines.append(f"  wire [{len(bits) - 1}:0] \\{name}$ = {{{', '.join(_net(bit) for bit in reversed(bits))}}};")
+                    lines.append(
+                        f"  wire [{len(bits) - 1}:0] \\{name}$ ="
+                        f" {{{', '.join(_net(bit) for bit in reversed(bits))}}};"
+                    )
         return "\n".join([*lines, "endmodule", ""])
 
 
 def _lookup(table, inputs):
     """A truth table of four inputs, the first lowest; those that it does not depend on are left out.
 
-    One of them may be the cell's own output, where a carry takes it at the same pin: a loop in text, undefined for ever.
+    One of them may be the cell's own output, where a carry takes it at the same pin: a loop in text,
+    undefined for ever.
     """
     needed = [n for n in range(4) if any((table >> at ^ table >> (at | 1 << n)) & 1 for at in range(16))]
     if not needed:
         return f"1'b{table & 1}"
-    values = [table >> sum((at >> m & 1) << n for m, n in enumerate(needed)) & 1 for at in range(1 << len(needed))]
+    values = [
+        table >> sum((at >> m & 1) << n for m, n in enumerate(needed)) & 1 for at in range(1 << len(needed))
+    ]
     table = sum(value << at for at, value in enumerate(values))
     return f"{len(values)}'h{table:x} >> {{{', '.join(inputs[n] for n in reversed(needed))}}}"
 
@@ -192,8 +217,13 @@ def _sb_dff(m, cell):
     value = cell.pin("D")
     if reset:
         value = f"{cell.pin(reset[1])} ? 1'b{int(reset == 'SS')} : {value}"
-    m.register(cell.output("Q"), clock=cell.pin("C"), negative=negative, value=value,
-               enable=cell.pin("E", _ONE) if enabled else _ONE)
+    m.register(
+        cell.output("Q"),
+        clock=cell.pin("C"),
+        negative=negative,
+        value=value,
+        enable=cell.pin("E", _ONE) if enabled else _ONE,
+    )
 
 
 def _icestorm_lc(m, cell):
@@ -214,8 +244,13 @@ def _icestorm_lc(m, cell):
     value = f"({lookup}) & 1'b1"
     if cell.pin("SR") != _ZERO:
         value = f"{cell.pin('SR')} ? 1'b{cell.number('SET_NORESET')} : {value}"
-    m.register(cell.output("O"), clock=cell.pin("CLK"), negative=cell.number("NEG_CLK"), value=value,
-               enable=cell.pin("CEN", _ONE))
+    m.register(
+        cell.output("O"),
+        clock=cell.pin("CLK"),
+        negative=cell.number("NEG_CLK"),
+        value=value,
+        enable=cell.pin("CEN", _ONE),
+    )
 
 
 def _sb_gb(m, cell):
@@ -238,24 +273,52 @@ def _ice40_pll(m, cell):
 
 
 def _ice40_ram(m, cell):
-    init = "".join(cell.parameters.get(f"INIT_{n:X}", "0" * 256).replace("x", "0") for n in reversed(range(16)))
+    init = "".join(
+        cell.parameters.get(f"INIT_{n:X}", "0" * 256).replace("x", "0") for n in reversed(range(16))
+    )
     negative = cell.number("NEG_CLK_R"), cell.number("NEG_CLK_W")
     if any(negative) or cell.type.endswith(("NR", "NW")):
         raise UnknownCellError(f"{cell.name}: a falling clock is not known here")
-    m.instance("ice40_ram", {
-        "rclk": cell.pin("RCLK"), "re": f"{cell.pin('RE', _ONE)} & {cell.pin('RCLKE', _ONE)}",
-        "raddr": cell.bus("RADDR", 11), "rdata": m.open(cell.outputs("RDATA", 16)),
-        "wclk": cell.pin("WCLK"), "we": f"{cell.pin('WE')} & {cell.pin('WCLKE', _ONE)}",
-        "waddr": cell.bus("WADDR", 11), "wdata": cell.bus("WDATA", 16), "mask": cell.bus("MASK", 16)},
-        f".INIT(4096'h{int(init, 2):x}), .READ_MODE({cell.number('READ_MODE')}), .WRITE_MODE({cell.number('WRITE_MODE')})")
+    m.instance(
+        "ice40_ram",
+        {
+            "rclk": cell.pin("RCLK"),
+            "re": f"{cell.pin('RE', _ONE)} & {cell.pin('RCLKE', _ONE)}",
+            "raddr": cell.bus("RADDR", 11),
+            "rdata": m.open(cell.outputs("RDATA", 16)),
+            "wclk": cell.pin("WCLK"),
+            "we": f"{cell.pin('WE')} & {cell.pin('WCLKE', _ONE)}",
+            "waddr": cell.bus("WADDR", 11),
+            "wdata": cell.bus("WDATA", 16),
+            "mask": cell.bus("MASK", 16),
+        },
+        f".INIT(4096'h{int(init, 2):x}), .READ_MODE({cell.number('READ_MODE')}),"
+        f" .WRITE_MODE({cell.number('WRITE_MODE')})",
+    )
 
 
 def _ice40_spram(m, cell):
     # POWEROFF is on where it is low.
-    selected = " & ".join([cell.pin("CHIPSELECT"), cell.pin("POWEROFF", _ONE), f"~{cell.pin('STANDBY')}", f"~{cell.pin('SLEEP')}"])
-    m.instance("ice40_spram", {
-        "clk": cell.pin("CLOCK"), "cs": selected, "we": cell.pin("WREN"), "addr": cell.bus("ADDRESS", 14),
-        "din": cell.bus("DATAIN", 16), "mask": cell.bus("MASKWREN", 4), "dout": m.open(cell.outputs("DATAOUT", 16))})
+    selected = " & ".join(
+        [
+            cell.pin("CHIPSELECT"),
+            cell.pin("POWEROFF", _ONE),
+            f"~{cell.pin('STANDBY')}",
+            f"~{cell.pin('SLEEP')}",
+        ]
+    )
+    m.instance(
+        "ice40_spram",
+        {
+            "clk": cell.pin("CLOCK"),
+            "cs": selected,
+            "we": cell.pin("WREN"),
+            "addr": cell.bus("ADDRESS", 14),
+            "din": cell.bus("DATAIN", 16),
+            "mask": cell.bus("MASKWREN", 4),
+            "dout": m.open(cell.outputs("DATAOUT", 16)),
+        },
+    )
 
 
 def _lut4(m, cell):
@@ -263,7 +326,9 @@ def _lut4(m, cell):
 
 
 def _carry_half(m, table, inputs, carry_in, inject, sum_net, carry_net):
-    """A half of a CCU2C, as yosys' cells_sim.v has it: the sum, and the carry by the table of its first two inputs."""
+    """A half of a CCU2C, as yosys' cells_sim.v has it: the sum, and the carry by the table of its first two
+    inputs.
+    """
     lookup = f"(({_lookup(table, inputs)}) & 1'b1)"
     generate = _ZERO if inject else f"((4'h{table & 15:x} >> {{{inputs[1]}, {inputs[0]}}}) & 1'b1)"
     m.assign(sum_net, f"{lookup} ^ {_ZERO if inject else carry_in}")
@@ -273,15 +338,29 @@ def _carry_half(m, table, inputs, carry_in, inject, sum_net, carry_net):
 def _ccu2c(m, cell):
     between = m.spare()
     for n, (carry_in, carry_out) in enumerate([(cell.pin("CIN"), between), (between, cell.output("COUT"))]):
-        _carry_half(m, cell.number(f"INIT{n}"), [cell.pin(f"{pin}{n}") for pin in "ABCD"], carry_in,
-                    cell.parameters.get(f"INJECT1_{n}") == "YES", cell.output(f"S{n}"), carry_out)
+        _carry_half(
+            m,
+            cell.number(f"INIT{n}"),
+            [cell.pin(f"{pin}{n}") for pin in "ABCD"],
+            carry_in,
+            cell.parameters.get(f"INJECT1_{n}") == "YES",
+            cell.output(f"S{n}"),
+            carry_out,
+        )
 
 
 def _trellis_comb(m, cell):
     table, inputs = cell.number("INITVAL"), [cell.ecp5_pin(pin) for pin in "ABCD"]
     if cell.parameters.get("MODE") == "CCU2":
-        _carry_half(m, table, inputs, cell.pin("FCI"), cell.parameters.get("CCU2_INJECT1") == "YES", cell.output("F"),
-                    cell.output("FCO"))
+        _carry_half(
+            m,
+            table,
+            inputs,
+            cell.pin("FCI"),
+            cell.parameters.get("CCU2_INJECT1") == "YES",
+            cell.output("F"),
+            cell.output("FCO"),
+        )
     elif cell.parameters.get("MODE", "LOGIC") == "LOGIC" and not cell.output("OFX"):
         m.assign(cell.output("F"), _lookup(table, inputs))
     else:
@@ -292,11 +371,16 @@ def _trellis_ff(m, cell):
     start = int(cell.parameters.get("REGSET", "RESET").strip() == "SET")
     value = cell.pin("M", _ONE) if cell.parameters.get("SD", "1").strip() == "0" else cell.pin("DI", _ONE)
     enable, reset = cell.ecp5_pin("CE"), cell.ecp5_pin("LSR") if cell.output("LSR") else _ZERO
-    if cell.parameters.get("SRMODE", "LSR_OVER_CE") != "LSR_OVER_CE" or cell.parameters.get("CLKMUX", "CLK") != "CLK":
+    if (
+        cell.parameters.get("SRMODE", "LSR_OVER_CE") != "LSR_OVER_CE"
+        or cell.parameters.get("CLKMUX", "CLK") != "CLK"
+    ):
         raise UnknownCellError(f"{cell.name}: an asynchronous reset or falling clock is not known here")
     if reset != _ZERO:
         value, enable = f"{reset} ? 1'b{start} : {value}", _ONE if enable == _ONE else f"{reset} | {enable}"
-    m.register(cell.output("Q"), clock=cell.pin("CLK"), negative=False, value=value, enable=enable, start=start)
+    m.register(
+        cell.output("Q"), clock=cell.pin("CLK"), negative=False, value=value, enable=enable, start=start
+    )
 
 
 def _dp16kd(m, cell):
@@ -309,17 +393,27 @@ def _dp16kd(m, cell):
             init |= (part >> 20 * word & 0x3FFFF) << 18 * (16 * n + word)
     connections, parameters = {}, [f".INIT(18432'h{init:x})"]
     for port in "AB":
-        if cell.ecp5_pin(f"RST{port}") not in (_ZERO, f"~{_ONE}") or cell.parameters.get(f"REGMODE_{port}", "NOREG") != "NOREG":
-            raise UnknownCellError(f"{cell.name}: a block RAM with a reset or an output register is not known here")
+        if (
+            cell.ecp5_pin(f"RST{port}") not in (_ZERO, f"~{_ONE}")
+            or cell.parameters.get(f"REGMODE_{port}", "NOREG") != "NOREG"
+        ):
+            raise UnknownCellError(
+                f"{cell.name}: a block RAM with a reset or an output register is not known here"
+            )
         small = port.lower()
-        connections |= {f"clk_{small}": cell.ecp5_pin(f"CLK{port}"), f"ce_{small}": cell.ecp5_pin(f"CE{port}"),
-                        f"we_{small}": cell.ecp5_pin(f"WE{port}"),
-                        f"ad_{small}": "{" + ", ".join(cell.ecp5_pin(f"AD{port}{n}") for n in reversed(range(14))) + "}",
-                        f"di_{small}": "{" + ", ".join(cell.ecp5_pin(f"DI{port}{n}") for n in reversed(range(18))) + "}",
-                        f"do_{small}": m.open([cell.output(f"DO{port}{n}") for n in range(18)])}
+        connections |= {
+            f"clk_{small}": cell.ecp5_pin(f"CLK{port}"),
+            f"ce_{small}": cell.ecp5_pin(f"CE{port}"),
+            f"we_{small}": cell.ecp5_pin(f"WE{port}"),
+            f"ad_{small}": "{" + ", ".join(cell.ecp5_pin(f"AD{port}{n}") for n in reversed(range(14))) + "}",
+            f"di_{small}": "{" + ", ".join(cell.ecp5_pin(f"DI{port}{n}") for n in reversed(range(18))) + "}",
+            f"do_{small}": m.open([cell.output(f"DO{port}{n}") for n in range(18)]),
+        }
         mode = cell.parameters.get(f"WRITEMODE_{port}", "NORMAL")
-        parameters += [f".WIDTH_{port}({cell.number(f'DATA_WIDTH_{port}', 18)})",
-                       f".MODE_{port}({('NORMAL', 'READBEFOREWRITE', 'WRITETHROUGH').index(mode)})"]
+        parameters += [
+            f".WIDTH_{port}({cell.number(f'DATA_WIDTH_{port}', 18)})",
+            f".MODE_{port}({('NORMAL', 'READBEFOREWRITE', 'WRITETHROUGH').index(mode)})",
+        ]
     m.instance("ecp5_ram", connections, ", ".join(parameters))
 
 
@@ -336,18 +430,36 @@ def _ehxplll(m, cell):
 
 
 _MEANINGS = {
-    "ice40": {"SB_LUT4": _sb_lut4, "SB_CARRY": _sb_carry, "ICESTORM_LC": _icestorm_lc, "SB_GB": _sb_gb, "SB_IO": _sb_io,
-              "ICESTORM_PLL": _ice40_pll, "ICESTORM_RAM": _ice40_ram, "SB_SPRAM256KA": _ice40_spram, "ICESTORM_SPRAM": _ice40_spram},
-    "ecp5": {"LUT4": _lut4, "CCU2C": _ccu2c, "TRELLIS_FF": _trellis_ff, "DP16KD": _dp16kd, "EHXPLLL": _ehxplll,
-             "TRELLIS_COMB": _trellis_comb, "TRELLIS_IO": _trellis_io,
-             "DCCA": lambda m, cell: m.assign(cell.output("CLKO"), cell.pin("CLKI"))},
+    "ice40": {
+        "SB_LUT4": _sb_lut4,
+        "SB_CARRY": _sb_carry,
+        "ICESTORM_LC": _icestorm_lc,
+        "SB_GB": _sb_gb,
+        "SB_IO": _sb_io,
+        "ICESTORM_PLL": _ice40_pll,
+        "ICESTORM_RAM": _ice40_ram,
+        "SB_SPRAM256KA": _ice40_spram,
+        "ICESTORM_SPRAM": _ice40_spram,
+    },
+    "ecp5": {
+        "LUT4": _lut4,
+        "CCU2C": _ccu2c,
+        "TRELLIS_FF": _trellis_ff,
+        "DP16KD": _dp16kd,
+        "EHXPLLL": _ehxplll,
+        "TRELLIS_COMB": _trellis_comb,
+        "TRELLIS_IO": _trellis_io,
+        "DCCA": lambda m, cell: m.assign(cell.output("CLKO"), cell.pin("CLKI")),
+    },
 }
 _PATTERNS = {
     "ice40": ((r"SB_DFFN?E?(SR|SS)?", _sb_dff), (r"SB_PLL40_\w+", _ice40_pll), (r"SB_RAM40_4K", _ice40_ram)),
     "ecp5": (),
 }
 
-_RAMS = {"ice40": """
+_RAMS = {
+    "ice40": (
+        """
 module ice40_ram #(parameter [4095:0] INIT = 0, parameter READ_MODE = 0, WRITE_MODE = 0) (
   input rclk, re, input [10:0] raddr, output [15:0] rdata,
   input wclk, we, input [10:0] waddr, input [15:0] wdata, mask
@@ -381,7 +493,10 @@ module ice40_spram(input clk, cs, we, input [13:0] addr, input [15:0] din, input
     else dout <= words[addr];
   end
 endmodule
-""", "ecp5": """
+"""
+    ),
+    "ecp5": (
+        """
 module ecp5_ram #(
   parameter [18431:0] INIT = 0, parameter WIDTH_A = 18, WIDTH_B = 18, MODE_A = 0, MODE_B = 0
 ) (
@@ -434,7 +549,9 @@ module ecp5_ram #(
     if (we_b) words[at_b] <= put_b;
   end
 endmodule
-"""}
+"""
+    ),
+}
 
 _ICEBOX = """
 module SB_RAM40_4K #(parameter READ_MODE = 0, WRITE_MODE = 0, parameter [255:0] INIT_0 = 0,
@@ -462,8 +579,11 @@ module SB_RAM40_4K #(parameter READ_MODE = 0, WRITE_MODE = 0, parameter [255:0] 
 endmodule
 """
 
-#: The PLLs of the boards as wires: what they give is what they get. For the emitted top level, which has one as an instance.
-PLLS = "".join(f"""
+#: The PLLs of the boards as wires: what they give is what they get. For the emitted top level, which has one
+#: as an instance.
+PLLS = (
+    "".join(
+        f"""
 module SB_PLL40_{kind} #(
   parameter FEEDBACK_PATH = 0, DELAY_ADJUSTMENT_MODE_FEEDBACK = 0, DELAY_ADJUSTMENT_MODE_RELATIVE = 0, PLLOUT_SELECT = 0,
   SHIFTREG_DIV_MODE = 0, FDA_FEEDBACK = 0, FDA_RELATIVE = 0, DIVR = 0, DIVF = 0, DIVQ = 0, FILTER_RANGE = 0, ENABLE_ICEGATE = 0,
@@ -474,7 +594,10 @@ module SB_PLL40_{kind} #(
 );
   assign PLLOUTCORE = {clock}, PLLOUTGLOBAL = {clock}, LOCK = 1, SDO = 0;
 endmodule
-""" for kind, clock in (("PAD", "PACKAGEPIN"), ("CORE", "REFERENCECLK"))) + """
+"""
+        for kind, clock in (("PAD", "PACKAGEPIN"), ("CORE", "REFERENCECLK"))
+    )
+    + """
 module EHXPLLL #(
   parameter PLLRST_ENA = 0, INTFB_WAKE = 0, STDBY_ENABLE = 0, DPHASE_SOURCE = 0, OUTDIVIDER_MUXA = 0, OUTDIVIDER_MUXB = 0,
   OUTDIVIDER_MUXC = 0, OUTDIVIDER_MUXD = 0, CLKI_DIV = 0, CLKFB_DIV = 0, FEEDBK_PATH = 0, CLKOP_ENABLE = 0, CLKOP_DIV = 0,
@@ -485,3 +608,4 @@ module EHXPLLL #(
   assign CLKOP = CLKI, LOCK = 1;
 endmodule
 """
+)

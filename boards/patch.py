@@ -25,10 +25,25 @@ _VERSION = 1
 def add_arguments(parser):
     """Add the options of `sbgen patch`."""
     parser.add_argument("--model", required=True, type=Path, metavar="FILE", help="as for `sbgen build`")
-    parser.add_argument("--bitstream", required=True, type=Path, metavar="FILE",
-                        help="the top.bin or top.bit of a `sbgen build --patchable`, or what was patched of it, in the build's folder")
-    parser.add_argument("--out", type=Path, metavar="FILE",
-                        help="the new bitstream (beside the old one, with the model's name); the network goes beside it as .json")
+    parser.add_argument(
+        "--bitstream",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help=(
+            "the top.bin or top.bit of a `sbgen build --patchable`, or what was patched of it, in the build's"
+            " folder"
+        ),
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help=(
+            "the new bitstream (beside the old one, with the model's name); the network goes beside it as"
+            " .json"
+        ),
+    )
     parser.add_argument("--pixels", choices=("unit", "fixed", "raw", "signed"), help="as for `sbgen build`")
     parser.add_argument("--force", action="store_true", help="accept a network that is not hardened enough")
 
@@ -42,8 +57,14 @@ def dumps(patches, *, board, clock_mhz):
     board : Board
     clock_mhz : float
     """
-    head = {"format": _FORMAT, "version": _VERSION, "board": board.reference, "clock_mhz": clock_mhz, "hardware": patches.hardware,
-            "layout": patches.layout}
+    head = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "board": board.reference,
+        "clock_mhz": clock_mhz,
+        "hardware": patches.hardware,
+        "layout": patches.layout,
+    }
     return json.dumps(head)[:-1] + ',\n"places": ' + patches.places.dumps() + "}\n"
 
 
@@ -63,7 +84,10 @@ def run(arguments):
     out = arguments.out or folder / f"{arguments.model.stem}{suffix}"
     for path in (out, out.with_suffix(".json")):
         if path.name in ("network.json", "design.json", "memory.json", "report.json") or out.suffix != suffix:
-            raise BoardError(f"the new bitstream must be called NAME{suffix} and not as a file of a build, not {out}; give another --out")
+            raise BoardError(
+                f"the new bitstream must be called NAME{suffix} and not as a file of a build, not {out}; give"
+                " another --out"
+            )
 
     with console.step("read the model") as step:
         model = model_file.load(arguments.model, force=arguments.force, pixels=arguments.pixels)
@@ -74,9 +98,13 @@ def run(arguments):
         digest = exchange.digest(network)
         blank, contents = _split(folder, build, network)
         if flow.hardware_digest(blank) != build["hardware"]:
-            raise FitError(f"the network must make the hardware of the bitstream but for what is in its ROMs, and it does not: "
-                           f"{_difference(exchange.load(folder / 'network.json'), network)}; build it anew")
-        step.note(f"{len(contents)} ROMs, {sum(each.width * len(each.words) for each in contents.values()):,} bits")
+            raise FitError(
+                "the network must make the hardware of the bitstream but for what is in its ROMs, and it"
+                f" does not: {_difference(exchange.load(folder / 'network.json'), network)}; build it anew"
+            )
+        step.note(
+            f"{len(contents)} ROMs, {sum(each.width * len(each.words) for each in contents.values()):,} bits"
+        )
     with console.step(f"patch {arguments.bitstream.name}") as step, tools.temporary() as work:
         _patch(arguments.bitstream, out, board, build, places, contents, work)
         step.note("all bits read back")
@@ -109,7 +137,9 @@ def read(folder, path):
 
 
 def blank(folder, text):
-    """A layout as text with zeros in each ROM of the patchable build in `folder`; a `BoardError` when it lacks one of them."""
+    """A layout as text with zeros in each ROM of the patchable build in `folder`; a `BoardError` when it
+    lacks one of them.
+    """
     from . import get, layout
 
     build = _load(folder)
@@ -117,12 +147,17 @@ def blank(folder, text):
     try:
         layout.Places.of_json(build["places"]).write(made, None)
     except KeyError as error:
-        raise BoardError(f"the bitstream must have the block RAMs and tiles of the build, but has no {error}; it is another build's") from None
+        raise BoardError(
+            f"the bitstream must have the block RAMs and tiles of the build, but has no {error}; it is"
+            " another build's"
+        ) from None
     return made.text
 
 
 def wanted(folder, network):
-    """What must stand in each ROM of the patchable build in `folder` when it holds a network: a dict as of `read`."""
+    """What must stand in each ROM of the patchable build in `folder` when it holds a network: a dict as of
+    `read`.
+    """
     return _split(folder, _load(folder), network)[1]
 
 
@@ -134,9 +169,17 @@ def _split(folder, build, network):
     from . import get, harness
 
     design = design_file.load(folder / "design.json", network)
-    return contents_.split(verilog.convert(harness.Top(
-        core=lower.lower(design), board=get(build["board"]), clock_mhz=build["clock_mhz"],
-        digest=bytes.fromhex(exchange.digest(network)), patchable=True)))[:2]
+    return contents_.split(
+        verilog.convert(
+            harness.Top(
+                core=lower.lower(design),
+                board=get(build["board"]),
+                clock_mhz=build["clock_mhz"],
+                digest=bytes.fromhex(exchange.digest(network)),
+                patchable=True,
+            )
+        )
+    )[:2]
 
 
 def _load(folder):
@@ -147,10 +190,14 @@ def _load(folder):
         if content["format"] != _FORMAT or content["version"] != _VERSION:
             raise ValueError("it is of another kind or version")
     except FileNotFoundError:
-        raise BoardError(f"the bitstream must stand in the folder of a patchable build, but {path} is not there; build with: "
-                         "sbgen build --patchable") from None
+        raise BoardError(
+            f"the bitstream must stand in the folder of a patchable build, but {path} is not there; build"
+            " with: sbgen build --patchable"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BoardError(f"{path}: cannot be read as what sbgen build --patchable wrote: {error}; build again") from None
+        raise BoardError(
+            f"{path}: cannot be read as what sbgen build --patchable wrote: {error}; build again"
+        ) from None
     return content
 
 
@@ -161,15 +208,24 @@ def _unpack(path, board, build, places, work):
     try:
         shutil.copyfile(path, work / ("top.bin" if board.device.family == "ice40" else "top.bit"))
     except OSError as error:
-        raise BoardError(f"the bitstream must be a file that can be read, but {path}: {error.strerror}") from None
+        raise BoardError(
+            f"the bitstream must be a file that can be read, but {path}: {error.strerror}"
+        ) from None
     try:
         unpacked = flow.unpack(board, folder=work, logs=work)
     except ToolError as error:
-        raise BoardError(f"{path}: must be a bitstream for {board.device.name}, but cannot be unpacked: "
-                         f"{error.what}") from None
+        raise BoardError(
+            f"{path}: must be a bitstream for {board.device.name}, but cannot be unpacked: {error.what}"
+        ) from None
     bare = layout.LAYOUTS[board.device.family](unpacked.text)
-    if not {column.block for column in places.columns} <= set(bare.blocks) or places.digest(bare) != build["layout"]:
-        raise BoardError(f"{path}: must be the bitstream of the build in its folder, or one patched of it, but is another one")
+    if (
+        not {column.block for column in places.columns} <= set(bare.blocks)
+        or places.digest(bare) != build["layout"]
+    ):
+        raise BoardError(
+            f"{path}: must be the bitstream of the build in its folder, or one patched of it, but is"
+            " another one"
+        )
     return unpacked
 
 
@@ -190,19 +246,33 @@ def _patch(old, out, board, build, places, contents, work):
 def _require_same_shape(old, new):
     """A `FitError` that says which layer is another one."""
     if old.image_shape != new.image_shape:
-        raise FitError(f"the network must have the shape of the one in the bitstream, but takes images of {new.image_shape} instead "
-                       f"of {old.image_shape}; build it anew")
+        raise FitError(
+            "the network must have the shape of the one in the bitstream, but takes images of"
+            f" {new.image_shape} instead of {old.image_shape}; build it anew"
+        )
     if old.decision != new.decision:
-        raise FitError(f"the network must decide by {old.decision} as the one in the bitstream, not by {new.decision}; build it anew")
-    said = [[f"{type(layer).__name__} {layer.name} {shape} -> {after}" for layer, shape, after in zip(
-        network.layers, network.shapes, network.shapes[1:], strict=False)] for network in (old, new)]
+        raise FitError(
+            f"the network must decide by {old.decision} as the one in the bitstream, not by {new.decision};"
+            " build it anew"
+        )
+    said = [
+        [
+            f"{type(layer).__name__} {layer.name} {shape} -> {after}"
+            for layer, shape, after in zip(network.layers, network.shapes, network.shapes[1:], strict=False)
+        ]
+        for network in (old, new)
+    ]
     for before, after in zip(*said, strict=False):
         if before != after:
-            raise FitError(f"the network must have the shape of the one in the bitstream, but has {after} instead of {before}; "
-                           "build it anew")
+            raise FitError(
+                f"the network must have the shape of the one in the bitstream, but has {after} instead of"
+                f" {before}; build it anew"
+            )
     if len(said[0]) != len(said[1]):
-        raise FitError(f"the network must have the {len(said[0])} layers of the one in the bitstream, but has {len(said[1])}; "
-                       "build it anew")
+        raise FitError(
+            f"the network must have the {len(said[0])} layers of the one in the bitstream, but has"
+            f" {len(said[1])}; build it anew"
+        )
 
 
 def _difference(old, new):
@@ -210,9 +280,16 @@ def _difference(old, new):
     from ..compiler.ir import Binarize, Lookup, Threshold
 
     for before, after in zip(old.layers, new.layers, strict=True):
-        for kind, names, what in ((Binarize, ("thresholds",), "the thresholds of its pixels are wired in"),
-                                  (Lookup, ("table",), "its table is wired in"),
-                                  (Threshold, ("thresholds", "inverted"), "its thresholds are wired in")):
-            if isinstance(after, kind) and any((getattr(before, name) != getattr(after, name)).any() for name in names):
+        for kind, names, what in (
+            (Binarize, ("thresholds",), "the thresholds of its pixels are wired in"),
+            (Lookup, ("table",), "its table is wired in"),
+            (Threshold, ("thresholds", "inverted"), "its thresholds are wired in"),
+        ):
+            if isinstance(after, kind) and any(
+                (getattr(before, name) != getattr(after, name)).any() for name in names
+            ):
                 return f"layer {after.name!r} has other values, and {what}"
-    return "strides, scales or the range of its numbers are others, or this is another version of sbgen or of yosys"
+    return (
+        "strides, scales or the range of its numbers are others, or this is another version of sbgen or of"
+        " yosys"
+    )

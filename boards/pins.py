@@ -1,10 +1,12 @@
-"""A board's top level in a simulator of Verilog, through the pins of its serial line, as a host sees the board. ::
+"""A board's top level in a simulator of Verilog, through the pins of its serial line, as a host sees the
+board. ::
 
     line.txt ──▶ sender ─ rx ─▶ top ─ tx ─▶ receiver ──▶ heard.txt
 
-The top level may be the emitted one, a netlist behind synthesis or behind place and route, or what a bitstream was turned back
-into: all have the same pins. The clock at the pin is the one that the PLL would make of it. Where the design loads its weights, a flash
-that holds them stands at its other pins, followed cycle by cycle.
+The top level may be the emitted one, a netlist behind synthesis or behind place and route, or what a
+bitstream was turned back into: all have the same pins. The clock at the pin is the one that the PLL would
+make of it. Where the design loads its weights, a flash that holds them stands at its other pins, followed
+cycle by cycle.
 """
 
 from dataclasses import dataclass
@@ -19,8 +21,9 @@ from . import flash_image, frames
 
 __all__ = ["Answers", "Pins"]
 
-# Of a line of line.txt, a number from 0 is a byte to send, -1 waits for the next frame, and the end of the file ends the run
-# when the last frame is there. A frame ends with the END (192) that follows at least one other byte.
+# Of a line of line.txt, a number from 0 is a byte to send, -1 waits for the next frame, and the end of the
+# file ends the run when the last frame is there. A frame ends with the END (192) that follows at least one
+# other byte.
 _TESTBENCH = """\
 `timescale 1ns/1ps
 `ifdef VERILATOR
@@ -183,10 +186,15 @@ class Pins:
         When the simulator is missing or refuses the Verilog.
     """
 
-    def __init__(self, verilog_text, network, *, simulator, divisor, reset_cycles, folder, flash=b"", waves=False):
+    def __init__(
+        self, verilog_text, network, *, simulator, divisor, reset_cycles, folder, flash=b"", waves=False
+    ):
         self._network = network
-        self._settings = {"divisor": divisor, "reset": reset_cycles,
-                          "patience": reset_cycles + patience(network) + 20 * 10 * divisor}
+        self._settings = {
+            "divisor": divisor,
+            "reset": reset_cycles,
+            "patience": reset_cycles + patience(network) + 20 * 10 * divisor,
+        }
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "top.v").write_text(verilog_text)
@@ -195,7 +203,9 @@ class Pins:
         if flash:
             (self._folder / "flash.hex").write_text("".join(f"{byte:02x}\n" for byte in flash))
             macros = {"FLASH": len(flash), "OFFSET": flash_image.OFFSET}
-        self._program, self.name = build(self._folder, simulator=simulator, macros=macros, waves=waves, quick=True)
+        self._program, self.name = build(
+            self._folder, simulator=simulator, macros=macros, waves=waves, quick=True
+        )
 
     def ask(self, images, *, progress=None):
         """Identify, then every image in turn.
@@ -216,8 +226,10 @@ class Pins:
             When an answer does not come, or is not one to what was asked.
         """
         images = check_images(self._network, images)
-        requests = [frames.identify(sequence=0), *(frames.classify(sequence=n % 255 + 1, image=image)
-                                                   for n, image in enumerate(images))]
+        requests = [
+            frames.identify(sequence=0),
+            *(frames.classify(sequence=n % 255 + 1, image=image) for n, image in enumerate(images)),
+        ]
         with open(self._folder / "line.txt", "w") as file:
             for request in requests:
                 file.writelines(f"{byte}\n" for byte in request.encode())
@@ -227,18 +239,35 @@ class Pins:
             if progress is not None and line.isdigit() and int(line) > 1:
                 progress(int(line) - 1, len(images))
 
-        said = tools.run(self._program, [f"+{name}={value}" for name, value in self._settings.items()],
-                         cwd=self._folder, log=self._folder / "run.log", on_line=on_line)
+        said = tools.run(
+            self._program,
+            [f"+{name}={value}" for name, value in self._settings.items()],
+            cwd=self._folder,
+            log=self._folder / "run.log",
+            on_line=on_line,
+        )
         if "error: " in said:
-            raise HardwareError(f"the board must answer every frame, but {self.name} found: "
-                                + said[said.index("error: ") + 7:].splitlines()[0])
+            raise HardwareError(
+                f"the board must answer every frame, but {self.name} found: "
+                + said[said.index("error: ") + 7 :].splitlines()[0]
+            )
         heard = frames.Reader().feed(int(line) for line in (self._folder / "heard.txt").read_text().split())
         if len(heard) != len(requests) or not all(map(frames.Frame.answers, heard, requests)):
-            raise HardwareError(f"the board must answer {len(requests)} frames, but {self.name} heard {len(heard)} undamaged ones")
+            raise HardwareError(
+                f"the board must answer {len(requests)} frames, but {self.name} heard {len(heard)} undamaged"
+                " ones"
+            )
         identity, signs = frames.parse_identity(heard[0]), self._network.decision == "sign"
         if (identity.outputs, identity.signs) != (self._network.outputs, signs):
-            raise HardwareError(f"the board must tell {self._network.outputs} outputs that decide by {self._network.decision}, but tells "
-                                f"{identity.outputs} by {'sign' if identity.signs else 'argmax'}")
+            raise HardwareError(
+                f"the board must tell {self._network.outputs} outputs that decide by"
+                f" {self._network.decision}, but tells {identity.outputs} by"
+                f" {'sign' if identity.signs else 'argmax'}"
+            )
         results = [frames.parse_result(frame, outputs=identity.outputs, signs=signs) for frame in heard[1:]]
-        return Answers(identity=identity, scores=np.array([each.scores for each in results], np.int64),
-                       labels=np.array([each.label for each in results], np.int64), simulator=self.name)
+        return Answers(
+            identity=identity,
+            scores=np.array([each.scores for each in results], np.int64),
+            labels=np.array([each.label for each in results], np.int64),
+            simulator=self.name,
+        )

@@ -1,4 +1,6 @@
-"""A design under a board's top level without a build around it, at any level: what random designs are tried on."""
+"""A design under a board's top level without a build around it, at any level: what random designs are tried
+on.
+"""
 
 from pathlib import Path
 
@@ -53,14 +55,26 @@ def ask(design, images, *, board, simulator, folder, seed=1, level="placed"):
     clock_mhz = board.oscillator_mhz
     linked.check_design(design)
     core = lower.lower(design)
-    top = Top(core=core, board=board, clock_mhz=clock_mhz, baud=clock_mhz * 1e6 / _DIVISOR,
-              digest=bytes.fromhex(exchange.digest(design.network)), patchable=design.patchable)
+    top = Top(
+        core=core,
+        board=board,
+        clock_mhz=clock_mhz,
+        baud=clock_mhz * 1e6 / _DIVISOR,
+        digest=bytes.fromhex(exchange.digest(design.network)),
+        patchable=design.patchable,
+    )
     text = verilog.convert(top)
 
     def ask_pins(text):
-        return pins.Pins(text, design.network, simulator=simulator, divisor=top.divisor,
-                         reset_cycles=top.reset_cycles + top.load_cycles + 100, flash=flash_image.weight_bytes(core.image),
-                         folder=folder / "sim").ask(images)
+        return pins.Pins(
+            text,
+            design.network,
+            simulator=simulator,
+            divisor=top.divisor,
+            reset_cycles=top.reset_cycles + top.load_cycles + 100,
+            flash=flash_image.weight_bytes(core.image),
+            folder=folder / "sim",
+        ).ask(images)
 
     if level == "emitted":
         return ask_pins(text), None
@@ -68,9 +82,9 @@ def ask(design, images, *, board, simulator, folder, seed=1, level="placed"):
     for name, text in plan.files.items():
         (folder / name).write_text(text, encoding="utf-8")
     flow.run(plan.synthesis, folder)
-    made, = plan.synthesis.writes
+    (made,) = plan.synthesis.writes
     if level == "placed":
-        step, = plan.placements
+        (step,) = plan.placements
         try:
             flow.run(step, folder)
         except ToolError as error:

@@ -46,14 +46,20 @@ class Ice40Pll:
 
     @classmethod
     def nearest(cls, *, oscillator_mhz, clock_mhz):
-        """The settings whose clock is nearest to `clock_mhz`; of equals, the one with the fastest phase detector."""
+        """The settings whose clock is nearest to `clock_mhz`; of equals, the one with the fastest phase
+        detector.
+        """
         _check("the PLL's input in MHz", oscillator_mhz, 10, 133)
         _check("the PLL's output in MHz", clock_mhz, 16, 275)
         candidates = (
             (abs(oscillator_mhz / (divr + 1) * (divf + 1) / 2**divq - clock_mhz), divr, divf, divq)
-            for divr in range(16) if 10 <= oscillator_mhz / (divr + 1) <= 133
-            for divf in range(128) if 533 <= oscillator_mhz / (divr + 1) * (divf + 1) <= 1066
-            for divq in range(1, 7) if 16 <= oscillator_mhz / (divr + 1) * (divf + 1) / 2**divq <= 275)
+            for divr in range(16)
+            if 10 <= oscillator_mhz / (divr + 1) <= 133
+            for divf in range(128)
+            if 533 <= oscillator_mhz / (divr + 1) * (divf + 1) <= 1066
+            for divq in range(1, 7)
+            if 16 <= oscillator_mhz / (divr + 1) * (divf + 1) / 2**divq <= 275
+        )
         _, divr, divf, divq = min(candidates)
         return cls(oscillator_mhz=oscillator_mhz, divr=divr, divf=divf, divq=divq)
 
@@ -82,16 +88,23 @@ class Ice40Pll:
         """
         return Instance(
             "SB_PLL40_PAD" if pad else "SB_PLL40_CORE",
-            p_FEEDBACK_PATH="SIMPLE", p_DIVR=self.divr, p_DIVF=self.divf, p_DIVQ=self.divq,
+            p_FEEDBACK_PATH="SIMPLE",
+            p_DIVR=self.divr,
+            p_DIVF=self.divf,
+            p_DIVQ=self.divq,
             p_FILTER_RANGE=self.filter_range,
-            i_RESETB=1, i_BYPASS=0,
-            o_PLLOUTGLOBAL=o, o_LOCK=locked,
-            **{"i_PACKAGEPIN" if pad else "i_REFERENCECLK": i})
+            i_RESETB=1,
+            i_BYPASS=0,
+            o_PLLOUTGLOBAL=o,
+            o_LOCK=locked,
+            **{"i_PACKAGEPIN" if pad else "i_REFERENCECLK": i},
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ecp5Pll:
-    """Settings of the ECP5's EHXPLLL with its output CLKOP fed back (Lattice FPGA-TN-02200, prjtrellis' ecppll). ::
+    """Settings of the ECP5's EHXPLLL with its output CLKOP fed back (Lattice FPGA-TN-02200, prjtrellis'
+    ecppll). ::
 
         oscillator -> 1/clki_div -> phase detector -> VCO -> 1/clkop_div -+-> clock
                                           ^------------ 1/clkfb_div ------+
@@ -120,14 +133,20 @@ class Ecp5Pll:
 
     @classmethod
     def nearest(cls, *, oscillator_mhz, clock_mhz):
-        """The settings whose clock is nearest to `clock_mhz`; of equals, the one whose VCO is nearest to 600 MHz."""
+        """The settings whose clock is nearest to `clock_mhz`; of equals, the one whose VCO is nearest to 600
+        MHz.
+        """
         _check("the PLL's input in MHz", oscillator_mhz, 8, 400)
         _check("the PLL's output in MHz", clock_mhz, 10, 400)
         candidates = (
             (abs(out - clock_mhz), abs(out * clkop_div - 600), clki_div, clkfb_div, clkop_div)
-            for clki_div in range(1, 129) if 3.125 <= oscillator_mhz / clki_div <= 400
-            for clkfb_div in range(1, 81) if 10 <= (out := oscillator_mhz / clki_div * clkfb_div) <= 400
-            for clkop_div in range(1, 129) if 400 <= out * clkop_div <= 800)
+            for clki_div in range(1, 129)
+            if 3.125 <= oscillator_mhz / clki_div <= 400
+            for clkfb_div in range(1, 81)
+            if 10 <= (out := oscillator_mhz / clki_div * clkfb_div) <= 400
+            for clkop_div in range(1, 129)
+            if 400 <= out * clkop_div <= 800
+        )
         _, _, clki_div, clkfb_div, clkop_div = min(candidates)
         return cls(oscillator_mhz=oscillator_mhz, clki_div=clki_div, clkfb_div=clkfb_div, clkop_div=clkop_div)
 
@@ -149,16 +168,39 @@ class Ecp5Pll:
         return Instance(
             "EHXPLLL",
             # The analog settings are the vendor's for this mode, as ecppll writes them.
-            a_ICP_CURRENT="12", a_LPF_RESISTOR="8", a_MFG_ENABLE_FILTEROPAMP="1", a_MFG_GMCREF_SEL="2",
-            p_PLLRST_ENA="DISABLED", p_INTFB_WAKE="DISABLED", p_STDBY_ENABLE="DISABLED", p_DPHASE_SOURCE="DISABLED",
-            p_OUTDIVIDER_MUXA="DIVA", p_OUTDIVIDER_MUXB="DIVB", p_OUTDIVIDER_MUXC="DIVC", p_OUTDIVIDER_MUXD="DIVD",
-            p_CLKI_DIV=self.clki_div, p_CLKFB_DIV=self.clkfb_div, p_FEEDBK_PATH="CLKOP",
-            p_CLKOP_ENABLE="ENABLED", p_CLKOP_DIV=self.clkop_div, p_CLKOP_FPHASE=0,
+            a_ICP_CURRENT="12",
+            a_LPF_RESISTOR="8",
+            a_MFG_ENABLE_FILTEROPAMP="1",
+            a_MFG_GMCREF_SEL="2",
+            p_PLLRST_ENA="DISABLED",
+            p_INTFB_WAKE="DISABLED",
+            p_STDBY_ENABLE="DISABLED",
+            p_DPHASE_SOURCE="DISABLED",
+            p_OUTDIVIDER_MUXA="DIVA",
+            p_OUTDIVIDER_MUXB="DIVB",
+            p_OUTDIVIDER_MUXC="DIVC",
+            p_OUTDIVIDER_MUXD="DIVD",
+            p_CLKI_DIV=self.clki_div,
+            p_CLKFB_DIV=self.clkfb_div,
+            p_FEEDBK_PATH="CLKOP",
+            p_CLKOP_ENABLE="ENABLED",
+            p_CLKOP_DIV=self.clkop_div,
+            p_CLKOP_FPHASE=0,
             p_CLKOP_CPHASE=self.clkop_div // 2,
-            i_CLKI=i, i_CLKFB=o, i_RST=0, i_STDBY=0,
-            i_PHASESEL0=0, i_PHASESEL1=0, i_PHASEDIR=1, i_PHASESTEP=1, i_PHASELOADREG=1,
-            i_PLLWAKESYNC=0, i_ENCLKOP=0,
-            o_CLKOP=o, o_LOCK=locked)
+            i_CLKI=i,
+            i_CLKFB=o,
+            i_RST=0,
+            i_STDBY=0,
+            i_PHASESEL0=0,
+            i_PHASESEL1=0,
+            i_PHASEDIR=1,
+            i_PHASESTEP=1,
+            i_PHASELOADREG=1,
+            i_PLLWAKESYNC=0,
+            i_ENCLKOP=0,
+            o_CLKOP=o,
+            o_LOCK=locked,
+        )
 
 
 #: The PLL of each device family.

@@ -3,7 +3,8 @@
     bitstream ─▶ block RAMs ─▶ words of each memory ─▶ weights[output, input], thresholds[output] ═══ network
     flash behind it ─▶ SPRAMs ─┘
 
-The order of the words is undone here by the rules of ``docs/hardware.md``, not by the code that laid them out.
+The order of the words is undone here by the rules of ``docs/hardware.md``, not by the code that laid them
+out.
 """
 
 import math
@@ -55,7 +56,8 @@ class Part:
     bits : int
         Bits of the memory; 0 where it is not in block RAM.
     constant : int
-        How many of them are the same in every word and therefore logic, which the bitstream does not tell apart.
+        How many of them are the same in every word and therefore logic, which the bitstream does not tell
+        apart.
     difference : Difference or None
         The first.
     differences : int
@@ -88,8 +90,8 @@ def read(*, design, verilog, netlist, rams, family, flash=b""):
     Returns
     -------
     list of Part
-        In the order of the layers. One for each kind of numbers that a layer has; those that synthesis made logic of have
-        no bits.
+        In the order of the layers. One for each kind of numbers that a layer has; those that synthesis made
+        logic of have no bits.
     """
     found = {memory.path: memory for memory in memories.memories(verilog) if memory.block}
     cells = memories.cells(netlist, family=family)
@@ -105,8 +107,14 @@ def read(*, design, verilog, netlist, rams, family, flash=b""):
 
         def difference(place, index, expected, number, memory=memory):
             address, column = divmod(int(place), memory.words.shape[1])
-            return Difference(index=tuple(map(int, index)), address=address, bit=column, where=memory.where(address, column),
-                              expected=int(expected), found=int(number))
+            return Difference(
+                index=tuple(map(int, index)),
+                address=address,
+                bit=column,
+                where=memory.where(address, column),
+                expected=int(expected),
+                found=int(number),
+            )
 
         # Where the bits of each number are, the lowest first, and what the number should be.
         place, expected = lay_out(words.shape)
@@ -120,15 +128,27 @@ def read(*, design, verilog, netlist, rams, family, flash=b""):
             wrong = np.argwhere(words != memory.meant)
             if len(wrong):
                 index = tuple(wrong[0])
-                first = difference(np.ravel_multi_index(index, words.shape), (), memory.meant[index], words[index])
-        parts.append(Part(layer=layer.name, what=what, bits=words.size, constant=memory.constant, difference=first,
-                          differences=len(wrong)))
+                first = difference(
+                    np.ravel_multi_index(index, words.shape), (), memory.meant[index], words[index]
+                )
+        parts.append(
+            Part(
+                layer=layer.name,
+                what=what,
+                bits=words.size,
+                constant=memory.constant,
+                difference=first,
+                differences=len(wrong),
+            )
+        )
     return parts
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Held:
-    """The bits of a memory's words as they were found and as they were meant, and a function that says where one is."""
+    """The bits of a memory's words as they were found and as they were meant, and a function that says where
+    one is.
+    """
 
     words: np.ndarray
     meant: np.ndarray
@@ -140,44 +160,71 @@ def _in_block_ram(memory, cells, rams, family):
     ram, bit = memories.places(memory, cells, family=family)
 
     def where(address, column):
-        return "logic" if ram[address, column] < 0 else f"{cells[ram[address, column]].location}, bit {bit[address, column]}"
+        return (
+            "logic"
+            if ram[address, column] < 0
+            else f"{cells[ram[address, column]].location}, bit {bit[address, column]}"
+        )
 
-    return _Held(words=memories.read(memory, cells, rams, family=family), meant=memory.words, where=where,
-                 constant=int((ram < 0).sum()))
+    return _Held(
+        words=memories.read(memory, cells, rams, family=family),
+        meant=memory.words,
+        where=where,
+        constant=int((ram < 0).sum()),
+    )
 
 
 def _in_flash(design, flash, held):
-    """For each layer in SPRAM its words by their path: columns of 16 bits one after the other, and in block RAM what is beyond
-    them."""
-    words, found, made = np.frombuffer(flash[:len(flash) // 2 * 2], "<u2"), {}, stages(design)
-    needed = sum(stage.unit.weight_depth * stage.unit.weight_blocks for stage in made
-                 if stage.unit and stage.folding.store == "spram")
+    """For each layer in SPRAM its words by their path: columns of 16 bits one after the other, and in block
+    RAM what is beyond them."""
+    words, found, made = np.frombuffer(flash[: len(flash) // 2 * 2], "<u2"), {}, stages(design)
+    needed = sum(
+        stage.unit.weight_depth * stage.unit.weight_blocks
+        for stage in made
+        if stage.unit and stage.folding.store == "spram"
+    )
     if len(words) < needed:
-        raise BoardError(f"the flash must hold {2 * needed:,} bytes of weights behind the bitstream, not {len(flash):,}; give the "
-                         "top.bin of the build")
+        raise BoardError(
+            f"the flash must hold {2 * needed:,} bytes of weights behind the bitstream, not {len(flash):,};"
+            " give the top.bin of the build"
+        )
     first = 0
     for n, stage in enumerate(made):
         unit = stage.unit
         if unit is None or stage.folding.store != "spram":
             continue
-        path, depth, width = f"core.mvtu_{n}.weight_rom", unit.weight_depth, unit.pe * unit.simd - unit.rest_width
+        path, depth, width = (
+            f"core.mvtu_{n}.weight_rom",
+            unit.weight_depth,
+            unit.pe * unit.simd - unit.rest_width,
+        )
         rest = held.get(f"{path}.rest.memory")
-        columns = words[first:first + depth * unit.weight_blocks].reshape(-1, depth)
+        columns = words[first : first + depth * unit.weight_blocks].reshape(-1, depth)
 
         def bits(columns, width=width):
-            return (np.asarray(columns).T[..., None] >> np.arange(16) & 1).astype(np.uint8).reshape(len(columns[0]), -1)[:, :width]
+            return (
+                (np.asarray(columns).T[..., None] >> np.arange(16) & 1)
+                .astype(np.uint8)
+                .reshape(len(columns[0]), -1)[:, :width]
+            )
 
         def where(address, column, first=first, depth=depth, width=width, rest=rest):
             if column >= width:
                 return rest.where(address, column - width)
-            return f"byte {2 * (first + column // 16 * depth + address) + column % 16 // 8} of weights.bin, bit {column % 8}"
+            return (
+                f"byte {2 * (first + column // 16 * depth + address) + column % 16 // 8} of weights.bin, bit"
+                f" {column % 8}"
+            )
 
         parts = [_Held(words=bits(columns), meant=bits(unit.image), where=where)]
         if unit.rest_width:
             parts.append(rest)
         found[f"{path}.memory"] = _Held(
-            words=np.hstack([part.words for part in parts]), meant=np.hstack([part.meant for part in parts]), where=where,
-            constant=sum(part.constant for part in parts))
+            words=np.hstack([part.words for part in parts]),
+            meant=np.hstack([part.meant for part in parts]),
+            where=where,
+            constant=sum(part.constant for part in parts),
+        )
         first += depth * unit.weight_blocks
     return found
 
@@ -190,24 +237,45 @@ def _signed(bits):
 
 
 def _expected(design):
-    """For each memory of a network: its path, its layer, what it holds, what its words have to be decoded by, and a function of its
-    shape.
+    """For each memory of a network: its path, its layer, what it holds, what its words have to be decoded by,
+    and a function of its shape.
 
-    The function gives the places of the numbers' bits among those of the memory, words end to end, and the numbers.
+    The function gives the places of the numbers' bits among those of the memory, words end to end, and the
+    numbers.
     """
     for n, stage in enumerate(stages(design)):
         layer, unit = stage.layer, stage.unit
         if unit is not None:
-            yield f"core.mvtu_{n}.weight_rom.memory", layer, "weights", _decode(stage.folding), _weights(layer, stage.folding)
+            yield (
+                f"core.mvtu_{n}.weight_rom.memory",
+                layer,
+                "weights",
+                _decode(stage.folding),
+                _weights(layer, stage.folding),
+            )
             if isinstance(layer, Scores) or layer.thresholds is not None:
                 what = "offsets" if isinstance(layer, Scores) else "thresholds"
-                yield f"core.mvtu_{n}.preset_rom.memory", layer, what, np.asarray, _starts(layer, stage.folding)
+                yield (
+                    f"core.mvtu_{n}.preset_rom.memory",
+                    layer,
+                    what,
+                    np.asarray,
+                    _starts(layer, stage.folding),
+                )
         if isinstance(layer, Threshold):
-            yield f"core.threshold_{n}.rom.memory", layer, "thresholds", np.asarray, _thresholds(layer, stage.folding)
+            yield (
+                f"core.threshold_{n}.rom.memory",
+                layer,
+                "thresholds",
+                np.asarray,
+                _thresholds(layer, stage.folding),
+            )
 
 
 def _decode(folding):
-    """Weights from their code: each bit is the parity of the complements of its weight and those before it in its group."""
+    """Weights from their code: each bit is the parity of the complements of its weight and those before it in
+    its group.
+    """
     begins = np.zeros(folding.simd, bool)
     begins[np.cumsum((0, *XnorPopcount.groups(folding.simd)))[:-1]] = True
 
@@ -221,8 +289,10 @@ def _decode(folding):
 
 
 def _weights(layer, folding):
-    """Word (group, pass, slice) of `pe` rows of `simd` weights, the first lowest; a convolution's slices are the pieces of each
-    pixel under the kernel. A ternary weight is half the sum of two: 1, 1 or 0, 0, or where it is 0 first 1, then 0."""
+    """Word (group, pass, slice) of `pe` rows of `simd` weights, the first lowest; a convolution's slices are
+    the pieces of each pixel under the kernel. A ternary weight is half the sum of two: 1, 1 or 0, 0, or where
+    it is 0 first 1, then 0.
+    """
     channels = layer.weights.shape[-1]
     pixels = layer.weights.shape[1:-1]
     lanes = min(folding.simd, channels)  # more than that are whole pixels
@@ -231,22 +301,27 @@ def _weights(layer, folding):
     slices = -(-inputs // folding.simd)
     groups = -(-layer.outputs // folding.pe)
     passes = 1 if layer.mask is None else 2
-    expected = layer.weights if layer.mask is None else np.stack(
-        [layer.weights | 1 - layer.mask, layer.weights & layer.mask], axis=1)
+    expected = (
+        layer.weights
+        if layer.mask is None
+        else np.stack([layer.weights | 1 - layer.mask, layer.weights & layer.mask], axis=1)
+    )
 
     def lay_out(shape):
         places = np.arange(math.prod(shape)).reshape(groups, passes, slices, folding.pe, folding.simd)
         # (group, lane), pass, (slice, place in it)
         places = np.moveaxis(places, -2, 1).reshape(groups * folding.pe, passes, slices * folding.simd)
-        places = places[:layer.outputs, :, :inputs].reshape(layer.outputs, passes, *pixels, padded)[..., :channels]
+        places = places[: layer.outputs, :, :inputs].reshape(layer.outputs, passes, *pixels, padded)[
+            ..., :channels
+        ]
         return (places[:, 0] if layer.mask is None else places), expected
 
     return lay_out
 
 
 def _starts(layer, folding):
-    """Word (group) of `pe` accumulators' starts: minus a threshold, or an offset; of ternary weights twice that, less what
-    the weights of 0 add."""
+    """Word (group) of `pe` accumulators' starts: minus a threshold, or an offset; of ternary weights twice
+    that, less what the weights of 0 add."""
     presets = layer.offsets if isinstance(layer, Scores) else -layer.thresholds
     expected = presets.astype(np.int64)
     if layer.mask is not None:
@@ -255,17 +330,20 @@ def _starts(layer, folding):
 
     def lay_out(shape):
         places = np.arange(math.prod(shape)).reshape(shape[0] * folding.pe, shape[1] // folding.pe)
-        return places[:layer.outputs], expected
+        return places[: layer.outputs], expected
 
     return lay_out
 
 
 def _thresholds(layer, folding):
     """Word (beat) of `pe` thresholds with their inversion above, which is their sign here."""
+
     def lay_out(shape):
         places = np.arange(math.prod(shape)).reshape(shape[0] * folding.pe, shape[1] // folding.pe)
         width = places.shape[1] - 1
-        return places[:len(layer.thresholds)], layer.thresholds.astype(np.int64) - (layer.inverted.astype(np.int64) << width)
+        return places[: len(layer.thresholds)], layer.thresholds.astype(np.int64) - (
+            layer.inverted.astype(np.int64) << width
+        )
 
     return lay_out
 
@@ -275,5 +353,7 @@ def tell(part):
     first = part.difference
     index = "".join(f"[{n}]" for n in first.index)
     what = f"{part.what}{index}" if first.index else f"the padding of {part.what}"
-    return (f"{what} (word {first.address}, bit {first.bit}; {first.where}): expected {first.expected}, found {first.found}; "
-            f"{part.differences} of its numbers differ")
+    return (
+        f"{what} (word {first.address}, bit {first.bit}; {first.where}): expected {first.expected}, found"
+        f" {first.found}; {part.differences} of its numbers differ"
+    )

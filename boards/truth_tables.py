@@ -1,9 +1,10 @@
-"""The truth tables of an iCE40's bitstream beside those of the placed netlist: what synthesis made logic of. ::
+"""The truth tables of an iCE40's bitstream beside those of the placed netlist: what synthesis made logic of.
+::
 
     bitstream ─▶ .logic_tile X Y ─▶ 16 bits of each logic cell ═══ LUT_INIT ◀─ placed netlist
 
-Routing may take a LUT's inputs in any order, and its table then stands in that order. Whether the wires run accordingly is not seen here,
-but where the bitstream is turned back into Verilog.
+Routing may take a LUT's inputs in any order, and its table then stands in that order. Whether the wires run
+accordingly is not seen here, but where the bitstream is turned back into Verilog.
 """
 
 import re

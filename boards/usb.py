@@ -4,12 +4,22 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["LATENCY_MS", "LOW_LATENCY_MS", "SYSFS", "UsbDevice", "ask_low_latency", "can_probe", "find", "udev_rule"]
+__all__ = [
+    "LATENCY_MS",
+    "LOW_LATENCY_MS",
+    "SYSFS",
+    "UsbDevice",
+    "ask_low_latency",
+    "can_probe",
+    "find",
+    "udev_rule",
+]
 
 #: Where Linux lists USB devices.
 SYSFS = Path("/sys/bus/usb/devices")
 
-#: The latency timer of FTDI's USB converters, which all boards of `sbgen boards` have: unless it is changed, and with low latency.
+#: The latency timer of FTDI's USB converters, which all boards of `sbgen boards` have: unless it is changed,
+#: and with low latency.
 LATENCY_MS = 16
 LOW_LATENCY_MS = 1
 
@@ -60,13 +70,17 @@ def find(ids, *, sysfs=SYSFS):
                 name = (folder / "product").read_text().strip()
             except OSError:
                 name = "nameless"
-            found.append(UsbDevice(vendor=vendor, product=product, name=name,
-                                   node=Path(f"/dev/bus/usb/{bus:03}/{number:03}")))
+            found.append(
+                UsbDevice(
+                    vendor=vendor, product=product, name=name, node=Path(f"/dev/bus/usb/{bus:03}/{number:03}")
+                )
+            )
     return found
 
 
 def ask_low_latency(port, *, timer=_TIMER):
-    """Ask the driver of a serial port for low latency; the latency timer in ms that it then has, or None where that is not known.
+    """Ask the driver of a serial port for low latency; the latency timer in ms that it then has, or None
+    where that is not known.
 
     A port without such a timer, or a system that cannot change it, is no error.
 
@@ -81,12 +95,17 @@ def ask_low_latency(port, *, timer=_TIMER):
     except (AttributeError, NotImplementedError, OSError, ValueError):
         pass  # not Linux, a pseudo terminal, or a driver without it
     try:
-        return float(Path(timer.format(name=Path(os.path.realpath(port.port)).name)).read_text(encoding="ascii"))
+        return float(
+            Path(timer.format(name=Path(os.path.realpath(port.port)).name)).read_text(encoding="ascii")
+        )
     except (AttributeError, OSError, TypeError, ValueError):
         return None
 
 
 def udev_rule(ids):
     """Lines for /etc/udev/rules.d that let the user at the seat open the devices."""
-    return "\n".join(f'SUBSYSTEM=="usb", ATTR{{idVendor}}=="{vendor:04x}", ATTR{{idProduct}}=="{product:04x}", '
-                     'MODE="0660", TAG+="uaccess"' for vendor, product in ids)
+    return "\n".join(
+        f'SUBSYSTEM=="usb", ATTR{{idVendor}}=="{vendor:04x}", ATTR{{idProduct}}=="{product:04x}", '
+        'MODE="0660", TAG+="uaccess"'
+        for vendor, product in ids
+    )

@@ -25,7 +25,8 @@ def simulate(core, network, images, *, stall=None, waves=None):
     network : Network
     images : uint8 array, shape (N, *image_shape) or (N, pixels), N at least 1
     stall : int or None
-        None: the source always offers and the sink always takes. Otherwise a seed from which both sides stall at random.
+        None: the source always offers and the sink always takes. Otherwise a seed from which both sides stall
+        at random.
     waves : path or None
         A file for the waveform.
 
@@ -42,8 +43,11 @@ def simulate(core, network, images, *, stall=None, waves=None):
     name = f"Amaranth {version('amaranth')}"
     flat = check_images(network, images)
     classes, limit, rng = core.outputs, patience(network), random.Random(stall)
-    beats = [int.from_bytes(image[at:at + core.lanes].tobytes(), "little")
-             for image in flat for at in range(0, network.pixels, core.lanes)]
+    beats = [
+        int.from_bytes(image[at : at + core.lanes].tobytes(), "little")
+        for image in flat
+        for at in range(0, network.pixels, core.lanes)
+    ]
     image_beats = len(beats) // len(flat)
     i_payload, o_payload = Value.cast(core.i.payload), Value.cast(core.o.payload)
     firsts, taken = [], []
@@ -68,8 +72,10 @@ def simulate(core, network, images, *, stall=None, waves=None):
             takes, gives = valid and ctx.get(core.i.ready), ctx.get(core.o.valid)
             word = ctx.get(o_payload) if gives else None
             if held is not None and word != held:
-                raise HardwareError(f"a beat must stay until it is taken, but {name} saw the stream o give up beat "
-                                    f"{len(taken) % classes} of image {len(taken) // classes}")
+                raise HardwareError(
+                    f"a beat must stay until it is taken, but {name} saw the stream o give up beat "
+                    f"{len(taken) % classes} of image {len(taken) // classes}"
+                )
             held = word if gives and not ready else None
             if takes:
                 if given % image_beats == 0:
@@ -79,8 +85,11 @@ def simulate(core, network, images, *, stall=None, waves=None):
                 taken.append((cycle, word))
             idle = 0 if takes or gives and ready else idle + 1
             if idle > limit:
-                raise HardwareError(f"the design must take and give all of its {len(flat)} images, but in {name} nothing moved for "
-                                    f"{limit} cycles; {given // image_beats} images in, {len(taken) // classes} out")
+                raise HardwareError(
+                    f"the design must take and give all of its {len(flat)} images, but in {name} nothing"
+                    f" moved for {limit} cycles; {given // image_beats} images in,"
+                    f" {len(taken) // classes} out"
+                )
             await ctx.tick()
             cycle += 1
 
@@ -96,7 +105,9 @@ def simulate(core, network, images, *, stall=None, waves=None):
     layout = core.o.payload.shape()
     results = [layout.from_bits(word) for _, word in taken]
     if [result.last for result in results] != [n % classes == classes - 1 for n in range(len(results))]:
-        raise HardwareError(f"the last of every {classes} scores must be marked, but {name} found other marks")
+        raise HardwareError(
+            f"the last of every {classes} scores must be marked, but {name} found other marks"
+        )
 
     def told(result):
         if core.signs:
@@ -106,5 +117,8 @@ def simulate(core, network, images, *, stall=None, waves=None):
     return Simulation(
         scores=np.array([result.score for result in results], np.int64).reshape(-1, classes),
         ranked=np.array([told(result) for result in results if result.last], np.int64),
-        first_beats=np.array(firsts, np.int64), last_scores=np.array([cycle for cycle, _ in taken[classes - 1::classes]], np.int64),
-        simulator=name, multi_label=network.multi_label)
+        first_beats=np.array(firsts, np.int64),
+        last_scores=np.array([cycle for cycle, _ in taken[classes - 1 :: classes]], np.int64),
+        simulator=name,
+        multi_label=network.multi_label,
+    )

@@ -1,4 +1,6 @@
-"""The last layer of a frontend: integer scores that order the classes as a graph's scores do, or have their signs."""
+"""The last layer of a frontend: integer scores that order the classes as a graph's scores do, or have their
+signs.
+"""
 
 from dataclasses import replace
 
@@ -40,21 +42,36 @@ def last_layer(chain, value, decision, *, bits=False):
     source = value.source
     chain.check_end(where, source)
     if not np.array_equal(value.index.reshape(-1), np.arange(source.outputs)):
-        raise ModelError(f"{where} must have each of {source.outputs} classes once and in order; leave out what moves them")
+        raise ModelError(
+            f"{where} must have each of {source.outputs} classes once and in order; leave out what moves them"
+        )
     if source.behind is None:
-        raise ModelError(f"{where} must have a layer before it; a network of one layer on raw pixels is not built")
+        raise ModelError(
+            f"{where} must have a layer before it; a network of one layer on raw pixels is not built"
+        )
     rising = chain.rising(where, value)
-    rows = rising.rows[:source.outputs].astype(np.float64)
+    rows = rising.rows[: source.outputs].astype(np.float64)
     if decision == "sign":
         scales, offsets = signed_scores(where, rows, source.reach)
     else:
-        scales, offsets = integer_scores(where, rows, source.reach, (rising.source.lowest, rising.source.step))
+        scales, offsets = integer_scores(
+            where, rows, source.reach, (rising.source.lowest, rising.source.step)
+        )
     layer = rising.source.layer(None)
-    return ir.Scores(name=layer.name, weights=layer.weights, planes=layer.planes, mask=layer.mask, offsets=offsets, scales=scales)
+    return ir.Scores(
+        name=layer.name,
+        weights=layer.weights,
+        planes=layer.planes,
+        mask=layer.mask,
+        offsets=offsets,
+        scales=scales,
+    )
 
 
 def _as_vector(chain, where, value):
-    """A tensor as one of neurons that take a vector: a last convolution or mean becomes what a last MatMul is."""
+    """A tensor as one of neurons that take a vector: a last convolution or mean becomes what a last MatMul
+    is.
+    """
     source = value.source
     if isinstance(source, Counts) and source.weights.ndim == 2:
         return value
@@ -63,13 +80,17 @@ def _as_vector(chain, where, value):
     if isinstance(source, Counts) and not source.pools:
         value = chain.summands(where, value)
     if not isinstance(value.source, Elements) or value.source.behind is None or (value.index < 0).any():
-        raise ModelError(f"{where} must be the scores of a last layer, a MatMul, Gemm or Conv or a mean of such, not of pixels or of what a "
-                         "MaxPool leaves; end the graph at such a layer")
+        raise ModelError(
+            f"{where} must be the scores of a last layer, a MatMul, Gemm or Conv or a mean of such, not of"
+            " pixels or of what a MaxPool leaves; end the graph at such a layer"
+        )
     return _one_each(chain, where, value)
 
 
 def _one_position(chain, where, value):
-    """A convolution with a single position as neurons on the whole image, where what lies beyond its kernel never counts."""
+    """A convolution with a single position as neurons on the whole image, where what lies beyond its kernel
+    never counts.
+    """
     source, shape = value.source, chain.shape()
     chain.check_end(where, source)
     layer = source.layer(None)
@@ -77,22 +98,36 @@ def _one_position(chain, where, value):
     mask = np.ones(weights.shape, np.uint8) if mask is None else mask
     whole, counts = np.ones((source.outputs, *shape), np.uint8), np.zeros((source.outputs, *shape), np.uint8)
     under = tuple(slice(first, first + size) for (first, _), size in zip(layer.padding, shape, strict=False))
-    rows, columns = weights[:, under[0], under[1]].shape[1:3]  # of the kernel that lie on the image, which may be larger
-    whole[:, :rows, :columns], counts[:, :rows, :columns] = weights[:, under[0], under[1]], mask[:, under[0], under[1]]
+    rows, columns = weights[:, under[0], under[1]].shape[
+        1:3
+    ]  # of the kernel that lie on the image, which may be larger
+    whole[:, :rows, :columns], counts[:, :rows, :columns] = (
+        weights[:, under[0], under[1]],
+        mask[:, under[0], under[1]],
+    )
     # What the padding agrees with is the same for every image.
     padding = mask * (weights == layer.padding_bit)
     padding[:, under[0], under[1]] = 0
     fixed = padding.reshape(source.outputs, -1).sum(axis=1, dtype=np.int64) * ((1 << layer.planes) - 1)
     flat = counts.reshape(source.outputs, -1)
     reach = flat.sum(axis=1, dtype=np.int64) * ((1 << layer.planes) - 1)
-    numbers = np.minimum(np.arange(flat.shape[1] * ((1 << layer.planes) - 1) + 1), reach[:, None]) + fixed[:, None]
+    numbers = (
+        np.minimum(np.arange(flat.shape[1] * ((1 << layer.planes) - 1) + 1), reach[:, None]) + fixed[:, None]
+    )
     rows = value.rows[chain.by_channel(where, value)]
 
     def make(**arrays):
         return ir.Dense(name=layer.name, planes=layer.planes, **arrays)
 
-    made = replace(source, count=numbers.shape[1], weights=whole.reshape(source.outputs, -1), mask=None if flat.all() else flat,
-                   reach=reach, lowest=source.lowest + source.step * fixed, make=make)
+    made = replace(
+        source,
+        count=numbers.shape[1],
+        weights=whole.reshape(source.outputs, -1),
+        mask=None if flat.all() else flat,
+        reach=reach,
+        lowest=source.lowest + source.step * fixed,
+        make=make,
+    )
     return replace(value, source=made, row=value.index, rows=np.take_along_axis(rows, numbers, axis=1))
 
 
@@ -109,15 +144,29 @@ def _one_each(chain, where, value):
     lines = straight(rows, source.count - 1)
     steps = rows[:, -1] - rows[:, -2] if lines is None else lines[1]
     rows = np.hstack([rows, rows[:, -1:] + steps[:, None] * np.arange(1, reach + 2 - source.count)])
-    lowest, step = (np.zeros(classes), np.ones(classes)) if source.sums is None else (
-        each[index % source.channels] for each in source.sums)
+    lowest, step = (
+        (np.zeros(classes), np.ones(classes))
+        if source.sums is None
+        else (each[index % source.channels] for each in source.sums)
+    )
 
     def make(**arrays):
         return ir.Dense(name=name, planes=source.greatest.bit_length(), **arrays)
 
     name = chain.name(None, "scores")
-    made = Counts(size=classes, count=mask.shape[1] * top + 1, behind=chain.end, channels=classes, name=name, weights=np.ones_like(mask),
-                  mask=mask, reach=np.full(classes, reach), lowest=lowest, step=step, make=make)
+    made = Counts(
+        size=classes,
+        count=mask.shape[1] * top + 1,
+        behind=chain.end,
+        channels=classes,
+        name=name,
+        weights=np.ones_like(mask),
+        mask=mask,
+        reach=np.full(classes, reach),
+        lowest=lowest,
+        step=step,
+        make=make,
+    )
     numbers = np.minimum(np.arange(made.count), reach)
     order = np.arange(classes).reshape(value.shape)
     return replace(value, source=made, index=order, row=order, rows=rows[:, numbers])
@@ -135,22 +184,25 @@ def integer_scores(where, rows, reach, sums=None):
     reach : integer array, shape (classes,)
         The maximum count of each class.
     sums : pair of arrays, shape (classes,), optional
-        What `rows` is a function of: the weighted sum of class `c` at the count 0, and its step per count. By default the
-        scores are the sums.
+        What `rows` is a function of: the weighted sum of class `c` at the count 0, and its step per count. By
+        default the scores are the sums.
 
     Returns
     -------
-    Classes with the same function of their sums (one scale and one bias, or any other) have equal integers exactly where
-    their sums are equal, whatever their reach. Any two scores that differ by more than the roundings of float32 have the
-    order of their integers. Scales and offsets with a small common denominator are exact too, ties included.
+    Classes with the same function of their sums (one scale and one bias, or any other) have equal integers
+    exactly where their sums are equal, whatever their reach. Any two scores that differ by more than the
+    roundings of float32 have the order of their integers. Scales and offsets with a small common denominator
+    are exact too, ties included.
     """
     reach = np.asarray(reach)
     lowest, highest = rows[:, 0], rows[np.arange(len(rows)), reach]
     slopes = (highest - lowest) / np.maximum(reach, 1)
     scores = _Scores(rows, reach, *((lowest, slopes) if sums is None else sums))
     if len(np.unique(scores.flat)) < min(3, len(scores.flat)) <= reach.max() + 1:
-        raise ModelError(f"{where} must tell all counts of the last layer apart, but gives some the same score; end the graph "
-                         "at the MatMul or Gemm")
+        raise ModelError(
+            f"{where} must tell all counts of the last layer apart, but gives some the same score; end the"
+            " graph at the MatMul or Gemm"
+        )
     whole, found = scores.whole(slopes), scores.one_function()
     if whole and (whole[0] is None or not found or found[0] is not None):
         return whole
@@ -161,13 +213,19 @@ def integer_scores(where, rows, reach, sums=None):
     off = np.abs(scores.flat - lowest[scores.classes] - slopes[scores.classes] * scores.counts)
     if off.max() > 2 * scores.tolerance:
         at = int(scores.classes[np.argmax(off)])
-        raise ModelError(f"{where} must be a line of each class's count or the same function of all of them, but class {at} is off "
-                         f"a line by {off.max():g}; end the graph at the scores of the last MatMul or Gemm, a scale and a bias")
+        raise ModelError(
+            f"{where} must be a line of each class's count or the same function of all of them, but class"
+            f" {at} is off a line by {off.max():g}; end the graph at the scores of the last MatMul or Gemm, a"
+            " scale and a bias"
+        )
     found = scores.one_slope(slopes) or scores.lines(slopes)
     if found is None:
-        raise ModelError(f"{where} must keep the order of its scores as integers of 31 bits, but the classes' scales "
-                         f"{slopes.min():g} ... {slopes.max():g} and biases {lowest.min():g} ... {lowest.max():g} are too far apart; "
-                         "train the last layer with one scale for all classes (no batch norm behind it, or one for all)")
+        raise ModelError(
+            f"{where} must keep the order of its scores as integers of 31 bits, but the classes' scales"
+            f" {slopes.min():g} ... {slopes.max():g} and biases {lowest.min():g} ... {lowest.max():g} are too"
+            " far apart; train the last layer with one scale for all classes (no batch norm behind it, or"
+            " one for all)"
+        )
     return found
 
 
@@ -180,7 +238,7 @@ class _Scores:
     def __init__(self, rows, reach, least, step):
         self.rows, self.reach = rows, reach
         counts = [np.arange(each + 1) for each in reach]
-        self.flat = np.concatenate([row[:len(k)] for row, k in zip(rows, counts, strict=True)])
+        self.flat = np.concatenate([row[: len(k)] for row, k in zip(rows, counts, strict=True)])
         self.classes, self.counts = np.repeat(np.arange(len(rows)), reach + 1), np.concatenate(counts)
         self.tolerance = ROUNDING * np.abs(self.flat).max()
         step = np.asarray(step, np.float64).copy()
@@ -193,7 +251,9 @@ class _Scores:
         """Scales and offsets of scores that are such integers already, else None."""
         offsets = np.rint(self.rows[:, 0])
         integers = np.rint(slopes)[self.classes] * self.counts + offsets[self.classes]
-        if max(np.abs(integers).max() / 2, np.abs(offsets).max(), slopes.max()) > _MOST - 1 or not np.array_equal(integers, self.flat):
+        if max(
+            np.abs(integers).max() / 2, np.abs(offsets).max(), slopes.max()
+        ) > _MOST - 1 or not np.array_equal(integers, self.flat):
             return None
         scales = np.where(self.reach > 0, np.rint(slopes), 1).astype(np.int64)
         return (None if (scales == 1).all() else scales), offsets.astype(np.int64)
@@ -215,21 +275,35 @@ class _Scores:
         return self._result(scale, offsets)
 
     def one_slope(self, slopes):
-        """Scales and offsets where all classes have one scale, each with a bias of its own; None where that does not do."""
+        """Scales and offsets where all classes have one scale, each with a bias of its own; None where that
+        does not do.
+        """
         slope = slopes.mean()
         if slope <= 0 or np.ptp(slopes) > 1e-4 * slope:
             return None
         group = self._groups(slopes)
         places = np.empty(len(slopes))
         for members in group:
-            places[members] = self.rows[members[0], 0] / slope + self.places[members] - self.places[members[0]]
+            places[members] = (
+                self.rows[members[0], 0] / slope + self.places[members] - self.places[members[0]]
+            )
         scale, offsets = _grid(places - places[0], 2 * self.tolerance / slope)
-        return None if offsets is None or not self._ordered(scale * self.counts + offsets[self.classes]) else (
-            self._result(scale, offsets))
+        return (
+            None
+            if offsets is None or not self._ordered(scale * self.counts + offsets[self.classes])
+            else (self._result(scale, offsets))
+        )
 
     def lines(self, slopes):
-        """Scales and offsets where each class has a line of its own, as small as they may be; None where 31 bits do not do."""
-        slopes, lowest, parts, shifts = slopes.copy(), self.rows[:, 0].copy(), np.ones(len(slopes)), np.zeros(len(slopes))
+        """Scales and offsets where each class has a line of its own, as small as they may be; None where 31
+        bits do not do.
+        """
+        slopes, lowest, parts, shifts = (
+            slopes.copy(),
+            self.rows[:, 0].copy(),
+            np.ones(len(slopes)),
+            np.zeros(len(slopes)),
+        )
         for members in self._groups(slopes):
             # Halves of a step, counted from the sum 0 if that is one: all members are the same line of these.
             half = np.floor(2 * self.places[members] + 1e-3)
@@ -258,10 +332,13 @@ class _Scores:
             for members in groups:
                 first, reach = members[0], max(self.reach[at], self.reach[members[0]])
                 apart = self.places[at] - self.places[first]
-                same = (abs(self.step[at] - self.step[first]) <= 1e-6 * abs(self.step[first])
-                        and abs(2 * apart - np.rint(2 * apart)) <= 1e-6 * max(1, abs(self.places[at]))
-                        and abs(slopes[at] - slopes[first]) * reach <= 2 * self.tolerance
-                        and abs(self.rows[at, 0] - self.rows[first, 0] - slopes[first] * apart) <= 2 * self.tolerance)
+                same = (
+                    abs(self.step[at] - self.step[first]) <= 1e-6 * abs(self.step[first])
+                    and abs(2 * apart - np.rint(2 * apart)) <= 1e-6 * max(1, abs(self.places[at]))
+                    and abs(slopes[at] - slopes[first]) * reach <= 2 * self.tolerance
+                    and abs(self.rows[at, 0] - self.rows[first, 0] - slopes[first] * apart)
+                    <= 2 * self.tolerance
+                )
                 if same and self._agree(at, first, apart):
                     members.append(at)
                     break
@@ -275,30 +352,38 @@ class _Scores:
         if abs(apart - shift) > 0.25:
             return True
         k = np.arange(max(0, -shift), min(self.reach[one], self.reach[other] - shift) + 1)
-        return not len(k) or np.abs(self.rows[one, k] - self.rows[other, k + shift]).max() <= self.tolerance / 4
+        return (
+            not len(k) or np.abs(self.rows[one, k] - self.rows[other, k + shift]).max() <= self.tolerance / 4
+        )
 
     def _ordered(self, integers):
         """Whether scores farther apart than roundings are integers in the same order."""
         order = np.argsort(self.flat, kind="stable")
         scores, integers = self.flat[order], integers[order]
-        below = np.searchsorted(scores, scores - self.tolerance, side="left")  # so many are less by more than the tolerance
+        below = np.searchsorted(
+            scores, scores - self.tolerance, side="left"
+        )  # so many are less by more than the tolerance
         most = np.maximum.accumulate(integers)
         return bool((integers[below > 0] > most[below[below > 0] - 1]).all())
 
     def _result(self, scale, offsets):
         """The form of a common scale, with the scores themselves where they are such integers."""
         start = self.rows[0, 0] - offsets[0]
-        if start == np.rint(start) and abs(start) < _MOST and np.array_equal(
-                self.flat, scale * self.counts + offsets[self.classes] + start):
+        if (
+            start == np.rint(start)
+            and abs(start) < _MOST
+            and np.array_equal(self.flat, scale * self.counts + offsets[self.classes] + start)
+        ):
             offsets = offsets + int(start)
         return (None if scale == 1 else np.full(len(offsets), scale)), offsets
 
 
 def _grid(places, tolerance):
-    """The integers closest together that keep the order of all ``places[c] + k``, ties within `tolerance` included.
+    """The integers closest together that keep the order of all ``places[c] + k``, ties within `tolerance`
+    included.
 
-    They are ``scale * k + offsets[c]``: what counts of a place is its whole part and the rank of its fraction. Offsets
-    are None where they do not fit.
+    They are ``scale * k + offsets[c]``: what counts of a place is its whole part and the rank of its
+    fraction. Offsets are None where they do not fit.
     """
     if tolerance > 0.125 or np.abs(places).max() > _MOST / len(places):
         return 1, None
@@ -313,7 +398,9 @@ def _grid(places, tolerance):
 
 
 def _units(lowest, slopes, spans):
-    """What one of the integers may be worth: common denominators, then ever smaller ones; whether it must be exact."""
+    """What one of the integers may be worth: common denominators, then ever smaller ones; whether it must be
+    exact.
+    """
     least = slopes[slopes > 0].min()
     for denominator in range(1, _DENOMINATORS + 1):
         yield least / denominator, True

@@ -1,4 +1,6 @@
-"""Whether a network answers every image alike: the least and the greatest that each of its elements can be, layer by layer."""
+"""Whether a network answers every image alike: the least and the greatest that each of its elements can be,
+layer by layer.
+"""
 
 from dataclasses import replace
 
@@ -15,7 +17,8 @@ __all__ = ["first_constant", "that_answers"]
 def first_constant(network):
     """The place of the first layer behind which all is the same for every image, or None.
 
-    A place is proved by bounds on single elements. None is no proof: elements that depend on the same pixels may cancel each other.
+    A place is proved by bounds on single elements. None is no proof: elements that depend on the same pixels
+    may cancel each other.
     """
     low = np.zeros((1, *network.image_shape), np.int64)
     high, kept = np.full_like(low, PIXEL_LEVELS - 1), {}
@@ -29,7 +32,10 @@ def first_constant(network):
             case Threshold():
                 low, high = _ordered(reference.run_layer(layer, low), reference.run_layer(layer, high))
             case Add():
-                low, high = (reference.run_layer(layer, x, end) for x, end in zip((low, high), kept[layer.fork], strict=True))
+                low, high = (
+                    reference.run_layer(layer, x, end)
+                    for x, end in zip((low, high), kept[layer.fork], strict=True)
+                )
             case _:  # rises with each of its inputs
                 low, high = reference.run_layer(layer, low), reference.run_layer(layer, high)
         if isinstance(layer, Fork):
@@ -56,8 +62,8 @@ def that_answers(read, pixels, default):
     Raises
     ------
     ModelError
-        The first layer is the same for every image, or all scores are and would not be if pixels stood for something else. The
-        message names the readings that are not so.
+        The first layer is the same for every image, or all scores are and would not be if pixels stood for
+        something else. The message names the readings that are not so.
     """
     network, open_ = read(pixels)
     constant = first_constant(network)
@@ -71,12 +77,17 @@ def that_answers(read, pixels, default):
         except ModelError:
             pass
     what = "no pixel of 0 ... 255 changes anything " + (
-        f"when it stands for {PIXELS_MEAN[how]}" if open_ else f"of the input's type {network.pixel_type}")
+        f"when it stands for {PIXELS_MEAN[how]}" if open_ else f"of the input's type {network.pixel_type}"
+    )
     if others:
-        raise ModelError(f"{what}; if the network was trained on other values, say which: " + " or ".join(others))
+        raise ModelError(
+            f"{what}; if the network was trained on other values, say which: " + " or ".join(others)
+        )
     if constant <= isinstance(network.layers[0], Lookup):
-        raise ModelError(f"{what}{', nor with any other --pixels' if open_ else ''}; the first quantiser must have values on both sides "
-                         "of its steps")
+        raise ModelError(
+            f"{what}{', nor with any other --pixels' if open_ else ''}; the first quantiser must have values"
+            " on both sides of its steps"
+        )
     return network  # a later layer is constant: so the file says
 
 
@@ -85,13 +96,17 @@ def _ordered(first, second):
 
 
 def _neurons(layer, low, high):
-    """Bounds of what a layer with weights gives: an input counts most at its greatest where its weight is 1, else at its least."""
+    """Bounds of what a layer with weights gives: an input counts most at its greatest where its weight is 1,
+    else at its least.
+    """
     mask = np.ones_like(layer.weights) if layer.mask is None else layer.mask
     scores = isinstance(layer, Scores)
     plain = {"scales": None, "offsets": np.zeros_like(layer.offsets)} if scores else {"thresholds": None}
     ones, zeros = (replace(layer, mask=mask * which, **plain) for which in (layer.weights, 1 - layer.weights))
-    low, high = (reference.run_layer(ones, first) + reference.run_layer(zeros, second)
-                 for first, second in ((low, high), (high, low)))
+    low, high = (
+        reference.run_layer(ones, first) + reference.run_layer(zeros, second)
+        for first, second in ((low, high), (high, low))
+    )
     if not scores:
         return reference.neurons(layer, low), reference.neurons(layer, high)
     scales = 1 if layer.scales is None else layer.scales

@@ -1,4 +1,6 @@
-"""Constants of Verilog, as yosys writes them: a word of 32 bits in decimal, every other in hexadecimal, in binary where bits are unknown."""
+"""Constants of Verilog, as yosys writes them: a word of 32 bits in decimal, every other in hexadecimal, in
+binary where bits are unknown.
+"""
 
 import re
 
@@ -36,7 +38,9 @@ def number(text):
     try:
         magnitude = int(digits, _BASES[base])
     except ValueError:
-        raise ValueError(f"every digit of a constant must be known and of its base, not as in {text!r}") from None
+        raise ValueError(
+            f"every digit of a constant must be known and of its base, not as in {text!r}"
+        ) from None
     if magnitude >> int(width):
         raise ValueError(f"a constant of {width} bits must be below 2**{width}, not {text!r}")
     return (-magnitude if sign else magnitude) & (1 << int(width)) - 1

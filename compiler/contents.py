@@ -1,4 +1,6 @@
-"""The contents of a design's patchable ROMs apart from its hardware, as both stand in the Verilog of `verilog.convert`."""
+"""The contents of a design's patchable ROMs apart from its hardware, as both stand in the Verilog of
+`verilog.convert`.
+"""
 
 import hashlib
 import re
@@ -13,7 +15,9 @@ __all__ = ["Memory", "permuted", "split"]
 _MODULE = re.compile(r"^module \\?(\S+) .*?^endmodule$", re.MULTILINE | re.DOTALL)
 _MEMORY = re.compile(r"^  reg (?:\[(\d+):0\] )?memory \[", re.MULTILINE)
 _WORD = re.compile(r"^(    memory\[)(\d+)(\] = )([^;]+);$", re.MULTILINE)
-_LUT = re.compile(rf"^(  {LUT_MODULE} #\(\n    \.INIT\(16'h)([0-9a-f]{{4}})(\)\n  \) lut_)(\d+)_(\d+)", re.MULTILINE)
+_LUT = re.compile(
+    rf"^(  {LUT_MODULE} #\(\n    \.INIT\(16'h)([0-9a-f]{{4}})(\)\n  \) lut_)(\d+)_(\d+)", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +49,9 @@ def split(verilog):
     Returns
     -------
     blank : str
-        The Verilog with noise in every patchable ROM, the same whatever was in them. In noise no two bits' columns are alike
-        and none is constant, so that the synthesis keeps them all and each can be found in a bitstream.
+        The Verilog with noise in every patchable ROM, the same whatever was in them. In noise no two bits'
+        columns are alike and none is constant, so that the synthesis keeps them all and each can be found in
+        a bitstream.
     contents, noise : dict of str to Memory
         What was in each ROM, and what is in `blank`, by the ROM's path in the hierarchy.
     """
@@ -65,7 +70,9 @@ def split(verilog):
 
             text = _WORD.sub(word, text)
             for kept, found in (contents, before), (noise, after):
-                kept[name] = Memory(store="bram", width=width, words=tuple(found[address] for address in range(len(found))))
+                kept[name] = Memory(
+                    store="bram", width=width, words=tuple(found[address] for address in range(len(found)))
+                )
         elif f"  {LUT_MODULE} #(" in text:
             before, after = {}, {}
 
@@ -85,13 +92,22 @@ def split(verilog):
 def _of_luts(inits):
     """The memory whose bit `bit` of words 16 `chunk` ... 16 `chunk` + 15 is the number `inits[chunk, bit]`."""
     chunks, width = (max(places) + 1 for places in zip(*inits, strict=True))
-    return Memory(store="lut", width=width, words=tuple(
-        sum((inits[chunk, bit] >> n & 1) << bit for bit in range(width)) for chunk in range(chunks) for n in range(16)))
+    return Memory(
+        store="lut",
+        width=width,
+        words=tuple(
+            sum((inits[chunk, bit] >> n & 1) << bit for bit in range(width))
+            for chunk in range(chunks)
+            for n in range(16)
+        ),
+    )
 
 
 def permuted(init, order):
     """The contents of a LUT, 16 bits, when its input `n` comes in at `order[n]`."""
-    return sum((init >> sum((at >> pin & 1) << n for n, pin in enumerate(order)) & 1) << at for at in range(16))
+    return sum(
+        (init >> sum((at >> pin & 1) << n for n, pin in enumerate(order)) & 1) << at for at in range(16)
+    )
 
 
 def _lut_noise(seed):
@@ -105,4 +121,6 @@ def _lut_noise(seed):
 
 
 def _noise(seed, width):
-    return int.from_bytes(hashlib.shake_256(seed.encode()).digest(-(-width // 8)), "little") & (1 << width) - 1
+    return (
+        int.from_bytes(hashlib.shake_256(seed.encode()).digest(-(-width // 8)), "little") & (1 << width) - 1
+    )

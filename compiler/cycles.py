@@ -1,11 +1,12 @@
 """Exact prediction of when results leave the core, from the folding alone.
 
-Each component of `sbgen.hw` that holds state has a model here: the same handshake, the same counters, no data. The models are
-stepped cycle by cycle with a source that is always valid and a sink that is always ready. Components that are
-combinational (binarize, argmax, equal widths) take no part, but for the fork, which remembers who has taken what.
+Each component of `sbgen.hw` that holds state has a model here: the same handshake, the same counters, no
+data. The models are stepped cycle by cycle with a source that is always valid and a sink that is always
+ready. Components that are combinational (binarize, argmax, equal widths) take no part, but for the fork,
+which remembers who has taken what.
 
-In each cycle every model first looks, from the last to the first: it is told whether what it gives will be taken, and tells
-the one before it. Then all of them step.
+In each cycle every model first looks, from the last to the first: it is told whether what it gives will be
+taken, and tells the one before it. Then all of them step.
 """
 
 import math
@@ -37,7 +38,8 @@ class Cycles:
     interval : int
         Between the last results of one image and the next, once the pipeline is full (initiation interval).
     finishes : tuple of int
-        For each simulated image the edge that takes its last result, counted from the edge that takes the first beat.
+        For each simulated image the edge that takes its last result, counted from the edge that takes the
+        first beat.
     layers : tuple of int
         For each layer the cycles that it is busy with one image.
     """
@@ -55,7 +57,9 @@ class _Source:
 
 
 class _Model:
-    """A component of one input and one output: what it gives is `valid`, it is `ready` or not, and then it moves."""
+    """A component of one input and one output: what it gives is `valid`, it is `ready` or not, and then it
+    moves.
+    """
 
     source = None  # what is before it, or that one's side
     o_ready = True
@@ -160,7 +164,9 @@ class _Replay(_Model):
 
 
 def _replay(*, beats, repeats):
-    """The model of a replay buffer: a vector of one beat stands in a register, as one that is cut into equal parts does."""
+    """The model of a replay buffer: a vector of one beat stands in a register, as one that is cut into equal
+    parts does.
+    """
     if beats == 1:
         return _Cut(length=repeats, i_lanes=repeats, o_lanes=1)
     return _Replay(beats=beats, repeats=repeats)
@@ -270,10 +276,16 @@ class _Sums(_Model):
 
     def __init__(self, geometry, *, cycles):
         self.words, self.slices, self.cycles = geometry.words_in, geometry.slices, cycles
-        rows, columns = ([at % stride == kernel - 1 and at // stride < windows for at in range(size)]
-                         for size, windows, kernel, stride in zip(
-                             (geometry.height, geometry.width), (geometry.out_height, geometry.out_width),
-                             geometry.kernel, geometry.stride, strict=True))
+        rows, columns = (
+            [at % stride == kernel - 1 and at // stride < windows for at in range(size)]
+            for size, windows, kernel, stride in zip(
+                (geometry.height, geometry.width),
+                (geometry.out_height, geometry.out_width),
+                geometry.kernel,
+                geometry.stride,
+                strict=True,
+            )
+        )
         self.finishes = [row and column for row in rows for column in columns]  # a window, with each pixel
         self.word = 0
         self.finished = self.valid = False
@@ -411,7 +423,9 @@ def _converter(length, i_lanes, o_lanes, vectors):
 
 
 def _models(design):
-    """(layer index, model, cycles an image) of everything in the core that holds state, each behind what it takes from."""
+    """(layer index, model, cycles an image) of everything in the core that holds state, each behind what it
+    takes from.
+    """
     found, network, source = [], design.network, _Source()
     length, lanes, elements = network.pixels, input_lanes(design), network.pixels
     fork_of, depth_of, kept = forks(network), depths(design), {}
@@ -451,7 +465,12 @@ def _models(design):
             window = _Window(stage.window)
             join(n, window, window.cycles)
         if stage.gathers:
-            for model, cycles in _converter(stage.unit.inputs, stage.i_lanes, stage.unit.simd, vectors=stage.positions * stage.window.groups):
+            for model, cycles in _converter(
+                stage.unit.inputs,
+                stage.i_lanes,
+                stage.unit.simd,
+                vectors=stage.positions * stage.window.groups,
+            ):
                 join(n, model, cycles)
         if stage.repeats > 1:
             replay = _replay(beats=stage.unit.slices, repeats=stage.repeats)
@@ -477,7 +496,9 @@ def _input_beats(design):
 
 
 def stage_cycles(design):
-    """For each layer the cycles that its slowest part is busy with one image; the greatest bounds the interval."""
+    """For each layer the cycles that its slowest part is busy with one image; the greatest bounds the
+    interval.
+    """
     cycles = [_input_beats(design)] + [0] * (len(design.foldings) - 1)
     for n, _, busy in _models(design):
         cycles[n] = max(cycles[n], busy)
@@ -506,13 +527,16 @@ def predict(design: Design, *, images=8) -> Cycles:
     models = [model for _, model, _ in _models(design)]
     last, backwards, results = models[-1], models[::-1], design.network.outputs
     patience = 1000 + 2 * (_input_beats(design) + results + sum(busy for _, _, busy in _models(design)))
-    # A beat may be offered before it is taken: a fork lets go when both sides have it, of which one may wait for the other.
+    # A beat may be offered before it is taken: a fork lets go when both sides have it, of which one may wait
+    # for the other.
     finishes, given, cycle, before, untaken, source = [], 0, 0, None, True, models[0].source
     while len(finishes) < images:
         if cycle - (finishes[-1] if finishes else 0) > patience:
-            raise DeadlockError(f"each of {images} images must be through {patience:,} cycles after the one before, but image "
-                                f"{len(finishes)} is not; this is a defect of sbgen, please report it with the network and its "
-                                "foldings")
+            raise DeadlockError(
+                f"each of {images} images must be through {patience:,} cycles after the one before, but image"
+                f" {len(finishes)} is not; this is a defect of sbgen, please report it with the network and"
+                " its foldings"
+            )
         for model in backwards:
             model.look()
         if untaken:
@@ -530,5 +554,9 @@ def predict(design: Design, *, images=8) -> Cycles:
         for model in backwards:
             model.step()
         cycle += 1
-    return Cycles(latency=finishes[0], interval=finishes[-1] - finishes[-2], finishes=tuple(finishes),
-                  layers=stage_cycles(design))
+    return Cycles(
+        latency=finishes[0],
+        interval=finishes[-1] - finishes[-2],
+        finishes=tuple(finishes),
+        layers=stage_cycles(design),
+    )

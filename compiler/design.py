@@ -13,14 +13,28 @@ from ..hw.spram import BLOCK_DEPTH, blocks
 from ..hw.window import Geometry
 from .ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool, Threshold
 
-__all__ = ["PATCHABLE_STORES", "UNROLLED", "Design", "Folding", "foldings_from_json", "is_patchable", "legal_simd", "limits", "load",
-           "rows_limits", "save", "to_patchable", "unrolls", "weight_words"]
+__all__ = [
+    "PATCHABLE_STORES",
+    "UNROLLED",
+    "Design",
+    "Folding",
+    "foldings_from_json",
+    "is_patchable",
+    "legal_simd",
+    "limits",
+    "load",
+    "rows_limits",
+    "save",
+    "to_patchable",
+    "unrolls",
+    "weight_words",
+]
 
 #: The store of weights that are wired in.
 UNROLLED = "unrolled"
 
-#: For each family the store of small ROMs that can be replaced in a bitstream. On the ECP5 block RAMs are plenty, and the
-#: inputs of LUTs change places in routing.
+#: For each family the store of small ROMs that can be replaced in a bitstream. On the ECP5 block RAMs are
+#: plenty, and the inputs of LUTs change places in routing.
 PATCHABLE_STORES = {"ice40": "lut", "ecp5": "bram"}
 
 
@@ -33,23 +47,24 @@ class Folding:
     pe : int
         Outputs at once, 1 ... outputs; of a convolution, those of a group.
     simd : int
-        Inputs at once, 1 ... inputs; of a convolution channels (of a group) of one pixel, or all of them for several pixels under the
-        kernel; of a pooling layer channels at once; of `Binarize` and `Lookup` pixels at once, and there as in pooling and
-        all that is done element by element `pe` follows from it.
+        Inputs at once, 1 ... inputs; of a convolution channels (of a group) of one pixel, or all of them for
+        several pixels under the kernel; of a pooling layer channels at once; of `Binarize` and `Lookup`
+        pixels at once, and there as in pooling and all that is done element by element `pe` follows from it.
     store, preset_store, replay_store : str
-        Where the weights, the thresholds (or score offsets) and the buffered input (or line buffers, sums under way, or a fork's
-        shortcut) live: ``"bram"`` or ``"lut"``; the weights also ``"spram"``, which is filled at start-up (``docs/spram.md``), and
-        those of a `Dense` or `Scores` with the greatest `pe` and `simd` ``"unrolled"``: wired into the logic, which then takes a
-        vector in each cycle.
+        Where the weights, the thresholds (or score offsets) and the buffered input (or line buffers, sums
+        under way, or a fork's shortcut) live: ``"bram"`` or ``"lut"``; the weights also ``"spram"``, which is
+        filled at start-up (``docs/spram.md``), and those of a `Dense` or `Scores` with the greatest `pe` and
+        `simd` ``"unrolled"``: wired into the logic, which then takes a vector in each cycle.
     registered : bool
-        Whether weights, thresholds and inputs of a layer with weights pass a register more behind their memories, which slow ones need,
-        and payloads have no reset, whose net would be too long: for large devices.
+        Whether weights, thresholds and inputs of a layer with weights pass a register more behind their
+        memories, which slow ones need, and payloads have no reset, whose net would be too long: for large
+        devices.
     sprams : int or None
-        SPRAMs that the weights live in, where `store` is ``"spram"``; what a word of them has beyond those lives in block RAM. None is as
-        many as a word takes.
+        SPRAMs that the weights live in, where `store` is ``"spram"``; what a word of them has beyond those
+        lives in block RAM. None is as many as a word takes.
     rows : int or None
-        Rows that the line buffers of a convolution or pooling layer hold; None is the fewest that do. Twice the rows of the kernel
-        let the next image come in while the kernel is at the bottom of this one.
+        Rows that the line buffers of a convolution or pooling layer hold; None is the fewest that do. Twice
+        the rows of the kernel let the next image come in while the kernel is at the bottom of this one.
     levels : int
         Most look-up tables that a bit of an unrolled layer passes between two registers.
     """
@@ -78,7 +93,8 @@ class Design:
     network : Network
     foldings : tuple of Folding
     top : int
-        How many of an image's best classes the core tells, 1 ... classes; 1 where the network decides by sign.
+        How many of an image's best classes the core tells, 1 ... classes; 1 where the network decides by
+        sign.
     patchable : bool
         Whether weights and thresholds can be replaced in the bitstream.
     """
@@ -90,59 +106,105 @@ class Design:
 
     def __post_init__(self):
         if len(self.foldings) != len(self.network.layers):
-            raise ModelError(f"{len(self.network.layers)} layers need as many foldings, not {len(self.foldings)}")
+            raise ModelError(
+                f"{len(self.network.layers)} layers need as many foldings, not {len(self.foldings)}"
+            )
         if self.network.decision == "sign" and self.top != 1:
-            raise ModelError(f"top must be 1, as the network decides by the sign of each score and ranks none, not {self.top!r}")
+            raise ModelError(
+                "top must be 1, as the network decides by the sign of each score and ranks none, not"
+                f" {self.top!r}"
+            )
         if not (type(self.top) is int and 1 <= self.top <= self.network.classes):
-            raise ModelError(f"top must be in 1 ... {self.network.classes}, the classes of the network, not {self.top!r}")
+            raise ModelError(
+                f"top must be in 1 ... {self.network.classes}, the classes of the network, not {self.top!r}"
+            )
         for (layer, folding), shape in zip(self.stages, self.network.shapes, strict=False):
             for name, limit in zip(("pe", "simd"), limits(layer, shape), strict=True):
                 value = getattr(folding, name)
                 if not (type(value) is int and 1 <= value <= limit):
                     raise ModelError(f"layer {layer.name!r}: {name} must be in 1 ... {limit}, not {value!r}")
             if folding.simd != legal_simd(layer, folding.simd):
-                raise ModelError(f"layer {layer.name!r}: simd must be at most the {layer.weights.shape[3]} channels of a pixel (of a "
-                                 f"group) or a multiple of them, whole pixels under the kernel, not {folding.simd}")
+                raise ModelError(
+                    f"layer {layer.name!r}: simd must be at most the {layer.weights.shape[3]} channels of a"
+                    " pixel (of a group) or a multiple of them, whole pixels under the kernel, not"
+                    f" {folding.simd}"
+                )
             if isinstance(layer, Binarize) and folding.pe != folding.simd * layer.levels:
-                raise ModelError(f"layer {layer.name!r}: {folding.simd} pixels of {layer.levels} level(s) at once make "
-                                 f"pe {folding.simd * layer.levels}, not {folding.pe}")
+                raise ModelError(
+                    f"layer {layer.name!r}: {folding.simd} pixels of {layer.levels} level(s) at once make "
+                    f"pe {folding.simd * layer.levels}, not {folding.pe}"
+                )
             if isinstance(layer, MaxPool | SumPool) and folding.pe != folding.simd:
-                raise ModelError(f"layer {layer.name!r}: pooling gives as many channels at once as it takes, so pe must be "
-                                 f"{folding.simd}, not {folding.pe}")
+                raise ModelError(
+                    f"layer {layer.name!r}: pooling gives as many channels at once as it takes, so pe must be"
+                    f" {folding.simd}, not {folding.pe}"
+                )
             if isinstance(layer, (Add, Fork, Lookup, Threshold)) and folding.pe != folding.simd:
-                raise ModelError(f"layer {layer.name!r}: gives as many elements at once as it takes, so pe must be "
-                                 f"{folding.simd}, not {folding.pe}")
+                raise ModelError(
+                    f"layer {layer.name!r}: gives as many elements at once as it takes, so pe must be "
+                    f"{folding.simd}, not {folding.pe}"
+                )
             if isinstance(layer, Conv2d) and layer.groups > 1 and layer.outputs // layer.groups % folding.pe:
-                raise ModelError(f"layer {layer.name!r}: pe must divide the {layer.outputs // layer.groups} outputs of a group, "
-                                 f"which {folding.pe} does not")
+                raise ModelError(
+                    f"layer {layer.name!r}: pe must divide the {layer.outputs // layer.groups} outputs of a"
+                    f" group, which {folding.pe} does not"
+                )
             if folding.rows is not None:
                 least, most = rows_limits(layer, shape)
                 if not (type(folding.rows) is int and least <= folding.rows <= most):
-                    raise ModelError(f"layer {layer.name!r}: rows must be in {least} ... {most}, not {folding.rows!r}"
-                                     if most else f"layer {layer.name!r}: has no line buffers, so rows must be left out, "
-                                     f"not {folding.rows!r}")
+                    raise ModelError(
+                        f"layer {layer.name!r}: rows must be in {least} ... {most}, not {folding.rows!r}"
+                        if most
+                        else (
+                            f"layer {layer.name!r}: has no line buffers, so rows must be left out, "
+                            f"not {folding.rows!r}"
+                        )
+                    )
             if not (type(folding.levels) is int and folding.levels >= 1):
                 raise ModelError(f"layer {layer.name!r}: levels must be at least 1, not {folding.levels!r}")
             if type(folding.registered) is not bool:
-                raise ModelError(f"layer {layer.name!r}: registered must be true or false, not {folding.registered!r}")
+                raise ModelError(
+                    f"layer {layer.name!r}: registered must be true or false, not {folding.registered!r}"
+                )
             for name in "store", "preset_store", "replay_store":
                 stores = (*WEIGHT_STORES, UNROLLED) if name == "store" else tuple(STORES)
                 if getattr(folding, name) not in stores:
-                    raise ModelError(f"layer {layer.name!r}: {name} must be one of {', '.join(stores)}, "
-                                     f"not {getattr(folding, name)!r}")
-            if folding.unrolled and not (unrolls(layer) and (folding.pe, folding.simd) == limits(layer, shape)):
-                most = "pe {} and simd {}".format(*limits(layer, shape)) if unrolls(layer) else "a dense layer"
-                raise ModelError(f"layer {layer.name!r}: weights that are unrolled need {most}, not pe {folding.pe} and simd "
-                                 f"{folding.simd} of a {type(layer).__name__.lower()}")
+                    raise ModelError(
+                        f"layer {layer.name!r}: {name} must be one of {', '.join(stores)}, "
+                        f"not {getattr(folding, name)!r}"
+                    )
+            if folding.unrolled and not (
+                unrolls(layer) and (folding.pe, folding.simd) == limits(layer, shape)
+            ):
+                most = (
+                    "pe {} and simd {}".format(*limits(layer, shape)) if unrolls(layer) else "a dense layer"
+                )
+                raise ModelError(
+                    f"layer {layer.name!r}: weights that are unrolled need {most}, not pe {folding.pe} and"
+                    f" simd {folding.simd} of a {type(layer).__name__.lower()}"
+                )
             if folding.sprams is not None:
-                most = blocks(folding.pe * folding.simd) if folding.store == "spram" and layer.weight_bits else 0
+                most = (
+                    blocks(folding.pe * folding.simd) if folding.store == "spram" and layer.weight_bits else 0
+                )
                 if not (type(folding.sprams) is int and 1 <= folding.sprams <= most):
-                    raise ModelError(f"layer {layer.name!r}: sprams must be in 1 ... {most}, not {folding.sprams!r}" if most else
-                                     f"layer {layer.name!r}: has no weights in SPRAM, so sprams must be left out, not {folding.sprams!r}")
-            if folding.store == "spram" and layer.weight_bits and (
-                    words := weight_words(layer, pe=folding.pe, simd=folding.simd)) > BLOCK_DEPTH:
-                raise ModelError(f"layer {layer.name!r}: in SPRAM it can have {BLOCK_DEPTH:,} words of weights, but pe {folding.pe} and "
-                                 f"simd {folding.simd} make {words:,}; take more of either")
+                    raise ModelError(
+                        f"layer {layer.name!r}: sprams must be in 1 ... {most}, not {folding.sprams!r}"
+                        if most
+                        else (
+                            f"layer {layer.name!r}: has no weights in SPRAM, so sprams must be left out, not"
+                            f" {folding.sprams!r}"
+                        )
+                    )
+            if (
+                folding.store == "spram"
+                and layer.weight_bits
+                and (words := weight_words(layer, pe=folding.pe, simd=folding.simd)) > BLOCK_DEPTH
+            ):
+                raise ModelError(
+                    f"layer {layer.name!r}: in SPRAM it can have {BLOCK_DEPTH:,} words of weights, but pe"
+                    f" {folding.pe} and simd {folding.simd} make {words:,}; take more of either"
+                )
 
     @property
     def stages(self):
@@ -151,7 +213,9 @@ class Design:
 
 
 def weight_words(layer, *, pe, simd):
-    """Words in the weight memory of a layer: for each group, half of ternary weights, and slice of the inputs."""
+    """Words in the weight memory of a layer: for each group, half of ternary weights, and slice of the
+    inputs.
+    """
     inputs = layer.inputs
     if isinstance(layer, Conv2d):
         channels = layer.weights.shape[3]
@@ -162,14 +226,21 @@ def weight_words(layer, *, pe, simd):
 
 def to_patchable(design, family):
     """The design with every ROM where it can be replaced in a bitstream of a device family."""
-    behind = [layer.name for layer, folding in design.stages if layer.weight_bits and folding.store not in STORES]
+    behind = [
+        layer.name for layer, folding in design.stages if layer.weight_bits and folding.store not in STORES
+    ]
     if behind:
-        raise FitError(f"a patchable design must have its weights in ROMs of the bitstream, but those of {', '.join(behind)} are wired "
-                       "in or loaded from the flash; give other --pe and --simd, or leave --patchable out")
+        raise FitError(
+            "a patchable design must have its weights in ROMs of the bitstream, but those of"
+            f" {', '.join(behind)} are wired in or loaded from the flash; give other --pe and --simd, or"
+            " leave --patchable out"
+        )
     foldings = design.foldings
     if PATCHABLE_STORES[family] == "bram":
-        foldings = tuple(replace(folding, store="bram", preset_store="bram") if layer.weight_bits else folding
-                         for layer, folding in design.stages)
+        foldings = tuple(
+            replace(folding, store="bram", preset_store="bram") if layer.weight_bits else folding
+            for layer, folding in design.stages
+        )
     return replace(design, foldings=foldings, patchable=True)
 
 
@@ -201,7 +272,9 @@ def limits(layer, shape):
 
 
 def legal_simd(layer, simd):
-    """The greatest simd of a layer that is at most `simd`: in a convolution, more than one pixel are whole ones."""
+    """The greatest simd of a layer that is at most `simd`: in a convolution, more than one pixel are whole
+    ones.
+    """
     if not isinstance(layer, Conv2d):
         return simd
     channels = layer.weights.shape[3]
@@ -224,11 +297,15 @@ def foldings_from_json(text, network, *, source="design file"):
         layers = dict(content["layers"])
         foldings = {name: Folding(**folding) for name, folding in layers.items()}
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ModelError(f"{source}: must be JSON of the form {{\"layers\": {{NAME: {{\"pe\": 1, \"simd\": 1}}}}}} with the "
-                         f"fields {', '.join(_FIELDS)}; found {type(error).__name__}: {error}") from None
+        raise ModelError(
+            f'{source}: must be JSON of the form {{"layers": {{NAME: {{"pe": 1, "simd": 1}}}}}} with the '
+            f"fields {', '.join(_FIELDS)}; found {type(error).__name__}: {error}"
+        ) from None
     names = [layer.name for layer in network.layers]
     if sorted(foldings) != sorted(names):
-        raise ModelError(f"{source}: must name the layers {', '.join(names)}; it names {', '.join(foldings) or 'none'}")
+        raise ModelError(
+            f"{source}: must name the layers {', '.join(names)}; it names {', '.join(foldings) or 'none'}"
+        )
     return tuple(foldings[name] for name in names)
 
 
@@ -236,11 +313,15 @@ def load(path, network):
     """The design of `network` that a design file describes."""
     text = _read(path)
     foldings = foldings_from_json(text, network, source=str(path))
-    return Design(network=network, foldings=foldings, top=json.loads(text).get("top", 1), patchable=is_patchable(path))
+    return Design(
+        network=network, foldings=foldings, top=json.loads(text).get("top", 1), patchable=is_patchable(path)
+    )
 
 
 def is_patchable(path):
-    """Whether a design file describes a patchable design; False where it is no design file, which `load` says."""
+    """Whether a design file describes a patchable design; False where it is no design file, which `load`
+    says.
+    """
     try:
         return json.loads(_read(path))["patchable"] is True
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -257,9 +338,13 @@ def _read(path):
 def save(design, path):
     """Write the design file; an existing file is replaced as a whole or not at all."""
     path = Path(path)
-    content = {"top": design.top, **({"patchable": True} if design.patchable else {}),
-               "layers": {layer.name: {name: getattr(folding, name) for name in _FIELDS}
-                          for layer, folding in design.stages}}
+    content = {
+        "top": design.top,
+        **({"patchable": True} if design.patchable else {}),
+        "layers": {
+            layer.name: {name: getattr(folding, name) for name in _FIELDS} for layer, folding in design.stages
+        },
+    }
     beside = path.with_name(path.name + ".part")
     beside.write_text(json.dumps(content, indent=1) + "\n", encoding="ascii")
     os.replace(beside, path)

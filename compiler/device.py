@@ -38,15 +38,16 @@ class Device:
     def brams(self, *, width, depth):
         """Block RAMs that a memory of `depth` words of `width` bits takes.
 
-        The memory is built from columns of one shape, each as deep as the memory; the cheapest shape counts. The
-        address is not split when one block is deep enough, which is what the synthesis does too.
+        The memory is built from columns of one shape, each as deep as the memory; the cheapest shape counts.
+        The address is not split when one block is deep enough, which is what the synthesis does too.
         """
         return min(-(-width // w) * -(-depth // d) for w, d in self.bram_shapes)
 
     def banks(self, *, width, depth):
         """Block RAMs behind each other, from which the memory's output is chosen.
 
-        Synthesis saves blocks where it can rather than depth: it takes the widest shape that the memory fills.
+        Synthesis saves blocks where it can rather than depth: it takes the widest shape that the memory
+        fills.
         """
         narrowest = min(self.bram_shapes)
         _, deep = max((shape for shape in self.bram_shapes if shape[0] <= width), default=narrowest)
@@ -74,15 +75,50 @@ class Device:
 
 
 #: Every device that a board may name. Sources: the vendors' family data sheets.
-DEVICES = {device.name: device for device in (
-    Device(name="up5k", family="ice40", lut=5280, ff=5280, bram=30, spram=4, dsp=8, bram_shapes=_ICE40_SHAPES),
-    Device(name="hx1k", family="ice40", lut=1280, ff=1280, bram=16, spram=0, dsp=0, bram_shapes=_ICE40_SHAPES),
-    Device(name="hx8k", family="ice40", lut=7680, ff=7680, bram=32, spram=0, dsp=0, bram_shapes=_ICE40_SHAPES),
-    Device(name="lp8k", family="ice40", lut=7680, ff=7680, bram=32, spram=0, dsp=0, bram_shapes=_ICE40_SHAPES),
-    Device(name="ecp5-25f", family="ecp5", lut=24288, ff=24288, bram=56, spram=0, dsp=28,
-           bram_shapes=_ECP5_SHAPES),
-    Device(name="ecp5-45f", family="ecp5", lut=43848, ff=43848, bram=108, spram=0, dsp=72,
-           bram_shapes=_ECP5_SHAPES),
-    Device(name="ecp5-85f", family="ecp5", lut=83640, ff=83640, bram=208, spram=0, dsp=156,
-           bram_shapes=_ECP5_SHAPES),
-)}
+DEVICES = {
+    device.name: device
+    for device in (
+        Device(
+            name="up5k", family="ice40", lut=5280, ff=5280, bram=30, spram=4, dsp=8, bram_shapes=_ICE40_SHAPES
+        ),
+        Device(
+            name="hx1k", family="ice40", lut=1280, ff=1280, bram=16, spram=0, dsp=0, bram_shapes=_ICE40_SHAPES
+        ),
+        Device(
+            name="hx8k", family="ice40", lut=7680, ff=7680, bram=32, spram=0, dsp=0, bram_shapes=_ICE40_SHAPES
+        ),
+        Device(
+            name="lp8k", family="ice40", lut=7680, ff=7680, bram=32, spram=0, dsp=0, bram_shapes=_ICE40_SHAPES
+        ),
+        Device(
+            name="ecp5-25f",
+            family="ecp5",
+            lut=24288,
+            ff=24288,
+            bram=56,
+            spram=0,
+            dsp=28,
+            bram_shapes=_ECP5_SHAPES,
+        ),
+        Device(
+            name="ecp5-45f",
+            family="ecp5",
+            lut=43848,
+            ff=43848,
+            bram=108,
+            spram=0,
+            dsp=72,
+            bram_shapes=_ECP5_SHAPES,
+        ),
+        Device(
+            name="ecp5-85f",
+            family="ecp5",
+            lut=83640,
+            ff=83640,
+            bram=208,
+            spram=0,
+            dsp=156,
+            bram_shapes=_ECP5_SHAPES,
+        ),
+    )
+}

@@ -1,8 +1,9 @@
 """Resources of a design before synthesis.
 
-Block RAMs are counted exactly. LUTs are a sum over structures, each with a cost that was fitted to real synthesis and packing
-(``benchmarks/estimate.py`` measures the error, and prints the fit anew); on iCE40 a LUT is a logic cell after packing, which is
-what runs out. Flip-flops are counted from the structure and come out a little high, since synthesis removes constant ones.
+Block RAMs are counted exactly. LUTs are a sum over structures, each with a cost that was fitted to real
+synthesis and packing (``benchmarks/estimate.py`` measures the error, and prints the fit anew); on iCE40 a LUT
+is a logic cell after packing, which is what runs out. Flip-flops are counted from the structure and come out
+a little high, since synthesis removes constant ones.
 """
 
 import json
@@ -25,8 +26,25 @@ from .ir import PIXEL_LEVELS, Add, Binarize, Fork, Lookup, Threshold
 from .pipeline import forks, input_lanes, stages
 from .shortcut_queue import depths
 
-__all__ = ["FLASH_LOADER", "HOST_LINK", "Cost", "binarize_cost", "converter_cost", "error_band", "estimate", "lookup_cost", "mvtu_cost",
-           "queue_cost", "replay_cost", "scale_cost", "stage_cost", "structures", "sums_cost", "unrolled_cost", "window_cost"]
+__all__ = [
+    "FLASH_LOADER",
+    "HOST_LINK",
+    "Cost",
+    "binarize_cost",
+    "converter_cost",
+    "error_band",
+    "estimate",
+    "lookup_cost",
+    "mvtu_cost",
+    "queue_cost",
+    "replay_cost",
+    "scale_cost",
+    "stage_cost",
+    "structures",
+    "sums_cost",
+    "unrolled_cost",
+    "window_cost",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +57,12 @@ class Cost:
     spram: int = 0
 
     def __add__(self, other):
-        return Cost(lut=self.lut + other.lut, ff=self.ff + other.ff, bram=self.bram + other.bram, spram=self.spram + other.spram)
+        return Cost(
+            lut=self.lut + other.lut,
+            ff=self.ff + other.ff,
+            bram=self.bram + other.bram,
+            spram=self.spram + other.spram,
+        )
 
 
 #: What it takes to fill SPRAM from the board's flash (`sbgen.hw.flash_loader`), besides.
@@ -51,13 +74,15 @@ HOST_LINK = {"ice40": Cost(lut=430, ff=270), "ecp5": Cost(lut=390, ff=270)}
 # LUTs of a table of pixels, for each run but one, and for each bit where it is a ROM.
 _LOOKUP_RUN, _LOOKUP_BIT = 8, 10
 
-# What `benchmarks/estimate.py` measured and wrote: for each family the LUTs of one unit of each structure (see `structures`), and
-# how far whole designs were from their estimates.
+# What `benchmarks/estimate.py` measured and wrote: for each family the LUTs of one unit of each structure
+# (see `structures`), and how far whole designs were from their estimates.
 _CALIBRATION = json.loads((Path(__file__).parent / "calibration.json").read_text(encoding="ascii"))
 
 
 def error_band(device):
-    """How far real LUTs were from the estimate: ``{"designs": measured, "low": share, "high": share}``, e.g. -0.05 and 0.08."""
+    """How far real LUTs were from the estimate: ``{"designs": measured, "low": share, "high": share}``, e.g.
+    -0.05 and 0.08.
+    """
     return _CALIBRATION[device.family]["lut"]
 
 
@@ -66,7 +91,9 @@ def _bits(limit):
 
 
 def _rom_luts(depth, patchable=False):
-    """LUTs for each bit of a ROM of `depth` words in LUTs; up to four words share the LUT that uses them, but in patchable ones."""
+    """LUTs for each bit of a ROM of `depth` words in LUTs; up to four words share the LUT that uses them, but
+    in patchable ones.
+    """
     blocks = -(-depth // 16)
     if patchable:
         return 1 if blocks == 1 else 2.3 * blocks
@@ -80,10 +107,16 @@ def structures(p: Parameters):
         "input": (2 + p.weights_registered) * p.simd,
         "accumulate": p.pe * p.accumulator_width,
         "start": p.pe * p.accumulator_width * (2 if p.planes > 1 else 1) if p.beats > 1 else 0,
-        "preset": (p.pe * p.total_width * _rom_luts(p.groups, p.patchable)
-                   if p.preset_store == "lut" and (not p.presets_constant if p.patchable else p.groups > MERGED_GROUPS) else 0),
+        "preset": (
+            p.pe * p.total_width * _rom_luts(p.groups, p.patchable)
+            if p.preset_store == "lut"
+            and (not p.presets_constant if p.patchable else p.groups > MERGED_GROUPS)
+            else 0
+        ),
         "queue": p.queue_depth * p.pe * (1 if p.signs else p.sum_width),
-        "rom": p.pe * p.simd * _rom_luts(p.groups * p.plane_beats, p.patchable) if p.weight_store == "lut" else 0,
+        "rom": (
+            p.pe * p.simd * _rom_luts(p.groups * p.plane_beats, p.patchable) if p.weight_store == "lut" else 0
+        ),
         "count": _bits(p.cycles) + _bits(p.slices) + _bits(p.groups) + p.queue_depth,
     }
 
@@ -95,7 +128,14 @@ def _mvtu_ffs(p: Parameters):
     control = 2 * (p.latency - 2) + _bits(p.cycles) + _bits(p.slices) + _bits(p.groups) + 6
     rom = p.pe * p.simd * ((p.weight_store == "lut") + p.weights_registered)
     copies = -(-p.pe // LANES_TOGETHER) * (p.simd + 2) if p.registered else p.simd
-    return (1 + p.weights_registered) * p.simd + copies + rom + p.pe * (counts + p.accumulator_width) + queue + control
+    return (
+        (1 + p.weights_registered) * p.simd
+        + copies
+        + rom
+        + p.pe * (counts + p.accumulator_width)
+        + queue
+        + control
+    )
 
 
 def _varying_bits(words):
@@ -133,31 +173,43 @@ def mvtu_cost(parameters, *, device, exact=True):
     parameters : Parameters
     device : Device
     exact : bool
-        Whether ROMs are counted from their contents or, faster, from their shape alone, which can be a little more.
+        Whether ROMs are counted from their contents or, faster, from their shape alone, which can be a little
+        more.
     """
     p = parameters
     units = _CALIBRATION[device.family]["units"]
     cost = Cost(lut=sum(units[name] * count for name, count in structures(p).items()), ff=_mvtu_ffs(p))
-    for store, width, depth, contents in ((p.weight_store, p.pe * p.simd, p.groups * p.plane_beats, "weight_words"),
-                                          (p.preset_store, p.pe * p.total_width, p.groups, "preset_words")):
+    for store, width, depth, contents in (
+        (p.weight_store, p.pe * p.simd, p.groups * p.plane_beats, "weight_words"),
+        (p.preset_store, p.pe * p.total_width, p.groups, "preset_words"),
+    ):
         if store == "bram":
             if p.patchable:  # every bit is there, or the whole ROM is not
                 width *= contents == "weight_words" or not p.presets_constant
             elif exact:
                 width = _varying_bits(getattr(p, contents))
             # Where block RAMs stand behind each other, each bit is chosen from them.
-            cost += Cost(lut=width * (device.banks(width=width, depth=depth) - 1), bram=device.brams(width=width, depth=depth))
+            cost += Cost(
+                lut=width * (device.banks(width=width, depth=depth) - 1),
+                bram=device.brams(width=width, depth=depth),
+            )
     if p.weight_blocks:
         cost += Cost(lut=_bits(p.weight_depth - 1) + p.weight_blocks, spram=p.weight_blocks)
     if p.rest_width:
-        cost += Cost(bram=device.brams(width=_varying_bits(p.rest_words) if exact else p.rest_width, depth=p.weight_depth))
+        cost += Cost(
+            bram=device.brams(
+                width=_varying_bits(p.rest_words) if exact else p.rest_width, depth=p.weight_depth
+            )
+        )
     return cost
 
 
 def unrolled_cost(parameters):
     """A layer whose weights are wired in: its tables, and the registers that hold what no table just gave."""
     p = parameters
-    held = sum(p.stage(place) < at or place < p.first_table for at, kept in enumerate(p.kept) for place in kept)
+    held = sum(
+        p.stage(place) < at or place < p.first_table for at, kept in enumerate(p.kept) for place in kept
+    )
     return Cost(lut=len(p.tables) + held + 2, ff=p.registers)
 
 
@@ -176,25 +228,39 @@ def replay_cost(*, width, beats, repeats, store, device):
 def window_cost(geometry, *, lanes, store, device):
     """The sliding window of a convolution or pooling layer."""
     address = _bits(geometry.depth - 1)
-    counters = sum(_bits(limit - 1) for limit in (
-        geometry.slices // geometry.groups, *geometry.kernel, geometry.repeats, geometry.groups, geometry.out_width,
-        geometry.out_height, geometry.width * geometry.slices))
+    counters = sum(
+        _bits(limit - 1)
+        for limit in (
+            geometry.slices // geometry.groups,
+            *geometry.kernel,
+            geometry.repeats,
+            geometry.groups,
+            geometry.out_width,
+            geometry.out_height,
+            geometry.width * geometry.slices,
+        )
+    )
     padded = sum(any(each) for each in geometry.padding)
-    control = Cost(lut=5 * address + 2.5 * counters + 25 + padded * 20 + lanes * bool(padded),
-                   ff=2 * address + counters + 12)
+    control = Cost(
+        lut=5 * address + 2.5 * counters + 25 + padded * 20 + lanes * bool(padded),
+        ff=2 * address + counters + 12,
+    )
     if store == "bram":
         return control + Cost(bram=device.brams(width=lanes, depth=geometry.depth))
     return control + Cost(lut=lanes * geometry.depth * 1.6, ff=lanes * geometry.depth)
 
 
 def sums_cost(geometry, *, lanes, store, device, greatest=1):
-    """The sums of a pooling layer: an adder and a register per lane, and the row of windows where it holds several.
+    """The sums of a pooling layer: an adder and a register per lane, and the row of windows where it holds
+    several.
 
     `greatest` is the maximum of the elements that are added.
     """
     width, depth = WindowSums.width(geometry, greatest) * lanes, WindowSums.depth(geometry)
     counters = sum(_bits(limit - 1) for limit in (geometry.slices, geometry.height, geometry.width))
-    cost = Cost(lut=2.4 * width + 2.5 * counters + 10, ff=width + lanes * greatest.bit_length() + counters + 4)
+    cost = Cost(
+        lut=2.4 * width + 2.5 * counters + 10, ff=width + lanes * greatest.bit_length() + counters + 4
+    )
     if depth == 1:
         return cost
     cost += Cost(lut=4 * _bits(depth - 1), ff=2 * _bits(depth - 1))
@@ -213,17 +279,29 @@ def stage_cost(stage, *, device, exact=True):
         return _elementwise_cost(stage, device=device)
     cost = Cost()
     if stage.window:
-        cost += window_cost(stage.window, lanes=stage.i_lanes * stage.planes, store=stage.folding.replay_store, device=device)
+        cost += window_cost(
+            stage.window, lanes=stage.i_lanes * stage.planes, store=stage.folding.replay_store, device=device
+        )
     if stage.gathers:
         cost += _converter(stage.unit.inputs, stage.i_lanes, stage.unit.simd, stage.planes)
     if stage.repeats > 1:
-        cost += replay_cost(width=stage.unit.simd * stage.planes, beats=stage.unit.slices, repeats=stage.repeats,
-                            store=stage.folding.replay_store, device=device)
+        cost += replay_cost(
+            width=stage.unit.simd * stage.planes,
+            beats=stage.unit.slices,
+            repeats=stage.repeats,
+            store=stage.folding.replay_store,
+            device=device,
+        )
     if stage.unit and stage.planes > 1 and not stage.folding.unrolled:
         cost += Cost(lut=3 * stage.unit.simd + 8, ff=_bits(stage.unit.plane_beats) + 3)  # bit planes
     if stage.sums:
-        return cost + sums_cost(stage.sums, lanes=stage.i_lanes, store=stage.folding.replay_store, device=device,
-                                greatest=stage.i_greatest)
+        return cost + sums_cost(
+            stage.sums,
+            lanes=stage.i_lanes,
+            store=stage.folding.replay_store,
+            device=device,
+            greatest=stage.i_greatest,
+        )
     if stage.folding.unrolled:
         return cost + unrolled_cost(stage.unit)
     if stage.unit:
@@ -252,7 +330,9 @@ def _elementwise_cost(stage, *, device):
         case Threshold():
             beats = -(-stage.i_length // stage.i_lanes)
             word = stage.i_lanes * (int(stage.layer.thresholds.max()).bit_length() + 1)
-            cost = Cost(lut=stage.i_lanes * (bits + 2) + 6, ff=stage.i_lanes * (bits + 1) + 2 + _bits(beats - 1))
+            cost = Cost(
+                lut=stage.i_lanes * (bits + 2) + 6, ff=stage.i_lanes * (bits + 1) + 2 + _bits(beats - 1)
+            )
             if beats == 1:
                 return cost
             if stage.folding.preset_store == "bram":
@@ -270,7 +350,9 @@ def queue_cost(stage, depth, *, device):
 
 
 def binarize_cost(layer, lanes):
-    """Comparators of `lanes` pixels: a power of two is one bit of the pixel, and one that varies is a small ROM of its period."""
+    """Comparators of `lanes` pixels: a power of two is one bit of the pixel, and one that varies is a small
+    ROM of its period.
+    """
     unused = -layer.inputs % lanes
 
     def padded(rest):
@@ -286,9 +368,13 @@ def binarize_cost(layer, lanes):
 
 
 def lookup_cost(layer, lanes):
-    """Tables of `lanes` pixels: comparators and an adder, or a function of eight bits for each bit of the number."""
+    """Tables of `lanes` pixels: comparators and an adder, or a function of eight bits for each bit of the
+    number.
+    """
     runs, width = LookupUnit.runs(layer.table), int(layer.table.max()).bit_length()
-    each = _LOOKUP_RUN * (len(runs) - 1) + 8 * any(moved for _, moved in runs) if runs else _LOOKUP_BIT * width
+    each = (
+        _LOOKUP_RUN * (len(runs) - 1) + 8 * any(moved for _, moved in runs) if runs else _LOOKUP_BIT * width
+    )
     return Cost(lut=lanes * each + 4, ff=4)
 
 
@@ -301,14 +387,24 @@ def estimate(design, device, *, host_link=True, exact=True):
     length, lanes = design.network.pixels, input_lanes(design)
     made, fork_of, depth_of = stages(design), forks(design.network), depths(design)
     for n, stage in enumerate(made):
-        cost += converter_cost(i_length=length, i_lanes=lanes, o_length=stage.i_length, o_lanes=stage.i_lanes,
-                               element_bits=stage.i_greatest.bit_length())
+        cost += converter_cost(
+            i_length=length,
+            i_lanes=lanes,
+            o_length=stage.i_length,
+            o_lanes=stage.i_lanes,
+            element_bits=stage.i_greatest.bit_length(),
+        )
         cost += stage_cost(stage, device=device, exact=exact)
         if n in depth_of:
             cost += queue_cost(stage, depth_of[n], device=device)
         if n in fork_of:
-            cost += converter_cost(i_length=length, i_lanes=made[fork_of[n]].o_lanes, o_length=length, o_lanes=stage.i_lanes,
-                                   element_bits=stage.kept_greatest.bit_length())
+            cost += converter_cost(
+                i_length=length,
+                i_lanes=made[fork_of[n]].o_lanes,
+                o_length=length,
+                o_lanes=stage.i_lanes,
+                element_bits=stage.kept_greatest.bit_length(),
+            )
         length, lanes = stage.o_length, stage.o_lanes
     sum_bits = score_bits = stage.unit.sum_width
     if stage.scaling:

@@ -24,15 +24,22 @@ _MAX_WEIGHTS = 1 << 30
 
 
 def _weights_out(weights):
-    return {"shape": list(weights.shape),
-            "bits": base64.b64encode(np.packbits(weights.astype(bool), axis=None).tobytes()).decode()}
+    return {
+        "shape": list(weights.shape),
+        "bits": base64.b64encode(np.packbits(weights.astype(bool), axis=None).tobytes()).decode(),
+    }
 
 
 def _optional(layer, *fields):
-    """Fields of a layer that are left out of the file where they hold nothing, so that the digests of plain networks stay."""
+    """Fields of a layer that are left out of the file where they hold nothing, so that the digests of plain
+    networks stay.
+    """
     values = {name: getattr(layer, name) for name in fields}
-    return {name: _weights_out(value) if name == "mask" else value.tolist()
-            for name, value in values.items() if value is not None}
+    return {
+        name: _weights_out(value) if name == "mask" else value.tolist()
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def _layer_out(layer):
@@ -42,34 +49,65 @@ def _layer_out(layer):
         case Lookup():
             return {"kind": "lookup", "name": layer.name, "table": layer.table.tolist()}
         case Conv2d():
-            return {"kind": "conv2d", "name": layer.name, "weights": _weights_out(layer.weights),
-                    "stride": layer.stride, "padding": layer.padding, "padding_bit": layer.padding_bit,
-                    "groups": layer.groups, "planes": layer.planes, **_optional(layer, "thresholds", "mask")}
+            return {
+                "kind": "conv2d",
+                "name": layer.name,
+                "weights": _weights_out(layer.weights),
+                "stride": layer.stride,
+                "padding": layer.padding,
+                "padding_bit": layer.padding_bit,
+                "groups": layer.groups,
+                "planes": layer.planes,
+                **_optional(layer, "thresholds", "mask"),
+            }
         case MaxPool() | SumPool():
             padding = {"padding": layer.padding} if any(map(any, layer.padding)) else {}
-            return {"kind": "maxpool" if isinstance(layer, MaxPool) else "sumpool", "name": layer.name,
-                    "kernel": layer.kernel, "stride": layer.stride, **padding}
+            return {
+                "kind": "maxpool" if isinstance(layer, MaxPool) else "sumpool",
+                "name": layer.name,
+                "kernel": layer.kernel,
+                "stride": layer.stride,
+                **padding,
+            }
         case Threshold():
-            return {"kind": "threshold", "name": layer.name, "thresholds": layer.thresholds.tolist(),
-                    "inverted": layer.inverted.tolist()}
+            return {
+                "kind": "threshold",
+                "name": layer.name,
+                "thresholds": layer.thresholds.tolist(),
+                "inverted": layer.inverted.tolist(),
+            }
         case Fork():
             return {"kind": "fork", "name": layer.name}
         case Add():
             return {"kind": "add", "name": layer.name, "fork": layer.fork, "scale": layer.scale}
         case Dense():
-            return {"kind": "dense", "name": layer.name, "weights": _weights_out(layer.weights), "planes": layer.planes,
-                    **_optional(layer, "thresholds", "mask")}
+            return {
+                "kind": "dense",
+                "name": layer.name,
+                "weights": _weights_out(layer.weights),
+                "planes": layer.planes,
+                **_optional(layer, "thresholds", "mask"),
+            }
         case Scores():
-            return {"kind": "scores", "name": layer.name, "weights": _weights_out(layer.weights),
-                    "offsets": layer.offsets.tolist(), **({"planes": layer.planes} if layer.planes > 1 else {}),
-                    **_optional(layer, "mask", "scales")}
+            return {
+                "kind": "scores",
+                "name": layer.name,
+                "weights": _weights_out(layer.weights),
+                "offsets": layer.offsets.tolist(),
+                **({"planes": layer.planes} if layer.planes > 1 else {}),
+                **_optional(layer, "mask", "scales"),
+            }
 
 
 def _network_out(network):
-    return {"name": network.name, "image_shape": list(network.image_shape), "labels": list(network.labels),
-            **({} if network.decision == "argmax" else {"decision": network.decision}),
-            "layers": [_layer_out(layer) for layer in network.layers],
-            **({} if network.pixel_type == pixel_type.UINT8 else {"pixel_type": network.pixel_type.name})}
+    return {
+        "name": network.name,
+        "image_shape": list(network.image_shape),
+        "labels": list(network.labels),
+        **({} if network.decision == "argmax" else {"decision": network.decision}),
+        "layers": [_layer_out(layer) for layer in network.layers],
+        **({} if network.pixel_type == pixel_type.UINT8 else {"pixel_type": network.pixel_type.name}),
+    }
 
 
 def _digest(content):
@@ -84,8 +122,12 @@ def digest(network):
 def dumps(network):
     """The exchange file's text; equal networks give equal text."""
     content = _network_out(network)
-    return json.dumps({"format": FORMAT, "version": VERSION, "sha256": _digest(content), "network": content},
-                      indent=1) + "\n"
+    return (
+        json.dumps(
+            {"format": FORMAT, "version": VERSION, "sha256": _digest(content), "network": content}, indent=1
+        )
+        + "\n"
+    )
 
 
 def save(network, path):
@@ -138,31 +180,56 @@ def _layer_in(value):
         case "lookup":
             return Lookup(name=name, table=_integers(value["table"]))
         case "conv2d":
-            return Conv2d(name=name, weights=_weights_in(value["weights"]), thresholds=_given(value, "thresholds", _integers),
-                          stride=_pair(value["stride"]), padding=_padding(value["padding"]),
-                          padding_bit=operator.index(value["padding_bit"]), groups=operator.index(value["groups"]),
-                          planes=operator.index(value["planes"]), mask=_given(value, "mask", _weights_in))
+            return Conv2d(
+                name=name,
+                weights=_weights_in(value["weights"]),
+                thresholds=_given(value, "thresholds", _integers),
+                stride=_pair(value["stride"]),
+                padding=_padding(value["padding"]),
+                padding_bit=operator.index(value["padding_bit"]),
+                groups=operator.index(value["groups"]),
+                planes=operator.index(value["planes"]),
+                mask=_given(value, "mask", _weights_in),
+            )
         case "maxpool":
-            return MaxPool(name=name, kernel=_pair(value["kernel"]), stride=_pair(value["stride"]),
-                           padding=_padding(value.get("padding", ((0, 0), (0, 0)))))
+            return MaxPool(
+                name=name,
+                kernel=_pair(value["kernel"]),
+                stride=_pair(value["stride"]),
+                padding=_padding(value.get("padding", ((0, 0), (0, 0)))),
+            )
         case "sumpool":
             return SumPool(name=name, kernel=_pair(value["kernel"]), stride=_pair(value["stride"]))
         case "threshold":
-            return Threshold(name=name, thresholds=_integers(value["thresholds"]), inverted=_integers(value["inverted"]))
+            return Threshold(
+                name=name, thresholds=_integers(value["thresholds"]), inverted=_integers(value["inverted"])
+            )
         case "fork":
             return Fork(name=name)
         case "add":
             return Add(name=name, fork=str(value["fork"]), scale=operator.index(value["scale"]))
         case "dense":
-            return Dense(name=name, weights=_weights_in(value["weights"]), thresholds=_given(value, "thresholds", _integers),
-                         planes=operator.index(value["planes"]), mask=_given(value, "mask", _weights_in))
+            return Dense(
+                name=name,
+                weights=_weights_in(value["weights"]),
+                thresholds=_given(value, "thresholds", _integers),
+                planes=operator.index(value["planes"]),
+                mask=_given(value, "mask", _weights_in),
+            )
         case "scores":
-            return Scores(name=name, weights=_weights_in(value["weights"]), offsets=_integers(value["offsets"]),
-                          planes=operator.index(value.get("planes", 1)), mask=_given(value, "mask", _weights_in),
-                          scales=_given(value, "scales", _integers))
+            return Scores(
+                name=name,
+                weights=_weights_in(value["weights"]),
+                offsets=_integers(value["offsets"]),
+                planes=operator.index(value.get("planes", 1)),
+                mask=_given(value, "mask", _weights_in),
+                scales=_given(value, "scales", _integers),
+            )
         case kind:
-            raise ValueError(f"layer {name!r} is of kind {kind!r}; known are add, binarize, conv2d, dense, fork, lookup, "
-                             "maxpool, scores, sumpool, threshold")
+            raise ValueError(
+                f"layer {name!r} is of kind {kind!r}; known are add, binarize, conv2d, dense, fork, lookup, "
+                "maxpool, scores, sumpool, threshold"
+            )
 
 
 def loads(text, *, source="exchange file"):
@@ -178,24 +245,41 @@ def loads(text, *, source="exchange file"):
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{source}: must be JSON, but {error}; it may be truncated") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ModelError(f"{source}: must be a {FORMAT} file; its 'format' says "
-                         f"{content.get('format') if isinstance(content, dict) else None!r}")
+        raise ModelError(
+            f"{source}: must be a {FORMAT} file; its 'format' says "
+            f"{content.get('format') if isinstance(content, dict) else None!r}"
+        )
     if content.get("version") != VERSION:
-        raise ModelError(f"{source}: is of version {content.get('version')!r}, this sbgen reads {VERSION}; "
-                         "write it again with this version, or update sbgen")
+        raise ModelError(
+            f"{source}: is of version {content.get('version')!r}, this sbgen reads {VERSION}; "
+            "write it again with this version, or update sbgen"
+        )
     network = content.get("network")
     if _digest(network) != content.get("sha256"):
-        raise ModelError(f"{source}: its SHA-256 does not match its content; it was damaged or edited, "
-                         "write it again from the model")
+        raise ModelError(
+            f"{source}: its SHA-256 does not match its content; it was damaged or edited, "
+            "write it again from the model"
+        )
     try:
         layers = tuple(_layer_in(layer) for layer in network["layers"])
-        if "decision" not in network and layers and isinstance(layers[-1], Scores) and layers[-1].outputs == 1:
-            raise ModelError("its one score must decide by its sign, but the file is of sbgen 0.1, which did not keep the zero of "
-                             "a single score; write it again from the model (sbgen export)")
-        return Network(name=str(network["name"]), image_shape=tuple(int(n) for n in network["image_shape"]),
-                       layers=layers, labels=tuple(str(label) for label in network["labels"]),
-                       pixel_type=pixel_type.parse(str(network.get("pixel_type", "UINT8"))),
-                       decision=str(network.get("decision", "argmax")))
+        if (
+            "decision" not in network
+            and layers
+            and isinstance(layers[-1], Scores)
+            and layers[-1].outputs == 1
+        ):
+            raise ModelError(
+                "its one score must decide by its sign, but the file is of sbgen 0.1, which did not keep the"
+                " zero of a single score; write it again from the model (sbgen export)"
+            )
+        return Network(
+            name=str(network["name"]),
+            image_shape=tuple(int(n) for n in network["image_shape"]),
+            layers=layers,
+            labels=tuple(str(label) for label in network["labels"]),
+            pixel_type=pixel_type.parse(str(network.get("pixel_type", "UINT8"))),
+            decision=str(network.get("decision", "argmax")),
+        )
     except ModelError as error:
         raise ModelError(f"{source}: {error}") from None
     except (KeyError, TypeError, ValueError, OverflowError) as error:

@@ -38,24 +38,34 @@ def _shortcuts(case):
 
 def _pair(predicate):
     """Whether a predicate holds for two shortcuts, the one that begins first given first."""
-    return lambda case: any(predicate(*one, *two) for n, one in enumerate(_shortcuts(case)) for two in _shortcuts(case)[n + 1:])
+    return lambda case: any(
+        predicate(*one, *two) for n, one in enumerate(_shortcuts(case)) for two in _shortcuts(case)[n + 1 :]
+    )
 
 
 def _counts_into(kind):
     """Whether counts go into a layer of a kind, outside of shortcuts."""
     return lambda case: any(
-        layer.weight_bits and not isinstance(layer, ir.Scores) and layer.thresholds is None and isinstance(behind, kind)
+        layer.weight_bits
+        and not isinstance(layer, ir.Scores)
+        and layer.thresholds is None
+        and isinstance(behind, kind)
         and not any(fork < n < add for fork, add in _shortcuts(case))
-        for n, (layer, behind) in enumerate(zip(case.layers, case.layers[1:], strict=False)))
+        for n, (layer, behind) in enumerate(zip(case.layers, case.layers[1:], strict=False))
+    )
 
 
 def _wide_sums(case):
-    return any(isinstance(layer, ir.Threshold) and greatest >= 2**24
-               for layer, greatest in zip(case.layers, case.network.greatest, strict=False))
+    return any(
+        isinstance(layer, ir.Threshold) and greatest >= 2**24
+        for layer, greatest in zip(case.layers, case.network.greatest, strict=False)
+    )
 
 
 def _tie(case):
-    return case.network.decision == "argmax" and bool(((case.scores == case.scores.max(axis=1, keepdims=True)).sum(axis=1) > 1).any())
+    return case.network.decision == "argmax" and bool(
+        ((case.scores == case.scores.max(axis=1, keepdims=True)).sum(axis=1) > 1).any()
+    )
 
 
 def _sides(sides):
@@ -64,14 +74,17 @@ def _sides(sides):
 
 _windowed = ir.Conv2d | ir.MaxPool | ir.SumPool
 
-#: Each feature's name, and whether a case has it: the design, its network and layers, and the scores of its images.
+#: Each feature's name, and whether a case has it: the design, its network and layers, and the scores of its
+#: images.
 FEATURES = {
     **{kind.__name__: _layer(kind) for kind in ir.Layer.__args__},
     "grouped convolution": _any(lambda layer: layer.groups > 1, ir.Conv2d),
     "padding of 1": _any(lambda layer: layer.padding_bit and any(map(any, layer.padding)), ir.Conv2d),
     "padded maximum": _any(lambda layer: any(map(any, layer.padding)), ir.MaxPool),
-    "sum of integers": lambda case: any(isinstance(layer, ir.SumPool) and greatest > 1
-                                        for layer, greatest in zip(case.layers, case.network.greatest, strict=False)),
+    "sum of integers": lambda case: any(
+        isinstance(layer, ir.SumPool) and greatest > 1
+        for layer, greatest in zip(case.layers, case.network.greatest, strict=False)
+    ),
     "kernel over 4": _any(lambda layer: max(layer.kernel) > 4, _windowed),
     "stride over 3": _any(lambda layer: max(layer.stride) > 3, _windowed),
     "more than 3 levels": _any(lambda layer: layer.levels > 3, ir.Binarize),
@@ -97,11 +110,16 @@ FEATURES = {
     "top > 1": lambda case: case.design.top > 1,
     "patchable": lambda case: case.design.patchable,
     "first layer over 16 pixels wide": lambda case: input_lanes(case.design) > 16,
-    **{f"weights {store}": _folding(lambda folding, store=store: folding.store == store) for store in (*WEIGHT_STORES, UNROLLED)},
+    **{
+        f"weights {store}": _folding(lambda folding, store=store: folding.store == store)
+        for store in (*WEIGHT_STORES, UNROLLED)
+    },
 }
 
 
 def features(design, images):
-    """Names of the `FEATURES` that a design has, with its images (uint8, shape (N, *image_shape), N at least 1)."""
+    """Names of the `FEATURES` that a design has, with its images (uint8, shape (N, *image_shape), N at least
+    1).
+    """
     case = _Case(design, design.network, design.network.layers, evaluate(design.network, images)[0])
     return [name for name, has in FEATURES.items() if has(case)]

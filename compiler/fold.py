@@ -1,12 +1,12 @@
 """Folding a network to a device: PE, SIMD and memories for each layer.
 
-The slowest stage sets the pace, so the search is over the number of cycles that an image may take. For a given number, the
-cheapest folding of each layer that keeps to it is found by dynamic programming along the chain, since a layer's width
-converter depends on how wide the beats of the layer before are. The least number of cycles whose result fits the device is
-found by bisection.
+The slowest stage sets the pace, so the search is over the number of cycles that an image may take. For a
+given number, the cheapest folding of each layer that keeps to it is found by dynamic programming along the
+chain, since a layer's width converter depends on how wide the beats of the layer before are. The least number
+of cycles whose result fits the device is found by bisection.
 
-Layers go into single-port RAM, which is filled at start-up, only where block RAM does not suffice. Its blocks are counted along the
-way, since they are few and whole.
+Layers go into single-port RAM, which is filled at start-up, only where block RAM does not suffice. Its blocks
+are counted along the way, since they are few and whole.
 """
 
 import math
@@ -34,8 +34,9 @@ __all__ = ["EASY_LUTS", "FILL", "check_fit", "easy_fill", "fold", "trade_off"]
 #: Share of a device that place and route can fill and still meet a clock.
 FILL = {"lut": 0.85, "ff": 0.85, "bram": 1.0, "spram": 1.0}
 
-#: Share of the LUTs, and number of them, that synthesis, place and route take within a quarter of an hour: what is filled unasked. So
-#: many also keep every block RAM of the largest device busy (36 bits each of 208, 2.6 LUTs a bit).
+#: Share of the LUTs, and number of them, that synthesis, place and route take within a quarter of an hour:
+#: what is filled unasked. So many also keep every block RAM of the largest device busy (36 bits each of 208,
+#: 2.6 LUTs a bit).
 EASY_FILL = 0.6
 EASY_LUTS = 25_000
 
@@ -45,18 +46,20 @@ _MAX_WORD = 8192
 #: Deepest ROM, in words, that is tried in LUTs: beyond it a block RAM is cheaper on every device.
 _MAX_LUT_DEPTH = 64
 
-#: Most block RAMs behind each other in a ROM: the multiplexer behind more of them would set the clock, sooner where a block RAM
-#: itself is slow (5.6 ns of an ECP5's cycle).
+#: Most block RAMs behind each other in a ROM: the multiplexer behind more of them would set the clock, sooner
+#: where a block RAM itself is slow (5.6 ns of an ECP5's cycle).
 _MAX_BANKS = {"ice40": 4, "ecp5": 2}
 
-#: Whether there is a register behind the memories of weights, thresholds and inputs: an ECP5 has flip-flops to spare, an iCE40 none without a LUT.
+#: Whether there is a register behind the memories of weights, thresholds and inputs: an ECP5 has flip-flops
+#: to spare, an iCE40 none without a LUT.
 _REGISTERED = {"ice40": False, "ecp5": True}
 
 #: Most bits of a replay buffer that are tried in flip-flops.
 _MAX_LUT_REPLAY = 128
 
-#: Most cycles an image at which a layer is also tried unrolled: a unit that takes five cycles is about as large, and one that takes
-#: more is smaller. And the most weights of one, since its tables are made to know their number.
+#: Most cycles an image at which a layer is also tried unrolled: a unit that takes five cycles is about as
+#: large, and one that takes more is smaller. And the most weights of one, since its tables are made to know
+#: their number.
 _UNROLLED_CYCLES = 6
 _MAX_UNROLLED = 1 << 14
 
@@ -72,17 +75,23 @@ def _steps(length, least=1):
 
 
 def _shapes(layer, input_shape, cycles, shallow):
-    """(pe, simd) of a layer that take at most `cycles`: for each SIMD the fewest processing elements, and the fewest that make a weight
-    ROM of a width and depth that is `shallow`."""
+    """(pe, simd) of a layer that take at most `cycles`: for each SIMD the fewest processing elements, and the
+    fewest that make a weight ROM of a width and depth that is `shallow`."""
     if isinstance(layer, Add | Fork | MaxPool | SumPool | Threshold):
         *sides, channels = input_shape
-        yield from ((simd, simd) for simd in _steps(channels) if math.prod(sides) * -(-channels // simd) <= cycles)
+        yield from (
+            (simd, simd) for simd in _steps(channels) if math.prod(sides) * -(-channels // simd) <= cycles
+        )
         return
     inputs, outputs, positions = layer.inputs, layer.outputs, 1
     if isinstance(layer, Conv2d):
         # Of a group: its channels, its outputs; all groups and positions one after the other.
         rows, columns, _ = layer.output_shape(input_shape)
-        inputs, outputs, positions = layer.weights.shape[3], outputs // layer.groups, rows * columns * layer.groups
+        inputs, outputs, positions = (
+            layer.weights.shape[3],
+            outputs // layer.groups,
+            rows * columns * layer.groups,
+        )
     widths = _steps(inputs)
     if isinstance(layer, Conv2d):
         widths += [inputs * pixels for pixels in _steps(math.prod(layer.kernel), least=2)]
@@ -97,8 +106,16 @@ def _shapes(layer, input_shape, cycles, shallow):
         divisor = next(pe for pe in range(least, outputs + 1) if outputs % pe == 0)
         choices = {least, min(1 << (least - 1).bit_length(), outputs), divisor}
         words = beats * passes(layer) * (layer.outputs // outputs)
-        choices |= {next((pe for pe in (min(divisor << n, outputs) for n in range(outputs.bit_length() + 1))
-                          if shallow(width=pe * simd, depth=words * -(-outputs // pe))), divisor)}
+        choices |= {
+            next(
+                (
+                    pe
+                    for pe in (min(divisor << n, outputs) for n in range(outputs.bit_length() + 1))
+                    if shallow(width=pe * simd, depth=words * -(-outputs // pe))
+                ),
+                divisor,
+            )
+        }
         if isinstance(layer, Conv2d) and layer.groups > 1:
             choices = {divisor}  # a beat of outputs must not reach from one group into the next
         yield from ((pe, simd) for pe in choices if pe * simd <= _MAX_WORD)
@@ -107,18 +124,24 @@ def _shapes(layer, input_shape, cycles, shallow):
 
 
 def _may_unroll(layer):
-    """Whether a layer is tried unrolled: one that a unit computes in a single pass, of no more weights than are done in seconds."""
+    """Whether a layer is tried unrolled: one that a unit computes in a single pass, of no more weights than
+    are done in seconds.
+    """
     return unrolls(layer) and layer.planes == passes(layer) == 1 and layer.weight_bits <= _MAX_UNROLLED
 
 
 def _stores(layer, pe, simd, registered, patchable_store):
-    """Every sensible choice of memories for a shape; of patchable ones those in `patchable_store` and block RAM alone."""
+    """Every sensible choice of memories for a shape; of patchable ones those in `patchable_store` and block
+    RAM alone.
+    """
     if isinstance(layer, MaxPool | SumPool):
         for store in ("bram",) if isinstance(layer, MaxPool) else ("bram", "lut"):
             yield Folding(pe=pe, simd=simd, replay_store=store)
         return
     if isinstance(layer, Add | Fork | Threshold):
-        for store in ("bram", "lut") if isinstance(layer, Threshold) and len(layer.thresholds) > pe else ("lut",):
+        for store in (
+            ("bram", "lut") if isinstance(layer, Threshold) and len(layer.thresholds) > pe else ("lut",)
+        ):
             yield Folding(pe=pe, simd=simd, preset_store=store)
         return
     slices, groups = -(-layer.inputs // simd), -(-layer.outputs // pe) * passes(layer)
@@ -129,8 +152,14 @@ def _stores(layer, pe, simd, registered, patchable_store):
     if patchable_store == "bram":
         stores = presets = ("bram",)
     for store, preset_store, replay_store in product(stores, presets, replays):
-        yield Folding(pe=pe, simd=simd, store=store, preset_store=preset_store, replay_store=replay_store,
-                      registered=registered)
+        yield Folding(
+            pe=pe,
+            simd=simd,
+            store=store,
+            preset_store=preset_store,
+            replay_store=replay_store,
+            registered=registered,
+        )
     if slices == groups == 1 and _may_unroll(layer) and patchable_store is None:
         yield Folding(pe=pe, simd=simd, store=UNROLLED)
 
@@ -173,13 +202,20 @@ class _Search:
         self.binarize_cost = cache(partial(binarize_cost, network.layers[0]))  # of so many lanes
 
     def _cheapest(self, n, pe, simd, bram_price):
-        """The memories that are cheapest for a shape of layer `n`, for each number of SPRAMs: (SPRAMs, price, stage)."""
+        """The memories that are cheapest for a shape of layer `n`, for each number of SPRAMs: (SPRAMs, price,
+        stage).
+        """
         key = n, pe, simd, bram_price, self.max_banks, self.spram
         if key not in self.costs:
-            priced = [(cost.spram, self._price(cost, bram_price), choice) for cost, choice in self._choices(n, pe, simd)
-                      if self._is_shallow(choice)]
-            self.costs[key] = [min((each for each in priced if each[0] == sprams), key=lambda each: each[1])
-                               for sprams in sorted({sprams for sprams, *_ in priced})]
+            priced = [
+                (cost.spram, self._price(cost, bram_price), choice)
+                for cost, choice in self._choices(n, pe, simd)
+                if self._is_shallow(choice)
+            ]
+            self.costs[key] = [
+                min((each for each in priced if each[0] == sprams), key=lambda each: each[1])
+                for sprams in sorted({sprams for sprams, *_ in priced})
+            ]
         return self.costs[key]
 
     def _choices(self, n, pe, simd):
@@ -188,14 +224,23 @@ class _Search:
         if key not in self.choices:
             registered = _REGISTERED[self.device.family]
             patchable_store = PATCHABLE_STORES[self.device.family] if self.patchable else None
-            choices = [self._stage(n, folding) for folding in _stores(self.network.layers[n], pe, simd, registered, patchable_store)]
+            choices = [
+                self._stage(n, folding)
+                for folding in _stores(self.network.layers[n], pe, simd, registered, patchable_store)
+            ]
             if self.spram and self.network.layers[n].weight_bits:
-                choices += [self._stage(n, folding) for choice in choices for folding in self._in_spram(choice)]
-            self.choices[key] = [(stage_cost(choice, device=self.device, exact=False), choice) for choice in choices]
+                choices += [
+                    self._stage(n, folding) for choice in choices for folding in self._in_spram(choice)
+                ]
+            self.choices[key] = [
+                (stage_cost(choice, device=self.device, exact=False), choice) for choice in choices
+            ]
         return self.choices[key]
 
     def _in_spram(self, choice):
-        """The foldings of a stage whose weights are in block RAM with some of each word in SPRAM instead, or all of it."""
+        """The foldings of a stage whose weights are in block RAM with some of each word in SPRAM instead, or
+        all of it.
+        """
         unit = choice.unit
         if choice.folding.store == "bram" and unit.weight_depth <= BLOCK_DEPTH:
             for count in range(1, min(self.spram, blocks(unit.pe * unit.simd)) + 1):
@@ -206,7 +251,9 @@ class _Search:
     def _shapes(self, n, cycles):
         key = n, cycles, self.max_banks
         if key not in self.shapes:
-            self.shapes[key] = tuple(_shapes(self.network.layers[n], self.network.shapes[n], cycles, self._shallow))
+            self.shapes[key] = tuple(
+                _shapes(self.network.layers[n], self.network.shapes[n], cycles, self._shallow)
+            )
         return self.shapes[key]
 
     def _shallow(self, *, width, depth):
@@ -215,18 +262,36 @@ class _Search:
     def _is_shallow(self, choice):
         if choice.unit is None or choice.folding.store not in ("bram", "spram"):
             return True
-        width = choice.unit.rest_width if choice.folding.store == "spram" else choice.unit.pe * choice.unit.simd
+        width = (
+            choice.unit.rest_width if choice.folding.store == "spram" else choice.unit.pe * choice.unit.simd
+        )
         return not width or self._shallow(width=width, depth=choice.unit.weight_depth)
 
     def _stage(self, n, folding):
         layer, unit = self.network.layers[n], None
         if layer.weight_bits and not folding.unrolled:
-            key = n, folding.simd if isinstance(layer, Conv2d) else None  # a convolution's rows depend on SIMD
+            key = (
+                n,
+                folding.simd if isinstance(layer, Conv2d) else None,
+            )  # a convolution's rows depend on SIMD
             if key not in self.units:
-                self.units[key] = mvtu_parameters(layer, Folding(pe=1, simd=folding.simd), patchable=self.patchable)
-            unit = replace(self.units[key], pe=folding.pe, simd=folding.simd, weight_store=folding.store,
-                           sprams=folding.sprams, preset_store=folding.preset_store, registered=folding.registered)
-        about = {"i_greatest": self.network.greatest[n], "o_greatest": self.network.greatest[n + 1], "unit": unit}
+                self.units[key] = mvtu_parameters(
+                    layer, Folding(pe=1, simd=folding.simd), patchable=self.patchable
+                )
+            unit = replace(
+                self.units[key],
+                pe=folding.pe,
+                simd=folding.simd,
+                weight_store=folding.store,
+                sprams=folding.sprams,
+                preset_store=folding.preset_store,
+                registered=folding.registered,
+            )
+        about = {
+            "i_greatest": self.network.greatest[n],
+            "o_greatest": self.network.greatest[n + 1],
+            "unit": unit,
+        }
         chosen = stage(layer, folding, self.network.shapes[n], **about)
         if chosen.window is None or folding.replay_store != "bram":
             return chosen
@@ -257,26 +322,46 @@ class _Search:
                     price, reached = way.price + own, (pe, used + sprams)
                     if used + sprams > self.spram or reached in found and price >= found[reached].price:
                         continue
-                    if not _keeps_pace(way.length, way.lanes, chosen.i_length, chosen.i_lanes, elements, cycles):
+                    if not _keeps_pace(
+                        way.length, way.lanes, chosen.i_length, chosen.i_lanes, elements, cycles
+                    ):
                         continue
-                    price += self._price(converter_cost(i_length=way.length, i_lanes=way.lanes, o_length=chosen.i_length,
-                                                        o_lanes=chosen.i_lanes, element_bits=chosen.i_greatest.bit_length()), bram_price)
+                    price += self._price(
+                        converter_cost(
+                            i_length=way.length,
+                            i_lanes=way.lanes,
+                            o_length=chosen.i_length,
+                            o_lanes=chosen.i_lanes,
+                            element_bits=chosen.i_greatest.bit_length(),
+                        ),
+                        bram_price,
+                    )
                     passed = way.stages
                     if n in self.forks:
                         passed, shortcut = self._shortcut(way, n, chosen, cycles, bram_price)
                         price += shortcut
                     if price < (found[reached].price if reached in found else math.inf):
-                        found[reached] = _Way(price=price, length=chosen.o_length, lanes=pe, stages=(*passed, chosen))
+                        found[reached] = _Way(
+                            price=price, length=chosen.o_length, lanes=pe, stages=(*passed, chosen)
+                        )
             best = found
         if not best:
             return None
+
         # Results leave one at a time.
         def whole(way):
-            out = converter_cost(i_length=way.length, i_lanes=way.lanes, o_length=way.length, o_lanes=1,
-                                 element_bits=way.stages[-1].unit.sum_width)
+            out = converter_cost(
+                i_length=way.length,
+                i_lanes=way.lanes,
+                o_length=way.length,
+                o_lanes=1,
+                element_bits=way.stages[-1].unit.sum_width,
+            )
             return way.price + self._price(out, bram_price)
 
-        return Design(network=self.network, foldings=min(best.values(), key=whole).foldings, patchable=self.patchable)
+        return Design(
+            network=self.network, foldings=min(best.values(), key=whole).foldings, patchable=self.patchable
+        )
 
     def _foldings(self, n, cycles, bram_price):
         """The foldings of layer `n` that take at most `cycles`: (PE, price, SPRAMs, stage)."""
@@ -286,24 +371,46 @@ class _Search:
                     yield pe, price, sprams, chosen
 
     def _shortcut(self, way, n, add, cycles, bram_price):
-        """The stages of a way with the best memory for the shortcut that ends at the `Add`, layer `n`, and its price."""
+        """The stages of a way with the best memory for the shortcut that ends at the `Add`, layer `n`, and
+        its price.
+        """
         at = self.forks[n]
         fork = way.stages[at]
         length, beats = add.i_length, depth((*way.stages[at:], add))
-        if not _keeps_pace(length, fork.o_lanes, length, add.i_lanes, math.prod(self.network.shapes[n]), cycles):
+        if not _keeps_pace(
+            length, fork.o_lanes, length, add.i_lanes, math.prod(self.network.shapes[n]), cycles
+        ):
             return way.stages, math.inf
-        converter = converter_cost(i_length=length, i_lanes=fork.o_lanes, o_length=length, o_lanes=add.i_lanes,
-                                   element_bits=add.kept_greatest.bit_length())
-        stores = ("bram", "lut") if beats * fork.o_lanes * add.kept_greatest.bit_length() <= _MAX_LUT_REPLAY else ("bram",)
+        converter = converter_cost(
+            i_length=length,
+            i_lanes=fork.o_lanes,
+            o_length=length,
+            o_lanes=add.i_lanes,
+            element_bits=add.kept_greatest.bit_length(),
+        )
+        stores = (
+            ("bram", "lut")
+            if beats * fork.o_lanes * add.kept_greatest.bit_length() <= _MAX_LUT_REPLAY
+            else ("bram",)
+        )
         choices = [replace(fork, folding=replace(fork.folding, replay_store=store)) for store in stores]
-        price, fork = min(((self._price(converter + queue_cost(choice, beats, device=self.device), bram_price), choice)
-                           for choice in choices), key=lambda priced: priced[0])
-        return (*way.stages[:at], fork, *way.stages[at + 1:]), price
+        price, fork = min(
+            (
+                (self._price(converter + queue_cost(choice, beats, device=self.device), bram_price), choice)
+                for choice in choices
+            ),
+            key=lambda priced: priced[0],
+        )
+        return (*way.stages[:at], fork, *way.stages[at + 1 :]), price
 
     def _lanes(self, cycles):
         """Pixels at once in which an image enters in at most `cycles`."""
         pixels = self.network.pixels
-        return [lanes for lanes in _steps(pixels, least=-(-pixels // cycles)) if may_enter(self.network.layers[0], lanes)]
+        return [
+            lanes
+            for lanes in _steps(pixels, least=-(-pixels // cycles))
+            if may_enter(self.network.layers[0], lanes)
+        ]
 
     def _beginnings(self, cycles, bram_price):
         """The best way through the first layer to each width of beats, with each number of SPRAMs."""
@@ -314,14 +421,21 @@ class _Search:
                 pe = lanes * first.levels
                 # The board packs single pixels into beats: a register of eight bits a lane.
                 cost = self.binarize_cost(lanes) + Cost(lut=8 * lanes)
-                best[pe, 0] = _Way(price=self._price(cost, bram_price), length=first.outputs, lanes=pe,
-                                   stages=(self._stage(0, Folding(pe=pe, simd=lanes)),))
+                best[pe, 0] = _Way(
+                    price=self._price(cost, bram_price),
+                    length=first.outputs,
+                    lanes=pe,
+                    stages=(self._stage(0, Folding(pe=pe, simd=lanes)),),
+                )
             return best
         if isinstance(first, Lookup):
             for lanes in self._lanes(cycles):
-                best[lanes, 0] = _Way(price=self._price(lookup_cost(first, lanes) + Cost(lut=8 * lanes), bram_price),
-                                      length=self.network.pixels, lanes=lanes,
-                                      stages=(self._stage(0, Folding(pe=lanes, simd=lanes)),))
+                best[lanes, 0] = _Way(
+                    price=self._price(lookup_cost(first, lanes) + Cost(lut=8 * lanes), bram_price),
+                    length=self.network.pixels,
+                    lanes=lanes,
+                    stages=(self._stage(0, Folding(pe=lanes, simd=lanes)),),
+                )
             return best
         for pe, own, used, chosen in self._foldings(0, cycles, bram_price):
             if not may_enter(first, chosen.folding.simd):
@@ -357,12 +471,16 @@ def easy_fill(device):
 
 def excess(resources, device, fill):
     """What `resources` ask for beyond the share `fill` of the device: ``{name: (asked, available)}``."""
-    return {name: (resources[name], int(getattr(device, name) * share)) for name, share in fill.items()
-            if resources[name] > getattr(device, name) * share}
+    return {
+        name: (resources[name], int(getattr(device, name) * share))
+        for name, share in fill.items()
+        if resources[name] > getattr(device, name) * share
+    }
 
 
 def check_fit(design, device):
-    """Refuse a design that the estimate says is too big for the whole device, or that the board's host link cannot serve.
+    """Refuse a design that the estimate says is too big for the whole device, or that the board's host link
+    cannot serve.
 
     Raises
     ------
@@ -372,8 +490,14 @@ def check_fit(design, device):
     check_design(design)
     over = excess(estimate(design, device), device, dict.fromkeys(FILL, 1.0))
     if over:
-        raise FitError("; ".join([f"the design does not fit {device.name}: {_over(over)}",
-                                  *_remedies(design.network, device, design.patchable)]))
+        raise FitError(
+            "; ".join(
+                [
+                    f"the design does not fit {device.name}: {_over(over)}",
+                    *_remedies(design.network, device, design.patchable),
+                ]
+            )
+        )
 
 
 def fold(network: Network, device: Device, *, cycles=None, fill=None, patchable=False) -> Design:
@@ -384,8 +508,8 @@ def fold(network: Network, device: Device, *, cycles=None, fill=None, patchable=
     cycles : int, optional
         Cycles an image may take at most.
     fill : dict, optional
-        Share of each resource that may be used: `FILL` where `cycles` asks for it, else `easy_fill`, but more where
-        the network would not fit otherwise.
+        Share of each resource that may be used: `FILL` where `cycles` asks for it, else `easy_fill`, but more
+        where the network would not fit otherwise.
     patchable : bool
         Whether the design is one whose weights and thresholds can be replaced in a bitstream.
 
@@ -401,8 +525,10 @@ def fold(network: Network, device: Device, *, cycles=None, fill=None, patchable=
     if cycles is not None:
         fill = fill or FILL
         if cycles < least:
-            raise FitError(f"an image of {network.outputs} scores takes at least {least} cycles to give its results, "
-                           f"not {cycles}")
+            raise FitError(
+                f"an image of {network.outputs} scores takes at least {least} cycles to give its results, "
+                f"not {cycles}"
+            )
         aim = cycles
         while True:
             design, misfit = search.fitting(aim, fill) if aim >= least else (None, None)
@@ -413,24 +539,35 @@ def fold(network: Network, device: Device, *, cycles=None, fill=None, patchable=
                 if misfit is None:
                     raise FitError(f"no folding takes at most {cycles} cycles an image; allow more cycles")
                 over = excess(estimate(misfit, device, exact=False), device, fill)
-                raise FitError(f"at {cycles} cycles an image {_over(over)} on {device.name}; allow more cycles")
+                raise FitError(
+                    f"at {cycles} cycles an image {_over(over)} on {device.name}; allow more cycles"
+                )
             interval = predict(design).interval
             if interval <= cycles:
                 return design
-            # The stages keep to what was asked, but wait for each other: they must be faster to make up for it.
+            # The stages keep to what was asked, but wait for each other: they must be faster to make up for
+            # it.
             aim = min(aim - 1, aim * cycles // interval)
 
     slowest = _slowest(network)
     fills = (easy_fill(device), FILL) if fill is None else (fill,)
-    for search.spram, fill in product(sorted({0, spram}), fills):  # what is loaded only where block RAM does not suffice
+    for search.spram, fill in product(
+        sorted({0, spram}), fills
+    ):  # what is loaded only where block RAM does not suffice
         smallest, misfit = search.fitting(slowest, fill)
         if smallest is not None:
             search.banks = (search.max_banks,)  # deep ROMs are for what fits with nothing else
             guess = max(bounds(network, device).values())
             return _fastest(search, fill, smallest, slowest, guess=min(guess, slowest - 1))
     over = excess(estimate(misfit, device, exact=False), device, fill)
-    raise FitError("; ".join([f"network {network.name!r} does not fit {device.name} at any folding: {_over(over)}",
-                              *_remedies(network, device, patchable)]))
+    raise FitError(
+        "; ".join(
+            [
+                f"network {network.name!r} does not fit {device.name} at any folding: {_over(over)}",
+                *_remedies(network, device, patchable),
+            ]
+        )
+    )
 
 
 def _fastest(search, fill, best, high, *, guess):
@@ -449,7 +586,8 @@ def _fastest(search, fill, best, high, *, guess):
 
 
 def trade_off(network: Network, device: Device, *, patchable=False):
-    """Designs that fit `device`, from the fastest to the smallest, each with about half the pace of the one before; `patchable` as for `fold`.
+    """Designs that fit `device`, from the fastest to the smallest, each with about half the pace of the one
+    before; `patchable` as for `fold`.
 
     Returns
     -------
@@ -497,12 +635,17 @@ _NAMES = {"lut": "LUTs", "ff": "flip-flops", "bram": "block RAMs", "spram": "SPR
 
 
 def _over(over):
-    return ", ".join(f"{asked:,} {_NAMES[name]} are asked for and {available:,} can be used"
-                     for name, (asked, available) in over.items())
+    return ", ".join(
+        f"{asked:,} {_NAMES[name]} are asked for and {available:,} can be used"
+        for name, (asked, available) in over.items()
+    )
 
 
 def _remedies(network, device, patchable):
-    """What would fit: the smallest known device that does, and how narrow the network would have to be; none where another folding fits."""
+    """What would fit: the smallest known device that does, and how narrow the network would have to be; none
+    where another folding fits.
+    """
+
     def fits(network, device):
         search = _Search(network, device, spram=0 if patchable else device.spram, patchable=patchable)
         return search.fitting(_slowest(network), FILL)[0] is not None
@@ -511,8 +654,14 @@ def _remedies(network, device, patchable):
         return []
     spram = 0 if patchable else device.spram_bits
     bits, held = network.weight_bits, device.bram_bits + spram
-    remedy = [f"its {sum(weights(network)):,} weights take {bits:,} bits, {bits - held:,} more than the {held:,} of the block RAMs"
-              + (" and SPRAMs" if spram else "")] if bits > held else []
+    remedy = (
+        [
+            f"its {sum(weights(network)):,} weights take {bits:,} bits, {bits - held:,} more than the"
+            f" {held:,} of the block RAMs" + (" and SPRAMs" if spram else "")
+        ]
+        if bits > held
+        else []
+    )
     for other in sorted(DEVICES.values(), key=lambda each: each.lut):
         if other.lut > device.lut and fits(network, other):
             remedy.append(f"it would fit {other.name}")
@@ -528,6 +677,8 @@ def _remedies(network, device, patchable):
         else:
             high = middle
     if widest is not None:
-        remedy.append(f"a network of this kind fits with hidden layers of {', '.join(map(str, widths(widest)))} in place of "
-                      f"{', '.join(map(str, widths(network)))} ({sum(weights(widest)):,} weights)")
+        remedy.append(
+            f"a network of this kind fits with hidden layers of {', '.join(map(str, widths(widest)))} in"
+            f" place of {', '.join(map(str, widths(network)))} ({sum(weights(widest)):,} weights)"
+        )
     return remedy

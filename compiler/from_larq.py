@@ -1,7 +1,8 @@
-"""A larq network as integers: a Keras model in HDF5 whose convolutions and dense layers have binary or ternary weights.
+"""A larq network as integers: a Keras model in HDF5 whose convolutions and dense layers have binary or
+ternary weights.
 
-The model is run on tensors of functions (`tabulate`), with images in the order channels, rows, columns; the rest is as for a
-QONNX file. Neither TensorFlow nor larq is needed.
+The model is run on tensors of functions (`tabulate`), with images in the order channels, rows, columns; the
+rest is as for a QONNX file. Neither TensorFlow nor larq is needed.
 """
 
 import math
@@ -51,7 +52,9 @@ def _dorefa(x, settings):
 QUANTISERS = {
     "approxsign": lambda x, settings: _sign(x),
     "dorefa": _dorefa,
-    "magnitudeawaresign": lambda x, settings: _sign(x) * np.abs(x).mean(axis=tuple(range(x.ndim - 1)), dtype=x.dtype),
+    "magnitudeawaresign": lambda x, settings: (
+        _sign(x) * np.abs(x).mean(axis=tuple(range(x.ndim - 1)), dtype=x.dtype)
+    ),
     "noop": lambda x, settings: x,
     "steheaviside": lambda x, settings: (x > 0).astype(x.dtype),
     "stesign": lambda x, settings: _sign(x),
@@ -61,7 +64,10 @@ QUANTISERS = {
 
 #: Keras' activations that change values, each for itself.
 ACTIVATIONS = {
-    "hard_tanh": lambda x: np.clip(x, -1, 1), "linear": lambda x: x, "relu": lambda x: np.maximum(x, 0), "tanh": np.tanh,
+    "hard_tanh": lambda x: np.clip(x, -1, 1),
+    "linear": lambda x: x,
+    "relu": lambda x: np.maximum(x, 0),
+    "tanh": np.tanh,
 }
 
 
@@ -86,7 +92,9 @@ def _quantiser(value):
     if value is None:
         return None
     value = _by_name(value)
-    name, settings = (value, {}) if isinstance(value, str) else (value["class_name"], value.get("config") or {})
+    name, settings = (
+        (value, {}) if isinstance(value, str) else (value["class_name"], value.get("config") or {})
+    )
     known = QUANTISERS.get(_plain(name))
     if known is None:
         raise ValueError(f"has the quantiser {name!r}; known are {', '.join(sorted(QUANTISERS))}")
@@ -110,8 +118,8 @@ def load(path, *, pixels=None):
     ----------
     path : path
     pixels : {"unit", "fixed", "raw", "signed"} or None
-        What a raw pixel p in 0 ... 255 stands for at the model's input: p / 255, p / 256, p or p / 127.5 - 1. None is "signed", as in
-        larq's own examples.
+        What a raw pixel p in 0 ... 255 stands for at the model's input: p / 255, p / 256, p or p / 127.5 - 1.
+        None is "signed", as in larq's own examples.
 
     Returns
     -------
@@ -129,7 +137,11 @@ def load(path, *, pixels=None):
     try:
         layers, last = read(path)
         with np.errstate(all="ignore"):
-            return that_answers(lambda how: (_Reader(how or "signed").network(path.stem, layers, last), True), pixels, "signed")
+            return that_answers(
+                lambda how: (_Reader(how or "signed").network(path.stem, layers, last), True),
+                pixels,
+                "signed",
+            )
     except ModelError as error:
         raise ModelError(f"{path}: {re.sub('[^ -~]', '?', str(error))}") from error.__cause__
 
@@ -145,24 +157,40 @@ class _Reader:
                 self.values[layer.name] = self._run(layer)
             except _MALFORMED as error:
                 text = " ".join(str(error).split())[:200]
-                raise ModelError(f"{layer}: {text if isinstance(error, ValueError) else f'is malformed ({type(error).__name__}: {text})'}"
-                                 ) from error
+                raise ModelError(
+                    f"{layer}:"
+                    f" {text if isinstance(error, ValueError) else f'is malformed ({type(error).__name__}: {text})'}"
+                ) from error
         value = self.values.get(last)
         if not isinstance(value, Tensor):
             raise ModelError(f"its output layer {last!r} is not there; it may be damaged")
         one = int(np.prod(value.shape)) == 1
         if one and self.decision == "argmax":
-            raise ModelError(f"{self.ended}: is a softmax of one output, which is always 1; end the model at this output, whose sign then "
-                             "decides, or take a sigmoid")
+            raise ModelError(
+                f"{self.ended}: is a softmax of one output, which is always 1; end the model at this output,"
+                " whose sign then decides, or take a sigmoid"
+            )
         bits = self.decision is None and _quantises(layers, last) and are_bits(value)
         decision = self.decision or ("sign" if one or bits else "argmax")
-        return self.chain.network(name=name, scores=last_layer(self.chain, value, decision, bits=bits), decision=decision)
+        return self.chain.network(
+            name=name, scores=last_layer(self.chain, value, decision, bits=bits), decision=decision
+        )
 
     def _input(self, layer):
-        shape = layer.config.get("batch_input_shape") or layer.config.get("batch_shape") or layer.config.get("input_shape")
-        if not shape or len(shape) not in (2, 4) or not all(type(each) is int and each > 0 for each in shape[1:]):
-            raise ModelError(f"{layer}: must have a fixed shape of (rows, columns, channels) or (elements,) behind the batch, not "
-                             f"{shape}; give the first layer an input_shape")
+        shape = (
+            layer.config.get("batch_input_shape")
+            or layer.config.get("batch_shape")
+            or layer.config.get("input_shape")
+        )
+        if (
+            not shape
+            or len(shape) not in (2, 4)
+            or not all(type(each) is int and each > 0 for each in shape[1:])
+        ):
+            raise ModelError(
+                f"{layer}: must have a fixed shape of (rows, columns, channels) or (elements,) behind the"
+                f" batch, not {shape}; give the first layer an input_shape"
+            )
         check_size(shape[1:])
         size, sizes = math.prod(shape[1:]), tuple(shape[1:])
         index = np.arange(size).reshape(sizes)
@@ -171,8 +199,13 @@ class _Reader:
             sizes = sizes if sizes[2] > 1 else sizes[:2]
         self.chain.image_shape = sizes
         rows = self.pixels(np.arange(ir.PIXEL_LEVELS, dtype=np.float32))[None]
-        return Tensor(source=Pixels(size=size, count=ir.PIXEL_LEVELS, behind=None), index=index[None],
-                      row=np.zeros((1, *index.shape), np.int64), rows=rows, origin="the input")
+        return Tensor(
+            source=Pixels(size=size, count=ir.PIXEL_LEVELS, behind=None),
+            index=index[None],
+            row=np.zeros((1, *index.shape), np.int64),
+            rows=rows,
+            origin="the input",
+        )
 
     def _run(self, layer):
         if layer.kind == "InputLayer":
@@ -182,28 +215,43 @@ class _Reader:
         else:
             missing = [name for name in layer.inputs if name not in self.values]
             if missing or not layer.inputs:
-                raise ModelError(f"{layer}: takes {missing[0] if missing else 'no layer'!r}, which is not before it; it may be damaged")
+                raise ModelError(
+                    f"{layer}: takes {missing[0] if missing else 'no layer'!r}, which is not before it; it"
+                    " may be damaged"
+                )
             operands = [self.values[name] for name in layer.inputs]
         if self.ended:
-            raise ModelError(f"{layer}: comes behind {self.ended}; nothing may follow a softmax or sigmoid, end the model there")
+            raise ModelError(
+                f"{layer}: comes behind {self.ended}; nothing may follow a softmax or sigmoid, end the model"
+                " there"
+            )
         if layer.kind == "Add":
             if len(operands) != 2:
-                raise ModelError(f"{layer}: must add two branches, not {len(operands)}; add them one after the other")
+                raise ModelError(
+                    f"{layer}: must add two branches, not {len(operands)}; add them one after the other"
+                )
             first, second = operands
-            return elementwise(layer, np.add, operands) if first.source is second.source else join(self.chain, layer, *operands)
+            return (
+                elementwise(layer, np.add, operands)
+                if first.source is second.source
+                else join(self.chain, layer, *operands)
+            )
         (value,) = operands
         kind = layer.kind.rsplit(">", 1)[-1]
         handler = _LAYERS.get(kind)
         if handler is None and _plain(kind) in QUANTISERS:
             return elementwise(layer, _quantiser({"class_name": kind, "config": layer.config}), (value,))
         if handler is None:
-            raise ModelError(f"{layer}: layers of this kind are not read; known are {', '.join(sorted(_LAYERS))}, Add and larq's "
-                             "quantisers")
+            raise ModelError(
+                f"{layer}: layers of this kind are not read; known are {', '.join(sorted(_LAYERS))}, Add and"
+                " larq's quantisers"
+            )
         if layer.config.get("data_format", "channels_last") not in ("channels_last", None):
             raise ModelError(f"{layer}: must have its channels last, not {layer.config['data_format']!r}")
         return handler(self, layer, value)
 
-    # ------------------------------------------------------------------------------------------------ with weights
+    # ------------------------------------------------------------------------------------------------ with
+    # weights
 
     def _before(self, layer, value):
         quantiser = _quantiser(layer.config.get("input_quantizer"))
@@ -211,7 +259,9 @@ class _Reader:
 
     def _weights(self, layer, name, quantiser):
         if name not in layer.weights:
-            raise ModelError(f"{layer}: its {name} is not in the file; save the whole model, with its weights")
+            raise ModelError(
+                f"{layer}: its {name} is not in the file; save the whole model, with its weights"
+            )
         weights = np.asarray(layer.weights[name], np.float32)
         quantiser = _quantiser(layer.config.get(quantiser))
         return weights if quantiser is None else quantiser(weights)
@@ -230,8 +280,10 @@ class _Reader:
             raise ModelError(f"{layer}: must pad by 'valid' or 'same', not {padding!r}")
         if padding == "valid":
             return (0, 0), (0, 0)
-        totals = [max(0, (-(-length // step) - 1) * step + size - length)
-                  for length, step, size in zip(value.shape[2:], stride, kernel, strict=True)]
+        totals = [
+            max(0, (-(-length // step) - 1) * step + size - length)
+            for length, step, size in zip(value.shape[2:], stride, kernel, strict=True)
+        ]
         return tuple((total // 2, total - total // 2) for total in totals)
 
     def _convolution(self, layer, value, weights, groups):
@@ -246,8 +298,10 @@ class _Reader:
         constant = float(layer.config.get("pad_values", 0.0))
         if any(map(any, pads)):
             if constant == 0 and not raw:
-                raise ModelError(f"{layer}: pads with 0 ('same' with pad_values=0), but a bit has no 0 between -1 and +1; train it with "
-                                 "pad_values=1.0 (or -1.0), or with padding='valid'")
+                raise ModelError(
+                    f"{layer}: pads with 0 ('same' with pad_values=0), but a bit has no 0 between -1 and +1;"
+                    " train it with pad_values=1.0 (or -1.0), or with padding='valid'"
+                )
             value = padded(value, [(0, 0), (0, 0), *pads], constant)
         return self._after(layer, convolve(self.chain, layer, value, weights, stride=stride, groups=groups))
 
@@ -263,11 +317,17 @@ class _Reader:
 
     def _dense(self, layer, value):
         if len(value.shape) != 2:
-            raise ModelError(f"{layer}: must take a vector, but {value.origin} gives the shape {value.shape}; put a Flatten before it")
+            raise ModelError(
+                f"{layer}: must take a vector, but {value.origin} gives the shape {value.shape}; put a"
+                " Flatten before it"
+            )
         value = self._before(layer, value)
-        return self._after(layer, dense(self.chain, layer, value, self._weights(layer, "kernel", "kernel_quantizer").T))
+        return self._after(
+            layer, dense(self.chain, layer, value, self._weights(layer, "kernel", "kernel_quantizer").T)
+        )
 
-    # --------------------------------------------------------------------------------------------- without weights
+    # --------------------------------------------------------------------------------------------- without
+    # weights
 
     def _activation(self, layer, value):
         name = _by_name(layer.config.get("activation", "linear") or "linear")
@@ -279,8 +339,10 @@ class _Reader:
         try:
             return elementwise(layer, _quantiser(name), (value,))
         except ValueError:
-            raise ModelError(f"{layer}: the activation {name!r} is not known; known are {', '.join(sorted(ACTIVATIONS))}, softmax, sigmoid and "
-                             f"{', '.join(sorted(QUANTISERS))}") from None
+            raise ModelError(
+                f"{layer}: the activation {name!r} is not known; known are {', '.join(sorted(ACTIVATIONS))},"
+                f" softmax, sigmoid and {', '.join(sorted(QUANTISERS))}"
+            ) from None
 
     def _softmax(self, layer, value):
         self.ended, self.decision = layer, "argmax"
@@ -291,15 +353,22 @@ class _Reader:
         axis = np.ravel(layer.config.get("axis", -1)).tolist()
         if axis not in ([-1], [rank - 1]):
             raise ModelError(f"{layer}: must normalise channels, the last axis, not {axis}")
-        weights = {name: np.asarray(array, np.float32).reshape(-1, *[1] * (rank - 2)) for name, array in layer.weights.items()}
+        weights = {
+            name: np.asarray(array, np.float32).reshape(-1, *[1] * (rank - 2))
+            for name, array in layer.weights.items()
+        }
         mean, variance = weights["moving_mean"], weights["moving_variance"]
         factor = 1 / np.sqrt(variance + np.float32(layer.config.get("epsilon", 1e-3)))
         factor = factor * weights.get("gamma", np.float32(1))
         # TensorFlow's fused form for images, and Keras' own for vectors.
         beta = weights.get("beta", np.zeros_like(mean))
         if rank == 4:
-            return elementwise(layer, lambda x, mean, factor, beta: (x - mean) * factor + beta, (value, mean, factor, beta))
-        return elementwise(layer, lambda x, factor, bias: x * factor + bias, (value, factor, beta - mean * factor))
+            return elementwise(
+                layer, lambda x, mean, factor, beta: (x - mean) * factor + beta, (value, mean, factor, beta)
+            )
+        return elementwise(
+            layer, lambda x, factor, bias: x * factor + bias, (value, factor, beta - mean * factor)
+        )
 
     def _window(self, layer, value):
         kernel = tuple(layer.config["pool_size"])
@@ -313,18 +382,30 @@ class _Reader:
     def _average_pool(self, layer, value):
         window, pads = self._window(layer, value)
         if any(map(any, pads)):
-            raise ModelError(f"{layer}: must take means without padding, but 'same' pads; use padding='valid'")
+            raise ModelError(
+                f"{layer}: must take means without padding, but 'same' pads; use padding='valid'"
+            )
         return average_pool(self.chain, layer, value, **window)
 
     def _global_average(self, layer, value):
         result = average_pool(self.chain, layer, value, kernel=value.shape[2:], stride=value.shape[2:])
-        return result if layer.config.get("keepdims") else moved(layer, lambda array: array[:, :, 0, 0], result)
+        return (
+            result if layer.config.get("keepdims") else moved(layer, lambda array: array[:, :, 0, 0], result)
+        )
 
     def _flatten(self, layer, value):
-        return moved(layer, lambda array: (array.transpose(0, 2, 3, 1) if array.ndim == 4 else array).reshape(1, -1), value)
+        return moved(
+            layer,
+            lambda array: (array.transpose(0, 2, 3, 1) if array.ndim == 4 else array).reshape(1, -1),
+            value,
+        )
 
     def _rescaling(self, layer, value):
-        return elementwise(layer, lambda x: x * np.float32(layer.config["scale"]) + np.float32(layer.config.get("offset", 0)), (value,))
+        return elementwise(
+            layer,
+            lambda x: x * np.float32(layer.config["scale"]) + np.float32(layer.config.get("offset", 0)),
+            (value,),
+        )
 
     def _same(self, layer, value):
         return replace(value, origin=str(layer))
@@ -332,12 +413,21 @@ class _Reader:
 
 #: Keras' layers and larq's, by class.
 _LAYERS = {
-    "Activation": _Reader._activation, "ActivityRegularization": _Reader._same,
+    "Activation": _Reader._activation,
+    "ActivityRegularization": _Reader._same,
     "AveragePooling2D": _Reader._average_pool,
-    "BatchNormalization": _Reader._normalization, "Conv2D": _Reader._conv, "Dense": _Reader._dense,
-    "DepthwiseConv2D": _Reader._depthwise, "Dropout": _Reader._same, "Flatten": _Reader._flatten,
-    "GaussianNoise": _Reader._same, "GlobalAveragePooling2D": _Reader._global_average,
+    "BatchNormalization": _Reader._normalization,
+    "Conv2D": _Reader._conv,
+    "Dense": _Reader._dense,
+    "DepthwiseConv2D": _Reader._depthwise,
+    "Dropout": _Reader._same,
+    "Flatten": _Reader._flatten,
+    "GaussianNoise": _Reader._same,
+    "GlobalAveragePooling2D": _Reader._global_average,
     "MaxPooling2D": _Reader._max_pool,
-    "QuantConv2D": _Reader._conv, "QuantDense": _Reader._dense, "QuantDepthwiseConv2D": _Reader._depthwise,
-    "Rescaling": _Reader._rescaling, "Softmax": _Reader._softmax,
+    "QuantConv2D": _Reader._conv,
+    "QuantDense": _Reader._dense,
+    "QuantDepthwiseConv2D": _Reader._depthwise,
+    "Rescaling": _Reader._rescaling,
+    "Softmax": _Reader._softmax,
 }

@@ -1,8 +1,8 @@
 """A trained network as integers.
 
-No threshold is derived by algebra. Each neuron's own hardened function is evaluated at every sum that it can reach,
-and the point where it switches is its threshold, so that the integer and the trained network agree by construction.
-The algebraic form is the cross-check in the tests.
+No threshold is derived by algebra. Each neuron's own hardened function is evaluated at every sum that it can
+reach, and the point where it switches is its threshold, so that the integer and the trained network agree by
+construction. The algebraic form is the cross-check in the tests.
 """
 
 import math
@@ -76,8 +76,13 @@ def to_network(model, *, name="network", labels=None, image_shape=None, force=Fa
             image_shape = first.image  # tells the one channel of grey images, which a convolution must see
     decision, outputs = trained[-1][1].decision, layers[-1].outputs
     labels = tuple(labels) if labels else tuple(str(label) for label in range(max(2, outputs)))
-    return ir.Network(name=name, image_shape=tuple(image_shape or (layers[0].inputs,)), layers=tuple(layers),
-                      labels=labels, decision=decision)
+    return ir.Network(
+        name=name,
+        image_shape=tuple(image_shape or (layers[0].inputs,)),
+        layers=tuple(layers),
+        labels=labels,
+        decision=decision,
+    )
 
 
 def _name(at, kind):
@@ -87,10 +92,12 @@ def _name(at, kind):
 
 
 def _weights(layer, shape):
-    """Weight bits and mask (None: all count) of a layer whose input has that shape, in the order of the integer network.
+    """Weight bits and mask (None: all count) of a layer whose input has that shape, in the order of the
+    integer network.
 
     There the channels of an image come last, while torch has them first.
     """
+
     def ordered(bits):
         if isinstance(layer, BinaryConv2d):
             bits = bits.permute(0, 2, 3, 1)
@@ -103,7 +110,8 @@ def _weights(layer, shape):
 
 
 def _lost(weights, mask, greatest):
-    """What each neuron counts for elements that stop short of their planes: a weight of -1 counts from the planes' top.
+    """What each neuron counts for elements that stop short of their planes: a weight of -1 counts from the
+    planes' top.
 
     Parameters
     ----------
@@ -117,14 +125,16 @@ def _lost(weights, mask, greatest):
     integer array, shape (outputs,)
     """
     negative = (1 - weights) if mask is None else mask * (1 - weights)
-    return negative.reshape(len(weights), -1).sum(1, dtype=int) * ((1 << greatest.bit_length()) - 1 - greatest)
+    return negative.reshape(len(weights), -1).sum(1, dtype=int) * (
+        (1 << greatest.bit_length()) - 1 - greatest
+    )
 
 
 class _Conversion:
     """The integer layers so far, and what the trained ones give where they give integers.
 
-    A sum of signs is ``2 * integer + least``, of an integer 0 ... `greatest`; a sign likewise, of an integer 0 ... 1. Pixels and
-    averages of signs are that in parts of `unit`.
+    A sum of signs is ``2 * integer + least``, of an integer 0 ... `greatest`; a sign likewise, of an integer
+    0 ... 1. Pixels and averages of signs are that in parts of `unit`.
     """
 
     def __init__(self):
@@ -142,33 +152,56 @@ class _Conversion:
             before, self.shape = self.shape, output_shape(at, layer, self.shape)
             match layer:
                 case Binarize():
-                    self.layers.append(ir.Binarize(name=_name(at, "binarize"), thresholds=layer.thresholds.numpy()))
+                    self.layers.append(
+                        ir.Binarize(name=_name(at, "binarize"), thresholds=layer.thresholds.numpy())
+                    )
                 case Pixels():
                     self._sums(ir.PIXEL_LEVELS - 1, unit=ir.PIXEL_LEVELS)
                 case Scores():
                     weights, mask = _weights(layer, before)
                     scales = layer.integer_scales().long().numpy() if layer.per_class else None
                     lost = _lost(weights, mask, self.greatest) * (1 if scales is None else scales)
-                    self.layers.append(ir.Scores(
-                        name=_name(at, "scores"), weights=weights, mask=mask, planes=self.greatest.bit_length(), scales=scales,
-                        offsets=layer.integer_offsets().long().numpy() - lost))
+                    self.layers.append(
+                        ir.Scores(
+                            name=_name(at, "scores"),
+                            weights=weights,
+                            mask=mask,
+                            planes=self.greatest.bit_length(),
+                            scales=scales,
+                            offsets=layer.integer_offsets().long().numpy() - lost,
+                        )
+                    )
                 case nn.AvgPool2d():
                     kernel, stride = pool_window(layer)
                     self.layers.append(ir.SumPool(name=_name(at, "sumpool"), kernel=kernel, stride=stride))
                     self._sums(math.prod(kernel), unit=layer.divisor_override or math.prod(kernel))
                 case nn.MaxPool2d():
                     kernel, stride = pool_window(layer)
-                    self.layers.append(ir.MaxPool(name=_name(at, "maxpool"), kernel=kernel, stride=stride, padding=pool_padding(layer)))
+                    self.layers.append(
+                        ir.MaxPool(
+                            name=_name(at, "maxpool"),
+                            kernel=kernel,
+                            stride=stride,
+                            padding=pool_padding(layer),
+                        )
+                    )
                 case BinaryWeights():
                     name = _name(at, "conv" if isinstance(layer, BinaryConv2d) else "dense")
                     if rest and not isinstance(rest[0][1], Residual):
-                        self.layers.append(_neurons(name, layer, _activation(rest), before, greatest=self.greatest, unit=self.unit))
+                        self.layers.append(
+                            _neurons(
+                                name, layer, _activation(rest), before, greatest=self.greatest, unit=self.unit
+                            )
+                        )
                         self._sums(1)
                     else:
                         # A sum that a shortcut ends or begins at.
                         if self.greatest > 1 or layer.ternary is not None:
-                            raise ModelError(f"layer {at!r}: sums that a shortcut ends or begins at must be of signs and of weights of -1 "
-                                             "and +1, not of averages or of ternary weights; put BinaryActivation between")
+                            raise ModelError(
+                                f"layer {at!r}: sums that a shortcut ends or begins at must be of signs and"
+                                " of weights of -1 and +1, not of averages or of ternary weights; put"
+                                " BinaryActivation between"
+                            )
                         self.layers.append(_unit(name, layer, _weights(layer, before), None, 1))
                         self._sums(layer.weight[0].numel())
                 case Residual():
@@ -187,14 +220,18 @@ class _Conversion:
         self.greatest += residual.scale * greatest
         self.least += residual.scale * least
         if 2 * self.greatest >= _EXACT:
-            raise ModelError(f"layer {at!r}: sums must stay below {_EXACT:,} to be exact, but reach {2 * self.greatest:,}; take a "
-                             "smaller scale, or put BinaryActivation between residuals")
+            raise ModelError(
+                f"layer {at!r}: sums must stay below {_EXACT:,} to be exact, but reach {2 * self.greatest:,};"
+                " take a smaller scale, or put BinaryActivation between residuals"
+            )
 
     def _threshold(self, name, activation):
         """A batch norm, perhaps, and sign, on sums that the layer before them has given whole."""
         sums = (2 * torch.arange(self.greatest + 1)[:, None] + self.least) / self.unit
         on, falls = _switches(activation, sums, self.shape[0])
-        self.layers.append(ir.Threshold(name=name, thresholds=(on == falls).sum(0).numpy(), inverted=falls.int().numpy()))
+        self.layers.append(
+            ir.Threshold(name=name, thresholds=(on == falls).sum(0).numpy(), inverted=falls.int().numpy())
+        )
         self._sums(1)
 
 
@@ -226,25 +263,44 @@ def _switches(activation, sums, channels):
 
 
 def _neurons(name, layer, activation, shape, *, greatest, unit):
-    """One layer of neurons, on elements of 0 ... `greatest` in parts of `unit`: weights, then perhaps batch norm, then sign."""
+    """One layer of neurons, on elements of 0 ... `greatest` in parts of `unit`: weights, then perhaps batch
+    norm, then sign.
+    """
     weights, mask = _weights(layer, shape)
     inputs, planes = layer.weight[0].numel(), greatest.bit_length()
-    most = (layer.hard() != 0).flatten(1).sum(1) * greatest  # the greatest count of each neuron, did elements end where planes do
+    most = (layer.hard() != 0).flatten(1).sum(
+        1
+    ) * greatest  # the greatest count of each neuron, did elements end where planes do
     counts = torch.arange(inputs * greatest + 1)[:, None]
     if mask is None:
         most = most[:1]
     on, falls = _switches(activation, (2 * torch.minimum(counts, most) - most) / unit, layer.outputs)
-    # A neuron that switches off as agreement grows is one that switches on as agreement with the complement grows.
+    # A neuron that switches off as agreement grows is one that switches on as agreement with the complement
+    # grows.
     off = (on.logical_not() & (counts <= most)).sum(0).numpy()
     weights = weights ^ falls.numpy().astype(weights.dtype).reshape(-1, *(1,) * (weights.ndim - 1))
-    thresholds = np.where(off == 0, 0, np.where(off > most.numpy(), inputs * ((1 << planes) - 1) + 1,
-                                                off + _lost(weights, mask, greatest)))
+    thresholds = np.where(
+        off == 0,
+        0,
+        np.where(off > most.numpy(), inputs * ((1 << planes) - 1) + 1, off + _lost(weights, mask, greatest)),
+    )
     return _unit(name, layer, (weights, mask), thresholds, planes)
 
 
 def _unit(name, layer, weights, thresholds, planes):
-    common = {"name": name, "weights": weights[0], "mask": weights[1], "thresholds": thresholds, "planes": planes}
+    common = {
+        "name": name,
+        "weights": weights[0],
+        "mask": weights[1],
+        "thresholds": thresholds,
+        "planes": planes,
+    }
     if isinstance(layer, BinaryConv2d):
-        return ir.Conv2d(**common, stride=layer.stride, padding=layer.padding, padding_bit=int(layer.padding_value > 0),
-                         groups=layer.groups)
+        return ir.Conv2d(
+            **common,
+            stride=layer.stride,
+            padding=layer.padding,
+            padding_bit=int(layer.padding_value > 0),
+            groups=layer.groups,
+        )
     return ir.Dense(**common)

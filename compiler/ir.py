@@ -1,9 +1,9 @@
 """The integer network: what is to be computed, exactly, and nothing about how.
 
-The meaning of every layer is written in ``docs/semantics.md`` and computed by `sbgen.compiler.reference`. A bit 1
-stands for +1 and a bit 0 for -1; a neuron is on when the number of agreeing inputs reaches its threshold, a tie
-included (sign(0) = +1). Between layers there are bits or, where a layer says so, integers from 0 to a greatest value that
-follows from the layers before.
+The meaning of every layer is written in ``docs/semantics.md`` and computed by `sbgen.compiler.reference`. A
+bit 1 stands for +1 and a bit 0 for -1; a neuron is on when the number of agreeing inputs reaches its
+threshold, a tie included (sign(0) = +1). Between layers there are bits or, where a layer says so, integers
+from 0 to a greatest value that follows from the layers before.
 """
 
 from dataclasses import dataclass, field, fields
@@ -13,8 +13,25 @@ import numpy as np
 from ..errors import ModelError
 from .pixel_type import UINT8, PixelType
 
-__all__ = ["DECISIONS", "MAX_OFFSET", "MAX_PLANES", "PIXEL_BITS", "PIXEL_LEVELS", "Add", "Binarize", "Conv2d", "Dense", "Fork", "Layer",
-           "Lookup", "MaxPool", "Network", "Scores", "SumPool", "Threshold"]
+__all__ = [
+    "DECISIONS",
+    "MAX_OFFSET",
+    "MAX_PLANES",
+    "PIXEL_BITS",
+    "PIXEL_LEVELS",
+    "Add",
+    "Binarize",
+    "Conv2d",
+    "Dense",
+    "Fork",
+    "Layer",
+    "Lookup",
+    "MaxPool",
+    "Network",
+    "Scores",
+    "SumPool",
+    "Threshold",
+]
 
 #: Number of values a raw pixel can take (uint8).
 PIXEL_LEVELS = 256
@@ -25,7 +42,8 @@ PIXEL_BITS = 8
 #: Most bits of an element that a layer with weights takes.
 MAX_PLANES = 16
 
-#: What scores can mean: the class is the first maximum, or each score is a bit of its own, on where it is not negative.
+#: What scores can mean: the class is the first maximum, or each score is a bit of its own, on where it is not
+#: negative.
 DECISIONS = ("argmax", "sign")
 
 #: No score leaves this range, so that it always fits the host link's words.
@@ -53,15 +71,18 @@ class _Layer:
         raise NotImplementedError
 
     def output_greatest(self, greatest):
-        """The greatest element of the output where that of the input is `greatest` (1: bits); a `ModelError` when the
-        layer does not take such an input."""
+        """The greatest element of the output where that of the input is `greatest` (1: bits); a `ModelError`
+        when the layer does not take such an input."""
         self._require(greatest == 1, f"takes bits, but elements of 0 ... {greatest} come before it")
         return 1
 
     def output_shape(self, input_shape):
         """Shape of the output for an input of that shape; a `ModelError` when the layer does not take it."""
         size = int(np.prod(input_shape))
-        self._require(size == self.inputs, f"takes {self.inputs} inputs, but the shape {input_shape} before it has {size}")
+        self._require(
+            size == self.inputs,
+            f"takes {self.inputs} inputs, but the shape {input_shape} before it has {size}",
+        )
         return (self.outputs,)
 
     def _require(self, holds, what):
@@ -69,11 +90,15 @@ class _Layer:
             raise ModelError(f"layer {self.name!r}: {what}")
 
     def _check_integers(self, what, array, shape, low, high):
-        self._require(isinstance(array, np.ndarray) and np.issubdtype(array.dtype, np.integer),
-                      f"{what} must be an array of integers, not {getattr(array, 'dtype', type(array))!s}")
-        self._require(len(array.shape) == len(shape)
-                      and all(want is None or got == want for got, want in zip(array.shape, shape, strict=True)),
-                      f"{what} must have the shape {shape}, not {array.shape}")
+        self._require(
+            isinstance(array, np.ndarray) and np.issubdtype(array.dtype, np.integer),
+            f"{what} must be an array of integers, not {getattr(array, 'dtype', type(array))!s}",
+        )
+        self._require(
+            len(array.shape) == len(shape)
+            and all(want is None or got == want for got, want in zip(array.shape, shape, strict=True)),
+            f"{what} must have the shape {shape}, not {array.shape}",
+        )
         self._require(0 not in array.shape, f"{what} must not be empty, but its shape is {array.shape}")
         if (array.min() < low) or (array.max() > high):
             worst = array.min() if array.min() < low else array.max()
@@ -81,7 +106,8 @@ class _Layer:
 
     def __eq__(self, other):
         return type(self) is type(other) and all(
-            np.array_equal(getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
+            np.array_equal(getattr(self, each.name), getattr(other, each.name)) for each in fields(self)
+        )
 
     __hash__ = None
 
@@ -118,7 +144,9 @@ class Binarize(_Layer):
         return 0
 
     def output_greatest(self, greatest):
-        self._require(greatest == PIXEL_LEVELS - 1, f"takes raw pixels, but elements of 0 ... {greatest} come before it")
+        self._require(
+            greatest == PIXEL_LEVELS - 1, f"takes raw pixels, but elements of 0 ... {greatest} come before it"
+        )
         return 1
 
     def output_shape(self, input_shape):
@@ -147,7 +175,9 @@ class Lookup(_Layer):
         self._require(self.table.max() > 0, "table must not be all 0")
 
     def output_greatest(self, greatest):
-        self._require(greatest == PIXEL_LEVELS - 1, f"takes raw pixels, but elements of 0 ... {greatest} come before it")
+        self._require(
+            greatest == PIXEL_LEVELS - 1, f"takes raw pixels, but elements of 0 ... {greatest} come before it"
+        )
         return int(self.table.max())
 
     def output_shape(self, input_shape):
@@ -166,7 +196,9 @@ class _Weighted(_Layer):
         return self.inputs * ((1 << self.planes) - 1)
 
     def _check_weights(self, dimensions):
-        self._require(1 <= self.planes <= MAX_PLANES, f"planes must be 1 ... {MAX_PLANES}, not {self.planes!r}")
+        self._require(
+            1 <= self.planes <= MAX_PLANES, f"planes must be 1 ... {MAX_PLANES}, not {self.planes!r}"
+        )
         self._check_integers("weights", self.weights, (None,) * dimensions, 0, 1)
         if self.mask is not None:
             self._check_integers("mask", self.mask, self.weights.shape, 0, 1)
@@ -176,9 +208,11 @@ class _Weighted(_Layer):
             self._check_integers("thresholds", self.thresholds, (self.outputs,), 0, self.reach + 1)
 
     def output_greatest(self, greatest):
-        self._require(greatest.bit_length() == self.planes,
-                      f"planes must be {greatest.bit_length()}, the bits of an element of 0 ... {greatest} before it, "
-                      f"not {self.planes}")
+        self._require(
+            greatest.bit_length() == self.planes,
+            f"planes must be {greatest.bit_length()}, the bits of an element of 0 ... {greatest} before it, "
+            f"not {self.planes}",
+        )
         return self.reach if self.thresholds is None else 1
 
     @property
@@ -192,7 +226,8 @@ class _Weighted(_Layer):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dense(_Weighted):
-    """Binary or ternary neurons: output bit ``o`` is ``popcount(mask[o] & xnor(weights[o], x)) >= thresholds[o]``.
+    """Binary or ternary neurons: output bit ``o`` is ``popcount(mask[o] & xnor(weights[o], x)) >=
+    thresholds[o]``.
 
     Parameters
     ----------
@@ -200,9 +235,9 @@ class Dense(_Weighted):
     thresholds : integer array, shape (outputs,), values 0 ... reach + 1, or None
         0 is always on, reach + 1 never. None gives the counts themselves.
     planes : int
-        Bits of an input: 1, or those of the integers before the layer, 8 where raw pixels come in. The bits of an input are
-        compared with the same weight and count by their place: an input agrees by x where its weight is 1, by
-        2**planes - 1 - x where it is 0.
+        Bits of an input: 1, or those of the integers before the layer, 8 where raw pixels come in. The bits
+        of an input are compared with the same weight and count by their place: an input agrees by x where its
+        weight is 1, by 2**planes - 1 - x where it is 0.
     mask : integer array of the shape of `weights`, values 0 and 1, or None
         Ternary weights: where it is 0 the weight is 0 and its input never counts. None is all ones.
     """
@@ -221,20 +256,31 @@ class _Windowed(_Layer):
     """A layer whose kernel moves over an image of shape (height, width, channels)."""
 
     def _check_window(self, kernel, padding):
-        self._require(len(self.stride) == 2 and min(self.stride) >= 1,
-                      f"stride must be two numbers of at least 1, not {self.stride!r}")
+        self._require(
+            len(self.stride) == 2 and min(self.stride) >= 1,
+            f"stride must be two numbers of at least 1, not {self.stride!r}",
+        )
         for size, (before, after) in zip(kernel, padding, strict=True):
-            self._require(0 <= before < size and 0 <= after < size,
-                          f"padding must be less than the kernel of {size}, not {before!r} and {after!r}")
+            self._require(
+                0 <= before < size and 0 <= after < size,
+                f"padding must be less than the kernel of {size}, not {before!r} and {after!r}",
+            )
 
     def _moved(self, input_shape, kernel, padding):
         """Rows and columns of the positions that the kernel takes."""
-        self._require(len(input_shape) == 3, f"takes an image (height, width, channels), not the shape {input_shape}")
-        sizes = [size + before + after for size, (before, after) in zip(input_shape[:2], padding, strict=True)]
-        self._require(all(size >= window for size, window in zip(sizes, kernel, strict=True)),
-                      f"its kernel {kernel} must fit the padded image of {sizes[0]} x {sizes[1]}")
-        return tuple((size - window) // step + 1
-                     for size, window, step in zip(sizes, kernel, self.stride, strict=True))
+        self._require(
+            len(input_shape) == 3, f"takes an image (height, width, channels), not the shape {input_shape}"
+        )
+        sizes = [
+            size + before + after for size, (before, after) in zip(input_shape[:2], padding, strict=True)
+        ]
+        self._require(
+            all(size >= window for size, window in zip(sizes, kernel, strict=True)),
+            f"its kernel {kernel} must fit the padded image of {sizes[0]} x {sizes[1]}",
+        )
+        return tuple(
+            (size - window) // step + 1 for size, window, step in zip(sizes, kernel, self.stride, strict=True)
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -272,8 +318,10 @@ class Conv2d(_Windowed, _Weighted):
         self._check_thresholds()
         self._check_window(self.kernel, self.padding)
         self._require(self.padding_bit in (0, 1), f"padding_bit must be 0 or 1, not {self.padding_bit!r}")
-        self._require(self.groups >= 1 and self.outputs % self.groups == 0,
-                      f"groups must divide the {self.outputs} outputs, not {self.groups!r}")
+        self._require(
+            self.groups >= 1 and self.outputs % self.groups == 0,
+            f"groups must divide the {self.outputs} outputs, not {self.groups!r}",
+        )
 
     @property
     def kernel(self):
@@ -286,8 +334,10 @@ class Conv2d(_Windowed, _Weighted):
 
     def output_shape(self, input_shape):
         positions = self._moved(input_shape, self.kernel, self.padding)
-        self._require(input_shape[2] == self.channels,
-                      f"takes {self.channels} channels, but the image before it has {input_shape[2]}")
+        self._require(
+            input_shape[2] == self.channels,
+            f"takes {self.channels} channels, but the image before it has {input_shape[2]}",
+        )
         return (*positions, self.outputs)
 
 
@@ -295,8 +345,10 @@ class _Pool(_Windowed):
     padding = ((0, 0), (0, 0))
 
     def _check(self):
-        self._require(len(self.kernel) == 2 and min(self.kernel) >= 1,
-                      f"kernel must be two numbers of at least 1, not {self.kernel!r}")
+        self._require(
+            len(self.kernel) == 2 and min(self.kernel) >= 1,
+            f"kernel must be two numbers of at least 1, not {self.kernel!r}",
+        )
         self._check_window(self.kernel, self.padding)
 
     @property
@@ -377,14 +429,18 @@ class Threshold(_Elementwise):
         self._check_integers("inverted", self.inverted, self.thresholds.shape, 0, 1)
 
     def output_greatest(self, greatest):
-        self._require(int(self.thresholds.max()) <= greatest + 1,
-                      f"thresholds must be in 0 ... {greatest + 1}, not {self.thresholds.max()}")
+        self._require(
+            int(self.thresholds.max()) <= greatest + 1,
+            f"thresholds must be in 0 ... {greatest + 1}, not {self.thresholds.max()}",
+        )
         return 1
 
     def output_shape(self, input_shape):
-        self._require(input_shape[-1] == len(self.thresholds),
-                      f"takes {len(self.thresholds)} channels, but the shape {tuple(input_shape)} before it has "
-                      f"{input_shape[-1]}")
+        self._require(
+            input_shape[-1] == len(self.thresholds),
+            f"takes {len(self.thresholds)} channels, but the shape {tuple(input_shape)} before it has "
+            f"{input_shape[-1]}",
+        )
         return tuple(input_shape)
 
 
@@ -411,7 +467,10 @@ class Add(_Elementwise):
     scale: int = 1
 
     def _check(self):
-        self._require(type(self.scale) is int and 1 <= self.scale <= 2**16, f"scale must be in 1 ... {2**16}, not {self.scale!r}")
+        self._require(
+            type(self.scale) is int and 1 <= self.scale <= 2**16,
+            f"scale must be in 1 ... {2**16}, not {self.scale!r}",
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -440,13 +499,17 @@ class Scores(_Weighted):
         if self.scales is not None:
             self._check_integers("scales", self.scales, (self.outputs,), -MAX_OFFSET, MAX_OFFSET)
         least, greatest = self.score_range
-        self._require(-_MAX_SCORE <= least and greatest <= _MAX_SCORE,
-                      f"scores must stay within 32 bits, but reach {least} ... {greatest}")
+        self._require(
+            -_MAX_SCORE <= least and greatest <= _MAX_SCORE,
+            f"scores must stay within 32 bits, but reach {least} ... {greatest}",
+        )
 
     def output_greatest(self, greatest):
-        self._require(greatest.bit_length() == self.planes,
-                      f"planes must be {greatest.bit_length()}, the bits of an element of 0 ... {greatest} before it, "
-                      f"not {self.planes}")
+        self._require(
+            greatest.bit_length() == self.planes,
+            f"planes must be {greatest.bit_length()}, the bits of an element of 0 ... {greatest} before it, "
+            f"not {self.planes}",
+        )
         return 0  # scores are signed, and nothing comes behind them
 
     @property
@@ -464,10 +527,10 @@ Layer = Add | Binarize | Conv2d | Dense | Fork | Lookup | MaxPool | Scores | Sum
 class Network:
     """A chain of layers from raw pixels to scores: one `Binarize`, any number of others, one `Scores`.
 
-    Instead of `Binarize`, a first `Conv2d` or `Dense` of 8 planes may take the pixels themselves, or what a `Lookup` makes of
-    them. Images between layers have
-    the shape (height, width, channels), row-major; a `Dense` or `Scores` layer takes whatever shape it is given as one vector
-    in that order. A shortcut leaves the chain at a `Fork` and comes back at its `Add`.
+    Instead of `Binarize`, a first `Conv2d` or `Dense` of 8 planes may take the pixels themselves, or what a
+    `Lookup` makes of them. Images between layers have
+    the shape (height, width, channels), row-major; a `Dense` or `Scores` layer takes whatever shape it is
+    given as one vector in that order. A shortcut leaves the chain at a `Fork` and comes back at its `Add`.
 
     Parameters
     ----------
@@ -476,12 +539,13 @@ class Network:
         Shape of one uint8 image; pixels enter in row-major (C) order.
     layers : tuple of `Layer`
     labels : tuple of str
-        A name for each class; those of one output that decides by its sign are two, first that of a negative score. Several outputs that
-        decide by their signs have a name each.
+        A name for each class; those of one output that decides by its sign are two, first that of a negative
+        score. Several outputs that decide by their signs have a name each.
     pixel_type : PixelType
         What the values are that the bytes of an image hold. It changes no score: layers take the bytes.
     decision : str
-        One of `DECISIONS`: what the scores mean (``docs/semantics.md``). One output can only decide by its sign.
+        One of `DECISIONS`: what the scores mean (``docs/semantics.md``). One output can only decide by its
+        sign.
     """
 
     name: str
@@ -495,27 +559,39 @@ class Network:
         if self.decision not in DECISIONS:
             raise ModelError(f"decision must be one of {', '.join(DECISIONS)}, not {self.decision!r}")
         kinds = [type(layer) for layer in self.layers]
-        if (len(kinds) < 2 or kinds[0] not in (Binarize, Conv2d, Dense, Lookup) or kinds[-1] is not Scores
-                or set(kinds[1:-1]) & {Binarize, Lookup, Scores}):
-            raise ModelError("a network must be Binarize, any number of other layers, Scores; found "
-                             + (", ".join(kind.__name__ for kind in kinds) or "no layers"))
+        if (
+            len(kinds) < 2
+            or kinds[0] not in (Binarize, Conv2d, Dense, Lookup)
+            or kinds[-1] is not Scores
+            or set(kinds[1:-1]) & {Binarize, Lookup, Scores}
+        ):
+            raise ModelError(
+                "a network must be Binarize, any number of other layers, Scores; found "
+                + (", ".join(kind.__name__ for kind in kinds) or "no layers")
+            )
         names = [layer.name for layer in self.layers]
         if len(set(names)) != len(names):
             raise ModelError(f"layer names must differ, found {', '.join(names)}")
         if kinds[0] is Binarize and self.pixels != self.layers[0].inputs:
-            raise ModelError(f"layer {names[0]!r}: takes {self.layers[0].inputs} pixels, "
-                             f"but an image of shape {self.image_shape} has {self.pixels}")
+            raise ModelError(
+                f"layer {names[0]!r}: takes {self.layers[0].inputs} pixels, "
+                f"but an image of shape {self.image_shape} has {self.pixels}"
+            )
         shapes, greatest, kept = [tuple(self.image_shape)], [PIXEL_LEVELS - 1], {}
         for layer in self.layers:
             shapes.append(layer.output_shape(shapes[-1]))
             if isinstance(layer, Add):
                 if layer.fork not in kept:
-                    raise ModelError(f"layer {layer.name!r}: its fork must stand before it and have no other Add; there is "
-                                     f"no such {layer.fork!r}")
+                    raise ModelError(
+                        f"layer {layer.name!r}: its fork must stand before it and have no other Add; there is"
+                        f" no such {layer.fork!r}"
+                    )
                 shape, most = kept.pop(layer.fork)
                 if shape != shapes[-1]:
-                    raise ModelError(f"layer {layer.name!r}: the shapes of a sum must be equal, but {shapes[-1]} meets "
-                                     f"{shape} from {layer.fork!r}")
+                    raise ModelError(
+                        f"layer {layer.name!r}: the shapes of a sum must be equal, but {shapes[-1]} meets "
+                        f"{shape} from {layer.fork!r}"
+                    )
                 greatest.append(greatest[-1] + layer.scale * most)
             else:
                 greatest.append(layer.output_greatest(greatest[-1]))
@@ -526,15 +602,21 @@ class Network:
         object.__setattr__(self, "shapes", tuple(shapes))
         object.__setattr__(self, "greatest", tuple(greatest))
         if self.outputs == 1 and self.decision == "argmax":
-            raise ModelError("a network of one output must decide by its sign (decision \"sign\"), not by argmax, which would always be "
-                             "class 0")
+            raise ModelError(
+                'a network of one output must decide by its sign (decision "sign"), not by argmax, which'
+                " would always be class 0"
+            )
         if len(self.labels) != self.classes:
-            raise ModelError(f"{self.outputs} outputs that decide by {self.decision} need {self.classes} labels, not {len(self.labels)}")
+            raise ModelError(
+                f"{self.outputs} outputs that decide by {self.decision} need {self.classes} labels, not"
+                f" {len(self.labels)}"
+            )
 
     #: Shape of the image, then of each layer's output.
     shapes: tuple = field(init=False, repr=False, compare=False, default=())
 
-    #: Greatest element of the image, then of each layer's output: 1 where there are bits. The last, of the signed scores, is 0.
+    #: Greatest element of the image, then of each layer's output: 1 where there are bits. The last, of the
+    #: signed scores, is 0.
     greatest: tuple = field(init=False, repr=False, compare=False, default=())
 
     @property

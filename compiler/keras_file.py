@@ -25,7 +25,9 @@ _BYTES = 4 << 30
 
 @dataclass(frozen=True, kw_only=True)
 class KerasLayer:
-    """One layer: its class, settings, weights by their short names, and the names of the layers that it takes."""
+    """One layer: its class, settings, weights by their short names, and the names of the layers that it
+    takes.
+    """
 
     name: str
     kind: str
@@ -40,21 +42,28 @@ class KerasLayer:
 def read(path):
     """The layers in order, and the name of the last.
 
-    The HDF5 library is a large one, and a damaged file can send it into an endless loop or worse: it works in a process of its
-    own, which gets `_SECONDS` and `_BYTES`.
+    The HDF5 library is a large one, and a damaged file can send it into an endless loop or worse: it works in
+    a process of its own, which gets `_SECONDS` and `_BYTES`.
 
     Raises
     ------
     ModelError
-        The file is damaged, holds weights alone, or is no plain chain or graph of layers. What lies in other files is never opened.
+        The file is damaged, holds weights alone, or is no plain chain or graph of layers. What lies in other
+        files is never opened.
     """
     pool = ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"), initializer=_limit_memory)
     try:
         return pool.submit(read_here, str(path)).result(timeout=_SECONDS)
     except (TimeoutError, BrokenProcessPool) as error:
-        why = f"took more than {_SECONDS} s" if isinstance(error, TimeoutError) else "ended the process that read it"
-        raise ModelError(f"must be a Keras model in HDF5 that can be read, but {why}; it is damaged, save it again with "
-                         'model.save("net.h5")') from None
+        why = (
+            f"took more than {_SECONDS} s"
+            if isinstance(error, TimeoutError)
+            else "ended the process that read it"
+        )
+        raise ModelError(
+            f"must be a Keras model in HDF5 that can be read, but {why}; it is damaged, save it again with "
+            'model.save("net.h5")'
+        ) from None
     finally:
         for process in list((pool._processes or {}).values()):
             process.kill()  # what hangs in native code hears nothing else
@@ -74,30 +83,56 @@ def read_here(path):
     try:
         with h5py.File(path, "r") as file:
             return _layers(file)
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, RecursionError, OverflowError, MemoryError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        OverflowError,
+        MemoryError,
+    ) as error:
         text = " ".join(str(error).split())[:200]
-        raise ModelError(f"must be a Keras model in HDF5, but {type(error).__name__}: {text}; it may be truncated, save it again "
-                         'with model.save("net.h5")') from None
+        raise ModelError(
+            f"must be a Keras model in HDF5, but {type(error).__name__}: {text}; it may be truncated, save it"
+            ' again with model.save("net.h5")'
+        ) from None
 
 
 def _layers(file):
     text = file.attrs.get("model_config")
     if text is None:
-        raise ModelError('holds no model_config, as of save_weights(); save the whole model with model.save("net.h5")')
+        raise ModelError(
+            'holds no model_config, as of save_weights(); save the whole model with model.save("net.h5")'
+        )
     if len(text) > _MAX_CONFIG:
-        raise ModelError(f"its model_config must have at most {_MAX_CONFIG >> 20} MiB, but has {len(text) >> 20} MiB")
+        raise ModelError(
+            f"its model_config must have at most {_MAX_CONFIG >> 20} MiB, but has {len(text) >> 20} MiB"
+        )
     model = json.loads(text)
     config = model["config"]
     layers = config["layers"] if isinstance(config, dict) else config
     sequential = model["class_name"] == "Sequential"
     if not sequential and model["class_name"] not in ("Functional", "Model"):
-        raise ModelError(f"must be a Sequential or a functional model, not {model['class_name']!r}; build it of layers")
+        raise ModelError(
+            f"must be a Sequential or a functional model, not {model['class_name']!r}; build it of layers"
+        )
     found, before = [], ()
     for each in layers:
         kind, settings = str(each["class_name"]), dict(each["config"])
         name = str(settings["name"] if sequential else each.get("name", settings["name"]))
         inputs = before if sequential else _inbound(name, each.get("inbound_nodes") or [])
-        found.append(KerasLayer(name=name, kind=kind, config=settings, weights=_weights(file["model_weights"], name), inputs=inputs))
+        found.append(
+            KerasLayer(
+                name=name,
+                kind=kind,
+                config=settings,
+                weights=_weights(file["model_weights"], name),
+                inputs=inputs,
+            )
+        )
         before = (name,)
     if not found:
         raise ModelError("has no layers")
@@ -142,10 +177,20 @@ def _weights(group, name):
         node = group[name]
         for part in full.split("/"):
             if not isinstance(node.get(part, getlink=True), h5py.HardLink):
-                raise ModelError(f"layer {name!r}: its weight {full!r} is missing or lies in another file; save the model anew")
+                raise ModelError(
+                    f"layer {name!r}: its weight {full!r} is missing or lies in another file; save the model"
+                    " anew"
+                )
             node = node[part]
-        if not isinstance(node, h5py.Dataset) or node.is_virtual or node.external or node.dtype.kind not in "fiu":
-            raise ModelError(f"layer {name!r}: its weight {full!r} must be a plain array of numbers in this file")
+        if (
+            not isinstance(node, h5py.Dataset)
+            or node.is_virtual
+            or node.external
+            or node.dtype.kind not in "fiu"
+        ):
+            raise ModelError(
+                f"layer {name!r}: its weight {full!r} must be a plain array of numbers in this file"
+            )
         check_size(node.shape)
         if math.prod(node.shape) != node.size:
             raise ModelError(f"layer {name!r}: its weight {full!r} must have its whole shape")

@@ -1,4 +1,6 @@
-"""What the host link asks of a core, before there is one: a design that breaks a limit is never folded, estimated or built."""
+"""What the host link asks of a core, before there is one: a design that breaks a limit is never folded,
+estimated or built.
+"""
 
 from ..errors import FitError
 from ..hw.host_link import LIMITS
@@ -40,20 +42,30 @@ def check_design(design):
     first, last = design.network.layers[0], stages(design)[-1]
     most = widest(first, design.foldings[0].simd)
     _check(f"; fold layer {first.name!r} with a simd of {most}", lanes=input_lanes(design))
-    _check("; build without --patchable" if design.patchable else "",
-           score_width=last.scaling.score_width if last.scaling else last.unit.sum_width)
+    _check(
+        "; build without --patchable" if design.patchable else "",
+        score_width=last.scaling.score_width if last.scaling else last.unit.sum_width,
+    )
 
 
 def check_core(core):
-    """Refuse a core that the host link cannot serve: what `check_design` says of its design, for one that was never checked."""
+    """Refuse a core that the host link cannot serve: what `check_design` says of its design, for one that was
+    never checked.
+    """
     _check(**{name: getattr(core, name) for name in LIMITS})
 
 
-_WORDS = {"pixels": "images of at most {:,} pixels", "lanes": "at most {} pixels at once", "outputs": "at most {:,} outputs",
-          "score_width": "scores of at most {} bits"}
+_WORDS = {
+    "pixels": "images of at most {:,} pixels",
+    "lanes": "at most {} pixels at once",
+    "outputs": "at most {:,} outputs",
+    "score_width": "scores of at most {} bits",
+}
 
 
 def _check(remedy="", **values):
     for name, value in values.items():
         if value > LIMITS[name]:
-            raise FitError(f"the host link of a board takes {_WORDS[name].format(LIMITS[name])}, not {value:,}{remedy}")
+            raise FitError(
+                f"the host link of a board takes {_WORDS[name].format(LIMITS[name])}, not {value:,}{remedy}"
+            )

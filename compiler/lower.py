@@ -31,7 +31,9 @@ def _padding_words(stage):
         return (0,) * window.slices
     channels = layer.channels // layer.groups
     per_group = window.slices // window.groups
-    words = [(1 << stage.planes * min(stage.i_lanes, channels - at * stage.i_lanes)) - 1 for at in range(per_group)]
+    words = [
+        (1 << stage.planes * min(stage.i_lanes, channels - at * stage.i_lanes)) - 1 for at in range(per_group)
+    ]
     return tuple(word * layer.padding_bit for word in words) * window.groups
 
 
@@ -55,26 +57,64 @@ def _parts(stage):
         case Fork():
             return (ForkUnit(shape=_elements(stage)),)
         case Add():
-            return (AddUnit(greatest=stage.i_greatest, kept_greatest=stage.kept_greatest, scale=layer.scale,
-                            lanes=stage.i_lanes),)
+            return (
+                AddUnit(
+                    greatest=stage.i_greatest,
+                    kept_greatest=stage.kept_greatest,
+                    scale=layer.scale,
+                    lanes=stage.i_lanes,
+                ),
+            )
         case Threshold():
-            return (ThresholdUnit(thresholds=layer.thresholds.tolist(), inverted=layer.inverted.tolist(),
-                                  width=stage.i_greatest.bit_length(), lanes=stage.i_lanes,
-                                  store=stage.folding.preset_store),)
+            return (
+                ThresholdUnit(
+                    thresholds=layer.thresholds.tolist(),
+                    inverted=layer.inverted.tolist(),
+                    width=stage.i_greatest.bit_length(),
+                    lanes=stage.i_lanes,
+                    store=stage.folding.preset_store,
+                ),
+            )
     parts = []
     if stage.window:
-        parts.append(SlidingWindow(shape=_vector(stage.planes, stage.i_lanes), geometry=stage.window,
-                                   padding_words=_padding_words(stage), store=stage.folding.replay_store))
+        parts.append(
+            SlidingWindow(
+                shape=_vector(stage.planes, stage.i_lanes),
+                geometry=stage.window,
+                padding_words=_padding_words(stage),
+                store=stage.folding.replay_store,
+            )
+        )
     if stage.gathers:
-        parts.append(WidthConverter(shape=stage.planes, length=stage.unit.inputs, i_lanes=stage.i_lanes, o_lanes=stage.unit.simd,
-                                    reset_less=stage.folding.registered))
+        parts.append(
+            WidthConverter(
+                shape=stage.planes,
+                length=stage.unit.inputs,
+                i_lanes=stage.i_lanes,
+                o_lanes=stage.unit.simd,
+                reset_less=stage.folding.registered,
+            )
+        )
     if stage.repeats > 1:
-        parts.append(ReplayBuffer(shape=_vector(stage.planes, stage.unit.simd), beats=stage.unit.slices, repeats=stage.repeats,
-                                  store=stage.folding.replay_store))
+        parts.append(
+            ReplayBuffer(
+                shape=_vector(stage.planes, stage.unit.simd),
+                beats=stage.unit.slices,
+                repeats=stage.repeats,
+                store=stage.folding.replay_store,
+            )
+        )
     if stage.unit and stage.planes > 1 and not stage.folding.unrolled:
         parts.append(BitPlanes(lanes=stage.unit.simd, beats=stage.unit.plane_beats, planes=stage.planes))
     if stage.sums:
-        parts.append(WindowSums(lanes=stage.i_lanes, geometry=stage.sums, store=stage.folding.replay_store, greatest=stage.i_greatest))
+        parts.append(
+            WindowSums(
+                lanes=stage.i_lanes,
+                geometry=stage.sums,
+                store=stage.folding.replay_store,
+                greatest=stage.i_greatest,
+            )
+        )
     elif isinstance(layer, MaxPool):
         parts.append(OrReduce(lanes=stage.i_lanes, beats=layer.kernel[0] * layer.kernel[1]))
     else:
@@ -89,9 +129,22 @@ def lower(design):
         queue = None
         if n in depth_of:
             queue = DeepQueue(shape=_elements(stage), depth=depth_of[n], store=stage.folding.replay_store)
-        made.append(Stage(parts=_parts(stage), i_length=stage.i_length, o_length=stage.o_length, queue=queue,
-                          fork=fork_of.get(n)))
+        made.append(
+            Stage(
+                parts=_parts(stage),
+                i_length=stage.i_length,
+                o_length=stage.o_length,
+                queue=queue,
+                fork=fork_of.get(n),
+            )
+        )
     return Core(
-        stages=made, lanes=input_lanes(design), pixels=design.network.pixels, outputs=design.network.outputs,
-        scale=stage.scaling and stage.scaling.create(), top=design.top, signs=design.network.decision == "sign",
-        reset_less=any(folding.registered for folding in design.foldings))
+        stages=made,
+        lanes=input_lanes(design),
+        pixels=design.network.pixels,
+        outputs=design.network.outputs,
+        scale=stage.scaling and stage.scaling.create(),
+        top=design.top,
+        signs=design.network.decision == "sign",
+        reset_less=any(folding.registered for folding in design.foldings),
+    )

@@ -24,9 +24,9 @@ class Model:
     sha256 : str
         Of the file's bytes.
     info : dict
-        What a ``net.pt`` tells of itself: ``dataset``, ``accuracy`` ({"validation": {"float", "hardened"}, "test":
-        {...}}, each 0 ... 1), ``seed``, ``settings``, ``hardening``, ``pixel_range``. Empty for other files, except those of models
-        that ship.
+        What a ``net.pt`` tells of itself: ``dataset``, ``accuracy`` ({"validation": {"float", "hardened"},
+        "test": {...}}, each 0 ... 1), ``seed``, ``settings``, ``hardening``, ``pixel_range``. Empty for other
+        files, except those of models that ship.
     """
 
     network: Network
@@ -53,14 +53,18 @@ def _refuse_arrays(path, data):
         if not all(name.endswith(".npy") for name in arrays):
             return
     if arrays or data[:6] == b"\x93NUMPY":
-        what = ", ".join(name.removesuffix(".npy") for name in arrays[:4]) + (", ..." if len(arrays) > 4 else "")
-        raise ModelError(f"{path}: must hold a network, but is NumPy's file of arrays{f' ({what})' if what else ''}; give the model's own "
-                         "file (net.pt, .onnx, .h5 or network.json)")
+        what = ", ".join(name.removesuffix(".npy") for name in arrays[:4]) + (
+            ", ..." if len(arrays) > 4 else ""
+        )
+        raise ModelError(
+            f"{path}: must hold a network, but is NumPy's file of arrays{f' ({what})' if what else ''}; give"
+            " the model's own file (net.pt, .onnx, .h5 or network.json)"
+        )
 
 
 def load(path, *, force=False, pixels=None):
-    """Reads a ``net.pt`` (with torch), a QONNX file (with onnx), a larq model (with h5py) or a JSON exchange file, told apart by
-    their content.
+    """Reads a ``net.pt`` (with torch), a QONNX file (with onnx), a larq model (with h5py) or a JSON exchange
+    file, told apart by their content.
 
     Parameters
     ----------
@@ -81,10 +85,16 @@ def load(path, *, force=False, pixels=None):
         if path.exists() and not path.is_file():
             raise ModelError(f"{path}: must be a file, but is a folder or device")
         if path.stat().st_size > _MAX_BYTES:
-            raise ModelError(f"{path}: must have at most {_MAX_BYTES >> 20} MiB, but has {path.stat().st_size >> 20} MiB")
+            raise ModelError(
+                f"{path}: must have at most {_MAX_BYTES >> 20} MiB, but has {path.stat().st_size >> 20} MiB"
+            )
         data = path.read_bytes()
     except OSError as error:
-        names = f"; models that ship are {', '.join(shipped.NAMES)}" if str(given) == path.name and not path.suffix else ""
+        names = (
+            f"; models that ship are {', '.join(shipped.NAMES)}"
+            if str(given) == path.name and not path.suffix
+            else ""
+        )
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}{names}") from error
     sha256 = hashlib.sha256(data).hexdigest()
     if data.lstrip()[:1] == b"{":
@@ -92,40 +102,68 @@ def load(path, *, force=False, pixels=None):
 
         return Model(network=exchange.load(path), file=path, sha256=sha256, info=shipped.about(path))
     _refuse_arrays(path, data)
-    torch_file = data[:2] == b"PK" or data[:1] == b"\x80"  # an archive of torch.save, or a pickle to be refused by its reader
-    if not torch_file and (data[:1] == b"\x08" or path.suffix == ".onnx"):  # ONNX begins with its version, a protobuf integer
+    torch_file = (
+        data[:2] == b"PK" or data[:1] == b"\x80"
+    )  # an archive of torch.save, or a pickle to be refused by its reader
+    if not torch_file and (
+        data[:1] == b"\x08" or path.suffix == ".onnx"
+    ):  # ONNX begins with its version, a protobuf integer
         try:
             import onnx  # noqa: F401
         except ImportError as error:
-            raise ModelError(f"{path}: a QONNX file needs onnx, which is not installed; try `pip install sbgen[qonnx]`, or "
-                             "use the JSON exchange file") from error
+            raise ModelError(
+                f"{path}: a QONNX file needs onnx, which is not installed; try `pip install sbgen[qonnx]`, or"
+                " use the JSON exchange file"
+            ) from error
         from . import from_qonnx
 
-        return Model(network=from_qonnx.loads(data, name=path.stem, source=str(path), pixels=pixels), file=path,
-                     sha256=sha256, info={})
+        return Model(
+            network=from_qonnx.loads(data, name=path.stem, source=str(path), pixels=pixels),
+            file=path,
+            sha256=sha256,
+            info={},
+        )
     if data[:8] == _HDF5:
         try:
             import h5py  # noqa: F401
         except ImportError as error:
-            raise ModelError(f"{path}: a larq model needs h5py, which is not installed; try `pip install sbgen[larq]`, or use the "
-                             "JSON exchange file") from error
+            raise ModelError(
+                f"{path}: a larq model needs h5py, which is not installed; try `pip install sbgen[larq]`, or"
+                " use the JSON exchange file"
+            ) from error
         from . import from_larq
 
         return Model(network=from_larq.load(path, pixels=pixels), file=path, sha256=sha256, info={})
     if not torch_file:
-        raise ModelError(f"{path}: must be a net.pt, a QONNX file, a larq model (.h5) or a JSON exchange file, but begins with "
-                         f"{data[:8]!r}")
+        raise ModelError(
+            f"{path}: must be a net.pt, a QONNX file, a larq model (.h5) or a JSON exchange file, but begins"
+            f" with {data[:8]!r}"
+        )
     if path.suffix == ".keras":
-        raise ModelError(f'{path}: must be saved as HDF5 for sbgen to read it; save the model with model.save("net.h5")')
+        raise ModelError(
+            f'{path}: must be saved as HDF5 for sbgen to read it; save the model with model.save("net.h5")'
+        )
     try:
         import torch  # noqa: F401
     except ImportError as error:
-        raise ModelError(f"{path}: a net.pt needs torch, which is not installed; try `pip install sbgen[train]`, or "
-                         "use the JSON exchange file") from error
+        raise ModelError(
+            f"{path}: a net.pt needs torch, which is not installed; try `pip install sbgen[train]`, or "
+            "use the JSON exchange file"
+        ) from error
     from ..train import checkpoint
     from .from_torch import to_network
 
     kept = checkpoint.load(path, force=force)
-    return Model(network=to_network(kept, name=path.stem), file=path, sha256=sha256,
-                 info={"dataset": kept.dataset, "accuracy": kept.accuracy, "seed": kept.seed,
-                       "settings": kept.settings, "hardening": kept.hardening, "pixel_range": kept.pixel_range})
+    return Model(
+        network=to_network(kept, name=path.stem),
+        file=path,
+        sha256=sha256,
+        info={
+            "dataset": kept.dataset,
+            "accuracy": kept.accuracy,
+            "seed": kept.seed,
+            "settings": kept.settings,
+            "hardening": kept.hardening,
+            "pixel_range": kept.pixel_range,
+        },
+    )

@@ -10,7 +10,8 @@ __all__ = ["narrow", "widths"]
 
 
 def narrow(network, share):
-    """`network` with that share of the outputs of each hidden layer, at least one, and of the inputs that they feed.
+    """`network` with that share of the outputs of each hidden layer, at least one, and of the inputs that
+    they feed.
 
     Only its shape means anything: it was never trained.
 
@@ -28,16 +29,29 @@ def narrow(network, share):
             outputs = slice(None if isinstance(layer, Scores) else max(1, int(share * layer.outputs)))
             inputs = slice(None)
             if kept is not None:
-                inputs = slice(kept) if isinstance(layer, Conv2d) else np.flatnonzero(np.arange(layer.inputs) % shape[-1] < kept)
-            cut = {name: getattr(layer, name)[outputs][..., inputs] for name in ("weights", "mask")
-                   if getattr(layer, name) is not None}
+                inputs = (
+                    slice(kept)
+                    if isinstance(layer, Conv2d)
+                    else np.flatnonzero(np.arange(layer.inputs) % shape[-1] < kept)
+                )
+            cut = {
+                name: getattr(layer, name)[outputs][..., inputs]
+                for name in ("weights", "mask")
+                if getattr(layer, name) is not None
+            }
             if not isinstance(layer, Scores) and layer.thresholds is not None:
                 cut["thresholds"] = np.minimum(layer.thresholds[outputs], cut["weights"][0].size)
             layer = replace(layer, **cut)
             kept = layer.outputs
         layers.append(layer)
-    return Network(name=network.name, image_shape=network.image_shape, layers=tuple(layers), labels=network.labels,
-                   pixel_type=network.pixel_type, decision=network.decision)
+    return Network(
+        name=network.name,
+        image_shape=network.image_shape,
+        layers=tuple(layers),
+        labels=network.labels,
+        pixel_type=network.pixel_type,
+        decision=network.decision,
+    )
 
 
 def widths(network):

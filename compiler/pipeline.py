@@ -12,8 +12,19 @@ from .design import Folding
 from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Scores, SumPool, Threshold
 from .unrolled import unroll
 
-__all__ = ["Stage", "first_lanes", "forks", "input_lanes", "mvtu_parameters", "passes", "results_cycles", "scale_parameters",
-           "stage", "stages", "unrolled_parameters"]
+__all__ = [
+    "Stage",
+    "first_lanes",
+    "forks",
+    "input_lanes",
+    "mvtu_parameters",
+    "passes",
+    "results_cycles",
+    "scale_parameters",
+    "stage",
+    "stages",
+    "unrolled_parameters",
+]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,7 +46,8 @@ class Stage:
     window : Geometry or None
         The window that a convolution or pooling layer moves over its input.
     sums : Geometry or None
-        What a `SumPool` adds over: windows that do not overlap, or where they did, those that `window` has given.
+        What a `SumPool` adds over: windows that do not overlap, or where they did, those that `window` has
+        given.
     unit : mvtu.Parameters or unrolled.Parameters or None
         The matrix-vector-threshold unit or what is unrolled, in a layer with weights.
     scaling : scale.Parameters or None
@@ -70,7 +82,9 @@ class Stage:
 
     @property
     def gathers(self):
-        """Whether the words that a window gives are gathered to wider beats, several pixels under the kernel in each."""
+        """Whether the words that a window gives are gathered to wider beats, several pixels under the kernel
+        in each.
+        """
         return bool(self.window and self.unit) and self.i_lanes < self.unit.simd
 
     @property
@@ -96,10 +110,11 @@ class Stage:
 def mvtu_parameters(layer, folding, *, patchable=False):
     """The matrix-vector-threshold unit of a layer with weights.
 
-    An accumulator that starts from minus the threshold ends at or above zero exactly when the count reaches the threshold.
-    A convolution counts over the words of the window; what is unused in a pixel's last word is given weights that never agree
-    with its zeros. Scores that are scaled get their offsets afterwards.
+    An accumulator that starts from minus the threshold ends at or above zero exactly when the count reaches
+    the threshold. A convolution counts over the words of the window; what is unused in a pixel's last word is
+    given weights that never agree with its zeros. Scores that are scaled get their offsets afterwards.
     """
+
     def rows(bits):
         """Weights or a mask, an output each, as a number each."""
         if isinstance(layer, Conv2d):
@@ -120,17 +135,29 @@ def mvtu_parameters(layer, folding, *, patchable=False):
     else:
         presets = layer.offsets if scores else -layer.thresholds
     return mvtu.Parameters(
-        inputs=inputs, weights=rows(layer.weights), masks=None if layer.mask is None else rows(layer.mask),
+        inputs=inputs,
+        weights=rows(layer.weights),
+        masks=None if layer.mask is None else rows(layer.mask),
         presets=tuple(presets.tolist()),
-        pe=folding.pe, simd=folding.simd, weight_store=folding.store, preset_store=folding.preset_store, registered=folding.registered,
-        sprams=folding.sprams, patchable=patchable,
-        planes=layer.planes, signs=not scores and not counts, greatest_count=layer.reach if counts else None)
+        pe=folding.pe,
+        simd=folding.simd,
+        weight_store=folding.store,
+        preset_store=folding.preset_store,
+        registered=folding.registered,
+        sprams=folding.sprams,
+        patchable=patchable,
+        planes=layer.planes,
+        signs=not scores and not counts,
+        greatest_count=layer.reach if counts else None,
+    )
 
 
 def unrolled_parameters(layer, folding):
     """The network of tables of a layer with weights."""
     unit = mvtu_parameters(layer, Folding(pe=1, simd=1))
-    return _unrolled(levels=folding.levels, **{field.name: getattr(unit, field.name) for field in fields(unit)})
+    return _unrolled(
+        levels=folding.levels, **{field.name: getattr(unit, field.name) for field in fields(unit)}
+    )
 
 
 @lru_cache(maxsize=16)  # the compiler asks for the same layer again and again
@@ -144,7 +171,9 @@ def _window_lanes(layer, folding):
 
 
 def _repeats(layer, unit):
-    """How often the unit of a layer needs each vector: for each group of outputs that sees it, plane and pass."""
+    """How often the unit of a layer needs each vector: for each group of outputs that sees it, plane and
+    pass.
+    """
     return unit.groups // getattr(layer, "groups", 1) * unit.planes * unit.passes
 
 
@@ -157,12 +186,18 @@ def scale_parameters(layer, folding):
     """The scales and offsets of a layer of scores, in the order of its classes; None where it has no scales."""
     if layer.scales is None:
         return None
-    return scale.Parameters(greatest=layer.reach, scales=tuple(layer.scales.tolist()),
-                            offsets=tuple(layer.offsets.tolist()), store=folding.preset_store)
+    return scale.Parameters(
+        greatest=layer.reach,
+        scales=tuple(layer.scales.tolist()),
+        offsets=tuple(layer.offsets.tolist()),
+        store=folding.preset_store,
+    )
 
 
 def results_cycles(network):
-    """Cycles in which the results of an image leave, whatever the folding: one per output, or what its scaling takes."""
+    """Cycles in which the results of an image leave, whatever the folding: one per output, or what its
+    scaling takes.
+    """
     scaling = scale_parameters(network.layers[-1], Folding(pe=1, simd=1))
     return network.outputs * (scaling.cycles if scaling else 1)
 
@@ -177,8 +212,14 @@ def stage(layer, folding, input_shape, *, i_greatest, o_greatest, unit=None):
     unit : mvtu.Parameters, optional
         The layer's unit, where it is already at hand.
     """
-    common = {"layer": layer, "folding": folding, "i_lanes": folding.simd, "o_lanes": folding.pe,
-              "i_greatest": i_greatest, "o_greatest": o_greatest}
+    common = {
+        "layer": layer,
+        "folding": folding,
+        "i_lanes": folding.simd,
+        "o_lanes": folding.pe,
+        "i_greatest": i_greatest,
+        "o_greatest": o_greatest,
+    }
     match layer:
         case Add() | Fork() | Threshold():
             channels = input_shape[-1]
@@ -191,36 +232,67 @@ def stage(layer, folding, input_shape, *, i_greatest, o_greatest, unit=None):
         case MaxPool() | SumPool():
             height, width, channels = input_shape
             slices = -(-channels // folding.simd)
-            windows = {"height": height, "width": width, "slices": slices, "kernel": layer.kernel, "stride": layer.stride}
+            windows = {
+                "height": height,
+                "width": width,
+                "slices": slices,
+                "kernel": layer.kernel,
+                "stride": layer.stride,
+            }
             common |= {"i_length": channels, "o_length": channels, "vectors": height * width}
             if isinstance(layer, MaxPool):
-                return Stage(**common, window=Geometry(**windows, padding=layer.padding, groups=slices, rows=folding.rows))
+                return Stage(
+                    **common,
+                    window=Geometry(**windows, padding=layer.padding, groups=slices, rows=folding.rows),
+                )
             if not layer.overlaps:
                 return Stage(**common, sums=Geometry(**windows))
             # Each window comes whole, as a row of its own.
             area = layer.kernel[0] * layer.kernel[1]
-            return Stage(**common, window=Geometry(**windows, groups=slices, rows=folding.rows), sums=Geometry(
-                height=1, width=area, slices=1, kernel=(1, area), stride=(1, area)))
+            return Stage(
+                **common,
+                window=Geometry(**windows, groups=slices, rows=folding.rows),
+                sums=Geometry(height=1, width=area, slices=1, kernel=(1, area), stride=(1, area)),
+            )
     unit = unit or (unrolled_parameters if folding.unrolled else mvtu_parameters)(layer, folding)
     if not isinstance(layer, Conv2d):
-        return Stage(**common, i_length=layer.inputs, o_length=layer.outputs, unit=unit,
-                     scaling=scale_parameters(layer, folding) if isinstance(layer, Scores) else None)
+        return Stage(
+            **common,
+            i_length=layer.inputs,
+            o_length=layer.outputs,
+            unit=unit,
+            scaling=scale_parameters(layer, folding) if isinstance(layer, Scores) else None,
+        )
     height, width, channels = input_shape
     lanes = _window_lanes(layer, folding)
     slices = layer.groups * -(-channels // layer.groups // lanes)
     # What is gathered is repeated from there, so that the window has time to give the next.
     repeats = _repeats(layer, unit) if folding.simd == lanes else 1
-    return Stage(**common | {"i_lanes": lanes}, i_length=channels // layer.groups, o_length=layer.outputs, unit=unit,
-                 vectors=height * width * layer.groups, window=Geometry(
-        height=height, width=width, slices=slices, kernel=layer.kernel, stride=layer.stride, padding=layer.padding,
-        groups=layer.groups, repeats=repeats, rows=folding.rows))
+    return Stage(
+        **common | {"i_lanes": lanes},
+        i_length=channels // layer.groups,
+        o_length=layer.outputs,
+        unit=unit,
+        vectors=height * width * layer.groups,
+        window=Geometry(
+            height=height,
+            width=width,
+            slices=slices,
+            kernel=layer.kernel,
+            stride=layer.stride,
+            padding=layer.padding,
+            groups=layer.groups,
+            repeats=repeats,
+            rows=folding.rows,
+        ),
+    )
 
 
 def first_lanes(first, simd):
     """Pixels in a beat of the core's input, for a first layer folded by `simd`.
 
-    Those of the first layer, or where the channels of a pixel do not fill its last beat, the channels: the image is one vector
-    without gaps.
+    Those of the first layer, or where the channels of a pixel do not fill its last beat, the channels: the
+    image is one vector without gaps.
     """
     if isinstance(first, Conv2d) and first.channels % simd:
         return first.channels
@@ -235,10 +307,23 @@ def input_lanes(design):
 def stages(design):
     """The stages of a design, in order."""
     network = design.network
-    return [stage(layer, folding, shape, i_greatest=before, o_greatest=behind,
-                  unit=mvtu_parameters(layer, folding, patchable=True) if design.patchable and layer.weight_bits else None)
-            for (layer, folding), shape, before, behind in zip(
-                design.stages, network.shapes, network.greatest, network.greatest[1:], strict=False)]
+    return [
+        stage(
+            layer,
+            folding,
+            shape,
+            i_greatest=before,
+            o_greatest=behind,
+            unit=(
+                mvtu_parameters(layer, folding, patchable=True)
+                if design.patchable and layer.weight_bits
+                else None
+            ),
+        )
+        for (layer, folding), shape, before, behind in zip(
+            design.stages, network.shapes, network.greatest, network.greatest[1:], strict=False
+        )
+    ]
 
 
 def forks(network):

@@ -1,7 +1,10 @@
-"""What the byte of a pixel holds: one of the data types of up to eight bits that QONNX annotates tensors with.
+"""What the byte of a pixel holds: one of the data types of up to eight bits that QONNX annotates tensors
+with.
 
-The byte is the value itself: unsigned, or in two's complement where the type has negative values. Only BIPOLAR differs: there 0 is
--1 and 255 is +1. A byte that holds no value of the type counts as the nearest one, so every byte has a meaning.
+The byte is the value itself: unsigned, or in two's complement where the type has negative values. Only
+BIPOLAR differs: there 0 is
+-1 and 255 is +1. A byte that holds no value of the type counts as the nearest one, so every byte has a
+meaning.
 """
 
 import re
@@ -49,7 +52,9 @@ class PixelType:
         byte = np.arange(_BYTES)
         if self.name == "BIPOLAR":
             return np.where(byte < _BYTES // 2, -1, 1)
-        return np.clip(np.where(byte >= _BYTES // 2, byte - _BYTES, byte) if self.signed else byte, self.low, self.high)
+        return np.clip(
+            np.where(byte >= _BYTES // 2, byte - _BYTES, byte) if self.signed else byte, self.low, self.high
+        )
 
     @property
     def values(self):
@@ -71,7 +76,11 @@ class PixelType:
 
 UINT8 = PixelType("UINT8", 0, _BYTES - 1)
 
-_NAMED = {"BIPOLAR": PixelType("BIPOLAR", -1, 1), "TERNARY": PixelType("TERNARY", -1, 1), "BINARY": PixelType("BINARY", 0, 1)}
+_NAMED = {
+    "BIPOLAR": PixelType("BIPOLAR", -1, 1),
+    "TERNARY": PixelType("TERNARY", -1, 1),
+    "BINARY": PixelType("BINARY", 0, 1),
+}
 
 
 def parse(name):
@@ -86,13 +95,17 @@ def parse(name):
         return _NAMED[name]
     match = re.fullmatch(r"(U?)INT([1-9]\d?)|FIXED<([1-9]\d?), ?(\d{1,2})>", name)
     if match is None:
-        raise ModelError(f"has the data type {name[:40]!r}, which says nothing of integers of up to 8 bits; known are UINT1 ... UINT8, "
-                         "INT1 ... INT8, FIXED<bits,integer bits>, BIPOLAR, TERNARY and BINARY")
+        raise ModelError(
+            f"has the data type {name[:40]!r}, which says nothing of integers of up to 8 bits; known are"
+            " UINT1 ... UINT8, INT1 ... INT8, FIXED<bits,integer bits>, BIPOLAR, TERNARY and BINARY"
+        )
     unsigned, integer, fixed, whole = match.groups()
     bits = int(integer or fixed)
     if bits > 8:
-        raise ModelError(f"has the data type {name}, but a pixel is one byte; quantise the input to 8 bits or fewer and annotate it "
-                         "so (UINT8, INT8)")
+        raise ModelError(
+            f"has the data type {name}, but a pixel is one byte; quantise the input to 8 bits or fewer and"
+            " annotate it so (UINT8, INT8)"
+        )
     if fixed and int(whole) >= bits:
         raise ModelError(f"has the data type {name}, which must have fewer integer bits than bits")
     if unsigned:

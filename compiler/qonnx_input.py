@@ -1,4 +1,6 @@
-"""What the input of a QONNX graph holds: the numbers that a pixel's byte stands for, and where a pixel lies in the image."""
+"""What the input of a QONNX graph holds: the numbers that a pixel's byte stands for, and where a pixel lies
+in the image.
+"""
 
 import re
 from dataclasses import dataclass
@@ -15,8 +17,15 @@ from .tabulate import PIXELS, PIXELS_MEAN, check_size
 __all__ = ["Input", "layout", "read"]
 
 #: Types of a tensor that fit a byte by themselves, and what NumPy computes with in their place.
-_BYTE_TYPES = {"UINT8": ("UINT8", np.uint8), "INT8": ("INT8", np.int8), "BOOL": ("BINARY", np.bool_), "UINT4": ("UINT4", np.uint8),
-               "INT4": ("INT4", np.int8), "UINT2": ("UINT2", np.uint8), "INT2": ("INT2", np.int8)}
+_BYTE_TYPES = {
+    "UINT8": ("UINT8", np.uint8),
+    "INT8": ("INT8", np.int8),
+    "BOOL": ("BINARY", np.bool_),
+    "UINT4": ("UINT4", np.uint8),
+    "INT4": ("INT4", np.int8),
+    "UINT2": ("UINT2", np.uint8),
+    "INT2": ("INT2", np.int8),
+}
 
 _FLOATS = {"FLOAT": np.float32, "FLOAT16": np.float16, "DOUBLE": np.float64}
 
@@ -54,8 +63,11 @@ def read(model, info, pixels):
     """
     where = f"input {info.name!r}"
     shape = _shape(where, info.type.tensor_type)
-    kind = TensorProto.DataType.Name(info.type.tensor_type.elem_type) if info.type.tensor_type.elem_type in (
-        TensorProto.DataType.values()) else str(info.type.tensor_type.elem_type)
+    kind = (
+        TensorProto.DataType.Name(info.type.tensor_type.elem_type)
+        if info.type.tensor_type.elem_type in (TensorProto.DataType.values())
+        else str(info.type.tensor_type.elem_type)
+    )
     annotation = _annotation(model.graph, info.name, "finn_datatype")
     if annotation is not None and annotation.startswith("FLOAT"):
         annotation = None
@@ -64,31 +76,52 @@ def read(model, info, pixels):
     elif kind in _WIDE:
         own, dtype = None, _WIDE[kind]
         if annotation is None:
-            raise ModelError(f"{where} is of type {kind.lower()}, but a pixel is one byte; export the model with an input of type uint8 "
-                             "or int8, or annotate it with the type of up to 8 bits that it holds (finn_datatype UINT8)")
+            raise ModelError(
+                f"{where} is of type {kind.lower()}, but a pixel is one byte; export the model with an input"
+                " of type uint8 or int8, or annotate it with the type of up to 8 bits that it holds"
+                " (finn_datatype UINT8)"
+            )
     elif kind in _FLOATS:
         own, dtype = None, _FLOATS[kind]
     else:
-        raise ModelError(f"{where} is of type {kind.lower()}, which is not read; export the model with an input of type float32, uint8 "
-                         "or int8")
+        raise ModelError(
+            f"{where} is of type {kind.lower()}, which is not read; export the model with an input of type"
+            " float32, uint8 or int8"
+        )
     if annotation is not None and annotation.startswith("SCALEDINT") and pixels is not None:
         annotation = None  # integers of a scale that only the user knows
     if annotation is None and own is None:
-        return Input(shape=shape, rows=PIXELS[pixels or "unit"](np.arange(256).astype(dtype)), type=pixel_type.UINT8, assumed=True)
+        return Input(
+            shape=shape,
+            rows=PIXELS[pixels or "unit"](np.arange(256).astype(dtype)),
+            type=pixel_type.UINT8,
+            assumed=True,
+        )
     try:
         held = pixel_type.parse(annotation if annotation is not None else own)
     except ModelError as error:
         raise ModelError(f"{where} {error}") from None
     rows = held.values.astype(dtype)
-    if not np.array_equal(rows.astype(np.float64), held.values) or own is not None and not _within(held, pixel_type.parse(own)):
-        raise ModelError(f"{where} is annotated as {held}, whose values {held.low / 2**held.fraction:g} ... {held.high / 2**held.fraction:g} "
-                         f"its type {kind.lower()} does not hold; correct the annotation (finn_datatype) or the type")
+    if (
+        not np.array_equal(rows.astype(np.float64), held.values)
+        or own is not None
+        and not _within(held, pixel_type.parse(own))
+    ):
+        raise ModelError(
+            f"{where} is annotated as {held}, whose values {held.low / 2**held.fraction:g} ..."
+            f" {held.high / 2**held.fraction:g} its type {kind.lower()} does not hold; correct the annotation"
+            " (finn_datatype) or the type"
+        )
     # "raw" is the integer itself and "signed" -1 ... +1: what the file says already, where they are the same.
     fits = {None, "raw"} if held.name != "BIPOLAR" else {None, "signed"}
     if pixels not in fits:
-        said, rest = ("annotation", ", or the annotation") if annotation is not None and own is None else ("type", "")
-        raise ModelError(f"{where} holds {held}, as its {said} says, so a pixel cannot stand for {PIXELS_MEAN[pixels]}; leave out "
-                         f"--pixels {pixels}{rest}")
+        said, rest = (
+            ("annotation", ", or the annotation") if annotation is not None and own is None else ("type", "")
+        )
+        raise ModelError(
+            f"{where} holds {held}, as its {said} says, so a pixel cannot stand for {PIXELS_MEAN[pixels]};"
+            f" leave out --pixels {pixels}{rest}"
+        )
     return Input(shape=shape, rows=rows, type=held, assumed=False)
 
 
@@ -115,12 +148,16 @@ def _shape(where, kind):
         elif axis == 0:
             shape.append(1)
         else:
-            raise ModelError(f"{where} has a dynamic shape ({length.dim_param or '?'} on axis {axis}); export "
-                             "the model with a fixed input shape, only the batch may vary")
+            raise ModelError(
+                f"{where} has a dynamic shape ({length.dim_param or '?'} on axis {axis}); export "
+                "the model with a fixed input shape, only the batch may vary"
+            )
     if len(shape) not in (2, 3, 4):
         raise ModelError(f"{where} must have 2 to 4 axes, the batch first, but has the shape {tuple(shape)}")
     if shape[0] != 1:
-        raise ModelError(f"{where} has a fixed batch of {shape[0]}; export the model with a batch of 1 or a dynamic one")
+        raise ModelError(
+            f"{where} has a fixed batch of {shape[0]}; export the model with a batch of 1 or a dynamic one"
+        )
     try:
         check_size(shape)
     except ValueError as error:
@@ -136,10 +173,11 @@ _SAME_AXES = (*ELEMENTWISE, "Dropout", "Identity", "Pad", "Slice")
 
 
 def layout(graph, name, shape, *, first=False):
-    """Whether the input `name` of that shape has its channels last: so do the first operators take it whose axes have meanings.
+    """Whether the input `name` of that shape has its channels last: so do the first operators take it whose
+    axes have meanings.
 
-    Where none does, an annotation (``tensor_layout``) decides. Else channels are first, as ONNX has them (`first`), or, unless
-    `first`, last where only so there are as many as an image has, 1 or 3.
+    Where none does, an annotation (``tensor_layout``) decides. Else channels are first, as ONNX has them
+    (`first`), or, unless `first`, last where only so there are as many as an image has, 1 or 3.
     """
     rank = len(shape)
     to_first, to_last = ([0, 3, 1, 2], [0, 2, 3, 1]) if rank == 4 else ([0, 2, 1], None)
@@ -156,7 +194,9 @@ def layout(graph, name, shape, *, first=False):
         if node.domain == CHANNELS_LAST:
             return True
         if node.op_type == "MultiThreshold" and node.domain in QUANTISER_DOMAINS:
-            said = attributes["data_layout"].s.decode("utf-8", "replace") if "data_layout" in attributes else ""
+            said = (
+                attributes["data_layout"].s.decode("utf-8", "replace") if "data_layout" in attributes else ""
+            )
             thresholds = constants.get(node.input[1]) if len(node.input) > 1 else None
             if said in ("NHWC", "NWC"):
                 return True

@@ -1,7 +1,8 @@
 """Random networks, foldings and images, to test a flow that must hold for all of them.
 
-Everything is a function of its seed. Sizes reach from 1 and rarely divide each other; thresholds include always on and
-never; PE and SIMD reach from one to the whole layer. What a design really has is listed by `features`.
+Everything is a function of its seed. Sizes reach from 1 and rarely divide each other; thresholds include
+always on and never; PE and SIMD reach from one to the whole layer. What a design really has is listed by
+`features`.
 """
 
 from dataclasses import replace
@@ -42,7 +43,14 @@ from .ir import (
 from .reference import evaluate
 from .simulate import layer_work, work
 
-__all__ = ["fold_at_random", "image_count", "other_contents", "random_design", "random_images", "random_network"]
+__all__ = [
+    "fold_at_random",
+    "image_count",
+    "other_contents",
+    "random_design",
+    "random_images",
+    "random_network",
+]
 
 _SEED_BITS = 64
 
@@ -55,17 +63,19 @@ _MOST_WORK = 50_000
 #: Cycles of a layer for all images together, unless two images take more.
 _MOST_CYCLES = 2000
 
-#: Weights read at once by a layer, and thresholds of pixels of a larger image: a simulator and yosys take longer for more. Of an
-#: image of many pixels, each of which takes cycles, fewer.
+#: Weights read at once by a layer, and thresholds of pixels of a larger image: a simulator and yosys take
+#: longer for more. Of an image of many pixels, each of which takes cycles, fewer.
 _MOST_PARALLEL, _MOST_COMPARED, _MOST_OF_ALL_PIXELS = 1024, 24, 100_000
 
-#: Bits of a beat of integers, which Icarus takes apart anew with each that changes: 171 pixels in a beat took 0.2 s a cycle.
+#: Bits of a beat of integers, which Icarus takes apart anew with each that changes: 171 pixels in a beat took
+#: 0.2 s a cycle.
 _MOST_BITS = 192
 
 #: Thresholds of pixels beyond one for each.
 _MOST_LEVELS = 2000
 
-#: Weights of an unrolled layer, all planes counted, times the cycles of an image: the tables are simulated in each cycle.
+#: Weights of an unrolled layer, all planes counted, times the cycles of an image: the tables are simulated in
+#: each cycle.
 _MOST_UNROLLED = 500_000
 
 #: Most elements of the vector that a dense layer takes, for each of the most neurons.
@@ -92,7 +102,9 @@ def _one_in(rng, n):
 
 def _size(rng, largest):
     """A size 1 ... `largest`: uniform, or uniform in its logarithm."""
-    return int(rng.integers(1, largest + 1) if rng.integers(2) else np.exp(rng.uniform(0, np.log(largest + 1))))
+    return int(
+        rng.integers(1, largest + 1) if rng.integers(2) else np.exp(rng.uniform(0, np.log(largest + 1)))
+    )
 
 
 def _up_to(rng, usual, most):
@@ -101,8 +113,12 @@ def _up_to(rng, usual, most):
 
 
 def _thresholds(rng, reach, inputs, outputs, *, share=1):
-    """Around half of what a share of the inputs reaches, where outputs are undecided; one in eight is at either end."""
-    thresholds = np.clip(np.round(rng.normal((reach + 1) / 2 * share, reach / np.sqrt(inputs) / 2, outputs)), 0, reach + 1)
+    """Around half of what a share of the inputs reaches, where outputs are undecided; one in eight is at
+    either end.
+    """
+    thresholds = np.clip(
+        np.round(rng.normal((reach + 1) / 2 * share, reach / np.sqrt(inputs) / 2, outputs)), 0, reach + 1
+    )
     ends = rng.integers(0, 16, outputs)
     return np.where(ends == 0, 0, np.where(ends == 1, reach + 1, thresholds)).astype(np.int64)
 
@@ -122,8 +138,13 @@ def _weights(rng, shape):
 def _neurons(rng, shape, greatest, *, counts=False):
     """Weights of that shape for elements of 0 ... `greatest`, and thresholds unless the layer outputs counts."""
     planes, inputs, mask = greatest.bit_length(), prod(shape[1:]), _mask(rng, shape)
-    thresholds = None if counts else _thresholds(rng, inputs * ((1 << planes) - 1), inputs, shape[0],
-                                                 share=1 if mask is None else mask.mean())
+    thresholds = (
+        None
+        if counts
+        else _thresholds(
+            rng, inputs * ((1 << planes) - 1), inputs, shape[0], share=1 if mask is None else mask.mean()
+        )
+    )
     return {"weights": _weights(rng, shape), "thresholds": thresholds, "planes": planes, "mask": mask}
 
 
@@ -140,7 +161,13 @@ class _Chain:
     def __init__(self, image_shape, largest):
         self.largest = largest
         self.image_shape = tuple(image_shape)
-        self.layers, self.shape, self.greatest, self._work, self._forks = [], self.image_shape, PIXEL_LEVELS - 1, 0, {}
+        self.layers, self.shape, self.greatest, self._work, self._forks = (
+            [],
+            self.image_shape,
+            PIXEL_LEVELS - 1,
+            0,
+            {},
+        )
 
     @property
     def elements(self):
@@ -151,7 +178,9 @@ class _Chain:
         return len(self.layers)
 
     def append(self, layer):
-        """Whether a layer is added: not where it doesn't take what is there, outputs too wide sums or takes too long."""
+        """Whether a layer is added: not where it doesn't take what is there, outputs too wide sums or takes
+        too long.
+        """
         try:
             shape = layer.output_shape(self.shape)
             if isinstance(layer, Add):
@@ -173,7 +202,9 @@ class _Chain:
         return True
 
     def attempt(self, steps):
-        """Whether a function of this chain adds all that it wants; if it returns False, the chain is as it was."""
+        """Whether a function of this chain adds all that it wants; if it returns False, the chain is as it
+        was.
+        """
         before = self.layers[:], self.shape, self.greatest, self._work, dict(self._forks)
         if steps(self):
             return True
@@ -187,8 +218,13 @@ class _Chain:
     def network(self, name, *, signs):
         """The network; `signs` tells whether several outputs decide by their signs, as one always does."""
         outputs = self.layers[-1].outputs
-        return Network(name=name, image_shape=self.image_shape, layers=tuple(self.layers), labels=tuple(map(str, range(max(2, outputs)))),
-                       decision="sign" if signs or outputs == 1 else "argmax")
+        return Network(
+            name=name,
+            image_shape=self.image_shape,
+            layers=tuple(self.layers),
+            labels=tuple(map(str, range(max(2, outputs)))),
+            decision="sign" if signs or outputs == 1 else "argmax",
+        )
 
 
 def _paddings(rng, kernel):
@@ -197,12 +233,19 @@ def _paddings(rng, kernel):
 
 def _conv2d(rng, chain, name, *, stride=None):
     channels, most = chain.shape[2], max(1, chain.largest // 4)
-    groups = int(rng.choice([n for n in range(1, channels + 1) if channels % n == 0])) if _one_in(rng, 3) else 1
+    groups = (
+        int(rng.choice([n for n in range(1, channels + 1) if channels % n == 0])) if _one_in(rng, 3) else 1
+    )
     outputs = groups * _size(rng, max(1, most // groups))
     kernel = _up_to(rng, 4, 8), _up_to(rng, 4, 8)
-    return Conv2d(name=name, **_neurons(rng, (outputs, *kernel, channels // groups), chain.greatest, counts=_one_in(rng, 4)),
-                  stride=stride or (_up_to(rng, 3, 8), _up_to(rng, 3, 8)), padding=_paddings(rng, kernel),
-                  padding_bit=int(rng.integers(2)), groups=groups)
+    return Conv2d(
+        name=name,
+        **_neurons(rng, (outputs, *kernel, channels // groups), chain.greatest, counts=_one_in(rng, 4)),
+        stride=stride or (_up_to(rng, 3, 8), _up_to(rng, 3, 8)),
+        padding=_paddings(rng, kernel),
+        padding_bit=int(rng.integers(2)),
+        groups=groups,
+    )
 
 
 def _pool(rng, chain, name):
@@ -223,7 +266,9 @@ def _threshold(rng, name, channels, greatest, *, scale=None):
     """Thresholds around half of the greatest sum; after an `Add` of that scale also around multiples of it."""
     thresholds = _thresholds(rng, greatest, greatest, channels)
     if scale is not None and rng.integers(2):
-        near = scale * rng.integers(0, greatest // scale + 1, channels) + rng.integers(0, greatest % scale + 2, channels)
+        near = scale * rng.integers(0, greatest // scale + 1, channels) + rng.integers(
+            0, greatest % scale + 2, channels
+        )
         thresholds = np.minimum(near, greatest + 1)
     return Threshold(name=name, thresholds=thresholds, inverted=rng.integers(0, 2, channels))
 
@@ -250,13 +295,24 @@ def _same_sides(rng, chain, name, outputs, *, counts=False):
     else:
         kernel = _up_to(rng, 3, 6), _up_to(rng, 3, 6)
         before = [int(rng.integers(size)) for size in kernel]
-        kind, about = Conv2d, {"padding": tuple((first, size - 1 - first) for first, size in zip(before, kernel, strict=True)),
-                               "padding_bit": int(rng.integers(2))}
-    return kind(name=name, **about, **_neurons(rng, (outputs, *kernel, shape[-1]), chain.greatest, counts=counts))
+        kind, about = (
+            Conv2d,
+            {
+                "padding": tuple(
+                    (first, size - 1 - first) for first, size in zip(before, kernel, strict=True)
+                ),
+                "padding_bit": int(rng.integers(2)),
+            },
+        )
+    return kind(
+        name=name, **about, **_neurons(rng, (outputs, *kernel, shape[-1]), chain.greatest, counts=counts)
+    )
 
 
 def _add(rng, chain, name, *, wide=False):
-    """Whether the shortcut of that name is closed: with a small scale, or (`wide`) any that sums of 31 bits allow."""
+    """Whether the shortcut of that name is closed: with a small scale, or (`wide`) any that sums of 31 bits
+    allow.
+    """
     scale = int(rng.choice([1, 1, 2, 3]))
     if wide or _one_in(rng, 8):
         most = max(1, min(2**16, ((1 << _SUM_BITS) - 1 - chain.greatest) // chain.sums(f"{name}_fork")))
@@ -267,13 +323,22 @@ def _add(rng, chain, name, *, wide=False):
 def _shortcut(rng, chain, name, *, depth=2, wide=False):
     """Whether the chain got a shortcut around neurons on bits; in one of three with another inside."""
     channels = chain.shape[-1]
-    return (chain.append(Fork(name=f"{name}_fork"))
-            and _bits(rng, chain, f"{name}_bits")
-            and (rng.integers(2) or chain.append(_same_sides(rng, chain, f"{name}_hidden", _size(rng, max(1, chain.largest // 4)))))
-            and (depth == 1 or rng.integers(3) or _shortcut(rng, chain, f"{name}_inner", depth=depth - 1)
-                 and _bits(rng, chain, f"{name}_inner_bits"))
-            and chain.append(_same_sides(rng, chain, f"{name}_counts", channels, counts=True))
-            and _add(rng, chain, name, wide=wide))
+    return (
+        chain.append(Fork(name=f"{name}_fork"))
+        and _bits(rng, chain, f"{name}_bits")
+        and (
+            rng.integers(2)
+            or chain.append(_same_sides(rng, chain, f"{name}_hidden", _size(rng, max(1, chain.largest // 4))))
+        )
+        and (
+            depth == 1
+            or rng.integers(3)
+            or _shortcut(rng, chain, f"{name}_inner", depth=depth - 1)
+            and _bits(rng, chain, f"{name}_inner_bits")
+        )
+        and chain.append(_same_sides(rng, chain, f"{name}_counts", channels, counts=True))
+        and _add(rng, chain, name, wide=wide)
+    )
 
 
 def _empty_shortcut(rng, chain, name, *, wide=False):
@@ -293,14 +358,32 @@ def _interleaved_shortcuts(rng, chain, name):
     channels = chain.shape[-1]
     steps = chain.append(Fork(name=f"{one}_fork"))
     if rng.integers(2):  # other channels inside the second
-        steps = steps and _bits(rng, chain, f"{one}_bits") and chain.append(
-            _same_sides(rng, chain, f"{one}_hidden", channels if rng.integers(2) else _size(rng, max(1, chain.largest // 4))))
+        steps = (
+            steps
+            and _bits(rng, chain, f"{one}_bits")
+            and chain.append(
+                _same_sides(
+                    rng,
+                    chain,
+                    f"{one}_hidden",
+                    channels if rng.integers(2) else _size(rng, max(1, chain.largest // 4)),
+                )
+            )
+        )
     inner = chain.shape[-1]
-    steps = (steps and chain.append(Fork(name=f"{two}_fork")) and _bits(rng, chain, f"{two}_bits")
-             and chain.append(_same_sides(rng, chain, f"{two}_counts", channels, counts=True)) and _add(rng, chain, one))
+    steps = (
+        steps
+        and chain.append(Fork(name=f"{two}_fork"))
+        and _bits(rng, chain, f"{two}_bits")
+        and chain.append(_same_sides(rng, chain, f"{two}_counts", channels, counts=True))
+        and _add(rng, chain, one)
+    )
     if inner != channels or rng.integers(2):
-        steps = (steps and _bits(rng, chain, f"{one}_sum_bits")
-                 and chain.append(_same_sides(rng, chain, f"{one}_counts", inner, counts=True)))
+        steps = (
+            steps
+            and _bits(rng, chain, f"{one}_sum_bits")
+            and chain.append(_same_sides(rng, chain, f"{one}_counts", inner, counts=True))
+        )
     return steps and _add(rng, chain, two)
 
 
@@ -316,12 +399,19 @@ def _shortcuts(rng, chain, name):
 
 
 def _first_layers(rng, chain, images):
-    """From pixels to bits: thresholds of 1 to 8 levels, or neurons on the pixels themselves or on what a table makes of them."""
+    """From pixels to bits: thresholds of 1 to 8 levels, or neurons on the pixels themselves or on what a
+    table makes of them.
+    """
     levels = int(rng.integers(4, 9)) if _one_in(rng, 8) else int(rng.choice([0, 0, 1, 1, 1, 2, 3]))
     levels = max(levels > 0, min(levels, _MOST_LEVELS // prod(chain.image_shape)))
     if not levels and chain.attempt(lambda chain: _neurons_on_pixels(rng, chain, images)):
         return
-    chain.append(Binarize(name="pixels", thresholds=rng.integers(0, PIXEL_LEVELS + 1, (prod(chain.image_shape), max(1, levels)))))
+    chain.append(
+        Binarize(
+            name="pixels",
+            thresholds=rng.integers(0, PIXEL_LEVELS + 1, (prod(chain.image_shape), max(1, levels))),
+        )
+    )
 
 
 def _neurons_on_pixels(rng, chain, images):
@@ -333,28 +423,51 @@ def _neurons_on_pixels(rng, chain, images):
     name = "first" if chain.layers else "pixels"
     if not images:
         outputs = _size(rng, max(1, min(chain.largest, _MOST_WORK // 2 // PIXEL_BITS // chain.elements)))
-        return chain.append(Dense(name=name, **_neurons(rng, (outputs, chain.elements), chain.greatest, counts=_one_in(rng, 5))))
+        return chain.append(
+            Dense(
+                name=name, **_neurons(rng, (outputs, chain.elements), chain.greatest, counts=_one_in(rng, 5))
+            )
+        )
     kernel = tuple(min(size, _up_to(rng, 3, 7)) for size in chain.shape[:2])
     weights = _size(rng, max(1, chain.largest // 4)), *kernel, chain.shape[2]
     few = max(1, chain.elements // 1024)  # of a large image not every position
-    return chain.append(Conv2d(name=name, **_neurons(rng, weights, chain.greatest, counts=_one_in(rng, 5)), padding=_paddings(rng, kernel),
-                               stride=(_up_to(rng, 2, 5), _up_to(rng, 2, 5)) if few > 1 else (1, 1),
-                               padding_bit=int(rng.integers(2))))
+    return chain.append(
+        Conv2d(
+            name=name,
+            **_neurons(rng, weights, chain.greatest, counts=_one_in(rng, 5)),
+            padding=_paddings(rng, kernel),
+            stride=(_up_to(rng, 2, 5), _up_to(rng, 2, 5)) if few > 1 else (1, 1),
+            padding_bit=int(rng.integers(2)),
+        )
+    )
 
 
 def _fewer(rng, chain, most):
-    """Layers until at most so many elements are left: strides first, then one sum over the image or one position."""
+    """Layers until at most so many elements are left: strides first, then one sum over the image or one
+    position.
+    """
     for n in range(8):
         if chain.elements <= most:
             return
         stride = int(rng.integers(2, 9)), int(rng.integers(2, 9))
         _narrow(rng, chain)
-        chain.append(_conv2d(rng, chain, f"fewer_{n}", stride=stride) if rng.integers(2) else
-                     MaxPool(name=f"fewer_{n}", kernel=(_up_to(rng, 3, 8), _up_to(rng, 3, 8)), stride=stride))
+        chain.append(
+            _conv2d(rng, chain, f"fewer_{n}", stride=stride)
+            if rng.integers(2)
+            else MaxPool(name=f"fewer_{n}", kernel=(_up_to(rng, 3, 8), _up_to(rng, 3, 8)), stride=stride)
+        )
     _narrow(rng, chain)
-    if chain.elements > most and not chain.append(SumPool(name="fewer", kernel=chain.shape[:2], stride=chain.shape[:2])):
+    if chain.elements > most and not chain.append(
+        SumPool(name="fewer", kernel=chain.shape[:2], stride=chain.shape[:2])
+    ):
         outputs = _size(rng, max(1, chain.largest // 4))
-        chain.append(Conv2d(name="fewer", **_neurons(rng, (outputs, 1, 1, chain.shape[2]), chain.greatest), stride=chain.shape[:2]))
+        chain.append(
+            Conv2d(
+                name="fewer",
+                **_neurons(rng, (outputs, 1, 1, chain.shape[2]), chain.greatest),
+                stride=chain.shape[:2],
+            )
+        )
 
 
 def _scales(rng, classes):
@@ -364,24 +477,37 @@ def _scales(rng, classes):
 
 
 def _scores(rng, chain):
-    """Up to 12 outputs, in one of six up to eight times as many as neurons; in one of six, offsets and scales at their limits."""
+    """Up to 12 outputs, in one of six up to eight times as many as neurons; in one of six, offsets and scales
+    at their limits.
+    """
     largest = chain.largest
     classes = _size(rng, 12)
     if largest > 12 and _one_in(rng, 6):
-        classes = min(int(rng.integers(13, 8 * largest + 1)), max(13, 12 * largest * largest // chain.elements))
+        classes = min(
+            int(rng.integers(13, 8 * largest + 1)), max(13, 12 * largest * largest // chain.elements)
+        )
     planes, scaled = chain.greatest.bit_length(), _one_in(rng, 3)
     reach = chain.elements * ((1 << planes) - 1)
     if _one_in(rng, 6):
         near = rng.choice([0, 1, 1000, 2**20], classes) * rng.integers(0, 2, classes)
-        offsets = np.where(rng.integers(0, 4, classes) == 0, rng.integers(-_MOST_OFFSET, _MOST_OFFSET + 1, classes),
-                           rng.choice([-1, 1], classes) * (_MOST_OFFSET - near))
+        offsets = np.where(
+            rng.integers(0, 4, classes) == 0,
+            rng.integers(-_MOST_OFFSET, _MOST_OFFSET + 1, classes),
+            rng.choice([-1, 1], classes) * (_MOST_OFFSET - near),
+        )
         most = (_MOST_OFFSET - 1) // reach
         scales = rng.integers(-most, most + 1, classes)
     else:
         most = int(rng.choice([0, chain.elements, 1000]))
         offsets, scales = rng.integers(-most, most + 1, classes), _scales(rng, classes)
-    return Scores(name="scores", weights=_weights(rng, (classes, chain.elements)), planes=planes,
-                  mask=_mask(rng, (classes, chain.elements)), offsets=offsets, scales=scales if scaled else None)
+    return Scores(
+        name="scores",
+        weights=_weights(rng, (classes, chain.elements)),
+        planes=planes,
+        mask=_mask(rng, (classes, chain.elements)),
+        offsets=offsets,
+        scales=scales if scaled else None,
+    )
 
 
 def _with_ties(rng, network, images):
@@ -390,13 +516,24 @@ def _with_ties(rng, network, images):
     row = np.arange(network.classes)
     row[rng.integers(0, network.classes, 2)] = best
     arrays = {name: getattr(scores, name) for name in ("weights", "mask", "offsets", "scales")}
-    return replace(network, layers=(*network.layers[:-1], replace(scores, **{
-        name: array if array is None else array[row] for name, array in arrays.items()})))
+    return replace(
+        network,
+        layers=(
+            *network.layers[:-1],
+            replace(
+                scores, **{name: array if array is None else array[row] for name, array in arrays.items()}
+            ),
+        ),
+    )
 
 
 def _with_a_zero(rng, network, images):
     """The network in which an output of the first image is 0, if its offset can be."""
-    found, scores, n = evaluate(network, images[:1])[0][0], network.layers[-1], int(rng.integers(network.outputs))
+    found, scores, n = (
+        evaluate(network, images[:1])[0][0],
+        network.layers[-1],
+        int(rng.integers(network.outputs)),
+    )
     offsets = scores.offsets.copy()
     offsets[n] -= found[n]
     try:
@@ -410,7 +547,11 @@ def _image_shape(rng, images, largest, pixels):
     side = min(_MOST_SIDE, isqrt(pixels))
     if side > 12 and _one_in(rng, 6):
         # Layers with windows take a cycle for each pixel of the largest.
-        sides = (side, side) if rng.integers(10) < (1 if images else 7) else tuple(map(int, rng.integers(13, min(side, 32) + 1, 2)))
+        sides = (
+            (side, side)
+            if rng.integers(10) < (1 if images else 7)
+            else tuple(map(int, rng.integers(13, min(side, 32) + 1, 2)))
+        )
         return *sides, 3 if 3 * prod(sides) <= min(pixels, 64**2) and _one_in(rng, 4) else 1
     if images:
         channels = int(rng.choice([1, 1, 2, 3]))
@@ -428,7 +569,8 @@ def random_network(seed, *, largest=48, pixels=0, images=None, shortcuts=None):
     ----------
     seed : int
     largest : int
-        Most neurons of a layer; a convolution has up to a quarter as many outputs. Also most pixels of an image, but for `pixels`.
+        Most neurons of a layer; a convolution has up to a quarter as many outputs. Also most pixels of an
+        image, but for `pixels`.
     pixels : int
         Most pixels of the larger images, of which no side is longer than 128; up to 144 there are none.
     images : bool, optional
@@ -454,7 +596,11 @@ def random_network(seed, *, largest=48, pixels=0, images=None, shortcuts=None):
     if images:
         for n in range(rng.integers(1, 4)):
             perhaps()
-            chain.append(_pool(rng, chain, n) if rng.integers(5) < (2 if chain.greatest == 1 else 3) else _conv2d(rng, chain, f"conv_{n}"))
+            chain.append(
+                _pool(rng, chain, n)
+                if rng.integers(5) < (2 if chain.greatest == 1 else 3)
+                else _conv2d(rng, chain, f"conv_{n}")
+            )
         _narrow(rng, chain)
         _fewer(rng, chain, _INPUTS_PER_NEURON * largest)
     elif chain.elements > _INPUTS_PER_NEURON * largest:
@@ -462,8 +608,14 @@ def random_network(seed, *, largest=48, pixels=0, images=None, shortcuts=None):
         chain.append(Dense(name="dense", **_neurons(rng, (outputs, chain.elements), chain.greatest)))
     for n in range(rng.integers(0, 4)):
         perhaps()
-        chain.append(Dense(name=f"dense_{n}", **_neurons(rng, (_size(rng, largest), chain.elements), chain.greatest,
-                                                         counts=_one_in(rng, 5))))
+        chain.append(
+            Dense(
+                name=f"dense_{n}",
+                **_neurons(
+                    rng, (_size(rng, largest), chain.elements), chain.greatest, counts=_one_in(rng, 5)
+                ),
+            )
+        )
     for n in range(4):
         if done == wanted:
             break
@@ -519,7 +671,10 @@ def _pe_and_simd(rng, layer, shape, behind, lanes, cycles, parallel):
     while pe * simd > parallel:
         pe, simd = max(n for n in legal if n <= -(-pe // 2)), legal_simd(layer, -(-simd // 2))
     while _cycles(layer, behind, pe, simd) > cycles and (pe < pe_limit or simd < simd_limit):
-        pe, simd = min(n for n in legal if n >= min(2 * pe, pe_limit)), max(simd, legal_simd(layer, min(2 * simd, simd_limit)))
+        pe, simd = (
+            min(n for n in legal if n >= min(2 * pe, pe_limit)),
+            max(simd, legal_simd(layer, min(2 * simd, simd_limit))),
+        )
         if simd * 2 > simd_limit:
             simd = max(simd, legal_simd(layer, simd_limit))
     return pe, simd
@@ -527,8 +682,12 @@ def _pe_and_simd(rng, layer, shape, behind, lanes, cycles, parallel):
 
 def _image_cycles(network, foldings):
     """Cycles that the slowest layer is busy with an image."""
-    return max(_cycles(layer, behind, folding.pe, folding.simd) if layer.weight_bits else prod(shape) // folding.simd
-               for layer, folding, shape, behind in zip(network.layers, foldings, network.shapes, network.shapes[1:], strict=False))
+    return max(
+        _cycles(layer, behind, folding.pe, folding.simd) if layer.weight_bits else prod(shape) // folding.simd
+        for layer, folding, shape, behind in zip(
+            network.layers, foldings, network.shapes, network.shapes[1:], strict=False
+        )
+    )
 
 
 def fold_at_random(seed, network, *, spram=False, patchable=False, family=None, lanes=None, cycles=500):
@@ -555,7 +714,9 @@ def fold_at_random(seed, network, *, spram=False, patchable=False, family=None, 
         patchable = _one_in(rng, 8)
     rng, foldings = _generator("design", seed), []
     parallel = min(_MOST_PARALLEL, max(32, _MOST_OF_ALL_PIXELS // network.pixels))
-    for n, (layer, shape, behind) in enumerate(zip(network.layers, network.shapes, network.shapes[1:], strict=False)):
+    for n, (layer, shape, behind) in enumerate(
+        zip(network.layers, network.shapes, network.shapes[1:], strict=False)
+    ):
         most = [lanes] if n == 0 and lanes is not None else []
         if (bits := network.greatest[n].bit_length()) > 1 and (n > 0 or network.pixels > 64):
             most.append(max(1, _MOST_BITS // bits))
@@ -565,38 +726,62 @@ def fold_at_random(seed, network, *, spram=False, patchable=False, family=None, 
             least, most = rows_limits(layer, shape)
             rows = int(rng.integers(least, most + 1))
         stores = (str(store) for store in rng.choice(sorted(STORES), 3))
-        foldings.append(Folding(pe=pe, simd=simd, rows=rows, registered=(pe + simd) % 3 == 0, **dict(zip(
-            ("store", "preset_store", "replay_store"), stores, strict=True))))
+        foldings.append(
+            Folding(
+                pe=pe,
+                simd=simd,
+                rows=rows,
+                registered=(pe + simd) % 3 == 0,
+                **dict(zip(("store", "preset_store", "replay_store"), stores, strict=True)),
+            )
+        )
     if spram and not patchable:
         draw = _generator("spram", seed)
         for n, (layer, folding) in enumerate(zip(network.layers, foldings, strict=True)):
             wanted = draw.integers(3) == 0 and layer.weight_bits and folding.pe * folding.simd <= _SPRAM_WIDTH
             if wanted and weight_words(layer, pe=folding.pe, simd=folding.simd) <= BLOCK_DEPTH:
                 most = blocks(folding.pe * folding.simd)
-                foldings[n] = replace(folding, store="spram", sprams=int(draw.integers(1, most + 1)) if draw.integers(2) else None)
+                foldings[n] = replace(
+                    folding,
+                    store="spram",
+                    sprams=int(draw.integers(1, most + 1)) if draw.integers(2) else None,
+                )
     # From random numbers of their own, so that all else is the same with and without.
     rng, slowest = _generator("unrolled", seed), _image_cycles(network, foldings)
     for n, (layer, shape) in enumerate(zip(network.layers, network.shapes, strict=False)):
         if unrolls(layer) and _one_in(rng, 6) and not patchable:
             pe, simd = limits(layer, shape)
             bits = layer.planes * simd if layer.planes > 1 else 0
-            if layer.weight_bits * layer.planes * slowest <= _MOST_UNROLLED and bits <= _MOST_BITS and not (n == 0 and lanes is not None and simd > lanes):
-                foldings[n] = replace(foldings[n], pe=pe, simd=simd, store=UNROLLED, sprams=None, levels=int(rng.integers(1, 9)))
+            if (
+                layer.weight_bits * layer.planes * slowest <= _MOST_UNROLLED
+                and bits <= _MOST_BITS
+                and not (n == 0 and lanes is not None and simd > lanes)
+            ):
+                foldings[n] = replace(
+                    foldings[n], pe=pe, simd=simd, store=UNROLLED, sprams=None, levels=int(rng.integers(1, 9))
+                )
     rng, top = _generator("top", seed), 1
     if network.decision == "argmax" and _one_in(rng, 4):
-        top = int(rng.integers(2, min(network.classes, 16) + 1)) if rng.integers(4) else min(network.classes, 64)
+        top = (
+            int(rng.integers(2, min(network.classes, 16) + 1))
+            if rng.integers(4)
+            else min(network.classes, 64)
+        )
     design = Design(network=network, foldings=tuple(foldings), top=top)
     return to_patchable(design, family) if patchable else design
 
 
 def image_count(design, most):
-    """How many images of at most `most` are simulated: fewer if they take long, but two, which meet in the pipeline."""
+    """How many images of at most `most` are simulated: fewer if they take long, but two, which meet in the
+    pipeline.
+    """
     slowest = max(1, _image_cycles(design.network, design.foldings))
     return min(most, max(2, min(_MOST_CYCLES // slowest, 3 * _MOST_WORK // max(1, work(design.network)))))
 
 
 def other_contents(seed, network):
-    """A network of the same shape with other weights and thresholds, where a patchable design has them in ROMs.
+    """A network of the same shape with other weights and thresholds, where a patchable design has them in
+    ROMs.
 
     Offsets change places, so that scores keep their range; those of classes with scales of their own stay.
     """
@@ -616,7 +801,8 @@ def other_contents(seed, network):
 
 
 def random_images(seed, network, count):
-    """Raw images, uint8 of shape (count, *image_shape): random ones, and half of their pixels just at a threshold.
+    """Raw images, uint8 of shape (count, *image_shape): random ones, and half of their pixels just at a
+    threshold.
 
     One in eight is all 0 or all 255. The first are the same whatever `count` is.
     """
@@ -627,7 +813,11 @@ def random_images(seed, network, count):
         pixels = rng.integers(0, PIXEL_LEVELS, network.pixels)
         if isinstance(first, Binarize):
             level = rng.integers(0, first.levels, network.pixels)
-            at_threshold = first.thresholds[np.arange(network.pixels), level] - rng.integers(0, 2, network.pixels)
-            pixels = np.where(rng.integers(0, 2, network.pixels), np.clip(at_threshold, 0, PIXEL_LEVELS - 1), pixels)
+            at_threshold = first.thresholds[np.arange(network.pixels), level] - rng.integers(
+                0, 2, network.pixels
+            )
+            pixels = np.where(
+                rng.integers(0, 2, network.pixels), np.clip(at_threshold, 0, PIXEL_LEVELS - 1), pixels
+            )
         images[n] = pixels if rng.integers(8) else (PIXEL_LEVELS - 1) * rng.integers(2)
     return images.reshape(count, *network.image_shape)

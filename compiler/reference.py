@@ -1,7 +1,7 @@
 """The golden reference: what a network means, in plain NumPy.
 
-Written to be believed at sight. It shares no code with the hardware or with training, and everything else is tested
-equal to it.
+Written to be believed at sight. It shares no code with the hardware or with training, and everything else is
+tested equal to it.
 """
 
 import numpy as np
@@ -14,35 +14,57 @@ __all__ = ["check_images", "decide", "evaluate", "ranked", "run", "run_layer"]
 def popcounts(weights, x, planes=1, mask=None):
     """Agreeing inputs: (N, inputs) inputs against (outputs, inputs) weights gives (N, outputs) counts.
 
-    Over bits in {0, 1}, ``xnor(w, x) = w*x + (1-w)*(1-x)``; the sum of that is two matrix products. An input of several
-    planes counts each bit by its place, which makes it ``w*x + (1-w)*(top-x)``; one whose mask is 0 does not count. The
-    products are done in floats that hold every integer they can reach exactly.
+    Over bits in {0, 1}, ``xnor(w, x) = w*x + (1-w)*(1-x)``; the sum of that is two matrix products. An input
+    of several planes counts each bit by its place, which makes it ``w*x + (1-w)*(top-x)``; one whose mask is
+    0 does not count. The products are done in floats that hold every integer they can reach exactly.
     """
     top = 2**planes - 1
     exact = np.float32 if weights.shape[1] * top < 2**24 else np.float64
-    for_ones, for_zeros = (each.astype(exact) if mask is None else (each * mask).astype(exact) for each in (weights, 1 - weights))
+    for_ones, for_zeros = (
+        each.astype(exact) if mask is None else (each * mask).astype(exact) for each in (weights, 1 - weights)
+    )
     return (x.astype(exact) @ for_ones.T + (top - x).astype(exact) @ for_zeros.T).astype(np.int64)
 
 
 def windows(x, kernel, stride):
-    """What lies under a kernel: (N, H, W, C) gives (N, positions down, positions across, kernel rows, columns, C)."""
+    """What lies under a kernel: (N, H, W, C) gives (N, positions down, positions across, kernel rows,
+    columns, C).
+    """
     down = (x.shape[1] - kernel[0]) // stride[0] + 1
     across = (x.shape[2] - kernel[1]) // stride[1] + 1
-    return np.stack([np.stack([x[:, row * stride[0]:, column * stride[1]:][:, :kernel[0], :kernel[1]]
-                               for column in range(across)], axis=1) for row in range(down)], axis=1)
+    return np.stack(
+        [
+            np.stack(
+                [
+                    x[:, row * stride[0] :, column * stride[1] :][:, : kernel[0], : kernel[1]]
+                    for column in range(across)
+                ],
+                axis=1,
+            )
+            for row in range(down)
+        ],
+        axis=1,
+    )
 
 
 def convolve(layer, x):
-    """Agreeing inputs at each position: (N, H, W, C) bits gives (N, positions down, positions across, outputs)."""
+    """Agreeing inputs at each position: (N, H, W, C) bits gives (N, positions down, positions across,
+    outputs).
+    """
     padding = layer.padding_bit * (2**layer.planes - 1)
     x = np.pad(x, ((0, 0), *layer.padding, (0, 0)), constant_values=padding)
     masks = [None] * layer.groups if layer.mask is None else np.split(layer.mask, layer.groups)
     counts = []
-    for weights, mask, channels in zip(np.split(layer.weights, layer.groups), masks, np.split(x, layer.groups, axis=3),
-                                       strict=True):
+    for weights, mask, channels in zip(
+        np.split(layer.weights, layer.groups), masks, np.split(x, layer.groups, axis=3), strict=True
+    ):
         under = windows(channels, layer.kernel, layer.stride)
-        flat = popcounts(weights.reshape(len(weights), -1), under.reshape(-1, weights[0].size), layer.planes,
-                         None if mask is None else mask.reshape(len(mask), -1))
+        flat = popcounts(
+            weights.reshape(len(weights), -1),
+            under.reshape(-1, weights[0].size),
+            layer.planes,
+            None if mask is None else mask.reshape(len(mask), -1),
+        )
         counts.append(flat.reshape(*under.shape[:3], len(weights)))
     return np.concatenate(counts, axis=3)
 
@@ -53,7 +75,9 @@ def neurons(layer, counts):
 
 
 def run_layer(layer, x, kept=None):
-    """One layer on a batch: (N, *input shape) integers in, (N, *output shape) integers out; `kept` is what an `Add` adds."""
+    """One layer on a batch: (N, *input shape) integers in, (N, *output shape) integers out; `kept` is what an
+    `Add` adds.
+    """
     match layer:
         case Binarize():
             bits = (x.reshape(len(x), -1, 1) >= layer.thresholds).astype(np.uint8)
@@ -83,17 +107,21 @@ def run_layer(layer, x, kept=None):
 def check_images(network, images):
     """Images as a uint8 array of shape (N, pixels), refusing whatever is not raw pixels of the right shape.
 
-    Axes of length 1 may be there or not. Pixels are uint8, or int8 where the network's `pixel_type` is signed, whose bytes are those of int8.
+    Axes of length 1 may be there or not. Pixels are uint8, or int8 where the network's `pixel_type` is
+    signed, whose bytes are those of int8.
     """
     images = np.asarray(images)
     if images.dtype == np.int8 and network.pixel_type.signed:
         images = images.astype(np.uint8)
     if images.dtype != np.uint8:
         raise ValueError(f"images must be raw uint8 pixels, not {images.dtype}")
-    shapes = [tuple(length for length in shape if length > 1) for shape in (network.image_shape, images.shape[1:])]
+    shapes = [
+        tuple(length for length in shape if length > 1) for shape in (network.image_shape, images.shape[1:])
+    ]
     if images.ndim < 2 or images.shape[1:] != (network.pixels,) and shapes[0] != shapes[1]:
-        raise ValueError(f"images must have the shape (N, {', '.join(map(str, network.image_shape))}), "
-                         f"not {images.shape}")
+        raise ValueError(
+            f"images must have the shape (N, {', '.join(map(str, network.image_shape))}), not {images.shape}"
+        )
     return images.reshape(len(images), network.pixels)
 
 
@@ -109,12 +137,16 @@ def run(network: Network, images):
 
 
 def ranked(scores, count):
-    """The classes of the `count` greatest scores, best first, a tie to the lower class: (N, classes) gives (N, count)."""
+    """The classes of the `count` greatest scores, best first, a tie to the lower class: (N, classes) gives
+    (N, count).
+    """
     return np.argsort(-np.asarray(scores), axis=1, kind="stable")[:, :count]
 
 
 def decide(network: Network, scores):
-    """What scores (N, outputs) mean: the class of each image, shape (N,), or of a multi-label network its bits, (N, outputs)."""
+    """What scores (N, outputs) mean: the class of each image, shape (N,), or of a multi-label network its
+    bits, (N, outputs).
+    """
     if network.decision == "argmax":
         return scores.argmax(axis=1)
     bits = (scores >= 0).astype(np.int64)
@@ -124,6 +156,8 @@ def decide(network: Network, scores):
 def evaluate(network: Network, images, *, batch=1024):
     """Scores (N, outputs) of raw uint8 images, and what they mean, as from `decide`."""
     images = check_images(network, images)
-    scores = np.concatenate([run(network, images[at:at + batch])[-1] for at in range(0, len(images), batch)]
-                            or [np.zeros((0, network.outputs), np.int64)])
+    scores = np.concatenate(
+        [run(network, images[at : at + batch])[-1] for at in range(0, len(images), batch)]
+        or [np.zeros((0, network.outputs), np.int64)]
+    )
     return scores, decide(network, scores)

@@ -1,7 +1,7 @@
 """The models that ship, as integer networks: ``--model digits`` needs neither a checkout nor torch.
 
-``compiler/networks/NAME.json`` is the exchange file of ``models/NAME.pt``, and ``about.json`` what each of those files says of itself.
-``python -m sbgen.compiler.shipped models`` writes them anew.
+``compiler/networks/NAME.json`` is the exchange file of ``models/NAME.pt``, and ``about.json`` what each of
+those files says of itself. ``python -m sbgen.compiler.shipped models`` writes them anew.
 """
 
 import json
@@ -20,13 +20,17 @@ NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.json") if path.name !
 
 
 def path_of(path):
-    """The file that `path` means: itself where it is there, else that of the shipped model of this name, else itself."""
+    """The file that `path` means: itself where it is there, else that of the shipped model of this name, else
+    itself.
+    """
     path = Path(path)
     return _FOLDER / f"{path}.json" if str(path) in NAMES and not path.exists() else path
 
 
 def about(path):
-    """What the ``net.pt`` of a shipped model's file says of itself, as `model.Model.info`; empty for other files."""
+    """What the ``net.pt`` of a shipped model's file says of itself, as `model.Model.info`; empty for other
+    files.
+    """
     path = Path(path)
     if path.parent != _FOLDER:
         return {}
@@ -44,9 +48,12 @@ def texts(folder):
     from . import exchange, model
 
     models = {path.stem: model.load(path) for path in sorted(Path(folder).glob("*.pt"))}
-    told = {name: {**read.info, "pixel_range": list(read.info["pixel_range"])} for name, read in models.items()}
+    told = {
+        name: {**read.info, "pixel_range": list(read.info["pixel_range"])} for name, read in models.items()
+    }
     return {f"{name}.json": exchange.dumps(read.network) for name, read in models.items()} | {
-        _ABOUT: json.dumps(told, indent=1, sort_keys=True) + "\n"}
+        _ABOUT: json.dumps(told, indent=1, sort_keys=True) + "\n"
+    }
 
 
 if __name__ == "__main__":

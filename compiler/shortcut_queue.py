@@ -1,14 +1,14 @@
 """How deep the queue of a shortcut must be.
 
-A shortcut's queue must never stop its `Fork` while the layers that it passes by would take more: they might wait for what
-is not given to them, and their `Add` for them. So it holds all that they can hold at once, and then what they have room for
-there is room for beside them. That bound holds whatever stalls at either end, costs no cycle, and is some rows
-of an image where a bound by whole images would be all of them.
+A shortcut's queue must never stop its `Fork` while the layers that it passes by would take more: they might
+wait for what is not given to them, and their `Add` for them. So it holds all that they can hold at once, and
+then what they have room for there is room for beside them. That bound holds whatever stalls at either end,
+costs no cycle, and is some rows of an image where a bound by whole images would be all of them.
 
-It is found by walking from the `Add` backwards. Let the `Add` have taken n vectors (pixels, or whole vectors) and begun one
-more. For each component before it follows how many vectors it can have begun to take, at most, when it is known how many of
-its own the one behind it has begun to take; at the `Fork`, less n, that is what stands between the two. The greatest
-over all n of an image counts.
+It is found by walking from the `Add` backwards. Let the `Add` have taken n vectors (pixels, or whole vectors)
+and begun one more. For each component before it follows how many vectors it can have begun to take, at most,
+when it is known how many of its own the one behind it has begun to take; at the `Fork`, less n, that is what
+stands between the two. The greatest over all n of an image counts.
 """
 
 import numpy as np
@@ -47,12 +47,16 @@ def depth(between):
 def depths(design):
     """For each `Fork`, by its place among the layers, the `depth` of its shortcut's queue."""
     made = stages(design)
-    return {fork: depth(made[fork:add + 1]) for add, fork in forks(design.network).items()}
+    return {fork: depth(made[fork : add + 1]) for add, fork in forks(design.network).items()}
 
 
 def _converted(begun, before, stage):
-    """Vectors begun before the width converters between two stages: each holds a beat, and no beat two vectors."""
-    steps = conversions(i_length=before.o_length, i_lanes=before.o_lanes, o_length=stage.i_length, o_lanes=stage.i_lanes)
+    """Vectors begun before the width converters between two stages: each holds a beat, and no beat two
+    vectors.
+    """
+    steps = conversions(
+        i_length=before.o_length, i_lanes=before.o_lanes, o_length=stage.i_length, o_lanes=stage.i_lanes
+    )
     return begun + sum(1 if max(lanes) % min(lanes) == 0 else 2 for _, *lanes in steps)
 
 
@@ -79,7 +83,8 @@ def _begun(stage, begun):
     if stage.gathers:
         begun = begun + 1
     if stage.window:
-        # The word on its output may be the only one of a position; so many positions are read, and their rows are free.
+        # The word on its output may be the only one of a position; so many positions are read, and their rows
+        # are free.
         window = stage.window
         rows, frames = (begun + 1) // window.out_width, window.out_height
         freed = np.array([window.first(row) for row in range(frames)])
@@ -89,6 +94,10 @@ def _begun(stage, begun):
 
 def _finishes(window):
     """The pixel that finishes each of the windows, which do not overlap."""
-    rows, columns = (np.arange(count) * step + size - 1 for count, step, size in zip(
-        (window.out_height, window.out_width), window.stride, window.kernel, strict=True))
+    rows, columns = (
+        np.arange(count) * step + size - 1
+        for count, step, size in zip(
+            (window.out_height, window.out_width), window.stride, window.kernel, strict=True
+        )
+    )
     return (rows[:, None] * window.width + columns).ravel()

@@ -1,8 +1,9 @@
 """A failing design made small: greedy delta debugging over layers, sizes and numbers.
 
-One thing is made smaller at a time, whatever follows is fitted to it so that the design stays legal, and what still fails
-is kept. Every field of every layer is tried by its type alone (an array along each axis, a number, an option), so a new kind
-of layer needs a line here only where it must be fitted to what comes before it.
+One thing is made smaller at a time, whatever follows is fitted to it so that the design stays legal, and what
+still fails is kept. Every field of every layer is tried by its type alone (an array along each axis, a
+number, an option), so a new kind of layer needs a line here only where it must be fitted to what comes before
+it.
 """
 
 import dataclasses
@@ -66,9 +67,16 @@ def _measure(design, images):
     layers = design.network.layers
     arrays = [array for layer in layers for array in _arrays(layer).values()]
     numbers = [number for layer in layers for _, number in _numbers(layer)]
-    return (len(layers), design.network.pixels + sum(array.size for array in arrays), len(images), sum(numbers),
-            design.top + design.patchable, sum(folding.pe + folding.simd + len(_unusual(folding)) for folding in design.foldings),
-            sum(map(_bits, arrays)), np.count_nonzero(images))
+    return (
+        len(layers),
+        design.network.pixels + sum(array.size for array in arrays),
+        len(images),
+        sum(numbers),
+        design.top + design.patchable,
+        sum(folding.pe + folding.simd + len(_unusual(folding)) for folding in design.foldings),
+        sum(map(_bits, arrays)),
+        np.count_nonzero(images),
+    )
 
 
 def _bits(array):
@@ -77,7 +85,9 @@ def _bits(array):
 
 
 def _edits(design, images):
-    """Every step to something smaller, the boldest first: functions that give a design and images, or raise `ModelError`."""
+    """Every step to something smaller, the boldest first: functions that give a design and images, or raise
+    `ModelError`.
+    """
     pairs, shape = list(design.stages), design.network.image_shape
     fitted = partial(_fitted, design)
     for keep in _parts(len(images)):
@@ -91,12 +101,15 @@ def _edits(design, images):
     for n, (layer, folding) in enumerate(pairs):
         for change in _changes(layer):
             yield lambda n=n, folding=folding, change=change: fitted(
-                shape, [*pairs[:n], (change(), folding), *pairs[n + 1:]], images)
+                shape, [*pairs[:n], (change(), folding), *pairs[n + 1 :]], images
+            )
     for n, (layer, folding) in enumerate(pairs):
-        for change in [{name: value} for name in ("pe", "simd") for value in _less(getattr(folding, name)) if value] + [
-                {name: default} for name, default in _unusual(folding).items()]:
+        for change in [
+            {name: value} for name in ("pe", "simd") for value in _less(getattr(folding, name)) if value
+        ] + [{name: default} for name, default in _unusual(folding).items()]:
             yield lambda n=n, layer=layer, folding=folding, change=change: fitted(
-                shape, [*pairs[:n], (layer, dataclasses.replace(folding, **change)), *pairs[n + 1:]], images)
+                shape, [*pairs[:n], (layer, dataclasses.replace(folding, **change)), *pairs[n + 1 :]], images
+            )
     for top in _less(design.top):
         yield partial(_replaced, design, images, top=top)
     yield partial(_replaced, design, images, patchable=False)
@@ -104,7 +117,10 @@ def _edits(design, images):
         for name, array in _arrays(layer).items():
             for less in np.zeros_like(array), np.sign(array) * (np.abs(array) // 2):
                 yield lambda n=n, layer=layer, folding=folding, name=name, less=less: fitted(
-                    shape, [*pairs[:n], (dataclasses.replace(layer, **{name: less}), folding), *pairs[n + 1:]], images)
+                    shape,
+                    [*pairs[:n], (dataclasses.replace(layer, **{name: less}), folding), *pairs[n + 1 :]],
+                    images,
+                )
     yield lambda: (design, np.zeros_like(images))
 
 
@@ -112,8 +128,8 @@ def _parts(size):
     """What to keep of a row of `size`: either half, then all but one of up to eight."""
     everything = np.arange(size)
     if size > 1:
-        yield everything[:size // 2]
-        yield everything[size // 2:]
+        yield everything[: size // 2]
+        yield everything[size // 2 :]
     if size > 2:
         for n in range(size - 1, -1, -max(1, size // 8)):
             yield np.delete(everything, n)
@@ -126,8 +142,11 @@ def _less(number):
 
 def _droppable(layers):
     """Sets of layers to leave out: whole shortcuts with what they bridge, shortcuts alone, single layers."""
-    ends = [(at, next(n for n, add in enumerate(layers) if isinstance(add, Add) and add.fork == layer.name))
-            for at, layer in enumerate(layers) if isinstance(layer, Fork)]
+    ends = [
+        (at, next(n for n, add in enumerate(layers) if isinstance(add, Add) and add.fork == layer.name))
+        for at, layer in enumerate(layers)
+        if isinstance(layer, Fork)
+    ]
     for at, end in ends:
         # Shortcuts that overlap go together.
         first, last = at, end
@@ -147,13 +166,16 @@ def _arrays(layer):
 
 
 def _numbers(layer):
-    """(function that gives the field's new value for a number, the number) of each number in the fields of a layer."""
+    """(function that gives the field's new value for a number, the number) of each number in the fields of a
+    layer.
+    """
+
     def leaves(value, wrap):
         if type(value) is int:
             yield wrap, value
         elif isinstance(value, tuple):
             for n, item in enumerate(value):
-                yield from leaves(item, lambda new, n=n: wrap((*value[:n], new, *value[n + 1:])))
+                yield from leaves(item, lambda new, n=n: wrap((*value[:n], new, *value[n + 1 :])))
 
     for each in dataclasses.fields(layer):
         yield from leaves(getattr(layer, each.name), lambda new, name=each.name: {name: new})
@@ -161,8 +183,11 @@ def _numbers(layer):
 
 def _unusual(folding):
     """Fields with a default that do not have it: ``{name: default}``."""
-    return {each.name: each.default for each in dataclasses.fields(folding)
-            if each.default is not dataclasses.MISSING and getattr(folding, each.name) != each.default}
+    return {
+        each.name: each.default
+        for each in dataclasses.fields(folding)
+        if each.default is not dataclasses.MISSING and getattr(folding, each.name) != each.default
+    }
 
 
 def _changes(layer):
@@ -172,8 +197,16 @@ def _changes(layer):
         if each.name in arrays and each.default is None:
             yield partial(dataclasses.replace, layer, **{each.name: None})
     # Arrays that agree in their sizes up to an axis are cut together along it.
-    together = {(axis, tuple(name for name, other in arrays.items() if other.shape[:axis + 1] == array.shape[:axis + 1])): size
-                for array in arrays.values() for axis, size in enumerate(array.shape)}
+    together = {
+        (
+            axis,
+            tuple(
+                name for name, other in arrays.items() if other.shape[: axis + 1] == array.shape[: axis + 1]
+            ),
+        ): size
+        for array in arrays.values()
+        for axis, size in enumerate(array.shape)
+    }
     for (axis, names), size in together.items():
         for keep in _parts(size):
             yield partial(_with, layer, **{name: arrays[name].take(keep, axis=axis) for name in names})
@@ -183,7 +216,9 @@ def _changes(layer):
 
 
 def _with(layer, wrap=None, number=None, /, **changes):
-    """The layer with some fields changed; its thresholds keep their place in what can be reached, its padding its kernel."""
+    """The layer with some fields changed; its thresholds keep their place in what can be reached, its padding
+    its kernel.
+    """
     changes |= wrap(number) if wrap else {}
     weights = changes.get("weights", getattr(layer, "weights", None))
     if weights is not None and getattr(layer, "thresholds", None) is not None:
@@ -192,8 +227,10 @@ def _with(layer, wrap=None, number=None, /, **changes):
         changes["thresholds"] = -(-thresholds * (reach + 1) // (layer.reach + 1))
     if isinstance(layer, Conv2d):
         padding = changes.get("padding", layer.padding)
-        changes["padding"] = tuple(tuple(min(rows, size - 1) for rows in pair)
-                                   for pair, size in zip(padding, weights.shape[1:3], strict=True))
+        changes["padding"] = tuple(
+            tuple(min(rows, size - 1) for rows in pair)
+            for pair, size in zip(padding, weights.shape[1:3], strict=True)
+        )
     return dataclasses.replace(layer, **changes)
 
 
@@ -204,7 +241,9 @@ def _resized(array, axis, size):
 
 def _inputs(layer, axis, size, **changes):
     """A layer with weights whose arrays have `size` along the axis of the inputs."""
-    arrays = {name: _resized(array, axis, size) for name, array in _arrays(layer).items() if array.ndim > axis}
+    arrays = {
+        name: _resized(array, axis, size) for name, array in _arrays(layer).items() if array.ndim > axis
+    }
     return _with(layer, **arrays, **changes)
 
 
@@ -217,19 +256,40 @@ def _fit(layer, shape, greatest):
             return _inputs(layer, 1, math.prod(shape), planes=greatest.bit_length())
         case Conv2d() if len(shape) == 3:
             groups = math.gcd(layer.groups, shape[2])
-            rows, columns = (min(size, of + sum(padding)) for size, of, padding in
-                             zip(layer.kernel, shape, layer.padding, strict=False))
-            cut = _with(layer, **{name: array[:, :rows, :columns] for name, array in _arrays(layer).items() if array.ndim == 4})
+            rows, columns = (
+                min(size, of + sum(padding))
+                for size, of, padding in zip(layer.kernel, shape, layer.padding, strict=False)
+            )
+            cut = _with(
+                layer,
+                **{
+                    name: array[:, :rows, :columns]
+                    for name, array in _arrays(layer).items()
+                    if array.ndim == 4
+                },
+            )
             return _inputs(cut, 3, shape[2] // groups, groups=groups, planes=greatest.bit_length())
         case MaxPool() if len(shape) == 3:
-            kernel = tuple(min(size, of + sum(around)) for size, of, around in zip(layer.kernel, shape, layer.padding, strict=False))
-            return dataclasses.replace(layer, kernel=kernel, padding=tuple(
-                tuple(min(rows, size - 1) for rows in around) for around, size in zip(layer.padding, kernel, strict=True)))
+            kernel = tuple(
+                min(size, of + sum(around))
+                for size, of, around in zip(layer.kernel, shape, layer.padding, strict=False)
+            )
+            return dataclasses.replace(
+                layer,
+                kernel=kernel,
+                padding=tuple(
+                    tuple(min(rows, size - 1) for rows in around)
+                    for around, size in zip(layer.padding, kernel, strict=True)
+                ),
+            )
         case SumPool() if len(shape) == 3:
             return dataclasses.replace(layer, kernel=tuple(map(min, layer.kernel, shape)))
         case Threshold():
-            return dataclasses.replace(layer, thresholds=np.minimum(_resized(layer.thresholds, 0, shape[-1]), greatest + 1),
-                                       inverted=_resized(layer.inverted, 0, shape[-1]))
+            return dataclasses.replace(
+                layer,
+                thresholds=np.minimum(_resized(layer.thresholds, 0, shape[-1]), greatest + 1),
+                inverted=_resized(layer.inverted, 0, shape[-1]),
+            )
         case _:
             return layer
 
@@ -240,8 +300,8 @@ def _replaced(design, images, **changes):
 
 
 def _fitted(design, image_shape, pairs, images):
-    """The design, but of these layers and foldings, each layer fitted to the one before it, and the images; one output decides by its
-    sign.
+    """The design, but of these layers and foldings, each layer fitted to the one before it, and the images;
+    one output decides by its sign.
 
     Raises
     ------
@@ -249,9 +309,19 @@ def _fitted(design, image_shape, pairs, images):
         When there is no such design.
     """
     network = _chain(design.network.decision, image_shape, [layer for layer, _ in pairs])
-    foldings = (_folding(layer, folding, shape) for layer, (_, folding), shape
-                in zip(network.layers, pairs, network.shapes, strict=False))
-    return dataclasses.replace(design, network=network, foldings=tuple(foldings), top=min(design.top, network.classes) if network.decision == "argmax" else 1), images
+    foldings = (
+        _folding(layer, folding, shape)
+        for layer, (_, folding), shape in zip(network.layers, pairs, network.shapes, strict=False)
+    )
+    return (
+        dataclasses.replace(
+            design,
+            network=network,
+            foldings=tuple(foldings),
+            top=min(design.top, network.classes) if network.decision == "argmax" else 1,
+        ),
+        images,
+    )
 
 
 def _chain(decision, image_shape, layers):
@@ -263,13 +333,17 @@ def _chain(decision, image_shape, layers):
         if isinstance(layer, Add):
             fork = forks[layer.fork]
             channels = shapes[fork][-1]
-            last = max((m for m in range(fork, n) if getattr(layers[m], "weights", None) is not None), default=None)
+            last = max(
+                (m for m in range(fork, n) if getattr(layers[m], "weights", None) is not None), default=None
+            )
             if shapes[n][-1] != channels and last is not None and layers[last].outputs != channels and again:
                 # What the shortcut bridges must give as many channels as it took; once more from there.
-                layers[last] = dataclasses.replace(layers[last], **{
-                    name: _resized(array, 0, channels) for name, array in _arrays(layers[last]).items()})
+                layers[last] = dataclasses.replace(
+                    layers[last],
+                    **{name: _resized(array, 0, channels) for name, array in _arrays(layers[last]).items()},
+                )
                 n, again = last, again - 1  # two shortcuts may want different sizes of the same layer
-                del shapes[n + 1:], greatest[n + 1:]
+                del shapes[n + 1 :], greatest[n + 1 :]
                 continue
             greatest.append(greatest[n] + layer.scale * greatest[fork])
         else:
@@ -279,8 +353,13 @@ def _chain(decision, image_shape, layers):
         shapes.append(layer.output_shape(shapes[n]))
         n += 1
     outputs = shapes[-1][0]
-    return Network(name="shrunk", image_shape=tuple(image_shape), layers=tuple(layers), decision="sign" if outputs == 1 else decision,
-                   labels=tuple(map(str, range(2 if outputs == 1 else outputs))))
+    return Network(
+        name="shrunk",
+        image_shape=tuple(image_shape),
+        layers=tuple(layers),
+        decision="sign" if outputs == 1 else decision,
+        labels=tuple(map(str, range(2 if outputs == 1 else outputs))),
+    )
 
 
 def _folding(layer, folding, shape):

@@ -18,7 +18,9 @@ _DENOMINATORS = 64
 
 
 def are_bits(value):
-    """Whether each output of a tensor has no more than two values: behind a quantiser or a comparison it is a bit."""
+    """Whether each output of a tensor has no more than two values: behind a quantiser or a comparison it is a
+    bit.
+    """
     return all(len(np.unique(row)) <= 2 for row in value.rows[np.unique(value.row)])
 
 
@@ -31,17 +33,25 @@ def bit_scores(chain, where, value):
     outputs, source = value.index.size, value.source
     index = value.index.reshape(-1)
     if not np.array_equal(index, np.arange(source.size)) or source.count != 2:
-        raise ModelError(f"{where} must have each of {source.size} bits once and in order; leave out what moves them")
+        raise ModelError(
+            f"{where} must have each of {source.size} bits once and in order; leave out what moves them"
+        )
     low, high = (value.rows[value.row.reshape(-1), bit] >= 0 for bit in range(2))
     on = np.where(high & low, 1, np.where(high | low, 0, -1))
     eye = np.eye(outputs, dtype=np.uint8)
     rises = np.where(low & ~high, 0, 1).astype(np.uint8)
-    return ir.Scores(name=chain.name(None, "scores"), weights=np.where(eye == 1, rises[:, None], 1).astype(np.uint8),
-                     mask=eye if outputs > 1 else None, scales=np.where(on == 0, 2, 0), offsets=np.where(on == 0, -1, on))
+    return ir.Scores(
+        name=chain.name(None, "scores"),
+        weights=np.where(eye == 1, rises[:, None], 1).astype(np.uint8),
+        mask=eye if outputs > 1 else None,
+        scales=np.where(on == 0, 2, 0),
+        offsets=np.where(on == 0, -1, on),
+    )
 
 
 def signed_scores(where, rows, reach):
-    """Scales (None: all 1) and offsets that make of counts integers of the same sign, zero included, and order.
+    """Scales (None: all 1) and offsets that make of counts integers of the same sign, zero included, and
+    order.
 
     Parameters
     ----------
@@ -54,8 +64,9 @@ def signed_scores(where, rows, reach):
 
     Returns
     -------
-    Each integer is negative, zero or positive exactly as its score is, and rises with the count as its score does. Between the outputs
-    their order is that of the scores where integers of 31 bits can have it, to within the roundings of float32.
+    Each integer is negative, zero or positive exactly as its score is, and rises with the count as its score
+    does. Between the outputs their order is that of the scores where integers of 31 bits can have it, to
+    within the roundings of float32.
 
     Raises
     ------
@@ -67,8 +78,10 @@ def signed_scores(where, rows, reach):
     counts = np.arange(rows.shape[1])
     flat = (np.diff(rows, axis=1) <= 0) & (counts[1:] <= reach[:, None])
     if (flat.any(1) & (highest > lowest)).any():
-        raise ModelError(f"{where} must tell all counts of the last layer apart, but gives some the same score; end the graph "
-                         "at the MatMul or Gemm")
+        raise ModelError(
+            f"{where} must tell all counts of the last layer apart, but gives some the same score; end the"
+            " graph at the MatMul or Gemm"
+        )
     steps = np.where(reach > 0, (highest - lowest) / np.maximum(reach, 1), 0)
     inside = counts <= reach[:, None]
     signs = np.sign(rows)
@@ -78,9 +91,13 @@ def signed_scores(where, rows, reach):
     def fitted(scales, offsets):
         """The same lines, moved as little as their signs need."""
         turns = (negative > 0) & (negative <= reach)
-        if (turns & ~zero & (scales == 1)).any():  # a score that goes from negative to positive needs room for it
+        if (
+            turns & ~zero & (scales == 1)
+        ).any():  # a score that goes from negative to positive needs room for it
             scales, offsets = 2 * scales, 2 * offsets
-        first = scales * negative  # the part of the first score that is not negative that comes from the count
+        first = (
+            scales * negative
+        )  # the part of the first score that is not negative that comes from the count
         below = np.where(negative > 0, -1 - (first - scales), _MOST)
         above = np.where(negative <= reach, 1 - first, -_MOST)
         return scales, np.where(zero, -first, np.clip(offsets, above, below))
@@ -92,7 +109,9 @@ def signed_scores(where, rows, reach):
     off = np.abs(rows - lowest[:, None] - steps[:, None] * counts)[inside]
     whole = np.stack([lowest, steps])
     if np.array_equal(whole, np.rint(whole)) and np.abs(rows[inside]).max() <= _MOST and off.max() == 0:
-        divisor = max(1, int(np.gcd.reduce(whole.astype(np.int64), axis=None)))  # what all scores are multiples of
+        divisor = max(
+            1, int(np.gcd.reduce(whole.astype(np.int64), axis=None))
+        )  # what all scores are multiples of
         scales, offsets = steps.astype(np.int64) // divisor, lowest.astype(np.int64) // divisor
         return (None if (scales == 1).all() else scales), offsets
     if outputs > 1 and steps.max() > 0 and off.max() <= 2 * ROUNDING * size:
@@ -102,7 +121,11 @@ def signed_scores(where, rows, reach):
                 continue
             scales, offsets = fitted(scales.astype(np.int64), offsets.astype(np.int64))
             found = integers(scales, offsets)
-            if np.abs(found).max() > _MOST or exact and not _equal_where_equal(scores, found, ROUNDING * size):
+            if (
+                np.abs(found).max() > _MOST
+                or exact
+                and not _equal_where_equal(scores, found, ROUNDING * size)
+            ):
                 continue
             if _ordered(scores, found, ROUNDING * size):
                 return (None if (scales == 1).all() else scales), offsets
@@ -110,12 +133,16 @@ def signed_scores(where, rows, reach):
     units = np.where(steps > 0, steps, 1)
     most = _MOST // 2 - reach
     offsets = np.rint(np.clip(lowest / units, -most, most)).astype(np.int64)
-    scales, offsets = fitted((steps > 0).astype(np.int64), np.where(steps > 0, offsets, np.sign(lowest)).astype(np.int64))
+    scales, offsets = fitted(
+        (steps > 0).astype(np.int64), np.where(steps > 0, offsets, np.sign(lowest)).astype(np.int64)
+    )
     return (None if (scales == 1).all() else scales), offsets
 
 
 def _units(lowest, steps, reach):
-    """What one of the integers may be worth: common denominators, then ever smaller ones; whether ties must be exact."""
+    """What one of the integers may be worth: common denominators, then ever smaller ones; whether ties must
+    be exact.
+    """
     least = steps[steps > 0].min()
     for denominator in range(1, _DENOMINATORS + 1):
         yield least / denominator, True
@@ -135,6 +162,8 @@ def _ordered(scores, integers, tolerance):
     """Whether scores farther apart than `tolerance` are integers in the same order."""
     order = np.argsort(scores, kind="stable")
     scores, integers = scores[order], integers[order]
-    below = np.searchsorted(scores, scores - tolerance, side="left")  # so many are less by more than the tolerance
+    below = np.searchsorted(
+        scores, scores - tolerance, side="left"
+    )  # so many are less by more than the tolerance
     most = np.maximum.accumulate(integers)
     return bool((integers[below > 0] > most[below[below > 0] - 1]).all())

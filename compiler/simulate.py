@@ -5,9 +5,9 @@
     beats.bin ──▶ source ══ i ══▶ top ══ o ══▶ sink ──▶ images.txt, scores.txt
                   (may stall)                  (may stall)
 
-The testbench is plain enough for Icarus, which starts at once, and for Verilator, which compiles for some twenty seconds
-and then is some hundred times faster. Stalls come from one generator written in Verilog, so that both simulators see the
-same ones and agree in every cycle.
+The testbench is plain enough for Icarus, which starts at once, and for Verilator, which compiles for some
+twenty seconds and then is some hundred times faster. Stalls come from one generator written in Verilog, so
+that both simulators see the same ones and agree in every cycle.
 """
 
 import math
@@ -25,13 +25,24 @@ from ..errors import ToolError
 from ..hw.spram import records
 from .reference import check_images
 
-__all__ = ["SIMULATORS", "HardwareError", "Simulation", "Simulator", "build", "layer_work", "patience", "quickest", "simulate", "work"]
+__all__ = [
+    "SIMULATORS",
+    "HardwareError",
+    "Simulation",
+    "Simulator",
+    "build",
+    "layer_work",
+    "patience",
+    "quickest",
+    "simulate",
+    "work",
+]
 
 SIMULATORS = ("icarus", "verilator")
 
-# A score for each class of each image takes one line of scores.txt: cycle, score, last, the best classes. The cycle in which the
-# first beat of each image is taken takes one line of images.txt. Everything is sampled at the rising edge of clk and
-# driven just behind it, so there are no races in either simulator.
+# A score for each class of each image takes one line of scores.txt: cycle, score, last, the best classes. The
+# cycle in which the first beat of each image is taken takes one line of images.txt. Everything is sampled at
+# the rising edge of clk and driven just behind it, so there are no races in either simulator.
 TESTBENCH = """\
 `timescale 1ns/1ps
 `ifdef VERILATOR
@@ -176,7 +187,8 @@ module testbench;
 endmodule
 """
 
-# The clock, for Verilator: with it out of the Verilog there is no scheduling of delays, which would take a newer C++.
+# The clock, for Verilator: with it out of the Verilog there is no scheduling of delays, which would take a
+# newer C++.
 MAIN = """\
 #include "Vtestbench.h"
 #include "verilated.h"
@@ -197,7 +209,9 @@ int main(int argc, char** argv) {
 
 
 class HardwareError(ToolError):
-    """A design that hangs, breaks the rules of a stream or gives bits that are not defined: a defect of sbgen."""
+    """A design that hangs, breaks the rules of a stream or gives bits that are not defined: a defect of
+    sbgen.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,8 +222,8 @@ class Simulation:
     ----------
     scores : int64 array, shape (N, outputs)
     ranked : int64 array, shape (N, top)
-        The best classes of each image, the best first, as the hardware gives them beside its last score. Where the signs decide, the bit of
-        each output instead, shape (N, outputs).
+        The best classes of each image, the best first, as the hardware gives them beside its last score.
+        Where the signs decide, the bit of each output instead, shape (N, outputs).
     first_beats, last_scores : int64 array, shape (N,)
         The clock cycle in which the first beat of each image, and its last score, were taken.
     simulator : str
@@ -227,7 +241,9 @@ class Simulation:
 
     @property
     def labels(self):
-        """The class of each image, an array of shape (N,), or of a multi-label network its bits, (N, outputs)."""
+        """The class of each image, an array of shape (N,), or of a multi-label network its bits, (N,
+        outputs).
+        """
         return self.ranked if self.multi_label else self.ranked[:, 0]
 
     @property
@@ -280,13 +296,21 @@ class Simulator:
         (self._folder / "top.v").write_text(verilog_text)
         (self._folder / "testbench.v").write_text(TESTBENCH)
         # The bits of a network that decides by sign are printed one by one, as so many ranks would be.
-        label, top = (1, network.outputs) if network.decision == "sign" else (bits_for(network.outputs - 1), top)
+        label, top = (
+            (1, network.outputs) if network.decision == "sign" else (bits_for(network.outputs - 1), top)
+        )
         self._top = top
-        macros = {"LANES": lanes, "SCORE": _port_width(verilog_text, "o__payload") - top * label - 1, "LABEL": label, "TOP": top}
+        macros = {
+            "LANES": lanes,
+            "SCORE": _port_width(verilog_text, "o__payload") - top * label - 1,
+            "LABEL": label,
+            "TOP": top,
+        }
         if image:
             macros["BLOCKS"] = len(image)
-            (self._folder / "load.bin").write_bytes(b"".join(
-                struct.pack(">BHH", *record) for record in records(image)))
+            (self._folder / "load.bin").write_bytes(
+                b"".join(struct.pack(">BHH", *record) for record in records(image))
+            )
         self._program, self._name = build(self._folder, simulator=simulator, macros=macros, waves=waves)
 
     @property
@@ -301,8 +325,8 @@ class Simulator:
         ----------
         images : uint8 array, shape (N, *image_shape) or (N, pixels), N at least 1
         stall : int or None
-            None: the source always offers and the sink always takes. Otherwise a seed, 1 ... 2**31 - 1, from which both
-            sides stall at random.
+            None: the source always offers and the sink always takes. Otherwise a seed, 1 ... 2**31 - 1, from
+            which both sides stall at random.
         progress : callable or None
             Called with (images done, images) some hundred times.
 
@@ -323,11 +347,14 @@ class Simulator:
             raise ValueError(f"stall must be None or a seed in 1 ... {2**31 - 1}, not {stall!r}")
         image_beats = -(-network.pixels // self._lanes)
         beats = np.zeros((len(images), image_beats * self._lanes), np.uint8)
-        beats[:, :network.pixels] = images
+        beats[:, : network.pixels] = images
         # $fread fills a register from its most significant byte on; lane 0 is the least significant.
         beats.reshape(-1, self._lanes)[:, ::-1].tofile(self._folder / "beats.bin")
         settings = {
-            "images": len(images), "image_beats": image_beats, "classes": network.outputs, "stall": stall or 0,
+            "images": len(images),
+            "image_beats": image_beats,
+            "classes": network.outputs,
+            "stall": stall or 0,
             "patience": patience(network),
             "step": -(-len(images) // 100),
         }
@@ -336,12 +363,19 @@ class Simulator:
             if progress is not None and line.isdigit():
                 progress(int(line), len(images))
 
-        said = tools.run(self._program, [f"+{name}={value}" for name, value in settings.items()],
-                         cwd=self._folder, log=self._folder / "run.log", on_line=on_line)
+        said = tools.run(
+            self._program,
+            [f"+{name}={value}" for name, value in settings.items()],
+            cwd=self._folder,
+            log=self._folder / "run.log",
+            on_line=on_line,
+        )
         if "error: " in said:
-            raise HardwareError(f"the design must take and give all of its {len(images)} images, but {self.name} found: "
-                            + said[said.index("error: ") + 7:].splitlines()[0]
-                            + "; this is a defect of sbgen, please report it with the network and its foldings")
+            raise HardwareError(
+                f"the design must take and give all of its {len(images)} images, but {self.name} found: "
+                + said[said.index("error: ") + 7 :].splitlines()[0]
+                + "; this is a defect of sbgen, please report it with the network and its foldings"
+            )
         return self._result(len(images))
 
     def _result(self, images):
@@ -353,12 +387,32 @@ class Simulator:
         first_beats = np.array((self._folder / "images.txt").read_text().split(), np.int64)
         cycles, scores, last, *_ = np.moveaxis(numbers, 2, 0)
         if (last != (np.arange(classes) == classes - 1)).any():
-            raise HardwareError(f"the last of every {classes} scores must be marked, but {self.name} found other marks")
-        return Simulation(scores=scores, ranked=numbers[:, -1, 3:], first_beats=first_beats, last_scores=cycles[:, -1],
-                          simulator=self.name, multi_label=self._network.multi_label)
+            raise HardwareError(
+                f"the last of every {classes} scores must be marked, but {self.name} found other marks"
+            )
+        return Simulation(
+            scores=scores,
+            ranked=numbers[:, -1, 3:],
+            first_beats=first_beats,
+            last_scores=cycles[:, -1],
+            simulator=self.name,
+            multi_label=self._network.multi_label,
+        )
 
 
-def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=None, progress=None, keep=None, top=1, image=()):
+def simulate(
+    verilog_text,
+    network,
+    images,
+    *,
+    lanes,
+    simulator="auto",
+    stall=None,
+    progress=None,
+    keep=None,
+    top=1,
+    image=(),
+):
     """Images through the emitted Verilog, once.
 
     Parameters
@@ -370,7 +424,8 @@ def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=No
     lanes : int
         Pixels in a beat, as in `Core.lanes`.
     simulator : str
-        One of `SIMULATORS`, or ``"auto"``: Icarus while the work is small or there is nothing else, else Verilator.
+        One of `SIMULATORS`, or ``"auto"``: Icarus while the work is small or there is nothing else, else
+        Verilator.
     stall : int or None
         As in `Simulator.run`.
     progress : callable or None
@@ -392,12 +447,22 @@ def simulate(verilog_text, network, images, *, lanes, simulator="auto", stall=No
     if simulator == "auto":
         simulator = quickest(network, len(images))
     with tools.temporary() as folder:
-        built = Simulator(verilog_text, network, lanes=lanes, simulator=simulator, folder=keep or folder, top=top, image=image)
+        built = Simulator(
+            verilog_text,
+            network,
+            lanes=lanes,
+            simulator=simulator,
+            folder=keep or folder,
+            top=top,
+            image=image,
+        )
         return built.run(images, stall=stall, progress=progress)
 
 
 def quickest(network, images):
-    """The one of `SIMULATORS` that is done first with so many images, of those that are there; a `ToolError` when none is."""
+    """The one of `SIMULATORS` that is done first with so many images, of those that are there; a `ToolError`
+    when none is.
+    """
     return _choose(images * work(network))
 
 
@@ -410,8 +475,8 @@ def patience(network):
 
 
 def work(network):
-    """Weights that are read for one image, a convolution's once for each position and those of several planes for each
-    plane, and elements under the kernels of pools."""
+    """Weights that are read for one image, a convolution's once for each position and those of several planes
+    for each plane, and elements under the kernels of pools."""
     return sum(map(layer_work, network.layers, network.shapes[1:]))
 
 
@@ -422,7 +487,8 @@ def layer_work(layer, output_shape):
     return math.prod(output_shape) * math.prod(getattr(layer, "kernel", ()))
 
 
-# Icarus counts some 300,000 weights a second whatever the folding, Verilator 300 million after some 12 s of compilation.
+# Icarus counts some 300,000 weights a second whatever the folding, Verilator 300 million after some 12 s of
+# compilation.
 _ICARUS_WEIGHTS = 4_000_000
 
 
@@ -440,7 +506,9 @@ def _choose(weights):
 
 
 def _port_width(verilog_text, port):
-    found = re.search(rf"^\s*output (?:wire |reg )?(?:\[(\d+):0\] )?{port}\s*[;,]", verilog_text, re.MULTILINE)
+    found = re.search(
+        rf"^\s*output (?:wire |reg )?(?:\[(\d+):0\] )?{port}\s*[;,]", verilog_text, re.MULTILINE
+    )
     return int(found[1] or 0) + 1
 
 
@@ -467,13 +535,21 @@ def build(folder, *, simulator, macros, waves=False, quick=False):
         Name and version of the simulator.
     """
     macros = {**macros, "WAVES": 1} if waves else macros
-    return _icarus(folder, macros) if simulator == "icarus" else _verilator(folder, macros, "-O0" if quick else "-O2")
+    return (
+        _icarus(folder, macros)
+        if simulator == "icarus"
+        else _verilator(folder, macros, "-O0" if quick else "-O2")
+    )
 
 
 def _icarus(folder, macros):
     compiler, runner = tools.find("iverilog"), tools.find("vvp")
-    tools.run(compiler, ["-g2005", "-s", "testbench", "-o", "testbench.vvp", *_defines(macros), "testbench.v", "top.v"],
-              cwd=folder, log=folder / "build.log")
+    tools.run(
+        compiler,
+        ["-g2005", "-s", "testbench", "-o", "testbench.vvp", *_defines(macros), "testbench.v", "top.v"],
+        cwd=folder,
+        log=folder / "build.log",
+    )
     # -n: a testbench that stops must end, not ask.
     return replace(runner, argv=(*runner.argv, "-n", "testbench.vvp")), f"Icarus Verilog {compiler.version}"
 
@@ -483,18 +559,49 @@ def _verilator(folder, macros, optimization):
     (folder / "main.cpp").write_text(MAIN)
     make = {
         # The runtime library is compiled as well and hardly runs: its optimisation would only cost time.
-        "OPT_FAST": optimization, "OPT_SLOW": "-O0", "OPT_GLOBAL": "-O0",
+        "OPT_FAST": optimization,
+        "OPT_SLOW": "-O0",
+        "OPT_GLOBAL": "-O0",
         # Empty in the package, which breaks designs of more than one file.
         "CFG_CXXFLAGS_PCH_I": "-include",
         "PYTHON3": sys.executable,
     }
-    tools.run(compiler, [
-        "--cc", "--exe", "--build", "-j", "0", "--no-timing", "-O3", *(["--trace-vcd"] if "WAVES" in macros else []), "-Wno-fatal", "-Wno-lint", "-Wno-style",
-        "-MAKEFLAGS", " ".join(f"{name}={value}" for name, value in make.items()),
-        "--top-module", "testbench", "-Mdir", "obj", "-o", "testbench", *_defines(macros),
-        "testbench.v", "top.v", "main.cpp"], cwd=folder, log=folder / "build.log")
-    program = tools.Tool(name="testbench", argv=(str((folder / "obj" / "testbench").absolute()),),
-                         version=compiler.version, origin="build")
+    tools.run(
+        compiler,
+        [
+            "--cc",
+            "--exe",
+            "--build",
+            "-j",
+            "0",
+            "--no-timing",
+            "-O3",
+            *(["--trace-vcd"] if "WAVES" in macros else []),
+            "-Wno-fatal",
+            "-Wno-lint",
+            "-Wno-style",
+            "-MAKEFLAGS",
+            " ".join(f"{name}={value}" for name, value in make.items()),
+            "--top-module",
+            "testbench",
+            "-Mdir",
+            "obj",
+            "-o",
+            "testbench",
+            *_defines(macros),
+            "testbench.v",
+            "top.v",
+            "main.cpp",
+        ],
+        cwd=folder,
+        log=folder / "build.log",
+    )
+    program = tools.Tool(
+        name="testbench",
+        argv=(str((folder / "obj" / "testbench").absolute()),),
+        version=compiler.version,
+        origin="build",
+    )
     return program, f"Verilator {compiler.version}"
 
 

@@ -1,8 +1,9 @@
 """A network as a QONNX file, for the tools of others.
 
-Every tensor between layers holds -1 and +1, or the integers that the layer gives, with channels first, as ONNX has images;
-weights are -1 and +1 (and 0), a layer's thresholds are a MultiThreshold. All numbers are integers or halves that the file's
-float32 holds exactly, so that whoever executes it (the ``qonnx`` package does) gets the scores of `reference`, not close ones.
+Every tensor between layers holds -1 and +1, or the integers that the layer gives, with channels first, as
+ONNX has images; weights are -1 and +1 (and 0), a layer's thresholds are a MultiThreshold. All numbers are
+integers or halves that the file's float32 holds exactly, so that whoever executes it (the ``qonnx`` package
+does) gets the scores of `reference`, not close ones.
 """
 
 import json
@@ -31,9 +32,10 @@ _EXACT = 1 << 24
 def save(network, path):
     """Write a network as QONNX; an existing file is replaced as a whole or not at all.
 
-    The graph's input is an image of values as float32, annotated with the network's `pixel_type` (UINT8: 0 ... 255), of the shape
-    (1, channels, rows, columns) or (1, pixels); its output are the scores, (1, outputs). Image shape and labels are in the metadata
-    ``sbgen.image_shape`` and ``sbgen.labels``; ``sbgen.decision`` is there where the scores decide by their signs.
+    The graph's input is an image of values as float32, annotated with the network's `pixel_type` (UINT8: 0
+    ... 255), of the shape (1, channels, rows, columns) or (1, pixels); its output are the scores, (1,
+    outputs). Image shape and labels are in the metadata ``sbgen.image_shape`` and ``sbgen.labels``;
+    ``sbgen.decision`` is there where the scores decide by their signs.
 
     Raises
     ------
@@ -57,17 +59,38 @@ def to_model(network):
         at, shape = graph.add_layer(layer, at, shape)
         at = graph.as_bits(layer, at, greatest)
     made = helper.make_graph(
-        graph.nodes, network.name or "network",
-        [helper.make_tensor_value_info(graph.input, TensorProto.FLOAT, (1, *_first(_image(network.image_shape))))],
-        [helper.make_tensor_value_info(at, TensorProto.FLOAT, (1, network.outputs))], initializer=graph.constants)
+        graph.nodes,
+        network.name or "network",
+        [
+            helper.make_tensor_value_info(
+                graph.input, TensorProto.FLOAT, (1, *_first(_image(network.image_shape)))
+            )
+        ],
+        [helper.make_tensor_value_info(at, TensorProto.FLOAT, (1, network.outputs))],
+        initializer=graph.constants,
+    )
     for name, kind in ((graph.input, network.pixel_type.name), *graph.kinds):
-        made.quantization_annotation.append(onnx.TensorAnnotation(tensor_name=name, quant_parameter_tensor_names=[
-            onnx.StringStringEntryProto(key="finn_datatype", value=kind)]))
-    model = helper.make_model(made, producer_name="sbgen", producer_version=__version__, ir_version=8, opset_imports=[
-        helper.make_opsetid("", _OPSET), helper.make_opsetid(_DOMAIN, 1)])
-    helper.set_model_props(model, {"sbgen.image_shape": json.dumps(list(network.image_shape)),
-                                   "sbgen.labels": json.dumps(list(network.labels)),
-                                   **({} if network.decision == "argmax" else {"sbgen.decision": json.dumps(network.decision)})})
+        made.quantization_annotation.append(
+            onnx.TensorAnnotation(
+                tensor_name=name,
+                quant_parameter_tensor_names=[onnx.StringStringEntryProto(key="finn_datatype", value=kind)],
+            )
+        )
+    model = helper.make_model(
+        made,
+        producer_name="sbgen",
+        producer_version=__version__,
+        ir_version=8,
+        opset_imports=[helper.make_opsetid("", _OPSET), helper.make_opsetid(_DOMAIN, 1)],
+    )
+    helper.set_model_props(
+        model,
+        {
+            "sbgen.image_shape": json.dumps(list(network.image_shape)),
+            "sbgen.labels": json.dumps(list(network.labels)),
+            **({} if network.decision == "argmax" else {"sbgen.decision": json.dumps(network.decision)}),
+        },
+    )
     return model
 
 
@@ -76,13 +99,17 @@ def _check_exact(network):
     for layer, greatest in zip(network.layers[:-1], network.greatest[1:], strict=False):
         most = layer.reach if isinstance(layer, Conv2d | Dense) else greatest
         if most >= _EXACT // 2:
-            raise ModelError(f"layer {layer.name!r}: sums must be within {_EXACT // 2:,} to be exact in QONNX's float32, but reach "
-                             f"{most:,}; write the JSON exchange file instead")
+            raise ModelError(
+                f"layer {layer.name!r}: sums must be within {_EXACT // 2:,} to be exact in QONNX's float32,"
+                f" but reach {most:,}; write the JSON exchange file instead"
+            )
     low, high = network.layers[-1].score_range
     if max(-low, high) >= _EXACT // 2:
-        raise ModelError(f"layer {network.layers[-1].name!r}: scores must be within {_EXACT // 2:,} to be exact in QONNX's "
-                         f"float32, but reach {low:,} ... {high:,}; take the same number from all offsets, or write the JSON "
-                         "exchange file instead")
+        raise ModelError(
+            f"layer {network.layers[-1].name!r}: scores must be within {_EXACT // 2:,} to be exact in QONNX's"
+            f" float32, but reach {low:,} ... {high:,}; take the same number from all offsets, or write the"
+            " JSON exchange file instead"
+        )
 
 
 def _image(shape):
@@ -102,7 +129,9 @@ class _Graph:
 
     def add(self, op, inputs, output, *, name=None, domain="", **attributes):
         # A layer's name goes to the node that has its weights; there a reader looks for it.
-        self.nodes.append(helper.make_node(op, inputs, [output], name=name or output + ".node", domain=domain, **attributes))
+        self.nodes.append(
+            helper.make_node(op, inputs, [output], name=name or output + ".node", domain=domain, **attributes)
+        )
         return output
 
     def constant(self, name, value, kind=np.float32):
@@ -126,7 +155,9 @@ class _Graph:
     def weights(self, layer, transform):
         signs = 2.0 * layer.weights - 1
         self.kinds.append((f"{layer.name}.weights", "BIPOLAR" if layer.mask is None else "TERNARY"))
-        return self.constant(f"{layer.name}.weights", transform(signs if layer.mask is None else signs * layer.mask))
+        return self.constant(
+            f"{layer.name}.weights", transform(signs if layer.mask is None else signs * layer.mask)
+        )
 
     def reshaped(self, at, name, shape):
         return self.add("Reshape", [at, self.constant(f"{name}.shape", (1, *shape), np.int64)], name)
@@ -137,7 +168,9 @@ class _Graph:
         return self.add("Add", [at, self.constant(f"{name}.offset", offset)], name)
 
     def add_layer(self, layer, at, shape):
-        """Adds a layer that takes the tensor `at`, an image or vector of `shape`; gives its output and that one's shape."""
+        """Adds a layer that takes the tensor `at`, an image or vector of `shape`; gives its output and that
+        one's shape.
+        """
         after = layer.output_shape(shape)
         match layer:
             case Binarize():
@@ -145,16 +178,34 @@ class _Graph:
                 self.bits = True
             case Lookup():
                 pixels = self.add("Cast", [at], f"{layer.name}.pixels", to=TensorProto.INT64)
-                at = self.add("Gather", [self.constant(f"{layer.name}.table", layer.table), pixels], layer.name, axis=0)
+                at = self.add(
+                    "Gather", [self.constant(f"{layer.name}.table", layer.table), pixels], layer.name, axis=0
+                )
             case MaxPool():
                 (top, bottom), (left, right) = layer.padding
                 pads = {"pads": (top, left, bottom, right)} if any(map(any, layer.padding)) else {}
-                at = self.add("MaxPool", [at], layer.name, name=layer.name, kernel_shape=layer.kernel, strides=layer.stride, **pads)
+                at = self.add(
+                    "MaxPool",
+                    [at],
+                    layer.name,
+                    name=layer.name,
+                    kernel_shape=layer.kernel,
+                    strides=layer.stride,
+                    **pads,
+                )
             case SumPool():
                 area = float(np.prod(layer.kernel))
-                at = self.add("AveragePool", [at], f"{layer.name}.means", name=layer.name, kernel_shape=layer.kernel,
-                              strides=layer.stride)
-                at = self.add("Mul", [at, self.constant(f"{layer.name}.area", area)], f"{layer.name}.products")
+                at = self.add(
+                    "AveragePool",
+                    [at],
+                    f"{layer.name}.means",
+                    name=layer.name,
+                    kernel_shape=layer.kernel,
+                    strides=layer.stride,
+                )
+                at = self.add(
+                    "Mul", [at, self.constant(f"{layer.name}.area", area)], f"{layer.name}.products"
+                )
                 # An area that is no power of two was rounded.
                 at = self.add("Round", [at], f"{layer.name}.differences" if self.bits else layer.name)
                 at = self.scaled(at, layer.name, 0.5, area / 2) if self.bits else at
@@ -163,7 +214,9 @@ class _Graph:
                 at = self.thresholds(layer, at, layer.thresholds)
                 if layer.inverted.any():
                     signs = (1.0 - 2 * layer.inverted).reshape(-1, *[1] * (len(after) - 1))
-                    at = self.add("Mul", [at, self.constant(f"{layer.name}.signs", signs)], f"{layer.name}.signed")
+                    at = self.add(
+                        "Mul", [at, self.constant(f"{layer.name}.signs", signs)], f"{layer.name}.signed"
+                    )
                 self.bits = True
             case Fork():
                 self.kept[layer.name] = at, self.bits
@@ -177,7 +230,9 @@ class _Graph:
             case Scores():
                 step, lowest = self._count(layer)
                 scales = 1 if layer.scales is None else layer.scales
-                at = self.scaled(self._matmul(layer, at, shape), "scores", scales * step, layer.offsets + scales * lowest)
+                at = self.scaled(
+                    self._matmul(layer, at, shape), "scores", scales * step, layer.offsets + scales * lowest
+                )
         return at, after
 
     def as_bits(self, layer, at, greatest):
@@ -189,7 +244,9 @@ class _Graph:
 
     def _binarize(self, layer, at, shape, after):
         levels = layer.levels
-        thresholds = np.moveaxis(layer.thresholds.reshape(*shape, levels), -1, 0)  # levels before the pixel's position
+        thresholds = np.moveaxis(
+            layer.thresholds.reshape(*shape, levels), -1, 0
+        )  # levels before the pixel's position
         if len(shape) == 3:
             thresholds = thresholds.transpose(3, 0, 1, 2)  # channels, levels, rows, columns
             between = shape[2], 1, *shape[:2]
@@ -199,19 +256,42 @@ class _Graph:
             thresholds = thresholds.squeeze(1)
         else:
             at = self.reshaped(at, f"{layer.name}.pixels", between)
-        at = self.add("Sub", [at, self.constant(f"{layer.name}.thresholds", thresholds[None])], f"{layer.name}.above")
+        at = self.add(
+            "Sub", [at, self.constant(f"{layer.name}.thresholds", thresholds[None])], f"{layer.name}.above"
+        )
         if levels > 1:
             at = self.reshaped(at, f"{layer.name}.levels", _first(after))
-        return self.add("BipolarQuant", [at, self.constant(f"{layer.name}.scale", 1.0)], layer.name, domain=_DOMAIN)
+        return self.add(
+            "BipolarQuant", [at, self.constant(f"{layer.name}.scale", 1.0)], layer.name, domain=_DOMAIN
+        )
 
     def _conv(self, layer, at):
         if any(map(any, layer.padding)):
             (top, bottom), (left, right) = layer.padding
-            value = layer.padding_bit * (2.0**layer.planes - 1) if layer.planes > 1 else 2.0 * layer.padding_bit - 1
-            at = self.add("Pad", [at, self.constant(f"{layer.name}.pads", (0, 0, top, left, 0, 0, bottom, right), np.int64),
-                                  self.constant(f"{layer.name}.padding", value)], f"{layer.name}.padded", mode="constant")
-        return self.add("Conv", [at, self.weights(layer, lambda each: each.transpose(0, 3, 1, 2))], f"{layer.name}.sums",
-                        name=layer.name, kernel_shape=layer.kernel, strides=layer.stride, group=layer.groups)
+            value = (
+                layer.padding_bit * (2.0**layer.planes - 1)
+                if layer.planes > 1
+                else 2.0 * layer.padding_bit - 1
+            )
+            at = self.add(
+                "Pad",
+                [
+                    at,
+                    self.constant(f"{layer.name}.pads", (0, 0, top, left, 0, 0, bottom, right), np.int64),
+                    self.constant(f"{layer.name}.padding", value),
+                ],
+                f"{layer.name}.padded",
+                mode="constant",
+            )
+        return self.add(
+            "Conv",
+            [at, self.weights(layer, lambda each: each.transpose(0, 3, 1, 2))],
+            f"{layer.name}.sums",
+            name=layer.name,
+            kernel_shape=layer.kernel,
+            strides=layer.stride,
+            group=layer.groups,
+        )
 
     def _matmul(self, layer, at, shape):
         def first(weights):
@@ -225,13 +305,17 @@ class _Graph:
 
     @staticmethod
     def _count(layer):
-        """What a product with the weights is as a count: ``step * product + lowest``, lowest one for each output.
+        """What a product with the weights is as a count: ``step * product + lowest``, lowest one for each
+        output.
 
-        A product of bits is ``2 count - inputs``, one of integers ``count - top (weights of -1)``, over inputs that count.
+        A product of bits is ``2 count - inputs``, one of integers ``count - top (weights of -1)``, over
+        inputs that count.
         """
         mask = np.ones_like(layer.weights) if layer.mask is None else layer.mask
-        inputs, negative = (each.reshape(layer.outputs, -1).sum(axis=1, dtype=np.int64) for each in (
-            mask, mask * (1 - layer.weights)))
+        inputs, negative = (
+            each.reshape(layer.outputs, -1).sum(axis=1, dtype=np.int64)
+            for each in (mask, mask * (1 - layer.weights))
+        )
         return (1, (2**layer.planes - 1) * negative) if layer.planes > 1 else (0.5, inputs / 2)
 
     def _neurons(self, layer, at, after):
@@ -243,8 +327,16 @@ class _Graph:
 
     def thresholds(self, layer, at, steps):
         """-1 and +1: whether the tensor reaches the step of its channel."""
-        return self.add("MultiThreshold", [at, self.constant(f"{layer.name}.thresholds", steps[:, None])], layer.name,
-                        domain=_DOMAIN, out_dtype="BIPOLAR", out_scale=2.0, out_bias=-1.0, data_layout="NCHW")
+        return self.add(
+            "MultiThreshold",
+            [at, self.constant(f"{layer.name}.thresholds", steps[:, None])],
+            layer.name,
+            domain=_DOMAIN,
+            out_dtype="BIPOLAR",
+            out_scale=2.0,
+            out_bias=-1.0,
+            data_layout="NCHW",
+        )
 
     def _shortcut(self, layer, at):
         if self.bits:

@@ -1,24 +1,29 @@
-"""From a layer with weights to the network of look-up tables that computes it, with all that neurons share computed once.
+"""From a layer with weights to the network of look-up tables that computes it, with all that neurons share
+computed once.
 
-A sum over bits is a tree of full adders, 3 bits of a column giving one there and a carry in the next. In the lowest column the
-sum bits, being exclusive ors, are the same for every neuron but for an inversion, so only the carries differ. So inputs are
-added in groups of seven, in the same places for all neurons::
+A sum over bits is a tree of full adders, 3 bits of a column giving one there and a carry in the next. In the
+lowest column the sum bits, being exclusive ors, are the same for every neuron but for an inversion, so only
+the carries differ. So inputs are added in groups of seven, in the same places for all neurons::
 
-    a b c   d e f   g        each group: 3 full adders, whose sum bits all neurons share and whose carries have 4 variants,
-     FA      FA     |        and one that adds the carries, which has at most 64 variants; it leaves a bit, which goes on
+    a b c   d e f   g        each group: 3 full adders, whose sum bits all neurons share and whose carries
+    have 4 variants,
+     FA      FA     |        and one that adds the carries, which has at most 64 variants; it leaves a bit,
+     which goes on
      |s \\    |s \\    |        to groups of such bits, and two for the columns above
      | carry | carry|
       --FA----------
         |s \\
         |   carry, carry, carry -> FA -> twos, fours
 
-Which inputs make a group is chosen so that few variants occur, which helps most where trained neurons are alike, and which groups' bits make a
-group likewise. What remains is for each neuron alone, two full adders at a time: where that is cheapest they take a bit and two *pairs*, a
-bit and its difference to another one. So the groups with the most variants stop before their last adder and leave a carry and
-a pair of carries, which are shared by more. A threshold t is a constant: where the sum and ``2**k - t`` are at least ``2**k`` is told by
-the carries into column ``k``, and no sum bit of the columns below is needed. Complementing all inputs of a neuron complements
-its output, whatever takes fewer tables. Tables are made once for equal contents and inputs, so equal neurons are made once too. Last,
-a table with room for it takes the inputs of another one in its place.
+Which inputs make a group is chosen so that few variants occur, which helps most where trained neurons are
+alike, and which groups' bits make a group likewise. What remains is for each neuron alone, two full adders at
+a time: where that is cheapest they take a bit and two *pairs*, a bit and its difference to another one. So
+the groups with the most variants stop before their last adder and leave a carry and a pair of carries, which
+are shared by more. A threshold t is a constant: where the sum and ``2**k - t`` are at least ``2**k`` is told
+by the carries into column ``k``, and no sum bit of the columns below is needed. Complementing all inputs of a
+neuron complements its output, whatever takes fewer tables. Tables are made once for equal contents and
+inputs, so equal neurons are made once too. Last, a table with room for it takes the inputs of another one in
+its place.
 """
 
 from collections import Counter
@@ -105,7 +110,10 @@ class _Tables:
         """The literal of a function of at most four literals."""
         places = sorted({literal >> 1 for literal in literals if literal > 1})
         # Equal functions of literals that stand and are inverted alike have equal contents.
-        pattern = function, tuple((places.index(each >> 1) + 1) * 2 + (each & 1) if each > 1 else each for each in literals)
+        pattern = (
+            function,
+            tuple((places.index(each >> 1) + 1) * 2 + (each & 1) if each > 1 else each for each in literals),
+        )
         if pattern not in self.normal:
             self.normal[pattern] = self.normalise(function, pattern[1], len(places))
         contents, used, inverted = self.normal[pattern]
@@ -123,7 +131,9 @@ class _Tables:
 
     @staticmethod
     def normalise(function, literals, size):
-        """Contents that give 0 where all inputs are 0, the inputs they depend on, and whether they are to be inverted."""
+        """Contents that give 0 where all inputs are 0, the inputs they depend on, and whether they are to be
+        inverted.
+        """
         values = []
         for at in range(1 << size):
             bits = [0] + [at >> n & 1 for n in range(size)]
@@ -169,12 +179,14 @@ class _Tables:
         return max(map(self.depth, pair))
 
     def column(self, bits, pairs, constant):
-        """The sum bit of a column's bits, pairs and a constant, and the carries and pairs of carries into the next.
+        """The sum bit of a column's bits, pairs and a constant, and the carries and pairs of carries into the
+        next.
 
-        A pair (x, p) stands for the bits x and x xor p. Two full adders in a row take a bit and two pairs, one of which may as
-        well be two bits, and give a bit and a pair in three tables, where they would take four (Demenkov et al., 2010). What comes
-        first is added first: a pair is parted, by one more table, rather than wait for a bit. The difference of a pair comes
-        one level later than a carry would; where the layer is `hasty`, the bits that come last meet full adders one at a time.
+        A pair (x, p) stands for the bits x and x xor p. Two full adders in a row take a bit and two pairs,
+        one of which may as well be two bits, and give a bit and a pair in three tables, where they would take
+        four (Demenkov et al., 2010). What comes first is added first: a pair is parted, by one more table,
+        rather than wait for a bit. The difference of a pair comes one level later than a carry would; where
+        the layer is `hasty`, the bits that come last meet full adders one at a time.
         """
         bits, pairs, carries, twos = list(bits), sorted(pairs, key=self.ready), [], []
         latest = max([*map(self.depth, bits), *map(self.ready, pairs)], default=0) if self.hasty else _NEVER
@@ -208,7 +220,7 @@ class _Tables:
                 bits = [*bits[3:], one]
                 carries.append(carry)
         if pairs:
-            (x, p), = pairs
+            ((x, p),) = pairs
             bits = [x, self.table(_is_odd, x, p)]
         one, carry = self.add(*(bits + [0, 0])[:2], constant)
         return one, [each for each in (*carries, carry) if each], twos
@@ -223,12 +235,16 @@ class _Tables:
         return queue[0][1] if queue else 0
 
     def columns(self, elements, width):
-        """The bits of elements, lists of literals with the lowest first, added as far as is shared: for each column bits, and pairs."""
+        """The bits of elements, lists of literals with the lowest first, added as far as is shared: for each
+        column bits, and pairs.
+        """
         planes = max(map(len, elements), default=0)
         columns, pairs = ([[] for _ in range(width + planes + 3)] for _ in range(2))
         for plane in range(planes):
             self.shared([bits[plane] for bits in elements], plane, columns, pairs)
-        return [[bit for bit in bits if bit] for bits in columns], [[pair for pair in column if any(pair)] for column in pairs]
+        return [[bit for bit in bits if bit] for bits in columns], [
+            [pair for pair in column if any(pair)] for column in pairs
+        ]
 
     def reaches(self, elements, reach, threshold):
         """Whether a sum that is at most `reach` is at least the threshold."""
@@ -240,8 +256,10 @@ class _Tables:
             _, carries, twos = self.column(columns[n], pairs[n], constant >> n & 1)
             columns[n + 1] += carries
             pairs[n + 1] += twos
-        return self.any([bit for bits in columns[end:] for bit in bits]
-                        + [self.table(_either, *pair) for column in pairs[end:] for pair in column])
+        return self.any(
+            [bit for bits in columns[end:] for bit in bits]
+            + [self.table(_either, *pair) for column in pairs[end:] for pair in column]
+        )
 
     def cost(self, *threshold):
         """How many tables `reaches` would make, and their depth."""
@@ -250,7 +268,7 @@ class _Tables:
         more = len(self.made) - made
         for key in self.made[made:]:
             del self.places[key]
-        del self.made[made:], self.depths[self.first + made:]
+        del self.made[made:], self.depths[self.first + made :]
         return more, depth
 
     def sum(self, elements, constant, width):
@@ -265,11 +283,11 @@ class _Tables:
 
 
 def _order(weights):
-    """An order of the inputs in which groups of seven have few variants: each neuron sees one, and its complement is the same. Groups
-    follow each other so that groups of their sums have few, and so on.
+    """An order of the inputs in which groups of seven have few variants: each neuron sees one, and its
+    complement is the same. Groups follow each other so that groups of their sums have few, and so on.
 
-    Groups are begun by the first input left and filled by those that add the fewest variants; then inputs of different groups change
-    places, from a fixed seed, where that makes no more.
+    Groups are begun by the first input left and filled by those that add the fewest variants; then inputs of
+    different groups change places, from a fixed seed, where that makes no more.
 
     Parameters
     ----------
@@ -294,11 +312,13 @@ def _order(weights):
     groups = len(order) // _GROUP
 
     def variants_of(group):
-        of = weights[:, order[group * _GROUP:(group + 1) * _GROUP]]
+        of = weights[:, order[group * _GROUP : (group + 1) * _GROUP]]
         return np.count_nonzero(np.bincount((of ^ of[:, :1]) @ (1 << np.arange(_GROUP))))
 
     counts, rng = [variants_of(group) for group in range(groups)], np.random.default_rng(0)
-    for places in rng.integers(0, len(order), (min(_EXCHANGES * len(order), _MOST_EXCHANGES) if groups > 1 else 0, 2)):
+    for places in rng.integers(
+        0, len(order), (min(_EXCHANGES * len(order), _MOST_EXCHANGES) if groups > 1 else 0, 2)
+    ):
         changed = [group for group in places // _GROUP if group < groups]
         if not changed or places[0] // _GROUP == places[1] // _GROUP:
             continue
@@ -311,26 +331,30 @@ def _order(weights):
             order[places] = order[places[::-1]]
     if groups < _GROUP:
         return order.tolist(), [counts]
-    grouped = order[:groups * _GROUP].reshape(groups, _GROUP)
+    grouped = order[: groups * _GROUP].reshape(groups, _GROUP)
     above, variants = _order(weights[:, grouped].sum(2) & 1)
-    order[:groups * _GROUP] = grouped[above].reshape(-1)
+    order[: groups * _GROUP] = grouped[above].reshape(-1)
     return order.tolist(), [[counts[group] for group in above], *variants]
 
 
 def _merged(first, tables, outputs):
-    """As many tables or fewer, where one takes another's inputs in place of the other: if nothing else reads that, or where that makes
-    its bit come sooner.
+    """As many tables or fewer, where one takes another's inputs in place of the other: if nothing else reads
+    that, or where that makes its bit come sooner.
     """
-    readers = Counter(place for _, ins in tables for place in ins) + Counter(literal >> 1 for bits in outputs for literal in bits)
+    readers = Counter(place for _, ins in tables for place in ins) + Counter(
+        literal >> 1 for bits in outputs for literal in bits
+    )
     depths, made, places, moved = [0] * first, [], {}, list(range(first))
 
     def depth(ins):
         return max((depths[place] for place in ins), default=0)
 
     def put(contents, ins, at=None):
-        """A table that takes the inputs of its input number `at` in place of that, or None where those are too many."""
+        """A table that takes the inputs of its input number `at` in place of that, or None where those are
+        too many.
+        """
         inner, inner_ins = (0, ()) if at is None else made[ins[at] - first]
-        given = sorted({*ins, *inner_ins} - {0, *(() if at is None else ins[at:at + 1])})
+        given = sorted({*ins, *inner_ins} - {0, *(() if at is None else ins[at : at + 1])})
         if len(given) > 4:
             return None
 
@@ -376,12 +400,16 @@ def _pruned(first, tables, outputs):
             kept.append((contents, tuple(moved[each] for each in ins)))
     outputs = tuple(tuple(2 * moved[literal >> 1] + (literal & 1) for literal in bits) for bits in outputs)
     # A table that gives nothing but an inverted output gives it as it is.
-    read = {place for _, ins in kept for place in ins} | {literal >> 1 for bits in outputs for literal in bits if not literal & 1}
+    read = {place for _, ins in kept for place in ins} | {
+        literal >> 1 for bits in outputs for literal in bits if not literal & 1
+    }
     inverted = {literal >> 1 for bits in outputs for literal in bits if literal >> 1 >= first} - read
     for place in inverted:
         contents, ins = kept[place - first]
         kept[place - first] = contents ^ (1 << (1 << len(ins))) - 1, ins
-    return tuple(kept), tuple(tuple(literal - (literal >> 1 in inverted) for literal in bits) for bits in outputs)
+    return tuple(kept), tuple(
+        tuple(literal - (literal >> 1 in inverted) for literal in bits) for bits in outputs
+    )
 
 
 def unroll(unit, *, levels):
@@ -402,11 +430,25 @@ def unroll(unit, *, levels):
     order, variants = _order(np.array([[row >> n & 1 for n in range(unit.inputs)] for row in unit.weights]))
     choices = []
     for part in _PAIRED:
-        most = [sorted(range(len(counts)), key=counts.__getitem__, reverse=True)[:round(part * len(counts))] for counts in variants]
+        most = [
+            sorted(range(len(counts)), key=counts.__getitem__, reverse=True)[: round(part * len(counts))]
+            for counts in variants
+        ]
         if most not in choices:
             choices.append(most)
-    made = [Parameters(inputs=unit.inputs, planes=unit.planes, tables=tables, outputs=outputs, element=unit.element, levels=levels)
-            for most in choices for hasty in (False, True) for tables, outputs in [_tables(unit, order, most, hasty)]]
+    made = [
+        Parameters(
+            inputs=unit.inputs,
+            planes=unit.planes,
+            tables=tables,
+            outputs=outputs,
+            element=unit.element,
+            levels=levels,
+        )
+        for most in choices
+        for hasty in (False, True)
+        for tables, outputs in [_tables(unit, order, most, hasty)]
+    ]
     return min(made, key=lambda each: (len(each.tables) * each.depth, len(each.tables)))
 
 
@@ -426,9 +468,16 @@ def _tables(unit, order, paired, hasty):
     masks = unit.masks or [(1 << unit.inputs) - 1] * unit.outputs
 
     def elements(weights, mask, complement):
-        """The inputs that agree with the weights, or do not; 0 where a weight is 0, so that groups stay as they are."""
-        return [[2 * (1 + n * unit.planes + plane) + (~weights >> n & 1 ^ complement) if mask >> n & 1 else 0
-                 for plane in range(unit.planes)] for n in order]
+        """The inputs that agree with the weights, or do not; 0 where a weight is 0, so that groups stay as
+        they are.
+        """
+        return [
+            [
+                2 * (1 + n * unit.planes + plane) + (~weights >> n & 1 ^ complement) if mask >> n & 1 else 0
+                for plane in range(unit.planes)
+            ]
+            for n in order
+        ]
 
     outputs = []
     for weights, mask, preset in zip(unit.weights, masks, unit.presets, strict=True):

@@ -12,25 +12,33 @@ from ..hw.rom import LUT_MODULE
 
 __all__ = ["convert"]
 
-# Amaranth's own conversion does the same three steps, but only with a yosys that it finds itself, and leaves paths of
-# source files in the text.
-# Tables of unrolled layers and copies of registers stay apart in synthesis (see `sbgen.hw.unrolled` and `sbgen.hw.copy`).
-# A memory without initial contents, which Amaranth does not know, is one that is filled at run time: SPRAM has none.
-_SCRIPT = ("read_rtlil design.il; proc -nomux -norom; memory_collect; setparam -set INIT 1'x a:ram_style=huge; "
-           "attrmap -remove generator -remove top -remove src -remove amaranth.hierarchy -remove amaranth.decoding; "
-           "attrmap -modattr -remove generator -remove top -remove src -remove amaranth.hierarchy; "
-           "setattr -mod -set keep_hierarchy 1 *.tables_* *.copy_*; write_verilog -norename design.v")
+# Amaranth's own conversion does the same three steps, but only with a yosys that it finds itself, and leaves
+# paths of source files in the text.
+# Tables of unrolled layers and copies of registers stay apart in synthesis (see `sbgen.hw.unrolled` and
+# `sbgen.hw.copy`). A memory without initial contents, which Amaranth does not know, is one that is filled at
+# run time: SPRAM has none.
+_SCRIPT = (
+    "read_rtlil design.il; proc -nomux -norom; memory_collect; setparam -set INIT 1'x a:ram_style=huge; "
+    "attrmap -remove generator -remove top -remove src -remove amaranth.hierarchy -remove amaranth.decoding; "
+    "attrmap -modattr -remove generator -remove top -remove src -remove amaranth.hierarchy; "
+    "setattr -mod -set keep_hierarchy 1 *.tables_* *.copy_*; write_verilog -norename design.v"
+)
 
 
 def _ports(component):
     """Every member of the component's signature as a port, its path joined by two underscores."""
-    return {"__".join(map(str, path)): (Value.cast(value), PortDirection.Input if member.flow == In
-                                        else PortDirection.Output)
-            for path, member, value in component.signature.flatten(component)}
+    return {
+        "__".join(map(str, path)): (
+            Value.cast(value),
+            PortDirection.Input if member.flow == In else PortDirection.Output,
+        )
+        for path, member, value in component.signature.flatten(component)
+    }
 
 
 class _Modules:
-    """What components are elaborated for: those that ask for it are instances of modules that are written once.
+    """What components are elaborated for: those that ask for it are instances of modules that are written
+    once.
 
     Parameters
     ----------
@@ -52,10 +60,18 @@ class _Modules:
         """
         name, ports = f"{self._prefix}.{name}", _ports(component)
         if name not in self._texts:
-            self._texts[name], _ = rtlil.convert_fragment(Fragment.get(component, None), ports, name, emit_src=False,
-                                                          missing_domain=lambda domain: ClockDomain(domain, reset_less=True))
-        return Instance(name, ("i", "clk", ClockSignal()), *(
-            (direction.value[0], port, value) for port, (value, direction) in ports.items()))
+            self._texts[name], _ = rtlil.convert_fragment(
+                Fragment.get(component, None),
+                ports,
+                name,
+                emit_src=False,
+                missing_domain=lambda domain: ClockDomain(domain, reset_less=True),
+            )
+        return Instance(
+            name,
+            ("i", "clk", ClockSignal()),
+            *((direction.value[0], port, value) for port, (value, direction) in ports.items()),
+        )
 
     @property
     def text(self):
@@ -63,7 +79,8 @@ class _Modules:
         return "".join(self._texts.values())
 
 
-#: Words of a memory in one initial block: yosys reads blocks in a time that grows with the square of their length.
+#: Words of a memory in one initial block: yosys reads blocks in a time that grows with the square of their
+#: length.
 _INITIAL_WORDS = 256
 
 _WORD = re.compile(r"    \S+\[\d+\] = ")
@@ -99,13 +116,16 @@ def convert(component, *, name="top"):
     Parameters
     ----------
     component : :class:`amaranth.lib.wiring.Component`
-        Its signature makes the ports of the top module: ``i`` becomes ``i__payload``, ``i__valid`` and ``i__ready``; the
-        clock and the synchronous reset are ``clk`` and ``rst`` where they are not made inside.
+        Its signature makes the ports of the top module: ``i`` becomes ``i__payload``, ``i__valid`` and
+        ``i__ready``; the clock and the synchronous reset are ``clk`` and ``rst`` where they are not made
+        inside.
     name : str
         Name of the top module.
     """
     modules = _Modules(name)
-    text, _ = rtlil.convert_fragment(Fragment.get(component, modules), _ports(component), name, emit_src=False)
+    text, _ = rtlil.convert_fragment(
+        Fragment.get(component, modules), _ports(component), name, emit_src=False
+    )
     with tools.temporary() as folder:
         (folder / "design.il").write_text(text + modules.text, encoding="utf-8")
         tools.run(tools.find("yosys"), ["-p", _SCRIPT], cwd=folder, log=folder / "yosys.log")

@@ -37,7 +37,8 @@ _PORTS = ("o__valid", "o__ready", "o__payload")
 
 
 def first_fault(path, core, network, images):
-    """The first fault of the first layer that has one, in a run of images through a core; None when every layer seen is right.
+    """The first fault of the first layer that has one, in a run of images through a core; None when every
+    layer seen is right.
 
     Parameters
     ----------
@@ -48,7 +49,9 @@ def first_fault(path, core, network, images):
     images : uint8 array, shape (N, *image_shape)
     """
     outputs = reference.run(network, images)
-    parts = {f"{type(stage.parts[-1]).__name__.lower()}_{n}": (n, stage) for n, stage in enumerate(core.stages)}
+    parts = {
+        f"{type(stage.parts[-1]).__name__.lower()}_{n}": (n, stage) for n, stage in enumerate(core.stages)
+    }
     beats = _beats(path, set(parts))
     for instance, (n, stage) in parts.items():
         layer = network.layers[n]
@@ -68,14 +71,19 @@ def first_fault(path, core, network, images):
                 found = _number(word, lane, element)
                 if found != expected[image, position, index]:
                     shape = np.asarray(outputs[n]).shape[1:]
-                    return Fault(layer=layer.name, image=image, found=found, expected=int(expected[image, position, index]),
-                                 index=tuple(map(int, np.unravel_index(position * stage.o_length + index, shape))))
+                    return Fault(
+                        layer=layer.name,
+                        image=image,
+                        found=found,
+                        expected=int(expected[image, position, index]),
+                        index=tuple(map(int, np.unravel_index(position * stage.o_length + index, shape))),
+                    )
     return None
 
 
 def _number(word, lane, element):
     """A lane of a beat given as binary digits, the highest first; None where it is not defined."""
-    digits = word[len(word) - (lane + 1) * element.width:len(word) - lane * element.width]
+    digits = word[len(word) - (lane + 1) * element.width : len(word) - lane * element.width]
     if set(digits) - {"0", "1"}:
         return None
     number = int(digits, 2)
@@ -83,7 +91,9 @@ def _number(word, lane, element):
 
 
 def _beats(path, instances):
-    """For each instance, the words that its `o` gave away, one a rising edge of its clock at which both sides agreed."""
+    """For each instance, the words that its `o` gave away, one a rising edge of its clock at which both sides
+    agreed.
+    """
     scopes, signals, widths, clock = [], {}, {}, None
     values, beats = {}, {}
     with open(path, encoding="utf-8") as file:
@@ -104,8 +114,11 @@ def _beats(path, instances):
                     clock = words[3]
             elif words[0] == "$enddefinitions":
                 break
-        taps = [(instance, *(signals[instance, port] for port in _PORTS)) for instance in instances
-                if all((instance, port) in signals for port in _PORTS)]
+        taps = [
+            (instance, *(signals[instance, port] for port in _PORTS))
+            for instance in instances
+            if all((instance, port) in signals for port in _PORTS)
+        ]
         beats = {instance: [] for instance, *_ in taps}
         # What is there before a rising edge is what crosses at it: changes count from the next time on.
         changes, rises = {}, False

@@ -9,8 +9,10 @@ __all__ = ["Argmax", "result_layout"]
 
 
 def result_layout(*, score_width, outputs, top=1, signs=False):
-    """One beat of results: an output's score, the best class so far, the next best where `top` is more than 1, and whether this
-    output is the image's last. Where the `signs` of the scores decide, `label` has a bit for each output instead of a class."""
+    """One beat of results: an output's score, the best class so far, the next best where `top` is more than
+    1, and whether this output is the image's last. Where the `signs` of the scores decide, `label` has a bit
+    for each output instead of a class.
+    """
     label = outputs if signs else bits_for(outputs - 1)
     others = {"runners_up": data.ArrayLayout(label, top - 1)} if top > 1 else {}
     return data.StructLayout({"score": signed(score_width), "label": label, **others, "last": 1})
@@ -19,8 +21,9 @@ def result_layout(*, score_width, outputs, top=1, signs=False):
 class Argmax(wiring.Component):
     """Passes the scores of an image on, and with them the classes that have the greatest so far.
 
-    Equal scores go to the lower class. Combinational: no latency, one score a cycle, back-pressure passes through. Each rank is
-    a score, a label and a comparison; a score that beats a rank moves it and all behind it down by one.
+    Equal scores go to the lower class. Combinational: no latency, one score a cycle, back-pressure passes
+    through. Each rank is a score, a label and a comparison; a score that beats a rank moves it and all behind
+    it down by one.
 
     Parameters
     ----------
@@ -36,8 +39,9 @@ class Argmax(wiring.Component):
     i : :py:`In(stream.Signature(ArrayLayout(signed(score_width), 1)))`
         Scores in class order.
     o : :py:`Out(stream.Signature(result_layout(...)))`
-        The same, with `label` the best class up to this one and `runners_up` those behind it, the better first; where `last` is
-        set they are those of the image. Ranks that no class of the image has reached yet hold anything.
+        The same, with `label` the best class up to this one and `runners_up` those behind it, the better
+        first; where `last` is set they are those of the image. Ranks that no class of the image has reached
+        yet hold anything.
     """
 
     i: stream.Interface
@@ -51,10 +55,12 @@ class Argmax(wiring.Component):
         self._score_width = score_width
         self._classes = classes
         self._top = top
-        super().__init__({
-            "i": In(stream.Signature(data.ArrayLayout(signed(score_width), 1))),
-            "o": Out(stream.Signature(result_layout(score_width=score_width, outputs=classes, top=top))),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.ArrayLayout(signed(score_width), 1))),
+                "o": Out(stream.Signature(result_layout(score_width=score_width, outputs=classes, top=top))),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

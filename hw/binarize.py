@@ -18,7 +18,9 @@ def period(beats):
     ----------
     beats : list
     """
-    return next(n for n in range(1, len(beats) + 1) if len(beats) % n == 0 and beats == beats[:n] * (len(beats) // n))
+    return next(
+        n for n in range(1, len(beats) + 1) if len(beats) % n == 0 and beats == beats[:n] * (len(beats) // n)
+    )
 
 
 class Binarize(wiring.Component):
@@ -48,10 +50,12 @@ class Binarize(wiring.Component):
         self._thresholds = tuple(tuple(int(level) for level in pixel) for pixel in thresholds)
         self._levels = len(self._thresholds[0])
         self._lanes = lanes
-        super().__init__({
-            "i": In(stream.Signature(data.ArrayLayout(unsigned(8), lanes))),
-            "o": Out(stream.Signature(bits(lanes * self._levels))),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.ArrayLayout(unsigned(8), lanes))),
+                "o": Out(stream.Signature(bits(lanes * self._levels))),
+            }
+        )
 
     @property
     def lanes(self):
@@ -67,23 +71,21 @@ class Binarize(wiring.Component):
         # Lanes past the end of the image stay off, whatever their neighbours' thresholds are.
         padding = ((_NEVER,) * self._levels,) * (-len(self._thresholds) % self._lanes)
         thresholds = self._thresholds + padding
-        beats = [thresholds[at:at + self._lanes] for at in range(0, len(thresholds), self._lanes)]
+        beats = [thresholds[at : at + self._lanes] for at in range(0, len(thresholds), self._lanes)]
         # Those of the channels of a pixel come again with the next pixel.
-        beats = beats[:period(beats)]
+        beats = beats[: period(beats)]
 
         beat = Signal(range(len(beats)))
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += beat.eq(Mux(beat == len(beats) - 1, 0, beat + 1))
 
-        m.d.comb += [
-            self.o.valid.eq(self.i.valid),
-            self.i.ready.eq(self.o.ready),
-        ]
+        m.d.comb += [self.o.valid.eq(self.i.valid), self.i.ready.eq(self.o.ready)]
         for lane in range(self._lanes):
             for level in range(self._levels):
                 each = [pixels[lane][level] for pixels in beats]
                 m.d.comb += self.o.payload[lane * self._levels + level].eq(
-                    self.i.payload[lane] >= _select(m, beat, each, name=f"threshold_{lane}_{level}"))
+                    self.i.payload[lane] >= _select(m, beat, each, name=f"threshold_{lane}_{level}")
+                )
 
         return m
 

@@ -10,8 +10,8 @@ __all__ = ["Copy"]
 class Copy(wiring.Component):
     """A register that synthesis leaves apart from others of the same input, which it would make one.
 
-    Each is a module that is kept until all the rest is mapped (see `sbgen.compiler.verilog`), so that place and route may put it
-    beside the logic that it drives.
+    Each is a module that is kept until all the rest is mapped (see `sbgen.compiler.verilog`), so that place
+    and route may put it beside the logic that it drives.
 
     Parameters
     ----------

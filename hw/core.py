@@ -41,11 +41,12 @@ class Stage:
 class Core(wiring.Component):
     """Runs a whole network on a stream of images.
 
-    Pixels enter raw, in row-major order, `lanes` a beat; for each image one result per output leaves, in their order. Images may
-    follow each other without a pause and several are in flight at once. A synchronous reset at any time empties the core: the
-    next beat is the first of a new image. ::
+    Pixels enter raw, in row-major order, `lanes` a beat; for each image one result per output leaves, in
+    their order. Images may follow each other without a pause and several are in flight at once. A synchronous
+    reset at any time empties the core: the next beat is the first of a new image. ::
 
-        i -> stages[0] -> [WidthConverter] -> stages[1] -> ... -> [WidthConverter] -> [Scale] -> Argmax or Signs -> o
+        i -> stages[0] -> [WidthConverter] -> stages[1] -> ... -> [WidthConverter] -> [Scale] -> Argmax or
+        Signs -> o
 
     A shortcut leaves the chain at a :class:`.Fork` and comes back at its :class:`.Add`::
 
@@ -77,8 +78,8 @@ class Core(wiring.Component):
         Unused lanes of an image's last beat are ignored.
     o : :py:`Out(stream.Signature(result_layout(...)))`
     load : :py:`In(LoadSignature(len(image)))`
-        Fills the RAMs that weights live in, with `image`, before the first image comes; only where there are such. A reset
-        leaves them as they are.
+        Fills the RAMs that weights live in, with `image`, before the first image comes; only where there are
+        such. A reset leaves them as they are.
     """
 
     i: stream.Interface
@@ -93,14 +94,24 @@ class Core(wiring.Component):
         self._top = top
         self._signs = signs
         self._reset_less = reset_less
-        self._loaded = [part for stage in self._stages for part in stage.parts
-                        if isinstance(part, Mvtu) and part.parameters.weight_blocks]
+        self._loaded = [
+            part
+            for stage in self._stages
+            for part in stage.parts
+            if isinstance(part, Mvtu) and part.parameters.weight_blocks
+        ]
         self._image = tuple(words for part in self._loaded for words in part.parameters.image)
-        super().__init__({
-            "i": In(stream.Signature(data.ArrayLayout(unsigned(8), self.lanes))),
-            "o": Out(stream.Signature(result_layout(score_width=self.score_width, outputs=outputs, top=top, signs=signs))),
-            **({"load": In(LoadSignature(len(self.image)))} if self.image else {}),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.ArrayLayout(unsigned(8), self.lanes))),
+                "o": Out(
+                    stream.Signature(
+                        result_layout(score_width=self.score_width, outputs=outputs, top=top, signs=signs)
+                    )
+                ),
+                **({"load": In(LoadSignature(len(self.image)))} if self.image else {}),
+            }
+        )
 
     @property
     def stages(self):
@@ -133,7 +144,9 @@ class Core(wiring.Component):
 
     @property
     def image(self):
-        """What `load` must fill: for each block of RAM a tuple of 16-bit words, address 0 first; in the order of the layers."""
+        """What `load` must fill: for each block of RAM a tuple of 16-bit words, address 0 first; in the order
+        of the layers.
+        """
         return self._image
 
     @property
@@ -167,8 +180,11 @@ class Core(wiring.Component):
         first = 0
         for part in self._loaded:
             end = first + part.parameters.weight_blocks
-            m.d.comb += [part.load.en.eq(self.load.en[first:end]), part.load.addr.eq(self.load.addr),
-                         part.load.data.eq(self.load.data)]
+            m.d.comb += [
+                part.load.en.eq(self.load.en[first:end]),
+                part.load.addr.eq(self.load.addr),
+                part.load.data.eq(self.load.data),
+            ]
             first = end
 
         if self._signs:
@@ -187,10 +203,17 @@ class Core(wiring.Component):
 
     def _convert(self, m, name, source, i_length, o_length, sink):
         i_layout, o_layout = source.payload.shape(), sink.payload.shape()
-        steps = conversions(i_length=i_length, i_lanes=i_layout.length, o_length=o_length, o_lanes=o_layout.length)
+        steps = conversions(
+            i_length=i_length, i_lanes=i_layout.length, o_length=o_length, o_lanes=o_layout.length
+        )
         for n, (length, i_lanes, o_lanes) in enumerate(steps):
             m.submodules[f"{name}_{n}"] = converter = WidthConverter(
-                shape=i_layout.elem_shape, length=length, i_lanes=i_lanes, o_lanes=o_lanes, reset_less=self._reset_less)
+                shape=i_layout.elem_shape,
+                length=length,
+                i_lanes=i_lanes,
+                o_lanes=o_lanes,
+                reset_less=self._reset_less,
+            )
             connect(m, source, converter.i)
             source = converter.o
         return source

@@ -10,7 +10,8 @@ __all__ = ["DeepQueue"]
 
 
 class DeepQueue(wiring.Component):
-    """Holds up to `depth` payloads, and one more on its output, and cuts every combinational path between its two sides.
+    """Holds up to `depth` payloads, and one more on its output, and cuts every combinational path between its
+    two sides.
 
     Latency is two cycles; a payload passes each cycle.
 
@@ -50,8 +51,11 @@ class DeepQueue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.memory = ram = memory.Memory(
-            shape=unsigned(Shape.cast(self._shape).width), depth=self._depth, init=[],
-            attrs={"ram_style": STORES[self._store]})
+            shape=unsigned(Shape.cast(self._shape).width),
+            depth=self._depth,
+            init=[],
+            attrs={"ram_style": STORES[self._store]},
+        )
         w_port = ram.write_port()
         r_port = ram.read_port()
 

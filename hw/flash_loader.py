@@ -1,7 +1,7 @@
 """From a SPI flash into memories that the bitstream cannot fill. ::
 
-    cs   ~|____ 0xAB ____|~~ pause ~~|____ 0x03, address ____ data ... ____|~~~
-    load                                                 en en en ...
+cs   ~|____ 0xAB ____|~~ pause ~~|____ 0x03, address ____ data ... ____|~~~
+load                                                 en en en ...
 """
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
@@ -23,10 +23,11 @@ WRONG = 2
 
 
 class FlashLoader(wiring.Component):
-    """Copies a flash's contents into blocks of RAM after each reset, and says whether their checksum is right.
+    """Copies a flash's contents into blocks of RAM after each reset, and says whether their checksum is
+    right.
 
-    The flash is clocked at half the clock here, in SPI mode 0. A bit is taken when the clock of the flash falls again, two cycles
-    after the flash was told to send it: that is time for both pads and for the flash.
+    The flash is clocked at half the clock here, in SPI mode 0. A bit is taken when the clock of the flash
+    falls again, two cycles after the flash was told to send it: that is time for both pads and for the flash.
 
     Parameters
     ----------
@@ -60,19 +61,23 @@ class FlashLoader(wiring.Component):
         self._words = tuple(words)
         self._expected = checksum
         self._pause = pause
-        super().__init__({
-            "cs": Out(1),
-            "clk": Out(1),
-            "copi": Out(1),
-            "cipo": In(1),
-            "load": Out(LoadSignature(len(self._words))),
-            "state": Out(2, init=LOADING),
-            "checksum": Out(32),
-        })
+        super().__init__(
+            {
+                "cs": Out(1),
+                "clk": Out(1),
+                "copi": Out(1),
+                "cipo": In(1),
+                "load": Out(LoadSignature(len(self._words))),
+                "state": Out(2, init=LOADING),
+                "checksum": Out(32),
+            }
+        )
 
     @property
     def cycles(self):
-        """Cycles from a reset until the checksum has been looked at: two for each bit, and a few between what is sent."""
+        """Cycles from a reset until the checksum has been looked at: two for each bit, and a few between what
+        is sent.
+        """
         bits = 8 + 32 + BLOCK_WIDTH * sum(self._words)
         return 2 * bits + self._pause + 8
 

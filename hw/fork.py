@@ -10,9 +10,9 @@ __all__ = ["Fork"]
 class Fork(wiring.Component):
     """Gives each payload to both of its outputs, once.
 
-    Each output handshakes on its own: one that takes a payload at once need not wait for the other, and is not given it
-    again. Combinational: no latency, one payload a cycle while both take it. Back-pressure: the input stalls until both have
-    taken the payload.
+    Each output handshakes on its own: one that takes a payload at once need not wait for the other, and is
+    not given it again. Combinational: no latency, one payload a cycle while both take it. Back-pressure: the
+    input stalls until both have taken the payload.
 
     Parameters
     ----------
@@ -33,8 +33,13 @@ class Fork(wiring.Component):
     kept: stream.Interface
 
     def __init__(self, *, shape):
-        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape)),
-                          "kept": Out(stream.Signature(shape))})
+        super().__init__(
+            {
+                "i": In(stream.Signature(shape)),
+                "o": Out(stream.Signature(shape)),
+                "kept": Out(stream.Signature(shape)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

@@ -20,13 +20,27 @@ from .queue import Queue
 from .rom import Rom
 from .slip import Decoder, Encoder, frame_layout
 
-__all__ = ["CLASSIFY", "FAILURE", "IDENTIFY", "LIMITS", "REASON_BUSY", "REASON_CHECKSUM", "REASON_COMMAND", "REASON_LENGTH",
-           "REASON_WEIGHTS", "RESPONSE", "VERSION", "VERSION_SIGNS", "HostLink"]
+__all__ = [
+    "CLASSIFY",
+    "FAILURE",
+    "IDENTIFY",
+    "LIMITS",
+    "REASON_BUSY",
+    "REASON_CHECKSUM",
+    "REASON_COMMAND",
+    "REASON_LENGTH",
+    "REASON_WEIGHTS",
+    "RESPONSE",
+    "VERSION",
+    "VERSION_SIGNS",
+    "HostLink",
+]
 
 #: Version of the protocol, which identify tells.
 VERSION = 1
 
-#: That of a network that decides by the signs of its scores: its results end with a bit for each score instead of a class.
+#: That of a network that decides by the signs of its scores: its results end with a bit for each score
+#: instead of a class.
 VERSION_SIGNS = 2
 
 #: Commands of requests; a response has the bit `RESPONSE` set.
@@ -42,7 +56,8 @@ REASON_COMMAND = 3
 REASON_BUSY = 4
 REASON_WEIGHTS = 5
 
-#: The most that the protocol has room for: of pixels in an image and in a beat, of outputs, and of bits in a score.
+#: The most that the protocol has room for: of pixels in an image and in a beat, of outputs, and of bits in a
+#: score.
 LIMITS = {"pixels": 2**32 - 1, "lanes": 2**8 - 1, "outputs": 2**16 - 1, "score_width": 32}
 
 _NO_REASON = 0
@@ -54,14 +69,14 @@ _LABEL_BYTES = 2  # of a class; the bits of signs take as many bytes as they fil
 class HostLink(wiring.Component):
     """Answers requests from a line of bytes with what a core computes.
 
-    A request's pixels go to the core as they come; its results are let out only when the request's checksum was
-    right, so that no response is ever made from a damaged image. Whatever else ends with an END is answered by a
-    failure with its reason, and leaves no trace: the core is cleared before the next request. A frame that comes
-    while a response is under way is answered *busy* after it; a failure, on the other hand, gives way to the next
-    request at once, so that noise before a request does not cost the request.
+    A request's pixels go to the core as they come; its results are let out only when the request's checksum
+    was right, so that no response is ever made from a damaged image. Whatever else ends with an END is
+    answered by a failure with its reason, and leaves no trace: the core is cleared before the next request. A
+    frame that comes while a response is under way is answered *busy* after it; a failure, on the other hand,
+    gives way to the next request at once, so that noise before a request does not cost the request.
 
-    One bit of the CRC is computed each cycle: a byte takes 8 cycles in either direction, less than a serial line
-    needs to bring it.
+    One bit of the CRC is computed each cycle: a byte takes 8 cycles in either direction, less than a serial
+    line needs to bring it.
 
     Parameters
     ----------
@@ -78,10 +93,11 @@ class HostLink(wiring.Component):
     signs : :class:`bool`
         Whether the core's results tell a bit for each output instead of a class.
     loads : :class:`bool`
-        Whether weights are loaded at start-up: identify tells their state, and classify is refused until they are there.
+        Whether weights are loaded at start-up: identify tells their state, and classify is refused until they
+        are there.
     identity_store : :class:`str`, optional
-        Where the answer to identify lives so that it can be replaced in a bitstream, ``"bram"`` or ``"lut"``; when left out,
-        it cannot.
+        Where the answer to identify lives so that it can be replaced in a bitstream, ``"bram"`` or ``"lut"``;
+        when left out, it cannot.
 
     Members
     -------
@@ -92,8 +108,8 @@ class HostLink(wiring.Component):
     results : :py:`In(stream.Signature(result_layout(...)))`
         From the core.
     clear : :py:`Out(1)`
-        Reset the core (and what is between it and `pixels`): high while no request is in work, for at least 8 cycles
-        before the first pixel of each request. From a flip-flop.
+        Reset the core (and what is between it and `pixels`): high while no request is in work, for at least 8
+        cycles before the first pixel of each request. From a flip-flop.
     state, checksum : :py:`In(2)`, :py:`In(32)`
         Those of a :class:`.FlashLoader`; only where `loads`.
     """
@@ -103,8 +119,15 @@ class HostLink(wiring.Component):
     pixels: stream.Interface
     results: stream.Interface
 
-    def __init__(self, *, pixels, lanes, outputs, score_width, digest, signs=False, loads=False, identity_store=None):
-        for name, value in ("pixels", pixels), ("lanes", lanes), ("outputs", outputs), ("score_width", score_width):
+    def __init__(
+        self, *, pixels, lanes, outputs, score_width, digest, signs=False, loads=False, identity_store=None
+    ):
+        for name, value in (
+            ("pixels", pixels),
+            ("lanes", lanes),
+            ("outputs", outputs),
+            ("score_width", score_width),
+        ):
             if not 1 <= value <= LIMITS[name]:
                 raise ValueError(f"{name} must be in 1 ... {LIMITS[name]}, not {value!r}")
         if len(digest) != 8:
@@ -112,19 +135,27 @@ class HostLink(wiring.Component):
         self._pixels = pixels
         self._loads = loads
         self._label_bytes = -(-outputs // 8) if signs else _LABEL_BYTES
-        self._identity = (bytes([VERSION_SIGNS if signs else VERSION, lanes]) + outputs.to_bytes(2, "little")
-                          + pixels.to_bytes(4, "little") + bytes(digest))
+        self._identity = (
+            bytes([VERSION_SIGNS if signs else VERSION, lanes])
+            + outputs.to_bytes(2, "little")
+            + pixels.to_bytes(4, "little")
+            + bytes(digest)
+        )
         if loads and identity_store is not None:
             raise ValueError("a link that tells what was loaded cannot have its identity in a ROM")
         self._identity_store = identity_store
-        super().__init__({
-            "i": In(stream.Signature(8)),
-            "o": Out(stream.Signature(8)),
-            "pixels": Out(stream.Signature(data.ArrayLayout(unsigned(8), 1))),
-            "results": In(stream.Signature(result_layout(score_width=score_width, outputs=outputs, signs=signs))),
-            "clear": Out(1, init=1),
-            **({"state": In(2), "checksum": In(32)} if loads else {}),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(8)),
+                "o": Out(stream.Signature(8)),
+                "pixels": Out(stream.Signature(data.ArrayLayout(unsigned(8), 1))),
+                "results": In(
+                    stream.Signature(result_layout(score_width=score_width, outputs=outputs, signs=signs))
+                ),
+                "clear": Out(1, init=1),
+                **({"state": In(2), "checksum": In(32)} if loads else {}),
+            }
+        )
 
     @property
     def identity(self):
@@ -144,10 +175,11 @@ class HostLink(wiring.Component):
         connect(m, encoder.o, flipped(self.o))
         request, response = register.o, encoder.i
 
-        # One byte at a time, of the request while the responder rests and else of the response, is loaded, goes round
-        # once past the CRC, and is then passed on to the core or to the line. A byte of a checksum, sent or received,
-        # feeds the CRC with `~crc[0]`: its feedback is zero then, and it is a shift register that gives the checksum
-        # in the order of the line. So it needs no multiplexer to be sent, and no comparator of 32 bits to be checked.
+        # One byte at a time, of the request while the responder rests and else of the response, is loaded,
+        # goes round once past the CRC, and is then passed on to the core or to the line. A byte of a
+        # checksum, sent or received, feeds the CRC with `~crc[0]`: its feedback is zero then, and it is a
+        # shift register that gives the checksum in the order of the line. So it needs no multiplexer to be
+        # sent, and no comparator of 32 bits to be checked.
         byte = Signal(8)
         held = Signal()
         going_round = Signal()
@@ -171,10 +203,16 @@ class HostLink(wiring.Component):
             response.payload.end.eq(is_end),
             response.valid.eq(full & is_response & ~taken),
         ]
-        m.d.sync += taken.eq(Mux(is_pixel, self.pixels.valid & self.pixels.ready, response.valid & response.ready))
+        m.d.sync += taken.eq(
+            Mux(is_pixel, self.pixels.valid & self.pixels.ready, response.valid & response.ready)
+        )
         with m.If(accept | send):
-            m.d.sync += [held.eq(1), going_round.eq(1), byte.eq(Mux(send, value, request.payload.data)),
-                         is_response.eq(send)]
+            m.d.sync += [
+                held.eq(1),
+                going_round.eq(1),
+                byte.eq(Mux(send, value, request.payload.data)),
+                is_response.eq(send),
+            ]
         with m.Elif(abandon):
             m.d.sync += [held.eq(0), going_round.eq(0), step.eq(0), is_end.eq(1)]
         with m.Elif(going_round):
@@ -193,8 +231,8 @@ class HostLink(wiring.Component):
         decided = Signal()  # a frame has ended and is to be answered
         left = Signal(range(max(self._pixels, _CRC_BYTES)))  # bytes of the field behind the present one
 
-        # A beat of the request is judged in one cycle and acted on in the next. While a response is under way it passes
-        # by the CRC: its frame will be answered busy anyway.
+        # A beat of the request is judged in one cycle and acted on in the next. While a response is under way
+        # it passes by the CRC: its frame will be answered busy anyway.
         in_command = Signal()
         in_sequence = Signal()
         act = Signal()
@@ -202,7 +240,14 @@ class HostLink(wiring.Component):
         gives_way = in_command & ~request.payload.end & failure & (held | ~resting)
         m.d.comb += request.ready.eq(act)
         m.d.sync += [
-            act.eq(request.valid & ~act & ~decided & (sequence_free | ~in_sequence) & (~held | ~resting) & ~gives_way),
+            act.eq(
+                request.valid
+                & ~act
+                & ~decided
+                & (sequence_free | ~in_sequence)
+                & (~held | ~resting)
+                & ~gives_way
+            ),
             late.eq(~resting),
             abandon.eq(request.valid & ~abandon & gives_way),
         ]
@@ -294,8 +339,11 @@ class HostLink(wiring.Component):
         result_bytes = _SCORE_BYTES + self._label_bytes
         index = Signal(range(max(len(identity), result_bytes)))  # of the byte in its field
         words = Signal(8 * result_bytes)
-        score = words[:8 * _SCORE_BYTES].as_signed()
-        m.d.comb += [score.eq(self.results.payload.score), words[8 * _SCORE_BYTES:].eq(self.results.payload.label)]
+        score = words[: 8 * _SCORE_BYTES].as_signed()
+        m.d.comb += [
+            score.eq(self.results.payload.score),
+            words[8 * _SCORE_BYTES :].eq(self.results.payload.label),
+        ]
 
         # Judged in one cycle and acted on in the next, here too: nothing changes while a byte is held.
         last = Signal()
@@ -319,7 +367,9 @@ class HostLink(wiring.Component):
             told = Array(identity)[index]
         else:
             # An index stays for as long as its byte goes round, so that the cycle that a ROM takes is there.
-            m.submodules.identity_rom = rom = Rom(width=8, words=self._identity, store=self._identity_store, patchable=True)
+            m.submodules.identity_rom = rom = Rom(
+                width=8, words=self._identity, store=self._identity_store, patchable=True
+            )
             m.d.comb += [rom.addr.eq(index), rom.en.eq(1)]
             told = rom.data
 
@@ -334,7 +384,10 @@ class HostLink(wiring.Component):
                 field(0, then="Command", end=1)
 
             with m.State("Command"):
-                field(Mux(failure, FAILURE, Mux(classify, RESPONSE | CLASSIFY, RESPONSE | IDENTIFY)), then="Sequence")
+                field(
+                    Mux(failure, FAILURE, Mux(classify, RESPONSE | CLASSIFY, RESPONSE | IDENTIFY)),
+                    then="Sequence",
+                )
 
             with m.State("Sequence"):
                 with m.If(failure):
@@ -350,10 +403,13 @@ class HostLink(wiring.Component):
             with m.State("Identity"):
                 field(told, then="Check", length=len(identity))
 
-
             with m.State("Result"), m.If(self.results.valid):
                 # The bytes of a score and, behind the last score, those of the label.
-                field(words.word_select(index[:bits_for(result_bytes - 1)], 8), then="Check", length=result_bytes)
+                field(
+                    words.word_select(index[: bits_for(result_bytes - 1)], 8),
+                    then="Check",
+                    length=result_bytes,
+                )
                 with m.If((index == _SCORE_BYTES - 1) & ~self.results.payload.last):
                     m.d.sync += wraps.eq(1)
                 m.d.comb += self.results.ready.eq(send & wraps)
@@ -370,6 +426,7 @@ class HostLink(wiring.Component):
             m.d.sync += index.eq(index + 1)
 
         m.d.comb += sequence_free.eq(
-            ~(responder.ongoing("Open") | responder.ongoing("Command") | responder.ongoing("Sequence")))
+            ~(responder.ongoing("Open") | responder.ongoing("Command") | responder.ongoing("Sequence"))
+        )
 
         return m

@@ -6,15 +6,16 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["Lookup"]
 
-#: A table in so many runs of pixels that are moved by the same number is comparators and an adder, another a ROM of LUTs.
+#: A table in so many runs of pixels that are moved by the same number is comparators and an adder, another a
+#: ROM of LUTs.
 _MOST_RUNS = 6
 
 
 class Lookup(wiring.Component):
     """Gives for each pixel its number in a table.
 
-    Combinational: no latency, one beat a cycle, back-pressure passes through. What a quantiser makes of pixels is often the pixel and
-    a constant, in runs of many pixels; that costs no ROM.
+    Combinational: no latency, one beat a cycle, back-pressure passes through. What a quantiser makes of
+    pixels is often the pixel and a constant, in runs of many pixels; that costs no ROM.
 
     Parameters
     ----------
@@ -43,10 +44,12 @@ class Lookup(wiring.Component):
             raise ValueError(f"table must be 256 numbers of 0 ... 255, not all 0, not {self._table!r}")
         self._pixels = pixels
         self._lanes = lanes
-        super().__init__({
-            "i": In(stream.Signature(data.ArrayLayout(unsigned(8), lanes))),
-            "o": Out(stream.Signature(data.ArrayLayout(unsigned(max(self._table).bit_length()), lanes))),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.ArrayLayout(unsigned(8), lanes))),
+                "o": Out(stream.Signature(data.ArrayLayout(unsigned(max(self._table).bit_length()), lanes))),
+            }
+        )
 
     @property
     def lanes(self):
@@ -71,15 +74,14 @@ class Lookup(wiring.Component):
                 m.d.sync += beat.eq(Mux(beat == beats - 1, 0, beat + 1))
             m.d.comb += last.eq(beat == beats - 1)
 
-        m.d.comb += [
-            self.o.valid.eq(self.i.valid),
-            self.i.ready.eq(self.o.ready),
-        ]
+        m.d.comb += [self.o.valid.eq(self.i.valid), self.i.ready.eq(self.o.ready)]
         for lane in range(self._lanes):
             number = Signal(8, name=f"number_{lane}")
             self._look_up(m, self.i.payload[lane], number)
             # Lanes past the end of the image are 0.
-            m.d.comb += self.o.payload[lane].eq(Mux(last, 0, number) if lane >= self._lanes - unused else number)
+            m.d.comb += self.o.payload[lane].eq(
+                Mux(last, 0, number) if lane >= self._lanes - unused else number
+            )
 
         return m
 

@@ -10,7 +10,8 @@ __all__ = ["BitPlanes"]
 
 
 class BitPlanes(wiring.Component):
-    """Takes each vector of numbers once for each of their bits and gives one bit plane each time, the highest first.
+    """Takes each vector of numbers once for each of their bits and gives one bit plane each time, the highest
+    first.
 
     Combinational: no latency, one beat a cycle, back-pressure passes through.
 
@@ -38,10 +39,12 @@ class BitPlanes(wiring.Component):
                 raise ValueError(f"{name} must be at least 1, not {value!r}")
         self._beats = beats
         self._planes = planes
-        super().__init__({
-            "i": In(stream.Signature(data.ArrayLayout(unsigned(planes), lanes))),
-            "o": Out(stream.Signature(bits(lanes))),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.ArrayLayout(unsigned(planes), lanes))),
+                "o": Out(stream.Signature(bits(lanes))),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

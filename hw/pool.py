@@ -12,8 +12,8 @@ __all__ = ["OrReduce"]
 class OrReduce(wiring.Component):
     """The bitwise OR of every `beats` words: the maximum of bits that stand for -1 and +1.
 
-    One word is taken each cycle; the result is valid a cycle after the last of its words. Back-pressure: the input stalls
-    while a result waits.
+    One word is taken each cycle; the result is valid a cycle after the last of its words. Back-pressure: the
+    input stalls while a result waits.
 
     Parameters
     ----------
@@ -46,10 +46,7 @@ class OrReduce(wiring.Component):
         beat = Signal(range(self._beats))
         word = Signal.like(self.o.payload.as_value())
         last = beat == self._beats - 1
-        m.d.comb += [
-            self.i.ready.eq(~self.o.valid | self.o.ready),
-            self.o.payload.eq(word),
-        ]
+        m.d.comb += [self.i.ready.eq(~self.o.valid | self.o.ready), self.o.payload.eq(word)]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(self.i.valid & self.i.ready):

@@ -11,14 +11,17 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["XnorPopcount"]
 
-#: Most pairs of bits in a group: their carries, of which there are half as many, are as many as four bits can tell.
+#: Most pairs of bits in a group: their carries, of which there are half as many, are as many as four bits can
+#: tell.
 _GROUP = 31
 #: Bits that are coded at once, as many as a LUT has inputs.
 _BLOCK = 4
 
 
 def _wire(m, value):
-    """A signal of that value; without a name of its own an expression is written out again wherever it is used."""
+    """A signal of that value; without a name of its own an expression is written out again wherever it is
+    used.
+    """
     signal = Signal(len(value))
     m.d.comb += signal.eq(value)
     return signal
@@ -60,7 +63,9 @@ def _stages(pairs):
 
 @cache
 def _groups(pairs):
-    """Sizes of the groups in which so many pairs are counted, in the order of the bits; those of 1 are carry inputs."""
+    """Sizes of the groups in which so many pairs are counted, in the order of the bits; those of 1 are carry
+    inputs.
+    """
     if pairs <= _GROUP:
         return (pairs,)
     left, right = _halves(pairs)
@@ -76,12 +81,14 @@ class XnorPopcount(wiring.Component):
         of a group of up to 31                         count ──┘ ▲             ...
         single pairs ──────────── register ───── register ───────┘             ... ─▶ carry
 
-    Both words come coded, each bit as the parity of itself and the bits before it in its group. So the parity of the agreeing bits
-    up to any place of a group is one XOR, without a ripple from its start. A full adder that adds two more pairs to such a parity
-    gives the parity behind them, and its carry follows from the parities before, between and behind: two LUT4 for two pairs, where XNORs
-    and a full adder take three. One word is stored and the other serves many counters, so that coding them costs next to nothing.
+    Both words come coded, each bit as the parity of itself and the bits before it in its group. So the parity
+    of the agreeing bits up to any place of a group is one XOR, without a ripple from its start. A full adder
+    that adds two more pairs to such a parity gives the parity behind them, and its carry follows from the
+    parities before, between and behind: two LUT4 for two pairs, where XNORs and a full adder take three. One
+    word is stored and the other serves many counters, so that coding them costs next to nothing.
 
-    There is no stall: the sums come `latency` cycles after their words. In Verilog there is one module for all counters of a width.
+    There is no stall: the sums come `latency` cycles after their words. In Verilog there is one module for
+    all counters of a width.
 
     Parameters
     ----------
@@ -94,7 +101,8 @@ class XnorPopcount(wiring.Component):
         What `code` makes of one word and `code_complements` of the other.
     o : :py:`Out(range(width + 1))`
     carry : :py:`Out(1)`
-        The last pair of a word of more than one group, which `o` leaves out: what adds `o` has a carry input for it.
+        The last pair of a word of more than one group, which `o` leaves out: what adds `o` has a carry input
+        for it.
     """
 
     def __init__(self, *, width):
@@ -125,10 +133,16 @@ class XnorPopcount(wiring.Component):
 
     @classmethod
     def code_start(cls, bits):
-        """The first half of `code`: the parities from each fourth place of a group. Each half is one LUT4 a bit."""
+        """The first half of `code`: the parities from each fourth place of a group. Each half is one LUT4 a
+        bit.
+        """
         rest = iter(bits)
-        return [coded for size in cls.groups(len(bits)) for at in range(0, size, _BLOCK)
-                for coded in accumulate(islice(rest, min(_BLOCK, size - at)), xor)]
+        return [
+            coded
+            for size in cls.groups(len(bits))
+            for at in range(0, size, _BLOCK)
+            for coded in accumulate(islice(rest, min(_BLOCK, size - at)), xor)
+        ]
 
     @classmethod
     def code_rest(cls, bits):
@@ -137,7 +151,7 @@ class XnorPopcount(wiring.Component):
         for size in cls.groups(len(bits)):
             group, before = list(islice(rest, size)), []
             for at in range(0, size, _BLOCK):
-                block = group[at:at + _BLOCK]
+                block = group[at : at + _BLOCK]
                 coded += [reduce(xor, before, bit) for bit in block]
                 before.append(block[-1])
                 if len(before) == _BLOCK:
@@ -146,7 +160,9 @@ class XnorPopcount(wiring.Component):
 
     @classmethod
     def code_complements(cls, word, *, width, lanes):
-        """The coded complements of `lanes` words of `width` bits that lie side by side in a number, the first lowest."""
+        """The coded complements of `lanes` words of `width` bits that lie side by side in a number, the first
+        lowest.
+        """
         word ^= (1 << width * lanes) - 1
         places = [place for size in cls.groups(width) for place in range(size)] * lanes
         distance = 1
@@ -157,7 +173,9 @@ class XnorPopcount(wiring.Component):
 
     @classmethod
     def parts(cls, width):
-        """What a counter is made of: ``{"pair": pairs, "full_adder": in logic, "add": bits of sums, "delay": bits that only wait}``."""
+        """What a counter is made of: ``{"pair": pairs, "full_adder": in logic, "add": bits of sums, "delay":
+        bits that only wait}``.
+        """
         found = Counter(pair=width, full_adder=0, add=0, delay=0)
 
         def tree(pairs):
@@ -195,8 +213,9 @@ class XnorPopcount(wiring.Component):
         def compare(size):
             """The next group: its parity, and its carries, each worth two."""
             nonlocal at
-            # Cut in groups before it is cut in bits: Amaranth writes out the whole of what a bit is taken from.
-            parity = Cat(Const(0, 1), _wire(m, self.a[at:at + size] ^ self.b[at:at + size]))
+            # Cut in groups before it is cut in bits: Amaranth writes out the whole of what a bit is taken
+            # from.
+            parity = Cat(Const(0, 1), _wire(m, self.a[at : at + size] ^ self.b[at : at + size]))
             at += size
             carries = []
             for n in range(size % 2, size - 1, 2):

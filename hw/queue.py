@@ -10,8 +10,9 @@ __all__ = ["Queue"]
 class Queue(wiring.Component):
     """Holds up to `depth` payloads and cuts every combinational path between its two sides.
 
-    Latency is one cycle. With a depth of at least 2 a payload passes each cycle; with a depth of 1, each second cycle.
-    The entries form a shift register towards the output, so that an output payload comes straight from flip-flops.
+    Latency is one cycle. With a depth of at least 2 a payload passes each cycle; with a depth of 1, each
+    second cycle. The entries form a shift register towards the output, so that an output payload comes
+    straight from flip-flops.
 
     Parameters
     ----------
@@ -53,7 +54,10 @@ class Queue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        entries = [Signal(Shape.cast(self._shape), name=f"entry_{n}", reset_less=self._reset_less) for n in range(self._depth)]
+        entries = [
+            Signal(Shape.cast(self._shape), name=f"entry_{n}", reset_less=self._reset_less)
+            for n in range(self._depth)
+        ]
         count = Signal(range(self._depth + 1))
         push = self.i.valid & self.i.ready
         pop = self.o.valid & self.o.ready
@@ -66,8 +70,8 @@ class Queue(wiring.Component):
         m.d.sync += count.eq(count + push - pop)
 
         for n, entry in enumerate(entries):
-            # The new payload lands behind the last one held, which a simultaneous pop moves by one; with a depth of 1
-            # there is no simultaneous pop.
+            # The new payload lands behind the last one held, which a simultaneous pop moves by one; with a
+            # depth of 1 there is no simultaneous pop.
             lands_here = push & (count == Mux(pop, n + 1, n)) if self._depth > 1 else push
             with m.If(lands_here):
                 m.d.sync += entry.eq(self.i.payload)

@@ -13,12 +13,12 @@ __all__ = ["ReplayBuffer"]
 class ReplayBuffer(wiring.Component):
     """Takes vectors of `beats` beats and gives each of them `repeats` times.
 
-    There are two banks: while one vector is given, the next is taken. The first pass follows the vector as it arrives, two
-    cycles behind; from then on a beat can be given each cycle. Back-pressure: the input stalls while both banks hold
-    vectors that have not been given completely.
+    There are two banks: while one vector is given, the next is taken. The first pass follows the vector as it
+    arrives, two cycles behind; from then on a beat can be given each cycle. Back-pressure: the input stalls
+    while both banks hold vectors that have not been given completely.
 
-    A vector of a single beat stands in a register, which takes the next when it gives this one for the last time: it is given
-    from the cycle after it came, each cycle without a pause.
+    A vector of a single beat stands in a register, which takes the next when it gives this one for the last
+    time: it is given from the cycle after it came, each cycle without a pause.
 
     Parameters
     ----------
@@ -62,7 +62,9 @@ class ReplayBuffer(wiring.Component):
 
     @staticmethod
     def depth(beats):
-        """Words of memory for vectors of `beats` beats: two banks, each of a power of two for its address; none for one beat."""
+        """Words of memory for vectors of `beats` beats: two banks, each of a power of two for its address;
+        none for one beat.
+        """
         return 2 << ceil_log2(beats) if beats > 1 else 0
 
     def elaborate(self, platform):
@@ -77,19 +79,25 @@ class ReplayBuffer(wiring.Component):
         left = Signal(range(self._repeats))  # times that the beat is to be given after this one
         last = Signal()  # whether that is none, from a flip-flop of its own: both streams wait for it
         word = Signal(self._shape, reset_less=True)
-        m.d.comb += [
-            self.o.payload.eq(word),
-            self.i.ready.eq(~self.o.valid | (last & self.o.ready)),
-        ]
+        m.d.comb += [self.o.payload.eq(word), self.i.ready.eq(~self.o.valid | (last & self.o.ready))]
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [self.o.valid.eq(~last), left.eq(left - 1), last.eq(left == 1)]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [self.o.valid.eq(1), word.eq(self.i.payload), left.eq(self._repeats - 1), last.eq(self._repeats == 1)]
+            m.d.sync += [
+                self.o.valid.eq(1),
+                word.eq(self.i.payload),
+                left.eq(self._repeats - 1),
+                last.eq(self._repeats == 1),
+            ]
 
     def _replay(self, m):
         width = Shape.cast(self._shape).width
         m.submodules.memory = ram = memory.Memory(
-            shape=unsigned(width), depth=self.depth(self._beats), init=[], attrs={"ram_style": STORES[self._store]})
+            shape=unsigned(width),
+            depth=self.depth(self._beats),
+            init=[],
+            attrs={"ram_style": STORES[self._store]},
+        )
         w_port = ram.write_port()
         r_port = ram.read_port()
 
@@ -117,8 +125,8 @@ class ReplayBuffer(wiring.Component):
         move = Signal()
         m.d.comb += [
             move.eq(~self.o.valid | self.o.ready),
-            # What is being written is not available yet; that it is not read tells the synthesis so, which then adds no
-            # registers that would remember what stood there.
+            # What is being written is not available yet; that it is not read tells the synthesis so, which
+            # then adds no registers that would remember what stood there.
             r_port.en.eq(move & ~(w_port.en & (w_port.addr == r_port.addr))),
             r_port.addr.eq(Cat(r_index, r_bank)),
             self.o.payload.eq(r_port.data),

@@ -15,8 +15,8 @@ PATCHABLE_DEPTH = 256
 #: The attribute of its memory.
 PATCHABLE = "sbgen_patchable"
 
-#: The module of 16 words of a patchable ROM in LUTs. Only its `INIT` is ever changed, in the finished bitstream, and so no
-#: synthesis may look into it.
+#: The module of 16 words of a patchable ROM in LUTs. Only its `INIT` is ever changed, in the finished
+#: bitstream, and so no synthesis may look into it.
 LUT_MODULE = "SBGEN_LUT4"
 
 _LUT_WORDS = 16
@@ -25,8 +25,8 @@ _LUT_WORDS = 16
 class Rom(wiring.Component):
     """Words fixed at synthesis, read with a latency of one cycle.
 
-    The output keeps its word while `en` is low. The read register has neither reset nor initial value: either would
-    keep the synthesis from using a block RAM.
+    The output keeps its word while `en` is low. The read register has neither reset nor initial value: either
+    would keep the synthesis from using a block RAM.
 
     Parameters
     ----------
@@ -37,8 +37,9 @@ class Rom(wiring.Component):
     store : :class:`str`
         ``"bram"`` or ``"lut"``.
     patchable : :class:`bool`
-        Whether the contents are not to be known by the hardware around them, so that they can be replaced in a bitstream: a
-        block RAM has a multiple of `PATCHABLE_DEPTH` words, and LUTs are instances of `LUT_MODULE`.
+        Whether the contents are not to be known by the hardware around them, so that they can be replaced in
+        a bitstream: a block RAM has a multiple of `PATCHABLE_DEPTH` words, and LUTs are instances of
+        `LUT_MODULE`.
 
     Members
     -------
@@ -56,11 +57,7 @@ class Rom(wiring.Component):
         self._words = tuple(words)
         self._store = store
         self._patchable = patchable
-        super().__init__({
-            "addr": In(range(len(self._words))),
-            "en": In(1),
-            "data": Out(width),
-        })
+        super().__init__({"addr": In(range(len(self._words))), "en": In(1), "data": Out(width)})
 
     @property
     def words(self):
@@ -68,19 +65,19 @@ class Rom(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        if self._patchable and self._store == "lut" and platform is not None:  # a simulator knows no such module, only words
+        if (
+            self._patchable and self._store == "lut" and platform is not None
+        ):  # a simulator knows no such module, only words
             self._luts(m)
             return m
         depth, attrs = len(self._words), {"ram_style": STORES[self._store]}
         if self._patchable:
             depth, attrs = -(-depth // PATCHABLE_DEPTH) * PATCHABLE_DEPTH, attrs | {PATCHABLE: 1}
-        m.submodules.memory = rom = memory.Memory(shape=unsigned(self._width), depth=depth, init=self._words, attrs=attrs)
+        m.submodules.memory = rom = memory.Memory(
+            shape=unsigned(self._width), depth=depth, init=self._words, attrs=attrs
+        )
         port = rom.read_port()
-        m.d.comb += [
-            port.addr.eq(self.addr),
-            port.en.eq(self.en),
-            self.data.eq(port.data),
-        ]
+        m.d.comb += [port.addr.eq(self.addr), port.en.eq(self.en), self.data.eq(port.data)]
         return m
 
     def _luts(self, m):
@@ -89,11 +86,12 @@ class Rom(wiring.Component):
         m.d.comb += low.eq(self.addr)
         for first in range(0, len(self._words), _LUT_WORDS):
             chunk = Signal(self._width, name=f"chunk_{len(chunks)}")
-            words = self._words[first:first + _LUT_WORDS]
+            words = self._words[first : first + _LUT_WORDS]
             for bit in range(self._width):
                 init = sum((word >> bit & 1) << n for n, word in enumerate(words))
                 m.submodules[f"lut_{len(chunks)}_{bit}"] = Instance(
-                    LUT_MODULE, p_INIT=Const(init, _LUT_WORDS), i_a=low, o_o=chunk[bit])
+                    LUT_MODULE, p_INIT=Const(init, _LUT_WORDS), i_a=low, o_o=chunk[bit]
+                )
             chunks.append(chunk)
         data = Signal(self._width, reset_less=True)
         with m.If(self.en):

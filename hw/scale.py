@@ -35,7 +35,9 @@ class Parameters:
         if self.greatest < 1:
             raise ValueError(f"greatest must be at least 1, not {self.greatest!r}")
         if not 1 <= len(self.scales) == len(self.offsets):
-            raise ValueError(f"each class must have a scale and an offset, not {len(self.scales)} and {len(self.offsets)}")
+            raise ValueError(
+                f"each class must have a scale and an offset, not {len(self.scales)} and {len(self.offsets)}"
+            )
         if self.store not in STORES:
             raise ValueError(f"store must be one of {', '.join(STORES)}, not {self.store!r}")
 
@@ -71,18 +73,29 @@ class Parameters:
     @property
     def score_width(self):
         """Bits of a score, two's complement: those that the ends of every class need."""
-        return _width([offset + scale * count for scale, offset in zip(self.scales, self.offsets, strict=True)
-                       for count in (0, self.greatest)])
+        return _width(
+            [
+                offset + scale * count
+                for scale, offset in zip(self.scales, self.offsets, strict=True)
+                for count in (0, self.greatest)
+            ]
+        )
 
     @property
     def words(self):
         """The ROM: a word for each class, the scale below its offset."""
-        return tuple((scale & ((1 << self.scale_width) - 1)) | (offset & ((1 << self.offset_width) - 1)) << self.scale_width
-                     for scale, offset in zip(self.scales, self.offsets, strict=True))
+        return tuple(
+            (scale & ((1 << self.scale_width) - 1))
+            | (offset & ((1 << self.offset_width) - 1)) << self.scale_width
+            for scale, offset in zip(self.scales, self.offsets, strict=True)
+        )
 
     def compute(self, counts):
         """The scores of one image's counts, in class order."""
-        return [scale * count + offset for scale, offset, count in zip(self.scales, self.offsets, counts, strict=True)]
+        return [
+            scale * count + offset
+            for scale, offset, count in zip(self.scales, self.offsets, counts, strict=True)
+        ]
 
     def create(self):
         """The hardware with these parameters."""
@@ -96,9 +109,10 @@ def _width(values):
 class Scale(wiring.Component):
     """Gives ``scale * count + offset`` for each class, the classes in order.
 
-    It shifts and adds, a bit of the scale each cycle, the lowest first: a score is valid `cycles` cycles after its count was
-    taken, and the next count can be taken in that same cycle. Scores are few, while a multiplier in LUTs takes
-    three times as many and is slower than all the rest of the core (``docs/hardware.md`` has the numbers).
+    It shifts and adds, a bit of the scale each cycle, the lowest first: a score is valid `cycles` cycles
+    after its count was taken, and the next count can be taken in that same cycle. Scores are few, while a
+    multiplier in LUTs takes three times as many and is slower than all the rest of the core
+    (``docs/hardware.md`` has the numbers).
 
     Parameters
     ----------
@@ -116,10 +130,12 @@ class Scale(wiring.Component):
 
     def __init__(self, parameters):
         self._parameters = parameters
-        super().__init__({
-            "i": In(stream.Signature(data.ArrayLayout(unsigned(parameters.count_width), 1))),
-            "o": Out(stream.Signature(data.ArrayLayout(signed(parameters.score_width), 1))),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.ArrayLayout(unsigned(parameters.count_width), 1))),
+                "o": Out(stream.Signature(data.ArrayLayout(signed(parameters.score_width), 1))),
+            }
+        )
 
     @property
     def parameters(self):
@@ -142,10 +158,12 @@ class Scale(wiring.Component):
 
         index = Signal(range(p.classes))
         m.submodules.rom = rom = Rom(width=p.scale_width + p.offset_width, words=p.words, store=p.store)
-        scale, offset = rom.data[:p.scale_width], rom.data[p.scale_width:].as_signed()
+        scale, offset = rom.data[: p.scale_width], rom.data[p.scale_width :].as_signed()
         m.d.comb += [rom.addr.eq(index), rom.en.eq(take)]
 
-        addend = Signal(signed(p.score_width), reset_less=True)  # the count, times two for each step behind the first bit's
+        addend = Signal(
+            signed(p.score_width), reset_less=True
+        )  # the count, times two for each step behind the first bit's
         score = Signal(signed(p.score_width), reset_less=True)
         negative = last if p.signed else Const(0)  # the place of a sign counts below zero
         m.d.comb += self.o.payload[0].eq(score)
@@ -159,7 +177,11 @@ class Scale(wiring.Component):
         with m.If(valid & self.o.ready):
             m.d.sync += valid.eq(0)
         with m.If(take):
-            m.d.sync += [running.eq(1), score.eq(0), addend.eq(self.i.payload[0]),
-                         index.eq(Mux(index == p.classes - 1, 0, index + 1))]
+            m.d.sync += [
+                running.eq(1),
+                score.eq(0),
+                addend.eq(self.i.payload[0]),
+                index.eq(Mux(index == p.classes - 1, 0, index + 1)),
+            ]
 
         return m

@@ -10,9 +10,11 @@ __all__ = ["Signs"]
 
 
 class Signs(wiring.Component):
-    """Passes the scores of an image on, and with the last of them a bit for each: 1 where the score is not negative.
+    """Passes the scores of an image on, and with the last of them a bit for each: 1 where the score is not
+    negative.
 
-    Combinational: no latency, one score per cycle, back-pressure passes through. The bits of the scores so far are in a shift register.
+    Combinational: no latency, one score per cycle, back-pressure passes through. The bits of the scores so
+    far are in a shift register.
 
     Parameters
     ----------
@@ -26,8 +28,8 @@ class Signs(wiring.Component):
     i : :py:`In(stream.Signature(ArrayLayout(signed(score_width), 1)))`
         Scores in the order of the outputs.
     o : :py:`Out(stream.Signature(result_layout(..., signs=True)))`
-        The same; where `last` is set, bit `n` of `label` is that of output `n`. Before, the bits so far are at its top, and the others
-        are anything.
+        The same; where `last` is set, bit `n` of `label` is that of output `n`. Before, the bits so far are
+        at its top, and the others are anything.
     """
 
     i: stream.Interface
@@ -37,10 +39,14 @@ class Signs(wiring.Component):
         if outputs < 1:
             raise ValueError(f"outputs must be at least 1, not {outputs!r}")
         self._outputs = outputs
-        super().__init__({
-            "i": In(stream.Signature(data.ArrayLayout(signed(score_width), 1))),
-            "o": Out(stream.Signature(result_layout(score_width=score_width, outputs=outputs, signs=True))),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.ArrayLayout(signed(score_width), 1))),
+                "o": Out(
+                    stream.Signature(result_layout(score_width=score_width, outputs=outputs, signs=True))
+                ),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -56,6 +62,9 @@ class Signs(wiring.Component):
             self.o.payload.last.eq(index == self._outputs - 1),
         ]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [index.eq(Mux(self.o.payload.last, 0, index + 1)), before.eq(self.o.payload.label[1:])]
+            m.d.sync += [
+                index.eq(Mux(self.o.payload.last, 0, index + 1)),
+                before.eq(self.o.payload.label[1:]),
+            ]
 
         return m

@@ -1,7 +1,7 @@
 """Frames on a line of bytes: SLIP (RFC 1055).
 
-A frame is its bytes, in which END and ESC are escaped, and an END behind it. Senders put another END before it, which
-ends whatever noise came first; the empty frames that this makes are for the receiver to ignore.
+A frame is its bytes, in which END and ESC are escaped, and an END behind it. Senders put another END before
+it, which ends whatever noise came first; the empty frames that this makes are for the receiver to ignore.
 """
 
 from amaranth.hdl import Module, Mux, Signal
@@ -26,8 +26,9 @@ frame_layout = data.StructLayout({"data": 8, "end": 1})
 class Decoder(wiring.Component):
     """Bytes on the line to frames.
 
-    Combinational, but for one flip-flop; an ESC is swallowed. Any byte may come at any time: as RFC 1055 advises, one
-    that may not follow ESC stands for itself, and it is the frame's checksum that finds the fault.
+    Combinational, but for one flip-flop; an ESC is swallowed. Any byte may come at any time: as RFC 1055
+    advises, one that may not follow ESC stands for itself, and it is the frame's checksum that finds the
+    fault.
 
     Members
     -------

@@ -17,7 +17,9 @@ def blocks(width):
 
 
 def columns(words, width):
-    """What each block must be filled with: `blocks(width)` tuples of the 16-bit parts of `words`, the lowest first."""
+    """What each block must be filled with: `blocks(width)` tuples of the 16-bit parts of `words`, the lowest
+    first.
+    """
     mask = (1 << BLOCK_WIDTH) - 1
     return tuple(tuple(word >> BLOCK_WIDTH * n & mask for word in words) for n in range(blocks(width)))
 
@@ -49,8 +51,9 @@ class LoadSignature(wiring.Signature):
 class Spram(wiring.Component):
     """Words that are written through `load`, and read with a latency of one cycle.
 
-    It reads like a :class:`.Rom`: the output keeps its word while `en` is low. A cycle that writes does not read, since there is
-    one port. Until they are written, words are undefined, so the memory has no initial value (see `sbgen.compiler.verilog`).
+    It reads like a :class:`.Rom`: the output keeps its word while `en` is low. A cycle that writes does not
+    read, since there is one port. Until they are written, words are undefined, so the memory has no initial
+    value (see `sbgen.compiler.verilog`).
 
     Parameters
     ----------
@@ -59,7 +62,8 @@ class Spram(wiring.Component):
     depth : :class:`int`
         Words, at most `BLOCK_DEPTH`.
     rest : :class:`.Rom` or None
-        Of as many words, which gives further bits of each, above these: what a word has beyond the RAMs that there are.
+        Of as many words, which gives further bits of each, above these: what a word has beyond the RAMs that
+        there are.
 
     Members
     -------
@@ -78,12 +82,14 @@ class Spram(wiring.Component):
         self._width = width
         self._depth = depth
         self._rest = rest
-        super().__init__({
-            "addr": In(range(depth)),
-            "en": In(1),
-            "data": Out(width + (len(rest.data) if rest else 0)),
-            "load": In(LoadSignature(blocks(width))),
-        })
+        super().__init__(
+            {
+                "addr": In(range(depth)),
+                "en": In(1),
+                "data": Out(width + (len(rest.data) if rest else 0)),
+                "load": In(LoadSignature(blocks(width))),
+            }
+        )
 
     @property
     def width(self):
@@ -103,7 +109,8 @@ class Spram(wiring.Component):
         parts = []
         for n, write in enumerate(self.load.en):
             m.submodules[f"block_{n}"] = block = memory.Memory(
-                shape=unsigned(BLOCK_WIDTH), depth=self._depth, init=[], attrs={"ram_style": "huge"})
+                shape=unsigned(BLOCK_WIDTH), depth=self._depth, init=[], attrs={"ram_style": "huge"}
+            )
             read_port, write_port = block.read_port(), block.write_port()
             m.d.comb += [
                 read_port.addr.eq(address),
@@ -117,7 +124,7 @@ class Spram(wiring.Component):
             m.submodules.rest = rest = self._rest
             m.d.comb += [rest.addr.eq(self.addr), rest.en.eq(self.en)]
             # The last block may be wider than what is needed of it.
-            parts = [Cat(parts)[:len(self.data) - len(rest.data)], rest.data]
+            parts = [Cat(parts)[: len(self.data) - len(rest.data)], rest.data]
         m.d.comb += self.data.eq(Cat(parts))
 
         return m

@@ -12,19 +12,20 @@ __all__ = ["WindowSums"]
 
 
 class WindowSums(wiring.Component):
-    """Adds, in each lane, the elements under every position of a window that does not overlap itself; of bits, it counts those that are on.
+    """Adds, in each lane, the elements under every position of a window that does not overlap itself; of
+    bits, it counts those that are on.
 
-    The words of an image are added as they come to the sums of the one window each belongs to; what lies between or behind
-    the windows is passed over. Only a row of windows is held, so that the sum over a whole image takes no more memory than its
-    result. Sums leave in the order row, column, word of the pixel::
+    The words of an image are added as they come to the sums of the one window each belongs to; what lies
+    between or behind the windows is passed over. Only a row of windows is held, so that the sum over a whole
+    image takes no more memory than its result. Sums leave in the order row, column, word of the pixel::
 
         i ────────┬ register ─┐
                   │           +─ sums ─┬─▶ o     (with the last word of a window)
                   └ read ─ 0 ─┘        │
                      ▲─── row of sums ◀┘
 
-    One word is taken each cycle; a sum is valid two cycles after the last of its words. Back-pressure: everything stalls while
-    a sum waits.
+    One word is taken each cycle; a sum is valid two cycles after the last of its words. Back-pressure:
+    everything stalls while a sum waits.
 
     Parameters
     ----------
@@ -51,19 +52,25 @@ class WindowSums(wiring.Component):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value!r}")
         if any(step < size for step, size in zip(geometry.stride, geometry.kernel, strict=True)):
-            raise ValueError(f"the stride must be at least the kernel {geometry.kernel}, not {geometry.stride}")
+            raise ValueError(
+                f"the stride must be at least the kernel {geometry.kernel}, not {geometry.stride}"
+            )
         if any(map(any, geometry.padding)) or geometry.groups > 1 or geometry.repeats > 1:
-            raise ValueError("the window must have no padding, no groups and no repeats, not "
-                             f"{geometry.padding}, {geometry.groups}, {geometry.repeats}")
+            raise ValueError(
+                "the window must have no padding, no groups and no repeats, not "
+                f"{geometry.padding}, {geometry.groups}, {geometry.repeats}"
+            )
         if store not in STORES:
             raise ValueError(f"store must be one of {', '.join(STORES)}, not {store!r}")
         self._geometry = geometry
         self._store = store
         elements = bits(lanes) if greatest == 1 else data.ArrayLayout(unsigned(bits_for(greatest)), lanes)
-        super().__init__({
-            "i": In(stream.Signature(elements)),
-            "o": Out(stream.Signature(data.ArrayLayout(unsigned(self.width(geometry, greatest)), lanes))),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(elements)),
+                "o": Out(stream.Signature(data.ArrayLayout(unsigned(self.width(geometry, greatest)), lanes))),
+            }
+        )
 
     @staticmethod
     def width(geometry, greatest=1):
@@ -79,7 +86,8 @@ class WindowSums(wiring.Component):
         m = Module()
         g, depth = self._geometry, self.depth(self._geometry)
 
-        # Where the next word stands: which word of its pixel, the pixel's place from the window's corner, and which window.
+        # Where the next word stands: which word of its pixel, the pixel's place from the window's corner, and
+        # which window.
         word, address = Signal(range(g.slices)), Signal(range(depth))
         move, take, ends = Signal(), Signal(), Signal()
         m.d.comb += [
@@ -92,17 +100,24 @@ class WindowSums(wiring.Component):
             m.d.sync += word.eq(Mux(word == g.slices - 1, 0, word + 1))
         begins = finishes = inside = Const(1, 1)
         pixel_ends, step = ends, None
-        for name, size, out_size, kernel, stride in (("column", g.width, g.out_width, g.kernel[1], g.stride[1]),
-                                                     ("row", g.height, g.out_height, g.kernel[0], g.stride[0])):
-            at, window = Signal(range(stride), name=name), Signal(range(-(-size // stride)), name=f"{name}_window")
+        for name, size, out_size, kernel, stride in (
+            ("column", g.width, g.out_width, g.kernel[1], g.stride[1]),
+            ("row", g.height, g.out_height, g.kernel[0], g.stride[0]),
+        ):
+            at, window = (
+                Signal(range(stride), name=name),
+                Signal(range(-(-size // stride)), name=f"{name}_window"),
+            )
             over, image_over = Signal(name=f"{name}_over"), Signal(name=f"{name}s_over")
             m.d.comb += [
                 over.eq(at == stride - 1),
                 image_over.eq((at == (size - 1) % stride) & (window == (size - 1) // stride)),
             ]
             with m.If(ends):
-                m.d.sync += [at.eq(Mux(over | image_over, 0, at + 1)),
-                             window.eq(Mux(image_over, 0, window + over))]
+                m.d.sync += [
+                    at.eq(Mux(over | image_over, 0, at + 1)),
+                    window.eq(Mux(image_over, 0, window + over)),
+                ]
             begins &= at == 0
             finishes &= at == kernel - 1
             inside &= (at < kernel) & (window < out_size)
@@ -111,18 +126,37 @@ class WindowSums(wiring.Component):
             if name == "column":
                 row_ends, column = ends, at
         with m.If(take):
-            m.d.sync += address.eq(Mux(row_ends, 0, Mux(
-                pixel_ends & ~step, address - (g.slices - 1), Mux(address == depth - 1, 0, address + 1))))
+            m.d.sync += address.eq(
+                Mux(
+                    row_ends,
+                    0,
+                    Mux(
+                        pixel_ends & ~step,
+                        address - (g.slices - 1),
+                        Mux(address == depth - 1, 0, address + 1),
+                    ),
+                )
+            )
 
         # The word waits while the sum that it belongs to is read.
         held, begun, finished = Signal(), Signal(), Signal()
         x, again = Signal(self.i.payload.shape(), reset_less=True), Signal()
         with m.If(move):
-            m.d.sync += [held.eq(take & inside), begun.eq(begins), finished.eq(take & finishes & inside),
-                         x.eq(self.i.payload), self.o.valid.eq(finished)]
+            m.d.sync += [
+                held.eq(take & inside),
+                begun.eq(begins),
+                finished.eq(take & finishes & inside),
+                x.eq(self.i.payload),
+                self.o.valid.eq(finished),
+            ]
         total = Signal.like(self.o.payload.as_value(), reset_less=True)
-        before, after = (data.View(self.o.payload.shape(), Signal.like(total, name=name)) for name in ("before", "after"))
-        m.d.comb += [after[lane].eq(Mux(begun, 0, before[lane]) + x[lane]) for lane in range(self.o.payload.shape().length)]
+        before, after = (
+            data.View(self.o.payload.shape(), Signal.like(total, name=name)) for name in ("before", "after")
+        )
+        m.d.comb += [
+            after[lane].eq(Mux(begun, 0, before[lane]) + x[lane])
+            for lane in range(self.o.payload.shape().length)
+        ]
         m.d.comb += self.o.payload.eq(total)
         with m.If(move & held):
             m.d.sync += total.eq(after)
@@ -131,14 +165,15 @@ class WindowSums(wiring.Component):
             return m
 
         m.submodules.memory = ram = memory.Memory(
-            shape=unsigned(len(total)), depth=depth, init=[], attrs={"ram_style": STORES[self._store]})
+            shape=unsigned(len(total)), depth=depth, init=[], attrs={"ram_style": STORES[self._store]}
+        )
         w_port, r_port = ram.write_port(), ram.read_port()
         written = Signal.like(address)
         with m.If(move):
             m.d.sync += [written.eq(address), again.eq(column != 0)]
         m.d.comb += [
-            # What is being written is never needed from the memory, and never read: the synthesis sees that, and adds no
-            # registers that would remember what stood there.
+            # What is being written is never needed from the memory, and never read: the synthesis sees that,
+            # and adds no registers that would remember what stood there.
             r_port.en.eq(move & ~(w_port.en & (written == address))),
             r_port.addr.eq(address),
             w_port.en.eq(move & held),

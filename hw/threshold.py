@@ -14,8 +14,9 @@ __all__ = ["Threshold"]
 class Threshold(wiring.Component):
     """Compares each number of a vector with a threshold of its own: ``(x >= threshold) ^ inverted``.
 
-    One beat is taken each cycle and leaves two cycles later: the first register beside the ROM's, the second behind the
-    comparison. Back-pressure: both stand still while a result waits. Unused lanes of a vector's last beat stay 0.
+    One beat is taken each cycle and leaves two cycles later: the first register beside the ROM's, the second
+    behind the comparison. Back-pressure: both stand still while a result waits. Unused lanes of a vector's
+    last beat stay 0.
 
     Parameters
     ----------
@@ -43,13 +44,17 @@ class Threshold(wiring.Component):
                 raise ValueError(f"{name} must be at least 1, not {value!r}")
         self._thresholds, self._inverted = tuple(thresholds), tuple(inverted)
         if len(self._inverted) != len(self._thresholds):
-            raise ValueError(f"{len(self._thresholds)} thresholds need as many inversions, not {len(self._inverted)}")
+            raise ValueError(
+                f"{len(self._thresholds)} thresholds need as many inversions, not {len(self._inverted)}"
+            )
         self._lanes = lanes
         self._store = store
-        super().__init__({
-            "i": In(stream.Signature(data.ArrayLayout(unsigned(width), lanes))),
-            "o": Out(stream.Signature(bits(lanes))),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.ArrayLayout(unsigned(width), lanes))),
+                "o": Out(stream.Signature(bits(lanes))),
+            }
+        )
 
     @property
     def threshold_width(self):
@@ -60,10 +65,20 @@ class Threshold(wiring.Component):
         """The ROM: a word a beat; of each lane, the first lowest, the threshold and above it the inversion."""
         width, words = self.threshold_width, []
         for at in range(0, len(self._thresholds), self._lanes):
-            pairs = list(zip(self._thresholds[at:at + self._lanes], self._inverted[at:at + self._lanes], strict=True))
+            pairs = list(
+                zip(
+                    self._thresholds[at : at + self._lanes],
+                    self._inverted[at : at + self._lanes],
+                    strict=True,
+                )
+            )
             pairs += [(1, 0)] * (self._lanes - len(pairs))  # the 0 of an unused lane stays below 1
-            words.append(sum((threshold | inverted << width) << lane * (width + 1)
-                             for lane, (threshold, inverted) in enumerate(pairs)))
+            words.append(
+                sum(
+                    (threshold | inverted << width) << lane * (width + 1)
+                    for lane, (threshold, inverted) in enumerate(pairs)
+                )
+            )
         return tuple(words)
 
     def elaborate(self, platform):
@@ -72,10 +87,7 @@ class Threshold(wiring.Component):
         x = Signal.like(self.i.payload)
         held = Signal()
         go = Signal()
-        m.d.comb += [
-            go.eq(~self.o.valid | self.o.ready),
-            self.i.ready.eq(go),
-        ]
+        m.d.comb += [go.eq(~self.o.valid | self.o.ready), self.i.ready.eq(go)]
         with m.If(go):
             m.d.sync += [x.eq(self.i.payload), held.eq(self.i.valid), self.o.valid.eq(held)]
 

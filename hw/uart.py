@@ -1,4 +1,6 @@
-"""An asynchronous serial receiver and transmitter: 8 data bits, least significant first, no parity, 1 stop bit."""
+"""An asynchronous serial receiver and transmitter: 8 data bits, least significant first, no parity, 1 stop
+bit.
+"""
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
@@ -19,8 +21,8 @@ def divisor(*, clock_hz, baud):
 def baud_error(*, clock_hz, baud):
     """How far the rounded divisor's rate is from `baud`, as a fraction of it.
 
-    The receiver resynchronises at each start bit and samples the stop bit 9.5 bits later, so both ends together may
-    be off by about 5 %.
+    The receiver resynchronises at each start bit and samples the stop bit 9.5 bits later, so both ends
+    together may be off by about 5 %.
     """
     return clock_hz / divisor(clock_hz=clock_hz, baud=baud) / baud - 1
 
@@ -33,9 +35,10 @@ def _check_divisor(divisor):
 class Rx(wiring.Component):
     """Receives bytes.
 
-    A byte is valid two to three cycles after the middle of its stop bit. The line is looked at again in the middle of
-    the start bit, so that a spike is no byte. A byte without a stop bit (a framing error) is dropped, and the receiver
-    waits for the next falling edge; so is a byte that comes while the one before it has not been taken.
+    A byte is valid two to three cycles after the middle of its stop bit. The line is looked at again in the
+    middle of the start bit, so that a spike is no byte. A byte without a stop bit (a framing error) is
+    dropped, and the receiver waits for the next falling edge; so is a byte that comes while the one before it
+    has not been taken.
 
     Parameters
     ----------
@@ -133,13 +136,11 @@ class Tx(wiring.Component):
 
         busy = Signal()
         timer = Signal(range(self._divisor))
-        # Start bit, data, stop bit; behind the stop bit only zeros follow, so that it is alone when it is on the line.
+        # Start bit, data, stop bit; behind the stop bit only zeros follow, so that it is alone when it is on
+        # the line.
         shift = Signal(10, init=1)
 
-        m.d.comb += [
-            self.tx.eq(shift[0]),
-            self.i.ready.eq(~busy),
-        ]
+        m.d.comb += [self.tx.eq(shift[0]), self.i.ready.eq(~busy)]
         with m.If(~busy):
             m.d.sync += timer.eq(self._divisor - 1)
             with m.If(self.i.valid):

@@ -15,8 +15,9 @@ __all__ = ["Parameters", "Unrolled"]
 class Parameters:
     """A network of look-up tables, and how it is cut by registers.
 
-    A *place* is where a bit stands: 0 is the constant 0, then come the bits of the inputs (of the first input, lowest first, then
-    of the second, ...), then the tables in order. A *literal* is twice a place, and one more where the bit is inverted.
+    A *place* is where a bit stands: 0 is the constant 0, then come the bits of the inputs (of the first
+    input, lowest first, then of the second, ...), then the tables in order. A *literal* is twice a place, and
+    one more where the bit is inverted.
 
     Parameters
     ----------
@@ -25,8 +26,8 @@ class Parameters:
     planes : :class:`int`
         Bits of an input.
     tables : tuple of (:class:`int`, tuple of :class:`int`)
-        For each table its contents and the places of its inputs, all before it: bit ``n`` of the contents is its value where the
-        inputs, the first lowest, read ``n``.
+        For each table its contents and the places of its inputs, all before it: bit ``n`` of the contents is
+        its value where the inputs, the first lowest, read ``n``.
     outputs : tuple of tuple of :class:`int`
         For each output the literals of its bits, the lowest first.
     element : :class:`ShapeLike`
@@ -87,8 +88,10 @@ class Parameters:
                 last[each] = max(last.get(each, 0), self.stage(place))
         for bits in self.outputs:
             last |= {literal >> 1: self.latency - 1 for literal in bits if literal > 1}
-        return tuple(tuple(sorted(place for place, end in last.items() if self.stage(place) <= at < end))
-                     for at in range(self.latency - 1))
+        return tuple(
+            tuple(sorted(place for place, end in last.items() if self.stage(place) <= at < end))
+            for at in range(self.latency - 1)
+        )
 
     @property
     def registers(self):
@@ -122,9 +125,14 @@ class Parameters:
         values = [0] + [value >> plane & 1 for value in vector for plane in range(self.planes)]
         for contents, ins in self.tables:
             values.append(contents >> sum(values[place] << n for n, place in enumerate(ins)) & 1)
-        sums = [sum((values[literal >> 1] ^ literal & 1) << n for n, literal in enumerate(bits)) for bits in self.outputs]
+        sums = [
+            sum((values[literal >> 1] ^ literal & 1) << n for n, literal in enumerate(bits))
+            for bits in self.outputs
+        ]
         top = self.sum_width - 1
-        return [value - (value >> top << top + 1) for value in sums] if Shape.cast(self.element).signed else sums
+        return (
+            [value - (value >> top << top + 1) for value in sums] if Shape.cast(self.element).signed else sums
+        )
 
     def create(self):
         """The hardware of these parameters."""
@@ -155,12 +163,13 @@ def _lookup(contents, ins):
 class Unrolled(wiring.Component):
     """Computes a whole layer in each cycle by a network of look-up tables.
 
-    It takes a vector in one beat and gives all outputs in one beat, `latency` cycles later. All registers move together: a vector
-    is taken where the last of them is empty or is taken from.
+    It takes a vector in one beat and gives all outputs in one beat, `latency` cycles later. All registers
+    move together: a vector is taken where the last of them is empty or is taken from.
 
-    The tables of a depth are a module of their own, whose name begins with ``tables_``. It is to stay one in synthesis: what is
-    in it already fits the LUTs of the device, and looking for less in all of them together takes minutes and finds little.
-    Equal tables in it are written as one operation on vectors, which is read sooner than thousands of bits.
+    The tables of a depth are a module of their own, whose name begins with ``tables_``. It is to stay one in
+    synthesis: what is in it already fits the LUTs of the device, and looking for less in all of them together
+    takes minutes and finds little. Equal tables in it are written as one operation on vectors, which is read
+    sooner than thousands of bits.
 
     Parameters
     ----------
@@ -177,10 +186,12 @@ class Unrolled(wiring.Component):
 
     def __init__(self, parameters):
         self._parameters = parameters
-        super().__init__({
-            "i": In(stream.Signature(data.ArrayLayout(unsigned(parameters.planes), parameters.inputs))),
-            "o": Out(stream.Signature(data.ArrayLayout(parameters.element, parameters.pe))),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.ArrayLayout(unsigned(parameters.planes), parameters.inputs))),
+                "o": Out(stream.Signature(data.ArrayLayout(parameters.element, parameters.pe))),
+            }
+        )
 
     @property
     def parameters(self):
@@ -191,15 +202,13 @@ class Unrolled(wiring.Component):
         p = self._parameters
 
         valid, move = Signal(p.latency), Signal()
-        m.d.comb += [
-            move.eq(~self.o.valid | self.o.ready),
-            self.i.ready.eq(move),
-            self.o.valid.eq(valid[-1]),
-        ]
+        m.d.comb += [move.eq(~self.o.valid | self.o.ready), self.i.ready.eq(move), self.o.valid.eq(valid[-1])]
         with m.If(move):
             m.d.sync += valid.eq(Cat(self.i.valid, valid))
 
-        alike = [defaultdict(list) for _ in range(p.depth + 1)]  # for each depth, of each kind of table the places
+        alike = [
+            defaultdict(list) for _ in range(p.depth + 1)
+        ]  # for each depth, of each kind of table the places
         for place, (contents, ins) in enumerate(p.tables, start=p.first_table):
             if p.depths[place] <= p.depth:
                 alike[p.depths[place]][contents, len(ins)].append(place)
@@ -211,7 +220,9 @@ class Unrolled(wiring.Component):
                 for (contents, size), places in alike[depth].items():
                     tables = Signal(len(places), name=f"table_{depth}_{contents:x}_{size}")
                     ins = zip(*(p.tables[place - p.first_table][1] for place in places), strict=True)
-                    level.d.comb += tables.eq(_lookup(contents, [Cat(bits[each] for each in column) for column in ins])[0])
+                    level.d.comb += tables.eq(
+                        _lookup(contents, [Cat(bits[each] for each in column) for column in ins])[0]
+                    )
                     bits |= zip(places, tables, strict=True)
             if at < p.latency - 1:
                 held = Signal(len(p.kept[at]), name=f"held_{at}", reset_less=True)
@@ -220,6 +231,8 @@ class Unrolled(wiring.Component):
                 bits = {0: bits[0]} | dict(zip(p.kept[at], held, strict=True))
         payload = Signal.like(self.o.payload.as_value(), name="payload", reset_less=True)
         with m.If(move):
-            m.d.sync += payload.eq(Cat(bits[literal >> 1] ^ (literal & 1) for each in p.outputs for literal in each))
+            m.d.sync += payload.eq(
+                Cat(bits[literal >> 1] ^ (literal & 1) for each in p.outputs for literal in each)
+            )
         m.d.comb += self.o.payload.eq(payload)
         return m

@@ -12,14 +12,16 @@ __all__ = ["WidthConverter", "conversions"]
 def conversions(*, i_length, i_lanes, o_length, o_lanes):
     """The width converters between two components, as pairs of a length and the lanes of both sides.
 
-    The one gives vectors of `i_length` elements in beats of `i_lanes`, the other takes vectors of `o_length`, of which one
-    length is a multiple of the other: the pixels of an image are vectors, and the image is one. Unused lanes of a short vector's
-    last beat must not come to lie within a long one, so the beats between are cut to a width that leaves none.
+    The one gives vectors of `i_length` elements in beats of `i_lanes`, the other takes vectors of `o_length`,
+    of which one length is a multiple of the other: the pixels of an image are vectors, and the image is one.
+    Unused lanes of a short vector's last beat must not come to lie within a long one, so the beats between
+    are cut to a width that leaves none.
 
     Returns
     -------
     list of (int, int, int)
-        (length, i_lanes, o_lanes) for each :class:`WidthConverter`, in order; none where the beats already agree.
+        (length, i_lanes, o_lanes) for each :class:`WidthConverter`, in order; none where the beats already
+        agree.
     """
     short = min(i_length, o_length)
     if i_length == o_length or short % i_lanes == 0:
@@ -38,9 +40,11 @@ class WidthConverter(wiring.Component):
     Each vector starts in lane 0 of a beat; unused lanes of its last beat are 0 on both sides.
 
     * Equal widths are wires: no latency.
-    * A multiple (``o_lanes = k * i_lanes``) gathers beats: one beat is taken each cycle, the wide beat is valid one
+    * A multiple (``o_lanes = k * i_lanes``) gathers beats: one beat is taken each cycle, the wide beat is
+    valid one
       cycle after its last part.
-    * A fraction (``i_lanes = k * o_lanes``) cuts beats: one beat is given each cycle without pause, the first one cycle
+    * A fraction (``i_lanes = k * o_lanes``) cuts beats: one beat is given each cycle without pause, the first
+    one cycle
       after its wide beat.
     * Any other pair goes through the greatest common divisor: a cutter, then a gatherer.
 
@@ -73,10 +77,12 @@ class WidthConverter(wiring.Component):
         self._i_lanes = i_lanes
         self._o_lanes = o_lanes
         self._reset_less = reset_less
-        super().__init__({
-            "i": In(stream.Signature(data.ArrayLayout(shape, i_lanes))),
-            "o": Out(stream.Signature(data.ArrayLayout(shape, o_lanes))),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.ArrayLayout(shape, i_lanes))),
+                "o": Out(stream.Signature(data.ArrayLayout(shape, o_lanes))),
+            }
+        )
 
     @property
     def length(self):
@@ -106,9 +112,19 @@ class WidthConverter(wiring.Component):
         else:
             between = math.gcd(self._i_lanes, self._o_lanes)
             m.submodules.cut = cut = WidthConverter(
-                shape=self._shape, length=self._length, i_lanes=self._i_lanes, o_lanes=between, reset_less=self._reset_less)
+                shape=self._shape,
+                length=self._length,
+                i_lanes=self._i_lanes,
+                o_lanes=between,
+                reset_less=self._reset_less,
+            )
             m.submodules.gather = gather = WidthConverter(
-                shape=self._shape, length=self._length, i_lanes=between, o_lanes=self._o_lanes, reset_less=self._reset_less)
+                shape=self._shape,
+                length=self._length,
+                i_lanes=between,
+                o_lanes=self._o_lanes,
+                reset_less=self._reset_less,
+            )
             connect(m, flipped(self.i), cut.i)
             connect(m, cut.o, gather.i)
             connect(m, gather.o, flipped(self.o))
@@ -120,9 +136,9 @@ class WidthConverter(wiring.Component):
         last_parts = -(-(self._length - (beats - 1) * self._i_lanes) // self._o_lanes)
 
         word = Signal(Shape.cast(self.i.payload.shape()), reset_less=self._reset_less)
-        left = Signal(range(parts))      # parts of `word` to be given after this one
-        last = Signal()                  # whether that is none, from a flip-flop of its own: both streams wait for it
-        beat = Signal(range(beats))      # position of the next wide beat in its vector
+        left = Signal(range(parts))  # parts of `word` to be given after this one
+        last = Signal()  # whether that is none, from a flip-flop of its own: both streams wait for it
+        beat = Signal(range(beats))  # position of the next wide beat in its vector
         part_width = Shape.cast(self.o.payload.shape()).width
 
         m.d.comb += [
@@ -130,7 +146,12 @@ class WidthConverter(wiring.Component):
             self.i.ready.eq(~self.o.valid | (last & self.o.ready)),
         ]
         with m.If(self.o.valid & self.o.ready):
-            m.d.sync += [word.eq(word >> part_width), self.o.valid.eq(~last), left.eq(left - 1), last.eq(left == 1)]
+            m.d.sync += [
+                word.eq(word >> part_width),
+                self.o.valid.eq(~last),
+                left.eq(left - 1),
+                last.eq(left == 1),
+            ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
                 word.eq(self.i.payload),
@@ -145,17 +166,16 @@ class WidthConverter(wiring.Component):
         parts = self._o_lanes // self._i_lanes
         whole = beats % parts == 0
 
-        slots = [Signal(Shape.cast(self.i.payload.shape()), name=f"slot_{n}", reset_less=self._reset_less)
-                 for n in range(parts)]
+        slots = [
+            Signal(Shape.cast(self.i.payload.shape()), name=f"slot_{n}", reset_less=self._reset_less)
+            for n in range(parts)
+        ]
         at = Signal(parts, init=1)  # one-hot: the slot of the next beat
         beat = Signal(range(beats))
         full = Signal()
         last = at[-1] if whole else at[-1] | (beat == beats - 1)
 
-        m.d.comb += [
-            self.o.valid.eq(full),
-            self.i.ready.eq(~full | self.o.ready),
-        ]
+        m.d.comb += [self.o.valid.eq(full), self.i.ready.eq(~full | self.o.ready)]
         for n, slot in enumerate(slots):
             m.d.comb += self.o.payload.as_value().word_select(n, len(slot)).eq(slot)
         with m.If(self.o.ready):

@@ -13,10 +13,10 @@ __all__ = ["Geometry", "SlidingWindow"]
 class Geometry:
     """Sizes and strides of a window that moves over an image, and the order in which it gives its words.
 
-    An image has `height` rows of `width` pixels of `slices` words each; it arrives row by row, each word once. The window has
-    `kernel` rows and columns and moves by `stride`; words outside the image are padding. The words of a pixel are split evenly
-    over `groups`. For each position, row by row, and each group, the words come in the order kernel row, kernel column, word,
-    and that `repeats` times.
+    An image has `height` rows of `width` pixels of `slices` words each; it arrives row by row, each word
+    once. The window has `kernel` rows and columns and moves by `stride`; words outside the image are padding.
+    The words of a pixel are split evenly over `groups`. For each position, row by row, and each group, the
+    words come in the order kernel row, kernel column, word, and that `repeats` times.
 
     Parameters
     ----------
@@ -27,27 +27,51 @@ class Geometry:
         Rows above and below the image, columns left and right of it.
     groups, repeats : :class:`int`
     rows : :class:`int`, optional
-        Rows of the ring of line buffers, usually the fewest that do: those under the window, and those that arrive meanwhile. With
-        twice the rows under the window, the next image comes in while the window is at the bottom of this one.
+        Rows of the ring of line buffers, usually the fewest that do: those under the window, and those that
+        arrive meanwhile. With twice the rows under the window, the next image comes in while the window is at
+        the bottom of this one.
     """
 
-    def __init__(self, *, height, width, slices, kernel, stride=(1, 1), padding=((0, 0), (0, 0)), groups=1, repeats=1,
-                 rows=None):
+    def __init__(
+        self,
+        *,
+        height,
+        width,
+        slices,
+        kernel,
+        stride=(1, 1),
+        padding=((0, 0), (0, 0)),
+        groups=1,
+        repeats=1,
+        rows=None,
+    ):
         self.height, self.width, self.slices = height, width, slices
         self.kernel, self.stride, self.padding = tuple(kernel), tuple(stride), tuple(map(tuple, padding))
         self.groups, self.repeats = groups, repeats
-        for name, value in (("height", height), ("width", width), ("slices", slices), ("groups", groups),
-                            ("repeats", repeats), ("kernel", min(kernel)), ("stride", min(stride))):
+        for name, value in (
+            ("height", height),
+            ("width", width),
+            ("slices", slices),
+            ("groups", groups),
+            ("repeats", repeats),
+            ("kernel", min(kernel)),
+            ("stride", min(stride)),
+        ):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value!r}")
         if slices % groups:
             raise ValueError(f"groups must divide the {slices} words of a pixel, not {groups!r}")
-        for size, window, (before, after), what in zip((height, width), self.kernel, self.padding, ("row", "column"),
-                                                       strict=True):
+        for size, window, (before, after), what in zip(
+            (height, width), self.kernel, self.padding, ("row", "column"), strict=True
+        ):
             if not (0 <= before < window and 0 <= after < window):
-                raise ValueError(f"{what} padding must be in 0 ... {window - 1}, not {before!r} and {after!r}")
+                raise ValueError(
+                    f"{what} padding must be in 0 ... {window - 1}, not {before!r} and {after!r}"
+                )
             if size + before + after < window:
-                raise ValueError(f"the kernel of {window} {what}s must fit the padded image of {size + before + after}")
+                raise ValueError(
+                    f"the kernel of {window} {what}s must fit the padded image of {size + before + after}"
+                )
         least, _ = self.rows_range(height=height, kernel=self.kernel, stride=self.stride)
         self.rows = least if rows is None else rows
         if self.rows < least:
@@ -75,8 +99,15 @@ class Geometry:
     @property
     def words_out(self):
         """Words that the window gives for an image."""
-        return (self.out_height * self.out_width * self.groups * self.repeats
-                * self.kernel[0] * self.kernel[1] * (self.slices // self.groups))
+        return (
+            self.out_height
+            * self.out_width
+            * self.groups
+            * self.repeats
+            * self.kernel[0]
+            * self.kernel[1]
+            * (self.slices // self.groups)
+        )
 
     @property
     def cycles(self):
@@ -119,11 +150,12 @@ class Geometry:
 
 
 class SlidingWindow(wiring.Component):
-    """Gives the words under a window that moves over a streamed image (see :class:`Geometry` for their order).
+    """Gives the words under a window that moves over a streamed image (see :class:`Geometry` for their
+    order).
 
-    Each word is taken once, into a ring of line buffers; the window starts on a row of positions when the rows it needs have
-    arrived, and then gives a word each cycle. Back-pressure: the input stalls while the ring is full. Images follow each other
-    without a pause.
+    Each word is taken once, into a ring of line buffers; the window starts on a row of positions when the
+    rows it needs have arrived, and then gives a word each cycle. Back-pressure: the input stalls while the
+    ring is full. Images follow each other without a pause.
 
     Parameters
     ----------
@@ -146,7 +178,9 @@ class SlidingWindow(wiring.Component):
 
     def __init__(self, *, shape, geometry, padding_words, store):
         if len(padding_words) != geometry.slices:
-            raise ValueError(f"{geometry.slices} words of a pixel need as many padding words, not {len(padding_words)}")
+            raise ValueError(
+                f"{geometry.slices} words of a pixel need as many padding words, not {len(padding_words)}"
+            )
         if store not in STORES:
             raise ValueError(f"store must be one of {', '.join(STORES)}, not {store!r}")
         self._shape = shape
@@ -165,7 +199,8 @@ class SlidingWindow(wiring.Component):
 
         width = Shape.cast(self._shape).width
         m.submodules.memory = ram = memory.Memory(
-            shape=unsigned(width), depth=g.depth, init=[], attrs={"ram_style": STORES[self._store]})
+            shape=unsigned(width), depth=g.depth, init=[], attrs={"ram_style": STORES[self._store]}
+        )
         w_port = ram.write_port()
         r_port = ram.read_port()
 
@@ -186,15 +221,22 @@ class SlidingWindow(wiring.Component):
             m.d.sync += w_address.eq(Mux(w_address == g.depth - 1, 0, w_address + 1))
 
         # Reading: a counter for each loop, the innermost first.
-        loops = {"word": g.slices // g.groups, "kernel_column": g.kernel[1], "kernel_row": g.kernel[0],
-                 "repeat": g.repeats, "group": g.groups, "out_column": g.out_width, "out_row": g.out_height}
+        loops = {
+            "word": g.slices // g.groups,
+            "kernel_column": g.kernel[1],
+            "kernel_row": g.kernel[0],
+            "repeat": g.repeats,
+            "group": g.groups,
+            "out_column": g.out_width,
+            "out_row": g.out_height,
+        }
         counters = {name: Signal(range(limit), name=name) for name, limit in loops.items()}
         available, move, step = Signal(), Signal(), Signal()
         m.d.comb += [
             move.eq(~self.o.valid | self.o.ready),
             step.eq(move & available),
-            # What is being written is never under the window; that it is not read tells the synthesis so, which then adds no
-            # registers that would remember what stood there.
+            # What is being written is never under the window; that it is not read tells the synthesis so,
+            # which then adds no registers that would remember what stood there.
             r_port.en.eq(move & ~(w_port.en & (w_address == r_port.addr))),
         ]
         ends, row_ends = step, None
@@ -206,13 +248,15 @@ class SlidingWindow(wiring.Component):
             if name == "out_column":
                 row_ends = ends
 
-        needed, freed = (self._by_out_row(m, counters["out_row"], name, of)
-                         for name, of in (("needed", g.needed), ("freed", g.freed)))
+        needed, freed = (
+            self._by_out_row(m, counters["out_row"], name, of)
+            for name, of in (("needed", g.needed), ("freed", g.freed))
+        )
         m.d.comb += [available.eq(rows_held >= needed), row_given.eq(row_ends)]
         m.d.sync += rows_held.eq(rows_held + row_taken - Mux(row_given, freed, 0))
 
-        # The address moves by a constant that depends on how many loops end; a place outside the image moves it as one inside
-        # would, and is not read from.
+        # The address moves by a constant that depends on how many loops end; a place outside the image moves
+        # it as one inside would, and is not read from.
         address = Signal(range(g.depth), init=self._address(0, -g.padding[0][0], -g.padding[1][0], 0))
         delta = Signal(range(-g.depth, g.depth))
         self._deltas(m, loops, counters, delta)
@@ -252,7 +296,8 @@ class SlidingWindow(wiring.Component):
         names = list(loops)
         branch = m.If
         for n in range(len(names) + 1):
-            # Loops inside the n-th end and begin anew, the n-th steps on; past the last one, the next image begins.
+            # Loops inside the n-th end and begin anew, the n-th steps on; past the last one, the next image
+            # begins.
             before = {**start, **{name: end[name] for name in names[:n]}}
             after, frame = dict(start), 0
             if n < len(names):
@@ -261,16 +306,19 @@ class SlidingWindow(wiring.Component):
                 frame = 1
             move = (self._place(frame, after) - self._place(0, before)) % g.depth
             steps = counters[names[n]] != loops[names[n]] - 1 if n < len(names) else None
-            with (branch(steps) if steps is not None else m.Else()):
+            with branch(steps) if steps is not None else m.Else():
                 # Negative or zero: then what it leads to is below the depth, and one addition brings it back.
                 m.d.comb += delta.eq(move - g.depth if move else 0)
             branch = m.Elif
 
     def _place(self, frame, at):
         g = self._geometry
-        return self._address(frame, at["out_row"] * g.stride[0] - g.padding[0][0] + at["kernel_row"],
-                             at["out_column"] * g.stride[1] - g.padding[1][0] + at["kernel_column"],
-                             at["group"] * (g.slices // g.groups) + at["word"])
+        return self._address(
+            frame,
+            at["out_row"] * g.stride[0] - g.padding[0][0] + at["kernel_row"],
+            at["out_column"] * g.stride[1] - g.padding[1][0] + at["kernel_column"],
+            at["group"] * (g.slices // g.groups) + at["word"],
+        )
 
     def _by_out_row(self, m, out_row, name, of):
         """`of` each row of positions; most rows have the same."""
@@ -291,8 +339,9 @@ class SlidingWindow(wiring.Component):
         g = self._geometry
         outside = 0
         for size, out_size, stride, (before, after), out, kernel, axis in (
-                (g.height, g.out_height, g.stride[0], g.padding[0], "out_row", "kernel_row", 0),
-                (g.width, g.out_width, g.stride[1], g.padding[1], "out_column", "kernel_column", 1)):
+            (g.height, g.out_height, g.stride[0], g.padding[0], "out_row", "kernel_row", 0),
+            (g.width, g.out_width, g.stride[1], g.padding[1], "out_column", "kernel_column", 1),
+        ):
             if not before and not after:
                 continue
             # The window's corner, counted along with its position.
@@ -309,6 +358,11 @@ class SlidingWindow(wiring.Component):
     def _position_ends(self, counters, step):
         """Whether the last word of a position is read."""
         g = self._geometry
-        return (step & (counters["word"] == g.slices // g.groups - 1) & (counters["kernel_column"] == g.kernel[1] - 1)
-                & (counters["kernel_row"] == g.kernel[0] - 1) & (counters["repeat"] == g.repeats - 1)
-                & (counters["group"] == g.groups - 1))
+        return (
+            step
+            & (counters["word"] == g.slices // g.groups - 1)
+            & (counters["kernel_column"] == g.kernel[1] - 1)
+            & (counters["kernel_row"] == g.kernel[0] - 1)
+            & (counters["repeat"] == g.repeats - 1)
+            & (counters["group"] == g.groups - 1)
+        )

@@ -8,8 +8,9 @@ __all__ = ["Circuit"]
 class Circuit:
     """A component among free inputs and violations.
 
-    Nothing here is random: a free input stands for every sequence of values at once, a constant for every value. What a proof
-    shows holds for all of them, in every cycle, from power-on and with a reset in any cycle.
+    Nothing here is random: a free input stands for every sequence of values at once, a constant for every
+    value. What a proof shows holds for all of them, in every cycle, from power-on and with a reset in any
+    cycle.
 
     Parameters
     ----------
@@ -86,7 +87,8 @@ class Circuit:
         self.m.d.comb += violation.eq(Value.cast(condition).bool())
 
     def offer(self, stream, *, payload=None, name=""):
-        """Let the environment offer anything on a stream into the component, and keep to the contract: what it offers stays until it is taken.
+        """Let the environment offer anything on a stream into the component, and keep to the contract: what
+        it offers stays until it is taken.
 
         Parameters
         ----------
@@ -110,7 +112,8 @@ class Circuit:
         return taken
 
     def take(self, stream, *, name=""):
-        """Let the environment take what comes on a stream out of the component in any cycle; what is offered must stay until then.
+        """Let the environment take what comes on a stream out of the component in any cycle; what is offered
+        must stay until then.
 
         Returns
         -------
@@ -119,9 +122,15 @@ class Circuit:
         """
         value, refused = Value.cast(stream.payload), Signal(name=f"{name}refused")
         was, taken = Signal(len(value), name=f"{name}refused_payload"), Signal(name=f"{name}pop")
-        self.m.d.comb += [stream.ready.eq(self.free(name=f"{name}ready")), taken.eq(stream.valid & stream.ready)]
+        self.m.d.comb += [
+            stream.ready.eq(self.free(name=f"{name}ready")),
+            taken.eq(stream.valid & stream.ready),
+        ]
         self.m.d.sync += [refused.eq(stream.valid & ~stream.ready), was.eq(value)]
-        self.never(f"a payload {f'of {name[:-1]} ' if name else ''}changed or left before it was taken", refused & (~stream.valid | (value != was)))
+        self.never(
+            f"a payload {f'of {name[:-1]} ' if name else ''}changed or left before it was taken",
+            refused & (~stream.valid | (value != was)),
+        )
         return taken
 
     def replace(self, kind, make):
@@ -132,17 +141,23 @@ class Circuit:
         kind : type
             Of a component, or :class:`MemoryInstance`.
         make : callable
-            From the part to the :class:`Module` that drives its outputs instead of it, or to None to leave it.
+            From the part to the :class:`Module` that drives its outputs instead of it, or to None to leave
+            it.
 
         Returns
         -------
         int
             How many were replaced.
         """
+
         def walk(fragment):
             count = 0
             for n, (part, name, src_loc) in enumerate(fragment.subfragments):
-                found = [part] if isinstance(part, kind) else [each for each in part.origins or () if isinstance(each, kind)]
+                found = (
+                    [part]
+                    if isinstance(part, kind)
+                    else [each for each in part.origins or () if isinstance(each, kind)]
+                )
                 module = make(found[0]) if found else None
                 if module is not None:
                     fragment.subfragments[n] = Fragment.get(module, None), name, src_loc

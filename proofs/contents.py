@@ -1,4 +1,6 @@
-"""What the emitted Verilog has of the network: every bit of its weights, every threshold, and widths that hold every sum."""
+"""What the emitted Verilog has of the network: every bit of its weights, every threshold, and widths that
+hold every sum.
+"""
 
 import re
 
@@ -31,7 +33,9 @@ def memory_words(verilog):
         if words:
             found[match[1]] = words
     _, patchable, _ = split(verilog)  # those in LUTs are no memories of the text
-    return found | {name: dict(enumerate(memory.words)) for name, memory in patchable.items() if memory.store == "lut"}
+    return found | {
+        name: dict(enumerate(memory.words)) for name, memory in patchable.items() if memory.store == "lut"
+    }
 
 
 def loaded_words(unit, weights, rest):
@@ -46,26 +50,51 @@ def loaded_words(unit, weights, rest):
         By address, the bits of each word beyond its RAMs, from their ROM as emitted.
     """
     depth, blocks = unit.weight_depth, unit.weight_blocks
-    columns = np.frombuffer(weights[:2 * depth * blocks].ljust(2 * depth * blocks, b"\0"), "<u2").reshape(blocks, depth).tolist()
+    columns = (
+        np.frombuffer(weights[: 2 * depth * blocks].ljust(2 * depth * blocks, b"\0"), "<u2")
+        .reshape(blocks, depth)
+        .tolist()
+    )
     width = unit.pe * unit.simd - unit.rest_width
-    words = {address: sum(column[address] << 16 * n for n, column in enumerate(columns)) & (1 << width) - 1 | rest.get(address, 0) << width
-             for address in range(depth)}
-    return words, weights[2 * depth * blocks:]
+    words = {
+        address: (
+            sum(column[address] << 16 * n for n, column in enumerate(columns)) & (1 << width) - 1
+            | rest.get(address, 0) << width
+        )
+        for address in range(depth)
+    }
+    return words, weights[2 * depth * blocks :]
 
 
 def same_verilog(name, verilog, convert):
-    """Statement that the file of that name is what `convert` gives for the components that the other statements are about."""
+    """Statement that the file of that name is what `convert` gives for the components that the other
+    statements are about.
+    """
+
     def check():
         made = convert()
         if made == verilog:
             return []
-        line = next((n for n, (a, b) in enumerate(zip(made.splitlines(), verilog.splitlines(), strict=False), start=1) if a != b),
-                    min(made.count("\n"), verilog.count("\n")) + 1)
+        line = next(
+            (
+                n
+                for n, (a, b) in enumerate(
+                    zip(made.splitlines(), verilog.splitlines(), strict=False), start=1
+                )
+                if a != b
+            ),
+            min(made.count("\n"), verilog.count("\n")) + 1,
+        )
         return [f"{name} differs from line {line} on; was it built by another version of sbgen or yosys?"]
 
-    return Statement(subject=f"the emitted Verilog, {name}",
-                     claim=f"{name} is, byte for byte, the Verilog of the components that the statements here are about, in the order of the "
-                           "network's layers", check=check)
+    return Statement(
+        subject=f"the emitted Verilog, {name}",
+        claim=(
+            f"{name} is, byte for byte, the Verilog of the components that the statements here are about, in"
+            " the order of the network's layers"
+        ),
+        check=check,
+    )
 
 
 def _decoded(word, width):
@@ -94,9 +123,12 @@ def weights(name, stage, words):
     layer, unit = stage.layer, stage.unit
 
     def rows(array, unused):
-        # Inputs come in the order of the beats; what fills up a pixel's last beat, and the vector's, agrees with no 0.
+        # Inputs come in the order of the beats; what fills up a pixel's last beat, and the vector's, agrees
+        # with no 0.
         if isinstance(layer, Conv2d):
-            array = np.pad(array, ((0, 0),) * 3 + ((0, -array.shape[3] % stage.i_lanes),), constant_values=unused)
+            array = np.pad(
+                array, ((0, 0),) * 3 + ((0, -array.shape[3] % stage.i_lanes),), constant_values=unused
+            )
         array = array.reshape(layer.outputs, -1)
         return np.pad(array, ((0, 0), (0, -array.shape[1] % unit.simd)), constant_values=unused)
 
@@ -106,7 +138,9 @@ def weights(name, stage, words):
         passes = [rows(each, 1) for each in passes]
         slices, wrong = passes[0].shape[1] // unit.simd, []
         places = unit.groups * len(passes) * slices
-        if unit.patchable:  # such a ROM has as many words as a block RAM, and those that are too many are never read
+        if (
+            unit.patchable
+        ):  # such a ROM has as many words as a block RAM, and those that are too many are never read
             words = {address: word for address, word in words.items() if address < places}
         if sorted(words) != list(range(places)):
             wrong.append(f"{name} has {len(words)} words, not {places}")
@@ -119,13 +153,23 @@ def weights(name, stage, words):
                     continue
                 for n, bit in enumerate(_decoded(words[address] >> lane * unit.simd, unit.simd)):
                     if bit != passes[part][row, at * unit.simd + n]:
-                        wrong.append(f"{name}: output {row}, input {at * unit.simd + n}: the ROM has {bit}, the network does not")
+                        wrong.append(
+                            f"{name}: output {row}, input {at * unit.simd + n}: the ROM has {bit}, the"
+                            " network does not"
+                        )
         return wrong
 
     return Statement(
         subject=f"weights of layer {layer.name}",
-        claim=f"word g*{unit.passes * unit.slices}+s of {'what is loaded from weights.bin' if unit.weight_blocks else 'the ROM in core.v'} has, for each of its {unit.pe} outputs, the network's weights for slice s "
-              f"of group g: all {layer.weight_bits:,} bits compared, decoded from running parities; what fills up a slice agrees with no input", check=check)
+        claim=(
+            f"word g*{unit.passes * unit.slices}+s of"
+            f" {'what is loaded from weights.bin' if unit.weight_blocks else 'the ROM in core.v'} has, for"
+            f" each of its {unit.pe} outputs, the network's weights for slice s of group g: all"
+            f" {layer.weight_bits:,} bits compared, decoded from running parities; what fills up a slice"
+            " agrees with no input"
+        ),
+        check=check,
+    )
 
 
 def presets(stage):
@@ -145,20 +189,31 @@ def presets(stage):
             if start != unit.passes * preset - top * unused:
                 wrong.append(f"output {row} starts from {start}, the network has {preset}")
             # Each beat only adds; the sum is least at its start and greatest when every bit agrees.
-            least, most = (value << unit.planes - 1 for value in (start, start + top * (unit.passes * unit.inputs - unused)))
+            least, most = (
+                value << unit.planes - 1
+                for value in (start, start + top * (unit.passes * unit.inputs - unused))
+            )
             if not -half <= least <= most < half:
-                wrong.append(f"output {row} reaches {least} ... {most}, but an accumulator holds {-half} ... {half - 1}")
+                wrong.append(
+                    f"output {row} reaches {least} ... {most}, but an accumulator holds {-half} ..."
+                    f" {half - 1}"
+                )
         return wrong
 
     return Statement(
         subject=f"thresholds of layer {layer.name}",
-        claim=f"each of the {layer.outputs} outputs starts from the network's number for it ("
-              f"{'its offset' if isinstance(layer, Scores) else 'minus its threshold'}), and the least and greatest sum that it can reach fit the "
-              f"{unit.accumulator_width} bits of an accumulator", check=check)
+        claim=(
+            f"each of the {layer.outputs} outputs starts from the network's number for it"
+            f" ({'its offset' if isinstance(layer, Scores) else 'minus its threshold'}), and the least and"
+            f" greatest sum that it can reach fit the {unit.accumulator_width} bits of an accumulator"
+        ),
+        check=check,
+    )
 
 
 def scales(stage, words):
-    """Statement that the ROM of the scores' scaling has the network's scales and offsets, and that no score leaves its width.
+    """Statement that the ROM of the scores' scaling has the network's scales and offsets, and that no score
+    leaves its width.
 
     Parameters
     ----------
@@ -170,21 +225,37 @@ def scales(stage, words):
     layer, unit = stage.layer, stage.scaling
 
     def check():
-        wrong = [] if sorted(words) == list(range(layer.outputs)) else [f"the ROM has {len(words)} words, not {layer.outputs}"]
-        for row, (scale, offset) in enumerate(zip(layer.scales.tolist(), layer.offsets.tolist(), strict=True)):
+        wrong = (
+            []
+            if sorted(words) == list(range(layer.outputs))
+            else [f"the ROM has {len(words)} words, not {layer.outputs}"]
+        )
+        for row, (scale, offset) in enumerate(
+            zip(layer.scales.tolist(), layer.offsets.tolist(), strict=True)
+        ):
             word = words.get(row, 0)
             # The value of a two's complement number, from its bits; an unsigned scale has no sign among them.
             signs = (unit.scale_width - 1 if unit.signed else unit.scale_width, unit.offset_width - 1)
             parts = (word & (1 << unit.scale_width) - 1, word >> unit.scale_width)
             found = [part - ((part >> sign & 1) << sign + 1) for part, sign in zip(parts, signs, strict=True)]
             if found != [scale, offset]:
-                wrong.append(f"class {row}: the ROM has {found[0]} and {found[1]}, the network {scale} and {offset}")
+                wrong.append(
+                    f"class {row}: the ROM has {found[0]} and {found[1]}, the network {scale} and {offset}"
+                )
             ends = offset, offset + scale * layer.reach
             if not -(1 << unit.score_width - 1) <= min(ends) <= max(ends) < 1 << unit.score_width - 1:
-                wrong.append(f"class {row} reaches {min(ends)} ... {max(ends)}, but a score has {unit.score_width} bits")
+                wrong.append(
+                    f"class {row} reaches {min(ends)} ... {max(ends)}, but a score has {unit.score_width}"
+                    " bits"
+                )
         return wrong
 
     return Statement(
         subject=f"scales and offsets of layer {layer.name}",
-        claim=f"word c of the ROM in core.v has the network's scale and offset of class c, for all {layer.outputs}, and the least and greatest score that a "
-              f"class can reach fit the {unit.score_width} bits of a score", check=check)
+        claim=(
+            "word c of the ROM in core.v has the network's scale and offset of class c, for all"
+            f" {layer.outputs}, and the least and greatest score that a class can reach fit the"
+            f" {unit.score_width} bits of a score"
+        ),
+        check=check,
+    )

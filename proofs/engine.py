@@ -2,10 +2,12 @@
 
 ::
 
-    Circuit -> RTLIL -> yosys -> and-inverter graph -> abc: sequential sweeping (scorr) merges what is always equal, then
-                                                           pdr    property-directed reachability: an inductive invariant
-                                                           reach  the set of all reachable states, as a BDD
-                                                           cec    combinational equivalence, where no state is left
+    Circuit -> RTLIL -> yosys -> and-inverter graph -> abc: sequential sweeping (scorr) merges what is always
+    equal, then
+                                                           pdr    property-directed reachability: an inductive
+                                                           invariant reach  the set of all reachable states,
+                                                           as a BDD cec    combinational equivalence, where no
+                                                           state is left
     refuted <- inputs, cycle by cycle, which yosys replays into a waveform
 """
 
@@ -24,18 +26,22 @@ from ..errors import ToolError
 __all__ = ["Outcome", "decide"]
 
 # Memories that are left become registers and multiplexers; what is undefined may be anything in any cycle.
-_PREPARE = ("read_rtlil design.il; proc; flatten; memory_map; opt -nodffe -nosdff; "
-            "techmap; dffunmap; setundef -anyseq; opt -nodffe -nosdff; opt_clean; write_rtlil gates.il; "
-            "aigmap; opt_clean; write_aiger -zinit -miter -map design.aim design.aig")
+_PREPARE = (
+    "read_rtlil design.il; proc; flatten; memory_map; opt -nodffe -nosdff; "
+    "techmap; dffunmap; setundef -anyseq; opt -nodffe -nosdff; opt_clean; write_rtlil gates.il; "
+    "aigmap; opt_clean; write_aiger -zinit -miter -map design.aim design.aig"
+)
 _REPLAY = "read_rtlil gates.il; sim -clock clk -r refuted.aiw -map design.aim -vcd refuted.vcd top"
 
 _SWEEP = "read_aiger design.aig; strash; scorr; print_stats; write_aiger swept.aig"
-#: What is tried in turn, each with its share of the budget. PDR is quick where invariants are local, the set of states where
-#: counters are long.
+#: What is tried in turn, each with its share of the budget. PDR is quick where invariants are local, the set
+#: of states where counters are long.
 _ENGINES = (("pdr", 0.03), ("reach", 0.67), ("pdr", 0.3))
-_COMMANDS = {"cec": "read_aiger swept.aig; dprove; print_status",
-             "pdr": "read_aiger swept.aig; strash; pdr; print_status",
-             "reach": "read_aiger swept.aig; strash; reach -B 4000000 -F 1000000; print_status"}
+_COMMANDS = {
+    "cec": "read_aiger swept.aig; dprove; print_status",
+    "pdr": "read_aiger swept.aig; strash; pdr; print_status",
+    "reach": "read_aiger swept.aig; strash; reach -B 4000000 -F 1000000; print_status",
+}
 _REFUTE = "read_aiger design.aig; strash; bmc3; write_cex -a refuted.aiw"
 
 
@@ -70,7 +76,8 @@ def decide(circuit, *, budget, trace=None):
     ----------
     circuit : Circuit
     budget : float
-        Seconds of the processor that the solvers may take, so that other work on the machine changes no verdict.
+        Seconds of the processor that the solvers may take, so that other work on the machine changes no
+        verdict.
     trace : path, optional
         Where the waveform of a counterexample is put.
 
@@ -87,10 +94,18 @@ def decide(circuit, *, budget, trace=None):
 
         def abc(commands, share=None):
             seconds = None if share is None else max(1, round(budget * share))
-            return tools.run(tools.find("yosys-abc"), ["-c", commands], cwd=folder, log=folder / "abc.log", processor_seconds=seconds)
+            return tools.run(
+                tools.find("yosys-abc"),
+                ["-c", commands],
+                cwd=folder,
+                log=folder / "abc.log",
+                processor_seconds=seconds,
+            )
 
         def outcome(status, solver, depth=None, violated=()):
-            return Outcome(status=status, solver=solver, depth=depth, violated=violated, seconds=time.monotonic() - start)
+            return Outcome(
+                status=status, solver=solver, depth=depth, violated=violated, seconds=time.monotonic() - start
+            )
 
         try:
             swept = abc(_SWEEP, 1)
@@ -143,5 +158,9 @@ def _refute(folder, abc, names, trace):
 
 def _violated(waveform):
     """Which violations a waveform ever shows."""
-    codes = {match[1]: int(match[2]) for match in re.finditer(r"\$var \w+ 1 (\S+) violation_(\d+) \$end", waveform)}
-    return sorted(n for code, n in codes.items() if re.search(rf"^(b?1 ?){re.escape(code)}$", waveform, re.MULTILINE))
+    codes = {
+        match[1]: int(match[2]) for match in re.finditer(r"\$var \w+ 1 (\S+) violation_(\d+) \$end", waveform)
+    }
+    return sorted(
+        n for code, n in codes.items() if re.search(rf"^(b?1 ?){re.escape(code)}$", waveform, re.MULTILINE)
+    )

@@ -13,24 +13,42 @@ __all__ = ["or_reduce", "smaller", "sums", "window"]
 
 
 def smaller(geometry, *, rows=3, columns=2):
-    """The same window over an image of no more than so many rows and columns of its positions, and of at most two words a pixel in each group
-    and two repeats."""
+    """The same window over an image of no more than so many rows and columns of its positions, and of at most
+    two words a pixel in each group and two repeats."""
+
     def size(length, kernel, stride, padding, positions):
         least = kernel - sum(padding)
         return min(length, max(1, least + (positions - 1) * stride))
 
     g = geometry
-    height, width = (size(*each) for each in zip((g.height, g.width), g.kernel, g.stride, g.padding, (rows, columns), strict=True))
+    height, width = (
+        size(*each)
+        for each in zip((g.height, g.width), g.kernel, g.stride, g.padding, (rows, columns), strict=True)
+    )
     groups = min(g.groups, 2)
     least, most = Geometry.rows_range(height=height, kernel=g.kernel, stride=g.stride)
-    return Geometry(height=height, width=width, slices=groups * min(g.slices // g.groups, 2), kernel=g.kernel, stride=g.stride,
-                    padding=g.padding, groups=groups, repeats=min(g.repeats, 2), rows=min(max(g.rows, least), most))
+    return Geometry(
+        height=height,
+        width=width,
+        slices=groups * min(g.slices // g.groups, 2),
+        kernel=g.kernel,
+        stride=g.stride,
+        padding=g.padding,
+        groups=groups,
+        repeats=min(g.repeats, 2),
+        rows=min(max(g.rows, least), most),
+    )
 
 
 def _sizes(g):
-    return (f"{g.height} x {g.width} pixels of {g.slices} word(s), kernel {g.kernel[0]} x {g.kernel[1]}, stride {g.stride[0]} x {g.stride[1]}"
-            + (f", padding {g.padding}" if any(map(any, g.padding)) else "") + (f", {g.groups} groups" if g.groups > 1 else "")
-            + (f", {g.repeats} times" if g.repeats > 1 else "") + f", {g.rows} rows held")
+    return (
+        f"{g.height} x {g.width} pixels of {g.slices} word(s), kernel {g.kernel[0]} x {g.kernel[1]}, stride"
+        f" {g.stride[0]} x {g.stride[1]}"
+        + (f", padding {g.padding}" if any(map(any, g.padding)) else "")
+        + (f", {g.groups} groups" if g.groups > 1 else "")
+        + (f", {g.repeats} times" if g.repeats > 1 else "")
+        + f", {g.rows} rows held"
+    )
 
 
 def window(make, *, width, geometry, padding_bit):
@@ -42,38 +60,74 @@ def window(make, *, width, geometry, padding_bit):
         made = Circuit(make(1, g, (padding_bit,) * g.slices))
         memory, m = TrackedMemory(made), made.m
         vectors = Vectors(
-            made, i_loops={"word": g.slices, "column": g.width, "row": g.height},
-            o_loops={"word": words, "kernel_column": g.kernel[1], "kernel_row": g.kernel[0], "repeat": g.repeats, "group": g.groups,
-                     "out_column": g.out_width, "out_row": g.out_height},
-            capacity=g.rows // g.height + 2, patience=6)
+            made,
+            i_loops={"word": g.slices, "column": g.width, "row": g.height},
+            o_loops={
+                "word": words,
+                "kernel_column": g.kernel[1],
+                "kernel_row": g.kernel[0],
+                "repeat": g.repeats,
+                "group": g.groups,
+                "out_column": g.out_width,
+                "out_row": g.out_height,
+            },
+            capacity=g.rows // g.height + 2,
+            patience=6,
+        )
         # Any word of the image: wherever the window is over it, it must be given.
-        place = {"word": made.constant(g.slices, name="word"), "column": made.constant(g.width, name="column"),
-                 "row": made.constant(g.height, name="row")}
+        place = {
+            "word": made.constant(g.slices, name="word"),
+            "column": made.constant(g.width, name="column"),
+            "row": made.constant(g.height, name="row"),
+        }
         known, value = vectors.captured(1, place=place, value=Value.cast(vectors.i.payload))
         m.d.comb += memory.follow.eq(vectors.entering & vectors.push & vectors.taken.is_at(place))
         at, given = vectors.given.at, Value.cast(vectors.o.payload)
         row, column = (Signal(signed(16), name=name) for name in ("row_under", "column_under"))
-        m.d.comb += [row.eq(at["out_row"] * g.stride[0] - g.padding[0][0] + at["kernel_row"]),
-                     column.eq(at["out_column"] * g.stride[1] - g.padding[1][0] + at["kernel_column"])]
+        m.d.comb += [
+            row.eq(at["out_row"] * g.stride[0] - g.padding[0][0] + at["kernel_row"]),
+            column.eq(at["out_column"] * g.stride[1] - g.padding[1][0] + at["kernel_column"]),
+        ]
         outside = (row < 0) | (row >= g.height) | (column < 0) | (column >= g.width)
-        here = (row == place["row"]) & (column == place["column"]) & (at["group"] * words + at["word"] == place["word"])
-        made.never("a word given is not the one that the window is over", vectors.leaving & here & (~known | (value != given)))
-        made.never("what is outside the image is not padding", vectors.leaving & outside & (given != padding_bit))
+        here = (
+            (row == place["row"])
+            & (column == place["column"])
+            & (at["group"] * words + at["word"] == place["word"])
+        )
+        made.never(
+            "a word given is not the one that the window is over",
+            vectors.leaving & here & (~known | (value != given)),
+        )
+        made.never(
+            "what is outside the image is not padding", vectors.leaving & outside & (given != padding_bit)
+        )
         return made
 
-    scope = [f"an image of {g.height} x {g.width} pixels of {g.slices} word(s) stands for {geometry.height} x {geometry.width} of {geometry.slices}"
-             + (f", {g.groups} groups for {geometry.groups}" if g.groups != geometry.groups else "")
-             + (f", {g.repeats} repeats for {geometry.repeats}" if g.repeats != geometry.repeats else "")
-             ] if _sizes(g) != _sizes(geometry) else []
+    scope = (
+        [
+            f"an image of {g.height} x {g.width} pixels of {g.slices} word(s) stands for {geometry.height} x"
+            f" {geometry.width} of {geometry.slices}"
+            + (f", {g.groups} groups for {geometry.groups}" if g.groups != geometry.groups else "")
+            + (f", {g.repeats} repeats for {geometry.repeats}" if g.repeats != geometry.repeats else "")
+        ]
+        if _sizes(g) != _sizes(geometry)
+        else []
+    )
     return Statement(
         subject=f"window over {_sizes(geometry)}, words of {width} bits, padding of {padding_bit}",
-        claim="for each position, row by row, and each group and repeat, the words under the kernel are given in the order kernel row, kernel column, "
-              f"word; what is outside the image is {padding_bit}; images follow each other without mixing; {CONTRACT}",
-        scope="; ".join([*scope, ONE_BIT.format(width=width), TRACKED]), circuit=circuit)
+        claim=(
+            "for each position, row by row, and each group and repeat, the words under the kernel are given"
+            f" in the order kernel row, kernel column, word; what is outside the image is {padding_bit};"
+            f" images follow each other without mixing; {CONTRACT}"
+        ),
+        scope="; ".join([*scope, ONE_BIT.format(width=width), TRACKED]),
+        circuit=circuit,
+    )
 
 
 def or_reduce(make, *, lanes, beats):
     """An `OrReduce`; `make` gives one for a number of lanes."""
+
     def circuit():
         made = Circuit(make(1))
         vectors = Vectors(made, i_loops={"beat": beats}, o_loops={"beat": 1}, capacity=1, patience=3)
@@ -81,54 +135,100 @@ def or_reduce(make, *, lanes, beats):
         m.d.comb += now.eq(Mux(vectors.entering, so_far | Value.cast(vectors.i.payload), so_far))
         with m.If(vectors.entering & vectors.push):
             m.d.sync += so_far.eq(now)
-        made.never("a result is not the OR of its words", vectors.leaving & (Value.cast(vectors.o.payload) != so_far))
+        made.never(
+            "a result is not the OR of its words", vectors.leaving & (Value.cast(vectors.o.payload) != so_far)
+        )
         return made
 
-    return Statement(subject=f"OR of {beats} words of {lanes} bits",
-                     claim=f"each bit of a result is 1 exactly where that bit of any of its {beats} words is; {CONTRACT}",
-                     scope=ONE_BIT.format(width=lanes), circuit=circuit)
+    return Statement(
+        subject=f"OR of {beats} words of {lanes} bits",
+        claim=f"each bit of a result is 1 exactly where that bit of any of its {beats} words is; {CONTRACT}",
+        scope=ONE_BIT.format(width=lanes),
+        circuit=circuit,
+    )
 
 
 def _fewer(geometry):
-    """The same sums over at most two rows and columns of windows, of at most 2 x 2 pixels, with nothing behind the last; at most two words a pixel."""
+    """The same sums over at most two rows and columns of windows, of at most 2 x 2 pixels, with nothing
+    behind the last; at most two words a pixel.
+    """
     g = geometry
     kernel = tuple(min(size, 2) for size in g.kernel)
     stride = tuple(step - size + small for step, size, small in zip(g.stride, g.kernel, kernel, strict=True))
-    height, width = ((min(count, 2) - 1) * step + size for count, step, size in zip((g.out_height, g.out_width), stride, kernel, strict=True))
+    height, width = (
+        (min(count, 2) - 1) * step + size
+        for count, step, size in zip((g.out_height, g.out_width), stride, kernel, strict=True)
+    )
     return Geometry(height=height, width=width, slices=min(g.slices, 2), kernel=kernel, stride=stride)
 
 
 def sums(make, *, lanes, geometry, greatest=1):
-    """A `WindowSums` of elements of 0 ... `greatest`; `make` builds one of a lane for a geometry and a maximum element."""
+    """A `WindowSums` of elements of 0 ... `greatest`; `make` builds one of a lane for a geometry and a
+    maximum element.
+    """
     g, most = _fewer(geometry), min(greatest, 3)
 
     def circuit():
         made = Circuit(make(g, most))
-        vectors = Vectors(made, i_loops={"word": g.slices, "column": g.width, "row": g.height},
-                          o_loops={"word": g.slices, "out_column": g.out_width, "out_row": g.out_height}, capacity=2, patience=4)
+        vectors = Vectors(
+            made,
+            i_loops={"word": g.slices, "column": g.width, "row": g.height},
+            o_loops={"word": g.slices, "out_column": g.out_width, "out_row": g.out_height},
+            capacity=2,
+            patience=4,
+        )
         m, at = made.m, vectors.taken.at
         # Any sum of the image, and what has come of it.
-        place = {"word": made.constant(g.slices, name="word"), "out_column": made.constant(g.out_width, name="column"),
-                 "out_row": made.constant(g.out_height, name="row")}
+        place = {
+            "word": made.constant(g.slices, name="word"),
+            "out_column": made.constant(g.out_width, name="column"),
+            "out_row": made.constant(g.out_height, name="row"),
+        }
         under = at["word"] == place["word"]
-        for axis, out, size, kernel, stride in (("column", "out_column", g.width, g.kernel[1], g.stride[1]),
-                                                ("row", "out_row", g.height, g.kernel[0], g.stride[0])):
-            inside = made.table(at[axis], [int(n % stride < kernel) for n in range(size)], name=f"{axis}_inside")
-            under = under & inside & (made.table(at[axis], [n // stride for n in range(size)], name=f"{axis}_window") == place[out])
-        total, now = (Signal(len(Value.cast(vectors.o.payload)), name=name) for name in ("total", "total_now"))
-        m.d.comb += now.eq(total + Mux(vectors.entering & vectors.push & under, Value.cast(vectors.i.payload), 0))
+        for axis, out, size, kernel, stride in (
+            ("column", "out_column", g.width, g.kernel[1], g.stride[1]),
+            ("row", "out_row", g.height, g.kernel[0], g.stride[0]),
+        ):
+            inside = made.table(
+                at[axis], [int(n % stride < kernel) for n in range(size)], name=f"{axis}_inside"
+            )
+            under = (
+                under
+                & inside
+                & (
+                    made.table(at[axis], [n // stride for n in range(size)], name=f"{axis}_window")
+                    == place[out]
+                )
+            )
+        total, now = (
+            Signal(len(Value.cast(vectors.o.payload)), name=name) for name in ("total", "total_now")
+        )
+        m.d.comb += now.eq(
+            total + Mux(vectors.entering & vectors.push & under, Value.cast(vectors.i.payload), 0)
+        )
         m.d.sync += total.eq(now)
         given = vectors.leaving & vectors.given.is_at(place)
-        made.never("a sum is not that of what is under its window", given & (Value.cast(vectors.o.payload) != total))
+        made.never(
+            "a sum is not that of what is under its window", given & (Value.cast(vectors.o.payload) != total)
+        )
         return made
 
-    said = (f"{geometry.height} x {geometry.width} pixels of {geometry.slices} word(s), windows {geometry.kernel[0]} x {geometry.kernel[1]}, "
-            f"stride {geometry.stride[0]} x {geometry.stride[1]}")
-    small = (f"an image of {g.height} x {g.width} pixels of {g.slices} word(s) and windows of {g.kernel[0]} x {g.kernel[1]}, with nothing behind the last, "
-             "stand for these")
+    said = (
+        f"{geometry.height} x {geometry.width} pixels of {geometry.slices} word(s), windows"
+        f" {geometry.kernel[0]} x {geometry.kernel[1]}, stride {geometry.stride[0]} x {geometry.stride[1]}"
+    )
+    small = (
+        f"an image of {g.height} x {g.width} pixels of {g.slices} word(s) and windows of {g.kernel[0]} x"
+        f" {g.kernel[1]}, with nothing behind the last, stand for these"
+    )
     return Statement(
         subject=f"sums of {lanes} {'bits' if greatest == 1 else f'integers of 0 ... {greatest}'} over {said}",
-        claim=f"each sum is {'the number of bits that are on' if greatest == 1 else 'that of the integers'} under its window, the windows row by row, and each "
-              f"comes once; images follow each other without mixing; {CONTRACT}",
+        claim=(
+            f"each sum is {'the number of bits that are on' if greatest == 1 else 'that of the integers'}"
+            " under its window, the windows row by row, and each comes once; images follow each other"
+            f" without mixing; {CONTRACT}"
+        ),
         scope=f"{small}; a word of one {'bit' if greatest == 1 else 'integer'} stands for each of {lanes}"
-              + (f", integers of 0 ... {most} for those of 0 ... {greatest}" if most < greatest else ""), circuit=circuit)
+        + (f", integers of 0 ... {most} for those of 0 ... {greatest}" if most < greatest else ""),
+        circuit=circuit,
+    )

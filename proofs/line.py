@@ -24,6 +24,7 @@ _POLYNOMIAL = 0xEDB88320
 
 def encoder(make):
     """An `Encoder`."""
+
     def circuit():
         made = Circuit(make())
         dut, m = made.component, made.m
@@ -40,12 +41,18 @@ def encoder(make):
 
     return Statement(
         subject="frames to bytes",
-        claim="each end of a frame is given as END, each END and each ESC in it as ESC and the byte that stands for it, any other byte as itself, in "
-              "order, none lost and none doubled; a byte offered stays until it is taken", circuit=circuit)
+        claim=(
+            "each end of a frame is given as END, each END and each ESC in it as ESC and the byte that stands"
+            " for it, any other byte as itself, in order, none lost and none doubled; a byte offered stays"
+            " until it is taken"
+        ),
+        circuit=circuit,
+    )
 
 
 def decoder(make):
     """A `Decoder`."""
+
     def circuit():
         made = Circuit(make())
         dut, m = made.component, made.m
@@ -55,16 +62,32 @@ def decoder(make):
         with m.If(push):
             m.d.sync += escaped.eq(swallowed)
         wanted = Mux(escaped & (byte == ESC_END), END, Mux(escaped & (byte == ESC_ESC), ESC, byte))
-        made.never("a beat is not offered when there is one, or an escape is", dut.o.valid != (dut.i.valid & ~swallowed))
-        made.never("an END does not end a frame, or something else does", dut.o.valid & (dut.o.payload.end != (byte == END)))
-        made.never("another byte is offered", dut.o.valid & ~dut.o.payload.end & (dut.o.payload.data != wanted))
-        made.never("a byte is not taken with its beat, or an escape not at once", push != (pop | dut.i.valid & swallowed))
+        made.never(
+            "a beat is not offered when there is one, or an escape is",
+            dut.o.valid != (dut.i.valid & ~swallowed),
+        )
+        made.never(
+            "an END does not end a frame, or something else does",
+            dut.o.valid & (dut.o.payload.end != (byte == END)),
+        )
+        made.never(
+            "another byte is offered", dut.o.valid & ~dut.o.payload.end & (dut.o.payload.data != wanted)
+        )
+        made.never(
+            "a byte is not taken with its beat, or an escape not at once",
+            push != (pop | dut.i.valid & swallowed),
+        )
         return made
 
     return Statement(
         subject="bytes to frames",
-        claim="each END ends a frame, wherever it comes; the byte behind an ESC is the one that it stands for, or itself where it stands for none; any other "
-              "byte is itself: in order, none lost and none doubled, for any bytes at all; a beat offered stays until it is taken", circuit=circuit)
+        claim=(
+            "each END ends a frame, wherever it comes; the byte behind an ESC is the one that it stands for,"
+            " or itself where it stands for none; any other byte is itself: in order, none lost and none"
+            " doubled, for any bytes at all; a beat offered stays until it is taken"
+        ),
+        circuit=circuit,
+    )
 
 
 class _RoundTrip(wiring.Component):
@@ -82,27 +105,39 @@ class _RoundTrip(wiring.Component):
 
 def round_trip():
     """That an `Encoder` and a `Decoder` understand each other."""
+
     def circuit():
         made = Circuit(_RoundTrip())
         vectors = Vectors(made, i_loops={"beat": 1}, o_loops={"beat": 1}, capacity=1, patience=4)
         known, value = vectors.captured(9, place={}, value=vectors.i.payload.as_value())
         given, sent = vectors.o.payload, frame_layout(value)
-        made.never("a beat is not the one that came in at its place", vectors.leaving & (
-            ~known | (given.end != sent.end) | ~sent.end & (given.data != sent.data)))
+        made.never(
+            "a beat is not the one that came in at its place",
+            vectors.leaving & (~known | (given.end != sent.end) | ~sent.end & (given.data != sent.data)),
+        )
         return made
 
     return Statement(
         subject="frames to bytes and back",
-        claim=f"what one end encodes the other decodes: the n-th byte or end of a frame in is the n-th out, for every n and all frames; {CONTRACT}",
-        circuit=circuit)
+        claim=(
+            "what one end encodes the other decodes: the n-th byte or end of a frame in is the n-th out, for"
+            f" every n and all frames; {CONTRACT}"
+        ),
+        circuit=circuit,
+    )
 
 
 def checksum(make):
     """The CRC-32 of the frames, a bit a cycle."""
+
     def circuit():
         made = Circuit(make())
         dut, m = made.component, made.m
-        m.d.comb += [dut.start.eq(made.free(name="start")), dut.valid.eq(made.free(name="valid")), dut.data.eq(made.free(name="data"))]
+        m.d.comb += [
+            dut.start.eq(made.free(name="start")),
+            dut.valid.eq(made.free(name="valid")),
+            dut.data.eq(made.free(name="data")),
+        ]
         rest, before = Signal(32, init=0xFFFFFFFF, name="rest"), Signal(32, name="before")
         m.d.comb += before.eq(Mux(dut.start, 0xFFFFFFFF, rest))
         m.d.sync += rest.eq(Mux(dut.valid, before >> 1 ^ Mux(before[0] ^ dut.data, _POLYNOMIAL, 0), before))
@@ -111,8 +146,13 @@ def checksum(make):
 
     return Statement(
         subject="checksum of 32 bits",
-        claim="it begins with ones; each bit that comes divides what was there by the polynomial of IEEE 802.3 (0x04C11DB7), the lowest bit of a byte first; "
-              "the checksum is the complement of the remainder: the CRC-32 of all bits since the start, for any number of them", circuit=circuit)
+        claim=(
+            "it begins with ones; each bit that comes divides what was there by the polynomial of IEEE 802.3"
+            " (0x04C11DB7), the lowest bit of a byte first; the checksum is the complement of the remainder:"
+            " the CRC-32 of all bits since the start, for any number of them"
+        ),
+        circuit=circuit,
+    )
 
 
 def _smaller(divisor):
@@ -135,16 +175,24 @@ def transmitter(make, *, divisor):
             m.d.sync += busy.eq(0)
         rested = Signal(name="rested")
         m.d.sync += rested.eq(~busy)
-        made.never("the line is not what the byte makes it", dut.tx != Mux(busy, Cat(0, byte, 1).bit_select(at.at["bit"], 1), 1))
+        made.never(
+            "the line is not what the byte makes it",
+            dut.tx != Mux(busy, Cat(0, byte, 1).bit_select(at.at["bit"], 1), 1),
+        )
         made.never("a byte is taken while another is sent", push & busy)
         made.never("a byte is refused although the line rests", ~busy & rested & ~dut.i.ready)
         return made
 
     return Statement(
         subject=f"sender of bytes, {divisor} cycles a bit",
-        claim=f"a byte that is taken is on the line from the next cycle on: a 0, its eight bits with the lowest first, a 1, each for {used} cycles; "
-              "otherwise the line is 1; the next byte is taken at the latest in the second cycle behind it, for all bytes and any pauses",
-        scope=scope, circuit=circuit)
+        claim=(
+            "a byte that is taken is on the line from the next cycle on: a 0, its eight bits with the lowest"
+            f" first, a 1, each for {used} cycles; otherwise the line is 1; the next byte is taken at the"
+            " latest in the second cycle behind it, for all bytes and any pauses"
+        ),
+        scope=scope,
+        circuit=circuit,
+    )
 
 
 def receiver(make, *, divisor):
@@ -163,7 +211,9 @@ def receiver(make, *, divisor):
         cycle, bit = at.at["cycle"], at.at["bit"]
         begins, offered = Signal(name="begins"), made.free(8, name="byte")
         # A reset leaves the synchroniser as it is, and what is in it may look like a start bit.
-        m.d.comb += begins.eq(~sending & made.free(name="begins") & made.delayed(Const(1, 1), rests, name="rested"))
+        m.d.comb += begins.eq(
+            ~sending & made.free(name="begins") & made.delayed(Const(1, 1), rests, name="rested")
+        )
         with m.If(begins):
             m.d.sync += [sending.eq(1), byte.eq(offered)]
         with m.Elif(at.last):
@@ -171,7 +221,9 @@ def receiver(make, *, divisor):
         levels = Cat(1, 0, byte, 1, 1)  # before the byte, of its ten bits, and behind them
         before, now, behind = (levels.bit_select(place, 1) for place in (bit, bit + 1, bit + 2))
         either = made.free(name="edge")
-        moved = Mux((cycle < early) & (bit != 0) & either, before, Mux((cycle >= used - early) & either, behind, now))
+        moved = Mux(
+            (cycle < early) & (bit != 0) & either, before, Mux((cycle >= used - early) & either, behind, now)
+        )
         m.d.comb += dut.rx.eq(Mux(sending, moved, 1))
 
         # What has been sent whole is given, unless the byte before it still waits.
@@ -195,7 +247,12 @@ def receiver(make, *, divisor):
 
     return Statement(
         subject=f"receiver of bytes, {divisor} cycles a bit",
-        claim=f"every byte on the line comes out, once and unchanged, at the latest {used // 2 + 4} cycles behind the beginning of its stop bit, if the byte "
-              f"before it has been taken; nothing else comes out; each edge within a byte may be up to {early} of {used} cycles early or late, and change any "
-              "number of times meanwhile; a byte offered stays until it is taken",
-        scope="; ".join(filter(None, (scope, f"the line rests for {rests} cycles behind a reset"))), circuit=circuit)
+        claim=(
+            f"every byte on the line comes out, once and unchanged, at the latest {used // 2 + 4} cycles"
+            " behind the beginning of its stop bit, if the byte before it has been taken; nothing else comes"
+            f" out; each edge within a byte may be up to {early} of {used} cycles early or late, and change"
+            " any number of times meanwhile; a byte offered stays until it is taken"
+        ),
+        scope="; ".join(filter(None, (scope, f"the line rests for {rests} cycles behind a reset"))),
+        circuit=circuit,
+    )

@@ -21,6 +21,7 @@ def spram(make, *, depth, blocks, width, rest_width):
     rest_width : int
         Bits of a word that are in a ROM.
     """
+
     def circuit():
         made = Circuit(make())
         dut, m = made.component, made.m
@@ -47,29 +48,50 @@ def spram(make, *, depth, blocks, width, rest_width):
 
         assert made.replace(MemoryInstance, memory) == blocks + bool(rest_width)
         address, place = (made.free(range(depth), name=name) for name in ("address", "place"))
-        m.d.comb += [dut.addr.eq(address), dut.en.eq(made.free(name="en")), dut.load.addr.eq(place),
-                     dut.load.en.eq(made.free(blocks, name="load")), dut.load.data.eq(made.free(len(dut.load.data), name="data"))]
+        m.d.comb += [
+            dut.addr.eq(address),
+            dut.en.eq(made.free(name="en")),
+            dut.load.addr.eq(place),
+            dut.load.en.eq(made.free(blocks, name="load")),
+            dut.load.data.eq(made.free(len(dut.load.data), name="data")),
+        ]
         loads, reads = dut.load.en.any(), dut.en & (dut.addr == followed)
         holds = Signal(name="holds")  # the output is the word followed
         with m.If(dut.en | loads):
             m.d.sync += holds.eq(reads & ~loads)
         for n in range(blocks):
             size = min(width - 16 * n, 16)
-            loaded, last, read = Signal(name=f"loaded_{n}"), Signal(size, name=f"last_{n}"), Signal(size, name=f"wanted_{n}")
+            loaded, last, read = (
+                Signal(name=f"loaded_{n}"),
+                Signal(size, name=f"last_{n}"),
+                Signal(size, name=f"wanted_{n}"),
+            )
             with m.If(dut.load.en[n] & (dut.load.addr == followed)):
                 m.d.sync += [loaded.eq(1), last.eq(dut.load.data)]
             was_loaded = Signal(name=f"was_loaded_{n}")
             with m.If(reads & ~loads):
                 m.d.sync += [read.eq(last), was_loaded.eq(loaded)]
-            made.never(f"block {n} does not give what was loaded last", holds & was_loaded & (dut.data[16 * n:16 * n + size] != read))
+            made.never(
+                f"block {n} does not give what was loaded last",
+                holds & was_loaded & (dut.data[16 * n : 16 * n + size] != read),
+            )
         for read in rests:
-            made.never("the rest of a word is read from another address", dut.en & ~(read._en & (read._addr == dut.addr)))
+            made.never(
+                "the rest of a word is read from another address",
+                dut.en & ~(read._en & (read._addr == dut.addr)),
+            )
             made.never("the rest of a word is not passed on", dut.data[width:] != Cat(read._data))
         return made
 
     rest = f"; the {rest_width} bits beyond them come from the same address of a ROM" if rest_width else ""
     return Statement(
-        subject=f"loaded memory of {depth} words in {blocks} RAM(s) side by side, {width} bits" + (f" and {rest_width} beyond them" if rest_width else ""),
-        claim=f"when a word is read in a cycle in which nothing is loaded, each of the {blocks} RAMs gives what was loaded last into its part of that "
-              f"word, from the next cycle until something else is read or loaded, for every address and any order of loading{rest}",
-        scope="one word, any of them, is followed, and all others hold anything", circuit=circuit)
+        subject=f"loaded memory of {depth} words in {blocks} RAM(s) side by side, {width} bits"
+        + (f" and {rest_width} beyond them" if rest_width else ""),
+        claim=(
+            f"when a word is read in a cycle in which nothing is loaded, each of the {blocks} RAMs gives what"
+            " was loaded last into its part of that word, from the next cycle until something else is read"
+            f" or loaded, for every address and any order of loading{rest}"
+        ),
+        scope="one word, any of them, is followed, and all others hold anything",
+        circuit=circuit,
+    )

@@ -6,8 +6,8 @@
                  ------- operands --------              ---- sums ----
          -------------------------------- traffic ------------------------------------
 
-What stands in brackets is proved by itself (popcounts, queue) or compared word by word (weights); the other statements let it
-do whatever it likes.
+What stands in brackets is proved by itself (popcounts, queue) or compared word by word (weights); the other
+statements let it do whatever it likes.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def _parities(word):
     """A word as popcounts take it: each bit the parity of itself and those before it in its group."""
     coded, at = [], 0
     for size in XnorPopcount.groups(len(word)):
-        coded += [word[at:at + n + 1].xor() for n in range(size)]
+        coded += [word[at : at + n + 1].xor() for n in range(size)]
         at += size
     return Cat(coded)
 
@@ -52,15 +52,22 @@ def popcount(*, width):
             longer = Signal(range(width + 1), name=f"agree_{n}")
             m.d.comb += longer.eq(total + (a[n] == b[n]))
             total = longer
-        made.never("the count is not the number of agreeing bits",
-                   made.delayed(Const(1, 1), latency, name="full") & (dut.o + dut.carry != made.delayed(total, latency, name="agree")))
+        made.never(
+            "the count is not the number of agreeing bits",
+            made.delayed(Const(1, 1), latency, name="full")
+            & (dut.o + dut.carry != made.delayed(total, latency, name="agree")),
+        )
         return made
 
     return Statement(
         subject=f"popcount of {width} bits",
-        claim=f"for all {width}-bit words a and b, coded as running parities of a and of the complement of b, the output and its carry add up to "
-              f"the number of places where a and b agree, {latency} cycle(s) later",
-        circuit=circuit)
+        claim=(
+            f"for all {width}-bit words a and b, coded as running parities of a and of the complement of b,"
+            f" the output and its carry add up to the number of places where a and b agree, {latency}"
+            " cycle(s) later"
+        ),
+        circuit=circuit,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +84,18 @@ def _unit(parameters: Parameters):
 
     def free_count(popcount):
         m = Module()
-        m.d.comb += [popcount.o.eq(made.free(len(popcount.o), name=f"count_{len(popcounts)}")),
-                     popcount.carry.eq(made.free(name=f"carry_{len(popcounts)}"))]
+        m.d.comb += [
+            popcount.o.eq(made.free(len(popcount.o), name=f"count_{len(popcounts)}")),
+            popcount.carry.eq(made.free(name=f"carry_{len(popcounts)}")),
+        ]
         popcounts.append(popcount)
         return m
 
     def free_word(memory):
         init, depth = tuple(memory._data.init), len(parameters.weight_words)
-        if init[:depth] != parameters.weight_words or any(init[depth:]) or words:  # a patchable ROM has more words than are read
+        if (
+            init[:depth] != parameters.weight_words or any(init[depth:]) or words
+        ):  # a patchable ROM has more words than are read
             return None
         m, (read,) = Module(), memory._read_ports
         m.d.comb += read._data.eq(made.free(len(read._data), name="weights"))
@@ -113,14 +124,22 @@ def _before_counts(parameters):
 
 
 def _loops(parameters):
-    return {"slice": parameters.slices, "pass": parameters.passes, "plane": parameters.planes, "group": parameters.groups}
+    return {
+        "slice": parameters.slices,
+        "pass": parameters.passes,
+        "plane": parameters.planes,
+        "group": parameters.groups,
+    }
 
 
 def _drive(made):
     """Let the environment do anything at all with the unit; gives whether it takes a beat."""
     dut, m = made.component, made.m
-    m.d.comb += [dut.i.valid.eq(made.free(name="valid")), dut.o.ready.eq(made.free(name="ready")),
-                 dut.i.payload.eq(made.free(len(dut.i.payload.as_value()), name="payload"))]
+    m.d.comb += [
+        dut.i.valid.eq(made.free(name="valid")),
+        dut.o.ready.eq(made.free(name="ready")),
+        dut.i.payload.eq(made.free(len(dut.i.payload.as_value()), name="payload")),
+    ]
     push = Signal(name="push")
     m.d.comb += push.eq(dut.i.valid & dut.i.ready)
     return push
@@ -141,23 +160,34 @@ def operands(parameters):
         at = Count(m, loops=_loops(p), step=push, name="taken").at
         word = Signal.like(read.address, name="word")
         m.d.comb += word.eq((at["group"] * p.passes + at["pass"]) * p.slices + at["slice"])
-        made.never("the weights are read from a wrong address", made.delayed(push, _READS_AFTER, name="reads")
-                   & (read.address != made.delayed(word, _READS_AFTER, name="word")))
+        made.never(
+            "the weights are read from a wrong address",
+            made.delayed(push, _READS_AFTER, name="reads")
+            & (read.address != made.delayed(word, _READS_AFTER, name="word")),
+        )
         seen, _ = _before_counts(p)
         x = made.delayed(_parities(made.component.i.payload.as_value()), seen, name="x")
         weights = made.delayed(read.data, seen - _READS_AFTER - 1, name="weights")
         pushed = made.delayed(push, seen, name="pushed")
         for lane, each in enumerate(popcounts):
             made.never(f"processing element {lane} sees another slice", pushed & (each.a != x))
-            made.never(f"processing element {lane} sees other weights", pushed & (each.b != weights.word_select(lane, p.simd)))
+            made.never(
+                f"processing element {lane} sees other weights",
+                pushed & (each.b != weights.word_select(lane, p.simd)),
+            )
         return made
 
     return Statement(
         subject=_subject(p) + ": operands",
-        claim=f"when slice s of group g is accepted, word g*{p.passes * p.slices}+s of the weights is read, and {_before_counts(p)[0]} "
-              f"cycle(s) later every one of the {p.pe} popcounts sees that slice, coded, and its own {p.simd} bits of that word, for every slice "
-              "and group, whatever was accepted before and however long was waited",
-        scope="the words of the weights and the results of the popcounts are any numbers in any cycle", circuit=circuit)
+        claim=(
+            f"when slice s of group g is accepted, word g*{p.passes * p.slices}+s of the weights is read, and"
+            f" {_before_counts(p)[0]} cycle(s) later every one of the {p.pe} popcounts sees that slice,"
+            f" coded, and its own {p.simd} bits of that word, for every slice and group, whatever was"
+            " accepted before and however long was waited"
+        ),
+        scope="the words of the weights and the results of the popcounts are any numbers in any cycle",
+        circuit=circuit,
+    )
 
 
 def sums(parameters, *, name):
@@ -177,21 +207,34 @@ def sums(parameters, *, name):
         beats = Count(m, loops=_loops(p) | {"group": 1}, step=push, name="taken")
         step = made.delayed(push, added, name="adds")
         last = made.delayed(push & beats.last, added, name="adds_last")
-        doubles = made.delayed(push & (beats.at["slice"] == 0) & (beats.at["pass"] == 0), added, name="doubles")
+        doubles = made.delayed(
+            push & (beats.at["slice"] == 0) & (beats.at["pass"] == 0), added, name="doubles"
+        )
         group = Count(m, loops={"group": p.groups}, step=last, name="added").at["group"]
-        first, ended, ended_group = Signal(init=1, name="adds_first"), Signal(name="ended"), Signal.like(group, name="ended_group")
+        first, ended, ended_group = (
+            Signal(init=1, name="adds_first"),
+            Signal(name="ended"),
+            Signal.like(group, name="ended_group"),
+        )
         m.d.sync += ended.eq(last)
         with m.If(step):
             m.d.sync += [first.eq(last), ended_group.eq(group)]
-        made.never("results are not put into the queue one cycle after the last addition", queue.i.valid != ended)
+        made.never(
+            "results are not put into the queue one cycle after the last addition", queue.i.valid != ended
+        )
         for lane, each in enumerate(popcounts):
             rows = range(lane, p.groups * p.pe, p.pe)
             presets = Array(Const(p.starts[row] if row < p.outputs else 0, width) for row in rows)
             preset = Signal(width, name=f"preset_{lane}")
-            total, before = Signal(width, name=f"sum_{lane}"), Signal(width, name=f"sum_before_{lane}", reset_less=True)
+            total, before = (
+                Signal(width, name=f"sum_{lane}"),
+                Signal(width, name=f"sum_before_{lane}", reset_less=True),
+            )
             so_far = Mux(doubles, before << 1, before) if p.planes > 1 else before
-            m.d.comb += [preset.eq(presets[group]),
-                         total.eq(Mux(first, preset, so_far) + (each.o + each.carry << point))]
+            m.d.comb += [
+                preset.eq(presets[group]),
+                total.eq(Mux(first, preset, so_far) + (each.o + each.carry << point)),
+            ]
             with m.If(step):
                 m.d.sync += before.eq(total)
             value = before.as_signed()
@@ -206,10 +249,16 @@ def sums(parameters, *, name):
     made_of = "is 1 exactly where" if p.signs else "is"
     return Statement(
         subject=f"{_subject(p)}: sums of {name}",
-        claim=f"when the last beat of a group has been added, and in no other cycle, its {p.pe} outputs are put into the queue; each {made_of} "
-              f"its preset plus the counts of its {p.beats} beats{' is not negative' if p.signs else ''}, modulo 2^{width}, which holds every "
-              "sum that can be reached (checked for each output); by induction over the beats, for any stalls; outputs past the last are 0",
-        scope="the results of the popcounts are any numbers in any cycle", circuit=circuit)
+        claim=(
+            f"when the last beat of a group has been added, and in no other cycle, its {p.pe} outputs are put"
+            f" into the queue; each {made_of} its preset plus the counts of its {p.beats}"
+            f" beats{' is not negative' if p.signs else ''}, modulo 2^{width}, which holds every sum that can"
+            " be reached (checked for each output); by induction over the beats, for any stalls; outputs"
+            " past the last are 0"
+        ),
+        scope="the results of the popcounts are any numbers in any cycle",
+        circuit=circuit,
+    )
 
 
 def traffic(parameters):
@@ -221,12 +270,23 @@ def traffic(parameters):
         queues = []
         made.replace(Queue, lambda each: queues.append(each))
         (queue,) = queues
-        Vectors(made, i_loops={"beat": p.beats}, o_loops={"beat": 1}, capacity=p.queue_depth, patience=p.latency + 2)
+        Vectors(
+            made,
+            i_loops={"beat": p.beats},
+            o_loops={"beat": 1},
+            capacity=p.queue_depth,
+            patience=p.latency + 2,
+        )
         made.never("a result meets a full queue", queue.i.valid & ~queue.i.ready)
         return made
 
     return Statement(
         subject=_subject(p) + ": traffic",
-        claim=f"one beat of outputs leaves for every {p.beats} beats taken in, in order; no result ever meets a full queue; a payload offered "
-              f"stays until it is taken; results come within {p.latency + 2} cycles, and input is not refused for ever, for any stalls",
-        scope="the words of the weights and the results of the popcounts are any numbers in any cycle", circuit=circuit)
+        claim=(
+            f"one beat of outputs leaves for every {p.beats} beats taken in, in order; no result ever meets a"
+            f" full queue; a payload offered stays until it is taken; results come within {p.latency + 2}"
+            " cycles, and input is not refused for ever, for any stalls"
+        ),
+        scope="the words of the weights and the results of the popcounts are any numbers in any cycle",
+        circuit=circuit,
+    )

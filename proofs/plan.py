@@ -36,7 +36,8 @@ __all__ = ["Planned", "plan"]
 
 
 class Planned(dict):
-    """Statements by subject, each with the places in the design that it is about; and the parts that no statement is about.
+    """Statements by subject, each with the places in the design that it is about; and the parts that no
+    statement is about.
 
     Attributes
     ----------
@@ -69,7 +70,9 @@ def plan(design, core_verilog, *, top=None, top_verilog="", weights=b""):
     Planned
     """
     planned, stages = Planned(), pipeline.stages(design)
-    planned.add(contents.same_verilog("core.v", core_verilog, lambda: verilog.convert(lower.lower(design))), "core.v")
+    planned.add(
+        contents.same_verilog("core.v", core_verilog, lambda: verilog.convert(lower.lower(design))), "core.v"
+    )
     if top is not None:
         planned.add(contents.same_verilog("top.v", top_verilog, lambda: verilog.convert(top)), "top.v")
     roms = contents.memory_words(core_verilog)
@@ -79,7 +82,9 @@ def plan(design, core_verilog, *, top=None, top_verilog="", weights=b""):
             name, words = f"top.mvtu_{n}.weight_rom", None
             if stage.unit.weight_blocks:
                 words, weights = contents.loaded_words(stage.unit, weights, roms.get(f"{name}.rest", {}))
-            planned.add(contents.weights(name, stage, roms.get(name, {}) if words is None else words), f"mvtu_{n}")
+            planned.add(
+                contents.weights(name, stage, roms.get(name, {}) if words is None else words), f"mvtu_{n}"
+            )
     if stages[-1].scaling:
         planned.add(contents.scales(stages[-1], roms.get("top.scale.rom", {})), "scale")
     _walk(planned, design, Fragment.get(lower.lower(design), None), stages)
@@ -90,14 +95,19 @@ def plan(design, core_verilog, *, top=None, top_verilog="", weights=b""):
 
 def _walk(planned, design, fragment, stages, inside=""):
     for part, name, _ in fragment.subfragments:
-        component = next((each for each in part.origins or () if isinstance(each, wiring.Component | crc.Processor)), None)
+        component = next(
+            (each for each in part.origins or () if isinstance(each, wiring.Component | crc.Processor)), None
+        )
         if component is None or isinstance(component, memory.Memory | Core):
             continue  # the core has been looked at by itself
         made = _statements(component, design, name, stages)
         if made is None:
             planned.unstated.append(f"{inside}{name} ({type(component).__name__})")
         elif isinstance(component, unrolled_unit.Unrolled) and len(made) < 2:
-            planned.unstated.append(f"what the tables of {inside}{name} compute (Unrolled; more than {unrolled.MOST_INPUTS} input bits)")
+            planned.unstated.append(
+                f"what the tables of {inside}{name} compute (Unrolled; more than {unrolled.MOST_INPUTS} input"
+                " bits)"
+            )
         for statement in made or ():
             planned.add(statement, inside + name)
         # What a converter is made of, it is proved with.
@@ -113,20 +123,48 @@ def _statements(component, design, name, stages):
     """The statements about a component, () where they are made elsewhere, or None."""
     match component:
         case Queue():
-            return (moves.queue(lambda shape: Queue(shape=shape, depth=component.depth, reset_less=component.reset_less),
-                                width=_bits(component.i), depth=component.depth),)
+            return (
+                moves.queue(
+                    lambda shape: Queue(shape=shape, depth=component.depth, reset_less=component.reset_less),
+                    width=_bits(component.i),
+                    depth=component.depth,
+                ),
+            )
         case DeepQueue():
-            return (moves.deep_queue(lambda shape: DeepQueue(shape=shape, depth=component.depth, store="lut"),
-                                     width=_bits(component.i), depth=component.depth),)
+            return (
+                moves.deep_queue(
+                    lambda shape: DeepQueue(shape=shape, depth=component.depth, store="lut"),
+                    width=_bits(component.i),
+                    depth=component.depth,
+                ),
+            )
         case ReplayBuffer():
-            return (moves.replay(lambda shape, beats, repeats: ReplayBuffer(shape=shape, beats=beats, repeats=repeats, store="lut"),
-                                 width=_bits(component.i), beats=component.beats, repeats=component.repeats),)
+            return (
+                moves.replay(
+                    lambda shape, beats, repeats: ReplayBuffer(
+                        shape=shape, beats=beats, repeats=repeats, store="lut"
+                    ),
+                    width=_bits(component.i),
+                    beats=component.beats,
+                    repeats=component.repeats,
+                ),
+            )
         case WidthConverter() if component.i_lanes == component.o_lanes:
-            return (moves.wires(lambda shape: WidthConverter(shape=shape, length=1, i_lanes=1, o_lanes=1), width=_bits(component.i)),)
+            return (
+                moves.wires(
+                    lambda shape: WidthConverter(shape=shape, length=1, i_lanes=1, o_lanes=1),
+                    width=_bits(component.i),
+                ),
+            )
         case WidthConverter():
             sizes = {"length": component.length, "i_lanes": component.i_lanes, "o_lanes": component.o_lanes}
-            return (moves.width(lambda shape: WidthConverter(shape=shape, reset_less=component.reset_less, **sizes),
-                                bits=_bits(component.i) // component.i_lanes, **sizes),)
+            return (
+                moves.width(
+                    lambda shape: WidthConverter(shape=shape, reset_less=component.reset_less, **sizes),
+                    bits=_bits(component.i) // component.i_lanes,
+                    **sizes,
+                ),
+            )
         case mvtu.Mvtu():
             unit = component.parameters
             return neurons.operands(unit), neurons.sums(unit, name=name), neurons.traffic(unit)
@@ -139,14 +177,29 @@ def _statements(component, design, name, stages):
         case Spram():
             sizes = {"width": component.width, "depth": component.depth}
             rest = len(component.data) - component.width
-            return (loaded.spram(
-                lambda: Spram(**sizes, rest=Rom(width=rest, words=[0] * component.depth, store="bram") if rest else None), **sizes,
-                blocks=len(component.load.en), rest_width=rest),)
+            return (
+                loaded.spram(
+                    lambda: Spram(
+                        **sizes,
+                        rest=Rom(width=rest, words=[0] * component.depth, store="bram") if rest else None,
+                    ),
+                    **sizes,
+                    blocks=len(component.load.en),
+                    rest_width=rest,
+                ),
+            )
         case WindowSums():
             stage = stages[int(name.rpartition("_")[2])]
-            return (images.sums(
-                lambda geometry, greatest: WindowSums(lanes=1, geometry=geometry, store="lut", greatest=greatest),
-                lanes=stage.i_lanes, geometry=stage.sums, greatest=stage.i_greatest),)
+            return (
+                images.sums(
+                    lambda geometry, greatest: WindowSums(
+                        lanes=1, geometry=geometry, store="lut", greatest=greatest
+                    ),
+                    lanes=stage.i_lanes,
+                    geometry=stage.sums,
+                    greatest=stage.i_greatest,
+                ),
+            )
         case slip.Encoder():
             return line.encoder(slip.Encoder), line.round_trip()
         case slip.Decoder():
@@ -163,46 +216,92 @@ def _statements(component, design, name, stages):
             return ()  # its words are compared; that it reads them is part of `operands` and `sums`
         case Binarize():
             thresholds = design.network.layers[0].thresholds.tolist()
-            return (values.binarize(lambda: Binarize(thresholds=thresholds, lanes=component.lanes), thresholds=thresholds, lanes=component.lanes),)
+            return (
+                values.binarize(
+                    lambda: Binarize(thresholds=thresholds, lanes=component.lanes),
+                    thresholds=thresholds,
+                    lanes=component.lanes,
+                ),
+            )
         case Lookup():
             table, pixels = design.network.layers[0].table.tolist(), design.network.pixels
-            return (values.lookup(lambda: Lookup(table=table, pixels=pixels, lanes=component.lanes), table=table, pixels=pixels,
-                                  lanes=component.lanes),)
+            return (
+                values.lookup(
+                    lambda: Lookup(table=table, pixels=pixels, lanes=component.lanes),
+                    table=table,
+                    pixels=pixels,
+                    lanes=component.lanes,
+                ),
+            )
         case BitPlanes():
             stage = stages[int(name.rpartition("_")[2])]
-            sizes = {"lanes": component.i.payload.shape().length, "beats": stage.unit.plane_beats, "planes": stage.planes}
+            sizes = {
+                "lanes": component.i.payload.shape().length,
+                "beats": stage.unit.plane_beats,
+                "planes": stage.planes,
+            }
             return (values.planes(lambda: BitPlanes(**sizes), **sizes),)
         case SlidingWindow():
             layer = stages[int(name.rpartition("_")[2])].layer
-            return (images.window(
-                lambda shape, geometry, words: SlidingWindow(shape=shape, geometry=geometry, padding_words=words, store="lut"),
-                width=_bits(component.i), geometry=component.geometry, padding_bit=getattr(layer, "padding_bit", 0)),)
+            return (
+                images.window(
+                    lambda shape, geometry, words: SlidingWindow(
+                        shape=shape, geometry=geometry, padding_words=words, store="lut"
+                    ),
+                    width=_bits(component.i),
+                    geometry=component.geometry,
+                    padding_bit=getattr(layer, "padding_bit", 0),
+                ),
+            )
         case OrReduce():
-            return (images.or_reduce(lambda lanes: OrReduce(lanes=lanes, beats=component.beats), lanes=_bits(component.i),
-                                     beats=component.beats),)
+            return (
+                images.or_reduce(
+                    lambda lanes: OrReduce(lanes=lanes, beats=component.beats),
+                    lanes=_bits(component.i),
+                    beats=component.beats,
+                ),
+            )
         case Fork():
             return (moves.fork(lambda shape: Fork(shape=shape), width=_bits(component.i)),)
         case Add():
             stage = stages[int(name.rpartition("_")[2])]
             sizes = {"scale": stage.layer.scale, "lanes": stage.i_lanes}
-            return (values.add(
-                lambda: Add(greatest=stage.i_greatest, kept_greatest=stage.kept_greatest, **sizes), **sizes,
-                widths=tuple(_bits(port) // stage.i_lanes for port in (component.i, component.kept))),)
+            return (
+                values.add(
+                    lambda: Add(greatest=stage.i_greatest, kept_greatest=stage.kept_greatest, **sizes),
+                    **sizes,
+                    widths=tuple(_bits(port) // stage.i_lanes for port in (component.i, component.kept)),
+                ),
+            )
         case Threshold():
             stage = stages[int(name.rpartition("_")[2])]
             layer = stage.layer
-            sizes = {"thresholds": layer.thresholds.tolist(), "inverted": layer.inverted.tolist(), "lanes": stage.i_lanes,
-                     "width": _bits(component.i) // stage.i_lanes}
+            sizes = {
+                "thresholds": layer.thresholds.tolist(),
+                "inverted": layer.inverted.tolist(),
+                "lanes": stage.i_lanes,
+                "width": _bits(component.i) // stage.i_lanes,
+            }
             return (values.threshold(lambda: Threshold(store="lut", **sizes), **sizes, name=layer.name),)
         case scale_unit.Scale():
             unit = component.parameters
-            return (values.scale(unit.create, classes=unit.classes, count_width=unit.count_width, scale_width=unit.scale_width,
-                                 score_width=unit.score_width, negative=unit.signed),)
+            return (
+                values.scale(
+                    unit.create,
+                    classes=unit.classes,
+                    count_width=unit.count_width,
+                    scale_width=unit.scale_width,
+                    score_width=unit.score_width,
+                    negative=unit.signed,
+                ),
+            )
         case Argmax():
             sizes = {"classes": design.network.outputs, "top": design.top}
             width = len(component.i.payload[0])
             return (values.argmax(lambda: Argmax(score_width=width, **sizes), width=width, **sizes),)
         case Signs():
             sizes = {"outputs": design.network.outputs, "width": len(component.i.payload[0])}
-            return (values.signs(lambda: Signs(score_width=sizes["width"], outputs=sizes["outputs"]), **sizes),)
+            return (
+                values.signs(lambda: Signs(score_width=sizes["width"], outputs=sizes["outputs"]), **sizes),
+            )
     return None

@@ -1,7 +1,7 @@
 """A memory of which one word is followed and all others may hold anything.
 
-It can do all that the real memory can, and more: what is proved with it holds for the real one. The word followed is the one
-written in a cycle that the specification names, so that it is any of them.
+It can do all that the real memory can, and more: what is proved with it holds for the real one. The word
+followed is the one written in a cycle that the specification names, so that it is any of them.
 """
 
 from amaranth.hdl import Module, Mux, Signal

@@ -1,4 +1,5 @@
-"""Unrolled layers: that each vector is computed by itself, whoever stalls, and that what is computed is the layer.
+"""Unrolled layers: that each vector is computed by itself, whoever stalls, and that what is computed is the
+layer.
 
 ::
 
@@ -31,22 +32,41 @@ def traffic(parameters):
     p = parameters
 
     def circuit():
-        # With tables that are on where all their inputs are, a bit that is on has seen nothing but bits that are on.
-        made = Circuit(replace(p, tables=tuple((1 << (1 << len(ins)) - 1, ins) for _, ins in p.tables)).create())
-        vectors = Vectors(made, i_loops={"beat": 1}, o_loops={"beat": 1}, capacity=p.latency, patience=p.latency + 2,
-                          i_payload=lambda taken, anything: anything[0].replicate(len(anything)))
+        # With tables that are on where all their inputs are, a bit that is on has seen nothing but bits that
+        # are on.
+        made = Circuit(
+            replace(p, tables=tuple((1 << (1 << len(ins)) - 1, ins) for _, ins in p.tables)).create()
+        )
+        vectors = Vectors(
+            made,
+            i_loops={"beat": 1},
+            o_loops={"beat": 1},
+            capacity=p.latency,
+            patience=p.latency + 2,
+            i_payload=lambda taken, anything: anything[0].replicate(len(anything)),
+        )
         known, value = vectors.captured(1, place={}, value=Value.cast(vectors.i.payload)[0])
         literals = [literal for bits in p.outputs for literal in bits]
         wanted = Cat(value ^ (literal & 1) if literal > 1 else literal for literal in literals)
-        made.never("an output has seen bits of another vector", vectors.leaving & (~known | (Value.cast(vectors.o.payload) != wanted)))
+        made.never(
+            "an output has seen bits of another vector",
+            vectors.leaving & (~known | (Value.cast(vectors.o.payload) != wanted)),
+        )
         return made
 
     return Statement(
         subject=_subject(p) + ": traffic",
-        claim=f"every output bit of a vector is made, through its tables, from bits of that vector alone, {p.latency} register(s) behind each other, however "
-              f"long any of them waits; the n-th vector in is the n-th out; {CONTRACT}",
-        scope="each table is on where all of its inputs are, and the bits of a vector are all on or all off: a bit that is on has seen no bit of a vector "
-              "that is off", circuit=circuit)
+        claim=(
+            "every output bit of a vector is made, through its tables, from bits of that vector alone,"
+            f" {p.latency} register(s) behind each other, however long any of them waits; the n-th vector in"
+            f" is the n-th out; {CONTRACT}"
+        ),
+        scope=(
+            "each table is on where all of its inputs are, and the bits of a vector are all on or all off: a"
+            " bit that is on has seen no bit of a vector that is off"
+        ),
+        circuit=circuit,
+    )
 
 
 def whole(parameters, layer, *, name):
@@ -61,7 +81,11 @@ def whole(parameters, layer, *, name):
     p = parameters
     top = (1 << p.planes) - 1
     scores, masks = hasattr(layer, "offsets"), layer.mask
-    presets = (layer.offsets if scores and layer.scales is None else None) if scores or layer.thresholds is None else -layer.thresholds
+    presets = (
+        (layer.offsets if scores and layer.scales is None else None)
+        if scores or layer.thresholds is None
+        else -layer.thresholds
+    )
     signs = not scores and layer.thresholds is not None
 
     def circuit():
@@ -81,12 +105,22 @@ def whole(parameters, layer, *, name):
             wanted = Signal(p.sum_width, name=f"wanted_{row}")
             m.d.comb += wanted.eq(Mux(total >= 0, 1, 0) if signs else total)
             given = Value.cast(dut.o.payload).word_select(row, p.sum_width)
-            made.never(f"output {row} is wrong", full & (given != made.delayed(wanted, 1, name=f"wanted_{row}")))
+            made.never(
+                f"output {row} is wrong", full & (given != made.delayed(wanted, 1, name=f"wanted_{row}"))
+            )
         return made
 
     return Statement(
         subject=f"{_subject(p)}: {name} as a whole",
         claim=f"for all 2^{p.inputs * p.planes} vectors, each of the {layer.outputs} outputs is "
-              + ("1 exactly where its count of agreeing inputs reaches the network's threshold" if signs else "its count of agreeing inputs"
-                 + (" and the network's offset" if presets is not None else "")),
-        scope="the registers between the tables are left out: that they only delay is the statement about its traffic", circuit=circuit)
+        + (
+            "1 exactly where its count of agreeing inputs reaches the network's threshold"
+            if signs
+            else "its count of agreeing inputs" + (" and the network's offset" if presets is not None else "")
+        ),
+        scope=(
+            "the registers between the tables are left out: that they only delay is the statement about its"
+            " traffic"
+        ),
+        circuit=circuit,
+    )

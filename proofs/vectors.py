@@ -1,7 +1,8 @@
 """The contract of a component that turns vectors into vectors, stated without looking inside.
 
-A vector enters as a number of beats and leaves as a number of beats; the environment offers whatever it likes whenever it
-likes, and takes whenever it likes. One vector, any of them, is *marked*; what is seen of it holds for all::
+A vector enters as a number of beats and leaves as a number of beats; the environment offers whatever it likes
+whenever it likes, and takes whenever it likes. One vector, any of them, is *marked*; what is seen of it holds
+for all::
 
     offered --> component --> given        counted on both sides; the beats of the marked vector are
                                            compared with what was taken in for it
@@ -67,7 +68,9 @@ class Vectors:
         self.m, self.i, self.o = m, dut.i, dut.o
         push = self.push = Signal(name="i_taken")
         self.taken = Count(m, loops=i_loops, step=push, name="taken")
-        m.d.comb += push.eq(circuit.offer(dut.i, payload=i_payload and (lambda anything: i_payload(self.taken, anything))))
+        m.d.comb += push.eq(
+            circuit.offer(dut.i, payload=i_payload and (lambda anything: i_payload(self.taken, anything)))
+        )
         pop = self.pop = circuit.take(dut.o)
         self.given = Count(m, loops=o_loops, step=pop, name="given")
 
@@ -75,11 +78,15 @@ class Vectors:
         inside = self.inside = Signal(range(capacity + 2), name="inside")
         m.d.sync += inside.eq(inside + (push & self.taken.last) - (pop & self.given.last))
         circuit.never("more inside than there is room for", inside == capacity + 1)
-        circuit.never("something came out of nothing", dut.o.valid & (inside == 0) & self.taken.starts & ~dut.i.valid)
+        circuit.never(
+            "something came out of nothing", dut.o.valid & (inside == 0) & self.taken.starts & ~dut.i.valid
+        )
 
         # What is owed comes, whatever the other side does meanwhile.
         self._within("an output that was owed did not come", patience, (inside != 0) & ~dut.o.valid)
-        self._within("an input was refused for ever", patience, dut.i.valid & ~dut.i.ready & dut.o.ready & ~dut.o.valid)
+        self._within(
+            "an input was refused for ever", patience, dut.i.valid & ~dut.i.ready & dut.o.ready & ~dut.o.valid
+        )
 
         # The marked vector.
         begins = dut.i.valid & self.taken.starts

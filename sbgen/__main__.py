@@ -1,4 +1,6 @@
-"""``sbgen`` and ``python -m sbgen``: little enough that Ctrl-C in the first moment, while the rest is read, ends in one line as later."""
+"""``sbgen`` and ``python -m sbgen``: little enough that Ctrl-C in the first moment, while the rest is read,
+ends in one line as later.
+"""
 
 import sys
 

@@ -9,15 +9,24 @@ __all__ = ["add_images", "at_least", "images", "percent", "positive"]
 def add_images(parser):
     """Add ``--samples`` and ``--data``, of which one may be given; returns their group."""
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--samples", type=Path, metavar="FILE",
-                       help="images of your own, and their classes if known: .npz (images or X, labels or y), .npy, .csv, or a folder of "
-                            "PNG and JPEG files by class")
-    group.add_argument("--data", type=Path, metavar="DIR", help="folder that holds mnist/, cifar10/ and so on (SBGEN_DATA)")
+    group.add_argument(
+        "--samples",
+        type=Path,
+        metavar="FILE",
+        help=(
+            "images of your own, and their classes if known: .npz (images or X, labels or y), .npy, .csv, or"
+            " a folder of PNG and JPEG files by class"
+        ),
+    )
+    group.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder that holds mnist/, cifar10/ and so on (SBGEN_DATA)"
+    )
     return group
 
 
 def at_least(least):
     """A function that gives the whole number from `least` on that a text says."""
+
     def number(text):
         if not text.isdecimal() or int(text) < least:
             raise argparse.ArgumentTypeError(f"must be a number from {least}, not {text!r}")

@@ -25,14 +25,18 @@ class Command:
     module: str
 
 
-#: Every command, in the order of a user's day. A module is imported when its command is the one that runs, so that
-#: help is instant and a missing extra disturbs only the command that needs it.
+#: Every command, in the order of a user's day. A module is imported when its command is the one that runs, so
+#: that help is instant and a missing extra disturbs only the command that needs it.
 COMMANDS = (
     Command(name="doctor", help="check that every tool is there and works", module=".doctor"),
     Command(name="boards", help="list the boards and what they have", module=".boards.command"),
     Command(name="train", help="train a self-binarizing network", module=".train.command"),
-    Command(name="build", help="turn a trained network into a bitstream, a verdict and a report", module=".build"),
-    Command(name="estimate", help="tell size and speed on a board before anything is built", module=".estimate"),
+    Command(
+        name="build", help="turn a trained network into a bitstream, a verdict and a report", module=".build"
+    ),
+    Command(
+        name="estimate", help="tell size and speed on a board before anything is built", module=".estimate"
+    ),
     Command(name="verify", help="show a built design equal to its model, level by level", module=".verify"),
     Command(name="export", help="write a network as QONNX or JSON for other tools", module=".export"),
     Command(name="patch", help="put other weights into a bitstream, in seconds", module=".boards.patch"),
@@ -40,7 +44,9 @@ COMMANDS = (
     Command(name="identify", help="ask a board which network runs on it", module=".boards.identify"),
     Command(name="classify", help="classify images on a board", module=".boards.classify"),
     Command(name="prove", help="prove the parts of a built design, for every input", module=".prove"),
-    Command(name="fuzz", help="compare random networks in random foldings with their hardware", module=".fuzz"),
+    Command(
+        name="fuzz", help="compare random networks in random foldings with their hardware", module=".fuzz"
+    ),
     Command(name="version", help="show the versions of sbgen and what it stands on", module=".cli"),
 )
 
@@ -69,14 +75,21 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parse(argv):
-    parser = _Parser(prog="sbgen", description="Self-binarizing networks to FPGA bitstreams.",
-                     epilog="`sbgen COMMAND --help` tells more of each. Start with: "
-                            "sbgen build --model digits --board icebreaker")
+    parser = _Parser(
+        prog="sbgen",
+        description="Self-binarizing networks to FPGA bitstreams.",
+        epilog=(
+            "`sbgen COMMAND --help` tells more of each. Start with: "
+            "sbgen build --model digits --board icebreaker"
+        ),
+    )
     parser.add_argument("--version", action="version", version=f"sbgen {__version__}")
     chosen = next((word for word in argv if not word.startswith("-")), None)
     if chosen is not None and chosen not in [command.name for command in COMMANDS]:
         names = [command.name for command in COMMANDS]
-        parser.error(f"unknown command {chosen!r}" + (nearest(chosen, names) or f"; known are {', '.join(names)}"))
+        parser.error(
+            f"unknown command {chosen!r}" + (nearest(chosen, names) or f"; known are {', '.join(names)}")
+        )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     used = parser
     for command in COMMANDS:
@@ -109,8 +122,9 @@ def main(argv=None, *, begin=lambda: None):
     Returns
     -------
     int
-        0: done; 1: an error that the user can mend, or that the system reports of a file, in one line on standard error;
-        130: interrupted. A usage error leaves by ``SystemExit(2)``. Every other exception is a defect of sbgen and keeps its trace.
+        0: done; 1: an error that the user can mend, or that the system reports of a file, in one line on
+        standard error; 130: interrupted. A usage error leaves by ``SystemExit(2)``. Every other exception is
+        a defect of sbgen and keeps its trace.
     """
     # A plain kill cleans up as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -127,7 +141,8 @@ def main(argv=None, *, begin=lambda: None):
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # Whoever read our output has gone, as in `sbgen boards | head -1`; what is still buffered must not fail at exit.
+        # Whoever read our output has gone, as in `sbgen boards | head -1`; what is still buffered must not
+        # fail at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
@@ -165,6 +180,8 @@ def _distributions():
         requires = importlib.metadata.requires("sbgen") or []
     except importlib.metadata.PackageNotFoundError:
         return []  # a bare checkout
-    names = dict.fromkeys(requirement.split(";")[0].split("[")[0].split("<")[0].split(">")[0].strip()
-                          for requirement in requires)
+    names = dict.fromkeys(
+        requirement.split(";")[0].split("[")[0].split("<")[0].split(">")[0].strip()
+        for requirement in requires
+    )
     return [name for name in names if name != "sbgen"]

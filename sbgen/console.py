@@ -1,7 +1,7 @@
 """What a person sees while sbgen works: steps with their time, lines and tables.
 
-On a terminal `rich` draws them; anywhere else they are plain ASCII lines that a log keeps well. Characters that a terminal obeys are escaped
-in all of them.
+On a terminal `rich` draws them; anywhere else they are plain ASCII lines that a log keeps well. Characters
+that a terminal obeys are escaped in all of them.
 """
 
 import os
@@ -111,10 +111,14 @@ class Console:
         with self._lock:
             if not self._running:
                 self._progress = Progress(
-                    SpinnerColumn("line"), TextColumn("{task.description}", markup=False),
-                    BarColumn(bar_width=16), TimeElapsedColumn(),
+                    SpinnerColumn("line"),
+                    TextColumn("{task.description}", markup=False),
+                    BarColumn(bar_width=16),
+                    TimeElapsedColumn(),
                     TextColumn("{task.fields[note]}", markup=False, style="dim"),
-                    console=self._rich, transient=True)
+                    console=self._rich,
+                    transient=True,
+                )
                 self._progress.start()
             self._running[step] = self._progress.add_task(step.title, total=None, note="")
 
@@ -136,9 +140,14 @@ class Console:
         else:
             from rich.text import Text
 
-            self._rich.print(Text.assemble(
-                (f"  {outcome:9}", "green" if outcome == "ok" else "bold red"), f"{step.title:34}",
-                (f"{step.seconds:7.1f} s  ", "cyan"), (step.note_text, "dim")))
+            self._rich.print(
+                Text.assemble(
+                    (f"  {outcome:9}", "green" if outcome == "ok" else "bold red"),
+                    f"{step.title:34}",
+                    (f"{step.seconds:7.1f} s  ", "cyan"),
+                    (step.note_text, "dim"),
+                )
+            )
 
     def table(self, columns, rows):
         """A table; a column whose cells are all numbers is set to the right.
@@ -151,14 +160,20 @@ class Console:
         """
         columns = [printable(name) for name in columns]
         cells = [[_cell(value) for value in row] for row in rows]
-        numeric = [all(value is None or isinstance(value, (int, float)) for value in column)
-                   for column in zip(*rows, strict=True)] or [False] * len(columns)
+        numeric = [
+            all(value is None or isinstance(value, (int, float)) for value in column)
+            for column in zip(*rows, strict=True)
+        ] or [False] * len(columns)
         if self.plain:
             widths = [max(len(text) for text in column) for column in zip(columns, *cells, strict=True)]
             for row in [columns, ["-" * width for width in widths], *cells]:
-                self.line("  " + "  ".join(
-                    text.rjust(width) if right else text.ljust(width)
-                    for text, width, right in zip(row, widths, numeric, strict=True)).rstrip())
+                self.line(
+                    "  "
+                    + "  ".join(
+                        text.rjust(width) if right else text.ljust(width)
+                        for text, width, right in zip(row, widths, numeric, strict=True)
+                    ).rstrip()
+                )
         else:
             from rich import box
             from rich.table import Table

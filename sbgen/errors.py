@@ -1,10 +1,19 @@
 """The errors that speak to the user.
 
-Each message is one line that says what must hold, what was found instead and what to try. The command line prints it
-without a trace; any other exception is a defect of sbgen and keeps its trace.
+Each message is one line that says what must hold, what was found instead and what to try. The command line
+prints it without a trace; any other exception is a defect of sbgen and keeps its trace.
 """
 
-__all__ = ["BoardError", "DataError", "FitError", "LinkError", "ModelError", "SbgenError", "ToolError", "printable"]
+__all__ = [
+    "BoardError",
+    "DataError",
+    "FitError",
+    "LinkError",
+    "ModelError",
+    "SbgenError",
+    "ToolError",
+    "printable",
+]
 
 
 class SbgenError(Exception):
@@ -40,9 +49,15 @@ class LinkError(SbgenError):
 
 
 def printable(text):
-    """`text` with every character escaped that a terminal does not show but obeys, such as ESC, or that hides others.
+    """`text` with every character escaped that a terminal does not show but obeys, such as ESC, or that hides
+    others.
 
     Names in files of others, of layers or classes, get to the terminal through here.
     """
-    return text if text.isprintable() else "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+    return (
+        text
+        if text.isprintable()
+        else "".join(
+            char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
+        )
+    )

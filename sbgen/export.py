@@ -12,10 +12,21 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser):
     """Add the options of `sbgen export`."""
-    parser.add_argument("--model", type=Path, required=True, metavar="FILE", help="net.pt, QONNX, larq model or network.json")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="NAME.onnx for QONNX, NAME.json for the exchange file")
-    parser.add_argument("--pixels", choices=("unit", "fixed", "raw", "signed"),
-                        help="what a pixel p of 0 ... 255 stands for in a QONNX file or larq model, as for `sbgen build`")
+    parser.add_argument(
+        "--model", type=Path, required=True, metavar="FILE", help="net.pt, QONNX, larq model or network.json"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="NAME.onnx for QONNX, NAME.json for the exchange file",
+    )
+    parser.add_argument(
+        "--pixels",
+        choices=("unit", "fixed", "raw", "signed"),
+        help="what a pixel p of 0 ... 255 stands for in a QONNX file or larq model, as for `sbgen build`",
+    )
     parser.add_argument("--force", action="store_true", help="accept a network that is not hardened enough")
 
 
@@ -31,16 +42,22 @@ def run(arguments):
         else:
             _onnx(network, out)
     except OSError as error:
-        raise ModelError(f"{out}: cannot be written: {error.strerror or error}; choose a folder that exists") from error
-    Console().line(f"{out}: {network.name}, {len(network.layers)} layers, digest {exchange.digest(network)[:16]}")
+        raise ModelError(
+            f"{out}: cannot be written: {error.strerror or error}; choose a folder that exists"
+        ) from error
+    Console().line(
+        f"{out}: {network.name}, {len(network.layers)} layers, digest {exchange.digest(network)[:16]}"
+    )
 
 
 def _onnx(network, out):
     try:
         import onnx  # noqa: F401
     except ImportError as error:
-        raise ModelError(f"{out}: a QONNX file needs onnx, which is not installed; try `pip install sbgen[qonnx]`, or write a .json"
-                         ) from error
+        raise ModelError(
+            f"{out}: a QONNX file needs onnx, which is not installed; try `pip install sbgen[qonnx]`, or"
+            " write a .json"
+        ) from error
     from .compiler import to_qonnx
 
     to_qonnx.save(network, out)

@@ -23,20 +23,21 @@ class FolderError(SbgenError):
 def staged(folder, *, names, force=False):
     """Write into a temporary sibling of `folder`; what it holds at the end replaces the files of that name.
 
-    ``.NAME.*.part`` beside the folder is filled by the body, written to the disk, and then moved over, one `os.replace` a file, so a
-    file in `folder` is always whole, old or new. When the body fails or the process is killed, `folder` stays as it was,
-    and what a killed build left beside it is removed by the next. The folder is locked meanwhile. The moves come last and take less
-    than a millisecond, which Ctrl-C and SIGTERM wait for; a SIGKILL or power cut in it leaves files of both, which the last of
-    `names`, still the old one, does not describe.
+    ``.NAME.*.part`` beside the folder is filled by the body, written to the disk, and then moved over, one
+    `os.replace` a file, so a file in `folder` is always whole, old or new. When the body fails or the process
+    is killed, `folder` stays as it was, and what a killed build left beside it is removed by the next. The
+    folder is locked meanwhile. The moves come last and take less than a millisecond, which Ctrl-C and SIGTERM
+    wait for; a SIGKILL or power cut in it leaves files of both, which the last of `names`, still the old one,
+    does not describe.
 
     Parameters
     ----------
     folder : path
         Made when it is not there.
     names : sequence of str
-        Every file that may be written, in the order in which they are moved; one that is not written this time is
-        removed from `folder`, so that old and new do not mix. The last marks the folder as one of ours: it is always
-        written and lists the others.
+        Every file that may be written, in the order in which they are moved; one that is not written this
+        time is removed from `folder`, so that old and new do not mix. The last marks the folder as one of
+        ours: it is always written and lists the others.
     force : bool
         Write into a folder that holds files without that mark.
 
@@ -56,9 +57,11 @@ def staged(folder, *, names, force=False):
         with _locked(folder) as made:
             try:
                 if not force and any(folder.iterdir()) and not (folder / names[-1]).exists():
-                    raise FolderError(f"the output folder must be empty or of an earlier build (with its "
-                                      f"{names[-1]}), but {folder} holds other files; give another --out, "
-                                      "or --force to write among them")
+                    raise FolderError(
+                        "the output folder must be empty or of an earlier build (with its "
+                        f"{names[-1]}), but {folder} holds other files; give another --out, "
+                        "or --force to write among them"
+                    )
                 for beside in folder.parent.iterdir():
                     if re.fullmatch(rf"\.{re.escape(folder.name)}\.\w{{8}}\.part", beside.name):
                         shutil.rmtree(beside, ignore_errors=True)
@@ -77,11 +80,15 @@ def staged(folder, *, names, force=False):
     except OSError as error:
         if of_system(error) is None:
             raise
-        # A tool's folder of temporary files is on a file system of its own, which another --out would not change.
+        # A tool's folder of temporary files is on a file system of its own, which another --out would not
+        # change.
         temporary = tempfile.gettempdir()
         ours = not str(error.filename).startswith(temporary) or str(folder).startswith(temporary)
-        raise FolderError(f"cannot write {error.filename or folder}: {error.strerror}; what an earlier build left in {folder} is whole, so make "
-                          f"room there or {'give another --out' if ours else 'set TMPDIR to another folder'} and build again") from error
+        raise FolderError(
+            f"cannot write {error.filename or folder}: {error.strerror}; what an earlier build left in"
+            f" {folder} is whole, so make room there or"
+            f" {'give another --out' if ours else 'set TMPDIR to another folder'} and build again"
+        ) from error
 
 
 @contextmanager
@@ -109,14 +116,17 @@ def _lock(folder):
             except FileNotFoundError:
                 continue  # another build has removed it since
         except OSError as error:
-            raise FolderError(f"the output folder must be one that can be made and read, but {error.filename or folder}: {error.strerror}; "
-                              "give another --out") from error
+            raise FolderError(
+                f"the output folder must be one that can be made and read, but {error.filename or folder}:"
+                f" {error.strerror}; give another --out"
+            ) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
-            raise FolderError(f"the output folder {folder} is in use by another build; wait for it, "
-                              "or give another --out") from None
+            raise FolderError(
+                f"the output folder {folder} is in use by another build; wait for it, or give another --out"
+            ) from None
         # Another build may have removed the empty folder between the open and the lock.
         if folder.exists() and os.path.samestat(os.fstat(handle), os.stat(folder)):
             return handle, made

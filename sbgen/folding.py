@@ -12,18 +12,33 @@ __all__ = ["add_arguments", "fold", "patchable"]
 
 def add_arguments(parser):
     """Add the options of folding."""
-    folding = parser.add_argument_group("folding", "Without these, sbgen folds the network to the board. N,N,... is one "
-                                        "number for each layer with weights; NAME=N,... is for the layers named.")
+    folding = parser.add_argument_group(
+        "folding",
+        "Without these, sbgen folds the network to the board. N,N,... is one "
+        "number for each layer with weights; NAME=N,... is for the layers named.",
+    )
     folding.add_argument("--pe", metavar="N,..", help="outputs at once")
     folding.add_argument("--simd", metavar="N,..", help="inputs at once")
     folding.add_argument("--design", type=Path, metavar="FILE", help="a design.json of an earlier build")
-    folding.add_argument("--fps", type=positive, metavar="N",
-                         help="the smallest design with N images a second, instead of the fastest")
-    folding.add_argument("--fit", action="store_true",
-                         help="print images a second against LUTs and block RAMs, and end without building")
-    parser.add_argument("--patchable", action="store_true",
-                        help="let `sbgen patch` put other weights and thresholds into the bitstream")
-    parser.add_argument("--top", type=int, metavar="K", help="how many of an image's best classes the core tells (1)")
+    folding.add_argument(
+        "--fps",
+        type=positive,
+        metavar="N",
+        help="the smallest design with N images a second, instead of the fastest",
+    )
+    folding.add_argument(
+        "--fit",
+        action="store_true",
+        help="print images a second against LUTs and block RAMs, and end without building",
+    )
+    parser.add_argument(
+        "--patchable",
+        action="store_true",
+        help="let `sbgen patch` put other weights and thresholds into the bitstream",
+    )
+    parser.add_argument(
+        "--top", type=int, metavar="K", help="how many of an image's best classes the core tells (1)"
+    )
 
 
 def patchable(arguments):
@@ -34,13 +49,23 @@ def patchable(arguments):
 
 
 def fold(arguments, network, board, clock_mhz):
-    """The design that the options ask for; a `FitError` with what would do, when there is none, before any tool has run."""
+    """The design that the options ask for; a `FitError` with what would do, when there is none, before any
+    tool has run.
+    """
     try:
         return _design(arguments, network, board, clock_mhz)
     except FitError as error:
-        limit = "" if arguments.fps is None else (f"--fps {arguments.fps:,.12g} leaves {_cycles(arguments, clock_mhz):,} cycles of "
-                                                  f"{clock_mhz:g} MHz for an image, and ")
-        raise FitError("; ".join([f"{limit}{error}", *_remedies(arguments, network, board, clock_mhz)])) from error
+        limit = (
+            ""
+            if arguments.fps is None
+            else (
+                f"--fps {arguments.fps:,.12g} leaves {_cycles(arguments, clock_mhz):,} cycles of "
+                f"{clock_mhz:g} MHz for an image, and "
+            )
+        )
+        raise FitError(
+            "; ".join([f"{limit}{error}", *_remedies(arguments, network, board, clock_mhz)])
+        ) from error
 
 
 def _cycles(arguments, clock_mhz):
@@ -55,7 +80,9 @@ def _design(arguments, network, board, clock_mhz):
     if arguments.design is not None:
         design = design_file.load(arguments.design, network)
     else:
-        design = search.fold(network, board.device, cycles=_cycles(arguments, clock_mhz), patchable=arguments.patchable)
+        design = search.fold(
+            network, board.device, cycles=_cycles(arguments, clock_mhz), patchable=arguments.patchable
+        )
     for name in "pe", "simd":
         if getattr(arguments, name) is not None:
             design = _refold(design, name, getattr(arguments, name))
@@ -68,7 +95,9 @@ def _design(arguments, network, board, clock_mhz):
 
 
 def _remedies(arguments, network, board, clock_mhz):
-    """Other options with which the network is folded, as was tried: those of the folding left out, fewer images a second, a larger board."""
+    """Other options with which the network is folded, as was tried: those of the folding left out, fewer
+    images a second, a larger board.
+    """
     from .boards import BOARDS
     from .boards.harness import clock_and_pll
     from .compiler import fold as search
@@ -116,8 +145,10 @@ def _refold(design, name, text):
     elif len(words) == len(weighted):
         pairs = list(zip(weighted, words, strict=True))
     else:
-        raise ModelError(f"--{name} must be {len(weighted)} numbers, one for each of {', '.join(weighted)}, or NAME=N "
-                         f"for some; found {text!r}")
+        raise ModelError(
+            f"--{name} must be {len(weighted)} numbers, one for each of {', '.join(weighted)}, or NAME=N "
+            f"for some; found {text!r}"
+        )
     foldings = dict(zip((layer.name for layer in layers), design.foldings, strict=True))
     for layer, number in pairs:
         if layer not in foldings:
@@ -125,7 +156,9 @@ def _refold(design, name, text):
         if not number.isdecimal():
             raise ModelError(f"--{name}: layer {layer!r} must have a count, not {number!r}")
         folded = not foldings[layer].unrolled or int(number) == getattr(foldings[layer], name)
-        foldings[layer] = replace(foldings[layer], **{name: int(number)}, **({} if folded else {"store": "bram"}))
+        foldings[layer] = replace(
+            foldings[layer], **{name: int(number)}, **({} if folded else {"store": "bram"})
+        )
     # What leaves a layer without weights follows from what enters.
     for layer in layers:
         if not layer.weight_bits:

@@ -1,12 +1,15 @@
-"""`sbgen fuzz`: random networks in random foldings, where the hardware must compute what the reference computes.
+"""`sbgen fuzz`: random networks in random foldings, where the hardware must compute what the reference
+computes.
 
 ::
 
     seed -> design -+-> reference ------> scores, classes -+
-                    +-> predicted cycles ------------------+-> equal? -- no --> shrink --> files, and the command
-                    +-> simulated, free and stalled -------+                               that repeats it
+                    +-> predicted cycles ------------------+-> equal? -- no --> shrink --> files, and the
+                    command +-> simulated, free and stalled -------+                               that
+                    repeats it
 
-With a board, the board's top level is simulated through its pins: the netlist after place and route, or an earlier level.
+With a board, the board's top level is simulated through its pins: the netlist after place and route, or an
+earlier level.
 """
 
 import shlex
@@ -24,15 +27,26 @@ from .console import Console
 from .errors import DataError, FitError, SbgenError, ToolError
 from .folder import staged
 
-__all__ = ["OUTPUTS", "SIMULATORS", "Failure", "add_arguments", "check", "random_design", "report_features", "run"]
+__all__ = [
+    "OUTPUTS",
+    "SIMULATORS",
+    "Failure",
+    "add_arguments",
+    "check",
+    "random_design",
+    "report_features",
+    "run",
+]
 
-#: Where a design can be computed: the emitted Verilog in two of them, and what it comes from in Amaranth's own.
+#: Where a design can be computed: the emitted Verilog in two of them, and what it comes from in Amaranth's
+#: own.
 SIMULATORS = ("icarus", "verilator", "amaranth")
 
 #: What is written of a failure.
 OUTPUTS = ("network.json", "design.json", "images.npy", "failure.txt")
 
-#: Most pixels of an image of a random network, and under a board's top level, where each takes 160 clock cycles.
+#: Most pixels of an image of a random network, and under a board's top level, where each takes 160 clock
+#: cycles.
 PIXELS, BOARD_PIXELS = 128 * 128, 784
 
 #: Most cycles of a layer for one image.
@@ -53,26 +67,85 @@ _SHRINK_SECONDS = 1800
 
 def add_arguments(parser):
     """Add the options of `sbgen fuzz`."""
-    parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="seed of the first network (%(default)s)")
-    parser.add_argument("--count", type=at_least(1), metavar="N", help="networks, or foldings of one; each has the next seed (20)")
-    parser.add_argument("--largest", type=at_least(1), default=48, metavar="N",
-                        help="maximum number of neurons of a layer, and of pixels of a small image; "
-                             "from 24 on there are also images of up to 128 x 128 (%(default)s)")
-    parser.add_argument("--images", type=at_least(1), default=6, metavar="N", help="maximum number of images for each; slow networks get fewer, at least two (%(default)s)")
-    parser.add_argument("--simulator", choices=("auto", *SIMULATORS), default="auto",
-                        help="auto: icarus for small networks, verilator for large ones, amaranth where neither is there")
-    parser.add_argument("--patchable", action="store_true",
-                        help="only designs whose weights can be replaced in the bitstream (default: one of eight)")
-    parser.add_argument("--board", metavar="NAME", help="the design under a board's top level, through the board's pins")
-    parser.add_argument("--level", choices=("emitted", "synthesised", "placed"), default="placed",
-                        help="with --board, what is simulated: the emitted Verilog or a netlist (%(default)s)")
-    parser.add_argument("--network", type=Path, metavar="FILE", help="a model to fold at random, instead of random networks")
-    parser.add_argument("--design", type=Path, metavar="FILE", help="the folding of --network, instead of random ones")
-    parser.add_argument("--images-from", type=Path, metavar="FILE", help="images for --network, as --samples of `sbgen build` takes them")
-    parser.add_argument("--timeout", type=at_least(1), default=900, metavar="S", help="longest time for one, in seconds (%(default)s)")
-    parser.add_argument("--shrink", type=at_least(0), default=300, metavar="N",
-                        help="most tries to make a failing network smaller; 0 leaves it (%(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("build/fuzz"), metavar="DIR", help="where failures are written (%(default)s)")
+    parser.add_argument(
+        "--seed", type=at_least(0), default=0, metavar="N", help="seed of the first network (%(default)s)"
+    )
+    parser.add_argument(
+        "--count",
+        type=at_least(1),
+        metavar="N",
+        help="networks, or foldings of one; each has the next seed (20)",
+    )
+    parser.add_argument(
+        "--largest",
+        type=at_least(1),
+        default=48,
+        metavar="N",
+        help=(
+            "maximum number of neurons of a layer, and of pixels of a small image; "
+            "from 24 on there are also images of up to 128 x 128 (%(default)s)"
+        ),
+    )
+    parser.add_argument(
+        "--images",
+        type=at_least(1),
+        default=6,
+        metavar="N",
+        help="maximum number of images for each; slow networks get fewer, at least two (%(default)s)",
+    )
+    parser.add_argument(
+        "--simulator",
+        choices=("auto", *SIMULATORS),
+        default="auto",
+        help="auto: icarus for small networks, verilator for large ones, amaranth where neither is there",
+    )
+    parser.add_argument(
+        "--patchable",
+        action="store_true",
+        help="only designs whose weights can be replaced in the bitstream (default: one of eight)",
+    )
+    parser.add_argument(
+        "--board", metavar="NAME", help="the design under a board's top level, through the board's pins"
+    )
+    parser.add_argument(
+        "--level",
+        choices=("emitted", "synthesised", "placed"),
+        default="placed",
+        help="with --board, what is simulated: the emitted Verilog or a netlist (%(default)s)",
+    )
+    parser.add_argument(
+        "--network", type=Path, metavar="FILE", help="a model to fold at random, instead of random networks"
+    )
+    parser.add_argument(
+        "--design", type=Path, metavar="FILE", help="the folding of --network, instead of random ones"
+    )
+    parser.add_argument(
+        "--images-from",
+        type=Path,
+        metavar="FILE",
+        help="images for --network, as --samples of `sbgen build` takes them",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=at_least(1),
+        default=900,
+        metavar="S",
+        help="longest time for one, in seconds (%(default)s)",
+    )
+    parser.add_argument(
+        "--shrink",
+        type=at_least(0),
+        default=300,
+        metavar="N",
+        help="most tries to make a failing network smaller; 0 leaves it (%(default)s)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("build/fuzz"),
+        metavar="DIR",
+        help="where failures are written (%(default)s)",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +171,7 @@ class _TimeUpError(Exception):
 @contextmanager
 def _deadline(seconds):
     """End what runs in it, tools included, by an exception; an alarm that was set before goes on afterwards."""
+
     def ring(*_):
         raise _TimeUpError
 
@@ -106,7 +180,9 @@ def _deadline(seconds):
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, max(0.001, earlier - (time.monotonic() - start)) if earlier else 0)
+        signal.setitimer(
+            signal.ITIMER_REAL, max(0.001, earlier - (time.monotonic() - start)) if earlier else 0
+        )
         signal.signal(signal.SIGALRM, handler)
 
 
@@ -124,7 +200,8 @@ def check(design, images, *, simulator, seed=0, timeout=900, board=None, level="
     timeout : float
         Seconds that it may take.
     board : `sbgen.boards.Board`, optional
-        Whose top level the design is under. What is compared then are the answers at the board's pins, and no cycles.
+        Whose top level the design is under. What is compared then are the answers at the board's pins, and no
+        cycles.
     level : str
         What is simulated then, one of `sbgen.boards.placed.LEVELS`; `seed` is also that of place and route.
 
@@ -140,7 +217,11 @@ def check(design, images, *, simulator, seed=0, timeout=900, board=None, level="
     """
     try:
         with _deadline(timeout):
-            return _compare(design, images, simulator, seed) if board is None else _ask(design, images, simulator, seed, board, level)
+            return (
+                _compare(design, images, simulator, seed)
+                if board is None
+                else _ask(design, images, simulator, seed, board, level)
+            )
     except FitError:
         raise  # nothing is known of it
     except _TimeUpError:
@@ -151,27 +232,45 @@ def check(design, images, *, simulator, seed=0, timeout=900, board=None, level="
         return Failure(kind=type(error).__name__, text=" ".join(str(error).split()))
     except Exception as error:
         at = traceback.extract_tb(error.__traceback__)[-1]
-        return Failure(kind=type(error).__name__,
-                       text=f"{type(error).__name__} in {Path(at.filename).name}:{at.lineno}: {' '.join(str(error).split())}")
+        return Failure(
+            kind=type(error).__name__,
+            text=(
+                f"{type(error).__name__} in {Path(at.filename).name}:{at.lineno}:"
+                f" {' '.join(str(error).split())}"
+            ),
+        )
 
 
 def _compare(design, images, simulator, seed):
     from .compiler import cycles, passes, reference
 
     scores, decided = reference.evaluate(design.network, images)
-    ranked = reference.ranked(scores, design.top) if design.network.decision == "argmax" else decided.reshape(len(images), -1)
-    finishes = cycles.predict(design, images=max(2, len(images))).finishes[:len(images)]
+    ranked = (
+        reference.ranked(scores, design.top)
+        if design.network.decision == "argmax"
+        else decided.reshape(len(images), -1)
+    )
+    finishes = cycles.predict(design, images=max(2, len(images))).finishes[: len(images)]
     free, stalled = _simulations(design, images, simulator, stall=_tool_seed(seed))
-    return (_difference("score after the passes", reference.evaluate(passes.apply_passes(design.network), images)[0], scores)
-            or _difference("score", free.scores, scores) or _difference("class", free.ranked, ranked)
-            or _difference("cycle of the last score", free.last_scores - free.first_beats[0], finishes)
-            or _difference("score under stalls", stalled.scores, scores)
-            or _difference("class under stalls", stalled.ranked, ranked)
-            or (_difference_of_hardware(design, seed) if design.patchable and simulator != "amaranth" else None))
+    return (
+        _difference(
+            "score after the passes",
+            reference.evaluate(passes.apply_passes(design.network), images)[0],
+            scores,
+        )
+        or _difference("score", free.scores, scores)
+        or _difference("class", free.ranked, ranked)
+        or _difference("cycle of the last score", free.last_scores - free.first_beats[0], finishes)
+        or _difference("score under stalls", stalled.scores, scores)
+        or _difference("class under stalls", stalled.ranked, ranked)
+        or (_difference_of_hardware(design, seed) if design.patchable and simulator != "amaranth" else None)
+    )
 
 
 def _difference_of_hardware(design, seed):
-    """Whether the Verilog of a patchable design differs, contents of ROMs apart, from that of other weights and thresholds."""
+    """Whether the Verilog of a patchable design differs, contents of ROMs apart, from that of other weights
+    and thresholds.
+    """
     from dataclasses import replace
 
     from .compiler import contents, lower, random_network, verilog
@@ -180,9 +279,18 @@ def _difference_of_hardware(design, seed):
     (one, *_), (two, *_) = (contents.split(verilog.convert(lower.lower(each))) for each in (design, other))
     if one == two:
         return None
-    line = next(n for n, lines in enumerate(zip(one.splitlines(), two.splitlines(), strict=False), 1) if lines[0] != lines[1])
-    return Failure(kind="patchable", text=f"only ROMs of a patchable design must depend on weights and thresholds, but its Verilog "
-                                          f"differs from line {line} on")
+    line = next(
+        n
+        for n, lines in enumerate(zip(one.splitlines(), two.splitlines(), strict=False), 1)
+        if lines[0] != lines[1]
+    )
+    return Failure(
+        kind="patchable",
+        text=(
+            "only ROMs of a patchable design must depend on weights and thresholds, but its Verilog "
+            f"differs from line {line} on"
+        ),
+    )
 
 
 def _ask(design, images, simulator, seed, board, level):
@@ -193,13 +301,23 @@ def _ask(design, images, simulator, seed, board, level):
     scores, classes = reference.evaluate(design.network, images)
     with tools.temporary() as folder:
         try:
-            answers, _ = placed.ask(design, images, board=board, simulator=simulator, folder=folder, seed=_tool_seed(seed),
-                                    level=level)
+            answers, _ = placed.ask(
+                design,
+                images,
+                board=board,
+                simulator=simulator,
+                folder=folder,
+                seed=_tool_seed(seed),
+                level=level,
+            )
         except ToolError as error:
             raise ToolError(error.what) from None  # its log goes with the folder
     digest = exchange.digest(design.network)[:16]
     if answers.identity.digest.hex() != digest:
-        return Failure(kind="digest", text=f"the board must tell the network {digest}, not {answers.identity.digest.hex()}")
+        return Failure(
+            kind="digest",
+            text=f"the board must tell the network {digest}, not {answers.identity.digest.hex()}",
+        )
     return _difference("score", answers.scores, scores) or _difference("class", answers.labels, classes)
 
 
@@ -216,8 +334,13 @@ def _difference(what, found, expected):
         return None
     at = tuple(map(int, wrong[0]))
     of = f"image {at[0]}" + (f", output {at[1]}" if len(at) > 1 else "")
-    return Failure(kind=what, text=f"{what} of {of} must be {int(np.asarray(expected)[at])}, not {int(found[at])} "
-                                   f"({len(wrong)} of {found.size} differ)")
+    return Failure(
+        kind=what,
+        text=(
+            f"{what} of {of} must be {int(np.asarray(expected)[at])}, not {int(found[at])} "
+            f"({len(wrong)} of {found.size} differ)"
+        ),
+    )
 
 
 def _simulations(design, images, simulator, *, stall):
@@ -226,12 +349,22 @@ def _simulations(design, images, simulator, *, stall):
     from .compiler import amaranth_simulator, lower, simulate, verilog
 
     if simulator == "amaranth":
-        return [amaranth_simulator.simulate(lower.lower(design), design.network, images, stall=each) for each in (None, stall)]
+        return [
+            amaranth_simulator.simulate(lower.lower(design), design.network, images, stall=each)
+            for each in (None, stall)
+        ]
     core = lower.lower(design)
     text = verilog.convert(core)
     with tools.temporary() as folder:
-        built = simulate.Simulator(text, design.network, lanes=core.lanes, simulator=simulator, folder=folder, top=core.top,
-                                   image=core.image)
+        built = simulate.Simulator(
+            text,
+            design.network,
+            lanes=core.lanes,
+            simulator=simulator,
+            folder=folder,
+            top=core.top,
+            image=core.image,
+        )
         return [built.run(images, stall=each) for each in (None, stall)]
 
 
@@ -240,8 +373,12 @@ def _require(simulator, board):
     from . import tools
 
     if board is not None and simulator == "amaranth":
-        raise DataError("--simulator must run Verilog for --board, but amaranth does not; try --simulator icarus")
-    for tool in {"icarus": ("iverilog", "vvp", "yosys"), "verilator": ("verilator", "yosys")}.get(simulator, ()):
+        raise DataError(
+            "--simulator must run Verilog for --board, but amaranth does not; try --simulator icarus"
+        )
+    for tool in {"icarus": ("iverilog", "vvp", "yosys"), "verilator": ("verilator", "yosys")}.get(
+        simulator, ()
+    ):
         tools.find(tool)
 
 
@@ -276,8 +413,13 @@ def random_design(seed, *, largest=48, patchable=None, board=None, level="placed
     from .compiler import random_network
 
     pixels = PIXELS if board is None else BOARD_PIXELS if level == "emitted" else 0
-    return random_network.random_design(seed, largest=largest, pixels=pixels if largest >= _LARGER_IMAGES else 0, patchable=patchable,
-                                        **_folding(board, level))
+    return random_network.random_design(
+        seed,
+        largest=largest,
+        pixels=pixels if largest >= _LARGER_IMAGES else 0,
+        patchable=patchable,
+        **_folding(board, level),
+    )
 
 
 def _folding(board, level):
@@ -287,7 +429,12 @@ def _folding(board, level):
     from .hw.host_link import LIMITS
 
     # SPRAM is loaded from a flash, for which a netlist has no time.
-    return {"spram": bool(board.device.spram) and level == "emitted", "family": board.device.family, "lanes": LIMITS["lanes"], "cycles": _CYCLES}
+    return {
+        "spram": bool(board.device.spram) and level == "emitted",
+        "family": board.device.family,
+        "lanes": LIMITS["lanes"],
+        "cycles": _CYCLES,
+    }
 
 
 def _cases(arguments):
@@ -302,20 +449,40 @@ def _cases(arguments):
             raise DataError("--design and --images-from are of one network; give it with --network FILE")
 
         def random_case(seed):
-            design = random_design(seed, largest=arguments.largest, patchable=arguments.patchable or None, board=board, level=arguments.level)
-            return design, random_network.random_images(seed, design.network, random_network.image_count(design, arguments.images))
+            design = random_design(
+                seed,
+                largest=arguments.largest,
+                patchable=arguments.patchable or None,
+                board=board,
+                level=arguments.level,
+            )
+            return design, random_network.random_images(
+                seed, design.network, random_network.image_count(design, arguments.images)
+            )
 
         return [(seed, partial(random_case, seed)) for seed in range(arguments.seed, arguments.seed + count)]
 
     network = model.load(arguments.network).network
     fixed = None if arguments.design is None else design_file.load(arguments.design, network)
-    images = None if arguments.images_from is None else samples.read(
-        arguments.images_from, image_shape=network.image_shape, classes=network.labels, signed=network.pixel_type.signed,
-        multi_label=network.multi_label).images
+    images = (
+        None
+        if arguments.images_from is None
+        else samples.read(
+            arguments.images_from,
+            image_shape=network.image_shape,
+            classes=network.labels,
+            signed=network.pixel_type.signed,
+            multi_label=network.multi_label,
+        ).images
+    )
 
     def case(seed):
-        design = fixed or random_network.fold_at_random(seed, network, patchable=arguments.patchable or None, **_folding(board, arguments.level))
-        return design, random_network.random_images(seed, network, arguments.images) if images is None else images
+        design = fixed or random_network.fold_at_random(
+            seed, network, patchable=arguments.patchable or None, **_folding(board, arguments.level)
+        )
+        return design, (
+            random_network.random_images(seed, network, arguments.images) if images is None else images
+        )
 
     # With everything given there is nothing left that another seed would change, but for the stalls.
     count = arguments.count or (1 if fixed else 20)
@@ -334,11 +501,22 @@ def run(arguments):
     with console.step(f"{len(cases)} networks from seed {arguments.seed}") as step:
         for n, (seed, case) in enumerate(cases):
             design, images = case()
-            simulator = _quickest(design.network, len(images), board) if arguments.simulator == "auto" else arguments.simulator
+            simulator = (
+                _quickest(design.network, len(images), board)
+                if arguments.simulator == "auto"
+                else arguments.simulator
+            )
             start = time.monotonic()
             try:
-                failure = check(design, images, simulator=simulator, seed=seed, timeout=arguments.timeout, board=board,
-                                level=arguments.level)
+                failure = check(
+                    design,
+                    images,
+                    simulator=simulator,
+                    seed=seed,
+                    timeout=arguments.timeout,
+                    board=board,
+                    level=arguments.level,
+                )
             except FitError as error:
                 too_big += 1
                 console.line(f"  too big  seed {seed:<8}{_size(design)}: {error}")
@@ -347,22 +525,42 @@ def run(arguments):
             used[simulator] += 1
             met.update(features(design, images))
             compared += (2 if board is None else 1) * len(images) * design.network.outputs
-            console.line(f"  {'FAIL' if failure else 'ok':9}seed {seed:<8}{_size(design)}, {len(images)} images, {simulator}, "
-                         f"{time.monotonic() - start:.1f} s" + (f": {failure.text}" if failure else ""))
+            console.line(
+                f"  {'FAIL' if failure else 'ok':9}seed {seed:<8}{_size(design)}, {len(images)} images,"
+                f" {simulator}, {time.monotonic() - start:.1f} s" + (f": {failure.text}" if failure else "")
+            )
             step.progress(n + 1, len(cases))
             if failure:
                 failed.append(seed)
                 if len(failed) <= _SHRUNK:
-                    _report(console, arguments, design, images, failure, simulator=simulator, seed=seed,
-                            seconds=time.monotonic() - start)
+                    _report(
+                        console,
+                        arguments,
+                        design,
+                        images,
+                        failure,
+                        simulator=simulator,
+                        seed=seed,
+                        seconds=time.monotonic() - start,
+                    )
         step.note(", ".join(f"{number} in {name}" for name, number in used.items()))
     tried = len(cases) - too_big
     if arguments.network is None:
         report_features(console, met)
-    what = "with and without stalls, and every predicted cycle" if board is None else f"through the pins of {board.name}, {arguments.level}"
-    console.line(f"  {tried - len(failed)} of {tried} agree" + (
-        f" (all {compared:,} scores, {what})" if not failed
-        else f"; failed: seed {', '.join(map(str, failed))}"), style="bold red" if failed else "bold green")
+    what = (
+        "with and without stalls, and every predicted cycle"
+        if board is None
+        else f"through the pins of {board.name}, {arguments.level}"
+    )
+    console.line(
+        f"  {tried - len(failed)} of {tried} agree"
+        + (
+            f" (all {compared:,} scores, {what})"
+            if not failed
+            else f"; failed: seed {', '.join(map(str, failed))}"
+        ),
+        style="bold red" if failed else "bold green",
+    )
     return int(bool(failed))
 
 
@@ -402,14 +600,26 @@ def _report(console, arguments, design, images, failure, *, simulator, seed, sec
     texts = {}
 
     def fails(design, images):
-        found = None if time.monotonic() > end else check(design, images, simulator=simulator, seed=seed, timeout=timeout,
-                                                          board=_board(arguments), level=arguments.level)
+        found = (
+            None
+            if time.monotonic() > end
+            else check(
+                design,
+                images,
+                simulator=simulator,
+                seed=seed,
+                timeout=timeout,
+                board=_board(arguments),
+                level=arguments.level,
+            )
+        )
         if found is not None and found.kind == failure.kind:
             texts["last"] = found.text
             return True
         return False
 
     with console.step(f"shrink seed {seed}") as step:
+
         def progress(tried, design):
             step.progress(tried, arguments.shrink)
             step.note(_size(design))
@@ -417,9 +627,25 @@ def _report(console, arguments, design, images, failure, *, simulator, seed, sec
         design, images = shrink.shrink(design, images, fails, tries=arguments.shrink, progress=progress)
         step.note(f"{_size(design)}, {len(images)} images")
     text = texts.get("last", failure.text)
-    command = shlex.join(["sbgen", "fuzz", "--network", str(out / "network.json"), "--design", str(out / "design.json"),
-                          "--images-from", str(out / "images.npy"), "--simulator", simulator, "--seed", str(seed), "--shrink", "0",
-                          *(["--board", arguments.board, "--level", arguments.level] if arguments.board else [])])
+    command = shlex.join(
+        [
+            "sbgen",
+            "fuzz",
+            "--network",
+            str(out / "network.json"),
+            "--design",
+            str(out / "design.json"),
+            "--images-from",
+            str(out / "images.npy"),
+            "--simulator",
+            simulator,
+            "--seed",
+            str(seed),
+            "--shrink",
+            "0",
+            *(["--board", arguments.board, "--level", arguments.level] if arguments.board else []),
+        ]
+    )
     _write(out, design, images, f"{text}\n{command}\n")
     console.line(f"           {text}")
     console.line(f"           again: {command}")

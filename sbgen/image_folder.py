@@ -22,7 +22,19 @@ _MOST_BYTES = 1 << 26
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 #: What Pillow raises on a damaged file.
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError, MemoryError, struct.error, zlib.error)
+_DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
 
 
 def folders(path):
@@ -34,12 +46,16 @@ def folders(path):
     other = next((entry for entry in entries if not entry.is_dir()), None)
     if other is not None or not entries:
         found = "is empty" if other is None else f"holds {other.name!r:.60}"
-        raise DataError(f"{path} must hold a sub-folder of images for each class, named by the class, but {found}")
+        raise DataError(
+            f"{path} must hold a sub-folder of images for each class, named by the class, but {found}"
+        )
     return entries
 
 
 def files(folder):
-    """The images of one sub-folder, by name; a `DataError` where anything else is in it, but for hidden files."""
+    """The images of one sub-folder, by name; a `DataError` where anything else is in it, but for hidden
+    files.
+    """
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     for entry in entries:
         if entry.suffix.lower() not in _ENDINGS or not entry.is_file():
@@ -54,7 +70,8 @@ def read(paths, image_shape):
     ----------
     paths : sequence of Path
     image_shape : tuple of int
-        (height, width) or (height, width, channels) with 1, 3 or 4 channels; (pixels,) is grey or RGB of any one size with as many.
+        (height, width) or (height, width, channels) with 1, 3 or 4 channels; (pixels,) is grey or RGB of any
+        one size with as many.
 
     Returns
     -------
@@ -70,11 +87,15 @@ def read(paths, image_shape):
     try:
         import PIL  # noqa: F401
     except ImportError as error:
-        raise DataError("a folder of images needs Pillow, which is not installed; try `pip install pillow`, or save the images as .npz"
-                        ) from error
+        raise DataError(
+            "a folder of images needs Pillow, which is not installed; try `pip install pillow`, or save the"
+            " images as .npz"
+        ) from error
     if len(image_shape) > 3 or len(image_shape) == 3 and image_shape[2] not in (1, 3, 4):
-        raise DataError(f"a folder of images must be for a network of 1, 3 or 4 channels, but this one takes {image_shape}; save the images "
-                        "as .npz")
+        raise DataError(
+            "a folder of images must be for a network of 1, 3 or 4 channels, but this one takes"
+            f" {image_shape}; save the images as .npz"
+        )
     images, size, converted = np.empty((len(paths), math.prod(image_shape)), np.uint8), None, Counter()
     for n, path in enumerate(paths):
         image = _open(path)
@@ -82,10 +103,15 @@ def read(paths, image_shape):
         channels = _channels(path, height, width, image_shape)  # before a pixel is unpacked
         size = size or (height, width)
         if (height, width) != size:
-            raise DataError(f"{path} must be {size[0]} x {size[1]} (height x width) as {paths[0]} is, found {height} x {width}")
+            raise DataError(
+                f"{path} must be {size[0]} x {size[1]} (height x width) as {paths[0]} is, found {height} x"
+                f" {width}"
+            )
         images[n], conversion = _pixels(path, image, channels)
         converted[conversion] += 1
-    return images, "; ".join(f"{count:,} {conversion}" for conversion, count in sorted(converted.items()) if conversion)
+    return images, "; ".join(
+        f"{count:,} {conversion}" for conversion, count in sorted(converted.items()) if conversion
+    )
 
 
 def _open(path):
@@ -96,7 +122,9 @@ def _open(path):
     if size > _MOST_BYTES:
         raise DataError(f"{path} must have at most {_MOST_BYTES:,} bytes, found {size:,}")
     data = path.read_bytes()
-    if data[:8] == _PNG and data[12:16] == b"IHDR" and data[24:25] == b"\x10":  # Pillow drops the low bits of colours
+    if (
+        data[:8] == _PNG and data[12:16] == b"IHDR" and data[24:25] == b"\x10"
+    ):  # Pillow drops the low bits of colours
         raise DataError(f"{path} must have 8 bits for each pixel and channel, found 16; save it with 8")
     with _damage_named(path):
         return Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
@@ -113,14 +141,19 @@ def _damage_named(path):
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             yield
     except (*_DAMAGED, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(f"{path} must be a PNG or JPEG image, but {' '.join(str(error).split()):.120}; save it again") from error
+        raise DataError(
+            f"{path} must be a PNG or JPEG image, but {' '.join(str(error).split()):.120}; save it again"
+        ) from error
 
 
 def _pixels(path, image, channels):
     """The pixels of an open image, (pixels,), and what was converted."""
     mode = image.mode
     if mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
-        raise DataError(f"{path} must be grey or RGB with 8 bits, but its pixels are of Pillow's mode {mode}; save it as PNG in grey or RGB")
+        raise DataError(
+            f"{path} must be grey or RGB with 8 bits, but its pixels are of Pillow's mode {mode}; save it as"
+            " PNG in grey or RGB"
+        )
     if getattr(image, "n_frames", 1) != 1:
         raise DataError(f"{path} must be a single image, but has {image.n_frames} frames")
     with _damage_named(path):
@@ -134,11 +167,17 @@ def _pixels(path, image, channels):
         raise DataError(f"{path} must have no transparent pixels, as the network has {channels} channels")
     pixels = pixels[..., :3]
     if channels == 3:
-        return pixels.reshape(-1), "grey images taken as three equal channels" if mode in ("1", "L", "LA") else ""
+        return pixels.reshape(-1), (
+            "grey images taken as three equal channels" if mode in ("1", "L", "LA") else ""
+        )
     if (pixels != pixels[..., :1]).any():
-        raise DataError(f"{path} must be grey as the network's images are, but has colours; there are several ways to turn them into grey, so "
-                        "save it as the network was trained")
-    return pixels[..., 0].reshape(-1), "" if mode in ("1", "L", "LA") else "images of equal channels taken as grey"
+        raise DataError(
+            f"{path} must be grey as the network's images are, but has colours; there are several ways to"
+            " turn them into grey, so save it as the network was trained"
+        )
+    return pixels[..., 0].reshape(-1), (
+        "" if mode in ("1", "L", "LA") else "images of equal channels taken as grey"
+    )
 
 
 def _channels(path, height, width, image_shape):
@@ -146,9 +185,14 @@ def _channels(path, height, width, image_shape):
     if len(image_shape) == 1:
         channels, rest = divmod(image_shape[0], width * height)
         if rest or channels not in (1, 3):
-            raise DataError(f"{path} must have the {image_shape[0]:,} values that the network takes, as grey or RGB, found {height} x {width} "
-                            "pixels")
+            raise DataError(
+                f"{path} must have the {image_shape[0]:,} values that the network takes, as grey or RGB,"
+                f" found {height} x {width} pixels"
+            )
         return channels
     if (height, width) != image_shape[:2]:
-        raise DataError(f"{path} must have the network's size, {image_shape[0]} x {image_shape[1]} (height x width), found {height} x {width}")
+        raise DataError(
+            f"{path} must have the network's size, {image_shape[0]} x {image_shape[1]} (height x width),"
+            f" found {height} x {width}"
+        )
     return image_shape[2] if len(image_shape) == 3 else 1

@@ -1,4 +1,6 @@
-"""A model file's integer network after all passes, kept, so that it is read anew without torch and in a fraction of a second."""
+"""A model file's integer network after all passes, kept, so that it is read anew without torch and in a
+fraction of a second.
+"""
 
 import hashlib
 import os
@@ -16,7 +18,9 @@ def _reader():
     """Digest of everything that makes a network of a file."""
     root = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in sorted(path for part in ("compiler", "train") for path in (root / part).resolve().rglob("*.py")):
+    for path in sorted(
+        path for part in ("compiler", "train") for path in (root / part).resolve().rglob("*.py")
+    ):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -33,13 +37,26 @@ def load(path, *, force=False, pixels=None, patchable=False):
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
-    key = hashlib.sha256("\0".join((hashlib.sha256(data).hexdigest(), Path(path).stem, str(force), str(pixels), str(patchable), _reader())).encode())
+    key = hashlib.sha256(
+        "\0".join(
+            (
+                hashlib.sha256(data).hexdigest(),
+                Path(path).stem,
+                str(force),
+                str(pixels),
+                str(patchable),
+                _reader(),
+            )
+        ).encode()
+    )
     kept = cache("networks") / f"{key.hexdigest()}.json"
     try:
         return exchange.load(kept)
     except ModelError:
         pass  # not there, or damaged: replaced below
-    network = passes.apply_passes(model_file.load(path, force=force, pixels=pixels).network, patchable=patchable)
+    network = passes.apply_passes(
+        model_file.load(path, force=force, pixels=pixels).network, patchable=patchable
+    )
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         beside = kept.with_name(f"{kept.name}.{os.getpid()}")

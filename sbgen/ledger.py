@@ -1,7 +1,7 @@
 """The ledger of a built design: rung by rung, whether each level computes what the one before it does.
 
-Every rung is a function that gives what it has shown, or raises: `SkippedError` or a `ToolError` for what is missing, any other
-`SbgenError` for what differs.
+Every rung is a function that gives what it has shown, or raises: `SkippedError` or a `ToolError` for what is
+missing, any other `SbgenError` for what differs.
 """
 
 from dataclasses import dataclass

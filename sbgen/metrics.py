@@ -14,7 +14,8 @@ def accuracy(classes, labels):
     Parameters
     ----------
     classes : int array, shape (N,), (N, k) or (N, outputs)
-        The class of each image; or its k best classes, of which one must be the true one; or its bits, which must all be right.
+        The class of each image; or its k best classes, of which one must be the true one; or its bits, which
+        must all be right.
     labels : int array, shape (N,) or, of bits, (N, outputs); or None
     """
     if labels is None:
@@ -48,11 +49,16 @@ def confusion(classes, labels, count):
         return None
     if labels.ndim > 1:
         return [confusion(classes[:, n], labels[:, n], 2) for n in range(count)]
-    return np.bincount(np.asarray(labels) * count + classes, minlength=count * count).reshape(count, count).tolist()
+    return (
+        np.bincount(np.asarray(labels) * count + classes, minlength=count * count)
+        .reshape(count, count)
+        .tolist()
+    )
 
 
 def mistakes(confused, names, count=3):
-    """The most frequent mistakes, at most `count`, each in words with its number of images; among equals that of the lower class first.
+    """The most frequent mistakes, at most `count`, each in words with its number of images; among equals that
+    of the lower class first.
 
     Parameters
     ----------
@@ -62,9 +68,19 @@ def mistakes(confused, names, count=3):
         Of the classes or outputs.
     """
     if confused and isinstance(confused[0][0], list):
-        wrong = [(row[true][1 - true], f"{name} {'missed' if true else 'found wrongly'}")
-                 for name, row in zip(names, confused, strict=True) for true in (1, 0)]
+        wrong = [
+            (row[true][1 - true], f"{name} {'missed' if true else 'found wrongly'}")
+            for name, row in zip(names, confused, strict=True)
+            for true in (1, 0)
+        ]
     else:
-        wrong = [(images, f"{names[true]} found as {names[found]}") for true, row in enumerate(confused or ()) for found, images in enumerate(row)
-                 if true != found]
-    return [f"{text} ({images:,})" for images, text in sorted((each for each in wrong if each[0]), key=lambda each: -each[0])[:count]]
+        wrong = [
+            (images, f"{names[true]} found as {names[found]}")
+            for true, row in enumerate(confused or ())
+            for found, images in enumerate(row)
+            if true != found
+        ]
+    return [
+        f"{text} ({images:,})"
+        for images, text in sorted((each for each in wrong if each[0]), key=lambda each: -each[0])[:count]
+    ]

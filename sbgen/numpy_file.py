@@ -1,7 +1,8 @@
-"""Arrays in .npy and .npz files from anywhere: nothing is allocated, unpacked or run because a header says so.
+"""Arrays in .npy and .npz files from anywhere: nothing is allocated, unpacked or run because a header says
+so.
 
-The format is NumPy's (NEP 1). `numpy.load` allocates what a header promises; here the promise is first compared with the bytes that
-are there, and with a limit. Pickled objects are never read.
+The format is NumPy's (NEP 1). `numpy.load` allocates what a header promises; here the promise is first
+compared with the bytes that are there, and with a limit. Pickled objects are never read.
 """
 
 import io
@@ -31,7 +32,17 @@ MAX_BYTES = 1 << 30
 _HEAD = 1 << 14
 
 #: What zipfile and its decompressors raise on a damaged or unusual archive.
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError, struct.error, OverflowError)
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+    OverflowError,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +68,9 @@ class StoredArray:
 
     def read(self):
         """The elements, in the machine's byte order; a `DataError` when they are damaged. Once only."""
-        elements = self._elements(math.prod(self.shape)).reshape(self.shape, order="F" if self.fortran else "C")
+        elements = self._elements(math.prod(self.shape)).reshape(
+            self.shape, order="F" if self.fortran else "C"
+        )
         return np.ascontiguousarray(elements, self.dtype.newbyteorder("="))
 
     def some(self):
@@ -70,15 +83,17 @@ class StoredArray:
         view[:filled] = self._head[:filled]
         whole = count == math.prod(self.shape)
         try:
-            while filled < len(data) and (got := self._stream.readinto(view[filled:filled + (1 << 20)])):
+            while filled < len(data) and (got := self._stream.readinto(view[filled : filled + (1 << 20)])):
                 filled += got
             # At its end an archive compares the checksum.
             more = whole and self._stream.read(1)
         except _ZIP_ERRORS as error:
             raise DataError(f"{self.where} is damaged: {error}; save it again") from error
         if filled < len(data) or more:
-            raise DataError(f"{self.where} is damaged: it has {'more' if more else 'fewer'} bytes of elements than its header promises; "
-                            "save it again")
+            raise DataError(
+                f"{self.where} is damaged: it has {'more' if more else 'fewer'} bytes of elements than its"
+                " header promises; save it again"
+            )
         return np.frombuffer(data, self.dtype, count) if count else np.zeros(0, self.dtype)
 
 
@@ -102,7 +117,8 @@ def stored(stream, size, *, where):
     Raises
     ------
     DataError
-        It is no .npy, holds pickled objects or records, is larger than `MAX_BYTES`, or promises what it does not have.
+        It is no .npy, holds pickled objects or records, is larger than `MAX_BYTES`, or promises what it does
+        not have.
     """
     try:
         head = stream.read(_HEAD)
@@ -113,30 +129,56 @@ def stored(stream, size, *, where):
         with warnings.catch_warnings():  # of headers that Python 2 wrote, and of odd literals
             warnings.simplefilter("ignore")
             version = np.lib.format.read_magic(file)
-            read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+            read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[
+                version
+            ]
             shape, fortran, dtype = read(file)
-    except (ValueError, TypeError, KeyError, IndexError, SyntaxError, OverflowError, RecursionError, MemoryError, tokenize.TokenError) as error:
-        raise DataError(f"{where} must be an array as numpy.save writes it, but its header cannot be read "
-                        f"({type(error).__name__}); save it again") from error
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        SyntaxError,
+        OverflowError,
+        RecursionError,
+        MemoryError,
+        tokenize.TokenError,
+    ) as error:
+        raise DataError(
+            f"{where} must be an array as numpy.save writes it, but its header cannot be read "
+            f"({type(error).__name__}); save it again"
+        ) from error
     if dtype.hasobject:
-        raise DataError(f"{where} must hold numbers or text, but holds pickled Python objects, which are never read; save "
-                        "array.astype(str) of text, and one shape of numbers")
+        raise DataError(
+            f"{where} must hold numbers or text, but holds pickled Python objects, which are never read; save"
+            " array.astype(str) of text, and one shape of numbers"
+        )
     if dtype.names is not None or dtype.subdtype is not None or not dtype.itemsize:
         raise DataError(f"{where} must hold plain numbers or text, found {_short(dtype)}")
     if len(shape) > 64 or any(type(length) is not int or not 0 <= length < 1 << 62 for length in shape):
-        raise DataError(f"{where} must have at most 64 axes of 0 ... 2^62 elements, but its header promises the shape {_short(shape)}; "
-                        "save it again")
+        raise DataError(
+            f"{where} must have at most 64 axes of 0 ... 2^62 elements, but its header promises the shape"
+            f" {_short(shape)}; save it again"
+        )
     promised, found = math.prod(shape) * dtype.itemsize, size - file.tell()
     if promised > MAX_BYTES:
-        raise DataError(f"{where} must have at most {MAX_BYTES:,} bytes of elements, but its header promises {_short(f'{promised:,}')}; "
-                        "save fewer")
+        raise DataError(
+            f"{where} must have at most {MAX_BYTES:,} bytes of elements, but its header promises"
+            f" {_short(f'{promised:,}')}; save fewer"
+        )
     if promised != found:
-        raise DataError(f"{where} is damaged: its header promises {promised:,} bytes of elements, but it has {found:,}; save it again")
-    return StoredArray(where=where, shape=shape, dtype=dtype, fortran=fortran, _stream=stream, _head=head[file.tell():])
+        raise DataError(
+            f"{where} is damaged: its header promises {promised:,} bytes of elements, but it has {found:,};"
+            " save it again"
+        )
+    return StoredArray(
+        where=where, shape=shape, dtype=dtype, fortran=fortran, _stream=stream, _head=head[file.tell() :]
+    )
 
 
 def archive(file, *, where):
-    """The arrays of a .npz, by name: functions that each return a `StoredArray`; nothing is unpacked before one is called.
+    """The arrays of a .npz, by name: functions that each return a `StoredArray`; nothing is unpacked before
+    one is called.
 
     Raises a `DataError` when `file` is no archive or holds a name twice.
     """
@@ -157,8 +199,11 @@ def archive(file, *, where):
             try:
                 stream = opened.open(info)
             except _ZIP_ERRORS as error:
-                raise DataError(f"{where}, {name} cannot be unpacked: {error}; save it with numpy.savez") from error
+                raise DataError(
+                    f"{where}, {name} cannot be unpacked: {error}; save it with numpy.savez"
+                ) from error
             return stored(stream, info.file_size, where=f"{where}, {name}")
+
         return get
 
     return {name: getter(name, info) for name, info in found.items()}

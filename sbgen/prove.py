@@ -2,7 +2,8 @@
 
 ::
 
-    network.json, design.json, core.v -> statements, one for each kind of part -> solvers -> proofs.json, proofs.md, report.html
+    network.json, design.json, core.v -> statements, one for each kind of part -> solvers -> proofs.json,
+    proofs.md, report.html
                                                                                refuted: refuted-N.vcd
 """
 
@@ -19,11 +20,20 @@ __all__ = ["add_arguments", "run"]
 
 #: What no statement is about, said in every report.
 NOT_PROVED = (
-    "that the parts are wired output to input in the order of the layers: core.v shows it, and every simulation depends on it",
+    (
+        "that the parts are wired output to input in the order of the layers: core.v shows it, and every"
+        " simulation depends on it"
+    ),
     "clock, PLL and reset of the board around the core (`sbgen verify` runs the board's Verilog)",
-    ("what the host link and the flash loader make of their parts, which are proved: that requests are answered as docs/link.md says, and that the "
-     "flash is asked for the weights (tests and benches, `sbgen verify` through the pins)"),
-    "synthesis, place and route: that the bitstream does what core.v says (`sbgen verify` simulates the netlists and reads weights back)",
+    (
+        "what the host link and the flash loader make of their parts, which are proved: that requests are"
+        " answered as docs/link.md says, and that the flash is asked for the weights (tests and benches,"
+        " `sbgen verify` through the pins)"
+    ),
+    (
+        "synthesis, place and route: that the bitstream does what core.v says (`sbgen verify` simulates the"
+        " netlists and reads weights back)"
+    ),
     "that the integer network is the trained one (`sbgen verify`: float and integer network on a data set)",
     "the solver itself: abc checks the invariants that pdr finds once more, the rest is taken on trust",
 )
@@ -32,9 +42,25 @@ NOT_PROVED = (
 def add_arguments(parser):
     """Add the options of `sbgen prove`."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of `sbgen build`")
-    parser.add_argument("--budget", type=at_least(1), default=300, metavar="S", help="processor seconds for one proof at most (%(default)s)")
-    parser.add_argument("--jobs", type=at_least(1), default=min(2, os.cpu_count() or 1), metavar="N", help="proofs at the same time (%(default)s)")
-    parser.add_argument("--only", metavar="TEXT", help="only statements whose subject or place has this in it; nothing is written")
+    parser.add_argument(
+        "--budget",
+        type=at_least(1),
+        default=300,
+        metavar="S",
+        help="processor seconds for one proof at most (%(default)s)",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=at_least(1),
+        default=min(2, os.cpu_count() or 1),
+        metavar="N",
+        help="proofs at the same time (%(default)s)",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="TEXT",
+        help="only statements whose subject or place has this in it; nothing is written",
+    )
 
 
 def run(arguments):
@@ -45,25 +71,47 @@ def run(arguments):
     design, emitted = _load(arguments.folder)
     with console.step("state") as step:
         planned = plan(design, **emitted)
-        chosen = [(statement, places) for statement, places in planned.values()
-                  if arguments.only is None or any(arguments.only in text for text in (statement.subject, *places))]
+        chosen = [
+            (statement, places)
+            for statement, places in planned.values()
+            if arguments.only is None or any(arguments.only in text for text in (statement.subject, *places))
+        ]
         step.note(f"{len(chosen)} statements about {sum(sum(places.values()) for _, places in chosen)} parts")
     if not chosen:
-        raise ModelError(f"--only must be in a subject, but {arguments.only!r} is in none of: {'; '.join(planned)}")
+        raise ModelError(
+            f"--only must be in a subject, but {arguments.only!r} is in none of: {'; '.join(planned)}"
+        )
     with ThreadPoolExecutor(max_workers=arguments.jobs) as pool:
-        futures = [pool.submit(_prove, console, n, statement, arguments) for n, (statement, _) in enumerate(chosen)]
+        futures = [
+            pool.submit(_prove, console, n, statement, arguments) for n, (statement, _) in enumerate(chosen)
+        ]
         try:
             outcomes = [future.result() for future in futures]
         except BaseException:
             console.cancel()
             pool.shutdown(cancel_futures=True)
             raise
-    proofs = [{"subject": statement.subject, "places": sorted(places), "claim": statement.claim, "scope": statement.scope,
-               "status": outcome.status, "solver": outcome.solver, "depth": outcome.depth, "seconds": round(outcome.seconds, 1),
-               "violated": list(outcome.violated)}
-              for (statement, places), outcome in zip(chosen, outcomes, strict=True)]
-    report = {"sbgen": __version__, "budget": arguments.budget, "proofs": proofs, "without_statement": planned.unstated,
-              "not_proved_here": list(NOT_PROVED)}
+    proofs = [
+        {
+            "subject": statement.subject,
+            "places": sorted(places),
+            "claim": statement.claim,
+            "scope": statement.scope,
+            "status": outcome.status,
+            "solver": outcome.solver,
+            "depth": outcome.depth,
+            "seconds": round(outcome.seconds, 1),
+            "violated": list(outcome.violated),
+        }
+        for (statement, places), outcome in zip(chosen, outcomes, strict=True)
+    ]
+    report = {
+        "sbgen": __version__,
+        "budget": arguments.budget,
+        "proofs": proofs,
+        "without_statement": planned.unstated,
+        "not_proved_here": list(NOT_PROVED),
+    }
     if arguments.only is None:
         evidence.keep(arguments.folder, "proofs", report)
         _write(arguments.folder / "proofs.md", _words(report))
@@ -76,13 +124,19 @@ def _load(folder):
 
     for name in "network.json", "design.json", "core.v":
         if not (folder / name).is_file():
-            raise ModelError(f"{folder} must be a folder of `sbgen build`, but has no {name}; try: sbgen build --out {folder}")
+            raise ModelError(
+                f"{folder} must be a folder of `sbgen build`, but has no {name}; try: sbgen build --out"
+                f" {folder}"
+            )
     design = design_file.load(folder / "design.json", exchange.load(folder / "network.json"))
     emitted = {"core_verilog": (folder / "core.v").read_text(encoding="ascii")}
     if (folder / "weights.bin").is_file():
         emitted["weights"] = (folder / "weights.bin").read_bytes()
     if (folder / "report.json").is_file() and (folder / "top.v").is_file():
-        emitted |= {"top": verify.Built.load(folder).top, "top_verilog": (folder / "top.v").read_text(encoding="ascii")}
+        emitted |= {
+            "top": verify.Built.load(folder).top,
+            "top_verilog": (folder / "top.v").read_text(encoding="ascii"),
+        }
     return design, emitted
 
 
@@ -98,12 +152,21 @@ def _prove(console, n, statement, arguments):
         if statement.check is not None:
             start = time.monotonic()
             wrong = statement.check()
-            outcome = Outcome(status="refuted" if wrong else "proved", solver="compared one by one", depth=None,
-                              seconds=time.monotonic() - start, violated=tuple(wrong[:10]))
+            outcome = Outcome(
+                status="refuted" if wrong else "proved",
+                solver="compared one by one",
+                depth=None,
+                seconds=time.monotonic() - start,
+                violated=tuple(wrong[:10]),
+            )
         else:
             outcome = decide(statement.circuit(), budget=arguments.budget, trace=trace)
-        step.note(outcome.status + (f" by {outcome.solver}" if outcome.status == "proved" else "")
-                  + "".join(f"; {each}" for each in outcome.violated[:2]) + (f"; see {trace}" if trace.exists() else ""))
+        step.note(
+            outcome.status
+            + (f" by {outcome.solver}" if outcome.status == "proved" else "")
+            + "".join(f"; {each}" for each in outcome.violated[:2])
+            + (f"; see {trace}" if trace.exists() else "")
+        )
     return outcome
 
 
@@ -115,11 +178,27 @@ def _write(path, text):
 
 def _words(report):
     """The report in words, as Markdown."""
-    lines = ["# What is proved of this design", "",
-             "Each statement holds for every input, in every cycle, with a reset in any cycle, whatever the other side of a stream does.", ""]
+    lines = [
+        "# What is proved of this design",
+        "",
+        (
+            "Each statement holds for every input, in every cycle, with a reset in any cycle, whatever the"
+            " other side of a stream does."
+        ),
+        "",
+    ]
     for proof in report["proofs"]:
-        took = f"{proof['solver']}, " + (f"depth {proof['depth']}, " if proof["depth"] else "") + f"{proof['seconds']:g} s"
-        lines += [f"## {proof['status'].capitalize()}: {proof['subject']}", "", proof["claim"][0].upper() + proof["claim"][1:] + ".", ""]
+        took = (
+            f"{proof['solver']}, "
+            + (f"depth {proof['depth']}, " if proof["depth"] else "")
+            + f"{proof['seconds']:g} s"
+        )
+        lines += [
+            f"## {proof['status'].capitalize()}: {proof['subject']}",
+            "",
+            proof["claim"][0].upper() + proof["claim"][1:] + ".",
+            "",
+        ]
         if proof["scope"]:
             lines += [f"In the proof {proof['scope']}.", ""]
         lines += [f"Where: {', '.join(proof['places'])}. By: {took}.", ""]
@@ -135,13 +214,18 @@ def _summary(console, report, folder):
     console.line()
     for proof in proofs:
         if proof["status"] != "proved":
-            console.line(f"  {proof['status']}: {proof['subject']} ({', '.join(proof['places'][:4])})", style="bold red")
+            console.line(
+                f"  {proof['status']}: {proof['subject']} ({', '.join(proof['places'][:4])})",
+                style="bold red",
+            )
     for part in report["without_statement"]:
         console.line(f"  no statement: {part}", style="bold yellow")
     proved = sum(proof["status"] == "proved" for proof in proofs)
     complete = proved == len(proofs) and not report["without_statement"]
-    console.line(f"  {proved} of {len(proofs)} statements are proved, for every input and every stall",
-                 style="bold green" if complete else "bold yellow")
+    console.line(
+        f"  {proved} of {len(proofs)} statements are proved, for every input and every stall",
+        style="bold green" if complete else "bold yellow",
+    )
     if folder:
         console.line(f"  see {folder / 'proofs.md'}, also for what is not proved here")
     return 0 if complete else 1

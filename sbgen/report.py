@@ -32,7 +32,8 @@ def accuracy(*, tried, info, integer, classes, verdict):
     info : dict
         What the model file tells of itself, as in `sbgen.compiler.model.Model`.
     integer : int array, shape (N,), (N, top) or (N, outputs)
-        What the reference says of each image: its class; its best classes, the best first; or of a multi-label network its bits.
+        What the reference says of each image: its class; its best classes, the best first; or of a
+        multi-label network its bits.
     classes : int
         Of the network.
     verdict : Verdict or None
@@ -40,7 +41,7 @@ def accuracy(*, tried, info, integer, classes, verdict):
     """
     told = info.get("accuracy", {}).get("test", {})
     simulated = None if verdict is None else tried.first(verdict.images)
-    some = None if verdict is None else integer[:verdict.images]
+    some = None if verdict is None else integer[: verdict.images]
     several = tried.labels is not None and tried.labels.ndim > 1
 
     def first(found):
@@ -70,12 +71,30 @@ def accuracy(*, tried, info, integer, classes, verdict):
 
 def digests(folder):
     """SHA-256, in hexadecimal, of each file in a folder, by name."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(folder.iterdir()) if path.is_file()}
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+        if path.is_file()
+    }
 
 
-def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, implementation, images, ledger, verdict,
-             why_not, tools, files):
+def assemble(
+    *,
+    board,
+    model,
+    sha256,
+    design,
+    cycles,
+    clock_mhz,
+    estimate,
+    implementation,
+    images,
+    ledger,
+    verdict,
+    why_not,
+    tools,
+    files,
+):
     """The report as a dictionary of the form of schema 1.
 
     Parameters
@@ -111,35 +130,73 @@ def assemble(*, board, model, sha256, design, cycles, clock_mhz, estimate, imple
         "sbgen": __version__,
         "board": board.reference,
         "device": device.name,
-        "network": {"name": network.name, "sha256": sha256, "image_shape": list(network.image_shape), "pixels": {
-                        "type": held.name, "range": [held.low, held.high]},
-                    "labels": list(network.labels), "decision": network.decision, "weights": sum(weights(network)), "weight_bits": network.weight_bits},
-        "model": {"file": model.file.name, "sha256": model.sha256, "dataset": model.info.get("dataset"),
-                  "pixel_range": list(model.info.get("pixel_range", trial_images.PIXELS)),
-                  "layers": [_layer(*stage, *shapes, busy) for stage, shapes, busy in zip(
-                      design.stages, pairwise(network.shapes), cycles.layers, strict=True)]},
+        "network": {
+            "name": network.name,
+            "sha256": sha256,
+            "image_shape": list(network.image_shape),
+            "pixels": {"type": held.name, "range": [held.low, held.high]},
+            "labels": list(network.labels),
+            "decision": network.decision,
+            "weights": sum(weights(network)),
+            "weight_bits": network.weight_bits,
+        },
+        "model": {
+            "file": model.file.name,
+            "sha256": model.sha256,
+            "dataset": model.info.get("dataset"),
+            "pixel_range": list(model.info.get("pixel_range", trial_images.PIXELS)),
+            "layers": [
+                _layer(*stage, *shapes, busy)
+                for stage, shapes, busy in zip(
+                    design.stages, pairwise(network.shapes), cycles.layers, strict=True
+                )
+            ],
+        },
         "top": design.top,
-        "timing": {"clock_mhz": clock_mhz,
-                   "fmax_mhz": None if implementation is None else implementation.fmax_mhz,
-                   "clock_margin": None if implementation is None else implementation.margin,
-                   "seed": None if implementation is None else implementation.seed,
-                   "trials": None if implementation is None else [asdict(trial) for trial in implementation.trials],
-                   "cycles_per_image": cycles.interval,
-                   "latency_cycles": cycles.latency,
-                   "images_per_second": clock_mhz * 1e6 / cycles.interval},
-        "bound": bound(network, device, cycles.interval) | _whole(board, network, clock_mhz * 1e6 / cycles.interval),
+        "timing": {
+            "clock_mhz": clock_mhz,
+            "fmax_mhz": None if implementation is None else implementation.fmax_mhz,
+            "clock_margin": None if implementation is None else implementation.margin,
+            "seed": None if implementation is None else implementation.seed,
+            "trials": None if implementation is None else [asdict(trial) for trial in implementation.trials],
+            "cycles_per_image": cycles.interval,
+            "latency_cycles": cycles.latency,
+            "images_per_second": clock_mhz * 1e6 / cycles.interval,
+        },
+        "bound": (
+            bound(network, device, cycles.interval)
+            | _whole(board, network, clock_mhz * 1e6 / cycles.interval)
+        ),
         "link": _link(board, network),
-        "resources": {name: {"used": None, "available": getattr(device, name)} if implementation is None else
-                            implementation.resources[name] for name in RESOURCES},
+        "resources": {
+            name: (
+                {"used": None, "available": getattr(device, name)}
+                if implementation is None
+                else implementation.resources[name]
+            )
+            for name in RESOURCES
+        },
         "estimate": {name: estimate[name] for name in RESOURCES},
         "images": images,
         "accuracy": ledger,
-        "verdict": ({"status": "not run", "reason": why_not} if verdict is None else
-                    {"status": "exact", "simulator": verdict.simulator, "images": verdict.images,
-                     "scores": verdict.scores, "cycles_per_image": verdict.cycles_per_image,
-                     "latency_cycles": verdict.latency_cycles}),
-        "tools": {"python": platform.python_version(), "amaranth": version("amaranth"), **tools,
-                  **({} if verdict is None else {"simulator": verdict.simulator})},
+        "verdict": (
+            {"status": "not run", "reason": why_not}
+            if verdict is None
+            else {
+                "status": "exact",
+                "simulator": verdict.simulator,
+                "images": verdict.images,
+                "scores": verdict.scores,
+                "cycles_per_image": verdict.cycles_per_image,
+                "latency_cycles": verdict.latency_cycles,
+            }
+        ),
+        "tools": {
+            "python": platform.python_version(),
+            "amaranth": version("amaranth"),
+            **tools,
+            **({} if verdict is None else {"simulator": verdict.simulator}),
+        },
         "files": files,
     }
 
@@ -154,23 +211,47 @@ def bound(network, device, interval):
 def _whole(board, network, images_per_second):
     """What binds the board with everything on it: the host link or the core at its clock."""
     link = _link(board, network)["images_per_second"]
-    return {"whole": "host link" if link < images_per_second else "core", "whole_images_per_second": min(link, images_per_second)}
+    return {
+        "whole": "host link" if link < images_per_second else "core",
+        "whole_images_per_second": min(link, images_per_second),
+    }
 
 
 def _link(board, network):
-    """The most that the host link carries: by its baud rate, and by the latency timer of the USB converter too, in ms."""
-    size = {"pixels": network.pixels, "outputs": network.outputs, "signs": network.decision == "sign", "baud": board.baud}
-    return {"kind": "UART", "baud": board.baud, "images_per_second": frames.images_per_second(**size),
-            "usb_images_per_second": {f"{latency:g}": frames.images_per_second(**size, latency_ms=latency)
-                                      for latency in (usb.LOW_LATENCY_MS, usb.LATENCY_MS)}}
+    """The most that the host link carries: by its baud rate, and by the latency timer of the USB converter
+    too, in ms.
+    """
+    size = {
+        "pixels": network.pixels,
+        "outputs": network.outputs,
+        "signs": network.decision == "sign",
+        "baud": board.baud,
+    }
+    return {
+        "kind": "UART",
+        "baud": board.baud,
+        "images_per_second": frames.images_per_second(**size),
+        "usb_images_per_second": {
+            f"{latency:g}": frames.images_per_second(**size, latency_ms=latency)
+            for latency in (usb.LOW_LATENCY_MS, usb.LATENCY_MS)
+        },
+    }
 
 
 def _layer(layer, folding, input_shape, output_shape, cycles):
-    return {"name": layer.name, "kind": type(layer).__name__.lower(),
-            "inputs": math.prod(input_shape), "outputs": math.prod(output_shape),
-            "input_shape": list(input_shape), "output_shape": list(output_shape), "weight_bits": layer.weight_bits,
-            "pe": folding.pe, "simd": folding.simd, "cycles": cycles,
-            "store": folding.store if layer.weight_bits else "none"}
+    return {
+        "name": layer.name,
+        "kind": type(layer).__name__.lower(),
+        "inputs": math.prod(input_shape),
+        "outputs": math.prod(output_shape),
+        "input_shape": list(input_shape),
+        "output_shape": list(output_shape),
+        "weight_bits": layer.weight_bits,
+        "pe": folding.pe,
+        "simd": folding.simd,
+        "cycles": cycles,
+        "store": folding.store if layer.weight_bits else "none",
+    }
 
 
 def dumps(report):

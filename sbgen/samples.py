@@ -4,8 +4,8 @@
 
     .npz  .npy  .csv  folder of images by class ──▶ Samples: uint8 images, class numbers, SHA-256
 
-Nothing is scaled, reordered or guessed: a value that is not a pixel of 0 ... 255 is refused, with what to do about it.
-``docs/cli.md`` describes the formats.
+Nothing is scaled, reordered or guessed: a value that is not a pixel of 0 ... 255 is refused, with what to do
+about it. ``docs/cli.md`` describes the formats.
 """
 
 import csv
@@ -78,7 +78,8 @@ def digest(images, labels):
     Returns
     -------
     str
-        Of a line of JSON, ``{"images": shape, "labels": shape or null}``, then the pixels, then the labels as 8 bytes each, little-endian.
+        Of a line of JSON, ``{"images": shape, "labels": shape or null}``, then the pixels, then the labels as
+        8 bytes each, little-endian.
     """
     shapes = {"images": list(images.shape), "labels": None if labels is None else list(labels.shape)}
     found = hashlib.sha256(json.dumps(shapes).encode() + b"\n")
@@ -94,18 +95,21 @@ def read(path, *, image_shape, classes, signed=False, multi_label=False):
     Parameters
     ----------
     path : path
-        A ``.npz`` with ``images`` (or ``X``) and, if it has them, ``labels`` (or ``y``); a ``.npy`` of images; a ``.csv`` of one image a
-        line; or a folder of PNG and JPEG files in sub-folders named by class.
+        A ``.npz`` with ``images`` (or ``X``) and, if it has them, ``labels`` (or ``y``); a ``.npy`` of
+        images; a ``.csv`` of one image a line; or a folder of PNG and JPEG files in sub-folders named by
+        class.
     image_shape : tuple of int
         Of one image: (pixels,), (height, width) or (height, width, channels).
     classes : sequence of str
-        Name of each class. A label is the name of a class or its number; where all labels are names, they are taken as names.
+        Name of each class. A label is the name of a class or its number; where all labels are names, they are
+        taken as names.
     signed : bool
-        Whether the byte of a pixel is a number of -128 ... 127 in two's complement. A file of such images holds these numbers; one of uint8
-        holds the bytes themselves.
+        Whether the byte of a pixel is a number of -128 ... 127 in two's complement. A file of such images
+        holds these numbers; one of uint8 holds the bytes themselves.
     multi_label : bool
-        Whether an image has a bit for each of `classes` in place of one class: labels have the shape (N, classes), 0 and 1. A .csv then has
-        a column of bits for each, behind the pixels or named as they are; a folder by class cannot say it.
+        Whether an image has a bit for each of `classes` in place of one class: labels have the shape (N,
+        classes), 0 and 1. A .csv then has a column of bits for each, behind the pixels or named as they are;
+        a folder by class cannot say it.
 
     Returns
     -------
@@ -117,7 +121,12 @@ def read(path, *, image_shape, classes, signed=False, multi_label=False):
         The file is none of these, is damaged, or holds images or labels of another kind.
     """
     path = Path(path)
-    wanted = _Wanted(image_shape=tuple(map(int, image_shape)), classes=tuple(classes), signed=signed, multi_label=multi_label)
+    wanted = _Wanted(
+        image_shape=tuple(map(int, image_shape)),
+        classes=tuple(classes),
+        signed=signed,
+        multi_label=multi_label,
+    )
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -131,7 +140,12 @@ def read(path, *, image_shape, classes, signed=False, multi_label=False):
                 images, labels, note = _file(path, file, begin, wanted)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    return Samples(images=images.reshape(-1, *wanted.image_shape), labels=labels, source=path.name or path.absolute().name, note=note)
+    return Samples(
+        images=images.reshape(-1, *wanted.image_shape),
+        labels=labels,
+        source=path.name or path.absolute().name,
+        note=note,
+    )
 
 
 def _file(path, file, begin, wanted):
@@ -142,7 +156,10 @@ def _file(path, file, begin, wanted):
         return _images(numpy_file.stored(file, size, where=str(path)), wanted), None, ""
     if path.suffix.lower() == ".csv":
         return *_csv(path, file, wanted), ""
-    raise DataError(f"{path} must be a .npz or .npy of NumPy, a .csv, or a folder of images by class, but begins with {begin!r}")
+    raise DataError(
+        f"{path} must be a .npz or .npy of NumPy, a .csv, or a folder of images by class, but begins with"
+        f" {begin!r}"
+    )
 
 
 def _number(text):
@@ -192,15 +209,19 @@ class _Wanted:
         right = [text in names for text in normal]
         if not any(right):
             right = [0 <= number < len(self.classes) for number in numbers]
-        raise DataError(f"{where} must all be names of the network's classes ({self._names()}) or all be numbers of "
-                        f"0 ... {len(self.classes) - 1}, found {texts[right.index(False)]!r:.60}")
+        raise DataError(
+            f"{where} must all be names of the network's classes ({self._names()}) or all be numbers of "
+            f"0 ... {len(self.classes) - 1}, found {texts[right.index(False)]!r:.60}"
+        )
 
     def _names(self):
         shown = ", ".join(f"{name:.20}" for name in self.classes[:10])
         return shown if len(self.classes) <= 10 else f"{shown}, ..."
 
 
-# ------------------------------------------------------------------------------------------------ NumPy's files
+# ------------------------------------------------------------------------------------------------ NumPy's
+# files
+
 
 def _npz(path, file, wanted):
     arrays = numpy_file.archive(file, where=str(path))
@@ -208,13 +229,18 @@ def _npz(path, file, wanted):
     def one(names):
         found = [name for name in names if name in arrays]
         if len(found) > 1:
-            raise DataError(f"{path} must hold one of {' and '.join(names)}, but holds both; save one of them")
+            raise DataError(
+                f"{path} must hold one of {' and '.join(names)}, but holds both; save one of them"
+            )
         return arrays[found[0]]() if found else None
 
     images = one(IMAGES)
     if images is None:
         held = ", ".join(f"{name:.30}" for name in list(arrays)[:10]) or "nothing"
-        raise DataError(f"{path} must hold `images` or `X`, but holds {held}; save it with numpy.savez(file, images=..., labels=...)")
+        raise DataError(
+            f"{path} must hold `images` or `X`, but holds {held}; save it with numpy.savez(file, images=...,"
+            " labels=...)"
+        )
     pixels, labels = _images(images, wanted), one(LABELS)
     return pixels, None if labels is None else _labels(labels, len(pixels), wanted)
 
@@ -229,15 +255,21 @@ def _images(array, wanted):
     if array.dtype.kind not in "iubf":
         raise DataError(f"{array.where} must be pixels of type uint8, found {array.dtype}")
     if array.dtype.kind == "b":
-        raise DataError(f"{array.where} must be pixels of type uint8, found bool; save images.astype(numpy.uint8) * 255 where True is a "
-                        "pixel of 255")
+        raise DataError(
+            f"{array.where} must be pixels of type uint8, found bool; save images.astype(numpy.uint8) * 255"
+            " where True is a pixel of 255"
+        )
     if array.dtype.kind == "f":
-        raise DataError(f"{array.where} must be pixels of type uint8, found {array.dtype} {_range(array.some())}")
+        raise DataError(
+            f"{array.where} must be pixels of type uint8, found {array.dtype} {_range(array.some())}"
+        )
     values = array.read()
     low, high = values.min(), values.max()
     if values.dtype != np.uint8 and (low < wanted.range[0] or high > wanted.range[1]):
-        raise DataError(f"{array.where} must be pixels of {wanted.words}, found {low} ... {high} of type {array.dtype}; save the pixels that the network "
-                        "was trained on, before anything is added or scaled")
+        raise DataError(
+            f"{array.where} must be pixels of {wanted.words}, found {low} ... {high} of type {array.dtype};"
+            " save the pixels that the network was trained on, before anything is added or scaled"
+        )
     return values.astype(np.uint8, copy=False).reshape(len(values), wanted.pixels)
 
 
@@ -258,9 +290,14 @@ def _check_shape(array, wanted):
     """The rows of an array are images in the network's order of pixels."""
     shape, image = array.shape, wanted.image_shape
     rows = shape[1:]
-    # Axes of length 1 do not change the order of pixels, and a network that takes a vector takes them in order.
-    if (shape and shape[0] and math.prod(rows) == wanted.pixels
-            and (len(rows) == 1 or len(image) == 1 or _squeezed(rows) == _squeezed(image))):
+    # Axes of length 1 do not change the order of pixels, and a network that takes a vector takes them in
+    # order.
+    if (
+        shape
+        and shape[0]
+        and math.prod(rows) == wanted.pixels
+        and (len(rows) == 1 or len(image) == 1 or _squeezed(rows) == _squeezed(image))
+    ):
         return
     must = f"{array.where} must have the shape (N, {', '.join(map(str, image))})"
     if len(image) > 1:
@@ -273,7 +310,9 @@ def _check_shape(array, wanted):
     if len(image) == 3 and rows == (image[2], *image[:2]):
         raise DataError(f"{found}, which has the channels first; save numpy.moveaxis(images, 1, -1)")
     if math.prod(rows) == wanted.pixels:
-        raise DataError(f"{found}, whose axes are in another order; save numpy.transpose(images, ...) in this one")
+        raise DataError(
+            f"{found}, whose axes are in another order; save numpy.transpose(images, ...) in this one"
+        )
     raise DataError(f"{found}: {math.prod(rows):,} values for each image instead of {wanted.pixels:,}")
 
 
@@ -292,7 +331,10 @@ def _labels(array, count, wanted):
             hint = "; save labels.argmax(axis=1) of one-hot rows"
         elif math.prod(array.shape) == count:
             hint = "; save labels.reshape(-1)"
-        raise DataError(f"{where} must have the shape ({count},), one label for each image, found {_sizes(array.shape)}{hint}")
+        raise DataError(
+            f"{where} must have the shape ({count},), one label for each image, found"
+            f" {_sizes(array.shape)}{hint}"
+        )
     if kind not in "iuUS":
         hint = "; save labels.astype(numpy.int64)" if kind in "bf" else ""
         raise DataError(f"{where} must be class numbers or names, found {array.dtype}{hint}")
@@ -309,13 +351,21 @@ def _labels(array, count, wanted):
 
 def _bits(array, count, wanted):
     """Bits, (N, outputs), of a stored array."""
-    must = f"{array.where} must be a bit for each of the network's {len(wanted.classes)} outputs, ({count}, {len(wanted.classes)}) of 0 and 1"
+    must = (
+        f"{array.where} must be a bit for each of the network's {len(wanted.classes)} outputs, ({count},"
+        f" {len(wanted.classes)}) of 0 and 1"
+    )
     if array.shape != (count, len(wanted.classes)) or array.dtype.kind not in "biu":
-        raise DataError(f"{must}, found {array.dtype} of shape {_sizes(array.shape)}"
-                        + ("; save labels.astype(numpy.uint8)" if array.dtype.kind == "f" else ""))
+        raise DataError(
+            f"{must}, found {array.dtype} of shape {_sizes(array.shape)}"
+            + ("; save labels.astype(numpy.uint8)" if array.dtype.kind == "f" else "")
+        )
     values = array.read()
     if values.min() < 0 or values.max() > 1:
-        raise DataError(f"{must}, found {values.min()} ... {values.max()}" + ("; save labels > 0" if values.min() == -1 and values.max() == 1 else ""))
+        raise DataError(
+            f"{must}, found {values.min()} ... {values.max()}"
+            + ("; save labels > 0" if values.min() == -1 and values.max() == 1 else "")
+        )
     return values.astype(np.int64)
 
 
@@ -323,11 +373,14 @@ def _check_numbers(values, wanted, where):
     most = len(wanted.classes) - 1
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > most:
-        raise DataError(f"{where} must be class numbers of 0 ... {most}, found {low} ... {high}"
-                        + ("; save labels - 1, where they count from 1" if low == 1 and high == most + 1 else ""))
+        raise DataError(
+            f"{where} must be class numbers of 0 ... {most}, found {low} ... {high}"
+            + ("; save labels - 1, where they count from 1" if low == 1 and high == most + 1 else "")
+        )
 
 
 # ------------------------------------------------------------------------------------------------ tables
+
 
 def _csv(path, file, wanted):
     rows = _rows(path, file, wanted)
@@ -341,14 +394,19 @@ def _csv(path, file, wanted):
     pixels, labels = bytearray(), []
     if not header:
         if _counts([value for n, value in enumerate(first) if n != place]):
-            raise DataError(f"{path}, line {line}: must be an image or names of columns, but counts {' '.join(first):.20}...; save without a "
-                            "header (of pandas, header=False), or name the columns pixel0, pixel1, ... and label")
+            raise DataError(
+                f"{path}, line {line}: must be an image or names of columns, but counts"
+                f" {' '.join(first):.20}...; save without a header (of pandas, header=False), or name the"
+                " columns pixel0, pixel1, ... and label"
+            )
         _take(path, line, first, len(first), place, wanted, pixels, labels)
     columns = wanted.pixels + (place is not None)
     for line, row in rows:
         _take(path, line, row, columns, place, wanted, pixels, labels)
     if not pixels:
-        raise DataError(f"{path} must have a line of {wanted.pixels} pixels for each image, but has only names of columns")
+        raise DataError(
+            f"{path} must have a line of {wanted.pixels} pixels for each image, but has only names of columns"
+        )
     images = np.frombuffer(pixels, np.uint8).reshape(-1, wanted.pixels)
     if place is None:
         return images, None
@@ -361,7 +419,10 @@ def _table_of_bits(path, rows, line, first, header, wanted):
     """Pixels and bits of a table with a column of bits for each output, or without."""
     outputs, columns = len(wanted.classes), len(first)
     if columns not in (wanted.pixels, wanted.pixels + outputs):
-        raise DataError(f"{path} must have {wanted.pixels} columns of pixels, and {outputs} of bits or none, but its first line has {columns}")
+        raise DataError(
+            f"{path} must have {wanted.pixels} columns of pixels, and {outputs} of bits or none, but its"
+            f" first line has {columns}"
+        )
     places = list(range(wanted.pixels, columns))
     if header and places and all(first.count(name) == 1 for name in wanted.classes):
         places = [first.index(name) for name in wanted.classes]
@@ -369,17 +430,33 @@ def _table_of_bits(path, rows, line, first, header, wanted):
     for number, row in chain([] if header else [(line, first)], rows):
         _check_width(path, number, row, columns)
         bits += [row[place] for place in places]
-        _take(path, number, [value for n, value in enumerate(row) if n not in places], wanted.pixels, None, wanted, pixels, None)
+        _take(
+            path,
+            number,
+            [value for n, value in enumerate(row) if n not in places],
+            wanted.pixels,
+            None,
+            wanted,
+            pixels,
+            None,
+        )
     if not pixels:
-        raise DataError(f"{path} must have a line of {wanted.pixels} pixels for each image, but has only names of columns")
+        raise DataError(
+            f"{path} must have a line of {wanted.pixels} pixels for each image, but has only names of columns"
+        )
     if set(bits) - {"0", "1"}:
-        raise DataError(f"{path}: its bits must be 0 or 1, found {next(bit for bit in bits if bit not in ('0', '1'))!r:.60}")
+        raise DataError(
+            f"{path}: its bits must be 0 or 1, found"
+            f" {next(bit for bit in bits if bit not in ('0', '1'))!r:.60}"
+        )
     images = np.frombuffer(pixels, np.uint8).reshape(-1, wanted.pixels)
     return images, np.array(bits, np.int64).reshape(-1, outputs) if places else None
 
 
 def _rows(path, file, wanted):
-    """(Number of the line, values) of each line that is not empty; a line longer than any such image is not read."""
+    """(Number of the line, values) of each line that is not empty; a line longer than any such image is not
+    read.
+    """
     longest = (wanted.pixels + 2) * _VALUE_CHARACTERS
 
     def lines():
@@ -390,7 +467,10 @@ def _rows(path, file, wanted):
             text = line.decode("utf-8" if total else "utf-8-sig")
             total += len(line)
             if len(line) > longest or total > numpy_file.MAX_BYTES:
-                raise DataError(f"{path} must have lines of at most {longest:,} bytes and {numpy_file.MAX_BYTES:,} bytes in all, found more")
+                raise DataError(
+                    f"{path} must have lines of at most {longest:,} bytes and {numpy_file.MAX_BYTES:,} bytes"
+                    " in all, found more"
+                )
             yield text
 
     reader = csv.reader(lines(), strict=True)
@@ -399,9 +479,13 @@ def _rows(path, file, wanted):
             if row:
                 yield reader.line_num, [value.strip() for value in row]
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}, line {reader.line_num + 1}: must be text in UTF-8: {error.reason}; save it as CSV UTF-8") from error
+        raise DataError(
+            f"{path}, line {reader.line_num + 1}: must be text in UTF-8: {error.reason}; save it as CSV UTF-8"
+        ) from error
     except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: must be values with commas between them, but {error}") from error
+        raise DataError(
+            f"{path}, line {reader.line_num}: must be values with commas between them, but {error}"
+        ) from error
 
 
 def _is_number(text):
@@ -412,8 +496,14 @@ def _is_number(text):
 
 
 def _counts(values):
-    """Whether texts count up from 0 or 1 as names of columns do: pandas has no others unless it is given some."""
-    return len(values) > 1 and values[0] in ("0", "1") and values == [str(int(values[0]) + n) for n in range(len(values))]
+    """Whether texts count up from 0 or 1 as names of columns do: pandas has no others unless it is given
+    some.
+    """
+    return (
+        len(values) > 1
+        and values[0] in ("0", "1")
+        and values == [str(int(values[0]) + n) for n in range(len(values))]
+    )
 
 
 def _is_header(row, wanted):
@@ -426,16 +516,23 @@ def _label_column(path, first, header, wanted):
     """Which column has the labels, or None; and whether a header names it."""
     named = [n for n, name in enumerate(first) if header and name.lower() in _LABEL_COLUMNS]
     if len(named) > 1:
-        raise DataError(f"{path} must have one column of labels, but {', '.join(first[n] for n in named)} are names of such")
+        raise DataError(
+            f"{path} must have one column of labels, but {', '.join(first[n] for n in named)} are names of"
+            " such"
+        )
     if header and "" in first:
-        raise DataError(f"{path} must have a name for each column or for none, but column {first.index('') + 1} has none; of pandas, save "
-                        "with index=False")
+        raise DataError(
+            f"{path} must have a name for each column or for none, but column {first.index('') + 1} has none;"
+            " of pandas, save with index=False"
+        )
     wrong = len(first) - wanted.pixels
     if wrong not in (0, 1) or (wrong == 0 and named):
         separated = next((other for other in ";\t" if len(first) == 1 and other in first[0]), None)
         hint = f"; separate values with commas, not with {separated!r}" if separated else ""
-        raise DataError(f"{path} must have {wanted.pixels} columns of pixels, and at most one of labels, but its first line has "
-                        f"{len(first)} columns{f', {first[named[0]]} one of them' if named else ''}{hint}")
+        raise DataError(
+            f"{path} must have {wanted.pixels} columns of pixels, and at most one of labels, but its first"
+            f" line has {len(first)} columns{f', {first[named[0]]} one of them' if named else ''}{hint}"
+        )
     if not wrong:
         return None, False
     return (named[0], True) if named else (wanted.pixels, False)
@@ -443,18 +540,24 @@ def _label_column(path, first, header, wanted):
 
 def _check_last(path, images, labels, wanted):
     """A last column that nobody named as labels is labels, and the first is not."""
+
     def possible(values):
         return all(value in wanted.classes or 0 <= _number(value) < len(wanted.classes) for value in values)
 
     first = [str(pixel) for pixel in images[:, 0].tolist()]
     if possible(set(first)) and len(set(first)) > 1 and (len(set(labels)) == 1 or not possible(set(labels))):
-        raise DataError(f"{path}: its last column, taken for the labels, has {labels[0]!r:.20}{'' if len(set(labels)) > 1 else ' in every line'}, "
-                        "and its first could be labels; name the columns in a first line, with `label` for the labels")
+        raise DataError(
+            f"{path}: its last column, taken for the labels, has"
+            f" {labels[0]!r:.20}{'' if len(set(labels)) > 1 else ' in every line'}, and its first could be"
+            " labels; name the columns in a first line, with `label` for the labels"
+        )
 
 
 def _check_width(path, line, row, columns):
     if len(row) != columns:
-        raise DataError(f"{path}, line {line}: must have {columns} values as the first line has, found {len(row)}")
+        raise DataError(
+            f"{path}, line {line}: must have {columns} values as the first line has, found {len(row)}"
+        )
 
 
 def _take(path, line, row, columns, place, wanted, pixels, labels):
@@ -465,7 +568,10 @@ def _take(path, line, row, columns, place, wanted, pixels, labels):
     try:
         pixels += bytes(map(wanted.bytes.__getitem__, row))
     except KeyError:
-        pixels += bytes(_pixel(path, line, n + (place is not None and n >= place), value, wanted) for n, value in enumerate(row))
+        pixels += bytes(
+            _pixel(path, line, n + (place is not None and n >= place), value, wanted)
+            for n, value in enumerate(row)
+        )
     if len(pixels) > numpy_file.MAX_BYTES:
         raise DataError(f"{path} must have at most {numpy_file.MAX_BYTES:,} pixels, found more")
 
@@ -476,29 +582,50 @@ def _pixel(path, line, column, text, wanted):
     hint = ""
     if _is_number(text):
         value = float(text)
-        hint = ("; save whole numbers, as of images.astype(int)" if value in range(wanted.range[0], wanted.range[1] + 1) else
-                "; save (images * 255).round() where 1.0 is a pixel of 255" if 0 < value < 1 else "")
-    raise DataError(f"{path}, line {line}, column {column + 1}: must be a pixel of {wanted.words}, found {text!r:.60}{hint}")
+        hint = (
+            "; save whole numbers, as of images.astype(int)"
+            if value in range(wanted.range[0], wanted.range[1] + 1)
+            else "; save (images * 255).round() where 1.0 is a pixel of 255"
+            if 0 < value < 1
+            else ""
+        )
+    raise DataError(
+        f"{path}, line {line}, column {column + 1}: must be a pixel of {wanted.words}, found"
+        f" {text!r:.60}{hint}"
+    )
 
 
 # ------------------------------------------------------------------------------------------------ folders
 
+
 def _folder(path, wanted):
     if wanted.multi_label:
-        raise DataError(f"{path} must be a .npz or .csv, as this network has several labels for an image and a folder says one class; save the "
-                        "bits as labels")
+        raise DataError(
+            f"{path} must be a .npz or .csv, as this network has several labels for an image and a folder"
+            " says one class; save the bits as labels"
+        )
     folders = image_folder.folders(path)
     numbers = wanted.numbers([folder.name for folder in folders], f"{path}: its sub-folders")
     twice = np.flatnonzero(np.bincount(numbers) > 1)
     if len(twice):
-        raise DataError(f"{path} must have one sub-folder for each class, but class {twice[0]} has "
-                        f"{', '.join(repr(folder.name) for folder, number in zip(folders, numbers, strict=True) if number == twice[0])}")
-    # The first of every class, then the second of every class, and so on: the first few images are of all classes.
-    files = sorted((rank, int(number), file) for folder, number in zip(folders, numbers, strict=True)
-                   for rank, file in enumerate(image_folder.files(folder)))
+        raise DataError(
+            f"{path} must have one sub-folder for each class, but class {twice[0]} has "
+            f"{', '.join(repr(folder.name) for folder, number in zip(folders, numbers, strict=True) if number == twice[0])}"
+        )
+    # The first of every class, then the second of every class, and so on: the first few images are of all
+    # classes.
+    files = sorted(
+        (rank, int(number), file)
+        for folder, number in zip(folders, numbers, strict=True)
+        for rank, file in enumerate(image_folder.files(folder))
+    )
     if not files:
-        raise DataError(f"{path} must have a PNG or JPEG file in a sub-folder named by its class, but has none")
+        raise DataError(
+            f"{path} must have a PNG or JPEG file in a sub-folder named by its class, but has none"
+        )
     if len(files) * wanted.pixels > numpy_file.MAX_BYTES:
-        raise DataError(f"{path} must have at most {numpy_file.MAX_BYTES:,} pixels, but has {len(files):,} images")
+        raise DataError(
+            f"{path} must have at most {numpy_file.MAX_BYTES:,} pixels, but has {len(files):,} images"
+        )
     images, note = image_folder.read([file for *_, file in files], wanted.image_shape)
     return images, np.array([number for _, number, _ in files], np.int64), note

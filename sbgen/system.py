@@ -10,16 +10,43 @@ from .errors import SbgenError
 __all__ = ["blame", "full", "of_system"]
 
 #: What the system may refuse although sbgen has done nothing wrong.
-_ENVIRONMENT = {getattr(errno, name) for name in (
-    "ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "ENOTDIR", "EISDIR", "EEXIST", "ENOTEMPTY", "ENAMETOOLONG", "ELOOP", "EIO", "EFBIG", "EBUSY",
-    "ENXIO", "ENODEV", "ESTALE", "EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "ENOLCK", "ETXTBSY", "EOPNOTSUPP")}
+_ENVIRONMENT = {
+    getattr(errno, name)
+    for name in (
+        "ENOSPC",
+        "EDQUOT",
+        "EACCES",
+        "EPERM",
+        "EROFS",
+        "ENOTDIR",
+        "EISDIR",
+        "EEXIST",
+        "ENOTEMPTY",
+        "ENAMETOOLONG",
+        "ELOOP",
+        "EIO",
+        "EFBIG",
+        "EBUSY",
+        "ENXIO",
+        "ENODEV",
+        "ESTALE",
+        "EMFILE",
+        "ENFILE",
+        "ENOMEM",
+        "EAGAIN",
+        "ENOLCK",
+        "ETXTBSY",
+        "EOPNOTSUPP",
+    )
+}
 
 #: A file system with less room than this counts as full.
 _FULL_BYTES = 1 << 16
 
 
 def of_system(error):
-    """The `SbgenError` that says in one line what the system refused, or None where the error is a defect of sbgen.
+    """The `SbgenError` that says in one line what the system refused, or None where the error is a defect of
+    sbgen.
 
     A file that is not there is the user's matter unless it is one of sbgen's own or a temporary one.
 
@@ -34,7 +61,9 @@ def of_system(error):
     try:
         temporary = tempfile.gettempdir()
     except OSError as none:
-        return SbgenError(f"a folder for temporary files must be writable, but: {none.strerror}; set TMPDIR to one")
+        return SbgenError(
+            f"a folder for temporary files must be writable, but: {none.strerror}; set TMPDIR to one"
+        )
     if error.errno == errno.ENOENT:
         ours = str(Path(__file__).resolve().parent.parent), temporary
         if error.filename is None or os.fsdecode(error.filename).startswith(ours):
@@ -43,20 +72,28 @@ def of_system(error):
         return None
     blame(error, here)
     paths = [os.fsdecode(path) for path in (error.filename, error.filename2) if path is not None]
-    remedy = ("make room there or choose another folder" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-              else "check the path, its owner and its permissions")
-    return SbgenError(f"the system must allow the use of {' and '.join(paths) or 'a file or the output'}, but: {error.strerror}; {remedy}")
+    remedy = (
+        "make room there or choose another folder"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        else "check the path, its owner and its permissions"
+    )
+    return SbgenError(
+        f"the system must allow the use of {' and '.join(paths) or 'a file or the output'}, but:"
+        f" {error.strerror}; {remedy}"
+    )
 
 
 def blame(error, *folders):
-    """Give an error about a full disk the name that it lacks, as writing to an open file does not name it: the first of
-    `folders`, or the folder of temporary files, that `full` finds."""
+    """Give an error about a full disk the name that it lacks, as writing to an open file does not name it:
+    the first of `folders`, or the folder of temporary files, that `full` finds."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
         error.filename = full(*folders)
 
 
 def full(*folders):
-    """The first of `folders`, or the folder of temporary files, whose file system is full; None where none is."""
+    """The first of `folders`, or the folder of temporary files, whose file system is full; None where none
+    is.
+    """
     for folder in (*folders, tempfile.gettempdir()):
         try:
             room = os.statvfs(folder)

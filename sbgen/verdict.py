@@ -25,7 +25,8 @@ class Verdict:
     images, scores : int
         How many were compared.
     ranked : int array, shape (images, top) or (images, outputs)
-        The best classes of each image, the best first, or of a multi-label network its bits, as the Verilog gave them.
+        The best classes of each image, the best first, or of a multi-label network its bits, as the Verilog
+        gave them.
     latency_cycles : int
         From the first beat of the first image to its last score.
     cycles_per_image : int or None
@@ -66,10 +67,11 @@ def compare(simulation, scores, classes):
     if len(wrong):
         image, at = (int(n) for n in wrong[0])
         raise MismatchError(
-            f"the Verilog must give the reference's scores, but image {image}, output {at} has "
-            f"{int(simulation.scores[image, at])} instead of {int(scores[image, at])} "
-            f"({len(wrong)} of {scores.size} scores differ, in {simulation.simulator}); nothing was written: this is a "
-            "defect of sbgen, please report it with the model file")
+            f"the Verilog must give the reference's scores, but image {image}, output {at} has"
+            f" {int(simulation.scores[image, at])} instead of {int(scores[image, at])} ({len(wrong)} of"
+            f" {scores.size} scores differ, in {simulation.simulator}); nothing was written: this is a defect"
+            " of sbgen, please report it with the model file"
+        )
     # Only what decides by argmax has best classes behind the first.
     ranked = classes.reshape(len(classes), -1)
     if ranked.shape[1] != simulation.ranked.shape[1]:
@@ -79,9 +81,16 @@ def compare(simulation, scores, classes):
     if len(wrong):
         image = int(wrong[0])
         raise MismatchError(
-            f"the Verilog must give the reference's {'bits' if classes.ndim > 1 else 'classes'}, but image {image} has {_words(simulation.ranked[image])} "
-            f"instead of {_words(ranked[image])} although its scores are equal (in {simulation.simulator}); nothing was "
-            "written: this is a defect of sbgen, please report it with the model file")
-    return Verdict(simulator=simulation.simulator, images=len(scores), scores=scores.size, ranked=simulation.ranked,
-                   latency_cycles=simulation.latency_cycles,
-                   cycles_per_image=simulation.interval_cycles if len(scores) > 1 else None)
+            f"the Verilog must give the reference's {'bits' if classes.ndim > 1 else 'classes'}, but image"
+            f" {image} has {_words(simulation.ranked[image])} instead of {_words(ranked[image])} although its"
+            f" scores are equal (in {simulation.simulator}); nothing was written: this is a defect of sbgen,"
+            " please report it with the model file"
+        )
+    return Verdict(
+        simulator=simulation.simulator,
+        images=len(scores),
+        scores=scores.size,
+        ranked=simulation.ranked,
+        latency_cycles=simulation.latency_cycles,
+        cycles_per_image=simulation.interval_cycles if len(scores) > 1 else None,
+    )

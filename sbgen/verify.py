@@ -2,7 +2,8 @@
 
 ::
 
-    model ─▶ integer network ─▶ Amaranth ─▶ core.v ─▶ top.v ─▶ netlist ─▶ placed netlist ─▶ bitstream ─▶ Verilog again
+    model ─▶ integer network ─▶ Amaranth ─▶ core.v ─▶ top.v ─▶ netlist ─▶ placed netlist ─▶ bitstream ─▶
+    Verilog again
              reference ═══ scores of every class, every image ═══════════════════════╝           ╚═ weights
 """
 
@@ -23,7 +24,8 @@ from .ledger import RungError, SkippedError, climb
 
 __all__ = ["Built", "add_arguments", "run"]
 
-#: Images that a rung takes at most, besides what the user asks for: the slow ones compute tens of cycles a second.
+#: Images that a rung takes at most, besides what the user asks for: the slow ones compute tens of cycles a
+#: second.
 _PINS_IMAGES = 5
 _AMARANTH_CYCLES = 3000
 _ICARUS_WEIGHTS = 4_000_000
@@ -32,12 +34,34 @@ _ICARUS_WEIGHTS = 4_000_000
 def add_arguments(parser):
     """Add the options of `sbgen verify`."""
     parser.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="a folder of `sbgen build`")
-    parser.add_argument("--bitstream", type=Path, metavar="FILE",
-                        help="only check this bitstream: is it the one of DIR (or of the folder it is in), or patched from it, bit for bit")
-    parser.add_argument("--model", type=Path, metavar="FILE", help="the model file that DIR was built from (found where it was)")
-    parser.add_argument("--images", type=images, default=300, metavar="N",
-                        help="the first N of the samples or test set, or all (%(default)s); the slow rungs take the first few of them")
-    add_images(parser).add_argument("--seed", type=at_least(0), metavar="N", help="random images of this seed instead of the test set")
+    parser.add_argument(
+        "--bitstream",
+        type=Path,
+        metavar="FILE",
+        help=(
+            "only check this bitstream: is it the one of DIR (or of the folder it is in), or patched from it,"
+            " bit for bit"
+        ),
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="the model file that DIR was built from (found where it was)",
+    )
+    parser.add_argument(
+        "--images",
+        type=images,
+        default=300,
+        metavar="N",
+        help=(
+            "the first N of the samples or test set, or all (%(default)s); the slow rungs take the first few"
+            " of them"
+        ),
+    )
+    add_images(parser).add_argument(
+        "--seed", type=at_least(0), metavar="N", help="random images of this seed instead of the test set"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +93,21 @@ class Built:
             board = boards.get(report["board"])
             report["files"].items()
         except OSError as error:
-            raise ModelError(f"{folder} must be a folder of `sbgen build`, but its report.json cannot be read: "
-                             f"{error.strerror or error}") from error
+            raise ModelError(
+                f"{folder} must be a folder of `sbgen build`, but its report.json cannot be read: "
+                f"{error.strerror or error}"
+            ) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ModelError(f"{folder}: report.json must be that of a build, but it is damaged "
-                             f"({type(error).__name__}); build again") from error
-        return cls(folder=folder, report=report, board=board,
-                   design=design_file.load(folder / "design.json", exchange.load(folder / "network.json")))
+            raise ModelError(
+                f"{folder}: report.json must be that of a build, but it is damaged "
+                f"({type(error).__name__}); build again"
+            ) from error
+        return cls(
+            folder=folder,
+            report=report,
+            board=board,
+            design=design_file.load(folder / "design.json", exchange.load(folder / "network.json")),
+        )
 
     @property
     def network(self):
@@ -97,8 +129,13 @@ class Built:
         from .boards import harness
         from .compiler import exchange
 
-        return harness.Top(core=self.core(), board=self.board, clock_mhz=self.report["timing"]["clock_mhz"],
-                           digest=bytes.fromhex(exchange.digest(self.network)), patchable=self.design.patchable)
+        return harness.Top(
+            core=self.core(),
+            board=self.board,
+            clock_mhz=self.report["timing"]["clock_mhz"],
+            digest=bytes.fromhex(exchange.digest(self.network)),
+            patchable=self.design.patchable,
+        )
 
     def verilog(self, name):
         """The text of ``core.v`` or ``top.v``."""
@@ -119,14 +156,20 @@ class Built:
 
     @property
     def flash(self):
-        """What the board's flash holds behind the bitstream: the weights that are loaded at start-up; empty where there are none."""
+        """What the board's flash holds behind the bitstream: the weights that are loaded at start-up; empty
+        where there are none.
+        """
         from .boards import flash_image
 
         if not self.top.load_cycles:
             return b""
         bitstream = self.folder / "top.bin"
         # A build without a bitstream has them alone.
-        return bitstream.read_bytes()[flash_image.OFFSET:] if bitstream.exists() else (self.folder / "weights.bin").read_bytes()
+        return (
+            bitstream.read_bytes()[flash_image.OFFSET :]
+            if bitstream.exists()
+            else (self.folder / "weights.bin").read_bytes()
+        )
 
     @property
     def bitstream_name(self):
@@ -143,7 +186,9 @@ class Built:
         """SHA-256 of a file of the build, as the report has it; a `ModelError` when it has none."""
         digest = self.report["files"].get(name)
         if not isinstance(digest, str):
-            raise ModelError(f"{self.folder}: report.json must have the SHA-256 of {name}, but it has none; build again")
+            raise ModelError(
+                f"{self.folder}: report.json must have the SHA-256 of {name}, but it has none; build again"
+            )
         return digest
 
     @cached_property
@@ -154,7 +199,9 @@ class Built:
         try:
             packed = (self.folder / LAYOUT).read_bytes()
         except OSError as error:
-            raise SkippedError(f"{LAYOUT} is not there: built without a bitstream, or by an earlier sbgen") from error
+            raise SkippedError(
+                f"{LAYOUT} is not there: built without a bitstream, or by an earlier sbgen"
+            ) from error
         if hashlib.sha256(packed).hexdigest() != self.digest(LAYOUT):
             raise RungError(f"{LAYOUT} is not the one that was built")
         return gzip.decompress(packed).decode("ascii")
@@ -186,8 +233,11 @@ class Images:
         return self.tried.images
 
     def __str__(self):
-        return (f"{len(self.images):,} {self.tried}{self.than_built}"
-                + ("" if self.accuracy is None else f"; the reference is right on {self.accuracy:.2%} of these {len(self.images):,}"))
+        return f"{len(self.images):,} {self.tried}{self.than_built}" + (
+            ""
+            if self.accuracy is None
+            else f"; the reference is right on {self.accuracy:.2%} of these {len(self.images):,}"
+        )
 
     def about(self):
         """What the ledger says of the images."""
@@ -204,15 +254,30 @@ def run(arguments):
     # Components are also made to be asked for their widths.
     warnings.simplefilter("ignore", UnusedElaboratable)
     if arguments.folder is None and arguments.bitstream is None:
-        raise ModelError("a folder of `sbgen build`, or --bitstream FILE, must be given; try: sbgen verify build/digits-icebreaker")
+        raise ModelError(
+            "a folder of `sbgen build`, or --bitstream FILE, must be given; try: sbgen verify"
+            " build/digits-icebreaker"
+        )
     built = Built.load(arguments.folder or arguments.bitstream.absolute().parent)
     console = Console()
-    read_back = ("weights in the bitstream", lambda step: _read_back(built, arguments.bitstream or built.bitstream))
-    configured = ("configuration in the bitstream", lambda step: _configuration(built, arguments.bitstream or built.bitstream))
+    read_back = (
+        "weights in the bitstream",
+        lambda step: _read_back(built, arguments.bitstream or built.bitstream),
+    )
+    configured = (
+        "configuration in the bitstream",
+        lambda step: _configuration(built, arguments.bitstream or built.bitstream),
+    )
     if arguments.bitstream is not None:
-        rungs = [("bitstream of the build", lambda step: _origin(built, arguments.bitstream)), read_back, configured]
+        rungs = [
+            ("bitstream of the build", lambda step: _origin(built, arguments.bitstream)),
+            read_back,
+            configured,
+        ]
         if built.family == "ice40" and not built.design.patchable:
-            rungs.append(("truth tables in the bitstream", lambda step: _truth_tables(built, arguments.bitstream)))
+            rungs.append(
+                ("truth tables in the bitstream", lambda step: _truth_tables(built, arguments.bitstream))
+            )
     else:
         model = _model(arguments, built)
         tests = _tests(arguments, built)
@@ -235,15 +300,27 @@ def run(arguments):
     entries = climb(rungs, console=console)
     console.line()
     for entry in entries:
-        console.line(f"  {entry.status:8} {entry.rung}", style={"PASS": "green", "FAIL": "bold red"}.get(entry.status))
+        console.line(
+            f"  {entry.status:8} {entry.rung}", style={"PASS": "green", "FAIL": "bold red"}.get(entry.status)
+        )
         console.line(f"           {entry.note}")
     if arguments.bitstream is None:
-        evidence.keep(built.folder, "ledger", {"sbgen": __version__, "images": str(tests), "tried": tests.about(),
-                                               "rungs": [asdict(entry) | {"seconds": round(entry.seconds, 1)} for entry in entries]})
+        evidence.keep(
+            built.folder,
+            "ledger",
+            {
+                "sbgen": __version__,
+                "images": str(tests),
+                "tried": tests.about(),
+                "rungs": [asdict(entry) | {"seconds": round(entry.seconds, 1)} for entry in entries],
+            },
+        )
         console.line()
         console.line(f"  see {built.folder / 'report.html'}")
     # A bitstream that was named must have been read.
-    return int(any(entry.status == "FAIL" or arguments.bitstream and entry.status != "PASS" for entry in entries))
+    return int(
+        any(entry.status == "FAIL" or arguments.bitstream and entry.status != "PASS" for entry in entries)
+    )
 
 
 def _model(arguments, built):
@@ -254,8 +331,10 @@ def _model(arguments, built):
         if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == told["sha256"]:
             return path
     if arguments.model:
-        raise ModelError(f"--model must be the file that {built.folder} was built from, with the SHA-256 {told['sha256'][:16]}..., "
-                         f"but {arguments.model} is another, or not there")
+        raise ModelError(
+            f"--model must be the file that {built.folder} was built from, with the SHA-256"
+            f" {told['sha256'][:16]}..., but {arguments.model} is another, or not there"
+        )
     return None
 
 
@@ -266,11 +345,22 @@ def _tests(arguments, built):
 
     network, report = built.network, built.report
     whole = trial_images.choose(
-        network=network, samples_file=arguments.samples, dataset=report["model"].get("dataset", report["accuracy"]["dataset"]),
-        data=arguments.data, count=arguments.images, pixel_range=report["model"].get("pixel_range", trial_images.PIXELS), seed=arguments.seed)
+        network=network,
+        samples_file=arguments.samples,
+        dataset=report["model"].get("dataset", report["accuracy"]["dataset"]),
+        data=arguments.data,
+        count=arguments.images,
+        pixel_range=report["model"].get("pixel_range", trial_images.PIXELS),
+        seed=arguments.seed,
+    )
     chosen = whole.first(arguments.images)
     scores, classes = reference.evaluate(network, chosen.images)
-    return Images(tried=chosen, scores=scores, accuracy=chosen.accuracy(classes), than_built=_than_built(report.get("images"), whole))
+    return Images(
+        tried=chosen,
+        scores=scores,
+        accuracy=chosen.accuracy(classes),
+        than_built=_than_built(report.get("images"), whole),
+    )
 
 
 def _than_built(told, whole):
@@ -281,8 +371,9 @@ def _than_built(told, whole):
         return ""
     if told["sha256"] == whole.sha256:
         return ", those of the build"
-    return (f"; the build had {told['count']:,} others, {trial_images.words(told)}"
-            + (" (give them with --samples)" if told["source"] == trial_images.SAMPLES else ""))
+    return f"; the build had {told['count']:,} others, {trial_images.words(told)}" + (
+        " (give them with --samples)" if told["source"] == trial_images.SAMPLES else ""
+    )
 
 
 def _compare(found, expected):
@@ -292,15 +383,24 @@ def _compare(found, expected):
     wrong = np.argwhere(found != expected)
     if len(wrong):
         image, index = map(int, wrong[0])
-        raise _Wrong(image=image, index=index, expected=int(expected[image, index]), found=int(found[image, index]),
-                     count=len(wrong), of=expected.size)
+        raise _Wrong(
+            image=image,
+            index=index,
+            expected=int(expected[image, index]),
+            found=int(found[image, index]),
+            count=len(wrong),
+            of=expected.size,
+        )
 
 
 class _Wrong(Exception):
     """A score that differs, before it is known in which layer it went wrong."""
 
     def __init__(self, *, image, index, expected, found, count, of):
-        super().__init__(f"scores, image {image}, output {index}: expected {expected}, found {found} ({count:,} of {of:,} scores differ)")
+        super().__init__(
+            f"scores, image {image}, output {index}: expected {expected}, found {found} ({count:,} of {of:,}"
+            " scores differ)"
+        )
         self.image = image
 
 
@@ -317,7 +417,10 @@ def _files(built):
         except OSError as error:
             raise RungError(f"{name} is not there any more") from error
         if found != digest:
-            raise RungError(f"{name} is not the one that was built: expected SHA-256 {digest[:16]}..., found {found[:16]}...")
+            raise RungError(
+                f"{name} is not the one that was built: expected SHA-256 {digest[:16]}..., found"
+                f" {found[:16]}..."
+            )
     return f"{len(told)} files have the SHA-256 of the report"
 
 
@@ -335,8 +438,12 @@ def _hardened(path, tests):
 
     kept = checkpoint.load(path, force=True)
     with torch.no_grad():
-        found = torch.cat([kept.model(torch.from_numpy(tests.images[at:at + 500].copy()))
-                           for at in range(0, len(tests.images), 500)]).numpy()
+        found = torch.cat(
+            [
+                kept.model(torch.from_numpy(tests.images[at : at + 500].copy()))
+                for at in range(0, len(tests.images), 500)
+            ]
+        ).numpy()
     if kept.hardening is None:
         raise SkippedError("the model was never hardened: its scores are not integers")
     try:
@@ -344,8 +451,15 @@ def _hardened(path, tests):
     except _Wrong as wrong:
         raise RungError(str(wrong)) from None
     told = kept.accuracy.get("test", {})
-    float_ = f"; float {told['float']:.2%}, hardened {told['hardened']:.2%} of the test set" if {"float", "hardened"} <= set(told) else ""
-    return f"all {tests.scores.size:,} scores of {len(tests.images):,} images equal the integer network's{float_}"
+    float_ = (
+        f"; float {told['float']:.2%}, hardened {told['hardened']:.2%} of the test set"
+        if {"float", "hardened"} <= set(told)
+        else ""
+    )
+    return (
+        f"all {tests.scores.size:,} scores of {len(tests.images):,} images equal the integer"
+        f" network's{float_}"
+    )
 
 
 def _amaranth(built, tests, step):
@@ -356,8 +470,16 @@ def _amaranth(built, tests, step):
         raise SkippedError("patchable ROMs in LUTs are cells that it does not know")
     count = max(1, min(len(tests.images), _AMARANTH_CYCLES // cycles.predict(built.design).interval))
     images, scores = tests.first(count)
-    return _run_core(built, tests, images, scores, lambda core, images, folder: amaranth_simulator.simulate(
-        core, built.network, images, waves=folder and folder / "waves.vcd"), step)
+    return _run_core(
+        built,
+        tests,
+        images,
+        scores,
+        lambda core, images, folder: amaranth_simulator.simulate(
+            core, built.network, images, waves=folder and folder / "waves.vcd"
+        ),
+        step,
+    )
 
 
 def _core(built, tests, simulator, step):
@@ -372,8 +494,16 @@ def _core(built, tests, simulator, step):
 
     def compute(core, images, folder):
         with tools.temporary() as temporary:
-            made = simulate.Simulator(text, built.network, lanes=core.lanes, top=core.top, image=core.image, simulator=simulator,
-                                      folder=folder or temporary, waves=folder is not None)
+            made = simulate.Simulator(
+                text,
+                built.network,
+                lanes=core.lanes,
+                top=core.top,
+                image=core.image,
+                simulator=simulator,
+                folder=folder or temporary,
+                waves=folder is not None,
+            )
             return made.run(images, progress=step.progress)
 
     return _run_core(built, tests, images, scores, compute, step)
@@ -390,13 +520,22 @@ def _run_core(built, tests, images, scores, compute, step):
         core = built.core()
         first = max(0, wrong.image - 1)  # what went before may be why
         folder = _kept(built, step)
-        compute(core, images[first:wrong.image + 1], folder)
-        fault = waveform.first_fault(folder / "waves.vcd", core, built.network, images[first:wrong.image + 1])
-        found = str(wrong) if fault is None else (
-            f"{fault.layer}, image {first + fault.image}, index {fault.index}: expected {fault.expected}, found "
-            f"{'x' if fault.found is None else fault.found}; behind it {wrong}")
+        compute(core, images[first : wrong.image + 1], folder)
+        fault = waveform.first_fault(
+            folder / "waves.vcd", core, built.network, images[first : wrong.image + 1]
+        )
+        found = (
+            str(wrong)
+            if fault is None
+            else (
+                f"{fault.layer}, image {first + fault.image}, index {fault.index}: expected {fault.expected},"
+                f" found {'x' if fault.found is None else fault.found}; behind it {wrong}"
+            )
+        )
         raise RungError(f"{found}; waveform: {folder / 'waves.vcd'}") from None
-    return f"all {scores.size:,} scores of {len(images):,} images equal the reference ({simulation.simulator})"
+    return (
+        f"all {scores.size:,} scores of {len(images):,} images equal the reference ({simulation.simulator})"
+    )
 
 
 def _kept(built, step):
@@ -417,27 +556,40 @@ def _pins(built, tests, text, step):
 
     def ask(images, folder=None):
         with tools.temporary() as temporary:
-            made = pins.Pins(verilog, built.network, simulator=_simulator(), divisor=built.top.divisor,
-                             reset_cycles=built.top.reset_cycles + built.top.load_cycles + 100, flash=built.flash,
-                             folder=folder or temporary, waves=folder is not None)
+            made = pins.Pins(
+                verilog,
+                built.network,
+                simulator=_simulator(),
+                divisor=built.top.divisor,
+                reset_cycles=built.top.reset_cycles + built.top.load_cycles + 100,
+                flash=built.flash,
+                folder=folder or temporary,
+                waves=folder is not None,
+            )
             return made.ask(images, progress=step.progress)
 
     answers = ask(images)
     if answers.identity.digest != digest:
-        raise RungError(f"the board tells another network: expected {digest.hex()}, found {answers.identity.digest.hex()}")
+        raise RungError(
+            f"the board tells another network: expected {digest.hex()}, found {answers.identity.digest.hex()}"
+        )
     try:
         _compare(answers.scores, scores)
     except _Wrong as wrong:
         folder = _kept(built, step)
-        ask(images[max(0, wrong.image - 1):wrong.image + 1], folder)
+        ask(images[max(0, wrong.image - 1) : wrong.image + 1], folder)
         raise RungError(f"{wrong}; waveform: {folder / 'waves.vcd'}") from None
     wanted = reference.decide(built.network, scores)
     wrong = [n for n, label in enumerate(answers.labels) if (label != wanted[n]).any()]
     if wrong:
         what = "bits" if built.network.multi_label else "class"
-        raise RungError(f"{what}, image {wrong[0]}: expected {wanted[wrong[0]]}, found {answers.labels[wrong[0]]}")
-    return (f"identified, and all {scores.size:,} scores of {len(images)} images, byte by byte through rx and tx, equal the reference "
-            f"({answers.simulator})")
+        raise RungError(
+            f"{what}, image {wrong[0]}: expected {wanted[wrong[0]]}, found {answers.labels[wrong[0]]}"
+        )
+    return (
+        f"identified, and all {scores.size:,} scores of {len(images)} images, byte by byte through rx and tx,"
+        f" equal the reference ({answers.simulator})"
+    )
 
 
 def _simulator():
@@ -473,12 +625,19 @@ def _unpacked(built):
         raise SkippedError(f"no open tool turns a bitstream of {built.family} back into Verilog")
     tool = tools.find("icebox_vlog")
     if built.top.load_cycles:
-        raise SkippedError("icebox_vlog leaves SPRAM out, in which this design has weights; the netlists and the truth tables show the rest")
+        raise SkippedError(
+            "icebox_vlog leaves SPRAM out, in which this design has weights; the netlists and the truth"
+            " tables show the rest"
+        )
     with tools.temporary() as folder:
         (folder / "top.asc").write_text(bitstream.unpack(built.bitstream, family="ice40"))
         (folder / "top.pcf").write_text(constraints.pcf(built.board).replace("-pullup yes ", ""))
-        text = tools.run(tool, ["-s", "-n", "top", "-d", built.board.package.lower(), "-p", "top.pcf", "top.asc"], cwd=folder,
-                         log=folder / "log")
+        text = tools.run(
+            tool,
+            ["-s", "-n", "top", "-d", built.board.package.lower(), "-p", "top.pcf", "top.asc"],
+            cwd=folder,
+            log=folder / "log",
+        )
     return netlist_verilog.from_icebox(text)
 
 
@@ -493,15 +652,24 @@ def _read_back_patchable(built, path):
     network = exchange.load(beside) if patched else built.network
     read, wanted = patch.read(built.folder, path), patch.wanted(built.folder, network)
     of = f"those of {network.name}" + (f", which was patched in ({beside.name})" if patched else "")
-    wrong = [(name, n, *pair) for name, memory in wanted.items()
-             for n, pair in enumerate(zip(memory.words, read[name].words, strict=True)) if pair[0] != pair[1]]
+    wrong = [
+        (name, n, *pair)
+        for name, memory in wanted.items()
+        for n, pair in enumerate(zip(memory.words, read[name].words, strict=True))
+        if pair[0] != pair[1]
+    ]
     if wrong:
         name, n, expected, found = wrong[0]
         bit = (expected ^ found).bit_length() - 1
         place = _place(built, network, name, n, bit)
-        raise RungError(f"{place}{name}, word {n}, bit {bit}: expected {expected >> bit & 1}, found {found >> bit & 1}; {len(wrong)} words are not {of}")
-    return (f"all {sum(memory.width * len(memory.words) for memory in wanted.values()):,} bits of {len(wanted)} ROMs equal {of}; everything "
-            "else in the bitstream has the digest of the build")
+        raise RungError(
+            f"{place}{name}, word {n}, bit {bit}: expected {expected >> bit & 1}, found {found >> bit & 1};"
+            f" {len(wrong)} words are not {of}"
+        )
+    return (
+        f"all {sum(memory.width * len(memory.words) for memory in wanted.values()):,} bits of {len(wanted)}"
+        f" ROMs equal {of}; everything else in the bitstream has the digest of the build"
+    )
 
 
 def _place(built, network, name, word, bit):
@@ -517,10 +685,15 @@ def _place(built, network, name, word, bit):
     stage = stages(replace(built.design, network=network))[int(found[1])]
     unit = stage.unit
     if found[2] == "preset":
-        return f"{stage.layer.name}, the threshold or offset of output {word * unit.pe + bit // unit.total_width}: "
+        return (
+            f"{stage.layer.name}, the threshold or offset of output"
+            f" {word * unit.pe + bit // unit.total_width}: "
+        )
     group, part = divmod(word, unit.passes * unit.slices)
-    return (f"{stage.layer.name}, weights of output {group * unit.pe + bit // unit.simd}, input {part % unit.slices * unit.simd + bit % unit.simd} "
-            "in the order of the unit: ")
+    return (
+        f"{stage.layer.name}, weights of output {group * unit.pe + bit // unit.simd}, input"
+        f" {part % unit.slices * unit.simd + bit % unit.simd} in the order of the unit: "
+    )
 
 
 def _origin(built, path):
@@ -540,12 +713,16 @@ def _origin(built, path):
         raise RungError(f"{another}; nor is it patched from it: {error}") from None
     # What the unpacker does not show is in the bytes.
     if bitstream.pack(bitstream.unpack(path, family=built.family), family=built.family) != packed:
-        raise RungError(f"{another}; nor is it patched from it: its header, comment or end is not what the packer writes")
+        raise RungError(
+            f"{another}; nor is it patched from it: its header, comment or end is not what the packer writes"
+        )
     return "patched: only ROM contents differ from the build's own file"
 
 
 def _configuration(built, path):
-    """Every bit of the bitstream that the unpacker shows is that of the placed layout, apart from patchable ROMs."""
+    """Every bit of the bitstream that the unpacker shows is that of the placed layout, apart from patchable
+    ROMs.
+    """
     from . import tools
     from .boards import bitstream, configuration, flash_image, patch
 
@@ -562,12 +739,13 @@ def _configuration(built, path):
     if differences:
         raise RungError(configuration.summary(differences))
     note = f"all {count:,} {'bits' if family == 'ice40' else 'settings'} equal the placed layout" + (
-        ", apart from the contents of its ROMs" if built.design.patchable else "")
+        ", apart from the contents of its ROMs" if built.design.patchable else ""
+    )
     found = bitstream.read(path)
     unseen = "header, comment, checksum and padding"
     if built.flash:
         packed = packed.ljust(flash_image.OFFSET, b"\xff")
-        found = found[:flash_image.OFFSET]
+        found = found[: flash_image.OFFSET]
         unseen += "; the weights for SPRAM after it are compared with the model's"
     if built.design.patchable:
         return f"{note}; not compared here: {unseen}"
@@ -582,11 +760,15 @@ def _truth_tables(built, path):
 
     if built.family != "ice40":
         raise SkippedError(f"the truth tables of {built.family} are not read here")
-    differences, count = truth_tables.compare(bitstream.unpack(path, family="ice40"), built.netlist("placed.json.gz"))
+    differences, count = truth_tables.compare(
+        bitstream.unpack(path, family="ice40"), built.netlist("placed.json.gz")
+    )
     if differences:
         first = differences[0]
-        raise RungError(f"{first.cell} at {first.where}: expected {first.expected:#06x}, found {first.found:#06x}, which is that in no order of its "
-                        f"inputs; {len(differences)} of {count:,} differ")
+        raise RungError(
+            f"{first.cell} at {first.where}: expected {first.expected:#06x}, found {first.found:#06x}, which"
+            f" is that in no order of its inputs; {len(differences)} of {count:,} differ"
+        )
     return f"all {count:,} equal those of the placed netlist, up to the order of inputs that routing chose"
 
 
@@ -597,9 +779,13 @@ def _read_back(built, path):
     if built.design.patchable:
         return _read_back_patchable(built, path)
     parts = readback.read(
-        design=built.design, verilog=built.verilog("top.v"), netlist=built.netlist("placed.json.gz"),
-        rams=bitstream.block_rams(bitstream.unpack(path, family=built.family), family=built.family), family=built.family,
-        flash=path.read_bytes()[flash_image.OFFSET:] if built.family == "ice40" else b"")
+        design=built.design,
+        verilog=built.verilog("top.v"),
+        netlist=built.netlist("placed.json.gz"),
+        rams=bitstream.block_rams(bitstream.unpack(path, family=built.family), family=built.family),
+        family=built.family,
+        flash=path.read_bytes()[flash_image.OFFSET :] if built.family == "ice40" else b"",
+    )
     for part in parts:
         if part.difference is not None:
             raise RungError(f"{part.layer}, {readback.tell(part)}")
@@ -608,4 +794,6 @@ def _read_back(built, path):
     logic = [f"{part.layer}'s {part.what}" for part in parts if not part.bits]
     if constant:
         logic.insert(0, f"{constant:,} bits that are the same in every word")
-    return note + (f"; in logic, which the netlists and the truth tables show: {', '.join(logic)}" if logic else "")
+    return note + (
+        f"; in logic, which the netlists and the truth tables show: {', '.join(logic)}" if logic else ""
+    )

@@ -1,7 +1,7 @@
 """Builds and runs cocotb benches over emitted Verilog.
 
-Compiling costs more than simulating, so many components share one top module, `Bench`, and each cocotb test drives one of
-them; the ports of the component NAME are ``NAME__i__payload``, ``NAME__i__valid`` and so on.
+Compiling costs more than simulating, so many components share one top module, `Bench`, and each cocotb test
+drives one of them; the ports of the component NAME are ``NAME__i__payload``, ``NAME__i__valid`` and so on.
 """
 
 import os
@@ -25,17 +25,19 @@ __all__ = ["SIMULATORS", "Bench", "run"]
 SIMULATORS = ("icarus", "verilator")
 _PROGRAMS = {"icarus": ("iverilog", "vvp"), "verilator": ("verilator",)}
 
-# Verilator: only the ports at the top are looked at, so all else may be optimised away; and what is compiled in seconds
-# need not run fast, for cocotb is slower by far.
+# Verilator: only the ports at the top are looked at, so all else may be optimised away; and what is compiled
+# in seconds need not run fast, for cocotb is slower by far.
 _VISIBLE = """\
 `verilator_config
 public_flat_rw -module "{top}" -var "*"
 """
 _MAKEFLAGS = f"OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0 PYTHON3={sys.executable}"
-# What comes out of sbgen is Verilog-2005. In SystemVerilog the initial values of registers are there before time begins, and
-# an `always @*` that depends on nothing else would never run.
-_ARGUMENTS = {"icarus": ["-g2005"], "verilator": ["--no-public-flat-rw", "--output-split", "0", "-Wno-fatal", "-Wno-lint",
-                                          "-Wno-style"]}
+# What comes out of sbgen is Verilog-2005. In SystemVerilog the initial values of registers are there before
+# time begins, and an `always @*` that depends on nothing else would never run.
+_ARGUMENTS = {
+    "icarus": ["-g2005"],
+    "verilator": ["--no-public-flat-rw", "--output-split", "0", "-Wno-fatal", "-Wno-lint", "-Wno-style"],
+}
 
 
 class Bench(wiring.Component):
@@ -92,11 +94,25 @@ def run(sources, *, simulator, module, folder, top="top", settings=None):
     print(f"{found[0]}, seed {_SEED}")
     runner = get_runner(simulator)
     with _environment(found):
-        runner.build(sources=files, hdl_toplevel=top, build_dir=folder / "build", build_args=arguments,
-                     timescale=("1ns", "1ps"), always=True, log_file=folder / "build.log")
+        runner.build(
+            sources=files,
+            hdl_toplevel=top,
+            build_dir=folder / "build",
+            build_args=arguments,
+            timescale=("1ns", "1ps"),
+            always=True,
+            log_file=folder / "build.log",
+        )
         try:
-            results = runner.test(test_module=module, hdl_toplevel=top, build_dir=folder / "build", seed=_SEED,
-                                  extra_env=settings or {}, log_file=folder / "test.log", timescale=("1ns", "1ps"))
+            results = runner.test(
+                test_module=module,
+                hdl_toplevel=top,
+                build_dir=folder / "build",
+                seed=_SEED,
+                extra_env=settings or {},
+                log_file=folder / "test.log",
+                timescale=("1ns", "1ps"),
+            )
         except SystemExit as error:
             # With pytest around it, cocotb leaves so when a test has failed.
             pytest.fail(f"{error}\n{_readable(folder / 'test.log')}", pytrace=False)

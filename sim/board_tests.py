@@ -69,7 +69,10 @@ class Host:
 
     async def response(self):
         """The next frame from the board."""
-        bits = 10 * (EXPECTED["pixels"] + 100 * EXPECTED["outputs"]) + 20 * EXPECTED["cycles"] // EXPECTED["divisor"]
+        bits = (
+            10 * (EXPECTED["pixels"] + 100 * EXPECTED["outputs"])
+            + 20 * EXPECTED["cycles"] // EXPECTED["divisor"]
+        )
         for _ in range(bits):
             if self.frames:
                 return self.frames.pop(0)
@@ -86,7 +89,8 @@ class Host:
         assert response.answers(request), response
         identity = frames.parse_identity(response)
         assert (identity.lanes, identity.outputs, identity.pixels, identity.digest.hex()) == tuple(
-            EXPECTED[name] for name in ("lanes", "outputs", "pixels", "digest")), identity
+            EXPECTED[name] for name in ("lanes", "outputs", "pixels", "digest")
+        ), identity
         assert identity.signs == EXPECTED["signs"]
 
     async def check_classify(self, n, sequence):
@@ -119,8 +123,9 @@ async def identify(dut):
 
 
 @cocotb.test(**TEST)
-@cocotb.parametrize(off=[cocotb.Param(0.0, name="exact"), cocotb.Param(0.02, name="fast"),
-                         cocotb.Param(-0.02, name="slow")])
+@cocotb.parametrize(
+    off=[cocotb.Param(0.0, name="exact"), cocotb.Param(0.02, name="fast"), cocotb.Param(-0.02, name="slow")]
+)
 async def classify(dut, off):
     host = await begin(dut, off=off)
     for n in range(len(IMAGES)):
@@ -134,10 +139,13 @@ async def garbage_on_the_line(dut):
     for n in range(3):
         await host.send(rng.randbytes(40))
         for _ in range(20):
-            await host.level(rng.randint(0, 1), rng.uniform(0.05, 3))  # spikes, breaks, bytes without a stop bit
+            await host.level(
+                rng.randint(0, 1), rng.uniform(0.05, 3)
+            )  # spikes, breaks, bytes without a stop bit
         await host.level(0, 30)
         await host.level(1, 12)
-        # A byte may have begun in the noise: the frame behind a lone END and a pause is the first that must be heard.
+        # A byte may have begun in the noise: the frame behind a lone END and a pause is the first that must
+        # be heard.
         await host.send(b"\xc0")
         await host.level(1, 2000)
         host.frames.clear()
@@ -152,10 +160,11 @@ async def damaged_frames(dut):
     while {whole[middle], whole[middle] ^ 1} & {0xC0, 0xDB, 0xDC, 0xDD}:
         middle += 1
     for line, reason in (
-            (whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1:], "checksum"),
-            (whole[:middle] + b"\xc0", "length"),
-            (whole[:-1] + b"\x00\x00\xc0", "length"),
-            (frames.Frame(command=0x55, sequence=9, payload=b"abc").encode(), "unknown command")):
+        (whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :], "checksum"),
+        (whole[:middle] + b"\xc0", "length"),
+        (whole[:-1] + b"\x00\x00\xc0", "length"),
+        (frames.Frame(command=0x55, sequence=9, payload=b"abc").encode(), "unknown command"),
+    ):
         await host.check_failure(line, reason)
         await host.check_classify(1, sequence=10)
 
@@ -180,7 +189,8 @@ async def bytes_dropped_doubled_and_flipped(dut):
         await host.send(line)
         request = frames.classify(sequence=100 + n, image=IMAGES[1])
         await host.send(request.encode())
-        # A frame whose end was lost ends where the next begins, which finds the board busy: so that is asked twice.
+        # A frame whose end was lost ends where the next begins, which finds the board busy: so that is asked
+        # twice.
         for tries in 2, 1:
             response = await host.response()
             while not response.answers(request) and not (response.is_failure and response.payload[0] == 4):
@@ -201,7 +211,7 @@ async def bytes_dropped_doubled_and_flipped(dut):
 async def abandoned_request(dut):
     """The host gives up in the middle of an image and begins anew."""
     host = await begin(dut)
-    await host.send(frames.classify(sequence=1, image=IMAGES[0]).encode()[:len(IMAGES[0]) // 2])
+    await host.send(frames.classify(sequence=1, image=IMAGES[0]).encode()[: len(IMAGES[0]) // 2])
     await host.level(1, 500)
     request = frames.classify(sequence=2, image=IMAGES[1])
     response = await host.ask(request)

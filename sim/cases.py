@@ -35,8 +35,10 @@ class Case:
 def pack(vector, *, lanes, width):
     """A vector as beats: `lanes` elements of `width` bits, the first lowest, unused lanes 0."""
     elements = [int(element) & ((1 << width) - 1) for element in vector]
-    return [sum(element << (width * lane) for lane, element in enumerate(elements[at:at + lanes]))
-            for at in range(0, len(elements), lanes)]
+    return [
+        sum(element << (width * lane) for lane, element in enumerate(elements[at : at + lanes]))
+        for at in range(0, len(elements), lanes)
+    ]
 
 
 def save(cases, path):

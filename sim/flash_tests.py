@@ -1,6 +1,7 @@
 """A board that loads its weights from flash, through the pins of its serial line.
 
-``SBGEN_CASES`` as in `board_tests`, and of the weights the cycles that they take, their checksum and whether it is right.
+``SBGEN_CASES`` as in `board_tests`, and of the weights the cycles that they take, their checksum and whether
+it is right.
 """
 
 import cocotb

@@ -13,7 +13,7 @@ async def an_image_after_the_lock_was_lost_in_one(dut):
     host = await begin(dut)
     await host.check_classify(0, sequence=1)
     line = frames.classify(sequence=2, image=IMAGES[0]).encode()
-    await host.send(line[:len(line) // 2])
+    await host.send(line[: len(line) // 2])
     dut.pll.lost.value = 1
     host.clock.stop()
     fast = Clock(dut.clk, CLOCK_PS // 4 * 2, unit="ps")
@@ -25,7 +25,7 @@ async def an_image_after_the_lock_was_lost_in_one(dut):
     await Timer((EXPECTED["reset_cycles"] + 20) * CLOCK_PS, unit="ps")
     assert dut.tx.value == 1 and not host.frames, "the line must be idle after reset"
     # Nothing of the first half is left, so the second is noise.
-    await host.send(line[len(line) // 2:])
+    await host.send(line[len(line) // 2 :])
     response = await host.response()
     assert response.is_failure, response
     for n in range(len(IMAGES)):

@@ -1,7 +1,8 @@
 """The two ends of a stream, with stalls, and the rules that a stream is held to.
 
-Everything is driven just behind the rising edge of the clock and sampled at the falling one, when all has settled: what is
-seen there is what the next rising edge acts upon. Both simulators agree on that, whatever their order of events.
+Everything is driven just behind the rising edge of the clock and sampled at the falling one, when all has
+settled: what is seen there is what the next rising edge acts upon. Both simulators agree on that, whatever
+their order of events.
 """
 
 from collections import deque
@@ -49,7 +50,8 @@ class Source:
     def __init__(self, dut, name, *, rng=None):
         self._dut = dut
         self._payload, self._valid, self._ready = (
-            getattr(dut, f"{name}__{port}") for port in ("payload", "valid", "ready"))
+            getattr(dut, f"{name}__{port}") for port in ("payload", "valid", "ready")
+        )
         self._goes = _Pace(rng)
         self._beats = deque()
         self._valid.value = 0
@@ -77,7 +79,8 @@ class Source:
 
 
 class Sink:
-    """Takes beats from the stream output `name` of `dut` into `beats`, and holds it to the contract of a stream.
+    """Takes beats from the stream output `name` of `dut` into `beats`, and holds it to the contract of a
+    stream.
 
     Valid must not be taken back, the payload must stay until it is taken, and valid must not wait for ready.
 
@@ -92,7 +95,8 @@ class Sink:
         self._dut = dut
         self._name = name
         self._payload, self._valid, self._ready = (
-            getattr(dut, f"{name}__{port}") for port in ("payload", "valid", "ready"))
+            getattr(dut, f"{name}__{port}") for port in ("payload", "valid", "ready")
+        )
         self._rng = rng
         self._goes = _Pace(rng)
         cocotb.start_soon(self._run())
@@ -103,7 +107,9 @@ class Sink:
             if len(self.beats) >= count:
                 return
             await RisingEdge(self._dut.clk)
-        raise AssertionError(f"{self._name}: only {len(self.beats)} of {count} beats came within {cycles} cycles")
+        raise AssertionError(
+            f"{self._name}: only {len(self.beats)} of {count} beats came within {cycles} cycles"
+        )
 
     async def _run(self):
         offered = None
@@ -124,7 +130,8 @@ class Sink:
             if valid:
                 payload = int(self._payload.value)
                 assert offered in (None, payload), (
-                    f"{self._name}: the payload changed from {offered:#x} to {payload:#x} before it was taken")
+                    f"{self._name}: the payload changed from {offered:#x} to {payload:#x} before it was taken"
+                )
                 offered = payload
                 if ready:
                     self.beats.append(payload)

@@ -14,10 +14,33 @@ from sbgen.compiler import verilog
 from sbgen.errors import ToolError
 from sbgen.hw.rom import Rom
 
-#: Depth and width: one block RAM at each of its widths, several side by side, several banks, and no whole number of either.
+#: Depth and width: one block RAM at each of its widths, several side by side, several banks, and no whole
+#: number of either.
 SHAPES = {
-    "ice40": [(256, 16), (100, 40), (512, 8), (500, 5), (300, 24), (1000, 4), (2048, 2), (2000, 3), (5000, 1), (1100, 7)],
-    "ecp5": [(512, 36), (86, 80), (1000, 18), (2048, 9), (3000, 5), (4096, 4), (8000, 2), (16384, 1), (20000, 1), (5000, 7)],
+    "ice40": [
+        (256, 16),
+        (100, 40),
+        (512, 8),
+        (500, 5),
+        (300, 24),
+        (1000, 4),
+        (2048, 2),
+        (2000, 3),
+        (5000, 1),
+        (1100, 7),
+    ],
+    "ecp5": [
+        (512, 36),
+        (86, 80),
+        (1000, 18),
+        (2048, 9),
+        (3000, 5),
+        (4096, 4),
+        (8000, 2),
+        (16384, 1),
+        (20000, 1),
+        (5000, 7),
+    ],
 }
 
 #: Whose synthesis it is.
@@ -25,12 +48,38 @@ BOARDS = {"ice40": "icebreaker", "ecp5": "ulx3s_85f"}
 
 #: How a netlist is placed and packed for each family.
 FLOWS = {
-    "ice40": (("nextpnr-ice40", "--up5k", "--package", "sg48", "--json", "top.json", "--asc", "top.asc",
-               "--pcf-allow-unconstrained", "--write", "placed.json"),
-              ("icepack", "top.asc", "top.bin")),
-    "ecp5": (("nextpnr-ecp5", "--25k", "--package", "CABGA381", "--json", "top.json", "--textcfg", "top.config",
-              "--lpf-allow-unconstrained", "--write", "placed.json"),
-             ("ecppack", "--compress", "--input", "top.config", "--bit", "top.bin")),
+    "ice40": (
+        (
+            "nextpnr-ice40",
+            "--up5k",
+            "--package",
+            "sg48",
+            "--json",
+            "top.json",
+            "--asc",
+            "top.asc",
+            "--pcf-allow-unconstrained",
+            "--write",
+            "placed.json",
+        ),
+        ("icepack", "top.asc", "top.bin"),
+    ),
+    "ecp5": (
+        (
+            "nextpnr-ecp5",
+            "--25k",
+            "--package",
+            "CABGA381",
+            "--json",
+            "top.json",
+            "--textcfg",
+            "top.config",
+            "--lpf-allow-unconstrained",
+            "--write",
+            "placed.json",
+        ),
+        ("ecppack", "--compress", "--input", "top.config", "--bit", "top.bin"),
+    ),
 }
 
 
@@ -48,7 +97,7 @@ class Roms(wiring.Component):
         m.d.sync += self.out.eq(0)
         for n, (width, words) in enumerate(self._contents):
             m.submodules[f"rom_{n}"] = rom = Rom(width=width, words=words, store="bram")
-            address, read, before = Signal(range(len(words))), Signal(width), self.out if n == 0 else folded  # noqa: F821
+            address, read, before = (Signal(range(len(words))), Signal(width), self.out if n == 0 else folded)  # noqa: F821
             m.d.comb += [rom.addr.eq(address), rom.en.eq(1)]
             folded = Signal(name=f"folded_{n}")
             m.d.sync += [address.eq(address + 1), read.eq(rom.data), folded.eq(read.xor() ^ before)]
@@ -81,13 +130,20 @@ def test_every_word_is_read_back(family, tmp_path):
     for tool, args in ((plan.synthesis.tool, plan.synthesis.args), *found):
         tools.run(tool, args, cwd=tmp_path, log=tmp_path / f"{tool.name}.log")
 
-    cells = memories.cells(json.loads((tmp_path / "placed.json").read_text())["modules"]["top"], family=family)
+    cells = memories.cells(
+        json.loads((tmp_path / "placed.json").read_text())["modules"]["top"], family=family
+    )
     rams = bitstream.block_rams(bitstream.unpack(tmp_path / "top.bin", family=family), family=family)
     roms = memories.memories(text)
     assert [memory.words.shape for memory in roms] == SHAPES[family]
     assert len({cell.width for cell in cells}) >= 4
     for memory, (width, words) in zip(roms, contents, strict=True):
         read = memories.read(memory, cells, rams, family=family)
-        wrong = [address for address, word in enumerate(words)
-                 if sum(int(bit) << n for n, bit in enumerate(read[address])) != word]
-        assert not wrong, f"{memory.path} of {len(words)} x {width}: address {wrong[0]} and {len(wrong) - 1} more"
+        wrong = [
+            address
+            for address, word in enumerate(words)
+            if sum(int(bit) << n for n, bit in enumerate(read[address])) != word
+        ]
+        assert not wrong, (
+            f"{memory.path} of {len(words)} x {width}: address {wrong[0]} and {len(wrong) - 1} more"
+        )

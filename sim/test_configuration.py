@@ -17,14 +17,38 @@ from sbgen.errors import BoardError, SbgenError, ToolError
 from sbgen.ledger import RungError
 
 #: Its weights fill block RAMs, its thresholds are logic.
-NETWORK = Network(name="small", image_shape=(3, 4), labels=("a", "b"), layers=(
-    Binarize(name="input", thresholds=np.full((12, 1), 128)),
-    Dense(name="hidden", weights=np.random.default_rng(1).integers(0, 2, (10, 12)), thresholds=np.random.default_rng(2).integers(4, 9, 10)),
-    Scores(name="scores", weights=np.random.default_rng(3).integers(0, 2, (2, 10)), offsets=np.array([0, 2]))))
-FOLDINGS = {"input": {"pe": 6, "simd": 6}, "hidden": {"pe": 2, "simd": 6, "store": "bram"}, "scores": {"pe": 1, "simd": 5, "store": "lut"}}
+NETWORK = Network(
+    name="small",
+    image_shape=(3, 4),
+    labels=("a", "b"),
+    layers=(
+        Binarize(name="input", thresholds=np.full((12, 1), 128)),
+        Dense(
+            name="hidden",
+            weights=np.random.default_rng(1).integers(0, 2, (10, 12)),
+            thresholds=np.random.default_rng(2).integers(4, 9, 10),
+        ),
+        Scores(
+            name="scores", weights=np.random.default_rng(3).integers(0, 2, (2, 10)), offsets=np.array([0, 2])
+        ),
+    ),
+)
+FOLDINGS = {
+    "input": {"pe": 6, "simd": 6},
+    "hidden": {"pe": 2, "simd": 6, "store": "bram"},
+    "scores": {"pe": 1, "simd": 5, "store": "lut"},
+}
 
 #: How many bits of each kind are flipped, one at a time.
-KINDS = {"truth table": 25, "carry chain": 15, "flip-flop": 15, "routing": 25, "IO": 15, "RAM contents": 25, "block RAM": 15}
+KINDS = {
+    "truth table": 25,
+    "carry chain": 15,
+    "flip-flop": 15,
+    "routing": 25,
+    "IO": 15,
+    "RAM contents": 25,
+    "block RAM": 15,
+}
 RAW_FLIPS = 100
 SEED = 1
 
@@ -38,26 +62,45 @@ def build(folder, board, *, patchable):
         pytest.skip(str(error))
     exchange.save(NETWORK, folder / "model.json")
     (folder / "folding.json").write_text(json.dumps({"patchable": patchable, "layers": FOLDINGS}))
-    assert cli.main(["build", "--model", str(folder / "model.json"), "--board", board, "--design", str(folder / "folding.json"),
-                     "--out", str(folder / "out"), "--no-sim", "--seed", "1"]) == 0
+    assert (
+        cli.main(
+            [
+                "build",
+                "--model",
+                str(folder / "model.json"),
+                "--board",
+                board,
+                "--design",
+                str(folder / "folding.json"),
+                "--out",
+                str(folder / "out"),
+                "--no-sim",
+                "--seed",
+                "1",
+            ]
+        )
+        == 0
+    )
     return verify.Built.load(folder / "out")
 
 
 def crc16(data):
     """The checksum of an iCE40's bitstream: polynomial 0x1021, all ones at first."""
-    crc = 0xffff
+    crc = 0xFFFF
     for byte in data:
         crc ^= byte << 8
         for _ in range(8):
-            crc = (crc << 1 ^ (0x1021 if crc & 0x8000 else 0)) & 0xffff
+            crc = (crc << 1 ^ (0x1021 if crc & 0x8000 else 0)) & 0xFFFF
     return crc
 
 
 def repaired(packed):
-    """A bitstream of an iCE40 with the right checksum: over all after ``01 05`` (reset CRC), up to the command ``22``."""
+    """A bitstream of an iCE40 with the right checksum: over all after ``01 05`` (reset CRC), up to the
+    command ``22``.
+    """
     first = packed.index(b"\x01\x05") + 2
     last = packed.rindex(b"\x22", 0, packed.rindex(b"\x01\x06"))
-    return packed[:last + 1] + crc16(packed[first:last + 1]).to_bytes(2, "big") + packed[last + 3:]
+    return packed[: last + 1] + crc16(packed[first : last + 1]).to_bytes(2, "big") + packed[last + 3 :]
 
 
 def flipped_file(path, packed, bit):
@@ -84,7 +127,7 @@ def flipped_text(text, header, row, column):
     if header.startswith("ram_data"):
         lines[at] = f"{int(lines[at], 16) ^ 1 << column:064x}"
     else:
-        lines[at] = lines[at][:column] + "10"[int(lines[at][column])] + lines[at][column + 1:]
+        lines[at] = lines[at][:column] + "10"[int(lines[at][column])] + lines[at][column + 1 :]
     return "\n".join(lines) + "\n"
 
 
@@ -110,8 +153,13 @@ def test_a_flipped_bit_of_each_kind_is_named(icebreaker, tmp_path):
     path = tmp_path / "other.bin"
     for kind, count in KINDS.items():
         for header, row, column in rng.sample(where[kind], count):
-            path.write_bytes(bitstream.pack(flipped_text(icebreaker.layout, header, row, column), family="ice40"))
-            told = rf"{kind} at {re.escape(f'{header}, B{row}[{column}]')}: expected [01], found [01]; 1 differ \({kind} 1\)"
+            path.write_bytes(
+                bitstream.pack(flipped_text(icebreaker.layout, header, row, column), family="ice40")
+            )
+            told = (
+                rf"{kind} at {re.escape(f'{header}, B{row}[{column}]')}: expected [01], found [01]; 1 differ"
+                rf" \({kind} 1\)"
+            )
             with pytest.raises(RungError, match=told):
                 verify._configuration(icebreaker, path)
             with pytest.raises(RungError, match="other.bin is not this build's: expected SHA-256"):
@@ -144,7 +192,10 @@ def test_exit_code_and_message(icebreaker, tmp_path, capsys):
     other.write_bytes(bitstream.pack(flipped_text(icebreaker.layout, header[1:], 0, 0), family="ice40"))
     assert cli.main(["verify", str(icebreaker.folder), "--bitstream", str(other)]) == 1
     said = capsys.readouterr().out
-    assert "FAIL     bitstream of the build" in said and "routing at logic_tile 1 1, B0[0]: expected 0, found 1" in said
+    assert (
+        "FAIL     bitstream of the build" in said
+        and "routing at logic_tile 1 1, B0[0]: expected 0, found 1" in said
+    )
 
 
 def test_patched_rom_contents_alone_are_accepted_as_patched(patchable, tmp_path):
@@ -152,12 +203,34 @@ def test_patched_rom_contents_alone_are_accepted_as_patched(patchable, tmp_path)
     packed = patchable.bitstream.read_bytes()
     assert verify._origin(patchable, patchable.bitstream).startswith("it has the SHA-256")
     # What patch wrote is accepted.
-    other = Network(name="other", image_shape=NETWORK.image_shape, labels=NETWORK.labels, layers=(
-        NETWORK.layers[0], Dense(name="hidden", weights=1 - NETWORK.layers[1].weights, thresholds=NETWORK.layers[1].thresholds),
-        NETWORK.layers[2]))
+    other = Network(
+        name="other",
+        image_shape=NETWORK.image_shape,
+        labels=NETWORK.labels,
+        layers=(
+            NETWORK.layers[0],
+            Dense(
+                name="hidden", weights=1 - NETWORK.layers[1].weights, thresholds=NETWORK.layers[1].thresholds
+            ),
+            NETWORK.layers[2],
+        ),
+    )
     exchange.save(other, tmp_path / "other.json")
     new = patchable.folder / "patched.bin"
-    assert cli.main(["patch", "--model", str(tmp_path / "other.json"), "--bitstream", str(patchable.bitstream), "--out", str(new)]) == 0
+    assert (
+        cli.main(
+            [
+                "patch",
+                "--model",
+                str(tmp_path / "other.json"),
+                "--bitstream",
+                str(patchable.bitstream),
+                "--out",
+                str(new),
+            ]
+        )
+        == 0
+    )
     assert verify._origin(patchable, new) == "patched: only ROM contents differ from the build's own file"
     assert cli.main(["verify", "--bitstream", str(new)]) == 0
     # Any other bit is not.
@@ -206,7 +279,7 @@ def test_settings_of_an_ecp5(tmp_path_factory, tmp_path):
     cells = built.netlist("placed.json.gz")["cells"]
     pad = cells["wifi_gpio0$tr_io"]
     assert (pad["attributes"]["NEXTPNR_BEL"], pad["parameters"]["DIR"]) == ("X0/Y86/PIOD", "OUTPUT")
-    driver, = (cell for cell in cells.values() if cell["connections"].get("F") == pad["connections"]["I"])
+    (driver,) = (cell for cell in cells.values() if cell["connections"].get("F") == pad["connections"]["I"])
     assert set(driver["parameters"]["INITVAL"]) == {"1"}
     rng = random.Random(SEED)
     text = bitstream.unpack(built.bitstream, family="ecp5")
@@ -214,7 +287,7 @@ def test_settings_of_an_ecp5(tmp_path_factory, tmp_path):
     settings = [n for n, line in enumerate(lines) if line.startswith(("arc:", "word:", "unknown:", "enum:"))]
     path = tmp_path / "other.bit"
     for n in rng.sample(settings, 6):
-        changed = [*lines[:n], *lines[n + 1:]]
+        changed = [*lines[:n], *lines[n + 1 :]]
         path.write_bytes(bitstream.pack("\n".join(changed) + "\n", family="ecp5"))
         if path.read_bytes() == built.bitstream.read_bytes():
             continue  # what is left out is the default

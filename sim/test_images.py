@@ -1,4 +1,5 @@
-"""A whole image of 128 x 128 through the emitted Verilog, bit for bit, and its line buffers through synthesis.
+"""A whole image of 128 x 128 through the emitted Verilog, bit for bit, and its line buffers through
+synthesis.
 
 Every other shape is in `test_networks.py`, on small images; here the rows are long.
 """
@@ -28,16 +29,32 @@ def made():
     def conv(name, outputs, channels, kernel, *, above=0, **fields):
         weights = rng.integers(0, 2, (outputs, *kernel, channels))
         half = weights[0].size // 2 + above
-        return Conv2d(name=name, weights=weights, thresholds=rng.integers(half - 1, half + 3, outputs), **fields)
+        return Conv2d(
+            name=name, weights=weights, thresholds=rng.integers(half - 1, half + 3, outputs), **fields
+        )
 
-    network = Network(name="large", image_shape=(SIZE, SIZE, 1), labels=tuple("abcd"), layers=(
-        Binarize(name="pixels", thresholds=np.full((SIZE * SIZE, 1), 100)),
-        conv("conv_0", 8, 1, (5, 3), stride=(4, 4), padding=((1, 0), (1, 1)), padding_bit=1),
-        conv("conv_1", 8, 8, (3, 3), above=7, stride=(2, 2), padding=((1, 1), (1, 1))),
-        MaxPool(name="pool", kernel=(4, 4), stride=(4, 4)),
-        Scores(name="scores", weights=rng.integers(0, 2, (4, 128)), offsets=np.arange(4) * 5)))
-    return Design(network=network, foldings=(
-        Folding(pe=1, simd=1), Folding(pe=8, simd=1), Folding(pe=2, simd=8), Folding(pe=8, simd=8), Folding(pe=1, simd=8)))
+    network = Network(
+        name="large",
+        image_shape=(SIZE, SIZE, 1),
+        labels=tuple("abcd"),
+        layers=(
+            Binarize(name="pixels", thresholds=np.full((SIZE * SIZE, 1), 100)),
+            conv("conv_0", 8, 1, (5, 3), stride=(4, 4), padding=((1, 0), (1, 1)), padding_bit=1),
+            conv("conv_1", 8, 8, (3, 3), above=7, stride=(2, 2), padding=((1, 1), (1, 1))),
+            MaxPool(name="pool", kernel=(4, 4), stride=(4, 4)),
+            Scores(name="scores", weights=rng.integers(0, 2, (4, 128)), offsets=np.arange(4) * 5),
+        ),
+    )
+    return Design(
+        network=network,
+        foldings=(
+            Folding(pe=1, simd=1),
+            Folding(pe=8, simd=1),
+            Folding(pe=2, simd=8),
+            Folding(pe=8, simd=8),
+            Folding(pe=1, simd=8),
+        ),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -55,19 +72,23 @@ def test_bit_for_bit_and_each_pixel_once(design, tmp_path):
         name = simulate.quickest(network, len(images))
     except ToolError as error:
         pytest.skip(str(error))
-    simulator = simulate.Simulator(verilog.convert(core), network, lanes=core.lanes, simulator=name, folder=tmp_path)
+    simulator = simulate.Simulator(
+        verilog.convert(core), network, lanes=core.lanes, simulator=name, folder=tmp_path
+    )
     free, stalled = simulator.run(images), simulator.run(images[:2], stall=SEED)
     for result in free, stalled:
         count = len(result.labels)
         assert np.array_equal(result.scores, scores[:count]) and np.array_equal(result.labels, labels[:count])
     assert tuple(free.last_scores - free.first_beats[0]) == cycles.predict(design, images=3).finishes
-    # A pixel a cycle, each once and none waited for; the scores follow the last pixel, so no image is held back as a whole.
+    # A pixel a cycle, each once and none waited for; the scores follow the last pixel, so no image is held
+    # back as a whole.
     assert core.lanes == 1 and free.interval_cycles == SIZE * SIZE
     assert free.latency_cycles < SIZE * SIZE + 10 * SIZE
 
 
-@pytest.mark.parametrize("device, synthesis, cell", [
-    ("up5k", "synth_ice40", "SB_RAM40_4K"), ("ecp5-85f", "synth_ecp5", "DP16KD")])
+@pytest.mark.parametrize(
+    "device, synthesis, cell", [("up5k", "synth_ice40", "SB_RAM40_4K"), ("ecp5-85f", "synth_ecp5", "DP16KD")]
+)
 def test_line_buffers_are_a_few_rows_in_block_ram(design, device, synthesis, cell, tmp_path):
     windows = [stage.window for stage in stages(design) if stage.window]
     assert [window.rows for window in windows] == [9, 5, 8]
@@ -77,8 +98,14 @@ def test_line_buffers_are_a_few_rows_in_block_ram(design, device, synthesis, cel
         pytest.skip(str(error))
     (tmp_path / "top.v").write_text(verilog.convert(lower(design)))
     # Up to where memories have become block RAM; LUTs are not of interest here.
-    said = tools.run(yosys, ["-p", f"read_verilog top.v; {synthesis} -top top -run begin:map_ffram; stat"], cwd=tmp_path,
-                     log=tmp_path / "yosys.log")
+    said = tools.run(
+        yosys,
+        ["-p", f"read_verilog top.v; {synthesis} -top top -run begin:map_ffram; stat"],
+        cwd=tmp_path,
+        log=tmp_path / "yosys.log",
+    )
     found = re.findall(rf"{cell}\s+(\d+)|(\d+)(?:\s+\S+)?\s+{cell}", said)
-    assert [int(before or behind) for before, behind in found[-1:]] == [estimate.estimate(design, DEVICES[device])["bram"]]
-    assert "$mem_v2" not in said[said.rindex("=== "):]
+    assert [int(before or behind) for before, behind in found[-1:]] == [
+        estimate.estimate(design, DEVICES[device])["bram"]
+    ]
+    assert "$mem_v2" not in said[said.rindex("=== ") :]

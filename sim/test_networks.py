@@ -1,4 +1,6 @@
-"""Whole networks over their emitted Verilog, against the reference: random ones in random foldings, and the shipped ones."""
+"""Whole networks over their emitted Verilog, against the reference: random ones in random foldings, and the
+shipped ones.
+"""
 
 import os
 from dataclasses import replace
@@ -21,7 +23,9 @@ IMAGES = 5
 
 
 def case_of(name, design, core, images):
-    """Beats of the pixels in; out, for each output its score, the best classes or the bits so far, and the mark of the last."""
+    """Beats of the pixels in; out, for each output its score, the best classes or the bits so far, and the
+    mark of the last.
+    """
     scores, _ = reference.evaluate(design.network, images)
     width, label_bits, out, ranks = core.score_width, core.label_width, [], [0] * core.top
     for each in scores:
@@ -29,32 +33,64 @@ def case_of(name, design, core, images):
         for n, score in enumerate(each.tolist()):
             if core.signs:
                 bits = (bits | (score >= 0) << label_bits) >> 1
-                out.append(score & ((1 << width) - 1) | bits << width | (n == len(each) - 1) << (width + label_bits))
+                out.append(
+                    score & ((1 << width) - 1) | bits << width | (n == len(each) - 1) << (width + label_bits)
+                )
                 continue
-            # A class that is not among the best moves none; ranks that are not reached yet hold what moves down from others.
-            ranks = [*ranks[:(at := int((each[:n] >= score).sum()))], n, *ranks[at:]][:core.top]
-            labels, = pack(ranks, lanes=core.top, width=label_bits)
-            out.append(score & ((1 << width) - 1) | labels << width | (n == len(each) - 1) << (width + core.top * label_bits))
-    return Case(name=name, component=name, o=out, image=core.image,
-                i=[beat for image in images.reshape(len(images), -1) for beat in pack(image, lanes=core.lanes, width=8)],
-                cycles=cycles.predict(design, images=max(2, len(images))).finishes[-1] + 100)
+            # A class that is not among the best moves none; ranks that are not reached yet hold what moves
+            # down from others.
+            ranks = [*ranks[: (at := int((each[:n] >= score).sum()))], n, *ranks[at:]][: core.top]
+            (labels,) = pack(ranks, lanes=core.top, width=label_bits)
+            out.append(
+                score & ((1 << width) - 1)
+                | labels << width
+                | (n == len(each) - 1) << (width + core.top * label_bits)
+            )
+    return Case(
+        name=name,
+        component=name,
+        o=out,
+        image=core.image,
+        i=[
+            beat
+            for image in images.reshape(len(images), -1)
+            for beat in pack(image, lanes=core.lanes, width=8)
+        ],
+        cycles=cycles.predict(design, images=max(2, len(images))).finishes[-1] + 100,
+    )
 
 
 def check(designs, images, simulator, folder):
     """Run the vector benches over cores side by side."""
     cores = {name: lower(design) for name, design in designs.items()}
-    save([case_of(name, designs[name], core, images[name]) for name, core in cores.items()], folder / "cases.json")
-    run({"top.v": verilog.convert(Bench(cores))}, simulator=simulator, module="vectors_tests",
-        folder=folder / simulator, settings={"SBGEN_CASES": str(folder / "cases.json")})
+    save(
+        [case_of(name, designs[name], core, images[name]) for name, core in cores.items()],
+        folder / "cases.json",
+    )
+    run(
+        {"top.v": verilog.convert(Bench(cores))},
+        simulator=simulator,
+        module="vectors_tests",
+        folder=folder / simulator,
+        settings={"SBGEN_CASES": str(folder / "cases.json")},
+    )
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_random_networks(simulator, tmp_path):
     print(f"seeds {SEEDS[0]} ... {SEEDS[-1]}")
     designs = {f"random_{seed}": random_design(seed, largest=20, spram=True) for seed in SEEDS}
-    designs = {name: replace(design, top=1 + n % design.network.classes) if design.network.decision == "argmax" else design
-               for n, (name, design) in enumerate(designs.items())}
-    images = {f"random_{seed}": random_images(seed, designs[f"random_{seed}"].network, IMAGES) for seed in SEEDS}
+    designs = {
+        name: (
+            replace(design, top=1 + n % design.network.classes)
+            if design.network.decision == "argmax"
+            else design
+        )
+        for n, (name, design) in enumerate(designs.items())
+    }
+    images = {
+        f"random_{seed}": random_images(seed, designs[f"random_{seed}"].network, IMAGES) for seed in SEEDS
+    }
     check(designs, images, simulator, tmp_path)
 
 
@@ -69,14 +105,17 @@ def test_shipped_models(simulator, tmp_path):
             designs[name] = fold.fold(network, DEVICES["up5k"])
         except FitError:
             continue
-        # Two images meet each other as well as five do, and a simulator in need of seconds for each is not kept waiting.
-        images[name] = _images(loaded)[:IMAGES if max(cycles.stage_cycles(designs[name])) < 1000 else 2]
+        # Two images meet each other as well as five do, and a simulator in need of seconds for each is not
+        # kept waiting.
+        images[name] = _images(loaded)[: IMAGES if max(cycles.stage_cycles(designs[name])) < 1000 else 2]
     assert "digits" in designs
     check(designs, images, simulator, tmp_path)
 
 
 def _images(loaded):
-    """Test images of the data set that a model was trained on; random ones where it would have to be downloaded."""
+    """Test images of the data set that a model was trained on; random ones where it would have to be
+    downloaded.
+    """
     dataset = loaded.info["dataset"]
     if dataset == "digits" or "SBGEN_DATA" in os.environ:
         print(f"{loaded.file.name}: images of {dataset}")

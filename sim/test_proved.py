@@ -44,13 +44,20 @@ def solver():
 
 def unit(**changes):
     """A unit of 7 inputs and 5 outputs, 2 x 3 at once."""
-    return Parameters(**{"inputs": 7, "weights": (5, 99, 127, 0, 77), "presets": (-3, -7, 0, -8, -1), "pe": 2, "simd": 3} | changes)
+    return Parameters(
+        **{"inputs": 7, "weights": (5, 99, 127, 0, 77), "presets": (-3, -7, 0, -8, -1), "pe": 2, "simd": 3}
+        | changes
+    )
 
 
 def replay(*, beats, repeats):
     """The statement about a replay buffer of 8 bits."""
-    return moves.replay(lambda shape, beats, repeats: ReplayBuffer(shape=shape, beats=beats, repeats=repeats, store="lut"),
-                        width=8, beats=beats, repeats=repeats)
+    return moves.replay(
+        lambda shape, beats, repeats: ReplayBuffer(shape=shape, beats=beats, repeats=repeats, store="lut"),
+        width=8,
+        beats=beats,
+        repeats=repeats,
+    )
 
 
 #: Of numbers of 6 bits, 3 at once, of a vector of 5.
@@ -60,34 +67,84 @@ STATEMENTS = [
     moves.queue(lambda shape: Queue(shape=shape, depth=1), width=8, depth=1),
     moves.queue(lambda shape: Queue(shape=shape, depth=3), width=8, depth=3),
     moves.deep_queue(lambda shape: DeepQueue(shape=shape, depth=5, store="lut"), width=8, depth=5),
-    moves.width(lambda shape: WidthConverter(shape=shape, length=7, i_lanes=1, o_lanes=4), bits=1, length=7, i_lanes=1, o_lanes=4),
-    moves.width(lambda shape: WidthConverter(shape=shape, length=8, i_lanes=4, o_lanes=1), bits=1, length=8, i_lanes=4, o_lanes=1),
-    moves.width(lambda shape: WidthConverter(shape=shape, length=7, i_lanes=3, o_lanes=2), bits=1, length=7, i_lanes=3, o_lanes=2),
+    moves.width(
+        lambda shape: WidthConverter(shape=shape, length=7, i_lanes=1, o_lanes=4),
+        bits=1,
+        length=7,
+        i_lanes=1,
+        o_lanes=4,
+    ),
+    moves.width(
+        lambda shape: WidthConverter(shape=shape, length=8, i_lanes=4, o_lanes=1),
+        bits=1,
+        length=8,
+        i_lanes=4,
+        o_lanes=1,
+    ),
+    moves.width(
+        lambda shape: WidthConverter(shape=shape, length=7, i_lanes=3, o_lanes=2),
+        bits=1,
+        length=7,
+        i_lanes=3,
+        o_lanes=2,
+    ),
     replay(beats=1, repeats=3),
     replay(beats=3, repeats=2),
     images.or_reduce(lambda lanes: OrReduce(lanes=lanes, beats=4), lanes=3, beats=4),
-    images.window(lambda shape, geometry, words: SlidingWindow(shape=shape, geometry=geometry, padding_words=words, store="lut"),
-                  width=4, geometry=Geometry(height=9, width=9, slices=1, kernel=(2, 2), stride=(2, 2)), padding_bit=0),
-    neurons.popcount(width=1), neurons.popcount(width=13),
-    neurons.operands(unit()), neurons.sums(unit(), name="unit"), neurons.traffic(unit()),
+    images.window(
+        lambda shape, geometry, words: SlidingWindow(
+            shape=shape, geometry=geometry, padding_words=words, store="lut"
+        ),
+        width=4,
+        geometry=Geometry(height=9, width=9, slices=1, kernel=(2, 2), stride=(2, 2)),
+        padding_bit=0,
+    ),
+    neurons.popcount(width=1),
+    neurons.popcount(width=13),
+    neurons.operands(unit()),
+    neurons.sums(unit(), name="unit"),
+    neurons.traffic(unit()),
     neurons.sums(unit(planes=2, signs=False), name="planes"),
     neurons.sums(unit(masks=(127, 3, 0, 99, 1)), name="masks"),
-    values.binarize(lambda: Binarize(thresholds=[[0], [256], [100], [7], [8]], lanes=2), thresholds=[[0], [256], [100], [7], [8]], lanes=2),
-    values.lookup(lambda: Lookup(table=[n * 7 % 256 for n in range(256)], pixels=3, lanes=2), table=[n * 7 % 256 for n in range(256)],
-                  pixels=3, lanes=2),
+    values.binarize(
+        lambda: Binarize(thresholds=[[0], [256], [100], [7], [8]], lanes=2),
+        thresholds=[[0], [256], [100], [7], [8]],
+        lanes=2,
+    ),
+    values.lookup(
+        lambda: Lookup(table=[n * 7 % 256 for n in range(256)], pixels=3, lanes=2),
+        table=[n * 7 % 256 for n in range(256)],
+        pixels=3,
+        lanes=2,
+    ),
     values.planes(lambda: BitPlanes(lanes=2, beats=3, planes=4), lanes=2, beats=3, planes=4),
     values.argmax(lambda: Argmax(score_width=8, classes=10, top=3), width=8, classes=10, top=3),
     values.signs(lambda: Signs(score_width=9, outputs=5), width=9, outputs=5),
     moves.fork(lambda shape: Fork(shape=shape), width=8),
-    line.encoder(Encoder), line.decoder(Decoder), line.round_trip(),
+    line.encoder(Encoder),
+    line.decoder(Decoder),
+    line.round_trip(),
     line.checksum(lambda: crc.catalog.CRC32_ISO_HDLC(data_width=1).create()),
-    line.transmitter(lambda divisor: Tx(divisor=divisor), divisor=20), line.receiver(lambda divisor: Rx(divisor=divisor), divisor=4),
-    loaded.spram(lambda: Spram(width=18, depth=600, rest=Rom(width=3, words=[0] * 600, store="bram")), depth=600, blocks=2, width=18, rest_width=3),
+    line.transmitter(lambda divisor: Tx(divisor=divisor), divisor=20),
+    line.receiver(lambda divisor: Rx(divisor=divisor), divisor=4),
+    loaded.spram(
+        lambda: Spram(width=18, depth=600, rest=Rom(width=3, words=[0] * 600, store="bram")),
+        depth=600,
+        blocks=2,
+        width=18,
+        rest_width=3,
+    ),
     unrolled.traffic(unroll(unit(), levels=2)),
     values.add(lambda: Add(greatest=9, kept_greatest=5, scale=3, lanes=2), widths=(4, 3), scale=3, lanes=2),
     values.threshold(lambda: Threshold(store="lut", **THRESHOLDS), name="levels", **THRESHOLDS),
-    values.scale(Scaling(greatest=20, scales=(3, -5, 0), offsets=(7, -100, 12)).create, classes=3, count_width=5, scale_width=4, score_width=9,
-                 negative=True),
+    values.scale(
+        Scaling(greatest=20, scales=(3, -5, 0), offsets=(7, -100, 12)).create,
+        classes=3,
+        count_width=5,
+        scale_width=4,
+        score_width=9,
+        negative=True,
+    ),
 ]
 
 
@@ -108,8 +165,14 @@ class Behind(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.part = part = self._part
-        m.d.comb += [part.i.valid.eq(self.i.valid), part.i.payload.eq(self.i.payload), self.i.ready.eq(part.i.ready),
-                     self.o.valid.eq(part.o.valid), self.o.payload.eq(part.o.payload), part.o.ready.eq(self.o.ready)]
+        m.d.comb += [
+            part.i.valid.eq(self.i.valid),
+            part.i.payload.eq(self.i.payload),
+            self.i.ready.eq(part.i.ready),
+            self.o.valid.eq(part.o.valid),
+            self.o.payload.eq(part.o.payload),
+            part.o.ready.eq(self.o.ready),
+        ]
         beats = Signal(3)
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += beats.eq(beats + 1)
@@ -173,20 +236,31 @@ def test_out_of_time_is_undecided(monkeypatch):
 
     real = tools.run
     monkeypatch.setattr(tools, "run", run)
-    statement = moves.width(lambda shape: WidthConverter(shape=shape, length=7, i_lanes=3, o_lanes=2), bits=1, length=7, i_lanes=3, o_lanes=2)
+    statement = moves.width(
+        lambda shape: WidthConverter(shape=shape, length=7, i_lanes=3, o_lanes=2),
+        bits=1,
+        length=7,
+        i_lanes=3,
+        o_lanes=2,
+    )
     outcome = decide(statement.circuit(), budget=100)
     assert (outcome.status, outcome.depth, outcome.solver) == ("undecided", None, "abc scorr, pdr/reach")
     assert seen == [None, 100, 3, 67, 30]
 
 
 def test_a_bit_of_another_output_is_refuted():
-    outcome = decide(values.signs(lambda: Signs(score_width=4, outputs=3), width=4, outputs=4).circuit(), budget=BUDGET)
+    outcome = decide(
+        values.signs(lambda: Signs(score_width=4, outputs=3), width=4, outputs=4).circuit(), budget=BUDGET
+    )
     assert outcome.status == "refuted" and "the bit of an output is wrong" in outcome.violated
 
 
 def test_one_class_too_few_is_refuted():
     # The hardware goes on to the next image before the specification does.
-    outcome = decide(values.argmax(lambda: Argmax(score_width=4, classes=3), width=4, classes=4, top=1).circuit(), budget=BUDGET)
+    outcome = decide(
+        values.argmax(lambda: Argmax(score_width=4, classes=3), width=4, classes=4, top=1).circuit(),
+        budget=BUDGET,
+    )
     assert outcome.status == "refuted"
 
 
@@ -200,5 +274,10 @@ def test_a_threshold_off_by_one_is_refuted(monkeypatch):
 
 
 def test_a_repeat_too_few_is_refuted():
-    statement = moves.replay(lambda shape, *_: ReplayBuffer(shape=shape, beats=2, repeats=2, store="lut"), width=1, beats=2, repeats=3)
+    statement = moves.replay(
+        lambda shape, *_: ReplayBuffer(shape=shape, beats=2, repeats=2, store="lut"),
+        width=1,
+        beats=2,
+        repeats=3,
+    )
     assert decide(statement.circuit(), budget=BUDGET).status == "refuted"

@@ -1,4 +1,6 @@
-"""`sbgen verify` on a small model for a board of each family: every level that exists there runs, up to the bitstream, and passes."""
+"""`sbgen verify` on a small model for a board of each family: every level that exists there runs, up to the
+bitstream, and passes.
+"""
 
 import json
 
@@ -8,17 +10,35 @@ from test_netlists import network
 from sbgen import cli
 from sbgen.compiler import exchange
 
-#: Levels that a board's build cannot have: there is no trained model of a random network, and ECP5 has no open tool.
+#: Levels that a board's build cannot have: there is no trained model of a random network, and ECP5 has no
+#: open tool.
 _MODEL = {"model, hardened"}
 _ECP5 = {"truth tables in the bitstream", "bitstream as Verilog"}
 
 
-@pytest.mark.parametrize(("board", "missing"), [
-    ("icebreaker", _MODEL), ("amaranth_boards.ulx3s:ULX3S_25F_Platform", _MODEL | _ECP5)])
+@pytest.mark.parametrize(
+    ("board", "missing"),
+    [("icebreaker", _MODEL), ("amaranth_boards.ulx3s:ULX3S_25F_Platform", _MODEL | _ECP5)],
+)
 def test_every_level_passes(board, missing, tmp_path):
     exchange.save(network(), tmp_path / "small.json")
     out = tmp_path / "out"
-    assert cli.main(["build", "--model", str(tmp_path / "small.json"), "--board", board, "--images", "5", "--out", str(out)]) == 0
+    assert (
+        cli.main(
+            [
+                "build",
+                "--model",
+                str(tmp_path / "small.json"),
+                "--board",
+                board,
+                "--images",
+                "5",
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
     assert cli.main(["verify", str(out), "--images", "5"]) == 0
     levels = {entry["rung"]: entry for entry in json.loads((out / "ledger.json").read_text())["rungs"]}
     for name, entry in levels.items():

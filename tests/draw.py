@@ -2,9 +2,9 @@
 
     python tests/draw.py --seed 1 --count 48 proofs/*.py boards/readback.py ...
 
-Prints a line for the list of `mutate` for each: one operator, comparison, number or condition of a function's body changed. A
-change inside a message, a docstring or a default is never drawn. A drawn change that no test could see, because the program
-computes the same with it, is left out of the list by hand.
+Prints an entry of tests/mutations.toml for each: one operator, comparison, number or condition of a function's
+body changed. A change inside a message, a docstring or a default is never drawn. A drawn change that no test
+could see, because the program computes the same with it, is left out of the list by hand.
 """
 
 import argparse
@@ -14,10 +14,30 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
-_COMPARED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
-             ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is}
-_COMPUTED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv, ast.LShift: ast.RShift,
-             ast.RShift: ast.LShift, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.BitXor: ast.BitOr}
+_COMPARED = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+_COMPUTED = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Add,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.FloorDiv,
+    ast.LShift: ast.RShift,
+    ast.RShift: ast.LShift,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
+    ast.BitXor: ast.BitOr,
+}
 
 
 def changes(node):
@@ -48,10 +68,18 @@ def candidates(file):
     silent = set()
     tree = ast.parse(text)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Raise | ast.JoinedStr | ast.Assert) or isinstance(node, ast.keyword) and node.arg == "name":
+        if (
+            isinstance(node, ast.Raise | ast.JoinedStr | ast.Assert)
+            or isinstance(node, ast.keyword)
+            and node.arg == "name"
+        ):
             silent.update(map(id, ast.walk(node)))
         if isinstance(node, ast.arguments):
-            silent.update(id(inner) for default in (*node.defaults, *filter(None, node.kw_defaults)) for inner in ast.walk(default))
+            silent.update(
+                id(inner)
+                for default in (*node.defaults, *filter(None, node.kw_defaults))
+                for inner in ast.walk(default)
+            )
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
         for node in ast.walk(function):
             if id(node) in silent or getattr(node, "lineno", 0) != getattr(node, "end_lineno", 1):
@@ -59,13 +87,20 @@ def candidates(file):
             for changed in changes(node):
                 line = lines[node.lineno - 1]
                 data = line.encode()
-                before, after = data[:node.col_offset].decode(), data[node.end_col_offset:].decode()
+                before, after = data[: node.col_offset].decode(), data[node.end_col_offset :].decode()
                 new = ast.unparse(ast.fix_missing_locations(changed))
-                if isinstance(node, ast.Compare | ast.BinOp | ast.BoolOp | ast.IfExp) and before.rstrip()[-1:] not in ("(", "=", ",", "["):
+                if isinstance(node, ast.Compare | ast.BinOp | ast.BoolOp | ast.IfExp) and before.rstrip()[
+                    -1:
+                ] not in ("(", "=", ",", "["):
                     new = f"({new})"
                 old_line, new_line = line.strip(), f"{before}{new}{after}".strip()
                 if text.count(old_line) == 1 and new_line != old_line:
                     yield old_line, new_line, node.lineno
+
+
+def _toml(text):
+    """A literal string of TOML; a line break right after its quotes does not count."""
+    return f"'''\n{text}'''" if "\n" in text else f"'''{text}'''" if "'" in text else f"'{text}'"
 
 
 def main():
@@ -84,7 +119,9 @@ def main():
         # In turns, so that long files do not take everything.
         drawn.update((file, *each.pop()) for file, each in found.items() if each)
     for file, old, new, line in sorted(drawn, key=lambda each: (each[0], each[3])):
-        print(f"    _m({f'line {line}'!r}, {file!r},\n       {old!r},\n       {new!r}),")
+        print(
+            f"\n[[mutation]]\nwhat = 'line {line}'\nfile = '{file}'\nold = {_toml(old)}\nnew = {_toml(new)}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
-"""Every reader of sbgen on hostile input, guided by coverage: ``python tests/hostile.py READER --seconds 3600``.
+"""Every reader of sbgen on hostile input, guided by coverage: ``python tests/hostile.py READER --seconds
+3600``.
 
-A reader may give a result or a named error (`SbgenError`), and nothing else: no other exception, no code run, nothing written,
-no connection, no memory beyond `MEGABYTES`, no more than `SECONDS`. libFuzzer (through atheris, ``pip install atheris``) mutates
-sound files and keeps what reaches new lines of sbgen; where a checksum would keep it out, the checksum is made right again.
-All seconds are of the processor, so that a busy machine neither shortens the search nor makes an input look slow; the last
-lines tell how many inputs were tried and what they covered. ``--corpus DIR`` keeps what was found to go on from there.
-What fails lands in ``crash-...`` of the current folder, which this script reads as well:
-``python tests/hostile.py READER crash-...``. `test_hostile.py` does the same to blind mutations, without atheris.
+A reader may give a result or a named error (`SbgenError`), and nothing else: no other exception, no code run,
+nothing written, no connection, no memory beyond `MEGABYTES`, no more than `SECONDS`. libFuzzer (through
+atheris, ``pip install atheris``) mutates sound files and keeps what reaches new lines of sbgen; where a
+checksum would keep it out, the checksum is made right again. All seconds are of the processor, so that a busy
+machine neither shortens the search nor makes an input look slow; the last lines tell how many inputs were
+tried and what they covered. ``--corpus DIR`` keeps what was found to go on from there. What fails lands in
+``crash-...`` of the current folder, which this script reads as well: ``python tests/hostile.py READER
+crash-...``. `test_hostile.py` does the same to blind mutations, without atheris.
 """
 
 import argparse
@@ -45,8 +47,23 @@ SECONDS = 25
 _WALL_SECONDS = 20 * SECONDS
 
 #: Audit events that reading has no reason for.
-_FORBIDDEN = ("exec", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.remove", "os.rename", "os.rmdir",
-              "shutil.", "socket.", "subprocess.", "ctypes.dlopen", "pty.spawn", "webbrowser.open")
+_FORBIDDEN = (
+    "exec",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.fork",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "shutil.",
+    "socket.",
+    "subprocess.",
+    "ctypes.dlopen",
+    "pty.spawn",
+    "webbrowser.open",
+)
 
 
 #: In the order of Python's ``COMPARE_OP``.
@@ -71,7 +88,13 @@ class _Guard:
     up = False
 
     def __call__(self, event, arguments):
-        if self.up and event.startswith(_FORBIDDEN) or self.up and event == "open" and set(str(arguments[1])) & set("wax+"):
+        if (
+            self.up
+            and event.startswith(_FORBIDDEN)
+            or self.up
+            and event == "open"
+            and set(str(arguments[1])) & set("wax+")
+        ):
             raise Executed(f"{event} {arguments!r:.200}")
 
     def __enter__(self):
@@ -135,21 +158,47 @@ def _bytes(data, rng):
         count = rng.choice((1, 1, 1, 2, 4, 64))
         match rng.randrange(5):
             case 0:
-                data[at:at + 1] = bytes([rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))])
+                data[at : at + 1] = bytes([rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))])
             case 1:
-                data[at:at + 1] = bytes([(data[at] if at < len(data) else 0) ^ 1 << rng.randrange(8)])
+                data[at : at + 1] = bytes([(data[at] if at < len(data) else 0) ^ 1 << rng.randrange(8)])
             case 2:
-                del data[at:at + count]
+                del data[at : at + count]
             case 3:
-                data[at:at] = data[at:at + count]
+                data[at:at] = data[at : at + count]
             case 4 if rng.randrange(8) == 0:
                 del data[at:]
     return bytes(data)
 
 
 #: What a JSON value is exchanged for.
-_VALUES = (None, True, 0, 1, -1, 2, 255, 1 << 31, -1 << 63, 1 << 64, 10**400, 0.5, 1e308, float("nan"), "", "a", "\0\u2028", "AAAA",
-           [], [0], [[]], [1 << 40], [-1, 0], {}, {"shape": [1 << 31, 1 << 31], "bits": ""}, {"a": 1})
+_VALUES = (
+    None,
+    True,
+    0,
+    1,
+    -1,
+    2,
+    255,
+    1 << 31,
+    -1 << 63,
+    1 << 64,
+    10**400,
+    0.5,
+    1e308,
+    float("nan"),
+    "",
+    "a",
+    "\0\u2028",
+    "AAAA",
+    [],
+    [0],
+    [[]],
+    [1 << 40],
+    [-1, 0],
+    {},
+    {"shape": [1 << 31, 1 << 31], "bits": ""},
+    {"a": 1},
+)
 
 
 def _json(data, rng):
@@ -161,7 +210,9 @@ def _json(data, rng):
     places = []
 
     def walk(value):
-        for key in (list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()):
+        for key in (
+            list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+        ):
             places.append((value, key))
             walk(value[key])
 
@@ -199,15 +250,18 @@ def _folder():
 
 def _file(name):
     """A function that writes bytes to a file and gives its path."""
+
     def write(data):
         path = _folder() / name
         path.unlink(missing_ok=True)  # writing over a file makes ext4 wait for the disk
         path.write_bytes(data)
         return path
+
     return write
 
 
 # ------------------------------------------------------------------------------------------------ models
+
 
 def _no_process(path):
     raise SbgenError(f"{path}: HDF5 is read in a process of its own, which the reader larq stands for")
@@ -243,7 +297,9 @@ def _archive(data):
     return _file("net.pt")(archive.getvalue())
 
 
-# ------------------------------------------------------------------------------------------------ exchange and design files
+# ------------------------------------------------------------------------------------------------ exchange
+# and design files
+
 
 def _random_design(seed):
     from sbgen.compiler.random_network import random_design
@@ -295,7 +351,9 @@ def _load_design(path):
     design.load(path, _design_network())
 
 
-# ------------------------------------------------------------------------------------------------ other tools' models
+# ------------------------------------------------------------------------------------------------ other
+# tools' models
+
 
 def _load_qonnx(data):
     from sbgen.compiler import from_qonnx
@@ -312,6 +370,7 @@ def _load_larq(path):
 
 
 # ------------------------------------------------------------------------------------------------ data sets
+
 
 def _idx_files(data):
     return _file("images")(data), _file("images.gz")(data), _file("again.gz")(gzip.compress(data, 1))
@@ -334,13 +393,19 @@ def _load_idx(paths):
 
 # ------------------------------------------------------------------------------------------------ samples
 
+
 def _sample_seeds():
     images, labels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4) * 10, np.array([1, 0])
     arrays, archive = io.BytesIO(), io.BytesIO()
     np.save(arrays, images)
     np.savez_compressed(archive, images=images, labels=labels)
     row = ",".join(map(str, range(12)))
-    seeds = [arrays.getvalue(), archive.getvalue(), f"label,{row}\ncat,{row}\ndog,{row}\n".encode(), f"{row[::-1]},0\n".encode()]
+    seeds = [
+        arrays.getvalue(),
+        archive.getvalue(),
+        f"label,{row}\ncat,{row}\ndog,{row}\n".encode(),
+        f"{row[::-1]},0\n".encode(),
+    ]
     try:
         from PIL import Image
     except ImportError:
@@ -356,8 +421,8 @@ def _with_checksums(data):
     """A PNG with the checksum that each of its chunks has."""
     made, at = data[:8], 8
     while at + 12 <= len(data):
-        size = int.from_bytes(data[at:at + 4])
-        made += data[at:at + 8 + size] + struct.pack(">I", zlib.crc32(data[at + 4:at + 8 + size]))
+        size = int.from_bytes(data[at : at + 4])
+        made += data[at : at + 8 + size] + struct.pack(">I", zlib.crc32(data[at + 4 : at + 8 + size]))
         at += 12 + size
     return made + data[at:]
 
@@ -391,13 +456,23 @@ def _load_samples(paths):
             except SbgenError as error:
                 refusal, refusals = error, refusals + 1
             else:
-                assert found.images.dtype == np.uint8 and found.images.shape[1:] == image_shape and len(found.images)
-                assert found.labels is None or len(found.labels) == len(found.images) and set(found.labels.tolist()) <= set(range(len(classes)))
+                assert (
+                    found.images.dtype == np.uint8
+                    and found.images.shape[1:] == image_shape
+                    and len(found.images)
+                )
+                assert (
+                    found.labels is None
+                    or len(found.labels) == len(found.images)
+                    and set(found.labels.tolist()) <= set(range(len(classes)))
+                )
     if refusals == 2 * len(paths):
         raise refusal
 
 
-# ------------------------------------------------------------------------------------------------ the host link
+# ------------------------------------------------------------------------------------------------ the host
+# link
+
 
 class _Port:
     """A serial port on which a board says what it was given to say, whatever it is asked."""
@@ -421,14 +496,18 @@ class _Port:
 
 @cache
 def _answers(signs):
-    """What a sound board says to `Link.classify` of one image: its identity, and a result; `signs` is whether those decide."""
+    """What a sound board says to `Link.classify` of one image: its identity, and a result; `signs` is whether
+    those decide.
+    """
     from sbgen.boards import frames
     from sbgen.hw.host_link import CLASSIFY, IDENTIFY, RESPONSE, VERSION, VERSION_SIGNS
 
     identity = struct.pack("<BBHI8s", VERSION_SIGNS if signs else VERSION, 4, 3, 16, b"sbgensbg")
     result = struct.pack("<3iB", -7, 0xDB, 5, 0b110) if signs else struct.pack("<3iH", -7, 0xDB, 5, 1)
-    return (frames.Frame(command=IDENTIFY | RESPONSE, sequence=1, payload=identity),
-            frames.Frame(command=CLASSIFY | RESPONSE, sequence=2, payload=result))
+    return (
+        frames.Frame(command=IDENTIFY | RESPONSE, sequence=1, payload=identity),
+        frames.Frame(command=CLASSIFY | RESPONSE, sequence=2, payload=result),
+    )
 
 
 def _link_seeds():
@@ -442,14 +521,18 @@ def _link_seeds():
 def _load_link(data):
     from sbgen.boards import frames, host
 
-    # Everything has arrived. The clock goes on when it is read, so that a slow machine reads as much as a fast one.
+    # Everything has arrived. The clock goes on when it is read, so that a slow machine reads as much as a
+    # fast one.
     clock = SimpleNamespace(monotonic=map((1e-5).__mul__, itertools.count()).__next__)
     with mock.patch.object(host, "_PATIENCE", 0.001), mock.patch.object(host, "time", clock):
-        result, = host.Link(port=_Port(data)).classify(np.zeros((1, 16), np.uint8))
+        (result,) = host.Link(port=_Port(data)).classify(np.zeros((1, 16), np.uint8))
     # Only a mutation that makes a checksum right, and so a sound frame, may bring another result.
     forged = any(frame not in (*_answers(False), *_answers(True)) for frame in frames.Reader().feed(data))
     right = [frames.parse_result(_answers(signs)[1], outputs=3, signs=signs) for signs in (False, True)]
-    assert forged or any(np.array_equal(result.scores, each.scores) and np.array_equal(result.label, each.label) for each in right), result
+    assert forged or any(
+        np.array_equal(result.scores, each.scores) and np.array_equal(result.label, each.label)
+        for each in right
+    ), result
 
 
 #: Every reader of what comes from outside.
@@ -458,28 +541,48 @@ READERS = {
     "pickle": Reader(seeds=lambda: [_pickle()], prepare=_archive, read=_load_model),
     "exchange": Reader(seeds=_exchange_seeds, prepare=_with_digest, read=_load_exchange, mutate=_json),
     "design": Reader(seeds=_design_seeds, prepare=_file("design.json"), read=_load_design, mutate=_json),
-    "qonnx": Reader(seeds=lambda: [path.read_bytes() for path in sorted((HERE / "qonnx").glob("*.onnx"))
-                                   if path.stat().st_size < 100_000], read=_load_qonnx),
-    "larq": Reader(seeds=lambda: [path.read_bytes() for path in sorted((HERE / "larq").glob("*.h5"))],
-                   prepare=_file("net.h5"), read=_load_larq),
-    "idx": Reader(seeds=lambda: [struct.pack(">4I", 0x803, 2, 3, 4) + bytes(range(24)), struct.pack(">2I", 0x801, 3) + bytes(3)],
-                  prepare=_idx_files, read=_load_idx),
+    "qonnx": Reader(
+        seeds=lambda: [
+            path.read_bytes()
+            for path in sorted((HERE / "qonnx").glob("*.onnx"))
+            if path.stat().st_size < 100_000
+        ],
+        read=_load_qonnx,
+    ),
+    "larq": Reader(
+        seeds=lambda: [path.read_bytes() for path in sorted((HERE / "larq").glob("*.h5"))],
+        prepare=_file("net.h5"),
+        read=_load_larq,
+    ),
+    "idx": Reader(
+        seeds=lambda: [
+            struct.pack(">4I", 0x803, 2, 3, 4) + bytes(range(24)),
+            struct.pack(">2I", 0x801, 3) + bytes(3),
+        ],
+        prepare=_idx_files,
+        read=_load_idx,
+    ),
     "samples": Reader(seeds=_sample_seeds, prepare=_sample_files, read=_load_samples),
     "link": Reader(seeds=_link_seeds, read=_load_link),
 }
 
 
 def _compared(trace):
-    """atheris's tracing of a comparison, but where arrays are compared: it keeps every result for ever (3.0.0), and they are large."""
+    """atheris's tracing of a comparison, but where arrays are compared: it keeps every result for ever
+    (3.0.0), and they are large.
+    """
+
     def compared(left, right, operation, *rest):
         if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
             return _COMPARISONS[operation](left, right)
         return trace(left, right, operation, *rest)
+
     return compared
 
 
 def _fuzz(atheris, reader, name, *, seconds, seed, corpus):
     """Let libFuzzer mutate for so many seconds of the processor; it ends the process."""
+
     def mutate(data, max_size, seed):
         # libFuzzer's own mutations find new tokens, the reader's keep the form.
         rng = random.Random(seed)
@@ -502,15 +605,29 @@ def _fuzz(atheris, reader, name, *, seconds, seed, corpus):
         spent = time.process_time() - start
         if spent >= seconds and not stop.exists():
             stop.write_text("libFuzzer ends when this is not empty")
-            print(f"{name}: {tried:,} inputs, {taken:,} of them taken, in {spent:,.0f} s of the processor", flush=True)
+            print(
+                f"{name}: {tried:,} inputs, {taken:,} of them taken, in {spent:,.0f} s of the processor",
+                flush=True,
+            )
 
     corpus.mkdir(parents=True, exist_ok=True)
     for n, sound in enumerate(reader.seeds()):
         (corpus / f"seed-{n}").write_bytes(sound)
     gc.freeze()
-    atheris.Setup([sys.argv[0], str(corpus), f"-stop_file={stop}", f"-seed={seed}", "-rss_limit_mb=0",
-                   f"-timeout={_WALL_SECONDS}", "-print_final_stats=1", f"-max_len={4 * max(map(len, reader.seeds()))}"],
-                  test, custom_mutator=mutate)
+    atheris.Setup(
+        [
+            sys.argv[0],
+            str(corpus),
+            f"-stop_file={stop}",
+            f"-seed={seed}",
+            "-rss_limit_mb=0",
+            f"-timeout={_WALL_SECONDS}",
+            "-print_final_stats=1",
+            f"-max_len={4 * max(map(len, reader.seeds()))}",
+        ],
+        test,
+        custom_mutator=mutate,
+    )
     atheris.Fuzz()
 
 
@@ -521,7 +638,9 @@ def main():
     parser.add_argument("files", nargs="*", type=Path, help="read these instead of fuzzing")
     parser.add_argument("--seconds", type=int, default=600, help="of the processor (%(default)s)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--corpus", type=Path, metavar="DIR", help="where inputs are kept that reach something new")
+    parser.add_argument(
+        "--corpus", type=Path, metavar="DIR", help="where inputs are kept that reach something new"
+    )
     arguments = parser.parse_args()
     reader = READERS[arguments.reader]
     try:
@@ -536,8 +655,14 @@ def main():
         return
     if atheris is None:
         sys.exit("fuzzing needs atheris, which is not installed; try: pip install atheris")
-    _fuzz(atheris, reader, arguments.reader, seconds=arguments.seconds, seed=arguments.seed,
-          corpus=arguments.corpus or _folder() / "corpus")
+    _fuzz(
+        atheris,
+        reader,
+        arguments.reader,
+        seconds=arguments.seconds,
+        seed=arguments.seed,
+        corpus=arguments.corpus or _folder() / "corpus",
+    )
 
 
 if __name__ == "__main__":

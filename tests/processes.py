@@ -1,4 +1,6 @@
-"""Processes that a test starts: they end with the block that started them, and so does all that they started themselves."""
+"""Processes that a test starts: they end with the block that started them, and so does all that they started
+themselves.
+"""
 
 import os
 import signal
@@ -10,7 +12,9 @@ __all__ = ["started"]
 
 @contextmanager
 def started(argv, **settings):
-    """A `subprocess.Popen` in a process group of its own; on leaving the block, the group is killed and the process waited for."""
+    """A `subprocess.Popen` in a process group of its own; on leaving the block, the group is killed and the
+    process waited for.
+    """
     process = subprocess.Popen(argv, start_new_session=True, **settings)
     try:
         yield process

@@ -1,7 +1,7 @@
 """QONNX graphs for tests: a builder, random graphs over what exporters write, and an executor of their own.
 
-The executor is onnx's reference evaluator with the quantisers as the ``qonnx`` package defines them; it shares nothing
-with sbgen's reader.
+The executor is onnx's reference evaluator with the quantisers as the ``qonnx`` package defines them; it
+shares nothing with sbgen's reader.
 """
 
 import numpy as np
@@ -30,9 +30,16 @@ class Graph:
     def add(self, op, *inputs, outputs=1, **attributes):
         names = [self.fresh() for _ in range(outputs)]
         quantiser = op in ("BipolarQuant", "MultiThreshold", "Quant")
-        self.nodes.append(helper.make_node(
-            op, [each if isinstance(each, str) else self.constant(each) for each in inputs], names,
-            name=f"/{op}_{self.made}" if self.named else "", domain=self.domain if quantiser else "", **attributes))
+        self.nodes.append(
+            helper.make_node(
+                op,
+                [each if isinstance(each, str) else self.constant(each) for each in inputs],
+                names,
+                name=f"/{op}_{self.made}" if self.named else "",
+                domain=self.domain if quantiser else "",
+                **attributes,
+            )
+        )
         return names[0] if outputs == 1 else names
 
     def input(self, shape, kind=TensorProto.FLOAT):
@@ -57,10 +64,17 @@ class Graph:
 
     def model(self, *outputs):
         graph = helper.make_graph(
-            self.nodes, "graph", self.inputs,
-            [helper.make_tensor_value_info(each, TensorProto.FLOAT, None) for each in outputs], self.constants)
-        return helper.make_model(graph, ir_version=4 if self.opset < 11 else 8, opset_imports=[
-            helper.make_opsetid("", self.opset), helper.make_opsetid(self.domain, 1)])
+            self.nodes,
+            "graph",
+            self.inputs,
+            [helper.make_tensor_value_info(each, TensorProto.FLOAT, None) for each in outputs],
+            self.constants,
+        )
+        return helper.make_model(
+            graph,
+            ir_version=4 if self.opset < 11 else 8,
+            opset_imports=[helper.make_opsetid("", self.opset), helper.make_opsetid(self.domain, 1)],
+        )
 
     def bytes(self, *outputs):
         return self.model(*outputs).SerializeToString()
@@ -84,7 +98,7 @@ def _quantisers(domain):
             elif bits == 1:
                 y = np.where(y >= 0, np.float32(1), np.float32(-1))
             else:
-                y = np.round(np.clip(y, -2 ** (bits - 1) + narrow, 2 ** (bits - 1) - 1))
+                y = np.round(np.clip(y, -(2 ** (bits - 1)) + narrow, 2 ** (bits - 1) - 1))
             return (((y - zero) * scale).astype(np.float32),)
 
     class MultiThreshold(OpRun):
@@ -101,7 +115,9 @@ def _quantisers(domain):
         op_domain = ""
 
         def _run(self, x, scale, bias, mean, variance, epsilon=None, momentum=None, training_mode=None):
-            scale, bias, mean, variance = (each.reshape(-1, *(1,) * (x.ndim - 2)) for each in (scale, bias, mean, variance))
+            scale, bias, mean, variance = (
+                each.reshape(-1, *(1,) * (x.ndim - 2)) for each in (scale, bias, mean, variance)
+            )
             return ((x - mean) / np.sqrt(variance + np.float32(epsilon)) * scale + bias,)
 
     class MaxPool(OpRun):
@@ -109,33 +125,89 @@ def _quantisers(domain):
 
         op_domain = ""
 
-        def _run(self, x, auto_pad=None, ceil_mode=None, dilations=None, kernel_shape=None, pads=None, storage_order=None, strides=None):
+        def _run(
+            self,
+            x,
+            auto_pad=None,
+            ceil_mode=None,
+            dilations=None,
+            kernel_shape=None,
+            pads=None,
+            storage_order=None,
+            strides=None,
+        ):
             if x.ndim == 3:  # a sequence
                 pads = pads and [0, pads[0], 0, pads[1]]
-                return (self._run(x[:, :, None], auto_pad, ceil_mode, None, [1, *kernel_shape], pads, None, strides and [1, *strides])[0][:, :, 0],)
+                return (
+                    self._run(
+                        x[:, :, None],
+                        auto_pad,
+                        ceil_mode,
+                        None,
+                        [1, *kernel_shape],
+                        pads,
+                        None,
+                        strides and [1, *strides],
+                    )[0][:, :, 0],
+                )
             strides, pads = strides or [1, 1], pads or [0, 0, 0, 0]
             if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
-                total = [max(0, (-(-size // step) - 1) * step + kernel - size)
-                         for size, step, kernel in zip(x.shape[2:], strides, kernel_shape, strict=True)]
+                total = [
+                    max(0, (-(-size // step) - 1) * step + kernel - size)
+                    for size, step, kernel in zip(x.shape[2:], strides, kernel_shape, strict=True)
+                ]
                 small = [each // 2 for each in total]
                 large = [each - half for each, half in zip(total, small, strict=True)]
                 pads = small + large if auto_pad == "SAME_UPPER" else large + small
-            counts = [(size + first + last - kernel) / step + 1 for size, first, last, kernel, step in zip(
-                x.shape[2:], pads[:2], pads[2:], kernel_shape, strides, strict=True)]
+            counts = [
+                (size + first + last - kernel) / step + 1
+                for size, first, last, kernel, step in zip(
+                    x.shape[2:], pads[:2], pads[2:], kernel_shape, strides, strict=True
+                )
+            ]
             rows, columns = (int(np.ceil(count) if ceil_mode else count) for count in counts)
-            wide = np.full((*x.shape[:2], *(size + pad + 9 for size, pad in zip(x.shape[2:], pads[:2], strict=True))), -np.inf, x.dtype)
-            wide[:, :, pads[0]:pads[0] + x.shape[2], pads[1]:pads[1] + x.shape[3]] = x
-            return (np.stack([np.stack([
-                wide[:, :, row * strides[0]:row * strides[0] + kernel_shape[0], column * strides[1]:column * strides[1] + kernel_shape[1]]
-                .max(axis=(2, 3)) for column in range(columns)], axis=-1) for row in range(rows)], axis=-2),)
+            wide = np.full(
+                (*x.shape[:2], *(size + pad + 9 for size, pad in zip(x.shape[2:], pads[:2], strict=True))),
+                -np.inf,
+                x.dtype,
+            )
+            wide[:, :, pads[0] : pads[0] + x.shape[2], pads[1] : pads[1] + x.shape[3]] = x
+            return (
+                np.stack(
+                    [
+                        np.stack(
+                            [
+                                wide[
+                                    :,
+                                    :,
+                                    row * strides[0] : row * strides[0] + kernel_shape[0],
+                                    column * strides[1] : column * strides[1] + kernel_shape[1],
+                                ].max(axis=(2, 3))
+                                for column in range(columns)
+                            ],
+                            axis=-1,
+                        )
+                        for row in range(rows)
+                    ],
+                    axis=-2,
+                ),
+            )
 
     return [BipolarQuant, Quant, MultiThreshold, BatchNormalization, MaxPool]
 
 
 def execute(model, images):
-    """Outputs of a model for images of the graph's own layout, one by one as exporters with a fixed batch ask for."""
-    evaluator = ReferenceEvaluator(model, new_ops=[op for domain in {each.domain for each in model.opset_import} & {*DOMAINS}
-                                                   for op in _quantisers(domain)])
+    """Outputs of a model for images of the graph's own layout, one by one as exporters with a fixed batch ask
+    for.
+    """
+    evaluator = ReferenceEvaluator(
+        model,
+        new_ops=[
+            op
+            for domain in {each.domain for each in model.opset_import} & {*DOMAINS}
+            for op in _quantisers(domain)
+        ],
+    )
     name = model.graph.input[0].name
     return np.concatenate([evaluator.run(None, {name: image[None]})[0] for image in images])
 
@@ -146,7 +218,9 @@ class _Random:
     def __init__(self, seed):
         self.random = np.random.default_rng([seed, 3])
         self.inverted = False  # whether a negative scale stands behind a pool
-        self.graph = Graph(opset=int(self.pick(9, 11, 13, 21)), domain=self.pick(*DOMAINS), named=bool(self.pick(0, 1)))
+        self.graph = Graph(
+            opset=int(self.pick(9, 11, 13, 21)), domain=self.pick(*DOMAINS), named=bool(self.pick(0, 1))
+        )
 
     def pick(self, *choices):
         return choices[self.random.integers(len(choices))]
@@ -169,20 +243,33 @@ class _Random:
             case "bipolar":
                 operand = graph.bipolar(graph.constant(latent), scale)
             case "quant":
-                operand = graph.add("Quant", graph.constant(latent), np.abs(scale), 0.0, 1.0, signed=1, narrow=1,
-                                    rounding_mode="ROUND")
+                operand = graph.add(
+                    "Quant",
+                    graph.constant(latent),
+                    np.abs(scale),
+                    0.0,
+                    1.0,
+                    signed=1,
+                    narrow=1,
+                    rounding_mode="ROUND",
+                )
         return graph.add("Transpose", operand, perm=[1, 0]) if transposed else operand
 
     def norm(self, x, channels, inputs, image):
         """Nothing, a batch norm or a chain of Mul, Add, Sub and Div."""
         graph, random = self.graph, self.random
-        mean = np.where(random.integers(0, 2, channels), random.integers(-3, 4, channels),
-                        random.normal(0, inputs**0.5, channels)).astype(np.float32)
+        mean = np.where(
+            random.integers(0, 2, channels),
+            random.integers(-3, 4, channels),
+            random.normal(0, inputs**0.5, channels),
+        ).astype(np.float32)
         factor = random.choice([-2.0, -0.5, 0.0, 0.25, 1.0, 4.0], channels).astype(np.float32)
         match self.pick("none", "norm", "norm", "chain"):
             case "norm":
                 bias = random.choice([0.0, 0.0, 0.5, -1.0], channels)
-                return graph.add("BatchNormalization", x, factor, bias, mean, np.full(channels, 0.25), epsilon=0.0)
+                return graph.add(
+                    "BatchNormalization", x, factor, bias, mean, np.full(channels, 0.25), epsilon=0.0
+                )
             case "chain":
                 form = (-1, 1, 1) if image else (-1,)
                 x = graph.add("Sub", x, mean.reshape(form))
@@ -197,13 +284,25 @@ class _Random:
             case "bipolar":
                 return graph.bipolar(x, self.pick(1.0, 0.5))
             case "quant":
-                return graph.add("Quant", x, self.pick(1.0, 0.25), 0.0, 1.0, signed=1, narrow=1, rounding_mode="ROUND")
+                return graph.add(
+                    "Quant", x, self.pick(1.0, 0.25), 0.0, 1.0, signed=1, narrow=1, rounding_mode="ROUND"
+                )
             case "two bits":
-                return graph.add("Quant", x, self.pick(1.0, 0.5), 0.0, 2.0, signed=1, narrow=self.pick(0, 1),
-                                 rounding_mode="ROUND")
+                return graph.add(
+                    "Quant",
+                    x,
+                    self.pick(1.0, 0.5),
+                    0.0,
+                    2.0,
+                    signed=1,
+                    narrow=self.pick(0, 1),
+                    rounding_mode="ROUND",
+                )
             case "threshold":
                 steps = self.random.normal(0, 0.5, (self.pick(1, channels), 1))
-                return graph.add("MultiThreshold", x, steps, out_dtype="BIPOLAR", out_scale=2.0, out_bias=-1.0)
+                return graph.add(
+                    "MultiThreshold", x, steps, out_dtype="BIPOLAR", out_scale=2.0, out_bias=-1.0
+                )
 
     def build(self):
         graph, random = self.graph, self.random
@@ -217,7 +316,9 @@ class _Random:
             x = graph.add("Cast", x, to=TensorProto.FLOAT)
             x = graph.add("Sub", x, random.integers(60, 200, (1,) if flat else (channels, 1, 1)))
         else:
-            x = graph.add("Sub", graph.add("Mul", x, 2.0), random.uniform(0.5, 1.5, (1,) if flat else (channels, 1, 1)))
+            x = graph.add(
+                "Sub", graph.add("Mul", x, 2.0), random.uniform(0.5, 1.5, (1,) if flat else (channels, 1, 1))
+            )
         x = self.sign(x, shape[0])
         if not flat:
             for _ in range(random.integers(1, 4)):
@@ -246,8 +347,11 @@ class _Random:
             file = graph.model(label)
         else:
             file = model
-        images = np.where(random.integers(0, 2, (12, 1)), random.integers(0, 256, (12, channels * height * width)),
-                          random.integers(0, 256, (12, 1))).astype(np.uint8)
+        images = np.where(
+            random.integers(0, 2, (12, 1)),
+            random.integers(0, 256, (12, channels * height * width)),
+            random.integers(0, 256, (12, 1)),
+        ).astype(np.uint8)
         x = images.reshape(12, *((-1,) if flat else (channels, height, width)))
         ours = images if flat else x.transpose(0, 2, 3, 1).reshape(12, -1)
         return file, model, ours, x if raw else x / np.float32(255)
@@ -272,8 +376,10 @@ class _Random:
         if self.pick(0, 1):
             operands.append(random.integers(-4, 5, outputs) / 2)
         x = graph.add("Conv", *operands, kernel_shape=kernel, strides=stride, group=groups, pads=own)
-        height, width = ((size + pads[at] + pads[at + 2] - kernel[at]) // stride[at] + 1
-                         for at, size in enumerate((height, width)))
+        height, width = (
+            (size + pads[at] + pads[at + 2] - kernel[at]) // stride[at] + 1
+            for at, size in enumerate((height, width))
+        )
         pool = self.pick("none", "before", "after", "bits")
         self.inverted = pool == "before"
         kernel = [self.pick(1, 2) if size > 1 else 1 for size in (height, width)]
@@ -282,8 +388,10 @@ class _Random:
         for at in ("before", "after", "bits"):
             if pool == at:
                 x = graph.add("MaxPool", x, kernel_shape=kernel, strides=stride)
-                height, width = ((size - each) // move + 1 for size, each, move in
-                                 zip((height, width), kernel, stride, strict=True))
+                height, width = (
+                    (size - each) // move + 1
+                    for size, each, move in zip((height, width), kernel, stride, strict=True)
+                )
             if at == "before":
                 x = self.norm(x, outputs, inputs, True)
             elif at == "after":
@@ -303,7 +411,11 @@ class _Random:
                 where = graph.add("Concat", graph.unsqueeze(first, 0), graph.unsqueeze(rest, 0), axis=0)
                 return graph.add("Reshape", x, where)
             case "last":
-                return graph.add("Reshape", graph.add("Transpose", x, perm=[0, 2, 3, 1]), graph.constant([1, size], np.int64))
+                return graph.add(
+                    "Reshape",
+                    graph.add("Transpose", x, perm=[0, 2, 3, 1]),
+                    graph.constant([1, size], np.int64),
+                )
 
     def dense(self, x, inputs, outputs):
         graph = self.graph
@@ -314,9 +426,13 @@ class _Random:
                 return graph.add("Gemm", x, self.weights((outputs, inputs)), np.zeros(outputs), transB=1)
             case "bias":
                 bias = self.random.integers(-3, 4, outputs) / 2
-                return graph.add("Gemm", x, self.weights((outputs, inputs), transposed=True), bias, alpha=0.5, beta=2.0)
+                return graph.add(
+                    "Gemm", x, self.weights((outputs, inputs), transposed=True), bias, alpha=0.5, beta=2.0
+                )
 
 
 def random_graph(seed):
-    """(file, the same without what follows its scores, images as sbgen takes them, the same as the graph takes them)."""
+    """(file, the same without what follows its scores, images as sbgen takes them, the same as the graph
+    takes them).
+    """
     return _Random(seed).build()

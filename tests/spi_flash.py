@@ -6,8 +6,8 @@ __all__ = ["SpiFlash"]
 class SpiFlash:
     """Follows its pins, cycle by cycle.
 
-    Asleep until it is released (0xAB) and then `wake` steps long deaf; reads (0x03) from a 24-bit address on. What is wrong with
-    what it is asked raises an `AssertionError`.
+    Asleep until it is released (0xAB) and then `wake` steps long deaf; reads (0x03) from a 24-bit address on.
+    What is wrong with what it is asked raises an `AssertionError`.
     """
 
     def __init__(self, contents, *, wake=0):
@@ -21,7 +21,9 @@ class SpiFlash:
         self._level = None
 
     def step(self, *, cs, clk, copi):
-        """The level of cipo behind the next edge of the host's clock, from the levels before it; None where it floats."""
+        """The level of cipo behind the next edge of the host's clock, from the levels before it; None where
+        it floats.
+        """
         if self.awake_in:
             self.awake_in -= 1
         rises, falls = clk and not self._clk, self._clk and not clk
@@ -40,7 +42,9 @@ class SpiFlash:
                 assert self.commands[-1] == 0xAB or self.awake_in == 0, "only a flash that is awake listens"
             if len(self._bits) == 32 and self.commands[-1] == 0x03:
                 address = int(self._bits[8:], 2)
-                self._out = [byte >> n & 1 for byte in self.contents[address:] for n in range(7, -1, -1)][::-1]
+                self._out = [byte >> n & 1 for byte in self.contents[address:] for n in range(7, -1, -1)][
+                    ::-1
+                ]
         if falls and self._out:
             self._level = self._out.pop()
         return self._level

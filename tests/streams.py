@@ -21,7 +21,7 @@ def unpack(word, width, count, *, signed=False):
 
 def beats(vectors, lanes, width):
     """Vectors as the words of a stream: `lanes` values a beat, unused lanes 0."""
-    return [pack(vector[at:at + lanes], width) for vector in vectors for at in range(0, len(vector), lanes)]
+    return [pack(vector[at : at + lanes], width) for vector in vectors for at in range(0, len(vector), lanes)]
 
 
 def elements(words, lanes, width, length, *, signed=False):
@@ -29,7 +29,11 @@ def elements(words, lanes, width, length, *, signed=False):
     per_vector = -(-length // lanes)
     vectors, unused = [], []
     for at in range(0, len(words), per_vector):
-        values = [value for word in words[at:at + per_vector] for value in unpack(word, width, lanes, signed=signed)]
+        values = [
+            value
+            for word in words[at : at + per_vector]
+            for value in unpack(word, width, lanes, signed=signed)
+        ]
         vectors.append(values[:length])
         unused += values[length:]
     return vectors, unused
@@ -75,9 +79,15 @@ def transfer(component, given, count, *, seed=None, deadline=20000, reset_after=
             ctx.set(component.i.valid, valid)
             ctx.set(i_payload, queue[0] if valid else rng.getrandbits(len(i_payload)))
             ctx.set(component.o.ready, seed is None or rng.random() < 0.7)
-            i_ready, o_valid, o_ready, word = (ctx.get(component.i.ready), ctx.get(component.o.valid),
-                                               ctx.get(component.o.ready), ctx.get(o_payload))
-            assert held is None or (o_valid and word == held), "an offered payload must stay until it is taken"
+            i_ready, o_valid, o_ready, word = (
+                ctx.get(component.i.ready),
+                ctx.get(component.o.valid),
+                ctx.get(component.o.ready),
+                ctx.get(o_payload),
+            )
+            assert held is None or (o_valid and word == held), (
+                "an offered payload must stay until it is taken"
+            )
             held = word if o_valid and not o_ready else None
             if valid and i_ready:
                 state["start"] = cycle if state["start"] is None else state["start"]

@@ -1,4 +1,6 @@
-"""The core in Amaranth's own simulator, as a shipped function: scores, classes, cycles, and what a broken core is told."""
+"""The core in Amaranth's own simulator, as a shipped function: scores, classes, cycles, and what a broken
+core is told.
+"""
 
 import numpy as np
 import pytest
@@ -39,7 +41,9 @@ def broken(monkeypatch, component, change):
 
 def run():
     design = random_design(3, largest=12)
-    return amaranth_simulator.simulate(lower(design), design.network, random_images(3, design.network, 2), stall=1)
+    return amaranth_simulator.simulate(
+        lower(design), design.network, random_images(3, design.network, 2), stall=1
+    )
 
 
 def test_a_core_that_hangs(monkeypatch):

@@ -4,7 +4,8 @@ import pytest
 from sbgen.boards import bitstream, memories
 from sbgen.errors import BoardError
 
-# The last of six block RAMs of an iCEBreaker's bitstream, as iceunpack tells it: eight columns of a ROM of 192 words.
+# The last of six block RAMs of an iCEBreaker's bitstream, as iceunpack tells it: eight columns of a ROM of
+# 192 words.
 ASC = """\
 .device 5k
 .ramb_tile 19 29
@@ -34,7 +35,8 @@ WORDS = bytes.fromhex(
     "a0eb44100e7f205b9a7a9bae82116f10f62a7d1d74563aff5d15de896f0af11b4d0b5d4a5fff6a9ec35be79f58f2f4ff"
     "0288aa7086b72a2b5b6ee7f0a02c8d48786a13793f161bff7c8bfe52cdb2633b914b1bec9bbef94bb9ee07f77003e9ff"
     "c90da074945d2fd7b7029b1e823c7906e62ef8c634f553ffb3a7b7e4a6145af69a69a4e5bf3b4bd5d4224cd2e52851ff"
-    "2ebb25b4d437c0c0da6aa6e1dc0b66dd3829349a11898cffdaf0546d10ed1dc65f1ce531744d28853a91b3648f1edaff")
+    "2ebb25b4d437c0c0da6aa6e1dc0b66dd3829349a11898cffdaf0546d10ed1dc65f1ce531744d28853a91b3648f1edaff"
+)
 
 
 def columns(words):
@@ -51,13 +53,15 @@ class TestBlockRams:
 
     def test_ecp5_bytes_of_nine_bits(self):
         numbers = [n * 37 % 512 for n in range(2048)]
-        lines = "\n".join(" ".join(f"{n:03x}" for n in numbers[at:at + 8]) for at in range(0, 2048, 8))
+        lines = "\n".join(" ".join(f"{n:03x}" for n in numbers[at : at + 8]) for at in range(0, 2048, 8))
         rams = bitstream.block_rams(f".device LFE5U-85F\n\n.bram_init 7\n{lines}\n\n.tile X\n", family="ecp5")
         assert list(rams) == ["WID 7"]
         assert (rams["WID 7"].reshape(2048, 9) @ (1 << np.arange(9)) == numbers).all()
 
     def test_cut_off(self):
-        with pytest.raises(BoardError, match="a block RAM of ecp5 must have 18432 bits, but WID 0 of the bitstream has 72"):
+        with pytest.raises(
+            BoardError, match="a block RAM of ecp5 must have 18432 bits, but WID 0 of the bitstream has 72"
+        ):
             bitstream.block_rams(".bram_init 0\n" + "000 " * 7 + "000\n", family="ecp5")
 
 
@@ -67,7 +71,9 @@ def test_a_file_that_is_not_there(tmp_path):
 
 
 def cell(index, width, location):
-    return memories.Cell(name=f"rom.memory.0.{index}", memory="rom.memory", index=index, width=width, location=location)
+    return memories.Cell(
+        name=f"rom.memory.0.{index}", memory="rom.memory", index=index, width=width, location=location
+    )
 
 
 def test_words_of_a_real_bitstream():
@@ -88,7 +94,9 @@ class TestPlaces:
         return memories.places(memory, cells, family=family)
 
     def test_banks_side_by_side(self):
-        """600 words of 5 bits, 512 deep and 8 wide: the second bank's columns are behind the first's, over into the next RAM."""
+        """600 words of 5 bits, 512 deep and 8 wide: the second bank's columns are behind the first's, over
+        into the next RAM.
+        """
         ram, bit = self.places(600, 5, [cell(1, 8, "b"), cell(0, 8, "a")], family="ice40")
         assert (ram[:512] == 1).all() and (ram[512:, :3] == 1).all() and (ram[512:, 3:] == 0).all()
         assert bit[0].tolist() == [0, 1, 2, 3, 4] and bit[511].tolist() == [4088, 4089, 4090, 4091, 4092]
@@ -105,10 +113,17 @@ class TestPlaces:
         assert bit[1].tolist() == list(range(18, 36))
 
     def test_block_rams_of_another_memory(self):
-        with pytest.raises(BoardError, match="memory rom.memory of 600 words with 5 bits that vary must be in 2 block RAMs 8 bits wide, "
-                                             "but the netlist has 1"):
+        with pytest.raises(
+            BoardError,
+            match=(
+                "memory rom.memory of 600 words with 5 bits that vary must be in 2 block RAMs 8 bits wide, "
+                "but the netlist has 1"
+            ),
+        ):
             self.places(600, 5, [cell(0, 8, "a")], family="ice40")
-        with pytest.raises(BoardError, match=r"must be in block RAMs of one width, but the netlist has 0 of the widths \[\]"):
+        with pytest.raises(
+            BoardError, match=r"must be in block RAMs of one width, but the netlist has 0 of the widths \[\]"
+        ):
             self.places(600, 5, [], family="ice40")
 
 

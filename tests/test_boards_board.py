@@ -38,7 +38,11 @@ class TestEveryBoard:
     def test_every_pin_is_constrained_once(self, board):
         text = constraints.pcf(board) if board.device.family == "ice40" else constraints.lpf(board)
         for pin in board.pins:
-            place = f"{pin.port} {pin.site}" if board.device.family == "ice40" else f'"{pin.port}" SITE "{pin.site}"'
+            place = (
+                f"{pin.port} {pin.site}"
+                if board.device.family == "ice40"
+                else f'"{pin.port}" SITE "{pin.site}"'
+            )
             assert text.count(place) == 1
 
 
@@ -46,9 +50,13 @@ def test_icebreaker_is_its_schematic():
     board = boards.get("icebreaker")
     assert (board.device.name, board.package, board.oscillator_mhz) == ("up5k", "SG48", 12)
     assert {pin.port: (pin.site, pin.invert) for pin in board.pins} == {
-        "clk": ("35", False), "rx": ("6", False), "tx": ("9", False), "led": ("11", True)}
+        "clk": ("35", False),
+        "rx": ("6", False),
+        "tx": ("9", False),
+        "led": ("11", True),
+    }
     assert board.clock_is_pll_pad
-    assert constraints.pcf(board) == ("set_io clk 35\nset_io -pullup yes rx 6\nset_io tx 9\nset_io led 11\n")
+    assert constraints.pcf(board) == "set_io clk 35\nset_io -pullup yes rx 6\nset_io tx 9\nset_io led 11\n"
 
 
 def test_hx8k_oscillator_is_no_pll_pad():
@@ -57,7 +65,9 @@ def test_hx8k_oscillator_is_no_pll_pad():
 
 def test_ulx3s_constraints_carry_the_buffers_settings():
     assert constraints.lpf(boards.get("ulx3s_85f")).splitlines()[:2] == [
-        'LOCATE COMP "clk" SITE "G2";', 'IOBUF PORT "clk" IO_TYPE=LVCMOS33;']
+        'LOCATE COMP "clk" SITE "G2";',
+        'IOBUF PORT "clk" IO_TYPE=LVCMOS33;',
+    ]
     assert 'FREQUENCY PORT "clk" 25 MHZ;' in constraints.lpf(boards.get("ulx3s_85f"))
 
 
@@ -70,16 +80,22 @@ class TestImportPath:
         board = boards.get("amaranth_boards.icepi_zero:IcepiZero1_3Platform")
         assert (board.device.name, board.oscillator_mhz, board.speed) == ("ecp5-25f", 50, "6")
 
-    @pytest.mark.parametrize("path,what", [
-        ("amaranth_boards.nowhere:Platform", "No module named"),
-        ("amaranth_boards.icestick:Nothing", "no attribute 'Nothing'"),
-        ("os:path", "it is another thing"),
-        ("os:abort", "it is another thing"),
-        ("builtins:dict", "it is another thing"),
-        ("amaranth_boards.arty_a7:ArtyA7_35Platform", "device must be one of up5k, .*, but it is xc7a35ti"),
-        ("amaranth_boards.upduino_v3:UpduinoV3Platform", "must have an oscillator"),
-        ("amaranth_boards.fomu_pvt:FomuPVTPlatform", "must have a UART"),
-    ])
+    @pytest.mark.parametrize(
+        "path,what",
+        [
+            ("amaranth_boards.nowhere:Platform", "No module named"),
+            ("amaranth_boards.icestick:Nothing", "no attribute 'Nothing'"),
+            ("os:path", "it is another thing"),
+            ("os:abort", "it is another thing"),
+            ("builtins:dict", "it is another thing"),
+            (
+                "amaranth_boards.arty_a7:ArtyA7_35Platform",
+                "device must be one of up5k, .*, but it is xc7a35ti",
+            ),
+            ("amaranth_boards.upduino_v3:UpduinoV3Platform", "must have an oscillator"),
+            ("amaranth_boards.fomu_pvt:FomuPVTPlatform", "must have a UART"),
+        ],
+    )
     def test_what_cannot_be_used(self, path, what):
         with pytest.raises(BoardError, match=what):
             boards.get(path)
@@ -105,8 +121,11 @@ def platforms():
     found = []
     for module in pkgutil.iter_modules(amaranth_boards.__path__):
         loaded = importlib.import_module(f"amaranth_boards.{module.name}")
-        found += [f"{loaded.__name__}:{name}" for name, value in vars(loaded).items()
-                  if isinstance(value, type) and issubclass(value, Platform) and value.__module__ == loaded.__name__]
+        found += [
+            f"{loaded.__name__}:{name}"
+            for name, value in vars(loaded).items()
+            if isinstance(value, type) and issubclass(value, Platform) and value.__module__ == loaded.__name__
+        ]
     return found
 
 
@@ -133,25 +152,43 @@ def test_led_that_shares_a_pin_is_left_out():
 
 def random_platform(random):
     """An iCE40 platform whose resources draw their pins from a few, so that many meet."""
+
     def pin():
         return str(random.randint(1, 9))
 
     def lane(direction):
-        return random.choice([lambda: Pins(pin(), dir=direction), lambda: Pins(pin(), dir=direction),
-                              lambda: Pins(f"{pin()} {pin()}", dir=direction), lambda: DiffPairs(pin(), pin(), dir=direction),
-                              lambda: PinsN(pin(), dir=direction)])()
+        return random.choice(
+            [
+                lambda: Pins(pin(), dir=direction),
+                lambda: Pins(pin(), dir=direction),
+                lambda: Pins(f"{pin()} {pin()}", dir=direction),
+                lambda: DiffPairs(pin(), pin(), dir=direction),
+                lambda: PinsN(pin(), dir=direction),
+            ]
+        )()
 
     def subsignals(directions):
-        return [Subsignal(name, lane(direction)) for name, direction in directions.items() if random.random() < 0.95]
+        return [
+            Subsignal(name, lane(direction))
+            for name, direction in directions.items()
+            if random.random() < 0.95
+        ]
 
     made = []
     if random.random() < 0.95:
         made.append(Resource("clk", 0, lane("i"), *([Clock(12e6)] if random.random() < 0.95 else [])))
-    for name, directions in (("uart", {"rx": "i", "tx": "o"}), ("spi_flash_1x", {"cs": "o", "clk": "o", "copi": "o", "cipo": "i", "wp": "o"})):
+    for name, directions in (
+        ("uart", {"rx": "i", "tx": "o"}),
+        ("spi_flash_1x", {"cs": "o", "clk": "o", "copi": "o", "cipo": "i", "wp": "o"}),
+    ):
         if random.random() < 0.95 and (parts := subsignals(directions)):
             made.append(Resource(name, 0, *parts))
     if random.random() < 0.9:
-        made.append(Resource("led", 0, lane("o")) if random.random() < 0.9 else Resource("led", 0, Subsignal("r", lane("o"))))
+        made.append(
+            Resource("led", 0, lane("o"))
+            if random.random() < 0.9
+            else Resource("led", 0, Subsignal("r", lane("o")))
+        )
 
     class Random(LatticeICE40Platform):
         device, package, default_clk = "iCE40UP5K", "SG48", "clk"
@@ -196,7 +233,10 @@ def core():
     return SimpleNamespace(image=(range(4),), pixels=4, lanes=1, outputs=2, score_width=8, signs=False)
 
 
-@pytest.mark.parametrize("name", [*boards.BOARDS, "amaranth_boards.icestick:ICEStickPlatform", "amaranth_boards.ulx3s:ULX3S_25F_Platform"])
+@pytest.mark.parametrize(
+    "name",
+    [*boards.BOARDS, "amaranth_boards.icestick:ICEStickPlatform", "amaranth_boards.ulx3s:ULX3S_25F_Platform"],
+)
 def test_a_report_names_a_board_that_can_be_found_again(name):
     board = boards.get(name)
     assert boards.get(board.reference) == board

@@ -27,22 +27,38 @@ def sysfs(monkeypatch, tmp_path):
     def plug(vendor, product, *, accessible=True, name="A board"):
         folder = root / f"1-{vendor:x}"
         folder.mkdir()
-        for file, text in (("idVendor", f"{vendor:04x}"), ("idProduct", f"{product:04x}"), ("busnum", "1"),
-                           ("devnum", "7"), ("product", name)):
+        for file, text in (
+            ("idVendor", f"{vendor:04x}"),
+            ("idProduct", f"{product:04x}"),
+            ("busnum", "1"),
+            ("devnum", "7"),
+            ("product", name),
+        ):
             (folder / file).write_text(text + "\n")
         (root / "1-0:1.0").mkdir(exist_ok=True)
         monkeypatch.setattr(usb.UsbDevice, "accessible", accessible)
+
     return plug
 
 
 @pytest.fixture
 def loader(monkeypatch, tmp_path):
     """iceprog that writes down its arguments and ends as told."""
+
     def install(code=0):
         seen = tmp_path / "seen"
-        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
-            name=name, argv=(sys.executable, "-c", _LOADER.format(seen=str(seen), code=code)), version="", origin="test"))
+        monkeypatch.setattr(
+            tools,
+            "find",
+            lambda name: tools.Tool(
+                name=name,
+                argv=(sys.executable, "-c", _LOADER.format(seen=str(seen), code=code)),
+                version="",
+                origin="test",
+            ),
+        )
         return seen
+
     return install
 
 
@@ -62,13 +78,16 @@ def run(file, *, board=None, dry_run=False):
 class TestUsb:
     def test_finds_by_vendor_and_product(self, sysfs):
         sysfs(0x0403, 0x6010, name="Dual RS232")
-        (found,) = usb.find(((0x1d50, 1), (0x0403, 0x6010)))
+        (found,) = usb.find(((0x1D50, 1), (0x0403, 0x6010)))
         assert (found.name, str(found.node)) == ("Dual RS232", "/dev/bus/usb/001/007")
         assert usb.find(((0x0403, 0x6015),)) == []
 
     def test_rule_names_both_ids(self):
-        assert usb.udev_rule(((0x0403, 0x6010),)) == (
-            'SUBSYSTEM=="usb", ATTR{idVendor}=="0403", ATTR{idProduct}=="6010", MODE="0660", TAG+="uaccess"')
+        assert (
+            usb.udev_rule(((0x0403, 0x6010),))
+            == 'SUBSYSTEM=="usb", ATTR{idVendor}=="0403", ATTR{idProduct}=="6010", MODE="0660",'
+            ' TAG+="uaccess"'
+        )
 
 
 class TestFlash:
@@ -101,22 +120,29 @@ class TestFlash:
         assert "iceprog is not installed; try: apt, or openFPGALoader is not installed" in printed
 
     def test_dry_run_prints_the_command(self, monkeypatch, built, capsys):
-        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
-            name=name, argv=(f"/opt/{name}",), version="", origin="PATH"))
+        monkeypatch.setattr(
+            tools,
+            "find",
+            lambda name: tools.Tool(name=name, argv=(f"/opt/{name}",), version="", origin="PATH"),
+        )
         run(built, dry_run=True)
         assert capsys.readouterr().out == f"/opt/iceprog {built / 'top.bin'}\n"
 
     def test_board_that_is_not_plugged_in(self, sysfs, loader, built):
         seen = loader()
         sysfs(0x1234, 0x5678)
-        with pytest.raises(BoardError, match="icebreaker must be plugged in, but no USB device 0403:6010 .*lsusb"):
+        with pytest.raises(
+            BoardError, match="icebreaker must be plugged in, but no USB device 0403:6010 .*lsusb"
+        ):
             run(built)
         assert not seen.exists()
 
     def test_board_that_may_not_be_opened(self, sysfs, loader, built):
         loader()
         sysfs(0x0403, 0x6010, accessible=False)
-        with pytest.raises(BoardError, match=r'may not open /dev/bus/usb/001/007 .*rules\.d.*idVendor}=="0403"'):
+        with pytest.raises(
+            BoardError, match=r'may not open /dev/bus/usb/001/007 .*rules\.d.*idVendor}=="0403"'
+        ):
             run(built)
 
     def test_failure_quotes_the_programmer(self, sysfs, loader, built):
@@ -125,7 +151,9 @@ class TestFlash:
         with pytest.raises(ToolError, match="iceprog failed with code 2: loading; check the cable"):
             run(built)
 
-    @pytest.mark.parametrize("file,what", [("nothing.bin", "nothing.bin is not there"), (".", r"must hold top\.bin")])
+    @pytest.mark.parametrize(
+        "file,what", [("nothing.bin", "nothing.bin is not there"), (".", r"must hold top\.bin")]
+    )
     def test_no_bitstream(self, tmp_path, file, what):
         with pytest.raises(BoardError, match=what):
             run(tmp_path / file, board="icebreaker")

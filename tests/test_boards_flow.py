@@ -44,16 +44,28 @@ json.dump({"modules": {"top": {"ports": {}, "cells": cells, "netnames": {}}}}, o
 @pytest.fixture
 def fake(monkeypatch):
     """Tools that do nothing but leave what the flow reads."""
+
     def install(*, fmax=(0, 50, 50, 50, 50), used=700, slow=()):
-        texts = {"yosys": _FAKE_YOSYS, "nextpnr-ice40": _FAKE_PNR.format(fmax=fmax, used=used, slow=slow),
-                 "icepack": "open('top.bin', 'w').write(open('top.asc').read())"}
-        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
-            name=name, argv=(sys.executable, "-c", texts[name]), version=f"{name} 1.0", origin="test"))
+        texts = {
+            "yosys": _FAKE_YOSYS,
+            "nextpnr-ice40": _FAKE_PNR.format(fmax=fmax, used=used, slow=slow),
+            "icepack": "open('top.bin', 'w').write(open('top.asc').read())",
+        }
+        monkeypatch.setattr(
+            tools,
+            "find",
+            lambda name: tools.Tool(
+                name=name, argv=(sys.executable, "-c", texts[name]), version=f"{name} 1.0", origin="test"
+            ),
+        )
+
     return install
 
 
 def plan(*, clock_margin=flow.MARGIN, **settings):
-    return flow.plan(verilog=VERILOG, board=boards.get("icebreaker"), margin=clock_margin, **{"clock_mhz": 48, **settings})
+    return flow.plan(
+        verilog=VERILOG, board=boards.get("icebreaker"), margin=clock_margin, **{"clock_mhz": 48, **settings}
+    )
 
 
 class TestPlan:
@@ -69,8 +81,9 @@ class TestPlan:
         assert plan(clock_margin=0).placements == made.placements != plan(clock_margin=0.1).placements
 
     def test_ecp5_without_wide_luts(self, monkeypatch):
-        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
-            name=name, argv=(name,), version="1.0", origin="test"))
+        monkeypatch.setattr(
+            tools, "find", lambda name: tools.Tool(name=name, argv=(name,), version="1.0", origin="test")
+        )
         made = flow.plan(verilog=VERILOG, board=boards.get("ulx3s_85f"))
         assert "-nowidelut" in made.synthesis.args[1]
         assert made.placements[0].args[:5] == ("--85k", "--package", "CABGA381", "--speed", "6")
@@ -78,12 +91,20 @@ class TestPlan:
 
     def test_digest_changes_with_whatever_changes_the_bitstream(self, fake, monkeypatch):
         fake()
-        digests = [plan().digest, plan(clock_mhz=50).digest, plan(seeds=(1, 2)).digest, plan(every_seed=True).digest,
-                   flow.plan(verilog=VERILOG + "\n", board=boards.get("icebreaker")).digest]
+        digests = [
+            plan().digest,
+            plan(clock_mhz=50).digest,
+            plan(seeds=(1, 2)).digest,
+            plan(every_seed=True).digest,
+            flow.plan(verilog=VERILOG + "\n", board=boards.get("icebreaker")).digest,
+        ]
         assert plan().digest == digests[0]
         find = tools.find
-        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
-            name=name, argv=find(name).argv, version="2.0", origin="test"))
+        monkeypatch.setattr(
+            tools,
+            "find",
+            lambda name: tools.Tool(name=name, argv=find(name).argv, version="2.0", origin="test"),
+        )
         digests.append(plan().digest)
         assert len(set(digests)) == len(digests)
 
@@ -91,8 +112,13 @@ class TestPlan:
         fake()
         first = plan().digest
         find = tools.find
-        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
-            name=name, argv=("/elsewhere", *find(name).argv), version=find(name).version, origin="PATH"))
+        monkeypatch.setattr(
+            tools,
+            "find",
+            lambda name: tools.Tool(
+                name=name, argv=("/elsewhere", *find(name).argv), version=find(name).version, origin="PATH"
+            ),
+        )
         assert plan().digest == first
 
     def test_missing_tool_is_told_before_anything_runs(self, monkeypatch):
@@ -115,9 +141,12 @@ class TestImplement:
         assert (done.seed, done.fmax_mhz, done.clock_mhz, done.margin) == (3, 49.5, 48, 0.03)
         assert done.bitstream.read_text() == "3"
         assert done.resources == {
-            "lut": {"used": 700, "available": 5280}, "ff": {"used": 2, "available": 5280},
-            "bram": {"used": 0, "available": 30}, "spram": {"used": 0, "available": 4},
-            "dsp": {"used": 0, "available": 8}}
+            "lut": {"used": 700, "available": 5280},
+            "ff": {"used": 2, "available": 5280},
+            "bram": {"used": 0, "available": 30},
+            "spram": {"used": 0, "available": 4},
+            "dsp": {"used": 0, "available": 8},
+        }
         assert done.tools == {name: f"{name} 1.0" for name in ("yosys", "nextpnr-ice40", "icepack")}
 
     @pytest.mark.parametrize("jobs", [1, 4])
@@ -138,10 +167,18 @@ class TestImplement:
         first = self.implement(tmp_path / "a", kept=finished, jobs=1)
         ran = []
         run = tools.run
-        monkeypatch.setattr(tools, "run", lambda tool, *args, **settings: ran.append(tool.name) or run(tool, *args, **settings))
+        monkeypatch.setattr(
+            tools,
+            "run",
+            lambda tool, *args, **settings: ran.append(tool.name) or run(tool, *args, **settings),
+        )
         second = self.implement(tmp_path / "b", kept=finished, jobs=1)
         assert ran == ["icepack"] and second.bitstream.read_bytes() == first.bitstream.read_bytes()
-        assert (second.fmax_mhz, second.resources, second.trials) == (first.fmax_mhz, first.resources, first.trials)
+        assert (second.fmax_mhz, second.resources, second.trials) == (
+            first.fmax_mhz,
+            first.resources,
+            first.trials,
+        )
         # Another clock is another place and route of the same netlist.
         ran.clear()
         self.implement(tmp_path / "c", kept=finished, clock_mhz=45, jobs=1)
@@ -151,27 +188,51 @@ class TestImplement:
         fake(fmax=(0, 0, 50, 50, 50))
         find = tools.find
         text = "import sys\nif '1' in sys.argv: raise SystemExit('ERROR: not routed')\n"
-        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
-            name=name, argv=(sys.executable, "-c", text + find(name).argv[2]), version="1", origin="test")
-            if name == "nextpnr-ice40" else find(name))
+        monkeypatch.setattr(
+            tools,
+            "find",
+            lambda name: (
+                tools.Tool(
+                    name=name,
+                    argv=(sys.executable, "-c", text + find(name).argv[2]),
+                    version="1",
+                    origin="test",
+                )
+                if name == "nextpnr-ice40"
+                else find(name)
+            ),
+        )
         assert self.implement(tmp_path).seed == 2
 
     @pytest.mark.parametrize("late, given_up", [([9, 9, 7, 7, 7, 0], False), ([9, 7, *[8, 7] * 100], True)])
-    def test_routing_that_gets_nowhere_is_done_without_an_eye_on_the_clock(self, tmp_path, monkeypatch, late, given_up):
+    def test_routing_that_gets_nowhere_is_done_without_an_eye_on_the_clock(
+        self, tmp_path, monkeypatch, late, given_up
+    ):
         route = f"""
 if "--tmg-ripup" in sys.argv:
     for round, left in enumerate({late}, 1):
         print(f"Info:     iter={{round}} wires=380 overused=0 overuse=0 tmgfail={{left}} archfail=NA", flush=True)
 """
-        texts = {"yosys": _FAKE_YOSYS,
-                 "nextpnr-ecp5": _FAKE_PNR.format(fmax=(0, 80), used=700, slow=()).replace("--asc", "--textcfg") + route,
-                 "ecppack": "open('top.bit', 'w').write(open('top.config').read())"}
-        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
-            name=name, argv=(sys.executable, "-c", texts[name]), version="1", origin="test"))
+        texts = {
+            "yosys": _FAKE_YOSYS,
+            "nextpnr-ecp5": (
+                _FAKE_PNR.format(fmax=(0, 80), used=700, slow=()).replace("--asc", "--textcfg") + route
+            ),
+            "ecppack": "open('top.bit', 'w').write(open('top.config').read())",
+        }
+        monkeypatch.setattr(
+            tools,
+            "find",
+            lambda name: tools.Tool(
+                name=name, argv=(sys.executable, "-c", texts[name]), version="1", origin="test"
+            ),
+        )
         made = flow.plan(verilog=VERILOG, board=boards.get("ulx3s_85f"), seeds=(1,))
         done = flow.implement(made, folder=tmp_path, console=Console())
         assert done.bitstream.read_text() == "1"
-        assert ("--tmg-ripup" in (tmp_path / "nextpnr-ecp5-1.log").read_text().splitlines()[0]) is not given_up
+        assert (
+            "--tmg-ripup" in (tmp_path / "nextpnr-ecp5-1.log").read_text().splitlines()[0]
+        ) is not given_up
         assert (tmp_path / "nextpnr-ecp5-1-stalled.log").exists() is given_up
 
     @pytest.mark.parametrize("seed", range(20))
@@ -184,7 +245,9 @@ if "--tmg-ripup" in sys.argv:
             overused, slow = rng.randint(0, 40), rng.randint(0, 40)
             if overused + slow < least:
                 least, last = overused + slow, count
-            line = f"Info:     iter={count} wires=380 overused={overused} overuse=0 tmgfail={slow} archfail=NA"
+            line = (
+                f"Info:     iter={count} wires=380 overused={overused} overuse=0 tmgfail={slow} archfail=NA"
+            )
             if count - last == flow._PATIENCE:
                 with pytest.raises(flow._StalledError):
                     reader(line)
@@ -193,31 +256,57 @@ if "--tmg-ripup" in sys.argv:
 
     @pytest.mark.parametrize("other", [False, True])
     def test_an_assertion_of_yosys_on_names_is_met_without_them(self, tmp_path, monkeypatch, other):
-        said = "Assert `GetSize(conn.first) == GetSize(conn.second)' failed in rtlil.cc:3091." if not other else "Assert `ok' failed."
-        texts = {"yosys": f"import sys\nif 'rename -hide' not in sys.argv[2]: sys.exit({'ERROR: ' + said!r})\n" + _FAKE_YOSYS,
-                 "nextpnr-ecp5": _FAKE_PNR.format(fmax=(0, 80), used=700, slow=()).replace("--asc", "--textcfg"),
-                 "ecppack": "open('top.bit', 'w').write(open('top.config').read())"}
-        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
-            name=name, argv=(sys.executable, "-c", texts[name]), version="1", origin="test"))
+        said = (
+            "Assert `GetSize(conn.first) == GetSize(conn.second)' failed in rtlil.cc:3091."
+            if not other
+            else "Assert `ok' failed."
+        )
+        texts = {
+            "yosys": (
+                f"import sys\nif 'rename -hide' not in sys.argv[2]: sys.exit({'ERROR: ' + said!r})\n"
+                + _FAKE_YOSYS
+            ),
+            "nextpnr-ecp5": _FAKE_PNR.format(fmax=(0, 80), used=700, slow=()).replace("--asc", "--textcfg"),
+            "ecppack": "open('top.bit', 'w').write(open('top.config').read())",
+        }
+        monkeypatch.setattr(
+            tools,
+            "find",
+            lambda name: tools.Tool(
+                name=name, argv=(sys.executable, "-c", texts[name]), version="1", origin="test"
+            ),
+        )
         made = flow.plan(verilog=VERILOG, board=boards.get("ulx3s_85f"), seeds=(1,))
         if other:
             with pytest.raises(ToolError, match="yosys failed with code 1: ERROR: Assert `ok' failed"):
                 flow.implement(made, folder=tmp_path, console=Console())
             return
         assert flow.implement(made, folder=tmp_path, console=Console()).bitstream.read_text() == "1"
-        assert said in (tmp_path / "yosys-failed.log").read_text() and "rename" in (tmp_path / "yosys.log").read_text()
+        assert (
+            said in (tmp_path / "yosys-failed.log").read_text()
+            and "rename" in (tmp_path / "yosys.log").read_text()
+        )
 
     def test_too_slow_says_how_fast_and_what_to_try(self, fake, tmp_path):
         fake(fmax=(0, 40, 41.5, 39, 40))
-        with pytest.raises(FitError, match=r"must run at 48 MHz on icebreaker with .* reached 41\.5 MHz with the best of 4 "
-                                           r"seeds; try --clock 39, or smaller pe and simd$"):
+        with pytest.raises(
+            FitError,
+            match=r"must run at 48 MHz on icebreaker with .* reached 41\.5 MHz with the best of 4 "
+            r"seeds; try --clock 39, or smaller pe and simd$",
+        ):
             self.implement(tmp_path)
         assert not (tmp_path / "top.bin").exists()
 
     def test_a_clock_that_is_met_without_its_margin(self, fake, tmp_path):
         fake(fmax=(0, 48.2, 48.7, 48.1, 40))
-        with pytest.raises(FitError, match=r"must run at 48 MHz on icebreaker with a margin of 3 % \(Fmax of 49\.4 MHz\), but place and route "
-                                           r"reached 48\.7 MHz .*; try --clock 45\.75, --clock-margin 1\.4, or smaller pe and simd$"):
+        with pytest.raises(
+            FitError,
+            match=(
+                r"must run at 48 MHz on icebreaker with a margin of 3 % \(Fmax of 49\.4 MHz\), but place and"
+                r" route "
+                r"reached 48\.7 MHz .*; try --clock 45\.75, --clock-margin 1\.4, or smaller pe and simd$"
+            ),
+        ):
             self.implement(tmp_path / "a")
         done = self.implement(tmp_path / "b", clock_margin=0.014)
         assert (done.seed, done.fmax_mhz, done.margin) == (2, 48.7, 0.014)
@@ -249,9 +338,20 @@ if "--tmg-ripup" in sys.argv:
     def test_other_failure_keeps_its_log(self, fake, tmp_path, monkeypatch):
         fake()
         find = tools.find
-        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(
-            name=name, argv=(sys.executable, "-c", "print('ERROR: out of luck'); raise SystemExit(1)"),
-            version="1", origin="test") if name == "nextpnr-ice40" else find(name))
+        monkeypatch.setattr(
+            tools,
+            "find",
+            lambda name: (
+                tools.Tool(
+                    name=name,
+                    argv=(sys.executable, "-c", "print('ERROR: out of luck'); raise SystemExit(1)"),
+                    version="1",
+                    origin="test",
+                )
+                if name == "nextpnr-ice40"
+                else find(name)
+            ),
+        )
         logs = tmp_path / "logs"
         logs.mkdir()
         with pytest.raises(ToolError, match="out of luck; the whole log is .*logs.nextpnr-ice40-1.log"):

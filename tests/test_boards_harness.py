@@ -24,11 +24,22 @@ DIGEST = bytes(range(32))
 def design(*, pixels=6, lanes=1, classes=3, seed=1, store="bram", decision="argmax"):
     rng = np.random.default_rng(seed)
     network = Network(
-        name="small", image_shape=(pixels,), labels=tuple(map(str, range(max(2, classes)))), decision=decision, layers=(
+        name="small",
+        image_shape=(pixels,),
+        labels=tuple(map(str, range(max(2, classes)))),
+        decision=decision,
+        layers=(
             Binarize(name="input", thresholds=rng.integers(1, 256, (pixels, 1))),
-            Scores(name="scores", weights=rng.integers(0, 2, (classes, pixels)),
-                   offsets=rng.integers(-9, 9, classes))))
-    return Design(network=network, foldings=(Folding(pe=lanes, simd=lanes), Folding(pe=1, simd=2, store=store)))
+            Scores(
+                name="scores",
+                weights=rng.integers(0, 2, (classes, pixels)),
+                offsets=rng.integers(-9, 9, classes),
+            ),
+        ),
+    )
+    return Design(
+        network=network, foldings=(Folding(pe=lanes, simd=lanes), Folding(pe=1, simd=2, store=store))
+    )
 
 
 class Host:
@@ -39,7 +50,9 @@ class Host:
         self.board = replace(boards.get(board), clock_mhz=None, baud=3_000_000)
         self.inverted = inverted
         if inverted:  # pins of the flash whose levels are the others on this board
-            self.board.__dict__["flash_pins"] = tuple(replace(pin, invert=pin.invert ^ (pin.port in inverted)) for pin in self.board.flash_pins)
+            self.board.__dict__["flash_pins"] = tuple(
+                replace(pin, invert=pin.invert ^ (pin.port in inverted)) for pin in self.board.flash_pins
+            )
         self.top = harness.Top(core=lower(self.design), board=self.board, digest=DIGEST)
         self.received = []
         self.lit = 0
@@ -79,8 +92,10 @@ class Host:
         async def flash(ctx):
             while True:
                 await ctx.posedge(top.clk)
-                cs, clk, copi, wp, hold = (ctx.get(getattr(top, port)) ^ (port in self.inverted)
-                                           for port in ("flash_cs", "flash_clk", "flash_copi", "flash_wp", "flash_hold"))
+                cs, clk, copi, wp, hold = (
+                    ctx.get(getattr(top, port)) ^ (port in self.inverted)
+                    for port in ("flash_cs", "flash_clk", "flash_copi", "flash_wp", "flash_hold")
+                )
                 level = self.flash.step(cs=1 - cs, clk=clk, copi=copi)
                 assert wp and hold
                 await ctx.delay(0.1e-6)
@@ -113,8 +128,16 @@ class Host:
         raise TimeoutError(f"no answer, only {self.received}")
 
 
-@pytest.mark.parametrize("lanes, decides", [
-    (1, {}), (2, {}), (4, {}), (2, {"classes": 1, "decision": "sign"}), (2, {"classes": 10, "decision": "sign"})])
+@pytest.mark.parametrize(
+    "lanes, decides",
+    [
+        (1, {}),
+        (2, {}),
+        (4, {}),
+        (2, {"classes": 1, "decision": "sign"}),
+        (2, {"classes": 10, "decision": "sign"}),
+    ],
+)
 def test_classifies_over_its_pins(lanes, decides):
     host = Host(lanes=lanes, **decides)
     images = np.random.default_rng(lanes).integers(0, 256, (3, 6)).astype(np.uint8)
@@ -137,20 +160,33 @@ def test_identifies_over_its_pins():
 
     async def scenario(ctx):
         response = await host.ask(ctx, frames.identify(sequence=7))
-        assert frames.parse_identity(response) == frames.Identity(lanes=2, outputs=3, pixels=6, digest=DIGEST[:8])
+        assert frames.parse_identity(response) == frames.Identity(
+            lanes=2, outputs=3, pixels=6, digest=DIGEST[:8]
+        )
 
     host.run(scenario)
 
 
-@pytest.mark.parametrize("damage, inverted", [
-    (0, ()), (1, ()), (0, ("flash_cs", "flash_cipo", "flash_wp")), (0, ("flash_clk", "flash_copi", "flash_cipo", "flash_hold"))])
+@pytest.mark.parametrize(
+    "damage, inverted",
+    [
+        (0, ()),
+        (1, ()),
+        (0, ("flash_cs", "flash_cipo", "flash_wp")),
+        (0, ("flash_clk", "flash_copi", "flash_cipo", "flash_hold")),
+    ],
+)
 def test_loads_its_weights_from_flash(damage, inverted):
     image = np.arange(6, dtype=np.uint8) * 50
     core = lower(design(store="spram"))
     weights = bytearray(flash_image.weight_bytes(core.image))
     checksum = zlib.crc32(weights)
     weights[3] ^= damage
-    host = Host(flash=SpiFlash(flash_image.combine(b"bitstream", bytes(weights)), wake=500), inverted=inverted, store="spram")
+    host = Host(
+        flash=SpiFlash(flash_image.combine(b"bitstream", bytes(weights)), wake=500),
+        inverted=inverted,
+        store="spram",
+    )
 
     async def weights_of(ctx):
         return frames.parse_identity(await host.ask(ctx, frames.identify(sequence=7))).weights
@@ -166,13 +202,18 @@ def test_loads_its_weights_from_flash(damage, inverted):
             assert host.received == [frames.Frame(command=0xFF, sequence=1, payload=bytes([5]))]
         else:
             result = frames.parse_result(await host.ask(ctx, request), outputs=3)
-            assert result.scores.tolist() == reference.evaluate(host.design.network, image[None])[0][0].tolist()
+            assert (
+                result.scores.tolist() == reference.evaluate(host.design.network, image[None])[0][0].tolist()
+            )
 
     host.run(scenario)
 
 
 def test_board_without_a_flash():
-    with pytest.raises(BoardError, match="must have an SPI flash for weights in SPRAM, but its platform .* has no spi_flash_1x"):
+    with pytest.raises(
+        BoardError,
+        match="must have an SPI flash for weights in SPRAM, but its platform .* has no spi_flash_1x",
+    ):
         harness.Top(core=lower(design(store="spram")), board=boards.get("ulx3s_85f"), digest=DIGEST)
 
 
@@ -183,9 +224,16 @@ def test_reset_outlasts_the_block_rams_start():
         assert top.reset_cycles & (top.reset_cycles - 1) == 0
 
 
-@pytest.mark.parametrize("board,clock,got,has_pll", [
-    ("icebreaker", None, 48, True), ("icebreaker", 12, 12, False), ("icebreaker", 50, 50.25, True),
-    ("ulx3s_85f", 25, 25, False), ("ulx3s_85f", 80, 80, True)])
+@pytest.mark.parametrize(
+    "board,clock,got,has_pll",
+    [
+        ("icebreaker", None, 48, True),
+        ("icebreaker", 12, 12, False),
+        ("icebreaker", 50, 50.25, True),
+        ("ulx3s_85f", 25, 25, False),
+        ("ulx3s_85f", 80, 80, True),
+    ],
+)
 def test_clock_is_what_the_pll_really_makes(board, clock, got, has_pll):
     top = harness.Top(core=lower(design()), board=boards.get(board), clock_mhz=clock, digest=DIGEST)
     assert (top.clock_mhz, top.pll is not None) == (got, has_pll)
@@ -193,7 +241,9 @@ def test_clock_is_what_the_pll_really_makes(board, clock, got, has_pll):
 
 
 class Unlocked:
-    """A top level whose PLL is a wire with a lock that the test sets, and a counter of the cycles since reset."""
+    """A top level whose PLL is a wire with a lock that the test sets, and a counter of the cycles since
+    reset.
+    """
 
     def __init__(self, monkeypatch, board):
         self.locked, self.cycles = Signal(), Signal(16)
@@ -311,7 +361,11 @@ def test_led_is_on_while_a_request_is_in_work(board):
 
 
 def test_pin_of_the_esp32_is_high():
-    for name in "ulx3s_85f", "amaranth_boards.ulx3s:ULX3S_12F_Platform", "amaranth_boards.ulx3s:ULX3S_45F_Platform":
+    for name in (
+        "ulx3s_85f",
+        "amaranth_boards.ulx3s:ULX3S_12F_Platform",
+        "amaranth_boards.ulx3s:ULX3S_45F_Platform",
+    ):
         try:
             board = boards.get(name)
         except BoardError:
@@ -352,17 +406,25 @@ def test_baud_rates_are_taken_up_to_two_per_cent_off():
 def test_a_baud_rate_just_at_the_limit_is_taken(monkeypatch):
     for _ in range(2):
         # Exactly what 12 MHz make, where nothing else would be taken.
-        harness.Top(core=lower(design()), board=boards.get("icebreaker"), clock_mhz=12, baud=1_000_000, digest=DIGEST)
+        harness.Top(
+            core=lower(design()), board=boards.get("icebreaker"), clock_mhz=12, baud=1_000_000, digest=DIGEST
+        )
         monkeypatch.setattr(harness, "_BAUD_TOLERANCE", 0)
     with pytest.raises(BoardError, match="1010000 is off by -1.0% at 12"):
-        harness.Top(core=lower(design()), board=boards.get("icebreaker"), clock_mhz=12, baud=1_010_000, digest=DIGEST)
+        harness.Top(
+            core=lower(design()), board=boards.get("icebreaker"), clock_mhz=12, baud=1_010_000, digest=DIGEST
+        )
 
 
 def test_baud_rate_that_the_clock_cannot_make():
     with pytest.raises(BoardError, match="9000000 is off by .33.3% at 1"):
-        harness.Top(core=lower(design()), board=boards.get("icebreaker"), clock_mhz=12, baud=9_000_000, digest=DIGEST)
+        harness.Top(
+            core=lower(design()), board=boards.get("icebreaker"), clock_mhz=12, baud=9_000_000, digest=DIGEST
+        )
     with pytest.raises(BoardError, match="at least 4 cycles a bit, but 4000000 is off by"):
-        harness.Top(core=lower(design()), board=boards.get("icebreaker"), clock_mhz=12, baud=4_000_000, digest=DIGEST)
+        harness.Top(
+            core=lower(design()), board=boards.get("icebreaker"), clock_mhz=12, baud=4_000_000, digest=DIGEST
+        )
 
 
 def test_checksum_is_the_one_of_zlib():

@@ -61,15 +61,23 @@ class Board:
         for request in self.reader.feed(self.damage(line)):
             command, payload = request.command | RESPONSE, b""
             if request.command == frames.IDENTIFY:
-                payload = bytes([1, 2]) + CLASSES.to_bytes(2, "little") + PIXELS.to_bytes(4, "little") + DIGEST + self.weights
+                payload = (
+                    bytes([1, 2])
+                    + CLASSES.to_bytes(2, "little")
+                    + PIXELS.to_bytes(4, "little")
+                    + DIGEST
+                    + self.weights
+                )
             elif len(request.payload) == PIXELS:
                 scores, label = truth(request.payload)
                 payload = np.array(scores, "<i4").tobytes() + (
-                    label if self.label is None else self.label).to_bytes(2, "little")
+                    label if self.label is None else self.label
+                ).to_bytes(2, "little")
             else:
                 command, payload = FAILURE, b"\x02"
-            self.out += self.damage(frames.Frame(
-                command=command, sequence=request.sequence, payload=payload).encode())
+            self.out += self.damage(
+                frames.Frame(command=command, sequence=request.sequence, payload=payload).encode()
+            )
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +92,9 @@ def images(count=5, seed=0):
 
 
 class TestFrames:
-    @pytest.mark.parametrize("payload", [b"", bytes([END, ESC, 0xDC, 0xDD]), bytes([ESC, ESC, END, 0xDC]), bytes(range(256))])
+    @pytest.mark.parametrize(
+        "payload", [b"", bytes([END, ESC, 0xDC, 0xDD]), bytes([ESC, ESC, END, 0xDC]), bytes(range(256))]
+    )
     def test_reader_undoes_encode(self, payload):
         frame = frames.Frame(command=2, sequence=END, payload=payload)
         assert frames.Reader().feed(frame.encode()) == [frame]
@@ -108,11 +118,22 @@ class TestFrames:
         with pytest.raises(LinkError, match="speaks none"):
             frames.parse_identity(frames.Frame(command=0x81, sequence=0))
 
-    @pytest.mark.parametrize("state,told", [(0, "loading"), (1, "CRC-32 12345678, loaded"),
-                                            (2, "CRC-32 12345678, wrong: not those of the bitstream")])
+    @pytest.mark.parametrize(
+        "state,told",
+        [
+            (0, "loading"),
+            (1, "CRC-32 12345678, loaded"),
+            (2, "CRC-32 12345678, wrong: not those of the bitstream"),
+        ],
+    )
     def test_state_of_the_weights(self, state, told):
-        identity = frames.parse_identity(frames.Frame(command=0x81, sequence=0, payload=bytes(
-            [1, 2, 3, 0, 8, 0, 0, 0, *DIGEST, state, 0x78, 0x56, 0x34, 0x12])))
+        identity = frames.parse_identity(
+            frames.Frame(
+                command=0x81,
+                sequence=0,
+                payload=bytes([1, 2, 3, 0, 8, 0, 0, 0, *DIGEST, state, 0x78, 0x56, 0x34, 0x12]),
+            )
+        )
         assert (str(identity.weights), identity.weights.loaded) == (told, state == 1)
 
     def test_lengths_are_checked(self):
@@ -124,15 +145,20 @@ class TestFrames:
     def test_bits_come_in_as_many_bytes_as_they_fill(self):
         for outputs in 2, 8, 9:
             scores = np.arange(outputs) - 2
-            payload = scores.astype("<i4").tobytes() + int("".join("1" if score >= 0 else "0" for score in scores[::-1]), 2).to_bytes(
-                (outputs + 7) // 8, "little")
-            result = frames.parse_result(frames.Frame(command=0x82, sequence=0, payload=payload), outputs=outputs, signs=True)
-            assert result.scores.tolist() == scores.tolist() and result.label.tolist() == (scores >= 0).astype(int).tolist()
+            payload = scores.astype("<i4").tobytes() + int(
+                "".join("1" if score >= 0 else "0" for score in scores[::-1]), 2
+            ).to_bytes((outputs + 7) // 8, "little")
+            result = frames.parse_result(
+                frames.Frame(command=0x82, sequence=0, payload=payload), outputs=outputs, signs=True
+            )
+            assert (
+                result.scores.tolist() == scores.tolist()
+                and result.label.tolist() == (scores >= 0).astype(int).tolist()
+            )
 
     def test_images_must_be_bytes(self):
         with pytest.raises(ValueError, match="uint8 pixels, not float64"):
             frames.classify(sequence=0, image=np.zeros(8))
-
 
     def test_the_documents_example(self):
         page = (Path(__file__).parents[1] / "docs" / "link.md").read_text(encoding="utf-8")
@@ -142,11 +168,14 @@ class TestFrames:
 class TestLink:
     def test_identify(self):
         assert host.Link(port=Board()).identify() == frames.Identity(
-            lanes=2, outputs=CLASSES, pixels=PIXELS, digest=DIGEST)
+            lanes=2, outputs=CLASSES, pixels=PIXELS, digest=DIGEST
+        )
 
     @pytest.mark.parametrize("seed", range(10))
     def test_only_the_answer_of_the_request_counts(self, seed):
-        """Before it come failures, identities and results of other numbers, and other answers with its number; no request is repeated."""
+        """Before it come failures, identities and results of other numbers, and other answers with its
+        number; no request is repeated.
+        """
         print(f"seed {seed}")
         rng, port = random.Random(seed), Board()
         write = port.write
@@ -157,20 +186,25 @@ class TestLink:
                 other = (request.sequence + rng.randint(1, 255)) % 256
                 payload = bytes([rng.randrange(6)]) + rng.randbytes(rng.choice((0, 13)))
                 right = request.command | RESPONSE
-                for command, sequence in rng.sample([(FAILURE, other), (right, other), (right ^ 3, request.sequence)], 2):
+                for command, sequence in rng.sample(
+                    [(FAILURE, other), (right, other), (right ^ 3, request.sequence)], 2
+                ):
                     port.out += frames.Frame(command=command, sequence=sequence, payload=payload).encode()
             write(line)
 
         port.write = late
         results = list(host.Link(port=port).classify(images()))
-        assert [result.scores.tolist() for result in results] == [truth(image.reshape(-1))[0] for image in images()]
+        assert [result.scores.tolist() for result in results] == [
+            truth(image.reshape(-1))[0] for image in images()
+        ]
         assert port.requests == 1 + len(images())
 
     def test_classify(self):
         port = Board()
         results = list(host.Link(port=port).classify(images()))
         assert [(result.scores.tolist(), result.label) for result in results] == [
-            truth(image.reshape(-1)) for image in images()]
+            truth(image.reshape(-1)) for image in images()
+        ]
         assert port.requests == 1 + len(images())
 
     def test_no_images(self):
@@ -185,10 +219,14 @@ class TestLink:
             if rng.random() < 0.25:
                 at = rng.randrange(len(line))
                 match kind:
-                    case "flip": line[at] ^= 1 << rng.randrange(8)
-                    case "drop": del line[at]
-                    case "double": line.insert(at, line[at])
-                    case "garbage": line[:0] = rng.randbytes(20)
+                    case "flip":
+                        line[at] ^= 1 << rng.randrange(8)
+                    case "drop":
+                        del line[at]
+                    case "double":
+                        line.insert(at, line[at])
+                    case "garbage":
+                        line[:0] = rng.randbytes(20)
             return line
 
         asked = images(60, seed=1)
@@ -196,14 +234,16 @@ class TestLink:
         got = []
         while len(got) < len(asked):
             try:
-                got += ((result.scores.tolist(), result.label) for result in link.classify(asked[len(got):]))
+                got += ((result.scores.tolist(), result.label) for result in link.classify(asked[len(got) :]))
             except LinkError as error:
                 print(error)
         assert got == [truth(image.reshape(-1)) for image in asked]
 
     def test_silence_is_given_up(self):
         port = Board(lambda line: b"")
-        with pytest.raises(LinkError, match="4 requests brought: nothing, nothing, nothing, nothing; check the port"):
+        with pytest.raises(
+            LinkError, match="4 requests brought: nothing, nothing, nothing, nothing; check the port"
+        ):
             host.Link(port=port).identify()
         assert port.requests == 4
 
@@ -219,7 +259,9 @@ class TestLink:
 
     def test_board_with_wrong_weights_is_sent_no_image(self):
         board = Board(weights=bytes([2, 0x78, 0x56, 0x34, 0x12]))
-        with pytest.raises(LinkError, match="loaded its weights, but: CRC-32 12345678, wrong: .* sbgen flash"):
+        with pytest.raises(
+            LinkError, match="loaded its weights, but: CRC-32 12345678, wrong: .* sbgen flash"
+        ):
             next(host.Link(port=board).classify(np.zeros((1, PIXELS), np.uint8)))
         assert board.requests == 1
 
@@ -271,8 +313,13 @@ class Unplugged(Board):
 
 
 #: What pyserial raises when a device goes: errors of its own, of the system, and of the terminal.
-GONE = [serial.SerialException("device reports readiness to read but returned no data"), serial.PortNotOpenError(),
-        OSError(errno.EIO, "Input/output error"), BrokenPipeError(errno.EPIPE, "Broken pipe"), termios.error(5, "Input/output error")]
+GONE = [
+    serial.SerialException("device reports readiness to read but returned no data"),
+    serial.PortNotOpenError(),
+    OSError(errno.EIO, "Input/output error"),
+    BrokenPipeError(errno.EPIPE, "Broken pipe"),
+    termios.error(5, "Input/output error"),
+]
 
 
 @pytest.mark.parametrize("error", GONE, ids=lambda error: type(error).__name__)
@@ -285,7 +332,9 @@ def test_board_unplugged_at_any_moment_is_one_line(error):
                 got.extend(link.classify(asked))
         except LinkError as told:
             assert "must stay plugged in" in str(told) and "\n" not in str(told)
-        assert [result.scores.tolist() for result in got] == [truth(image.reshape(-1))[0] for image in asked[:len(got)]]
+        assert [result.scores.tolist() for result in got] == [
+            truth(image.reshape(-1))[0] for image in asked[: len(got)]
+        ]
         if len(got) == len(asked):
             break
     assert 5 < n < 100
@@ -301,10 +350,17 @@ def test_board_that_says_anything_is_believed_or_one_line(monkeypatch):
                     size = rng.choice([0, 1, 2, 14, 16, 16, 16, 21, rng.randrange(40)])
                     payload = rng.randbytes(40)
                     if rng.random() < 0.9:  # an identity, near the truth
-                        payload = (bytes([1, rng.choice([0, 2])]) + rng.choice([0, 1, 3]).to_bytes(2, "little")
-                                   + rng.choice([0, PIXELS, PIXELS]).to_bytes(4, "little") + payload)
-                    self.out += frames.Frame(command=rng.choice([request.command | RESPONSE] * 4 + [FAILURE]), sequence=request.sequence,
-                                             payload=payload[:size]).encode()
+                        payload = (
+                            bytes([1, rng.choice([0, 2])])
+                            + rng.choice([0, 1, 3]).to_bytes(2, "little")
+                            + rng.choice([0, PIXELS, PIXELS]).to_bytes(4, "little")
+                            + payload
+                        )
+                    self.out += frames.Frame(
+                        command=rng.choice([request.command | RESPONSE] * 4 + [FAILURE]),
+                        sequence=request.sequence,
+                        payload=payload[:size],
+                    ).encode()
 
         print("seed", seed)
         try:
@@ -336,8 +392,15 @@ class TestLatency:
         port = Port()
         assert usb.ask_low_latency(port, timer=self.timer(tmp_path, "1\n")) == 1 and port.low is True
 
-    @pytest.mark.parametrize("error", [ValueError("Failed to update ASYNC_LOW_LATENCY flag"), OSError(25, "not a typewriter"),
-                                       NotImplementedError("not on this system"), AttributeError("an old pyserial")])
+    @pytest.mark.parametrize(
+        "error",
+        [
+            ValueError("Failed to update ASYNC_LOW_LATENCY flag"),
+            OSError(25, "not a typewriter"),
+            NotImplementedError("not on this system"),
+            AttributeError("an old pyserial"),
+        ],
+    )
     def test_a_port_without_it_is_no_error(self, tmp_path, error):
         assert usb.ask_low_latency(Port(error), timer=self.timer(tmp_path, "16")) == 16
         assert usb.ask_low_latency(Port(error), timer=str(tmp_path / "none" / "{name}")) is None
@@ -353,27 +416,46 @@ class TestLatency:
             os.close(ours)
             os.close(theirs)
         # Frames of 792 and 50 bytes.
-        assert said == ("the link allows 14 images/s at 115,200 baud, 13 with a USB latency timer of 1 ms, or 11 with a USB latency timer of "
-                        "16 ms (that of this port is not known)")
+        assert (
+            said
+            == "the link allows 14 images/s at 115,200 baud, 13 with a USB latency timer of 1 ms, or 11 with"
+            " a USB latency timer of 16 ms (that of this port is not known)"
+        )
 
     @pytest.mark.parametrize(("latency", "rate"), [(0, 118.76), (1, 106.16), (16, 40.95)])
     def test_rate_that_usb_leaves(self, latency, rate):
         size = 784 + 8 + 10 * 4 + 2 + 8
         assert 1 / (size * 10 / 1e6 + latency / 1000) == pytest.approx(rate, rel=1e-4)
-        assert frames.images_per_second(pixels=784, outputs=10, baud=1_000_000, latency_ms=latency) == pytest.approx(rate, rel=1e-4)
-        known = host.Link(port=Board(), latency_ms=latency).bounds(frames.Identity(lanes=1, outputs=10, pixels=784, digest=DIGEST))
+        assert frames.images_per_second(
+            pixels=784, outputs=10, baud=1_000_000, latency_ms=latency
+        ) == pytest.approx(rate, rel=1e-4)
+        known = host.Link(port=Board(), latency_ms=latency).bounds(
+            frames.Identity(lanes=1, outputs=10, pixels=784, digest=DIGEST)
+        )
         assert known.endswith(f"with a USB latency timer of {latency} ms")
 
 
 class TestCommand:
     def options(self, path, **options):
-        return SimpleNamespace(**{"images": path, "board": "icebreaker", "port": None, "baud": None, "top": None, "network": None}
-                               | options)
+        return SimpleNamespace(
+            **{
+                "images": path,
+                "board": "icebreaker",
+                "port": None,
+                "baud": None,
+                "top": None,
+                "network": None,
+            }
+            | options
+        )
 
     def ties(self, monkeypatch, tmp_path, **options):
         """What is printed of images whose scores are given by their first pixels, and whose labels are 2."""
-        monkeypatch.setitem(globals(), "truth", lambda image: ((scores := [each - 5 for each in image[:CLASSES]]),
-                                                               scores.index(max(scores))))
+        monkeypatch.setitem(
+            globals(),
+            "truth",
+            lambda image: ((scores := [each - 5 for each in image[:CLASSES]]), scores.index(max(scores))),
+        )
         pixels = np.zeros((3, PIXELS), np.uint8)
         pixels[:, :CLASSES] = [[9, 9, 9], [0, 7, 7], [8, 0, 4]]
         np.savez(tmp_path / "images.npz", images=pixels, labels=np.full(3, 2))
@@ -385,23 +467,41 @@ class TestCommand:
         *shown, rate, right = capsys.readouterr().out.splitlines()
         assert "images/s; the link allows" in rate
         assert [*shown, right] == [
-            "     0  best 0 4  1 4  label 2", "     1  best 1 2  2 2  label 2", "     2  best 0 3  2 -1  label 2",
-            "0 of 3 right, 2 among the best 2"]
+            "     0  best 0 4  1 4  label 2",
+            "     1  best 1 2  2 2  label 2",
+            "     2  best 0 3  2 -1  label 2",
+            "0 of 3 right, 2 among the best 2",
+        ]
 
     def test_names_of_the_network(self, monkeypatch, tmp_path, capsys):
-        network = Network(name="net", image_shape=(PIXELS,), labels=("cat", "dog", "owl"), layers=(
-            Binarize(name="pixels", thresholds=np.full((PIXELS, 1), 128)),
-            Scores(name="scores", weights=np.zeros((CLASSES, PIXELS), int), offsets=np.zeros(CLASSES, int))))
+        network = Network(
+            name="net",
+            image_shape=(PIXELS,),
+            labels=("cat", "dog", "owl"),
+            layers=(
+                Binarize(name="pixels", thresholds=np.full((PIXELS, 1), 128)),
+                Scores(
+                    name="scores", weights=np.zeros((CLASSES, PIXELS), int), offsets=np.zeros(CLASSES, int)
+                ),
+            ),
+        )
         exchange.save(network, tmp_path / "network.json")
-        with pytest.raises(LinkError, match="must run the network of .*network.json, .* but runs 0001020304050607"):
+        with pytest.raises(
+            LinkError, match="must run the network of .*network.json, .* but runs 0001020304050607"
+        ):
             self.ties(monkeypatch, tmp_path, network=tmp_path / "network.json")
         monkeypatch.setitem(globals(), "DIGEST", bytes.fromhex(exchange.digest(network))[:8])
         self.ties(monkeypatch, tmp_path, network=tmp_path / "network.json", top=1)
-        assert capsys.readouterr().out.splitlines()[:2] == ["     0  best cat 4  label owl", "     1  best dog 2  label owl"]
+        assert capsys.readouterr().out.splitlines()[:2] == [
+            "     0  best cat 4  label owl",
+            "     1  best dog 2  label owl",
+        ]
 
     @pytest.mark.parametrize("top", [0, 4])
     def test_no_more_than_the_classes(self, monkeypatch, tmp_path, top):
-        with pytest.raises(LinkError, match=f"--top must be in 1 ... 3, the classes of the board's network, not {top}"):
+        with pytest.raises(
+            LinkError, match=f"--top must be in 1 ... 3, the classes of the board's network, not {top}"
+        ):
             self.ties(monkeypatch, tmp_path, top=top)
 
     def test_counts_what_is_right(self, monkeypatch, tmp_path, capsys):
@@ -414,14 +514,22 @@ class TestCommand:
 
     def signed(self, monkeypatch, tmp_path, outputs, labels, **options):
         """What is printed of images whose scores are their first pixels less 5."""
+
         class Signed(Board):
             def write(self, line):
                 for request in self.reader.feed(line):
-                    payload = bytes([2, 2]) + outputs.to_bytes(2, "little") + PIXELS.to_bytes(4, "little") + DIGEST
+                    payload = (
+                        bytes([2, 2]) + outputs.to_bytes(2, "little") + PIXELS.to_bytes(4, "little") + DIGEST
+                    )
                     if request.command == frames.CLASSIFY:
                         scores = np.frombuffer(request.payload[:outputs], np.uint8).astype(int) - 5
-                        payload = scores.astype("<i4").tobytes() + np.packbits(scores >= self.least, bitorder="little").tobytes()
-                    self.out += frames.Frame(command=request.command | RESPONSE, sequence=request.sequence, payload=payload).encode()
+                        payload = (
+                            scores.astype("<i4").tobytes()
+                            + np.packbits(scores >= self.least, bitorder="little").tobytes()
+                        )
+                    self.out += frames.Frame(
+                        command=request.command | RESPONSE, sequence=request.sequence, payload=payload
+                    ).encode()
 
         Signed.least = options.pop("least", 0)
         pixels = np.zeros((3, PIXELS), np.uint8)
@@ -433,24 +541,43 @@ class TestCommand:
     def test_one_output_has_two_classes(self, monkeypatch, tmp_path, capsys):
         self.signed(monkeypatch, tmp_path, 1, [1, 1, 1])
         assert [line for line in capsys.readouterr().out.splitlines() if "images/s" not in line] == [
-            "     0  class 1  scores 4  label 1", "     1  class 0  scores -1  label 1", "     2  class 1  scores 1  label 1", "2 of 3 right"]
+            "     0  class 1  scores 4  label 1",
+            "     1  class 0  scores -1  label 1",
+            "     2  class 1  scores 1  label 1",
+            "2 of 3 right",
+        ]
 
     def test_several_labels_for_an_image(self, monkeypatch, tmp_path, capsys):
         self.signed(monkeypatch, tmp_path, 3, [[1, 1, 0], [0, 0, 0], [1, 1, 1]])
         assert [line for line in capsys.readouterr().out.splitlines() if "images/s" not in line] == [
-            "     0  labels 0, 1  scores 4 0 -5  label 0, 1", "     1  labels none  scores -1 -5 -5  label none",
-            "     2  labels 0, 2  scores 1 -1 3  label 0, 1, 2", "2 of 3 right in all 3 outputs, 8 of 9 bits right"]
+            "     0  labels 0, 1  scores 4 0 -5  label 0, 1",
+            "     1  labels none  scores -1 -5 -5  label none",
+            "     2  labels 0, 2  scores 1 -1 3  label 0, 1, 2",
+            "2 of 3 right in all 3 outputs, 8 of 9 bits right",
+        ]
 
     def test_labels_of_another_shape_are_refused(self, monkeypatch, tmp_path):
-        with pytest.raises(DataError, match=r"labels must be a bit for each of the network's 3 outputs, \(3, 3\) of 0 and 1, found int64 of shape \(3,\)"):
+        with pytest.raises(
+            DataError,
+            match=(
+                r"labels must be a bit for each of the network's 3 outputs, \(3, 3\) of 0 and 1, found int64"
+                r" of shape \(3,\)"
+            ),
+        ):
             self.signed(monkeypatch, tmp_path, 3, [1, 1, 1])
 
     def test_signs_rank_nothing(self, monkeypatch, tmp_path):
-        with pytest.raises(LinkError, match="--top must be left out, as the board's network decides by the sign of each score"):
+        with pytest.raises(
+            LinkError,
+            match="--top must be left out, as the board's network decides by the sign of each score",
+        ):
             self.signed(monkeypatch, tmp_path, 3, np.zeros((3, 3), int), top=2)
 
     def test_a_bit_that_is_not_the_sign(self, monkeypatch, tmp_path):
-        with pytest.raises(LinkError, match="image 0: a bit must be 1 where its score is not negative, but the board says bits"):
+        with pytest.raises(
+            LinkError,
+            match="image 0: a bit must be 1 where its score is not negative, but the board says bits",
+        ):
             self.signed(monkeypatch, tmp_path, 3, np.zeros((3, 3), int), least=1)
 
     def refused(self, monkeypatch, tmp_path, content, message):
@@ -464,11 +591,21 @@ class TestCommand:
 
     def test_pickles_are_not_read(self, monkeypatch, tmp_path):
         np.save(tmp_path / "images.npy", np.array([{}]), allow_pickle=True)
-        self.refused(monkeypatch, tmp_path, (tmp_path / "images.npy").read_bytes(), "pickled Python objects, which are never read")
+        self.refused(
+            monkeypatch,
+            tmp_path,
+            (tmp_path / "images.npy").read_bytes(),
+            "pickled Python objects, which are never read",
+        )
 
     def test_a_header_that_promises_terabytes(self, monkeypatch, tmp_path):
         header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1099511627776, 9)}\n"
-        self.refused(monkeypatch, tmp_path, b"\x93NUMPY\1\0" + bytes([len(header), 0]) + header, "but its header promises 9,895,604,649,984")
+        self.refused(
+            monkeypatch,
+            tmp_path,
+            b"\x93NUMPY\1\0" + bytes([len(header), 0]) + header,
+            "but its header promises 9,895,604,649,984",
+        )
 
     def test_labels_in_words(self, monkeypatch, tmp_path, capsys):
         np.savez(tmp_path / "images.npz", images=images(), labels=np.array(["2", "1", "0", "0", "0"]))
@@ -476,22 +613,41 @@ class TestCommand:
         classify.run(self.options(tmp_path / "images.npz"))
         assert "label 2" in capsys.readouterr().out
         np.savez(tmp_path / "images.npz", images=images(), labels=np.array(["cat"] * 5))
-        with pytest.raises(DataError, match=r"labels must all be names of the network's classes \(0, 1, 2\) or all be numbers of 0 ... 2, found 'cat'"):
+        with pytest.raises(
+            DataError,
+            match=(
+                r"labels must all be names of the network's classes \(0, 1, 2\) or all be numbers of 0 ... 2,"
+                r" found 'cat'"
+            ),
+        ):
             classify.run(self.options(tmp_path / "images.npz"))
 
     def test_port_must_be_told(self):
         with pytest.raises(LinkError, match="give --board NAME or --port PORT"):
             host.open_link(SimpleNamespace(board=None, port=None, baud=None))
 
-    @pytest.mark.parametrize("ports,found", [
-        ([("/dev/ttyUSB1", 0x0403, 0x6010, "1-2:1.1"), ("/dev/ttyUSB0", 0x0403, 0x6010, "1-2:1.0")], "/dev/ttyUSB1"),
-        ([("/dev/ttyUSB3", 0x0403, 0x6010, None), ("/dev/ttyUSB0", 1, 2, None)], "/dev/ttyUSB3")])
+    @pytest.mark.parametrize(
+        "ports,found",
+        [
+            (
+                [("/dev/ttyUSB1", 0x0403, 0x6010, "1-2:1.1"), ("/dev/ttyUSB0", 0x0403, 0x6010, "1-2:1.0")],
+                "/dev/ttyUSB1",
+            ),
+            ([("/dev/ttyUSB3", 0x0403, 0x6010, None), ("/dev/ttyUSB0", 1, 2, None)], "/dev/ttyUSB3"),
+        ],
+    )
     def test_port_is_found_by_its_usb_interface(self, ports, found, monkeypatch):
         from sbgen import boards
 
         list_ports = pytest.importorskip("serial.tools.list_ports", reason="pyserial is not installed")
-        monkeypatch.setattr(list_ports, "comports", lambda: [
-            SimpleNamespace(device=device, vid=vid, pid=pid, location=location) for device, vid, pid, location in ports])
+        monkeypatch.setattr(
+            list_ports,
+            "comports",
+            lambda: [
+                SimpleNamespace(device=device, vid=vid, pid=pid, location=location)
+                for device, vid, pid, location in ports
+            ],
+        )
         assert host._find_port(boards.get("icebreaker")) == found
         with pytest.raises(LinkError, match="no serial port of a USB device 0403:6015"):
             host._find_port(boards.get("ulx3s_85f"))

@@ -21,7 +21,9 @@ def folder(tmp_path):
 
 def step(**changes):
     tool = SimpleNamespace(name="yosys", version=changes.pop("version", "0.70"), origin="PATH")
-    return SimpleNamespace(**{"tool": tool, "args": ("-p", "synth"), "reads": ("top.v",), "writes": ("top.json",)} | changes)
+    return SimpleNamespace(
+        **{"tool": tool, "args": ("-p", "synth"), "reads": ("top.v",), "writes": ("top.json",)} | changes
+    )
 
 
 def test_gives_back_what_was_stored(folder):
@@ -35,7 +37,9 @@ def test_gives_back_what_was_stored(folder):
 
 
 def test_key_tells_whatever_the_output_depends_on(folder):
-    keys = [kept.Kept.key(each, folder / "work") for each in (step(), step(args=("-p",)), step(version="0.71"))]
+    keys = [
+        kept.Kept.key(each, folder / "work") for each in (step(), step(args=("-p",)), step(version="0.71"))
+    ]
     (folder / "work" / "top.v").write_text("module  top;")
     keys.append(kept.Kept.key(step(), folder / "work"))
     assert len(set(keys)) == 4
@@ -76,21 +80,26 @@ def value(random, depth=3):
     kind = random.randrange(8 if depth else 6)
     if kind >= 6:
         items = [value(random, depth - 1) for _ in range(random.randrange(3))]
-        return items if kind == 6 else {random.choice(["top.json", "top.v", "../x", ""]): item for item in items}
+        return (
+            items if kind == 6 else {random.choice(["top.json", "top.v", "../x", ""]): item for item in items}
+        )
     return [None, True, random.randrange(-9, 9), 0.5, random.choice(["", "top.json", "0" * 64]), "\x00"][kind]
 
 
 def damages():
     """Ways to damage an entry, of which each takes a random source and the entry."""
+
     def digests(random, entry):
         (entry / "sha256.json").write_text(json.dumps(value(random)))
 
     def cut(random, entry):
         path = entry / random.choice(["sha256.json", "top.json"])
-        path.write_bytes(path.read_bytes()[:random.randrange(path.stat().st_size)])
+        path.write_bytes(path.read_bytes()[: random.randrange(path.stat().st_size)])
 
     def noise(random, entry):
-        (entry / random.choice(["sha256.json", "top.json"])).write_bytes(random.randbytes(random.randrange(40)))
+        (entry / random.choice(["sha256.json", "top.json"])).write_bytes(
+            random.randbytes(random.randrange(40))
+        )
 
     def nested(random, entry):
         (entry / "sha256.json").write_text("[" * 100_000)

@@ -22,25 +22,55 @@ def network(seed, *, hidden=10, pixels=128, offset=1):
     thresholds = rng.integers(4, 9, hidden)
     if seed == 2:
         thresholds[:2] = 0, 13
-    return Network(name=f"tiny{seed}", image_shape=(3, 4), labels=("a", "b"), layers=(
-        Binarize(name="input", thresholds=np.full((12, 1), pixels)),
-        Dense(name="hidden", weights=rng.integers(0, 2, (hidden, 12)), thresholds=thresholds),
-        Scores(name="scores", weights=rng.integers(0, 2, (2, hidden)), offsets=rng.integers(0, 3, 2) * offset)))
+    return Network(
+        name=f"tiny{seed}",
+        image_shape=(3, 4),
+        labels=("a", "b"),
+        layers=(
+            Binarize(name="input", thresholds=np.full((12, 1), pixels)),
+            Dense(name="hidden", weights=rng.integers(0, 2, (hidden, 12)), thresholds=thresholds),
+            Scores(
+                name="scores", weights=rng.integers(0, 2, (2, hidden)), offsets=rng.integers(0, 3, 2) * offset
+            ),
+        ),
+    )
 
 
-DESIGN = {"patchable": True, "layers": {
-    "input": {"pe": 6, "simd": 6}, "hidden": {"pe": 2, "simd": 6, "store": "bram"}, "scores": {"pe": 1, "simd": 5, "store": "lut"}}}
+DESIGN = {
+    "patchable": True,
+    "layers": {
+        "input": {"pe": 6, "simd": 6},
+        "hidden": {"pe": 2, "simd": 6, "store": "bram"},
+        "scores": {"pe": 1, "simd": 5, "store": "lut"},
+    },
+}
 
 
 def build(folder, board, made, out):
     exchange.save(made, folder / "model.json")
     (folder / "folding.json").write_text(json.dumps(DESIGN))
-    return cli.main(["build", "--model", str(folder / "model.json"), "--board", board, "--design", str(folder / "folding.json"),
-                     "--out", str(out), "--no-sim", "--seed", "1"])
+    return cli.main(
+        [
+            "build",
+            "--model",
+            str(folder / "model.json"),
+            "--board",
+            board,
+            "--design",
+            str(folder / "folding.json"),
+            "--out",
+            str(out),
+            "--no-sim",
+            "--seed",
+            "1",
+        ]
+    )
 
 
 def test_a_network_that_decides_in_another_way_is_refused():
-    with pytest.raises(FitError, match="must decide by argmax as the one in the bitstream, not by sign; build it anew"):
+    with pytest.raises(
+        FitError, match="must decide by argmax as the one in the bitstream, not by sign; build it anew"
+    ):
         patch_command._require_same_shape(network(1), dataclasses.replace(network(1), decision="sign"))
 
 
@@ -54,7 +84,9 @@ def built(request, tmp_path_factory):
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp(request.param)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sbgen.boards.kept.Kept.__init__", lambda self, _: setattr(self, "_folder", folder / "steps"))
+        patch.setattr(
+            "sbgen.boards.kept.Kept.__init__", lambda self, _: setattr(self, "_folder", folder / "steps")
+        )
         assert build(folder, request.param, network(1), folder / "out") == 0
         yield request.param, folder
 
@@ -104,11 +136,18 @@ def test_the_bitstream_holds_the_network(built, capsys):
     assert "ROMs equal those of tiny1" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("model", "told"), [
-    (network(2, hidden=9), "has Dense hidden"),
-    (network(2, pixels=100), "layer 'input' has other values, and the thresholds of its pixels are wired in"),
-    (network(3, offset=1000), "the range of its numbers are others"),
-], ids=["shape", "pixels", "range"])
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (network(2, hidden=9), "has Dense hidden"),
+        (
+            network(2, pixels=100),
+            "layer 'input' has other values, and the thresholds of its pixels are wired in",
+        ),
+        (network(3, offset=1000), "the range of its numbers are others"),
+    ],
+    ids=["shape", "pixels", "range"],
+)
 def test_other_hardware_is_refused(copy, capsys, model, told):
     _, folder = copy
     files = sorted(folder.iterdir())
@@ -150,7 +189,9 @@ def test_files_of_the_build_are_not_overwritten(copy, capsys):
 
 
 def test_verify_reads_back_what_was_patched_in(copy, capsys):
-    """The network that a patched bitstream is compared with is the one beside it; that of the build is not in it any more."""
+    """The network that a patched bitstream is compared with is the one beside it; that of the build is not in
+    it any more.
+    """
     _, folder = copy
     bits = bits_of(folder)
     assert patch(network(2), bits) == 0
@@ -163,4 +204,8 @@ def test_verify_reads_back_what_was_patched_in(copy, capsys):
     exchange.save(network(1), patched.with_suffix(".json"))
     assert cli.main(["verify", "--bitstream", str(patched)]) == 1
     said = capsys.readouterr().out
-    assert "FAIL     weights in the bitstream" in said and "hidden, " in said and "are not those of tiny1" in said
+    assert (
+        "FAIL     weights in the bitstream" in said
+        and "hidden, " in said
+        and "are not those of tiny1" in said
+    )

@@ -6,7 +6,14 @@ from sbgen.boards.pll import Ecp5Pll, Ice40Pll
 from sbgen.errors import BoardError
 
 # What icepll -i 12 -o CLOCK says: (clock, divr, divf, divq, filter_range).
-ICEPLL = [(20, 0, 52, 5, 1), (24, 0, 63, 5, 1), (48, 0, 63, 4, 1), (60, 0, 79, 4, 1), (96, 0, 63, 3, 1), (150, 0, 49, 2, 1)]
+ICEPLL = [
+    (20, 0, 52, 5, 1),
+    (24, 0, 63, 5, 1),
+    (48, 0, 63, 4, 1),
+    (60, 0, 79, 4, 1),
+    (96, 0, 63, 3, 1),
+    (150, 0, 49, 2, 1),
+]
 
 
 class TestIce40:
@@ -19,10 +26,13 @@ class TestIce40:
     @pytest.mark.parametrize("clock", [16, 33.3, 50, 101, 275])
     def test_nothing_legal_is_nearer(self, oscillator, clock):
         pll = Ice40Pll.nearest(oscillator_mhz=oscillator, clock_mhz=clock)
-        best = min(abs(oscillator / (r + 1) * (f + 1) / 2**q - clock)
-                   for r, f, q in itertools.product(range(16), range(128), range(1, 7))
-                   if 10 <= oscillator / (r + 1) <= 133 and 533 <= oscillator / (r + 1) * (f + 1) <= 1066
-                   and 16 <= oscillator / (r + 1) * (f + 1) / 2**q <= 275)
+        best = min(
+            abs(oscillator / (r + 1) * (f + 1) / 2**q - clock)
+            for r, f, q in itertools.product(range(16), range(128), range(1, 7))
+            if 10 <= oscillator / (r + 1) <= 133
+            and 533 <= oscillator / (r + 1) * (f + 1) <= 1066
+            and 16 <= oscillator / (r + 1) * (f + 1) / 2**q <= 275
+        )
         assert abs(pll.clock_mhz - clock) == best
 
     def test_filter_range_follows_the_phase_detector(self):
@@ -30,10 +40,14 @@ class TestIce40:
             pll = Ice40Pll(oscillator_mhz=oscillator, divr=0, divf=int(1000 / oscillator) - 1, divq=4)
             assert pll.filter_range == expected
 
-    @pytest.mark.parametrize("oscillator,clock,what", [
-        (3.3, 48, "input in MHz must be in 10 ... 133, not 3.3"),
-        (12, 12.5, "output in MHz must be in 16 ... 275, not 12.5"),
-        (12, 300, "output in MHz must be in 16 ... 275, not 300")])
+    @pytest.mark.parametrize(
+        "oscillator,clock,what",
+        [
+            (3.3, 48, "input in MHz must be in 10 ... 133, not 3.3"),
+            (12, 12.5, "output in MHz must be in 16 ... 275, not 12.5"),
+            (12, 300, "output in MHz must be in 16 ... 275, not 300"),
+        ],
+    )
     def test_out_of_reach(self, oscillator, clock, what):
         with pytest.raises(BoardError, match=what):
             Ice40Pll.nearest(oscillator_mhz=oscillator, clock_mhz=clock)
@@ -45,9 +59,17 @@ class TestIce40:
 
 class TestEcp5:
     # From the table at the head of prjtrellis' ecppll, which is Lattice's own tool's.
-    @pytest.mark.parametrize("oscillator,clock,refclk,feedback,output", [
-        (12, 60, 1, 5, 10), (20, 30, 2, 3, 20), (45, 30, 3, 2, 20), (70, 40, 7, 4, 15), (90, 40, 9, 4, 15),
-        (43, 86, 1, 2, 7)])
+    @pytest.mark.parametrize(
+        "oscillator,clock,refclk,feedback,output",
+        [
+            (12, 60, 1, 5, 10),
+            (20, 30, 2, 3, 20),
+            (45, 30, 3, 2, 20),
+            (70, 40, 7, 4, 15),
+            (90, 40, 9, 4, 15),
+            (43, 86, 1, 2, 7),
+        ],
+    )
     def test_agrees_with_the_vendor(self, oscillator, clock, refclk, feedback, output):
         pll = Ecp5Pll.nearest(oscillator_mhz=oscillator, clock_mhz=clock)
         assert (pll.clki_div, pll.clkfb_div, pll.clkop_div) == (refclk, feedback, output)

@@ -1,4 +1,6 @@
-"""`sbgen build` from its command line to its files; place and route and the simulators have benches of their own in sim/."""
+"""`sbgen build` from its command line to its files; place and route and the simulators have benches of their
+own in sim/.
+"""
 
 import hashlib
 import json
@@ -33,10 +35,19 @@ FILES = ["core.v", "design.json", "network.json", "report.html", "report.json", 
 def network(*, hidden=12, seed=3):
     rng = np.random.default_rng(seed)
     return Network(
-        name="tiny", image_shape=(4, 5), labels=("a", "b", "c"), layers=(
+        name="tiny",
+        image_shape=(4, 5),
+        labels=("a", "b", "c"),
+        layers=(
             Binarize(name="input", thresholds=rng.integers(1, 256, (20, 2))),
-            Dense(name="hidden", weights=rng.integers(0, 2, (hidden, 40)), thresholds=rng.integers(15, 25, hidden)),
-            Scores(name="scores", weights=rng.integers(0, 2, (3, hidden)), offsets=np.array([0, -2, 1]))))
+            Dense(
+                name="hidden",
+                weights=rng.integers(0, 2, (hidden, 40)),
+                thresholds=rng.integers(15, 25, hidden),
+            ),
+            Scores(name="scores", weights=rng.integers(0, 2, (3, hidden)), offsets=np.array([0, -2, 1])),
+        ),
+    )
 
 
 @pytest.fixture
@@ -47,11 +58,25 @@ def model(tmp_path):
 
 
 def build(model, out, *options):
-    return cli.main(["build", "--model", str(model), "--board", "icebreaker", "--out", str(out), "--no-bitstream", *options])
+    return cli.main(
+        [
+            "build",
+            "--model",
+            str(model),
+            "--board",
+            "icebreaker",
+            "--out",
+            str(out),
+            "--no-bitstream",
+            *options,
+        ]
+    )
 
 
 def fake_simulation(monkeypatch, *, change=None, wait=False):
-    """Let the reference play the simulator; `change` may spoil its scores. The images of each run are in the list returned."""
+    """Let the reference play the simulator; `change` may spoil its scores. The images of each run are in the
+    list returned.
+    """
     seen = []
 
     def run(text, network, images, *, lanes, top, image, progress):
@@ -64,8 +89,14 @@ def fake_simulation(monkeypatch, *, change=None, wait=False):
         while wait:
             progress(0, 1)
             time.sleep(0.01)
-        return SimpleNamespace(scores=scores, ranked=ranked, labels=ranked[:, 0], simulator="the reference itself",
-                               latency_cycles=9, interval_cycles=8)
+        return SimpleNamespace(
+            scores=scores,
+            ranked=ranked,
+            labels=ranked[:, 0],
+            simulator="the reference itself",
+            latency_cycles=9,
+            interval_cycles=8,
+        )
 
     monkeypatch.setattr(simulate, "simulate", run)
     return seen
@@ -81,8 +112,10 @@ def test_files_and_their_digests(model, tmp_path, monkeypatch, capsys):
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert sorted(contents(tmp_path / "out")) == FILES
     assert report["files"] == {
-        name: hashlib.sha256(content).hexdigest() for name, content in contents(tmp_path / "out").items()
-        if not name.startswith("report.")}
+        name: hashlib.sha256(content).hexdigest()
+        for name, content in contents(tmp_path / "out").items()
+        if not name.startswith("report.")
+    }
     assert report["verdict"]["images"] == 40 and report["verdict"]["scores"] == 120
     assert exchange.load(tmp_path / "out" / "network.json") == network()
     shown = capsys.readouterr().out
@@ -104,12 +137,25 @@ def test_samples_are_what_is_simulated_and_counted(model, tmp_path, monkeypatch,
     assert build(model, tmp_path / "out", "--samples", str(tmp_path / "own.npz"), "--images", "20") == 0
     assert np.array_equal(simulated[0], images[:20])
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert report["images"] == {"source": "samples", "name": "own.npz", "sha256": samples.digest(images, labels), "count": 50, "note": ""}
+    assert report["images"] == {
+        "source": "samples",
+        "name": "own.npz",
+        "sha256": samples.digest(images, labels),
+        "count": 50,
+        "note": "",
+    }
     accuracy = report["accuracy"]
-    assert (accuracy["integer"], accuracy["integer_rtl_images"], accuracy["rtl"], accuracy["images"]) == (0.94, 0.85, 0.85, 50)
+    assert (accuracy["integer"], accuracy["integer_rtl_images"], accuracy["rtl"], accuracy["images"]) == (
+        0.94,
+        0.85,
+        0.85,
+        50,
+    )
     assert accuracy["dataset"] is None
     found = reference.evaluate(network(), images)[1]
-    assert accuracy["confusion"] == [[int(((labels == true) & (found == each)).sum()) for each in range(3)] for true in range(3)]
+    assert accuracy["confusion"] == [
+        [int(((labels == true) & (found == each)).sum()) for each in range(3)] for true in range(3)
+    ]
     shown = capsys.readouterr().out
     assert "94.00% of 50 images, samples of own.npz, SHA-256 " in shown and "exact: 20 samples in" in shown
     assert "integer 94.00%, rtl 85.00% (20 images, where integer is 85.00%)" in shown and "mistakes" in shown
@@ -119,15 +165,24 @@ def test_random_images_are_said_to_be_random(model, tmp_path, monkeypatch, capsy
     fake_simulation(monkeypatch)
     assert build(model, tmp_path / "out", "--images", "40") == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert report["images"] == {"source": "random images", "name": None, "sha256": None, "count": 40,
-                                "note": "seed 0, pixels of 0 ... 255; the model names no known data set"}
-    assert report["accuracy"]["integer"] is report["accuracy"]["rtl"] is report["accuracy"]["confusion"] is None
+    assert report["images"] == {
+        "source": "random images",
+        "name": None,
+        "sha256": None,
+        "count": 40,
+        "note": "seed 0, pixels of 0 ... 255; the model names no known data set",
+    }
+    assert (
+        report["accuracy"]["integer"] is report["accuracy"]["rtl"] is report["accuracy"]["confusion"] is None
+    )
     shown = capsys.readouterr().out
     assert "images             40 random images: seed 0" in shown and "accuracy" not in shown
     assert "40 random images ran through" in (tmp_path / "out" / "report.html").read_text()
 
 
-@pytest.mark.parametrize("images", [np.zeros((3, 5, 4), np.uint8), np.zeros((3, 4, 5)), np.zeros((0, 4, 5), np.uint8)])
+@pytest.mark.parametrize(
+    "images", [np.zeros((3, 5, 4), np.uint8), np.zeros((3, 4, 5)), np.zeros((0, 4, 5), np.uint8)]
+)
 def test_samples_that_are_none_write_nothing(model, tmp_path, images, capsys):
     np.savez(tmp_path / "own.npz", images=images)
     assert build(model, tmp_path / "out", "--no-sim", "--samples", str(tmp_path / "own.npz")) == 1
@@ -144,15 +199,33 @@ def test_samples_or_a_data_set(model, tmp_path, capsys):
 
 def test_same_input_gives_the_same_bytes(model, tmp_path):
     for seed in "1", "2":
-        subprocess.run([sys.executable, "-m", "sbgen", "build", "--model", model, "--board", "icebreaker", "--no-sim",
-                        "--no-bitstream", "--out", tmp_path / seed], check=True, stdout=subprocess.DEVNULL,
-                       env={**os.environ, "PYTHONHASHSEED": seed})
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "sbgen",
+                "build",
+                "--model",
+                model,
+                "--board",
+                "icebreaker",
+                "--no-sim",
+                "--no-bitstream",
+                "--out",
+                tmp_path / seed,
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        )
     assert contents(tmp_path / "1") == contents(tmp_path / "2")
 
 
 def foldings(folder):
-    return {name: (folding["pe"], folding["simd"])
-            for name, folding in json.loads((folder / "design.json").read_text())["layers"].items()}
+    return {
+        name: (folding["pe"], folding["simd"])
+        for name, folding in json.loads((folder / "design.json").read_text())["layers"].items()
+    }
 
 
 def test_folding_by_hand(model, tmp_path):
@@ -199,18 +272,21 @@ def test_no_simulator_is_said_and_no_error(model, tmp_path, monkeypatch, capsys)
     assert "not simulated: no simulator is there" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    (["--pe", "4"], "--pe must be 2 numbers, one for each of hidden, scores"),
-    (["--pe", "4,x"], "layer 'scores' must have a count, not 'x'"),
-    (["--pe", "hiden=4"], "the layers are input, hidden, scores, not 'hiden'"),
-    (["--simd", "0,1"], "layer 'hidden': simd must be in 1 ... 40, not 0"),
-    (["--pe", "13,1"], "layer 'hidden': pe must be in 1 ... 12, not 13"),
-    (["--design", "no-such-file"], "no-such-file"),
-    (["--board", "icebraker"], "icebreaker"),
-    (["--model", "no-such-model.pt"], "no-such-model.pt"),
-    (["--fps", "100000000"], "leaves 0 cycles of 48 MHz for an image"),
-    (["--clock", "5000"], "5000"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--pe", "4"], "--pe must be 2 numbers, one for each of hidden, scores"),
+        (["--pe", "4,x"], "layer 'scores' must have a count, not 'x'"),
+        (["--pe", "hiden=4"], "the layers are input, hidden, scores, not 'hiden'"),
+        (["--simd", "0,1"], "layer 'hidden': simd must be in 1 ... 40, not 0"),
+        (["--pe", "13,1"], "layer 'hidden': pe must be in 1 ... 12, not 13"),
+        (["--design", "no-such-file"], "no-such-file"),
+        (["--board", "icebraker"], "icebreaker"),
+        (["--model", "no-such-model.pt"], "no-such-model.pt"),
+        (["--fps", "100000000"], "leaves 0 cycles of 48 MHz for an image"),
+        (["--clock", "5000"], "5000"),
+    ],
+)
 def test_a_mistake_is_one_line_and_writes_nothing(model, tmp_path, options, message, capsys):
     assert build(model, tmp_path / "out", "--no-sim", *options) == 1
     error = capsys.readouterr().err
@@ -218,12 +294,15 @@ def test_a_mistake_is_one_line_and_writes_nothing(model, tmp_path, options, mess
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.json"]
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    (["--images", "0"], "must be a count from 1, or all, not '0'"),
-    (["--images", "some"], "must be a count from 1, or all, not 'some'"),
-    (["--clock", "-1"], "must be a number above 0, not '-1'"),
-    (["--fps", "nan"], "must be a number above 0, not 'nan'"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--images", "0"], "must be a count from 1, or all, not '0'"),
+        (["--images", "some"], "must be a count from 1, or all, not 'some'"),
+        (["--clock", "-1"], "must be a number above 0, not '-1'"),
+        (["--fps", "nan"], "must be a number above 0, not 'nan'"),
+    ],
+)
 def test_wrong_usage(model, tmp_path, options, message, capsys):
     with pytest.raises(SystemExit) as ended:
         build(model, tmp_path / "out", *options)
@@ -232,14 +311,27 @@ def test_wrong_usage(model, tmp_path, options, message, capsys):
 
 def test_too_big_for_the_board_ends_before_any_tool_runs(tmp_path, capsys, monkeypatch):
     rng = np.random.default_rng(0)
-    exchange.save(Network(name="big", image_shape=(784,), labels=("a", "b"), layers=(
-        Binarize(name="input", thresholds=np.full((784, 1), 128)),
-        Dense(name="hidden", weights=rng.integers(0, 2, (1600, 784)), thresholds=np.full(1600, 392)),
-        Scores(name="scores", weights=rng.integers(0, 2, (2, 1600)), offsets=np.zeros(2, int)))), tmp_path / "big.json")
+    exchange.save(
+        Network(
+            name="big",
+            image_shape=(784,),
+            labels=("a", "b"),
+            layers=(
+                Binarize(name="input", thresholds=np.full((784, 1), 128)),
+                Dense(name="hidden", weights=rng.integers(0, 2, (1600, 784)), thresholds=np.full(1600, 392)),
+                Scores(name="scores", weights=rng.integers(0, 2, (2, 1600)), offsets=np.zeros(2, int)),
+            ),
+        ),
+        tmp_path / "big.json",
+    )
     monkeypatch.setenv("SBGEN_YOSYS", "no-such-program")
     assert build(tmp_path / "big.json", tmp_path / "out") == 1
     error = capsys.readouterr().err
-    assert "does not fit up5k" in error and "block RAMs" in error and "the board ulx3s_85f would hold it" in error
+    assert (
+        "does not fit up5k" in error
+        and "block RAMs" in error
+        and "the board ulx3s_85f would hold it" in error
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -265,7 +357,10 @@ def test_failed_place_and_route_ends_the_simulation_too(model, tmp_path, monkeyp
     monkeypatch.setattr(flow, "implement", fail)
     monkeypatch.setattr(flow, "plan", lambda **settings: None if settings is None else "a plan")
     fake_simulation(monkeypatch, wait=True)
-    assert cli.main(["build", "--model", str(model), "--board", "icebreaker", "--out", str(tmp_path / "out")]) == 1
+    assert (
+        cli.main(["build", "--model", str(model), "--board", "icebreaker", "--out", str(tmp_path / "out")])
+        == 1
+    )
     captured = capsys.readouterr()
     assert captured.err == "error: the design must run at 48 MHz\n" and "stopped" in captured.out
     assert not (tmp_path / "out").exists()
@@ -276,8 +371,13 @@ class PlaceAndRoute:
 
     def __init__(self, monkeypatch, fmax_mhz=38.0):
         self.clocks, self.fmax_mhz = [], fmax_mhz
-        monkeypatch.setattr(flow, "plan", lambda *, board, clock_mhz, every_seed, **settings: SimpleNamespace(
-            board=board, clock_mhz=harness.clock_and_pll(board, clock_mhz)[0], every_seed=every_seed))
+        monkeypatch.setattr(
+            flow,
+            "plan",
+            lambda *, board, clock_mhz, every_seed, **settings: SimpleNamespace(
+                board=board, clock_mhz=harness.clock_and_pll(board, clock_mhz)[0], every_seed=every_seed
+            ),
+        )
         monkeypatch.setattr(flow, "implement", self.implement)
 
     def implement(self, plan, *, folder, console, logs, kept, jobs):
@@ -288,8 +388,18 @@ class PlaceAndRoute:
         (folder / "top.bin").write_bytes(b"%g" % plan.clock_mhz)
         (folder / "layout.gz").write_bytes(b"a layout")
         used = {name: {"used": 1, "available": 2} for name in ("lut", "ff", "bram", "spram", "dsp")}
-        return flow.Implementation(bitstream=folder / "top.bin", netlists=(), layout=folder / "layout.gz", clock_mhz=plan.clock_mhz, fmax_mhz=self.fmax_mhz, resources=used,
-                                   tools={"nextpnr": "a version"}, seed=1, trials=trials, digest="ab")
+        return flow.Implementation(
+            bitstream=folder / "top.bin",
+            netlists=(),
+            layout=folder / "layout.gz",
+            clock_mhz=plan.clock_mhz,
+            fmax_mhz=self.fmax_mhz,
+            resources=used,
+            tools={"nextpnr": "a version"},
+            seed=1,
+            trials=trials,
+            digest="ab",
+        )
 
 
 def build_bitstream(model, out, *options):
@@ -303,15 +413,27 @@ def test_the_usual_clock_is_lowered_to_what_is_reached(model, tmp_path, monkeypa
     _, report = build_bitstream(model, tmp_path / "out")
     assert slow.clocks == [48, 36] and "once more for 36 MHz" in capsys.readouterr().out
     assert report["timing"]["clock_mhz"] == 36
-    assert report["timing"]["trials"] == [{"clock_mhz": 48, "seed": 1, "fmax_mhz": 38.0}, {"clock_mhz": 36, "seed": 1, "fmax_mhz": 38.0}]
+    assert report["timing"]["trials"] == [
+        {"clock_mhz": 48, "seed": 1, "fmax_mhz": 38.0},
+        {"clock_mhz": 36, "seed": 1, "fmax_mhz": 38.0},
+    ]
     assert report["timing"]["images_per_second"] == 36e6 / report["timing"]["cycles_per_image"]
     assert report["files"]["top.bin"] == hashlib.sha256(b"36").hexdigest()
 
 
 def test_weights_in_spram_lie_behind_the_bitstream(model, tmp_path, monkeypatch):
     PlaceAndRoute(monkeypatch, fmax_mhz=50.0)
-    (tmp_path / "design.json").write_text(json.dumps({"layers": {
-        "input": {"pe": 2, "simd": 1}, "hidden": {"pe": 5, "simd": 7, "store": "spram"}, "scores": {"pe": 1, "simd": 1}}}))
+    (tmp_path / "design.json").write_text(
+        json.dumps(
+            {
+                "layers": {
+                    "input": {"pe": 2, "simd": 1},
+                    "hidden": {"pe": 5, "simd": 7, "store": "spram"},
+                    "scores": {"pe": 1, "simd": 1},
+                }
+            }
+        )
+    )
     build_bitstream(model, tmp_path / "out", "--no-sim", "--design", str(tmp_path / "design.json"))
     made = contents(tmp_path / "out")
     assert made["top.bin"] == flash_image.combine(b"48", made["weights.bin"]) and made["weights.bin"]
@@ -347,25 +469,48 @@ def test_a_clock_or_rate_that_was_asked_for_is_not_lowered(model, tmp_path, monk
 
 @pytest.fixture
 def interruptible():
-    """Ctrl-C reaches processes started here, also where the tests run in a shell's background, which ignores it."""
+    """Ctrl-C reaches processes started here, also where the tests run in a shell's background, which ignores
+    it.
+    """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize(("ending", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("ending", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
 def test_kill_in_the_middle_leaves_the_earlier_build(model, tmp_path, ending, code, interruptible):
     out = tmp_path / "out"
     assert build(model, out, "--no-sim") == 0
     before = contents(out)
     # A simulator that never ends holds the build in its middle, however fast the machine is.
     stuck = tmp_path.parent / f"{tmp_path.name}-stuck.py"
-    stuck.write_text("import sys, time\nprint('version 12.0')\n"
-                     "while not {'-V', '--version'} & set(sys.argv): time.sleep(60)\n")
+    stuck.write_text(
+        "import sys, time\nprint('version 12.0')\n"
+        "while not {'-V', '--version'} & set(sys.argv): time.sleep(60)\n"
+    )
     simulators = {f"SBGEN_{name}": f"{sys.executable} {stuck}" for name in ("IVERILOG", "VVP", "VERILATOR")}
-    with started([sys.executable, "-m", "sbgen", "build", "--model", model, "--board", "icebreaker", "--out", out,
-                  "--no-bitstream", "--pe", "hidden=1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                 env={**os.environ, **simulators}) as process:
+    with started(
+        [
+            sys.executable,
+            "-m",
+            "sbgen",
+            "build",
+            "--model",
+            model,
+            "--board",
+            "icebreaker",
+            "--out",
+            out,
+            "--no-bitstream",
+            "--pe",
+            "hidden=1",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **simulators},
+    ) as process:
         while not list(tmp_path.glob(".out.*.part/core.v")) and process.poll() is None:
             time.sleep(0.005)
         process.send_signal(ending)
@@ -377,8 +522,26 @@ def test_kill_in_the_middle_leaves_the_earlier_build(model, tmp_path, ending, co
 
 def start(model, out, *options):
     """A build in a process of its own, which ends with the block."""
-    return started([sys.executable, "-m", "sbgen", "build", "--model", model, "--board", "icebreaker", "--out", out,
-                    "--no-bitstream", "--no-sim", *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return started(
+        [
+            sys.executable,
+            "-m",
+            "sbgen",
+            "build",
+            "--model",
+            model,
+            "--board",
+            "icebreaker",
+            "--out",
+            out,
+            "--no-bitstream",
+            "--no-sim",
+            *options,
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def is_one_build(out, networks):
@@ -386,7 +549,11 @@ def is_one_build(out, networks):
     report = json.loads((out / "report.json").read_text())
     found = contents(out)
     assert sorted(found) == FILES
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in found.items() if not name.startswith("report.")}
+    digests = {
+        name: hashlib.sha256(content).hexdigest()
+        for name, content in found.items()
+        if not name.startswith("report.")
+    }
     return report["files"] == digests and exchange.load(out / "network.json") in networks
 
 
@@ -399,7 +566,13 @@ def test_builds_at_the_same_time_into_one_folder(tmp_path):
         ended = [(build.communicate()[1], build.returncode) for build in builds]
     print(ended)
     for error, code in ended:
-        assert code == 0 and not error or code == 1 and "is in use by another build" in error and error.count("\n") == 1
+        assert (
+            code == 0
+            and not error
+            or code == 1
+            and "is in use by another build" in error
+            and error.count("\n") == 1
+        )
     assert 0 in {code for _, code in ended}
     assert is_one_build(tmp_path / "out", networks)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.json", "1.json", "2.json", "out"]
@@ -414,7 +587,8 @@ def test_kill_at_a_random_moment_leaves_one_build(tmp_path):
         whole.append(contents(out))
     rng, killed = np.random.default_rng(5), 0
     for n in range(20):
-        # Moments are counted in files begun, and a little more, so that a slow machine is killed at the same places.
+        # Moments are counted in files begun, and a little more, so that a slow machine is killed at the same
+        # places.
         files, more = int(rng.integers(0, 5)), float(rng.uniform(0, 0.1))
         with start(tmp_path / f"{n % 2}.json", out, "--pe", "1,1", "--simd", "1,1") as process:
             while len(list(tmp_path.glob(".out.*.part/*"))) < files and process.poll() is None:

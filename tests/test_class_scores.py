@@ -12,7 +12,9 @@ from sbgen.errors import ModelError
 def form(scales, biases, reach):
     """Scales and offsets for lines; the reach of each class, or of all."""
     reach = np.broadcast_to(reach, len(scales))
-    rows = np.array(biases, float)[:, None] + np.array(scales, float)[:, None] * np.minimum(np.arange(reach.max() + 1), reach[:, None])
+    rows = np.array(biases, float)[:, None] + np.array(scales, float)[:, None] * np.minimum(
+        np.arange(reach.max() + 1), reach[:, None]
+    )
     return integer_scores("net.onnx: the output", rows, reach)
 
 
@@ -41,7 +43,10 @@ def test_order_of_all_scores_is_kept_by_few_bits():
 
 
 def test_scores_too_far_apart():
-    with pytest.raises(ModelError, match="^net.onnx: the output must keep the order of its scores as integers of 31 bits.*one scale"):
+    with pytest.raises(
+        ModelError,
+        match="^net.onnx: the output must keep the order of its scores as integers of 31 bits.*one scale",
+    ):
         form([1, 2**-0.5], [0, 0.1], 1 << 17)
 
 
@@ -51,9 +56,11 @@ def test_the_same_for_all_counts():
 
 
 def last_layers(seed):
-    """A random last layer: the graph's file, inputs, the exact order of its scores, whether classes share scale and bias.
+    """A random last layer: the graph's file, inputs, the exact order of its scores, whether classes share
+    scale and bias.
 
-    The third is a function of the bits (images, inputs) that the layer takes: rational numbers (images, classes).
+    The third is a function of the bits (images, inputs) that the layer takes: rational numbers (images,
+    classes).
     """
     graphs = pytest.importorskip("qonnx_graphs", reason="QONNX files need onnx; pip install 'sbgen[qonnx]'")
     random = np.random.default_rng([seed, 11])
@@ -71,8 +78,11 @@ def last_layers(seed):
     weights[0] = 1
     x = graph.add("MatMul", x, weights)
     one_scale, one_bias = random.integers(2, size=2)
-    scales = random.normal(0.02, 0.05 * random.integers(2), classes) if random.integers(2) else random.choice(
-        [0.05, 0.1, 0.2, 1.0], classes)
+    scales = (
+        random.normal(0.02, 0.05 * random.integers(2), classes)
+        if random.integers(2)
+        else random.choice([0.05, 0.1, 0.2, 1.0], classes)
+    )
     scales = np.where(scales == 0, 1, np.where(one_scale, scales[0], scales)).astype(np.float32)
     biases = random.choice([random.normal(0, 1, classes), random.choice([-0.3, 0.0, 0.1], classes)])
     biases = np.where(one_bias, biases[0], biases).astype(np.float32)
@@ -86,10 +96,20 @@ def last_layers(seed):
 
     def exact(bits):
         values = bits.reshape(len(bits), inputs, levels).sum(axis=2, dtype=np.int64)
-        sums = [[Fraction(float(low)) * int(weights[:, c].sum()) + Fraction(float(2 * -low if levels == 1 else step)) * int(each)
-                 for c, each in enumerate(row)] for row in values @ weights]
-        return np.array([[Fraction(float(scales[c])) * each + Fraction(float(biases[c])) for c, each in enumerate(row)]
-                         for row in sums])
+        sums = [
+            [
+                Fraction(float(low)) * int(weights[:, c].sum())
+                + Fraction(float(2 * -low if levels == 1 else step)) * int(each)
+                for c, each in enumerate(row)
+            ]
+            for row in values @ weights
+        ]
+        return np.array(
+            [
+                [Fraction(float(scales[c])) * each + Fraction(float(biases[c])) for c, each in enumerate(row)]
+                for row in sums
+            ]
+        )
 
     return graph.bytes(x), inputs * levels, exact, bool(one_scale and one_bias)
 
@@ -104,4 +124,7 @@ def test_order_and_ties_of_random_last_layers(seed):
     apart = graph[:, :, None] - graph[:, None]
     rounding = 0 if alike else float(np.abs(graph).max()) * 2.0**-21
     certain = (apart == 0) | (abs(apart) > rounding)
-    assert certain.mean() > 0.5 and ((np.sign(ours[:, :, None] - ours[:, None]) == np.sign(apart)) | ~certain).all()
+    assert (
+        certain.mean() > 0.5
+        and ((np.sign(ours[:, :, None] - ours[:, None]) == np.sign(apart)) | ~certain).all()
+    )

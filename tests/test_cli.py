@@ -15,7 +15,9 @@ from sbgen.errors import BoardError, ModelError
 
 
 def run(*argv, **settings):
-    return subprocess.run([sys.executable, "-m", "sbgen", *argv], check=False, capture_output=True, text=True, **settings)
+    return subprocess.run(
+        [sys.executable, "-m", "sbgen", *argv], check=False, capture_output=True, text=True, **settings
+    )
 
 
 def replace_build(monkeypatch, run):
@@ -29,12 +31,26 @@ TORCH = {"torch", "sklearn"}
 HEAVY = TORCH | {"amaranth", "amaranth_boards", "numpy", "rich", "cocotb", "serial"}
 
 
-@pytest.mark.parametrize(("argv", "unwanted"), [
-    (["--help"], HEAVY), (["--version"], HEAVY), (["version"], HEAVY), (["biuld"], HEAVY), (["build", "--help"], HEAVY),
-    (["train", "--help"], TORCH), (["boards", "--help"], TORCH), (["doctor", "--help"], TORCH)])
+@pytest.mark.parametrize(
+    ("argv", "unwanted"),
+    [
+        (["--help"], HEAVY),
+        (["--version"], HEAVY),
+        (["version"], HEAVY),
+        (["biuld"], HEAVY),
+        (["build", "--help"], HEAVY),
+        (["train", "--help"], TORCH),
+        (["boards", "--help"], TORCH),
+        (["doctor", "--help"], TORCH),
+    ],
+)
 def test_help_imports_nothing_heavy(argv, unwanted):
-    done = subprocess.run([sys.executable, "-X", "importtime", "-m", "sbgen", *argv], check=False,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "sbgen", *argv],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode in (0, 2), done.stderr
     imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
     assert "argparse" in imported
@@ -121,22 +137,40 @@ def test_exit_code_of_a_command_is_kept(monkeypatch):
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-@pytest.mark.parametrize(("argv", "code"), [("boards", 0), ("version", 0), ("biuld", 2), ("estimate --model none --board icebreaker", 1)])
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [("boards", 0), ("version", 0), ("biuld", 2), ("estimate --model none --board icebreaker", 1)],
+)
 def test_closed_streams_are_no_trace(closed, argv, code):
-    done = subprocess.run(f"{sys.executable} -m sbgen {argv} {closed}", shell=True, check=False, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        f"{sys.executable} -m sbgen {argv} {closed}",
+        shell=True,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == code and "Traceback" not in done.stderr, done
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full")
 @pytest.mark.parametrize("argv", ["boards", "version"])
 def test_full_output_is_one_line(argv):
-    done = subprocess.run(f"{sys.executable} -m sbgen {argv} > /dev/full", shell=True, check=False, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        f"{sys.executable} -m sbgen {argv} > /dev/full",
+        shell=True,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 1 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done
 
 
 def test_closed_pipe_ends_quietly():
-    done = subprocess.run(f"{sys.executable} -m sbgen version | true", shell=True, check=False, capture_output=True,
-                          text=True)
+    done = subprocess.run(
+        f"{sys.executable} -m sbgen version | true", shell=True, check=False, capture_output=True, text=True
+    )
     assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
 
 
@@ -167,7 +201,13 @@ INTERRUPTED = textwrap.dedent("""
 @pytest.mark.parametrize("argv", [["version"], ["boards"], ["build", "--help"]], ids=" ".join)
 def test_interrupt_at_any_import_is_one_line(argv):
     def run(n):
-        return subprocess.run([sys.executable, "-c", INTERRUPTED, str(n), *argv], check=False, capture_output=True, text=True, timeout=120)
+        return subprocess.run(
+            [sys.executable, "-c", INTERRUPTED, str(n), *argv],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
 
     modules = int(run(0).stdout.rpartition("modules ")[2].split()[0]) if argv[1:] != ["--help"] else 40
     seed = random.SystemRandom().randrange(1 << 32)
@@ -194,18 +234,38 @@ def test_interrupt_that_a_module_turns_into_its_own_error_is_one_line():
         cli.importlib.import_module = lambda name, package: module
         sys.exit(__main__.main())
         """)
-    done = subprocess.run([sys.executable, "-c", program, "boards"], check=False, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", program, "boards"], check=False, capture_output=True, text=True, timeout=120
+    )
     assert (done.returncode, done.stderr) == (130, "interrupted\n"), done
-    done = subprocess.run([sys.executable, "-c", program.replace("os.kill(os.getpid(), signal.SIGINT)", "raise KeyError"), "boards"], check=False,
-                          capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            program.replace("os.kill(os.getpid(), signal.SIGINT)", "raise KeyError"),
+            "boards",
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 1 and done.stderr.endswith("KeyError\n"), done
 
 
 def test_ignored_interrupts_stay_ignored():
     """As in a shell's background."""
-    program = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); from sbgen.__main__ import main; main(); "
-    done = subprocess.run([sys.executable, "-c", program + "os.kill(os.getpid(), signal.SIGINT); print('here')", "version"], check=False,
-                          capture_output=True, text=True, timeout=120)
+    program = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); from sbgen.__main__ import"
+        " main; main(); "
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program + "os.kill(os.getpid(), signal.SIGINT); print('here')", "version"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0 and done.stdout.endswith("here\n"), done
 
 
@@ -217,8 +277,26 @@ def test_script_and_module_begin_where_interrupts_are_caught():
 def hostile_names(seed):
     """A name with characters that a terminal obeys, or that hide others, among plain ones."""
     rng = random.Random(seed)
-    return "".join(rng.choice(["a", " ", "\x1b]0;title\x07", "\x1b[2J", "\x9b31m", "\r", "\n", "\x08", "\x7f", "\u202e", "\u200b", "\ud800", chr(rng.randrange(32))])
-                   for _ in range(rng.randrange(1, 12)))
+    return "".join(
+        rng.choice(
+            [
+                "a",
+                " ",
+                "\x1b]0;title\x07",
+                "\x1b[2J",
+                "\x9b31m",
+                "\r",
+                "\n",
+                "\x08",
+                "\x7f",
+                "\u202e",
+                "\u200b",
+                "\ud800",
+                chr(rng.randrange(32)),
+            ]
+        )
+        for _ in range(rng.randrange(1, 12))
+    )
 
 
 def obeyed(text):
@@ -240,25 +318,50 @@ def test_error_with_any_name_is_one_printable_line(monkeypatch, capsys):
         assert shown.startswith("error: ") and shown.count("\n") == 1 and not obeyed(shown)
 
 
-@pytest.mark.parametrize("argv", [["\x1b[31m"], ["build", "--\x1b[31m"], ["build", "--model", "x", "--board", "b", "--images", "\x1b[31m"],
-                                  ["build", "--model", "\x1b[31m", "--board", "icebreaker"], ["boards", "\x1b[31m"], ["verify", "\x1b[31m"],
-                                  ["doctor", "\x1b[31m"], ["classify", "\x1b[31m.npy", "--board", "icebreaker"], ["flash", "\x1b[31m"]], ids=ascii)
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["\x1b[31m"],
+        ["build", "--\x1b[31m"],
+        ["build", "--model", "x", "--board", "b", "--images", "\x1b[31m"],
+        ["build", "--model", "\x1b[31m", "--board", "icebreaker"],
+        ["boards", "\x1b[31m"],
+        ["verify", "\x1b[31m"],
+        ["doctor", "\x1b[31m"],
+        ["classify", "\x1b[31m.npy", "--board", "icebreaker"],
+        ["flash", "\x1b[31m"],
+    ],
+    ids=ascii,
+)
 def test_arguments_are_shown_without_what_a_terminal_obeys(argv):
     done = run(*argv)
-    assert done.returncode in (1, 2) and done.stderr.startswith("error: ") and not obeyed(done.stderr + done.stdout), done
+    assert (
+        done.returncode in (1, 2)
+        and done.stderr.startswith("error: ")
+        and not obeyed(done.stderr + done.stdout)
+    ), done
 
 
 def test_nothing_is_printed_past_what_escapes_it():
     """What goes to the terminal goes through `Console`, which escapes it, or through `printable`."""
     root, wrong = Path(cli.__file__).parent, []
-    for path in sorted(path for part in ("", "hw", "compiler", "proofs", "train", "boards") for path in (root / part).rglob("*.py")):
+    for path in sorted(
+        path
+        for part in ("", "hw", "compiler", "proofs", "train", "boards")
+        for path in (root / part).rglob("*.py")
+    ):
         if path.name in ("cli.py", "__main__.py", "console.py"):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
                 case ast.Call(func=ast.Name(id="print"), keywords=[]):
-                    if not all(isinstance(each, ast.Call) and getattr(each.func, "id", "") == "printable" for each in node.args):
+                    if not all(
+                        isinstance(each, ast.Call) and getattr(each.func, "id", "") == "printable"
+                        for each in node.args
+                    ):
                         wrong.append(f"{path.name}:{node.lineno}")
-                case ast.Attribute(value=ast.Attribute(value=ast.Name(id="sys"), attr="stdout" | "stderr"), attr="write"):
+                case ast.Attribute(
+                    value=ast.Attribute(value=ast.Name(id="sys"), attr="stdout" | "stderr"), attr="write"
+                ):
                     wrong.append(f"{path.name}:{node.lineno}")
     assert wrong == []

@@ -46,10 +46,7 @@ def test_cancelled_steps_stop_when_they_next_show_something():
 def test_table_sets_numbers_to_the_right():
     file = io.StringIO()
     Console(file=file).table(["layer", "bits"], [["a", 16384], ["hidden", None]])
-    assert file.getvalue() == ("  layer     bits\n"
-                               "  ------  ------\n"
-                               "  a       16,384\n"
-                               "  hidden       -\n")
+    assert file.getvalue() == "  layer     bits\n  ------  ------\n  a       16,384\n  hidden       -\n"
 
 
 def test_table_without_rows():
@@ -71,7 +68,11 @@ def test_terminal_shows_brackets_as_they_are():
     with console.step("read [bold]x[/bold]") as step:
         step.note("[/nonsense]")
     console.table(["[a]"], [["[/b]"]])
-    assert "'sbgen[train]' [red]" in file.getvalue() and "[/nonsense]" in file.getvalue() and "[/b]" in file.getvalue()
+    assert (
+        "'sbgen[train]' [red]" in file.getvalue()
+        and "[/nonsense]" in file.getvalue()
+        and "[/b]" in file.getvalue()
+    )
 
 
 @pytest.mark.parametrize("file", [io.StringIO(), Terminal()], ids=["plain", "terminal"])
@@ -100,7 +101,9 @@ def test_what_a_terminal_obeys_is_escaped_wherever_it_is_shown(terminal):
     for seed in range(60):
         print("seed", seed)
         rng = random.Random(seed)
-        char = rng.choice(["\x1b", "\x07", "\x9b", "\r", "\n", "\x08", "\u202e", "\u200b", chr(rng.randrange(32))])
+        char = rng.choice(
+            ["\x1b", "\x07", "\x9b", "\r", "\n", "\x08", "\u202e", "\u200b", chr(rng.randrange(32))]
+        )
         name = f"a{char}]0;b"
         file = Terminal() if terminal else io.StringIO()
         console = Console(file=file)

@@ -34,7 +34,11 @@ class Roms(wiring.Component):
     """A ROM in block RAM, one in LUTs and one that is not patchable, side by side."""
 
     def __init__(self, *, block, luts, fixed=(5, 6, 7), width=9):
-        self._settings = {"block": (block, "bram", True), "luts": (luts, "lut", True), "fixed": (fixed, "bram", False)}
+        self._settings = {
+            "block": (block, "bram", True),
+            "luts": (luts, "lut", True),
+            "fixed": (fixed, "bram", False),
+        }
         self._width = width
         super().__init__({"addr": In(5), **{f"{name}_data": Out(width) for name in self._settings}})
 
@@ -75,7 +79,10 @@ def test_words_of_any_width_are_read_and_replaced(width):
     assert contents_.split(blank) == (blank, noise, noise)
     # The other readers of memories agree.
     read = {memory.path: memory.words for memory in memories.memories(text)}
-    assert [sum(int(bit) << n for n, bit in enumerate(word)) for word in read["block.memory"][:18]] == [*block, 0]
+    assert [sum(int(bit) << n for n, bit in enumerate(word)) for word in read["block.memory"][:18]] == [
+        *block,
+        0,
+    ]
     for name, words in ("top.block", block), ("top.luts", luts):
         assert [memory_words(text)[name][address] for address in range(18)] == [*words, 0]
 
@@ -97,7 +104,9 @@ def test_noise_tells_every_column_from_every_other(text):
         assert len(set(columns)) == memory.width and all(0 < sum(column) < len(column) for column in columns)
     for chunk in 0, 16:
         for bit in range(9):
-            init = sum((word >> bit & 1) << n for n, word in enumerate(noise["top.luts"].words[chunk:chunk + 16]))
+            init = sum(
+                (word >> bit & 1) << n for n, word in enumerate(noise["top.luts"].words[chunk : chunk + 16])
+            )
             assert len({contents_.permuted(init, order) for order in permutations(range(4))}) == 24
 
 
@@ -108,7 +117,9 @@ def test_permuted_inputs():
 
 
 def _other(rng, layer):
-    """The layer with other weights, thresholds, offsets and zeros among the weights, as far as these can be replaced."""
+    """The layer with other weights, thresholds, offsets and zeros among the weights, as far as these can be
+    replaced.
+    """
     if not layer.weight_bits:
         return layer
     change = {"weights": rng.integers(0, 2, layer.weights.shape)}
@@ -116,9 +127,13 @@ def _other(rng, layer):
         change["mask"] = rng.integers(0, 2, layer.weights.shape)
     if isinstance(layer, Scores):
         if layer.scales is None:
-            ends = (-layer.reach, layer.reach) if np.abs(layer.offsets).max() <= layer.reach else (layer.offsets.min(), layer.offsets.max())
+            ends = (
+                (-layer.reach, layer.reach)
+                if np.abs(layer.offsets).max() <= layer.reach
+                else (layer.offsets.min(), layer.offsets.max())
+            )
             change["offsets"] = rng.integers(ends[0], ends[1] + 1, layer.outputs)
-            change["offsets"][:2] = [*ends][:layer.outputs]
+            change["offsets"][:2] = [*ends][: layer.outputs]
     elif layer.thresholds is not None:
         change["thresholds"] = rng.choice([0, layer.reach + 1, layer.reach // 2], layer.outputs)
     return replace(layer, **change)
@@ -129,13 +144,31 @@ def _other(rng, layer):
 def test_hardware_does_not_depend_on_what_can_be_replaced(seed, board):
     board, rng = boards.get(board), np.random.default_rng(seed)
     network = random_network(seed, largest=12)
-    design = (fold(network, board.device, patchable=True) if seed % 2 else to_patchable(replace(fold_at_random(seed, network), foldings=tuple(
-        replace(folding, store="lut") if folding.unrolled else folding for folding in fold_at_random(seed, network).foldings)), board.device.family))
+    design = (
+        fold(network, board.device, patchable=True)
+        if seed % 2
+        else to_patchable(
+            replace(
+                fold_at_random(seed, network),
+                foldings=tuple(
+                    replace(folding, store="lut") if folding.unrolled else folding
+                    for folding in fold_at_random(seed, network).foldings
+                ),
+            ),
+            board.device.family,
+        )
+    )
     other = replace(network, layers=tuple(_other(rng, layer) for layer in network.layers))
 
     def blank(network):
         core = lower(replace(design, network=network))
-        return contents_.split(verilog.convert(harness.Top(core=core, board=board, digest=bytes(rng.integers(0, 256, 32).tolist()), patchable=True)))
+        return contents_.split(
+            verilog.convert(
+                harness.Top(
+                    core=core, board=board, digest=bytes(rng.integers(0, 256, 32).tolist()), patchable=True
+                )
+            )
+        )
 
     (first, contents, _), (second, others, _) = blank(network), blank(other)
     assert first == second

@@ -1,4 +1,6 @@
-"""The models that cycles are predicted with, each beside its component: they must give and take in the same cycles, whoever stalls."""
+"""The models that cycles are predicted with, each beside its component: they must give and take in the same
+cycles, whoever stalls.
+"""
 
 import random
 from types import SimpleNamespace
@@ -27,8 +29,13 @@ from sbgen.hw.window import Geometry, SlidingWindow
 def unit(rng, *, most_pe=1, most_simd=1):
     inputs, outputs = rng.randint(1, 9), rng.randint(1, 6)
     pe, simd = rng.randint(1, min(most_pe, outputs)), rng.randint(1, min(most_simd, inputs))
-    return mvtu.Parameters(inputs=inputs, weights=tuple(rng.getrandbits(inputs) for _ in range(outputs)),
-                           presets=tuple(-rng.randint(0, inputs) for _ in range(outputs)), pe=pe, simd=simd)
+    return mvtu.Parameters(
+        inputs=inputs,
+        weights=tuple(rng.getrandbits(inputs) for _ in range(outputs)),
+        presets=tuple(-rng.randint(0, inputs) for _ in range(outputs)),
+        pe=pe,
+        simd=simd,
+    )
 
 
 def cut(rng):
@@ -46,8 +53,11 @@ def gather(rng):
 def convert(rng):
     i_lanes, o_lanes = rng.choice([(2, 3), (6, 4), (3, 5), (9, 6)])
     length = rng.randint(1, 30)
-    return (WidthConverter(shape=1, length=length, i_lanes=i_lanes, o_lanes=o_lanes),
-            [model for model, _ in cycles._converter(length, i_lanes, o_lanes, 1)], -(-length // i_lanes))
+    return (
+        WidthConverter(shape=1, length=length, i_lanes=i_lanes, o_lanes=o_lanes),
+        [model for model, _ in cycles._converter(length, i_lanes, o_lanes, 1)],
+        -(-length // i_lanes),
+    )
 
 
 def replay(rng):
@@ -67,11 +77,21 @@ def unrolled(rng):
 
 def window(rng):
     groups, kernel = rng.randint(1, 2), (rng.randint(1, 2), rng.randint(1, 2))
-    geometry = Geometry(height=rng.randint(2, 6), width=rng.randint(2, 5), slices=groups * rng.randint(1, 2), groups=groups,
-                        kernel=kernel, stride=(rng.randint(1, 3), rng.randint(1, 3)),
-                        padding=tuple((rng.randrange(size), rng.randrange(size)) for size in kernel), repeats=rng.randint(1, 2))
-    return (SlidingWindow(shape=1, geometry=geometry, padding_words=(0,) * geometry.slices, store="lut"),
-            [cycles._Window(geometry)], geometry.words_in)
+    geometry = Geometry(
+        height=rng.randint(2, 6),
+        width=rng.randint(2, 5),
+        slices=groups * rng.randint(1, 2),
+        groups=groups,
+        kernel=kernel,
+        stride=(rng.randint(1, 3), rng.randint(1, 3)),
+        padding=tuple((rng.randrange(size), rng.randrange(size)) for size in kernel),
+        repeats=rng.randint(1, 2),
+    )
+    return (
+        SlidingWindow(shape=1, geometry=geometry, padding_words=(0,) * geometry.slices, store="lut"),
+        [cycles._Window(geometry)],
+        geometry.words_in,
+    )
 
 
 def or_reduce(rng):
@@ -81,15 +101,27 @@ def or_reduce(rng):
 
 def sums(rng):
     kernel = rng.randint(1, 3), rng.randint(1, 3)
-    geometry = Geometry(height=kernel[0] + rng.randint(0, 4), width=kernel[1] + rng.randint(0, 4), slices=rng.randint(1, 2), kernel=kernel,
-                        stride=tuple(size + rng.randint(0, 1) for size in kernel))
-    return (WindowSums(lanes=1, geometry=geometry, store="lut"), [cycles._Sums(geometry, cycles=geometry.words_in)], geometry.words_in)
+    geometry = Geometry(
+        height=kernel[0] + rng.randint(0, 4),
+        width=kernel[1] + rng.randint(0, 4),
+        slices=rng.randint(1, 2),
+        kernel=kernel,
+        stride=tuple(size + rng.randint(0, 1) for size in kernel),
+    )
+    return (
+        WindowSums(lanes=1, geometry=geometry, store="lut"),
+        [cycles._Sums(geometry, cycles=geometry.words_in)],
+        geometry.words_in,
+    )
 
 
 def scale(rng):
     classes = rng.randint(1, 4)
-    parameters = Scaling(greatest=rng.randint(1, 30), scales=tuple(rng.randint(-40, 40) for _ in range(classes)),
-                         offsets=tuple(rng.randint(-40, 40) for _ in range(classes)))
+    parameters = Scaling(
+        greatest=rng.randint(1, 30),
+        scales=tuple(rng.randint(-40, 40) for _ in range(classes)),
+        offsets=tuple(rng.randint(-40, 40) for _ in range(classes)),
+    )
     return parameters.create(), [cycles._Scale(parameters)], classes
 
 
@@ -100,8 +132,17 @@ def queue(rng):
 
 def threshold(rng):
     channels = rng.randint(1, 4)
-    return (Threshold(thresholds=[rng.randint(0, 8) for _ in range(channels)], inverted=[0] * channels, width=3, lanes=1, store="lut"),
-            [cycles._Threshold(channels)], channels)
+    return (
+        Threshold(
+            thresholds=[rng.randint(0, 8) for _ in range(channels)],
+            inverted=[0] * channels,
+            width=3,
+            lanes=1,
+            store="lut",
+        ),
+        [cycles._Threshold(channels)],
+        channels,
+    )
 
 
 CHAINS = [cut, gather, convert, replay, matrix, unrolled, window, or_reduce, sums, scale, queue, threshold]
@@ -170,7 +211,9 @@ def test_takes_and_gives_in_the_same_cycles(make, seed):
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("make", [each for each in CHAINS if each not in (convert, unrolled, queue)])
 def test_is_busy_with_a_vector_for_its_cycles(make, seed):
-    """Where nobody stalls, vectors follow each other after the cycles of the slower of its two ends, or of its own work."""
+    """Where nobody stalls, vectors follow each other after the cycles of the slower of its two ends, or of
+    its own work.
+    """
     print(f"seed {seed}")
     component, (model,), beats = make(random.Random(seed))
     starts = []
@@ -189,7 +232,8 @@ def test_is_busy_with_a_vector_for_its_cycles(make, seed):
     simulate(component, bench)
     middle = starts[len(starts) // 4]
     count = len(starts) - 1 - len(starts) // 4
-    # Behind a queue or a bank the pace is held on average. A window also waits for the rows that it needs next.
+    # Behind a queue or a bank the pace is held on average. A window also waits for the rows that it needs
+    # next.
     pace, least = (starts[-1] - middle) / count, max(model.cycles, beats)
     assert pace > least - 0.5 and (pace < least + 0.5 or make is window)
 
@@ -218,7 +262,10 @@ def test_a_fork_and_a_sum_of_two_streams(seed):
             model.look()
             taken = bool(i_valid and ctx.get(component.i.ready))
             assert (bool(model.o.valid), bool(model.kept.valid), bool(i_valid and model.source.o_ready)) == (
-                bool(ctx.get(component.o.valid)), bool(ctx.get(component.kept.valid)), taken), f"cycle {cycle}"
+                bool(ctx.get(component.o.valid)),
+                bool(ctx.get(component.kept.valid)),
+                taken,
+            ), f"cycle {cycle}"
             i_valid = i_valid and not taken
             model.step()
             await ctx.tick()
@@ -238,9 +285,17 @@ def test_a_fork_and_a_sum_of_two_streams(seed):
             ctx.set(add.o.ready, both.o_ready)
             offered = bool(both.valid)
             both.look()
-            taken = [bool(each and ctx.get(port.ready)) for each, port in zip(valid, (add.i, add.kept), strict=True)]
-            assert (offered, *(bool(each and side.o_ready) for each, side in zip(valid, (both.source, both.kept), strict=True))) == (
-                bool(ctx.get(add.o.valid)), *taken), f"cycle {cycle}"
+            taken = [
+                bool(each and ctx.get(port.ready))
+                for each, port in zip(valid, (add.i, add.kept), strict=True)
+            ]
+            assert (
+                offered,
+                *(
+                    bool(each and side.o_ready)
+                    for each, side in zip(valid, (both.source, both.kept), strict=True)
+                ),
+            ) == (bool(ctx.get(add.o.valid)), *taken), f"cycle {cycle}"
             valid = [each and not gone for each, gone in zip(valid, taken, strict=True)]
             both.step()
             await ctx.tick()
@@ -258,7 +313,10 @@ def test_no_design_is_quicker_than_its_slowest_part(seed):
 
 def test_parts_that_wait_for_each_other_for_ever(monkeypatch):
     monkeypatch.setattr(cycles._Mvtu, "ready", lambda self, o_ready: False)
-    with pytest.raises(DeadlockError, match="each of 8 images must be through [0-9,]+ cycles after the one before, but image 0 is not"):
+    with pytest.raises(
+        DeadlockError,
+        match="each of 8 images must be through [0-9,]+ cycles after the one before, but image 0 is not",
+    ):
         cycles.predict(random_design(3, largest=12))
     with pytest.raises(ValueError, match="images must be at least 2, not 1"):
         cycles.predict(random_design(3, largest=12), images=1)

@@ -15,8 +15,11 @@ for name in {makes!r}: pathlib.Path(name).write_text("made")
 @pytest.fixture
 def installed(monkeypatch):
     """Let tools be what the test says: the text that each runs, or an error."""
+
     def install(**texts):
-        makes = [check.makes for feature in doctor.FEATURES.values() for check in feature.checks if check.makes]
+        makes = [
+            check.makes for feature in doctor.FEATURES.values() for check in feature.checks if check.makes
+        ]
 
         def find(name):
             text = texts.get(name.replace("-", "_"), _WORKS.format(makes=makes))
@@ -25,6 +28,7 @@ def installed(monkeypatch):
             return tools.Tool(name=name, argv=(sys.executable, "-c", text), version="1.0", origin="test")
 
         monkeypatch.setattr(tools, "find", find)
+
     return install
 
 
@@ -74,8 +78,12 @@ def test_tool_that_writes_nothing(installed, capsys):
 
 
 def test_warm_up_is_told(installed, capsys):
-    installed(icepack="print('Preparing to run yowasp-icepack. This might take a while...'); "
-                      "open('top.bin', 'w').close()")
+    installed(
+        icepack=(
+            "print('Preparing to run yowasp-icepack. This might take a while...'); "
+            "open('top.bin', 'w').close()"
+        )
+    )
     assert "yowasp-icepack compiles itself, this once" in run(capsys, "ice40")[1]
 
 
@@ -87,8 +95,9 @@ def test_one_programmer_is_enough(installed, capsys):
 def test_old_package(installed, capsys, monkeypatch):
     installed()
     version = doctor.importlib.metadata.version
-    monkeypatch.setattr(doctor.importlib.metadata, "version",
-                        lambda name: "1.9.2" if name == "numpy" else version(name))
+    monkeypatch.setattr(
+        doctor.importlib.metadata, "version", lambda name: "1.9.2" if name == "numpy" else version(name)
+    )
     code, printed = run(capsys, "compile")
     assert code == 1
     assert "FAIL    numpy 1.9.2, but at least 2.0 is needed: pip install --upgrade 'numpy>=2.0'" in printed

@@ -13,10 +13,18 @@ from sbgen.compiler.pipeline import stage
 def design(*, pe, simd, weights=None, **stores):
     rng = np.random.default_rng(0)
     weights = rng.integers(0, 2, (16, 512)) if weights is None else weights
-    network = Network(name="net", image_shape=(512,), labels=tuple(map(str, range(16))), layers=(
-        Binarize(name="pixels", thresholds=np.full((512, 1), 128)),
-        Scores(name="scores", weights=weights, offsets=np.arange(16))))
-    return Design(network=network, foldings=(Folding(pe=simd, simd=simd), Folding(pe=pe, simd=simd, **stores)))
+    network = Network(
+        name="net",
+        image_shape=(512,),
+        labels=tuple(map(str, range(16))),
+        layers=(
+            Binarize(name="pixels", thresholds=np.full((512, 1), 128)),
+            Scores(name="scores", weights=weights, offsets=np.arange(16)),
+        ),
+    )
+    return Design(
+        network=network, foldings=(Folding(pe=simd, simd=simd), Folding(pe=pe, simd=simd, **stores))
+    )
 
 
 def test_block_rams_of_weights_and_replay():
@@ -40,15 +48,23 @@ def test_scales_of_classes():
     scores = replace(network.layers[1], scales=np.arange(100, 116))
     for store, brams in ("lut", 0), ("bram", 1):
         plain = estimate(design(pe=2, simd=16), DEVICES["hx8k"])
-        scaled = estimate(Design(network=replace(network, layers=(network.layers[0], scores)),
-                                 foldings=design(pe=2, simd=16, preset_store=store).foldings), DEVICES["hx8k"])
+        scaled = estimate(
+            Design(
+                network=replace(network, layers=(network.layers[0], scores)),
+                foldings=design(pe=2, simd=16, preset_store=store).foldings,
+            ),
+            DEVICES["hx8k"],
+        )
         assert scaled["bram"] - plain["bram"] == brams
         assert 50 < scaled["lut"] - plain["lut"] < 150  # the lookups of the unit's offsets have gone
 
 
 def test_host_link_is_apart():
     device = DEVICES["up5k"]
-    whole, core = estimate(design(pe=2, simd=16), device), estimate(design(pe=2, simd=16), device, host_link=False)
+    whole, core = (
+        estimate(design(pe=2, simd=16), device),
+        estimate(design(pe=2, simd=16), device, host_link=False),
+    )
     assert whole["lut"] - core["lut"] == HOST_LINK["ice40"].lut
 
 
@@ -57,9 +73,16 @@ def test_more_parallel_costs_more():
     assert luts == sorted(luts)
 
 
-@pytest.mark.parametrize("simd, store, bram", [(1, "bram", 1), (2, "bram", 1), (4, "bram", 2), (1, "lut", 0), (64, "bram", 0)])
+@pytest.mark.parametrize(
+    "simd, store, bram", [(1, "bram", 1), (2, "bram", 1), (4, "bram", 2), (1, "lut", 0), (64, "bram", 0)]
+)
 def test_block_rams_of_sums(simd, store, bram):
     """Of a whole image of 7 x 7 x 64 the 64 sums of 6 bits are held, not the 3,136 bits."""
-    pool = stage(SumPool(name="sums", kernel=(7, 7), stride=(7, 7)), Folding(pe=simd, simd=simd, replay_store=store), (7, 7, 64),
-                 i_greatest=1, o_greatest=49)
+    pool = stage(
+        SumPool(name="sums", kernel=(7, 7), stride=(7, 7)),
+        Folding(pe=simd, simd=simd, replay_store=store),
+        (7, 7, 64),
+        i_greatest=1,
+        o_greatest=49,
+    )
     assert stage_cost(pool, device=DEVICES["up5k"]).bram == bram

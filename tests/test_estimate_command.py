@@ -18,10 +18,16 @@ from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 @pytest.fixture
 def network():
     rng = np.random.default_rng(0)
-    return Network(name="net", image_shape=(196,), labels=tuple("abcd"), layers=(
-        Binarize(name="pixels", thresholds=np.full((196, 1), 128)),
-        Dense(name="hidden", weights=rng.integers(0, 2, (64, 196)), thresholds=rng.integers(90, 106, 64)),
-        Scores(name="scores", weights=rng.integers(0, 2, (4, 64)), offsets=np.zeros(4, int))))
+    return Network(
+        name="net",
+        image_shape=(196,),
+        labels=tuple("abcd"),
+        layers=(
+            Binarize(name="pixels", thresholds=np.full((196, 1), 128)),
+            Dense(name="hidden", weights=rng.integers(0, 2, (64, 196)), thresholds=rng.integers(90, 106, 64)),
+            Scores(name="scores", weights=rng.integers(0, 2, (4, 64)), offsets=np.zeros(4, int)),
+        ),
+    )
 
 
 @pytest.fixture
@@ -37,12 +43,19 @@ def number(text, label):
 
 @pytest.mark.parametrize("options, cycles", [((), None), (("--fps", "40000"), 993)])
 def test_tells_what_the_design_of_these_options_takes(network, model, capsys, options, cycles):
-    assert cli.main(["estimate", "--model", str(model), "--board", "icebreaker", "--clock", "39.75", *options]) == 0
+    assert (
+        cli.main(["estimate", "--model", str(model), "--board", "icebreaker", "--clock", "39.75", *options])
+        == 0
+    )
     shown, device = capsys.readouterr().out, DEVICES["up5k"]
     design = fold(network, device, cycles=cycles)
     told = estimate(design, device)
     assert [number(shown, label) for label in ("LUT", "FF", "block RAM", "cycles")] == [
-        told["lut"], told["ff"], told["bram"], predict(design).interval]
+        told["lut"],
+        told["ff"],
+        told["bram"],
+        predict(design).interval,
+    ]
     band = error_band(device)
     assert band["low"] < band["high"] and f"going by {band['designs']} designs" in shown
     assert shown.isascii()
@@ -51,8 +64,11 @@ def test_tells_what_the_design_of_these_options_takes(network, model, capsys, op
 @pytest.mark.parametrize("command", ["build", "estimate"])
 def test_the_curve_falls_and_nothing_is_built(model, capsys, tmp_path, command):
     assert cli.main([command, "--model", str(model), "--board", "icebreaker", "--fit"]) == 0
-    rows = [[int(word.replace(",", "")) for word in line.split()[:4]]
-            for line in capsys.readouterr().out.splitlines() if line.rstrip("- unasked<").endswith("#")]
+    rows = [
+        [int(word.replace(",", "")) for word in line.split()[:4]]
+        for line in capsys.readouterr().out.splitlines()
+        if line.rstrip("- unasked<").endswith("#")
+    ]
     rates, cycles, luts, _ = zip(*rows, strict=True)
     assert len(rows) > 2 and list(rates) == sorted(rates, reverse=True)
     assert list(cycles) == sorted(cycles) and list(luts) == sorted(luts, reverse=True)

@@ -38,18 +38,28 @@ def rehashed(content):
     return json.dumps(content)
 
 
-@pytest.mark.parametrize("path, value, message", [
-    (("layers", 0, "kind"), "conv3d", "kind 'conv3d'; known are add, binarize, conv2d, dense, fork, lookup, maxpool, scores, sumpool, threshold"),
-    (("layers", 0, "thresholds"), [[1.5]], "integers are expected, not float64"),
-    (("layers", 0, "thresholds"), [[1], [2, 3]], "not a legal network"),
-    (("layers", -1, "weights", "shape"), [1 << 40, 1 << 40], "out of range"),
-    (("layers", -1, "weights", "shape"), [3, 1000], "take 375 bytes, not"),
-    (("layers", -1, "weights", "bits"), "%%%", "not a legal network"),
-    (("layers", -1, "offsets"), [1 << 80], "not a legal network"),
-    (("layers",), None, "not a legal network"),
-    (("image_shape",), "x", "not a legal network"),
-    (("labels",), [], "outputs that decide by .* need .* labels, not 0"),
-])
+@pytest.mark.parametrize(
+    "path, value, message",
+    [
+        (
+            ("layers", 0, "kind"),
+            "conv3d",
+            (
+                "kind 'conv3d'; known are add, binarize, conv2d, dense, fork, lookup, maxpool, scores,"
+                " sumpool, threshold"
+            ),
+        ),
+        (("layers", 0, "thresholds"), [[1.5]], "integers are expected, not float64"),
+        (("layers", 0, "thresholds"), [[1], [2, 3]], "not a legal network"),
+        (("layers", -1, "weights", "shape"), [1 << 40, 1 << 40], "out of range"),
+        (("layers", -1, "weights", "shape"), [3, 1000], "take 375 bytes, not"),
+        (("layers", -1, "weights", "bits"), "%%%", "not a legal network"),
+        (("layers", -1, "offsets"), [1 << 80], "not a legal network"),
+        (("layers",), None, "not a legal network"),
+        (("image_shape",), "x", "not a legal network"),
+        (("labels",), [], "outputs that decide by .* need .* labels, not 0"),
+    ],
+)
 def test_illegal_content(path, value, message):
     content = json.loads(exchange.dumps(on_thresholds()))
     at = content["network"]
@@ -60,12 +70,17 @@ def test_illegal_content(path, value, message):
         exchange.loads(rehashed(content))
 
 
-@pytest.mark.parametrize("text, message", [
-    ("", "must be JSON"), ("[]", "must be a sbgen-network file"), ("{}", "must be a sbgen-network file"),
-    ('{"format": "sbgen-network", "version": 9}', "of version 9, this sbgen reads 1"),
-    ('{"format": "sbgen-network", "version": 1, "network": {}}', "SHA-256 does not match"),
-    ("[" * 100000, "must be JSON"),
-])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "must be JSON"),
+        ("[]", "must be a sbgen-network file"),
+        ("{}", "must be a sbgen-network file"),
+        ('{"format": "sbgen-network", "version": 9}', "of version 9, this sbgen reads 1"),
+        ('{"format": "sbgen-network", "version": 1, "network": {}}', "SHA-256 does not match"),
+        ("[" * 100000, "must be JSON"),
+    ],
+)
 def test_foreign_files(text, message):
     with pytest.raises(ModelError, match=message):
         exchange.loads(text)
@@ -84,8 +99,8 @@ def test_damage_is_noticed():
     rng = random.Random(7)
     original = exchange.loads(text)
     for _ in range(200):
-        at, character = rng.randrange(len(text)), rng.choice("0123456789abcdef\"[]{},: ")
-        damaged = text[:at] + character + text[at + 1:]
+        at, character = rng.randrange(len(text)), rng.choice('0123456789abcdef"[]{},: ')
+        damaged = text[:at] + character + text[at + 1 :]
         try:
             assert exchange.loads(damaged) == original, f"position {at} became {character!r}"
         except ModelError:

@@ -27,11 +27,18 @@ def test_qonnx(made):
     assert model.load(made.parent / "net.onnx").network.shapes == random_network(3).shapes
 
 
-@pytest.mark.parametrize("name, message", [("net.v", "must end in .onnx (QONNX) or .json (the exchange file), not 'net.v'"),
-                                           ("there/net.json", "cannot be written: No such file or directory")])
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("net.v", "must end in .onnx (QONNX) or .json (the exchange file), not 'net.v'"),
+        ("there/net.json", "cannot be written: No such file or directory"),
+    ],
+)
 def test_refused(made, name, message, capsys):
     assert export(made, name) == 1
-    assert message in capsys.readouterr().err and [path.name for path in made.parent.iterdir()] == ["net.json"]
+    assert message in capsys.readouterr().err and [path.name for path in made.parent.iterdir()] == [
+        "net.json"
+    ]
 
 
 def test_refused_model(made, capsys):

@@ -22,16 +22,26 @@ def dense_network(*sizes):
     rng = np.random.default_rng(0)
     layers = [Binarize(name="pixels", thresholds=np.full((sizes[0], 1), 128))]
     for n, (inputs, outputs) in enumerate(pairwise(sizes[:-1])):
-        layers.append(Dense(name=f"dense_{n}", weights=rng.integers(0, 2, (outputs, inputs)),
-                            thresholds=rng.integers(inputs // 3, inputs // 2 + 1, outputs)))
-    layers.append(Scores(name="scores", weights=rng.integers(0, 2, (sizes[-1], sizes[-2])),
-                         offsets=np.zeros(sizes[-1], int)))
-    return Network(name="dense", image_shape=(sizes[0],), layers=tuple(layers),
-                   labels=tuple(map(str, range(sizes[-1]))))
+        layers.append(
+            Dense(
+                name=f"dense_{n}",
+                weights=rng.integers(0, 2, (outputs, inputs)),
+                thresholds=rng.integers(inputs // 3, inputs // 2 + 1, outputs),
+            )
+        )
+    layers.append(
+        Scores(
+            name="scores",
+            weights=rng.integers(0, 2, (sizes[-1], sizes[-2])),
+            offsets=np.zeros(sizes[-1], int),
+        )
+    )
+    return Network(
+        name="dense", image_shape=(sizes[0],), layers=tuple(layers), labels=tuple(map(str, range(sizes[-1])))
+    )
 
 
-@pytest.mark.parametrize("sizes, device", [
-    ((784, 64, 64, 64, 10), "up5k"), ((784, 64, 64, 64, 10), "hx8k")])
+@pytest.mark.parametrize("sizes, device", [((784, 64, 64, 64, 10), "up5k"), ((784, 64, 64, 64, 10), "hx8k")])
 def test_fits_by_the_estimate(sizes, device):
     device = DEVICES[device]
     design = fold.fold(dense_network(*sizes), device)
@@ -59,11 +69,21 @@ def test_unrolled_where_an_image_takes_few_cycles():
 @pytest.mark.parametrize("limit", [1, 7, 100])
 def test_keeps_to_the_cycles(seed, limit):
     network = random_network(seed, images=False)
-    # Each plane of an input takes a pass, and ternary weights two; so does each pixel of an image that a shortcut passes by.
-    limit = max(limit, *(getattr(layer, "planes", 1) * (1 + (getattr(layer, "mask", None) is not None))
-                         * (1 if isinstance(layer, Binarize | Dense | Lookup | Scores)
-                            else int(np.prod((*after[:-1], *getattr(layer, "kernel", ())))))
-                         for layer, after in zip(network.layers, network.shapes[1:], strict=True)))
+    # Each plane of an input takes a pass, and ternary weights two; so does each pixel of an image that a
+    # shortcut passes by.
+    limit = max(
+        limit,
+        *(
+            getattr(layer, "planes", 1)
+            * (1 + (getattr(layer, "mask", None) is not None))
+            * (
+                1
+                if isinstance(layer, Binarize | Dense | Lookup | Scores)
+                else int(np.prod((*after[:-1], *getattr(layer, "kernel", ()))))
+            )
+            for layer, after in zip(network.layers, network.shapes[1:], strict=True)
+        ),
+    )
     least = results_cycles(network)
     if limit < least:
         with pytest.raises(FitError, match=f"takes at least {least} cycles to give its results, not {limit}"):
@@ -75,11 +95,22 @@ def test_keeps_to_the_cycles(seed, limit):
 def test_stages_that_wait_for_each_other_are_made_faster():
     # The second convolution needs the whole of its small input before it begins.
     rng = np.random.default_rng(0)
-    network = Network(name="waits", image_shape=(9, 9), labels=tuple("ab"), layers=(
-        Binarize(name="pixels", thresholds=np.full((81, 1), 128)),
-        Conv2d(name="one", weights=rng.integers(0, 2, (64, 3, 3, 1)), thresholds=np.full(64, 5), stride=(3, 3)),
-        Conv2d(name="two", weights=rng.integers(0, 2, (40, 3, 3, 64)), thresholds=np.full(40, 288)),
-        Scores(name="scores", weights=rng.integers(0, 2, (2, 40)), offsets=np.zeros(2, int))))
+    network = Network(
+        name="waits",
+        image_shape=(9, 9),
+        labels=tuple("ab"),
+        layers=(
+            Binarize(name="pixels", thresholds=np.full((81, 1), 128)),
+            Conv2d(
+                name="one",
+                weights=rng.integers(0, 2, (64, 3, 3, 1)),
+                thresholds=np.full(64, 5),
+                stride=(3, 3),
+            ),
+            Conv2d(name="two", weights=rng.integers(0, 2, (40, 3, 3, 64)), thresholds=np.full(40, 288)),
+            Scores(name="scores", weights=rng.integers(0, 2, (2, 40)), offsets=np.zeros(2, int)),
+        ),
+    )
     design = fold.fold(network, DEVICES["ecp5-85f"], cycles=400)
     assert cycles.predict(design).interval <= 400
     assert max(cycles.stage_cycles(design)) < 400
@@ -90,11 +121,27 @@ def pooled_network(window):
     rng = np.random.default_rng(0)
     sums = SumPool(name="sums", kernel=window, stride=window)
     size = int(np.prod(sums.output_shape((14, 14, 32))))
-    return Network(name="pooled", image_shape=(14, 14), labels=tuple("abc"), layers=(
-        Binarize(name="pixels", thresholds=np.full((196, 1), 128)),
-        Conv2d(name="conv", weights=rng.integers(0, 2, (32, 3, 3, 1)), thresholds=np.full(32, 5), padding=((1, 1), (1, 1))),
-        sums, Scores(name="scores", weights=rng.integers(0, 2, (3, size)), offsets=np.zeros(3, int),
-                     planes=(window[0] * window[1]).bit_length())))
+    return Network(
+        name="pooled",
+        image_shape=(14, 14),
+        labels=tuple("abc"),
+        layers=(
+            Binarize(name="pixels", thresholds=np.full((196, 1), 128)),
+            Conv2d(
+                name="conv",
+                weights=rng.integers(0, 2, (32, 3, 3, 1)),
+                thresholds=np.full(32, 5),
+                padding=((1, 1), (1, 1)),
+            ),
+            sums,
+            Scores(
+                name="scores",
+                weights=rng.integers(0, 2, (3, size)),
+                offsets=np.zeros(3, int),
+                planes=(window[0] * window[1]).bit_length(),
+            ),
+        ),
+    )
 
 
 @pytest.mark.parametrize("window", [(2, 2), (14, 14)])
@@ -106,11 +153,28 @@ def test_sums_keep_to_the_cycles(window, limit):
 
 
 def test_a_first_layer_of_whole_pixels_reaches_over_its_kernel():
-    """The three channels of one pixel at once would take 900 positions x 9 pixels x 8 planes, however many outputs at once."""
-    network = Network(name="colour", image_shape=(32, 32, 3), labels=("a", "b"), layers=(
-        Conv2d(name="conv", weights=np.random.default_rng(1).integers(0, 2, (64, 3, 3, 3)), thresholds=np.full(64, 27 * 128), planes=8),
-        MaxPool(name="pool", kernel=(30, 30), stride=(30, 30)),
-        Scores(name="scores", weights=np.random.default_rng(2).integers(0, 2, (2, 64)), offsets=np.zeros(2, int))))
+    """The three channels of one pixel at once would take 900 positions x 9 pixels x 8 planes, however many
+    outputs at once.
+    """
+    network = Network(
+        name="colour",
+        image_shape=(32, 32, 3),
+        labels=("a", "b"),
+        layers=(
+            Conv2d(
+                name="conv",
+                weights=np.random.default_rng(1).integers(0, 2, (64, 3, 3, 3)),
+                thresholds=np.full(64, 27 * 128),
+                planes=8,
+            ),
+            MaxPool(name="pool", kernel=(30, 30), stride=(30, 30)),
+            Scores(
+                name="scores",
+                weights=np.random.default_rng(2).integers(0, 2, (2, 64)),
+                offsets=np.zeros(2, int),
+            ),
+        ),
+    )
     design = fold.fold(network, DEVICES["ecp5-85f"], cycles=15_000)
     assert design.foldings[0].simd > 3
     assert cycles.predict(design).interval <= 15_000
@@ -125,10 +189,16 @@ def test_more_cycles_need_fewer_luts():
 def test_deep_roms_have_few_banks():
     # 2304 x 512 weights at leisure: the narrowest ROM of all would stand 65 block RAMs deep.
     rng = np.random.default_rng(0)
-    network = Network(name="deep", image_shape=(2304,), labels=tuple("ab"), layers=(
-        Binarize(name="pixels", thresholds=np.full((2304, 1), 128)),
-        Dense(name="dense", weights=rng.integers(0, 2, (512, 2304)), thresholds=np.full(512, 1152)),
-        Scores(name="scores", weights=rng.integers(0, 2, (2, 512)), offsets=np.zeros(2, int))))
+    network = Network(
+        name="deep",
+        image_shape=(2304,),
+        labels=tuple("ab"),
+        layers=(
+            Binarize(name="pixels", thresholds=np.full((2304, 1), 128)),
+            Dense(name="dense", weights=rng.integers(0, 2, (512, 2304)), thresholds=np.full(512, 1152)),
+            Scores(name="scores", weights=rng.integers(0, 2, (2, 512)), offsets=np.zeros(2, int)),
+        ),
+    )
     device = DEVICES["ecp5-85f"]
     dense = fold.fold(network, device, cycles=200_000).foldings[1]
     depth = -(-2304 // dense.simd) * -(-512 // dense.pe)
@@ -140,9 +210,13 @@ def test_too_many_weights():
     with pytest.raises(FitError) as refused:
         fold.fold(network, DEVICES["hx8k"])
     assert re.fullmatch(
-        r"network 'dense' does not fit hx8k at any folding: \d+ block RAMs are asked for and 32 can be used; its 334,336 weights take "
-        r"334,336 bits, 203,264 more than the 131,072 of the block RAMs; it would fit ecp5-25f; a network of this kind fits with hidden layers "
-        r"of (\d+), \1, \1 in place of 256, 256, 256 \([\d,]+ weights\)", str(refused.value))
+        r"network 'dense' does not fit hx8k at any folding: \d+ block RAMs are asked for and 32 can be used;"
+        r" its 334,336 weights take "
+        r"334,336 bits, 203,264 more than the 131,072 of the block RAMs; it would fit ecp5-25f; a network of"
+        r" this kind fits with hidden layers "
+        r"of (\d+), \1, \1 in place of 256, 256, 256 \([\d,]+ weights\)",
+        str(refused.value),
+    )
     width = int(re.search("layers of ([0-9]+)", str(refused.value))[1])
     fold.fold(dense_network(784, width, width, width, 10), DEVICES["hx8k"], fill=fold.FILL)
 
@@ -170,8 +244,10 @@ def test_too_many_weights_even_for_spram():
 
 def test_spram_on_a_device_without():
     network = dense_network(784, 64, 10)
-    design = Design(network=network, foldings=(
-        Folding(pe=1, simd=1), Folding(pe=4, simd=4, store="spram"), Folding(pe=1, simd=1)))
+    design = Design(
+        network=network,
+        foldings=(Folding(pe=1, simd=1), Folding(pe=4, simd=4, store="spram"), Folding(pe=1, simd=1)),
+    )
     fold.check_fit(design, DEVICES["up5k"])
     with pytest.raises(FitError, match="1 SPRAMs are asked for and 0 can be used"):
         fold.check_fit(design, DEVICES["hx8k"])
@@ -202,11 +278,18 @@ def test_trade_off_falls_from_the_fastest_to_the_smallest():
 
 
 def test_a_network_that_needs_more_gets_it():
-    # Thresholds that differ from pixel to pixel: the comparators alone take more than the easy share of the small device.
+    # Thresholds that differ from pixel to pixel: the comparators alone take more than the easy share of the
+    # small device.
     rng = np.random.default_rng(0)
-    network = Network(name="levels", image_shape=(64,), labels=tuple("abcde"), layers=(
-        Binarize(name="pixels", thresholds=rng.integers(0, 257, (64, 4))),
-        Scores(name="scores", weights=rng.integers(0, 2, (5, 256)), offsets=np.zeros(5, int))))
+    network = Network(
+        name="levels",
+        image_shape=(64,),
+        labels=tuple("abcde"),
+        layers=(
+            Binarize(name="pixels", thresholds=rng.integers(0, 257, (64, 4))),
+            Scores(name="scores", weights=rng.integers(0, 2, (5, 256)), offsets=np.zeros(5, int)),
+        ),
+    )
     device = DEVICES["hx1k"]
     resources = estimate(fold.fold(network, device), device)
     assert fold.easy_fill(device)["lut"] * device.lut < resources["lut"] <= fold.FILL["lut"] * device.lut
@@ -232,12 +315,21 @@ def _wide(seed):
             first = [Dense(name="pixels", weights=weights, thresholds=np.full(hidden, 50 * pixels), planes=8)]
             inputs = hidden
         case 2:
-            first = [Lookup(name="table", table=np.arange(256) // 2),
-                     Dense(name="pixels", weights=weights, thresholds=np.full(hidden, 50 * pixels), planes=7)]
+            first = [
+                Lookup(name="table", table=np.arange(256) // 2),
+                Dense(name="pixels", weights=weights, thresholds=np.full(hidden, 50 * pixels), planes=7),
+            ]
             inputs = hidden
         case _:
             shape = (2, 2, pixels)
-            first = [Conv2d(name="pixels", weights=weights[:, None, None], thresholds=np.full(hidden, 50 * pixels), planes=8)]
+            first = [
+                Conv2d(
+                    name="pixels",
+                    weights=weights[:, None, None],
+                    thresholds=np.full(hidden, 50 * pixels),
+                    planes=8,
+                )
+            ]
             inputs = 4 * hidden
     scores = Scores(name="scores", weights=rng.integers(0, 2, (2, inputs)), offsets=np.zeros(2, int))
     return Network(name=f"wide-{seed}", image_shape=shape, layers=(*first, scores), labels=("a", "b"))
@@ -280,12 +372,19 @@ def test_what_is_to_be_patched_is_in_roms(seed, device):
 def test_patchable_though_unrolled_is_faster():
     network, device = dense_network(16, 32, 32, 2), DEVICES["hx8k"]
     assert any(folding.unrolled for folding in fold.fold(network, device, cycles=2).foldings)
-    assert not any(folding.unrolled for folding in fold.fold(network, device, cycles=2, patchable=True).foldings)
+    assert not any(
+        folding.unrolled for folding in fold.fold(network, device, cycles=2, patchable=True).foldings
+    )
 
 
 def test_patchable_weights_cannot_be_loaded():
-    with pytest.raises(FitError, match="its 334,336 weights take 334,336 bits, 211,456 more than the 122,880 of the "
-                                       "block RAMs; it would fit"):
+    with pytest.raises(
+        FitError,
+        match=(
+            "its 334,336 weights take 334,336 bits, 211,456 more than the 122,880 of the "
+            "block RAMs; it would fit"
+        ),
+    ):
         fold.fold(dense_network(784, 256, 256, 256, 10), DEVICES["up5k"], patchable=True)
 
 
@@ -305,10 +404,20 @@ def test_colour_image_of_160_by_128(device, raw):
         chain.append(Binarize(name="pixels", thresholds=np.tile([[100], [128], [150]], (128 * 160, 1))))
     for n, outputs in enumerate((16, 32, 32)):
         weights, planes = rng.integers(0, 2, (outputs, 3, 3, shape[2])), 8 if raw and not n else 1
-        chain.append(Conv2d(name=f"conv_{n}", weights=weights, thresholds=np.full(outputs, weights[0].size * (2**planes - 1) // 2),
-                            planes=planes, stride=(2, 2), padding=((1, 1), (1, 1))))
+        chain.append(
+            Conv2d(
+                name=f"conv_{n}",
+                weights=weights,
+                thresholds=np.full(outputs, weights[0].size * (2**planes - 1) // 2),
+                planes=planes,
+                stride=(2, 2),
+                padding=((1, 1), (1, 1)),
+            )
+        )
         shape = chain[-1].output_shape(shape if n else (128, 160, 3))
-    chain.append(Scores(name="scores", weights=rng.integers(0, 2, (4, int(np.prod(shape)))), offsets=np.arange(4)))
+    chain.append(
+        Scores(name="scores", weights=rng.integers(0, 2, (4, int(np.prod(shape)))), offsets=np.arange(4))
+    )
     network = Network(name="colour", image_shape=(128, 160, 3), layers=tuple(chain), labels=tuple("abcd"))
     device = DEVICES[device]
     design = fold.fold(network, device)
@@ -325,8 +434,12 @@ def test_line_buffers_hold_the_rows_that_cost_no_further_block_ram(device):
     rng, device, more = np.random.default_rng(1), DEVICES[device], 0
     search = fold._Search(dense_network(9, 8, 3), device, patchable=False)
     for _ in range(200):
-        window = Geometry(height=int(rng.integers(8, 40)), width=int(rng.integers(8, 70)), slices=int(rng.integers(1, 9)),
-                          kernel=tuple(rng.integers(1, 9, 2).tolist()))
+        window = Geometry(
+            height=int(rng.integers(8, 40)),
+            width=int(rng.integers(8, 70)),
+            slices=int(rng.integers(1, 9)),
+            kernel=tuple(rng.integers(1, 9, 2).tolist()),
+        )
         width = int(rng.integers(1, 40))
         least, most = window.rows_range(height=window.height, kernel=window.kernel, stride=window.stride)
         rows = search._rows_for_nothing(window, width=width)
@@ -343,4 +456,6 @@ def test_line_buffers_hold_the_rows_that_cost_no_further_block_ram(device):
 @pytest.mark.parametrize("sizes", [(6, 4, 5), (9, 12, 4), (30, 8, 10), (16, 3)])
 def test_a_small_network_is_as_quick_as_its_results(sizes):
     network = dense_network(*sizes)
-    assert max(cycles.stage_cycles(fold.fold(network, DEVICES["up5k"], fill=fold.FILL))) == results_cycles(network)
+    assert max(cycles.stage_cycles(fold.fold(network, DEVICES["up5k"], fill=fold.FILL))) == results_cycles(
+        network
+    )

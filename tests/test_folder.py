@@ -59,8 +59,10 @@ def test_failure_of_a_first_build_leaves_no_folder(tmp_path):
 
 def test_full_disk_is_one_line_and_leaves_the_old_outputs(tmp_path):
     write(tmp_path / "out", "old")
-    with (pytest.raises(FolderError, match="No space left on device.*make room"),
-          staged(tmp_path / "out", names=NAMES) as staging):
+    with (
+        pytest.raises(FolderError, match="No space left on device.*make room"),
+        staged(tmp_path / "out", names=NAMES) as staging,
+    ):
         (staging / "a").write_text("half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(staging / "b"))
     assert contents(tmp_path / "out") == dict.fromkeys(NAMES, "old")
@@ -69,13 +71,21 @@ def test_full_disk_is_one_line_and_leaves_the_old_outputs(tmp_path):
 
 def test_kill_in_the_middle_leaves_the_old_outputs_and_the_next_build_cleans_up(tmp_path):
     write(tmp_path / "out", "old")
-    killed = subprocess.run([sys.executable, "-c", textwrap.dedent("""
+    killed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent("""
         import os, signal, sys
         from sbgen.folder import staged
         with staged(sys.argv[1], names=("a", "b", "report.json")) as staging:
             (staging / "a").write_text("half")
             os.kill(os.getpid(), signal.SIGKILL)
-        """), str(tmp_path / "out")], check=False)
+        """),
+            str(tmp_path / "out"),
+        ],
+        check=False,
+    )
     assert killed.returncode == -signal.SIGKILL
     assert contents(tmp_path / "out") == dict.fromkeys(NAMES, "old")
     assert len(beside(tmp_path / "out")) == 1
@@ -115,11 +125,19 @@ def test_kill_at_any_moment(tmp_path, number):
         with staged(folder, names=names) as staging:
             for name in old:
                 (staging / name).write_text("old")
-        ended = subprocess.run([sys.executable, "-c", KILLED, folder, str(n), str(int(number))], check=False, stderr=subprocess.DEVNULL)
+        ended = subprocess.run(
+            [sys.executable, "-c", KILLED, folder, str(n), str(int(number))],
+            check=False,
+            stderr=subprocess.DEVNULL,
+        )
         found = contents(folder)
         if found not in (old, new):
             # Between the first move and the last, where only what cannot wait ends a build.
-            assert number == signal.SIGKILL and found["report.json"] == "old" and set(found.values()) == {"old", "new"}
+            assert (
+                number == signal.SIGKILL
+                and found["report.json"] == "old"
+                and set(found.values()) == {"old", "new"}
+            )
         seen.append("old" if found == old else "new" if found == new else "both")
         with staged(folder, names=names) as staging:
             (staging / "report.json").write_text("next")
@@ -158,6 +176,8 @@ def test_foreign_files_are_refused_unless_forced(tmp_path):
 
 def test_a_file_where_the_folder_should_be(tmp_path):
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(FolderError, match="must be one that can be made .*out: File exists; give another --out"):
+    with pytest.raises(
+        FolderError, match="must be one that can be made .*out: File exists; give another --out"
+    ):
         write(tmp_path / "out", "new")
     assert (tmp_path / "out").read_text() == "a file"

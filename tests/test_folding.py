@@ -19,9 +19,23 @@ def network(*sizes):
     rng = np.random.default_rng(0)
     layers = [Binarize(name="pixels", thresholds=np.full((sizes[0], 1), 128))]
     for n, (inputs, outputs) in enumerate(pairwise(sizes[:-1])):
-        layers.append(Dense(name=f"dense_{n}", weights=rng.integers(0, 2, (outputs, inputs)), thresholds=np.full(outputs, inputs // 2)))
-    layers.append(Scores(name="scores", weights=rng.integers(0, 2, (sizes[-1], sizes[-2])), offsets=np.zeros(sizes[-1], int)))
-    return Network(name="net", image_shape=(sizes[0],), layers=tuple(layers), labels=tuple(map(str, range(sizes[-1]))))
+        layers.append(
+            Dense(
+                name=f"dense_{n}",
+                weights=rng.integers(0, 2, (outputs, inputs)),
+                thresholds=np.full(outputs, inputs // 2),
+            )
+        )
+    layers.append(
+        Scores(
+            name="scores",
+            weights=rng.integers(0, 2, (sizes[-1], sizes[-2])),
+            offsets=np.zeros(sizes[-1], int),
+        )
+    )
+    return Network(
+        name="net", image_shape=(sizes[0],), layers=tuple(layers), labels=tuple(map(str, range(sizes[-1])))
+    )
 
 
 def fold(net, board, *options):
@@ -49,20 +63,33 @@ def test_small_networks_are_patchable(board, sizes):
     assert design.patchable and all(each.store in ("bram", "lut") for each in design.foldings)
 
 
-@pytest.mark.parametrize("options", [("--pe", "pixels=300", "--simd", "pixels=300"), ("--simd", "pixels=256")])
+@pytest.mark.parametrize(
+    "options", [("--pe", "pixels=300", "--simd", "pixels=300"), ("--simd", "pixels=256")]
+)
 def test_more_pixels_at_once_than_the_link_can_report(options):
     net = network(300, 4, 2)
     said = refused(net, "icebreaker", *options)
-    assert "takes at most 255 pixels at once, not " in said and "board" not in said.replace("link of a board", "")
+    assert "takes at most 255 pixels at once, not " in said and "board" not in said.replace(
+        "link of a board", ""
+    )
     assert "without --" in said  # and that was tried
     fold(net, "icebreaker", "--simd", "pixels=" + re.search(r"with a simd of (\d+)", said)[1])
 
 
 def test_a_design_file_of_the_same(tmp_path):
     net = network(300, 4, 2)
-    design_file.save(design_file.Design(network=net, foldings=tuple(
-        design_file.Folding(pe=pe, simd=simd) for pe, simd in ((300, 300), (1, 1), (1, 1)))), tmp_path / "design.json")
-    assert "at most 255 pixels at once, not 300" in refused(net, "ulx3s_85f", "--design", str(tmp_path / "design.json"))
+    design_file.save(
+        design_file.Design(
+            network=net,
+            foldings=tuple(
+                design_file.Folding(pe=pe, simd=simd) for pe, simd in ((300, 300), (1, 1), (1, 1))
+            ),
+        ),
+        tmp_path / "design.json",
+    )
+    assert "at most 255 pixels at once, not 300" in refused(
+        net, "ulx3s_85f", "--design", str(tmp_path / "design.json")
+    )
 
 
 def test_patchable_weights_that_would_be_loaded():
@@ -87,7 +114,9 @@ def test_wired_in_by_hand_is_no_matter_of_a_larger_board(tmp_path):
 def test_by_hand_too_large():
     net = network(784, 64, 10)
     said = refused(net, "icebreaker", "--pe", "64,10", "--simd", "784,64")
-    assert "LUTs are asked for" in said and "in place of" not in said  # narrower layers are not what is needed
+    assert (
+        "LUTs are asked for" in said and "in place of" not in said
+    )  # narrower layers are not what is needed
     assert "without --pe and --simd it fits" in said
     named = re.search("the board (.*) would hold it", said)
     if named:

@@ -27,7 +27,9 @@ from sbgen.train.loop import classify
 
 
 def random_model(seed, *, norms=True, per_class=False):
-    """A dense network with every kind of neuron: gamma negative and zero, ties, constants, odd and even inputs."""
+    """A dense network with every kind of neuron: gamma negative and zero, ties, constants, odd and even
+    inputs.
+    """
     random = np.random.default_rng(seed)
     torch.manual_seed(seed)
     pixels, levels = int(random.integers(1, 20)), int(random.integers(1, 4))
@@ -106,36 +108,50 @@ def test_hardening_changes_no_score():
         if isinstance(layer, BatchNorm):
             layer.load_state_dict(state)
     after = to_network(model)
-    assert all(np.array_equal(reference.evaluate(n, images)[0], reference.evaluate(before, images)[0])
-               for n in (before, after))
+    assert all(
+        np.array_equal(reference.evaluate(n, images)[0], reference.evaluate(before, images)[0])
+        for n in (before, after)
+    )
 
 
 def dense(gamma, beta, mean, variance, *, inputs, eps=1e-5, weight=1.0):
     """The one integer neuron of a network of `inputs` pixels."""
-    model = nn.Sequential(Binarize(inputs, [1]), BinaryLinear(inputs, 1), BatchNorm(1, eps=eps), BinaryActivation(),
-                          Scores(1, 1))
+    model = nn.Sequential(
+        Binarize(inputs, [1]),
+        BinaryLinear(inputs, 1),
+        BatchNorm(1, eps=eps),
+        BinaryActivation(),
+        Scores(1, 1),
+    )
     with torch.no_grad():
         model[1].weight.fill_(weight)
-        for tensor, value in ((model[2].weight, gamma), (model[2].bias, beta), (model[2].running_mean, mean),
-                              (model[2].running_var, variance)):
+        for tensor, value in (
+            (model[2].weight, gamma),
+            (model[2].bias, beta),
+            (model[2].running_mean, mean),
+            (model[2].running_var, variance),
+        ):
             tensor.fill_(value)
     return to_network(model.eval(), force=True).layers[1]
 
 
-@pytest.mark.parametrize(("gamma", "beta", "mean", "inputs", "threshold", "bit"), [
-    (1.0, 0.0, 0.0, 4, 2, 1),     # a tie at sum 0 is on
-    (1.0, 0.0, 0.0, 5, 3, 1),     # no tie with an odd number: sum 1 is on
-    (1.0, 0.0, 2.0, 4, 3, 1),     # a tie at sum 2
-    (1.0, 0.0, 2.1, 4, 4, 1),
-    (-1.0, 0.0, 0.0, 4, 2, 0),    # on at sum <= 0: at least two of four disagree
-    (-1.0, 0.0, 0.0, 5, 3, 0),
-    (-1.0, 0.0, 2.0, 4, 1, 0),
-    (0.0, 0.0, 1.0, 4, 0, 1),     # constant +1, sign(0) included
-    (0.0, 3.0, 1.0, 4, 0, 1),
-    (0.0, -3.0, 1.0, 4, 5, 1),    # constant -1
-    (1.0, 99.0, 0.0, 4, 0, 1),    # always on, though gamma is not 0
-    (-1.0, -99.0, 0.0, 4, 5, 1),  # never on; the row need not be complemented
-])
+@pytest.mark.parametrize(
+    ("gamma", "beta", "mean", "inputs", "threshold", "bit"),
+    [
+        (1.0, 0.0, 0.0, 4, 2, 1),  # a tie at sum 0 is on
+        (1.0, 0.0, 0.0, 5, 3, 1),  # no tie with an odd number: sum 1 is on
+        (1.0, 0.0, 2.0, 4, 3, 1),  # a tie at sum 2
+        (1.0, 0.0, 2.1, 4, 4, 1),
+        (-1.0, 0.0, 0.0, 4, 2, 0),  # on at sum <= 0: at least two of four disagree
+        (-1.0, 0.0, 0.0, 5, 3, 0),
+        (-1.0, 0.0, 2.0, 4, 1, 0),
+        (0.0, 0.0, 1.0, 4, 0, 1),  # constant +1, sign(0) included
+        (0.0, 3.0, 1.0, 4, 0, 1),
+        (0.0, -3.0, 1.0, 4, 5, 1),  # constant -1
+        (1.0, 99.0, 0.0, 4, 0, 1),  # always on, though gamma is not 0
+        (-1.0, -99.0, 0.0, 4, 5, 1),  # never on; the row need not be complemented
+    ],
+)
 def test_thresholds_by_hand(gamma, beta, mean, inputs, threshold, bit):
     layer = dense(gamma, beta, mean, 1.0, inputs=inputs)
     assert layer.thresholds.tolist() == [threshold]
@@ -189,14 +205,25 @@ def random_convolutions(seed, *, on_pixels):
     if on_pixels:
         layers = [Pixels(image)]
     else:
-        layers = [Binarize(math.prod(image), random.integers(0, 257, (math.prod(image), levels)), image=image)]
+        layers = [
+            Binarize(math.prod(image), random.integers(0, 257, (math.prod(image), levels)), image=image)
+        ]
     shape = output_shape("layer", layers[0], None)
     for _ in range(random.integers(1, 4)):
         groups = int(random.choice([n for n in range(1, shape[0] + 1) if shape[0] % n == 0]))
-        outputs, kernel = groups * int(random.integers(1, 5)), (int(random.integers(1, 4)), int(random.integers(1, 4)))
-        conv = BinaryConv2d(shape[0], outputs, kernel, stride=int(random.integers(1, 3)), groups=groups,
-                            padding=tuple((int(random.integers(size)), int(random.integers(size))) for size in kernel),
-                            padding_value=int(random.choice([-1, 1])) * (WHITE if on_pixels and len(layers) == 1 else 1))
+        outputs, kernel = (
+            groups * int(random.integers(1, 5)),
+            (int(random.integers(1, 4)), int(random.integers(1, 4))),
+        )
+        conv = BinaryConv2d(
+            shape[0],
+            outputs,
+            kernel,
+            stride=int(random.integers(1, 3)),
+            groups=groups,
+            padding=tuple((int(random.integers(size)), int(random.integers(size))) for size in kernel),
+            padding_value=int(random.choice([-1, 1])) * (WHITE if on_pixels and len(layers) == 1 else 1),
+        )
         more = [conv, norm := BatchNorm(outputs), BinaryActivation()]
         with torch.no_grad():
             norm.weight.copy_(torch.from_numpy(random.choice([-2.0, 0.0, 0.7], outputs)))
@@ -204,7 +231,11 @@ def random_convolutions(seed, *, on_pixels):
             norm.running_mean.copy_(torch.from_numpy(random.choice([0.0, 1.0, -1.0], outputs)))
         if random.integers(2):
             kernel = int(random.integers(1, 4))
-            more.append(nn.MaxPool2d(kernel, stride=int(random.integers(1, 3)), padding=int(random.integers(kernel // 2 + 1))))
+            more.append(
+                nn.MaxPool2d(
+                    kernel, stride=int(random.integers(1, 3)), padding=int(random.integers(kernel // 2 + 1))
+                )
+            )
         after = shape
         try:
             for layer in more:
@@ -229,7 +260,9 @@ def test_convolutions_equal_the_references(seed, on_pixels, tmp_path):
     assert np.array_equal(trained.numpy(), reference.evaluate(network, images)[0]), seed
     assert getattr(network.layers[0], "planes", 1) == (8 if on_pixels else 1)
     checkpoint.save(model, tmp_path / "net.pt", image_shape=network.image_shape, labels=network.labels)
-    assert to_network(checkpoint.load(tmp_path / "net.pt", force=True), name="network").layers == network.layers
+    assert (
+        to_network(checkpoint.load(tmp_path / "net.pt", force=True), name="network").layers == network.layers
+    )
 
 
 @pytest.mark.parametrize("image", [(13,), (3, 5), (3, 2, 4)])
@@ -237,7 +270,9 @@ def test_convolutions_equal_the_references(seed, on_pixels, tmp_path):
 def test_sums_of_pixels_equal_the_references(seed, image):
     random, pixels = np.random.default_rng(seed), math.prod(image)
     torch.manual_seed(seed)
-    model = nn.Sequential(Pixels(image), BinaryLinear(pixels, 30), norm := BatchNorm(30), BinaryActivation(), Scores(30, 4))
+    model = nn.Sequential(
+        Pixels(image), BinaryLinear(pixels, 30), norm := BatchNorm(30), BinaryActivation(), Scores(30, 4)
+    )
     images = random.integers(0, 256, (300, *image), dtype=np.uint8)
     with torch.no_grad():
         model.train()(torch.from_numpy(images))
@@ -255,34 +290,53 @@ def test_sums_of_pixels_equal_the_references(seed, image):
 
 def pixel_neuron(mean, *, pixels):
     """Threshold of one neuron of plus ones, on where a sum of pixels in 256ths reaches 256 * mean."""
-    model = nn.Sequential(Pixels((pixels,)), BinaryLinear(pixels, 1), norm := BatchNorm(1), BinaryActivation(), Scores(1, 1))
+    model = nn.Sequential(
+        Pixels((pixels,)), BinaryLinear(pixels, 1), norm := BatchNorm(1), BinaryActivation(), Scores(1, 1)
+    )
     with torch.no_grad():
         model[1].weight.fill_(1.0)
         norm.running_mean.fill_(mean)
     return to_network(model.eval(), force=True).layers[0].thresholds.tolist()
 
 
-@pytest.mark.parametrize(("mean", "pixels", "threshold"), [
-    (0.0, 1, 128),                # 2p - 255 >= 0
-    (1 / 256, 1, 128),            # a tie is on
-    (2 / 256, 1, 129),
-    (-255 / 256, 1, 0),
-    (256 / 256, 1, 256),          # never
-    (0.0, 2, 255),
-])
+@pytest.mark.parametrize(
+    ("mean", "pixels", "threshold"),
+    [
+        (0.0, 1, 128),  # 2p - 255 >= 0
+        (1 / 256, 1, 128),  # a tie is on
+        (2 / 256, 1, 129),
+        (-255 / 256, 1, 0),
+        (256 / 256, 1, 256),  # never
+        (0.0, 2, 255),
+    ],
+)
 def test_thresholds_on_pixels_by_hand(mean, pixels, threshold):
     assert pixel_neuron(mean, pixels=pixels) == [threshold]
 
 
-@pytest.mark.parametrize(("layers", "message"), [
-    ([Pixels((2, 2)), Scores(4, 2)], "after Pixels must come BinaryConv2d or BinaryLinear, not Scores"),
-    ([Pixels((2, 2)), BinaryConv2d(1, 1, 3, padding=1), BinaryActivation(), Scores(4, 2)],
-     "'1': padding_value must be -WHITE or WHITE behind Pixels, not -1"),
-    ([Binarize(4, [9], image=(2, 2, 1)), BinaryConv2d(1, 1, 3, padding=1, padding_value=WHITE), BinaryActivation(),
-      Scores(4, 2)], "'1': padding_value must be -1 or [+]1, not 0.996"),
-    ([Pixels((65794,)), BinaryLinear(65794, 1), BinaryActivation(), Scores(1, 2)],
-     "'1': sums of pixels must be of at most 65793 to be exact, not 65794"),
-])
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ([Pixels((2, 2)), Scores(4, 2)], "after Pixels must come BinaryConv2d or BinaryLinear, not Scores"),
+        (
+            [Pixels((2, 2)), BinaryConv2d(1, 1, 3, padding=1), BinaryActivation(), Scores(4, 2)],
+            "'1': padding_value must be -WHITE or WHITE behind Pixels, not -1",
+        ),
+        (
+            [
+                Binarize(4, [9], image=(2, 2, 1)),
+                BinaryConv2d(1, 1, 3, padding=1, padding_value=WHITE),
+                BinaryActivation(),
+                Scores(4, 2),
+            ],
+            "'1': padding_value must be -1 or [+]1, not 0.996",
+        ),
+        (
+            [Pixels((65794,)), BinaryLinear(65794, 1), BinaryActivation(), Scores(1, 2)],
+            "'1': sums of pixels must be of at most 65793 to be exact, not 65794",
+        ),
+    ],
+)
 def test_pixels_that_do_not_fit(layers, message):
     with pytest.raises(ModelError, match=message):
         to_network(nn.Sequential(*layers), force=True)
@@ -293,14 +347,26 @@ def test_grey_images_have_the_one_channel_that_a_convolution_sees():
     assert to_network(model, force=True, image_shape=(4, 5)).image_shape == (4, 5, 1)
 
 
-@pytest.mark.parametrize("layers, message", [
-    ([BinaryConv2d(1, 2, 3)], "must be given an image, not 16 values"),
-    ([BinaryConv2d(2, 2, 3)], "takes 2 channels, but the layer before it gives 1"),
-    ([BinaryConv2d(1, 2, 5)], r"its kernel \(5, 5\) must fit the padded image of 4 x 4"),
-    ([BinaryConv2d(1, 2, 3), BinaryActivation(), nn.MaxPool2d(2, ceil_mode=True)], "no dilation and no ceil_mode"),
-    ([BinaryConv2d(1, 2, 3), BinaryActivation(), nn.MaxPool2d(2, padding=(1, 2))], "pad by at most half of its kernel"),
-    ([BinaryConv2d(1, 2, 3), nn.MaxPool2d(2)], "after BinaryConv2d must come BatchNorm or BinaryActivation"),
-])
+@pytest.mark.parametrize(
+    "layers, message",
+    [
+        ([BinaryConv2d(1, 2, 3)], "must be given an image, not 16 values"),
+        ([BinaryConv2d(2, 2, 3)], "takes 2 channels, but the layer before it gives 1"),
+        ([BinaryConv2d(1, 2, 5)], r"its kernel \(5, 5\) must fit the padded image of 4 x 4"),
+        (
+            [BinaryConv2d(1, 2, 3), BinaryActivation(), nn.MaxPool2d(2, ceil_mode=True)],
+            "no dilation and no ceil_mode",
+        ),
+        (
+            [BinaryConv2d(1, 2, 3), BinaryActivation(), nn.MaxPool2d(2, padding=(1, 2))],
+            "pad by at most half of its kernel",
+        ),
+        (
+            [BinaryConv2d(1, 2, 3), nn.MaxPool2d(2)],
+            "after BinaryConv2d must come BatchNorm or BinaryActivation",
+        ),
+    ],
+)
 def test_convolutions_that_do_not_fit(layers, message):
     image = None if "image, not" in message else (4, 4, 1)
     model = nn.Sequential(Binarize(16, [128], image=image), *layers, BinaryActivation(), Scores(4, 2))
@@ -314,7 +380,9 @@ def test_padding_of_zero_is_refused():
 
 
 def random_averages(seed):
-    """A network with averages of signs before every kind of layer that takes them, its weights binary or ternary."""
+    """A network with averages of signs before every kind of layer that takes them, its weights binary or
+    ternary.
+    """
     random = np.random.default_rng(seed)
     torch.manual_seed(seed)
     image = int(random.integers(6, 10)), int(random.integers(6, 10)), int(random.choice([1, 2]))
@@ -331,8 +399,15 @@ def random_averages(seed):
         return [norm, BinaryActivation()]
 
     kernel = int(random.integers(1, 4)), int(random.integers(1, 4))
-    pool = AvgPool2d(kernel, stride=tuple(int(random.integers(1, 4)) for _ in range(2)) if random.integers(2) else None)
-    layers = [Binarize(math.prod(image), [128], image=image), BinaryConv2d(image[2], 5, 3, padding=1, **ternary()), *active(5), pool]
+    pool = AvgPool2d(
+        kernel, stride=tuple(int(random.integers(1, 4)) for _ in range(2)) if random.integers(2) else None
+    )
+    layers = [
+        Binarize(math.prod(image), [128], image=image),
+        BinaryConv2d(image[2], 5, 3, padding=1, **ternary()),
+        *active(5),
+        pool,
+    ]
     shape, average = output_shape("pool", pool, (5, *image[:2])), math.prod(kernel)
     match random.integers(4):
         case 0:
@@ -347,7 +422,9 @@ def random_averages(seed):
         case 2:
             layers += active(5)
             average = 1
-    layers.append(Scores(math.prod(shape), 3, per_class=bool(random.integers(2)), average=average, **ternary()))
+    layers.append(
+        Scores(math.prod(shape), 3, per_class=bool(random.integers(2)), average=average, **ternary())
+    )
     with torch.no_grad():
         layers[-1].offset.normal_(0, 2)
         if layers[-1].per_class:
@@ -363,7 +440,9 @@ def test_averages_and_ternary_weights_equal_the_references(seed, tmp_path):
     with hardened(model), torch.no_grad():
         assert np.array_equal(model(torch.from_numpy(images)).numpy(), scores), seed
     checkpoint.save(model, tmp_path / "net.pt", image_shape=network.image_shape, labels=network.labels)
-    assert to_network(checkpoint.load(tmp_path / "net.pt", force=True), name="network").layers == network.layers
+    assert (
+        to_network(checkpoint.load(tmp_path / "net.pt", force=True), name="network").layers == network.layers
+    )
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -379,15 +458,26 @@ def test_hardening_keeps_scores_of_averages_and_ternary_weights(seed, tmp_path):
     assert to_network(checkpoint.load(tmp_path / "net.pt", force=True), name="network").layers == hard.layers
 
 
-@pytest.mark.parametrize("layers, message", [
-    ([AvgPool2d(3), Scores(4, 2)], "average must be 9, the signs that each of its inputs is the average of, not 1"),
-    ([nn.AvgPool2d(3), Scores(4, 2)], "must divide by the power of two that is not below the 9 signs"),
-    ([nn.AvgPool2d(2, padding=1), Scores(4, 2)], "AvgPool2d must have no padding and no ceil_mode"),
-    ([AvgPool2d(3), BinaryConv2d(1, 1, 2, padding=1), BinaryActivation(), Scores(9, 2)], "behind averages of 9 signs"),
-    ([AvgPool2d(2), nn.MaxPool2d(2), Scores(1, 2)], "after AvgPool2d must come"),
-])
+@pytest.mark.parametrize(
+    "layers, message",
+    [
+        (
+            [AvgPool2d(3), Scores(4, 2)],
+            "average must be 9, the signs that each of its inputs is the average of, not 1",
+        ),
+        ([nn.AvgPool2d(3), Scores(4, 2)], "must divide by the power of two that is not below the 9 signs"),
+        ([nn.AvgPool2d(2, padding=1), Scores(4, 2)], "AvgPool2d must have no padding and no ceil_mode"),
+        (
+            [AvgPool2d(3), BinaryConv2d(1, 1, 2, padding=1), BinaryActivation(), Scores(9, 2)],
+            "behind averages of 9 signs",
+        ),
+        ([AvgPool2d(2), nn.MaxPool2d(2), Scores(1, 2)], "after AvgPool2d must come"),
+    ],
+)
 def test_averages_that_do_not_fit(layers, message):
-    model = nn.Sequential(Binarize(36, [128], image=(6, 6, 1)), BinaryConv2d(1, 1, 1), BinaryActivation(), *layers)
+    model = nn.Sequential(
+        Binarize(36, [128], image=(6, 6, 1)), BinaryConv2d(1, 1, 1), BinaryActivation(), *layers
+    )
     with pytest.raises(ModelError, match=message):
         to_network(model, force=True)
 
@@ -396,7 +486,11 @@ def test_an_average_of_torch_over_a_power_of_two_is_the_same():
     model, images = random_averages(3)
     pools = []
     for pool in AvgPool2d(2), nn.AvgPool2d(2):
-        layers = [*model[:4], pool, Scores(5 * math.prod(size // 2 for size in images.shape[1:3]), 3, average=4)]
+        layers = [
+            *model[:4],
+            pool,
+            Scores(5 * math.prod(size // 2 for size in images.shape[1:3]), 3, average=4),
+        ]
         torch.manual_seed(0)
         nn.init.normal_(layers[-1].weight)
         pools.append(to_network(nn.Sequential(*layers).eval(), force=True))
@@ -418,6 +512,8 @@ def test_ternary_weights_train(method):
     assert layer.weight.grad.abs().sum() > 0
     if method == "self-binarizing":
         nu, weight = layer.binarizer.nu, layer.weight
-        torch.testing.assert_close(layer.binary(), (torch.tanh(nu * (weight + 0.2)) + torch.tanh(nu * (weight - 0.2))) / 2)
+        torch.testing.assert_close(
+            layer.binary(), (torch.tanh(nu * (weight + 0.2)) + torch.tanh(nu * (weight - 0.2))) / 2
+        )
     else:
         assert set(layer.binary().unique().tolist()) <= {-1.0, 0.0, 1.0}

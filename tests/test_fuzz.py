@@ -1,4 +1,6 @@
-"""`sbgen fuzz` on tiny networks in Amaranth's simulator, with sound hardware and with hardware broken on purpose."""
+"""`sbgen fuzz` on tiny networks in Amaranth's simulator, with sound hardware and with hardware broken on
+purpose.
+"""
 
 import dataclasses
 import shlex
@@ -41,10 +43,10 @@ def replayed(command):
 def the_failure(capsys, tmp_path):
     """(lines printed, shrunk design, its images, the command that repeats it) of the only failure."""
     lines = capsys.readouterr().out.splitlines()
-    folder, = (tmp_path / "build/fuzz").iterdir()
+    (folder,) = (tmp_path / "build/fuzz").iterdir()
     assert sorted(path.name for path in folder.iterdir()) == sorted(fuzz.OUTPUTS)
     design = design_file.load(folder / "design.json", exchange.load(folder / "network.json"))
-    again, = (line.split("again: ")[1] for line in lines if "again: " in line)
+    (again,) = (line.split("again: ")[1] for line in lines if "again: " in line)
     assert again in (folder / "failure.txt").read_text()
     return lines, design, np.load(folder / "images.npy"), again
 
@@ -57,7 +59,9 @@ def ignore_the_padding_bit(monkeypatch):
 def test_sound_hardware_agrees(capsys, tmp_path):
     assert run("--seed", "3", "--count", "3", *TINY) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[:3] for line in lines if "2 images, amaranth" in line] == [["ok", "seed", str(seed)] for seed in (3, 4, 5)]
+    assert [line.split()[:3] for line in lines if "2 images, amaranth" in line] == [
+        ["ok", "seed", str(seed)] for seed in (3, 4, 5)
+    ]
     assert lines[-1].startswith("  3 of 3 agree (all ")
     assert any(line.split()[:2] == ["3", "Scores"] or "3  Scores" in line for line in lines)
     assert list(tmp_path.iterdir()) == []
@@ -65,8 +69,11 @@ def test_sound_hardware_agrees(capsys, tmp_path):
 
 def test_a_wrong_score_is_found_shrunk_written_and_repeated(monkeypatch, capsys, tmp_path):
     # Shrinking takes a try a layer: a few layers do.
-    seed = next(seed for seed in range(1000)
-                if len(random_design(seed, largest=6).network.layers) < 7 and needs_the_padding_bit(seed))
+    seed = next(
+        seed
+        for seed in range(1000)
+        if len(random_design(seed, largest=6).network.layers) < 7 and needs_the_padding_bit(seed)
+    )
     print(f"seed {seed}")
     ignore_the_padding_bit(monkeypatch)
     assert run("--seed", str(seed), "--count", "1", *TINY) == 1
@@ -87,16 +94,29 @@ def needs_the_padding_bit(seed):
     """Whether the scores of the seed's network would differ without it."""
     network = random_design(seed, largest=6).network
     images = random_images(seed, network, 2)
-    without = dataclasses.replace(network, layers=tuple(
-        dataclasses.replace(layer, padding_bit=0) if isinstance(layer, Conv2d) else layer for layer in network.layers))
+    without = dataclasses.replace(
+        network,
+        layers=tuple(
+            dataclasses.replace(layer, padding_bit=0) if isinstance(layer, Conv2d) else layer
+            for layer in network.layers
+        ),
+    )
     return not np.array_equal(reference.evaluate(network, images)[0], reference.evaluate(without, images)[0])
 
 
 def test_a_wrong_runner_up_is_a_failure(monkeypatch):
-    ranked, seed = reference.ranked, next(seed for seed in range(100) if random_design(seed, largest=6).top > 1)
+    ranked, seed = (
+        reference.ranked,
+        next(seed for seed in range(100) if random_design(seed, largest=6).top > 1),
+    )
     print(f"seed {seed}")
-    monkeypatch.setattr(reference, "ranked", lambda scores, count: np.concatenate([ranked(scores, count)[:, :-1],
-                                                                                   ranked(scores, count)[:, :1]], axis=1))
+    monkeypatch.setattr(
+        reference,
+        "ranked",
+        lambda scores, count: np.concatenate(
+            [ranked(scores, count)[:, :-1], ranked(scores, count)[:, :1]], axis=1
+        ),
+    )
     design = random_design(seed, largest=6)
     failure = fuzz.check(design, random_images(seed, design.network, 2), simulator="amaranth")
     assert failure.kind == "class"
@@ -113,16 +133,27 @@ def test_only_patchable_designs(monkeypatch, capsys):
 def test_verilog_of_a_patchable_design_that_depends_on_weights_is_a_failure(wired, monkeypatch):
     design = random_design(1, largest=6, patchable=True)
     monkeypatch.setattr(lower, "lower", lambda design: design.network)
-    monkeypatch.setattr(verilog, "convert", lambda network: f"first\nadded {exchange.digest(network) if wired else 'nothing'}\n")
+    monkeypatch.setattr(
+        verilog,
+        "convert",
+        lambda network: f"first\nadded {exchange.digest(network) if wired else 'nothing'}\n",
+    )
     failure = fuzz._difference_of_hardware(design, 1)
-    assert (failure and failure.text) == ("only ROMs of a patchable design must depend on weights and thresholds, but its Verilog "
-                                          "differs from line 2 on" if wired else None)
+    assert (failure and failure.text) == (
+        "only ROMs of a patchable design must depend on weights and thresholds, but its Verilog "
+        "differs from line 2 on"
+        if wired
+        else None
+    )
 
 
 def test_a_pass_that_changes_a_score_is_a_failure(monkeypatch):
     def broken(network):
         scores = network.layers[-1]
-        return dataclasses.replace(network, layers=(*network.layers[:-1], dataclasses.replace(scores, offsets=scores.offsets // 2 - 1)))
+        return dataclasses.replace(
+            network,
+            layers=(*network.layers[:-1], dataclasses.replace(scores, offsets=scores.offsets // 2 - 1)),
+        )
 
     monkeypatch.setattr(passes, "apply_passes", broken)
     design = random_design(1, largest=6)
@@ -133,8 +164,11 @@ def test_a_pass_that_changes_a_score_is_a_failure(monkeypatch):
 def test_a_wrong_cycle_is_a_failure(monkeypatch, capsys, tmp_path):
     step = cycles._Gather.ready
     monkeypatch.setattr(cycles._Gather, "ready", lambda self, o_ready: step(self, False))
-    failures = [fuzz.check(design, random_images(seed, design.network, 2), simulator="amaranth", seed=seed)
-                for seed in range(6, 10) for design in [random_design(seed, largest=6)]]
+    failures = [
+        fuzz.check(design, random_images(seed, design.network, 2), simulator="amaranth", seed=seed)
+        for seed in range(6, 10)
+        for design in [random_design(seed, largest=6)]
+    ]
     assert {failure.kind for failure in failures if failure} <= {"cycle of the last score", "DeadlockError"}
     assert any(failure and failure.kind == "cycle of the last score" for failure in failures)
 
@@ -173,7 +207,9 @@ def test_an_error_of_ours_is_a_failure_with_its_place(monkeypatch):
     design = random_design(1, largest=6)
     failure = fuzz.check(design, random_images(1, design.network, 2), simulator="amaranth")
     assert failure.kind == "IndexError"
-    assert failure.text.startswith("IndexError in test_fuzz.py:") and failure.text.endswith(": beyond the end")
+    assert failure.text.startswith("IndexError in test_fuzz.py:") and failure.text.endswith(
+        ": beyond the end"
+    )
 
 
 def test_a_full_disk_is_no_failure_of_the_design(monkeypatch):
@@ -201,14 +237,29 @@ def test_a_given_network_in_random_foldings(capsys, tmp_path):
 
 
 class TestBoard:
-    """Through a board's pins; what the tools make of a design there is a bench's to show, sim/test_netlists.py."""
+    """Through a board's pins; what the tools make of a design there is a bench's to show,
+    sim/test_netlists.py.
+    """
 
-    BOARD = "--board", "icebreaker", "--count", "2", "--largest", "6", "--images", "2", "--simulator", "icarus"
+    BOARD = (
+        "--board",
+        "icebreaker",
+        "--count",
+        "2",
+        "--largest",
+        "6",
+        "--images",
+        "2",
+        "--simulator",
+        "icarus",
+    )
 
     @pytest.fixture
     def netlist(self, monkeypatch):
         """What the netlist's answer is made of, which is the reference's unless it is changed."""
-        given = SimpleNamespace(calls=[], error=None, scores=lambda scores: scores, digest=lambda digest: digest)
+        given = SimpleNamespace(
+            calls=[], error=None, scores=lambda scores: scores, digest=lambda digest: digest
+        )
 
         def ask(design, images, *, board, simulator, folder, seed, level):
             given.calls.append((board.name, simulator, seed, level))
@@ -216,7 +267,14 @@ class TestBoard:
                 raise given.error
             scores, labels = reference.evaluate(design.network, images)
             digest = given.digest(exchange.digest(design.network)[:16])
-            return SimpleNamespace(scores=given.scores(scores), labels=labels, identity=SimpleNamespace(digest=bytes.fromhex(digest))), {}
+            return (
+                SimpleNamespace(
+                    scores=given.scores(scores),
+                    labels=labels,
+                    identity=SimpleNamespace(digest=bytes.fromhex(digest)),
+                ),
+                {},
+            )
 
         monkeypatch.setattr(placed, "ask", ask)
         monkeypatch.setattr(tools, "find", lambda name: None)
@@ -266,7 +324,9 @@ class TestArguments:
         assert run("--design", "design.json") == 1
         assert capsys.readouterr().err.startswith("error: --design and --images-from are of one network")
 
-    @pytest.mark.parametrize("content", [b"", b"images", np.full((2, 3), -1, np.int16), np.zeros((0, 4), np.uint8)])
+    @pytest.mark.parametrize(
+        "content", [b"", b"images", np.full((2, 3), -1, np.int16), np.zeros((0, 4), np.uint8)]
+    )
     def test_images_that_are_none(self, content, capsys, tmp_path):
         network = random_design(2, largest=6).network
         exchange.save(network, tmp_path / "network.json")
@@ -304,7 +364,11 @@ class TestArguments:
 
 def test_smallest_kinds_are_still_networks():
     # What shrinking ends in must have hardware at all.
-    seed = next(seed for seed in range(100) if [type(layer) for layer in random_design(seed, largest=1).network.layers] == [Binarize, Scores])
+    seed = next(
+        seed
+        for seed in range(100)
+        if [type(layer) for layer in random_design(seed, largest=1).network.layers] == [Binarize, Scores]
+    )
     print(f"seed {seed}")
     design = random_design(seed, largest=1)
     assert fuzz.check(design, random_images(seed, design.network, 1), simulator="amaranth") is None

@@ -1,4 +1,6 @@
-"""Blind mutations of sound input for every reader; `hostile.py` does the same guided by coverage, for as long as one likes."""
+"""Blind mutations of sound input for every reader; `hostile.py` does the same guided by coverage, for as long
+as one likes.
+"""
 
 import os
 import random
@@ -41,9 +43,16 @@ def test_a_mutation_is_taken_or_refused_by_name(reader):
     assert refused
 
 
-@pytest.mark.parametrize("act", [
-    lambda: os.system("true"), lambda: subprocess.run(["true"], check=True), lambda: exec("1"),  # noqa: S102
-    lambda: Path(os.devnull).write_text("")], ids=["system", "subprocess", "exec", "open"])
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda: os.system("true"),
+        lambda: subprocess.run(["true"], check=True),
+        lambda: exec("1"),  # noqa: S102
+        lambda: Path(os.devnull).write_text(""),
+    ],
+    ids=["system", "subprocess", "exec", "open"],
+)
 def test_the_guard_refuses_what_only_a_program_may_do(act):
     with pytest.raises(hostile.Executed):
         hostile.Reader(seeds=list, read=lambda data: act())(b"")

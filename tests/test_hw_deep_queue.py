@@ -19,10 +19,13 @@ def test_latency_and_interval(depth):
     assert [cycle for cycle, _ in taken] == [2 + n for n in range(29)]
 
 
-@pytest.mark.parametrize("options, message", [
-    ({"depth": 1}, "depth must be at least 2, not 1"),
-    ({"store": "sram"}, "store must be one of bram, lut, not 'sram'"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"depth": 1}, "depth must be at least 2, not 1"),
+        ({"store": "sram"}, "store must be one of bram, lut, not 'sram'"),
+    ],
+)
 def test_parameters_are_checked(options, message):
     with pytest.raises(ValueError, match=message):
         DeepQueue(**{"shape": 8, "depth": 2, "store": "bram", **options})

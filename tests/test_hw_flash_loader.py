@@ -11,10 +11,16 @@ from sbgen.hw.flash_loader import LOADED, LOADING, WRONG, FlashLoader
 def load(words, *, address, contents=None, checksum=None, pause=20):
     """What a loader writes into its blocks, its state and its checksum."""
     stored = b"".join(word.to_bytes(2, "little") for block in words for word in block)
-    dut = FlashLoader(address=address, words=[len(block) for block in words], pause=pause,
-                      checksum=zlib.crc32(stored) if checksum is None else checksum)
+    dut = FlashLoader(
+        address=address,
+        words=[len(block) for block in words],
+        pause=pause,
+        checksum=zlib.crc32(stored) if checksum is None else checksum,
+    )
     # The flash sleeps for the pause, and for some of the 16 cycles of the command behind it.
-    flash = SpiFlash(bytes(address) + (stored if contents is None else contents) + b"\x5a" * 4, wake=pause + 10)
+    flash = SpiFlash(
+        bytes(address) + (stored if contents is None else contents) + b"\x5a" * 4, wake=pause + 10
+    )
     written = [{} for _ in words]
 
     async def bench(ctx):

@@ -1,4 +1,6 @@
-"""`Fork` and `Add` around two queues: what leaves one stream by two ways and joins again is whole and in order."""
+"""`Fork` and `Add` around two queues: what leaves one stream by two ways and joins again is whole and in
+order.
+"""
 
 import random
 
@@ -26,7 +28,9 @@ class Loop(wiring.Component):
         m = Module()
         m.submodules += [self.fork, self.add, *self.queues]
         connect(m, flipped(self.i), self.fork.i)
-        for source, queue, sink in zip((self.fork.o, self.fork.kept), self.queues, (self.add.i, self.add.kept), strict=True):
+        for source, queue, sink in zip(
+            (self.fork.o, self.fork.kept), self.queues, (self.add.i, self.add.kept), strict=True
+        ):
             connect(m, source, queue.i)
             connect(m, queue.o, sink)
         connect(m, self.add.o, flipped(self.o))

@@ -23,10 +23,16 @@ DIGEST = bytes([0xC0, 0xDB, 0xDC, 0xDD, 0x00, 0xFF, 0x12, 0x34])
 
 
 def truth(image, classes, score_width, signs=False):
-    """Scores and class (or bits) of the stand-in core: any function of all pixels will do, as long as it can be negative."""
+    """Scores and class (or bits) of the stand-in core: any function of all pixels will do, as long as it can
+    be negative.
+    """
     low = -(1 << (score_width - 1))
-    scores = [low + zlib.crc32(c.to_bytes(2, "little") + bytes(image)) % (1 << score_width) for c in range(classes)]
-    return scores, sum((score >= 0) << n for n, score in enumerate(scores)) if signs else scores.index(max(scores))
+    scores = [
+        low + zlib.crc32(c.to_bytes(2, "little") + bytes(image)) % (1 << score_width) for c in range(classes)
+    ]
+    return scores, (
+        sum((score >= 0) << n for n, score in enumerate(scores)) if signs else scores.index(max(scores))
+    )
 
 
 class Bench:
@@ -37,7 +43,9 @@ class Bench:
         self.rng = random.Random(seed)
         self.pixels, self.classes, self.score_width, self.stalls = pixels, classes, score_width, stalls
         self.core_cycles, self.signs = core_cycles, settings.get("signs", False)
-        self.dut = HostLink(pixels=pixels, lanes=1, outputs=classes, score_width=score_width, digest=DIGEST, **settings)
+        self.dut = HostLink(
+            pixels=pixels, lanes=1, outputs=classes, score_width=score_width, digest=DIGEST, **settings
+        )
         self.reader = frames.Reader()
         self.received = []
         self.line = bytearray()
@@ -74,14 +82,17 @@ class Bench:
             if offer:
                 ctx.set(dut.results.payload, results[0])
             _, _, clear, valid, ready, payload, taken = await ctx.tick().sample(
-                dut.clear, dut.pixels.valid, dut.pixels.ready, dut.pixels.payload, dut.results.ready)
+                dut.clear, dut.pixels.valid, dut.pixels.ready, dut.pixels.payload, dut.results.ready
+            )
             wait = max(0, wait - 1)
             if valid and ready:
                 image.append(payload[0])
                 if len(image) == self.pixels:
                     scores, label = truth(image, self.classes, self.score_width, self.signs)
-                    results = [{"score": score, "label": label, "last": n == self.classes - 1}
-                               for n, score in enumerate(scores)]
+                    results = [
+                        {"score": score, "label": label, "last": n == self.classes - 1}
+                        for n, score in enumerate(scores)
+                    ]
                     wait = self.rng.randrange(self.core_cycles)
             if offer and taken:
                 results.pop(0)
@@ -130,7 +141,9 @@ class Bench:
 
     def assert_right(self, response, image):
         result = frames.parse_result(response, outputs=self.classes)
-        assert (result.scores.tolist(), result.label) == truth(image, self.classes, self.score_width, self.signs)
+        assert (result.scores.tolist(), result.label) == truth(
+            image, self.classes, self.score_width, self.signs
+        )
 
 
 class HostLinkTestCase(unittest.TestCase):
@@ -148,18 +161,30 @@ class HostLinkTestCase(unittest.TestCase):
                 await bench.send(ctx, request.encode())
                 response = await bench.receive(ctx)
                 self.assertTrue(response.answers(request))
-                self.assertEqual(frames.parse_identity(response), frames.Identity(
-                    lanes=1, outputs=3, pixels=5, digest=DIGEST))
+                self.assertEqual(
+                    frames.parse_identity(response),
+                    frames.Identity(lanes=1, outputs=3, pixels=5, digest=DIGEST),
+                )
                 self.assertEqual(response.payload[0], VERSION)
 
         bench.run(scenario)
 
     def test_classify_every_size(self):
-        for seed, (pixels, classes, score_width, stalls) in enumerate([
-                (1, 1, 1, 0.3), (1, 2, 32, 0.0), (3, 1, 8, 0.5), (4, 4, 9, 0.0), (5, 3, 16, 0.3), (16, 2, 17, 0.3),
-                (17, 40, 11, 0.0)]):
+        for seed, (pixels, classes, score_width, stalls) in enumerate(
+            [
+                (1, 1, 1, 0.3),
+                (1, 2, 32, 0.0),
+                (3, 1, 8, 0.5),
+                (4, 4, 9, 0.0),
+                (5, 3, 16, 0.3),
+                (16, 2, 17, 0.3),
+                (17, 40, 11, 0.0),
+            ]
+        ):
             with self.subTest(pixels=pixels, classes=classes, score_width=score_width, stalls=stalls):
-                bench = Bench(seed=seed, pixels=pixels, classes=classes, score_width=score_width, stalls=stalls)
+                bench = Bench(
+                    seed=seed, pixels=pixels, classes=classes, score_width=score_width, stalls=stalls
+                )
 
                 async def scenario(ctx, bench=bench):
                     for sequence in range(3):
@@ -222,7 +247,9 @@ class HostLinkTestCase(unittest.TestCase):
 
         async def refused(ctx):
             response = await bench.receive(ctx)
-            self.assertEqual((response.command, response.sequence, list(response.payload)), (FAILURE, 3, [REASON_WEIGHTS]))
+            self.assertEqual(
+                (response.command, response.sequence, list(response.payload)), (FAILURE, 3, [REASON_WEIGHTS])
+            )
 
         async def scenario(ctx):
             ctx.set(bench.dut.checksum, 0xC0DBDCDD)
@@ -301,8 +328,9 @@ class HostLinkTestCase(unittest.TestCase):
                 self.assertTrue(response.answers(first))
                 bench.assert_right(response, image)
                 response = await bench.receive(ctx)
-                self.assertEqual((response.command, response.sequence, list(response.payload)),
-                                 (FAILURE, 2, [REASON_BUSY]))
+                self.assertEqual(
+                    (response.command, response.sequence, list(response.payload)), (FAILURE, 2, [REASON_BUSY])
+                )
 
         bench.run(scenario)
 
@@ -312,7 +340,7 @@ class HostLinkTestCase(unittest.TestCase):
         async def scenario(ctx):
             for _ in range(10):
                 image = bench.image()
-                half = bench.classify(bench.image(), 1).encode()[:bench.rng.randrange(2, 8)]
+                half = bench.classify(bench.image(), 1).encode()[: bench.rng.randrange(2, 8)]
                 request = bench.classify(image, 2)
                 await bench.send(ctx, half)
                 await bench.quiet(ctx, 100)
@@ -337,10 +365,14 @@ class HostLinkTestCase(unittest.TestCase):
                     for _ in range(bench.rng.choice((1, 1, 1, 2, 3))):
                         at = bench.rng.randrange(len(line))
                         match bench.rng.randrange(4):
-                            case 0: del line[at]
-                            case 1: line.insert(at, line[at])
-                            case 2: line[at] ^= 1 << bench.rng.randrange(8)
-                            case 3: line[at:at] = bench.rng.randbytes(3)
+                            case 0:
+                                del line[at]
+                            case 1:
+                                line.insert(at, line[at])
+                            case 2:
+                                line[at] ^= 1 << bench.rng.randrange(8)
+                            case 3:
+                                line[at:at] = bench.rng.randbytes(3)
                     await bench.send(ctx, line)
                     await bench.quiet(ctx, 250)
                     answers = [frame for frame in bench.received if not frame.is_failure]
@@ -350,8 +382,9 @@ class HostLinkTestCase(unittest.TestCase):
                         self.assertTrue(frame.answers(request))
                         bench.assert_right(frame, image)
                     bench.received.clear()
-                    # The next request, undamaged, is answered whatever came before. Its leading END may complete
-                    # the damaged one, where only the last END was lost; then that is answered, and this one is busy.
+                    # The next request, undamaged, is answered whatever came before. Its leading END may
+                    # complete the damaged one, where only the last END was lost; then that is answered, and
+                    # this one is busy.
                     again = bench.classify(image, n ^ 0x80)
                     await bench.send(ctx, again.encode())
                     while not (response := await bench.receive(ctx)).answers(again):
@@ -393,7 +426,9 @@ class HostLinkTestCase(unittest.TestCase):
                 for n in range(3):
                     image = bench.image()
                     await bench.send(ctx, bench.classify(image, n).encode())
-                    result = frames.parse_result(await bench.receive(ctx, cycles=9000), outputs=outputs, signs=True)
+                    result = frames.parse_result(
+                        await bench.receive(ctx, cycles=9000), outputs=outputs, signs=True
+                    )
                     scores, bits = truth(image, outputs, bench.score_width, signs=True)
                     self.assertEqual(result.scores.tolist(), scores)
                     told = [result.label] if outputs == 1 else result.label.tolist()
@@ -405,7 +440,10 @@ class HostLinkTestCase(unittest.TestCase):
     def test_out_of_range_is_refused(self):
         good = {"pixels": 4, "lanes": 1, "outputs": 2, "score_width": 8, "digest": DIGEST}
         for name, value in ("pixels", 0), ("lanes", 256), ("outputs", 65536), ("score_width", 33):
-            with self.subTest(name=name), self.assertRaisesRegex(ValueError, f"{name} must be in 1 ... .*{value}"):
+            with (
+                self.subTest(name=name),
+                self.assertRaisesRegex(ValueError, f"{name} must be in 1 ... .*{value}"),
+            ):
                 HostLink(**{**good, name: value})
         with self.assertRaisesRegex(ValueError, "8 bytes"):
             HostLink(**{**good, "digest": b"short"})

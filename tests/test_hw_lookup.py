@@ -21,12 +21,14 @@ TABLES = {
 def test_hardware_equals_software(lanes, name, seed):
     table, rng = TABLES[name], random.Random(2)
     pixels = rng.sample(range(256), 256)
-    images = [pixels[at:at + 10] for at in range(0, 250, 10)]
+    images = [pixels[at : at + 10] for at in range(0, 250, 10)]
     words = beats(images, lanes, 8)
     unused = -10 % lanes
     if unused:  # whatever stands in the lanes past an image
         last = -(-10 // lanes) - 1
-        words = [word | (0xFF << 8 * (lanes - 1) if n % (last + 1) == last else 0) for n, word in enumerate(words)]
+        words = [
+            word | (0xFF << 8 * (lanes - 1) if n % (last + 1) == last else 0) for n, word in enumerate(words)
+        ]
     width = max(table).bit_length()
     taken = transfer(Lookup(table=table, pixels=10, lanes=lanes), words, len(words), seed=seed)
     found, rest = elements([word for _, word in taken], lanes, width, 10)

@@ -10,8 +10,16 @@ from sbgen.hw.mvtu import Parameters
 def random_parameters(rng, *, inputs, outputs, pe, simd, signs=True, ternary=False, **stores):
     weights = tuple(rng.getrandbits(inputs) for _ in range(outputs))
     presets = tuple(-rng.randint(0, inputs + 1) if signs else rng.randint(-50, 50) for _ in range(outputs))
-    return Parameters(inputs=inputs, weights=weights, presets=presets, pe=pe, simd=simd, signs=signs,
-                      masks=tuple(rng.getrandbits(inputs) for _ in range(outputs)) if ternary else None, **stores)
+    return Parameters(
+        inputs=inputs,
+        weights=weights,
+        presets=presets,
+        pe=pe,
+        simd=simd,
+        signs=signs,
+        masks=tuple(rng.getrandbits(inputs) for _ in range(outputs)) if ternary else None,
+        **stores,
+    )
 
 
 def run(parameters, vectors, *, seed=None):
@@ -23,14 +31,26 @@ def run(parameters, vectors, *, seed=None):
         passes = [plane for plane in planes for _ in range(parameters.passes)]
         given += beats(passes, parameters.simd, 1) * parameters.groups
     taken = transfer(parameters.create(), given, len(vectors) * parameters.groups, seed=seed)
-    found, unused = elements([word for _, word in taken], parameters.pe, width, parameters.outputs,
-                             signed=not parameters.signs)
+    found, unused = elements(
+        [word for _, word in taken], parameters.pe, width, parameters.outputs, signed=not parameters.signs
+    )
     return found, unused, [cycle for cycle, _ in taken]
 
 
 SHAPES = [  # inputs, outputs, pe, simd
-    (12, 8, 4, 6), (12, 8, 8, 12), (12, 8, 1, 1), (12, 8, 8, 1), (12, 8, 1, 12),
-    (13, 7, 3, 5), (13, 7, 4, 12), (13, 7, 6, 2), (40, 5, 2, 19), (40, 70, 3, 9), (1, 1, 1, 1), (1, 9, 2, 1), (9, 1, 1, 4),
+    (12, 8, 4, 6),
+    (12, 8, 8, 12),
+    (12, 8, 1, 1),
+    (12, 8, 8, 1),
+    (12, 8, 1, 12),
+    (13, 7, 3, 5),
+    (13, 7, 4, 12),
+    (13, 7, 6, 2),
+    (40, 5, 2, 19),
+    (40, 70, 3, 9),
+    (1, 1, 1, 1),
+    (1, 9, 2, 1),
+    (9, 1, 1, 4),
 ]
 
 
@@ -51,12 +71,19 @@ def test_hardware_equals_software(inputs, outputs, pe, simd, signs, seed):
 @pytest.mark.parametrize("seed", [None, 1])
 def test_bit_planes(inputs, outputs, pe, simd, planes, signs, seed):
     rng = random.Random(f"{inputs} {outputs} {pe} {simd} {planes}")
-    parameters = random_parameters(rng, inputs=inputs, outputs=outputs, pe=pe, simd=simd, signs=signs, planes=planes)
+    parameters = random_parameters(
+        rng, inputs=inputs, outputs=outputs, pe=pe, simd=simd, signs=signs, planes=planes
+    )
     if signs:
         reach = inputs * ((1 << planes) - 1)
-        parameters = replace(parameters, presets=tuple(-rng.randint(reach // 3, reach // 2 + 2) for _ in range(outputs)))
+        parameters = replace(
+            parameters, presets=tuple(-rng.randint(reach // 3, reach // 2 + 2) for _ in range(outputs))
+        )
     top = (1 << planes) - 1
-    vectors = [[rng.randint(0, top) for _ in range(inputs)] for _ in range(4)] + [[0] * inputs, [top] * inputs]
+    vectors = [[rng.randint(0, top) for _ in range(inputs)] for _ in range(4)] + [
+        [0] * inputs,
+        [top] * inputs,
+    ]
     found, unused, _ = run(parameters, vectors, seed=seed)
     assert found == [parameters.compute(vector) for vector in vectors]
     assert not any(unused), "unused lanes must be 0"
@@ -67,19 +94,28 @@ def test_bit_planes(inputs, outputs, pe, simd, planes, signs, seed):
 @pytest.mark.parametrize("seed", [None, 1])
 def test_ternary_weights(inputs, outputs, pe, simd, planes, signs, seed):
     rng = random.Random(f"{inputs} {outputs} {pe} {simd} {planes}")
-    parameters = random_parameters(rng, inputs=inputs, outputs=outputs, pe=pe, simd=simd, signs=signs, planes=planes, ternary=True)
+    parameters = random_parameters(
+        rng, inputs=inputs, outputs=outputs, pe=pe, simd=simd, signs=signs, planes=planes, ternary=True
+    )
     top = (1 << planes) - 1
     if signs:
-        parameters = replace(parameters, presets=tuple(-rng.randint(0, mask.bit_count() * top * 3 // 4 + 1)
-                                                       for mask in parameters.masks))
-    vectors = [[rng.randint(0, top) for _ in range(inputs)] for _ in range(4)] + [[0] * inputs, [top] * inputs]
+        parameters = replace(
+            parameters,
+            presets=tuple(-rng.randint(0, mask.bit_count() * top * 3 // 4 + 1) for mask in parameters.masks),
+        )
+    vectors = [[rng.randint(0, top) for _ in range(inputs)] for _ in range(4)] + [
+        [0] * inputs,
+        [top] * inputs,
+    ]
     found, unused, _ = run(parameters, vectors, seed=seed)
     assert found == [parameters.compute(vector) for vector in vectors]
     assert not any(unused), "unused lanes must be 0"
 
 
 def test_a_mask_of_nothing_and_of_everything():
-    all_on = Parameters(inputs=5, weights=(0b10110,) * 2, masks=(0, 0b11111), presets=(3, -2), pe=1, simd=2, signs=False)
+    all_on = Parameters(
+        inputs=5, weights=(0b10110,) * 2, masks=(0, 0b11111), presets=(3, -2), pe=1, simd=2, signs=False
+    )
     vectors = [[0, 1, 1, 0, 1], [1, 0, 0, 1, 0]]
     assert run(all_on, vectors)[0] == [[3, 3], [3, -2]] == [all_on.compute(vector) for vector in vectors]
 
@@ -90,8 +126,16 @@ def test_a_mask_of_nothing_and_of_everything():
 @pytest.mark.parametrize("simd", [7, 21])
 def test_stores(weight_store, preset_store, registered, simd):
     rng = random.Random(3)
-    parameters = random_parameters(rng, inputs=21, outputs=20, pe=3, simd=simd, weight_store=weight_store,
-                                   preset_store=preset_store, registered=registered)
+    parameters = random_parameters(
+        rng,
+        inputs=21,
+        outputs=20,
+        pe=3,
+        simd=simd,
+        weight_store=weight_store,
+        preset_store=preset_store,
+        registered=registered,
+    )
     vectors = [[rng.getrandbits(1) for _ in range(21)] for _ in range(5)]
     assert run(parameters, vectors, seed=4)[0] == [parameters.compute(vector) for vector in vectors]
 
@@ -138,20 +182,30 @@ def test_padded_input_never_counts():
 
 
 def test_sum_width_holds_every_sum():
-    for presets, inputs, width in [((-4,), 3, 3), ((-4,), 8, 4), ((0,), 1, 2), ((5,), 2, 4), ((-1,), 1, 1), ((-9,), 3, 5)]:
+    for presets, inputs, width in [
+        ((-4,), 3, 3),
+        ((-4,), 8, 4),
+        ((0,), 1, 2),
+        ((5,), 2, 4),
+        ((-1,), 1, 1),
+        ((-9,), 3, 5),
+    ]:
         parameters = Parameters(inputs=inputs, weights=(0,), presets=presets, pe=1, simd=1, signs=False)
         assert parameters.sum_width == width, (presets, inputs)
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"pe": 0}, "pe must be in 1 ... 2, not 0"),
-    ({"pe": 3}, "pe must be in 1 ... 2, not 3"),
-    ({"weights": (2, 8)}, "each row of weights must have 3 bits"),
-    ({"simd": 4}, "simd must be in 1 ... 3, not 4"),
-    ({"presets": (1,)}, "2 outputs need as many presets, not 1"),
-    ({"sprams": 2}, "sprams must be in 1 ... 1, not 2"),
-    ({"weight_store": "sram"}, "weight_store must be one of bram, lut, spram, not 'sram'"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"pe": 0}, "pe must be in 1 ... 2, not 0"),
+        ({"pe": 3}, "pe must be in 1 ... 2, not 3"),
+        ({"weights": (2, 8)}, "each row of weights must have 3 bits"),
+        ({"simd": 4}, "simd must be in 1 ... 3, not 4"),
+        ({"presets": (1,)}, "2 outputs need as many presets, not 1"),
+        ({"sprams": 2}, "sprams must be in 1 ... 1, not 2"),
+        ({"weight_store": "sram"}, "weight_store must be one of bram, lut, spram, not 'sram'"),
+    ],
+)
 def test_parameters_are_checked(change, message):
     with pytest.raises(ValueError, match=message):
         replace(Parameters(inputs=3, weights=(2, 2), presets=(0, 0), pe=1, simd=1), **change)

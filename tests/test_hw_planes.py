@@ -15,8 +15,12 @@ def test_highest_plane_first(planes, lanes, length, seed):
     given = [word for vector in vectors for word in beats([vector], lanes, planes) * planes]
     dut = BitPlanes(lanes=lanes, beats=-(-length // lanes), planes=planes)
     taken = transfer(dut, given, len(given), seed=seed)
-    expected = [pack([value >> plane & 1 for value in vector[at:at + lanes]], 1)
-                for vector in vectors for plane in reversed(range(planes)) for at in range(0, length, lanes)]
+    expected = [
+        pack([value >> plane & 1 for value in vector[at : at + lanes]], 1)
+        for vector in vectors
+        for plane in reversed(range(planes))
+        for at in range(0, length, lanes)
+    ]
     assert [word for _, word in taken] == expected
 
 

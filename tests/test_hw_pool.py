@@ -15,7 +15,7 @@ def test_or_of_every_few_words(beats, seed):
     expected = []
     for at in range(0, len(given), beats):
         word = 0
-        for each in given[at:at + beats]:
+        for each in given[at : at + beats]:
             word |= each
         expected.append(word)
     assert [word for _, word in taken] == expected

@@ -32,7 +32,9 @@ def test_counts_agreeing_bits(width):
     simulator.run()
 
 
-@pytest.mark.parametrize("width, latency", [(1, 1), (3, 1), (4, 2), (15, 2), (16, 2), (32, 2), (33, 3), (64, 3), (65, 4)])
+@pytest.mark.parametrize(
+    "width, latency", [(1, 1), (3, 1), (4, 2), (15, 2), (16, 2), (32, 2), (33, 3), (64, 3), (65, 4)]
+)
 def test_latency(width, latency):
     assert XnorPopcount.latency(width) == latency
 

@@ -16,7 +16,9 @@ def test_order_is_kept(depth, seed):
 @pytest.mark.parametrize("reset_after", [1, 3])
 def test_payloads_need_no_reset(depth, reset_after):
     given = list(range(1, 60))
-    taken = transfer(Queue(shape=8, depth=depth, reset_less=True), given, len(given), seed=2, reset_after=reset_after)
+    taken = transfer(
+        Queue(shape=8, depth=depth, reset_less=True), given, len(given), seed=2, reset_after=reset_after
+    )
     assert [word for _, word in taken] == given
 
 

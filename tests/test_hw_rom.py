@@ -7,8 +7,15 @@ from roms import check_reads
 from sbgen.hw.rom import Rom
 
 
-@pytest.mark.parametrize("settings", [{"store": "bram"}, {"store": "lut"}, {"store": "bram", "patchable": True},
-                                      {"store": "lut", "patchable": True}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"store": "bram"},
+        {"store": "lut"},
+        {"store": "bram", "patchable": True},
+        {"store": "lut", "patchable": True},
+    ],
+)
 @pytest.mark.parametrize("depth", [1, 5, 16])
 def test_word_comes_a_cycle_later_and_stays(settings, depth):
     rng = random.Random(depth)

@@ -18,9 +18,15 @@ CASES = [
 
 
 def run(parameters, images, **options):
-    words = transfer(parameters.create(), [pack([count], parameters.count_width) for image in images for count in image],
-                     len(images) * parameters.classes, **options)
-    scores, _ = elements([word for _, word in words], 1, parameters.score_width, parameters.classes, signed=True)
+    words = transfer(
+        parameters.create(),
+        [pack([count], parameters.count_width) for image in images for count in image],
+        len(images) * parameters.classes,
+        **options,
+    )
+    scores, _ = elements(
+        [word for _, word in words], 1, parameters.score_width, parameters.classes, signed=True
+    )
     return scores, [cycle for cycle, _ in words]
 
 
@@ -30,10 +36,19 @@ def run(parameters, images, **options):
 def test_scale_and_offset_of_each_class(greatest, scales, offsets, seed, store):
     rng = random.Random(greatest)
     parameters = Parameters(greatest=greatest, scales=scales, offsets=offsets, store=store)
-    images = [[rng.randint(0, greatest) for _ in scales] for _ in range(20)] + [[0] * len(scales), [greatest] * len(scales)]
+    images = [[rng.randint(0, greatest) for _ in scales] for _ in range(20)] + [
+        [0] * len(scales),
+        [greatest] * len(scales),
+    ]
     scores, cycles = run(parameters, images, seed=seed)
-    assert scores == [[scale * count + offset for scale, offset, count in zip(scales, offsets, image, strict=True)]
-                      for image in images] == [parameters.compute(image) for image in images]
+    assert (
+        scores
+        == [
+            [scale * count + offset for scale, offset, count in zip(scales, offsets, image, strict=True)]
+            for image in images
+        ]
+        == [parameters.compute(image) for image in images]
+    )
     if seed is None:
         assert cycles == [parameters.cycles * (n + 1) for n in range(len(cycles))]
 
@@ -47,13 +62,19 @@ def test_width_is_what_the_ends_need():
 def test_reset_starts_from_the_first_class():
     parameters = Parameters(greatest=7, scales=(1, 2, 3), offsets=(0, 0, 0))
     images = [[1, 2, 3], [7, 0, 5]]
-    assert run(parameters, images, seed=2, reset_after=2)[0] == [parameters.compute(image) for image in images]
+    assert run(parameters, images, seed=2, reset_after=2)[0] == [
+        parameters.compute(image) for image in images
+    ]
 
 
-@pytest.mark.parametrize("change, what", [
-    ({"greatest": 0}, "greatest must be at least 1, not 0"),
-    ({"offsets": (1, 2)}, "each class must have a scale and an offset, not 1 and 2"),
-    ({"store": "spram"}, "store must be one of bram, lut, not 'spram'")])
+@pytest.mark.parametrize(
+    "change, what",
+    [
+        ({"greatest": 0}, "greatest must be at least 1, not 0"),
+        ({"offsets": (1, 2)}, "each class must have a scale and an offset, not 1 and 2"),
+        ({"store": "spram"}, "store must be one of bram, lut, not 'spram'"),
+    ],
+)
 def test_parameters_that_cannot_be(change, what):
     with pytest.raises(ValueError, match=what):
         Parameters(**{"greatest": 3, "scales": (1,), "offsets": (0,), **change})

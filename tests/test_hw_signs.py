@@ -14,11 +14,15 @@ def test_a_bit_of_each_score(outputs, seed):
     images += [[rng.randrange(-1, 2) for _ in range(outputs)] for _ in range(30)]  # many zeros
     images += [[-16] * outputs, [15] * outputs, [0] * outputs]
     dut = Signs(score_width=5, outputs=outputs)
-    words = transfer(dut, [pack([score], 5) for scores in images for score in scores], len(images) * outputs, seed=seed)
+    words = transfer(
+        dut, [pack([score], 5) for scores in images for score in scores], len(images) * outputs, seed=seed
+    )
     views = [dut.o.payload.shape().from_bits(word) for _, word in words]
     assert [view.score for view in views] == [score for scores in images for score in scores]
     assert [view.last for view in views] == [int(n == outputs - 1) for _ in images for n in range(outputs)]
-    assert [view.label for view in views if view.last] == [sum((score >= 0) << n for n, score in enumerate(scores)) for scores in images]
+    assert [view.label for view in views if view.last] == [
+        sum((score >= 0) << n for n, score in enumerate(scores)) for scores in images
+    ]
 
 
 def test_no_outputs():

@@ -71,8 +71,9 @@ class EncoderTestCase(unittest.TestCase):
         frames = [list(range(256))]
         dut = slip.Encoder()
         given = [{"data": byte or 0, "end": end} for byte, end in beats(frames)]
-        self.assertEqual(transfer(dut, dut.i, dut.o, given, len(encode(frames)), seed=0, deadline=2000),
-                         encode(frames))
+        self.assertEqual(
+            transfer(dut, dut.i, dut.o, given, len(encode(frames)), seed=0, deadline=2000), encode(frames)
+        )
 
     def test_random_frames(self):
         for seed in range(3):
@@ -81,8 +82,10 @@ class EncoderTestCase(unittest.TestCase):
                 dut = slip.Encoder()
                 # The data of an end beat are ignored, special or not.
                 given = [{"data": slip.ESC if end else byte, "end": end} for byte, end in beats(frames)]
-                self.assertEqual(transfer(dut, dut.i, dut.o, given, len(encode(frames)), seed=seed, deadline=2000),
-                                 encode(frames))
+                self.assertEqual(
+                    transfer(dut, dut.i, dut.o, given, len(encode(frames)), seed=seed, deadline=2000),
+                    encode(frames),
+                )
 
 
 class DecoderTestCase(unittest.TestCase):
@@ -105,7 +108,9 @@ class DecoderTestCase(unittest.TestCase):
         self.decode([1, slip.ESC, 2, slip.END], [(1, 0), (2, 0), (None, 1)])
 
     def test_doubled_esc_is_one(self):
-        self.decode([slip.ESC, slip.ESC, slip.ESC_END, slip.END], [(slip.ESC, 0), (slip.ESC_END, 0), (None, 1)])
+        self.decode(
+            [slip.ESC, slip.ESC, slip.ESC_END, slip.END], [(slip.ESC, 0), (slip.ESC_END, 0), (None, 1)]
+        )
 
     def test_end_after_esc_ends_the_frame(self):
         self.decode([1, slip.ESC, slip.END, 2, slip.END], [(1, 0), (None, 1), (2, 0), (None, 1)])

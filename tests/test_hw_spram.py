@@ -8,14 +8,20 @@ from sbgen.hw.rom import Rom
 from sbgen.hw.spram import BLOCK_DEPTH, Spram, blocks, columns, records
 
 
-@pytest.mark.parametrize("width,depth,rest", [(1, 1, 0), (16, 5, 0), (17, 8, 0), (64, 3, 0), (16, 5, 1), (32, 4, 20)])
+@pytest.mark.parametrize(
+    "width,depth,rest", [(1, 1, 0), (16, 5, 0), (17, 8, 0), (64, 3, 0), (16, 5, 1), (32, 4, 20)]
+)
 def test_word_comes_a_cycle_later_and_stays(width, depth, rest):
     rng = random.Random(width)
     words = [rng.getrandbits(width + rest) for _ in range(depth)]
-    dut = Spram(width=width, depth=depth, rest=Rom(width=rest, words=[word >> width for word in words], store="bram") if rest else None)
+    dut = Spram(
+        width=width,
+        depth=depth,
+        rest=Rom(width=rest, words=[word >> width for word in words], store="bram") if rest else None,
+    )
 
     async def bench(ctx):
-        for block, address, word in records(columns(words, width + rest)[:blocks(width)]):
+        for block, address, word in records(columns(words, width + rest)[: blocks(width)]):
             ctx.set(dut.load.en, 1 << block)
             ctx.set(dut.load.addr, address)
             ctx.set(dut.load.data, word)

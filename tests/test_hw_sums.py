@@ -25,7 +25,10 @@ LANES = 3
 
 def run(geometry, *, images=3, store="bram", greatest=1, **options):
     rng, width = random.Random(5), greatest.bit_length()
-    words = [[pack([rng.randint(0, greatest) for _ in range(LANES)], width) for _ in range(geometry.words_in)] for _ in range(images)]
+    words = [
+        [pack([rng.randint(0, greatest) for _ in range(LANES)], width) for _ in range(geometry.words_in)]
+        for _ in range(images)
+    ]
     words[0] = [pack([greatest] * LANES, width)] * geometry.words_in  # the maximum sums
     dut = WindowSums(lanes=LANES, geometry=geometry, store=store, greatest=greatest)
     expected = []
@@ -33,11 +36,28 @@ def run(geometry, *, images=3, store="bram", greatest=1, **options):
         for row in range(geometry.out_height):
             for column in range(geometry.out_width):
                 for word in range(geometry.slices):
-                    under = [image[((row * geometry.stride[0] + r) * geometry.width + column * geometry.stride[1] + c)
-                                   * geometry.slices + word]
-                             for r in range(geometry.kernel[0]) for c in range(geometry.kernel[1])]
-                    expected.append(pack([sum(each >> lane * width & (1 << width) - 1 for each in under) for lane in range(LANES)],
-                                         WindowSums.width(geometry, greatest)))
+                    under = [
+                        image[
+                            (
+                                (row * geometry.stride[0] + r) * geometry.width
+                                + column * geometry.stride[1]
+                                + c
+                            )
+                            * geometry.slices
+                            + word
+                        ]
+                        for r in range(geometry.kernel[0])
+                        for c in range(geometry.kernel[1])
+                    ]
+                    expected.append(
+                        pack(
+                            [
+                                sum(each >> lane * width & (1 << width) - 1 for each in under)
+                                for lane in range(LANES)
+                            ],
+                            WindowSums.width(geometry, greatest),
+                        )
+                    )
     given = [word for image in words for word in image]
     return transfer(dut, given, len(expected), **options), expected
 
@@ -71,15 +91,22 @@ def test_the_sum_of_an_image_takes_the_memory_of_its_result():
     assert WindowSums.depth(Geometry(height=7, width=7, slices=8, kernel=(7, 7), stride=(7, 7))) == 8
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"lanes": 0}, "lanes must be at least 1, not 0"),
-    ({"greatest": 0}, "greatest must be at least 1, not 0"),
-    ({"store": "sram"}, "store must be one of bram, lut, not 'sram'"),
-    ({"geometry": Geometry(height=4, width=4, slices=1, kernel=(2, 2), stride=(2, 1))},
-     r"the stride must be at least the kernel \(2, 2\), not \(2, 1\)"),
-    ({"geometry": Geometry(height=4, width=4, slices=1, kernel=(2, 2), stride=(2, 2), repeats=2)},
-     "no padding, no groups and no repeats"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"lanes": 0}, "lanes must be at least 1, not 0"),
+        ({"greatest": 0}, "greatest must be at least 1, not 0"),
+        ({"store": "sram"}, "store must be one of bram, lut, not 'sram'"),
+        (
+            {"geometry": Geometry(height=4, width=4, slices=1, kernel=(2, 2), stride=(2, 1))},
+            r"the stride must be at least the kernel \(2, 2\), not \(2, 1\)",
+        ),
+        (
+            {"geometry": Geometry(height=4, width=4, slices=1, kernel=(2, 2), stride=(2, 2), repeats=2)},
+            "no padding, no groups and no repeats",
+        ),
+    ],
+)
 def test_illegal(change, message):
     with pytest.raises(ValueError, match=message):
         WindowSums(**{"lanes": 2, "geometry": GEOMETRIES["two by two"], "store": "bram", **change})

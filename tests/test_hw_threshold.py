@@ -16,8 +16,13 @@ def run(*, channels, lanes, width, seed=None, store="lut", vectors=8):
     dut = Threshold(thresholds=thresholds, inverted=inverted, width=width, lanes=lanes, store=store)
     taken = transfer(dut, beats(given, lanes, width), vectors * -(-channels // lanes), seed=seed)
     found, unused = elements([word for _, word in taken], lanes, 1, channels)
-    expected = [[int(x >= threshold) ^ inversion for x, threshold, inversion in zip(vector, thresholds, inverted, strict=True)]
-                for vector in given]
+    expected = [
+        [
+            int(x >= threshold) ^ inversion
+            for x, threshold, inversion in zip(vector, thresholds, inverted, strict=True)
+        ]
+        for vector in given
+    ]
     return found, expected, unused, [cycle for cycle, _ in taken]
 
 
@@ -40,11 +45,16 @@ def test_a_beat_each_cycle_two_cycles_later():
     assert cycles == [2 + n for n in range(8 * 3)]
 
 
-@pytest.mark.parametrize("options, message", [
-    ({"lanes": 0}, "lanes must be at least 1, not 0"),
-    ({"width": 0}, "width must be at least 1, not 0"),
-    ({"inverted": [0]}, "2 thresholds need as many inversions, not 1"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"lanes": 0}, "lanes must be at least 1, not 0"),
+        ({"width": 0}, "width must be at least 1, not 0"),
+        ({"inverted": [0]}, "2 thresholds need as many inversions, not 1"),
+    ],
+)
 def test_parameters_are_checked(options, message):
     with pytest.raises(ValueError, match=message):
-        Threshold(**{"thresholds": [1, 2], "inverted": [0, 1], "width": 2, "lanes": 2, "store": "lut", **options})
+        Threshold(
+            **{"thresholds": [1, 2], "inverted": [0, 1], "width": 2, "lanes": 2, "store": "lut", **options}
+        )

@@ -11,7 +11,9 @@ DIVISORS = uart.MINIMUM_DIVISOR, 5, 12, 48
 
 
 def simulate(component, *testbenches, deadline):
-    """Run testbenches to the end of the first; the others go on in the background. Nothing outlives `deadline` cycles."""
+    """Run testbenches to the end of the first; the others go on in the background. Nothing outlives
+    `deadline` cycles.
+    """
     done = []
 
     async def first(ctx):
@@ -85,7 +87,9 @@ class RxTestCase(unittest.TestCase):
         async def sink(ctx):
             while True:
                 ctx.set(dut.o.ready, ready())
-                _, _, valid, was_ready, payload = await ctx.tick().sample(dut.o.valid, dut.o.ready, dut.o.payload)
+                _, _, valid, was_ready, payload = await ctx.tick().sample(
+                    dut.o.valid, dut.o.ready, dut.o.payload
+                )
                 if valid and was_ready:
                     received.append(payload)
 
@@ -118,7 +122,9 @@ class RxTestCase(unittest.TestCase):
     def test_stalled_sink_keeps_the_first_byte(self):
         taken = iter([False] * 400)
         drive = [level for byte in (1, 2, 3) for level in levels(byte, 12)]
-        self.check(12, [*drive, (1, 400), *levels(4, 12)], [1, 4], cycles=1200, ready=lambda: next(taken, True))
+        self.check(
+            12, [*drive, (1, 400), *levels(4, 12)], [1, 4], cycles=1200, ready=lambda: next(taken, True)
+        )
 
 
 class TxTestCase(unittest.TestCase):

@@ -11,11 +11,28 @@ def convert(*, width, length, i_lanes, o_lanes, vectors, seed):
     return transfer(dut, beats(vectors, i_lanes, width), len(vectors) * -(-length // o_lanes), seed=seed)
 
 
-@pytest.mark.parametrize("length, i_lanes, o_lanes", [
-    (12, 4, 4), (12, 2, 6), (12, 6, 2), (12, 4, 6), (12, 6, 4),      # everything divides
-    (13, 4, 4), (13, 2, 6), (13, 6, 2), (13, 4, 6), (13, 6, 9), (10, 6, 2),  # the last beat is not full
-    (1, 1, 1), (1, 1, 4), (1, 4, 1), (3, 4, 6), (7, 3, 7), (7, 7, 5),
-])
+@pytest.mark.parametrize(
+    "length, i_lanes, o_lanes",
+    [
+        (12, 4, 4),
+        (12, 2, 6),
+        (12, 6, 2),
+        (12, 4, 6),
+        (12, 6, 4),  # everything divides
+        (13, 4, 4),
+        (13, 2, 6),
+        (13, 6, 2),
+        (13, 4, 6),
+        (13, 6, 9),
+        (10, 6, 2),  # the last beat is not full
+        (1, 1, 1),
+        (1, 1, 4),
+        (1, 4, 1),
+        (3, 4, 6),
+        (7, 3, 7),
+        (7, 7, 5),
+    ],
+)
 @pytest.mark.parametrize("width", [1, 5])
 @pytest.mark.parametrize("seed", [None, 1])
 def test_elements_keep_their_order(length, i_lanes, o_lanes, width, seed):
@@ -27,13 +44,17 @@ def test_elements_keep_their_order(length, i_lanes, o_lanes, width, seed):
     assert not any(unused), "unused lanes must be 0"
 
 
-@pytest.mark.parametrize("length, i_lanes, o_lanes", [(12, 6, 2), (13, 6, 2), (12, 2, 6), (13, 2, 6), (13, 4, 6)])
+@pytest.mark.parametrize(
+    "length, i_lanes, o_lanes", [(12, 6, 2), (13, 6, 2), (12, 2, 6), (13, 2, 6), (13, 4, 6)]
+)
 @pytest.mark.parametrize("reset_after", [1, 2, 4])
 def test_payloads_need_no_reset(length, i_lanes, o_lanes, reset_after):
     rng = random.Random(reset_after)
     dut = WidthConverter(shape=3, length=length, i_lanes=i_lanes, o_lanes=o_lanes, reset_less=True)
     vectors = [[rng.getrandbits(3) for _ in range(length)] for _ in range(5)]
-    taken = transfer(dut, beats(vectors, i_lanes, 3), len(vectors) * -(-length // o_lanes), seed=5, reset_after=reset_after)
+    taken = transfer(
+        dut, beats(vectors, i_lanes, 3), len(vectors) * -(-length // o_lanes), seed=5, reset_after=reset_after
+    )
     found, unused = elements([word for _, word in taken], o_lanes, 3, length)
     assert found == vectors
     assert not any(unused), "unused lanes must be 0"

@@ -15,10 +15,14 @@ GEOMETRIES = {
     "stride over the kernel": Geometry(height=8, width=7, slices=1, kernel=(2, 2), stride=(3, 3)),
     "rows left over": Geometry(height=7, width=6, slices=1, kernel=(2, 2), stride=(2, 2)),
     "overlapping pool": Geometry(height=7, width=7, slices=4, kernel=(3, 3), stride=(2, 2), groups=4),
-    "groups": Geometry(height=4, width=4, slices=4, kernel=(3, 3), padding=((1, 1), (1, 1)), groups=2, repeats=2),
+    "groups": Geometry(
+        height=4, width=4, slices=4, kernel=(3, 3), padding=((1, 1), (1, 1)), groups=2, repeats=2
+    ),
     "repeats": Geometry(height=4, width=4, slices=2, kernel=(2, 2), repeats=3),
     "kernel of the whole image": Geometry(height=4, width=4, slices=2, kernel=(4, 4), repeats=2),
-    "kernel larger than the image": Geometry(height=2, width=2, slices=1, kernel=(3, 3), padding=((1, 1), (1, 1))),
+    "kernel larger than the image": Geometry(
+        height=2, width=2, slices=1, kernel=(3, 3), padding=((1, 1), (1, 1))
+    ),
     "one row": Geometry(height=1, width=9, slices=2, kernel=(1, 3), stride=(1, 2)),
     "one column": Geometry(height=9, width=1, slices=2, kernel=(3, 1), padding=((2, 2), (0, 0))),
     "rows to spare": Geometry(height=3, width=4, slices=1, kernel=(3, 3), padding=((1, 0), (0, 1)), rows=6),
@@ -31,7 +35,9 @@ def run(geometry, *, images=3, seed=None, store="bram", **options):
     words = [[rng.getrandbits(4) for _ in range(geometry.words_in)] for _ in range(images)]
     padding_words = [9 + n % 7 for n in range(geometry.slices)]
     dut = SlidingWindow(shape=4, geometry=geometry, padding_words=padding_words, store=store)
-    taken = transfer(dut, [word for image in words for word in image], images * geometry.words_out, seed=seed, **options)
+    taken = transfer(
+        dut, [word for image in words for word in image], images * geometry.words_out, seed=seed, **options
+    )
     expected = []
     for image in words:
         for n, position in enumerate(geometry.positions()):
@@ -72,9 +78,15 @@ def test_random_geometries(seed):
         groups = rng.randint(1, 3)
         try:
             geometry = Geometry(
-                height=rng.randint(1, 7), width=rng.randint(1, 7), slices=groups * rng.randint(1, 3), kernel=kernel,
-                stride=(rng.randint(1, 4), rng.randint(1, 4)), groups=groups, repeats=rng.randint(1, 3),
-                padding=tuple((rng.randrange(size), rng.randrange(size)) for size in kernel))
+                height=rng.randint(1, 7),
+                width=rng.randint(1, 7),
+                slices=groups * rng.randint(1, 3),
+                kernel=kernel,
+                stride=(rng.randint(1, 4), rng.randint(1, 4)),
+                groups=groups,
+                repeats=rng.randint(1, 3),
+                padding=tuple((rng.randrange(size), rng.randrange(size)) for size in kernel),
+            )
             break
         except ValueError:
             pass
@@ -100,14 +112,17 @@ def test_first_window_starts_when_its_rows_are_there():
     assert taken[0][0] == 3 * geometry.width + 1
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"height": 0}, "height must be at least 1, not 0"),
-    ({"groups": 2}, "groups must divide the 3 words of a pixel, not 2"),
-    ({"padding": ((3, 0), (0, 0))}, "row padding must be in 0 ... 2, not 3 and 0"),
-    ({"padding": ((0, 0), (0, -1))}, "column padding must be in 0 ... 2, not 0 and -1"),
-    ({"rows": 3}, "rows must be at least 4, not 3"),
-    ({"height": 2}, "the kernel of 3 rows must fit the padded image of 2"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"height": 0}, "height must be at least 1, not 0"),
+        ({"groups": 2}, "groups must divide the 3 words of a pixel, not 2"),
+        ({"padding": ((3, 0), (0, 0))}, "row padding must be in 0 ... 2, not 3 and 0"),
+        ({"padding": ((0, 0), (0, -1))}, "column padding must be in 0 ... 2, not 0 and -1"),
+        ({"rows": 3}, "rows must be at least 4, not 3"),
+        ({"height": 2}, "the kernel of 3 rows must fit the padded image of 2"),
+    ],
+)
 def test_geometry_is_checked(change, message):
     with pytest.raises(ValueError, match=message):
         Geometry(**{"height": 5, "width": 5, "slices": 3, "kernel": (3, 3), **change})

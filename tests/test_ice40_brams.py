@@ -34,12 +34,25 @@ def test_block_rams_as_yosys_maps_them(tmp_path):
     (tmp_path / "brams.v").write_text(flow._ICE40_BRAMS.read_text())
     made = []
     for techmap in "brams.v", "+/ice40/brams_map.v":
-        tools.run(tools.find("yosys"), ["-p", (
-            "read_verilog top.v; hierarchy -top top; proc; flatten; opt -full; memory -nomap; "
-            f"memory_libmap -lib +/ice40/brams.txt; techmap -map {techmap}; opt_clean; write_json top.json")],
-            cwd=tmp_path, log=tmp_path / "yosys.log")
+        tools.run(
+            tools.find("yosys"),
+            [
+                "-p",
+                (
+                    "read_verilog top.v; hierarchy -top top; proc; flatten; opt -full; memory -nomap;"
+                    f" memory_libmap -lib +/ice40/brams.txt; techmap -map {techmap}; opt_clean; write_json"
+                    " top.json"
+                ),
+            ],
+            cwd=tmp_path,
+            log=tmp_path / "yosys.log",
+        )
         cells = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]["cells"]
-        made.append(sorted(json.dumps([cell["type"], cell["parameters"], cell["connections"]], sort_keys=True)
-                           for cell in cells.values()))
+        made.append(
+            sorted(
+                json.dumps([cell["type"], cell["parameters"], cell["connections"]], sort_keys=True)
+                for cell in cells.values()
+            )
+        )
     assert made[0] == made[1]
     assert sum(cell.startswith('["SB_RAM40_4K"') for cell in made[0]) == 5

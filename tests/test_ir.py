@@ -10,20 +10,33 @@ def binarize(**change):
 
 
 def dense(**change):
-    return Dense(**{"name": "dense", "weights": np.zeros((3, 4), int), "thresholds": np.zeros(3, int), **change})
+    return Dense(
+        **{"name": "dense", "weights": np.zeros((3, 4), int), "thresholds": np.zeros(3, int), **change}
+    )
 
 
 def scores(**change):
-    return Scores(**{"name": "scores", "weights": np.ones((2, 3), int), "offsets": np.zeros(2, int), **change})
+    return Scores(
+        **{"name": "scores", "weights": np.ones((2, 3), int), "offsets": np.zeros(2, int), **change}
+    )
 
 
 def network(**change):
-    return Network(**{"name": "net", "image_shape": (2, 2), "layers": (binarize(), dense(), scores()),
-                      "labels": ("a", "b"), **change})
+    return Network(
+        **{
+            "name": "net",
+            "image_shape": (2, 2),
+            "layers": (binarize(), dense(), scores()),
+            "labels": ("a", "b"),
+            **change,
+        }
+    )
 
 
 def test_sizes():
-    net = network(layers=(binarize(thresholds=np.full((4, 2), 128)), dense(weights=np.zeros((3, 8), int)), scores()))
+    net = network(
+        layers=(binarize(thresholds=np.full((4, 2), 128)), dense(weights=np.zeros((3, 8), int)), scores())
+    )
     assert (net.pixels, net.classes, net.weight_bits) == (4, 2, 24 + 6)
     assert [(layer.inputs, layer.outputs) for layer in net.layers] == [(4, 8), (8, 3), (3, 2)]
 
@@ -42,40 +55,117 @@ def test_equality_is_by_content():
     assert network() != network(layers=(binarize(), dense(thresholds=np.array([0, 0, 1])), scores()))
 
 
-@pytest.mark.parametrize("make, change, message", [
-    (binarize, {"thresholds": np.full((4, 1), 257)}, "layer 'pixels': thresholds must be in 0 ... 256, not 257"),
-    (binarize, {"thresholds": np.full((4, 1), -1)}, "thresholds must be in 0 ... 256, not -1"),
-    (binarize, {"thresholds": np.full(4, 1)}, r"thresholds must have the shape \(None, None\), not \(4,\)"),
-    (binarize, {"thresholds": np.full((4, 1), 1.0)}, "thresholds must be an array of integers, not float64"),
-    (binarize, {"thresholds": np.zeros((0, 1), int)}, "thresholds must not be empty"),
-    (dense, {"weights": np.full((3, 4), 2)}, "weights must be in 0 ... 1, not 2"),
-    (dense, {"thresholds": np.full(3, 6)}, "thresholds must be in 0 ... 5, not 6"),
-    (dense, {"thresholds": np.zeros(2, int)}, r"thresholds must have the shape \(3,\), not \(2,\)"),
-    (scores, {"offsets": np.full(2, 2**31)}, "offsets must be in -1073741824 ... 1073741824, not 2147483648"),
-    (network, {"image_shape": (3, 2)}, r"layer 'pixels': takes 4 pixels, but an image of shape \(3, 2\) has 6"),
-    (network, {"labels": ("a",)}, "2 outputs that decide by argmax need 2 labels, not 1"),
-    (network, {"layers": (binarize(), scores())}, r"layer 'scores': takes 3 inputs, but the shape \(2, 2, 1\) before it has 4"),
-    (network, {"layers": (dense(), scores())}, "planes must be 8, the bits of an element of 0 ... 255 before it, not 1"),
-    (network, {"layers": (binarize(), dense(planes=8), scores())}, "planes must be 1, the bits of an element of 0 ... 1 before it, not 8"),
-    (network, {"layers": (dense(planes=8), binarize(), scores())}, "found Dense, Binarize, Scores"),
-    (lambda **about: MaxPool(name="m", kernel=(2, 3), stride=(1, 1), **about), {"padding": ((1, 1), (2, 3))},
-     "layer 'm': padding must be less than the kernel of 3, not 2 and 3"),
-    (dense, {"planes": 17}, "planes must be 1 ... 16, not 17"),
-    (dense, {"mask": np.ones((3, 3), int)}, r"mask must have the shape \(3, 4\), not \(3, 3\)"),
-    (scores, {"scales": np.array([1, 2**30])}, r"scores must stay within 32 bits, but reach 0 ... 3221225472"),
-    (network, {"layers": (binarize(), Fork(name="f"), dense(), Add(name="a", fork="f"), scores())},
-     r"layer 'a': the shapes of a sum must be equal, but \(3,\) meets \(2, 2, 1\) from 'f'"),
-    (network, {"layers": (binarize(), Fork(name="f"), dense(), scores())}, "layer 'f': a Fork needs an Add behind it"),
-    (network, {"layers": (binarize(), dense(), Add(name="a", fork="f"), scores())}, "layer 'a': its fork must stand before it"),
-    (network, {"layers": (binarize(), SumPool(name="s", kernel=(2, 2), stride=(2, 2)), MaxPool(name="m", kernel=(1, 1), stride=(1, 1)),
-                          dense(weights=np.zeros((3, 1), int), thresholds=np.zeros(3, int)), scores())},
-     "layer 'm': takes bits, but elements of 0 ... 4 come before it"),
-    (network, {"layers": (binarize(), dense(thresholds=None), Threshold(name="t", thresholds=np.full(3, 6), inverted=np.zeros(3, int)),
-                          scores())}, "layer 't': thresholds must be in 0 ... 5, not 6"),
-    (dense, {"planes": 8, "thresholds": np.full(3, 4 * 255 + 2)}, "thresholds must be in 0 ... 1021, not 1022"),
-    (network, {"layers": ()}, "found no layers"),
-    (network, {"layers": (binarize(), dense(name="pixels"), scores())}, "layer names must differ"),
-])
+@pytest.mark.parametrize(
+    "make, change, message",
+    [
+        (
+            binarize,
+            {"thresholds": np.full((4, 1), 257)},
+            "layer 'pixels': thresholds must be in 0 ... 256, not 257",
+        ),
+        (binarize, {"thresholds": np.full((4, 1), -1)}, "thresholds must be in 0 ... 256, not -1"),
+        (
+            binarize,
+            {"thresholds": np.full(4, 1)},
+            r"thresholds must have the shape \(None, None\), not \(4,\)",
+        ),
+        (
+            binarize,
+            {"thresholds": np.full((4, 1), 1.0)},
+            "thresholds must be an array of integers, not float64",
+        ),
+        (binarize, {"thresholds": np.zeros((0, 1), int)}, "thresholds must not be empty"),
+        (dense, {"weights": np.full((3, 4), 2)}, "weights must be in 0 ... 1, not 2"),
+        (dense, {"thresholds": np.full(3, 6)}, "thresholds must be in 0 ... 5, not 6"),
+        (dense, {"thresholds": np.zeros(2, int)}, r"thresholds must have the shape \(3,\), not \(2,\)"),
+        (
+            scores,
+            {"offsets": np.full(2, 2**31)},
+            "offsets must be in -1073741824 ... 1073741824, not 2147483648",
+        ),
+        (
+            network,
+            {"image_shape": (3, 2)},
+            r"layer 'pixels': takes 4 pixels, but an image of shape \(3, 2\) has 6",
+        ),
+        (network, {"labels": ("a",)}, "2 outputs that decide by argmax need 2 labels, not 1"),
+        (
+            network,
+            {"layers": (binarize(), scores())},
+            r"layer 'scores': takes 3 inputs, but the shape \(2, 2, 1\) before it has 4",
+        ),
+        (
+            network,
+            {"layers": (dense(), scores())},
+            "planes must be 8, the bits of an element of 0 ... 255 before it, not 1",
+        ),
+        (
+            network,
+            {"layers": (binarize(), dense(planes=8), scores())},
+            "planes must be 1, the bits of an element of 0 ... 1 before it, not 8",
+        ),
+        (network, {"layers": (dense(planes=8), binarize(), scores())}, "found Dense, Binarize, Scores"),
+        (
+            lambda **about: MaxPool(name="m", kernel=(2, 3), stride=(1, 1), **about),
+            {"padding": ((1, 1), (2, 3))},
+            "layer 'm': padding must be less than the kernel of 3, not 2 and 3",
+        ),
+        (dense, {"planes": 17}, "planes must be 1 ... 16, not 17"),
+        (dense, {"mask": np.ones((3, 3), int)}, r"mask must have the shape \(3, 4\), not \(3, 3\)"),
+        (
+            scores,
+            {"scales": np.array([1, 2**30])},
+            r"scores must stay within 32 bits, but reach 0 ... 3221225472",
+        ),
+        (
+            network,
+            {"layers": (binarize(), Fork(name="f"), dense(), Add(name="a", fork="f"), scores())},
+            r"layer 'a': the shapes of a sum must be equal, but \(3,\) meets \(2, 2, 1\) from 'f'",
+        ),
+        (
+            network,
+            {"layers": (binarize(), Fork(name="f"), dense(), scores())},
+            "layer 'f': a Fork needs an Add behind it",
+        ),
+        (
+            network,
+            {"layers": (binarize(), dense(), Add(name="a", fork="f"), scores())},
+            "layer 'a': its fork must stand before it",
+        ),
+        (
+            network,
+            {
+                "layers": (
+                    binarize(),
+                    SumPool(name="s", kernel=(2, 2), stride=(2, 2)),
+                    MaxPool(name="m", kernel=(1, 1), stride=(1, 1)),
+                    dense(weights=np.zeros((3, 1), int), thresholds=np.zeros(3, int)),
+                    scores(),
+                )
+            },
+            "layer 'm': takes bits, but elements of 0 ... 4 come before it",
+        ),
+        (
+            network,
+            {
+                "layers": (
+                    binarize(),
+                    dense(thresholds=None),
+                    Threshold(name="t", thresholds=np.full(3, 6), inverted=np.zeros(3, int)),
+                    scores(),
+                )
+            },
+            "layer 't': thresholds must be in 0 ... 5, not 6",
+        ),
+        (
+            dense,
+            {"planes": 8, "thresholds": np.full(3, 4 * 255 + 2)},
+            "thresholds must be in 0 ... 1021, not 1022",
+        ),
+        (network, {"layers": ()}, "found no layers"),
+        (network, {"layers": (binarize(), dense(name="pixels"), scores())}, "layer names must differ"),
+    ],
+)
 def test_illegal(make, change, message):
     with pytest.raises(ModelError, match=message):
         make(**change)

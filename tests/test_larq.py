@@ -24,9 +24,13 @@ def in_this_process(monkeypatch):
 
 
 def same_order(scores, logits):
-    """All classes in the same order, ties included, for each image; logits closer than their roundings are ties."""
+    """All classes in the same order, ties included, for each image; logits closer than their roundings are
+    ties.
+    """
     more = logits[:, :, None] - logits[:, None]
-    return (np.sign(scores[:, :, None] - scores[:, None]) == np.sign(np.where(np.abs(more) < 1e-5, 0, more))).all()
+    return (
+        np.sign(scores[:, :, None] - scores[:, None]) == np.sign(np.where(np.abs(more) < 1e-5, 0, more))
+    ).all()
 
 
 @pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
@@ -48,7 +52,8 @@ def test_kinds_of_the_fixtures():
     assert kinds["shortcut"] >= {ir.Fork, ir.Add, ir.Threshold, ir.SumPool}
 
 
-# ------------------------------------------------------------------------------------------- files in the same form
+# ------------------------------------------------------------------------------------------- files in the
+# same form
 
 
 def quantiser(name, **config):
@@ -65,39 +70,72 @@ def saved(path, *layers, shape=(6,), kind="Sequential", damage=None):
         group = file.create_group("model_weights")
         for n, (name, settings, weights) in enumerate(layers):
             own = f"layer_{n}"
-            made.append({"class_name": name, "config": {"name": own, **({"batch_input_shape": [None, *shape]} if n == 0 else {}),
-                                                        "use_bias": False, **settings}})
+            made.append(
+                {
+                    "class_name": name,
+                    "config": {
+                        "name": own,
+                        **({"batch_input_shape": [None, *shape]} if n == 0 else {}),
+                        "use_bias": False,
+                        **settings,
+                    },
+                }
+            )
             part = group.create_group(own)
             part.attrs["weight_names"] = [f"{own}/{each}:0" for each in weights]
             for each, array in weights.items():
                 part[f"{own}/{each}:0"] = np.asarray(array, np.float32)
-        file.attrs["model_config"] = json.dumps({"class_name": kind, "config": {"name": "net", "layers": made}})
+        file.attrs["model_config"] = json.dumps(
+            {"class_name": kind, "config": {"name": "net", "layers": made}}
+        )
         if damage:
             damage(file)
     return path
 
 
 def dense(inputs, outputs, seed=0, **settings):
-    return "QuantDense", {"kernel_quantizer": SIGN, "input_quantizer": SIGN, **settings}, {
-        "kernel": np.random.default_rng(seed).normal(size=(inputs, outputs))}
+    return (
+        "QuantDense",
+        {"kernel_quantizer": SIGN, "input_quantizer": SIGN, **settings},
+        {"kernel": np.random.default_rng(seed).normal(size=(inputs, outputs))},
+    )
 
 
 def conv(inputs, outputs, **settings):
-    return "QuantConv2D", {"kernel_quantizer": SIGN, "input_quantizer": SIGN, "strides": [1, 1], "padding": "same",
-                           "pad_values": 1.0, **settings}, {"kernel": np.ones((3, 3, inputs, outputs))}
+    return (
+        "QuantConv2D",
+        {
+            "kernel_quantizer": SIGN,
+            "input_quantizer": SIGN,
+            "strides": [1, 1],
+            "padding": "same",
+            "pad_values": 1.0,
+            **settings,
+        },
+        {"kernel": np.ones((3, 3, inputs, outputs))},
+    )
 
 
 def test_sign_of_zero_is_plus_one(tmp_path):
-    first = ("QuantDense", {"kernel_quantizer": "ste_sign", "input_quantizer": "ste_sign"}, {"kernel": [[0.0, -0.0], [1.0, -1.0]]})
+    first = (
+        "QuantDense",
+        {"kernel_quantizer": "ste_sign", "input_quantizer": "ste_sign"},
+        {"kernel": [[0.0, -0.0], [1.0, -1.0]]},
+    )
     network = load(saved(tmp_path / "a.h5", first, dense(2, 2), shape=(2,)))
-    assert network.layers[1].weights.tolist() == [[1, 1], [1, 0]] and network.layers[1].thresholds.tolist() == [1, 1]
+    assert network.layers[1].weights.tolist() == [[1, 1], [1, 0]] and network.layers[
+        1
+    ].thresholds.tolist() == [1, 1]
 
 
 def test_pixels(tmp_path):
     path = saved(tmp_path / "a.h5", dense(6, 4), dense(4, 3))
     assert load(path).layers[0].thresholds.tolist() == [[128]] * 6  # p/127.5 - 1
     assert load(path, pixels="signed") == load(path)
-    with pytest.raises(ModelError, match=r"changes anything when it stands for p/255; .* say which: --pixels signed \(p/127.5 - 1\)$"):
+    with pytest.raises(
+        ModelError,
+        match=r"changes anything when it stands for p/255; .* say which: --pixels signed \(p/127.5 - 1\)$",
+    ):
         load(path, pixels="unit")  # the sign of what is never negative
     with pytest.raises(ModelError, match="pixels must be one of unit, fixed, raw, signed, not 'x'"):
         load(path, pixels="x")
@@ -110,8 +148,11 @@ def test_read_by_its_content(tmp_path):
 
 
 def test_magnitude_aware_and_ternary_quantisers(tmp_path):
-    path = saved(tmp_path / "a.h5", dense(6, 4, kernel_quantizer=quantiser("MagnitudeAwareSign")),
-                 dense(4, 3, kernel_quantizer=quantiser("SteTern", threshold_value=0.5)))
+    path = saved(
+        tmp_path / "a.h5",
+        dense(6, 4, kernel_quantizer=quantiser("MagnitudeAwareSign")),
+        dense(4, 3, kernel_quantizer=quantiser("SteTern", threshold_value=0.5)),
+    )
     network = load(path)
     kernel = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
     assert np.array_equal(network.layers[-1].mask.T, np.abs(kernel) > 0.5)
@@ -119,9 +160,16 @@ def test_magnitude_aware_and_ternary_quantisers(tmp_path):
 
 
 def test_several_steps_of_an_activation(tmp_path):
-    path = saved(tmp_path / "a.h5", dense(6, 4), ("BatchNormalization", {"axis": [1], "epsilon": 0.001}, {
-        "gamma": [0.2] * 4, "moving_mean": [0.5] * 4, "moving_variance": [1.0] * 4, "beta": [0.4] * 4}),
-                 dense(4, 3, input_quantizer=quantiser("DoReFa", k_bit=2, mode="activations")))
+    path = saved(
+        tmp_path / "a.h5",
+        dense(6, 4),
+        (
+            "BatchNormalization",
+            {"axis": [1], "epsilon": 0.001},
+            {"gamma": [0.2] * 4, "moving_mean": [0.5] * 4, "moving_variance": [1.0] * 4, "beta": [0.4] * 4},
+        ),
+        dense(4, 3, input_quantizer=quantiser("DoReFa", k_bit=2, mode="activations")),
+    )
     assert load(path).layers[1].outputs == 12
 
 
@@ -132,15 +180,41 @@ def test_padded_pool(tmp_path, seed):
     kernel, stride = (tuple(int(each) for each in random.integers(1, 4, 2)) for _ in range(2))
     pool = ("MaxPooling2D", {"pool_size": list(kernel), "strides": list(stride), "padding": "same"}, {})
     rows, columns = (-(-size // step) for size, step in zip((6, 7), stride, strict=True))
-    network = load(saved(tmp_path / "a.h5", conv(1, 2), pool, ("Flatten", {}, {}), dense(rows * columns * 2, 3), shape=(6, 7, 1)))
-    pads = [max(0, (count - 1) * step + size - of) for count, step, size, of in zip(
-        (rows, columns), stride, kernel, (6, 7), strict=True)]
+    network = load(
+        saved(
+            tmp_path / "a.h5",
+            conv(1, 2),
+            pool,
+            ("Flatten", {}, {}),
+            dense(rows * columns * 2, 3),
+            shape=(6, 7, 1),
+        )
+    )
+    pads = [
+        max(0, (count - 1) * step + size - of)
+        for count, step, size, of in zip((rows, columns), stride, kernel, (6, 7), strict=True)
+    ]
     bits = random.integers(0, 2, (5, 6, 7, 2))
     expected = np.full((5, 6 + 2 * pads[0], 7 + 2 * pads[1], 2), -np.inf)
     top, left = (pad // 2 for pad in pads)
-    expected[:, top:top + 6, left:left + 7] = bits
-    expected = np.stack([np.stack([expected[:, row * stride[0]:row * stride[0] + kernel[0], column * stride[1]:column * stride[1] + kernel[1]]
-                                   .max(axis=(1, 2)) for column in range(columns)], axis=1) for row in range(rows)], axis=1)
+    expected[:, top : top + 6, left : left + 7] = bits
+    expected = np.stack(
+        [
+            np.stack(
+                [
+                    expected[
+                        :,
+                        row * stride[0] : row * stride[0] + kernel[0],
+                        column * stride[1] : column * stride[1] + kernel[1],
+                    ].max(axis=(1, 2))
+                    for column in range(columns)
+                ],
+                axis=1,
+            )
+            for row in range(rows)
+        ],
+        axis=1,
+    )
     assert np.array_equal(reference.run_layer(network.layers[2], bits), expected)
 
 
@@ -153,8 +227,19 @@ class TestRefused:
         return text
 
     def test_zero_padding(self, tmp_path):
-        text = self.refused(saved(tmp_path / "a.h5", conv(1, 2, pad_values=0.0), ("Flatten", {}, {}), dense(32, 3), shape=(4, 4, 1)))
-        assert "layer 'layer_0' (QuantConv2D): pads with 0" in text and "pad_values=1.0 (or -1.0), or with padding='valid'" in text
+        text = self.refused(
+            saved(
+                tmp_path / "a.h5",
+                conv(1, 2, pad_values=0.0),
+                ("Flatten", {}, {}),
+                dense(32, 3),
+                shape=(4, 4, 1),
+            )
+        )
+        assert (
+            "layer 'layer_0' (QuantConv2D): pads with 0" in text
+            and "pad_values=1.0 (or -1.0), or with padding='valid'" in text
+        )
 
     def test_other_layer(self, tmp_path):
         text = self.refused(saved(tmp_path / "a.h5", dense(6, 4), ("LSTM", {}, {}), dense(4, 3)))
@@ -165,37 +250,55 @@ class TestRefused:
         assert "(QuantDense): its weights must be -1, 0 and +1 times one scale" in text
 
     def test_weights_of_dorefa(self, tmp_path):
-        text = self.refused(saved(tmp_path / "a.h5", dense(6, 4, kernel_quantizer=quantiser("DoReFa", mode="weights")), dense(4, 3)))
+        text = self.refused(
+            saved(
+                tmp_path / "a.h5",
+                dense(6, 4, kernel_quantizer=quantiser("DoReFa", mode="weights")),
+                dense(4, 3),
+            )
+        )
         assert "which are not -1, 0 and +1; use SteSign or SteTern" in text
 
     def test_unknown_quantiser(self, tmp_path):
-        text = self.refused(saved(tmp_path / "a.h5", dense(6, 4, input_quantizer=quantiser("MySign")), dense(4, 3)))
+        text = self.refused(
+            saved(tmp_path / "a.h5", dense(6, 4, input_quantizer=quantiser("MySign")), dense(4, 3))
+        )
         assert "has the quantiser 'MySign'; known are approxsign" in text
 
     def test_padded_mean(self, tmp_path):
         pool = ("AveragePooling2D", {"pool_size": [2, 2], "strides": [1, 1], "padding": "same"}, {})
-        text = self.refused(saved(tmp_path / "a.h5", conv(1, 2), pool, ("Flatten", {}, {}), dense(32, 3), shape=(4, 4, 1)))
+        text = self.refused(
+            saved(tmp_path / "a.h5", conv(1, 2), pool, ("Flatten", {}, {}), dense(32, 3), shape=(4, 4, 1))
+        )
         assert "must take means without padding" in text
 
     def test_no_shape(self, tmp_path):
-        assert "must have a fixed shape" in self.refused(saved(tmp_path / "a.h5", dense(6, 4), dense(4, 3), shape=(None,)))
+        assert "must have a fixed shape" in self.refused(
+            saved(tmp_path / "a.h5", dense(6, 4), dense(4, 3), shape=(None,))
+        )
 
     def test_dense_on_an_image(self, tmp_path):
-        assert "put a Flatten before it" in self.refused(saved(tmp_path / "a.h5", conv(1, 2), dense(2, 3), shape=(4, 4, 1)))
+        assert "put a Flatten before it" in self.refused(
+            saved(tmp_path / "a.h5", conv(1, 2), dense(2, 3), shape=(4, 4, 1))
+        )
 
     def test_behind_a_softmax(self, tmp_path):
         text = self.refused(saved(tmp_path / "a.h5", dense(6, 4), ("Softmax", {}, {}), dense(4, 3)))
         assert "nothing may follow a softmax" in text
 
     def test_weights_alone(self, tmp_path):
-        text = self.refused(saved(tmp_path / "a.h5", dense(6, 4), damage=lambda file: file.attrs.pop("model_config")))
+        text = self.refused(
+            saved(tmp_path / "a.h5", dense(6, 4), damage=lambda file: file.attrs.pop("model_config"))
+        )
         assert 'save the whole model with model.save("net.h5")' in text
 
     def test_weights_missing(self, tmp_path):
         def damage(file):
             del file["model_weights/layer_1"]
 
-        assert "its kernel is not in the file" in self.refused(saved(tmp_path / "a.h5", dense(6, 4), dense(4, 3), damage=damage))
+        assert "its kernel is not in the file" in self.refused(
+            saved(tmp_path / "a.h5", dense(6, 4), dense(4, 3), damage=damage)
+        )
 
     def test_weights_of_another_shape(self, tmp_path):
         text = self.refused(saved(tmp_path / "a.h5", dense(6, 4), dense(5, 3)))
@@ -206,20 +309,39 @@ class TestRefused:
 
         def damage(file):
             del file["model_weights/layer_0/layer_0/kernel:0"]
-            file["model_weights/layer_0/layer_0/kernel:0"] = h5py.ExternalLink("other.h5", "model_weights/layer_0/layer_0/kernel:0")
+            file["model_weights/layer_0/layer_0/kernel:0"] = h5py.ExternalLink(
+                "other.h5", "model_weights/layer_0/layer_0/kernel:0"
+            )
 
-        assert "is missing or lies in another file" in self.refused(saved(tmp_path / "a.h5", dense(6, 4), dense(4, 3), damage=damage))
+        assert "is missing or lies in another file" in self.refused(
+            saved(tmp_path / "a.h5", dense(6, 4), dense(4, 3), damage=damage)
+        )
 
     def test_huge_weights(self, tmp_path):
         def damage(file):
             del file["model_weights/layer_0/layer_0/kernel:0"]
-            file.create_dataset("model_weights/layer_0/layer_0/kernel:0", shape=(1 << 20, 1 << 20), dtype="f4", chunks=(64, 64))
+            file.create_dataset(
+                "model_weights/layer_0/layer_0/kernel:0",
+                shape=(1 << 20, 1 << 20),
+                dtype="f4",
+                chunks=(64, 64),
+            )
 
         text = self.refused(saved(tmp_path / "a.h5", dense(6, 4), dense(4, 3), damage=damage))
         assert "more than 16,777,216 elements" in text
 
-    @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"class_name": "Sequential", "config": {"layers": [1]}}', "[" * 50_000,
-                                      '{"class_name": "Sequential", "config": {"layers": []}}', '{"class_name": "Mine", "config": []}'])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "{",
+            "[]",
+            "{}",
+            '{"class_name": "Sequential", "config": {"layers": [1]}}',
+            "[" * 50_000,
+            '{"class_name": "Sequential", "config": {"layers": []}}',
+            '{"class_name": "Mine", "config": []}',
+        ],
+    )
     def test_damaged_description(self, tmp_path, text):
         def damage(file):
             file.attrs["model_config"] = text
@@ -271,9 +393,13 @@ def test_outputs_that_decide_by_their_signs(tmp_path, outputs, activation):
     scores, found = reference.evaluate(network, images)
     if decides == "sign":
         assert (values == 0).any() and np.array_equal(found.reshape(values.shape), values >= 0)
-        assert np.array_equal(scores, np.where(values >= 0, 1, -1) if activation == "ste_sign" else values // 2)
+        assert np.array_equal(
+            scores, np.where(values >= 0, 1, -1) if activation == "ste_sign" else values // 2
+        )
 
 
 def test_a_softmax_of_one_output(tmp_path):
-    with pytest.raises(ModelError, match="is a softmax of one output, which is always 1; end the model at this output"):
+    with pytest.raises(
+        ModelError, match="is a softmax of one output, which is always 1; end the model at this output"
+    ):
         load(saved(tmp_path / "net.h5", dense(6, 4), dense(4, 1, activation="softmax")))

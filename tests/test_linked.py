@@ -15,7 +15,14 @@ from sbgen.hw.host_link import LIMITS, HostLink
 
 
 def link(core):
-    return HostLink(pixels=core.pixels, lanes=core.lanes, outputs=core.outputs, signs=core.signs, score_width=core.score_width, digest=bytes(8))
+    return HostLink(
+        pixels=core.pixels,
+        lanes=core.lanes,
+        outputs=core.outputs,
+        signs=core.signs,
+        score_width=core.score_width,
+        digest=bytes(8),
+    )
 
 
 @pytest.mark.parametrize("patchable", [False, True])
@@ -27,10 +34,22 @@ def test_a_design_is_refused_exactly_where_the_link_is(patchable):
         if isinstance(first, Binarize):
             # From half of the pixels to all of them, on both sides of the limit of 255.
             simd = int(np.random.default_rng(seed).integers((first.inputs + 1) // 2, first.inputs + 1))
-            design = replace(design, foldings=(replace(design.foldings[0], simd=simd, pe=simd * first.levels), *design.foldings[1:]))
+            design = replace(
+                design,
+                foldings=(
+                    replace(design.foldings[0], simd=simd, pe=simd * first.levels),
+                    *design.foldings[1:],
+                ),
+            )
         if patchable:
-            design = replace(design, patchable=True, foldings=tuple(
-                replace(folding, store="lut") if folding.unrolled else folding for folding in design.foldings))
+            design = replace(
+                design,
+                patchable=True,
+                foldings=tuple(
+                    replace(folding, store="lut") if folding.unrolled else folding
+                    for folding in design.foldings
+                ),
+            )
         elif any(folding.unrolled for folding in design.foldings):
             continue  # takes seconds at this size
         core = lower(design)
@@ -38,7 +57,9 @@ def test_a_design_is_refused_exactly_where_the_link_is(patchable):
             link(core)
         except ValueError:
             refused += 1
-            with pytest.raises(FitError, match="the host link of a board takes at most 255 pixels at once, not"):
+            with pytest.raises(
+                FitError, match="the host link of a board takes at most 255 pixels at once, not"
+            ):
                 linked.check_design(design)
         else:
             linked.check_design(design)
@@ -48,7 +69,13 @@ def test_a_design_is_refused_exactly_where_the_link_is(patchable):
 def network(*, pixels=8, classes=2, offset=0, planes=1):
     first = Binarize(name="pixels", thresholds=np.full((pixels, 1), 128))
     scores = Scores(name="scores", weights=np.ones((classes, pixels), int), offsets=np.full(classes, offset))
-    return Network(name="net", image_shape=(pixels,), layers=(first, scores), labels=tuple(map(str, range(max(2, classes)))), decision="sign" if classes == 1 else "argmax")
+    return Network(
+        name="net",
+        image_shape=(pixels,),
+        layers=(first, scores),
+        labels=tuple(map(str, range(max(2, classes)))),
+        decision="sign" if classes == 1 else "argmax",
+    )
 
 
 def test_classes():
@@ -77,7 +104,9 @@ def test_scores(monkeypatch):
 
 @pytest.mark.parametrize("channels, kernel, most", [(300, 1, 150), (255, 1, 255), (4, 9, 36), (257, 2, 1)])
 def test_channels_that_do_not_fill_a_beat_enter_together(channels, kernel, most):
-    layer = Conv2d(name="conv", weights=np.ones((1, 1, kernel, channels), int), thresholds=np.array([1]), planes=8)
+    layer = Conv2d(
+        name="conv", weights=np.ones((1, 1, kernel, channels), int), thresholds=np.array([1]), planes=8
+    )
     widest = linked.widest(layer, channels * kernel)
     assert widest == most and linked.may_enter(layer, widest)
 
@@ -85,7 +114,9 @@ def test_channels_that_do_not_fill_a_beat_enter_together(channels, kernel, most)
 def test_the_fold_that_is_named_is_taken():
     wide = network(pixels=600)
     design = Design(network=wide, foldings=(Folding(pe=600, simd=600), Folding(pe=1, simd=1)))
-    with pytest.raises(FitError, match="at most 255 pixels at once, not 600; fold layer 'pixels' with a simd of 255"):
+    with pytest.raises(
+        FitError, match="at most 255 pixels at once, not 600; fold layer 'pixels' with a simd of 255"
+    ):
         linked.check_design(design)
     linked.check_design(replace(design, foldings=(Folding(pe=255, simd=255), design.foldings[1])))
 

@@ -22,12 +22,17 @@ def run(design, images, **options):
     """Scores and class (or bits) of each image, and the cycle in which its last result left."""
     core = lower(design)
     flat = images.reshape(len(images), -1).tolist()
-    words = transfer(core, beats(flat, core.lanes, 8), len(images) * core.outputs, deadline=200_000, **options)
+    words = transfer(
+        core, beats(flat, core.lanes, 8), len(images) * core.outputs, deadline=200_000, **options
+    )
     layout = core.o.payload.shape()
     results = [(cycle, layout.from_bits(word)) for cycle, word in words]
     scores = [view.score for _, view in results]
-    return ([scores[at:at + core.outputs] for at in range(0, len(scores), core.outputs)],
-            [told(design, view) for _, view in results if view.last], [cycle for cycle, view in results if view.last])
+    return (
+        [scores[at : at + core.outputs] for at in range(0, len(scores), core.outputs)],
+        [told(design, view) for _, view in results if view.last],
+        [cycle for cycle, view in results if view.last],
+    )
 
 
 def told(design, view):
@@ -51,7 +56,11 @@ def test_scores_and_classes(seed):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_best_few_classes(seed):
-    seed = next(n for n in range(100 * seed, 100 * seed + 100) if random_design(n, largest=12).network.decision == "argmax")
+    seed = next(
+        n
+        for n in range(100 * seed, 100 * seed + 100)
+        if random_design(n, largest=12).network.decision == "argmax"
+    )
     print(f"seed {seed}")
     design = random_design(seed, largest=12)
     design = replace(design, top=min(3, design.network.classes))
@@ -72,15 +81,36 @@ def test_predicted_cycles(seed):
 
 
 def test_latency_counts_from_where_the_first_beat_is_taken():
-    """A shortcut around nothing, with nothing that holds a beat before it, takes the beat when the shortcut has it as well."""
-    network = Network(name="empty", image_shape=(3, 2), labels=("a", "b"), layers=(
-        Binarize(name="pixels", thresholds=np.full((6, 1), 128)), Fork(name="fork"), Add(name="add", fork="fork"),
-        Scores(name="scores", weights=np.array([[1, 0, 0, 1, 1, 0], [1, 1, 0, 0, 0, 1]]), offsets=np.array([0, 1]), planes=2)))
+    """A shortcut around nothing, with nothing that holds a beat before it, takes the beat when the shortcut
+    has it as well.
+    """
+    network = Network(
+        name="empty",
+        image_shape=(3, 2),
+        labels=("a", "b"),
+        layers=(
+            Binarize(name="pixels", thresholds=np.full((6, 1), 128)),
+            Fork(name="fork"),
+            Add(name="add", fork="fork"),
+            Scores(
+                name="scores",
+                weights=np.array([[1, 0, 0, 1, 1, 0], [1, 1, 0, 0, 0, 1]]),
+                offsets=np.array([0, 1]),
+                planes=2,
+            ),
+        ),
+    )
     for simd in 1, 2:
-        design = Design(network=network, foldings=(Folding(pe=1, simd=1), *[Folding(pe=1, simd=1)] * 2, Folding(pe=2, simd=simd)))
+        design = Design(
+            network=network,
+            foldings=(Folding(pe=1, simd=1), *[Folding(pe=1, simd=1)] * 2, Folding(pe=2, simd=simd)),
+        )
         images = random_images(1, network, IMAGES)
         simulated = amaranth_simulator.simulate(lower(design), network, images)
-        assert tuple(simulated.last_scores - simulated.first_beats[0]) == cycles.predict(design, images=IMAGES).finishes
+        assert (
+            tuple(simulated.last_scores - simulated.first_beats[0])
+            == cycles.predict(design, images=IMAGES).finishes
+        )
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -111,7 +141,9 @@ def test_a_deadlock_is_told(monkeypatch):
 
 
 def chain(rng, image_shape, *layers):
-    """Pixels to bits, (kind, options) for each layer, scores of three classes; what fits between is filled in at random."""
+    """Pixels to bits, (kind, options) for each layer, scores of three classes; what fits between is filled in
+    at random.
+    """
     made = [Binarize(name="pixels", thresholds=rng.integers(1, 256, (int(np.prod(image_shape)), 1)))]
     shape, greatest = image_shape, 1
     for n, (kind, options) in enumerate([*layers, (Scores, {})]):
@@ -119,8 +151,15 @@ def chain(rng, image_shape, *layers):
         if kind not in (MaxPool, SumPool):
             rows = options.pop("outputs", 3)
             planes = greatest.bit_length()
-            weights = rng.integers(0, 2, (rows, *options.pop("kernel"), shape[2] // options.get("groups", 1))
-                                   if kind is Conv2d else (rows, int(np.prod(shape))))
+            weights = rng.integers(
+                0,
+                2,
+                (
+                    (rows, *options.pop("kernel"), shape[2] // options.get("groups", 1))
+                    if kind is Conv2d
+                    else (rows, int(np.prod(shape)))
+                ),
+            )
             reach = weights[0].size * (2**planes - 1)
             options |= {"weights": weights, "planes": planes}
             if options.pop("ternary", False):
@@ -128,25 +167,50 @@ def chain(rng, image_shape, *layers):
                 reach = reach * 4 // 5
             about_half = rng.integers(reach * 2 // 5, reach * 3 // 5 + 1, rows)
             counts = options.pop("counts", False)
-            options |= {"offsets": np.arange(3)} if kind is Scores else {"thresholds": None if counts else about_half}
+            options |= (
+                {"offsets": np.arange(3)}
+                if kind is Scores
+                else {"thresholds": None if counts else about_half}
+            )
         made.append(kind(name=f"layer_{n}", **options))
         shape, greatest = made[-1].output_shape(shape), made[-1].output_greatest(greatest)
     return Network(name="chain", image_shape=image_shape, layers=tuple(made), labels=tuple("abc"))
 
 
-WHOLE, PAIRS, OVERLAP = ({"kernel": kernel, "stride": stride} for kernel, stride in (
-    ((4, 6), (4, 6)), ((2, 2), (2, 2)), ((3, 2), (1, 1))))
+WHOLE, PAIRS, OVERLAP = (
+    {"kernel": kernel, "stride": stride}
+    for kernel, stride in (((4, 6), (4, 6)), ((2, 2), (2, 2)), ((3, 2), (1, 1)))
+)
 SUMS = {
     "whole image": [(SumPool, WHOLE)],
     "whole image before dense": [(SumPool, WHOLE), (Dense, {"outputs": 5})],
-    "pairs before a convolution": [(SumPool, PAIRS), (Conv2d, {"kernel": (2, 2), "padding": ((1, 0), (0, 1)), "padding_bit": 1})],
-    "overlapping before groups": [(SumPool, OVERLAP), (Conv2d, {"kernel": (2, 3), "outputs": 6, "groups": 3})],
-    "ternary": [(Conv2d, {"kernel": (2, 2), "outputs": 4, "ternary": True}), (SumPool, PAIRS), (Dense, {"ternary": True})],
-    "of a convolution of sums": [(SumPool, PAIRS), (Conv2d, {"kernel": (1, 2), "outputs": 4}),
-                                 (SumPool, {"kernel": (2, 2), "stride": (2, 2)})],
-    "of counts": [(Conv2d, {"kernel": (2, 2), "outputs": 5, "counts": True}), (SumPool, {"kernel": (3, 5), "stride": (3, 5)})],
+    "pairs before a convolution": [
+        (SumPool, PAIRS),
+        (Conv2d, {"kernel": (2, 2), "padding": ((1, 0), (0, 1)), "padding_bit": 1}),
+    ],
+    "overlapping before groups": [
+        (SumPool, OVERLAP),
+        (Conv2d, {"kernel": (2, 3), "outputs": 6, "groups": 3}),
+    ],
+    "ternary": [
+        (Conv2d, {"kernel": (2, 2), "outputs": 4, "ternary": True}),
+        (SumPool, PAIRS),
+        (Dense, {"ternary": True}),
+    ],
+    "of a convolution of sums": [
+        (SumPool, PAIRS),
+        (Conv2d, {"kernel": (1, 2), "outputs": 4}),
+        (SumPool, {"kernel": (2, 2), "stride": (2, 2)}),
+    ],
+    "of counts": [
+        (Conv2d, {"kernel": (2, 2), "outputs": 5, "counts": True}),
+        (SumPool, {"kernel": (3, 5), "stride": (3, 5)}),
+    ],
     "of sums that overlap": [(SumPool, PAIRS), (SumPool, {"kernel": (2, 2), "stride": (1, 1)})],
-    "of padded maxima": [(MaxPool, {"kernel": (3, 2), "stride": (2, 1), "padding": ((2, 1), (0, 1))}), (SumPool, PAIRS)],
+    "of padded maxima": [
+        (MaxPool, {"kernel": (3, 2), "stride": (2, 1), "padding": ((2, 1), (0, 1))}),
+        (SumPool, PAIRS),
+    ],
 }
 
 
@@ -156,8 +220,18 @@ def test_sums(name, pe, simd):
     rng = np.random.default_rng(6)
     network = chain(rng, (4, 6, 3), *SUMS[name])
     foldings = [Folding(pe=2, simd=2)] + [
-        Folding(pe=simd if isinstance(layer, MaxPool | SumPool) else 1 if isinstance(layer, Conv2d) and layer.groups > 1 else pe,
-                simd=1 if isinstance(layer, Conv2d) and layer.groups > 1 else simd) for layer in network.layers[1:]]
+        Folding(
+            pe=(
+                simd
+                if isinstance(layer, MaxPool | SumPool)
+                else 1
+                if isinstance(layer, Conv2d) and layer.groups > 1
+                else pe
+            ),
+            simd=1 if isinstance(layer, Conv2d) and layer.groups > 1 else simd,
+        )
+        for layer in network.layers[1:]
+    ]
     design = Design(network=network, foldings=tuple(foldings))
     images = random_images(6, network, 4)
     scores, labels = reference.evaluate(network, images)
@@ -174,7 +248,10 @@ GATHERED = {  # layers, and the simd of the last
     "the whole padded kernel": ([(Conv2d, PADDED)], 18),
     "ternary": ([(Conv2d, {**PADDED, "ternary": True})], 12),
     "sums": ([(SumPool, PAIRS), (Conv2d, {"kernel": (2, 2)})], 9),
-    "the whole kernel of sums, ternary": ([(SumPool, PAIRS), (Conv2d, {"kernel": (2, 2), "ternary": True})], 12),
+    "the whole kernel of sums, ternary": (
+        [(SumPool, PAIRS), (Conv2d, {"kernel": (2, 2), "ternary": True})],
+        12,
+    ),
     "groups": ([(Conv2d, {**PADDED, "outputs": 6, "groups": 3})], 4),
     "the whole kernel of groups": ([(Conv2d, {**PADDED, "outputs": 6, "groups": 3})], 6),
     "stride": ([(Conv2d, {"kernel": (2, 2), "stride": (2, 3)})], 6),
@@ -189,9 +266,14 @@ def test_several_pixels_under_the_kernel(name, pe, stalls):
     layers, simd = GATHERED[name]
     network = chain(rng, (5, 6, 3), *layers)
     *front, conv, scores = network.layers
-    design = Design(network=network, foldings=(
-        *(Folding(pe=3, simd=3) for _ in front),
-        Folding(pe=1 if pe == "one" else conv.outputs // conv.groups, simd=simd), Folding(pe=1, simd=scores.inputs)))
+    design = Design(
+        network=network,
+        foldings=(
+            *(Folding(pe=3, simd=3) for _ in front),
+            Folding(pe=1 if pe == "one" else conv.outputs // conv.groups, simd=simd),
+            Folding(pe=1, simd=scores.inputs),
+        ),
+    )
     images = random_images(6, network, 4)
     expected, labels = reference.evaluate(network, images)
     assert len({tuple(each) for each in expected.tolist()}) > 1
@@ -202,9 +284,24 @@ def test_several_pixels_under_the_kernel(name, pe, stalls):
 
 
 def test_the_first_layer_of_a_colour_image_counts_a_position_in_one_beat_a_plane():
-    network = Network(name="colour", image_shape=(8, 8, 3), labels=("a", "b"), layers=(
-        Conv2d(name="conv", weights=np.random.default_rng(1).integers(0, 2, (4, 3, 3, 3)), thresholds=np.full(4, 27 * 128), planes=8),
-        Scores(name="scores", weights=np.random.default_rng(2).integers(0, 2, (2, 144)), offsets=np.zeros(2, int))))
+    network = Network(
+        name="colour",
+        image_shape=(8, 8, 3),
+        labels=("a", "b"),
+        layers=(
+            Conv2d(
+                name="conv",
+                weights=np.random.default_rng(1).integers(0, 2, (4, 3, 3, 3)),
+                thresholds=np.full(4, 27 * 128),
+                planes=8,
+            ),
+            Scores(
+                name="scores",
+                weights=np.random.default_rng(2).integers(0, 2, (2, 144)),
+                offsets=np.zeros(2, int),
+            ),
+        ),
+    )
     design = Design(network=network, foldings=(Folding(pe=4, simd=27), Folding(pe=2, simd=36)))
     images = random_images(6, network, 4)
     scores, labels = reference.evaluate(network, images)
@@ -221,13 +318,28 @@ def test_pixels_through_a_table(greatest, lanes):
     rng = np.random.default_rng(greatest)
     table, planes = rng.permutation(np.resize(np.arange(greatest + 1), 256)), greatest.bit_length()
     reach = 12 * (2**planes - 1)
-    network = Network(name="table", image_shape=(4, 6, 3), labels=("a", "b"), layers=(
-        Lookup(name="pixels", table=table),
-        Conv2d(name="conv", weights=rng.integers(0, 2, (5, 2, 2, 3)), planes=planes, padding=((0, 1), (1, 0)), padding_bit=1,
-               thresholds=rng.integers(reach * 2 // 5, reach * 3 // 5, 5)),
-        Scores(name="scores", weights=rng.integers(0, 2, (2, 120)), offsets=np.array([0, 3]))))
+    network = Network(
+        name="table",
+        image_shape=(4, 6, 3),
+        labels=("a", "b"),
+        layers=(
+            Lookup(name="pixels", table=table),
+            Conv2d(
+                name="conv",
+                weights=rng.integers(0, 2, (5, 2, 2, 3)),
+                planes=planes,
+                padding=((0, 1), (1, 0)),
+                padding_bit=1,
+                thresholds=rng.integers(reach * 2 // 5, reach * 3 // 5, 5),
+            ),
+            Scores(name="scores", weights=rng.integers(0, 2, (2, 120)), offsets=np.array([0, 3])),
+        ),
+    )
     automatic = fold(network, DEVICES["up5k"])
-    design = Design(network=network, foldings=(Folding(pe=lanes, simd=lanes), Folding(pe=2, simd=2), Folding(pe=2, simd=4)))
+    design = Design(
+        network=network,
+        foldings=(Folding(pe=lanes, simd=lanes), Folding(pe=2, simd=2), Folding(pe=2, simd=4)),
+    )
     images = random_images(6, network, 4)
     scores, labels = reference.evaluate(network, images)
     assert len({tuple(each) for each in scores.tolist()}) > 1
@@ -240,9 +352,16 @@ def test_pixels_through_a_table(greatest, lanes):
 # Eight of them scale their classes; 7 counts ternary weights for a shortcut.
 @pytest.mark.parametrize("seed", range(20))
 def test_patchable_designs(seed):
-    """What is around the ROMs of a patchable design is made for any contents, and has the widths of the units that it is around."""
+    """What is around the ROMs of a patchable design is made for any contents, and has the widths of the units
+    that it is around.
+    """
     design = random_design(seed, largest=12)
-    design = replace(design, patchable=True, foldings=tuple(
-        replace(folding, store="lut") if folding.unrolled else folding for folding in design.foldings))
+    design = replace(
+        design,
+        patchable=True,
+        foldings=tuple(
+            replace(folding, store="lut") if folding.unrolled else folding for folding in design.foldings
+        ),
+    )
     images = random_images(seed, design.network, 3)
     assert run(design, images, seed=seed)[:2] == expected(design, images)

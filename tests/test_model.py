@@ -36,7 +36,10 @@ def test_exchange_file_by_content(trained):
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x7fELF", b"[1]"])
 def test_neither(tmp_path, content):
     (tmp_path / "x").write_bytes(content)
-    with pytest.raises(ModelError, match="must be a net.pt, a QONNX file, a larq model .* or a JSON exchange file, but begins with"):
+    with pytest.raises(
+        ModelError,
+        match="must be a net.pt, a QONNX file, a larq model .* or a JSON exchange file, but begins with",
+    ):
         model.load(tmp_path / "x")
 
 
@@ -50,6 +53,13 @@ def test_arrays_of_numpy_are_not_called_damaged(tmp_path):
     np.savez_compressed(tmp_path / "many.npz", **{f"a{n}": np.zeros(1) for n in range(6)})
     (tmp_path / "many.npz").rename(tmp_path / "net.pt")
     np.save(tmp_path / "net.npy", np.zeros(3))
-    for name, what in ("net.npz", r"arrays \(images, outputs\)"), ("net.pt", r"arrays \(a0, a1, a2, a3, \.\.\.\)"), ("net.npy", "arrays"):
-        with pytest.raises(ModelError, match=rf"{name}: must hold a network, but is NumPy's file of {what}; give the model's own file"):
+    for name, what in (
+        ("net.npz", r"arrays \(images, outputs\)"),
+        ("net.pt", r"arrays \(a0, a1, a2, a3, \.\.\.\)"),
+        ("net.npy", "arrays"),
+    ):
+        with pytest.raises(
+            ModelError,
+            match=rf"{name}: must hold a network, but is NumPy's file of {what}; give the model's own file",
+        ):
             model.load(tmp_path / name)

@@ -1,4 +1,6 @@
-"""The mutations of `mutate.py` still fit the code; that the tests notice them takes minutes and is `mutate.py`'s to show."""
+"""The mutations of `mutate.py` still fit the code; that the tests notice them takes minutes and is
+`mutate.py`'s to show.
+"""
 
 import mutate
 import pytest

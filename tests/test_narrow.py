@@ -8,13 +8,28 @@ from sbgen.compiler.reference import run
 
 def network(**convolution):
     rng = np.random.default_rng(0)
-    return Network(name="net", image_shape=(6, 6, 2), labels=tuple("abc"), layers=(
-        Binarize(name="pixels", thresholds=np.full((72, 1), 128)),
-        Conv2d(name="conv", weights=rng.integers(0, 2, (8, 3, 3, 2 // convolution.get("groups", 1))),
-               thresholds=np.full(8, 4), **convolution),
-        MaxPool(name="pool", kernel=(2, 2), stride=(2, 2)),
-        Dense(name="dense", weights=rng.integers(0, 2, (12, 32)), mask=rng.integers(0, 2, (12, 32)), thresholds=np.full(12, 16)),
-        Scores(name="scores", weights=rng.integers(0, 2, (3, 12)), offsets=np.arange(3))))
+    return Network(
+        name="net",
+        image_shape=(6, 6, 2),
+        labels=tuple("abc"),
+        layers=(
+            Binarize(name="pixels", thresholds=np.full((72, 1), 128)),
+            Conv2d(
+                name="conv",
+                weights=rng.integers(0, 2, (8, 3, 3, 2 // convolution.get("groups", 1))),
+                thresholds=np.full(8, 4),
+                **convolution,
+            ),
+            MaxPool(name="pool", kernel=(2, 2), stride=(2, 2)),
+            Dense(
+                name="dense",
+                weights=rng.integers(0, 2, (12, 32)),
+                mask=rng.integers(0, 2, (12, 32)),
+                thresholds=np.full(12, 16),
+            ),
+            Scores(name="scores", weights=rng.integers(0, 2, (3, 12)), offsets=np.arange(3)),
+        ),
+    )
 
 
 @pytest.mark.parametrize("share, hidden", [(1, (8, 12)), (0.5, (4, 6)), (0.26, (2, 3)), (0.01, (1, 1))])
@@ -28,7 +43,9 @@ def test_what_is_left_computes_the_same():
     # The first filters see what they saw; a dense layer keeps the weights of their channels.
     whole, narrower = network(), narrow(network(), 0.5)
     assert (narrower.layers[1].weights == whole.layers[1].weights[:4]).all()
-    assert (narrower.layers[3].weights == whole.layers[3].weights[:6].reshape(6, 4, 8)[:, :, :4].reshape(6, -1)).all()
+    assert (
+        narrower.layers[3].weights == whole.layers[3].weights[:6].reshape(6, 4, 8)[:, :, :4].reshape(6, -1)
+    ).all()
     assert run(narrower, np.zeros((1, 6, 6, 2), np.uint8))[-1].shape == (1, 3)
 
 

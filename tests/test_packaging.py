@@ -20,14 +20,17 @@ def folder_of(package):
     """The folder of a package; a sub-package lies in its parent's."""
     for name in (package, package.rpartition(".")[0]):
         if name in FOLDERS:
-            return ROOT / FOLDERS[name] / package[len(name):].replace(".", "/").strip("/")
+            return ROOT / FOLDERS[name] / package[len(name) :].replace(".", "/").strip("/")
     raise AssertionError(package)
 
 
 def imports(path):
     """Absolute names of the modules that a file imports when it is imported: not those inside its functions."""
-    package = next(name for name, folder in FOLDERS.items()
-                   if path.is_relative_to(ROOT / folder) and not (folder == "sbgen" and path.parent.is_symlink()))
+    package = next(
+        name
+        for name, folder in FOLDERS.items()
+        if path.is_relative_to(ROOT / folder) and not (folder == "sbgen" and path.parent.is_symlink())
+    )
     inside = path.relative_to(ROOT / FOLDERS[package]).parent.parts
     here = [*package.split("."), *inside]
     waiting, found = [ast.parse(path.read_text())], set()
@@ -41,9 +44,12 @@ def imports(path):
                 case ast.ImportFrom(level=0):
                     found.add(node.module)
                 case ast.ImportFrom():
-                    base = ".".join(here[:len(here) - node.level + 1])
-                    found |= ({f"{base}.{node.module}"} if node.module else
-                              {f"{base}.{alias.name}" for alias in node.names})
+                    base = ".".join(here[: len(here) - node.level + 1])
+                    found |= (
+                        {f"{base}.{node.module}"}
+                        if node.module
+                        else {f"{base}.{alias.name}" for alias in node.names}
+                    )
             waiting.append(node)
     return found
 
@@ -68,7 +74,7 @@ def test_every_module_lies_in_a_package():
 
 def test_all_has_every_extra_of_a_user():
     extras = PROJECT["project"]["optional-dependencies"]
-    everything, = extras["all"]
+    (everything,) = extras["all"]
     named = everything.removeprefix("sbgen[").removesuffix("]").split(",")
     assert set(extras) - {"all", "benchmark", "dev", "yosys"} == set(named)
 
@@ -90,13 +96,30 @@ ALLOWED = {
     "compiler": {"amaranth", "numpy", "sbgen.hw", "sbgen.errors", "sbgen.tools", "sbgen"},
     "proofs": {"amaranth", "numpy", "sbgen.hw", "sbgen.compiler", "sbgen.errors", "sbgen.tools"},
     "train": {"torch", "numpy", "sbgen.arguments", "sbgen.errors", "sbgen.console"},
-    "boards": {"amaranth", "amaranth_boards", "numpy", "sbgen.hw", "sbgen.compiler", "sbgen.errors", "sbgen.tools",
-               "sbgen.arguments", "sbgen.console", "sbgen.samples", "sbgen"},
+    "boards": {
+        "amaranth",
+        "amaranth_boards",
+        "numpy",
+        "sbgen.hw",
+        "sbgen.compiler",
+        "sbgen.errors",
+        "sbgen.tools",
+        "sbgen.arguments",
+        "sbgen.console",
+        "sbgen.samples",
+        "sbgen",
+    },
 }
-# The modules that speak another language as well; nothing imports them but `model.load`, when the file needs it.
-EXCEPTIONS = {"compiler/from_torch.py": {"torch", "sbgen.train"}, "compiler/from_qonnx.py": {"onnx", "google"},
-              "compiler/qonnx_input.py": {"onnx"},
-              "compiler/qonnx_ops.py": {"onnx"}, "compiler/keras_file.py": {"h5py"}, "compiler/to_qonnx.py": {"onnx"}}
+# The modules that speak another language as well; nothing imports them but `model.load`, when the file needs
+# it.
+EXCEPTIONS = {
+    "compiler/from_torch.py": {"torch", "sbgen.train"},
+    "compiler/from_qonnx.py": {"onnx", "google"},
+    "compiler/qonnx_input.py": {"onnx"},
+    "compiler/qonnx_ops.py": {"onnx"},
+    "compiler/keras_file.py": {"h5py"},
+    "compiler/to_qonnx.py": {"onnx"},
+}
 
 
 @pytest.mark.parametrize("folder", ALLOWED)
@@ -107,9 +130,11 @@ def test_imports_go_one_way(folder):
         allowed = ALLOWED[folder] | EXCEPTIONS.get(where, set()) | {f"sbgen.{folder}"}
         for name in imports(path):
             parts = name.split(".")
-            if parts[0] not in sys.stdlib_module_names and not any(
-                    ".".join(parts[:n]) in allowed - {"sbgen"} for n in range(1, len(parts) + 1)) and not (
-                    name == "sbgen" or name == "sbgen.__version__" and "sbgen" in allowed):
+            if (
+                parts[0] not in sys.stdlib_module_names
+                and not any(".".join(parts[:n]) in allowed - {"sbgen"} for n in range(1, len(parts) + 1))
+                and not (name == "sbgen" or name == "sbgen.__version__" and "sbgen" in allowed)
+            ):
                 wrong.append(f"{where} imports {name}")
     assert wrong == []
 
@@ -120,25 +145,42 @@ def test_shipped_code_imports_no_tests():
             assert not any(name.split(".")[0] in {"tests", "sim", "pytest"} for name in imports(path)), path
 
 
-@pytest.mark.parametrize("module", ["compiler.model", "compiler.exchange", "boards", "build", "kept_network", "report"])
+@pytest.mark.parametrize(
+    "module", ["compiler.model", "compiler.exchange", "boards", "build", "kept_network", "report"]
+)
 def test_no_torch_unless_it_is_needed(module):
-    subprocess.run([sys.executable, "-c", f"import sys, sbgen.{module}; assert 'torch' not in sys.modules"],
-                   check=True)
+    subprocess.run(
+        [sys.executable, "-c", f"import sys, sbgen.{module}; assert 'torch' not in sys.modules"], check=True
+    )
 
 
 def test_wheel_holds_every_source(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])",
-         str(tmp_path / "wheel")],
-        check=False, capture_output=True, text=True, cwd=copy_of_the_sources(tmp_path / "sources"))
+        [
+            sys.executable,
+            "-c",
+            "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])",
+            str(tmp_path / "wheel"),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=copy_of_the_sources(tmp_path / "sources"),
+    )
     assert done.returncode == 0, done.stderr
-    wheel, = (tmp_path / "wheel").glob("*.whl")
+    (wheel,) = (tmp_path / "wheel").glob("*.whl")
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info" not in name}
-    wanted = {"sbgen/py.typed", "sbgen/boards/ice40_brams.v", "sbgen/compiler/calibration.json",
-              *(f"sbgen/compiler/networks/{path.name}" for path in (ROOT / "compiler" / "networks").iterdir())}
+    wanted = {
+        "sbgen/py.typed",
+        "sbgen/boards/ice40_brams.v",
+        "sbgen/compiler/calibration.json",
+        *(f"sbgen/compiler/networks/{path.name}" for path in (ROOT / "compiler" / "networks").iterdir()),
+    }
     for folder in ("hw", "compiler", "proofs", "train", "boards", "sbgen"):
         for path in sources(folder):
-            wanted.add(str(path.relative_to(ROOT)) if folder == "sbgen" else f"sbgen/{path.relative_to(ROOT)}")
+            wanted.add(
+                str(path.relative_to(ROOT)) if folder == "sbgen" else f"sbgen/{path.relative_to(ROOT)}"
+            )
     assert shipped == wanted
 
 
@@ -147,7 +189,9 @@ def copy_of_the_sources(to):
     import shutil
 
     for folder in ("hw", "compiler", "proofs", "train", "boards", "sbgen"):
-        shutil.copytree(ROOT / folder, to / folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / folder, to / folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, to / name)
     return to

@@ -12,7 +12,10 @@ from sbgen.compiler.passes import PASSES, apply_passes, remove_constant_neurons
 
 
 def random_network(rng, *, constants, ternary=False):
-    """Three layers in which about a share `constants` of the neurons never changes, perhaps of ternary weights."""
+    """Three layers in which about a share `constants` of the neurons never changes, perhaps of ternary
+    weights.
+    """
+
     def mask(shape):
         return {"mask": rng.integers(0, 2, shape) if ternary else None}
 
@@ -22,10 +25,23 @@ def random_network(rng, *, constants, ternary=False):
         thresholds = rng.integers(1, inputs + 1, outputs)
         fixed = rng.random(outputs) < constants
         thresholds[fixed] = rng.choice([0, inputs + 1], fixed.sum())
-        layers.append(Dense(name=f"dense_{n}", weights=rng.integers(0, 2, (outputs, inputs)), thresholds=thresholds,
-                            **mask((outputs, inputs))))
-    layers.append(Scores(name="scores", weights=rng.integers(0, 2, (5, sizes[-1])), offsets=rng.integers(-9, 9, 5),
-                         scales=rng.integers(-9, 9, 5) if ternary else None, **mask((5, sizes[-1]))))
+        layers.append(
+            Dense(
+                name=f"dense_{n}",
+                weights=rng.integers(0, 2, (outputs, inputs)),
+                thresholds=thresholds,
+                **mask((outputs, inputs)),
+            )
+        )
+    layers.append(
+        Scores(
+            name="scores",
+            weights=rng.integers(0, 2, (5, sizes[-1])),
+            offsets=rng.integers(-9, 9, 5),
+            scales=rng.integers(-9, 9, 5) if ternary else None,
+            **mask((5, sizes[-1])),
+        )
+    )
     return Network(name="random", image_shape=(int(sizes[0]),), layers=tuple(layers), labels=tuple("abcde"))
 
 
@@ -39,7 +55,10 @@ def test_scores_stay(transform, constants, ternary):
         images = rng.integers(0, 256, (32, before.pixels), dtype=np.uint8)
         after = transform(before)
         np.testing.assert_array_equal(
-            reference.evaluate(after, images)[0], reference.evaluate(before, images)[0], err_msg=f"seed {seed}")
+            reference.evaluate(after, images)[0],
+            reference.evaluate(before, images)[0],
+            err_msg=f"seed {seed}",
+        )
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -51,10 +70,19 @@ def test_legal_numbers_stay_legal(seed):
     largest = int(rng.choice([1, 7, (2**30 - 1) // scores.reach]))
     ends = rng.choice([-MAX_OFFSET, MAX_OFFSET], 5) * rng.choice([1, 0], 5, p=[0.7, 0.3])
     near = np.clip(ends + rng.integers(-3 * largest, 3 * largest + 1, 5), -MAX_OFFSET, MAX_OFFSET)
-    before = replace(before, layers=(*before.layers[:-1], replace(
-        scores, offsets=near, scales=rng.integers(-largest, largest + 1, 5) if seed % 4 else None)))
+    before = replace(
+        before,
+        layers=(
+            *before.layers[:-1],
+            replace(
+                scores, offsets=near, scales=rng.integers(-largest, largest + 1, 5) if seed % 4 else None
+            ),
+        ),
+    )
     images = rng.integers(0, 256, (16, before.pixels), dtype=np.uint8)
-    np.testing.assert_array_equal(reference.evaluate(apply_passes(before), images)[0], reference.evaluate(before, images)[0])
+    np.testing.assert_array_equal(
+        reference.evaluate(apply_passes(before), images)[0], reference.evaluate(before, images)[0]
+    )
 
 
 def test_constant_neurons_are_gone():
@@ -73,27 +101,44 @@ def test_without_constant_neurons_nothing_changes():
 
 def test_neuron_that_becomes_constant_is_removed_too():
     # The second layer's neuron sees the always-on neuron, agrees with it, and needs no more than that.
-    network = Network(name="chain", image_shape=(2,), labels=("a", "b"), layers=(
-        Binarize(name="pixels", thresholds=np.array([[128], [128]])),
-        Dense(name="first", weights=np.array([[1, 0], [1, 1]]), thresholds=np.array([0, 1])),
-        Dense(name="second", weights=np.array([[1, 1], [0, 1]]), thresholds=np.array([1, 1])),
-        Scores(name="scores", weights=np.array([[1, 0], [0, 1]]), offsets=np.array([0, 0]))))
+    network = Network(
+        name="chain",
+        image_shape=(2,),
+        labels=("a", "b"),
+        layers=(
+            Binarize(name="pixels", thresholds=np.array([[128], [128]])),
+            Dense(name="first", weights=np.array([[1, 0], [1, 1]]), thresholds=np.array([0, 1])),
+            Dense(name="second", weights=np.array([[1, 1], [0, 1]]), thresholds=np.array([1, 1])),
+            Scores(name="scores", weights=np.array([[1, 0], [0, 1]]), offsets=np.array([0, 0])),
+        ),
+    )
     after = remove_constant_neurons(network)
     assert [layer.outputs for layer in after.layers] == [2, 1, 1, 2]
     images = np.array([[0, 0], [0, 255], [255, 0], [255, 255]], np.uint8)
-    np.testing.assert_array_equal(reference.evaluate(after, images)[0], reference.evaluate(network, images)[0])
+    np.testing.assert_array_equal(
+        reference.evaluate(after, images)[0], reference.evaluate(network, images)[0]
+    )
 
 
 def test_neurons_that_others_take_stay():
-    # Constant neurons before a shortcut, and before a layer that gives its counts: neither can make up for them.
+    # Constant neurons before a shortcut, and before a layer that gives its counts: neither can make up for
+    # them.
     rng = np.random.default_rng(3)
-    network = Network(name="kept", image_shape=(3,), labels=("a", "b"), layers=(
-        Binarize(name="pixels", thresholds=np.full((3, 1), 128)),
-        Dense(name="forked", weights=rng.integers(0, 2, (3, 3)), thresholds=np.array([0, 2, 4])),
-        Fork(name="fork"),
-        Dense(name="added", weights=rng.integers(0, 2, (3, 3)), thresholds=np.array([0, 2, 4])),
-        Add(name="add", fork="fork"),
-        Dense(name="before", weights=rng.integers(0, 2, (3, 3)), thresholds=np.array([0, 5, 10]), planes=2),
-        Dense(name="counts", weights=rng.integers(0, 2, (3, 3)), thresholds=None),
-        Scores(name="scores", weights=rng.integers(0, 2, (2, 3)), offsets=np.array([0, 1]), planes=2)))
+    network = Network(
+        name="kept",
+        image_shape=(3,),
+        labels=("a", "b"),
+        layers=(
+            Binarize(name="pixels", thresholds=np.full((3, 1), 128)),
+            Dense(name="forked", weights=rng.integers(0, 2, (3, 3)), thresholds=np.array([0, 2, 4])),
+            Fork(name="fork"),
+            Dense(name="added", weights=rng.integers(0, 2, (3, 3)), thresholds=np.array([0, 2, 4])),
+            Add(name="add", fork="fork"),
+            Dense(
+                name="before", weights=rng.integers(0, 2, (3, 3)), thresholds=np.array([0, 5, 10]), planes=2
+            ),
+            Dense(name="counts", weights=rng.integers(0, 2, (3, 3)), thresholds=None),
+            Scores(name="scores", weights=rng.integers(0, 2, (2, 3)), offsets=np.array([0, 1]), planes=2),
+        ),
+    )
     assert remove_constant_neurons(network).layers == network.layers

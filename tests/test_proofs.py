@@ -1,4 +1,6 @@
-"""What is proved, without the solvers that prove it: statements, their circuits run at random, and what is compared one by one."""
+"""What is proved, without the solvers that prove it: statements, their circuits run at random, and what is
+compared one by one.
+"""
 
 import random
 import re
@@ -39,10 +41,11 @@ from sbgen.proofs.vectors import Count
 
 
 def violated(circuit, *, cycles=300, seed=0, faults=None):
-    """Names of the violations that random inputs show; each input is rare or frequent for a while, and now and then there is a reset.
+    """Names of the violations that random inputs show; each input is rare or frequent for a while, and now
+    and then there is a reset.
 
-    With `faults`, signals by name, each in turn is on for so many cycles behind a reset: now and then, often, and steadily. The names
-    are then a dict by fault.
+    With `faults`, signals by name, each in turn is on for so many cycles behind a reset: now and then, often,
+    and steadily. The names are then a dict by fault.
     """
     print(f"seed {seed}")
     rng, reset = random.Random(seed), circuit.inputs[1]
@@ -60,7 +63,10 @@ def violated(circuit, *, cycles=300, seed=0, faults=None):
                 for signal in circuit.inputs[2:]:
                     if cycle % 20 == 0 or signal.name not in frequent:
                         frequent[signal.name] = rng.choice((0.1, 0.5, 1))
-                    ctx.set(signal, rng.random() < frequent[signal.name] if len(signal) == 1 else anything(len(signal)))
+                    ctx.set(
+                        signal,
+                        rng.random() < frequent[signal.name] if len(signal) == 1 else anything(len(signal)),
+                    )
                 if cycle % 100 == 0:
                     resets = rng.choice((0, 0.05))
                 ctx.set(reset, cycle < 0 or rng.random() < resets)
@@ -83,7 +89,9 @@ def violated(circuit, *, cycles=300, seed=0, faults=None):
 
 
 class Faulty(wiring.Component):
-    """A component each of whose ports may be wrong: what goes in, or what comes out. A silent stream passes nothing on."""
+    """A component each of whose ports may be wrong: what goes in, or what comes out. A silent stream passes
+    nothing on.
+    """
 
     def __init__(self, part):
         self._part, self.faults = part, {}
@@ -95,7 +103,9 @@ class Faulty(wiring.Component):
                 self.faults[silent] = Signal(name=f"fault_{silent}")
 
     def _ports(self):
-        for (path, member, outer), (_, _, inner) in zip(self.signature.flatten(self), self._part.signature.flatten(self._part), strict=True):
+        for (path, member, outer), (_, _, inner) in zip(
+            self.signature.flatten(self), self._part.signature.flatten(self._part), strict=True
+        ):
             yield ".".join(map(str, path)), member.flow, Value.cast(outer), Value.cast(inner)
 
     def elaborate(self, platform):
@@ -111,14 +121,22 @@ class Faulty(wiring.Component):
 
 def network(*, seed=0):
     rng = np.random.default_rng(seed)
-    return Network(name="small", image_shape=(9,), labels=("a", "b", "c"), layers=(
-        Binarize(name="binarize", thresholds=rng.integers(0, 257, (9, 1))),
-        Dense(name="hidden", weights=rng.integers(0, 2, (6, 9)), thresholds=rng.integers(0, 11, 6)),
-        Scores(name="scores", weights=rng.integers(0, 2, (3, 6)), offsets=rng.integers(-5, 6, 3))))
+    return Network(
+        name="small",
+        image_shape=(9,),
+        labels=("a", "b", "c"),
+        layers=(
+            Binarize(name="binarize", thresholds=rng.integers(0, 257, (9, 1))),
+            Dense(name="hidden", weights=rng.integers(0, 2, (6, 9)), thresholds=rng.integers(0, 11, 6)),
+            Scores(name="scores", weights=rng.integers(0, 2, (3, 6)), offsets=rng.integers(-5, 6, 3)),
+        ),
+    )
 
 
 def design():
-    return Design(network=network(), foldings=(Folding(pe=4, simd=4), Folding(pe=4, simd=4), Folding(pe=1, simd=3)))
+    return Design(
+        network=network(), foldings=(Folding(pe=4, simd=4), Folding(pe=4, simd=4), Folding(pe=1, simd=3))
+    )
 
 
 def rom(stage):
@@ -131,40 +149,80 @@ SCALING = Scaling(greatest=20, scales=(3, -5, 0), offsets=(7, -100, 12))
 
 
 def scaling(unit):
-    return values.scale(unit.create, classes=unit.classes, count_width=unit.count_width, scale_width=unit.scale_width,
-                        score_width=unit.score_width, negative=unit.signed)
+    return values.scale(
+        unit.create,
+        classes=unit.classes,
+        count_width=unit.count_width,
+        scale_width=unit.scale_width,
+        score_width=unit.score_width,
+        negative=unit.signed,
+    )
 
 
 def unrolled():
     rng = random.Random(3)
-    unit = mvtu.Parameters(inputs=20, weights=tuple(rng.getrandbits(20) for _ in range(4)), presets=(-7, -11, -10, -14), pe=1, simd=1)
+    unit = mvtu.Parameters(
+        inputs=20,
+        weights=tuple(rng.getrandbits(20) for _ in range(4)),
+        presets=(-7, -11, -10, -14),
+        pe=1,
+        simd=1,
+    )
     return unroll(unit, levels=2)
 
 
 def replay(*, beats, repeats):
     """The statement about a replay buffer of 8 bits."""
-    return moves.replay(lambda shape, beats, repeats: ReplayBuffer(shape=shape, beats=beats, repeats=repeats, store="lut"),
-                        width=8, beats=beats, repeats=repeats)
+    return moves.replay(
+        lambda shape, beats, repeats: ReplayBuffer(shape=shape, beats=beats, repeats=repeats, store="lut"),
+        width=8,
+        beats=beats,
+        repeats=repeats,
+    )
 
 
 #: The unit of a layer whose contents can be replaced, with its weights in block RAM and in LUTs.
-PATCHABLE = [pipeline.mvtu_parameters(network().layers[1], Folding(pe=3, simd=3 + at, store=store), patchable=True)
-             for at, store in enumerate(("bram", "lut"))]
+PATCHABLE = [
+    pipeline.mvtu_parameters(network().layers[1], Folding(pe=3, simd=3 + at, store=store), patchable=True)
+    for at, store in enumerate(("bram", "lut"))
+]
 
 STATEMENTS = [
     moves.wires(lambda shape: WidthConverter(shape=shape, length=1, i_lanes=1, o_lanes=1), width=8),
-    line.encoder(Encoder), line.decoder(Decoder), line.round_trip(),
+    line.encoder(Encoder),
+    line.decoder(Decoder),
+    line.round_trip(),
     line.checksum(lambda: crc.catalog.CRC32_ISO_HDLC(data_width=1).create()),
-    line.transmitter(lambda divisor: Tx(divisor=divisor), divisor=20), line.receiver(lambda divisor: Rx(divisor=divisor), divisor=20),
-    loaded.spram(lambda: Spram(width=18, depth=6, rest=Rom(width=3, words=[0] * 6, store="bram")), depth=6, blocks=2, width=18, rest_width=3),
-    images.sums(lambda geometry, greatest: WindowSums(lanes=1, geometry=geometry, store="lut", greatest=greatest), lanes=3,
-                geometry=Geometry(height=8, width=9, slices=2, kernel=(2, 2), stride=(2, 3))),
-    images.sums(lambda geometry, greatest: WindowSums(lanes=1, geometry=geometry, store="lut", greatest=greatest), lanes=3, greatest=20,
-                geometry=Geometry(height=8, width=9, slices=2, kernel=(2, 2), stride=(2, 3))),
-    images.sums(lambda geometry, greatest: WindowSums(lanes=1, geometry=geometry, store="lut", greatest=greatest), lanes=3,
-                geometry=Geometry(height=7, width=6, slices=1, kernel=(1, 2), stride=(2, 2))),
-    images.sums(lambda geometry, greatest: WindowSums(lanes=1, geometry=geometry, store="lut", greatest=greatest), lanes=1,
-                geometry=Geometry(height=4, width=6, slices=1, kernel=(2, 1), stride=(2, 2))),
+    line.transmitter(lambda divisor: Tx(divisor=divisor), divisor=20),
+    line.receiver(lambda divisor: Rx(divisor=divisor), divisor=20),
+    loaded.spram(
+        lambda: Spram(width=18, depth=6, rest=Rom(width=3, words=[0] * 6, store="bram")),
+        depth=6,
+        blocks=2,
+        width=18,
+        rest_width=3,
+    ),
+    images.sums(
+        lambda geometry, greatest: WindowSums(lanes=1, geometry=geometry, store="lut", greatest=greatest),
+        lanes=3,
+        geometry=Geometry(height=8, width=9, slices=2, kernel=(2, 2), stride=(2, 3)),
+    ),
+    images.sums(
+        lambda geometry, greatest: WindowSums(lanes=1, geometry=geometry, store="lut", greatest=greatest),
+        lanes=3,
+        greatest=20,
+        geometry=Geometry(height=8, width=9, slices=2, kernel=(2, 2), stride=(2, 3)),
+    ),
+    images.sums(
+        lambda geometry, greatest: WindowSums(lanes=1, geometry=geometry, store="lut", greatest=greatest),
+        lanes=3,
+        geometry=Geometry(height=7, width=6, slices=1, kernel=(1, 2), stride=(2, 2)),
+    ),
+    images.sums(
+        lambda geometry, greatest: WindowSums(lanes=1, geometry=geometry, store="lut", greatest=greatest),
+        lanes=1,
+        geometry=Geometry(height=4, width=6, slices=1, kernel=(2, 1), stride=(2, 2)),
+    ),
     proofs.unrolled.traffic(unrolled()),
     moves.fork(lambda shape: Fork(shape=shape), width=3),
     values.add(lambda: Add(greatest=9, kept_greatest=5, scale=3, lanes=2), widths=(4, 3), scale=3, lanes=2),
@@ -173,15 +231,32 @@ STATEMENTS = [
     values.argmax(lambda: Argmax(score_width=3, classes=5, top=3), width=3, classes=5, top=3),
     moves.queue(lambda shape: Queue(shape=shape, depth=3), width=8, depth=3),
     replay(beats=1, repeats=3),
-    replay(beats=3, repeats=2), replay(beats=64, repeats=10),
-    moves.width(lambda shape: WidthConverter(shape=shape, length=7, i_lanes=2, o_lanes=3), bits=1, length=7, i_lanes=2, o_lanes=3),
+    replay(beats=3, repeats=2),
+    replay(beats=64, repeats=10),
+    moves.width(
+        lambda shape: WidthConverter(shape=shape, length=7, i_lanes=2, o_lanes=3),
+        bits=1,
+        length=7,
+        i_lanes=2,
+        o_lanes=3,
+    ),
     images.or_reduce(lambda lanes: OrReduce(lanes=lanes, beats=4), lanes=3, beats=4),
-    images.window(lambda shape, geometry, words: SlidingWindow(shape=shape, geometry=geometry, padding_words=words, store="lut"), width=4,
-                  geometry=Geometry(height=9, width=9, slices=2, kernel=(3, 3), padding=((1, 1), (1, 0)), repeats=3), padding_bit=1),
+    images.window(
+        lambda shape, geometry, words: SlidingWindow(
+            shape=shape, geometry=geometry, padding_words=words, store="lut"
+        ),
+        width=4,
+        geometry=Geometry(height=9, width=9, slices=2, kernel=(3, 3), padding=((1, 1), (1, 0)), repeats=3),
+        padding_bit=1,
+    ),
     neurons.popcount(width=9),
     *[make(pipeline.stages(design())[1].unit) for make in (neurons.operands, neurons.traffic)],
     neurons.sums(pipeline.stages(design())[1].unit, name="hidden"),
-    *[make(unit) for unit in PATCHABLE for make in (neurons.operands, neurons.traffic, lambda unit: neurons.sums(unit, name="patchable"))],
+    *[
+        make(unit)
+        for unit in PATCHABLE
+        for make in (neurons.operands, neurons.traffic, lambda unit: neurons.sums(unit, name="patchable"))
+    ],
 ]
 
 
@@ -203,7 +278,12 @@ def test_a_capacity_is_a_promise():
 
 
 def test_a_wrong_number_of_repeats_is_seen():
-    statement = moves.replay(lambda shape, *_: ReplayBuffer(shape=shape, beats=3, repeats=2, store="lut"), width=1, beats=3, repeats=3)
+    statement = moves.replay(
+        lambda shape, *_: ReplayBuffer(shape=shape, beats=3, repeats=2, store="lut"),
+        width=1,
+        beats=3,
+        repeats=3,
+    )
     assert violated(statement.circuit())
 
 
@@ -217,20 +297,47 @@ def test_a_long_replay_buffer_is_proved_in_a_smaller_size_and_says_so():
 
 def window(**sizes):
     geometry = Geometry(**{"height": 3, "width": 2, "slices": 1, "kernel": (1, 1)} | sizes)
-    return images.window(lambda shape, geometry, words: SlidingWindow(shape=shape, geometry=geometry, padding_words=words, store="lut"), width=4,
-                         geometry=geometry, padding_bit=0)
+    return images.window(
+        lambda shape, geometry, words: SlidingWindow(
+            shape=shape, geometry=geometry, padding_words=words, store="lut"
+        ),
+        width=4,
+        geometry=geometry,
+        padding_bit=0,
+    )
 
 
 def test_what_is_proved_in_a_smaller_size_says_so():
     """And what is proved in its own does not."""
     receiver, transmitter = (lambda divisor: Rx(divisor=divisor)), (lambda divisor: Tx(divisor=divisor))
     for large, small, words in (
-            (window(height=30, width=20), window(), "an image of 3 x 2 pixels of 1 word(s) stands for 30 x 20 of 1"),
-            (window(slices=6, repeats=7), window(slices=2, repeats=2), "of 2 word(s) stands for 3 x 2 of 6, 2 repeats for 7"),
-            (line.receiver(receiver, divisor=20), line.receiver(receiver, divisor=8), "a bit of 8 cycles stands for one of 20"),
-            (line.transmitter(transmitter, divisor=9), line.transmitter(transmitter, divisor=8), "a bit of 8 cycles stands for one of 9")):
+        (
+            window(height=30, width=20),
+            window(),
+            "an image of 3 x 2 pixels of 1 word(s) stands for 30 x 20 of 1",
+        ),
+        (
+            window(slices=6, repeats=7),
+            window(slices=2, repeats=2),
+            "of 2 word(s) stands for 3 x 2 of 6, 2 repeats for 7",
+        ),
+        (
+            line.receiver(receiver, divisor=20),
+            line.receiver(receiver, divisor=8),
+            "a bit of 8 cycles stands for one of 20",
+        ),
+        (
+            line.transmitter(transmitter, divisor=9),
+            line.transmitter(transmitter, divisor=8),
+            "a bit of 8 cycles stands for one of 9",
+        ),
+    ):
         assert words in large.scope
-        assert "stands for one of" not in small.scope and "an image of" not in small.scope and "repeats for" not in small.scope
+        assert (
+            "stands for one of" not in small.scope
+            and "an image of" not in small.scope
+            and "repeats for" not in small.scope
+        )
 
 
 @pytest.mark.parametrize("cycles, right", [(3, True), (-3, False)])
@@ -244,9 +351,15 @@ def test_a_line_must_rest_behind_a_reset(monkeypatch, cycles, right):
 
 def test_weights_of_another_lane_are_seen(monkeypatch):
     weights = mvtu.Mvtu._weights
-    monkeypatch.setattr(mvtu.Mvtu, "_weights", lambda self, m, address: weights(self, m, address).rotate_left(self.parameters.simd))
+    monkeypatch.setattr(
+        mvtu.Mvtu,
+        "_weights",
+        lambda self, m, address: weights(self, m, address).rotate_left(self.parameters.simd),
+    )
     statement = neurons.operands(pipeline.stages(design())[1].unit)
-    assert violated(statement.circuit()) == {f"processing element {lane} sees other weights" for lane in range(4)}
+    assert violated(statement.circuit()) == {
+        f"processing element {lane} sees other weights" for lane in range(4)
+    }
 
 
 def test_a_queue_too_short_for_its_unit_is_seen(monkeypatch):
@@ -258,7 +371,9 @@ def test_a_queue_too_short_for_its_unit_is_seen(monkeypatch):
 def test_a_wrong_threshold_is_seen():
     from sbgen.hw.binarize import Binarize as Unit
 
-    statement = values.binarize(lambda: Unit(thresholds=[[100], [7]], lanes=1), thresholds=[[100], [8]], lanes=1)
+    statement = values.binarize(
+        lambda: Unit(thresholds=[[100], [7]], lanes=1), thresholds=[[100], [8]], lanes=1
+    )
     assert violated(statement.circuit(), cycles=3000) == {"bit 0 of a beat is wrong"}
 
 
@@ -292,38 +407,60 @@ def test_every_bit_of_a_vector_counts_in_an_unrolled_layer(monkeypatch):
 def test_a_wrong_threshold_of_any_channel_is_seen(channel):
     wrong = [35 if n == channel else threshold for n, threshold in enumerate(THRESHOLDS["thresholds"])]
     wrong[3] = 10 if channel == 3 else wrong[3]
-    statement = values.threshold(lambda: Threshold(store="lut", **THRESHOLDS), name="levels", **THRESHOLDS | {"thresholds": wrong})
+    statement = values.threshold(
+        lambda: Threshold(store="lut", **THRESHOLDS), name="levels", **THRESHOLDS | {"thresholds": wrong}
+    )
     assert violated(statement.circuit(), cycles=500) == {f"bit {channel % 3} of a beat is wrong"}
 
 
 def test_loaded_words_are_put_together():
-    unit = mvtu.Parameters(inputs=9, weights=(5, 99, 127, 0), presets=(0, 0, 0, 0), pe=3, simd=7, weight_store="spram", sprams=1)
+    unit = mvtu.Parameters(
+        inputs=9, weights=(5, 99, 127, 0), presets=(0, 0, 0, 0), pe=3, simd=7, weight_store="spram", sprams=1
+    )
     image = b"".join(word.to_bytes(2, "little") for words in unit.image for word in words) + b"next"
-    assert contents.loaded_words(unit, image, dict(enumerate(unit.rest_words))) == (dict(enumerate(unit.weight_words)), b"next")
+    assert contents.loaded_words(unit, image, dict(enumerate(unit.rest_words))) == (
+        dict(enumerate(unit.weight_words)),
+        b"next",
+    )
 
 
 def test_a_wrong_inversion_is_seen():
-    statement = values.threshold(lambda: Threshold(store="lut", **THRESHOLDS), name="levels", **THRESHOLDS | {"inverted": [1, 1, 0, 0, 0]})
+    statement = values.threshold(
+        lambda: Threshold(store="lut", **THRESHOLDS),
+        name="levels",
+        **THRESHOLDS | {"inverted": [1, 1, 0, 0, 0]},
+    )
     assert violated(statement.circuit()) == {"bit 0 of a beat is wrong"}
 
 
 def test_another_scale_of_a_shortcut_is_seen():
-    statement = values.add(lambda: Add(greatest=9, kept_greatest=5, scale=3, lanes=1), widths=(4, 3), scale=2, lanes=1)
+    statement = values.add(
+        lambda: Add(greatest=9, kept_greatest=5, scale=3, lanes=1), widths=(4, 3), scale=2, lanes=1
+    )
     assert violated(statement.circuit()) == {"sum 0 of a beat is wrong"}
 
 
 def test_scales_are_compared():
-    layer = Scores(name="scores", weights=np.ones((3, 20), int), offsets=np.array(SCALING.offsets), scales=np.array(SCALING.scales))
+    layer = Scores(
+        name="scores",
+        weights=np.ones((3, 20), int),
+        offsets=np.array(SCALING.offsets),
+        scales=np.array(SCALING.scales),
+    )
     stage = pipeline.stage(layer, Folding(pe=1, simd=1), (20,), i_greatest=1, o_greatest=0)
     words = dict(enumerate(SCALING.words))
     assert contents.scales(stage, words).check() == []
     words[1] ^= 1
-    assert contents.scales(stage, words).check() == ["class 1: the ROM has -6 and -100, the network -5 and -100"]
+    assert contents.scales(stage, words).check() == [
+        "class 1: the ROM has -6 and -100, the network -5 and -100"
+    ]
 
 
 def test_best_class_with_equal_scores_and_several_told():
     for top in 1, 2, 3:
-        statement = values.argmax(lambda top=top: Argmax(score_width=2, classes=5, top=top), width=2, classes=5, top=top)
+        statement = values.argmax(
+            lambda top=top: Argmax(score_width=2, classes=5, top=top), width=2, classes=5, top=top
+        )
         assert violated(statement.circuit(), cycles=1000) == set()
 
 
@@ -333,23 +470,34 @@ def test_weights_are_compared_bit_by_bit():
     assert contents.weights("rom", stage, words).check() == []
     words[1] ^= 1 << 4 + 3  # group 0, slice 1, the second output, its last bit
     assert contents.weights("rom", stage, words).check() == [
-        f"rom: output 1, input 7: the ROM has {1 - stage.layer.weights[1, 7]}, the network does not"]
+        f"rom: output 1, input 7: the ROM has {1 - stage.layer.weights[1, 7]}, the network does not"
+    ]
     del words[1]
-    assert contents.weights("rom", stage, words).check() == [f"rom has {len(words)} words, not {len(words) + 1}"]
+    assert contents.weights("rom", stage, words).check() == [
+        f"rom has {len(words)} words, not {len(words) + 1}"
+    ]
 
 
 def test_thresholds_are_compared_and_widths_hold_the_sums():
     stage = pipeline.stages(design())[1]
     assert contents.presets(stage).check() == []
-    other = replace(stage.layer, thresholds=np.where(np.arange(6) == 2, 3 if stage.layer.thresholds[2] != 3 else 4, stage.layer.thresholds))
+    other = replace(
+        stage.layer,
+        thresholds=np.where(
+            np.arange(6) == 2, 3 if stage.layer.thresholds[2] != 3 else 4, stage.layer.thresholds
+        ),
+    )
     assert contents.presets(replace(stage, layer=other)).check() == [
-        f"output 2 starts from {-stage.layer.thresholds[2]}, the network has {-other.thresholds[2]}"]
+        f"output 2 starts from {-stage.layer.thresholds[2]}, the network has {-other.thresholds[2]}"
+    ]
 
 
 def test_memories_are_read_from_verilog():
-    text = ("module \\top.mvtu_1.weight_rom (a);\n  initial begin\n    memory[0] = 12'h0af;\n    memory[1] = 32'd7;\n  end\nendmodule\n"
-            "module top(a);\nendmodule\n")
-    assert contents.memory_words(text) == {"top.mvtu_1.weight_rom": {0: 0xaf, 1: 7}}
+    text = (
+        "module \\top.mvtu_1.weight_rom (a);\n  initial begin\n    memory[0] = 12'h0af;\n    memory[1] ="
+        " 32'd7;\n  end\nendmodule\nmodule top(a);\nendmodule\n"
+    )
+    assert contents.memory_words(text) == {"top.mvtu_1.weight_rom": {0: 0xAF, 1: 7}}
 
 
 def test_verilog_that_differs_is_told_by_its_line():
@@ -361,14 +509,29 @@ def test_each_part_of_a_dense_design_has_a_statement():
     planned = plan(design(), "")
     assert planned.unstated == []
     places = {place.split(".")[0] for _, places in planned.values() for place in places}
-    assert places >= {"core", "binarize_0", "replaybuffer_1", "mvtu_1", "width_2_0", "replaybuffer_2", "mvtu_2", "argmax"}
+    assert places >= {
+        "core",
+        "binarize_0",
+        "replaybuffer_1",
+        "mvtu_1",
+        "width_2_0",
+        "replaybuffer_2",
+        "mvtu_2",
+        "argmax",
+    }
 
 
 def test_parts_without_a_statement_are_named():
     for seed in range(8):
         planned = plan(random_network.random_design(seed, largest=12), "")
         assert all(part.endswith(")") for part in planned.unstated)
-        assert any(subject.startswith(("unit of", "queue of", "popcount of", "width converter of")) for subject in planned) or planned.unstated
+        assert (
+            any(
+                subject.startswith(("unit of", "queue of", "popcount of", "width converter of"))
+                for subject in planned
+            )
+            or planned.unstated
+        )
 
 
 def test_answers_of_abc():
@@ -400,14 +563,23 @@ def test_loops_count_as_nested():
     assert found == [(0, 0, 0), (0, 1, 0), (1, 0, 0), (1, 1, 0), (2, 0, 0), (2, 1, 1), (0, 0, 0)]
 
 
-#: Claims about what is inside, which the ports cannot show, and one that the specification shows of itself for the solvers' sake.
-INNER = re.compile(r"processing element \d+ sees other weights|a result meets a full queue|the class before is another")
+#: Claims about what is inside, which the ports cannot show, and one that the specification shows of itself
+#: for the solvers' sake.
+INNER = re.compile(
+    r"processing element \d+ sees other weights|a result meets a full queue|the class before is another"
+)
 #: Claims about values: a fault of a payload alone must violate them.
-VALUES = re.compile(r"another (payload|byte)|is not the one|is wrong|the OR of|not the number|not that of|not padding|unused lane|another vector|from its count")
+VALUES = re.compile(
+    r"another (payload|byte)|is not the one|is wrong|the OR of|not the number|not that of|not padding|unused"
+    r" lane|another vector|from its count"
+)
 
 
-@pytest.mark.parametrize("statement", [each for each in STATEMENTS if not each.subject.startswith(("replay buffer of 64", "checksum"))],
-                         ids=lambda statement: statement.subject)
+@pytest.mark.parametrize(
+    "statement",
+    [each for each in STATEMENTS if not each.subject.startswith(("replay buffer of 64", "checksum"))],
+    ids=lambda statement: statement.subject,
+)
 def test_every_claim_can_be_violated(statement, monkeypatch):
     """A claim that no fault violates says nothing."""
     made = Circuit.__init__
@@ -417,8 +589,12 @@ def test_every_claim_can_be_violated(statement, monkeypatch):
     values = {name for name in claims if VALUES.search(name)}
     for seed in range(10):
         circuit = statement.circuit()
-        for fault, names in violated(circuit, cycles=600 if statement.subject.startswith("window") else 300, seed=seed,
-                                     faults=circuit.component.faults).items():
+        for fault, names in violated(
+            circuit,
+            cycles=600 if statement.subject.startswith("window") else 300,
+            seed=seed,
+            faults=circuit.component.faults,
+        ).items():
             by_any |= names
             if fault.rpartition(".")[2] not in ("valid", "ready", "silent", "en"):
                 by_payload |= names

@@ -13,7 +13,9 @@ WAVEFORM = "$var wire 1 n1 violation_0 $end\n$var wire 1 n2 violation_2 $end\n#0
 
 
 class Tools:
-    """yosys and abc that answer each command with what was said for it; silent ones take longer than they may."""
+    """yosys and abc that answer each command with what was said for it; silent ones take longer than they
+    may.
+    """
 
     def __init__(self, monkeypatch, *, latches=3, waveform=WAVEFORM, **answers):
         self.answers = {"scorr": f"i/o = 4/1  lat = {latches}  and = 9", "bmc3": "", **answers}
@@ -28,7 +30,9 @@ class Tools:
             else:
                 assert "module \\top" in (cwd / "design.il").read_text()
             return ""
-        command = next(name for name in ("scorr", "dprove", "pdr", "reach", "bmc3") if re.search(rf"\b{name}\b", args[1]))
+        command = next(
+            name for name in ("scorr", "dprove", "pdr", "reach", "bmc3") if re.search(rf"\b{name}\b", args[1])
+        )
         self.asked.append((command, processor_seconds))
         if self.answers.get(command) is None:
             raise tools.OutOfTime("too long")
@@ -40,18 +44,30 @@ def decide(**settings):
     return circuit, engine.decide(circuit, **settings)
 
 
-@pytest.mark.parametrize("budget, shares", [(100, [100, 3, 67, 30]), (1000, [1000, 30, 670, 300]), (1, [1, 1, 1, 1])])
+@pytest.mark.parametrize(
+    "budget, shares", [(100, [100, 3, 67, 30]), (1000, [1000, 30, 670, 300]), (1, [1, 1, 1, 1])]
+)
 def test_each_engine_has_its_share_of_the_budget(monkeypatch, budget, shares):
     asked = Tools(monkeypatch)
     _, outcome = decide(budget=budget)
     assert asked.asked == list(zip(("scorr", "pdr", "reach", "pdr"), shares, strict=True))
-    assert (outcome.status, outcome.solver, outcome.depth, outcome.violated) == ("undecided", "abc scorr, pdr/reach", None, ())
+    assert (outcome.status, outcome.solver, outcome.depth, outcome.violated) == (
+        "undecided",
+        "abc scorr, pdr/reach",
+        None,
+        (),
+    )
 
 
-@pytest.mark.parametrize("answers, solver", [
-    ({"pdr": "Status = 1  Frames = 12"}, "pdr"), ({"reach": "Status = 1  Frames = 12"}, "reach"),
-    ({"pdr": "Status = -1  Frames = 3", "reach": "Status = 1  Frames = 12"}, "reach"),
-    ({"latches": 0, "dprove": "Status = 1  Frames = 12"}, "cec")])
+@pytest.mark.parametrize(
+    "answers, solver",
+    [
+        ({"pdr": "Status = 1  Frames = 12"}, "pdr"),
+        ({"reach": "Status = 1  Frames = 12"}, "reach"),
+        ({"pdr": "Status = -1  Frames = 3", "reach": "Status = 1  Frames = 12"}, "reach"),
+        ({"latches": 0, "dprove": "Status = 1  Frames = 12"}, "cec"),
+    ],
+)
 def test_the_first_that_knows_decides(monkeypatch, answers, solver):
     Tools(monkeypatch, **answers)
     _, outcome = decide(budget=10)

@@ -1,4 +1,6 @@
-"""Graphs whose axes are not those of an image with channels first: sequences, channels last, parts of an image."""
+"""Graphs whose axes are not those of an image with channels first: sequences, channels last, parts of an
+image.
+"""
 
 import numpy as np
 import pytest
@@ -16,8 +18,12 @@ LAST = "qonnx.custom_op.channels_last"
 
 
 def assert_as_the_graph(file, model, images, inputs, **settings):
-    """The file's network on uint8 images, against what `model` computes of the same as `inputs`; None where that is always the same."""
-    logits = np.round(execute(model, inputs), 4)  # a mean's factor is no power of two, so equal scores may differ by roundings
+    """The file's network on uint8 images, against what `model` computes of the same as `inputs`; None where
+    that is always the same.
+    """
+    logits = np.round(
+        execute(model, inputs), 4
+    )  # a mean's factor is no power of two, so equal scores may differ by roundings
     try:
         network = loads(file.SerializeToString(), **settings)
     except ModelError as error:
@@ -26,7 +32,9 @@ def assert_as_the_graph(file, model, images, inputs, **settings):
         assert (logits == logits[0]).all(), error
         return None
     scores = reference.evaluate(network, images)[0]
-    assert np.array_equal(np.sign(scores[:, :, None] - scores[:, None]), np.sign(logits[:, :, None] - logits[:, None]))
+    assert np.array_equal(
+        np.sign(scores[:, :, None] - scores[:, None]), np.sign(logits[:, :, None] - logits[:, None])
+    )
     return network
 
 
@@ -45,7 +53,9 @@ class Random:
 
 
 def sequence(seed):
-    """A graph on (channels, length) or, behind a Transpose, (length, channels); images and whether they are channels last."""
+    """A graph on (channels, length) or, behind a Transpose, (length, channels); images and whether they are
+    channels last.
+    """
     random = Random(seed)
     rng, graph = random.rng, Graph()
     channels, length = int(rng.integers(1, 5)), int(rng.integers(12, 18))
@@ -62,11 +72,20 @@ def sequence(seed):
     for at in range(random.pick(1, 2)):
         pool = random.pick("max", "mean", "none") if at or not raw else "none"
         if pool != "none":
-            x = graph.add("MaxPool" if pool == "max" else "AveragePool", x, kernel_shape=[2], strides=[random.pick(1, 2)])
+            x = graph.add(
+                "MaxPool" if pool == "max" else "AveragePool",
+                x,
+                kernel_shape=[2],
+                strides=[random.pick(1, 2)],
+            )
             length = (length - 2) // graph.nodes[-1].attribute[-1].ints[0] + 1
             x = graph.bipolar(x) if pool == "max" else graph.bipolar(graph.add("Sub", x, 0.5))
         groups = random.pick(1, channels)
-        outputs, kernel, stride = groups * int(rng.integers(1, 4)), int(rng.integers(1, 4)), random.pick(1, 1, 2)
+        outputs, kernel, stride = (
+            groups * int(rng.integers(1, 4)),
+            int(rng.integers(1, 4)),
+            random.pick(1, 1, 2),
+        )
         pads = [0, 0]
         if not raw and random.pick(0, 1):
             pads = [int(each) for each in rng.integers(0, kernel, 2)]
@@ -110,11 +129,15 @@ def test_thresholds_of_sequences(layout, axis, steps):
         if plain and axis == 2:
             x = graph.add("Transpose", x, perm=[0, 2, 1])
         said = {} if layout is None else {"data_layout": layout}
-        x = graph.add("MultiThreshold", x, thresholds, out_scale=2.0 / steps, out_bias=-1.0, **({} if plain else said))
+        x = graph.add(
+            "MultiThreshold", x, thresholds, out_scale=2.0 / steps, out_bias=-1.0, **({} if plain else said)
+        )
         if plain and axis == 2:
             x = graph.add("Transpose", x, perm=[0, 2, 1])
         x = graph.add("Flatten", x)
-        graphs.append(graph.model(graph.add("MatMul", x, np.random.default_rng(9).choice([-1.0, 1.0], (48, 5)))))
+        graphs.append(
+            graph.model(graph.add("MatMul", x, np.random.default_rng(9).choice([-1.0, 1.0], (48, 5))))
+        )
     images = rng.integers(0, 256, (50, *shape)).astype(np.uint8)
     assert assert_as_the_graph(*graphs, images, images / np.float32(255)).image_shape in (shape, (1, *shape))
 
@@ -123,7 +146,9 @@ def test_thresholds_of_no_axis():
     graph = Graph()
     x = graph.add("MultiThreshold", graph.input((1, 3, 16)), np.zeros((4, 1)), data_layout="NCW")
     end = graph.add("MatMul", graph.add("Flatten", x), np.ones((48, 2)))
-    with pytest.raises(ModelError, match="has thresholds of 4 channels, where axis 1 of the shape .* has 3; its data_layout"):
+    with pytest.raises(
+        ModelError, match="has thresholds of 4 channels, where axis 1 of the shape .* has 3; its data_layout"
+    ):
         loads(graph.bytes(end))
     graph.nodes[0].attribute[0].s = b"NHWC"
     with pytest.raises(ModelError, match="has the data_layout 'NHWC', which does not fit the shape"):
@@ -195,8 +220,14 @@ class TestLayoutOfTheInput:
             return graph
         model = graph.model(graph.add("MatMul", x, np.random.default_rng(0).choice([-1.0, 1.0], (size, 3))))
         if layout is not None:
-            model.graph.quantization_annotation.append(onnx.TensorAnnotation(tensor_name="x", quant_parameter_tensor_names=[
-                onnx.StringStringEntryProto(key="tensor_layout", value=layout)]))
+            model.graph.quantization_annotation.append(
+                onnx.TensorAnnotation(
+                    tensor_name="x",
+                    quant_parameter_tensor_names=[
+                        onnx.StringStringEntryProto(key="tensor_layout", value=layout)
+                    ],
+                )
+            )
         onnx.helper.set_model_props(model, properties)
         return loads(model.SerializeToString()).image_shape
 
@@ -212,7 +243,9 @@ class TestLayoutOfTheInput:
         assert self.shape((4, 6, 3), plain, "['N', 'C', 'H', 'W']") == (6, 3, 4)
 
     def test_thresholds_of_channels(self):
-        per = lambda count, **said: lambda graph, x: graph.add("MultiThreshold", x, np.zeros((count, 1)), **said)
+        per = lambda count, **said: (
+            lambda graph, x: graph.add("MultiThreshold", x, np.zeros((count, 1)), **said)
+        )
         assert self.shape((2, 6, 3), per(2)) == (6, 3, 2)
         assert self.shape((6, 2, 5), per(5, data_layout="NHWC")) == (6, 2, 5)
 
@@ -229,7 +262,11 @@ def test_parts_of_an_image(seed):
     """Slices of the pixels and of what layers give: what no one takes is left out, whatever its value."""
     random = Random(seed)
     rng, graph = random.rng, Graph()
-    channels, size, raw = int(rng.integers(1, 3)), [int(each) for each in rng.integers(7, 12, 2)], random.pick(0, 1)
+    channels, size, raw = (
+        int(rng.integers(1, 3)),
+        [int(each) for each in rng.integers(7, 12, 2)],
+        random.pick(0, 1),
+    )
     shape = (channels, *size)
     x = graph.input((1, *shape))
 
@@ -246,11 +283,15 @@ def test_parts_of_an_image(seed):
     if random.pick(0, 1):
         x = cut(x, 2)
     if not raw:
-        x = graph.bipolar(graph.add("Sub", x, rng.integers(60, 200, random.pick((1, 1, 1), (channels, 1, 1))) / 256))
+        x = graph.bipolar(
+            graph.add("Sub", x, rng.integers(60, 200, random.pick((1, 1, 1), (channels, 1, 1))) / 256)
+        )
     layers = random.pick(0, 1, 2)
     for at in range(layers):
         stride = random.pick(1, 2) if at == 0 else 1
-        x = graph.add("Conv", x, random.signs(3, channels, 2, 2), kernel_shape=[2, 2], strides=[stride, stride])
+        x = graph.add(
+            "Conv", x, random.signs(3, channels, 2, 2), kernel_shape=[2, 2], strides=[stride, stride]
+        )
         size = [(each - 2) // stride + 1 for each in size]
         x, channels = graph.bipolar(graph.add("Add", x, 0.5)), 3
         if min(size) > 2:
@@ -260,7 +301,13 @@ def test_parts_of_an_image(seed):
     x = graph.add("Flatten", x if layers else cut(x))
     inputs = channels * size[0] * size[1]
     if random.pick(0, 1) or not layers:
-        x = graph.bipolar(graph.add("Add", graph.add("Mul", graph.add("MatMul", x, random.signs(inputs, 9)), rng.choice([-1.0, 2.0], 9)), 0.25))
+        x = graph.bipolar(
+            graph.add(
+                "Add",
+                graph.add("Mul", graph.add("MatMul", x, random.signs(inputs, 9)), rng.choice([-1.0, 2.0], 9)),
+                0.25,
+            )
+        )
         inputs = 9
     model = graph.model(graph.add("MatMul", x, random.signs(inputs, 4)))
     images = rng.integers(0, 256, (40, *shape)).astype(np.uint8)
@@ -279,10 +326,16 @@ class TestRefused:
 
     def test_part_that_a_stride_does_not_meet(self):
         graph = Graph()
-        x = graph.add("Slice", self.pixels(graph, 1, 7, 7), *(graph.constant(each, np.int64) for each in ([1, 1], [7, 7], [2, 3])))
+        x = graph.add(
+            "Slice",
+            self.pixels(graph, 1, 7, 7),
+            *(graph.constant(each, np.int64) for each in ([1, 1], [7, 7], [2, 3])),
+        )
         x = graph.add("Conv", x, np.ones((2, 1, 2, 2)), kernel_shape=[2, 2], strides=[2, 2])
-        assert "moved or cut on the way; leave Reshape, Transpose and Slice to the end of the convolutions, and crop images" in self.bad(
-            graph, x, 18)
+        assert (
+            "moved or cut on the way; leave Reshape, Transpose and Slice to the end of the convolutions, and"
+            " crop images" in self.bad(graph, x, 18)
+        )
 
     @pytest.mark.parametrize("op", ["Conv", "MaxPool"])
     def test_rows_and_columns_that_a_reshape_has_changed(self, op):
@@ -296,25 +349,37 @@ class TestRefused:
         graph = Graph()
         x = graph.add("Reshape", self.pixels(graph, 1, 8, 8), graph.constant([1, 1, 4, 4, 4], np.int64))
         x = graph.add("Conv", x, np.ones((1, 1, 2, 2, 2)), kernel_shape=[2, 2, 2])
-        assert "must have a kernel and strides for the 3 axes of an image (rows, columns) or a sequence (length)" in self.bad(graph, x, 27)
+        assert (
+            "must have a kernel and strides for the 3 axes of an image (rows, columns) or a sequence (length)"
+            in self.bad(graph, x, 27)
+        )
 
 
 def test_one_row_of_pixels_is_a_flat_input_that_becomes_a_sequence():
     graph = Graph()
-    x = graph.add("Reshape", graph.bipolar(graph.add("Sub", graph.input((1, 24)), 0.5)), graph.constant([1, 3, 8], np.int64))
+    x = graph.add(
+        "Reshape",
+        graph.bipolar(graph.add("Sub", graph.input((1, 24)), 0.5)),
+        graph.constant([1, 3, 8], np.int64),
+    )
     rng = np.random.default_rng(4)
     x = graph.add("Conv", x, rng.choice([-1.0, 1.0], (5, 3, 3)), kernel_shape=[3])
-    model = graph.model(graph.add("MatMul", graph.add("Flatten", graph.bipolar(x)), rng.choice([-1.0, 1.0], (30, 4))))
+    model = graph.model(
+        graph.add("MatMul", graph.add("Flatten", graph.bipolar(x)), rng.choice([-1.0, 1.0], (30, 4)))
+    )
     images = rng.integers(0, 256, (40, 24)).astype(np.uint8)
     assert_as_the_graph(model, model, images, images / np.float32(255))
 
 
-# -------------------------------------------------------------------------------- quantisation by QuantizeLinear
+# -------------------------------------------------------------------------------- quantisation by
+# QuantizeLinear
 
 
 @pytest.mark.parametrize("seed", range(60))
 def test_quantize_and_dequantize(seed):
-    """What Brevitas exports as QCDQ: weights, pixels and activations by QuantizeLinear, Clip and DequantizeLinear."""
+    """What Brevitas exports as QCDQ: weights, pixels and activations by QuantizeLinear, Clip and
+    DequantizeLinear.
+    """
     random = Random(seed)
     rng, graph = random.rng, Graph(opset=21)
     inputs, hidden = int(rng.integers(8, 20)), int(rng.integers(4, 12))
@@ -342,7 +407,7 @@ def test_quantize_and_dequantize(seed):
     if raw:
         x = graph.add("DequantizeLinear", x, 2.0**-7, graph.constant(int(rng.integers(100, 156)), np.uint8))
     elif random.pick(0, 1):
-        x = quantised(x, 2.0**-int(rng.integers(1, 4)), None, None, None, np.uint8)
+        x = quantised(x, 2.0 ** -int(rng.integers(1, 4)), None, None, None, np.uint8)
     else:
         x = quantised(graph.add("Sub", x, 0.5), 2.0 ** -int(rng.integers(0, 8)), 0, -128, 127, np.int8)
     x = graph.add("Add", graph.add("MatMul", x, weights(inputs, hidden)), rng.integers(-2, 3, hidden) / 4)
@@ -357,35 +422,58 @@ def test_quantize_and_dequantize(seed):
             x = quantised(x, 0.5, 3, 2, 5, np.uint8)
     model = graph.model(graph.add("MatMul", x, weights(hidden, 5)))
     file = graph.model(model.graph.output[0].name)
-    file.opset_import[0].version = random.pick(13, 21)  # the executor knows the operators of 19 and later only
+    file.opset_import[0].version = random.pick(
+        13, 21
+    )  # the executor knows the operators of 19 and later only
     images = rng.integers(0, 256, (40, inputs)).astype(np.uint8)
-    assert_as_the_graph(file, model, images, images if raw else images / np.float32(256), pixels=None if raw else "fixed")
+    assert_as_the_graph(
+        file, model, images, images if raw else images / np.float32(256), pixels=None if raw else "fixed"
+    )
 
 
-@pytest.mark.parametrize("kind, low, high", [("INT4", -8, 7), ("UINT4", 0, 15), ("INT8", -128, 127), ("UINT8", 0, 255),
-                                             ("INT16", -32768, 32767)])
+@pytest.mark.parametrize(
+    "kind, low, high",
+    [("INT4", -8, 7), ("UINT4", 0, 15), ("INT8", -128, 127), ("UINT8", 0, 255), ("INT16", -32768, 32767)],
+)
 def test_quantisation_saturates_at_its_type(kind, low, high):
     from sbgen.compiler import qonnx_ops
 
     for zero in (None, np.zeros((), onnx.helper.tensor_dtype_to_np_dtype(getattr(TensorProto, kind)))):
-        proto = onnx.helper.make_node("QuantizeLinear", ["x", "s"], ["y"], **(
-            {"output_dtype": getattr(TensorProto, kind)} if zero is None else {}))
+        proto = onnx.helper.make_node(
+            "QuantizeLinear",
+            ["x", "s"],
+            ["y"],
+            **({"output_dtype": getattr(TensorProto, kind)} if zero is None else {}),
+        )
         x = np.array([[-1e6, -0.5, 0.5, 1.5, 2.5, 1e6]], np.float32)
-        function, operands = qonnx_ops.ELEMENTWISE["QuantizeLinear"](qonnx_ops.Node(0, proto, 21), x, np.float32(1), zero)
+        function, operands = qonnx_ops.ELEMENTWISE["QuantizeLinear"](
+            qonnx_ops.Node(0, proto, 21), x, np.float32(1), zero
+        )
         assert function(*operands).tolist() == [[low, 0, 0, 2, 2, high]]
 
 
-@pytest.mark.parametrize("domain, op, remedy", [
-    ("", "QLinearMatMul", "export the model as QONNX (Brevitas' export_qonnx) or as QCDQ"),
-    ("", "ConvInteger", "export the model as QONNX"), ("com.microsoft", "QLinearAdd", "export the model as QONNX"),
-    ("finn.custom_op.fpgadataflow", "MatrixVectorActivation", "FINN's hardware graph; take the file that FINN was given"),
-    ("finn.custom_op.fpgadataflow.hls", "MVAU_hls", "take the file that FINN was given"),
-    ("finn.custom_op.fpgadataflow", "StreamingDataflowPartition", "take the file that FINN was given"),
-    ("qonnx.custom_op.general", "Im2Col", "take the file that FINN was given")])
+@pytest.mark.parametrize(
+    "domain, op, remedy",
+    [
+        ("", "QLinearMatMul", "export the model as QONNX (Brevitas' export_qonnx) or as QCDQ"),
+        ("", "ConvInteger", "export the model as QONNX"),
+        ("com.microsoft", "QLinearAdd", "export the model as QONNX"),
+        (
+            "finn.custom_op.fpgadataflow",
+            "MatrixVectorActivation",
+            "FINN's hardware graph; take the file that FINN was given",
+        ),
+        ("finn.custom_op.fpgadataflow.hls", "MVAU_hls", "take the file that FINN was given"),
+        ("finn.custom_op.fpgadataflow", "StreamingDataflowPartition", "take the file that FINN was given"),
+        ("qonnx.custom_op.general", "Im2Col", "take the file that FINN was given"),
+    ],
+)
 def test_operators_of_other_exports(domain, op, remedy):
     graph = Graph()
     x = graph.bipolar(graph.add("Sub", graph.input((1, 3)), 0.5))
     graph.nodes.append(onnx.helper.make_node(op, [x], ["y"], domain=domain))
     with pytest.raises(ModelError) as caught:
         loads(graph.bytes("y"))
-    assert f"the operator {domain + '.' if domain else ''}{op} is not supported; " in str(caught.value) and remedy in str(caught.value)
+    assert f"the operator {domain + '.' if domain else ''}{op} is not supported; " in str(
+        caught.value
+    ) and remedy in str(caught.value)

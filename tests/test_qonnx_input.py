@@ -13,18 +13,31 @@ from sbgen.compiler.from_qonnx import loads
 from sbgen.compiler.pixel_type import parse
 from sbgen.errors import ModelError
 
-NAMES = [*(f"UINT{bits}" for bits in range(1, 9)), *(f"INT{bits}" for bits in range(1, 9)), "FIXED<8,4>", "FIXED<5,3>", "BIPOLAR",
-         "TERNARY", "BINARY"]
+NAMES = [
+    *(f"UINT{bits}" for bits in range(1, 9)),
+    *(f"INT{bits}" for bits in range(1, 9)),
+    "FIXED<8,4>",
+    "FIXED<5,3>",
+    "BIPOLAR",
+    "TERNARY",
+    "BINARY",
+]
 
 
 def assert_same_order(scores, logits):
-    assert np.array_equal(np.sign(scores[:, :, None] - scores[:, None]), np.sign(logits[:, :, None] - logits[:, None]))
+    assert np.array_equal(
+        np.sign(scores[:, :, None] - scores[:, None]), np.sign(logits[:, :, None] - logits[:, None])
+    )
 
 
 def annotated(model, annotation, key="finn_datatype"):
     if annotation is not None:
-        model.graph.quantization_annotation.append(onnx.TensorAnnotation(
-            tensor_name="x", quant_parameter_tensor_names=[onnx.StringStringEntryProto(key=key, value=annotation)]))
+        model.graph.quantization_annotation.append(
+            onnx.TensorAnnotation(
+                tensor_name="x",
+                quant_parameter_tensor_names=[onnx.StringStringEntryProto(key=key, value=annotation)],
+            )
+        )
     return model
 
 
@@ -32,7 +45,11 @@ class _Random:
     """A graph of one input type, and images of all its values. What it computes is exact in float32."""
 
     def __init__(self, name, seed, kind=TensorProto.FLOAT):
-        self.held, self.rng, self.graph = parse(name), np.random.default_rng([seed, sum(map(ord, name))]), Graph()
+        self.held, self.rng, self.graph = (
+            parse(name),
+            np.random.default_rng([seed, sum(map(ord, name))]),
+            Graph(),
+        )
         rng, graph, dtype = self.rng, self.graph, helper.tensor_dtype_to_np_dtype(kind)
         self.image = bool(rng.integers(2))
         shape = (2, 4, 5) if self.image else (30,)
@@ -44,12 +61,25 @@ class _Random:
         match rng.integers(4):
             case 0:  # at a value, or between two
                 each = (2, 1, 1) if self.image else shape
-                x = graph.bipolar(graph.add("Sub", x, self.between(levels, each[0] if rng.integers(2) else 1).reshape(
-                    (-1,) + each[1:])))
+                x = graph.bipolar(
+                    graph.add(
+                        "Sub",
+                        x,
+                        self.between(levels, each[0] if rng.integers(2) else 1).reshape((-1,) + each[1:]),
+                    )
+                )
             case 1:
                 step = max(abs(levels[0]), abs(levels[-1])) / 2
-                x = graph.add("Quant", x, 2.0 ** np.floor(np.log2(step)), 0.0, 2.0, signed=int(levels[0] < 0),
-                              narrow=int(rng.integers(2)), rounding_mode="ROUND")
+                x = graph.add(
+                    "Quant",
+                    x,
+                    2.0 ** np.floor(np.log2(step)),
+                    0.0,
+                    2.0,
+                    signed=int(levels[0] < 0),
+                    narrow=int(rng.integers(2)),
+                    rounding_mode="ROUND",
+                )
             case 2:  # a neuron over values, then its sign
                 x, shape = self.neurons(x, shape)
                 x = graph.bipolar(graph.add("Sub", x, float(levels.mean())))
@@ -68,7 +98,9 @@ class _Random:
         for _ in range(self.rng.integers(3)):
             op, value = self.rng.choice(["Mul", "Div", "Add", "Sub"]), float(2.0 ** self.rng.integers(-2, 3))
             x = self.graph.add(str(op), x, value)
-            levels = {"Mul": np.multiply, "Div": np.divide, "Add": np.add, "Sub": np.subtract}[op](levels, value)
+            levels = {"Mul": np.multiply, "Div": np.divide, "Add": np.add, "Sub": np.subtract}[op](
+                levels, value
+            )
         return x, levels
 
     def between(self, levels, count):
@@ -86,7 +118,10 @@ class _Random:
         try:
             network = loads(data)
         except ModelError as error:  # with few values, the first quantiser may have all on one side
-            assert "no pixel of 0 ... 255 changes anything of the input's type" in str(error) and (logits == logits[0]).all()
+            assert (
+                "no pixel of 0 ... 255 changes anything of the input's type" in str(error)
+                and (logits == logits[0]).all()
+            )
             return None
         assert network.pixel_type == self.held
         assert_same_order(reference.evaluate(network, self.bytes)[0], logits)
@@ -105,7 +140,9 @@ def test_annotation_says_what_the_values_are(name, seed):
     scores = reference.evaluate(network, random.bytes)[0]
     assert np.array_equal(execute(again, random.inputs), scores)
     read = loads(again.SerializeToString())
-    assert read.pixel_type == network.pixel_type and np.array_equal(reference.evaluate(read, random.bytes)[0], scores)
+    assert read.pixel_type == network.pixel_type and np.array_equal(
+        reference.evaluate(read, random.bytes)[0], scores
+    )
 
 
 KINDS = {"UINT8": "UINT8", "INT8": "INT8", "BOOL": "BINARY"}
@@ -119,7 +156,9 @@ def test_type_says_what_the_values_are(kind, seed):
     random.check(random.model.SerializeToString())
 
 
-@pytest.mark.parametrize("kind", ["INT8", "UINT16", "INT16", "INT32", "UINT32", "INT64", "UINT64", "DOUBLE", "FLOAT16"])
+@pytest.mark.parametrize(
+    "kind", ["INT8", "UINT16", "INT16", "INT32", "UINT32", "INT64", "UINT64", "DOUBLE", "FLOAT16"]
+)
 @pytest.mark.parametrize("seed", range(2))
 def test_annotation_within_a_wider_type(kind, seed):
     print("seed", seed)
@@ -129,8 +168,24 @@ def test_annotation_within_a_wider_type(kind, seed):
 
 
 @pytest.mark.parametrize("kind", TensorProto.DataType.keys())
-@pytest.mark.parametrize("annotation", [None, "UINT8", "INT8", "INT4", "BIPOLAR", "TERNARY", "BINARY", "UINT9", "INT32", "FIXED<8,4>",
-                                        "FLOAT32", "SCALEDINT<8>", "nonsense"])
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        None,
+        "UINT8",
+        "INT8",
+        "INT4",
+        "BIPOLAR",
+        "TERNARY",
+        "BINARY",
+        "UINT9",
+        "INT32",
+        "FIXED<8,4>",
+        "FLOAT32",
+        "SCALEDINT<8>",
+        "nonsense",
+    ],
+)
 def test_every_type_is_read_as_it_says_or_refused(kind, annotation):
     graph = Graph()
     x = graph.add("Cast", graph.input((1, 12), getattr(TensorProto, kind)), to=TensorProto.FLOAT)
@@ -141,12 +196,26 @@ def test_every_type_is_read_as_it_says_or_refused(kind, annotation):
     try:
         network = loads(data, source="net.onnx")
     except ModelError as error:
-        assert str(error).startswith("net.onnx: input 'x'") and "\n" not in str(error) and len(str(error)) < 420
-        assert (kind, annotation) not in {("UINT8", None), ("INT8", None), ("FLOAT", None), ("FLOAT", "INT8"), ("INT32", "INT4"),
-                                          ("UINT8", "UINT8"), ("FLOAT", "FLOAT32")}
+        assert (
+            str(error).startswith("net.onnx: input 'x'") and "\n" not in str(error) and len(str(error)) < 420
+        )
+        assert (kind, annotation) not in {
+            ("UINT8", None),
+            ("INT8", None),
+            ("FLOAT", None),
+            ("FLOAT", "INT8"),
+            ("INT32", "INT4"),
+            ("UINT8", "UINT8"),
+            ("FLOAT", "FLOAT32"),
+        }
         return
-    said = annotation if annotation not in (None, "FLOAT32") else {"BOOL": "BINARY"}.get(
-        kind, kind if kind in ("UINT8", "INT8", "UINT4", "INT4", "UINT2", "INT2") else None)
+    said = (
+        annotation
+        if annotation not in (None, "FLOAT32")
+        else {"BOOL": "BINARY"}.get(
+            kind, kind if kind in ("UINT8", "INT8", "UINT4", "INT4", "UINT2", "INT2") else None
+        )
+    )
     images = np.random.default_rng(3).integers(0, 256, (30, 12)).astype(np.uint8)
     if said is None:
         assert kind in ("FLOAT", "FLOAT16", "DOUBLE") and network.pixel_type.name == "UINT8"
@@ -155,13 +224,25 @@ def test_every_type_is_read_as_it_says_or_refused(kind, annotation):
         assert network.pixel_type.name == said
         images = np.random.default_rng(3).choice(parse(said).bytes, (30, 12))
         values = parse(said).values[images]
-        if kind not in ("FLOAT", "FLOAT16", "DOUBLE", "UINT2", "INT2", "UINT4", "INT4"):  # which no annotation may leave
-            assert np.array_equal(values.astype(helper.tensor_dtype_to_np_dtype(getattr(TensorProto, kind))), values)
+        if kind not in (
+            "FLOAT",
+            "FLOAT16",
+            "DOUBLE",
+            "UINT2",
+            "INT2",
+            "UINT4",
+            "INT4",
+        ):  # which no annotation may leave
+            assert np.array_equal(
+                values.astype(helper.tensor_dtype_to_np_dtype(getattr(TensorProto, kind))), values
+            )
     floats = Graph()  # the same without the cast, which the executor has not for all types
     x = floats.bipolar(floats.add("Sub", floats.input((1, 12)), 0.5))
     x = floats.bipolar(floats.add("MatMul", x, np.random.default_rng(1).choice([-1.0, 1.0], (12, 9))))
     end = floats.add("MatMul", x, np.random.default_rng(2).choice([-1.0, 1.0], (9, 3)))
-    assert_same_order(reference.evaluate(network, images)[0], execute(floats.model(end), values.astype(np.float32)))
+    assert_same_order(
+        reference.evaluate(network, images)[0], execute(floats.model(end), values.astype(np.float32))
+    )
 
 
 def small(annotation=None, kind=TensorProto.FLOAT, before=lambda graph, x: x):
@@ -171,14 +252,21 @@ def small(annotation=None, kind=TensorProto.FLOAT, before=lambda graph, x: x):
     return annotated(graph.model(graph.add("MatMul", x, np.ones((2, 2)))), annotation).SerializeToString()
 
 
-@pytest.mark.parametrize("values, greatest", [([-1, 0, 0.875], 15), ([0, 0.9375, 2.0625, 3], 16), ([0, 0.5, 1.5], 3)])
+@pytest.mark.parametrize(
+    "values, greatest", [([-1, 0, 0.875], 15), ([0, 0.9375, 2.0625, 3], 16), ([0, 0.5, 1.5], 3)]
+)
 def test_few_values_of_a_fine_quantiser(values, greatest):
     graph = Graph()
-    x = graph.add("Gather", np.array([values[min(n, len(values) - 1)] for n in range(256)]), graph.add(
-        "Cast", graph.input((1, 9)), to=TensorProto.INT64))
+    x = graph.add(
+        "Gather",
+        np.array([values[min(n, len(values) - 1)] for n in range(256)]),
+        graph.add("Cast", graph.input((1, 9)), to=TensorProto.INT64),
+    )
     x = graph.add("MatMul", x, np.random.default_rng(1).choice([-1.0, 1.0], (9, 8)))
     x = graph.bipolar(graph.add("Add", x, 0.03125))
-    model = annotated(graph.model(graph.add("MatMul", x, np.random.default_rng(2).choice([-1.0, 1.0], (8, 3)))), "UINT8")
+    model = annotated(
+        graph.model(graph.add("MatMul", x, np.random.default_rng(2).choice([-1.0, 1.0], (8, 3)))), "UINT8"
+    )
     network = loads(model.SerializeToString())
     images = np.random.default_rng(3).integers(0, 6, (60, 9)).astype(np.uint8)
     assert_same_order(reference.evaluate(network, images)[0], execute(model, images.astype(np.float32)))
@@ -187,16 +275,25 @@ def test_few_values_of_a_fine_quantiser(values, greatest):
 
 
 class TestPixelsOption:
-    @pytest.mark.parametrize("annotation, pixels", [("INT8", "raw"), ("UINT4", "raw"), ("TERNARY", "raw"), ("BIPOLAR", "signed")])
+    @pytest.mark.parametrize(
+        "annotation, pixels", [("INT8", "raw"), ("UINT4", "raw"), ("TERNARY", "raw"), ("BIPOLAR", "signed")]
+    )
     def test_that_says_the_same(self, annotation, pixels):
         half = lambda graph, x: graph.add("Sub", x, 0.5)
         assert loads(small(annotation, before=half), pixels=pixels) == loads(small(annotation, before=half))
 
-    @pytest.mark.parametrize("annotation, pixels", [("INT8", "unit"), ("UINT8", "unit"), ("UINT8", "signed"), ("BIPOLAR", "raw"),
-                                                    ("BIPOLAR", "unit")])
+    @pytest.mark.parametrize(
+        "annotation, pixels",
+        [("INT8", "unit"), ("UINT8", "unit"), ("UINT8", "signed"), ("BIPOLAR", "raw"), ("BIPOLAR", "unit")],
+    )
     def test_that_contradicts_the_annotation(self, annotation, pixels):
-        with pytest.raises(ModelError, match=f"holds {annotation}, as its annotation says, so a pixel cannot stand for .*leave out "
-                                             f"--pixels {pixels}"):
+        with pytest.raises(
+            ModelError,
+            match=(
+                f"holds {annotation}, as its annotation says, so a pixel cannot stand for .*leave out "
+                f"--pixels {pixels}"
+            ),
+        ):
             loads(small(annotation), pixels=pixels)
 
     def test_that_contradicts_the_type(self):
@@ -208,7 +305,10 @@ class TestPixelsOption:
         half = lambda graph, x: graph.add("Sub", x, 0.5)
         with pytest.raises(ModelError, match="has the data type 'SCALEDINT<8>'"):
             loads(small("SCALEDINT<8>", before=half))
-        assert loads(small("SCALEDINT<8>", before=half), pixels="unit").layers[0].thresholds.tolist() == [[128]] * 4
+        assert (
+            loads(small("SCALEDINT<8>", before=half), pixels="unit").layers[0].thresholds.tolist()
+            == [[128]] * 4
+        )
 
 
 class TestNothingChanges:
@@ -216,8 +316,11 @@ class TestNothingChanges:
 
     @pytest.mark.parametrize("pixels", [None, "unit", "fixed", "raw"])
     def test_sign_of_what_is_never_negative(self, pixels):
-        with pytest.raises(ModelError, match=r"no pixel of 0 ... 255 changes anything when it stands for p.*: --pixels signed "
-                                             r"\(p/127.5 - 1\)$"):
+        with pytest.raises(
+            ModelError,
+            match=r"no pixel of 0 ... 255 changes anything when it stands for p.*: --pixels signed "
+            r"\(p/127.5 - 1\)$",
+        ):
             loads(small(), pixels=pixels)
         assert loads(small(), pixels="signed").layers[0].thresholds.tolist() == [[128]] * 4
 
@@ -229,16 +332,23 @@ class TestNothingChanges:
         with pytest.raises(ModelError, match=r"say which: --pixels signed \(p/127.5 - 1\)$"):
             loads(small(before=below))
         one = lambda graph, x: graph.add("Sub", x, 0.999)
-        with pytest.raises(ModelError, match=r"p/256; if .*: --pixels unit \(p/255\) or --pixels raw \(p\) or --pixels signed "):
+        with pytest.raises(
+            ModelError,
+            match=r"p/256; if .*: --pixels unit \(p/255\) or --pixels raw \(p\) or --pixels signed ",
+        ):
             loads(small(before=one), pixels="fixed")
 
     def test_nothing_passes(self):
         far = lambda graph, x: graph.add("Sub", x, 1e6)
-        with pytest.raises(ModelError, match="when it stands for p/255, nor with any other --pixels; the first quantiser"):
+        with pytest.raises(
+            ModelError, match="when it stands for p/255, nor with any other --pixels; the first quantiser"
+        ):
             loads(small(before=far))
 
     def test_annotated_input(self):
-        with pytest.raises(ModelError, match="no pixel of 0 ... 255 changes anything of the input's type UINT4; the first"):
+        with pytest.raises(
+            ModelError, match="no pixel of 0 ... 255 changes anything of the input's type UINT4; the first"
+        ):
             loads(small("UINT4"))
         assert loads(small("INT4")).pixel_type.name == "INT4"
 

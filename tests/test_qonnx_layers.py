@@ -1,4 +1,6 @@
-"""QONNX graphs with integers between layers: sums, shortcuts, ternary weights, tables of pixels, scales of classes."""
+"""QONNX graphs with integers between layers: sums, shortcuts, ternary weights, tables of pixels, scales of
+classes.
+"""
 
 import numpy as np
 import pytest
@@ -70,10 +72,14 @@ def network_of(graph, end, shape, *, count=100, apart=6, form=True):
     if max(-low, high) >= 1 << 23:  # more than float32 holds
         return network
     file = to_qonnx.to_model(network)
-    pixels = images.astype(np.float32).reshape(count, *[dim.dim_value for dim in file.graph.input[0].type.tensor_type.shape.dim][1:])
+    pixels = images.astype(np.float32).reshape(
+        count, *[dim.dim_value for dim in file.graph.input[0].type.tensor_type.shape.dim][1:]
+    )
     assert np.array_equal(execute(file, pixels), got)
     again = loads(file.SerializeToString())
-    assert np.array_equal(reference.evaluate(again, ours)[0], got) and (kinds(again) == kinds(network) or not form)
+    assert np.array_equal(reference.evaluate(again, ours)[0], got) and (
+        kinds(again) == kinds(network) or not form
+    )
     return network
 
 
@@ -87,7 +93,11 @@ class TestAveragePool:
     def test_before_weights(self, pool, bits):
         graph, x = image(2, 8, 8)
         x = conv(graph, x, 5, 2)
-        x = graph.bipolar(x) if bits == 1 else graph.add("Quant", x, 2.0, 0.0, 2.0, signed=1, narrow=1, rounding_mode="ROUND")
+        x = (
+            graph.bipolar(x)
+            if bits == 1
+            else graph.add("Quant", x, 2.0, 0.0, 2.0, signed=1, narrow=1, rounding_mode="ROUND")
+        )
         match pool:
             case "AveragePool":
                 x = graph.add(pool, x, kernel_shape=[2, 2], strides=[2, 2])
@@ -100,7 +110,10 @@ class TestAveragePool:
         x = graph.bipolar(graph.add("Add", graph.add("MatMul", x, signs(inputs, 12)), random.normal(size=12)))
         network = network_of(graph, graph.add("MatMul", x, signs(12, 4)), (2, 8, 8))
         assert kinds(network) == "Binarize Conv2d SumPool Dense Scores"
-        assert network.greatest[3] == (4 if pool == "AveragePool" else 36) and network.layers[1].outputs == 5 * bits
+        assert (
+            network.greatest[3] == (4 if pool == "AveragePool" else 36)
+            and network.layers[1].outputs == 5 * bits
+        )
 
     def test_before_thresholds_of_either_sign(self):
         graph, x = image(2, 8, 8)
@@ -121,14 +134,20 @@ class TestAveragePool:
     def test_padding(self):
         graph, x = image(2, 8, 8)
         x = graph.add("AveragePool", x, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
-        with pytest.raises(ModelError, match="must take means without padding.*means over fewer elements at the border"):
+        with pytest.raises(
+            ModelError, match="must take means without padding.*means over fewer elements at the border"
+        ):
             loads(graph.bytes(scores(graph, x, 128)))
 
-    @pytest.mark.parametrize("kernel, layers", [([6, 6], "SumPool Dense"), ([2, 2], "Conv2d SumPool Threshold")])
+    @pytest.mark.parametrize(
+        "kernel, layers", [([6, 6], "SumPool Dense"), ([2, 2], "Conv2d SumPool Threshold")]
+    )
     def test_of_counts(self, kernel, layers):
         graph, x = image(2, 8, 8)
         x = graph.add("AveragePool", conv(graph, x, 5, 2), kernel_shape=kernel, strides=kernel)
-        x = graph.bipolar(graph.add("Mul", graph.add("Sub", x, 0.13), np.reshape([-1.0, 1.0, 2.0, -0.5, 1.0], (5, 1, 1))))
+        x = graph.bipolar(
+            graph.add("Mul", graph.add("Sub", x, 0.13), np.reshape([-1.0, 1.0, 2.0, -0.5, 1.0], (5, 1, 1)))
+        )
         network = network_of(graph, scores(graph, x, 5 * (6 // kernel[0]) ** 2), (2, 8, 8))
         assert kinds(network) == f"Binarize {layers} Scores"
 
@@ -164,10 +183,18 @@ class TestMaxPool:
             if where == "sums":
                 x = graph.add("Mul", x, 0.5)
             elif where == "bits":
-                x = graph.bipolar(graph.add("Mul", graph.add("Add", x, random.normal(0, 2, (3, 1, 1))),
-                                            random.choice([-1.0, 1.0], (3, 1, 1))), 0.5)
+                x = graph.bipolar(
+                    graph.add(
+                        "Mul",
+                        graph.add("Add", x, random.normal(0, 2, (3, 1, 1))),
+                        random.choice([-1.0, 1.0], (3, 1, 1)),
+                    ),
+                    0.5,
+                )
             else:
-                x = graph.add("Quant", x, 2.0, 0.0, 2.0, signed=int(random.integers(2)), narrow=0, rounding_mode="ROUND")
+                x = graph.add(
+                    "Quant", x, 2.0, 0.0, 2.0, signed=int(random.integers(2)), narrow=0, rounding_mode="ROUND"
+                )
         lowest = {"pixels": -1.0, "sums": -4.0, "bits": -0.5, "levels": -4.0}[where]
         own = {}
         match random.choice(["pads", "pad", "both", "same", "ceil"]):
@@ -219,10 +246,19 @@ class TestHeads:
         else:
             kernel = [int(each) for each in random.integers(2 if any(pads) else 1, 4, 2)]
             stride = [int(each) for each in random.integers(1, 4, 2)] if random.integers(2) else [1, 1]
-        weights = random.choice([-1.0, 0.0, 1.0] if random.integers(2) else [-1.0, 1.0], (4, 6 // groups, *kernel))
+        weights = random.choice(
+            [-1.0, 0.0, 1.0] if random.integers(2) else [-1.0, 1.0], (4, 6 // groups, *kernel)
+        )
         weights[:, 0, 0, 0] = 1
-        x = graph.add("Conv", x, weights, *([random.integers(-3, 4, 4) / 2] if random.integers(2) else []), kernel_shape=kernel,
-                      strides=stride, group=groups)
+        x = graph.add(
+            "Conv",
+            x,
+            weights,
+            *([random.integers(-3, 4, 4) / 2] if random.integers(2) else []),
+            kernel_shape=kernel,
+            strides=stride,
+            group=groups,
+        )
         if random.integers(2):
             x = graph.add("Mul", x, random.choice([0.5, 2.0, -0.25], (4, 1, 1) if random.integers(2) else ()))
         if end == "mean":
@@ -239,12 +275,19 @@ class TestHeads:
         """A last convolution of 1 x 1 before a mean is counted once, on the sums of its inputs."""
         graph, x = image(2, 6, 6)
         x = conv(graph, graph.bipolar(conv(graph, x, 4, 2)), 3, 4, 1)
-        assert kinds(loads(graph.bytes(graph.add("Flatten", graph.add("GlobalAveragePool", x))))) == "Binarize Conv2d SumPool Scores"
+        assert (
+            kinds(loads(graph.bytes(graph.add("Flatten", graph.add("GlobalAveragePool", x)))))
+            == "Binarize Conv2d SumPool Scores"
+        )
 
     def test_order_of_one_integer_each(self):
         graph, x = image(2, 6, 6)
         x = graph.add("GlobalAveragePool", graph.bipolar(conv(graph, x, 5, 2)))
-        network = network_of(graph, graph.add("Flatten", graph.add("Mul", x, np.reshape([1.0, -1.0, 1.0, 1.0, -1.0], (5, 1, 1)))), (2, 6, 6))
+        network = network_of(
+            graph,
+            graph.add("Flatten", graph.add("Mul", x, np.reshape([1.0, -1.0, 1.0, 1.0, -1.0], (5, 1, 1)))),
+            (2, 6, 6),
+        )
         assert kinds(network) == "Binarize Conv2d SumPool Scores" and network.layers[-1].mask.sum() == 5
 
     @pytest.mark.parametrize("end", ["pixels", "pool"])
@@ -255,7 +298,9 @@ class TestHeads:
             x = graph.add("Flatten", graph.input((1, 1, 4, 4)))
         else:
             x = graph.add("Flatten", graph.add("MaxPool", conv(graph, x, 3, 1, 2), kernel_shape=[3, 3]))
-        with pytest.raises(ModelError, match="must be the scores of a last layer, a MatMul, Gemm or Conv or a mean of such"):
+        with pytest.raises(
+            ModelError, match="must be the scores of a last layer, a MatMul, Gemm or Conv or a mean of such"
+        ):
             loads(graph.bytes(x))
 
 
@@ -264,7 +309,9 @@ class TestShortcut:
         graph, x = image(2, 7, 7)
         x = graph.bipolar(conv(graph, x, 6, 2))
         x = graph.add("Add", conv(graph, same(graph, x), 6, 6), x)
-        x = graph.add("BatchNormalization", x, [1.0, -2, 0.5, 1, 1, -0.3], [0.0] * 6, [1.0, 3, -2, 0, 5, -4], [0.25] * 6)
+        x = graph.add(
+            "BatchNormalization", x, [1.0, -2, 0.5, 1, 1, -0.3], [0.0] * 6, [1.0, 3, -2, 0, 5, -4], [0.25] * 6
+        )
         network = network_of(graph, scores(graph, graph.bipolar(x), 150), (2, 7, 7))
         assert kinds(network) == "Binarize Conv2d Fork Conv2d Add Threshold Scores"
         assert network.layers[4].scale == 1 and network.layers[4].fork == network.layers[2].name
@@ -304,42 +351,60 @@ class TestShortcut:
         x = graph.bipolar(conv(graph, x, 6, 2))
         x = graph.add("Add", conv(graph, x, 6, 6, 1), conv(graph, x, 6, 6, 1))
         assert "a shortcut with a layer of its own (a projection), which is not built" in self.refused(
-            graph, scores(graph, graph.bipolar(x), 150))
+            graph, scores(graph, graph.bipolar(x), 150)
+        )
 
     def test_projection_of_an_earlier_layer(self):
         graph, x = image(2, 7, 7)
         x = graph.bipolar(conv(graph, x, 6, 2))
         branch = conv(graph, graph.bipolar(conv(graph, x, 6, 6, 1)), 6, 6, 1)
         x = graph.add("Add", branch, conv(graph, x, 6, 6, 1))
-        assert "whose only branches are shortcuts" in (message := self.refused(graph, scores(graph, graph.bipolar(x), 150)))
+        assert "whose only branches are shortcuts" in (
+            message := self.refused(graph, scores(graph, graph.bipolar(x), 150))
+        )
         assert "for a projection use an identity" in message
 
     def test_steps_that_are_no_multiple(self):
         graph, x = image(2, 7, 7)
         x = graph.bipolar(conv(graph, x, 6, 2))
         x = graph.add("Add", graph.add("Mul", conv(graph, same(graph, x), 6, 6), 0.3), x)
-        assert "the same whole multiple of a step of node '/Mul_15' (Mul) in every channel, but is 3.33333" in self.refused(
-            graph, scores(graph, graph.bipolar(x), 150))
+        assert (
+            "the same whole multiple of a step of node '/Mul_15' (Mul) in every channel, but is 3.33333"
+            in self.refused(graph, scores(graph, graph.bipolar(x), 150))
+        )
 
     def test_scale_of_each_channel(self):
         graph, x = image(2, 7, 7)
         x = graph.bipolar(conv(graph, x, 2, 2))
-        x = graph.add("Add", graph.add("Mul", conv(graph, same(graph, x), 2, 2), np.reshape([1.0, 0.5], (2, 1, 1))), x)
-        assert "in every channel, but is 2 times it" in self.refused(graph, scores(graph, graph.bipolar(x), 50))
+        x = graph.add(
+            "Add", graph.add("Mul", conv(graph, same(graph, x), 2, 2), np.reshape([1.0, 0.5], (2, 1, 1))), x
+        )
+        assert "in every channel, but is 2 times it" in self.refused(
+            graph, scores(graph, graph.bipolar(x), 50)
+        )
 
     def test_other_shape(self):
         graph, x = image(2, 7, 7)
         x = graph.bipolar(conv(graph, x, 2, 2))
-        x = graph.add("Add", conv(graph, x, 2, 2), graph.add("Slice", x, *(graph.constant(each, np.int64) for each in (
-            [1, 1], [4, 4], [2, 3]))))
+        x = graph.add(
+            "Add",
+            conv(graph, x, 2, 2),
+            graph.add("Slice", x, *(graph.constant(each, np.int64) for each in ([1, 1], [4, 4], [2, 3]))),
+        )
         assert "must be equal element by element" in self.refused(graph, scores(graph, graph.bipolar(x), 18))
 
 
 QUANTISERS = {
     "bit": lambda graph, x: graph.bipolar(x),
-    "two bits": lambda graph, x: graph.add("Quant", x, 2.0, 0.0, 2.0, signed=1, narrow=0, rounding_mode="ROUND"),
-    "unsigned": lambda graph, x: graph.add("Quant", x, 2.0, 0.0, 2.0, signed=0, narrow=0, rounding_mode="ROUND"),
-    "three bits": lambda graph, x: graph.add("Quant", x, 2.0, 0.0, 3.0, signed=1, narrow=1, rounding_mode="ROUND"),
+    "two bits": lambda graph, x: graph.add(
+        "Quant", x, 2.0, 0.0, 2.0, signed=1, narrow=0, rounding_mode="ROUND"
+    ),
+    "unsigned": lambda graph, x: graph.add(
+        "Quant", x, 2.0, 0.0, 2.0, signed=0, narrow=0, rounding_mode="ROUND"
+    ),
+    "three bits": lambda graph, x: graph.add(
+        "Quant", x, 2.0, 0.0, 3.0, signed=1, narrow=1, rounding_mode="ROUND"
+    ),
     "sums": lambda graph, x: x,
 }
 
@@ -357,14 +422,23 @@ class TestShortcutOfSeveralBits:
             weights = np.where(random.random((outputs, inputs, 3, 3)) < 0.5, -1.0, 1.0)
             return graph.add("Conv", x, weights, kernel_shape=[3, 3])
 
-        x = kept_by = QUANTISERS[kept](graph, graph.add("Add", weighted(x, shape[0], 6), random.normal(0, 2, (6, *[1] * (len(shape) - 1)))))
+        x = kept_by = QUANTISERS[kept](
+            graph,
+            graph.add("Add", weighted(x, shape[0], 6), random.normal(0, 2, (6, *[1] * (len(shape) - 1)))),
+        )
         if len(shape) == 3:
             lowest = {"bit": -1.0, "two bits": -4.0, "unsigned": 0.0, "three bits": -6.0}[kept]
             x = graph.pad(x, [0, 0, 1, 1, 0, 0, 1, 1], lowest)
         x = QUANTISERS[branch](graph, weighted(x, 6, 6))
-        x = graph.add("Add", x, QUANTISERS[kept](graph, kept_by))  # once more by the same quantiser, as with one that is shared
-        x = QUANTISERS["bit" if random.integers(2) else "three bits"](graph, graph.add("Add", x, random.normal(0, 2, (6, *[1] * (len(shape) - 1)))))
-        network = network_of(graph, scores(graph, x, 54 if len(shape) == 3 else 6), shape, apart=2, form=False)
+        x = graph.add(
+            "Add", x, QUANTISERS[kept](graph, kept_by)
+        )  # once more by the same quantiser, as with one that is shared
+        x = QUANTISERS["bit" if random.integers(2) else "three bits"](
+            graph, graph.add("Add", x, random.normal(0, 2, (6, *[1] * (len(shape) - 1))))
+        )
+        network = network_of(
+            graph, scores(graph, x, 54 if len(shape) == 3 else 6), shape, apart=2, form=False
+        )
         assert ir.Add in map(type, network.layers)
 
     def test_steps_that_are_not_even(self):
@@ -381,13 +455,29 @@ class TestTernaryWeights:
         graph, x = image(2, 8, 8)
         x = graph.bipolar(conv(graph, x, 5, 2, weights=ternary(5, 2, 3, 3, scale=0.25)))
         x = graph.add("MatMul", graph.add("Flatten", x), ternary(180, 7))
-        x = graph.add("BatchNormalization", x, [1.0, -2, 0.5, 1, 1, -0.3, 0], [0.0] * 7, [1.0, 3, -2, 0, 5, -4, 0], [0.25] * 7)
+        x = graph.add(
+            "BatchNormalization",
+            x,
+            [1.0, -2, 0.5, 1, 1, -0.3, 0],
+            [0.0] * 7,
+            [1.0, 3, -2, 0, 5, -4, 0],
+            [0.25] * 7,
+        )
         network = network_of(graph, graph.add("MatMul", graph.bipolar(x), ternary(7, 4)), (2, 8, 8))
         assert all(layer.mask is not None for layer in network.layers[1:])
 
     def test_of_a_narrow_quantiser(self):
         graph, x = image(2, 8, 8)
-        weights = graph.add("Quant", random.normal(0, 0.5, (128, 30)), 0.25, 0.0, 2.0, signed=1, narrow=1, rounding_mode="ROUND")
+        weights = graph.add(
+            "Quant",
+            random.normal(0, 0.5, (128, 30)),
+            0.25,
+            0.0,
+            2.0,
+            signed=1,
+            narrow=1,
+            rounding_mode="ROUND",
+        )
         x = graph.bipolar(graph.add("MatMul", graph.add("Flatten", x), weights))
         network = network_of(graph, graph.add("MatMul", x, signs(30, 4)), (2, 8, 8))
         assert 0.2 < network.layers[1].mask.mean() < 0.9 and network.layers[2].mask is None
@@ -396,14 +486,18 @@ class TestTernaryWeights:
         graph, x = image(1, 4, 4)
         weights = signs(16, 5)
         weights[:, 2] = 0
-        x = graph.bipolar(graph.add("Add", graph.add("MatMul", graph.add("Flatten", x), weights), [0, 0, -1, 0, 0]))
+        x = graph.bipolar(
+            graph.add("Add", graph.add("MatMul", graph.add("Flatten", x), weights), [0, 0, -1, 0, 0])
+        )
         network = network_of(graph, graph.add("MatMul", x, signs(5, 4)), (1, 4, 4))
         assert network.layers[1].thresholds[2] > 0 and not network.layers[1].mask[2].any()
 
     def test_of_sums(self):
         graph, x = image(2, 8, 8)
         x = graph.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
-        x = graph.bipolar(graph.add("Add", graph.add("MatMul", graph.add("Flatten", x), ternary(32, 20)), 0.1))
+        x = graph.bipolar(
+            graph.add("Add", graph.add("MatMul", graph.add("Flatten", x), ternary(32, 20)), 0.1)
+        )
         assert network_of(graph, graph.add("MatMul", x, signs(20, 4)), (2, 8, 8)).layers[2].planes == 3
 
 
@@ -419,21 +513,27 @@ class TestPixels:
 
     def test_a_trained_scale(self):
         graph = Graph()
-        x = graph.add("Quant", graph.input((1, 3, 8, 8)), 0.0123, 0.0, 8.0, signed=1, narrow=0, rounding_mode="ROUND")
+        x = graph.add(
+            "Quant", graph.input((1, 3, 8, 8)), 0.0123, 0.0, 8.0, signed=1, narrow=0, rounding_mode="ROUND"
+        )
         x = graph.bipolar(graph.add("Sub", conv(graph, x, 5, 3), 1.003))
         network = network_of(graph, scores(graph, x, 180), (3, 8, 8))
         assert network.greatest[1] == 81 and network.layers[1].planes == 7
 
     def test_a_few_bits_are_bits_of_their_own(self):
         graph = Graph()
-        x = graph.add("Quant", graph.input((1, 1, 8, 8)), 0.4, 0.0, 2.0, signed=0, narrow=0, rounding_mode="ROUND")
+        x = graph.add(
+            "Quant", graph.input((1, 1, 8, 8)), 0.4, 0.0, 2.0, signed=0, narrow=0, rounding_mode="ROUND"
+        )
         x = graph.bipolar(graph.add("Sub", conv(graph, x, 5, 1), 0.7))
         network = network_of(graph, scores(graph, x, 180), (1, 8, 8))
         assert kinds(network) == "Binarize Conv2d Scores" and network.layers[0].levels == 2
 
     def test_zero_padding_of_the_lowest_number(self):
         graph = Graph()
-        x = graph.add("Quant", graph.input((1, 1, 8, 8)), 0.01, 0.0, 8.0, signed=0, narrow=0, rounding_mode="ROUND")
+        x = graph.add(
+            "Quant", graph.input((1, 1, 8, 8)), 0.01, 0.0, 8.0, signed=0, narrow=0, rounding_mode="ROUND"
+        )
         x = graph.bipolar(graph.add("Sub", conv(graph, x, 5, 1, pads=[1, 1, 1, 1]), 0.703))
         network = network_of(graph, scores(graph, x, 320), (1, 8, 8))
         assert kinds(network) == "Lookup Conv2d Scores" and network.layers[1].padding_bit == 0
@@ -444,7 +544,9 @@ class TestActivations:
     def test_several_thresholds(self, steps):
         graph, x = image(2, 8, 8)
         at = np.sort(random.normal(0, 4, (6, steps)), axis=1)
-        x = graph.add("MultiThreshold", conv(graph, x, 6, 2), at, out_dtype="UINT4", out_scale=1.0, out_bias=0.0)
+        x = graph.add(
+            "MultiThreshold", conv(graph, x, 6, 2), at, out_dtype="UINT4", out_scale=1.0, out_bias=0.0
+        )
         network = network_of(graph, scores(graph, x, 216), (2, 8, 8))
         assert network.layers[1].outputs == 6 * steps
 
@@ -453,6 +555,7 @@ class TestActivations:
         x = graph.add("MatMul", graph.add("MatMul", graph.add("Flatten", x), signs(25, 6)), signs(6, 9))
         network = network_of(graph, graph.add("MatMul", graph.bipolar(x), signs(9, 4)), (1, 5, 5))
         assert network.layers[1].thresholds is None and network.layers[2].planes == 5
+
 
 def activation(graph, x, channels):
     """A random elementwise function, which may turn."""
@@ -463,11 +566,34 @@ def activation(graph, x, channels):
         case "Swish":
             return graph.add("Mul", x, graph.add("Sigmoid", x))
         case "attributes":
-            op, *names = (("Elu", "alpha"), ("Celu", "alpha"), ("HardSigmoid", "alpha", "beta"), ("LeakyRelu", "alpha"),
-                          ("Selu", "alpha", "gamma"), ("ThresholdedRelu", "alpha"))[random.integers(6)]
+            op, *names = (
+                ("Elu", "alpha"),
+                ("Celu", "alpha"),
+                ("HardSigmoid", "alpha", "beta"),
+                ("LeakyRelu", "alpha"),
+                ("Selu", "alpha", "gamma"),
+                ("ThresholdedRelu", "alpha"),
+            )[random.integers(6)]
             return graph.add(op, x, **{name: float(random.choice([0.5, 0.75, 1.5])) for name in names})
         case "plain":
-            return graph.add(str(random.choice(["Softplus", "Softsign", "HardSwish", "Atan", "Erf", "Gelu", "Mish", "Sigmoid", "Tanh"])), x)
+            return graph.add(
+                str(
+                    random.choice(
+                        [
+                            "Softplus",
+                            "Softsign",
+                            "HardSwish",
+                            "Atan",
+                            "Erf",
+                            "Gelu",
+                            "Mish",
+                            "Sigmoid",
+                            "Tanh",
+                        ]
+                    )
+                ),
+                x,
+            )
         case "Abs":
             return graph.add("Abs", graph.add("Sub", x, random.uniform(-0.5, 0.5, channels[0]).reshape(form)))
         case "Sin":  # of several turns
@@ -495,11 +621,20 @@ def test_any_function_between_sum_and_quantiser(seed):
     # Between two values: how an executor rounds decides nothing.
     values = np.unique(execute(graph.model(x), photographs(30, shape) / np.float32(255)))
     at = int(len(values) * random.uniform(0.2, 0.7))
-    middle = float(values[at:at + 2].mean())
+    middle = float(values[at : at + 2].mean())
     if random.integers(2):
         x = graph.bipolar(graph.add("Sub", x, middle))
     else:
-        x = graph.add("Quant", x, 0.25, 0.0, 2.0, signed=int(random.integers(2)), narrow=int(random.integers(2)), rounding_mode="ROUND")
+        x = graph.add(
+            "Quant",
+            x,
+            0.25,
+            0.0,
+            2.0,
+            signed=int(random.integers(2)),
+            narrow=int(random.integers(2)),
+            rounding_mode="ROUND",
+        )
     if pool == 2:
         x = graph.add("MaxPool", x, kernel_shape=[2, 2])
     if images and random.integers(2):
@@ -527,8 +662,14 @@ class TestConcat:
 
         def bits(x, low, high, count):
             scale = random.choice([1.0, 0.5])  # the same for all levels
-            return concat(graph, x, [lambda x, at=at: graph.bipolar(graph.add("Sub", x, at), scale)
-                                     for at in random.uniform(low, high, count)])
+            return concat(
+                graph,
+                x,
+                [
+                    lambda x, at=at: graph.bipolar(graph.add("Sub", x, at), scale)
+                    for at in random.uniform(low, high, count)
+                ],
+            )
 
         x = bits(x, 0.1, 0.9, 3)
         if images:
@@ -563,26 +704,51 @@ class TestConcat:
 
 
 class TestRanked:
-    @pytest.mark.parametrize("ranking", [("Softmax", "ArgMax"), ("LogSoftmax", "ArgMax"), ("Softmax", "TopK"), ("Softmax",), ("TopK",)])
+    @pytest.mark.parametrize(
+        "ranking",
+        [("Softmax", "ArgMax"), ("LogSoftmax", "ArgMax"), ("Softmax", "TopK"), ("Softmax",), ("TopK",)],
+    )
     def test_order(self, ranking):
         graph, x = image(20)
         x = end = scores(graph, graph.bipolar(graph.add("MatMul", x, signs(20, 8))), 8, 5)
         for op in ranking:
-            end = graph.add("TopK", end, graph.constant([2], np.int64), outputs=2)[1] if op == "TopK" else graph.add(op, end, axis=1)
+            end = (
+                graph.add("TopK", end, graph.constant([2], np.int64), outputs=2)[1]
+                if op == "TopK"
+                else graph.add(op, end, axis=1)
+            )
         assert loads(graph.bytes(end)) == loads(graph.bytes(x))
 
     def test_of_a_map(self):
         graph, x = image(20)
-        x = graph.add("Softmax", graph.add("Reshape", scores(graph, graph.bipolar(x), 20, 5), graph.constant([1, 5, 1, 1], np.int64)), axis=1)
+        x = graph.add(
+            "Softmax",
+            graph.add(
+                "Reshape", scores(graph, graph.bipolar(x), 20, 5), graph.constant([1, 5, 1, 1], np.int64)
+            ),
+            axis=1,
+        )
         assert loads(graph.bytes(graph.add("ArgMax", graph.add("Flatten", x), axis=-1))).classes == 5
 
-    @pytest.mark.parametrize("follow", [lambda graph, x: graph.add("Mul", x, 2.0), lambda graph, x: graph.add("Mul", graph.constant(2.0), x),
-                                        lambda graph, x: graph.add("Softmax", graph.add("ArgMax", x, axis=1), axis=1)])
+    @pytest.mark.parametrize(
+        "follow",
+        [
+            lambda graph, x: graph.add("Mul", x, 2.0),
+            lambda graph, x: graph.add("Mul", graph.constant(2.0), x),
+            lambda graph, x: graph.add("Softmax", graph.add("ArgMax", x, axis=1), axis=1),
+        ],
+    )
     def test_what_follows_is_refused(self, follow):
         graph, x = image(20)
         x = graph.add("Softmax", scores(graph, x, 20), axis=1)
-        with pytest.raises(ModelError, match=r"takes the result of node '/(Softmax|ArgMax)_\d+' .*, of which only the order of the classes is "
-                                             "known; end the graph with that node"):
+        with pytest.raises(
+            ModelError,
+            match=(
+                r"takes the result of node '/(Softmax|ArgMax)_\d+' .*, of which only the order of the"
+                r" classes is "
+                "known; end the graph with that node"
+            ),
+        ):
             loads(graph.bytes(follow(graph, x)))
 
 
@@ -601,12 +767,21 @@ class TestScores:
         assert layer.scales.tolist() == np.resize([2, 4, 2], 10).tolist()
 
     def test_fractions(self):
-        layer = self.network(("Mul", np.resize([0.5, 0.75], 10)), ("Add", np.resize([0.0, 0.125], 10))).layers[-1]
+        layer = self.network(
+            ("Mul", np.resize([0.5, 0.75], 10)), ("Add", np.resize([0.0, 0.125], 10))
+        ).layers[-1]
         assert set(layer.scales.tolist()) == {8, 12}  # a count is two steps of the sum
 
     def test_batch_norm(self):
-        layer = self.network(("BatchNormalization", random.normal(size=10) + 2, random.normal(size=10),
-                              random.normal(size=10) * 5, random.uniform(2, 90, 10))).layers[-1]
+        layer = self.network(
+            (
+                "BatchNormalization",
+                random.normal(size=10) + 2,
+                random.normal(size=10),
+                random.normal(size=10) * 5,
+                random.uniform(2, 90, 10),
+            )
+        ).layers[-1]
         assert len(set(layer.scales.tolist())) > 5
 
     def test_bias(self):
@@ -625,10 +800,17 @@ class TestScores:
 def test_integers_of_one_bit():
     """Sums over a single element, tables of two numbers, counts of one input: integers that are bits."""
     random = np.random.default_rng(1)
-    layers = (ir.Lookup(name="table", table=random.integers(0, 2, 256)),
-              ir.SumPool(name="pool", kernel=(1, 1), stride=(2, 1)),
-              ir.Conv2d(name="conv", weights=random.integers(0, 2, (6, 1, 1, 1)), thresholds=None, groups=2),
-              ir.Scores(name="scores", weights=random.integers(0, 2, (3, 60)), offsets=np.arange(3), scales=np.array([3, -1, 5])))
+    layers = (
+        ir.Lookup(name="table", table=random.integers(0, 2, 256)),
+        ir.SumPool(name="pool", kernel=(1, 1), stride=(2, 1)),
+        ir.Conv2d(name="conv", weights=random.integers(0, 2, (6, 1, 1, 1)), thresholds=None, groups=2),
+        ir.Scores(
+            name="scores",
+            weights=random.integers(0, 2, (3, 60)),
+            offsets=np.arange(3),
+            scales=np.array([3, -1, 5]),
+        ),
+    )
     network = ir.Network(name="net", image_shape=(4, 5, 2), layers=layers, labels=("a", "b", "c"))
     images = random.integers(0, 256, (40, 4, 5, 2)).astype(np.uint8)
     model, scores = to_qonnx.to_model(network), reference.evaluate(network, images)[0]

@@ -17,7 +17,9 @@ FIXTURES = sorted((Path(__file__).parent / "qonnx").glob("*.onnx"))
 
 def assert_same_order(scores, logits):
     """All classes in the same order, ties included, for each image."""
-    assert (np.sign(scores[:, :, None] - scores[:, None]) == np.sign(logits[:, :, None] - logits[:, None])).all()
+    assert (
+        np.sign(scores[:, :, None] - scores[:, None]) == np.sign(logits[:, :, None] - logits[:, None])
+    ).all()
     assert (scores.argmax(1) == logits.argmax(1)).all()
 
 
@@ -35,7 +37,9 @@ class TestBrevitas:
     def test_as_the_framework(self, path):
         network, scores, logits = self.read(path)
         assert_same_order(scores, logits)
-        assert [type(layer) for layer in network.layers].count(ir.MaxPool) == (2 if path.stem.startswith("c") else 0)
+        assert [type(layer) for layer in network.layers].count(ir.MaxPool) == (
+            2 if path.stem.startswith("c") else 0
+        )
         assert len(np.unique(logits, axis=0)) > 3  # the images are told apart
 
     def test_fixtures_are_there(self):
@@ -136,8 +140,9 @@ def test_two_bit_activations_are_two_bits():
     network = loads(graph.bytes(end))
     assert network.layers[0].levels == 2
     images = np.random.default_rng(0).integers(0, 256, (200, 3)).astype(np.uint8)
-    assert_same_order(reference.evaluate(network, images)[0],
-                      execute(graph.model(end), images / np.float32(255)))
+    assert_same_order(
+        reference.evaluate(network, images)[0], execute(graph.model(end), images / np.float32(255))
+    )
 
 
 def test_zeros_and_ones_pad_with_zero():
@@ -150,8 +155,10 @@ def test_zeros_and_ones_pad_with_zero():
     network = loads(graph.bytes(end))
     assert network.layers[1].padding_bit == 0 and network.layers[1].padding == ((1, 1), (1, 1))
     images = np.random.default_rng(1).integers(0, 256, (50, 1, 4, 4)).astype(np.uint8)
-    assert_same_order(reference.evaluate(network, images.reshape(50, 4, 4))[0],
-                      execute(graph.model(end), images / np.float32(255)))
+    assert_same_order(
+        reference.evaluate(network, images.reshape(50, 4, 4))[0],
+        execute(graph.model(end), images / np.float32(255)),
+    )
 
 
 def test_pixels_without_a_quantiser_come_in_as_planes():
@@ -163,24 +170,39 @@ def test_pixels_without_a_quantiser_come_in_as_planes():
     network = loads(graph.bytes(end), pixels="fixed")
     assert isinstance(network.layers[0], ir.Conv2d) and network.layers[0].planes == 8
     images = np.random.default_rng(2).integers(0, 256, (50, 2, 5, 5)).astype(np.uint8)
-    assert_same_order(reference.evaluate(network, images.transpose(0, 2, 3, 1))[0],
-                      execute(graph.model(end), images / np.float32(256)))
+    assert_same_order(
+        reference.evaluate(network, images.transpose(0, 2, 3, 1))[0],
+        execute(graph.model(end), images / np.float32(256)),
+    )
 
 
 def test_channels_last_input():
     graph = Graph()
     x = graph.add("Transpose", graph.input((1, 4, 5, 3)), perm=[0, 3, 1, 2])
-    x = graph.add("Conv", graph.bipolar(graph.add("Sub", x, 0.5)), np.random.default_rng(0).choice([-1.0, 1.0], (2, 3, 2, 2)),
-                  kernel_shape=[2, 2])
-    end = graph.add("MatMul", graph.add("Flatten", graph.bipolar(x)), np.random.default_rng(1).choice([-1.0, 1.0], (24, 3)))
+    x = graph.add(
+        "Conv",
+        graph.bipolar(graph.add("Sub", x, 0.5)),
+        np.random.default_rng(0).choice([-1.0, 1.0], (2, 3, 2, 2)),
+        kernel_shape=[2, 2],
+    )
+    end = graph.add(
+        "MatMul",
+        graph.add("Flatten", graph.bipolar(x)),
+        np.random.default_rng(1).choice([-1.0, 1.0], (24, 3)),
+    )
     network = loads(graph.bytes(end))
     assert network.image_shape == (4, 5, 3)
     images = np.random.default_rng(2).integers(0, 256, (50, 4, 5, 3)).astype(np.uint8)
-    assert_same_order(reference.evaluate(network, images)[0], execute(graph.model(end), images / np.float32(255)))
+    assert_same_order(
+        reference.evaluate(network, images)[0], execute(graph.model(end), images / np.float32(255))
+    )
 
 
 def test_scores_keep_whole_offsets_of_classes():
-    graph, end = dense(ones(3, 4), after=lambda graph, x: graph.add("Add", graph.add("Mul", x, 0.25), [0.25, 0.75, -0.25, 2.25]))
+    graph, end = dense(
+        ones(3, 4),
+        after=lambda graph, x: graph.add("Add", graph.add("Mul", x, 0.25), [0.25, 0.75, -0.25, 2.25]),
+    )
     assert loads(graph.bytes(end)).layers[-1].offsets.tolist() == [0, 1, -1, 4]
 
 
@@ -204,20 +226,43 @@ def sigmoid(graph, x):
     return graph.add("Sigmoid", x)
 
 
-#: Ends of a graph that decide by signs: what they add, and which of their values are a 1. None for the scores before the end.
+#: Ends of a graph that decide by signs: what they add, and which of their values are a 1. None for the scores
+#: before the end.
 SIGN_ENDS = {
     "scores": (lambda graph, x, _: x, lambda y: y >= 0),
     "sigmoid": (lambda graph, x, _: sigmoid(graph, x), None),
     "hard sigmoid": (lambda graph, x, _: graph.add("HardSigmoid", x), None),
-    "sigmoid, moved": (lambda graph, x, _: graph.add("Flatten", graph.add("Identity", sigmoid(graph, x))), None),
+    "sigmoid, moved": (
+        lambda graph, x, _: graph.add("Flatten", graph.add("Identity", sigmoid(graph, x))),
+        None,
+    ),
     "bipolar": (lambda graph, x, _: graph.bipolar(x), lambda y: y >= 0),
-    "bipolar, scaled by output": (lambda graph, x, n: graph.bipolar(x, 2.0 ** np.arange(n)), lambda y: y >= 0),
-    "bipolar, then a line": (lambda graph, x, _: graph.add("Add", graph.add("Mul", graph.bipolar(x), 0.5), 0.5), lambda y: y > 0),
-    "comparison": (lambda graph, x, _: graph.add("Cast", graph.add("GreaterOrEqual", x, 0.0), to=1), lambda y: y > 0),
-    "sigmoid, compared": (lambda graph, x, _: graph.add("Cast", graph.add("Greater", sigmoid(graph, x), 0.5), to=1), lambda y: y > 0),
-    "multi threshold": (lambda graph, x, n: graph.add("MultiThreshold", x, np.arange(n)[:, None] - 1.0, out_scale=1.0, out_bias=0.0),
-                        lambda y: y > 0),
-    "quant": (lambda graph, x, _: graph.add("Quant", x, 1.0, 0.0, 1.0, signed=1, narrow=0, rounding_mode="ROUND"), lambda y: y >= 0),
+    "bipolar, scaled by output": (
+        lambda graph, x, n: graph.bipolar(x, 2.0 ** np.arange(n)),
+        lambda y: y >= 0,
+    ),
+    "bipolar, then a line": (
+        lambda graph, x, _: graph.add("Add", graph.add("Mul", graph.bipolar(x), 0.5), 0.5),
+        lambda y: y > 0,
+    ),
+    "comparison": (
+        lambda graph, x, _: graph.add("Cast", graph.add("GreaterOrEqual", x, 0.0), to=1),
+        lambda y: y > 0,
+    ),
+    "sigmoid, compared": (
+        lambda graph, x, _: graph.add("Cast", graph.add("Greater", sigmoid(graph, x), 0.5), to=1),
+        lambda y: y > 0,
+    ),
+    "multi threshold": (
+        lambda graph, x, n: graph.add(
+            "MultiThreshold", x, np.arange(n)[:, None] - 1.0, out_scale=1.0, out_bias=0.0
+        ),
+        lambda y: y > 0,
+    ),
+    "quant": (
+        lambda graph, x, _: graph.add("Quant", x, 1.0, 0.0, 1.0, signed=1, narrow=0, rounding_mode="ROUND"),
+        lambda y: y >= 0,
+    ),
 }
 
 
@@ -231,15 +276,27 @@ def test_outputs_decide_by_their_signs(seed, outputs, end):
     pixels, hidden = int(rng.integers(2, 12)), int(rng.integers(1, 9))
     graph = Graph(opset=13)
     x = graph.bipolar(graph.add("Sub", graph.input((1, pixels)), 0.5))
-    x = graph.bipolar(graph.add("Add", graph.add("MatMul", x, rng.choice([-1.0, 1.0], (pixels, hidden))), rng.choice([0.0, 1.0, 0.5], hidden)))
+    x = graph.bipolar(
+        graph.add(
+            "Add",
+            graph.add("MatMul", x, rng.choice([-1.0, 1.0], (pixels, hidden))),
+            rng.choice([0.0, 1.0, 0.5], hidden),
+        )
+    )
     # Scores of 0 for some images where the bias has the parity of the sums; scales of both signs, and none.
     x = graph.add("MatMul", x, rng.choice([-1.0, 1.0], (hidden, outputs)))
     bias = rng.choice([hidden % 2, 0.5, -hidden - 1, hidden + 1], outputs)
-    x = before = graph.add("Mul", graph.add("Add", x, bias), rng.choice([1.0, -0.25, 0.3, 0.0], outputs, p=[0.4, 0.3, 0.2, 0.1]))
+    x = before = graph.add(
+        "Mul", graph.add("Add", x, bias), rng.choice([1.0, -0.25, 0.3, 0.0], outputs, p=[0.4, 0.3, 0.2, 0.1])
+    )
     make, on = SIGN_ENDS[end]
     after = make(graph, x, outputs)
     network = loads(graph.bytes(after))
-    assert (network.decision, len(network.labels), network.multi_label) == ("sign", 2 if outputs == 1 else outputs, outputs > 1)
+    assert (network.decision, len(network.labels), network.multi_label) == (
+        "sign",
+        2 if outputs == 1 else outputs,
+        outputs > 1,
+    )
     images = rng.integers(0, 256, (60, pixels), dtype=np.uint8)
     inputs = images.astype(np.float32) / np.float32(255)
     scores, decided = reference.evaluate(network, images)
@@ -256,7 +313,10 @@ def test_outputs_decide_by_their_signs(seed, outputs, end):
 
 def test_several_scores_are_classes_and_one_is_none():
     two, one = (loads(graph.bytes(end)) for graph, end in (dense(np.ones((4, n))) for n in (2, 1)))
-    assert (two.decision, two.labels) == ("argmax", ("0", "1")) and (one.decision, one.labels) == ("sign", ("0", "1"))
+    assert (two.decision, two.labels) == ("argmax", ("0", "1")) and (one.decision, one.labels) == (
+        "sign",
+        ("0", "1"),
+    )
 
 
 def bad(graph, end):
@@ -294,7 +354,9 @@ class TestRefused:
     def test_dynamic_shape(self):
         graph = Graph()
         x = graph.input((1, 3, "height", 4))
-        assert "dynamic shape (height on axis 2); export the model with a fixed input shape" in bad(graph, graph.bipolar(x))
+        assert "dynamic shape (height on axis 2); export the model with a fixed input shape" in bad(
+            graph, graph.bipolar(x)
+        )
 
     def test_no_shape(self):
         graph = Graph()
@@ -314,11 +376,21 @@ class TestRefused:
         graph.inputs.append(onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, (1, 2)))
         assert "must have one input, the image, but has 'x', 'y'" in bad(graph, end)
 
-    @pytest.mark.parametrize("weights, shown", [([[1.0, 1], [0.5, 1]], "0.5, 1"), ([[2.0, 1], [0, -1], [1, 1]], "0, 1, 2"),
-                                                ([[float("nan"), 1], [1, 1]], "nan"), ([[float("inf"), 1], [float("inf"), 1]], "inf")])
+    @pytest.mark.parametrize(
+        "weights, shown",
+        [
+            ([[1.0, 1], [0.5, 1]], "0.5, 1"),
+            ([[2.0, 1], [0, -1], [1, 1]], "0, 1, 2"),
+            ([[float("nan"), 1], [1, 1]], "nan"),
+            ([[float("inf"), 1], [float("inf"), 1]], "inf"),
+        ],
+    )
     def test_weight_of_another_number(self, weights, shown):
         message = bad(*dense(weights))
-        assert "weights must be -1, 0 and +1 times one scale for each output, but output 0" in message and shown in message
+        assert (
+            "weights must be -1, 0 and +1 times one scale for each output, but output 0" in message
+            and shown in message
+        )
 
     def test_two_bit_weight_of_minus_two(self):
         graph = Graph()
@@ -337,14 +409,23 @@ class TestRefused:
         assert "turns" in message and "no threshold" in message and "the output behind node" in message
 
     def test_pool_of_many_values_that_turn(self):
-        graph, end = dense(ones(40, 4), after=lambda graph, x: graph.add("MaxPool", graph.add(
-            "Reshape", graph.add("Abs", x), graph.constant([1, 1, 2, 2], np.int64)), kernel_shape=[2, 2]))
+        graph, end = dense(
+            ones(40, 4),
+            after=lambda graph, x: graph.add(
+                "MaxPool",
+                graph.add("Reshape", graph.add("Abs", x), graph.constant([1, 1, 2, 2], np.int64)),
+                kernel_shape=[2, 2],
+            ),
+        )
         assert "has 21 values; quantise it to 1 bit" in bad(graph, end)
 
     def test_zero_padding(self):
         graph, x = conv(pads=(1, 1, 1, 1))
         message = bad(graph, end_of(graph, x, 50))
-        assert "(Conv): pads with 0, which is no value of its inputs (-1, 1): a bit has no 0 between -1 and +1" in message
+        assert (
+            "(Conv): pads with 0, which is no value of its inputs (-1, 1): a bit has no 0 between -1 and +1"
+            in message
+        )
         assert "padding of -1 or +1" in message and "torch.nn.functional.pad" in message
 
     def test_padding_behind_a_pool_and_a_negative_scale(self):
@@ -362,20 +443,31 @@ class TestRefused:
     @pytest.mark.parametrize("value", [0.0, 1.0])
     def test_pool_of_what_is_padded_above_the_lowest_value(self, value):
         graph, x = conv()
-        x = graph.add("MaxPool", graph.pad(graph.bipolar(x), [0, 0, 1, 1, 0, 0, 1, 1], value), kernel_shape=[3, 3])
-        assert f"its input is padded with {value:g}, which must be no value above the lowest" in bad(graph, end_of(graph, x))
+        x = graph.add(
+            "MaxPool", graph.pad(graph.bipolar(x), [0, 0, 1, 1, 0, 0, 1, 1], value), kernel_shape=[3, 3]
+        )
+        assert f"its input is padded with {value:g}, which must be no value above the lowest" in bad(
+            graph, end_of(graph, x)
+        )
 
     def test_dilation(self):
         graph, x = conv(dilations=[2, 2])
         assert "must have dilations of 1, not [2, 2]" in bad(graph, end_of(graph, x, 8))
 
     def test_activation_that_is_not_quantised(self):
-        graph, end = dense(ones(40), after=lambda graph, x: graph.add("MatMul", graph.add("Relu", x), ones(2)))
-        assert "must take bits, but what comes from node '/Relu_7' (Relu) has 21 values; quantise it" in bad(graph, end)
+        graph, end = dense(
+            ones(40), after=lambda graph, x: graph.add("MatMul", graph.add("Relu", x), ones(2))
+        )
+        assert "must take bits, but what comes from node '/Relu_7' (Relu) has 21 values; quantise it" in bad(
+            graph, end
+        )
 
     def test_uneven_steps(self):
         graph, end = dense(ones(3), after=lambda graph, x: graph.add("MatMul", graph.add("Exp", x), ones(2)))
-        assert "must take values in even steps, but what comes from node '/Exp_7' (Exp) has the values" in bad(graph, end)
+        assert (
+            "must take values in even steps, but what comes from node '/Exp_7' (Exp) has the values"
+            in bad(graph, end)
+        )
 
     def test_pixels_in_uneven_steps(self):
         graph, end = dense(ones(2), before=lambda graph, x: graph.add("Exp", x))
@@ -386,7 +478,9 @@ class TestRefused:
         x = graph.add("Sub", graph.input((1, 2, 4, 4)), np.reshape([0.45, 0.5], (2, 1, 1)))
         x = graph.add("Quant", x, 2.0**-7, 0.0, 8.0, signed=1, narrow=0, rounding_mode="ROUND")
         x = graph.add("Conv", x, np.ones((2, 2, 3, 3)), kernel_shape=[3, 3])
-        assert "other ones for some pixels than for others; quantise all pixels alike" in bad(graph, end_of(graph, x, 8))
+        assert "other ones for some pixels than for others; quantise all pixels alike" in bad(
+            graph, end_of(graph, x, 8)
+        )
 
     def test_pool_of_falling_functions(self):
         graph, x = conv()
@@ -402,31 +496,40 @@ class TestRefused:
         assert "do not depend on one last layer; keep only the scores" in bad(*dense(ones(3), after=after))
 
     def test_scores_that_bend_apart(self):
-        message = bad(*dense(ones(30), after=lambda graph, x: graph.add("Mul", graph.add("Exp", x), [1.0, 2.0])))
+        message = bad(
+            *dense(ones(30), after=lambda graph, x: graph.add("Mul", graph.add("Exp", x), [1.0, 2.0]))
+        )
         assert "must be a line of each class's count or the same function of all of them" in message
 
     def test_output_that_is_quantised(self):
-        assert "must be a line of each class's count" in bad(*dense(
-            np.ones((4, 3)), after=lambda graph, x: graph.clip(x, -2.0, 2.0)))
-        assert "must tell all counts of the last layer apart" in bad(*dense(
-            np.ones((4, 1)), after=lambda graph, x: graph.clip(x, -2.0, 2.0)))
+        assert "must be a line of each class's count" in bad(
+            *dense(np.ones((4, 3)), after=lambda graph, x: graph.clip(x, -2.0, 2.0))
+        )
+        assert "must tell all counts of the last layer apart" in bad(
+            *dense(np.ones((4, 1)), after=lambda graph, x: graph.clip(x, -2.0, 2.0))
+        )
 
     @pytest.mark.parametrize("op", ["Relu", "Softplus", "Exp"])
     def test_one_output_that_is_never_negative(self, op):
-        assert f"has one output that is never negative behind its {op}" in bad(*dense(
-            np.ones((2, 1)), after=lambda graph, x: graph.add(op, x)))
+        assert f"has one output that is never negative behind its {op}" in bad(
+            *dense(np.ones((2, 1)), after=lambda graph, x: graph.add(op, x))
+        )
 
     @pytest.mark.parametrize("op", ["Softmax", "ArgMax"])
     def test_a_rank_of_one_output(self, op):
-        assert "ranks the one output of" in bad(*dense(np.ones((4, 1)), after=lambda graph, x: graph.add(op, x, axis=1)))
+        assert "ranks the one output of" in bad(
+            *dense(np.ones((4, 1)), after=lambda graph, x: graph.add(op, x, axis=1))
+        )
 
     def test_something_behind_the_classes(self):
-        assert "end the graph with that node" in bad(*dense(
-            ones(3), after=lambda graph, x: graph.add("Mul", graph.add("Softmax", x), 2.0)))
+        assert "end the graph with that node" in bad(
+            *dense(ones(3), after=lambda graph, x: graph.add("Mul", graph.add("Softmax", x), 2.0))
+        )
 
     def test_not_finite(self):
-        assert "gives a value that is not finite" in bad(*dense(
-            ones(3), after=lambda graph, x: graph.bipolar(graph.add("Div", x, [0.0, 1.0]))))
+        assert "gives a value that is not finite" in bad(
+            *dense(ones(3), after=lambda graph, x: graph.bipolar(graph.add("Div", x, [0.0, 1.0])))
+        )
 
     def test_different_scales_of_channels(self):
         def before(graph, x):
@@ -499,15 +602,26 @@ class TestDamaged:
         assert "more than 16,777,216 elements" in self.refused(graph.bytes(x))
 
     def test_huge_constant(self):
-        graph, end = dense(ones(3), after=lambda graph, x: graph.add(
-            "Add", x, graph.add("ConstantOfShape", graph.constant([1 << 20, 1 << 20], np.int64))))
+        graph, end = dense(
+            ones(3),
+            after=lambda graph, x: graph.add(
+                "Add", x, graph.add("ConstantOfShape", graph.constant([1 << 20, 1 << 20], np.int64))
+            ),
+        )
         assert "more than 16,777,216 elements" in self.refused(graph.bytes(end))
 
     def test_many_large_constants(self):
         def after(graph, x):
             for _ in range(8):
-                x = graph.add("Add", x, graph.add("Gather", graph.add("ConstantOfShape", graph.constant(
-                    [1 << 23, 2], np.int64)), graph.constant([0], np.int64)))
+                x = graph.add(
+                    "Add",
+                    x,
+                    graph.add(
+                        "Gather",
+                        graph.add("ConstantOfShape", graph.constant([1 << 23, 2], np.int64)),
+                        graph.constant([0], np.int64),
+                    ),
+                )
             return x
 
         graph, end = dense(ones(3), after=after)
@@ -521,7 +635,9 @@ class TestDamaged:
 
     def test_padding_beyond_the_kernel(self):
         graph, x = conv(pads=(1, 1, 1, 2))
-        assert "must pad by less than its kernel of (2, 2), not by [1, 1, 1, 2]" in self.refused(graph.bytes(x))
+        assert "must pad by less than its kernel of (2, 2), not by [1, 1, 1, 2]" in self.refused(
+            graph.bytes(x)
+        )
 
     def test_external_data(self, tmp_path):
         graph, end = dense(ones(3))
@@ -531,7 +647,9 @@ class TestDamaged:
         tensor.data_location = onnx.TensorProto.EXTERNAL
         entry = tensor.external_data.add()
         entry.key, entry.value = "location", "../../etc/passwd"
-        assert "is stored in another file; save the model as a single file" in self.refused(model.SerializeToString())
+        assert "is stored in another file; save the model as a single file" in self.refused(
+            model.SerializeToString()
+        )
 
     def test_missing_tensor(self):
         graph, end = dense(ones(3))
@@ -561,7 +679,7 @@ def test_documentation_lists_every_operator():
     from sbgen.compiler import qonnx_ops
 
     text = (Path(__file__).parent.parent / "docs/qonnx.md").read_text()
-    listed = set(re.findall(r"\w+", text[text.index("| quantisers |"):text.index("* **Weights**")]))
+    listed = set(re.findall(r"\w+", text[text.index("| quantisers |") : text.index("* **Weights**")]))
     assert {*qonnx_ops.CONSTANT, *qonnx_ops.ELEMENTWISE, *qonnx_ops.LAYOUT} <= listed
 
 

@@ -40,7 +40,8 @@ def test_a_seed_is_one_network(designs):
         again = fuzz.random_design(seed)
         assert exchange.digest(again.network) == exchange.digest(designs[seed].network)
         assert (again.foldings, again.top, again.patchable) == tuple(
-            getattr(designs[seed], name) for name in ("foldings", "top", "patchable"))
+            getattr(designs[seed], name) for name in ("foldings", "top", "patchable")
+        )
 
 
 def test_without_larger_images_none_is_larger(designs):
@@ -77,8 +78,18 @@ def test_other_contents_have_the_shape_of_the_network():
 def network(*layers, inputs=6, classes=3, planes=1):
     """Bits of six pixels, those layers, scores."""
     pixels = Binarize(name="pixels", thresholds=np.full((inputs, 1), 128))
-    scores = Scores(name="scores", weights=np.eye(classes, inputs, dtype=int), offsets=np.zeros(classes, int), planes=planes)
-    return Network(name="small", image_shape=(inputs,), labels=tuple(map(str, range(classes))), layers=(pixels, *layers, scores))
+    scores = Scores(
+        name="scores",
+        weights=np.eye(classes, inputs, dtype=int),
+        offsets=np.zeros(classes, int),
+        planes=planes,
+    )
+    return Network(
+        name="small",
+        image_shape=(inputs,),
+        labels=tuple(map(str, range(classes))),
+        layers=(pixels, *layers, scores),
+    )
 
 
 def counts(name, planes=1):
@@ -91,13 +102,22 @@ def shortcut_features(*layers, planes):
 
 
 def test_shortcuts_are_told_apart():
-    a, b, add_a, add_b = Fork(name="a"), Fork(name="b"), Add(name="add_a", fork="a"), Add(name="add_b", fork="b")
+    a, b, add_a, add_b = (
+        Fork(name="a"),
+        Fork(name="b"),
+        Add(name="add_a", fork="a"),
+        Add(name="add_b", fork="b"),
+    )
     bits = Threshold(name="bits", thresholds=np.full(6, 2), inverted=np.zeros(6, int))
     assert shortcut_features(a, counts("one"), add_a, planes=3) == set()
     assert shortcut_features(a, add_a, planes=2) == {"empty shortcut"}
     assert shortcut_features(a, counts("one"), add_a, bits, b, counts("two"), add_b, planes=3) == set()
-    assert shortcut_features(a, b, counts("one"), add_b, bits, counts("two"), add_a, planes=3) == {"nested shortcuts"}
-    assert shortcut_features(a, b, counts("one"), add_a, bits, counts("two"), add_b, planes=3) == {"interleaved shortcuts"}
+    assert shortcut_features(a, b, counts("one"), add_b, bits, counts("two"), add_a, planes=3) == {
+        "nested shortcuts"
+    }
+    assert shortcut_features(a, b, counts("one"), add_a, bits, counts("two"), add_b, planes=3) == {
+        "interleaved shortcuts"
+    }
     assert shortcut_features(a, b, add_a, add_b, planes=2) == {"interleaved shortcuts"}
 
 
@@ -105,7 +125,19 @@ def test_counts_count_outside_shortcuts_only():
     dense = Dense(name="dense", weights=np.ones((6, 6), int), thresholds=np.full(6, 4), planes=3)
     image = np.zeros((1, 6), np.uint8)
     outside = features(fold_at_random(1, network(counts("one"), dense)), image)
-    inside = features(fold_at_random(1, network(Fork(name="a"), counts("one"), replace(dense, thresholds=None), Add(name="add", fork="a"), planes=6)), image)
+    inside = features(
+        fold_at_random(
+            1,
+            network(
+                Fork(name="a"),
+                counts("one"),
+                replace(dense, thresholds=None),
+                Add(name="add", fork="a"),
+                planes=6,
+            ),
+        ),
+        image,
+    )
     assert "counts into Dense" in outside and "counts into Dense" not in inside
     assert "counts into Scores" in features(fold_at_random(1, network(counts("one"), planes=3)), image)
 

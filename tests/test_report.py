@@ -19,98 +19,188 @@ from sbgen.trial_images import RANDOM, SAMPLES, TEST_SET, TrialImages
 from sbgen.verdict import Verdict
 
 NETWORK = Network(
-    name="tiny", image_shape=(2, 3), labels=("a", "b"), layers=(
+    name="tiny",
+    image_shape=(2, 3),
+    labels=("a", "b"),
+    layers=(
         Binarize(name="input", thresholds=np.full((6, 2), 8)),
         Dense(name="hidden", weights=np.ones((4, 12), int), thresholds=np.full(4, 6)),
-        Scores(name="scores", weights=np.ones((2, 4), int), offsets=np.zeros(2, int))))
-DESIGN = Design(network=NETWORK, foldings=(
-    Folding(pe=4, simd=2), Folding(pe=2, simd=6), Folding(pe=1, simd=4, store="lut")))
+        Scores(name="scores", weights=np.ones((2, 4), int), offsets=np.zeros(2, int)),
+    ),
+)
+DESIGN = Design(
+    network=NETWORK,
+    foldings=(Folding(pe=4, simd=2), Folding(pe=2, simd=6), Folding(pe=1, simd=4, store="lut")),
+)
 INFO = {"dataset": "digits", "accuracy": {"test": {"float": 0.75, "hardened": 0.5}}}
 LABELS = np.array([0, 1, 1, 0])
-TRIAL = TrialImages(images=np.zeros((4, 2, 3), np.uint8), labels=LABELS, source=TEST_SET, name="digits", sha256="ef" * 32)
-UNKNOWN = TrialImages(images=np.zeros((4, 2, 3), np.uint8), labels=None, source=RANDOM, name=None, sha256=None, note="seed 0, pixels of 0 ... 255; no data")
+TRIAL = TrialImages(
+    images=np.zeros((4, 2, 3), np.uint8), labels=LABELS, source=TEST_SET, name="digits", sha256="ef" * 32
+)
+UNKNOWN = TrialImages(
+    images=np.zeros((4, 2, 3), np.uint8),
+    labels=None,
+    source=RANDOM,
+    name=None,
+    sha256=None,
+    note="seed 0, pixels of 0 ... 255; no data",
+)
 RANKED = np.array([[0], [1], [0], [1]])
-VERDICT = Verdict(simulator="Icarus Verilog 11.0", images=3, scores=6, ranked=RANKED[:3], latency_cycles=21,
-                  cycles_per_image=4)
+VERDICT = Verdict(
+    simulator="Icarus Verilog 11.0",
+    images=3,
+    scores=6,
+    ranked=RANKED[:3],
+    latency_cycles=21,
+    cycles_per_image=4,
+)
 
 
 def assemble(**changes):
     settings = {
-        "board": SimpleNamespace(reference="icebreaker", device=DEVICES["up5k"], baud=1_000_000), "sha256": "ab" * 32, "design": DESIGN,
-        "model": SimpleNamespace(file=SimpleNamespace(name="tiny.pt"), sha256="cd" * 32, info=INFO), "images": TRIAL.about(),
-        "cycles": SimpleNamespace(interval=4, latency=21, layers=(3, 4, 2)), "clock_mhz": 24.0,
+        "board": SimpleNamespace(reference="icebreaker", device=DEVICES["up5k"], baud=1_000_000),
+        "sha256": "ab" * 32,
+        "design": DESIGN,
+        "model": SimpleNamespace(file=SimpleNamespace(name="tiny.pt"), sha256="cd" * 32, info=INFO),
+        "images": TRIAL.about(),
+        "cycles": SimpleNamespace(interval=4, latency=21, layers=(3, 4, 2)),
+        "clock_mhz": 24.0,
         "estimate": {"lut": 900, "ff": 400, "bram": 4, "spram": 0, "dsp": 0},
         "implementation": SimpleNamespace(
-            fmax_mhz=31.5, margin=0.03, seed=2, resources={
+            fmax_mhz=31.5,
+            margin=0.03,
+            seed=2,
+            resources={
                 name: {"used": used, "available": getattr(DEVICES["up5k"], name)}
-                for name, used in (("lut", 950), ("ff", 410), ("bram", 4), ("spram", 0), ("dsp", 0))},
-            trials=(Trial(clock_mhz=24, seed=1, fmax_mhz=23.5), Trial(clock_mhz=24, seed=2, fmax_mhz=31.5))),
+                for name, used in (("lut", 950), ("ff", 410), ("bram", 4), ("spram", 0), ("dsp", 0))
+            },
+            trials=(Trial(clock_mhz=24, seed=1, fmax_mhz=23.5), Trial(clock_mhz=24, seed=2, fmax_mhz=31.5)),
+        ),
         "ledger": report.accuracy(tried=TRIAL, info=INFO, integer=RANKED, classes=2, verdict=VERDICT),
-        "verdict": VERDICT, "why_not": None, "tools": {"yosys": "0.70"}, "files": {"top.v": "12" * 32},
+        "verdict": VERDICT,
+        "why_not": None,
+        "tools": {"yosys": "0.70"},
+        "files": {"top.v": "12" * 32},
     }
     return report.assemble(**(settings | changes))
 
 
 def without_bitstream_or_simulation():
     return assemble(
-        implementation=None, verdict=None, why_not="no simulator is installed; try: apt install iverilog", images=UNKNOWN.about(),
-        ledger=report.accuracy(tried=UNKNOWN, info={}, integer=RANKED, classes=2, verdict=None))
+        implementation=None,
+        verdict=None,
+        why_not="no simulator is installed; try: apt install iverilog",
+        images=UNKNOWN.about(),
+        ledger=report.accuracy(tried=UNKNOWN, info={}, integer=RANKED, classes=2, verdict=None),
+    )
 
 
 def of_samples(labels=LABELS):
-    own = TrialImages(images=TRIAL.images, labels=labels, source=SAMPLES, name="own.npz", sha256="ef" * 32, note="4 images of equal channels taken as grey")
-    return assemble(images=own.about(), ledger=report.accuracy(tried=own, info=INFO, integer=RANKED, classes=2, verdict=VERDICT))
+    own = TrialImages(
+        images=TRIAL.images,
+        labels=labels,
+        source=SAMPLES,
+        name="own.npz",
+        sha256="ef" * 32,
+        note="4 images of equal channels taken as grey",
+    )
+    return assemble(
+        images=own.about(),
+        ledger=report.accuracy(tried=own, info=INFO, integer=RANKED, classes=2, verdict=VERDICT),
+    )
 
 
 def convolutional():
     network = Network(
-        name="little picture", image_shape=(6, 6), labels=("a", "b"), layers=(
+        name="little picture",
+        image_shape=(6, 6),
+        labels=("a", "b"),
+        layers=(
             Binarize(name="input", thresholds=np.full((36, 1), 8)),
             Conv2d(name="edges", weights=np.ones((4, 3, 3, 1), int), thresholds=np.full(4, 5)),
             MaxPool(name="pool", kernel=(2, 2), stride=(2, 2)),
-            Scores(name="scores", weights=np.ones((2, 16), int), offsets=np.zeros(2, int))))
-    design = Design(network=network, foldings=(
-        Folding(pe=1, simd=1), Folding(pe=2, simd=1), Folding(pe=2, simd=2), Folding(pe=1, simd=4)))
+            Scores(name="scores", weights=np.ones((2, 16), int), offsets=np.zeros(2, int)),
+        ),
+    )
+    design = Design(
+        network=network,
+        foldings=(Folding(pe=1, simd=1), Folding(pe=2, simd=1), Folding(pe=2, simd=2), Folding(pe=1, simd=4)),
+    )
     return assemble(design=design, cycles=SimpleNamespace(interval=64, latency=99, layers=(36, 64, 16, 8)))
 
 
 def check_schema(content):
     """The form that docs/report.md promises to its readers."""
+
     def number(value):
         return isinstance(value, (int, float)) and not isinstance(value, bool)
 
     assert content["schema"] == 1
     assert content["network"]["weights"] <= content["network"]["weight_bits"]
-    assert isinstance(content["sbgen"], str) and isinstance(content["board"], str) and isinstance(content["device"], str)
+    assert (
+        isinstance(content["sbgen"], str)
+        and isinstance(content["board"], str)
+        and isinstance(content["device"], str)
+    )
     assert set(content["model"]) == {"file", "sha256", "dataset", "pixel_range", "layers"}
     for layer in content["model"]["layers"]:
-        assert {"name", "kind", "inputs", "outputs", "weight_bits", "pe", "simd", "cycles", "store"} <= set(layer)
-        assert layer["kind"] in {"binarize", "conv2d", "dense", "maxpool", "scores"} and layer["store"] in {"none", "bram", "lut"}
+        assert {"name", "kind", "inputs", "outputs", "weight_bits", "pe", "simd", "cycles", "store"} <= set(
+            layer
+        )
+        assert layer["kind"] in {"binarize", "conv2d", "dense", "maxpool", "scores"} and layer["store"] in {
+            "none",
+            "bram",
+            "lut",
+        }
     bound = content["bound"]
-    assert bound["cycles"] == bound["limits"][bound["by"]] == max(
-        limit for name, limit in bound["limits"].items() if name != "stages as built")
+    assert (
+        bound["cycles"]
+        == bound["limits"][bound["by"]]
+        == max(limit for name, limit in bound["limits"].items() if name != "stages as built")
+    )
     assert bound["reached"] == pytest.approx(bound["cycles"] / content["timing"]["cycles_per_image"])
     timing, link = content["timing"], content["link"]["images_per_second"]
     assert bound["whole"] == ("host link" if link < timing["images_per_second"] else "core")
     assert bound["whole_images_per_second"] == min(link, timing["images_per_second"])
-    assert {"clock_mhz", "fmax_mhz", "clock_margin", "seed", "trials", "cycles_per_image", "latency_cycles", "images_per_second"} <= set(timing)
-    assert timing["images_per_second"] == pytest.approx(timing["clock_mhz"] * 1e6 / timing["cycles_per_image"])
+    assert {
+        "clock_mhz",
+        "fmax_mhz",
+        "clock_margin",
+        "seed",
+        "trials",
+        "cycles_per_image",
+        "latency_cycles",
+        "images_per_second",
+    } <= set(timing)
+    assert timing["images_per_second"] == pytest.approx(
+        timing["clock_mhz"] * 1e6 / timing["cycles_per_image"]
+    )
     assert set(content["resources"]) == set(content["estimate"]) == {"lut", "ff", "bram", "spram", "dsp"}
     for entry in content["resources"].values():
         assert set(entry) == {"used", "available"} and number(entry["available"])
     ledger = content["accuracy"]
     assert {"dataset", "images", "float", "hardened", "integer", "rtl", "confusion"} <= set(ledger)
     images = content["images"]
-    assert set(images) == {"source", "name", "sha256", "count", "note"} and images["source"] in {"samples", "test set", "random images"}
+    assert set(images) == {"source", "name", "sha256", "count", "note"} and images["source"] in {
+        "samples",
+        "test set",
+        "random images",
+    }
     if ledger["confusion"] is not None:
         assert sum(map(sum, ledger["confusion"])) == images["count"] == ledger["images"]
-        assert sum(row[n] for n, row in enumerate(ledger["confusion"])) == pytest.approx(ledger["integer"] * images["count"])
-    assert all(ledger[key] is None or 0 <= ledger[key] <= 1 for key in ("float", "hardened", "integer", "rtl"))
+        assert sum(row[n] for n, row in enumerate(ledger["confusion"])) == pytest.approx(
+            ledger["integer"] * images["count"]
+        )
+    assert all(
+        ledger[key] is None or 0 <= ledger[key] <= 1 for key in ("float", "hardened", "integer", "rtl")
+    )
     assert all(isinstance(version, str) for version in content["tools"].values())
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in content["files"].values())
 
 
-@pytest.mark.parametrize("make", [assemble, convolutional, without_bitstream_or_simulation, of_samples, lambda: of_samples(None)])
+@pytest.mark.parametrize(
+    "make", [assemble, convolutional, without_bitstream_or_simulation, of_samples, lambda: of_samples(None)]
+)
 def test_form_of_schema_1(make):
     check_schema(json.loads(report.dumps(make())))
 
@@ -127,16 +217,23 @@ def test_link_carries_a_request_and_its_response_one_after_the_other():
     size = (8 + 6) + (8 + 2 * 4 + 2)
     link = assemble()["link"]
     assert set(link) == {"kind", "baud", "images_per_second", "usb_images_per_second"}
-    assert (link["kind"], link["baud"], link["images_per_second"]) == ("UART", 1_000_000, pytest.approx(100_000 / size))
+    assert (link["kind"], link["baud"], link["images_per_second"]) == (
+        "UART",
+        1_000_000,
+        pytest.approx(100_000 / size),
+    )
     # The latency timer holds each response back.
-    assert link["usb_images_per_second"] == {str(latency): pytest.approx(1 / (size / 100_000 + latency / 1000)) for latency in (1, 16)}
+    assert link["usb_images_per_second"] == {
+        str(latency): pytest.approx(1 / (size / 100_000 + latency / 1000)) for latency in (1, 16)
+    }
 
 
 def test_digests(tmp_path):
     (tmp_path / "top.v").write_bytes(b"abc")
     (tmp_path / "scratch").mkdir()
     assert report.digests(tmp_path) == {
-        "top.v": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}
+        "top.v": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    }
 
 
 def test_equal_reports_give_equal_bytes():
@@ -172,7 +269,9 @@ class Page(HTMLParser):
         self.words.append(data)
 
 
-@pytest.mark.parametrize("make", [assemble, convolutional, without_bitstream_or_simulation, of_samples, lambda: of_samples(None)])
+@pytest.mark.parametrize(
+    "make", [assemble, convolutional, without_bitstream_or_simulation, of_samples, lambda: of_samples(None)]
+)
 def test_page_stands_alone(make):
     text = report_html.page(make())
     page = Page(text)
@@ -194,14 +293,35 @@ def test_pictures_are_well_formed(make):
 
 def test_page_tells_the_main_figures():
     text = "".join(Page(report_html.page(assemble())).words)
-    for wanted in ("tiny", "icebreaker", "6,000,000", "31.5 MHz", "950", "Exact", "3 test images", "50.00 %", "75.00 %",
-                   "66.67 %", "2 PE × 6 SIMD", "3,125 /s", "tiny.pt", "cd" * 32, "0.70"):
+    for wanted in (
+        "tiny",
+        "icebreaker",
+        "6,000,000",
+        "31.5 MHz",
+        "950",
+        "Exact",
+        "3 test images",
+        "50.00 %",
+        "75.00 %",
+        "66.67 %",
+        "2 PE × 6 SIMD",
+        "3,125 /s",
+        "tiny.pt",
+        "cd" * 32,
+        "0.70",
+    ):
         assert wanted in text, wanted
 
 
 def test_page_tells_the_shapes_of_a_convolution():
     text = "".join(Page(report_html.page(convolutional())).words)
-    for wanted in ("6×6 → 4×4×4 → 2×2×4 → 2", "6×6×1 → 4×4×4", "max pooling", "2 channels a cycle", "2 PE × 1 SIMD"):
+    for wanted in (
+        "6×6 → 4×4×4 → 2×2×4 → 2",
+        "6×6×1 → 4×4×4",
+        "max pooling",
+        "2 channels a cycle",
+        "2 PE × 1 SIMD",
+    ):
         assert wanted in text, wanted
 
 
@@ -218,13 +338,36 @@ def test_labels_of_a_multi_label_network():
     found = bits.copy()
     found[0, 0] = 1
     own = TrialImages(images=TRIAL.images, labels=bits, source=SAMPLES, name="own.npz", sha256="ef" * 32)
-    verdict = Verdict(simulator="Icarus Verilog 11.0", images=3, scores=6, ranked=found[:3], latency_cycles=21, cycles_per_image=4)
-    content = assemble(images=own.about(), verdict=verdict, ledger=report.accuracy(tried=own, info={}, integer=found, classes=2, verdict=verdict))
+    verdict = Verdict(
+        simulator="Icarus Verilog 11.0",
+        images=3,
+        scores=6,
+        ranked=found[:3],
+        latency_cycles=21,
+        cycles_per_image=4,
+    )
+    content = assemble(
+        images=own.about(),
+        verdict=verdict,
+        ledger=report.accuracy(tried=own, info={}, integer=found, classes=2, verdict=verdict),
+    )
     accuracy = content["accuracy"]
-    assert (accuracy["integer"], accuracy["rtl"], accuracy["integer_bits"], accuracy["rtl_bits"]) == (0.75, 2 / 3, 7 / 8, 5 / 6)
-    assert accuracy["integer_rtl_images"] == 2 / 3 and accuracy["confusion"] == [[[1, 1], [0, 2]], [[2, 0], [0, 2]]]
+    assert (accuracy["integer"], accuracy["rtl"], accuracy["integer_bits"], accuracy["rtl_bits"]) == (
+        0.75,
+        2 / 3,
+        7 / 8,
+        5 / 6,
+    )
+    assert accuracy["integer_rtl_images"] == 2 / 3 and accuracy["confusion"] == [
+        [[1, 1], [0, 2]],
+        [[2, 0], [0, 2]],
+    ]
     text = "".join(Page(report_html.page(content)).words)
-    assert "Most frequent mistakes: a found wrongly (1)" in text and "rightly not found" in text and "Confusion matrix" not in text
+    assert (
+        "Most frequent mistakes: a found wrongly (1)" in text
+        and "rightly not found" in text
+        and "Confusion matrix" not in text
+    )
     assert assemble()["accuracy"]["integer_bits"] is None
 
 
@@ -240,23 +383,40 @@ def test_many_classes_are_a_list_of_mistakes():
 
 def test_page_names_the_samples():
     text = "".join(Page(report_html.page(of_samples())).words)
-    for wanted in ("3 samples ran through the emitted Verilog", "Tried on 4 samples of own.npz, SHA-256 " + "ef" * 32,
-                   "4 images of equal channels taken as grey", "the same network with sign, on its own test set", "50.00 %"):
+    for wanted in (
+        "3 samples ran through the emitted Verilog",
+        "Tried on 4 samples of own.npz, SHA-256 " + "ef" * 32,
+        "4 images of equal channels taken as grey",
+        "the same network with sign, on its own test set",
+        "50.00 %",
+    ):
         assert wanted in text, wanted
     # Accuracies of other images have no difference.
     assert "-25.00" in text and "+0.00" not in text and text.count("=") == 1
 
 
 def test_page_of_random_images_says_so_and_has_no_accuracy():
-    random = assemble(images=UNKNOWN.about(), ledger=report.accuracy(tried=UNKNOWN, info={}, integer=RANKED, classes=2, verdict=VERDICT))
+    random = assemble(
+        images=UNKNOWN.about(),
+        ledger=report.accuracy(tried=UNKNOWN, info={}, integer=RANKED, classes=2, verdict=VERDICT),
+    )
     text = "".join(Page(report_html.page(random)).words)
     assert "3 random images ran through the emitted Verilog" in text and "test image" not in text
-    assert "Tried on 4 random images (seed 0, pixels of 0 ... 255; no data), of which no true class is known" in text
-    assert random["accuracy"]["integer"] is random["accuracy"]["rtl"] is None and "Accuracy, integer– random images" in text
+    assert (
+        "Tried on 4 random images (seed 0, pixels of 0 ... 255; no data), of which no true class is known"
+        in text
+    )
+    assert (
+        random["accuracy"]["integer"] is random["accuracy"]["rtl"] is None
+        and "Accuracy, integer– random images" in text
+    )
 
 
 def test_page_of_a_report_from_before_images_were_in_it():
-    for make, wanted in (assemble, "3 test images ran"), (without_bitstream_or_simulation, "random images (no test data at hand)"):
+    for make, wanted in (
+        (assemble, "3 test images ran"),
+        (without_bitstream_or_simulation, "random images (no test data at hand)"),
+    ):
         old = make()
         del old["images"], old["accuracy"]["confusion"]
         assert wanted in "".join(Page(report_html.page(old)).words)
@@ -301,12 +461,15 @@ def test_every_string_from_outside_is_escaped():
                 place = place[key]
             place[path[-1]] = evil
             page = Page(report_html.page(content))
-            assert not any(tag == "script" for tag in page.open) and "<script>" not in report_html.page(content), path
+            assert not any(tag == "script" for tag in page.open) and "<script>" not in report_html.page(
+                content
+            ), path
 
 
 def test_one_long_name_and_many_layers_still_make_a_picture():
     content = assemble()
     content["network"]["name"] = "n" * 300
     content["model"]["layers"] = content["model"]["layers"][:1] + [
-        dict(content["model"]["layers"][1], name=f"hidden layer number {n}") for n in range(12)]
+        dict(content["model"]["layers"][1], name=f"hidden layer number {n}") for n in range(12)
+    ]
     Page(report_html.page(content))

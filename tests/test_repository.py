@@ -11,7 +11,9 @@ ROOT = Path(__file__).parent.parent
 
 def tracked():
     try:
-        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
+        listed = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+        )
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("not a git checkout, so there is no list of what belongs to it")
     return [ROOT / name for name in listed.stdout.split("\0") if name]
@@ -34,9 +36,14 @@ def readme_commands():
 
 def test_no_paths_of_one_machine():
     # Written in pieces, so that this file does not find itself.
-    pattern = re.compile("|".join(("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/[a-z]", "/tmp" + "/[a-z]", "C:" + r"\\")))
-    found = [f"{path.relative_to(ROOT)}: {match.group()}" for path, text in texts()
-             for match in pattern.finditer(text)]
+    pattern = re.compile(
+        "|".join(("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/[a-z]", "/tmp" + "/[a-z]", "C:" + r"\\"))
+    )
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path, text in texts()
+        for match in pattern.finditer(text)
+    ]
     assert found == []
 
 
@@ -58,7 +65,8 @@ def test_readme_options_exist():
         if words[0] == "sbgen" and len(words) > 1:
             assert words[1] in [known.name for known in cli.COMMANDS], command
             module = cli.importlib.import_module(
-                next(known.module for known in cli.COMMANDS if known.name == words[1]), "sbgen")
+                next(known.module for known in cli.COMMANDS if known.name == words[1]), "sbgen"
+            )
             parser = cli._Parser(prog="sbgen")
             module.add_arguments(parser)
             parser.parse_args(words[2:])
@@ -76,9 +84,30 @@ def test_links_between_pages_lead_somewhere():
 
 def test_no_scratch_files_in_the_root():
     # The root is a table of contents; what is new here must be wanted.
-    wanted = {".ci", ".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "conftest.py", "Makefile", "README.md",
-              "benchmarks", "boards", "compiler", "constraints.txt", "docs", "hw", "models", "proofs", "pyproject.toml", "sbgen",
-              "sim", "tests", "train"}
+    wanted = {
+        ".ci",
+        ".gitignore",
+        "CHANGELOG.md",
+        "CITATION.cff",
+        "CONTRIBUTING.md",
+        "LICENSE",
+        "conftest.py",
+        "Makefile",
+        "README.md",
+        "benchmarks",
+        "boards",
+        "compiler",
+        "constraints.txt",
+        "docs",
+        "hw",
+        "models",
+        "proofs",
+        "pyproject.toml",
+        "sbgen",
+        "sim",
+        "tests",
+        "train",
+    }
     assert {path.relative_to(ROOT).parts[0] for path in tracked()} <= wanted
 
 
@@ -110,7 +139,13 @@ def test_records_name_the_commit_that_was_measured():
     for path in records:
         content = json.loads(path.read_text())
         if "commit" not in content:
-            rows = [row for value in content.values() if isinstance(value, list) for row in value if isinstance(row, dict)]
+            rows = [
+                row
+                for value in content.values()
+                if isinstance(value, list)
+                for row in value
+                if isinstance(row, dict)
+            ]
             assert rows and all(named(row) for row in rows), path.name
         else:
             assert named(content), path.name
@@ -122,7 +157,9 @@ def test_a_record_is_of_the_commit_that_is_checked_out(monkeypatch, tmp_path):
 
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     record = importlib.import_module("record")
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=False, capture_output=True, text=True).stdout.strip()
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, check=False, capture_output=True, text=True
+    ).stdout.strip()
     assert record.MEASURED["commit"] == (head or None)
     monkeypatch.setattr(record, "FOLDER", tmp_path)
     assert json.loads(record.write("a", {"x": 1}).read_text()).items() >= {**record.MEASURED, "x": 1}.items()

@@ -1,4 +1,6 @@
-"""`sbgen.samples`: the same images in every format are the same samples, and everything else is an error with a name."""
+"""`sbgen.samples`: the same images in every format are the same samples, and everything else is an error with
+a name.
+"""
 
 import io
 import json
@@ -36,7 +38,11 @@ def refused(path, *, shape=SHAPE, classes=CLASSES):
     """The message of what is refused: one line, that begins with the file."""
     with pytest.raises(DataError) as error:
         read(path, shape, classes)
-    assert str(error.value).startswith(str(path)) and "\n" not in str(error.value) and len(str(error.value)) < 400
+    assert (
+        str(error.value).startswith(str(path))
+        and "\n" not in str(error.value)
+        and len(str(error.value)) < 400
+    )
     return str(error.value)
 
 
@@ -51,7 +57,11 @@ def table(folder, text, name="x.csv"):
 
 
 def rows(pixels=PIXELS, labels=LABELS, last=True):
-    for image, label in zip(pixels.reshape(len(pixels), -1).tolist(), labels.tolist() if labels is not None else [None] * len(pixels), strict=True):
+    for image, label in zip(
+        pixels.reshape(len(pixels), -1).tolist(),
+        labels.tolist() if labels is not None else [None] * len(pixels),
+        strict=True,
+    ):
         own = [] if label is None else [label]
         yield ",".join(map(str, image + own if last else own + image))
 
@@ -67,12 +77,18 @@ def by_class(folder, pixels=PIXELS, labels=LABELS, names=CLASSES, ending=".png")
     return folder
 
 
-# ------------------------------------------------------------------------------------------------ what is read
+# ------------------------------------------------------------------------------------------------ what is
+# read
+
 
 def test_arrays_of_either_name(tmp_path):
     for names in ("images", "labels"), ("X", "y"):
         got = read(npz(tmp_path, **dict(zip(names, (PIXELS, LABELS), strict=True)), outputs=np.zeros(3)))
-        assert np.array_equal(got.images, PIXELS) and np.array_equal(got.labels, LABELS) and got.source == "x.npz"
+        assert (
+            np.array_equal(got.images, PIXELS)
+            and np.array_equal(got.labels, LABELS)
+            and got.source == "x.npz"
+        )
         assert got.images.dtype == np.uint8 and got.labels.dtype == np.int64
     assert read(npz(tmp_path, images=PIXELS)).labels is None
 
@@ -86,11 +102,19 @@ def test_what_was_read_cannot_be_written_to(tmp_path):
 
 
 def test_digest_is_that_of_the_content_alone(tmp_path):
-    digests = {read(npz(tmp_path, images=images, labels=labels)).sha256 for images in (PIXELS, PIXELS.astype(">i4"), PIXELS.reshape(6, 20),
-               np.asfortranarray(PIXELS)) for labels in (LABELS, LABELS.astype(np.uint8), np.array(CLASSES)[LABELS])}
+    digests = {
+        read(npz(tmp_path, images=images, labels=labels)).sha256
+        for images in (PIXELS, PIXELS.astype(">i4"), PIXELS.reshape(6, 20), np.asfortranarray(PIXELS))
+        for labels in (LABELS, LABELS.astype(np.uint8), np.array(CLASSES)[LABELS])
+    }
     assert digests == {samples.digest(PIXELS, LABELS)}
-    others = {samples.digest(PIXELS, None), samples.digest(PIXELS[::-1], LABELS), samples.digest(PIXELS, LABELS[::-1]),
-              samples.digest(PIXELS.reshape(6, 20), LABELS), samples.digest(PIXELS[:5], LABELS[:5])}
+    others = {
+        samples.digest(PIXELS, None),
+        samples.digest(PIXELS[::-1], LABELS),
+        samples.digest(PIXELS, LABELS[::-1]),
+        samples.digest(PIXELS.reshape(6, 20), LABELS),
+        samples.digest(PIXELS[:5], LABELS[:5]),
+    }
     assert len(others - digests) == 5
 
 
@@ -101,7 +125,10 @@ def test_digest_as_the_docs_describe_it():
     assert samples.digest(PIXELS, LABELS) == hashlib.sha256(text).hexdigest()
 
 
-@pytest.mark.parametrize("shape, stored", [((4, 5), (4, 5, 1)), ((4, 5), (1, 4, 5)), ((4, 5, 1), (4, 5)), ((20,), (4, 5)), ((4, 5), (20,))])
+@pytest.mark.parametrize(
+    "shape, stored",
+    [((4, 5), (4, 5, 1)), ((4, 5), (1, 4, 5)), ((4, 5, 1), (4, 5)), ((20,), (4, 5)), ((4, 5), (20,))],
+)
 def test_axes_that_do_not_move_a_pixel(tmp_path, shape, stored):
     got = read(npz(tmp_path, images=PIXELS.reshape(6, *stored)), shape)
     assert got.images.shape == (6, *shape) and np.array_equal(got.images.reshape(-1), PIXELS.reshape(-1))
@@ -125,13 +152,27 @@ def test_a_name_is_the_same_however_its_accents_are_written(tmp_path):
 def test_signed_pixels_are_numbers_and_their_bytes_are_read(tmp_path):
     values = PIXELS.view(np.int8)
     text = f"{header()},label\n" + "\n".join(rows(values))
-    for path in npz(tmp_path, images=values), npz(tmp_path, "y.npz", images=values.astype(int)), npz(tmp_path, "z.npz", images=PIXELS), table(tmp_path, text):
+    for path in (
+        npz(tmp_path, images=values),
+        npz(tmp_path, "y.npz", images=values.astype(int)),
+        npz(tmp_path, "z.npz", images=PIXELS),
+        table(tmp_path, text),
+    ):
         got = samples.read(path, image_shape=SHAPE, classes=CLASSES, signed=True)
         assert np.array_equal(got.images, PIXELS)
-    with pytest.raises(DataError, match=r"must be pixels of -128 ... 127, found \d+ ... \d\d\d of type int64"):
-        samples.read(npz(tmp_path, images=PIXELS.astype(int)), image_shape=SHAPE, classes=CLASSES, signed=True)
+    with pytest.raises(
+        DataError, match=r"must be pixels of -128 ... 127, found \d+ ... \d\d\d of type int64"
+    ):
+        samples.read(
+            npz(tmp_path, images=PIXELS.astype(int)), image_shape=SHAPE, classes=CLASSES, signed=True
+        )
     with pytest.raises(DataError, match="must be a pixel of -128 ... 127, found '2"):
-        samples.read(table(tmp_path, f"{header()}\n" + "\n".join(rows(np.full((1, 4, 5), 200), labels=None))), image_shape=SHAPE, classes=CLASSES, signed=True)
+        samples.read(
+            table(tmp_path, f"{header()}\n" + "\n".join(rows(np.full((1, 4, 5), 200), labels=None))),
+            image_shape=SHAPE,
+            classes=CLASSES,
+            signed=True,
+        )
 
 
 class TestSeveralLabels:
@@ -141,25 +182,56 @@ class TestSeveralLabels:
         return samples.read(path, image_shape=SHAPE, classes=CLASSES, multi_label=True)
 
     def test_bits(self, tmp_path):
-        plain = [f"{row},{','.join(map(str, bits))}" for row, bits in zip(rows(labels=None), self.BITS.tolist(), strict=True)]
-        named = [f"{bits[1]},{row},{bits[0]},{bits[2]}" for row, bits in zip(rows(labels=None), self.BITS.tolist(), strict=True)]
-        for path in (npz(tmp_path, images=PIXELS, labels=self.BITS), npz(tmp_path, "b.npz", X=PIXELS, y=self.BITS.astype(bool)),
-                     table(tmp_path, "\n".join(plain)), table(tmp_path, "\n".join([f"dog,{header()},cat,owl", *named]), "n.csv")):
+        plain = [
+            f"{row},{','.join(map(str, bits))}"
+            for row, bits in zip(rows(labels=None), self.BITS.tolist(), strict=True)
+        ]
+        named = [
+            f"{bits[1]},{row},{bits[0]},{bits[2]}"
+            for row, bits in zip(rows(labels=None), self.BITS.tolist(), strict=True)
+        ]
+        for path in (
+            npz(tmp_path, images=PIXELS, labels=self.BITS),
+            npz(tmp_path, "b.npz", X=PIXELS, y=self.BITS.astype(bool)),
+            table(tmp_path, "\n".join(plain)),
+            table(tmp_path, "\n".join([f"dog,{header()},cat,owl", *named]), "n.csv"),
+        ):
             got = self.read(path)
-            assert np.array_equal(got.images, PIXELS) and np.array_equal(got.labels, self.BITS) and got.sha256 == samples.digest(PIXELS, self.BITS)
+            assert (
+                np.array_equal(got.images, PIXELS)
+                and np.array_equal(got.labels, self.BITS)
+                and got.sha256 == samples.digest(PIXELS, self.BITS)
+            )
         assert self.read(table(tmp_path, "\n".join(rows(labels=None)))).labels is None
 
-    @pytest.mark.parametrize("labels, message", [
-        (LABELS, r"labels must be a bit for each of the network's 3 outputs, \(6, 3\) of 0 and 1, found int64 of shape \(6,\)"),
-        (BITS * 2 - 1, r"found -1 ... 1; save labels > 0"), (BITS * 2, "found 0 ... 2"), (BITS.astype(float), "save labels.astype")])
+    @pytest.mark.parametrize(
+        "labels, message",
+        [
+            (
+                LABELS,
+                (
+                    r"labels must be a bit for each of the network's 3 outputs, \(6, 3\) of 0 and 1, found"
+                    r" int64 of shape \(6,\)"
+                ),
+            ),
+            (BITS * 2 - 1, r"found -1 ... 1; save labels > 0"),
+            (BITS * 2, "found 0 ... 2"),
+            (BITS.astype(float), "save labels.astype"),
+        ],
+    )
     def test_other_labels(self, tmp_path, labels, message):
         with pytest.raises(DataError, match=message):
             self.read(npz(tmp_path, images=PIXELS, labels=labels))
 
-    @pytest.mark.parametrize("text, message", [
-        ("\n".join(rows()), "20 columns of pixels, and 3 of bits or none, but its first line has 21"),
-        ("\n".join(f"{row},0,1,2" for row in rows(labels=None)), "its bits must be 0 or 1, found '2'"),
-        ("\n".join(f"{row},0,1,1" for row in rows(labels=None)) + "\n1,2", "line 7: must have 23 values"), (header(), "only names of columns")])
+    @pytest.mark.parametrize(
+        "text, message",
+        [
+            ("\n".join(rows()), "20 columns of pixels, and 3 of bits or none, but its first line has 21"),
+            ("\n".join(f"{row},0,1,2" for row in rows(labels=None)), "its bits must be 0 or 1, found '2'"),
+            ("\n".join(f"{row},0,1,1" for row in rows(labels=None)) + "\n1,2", "line 7: must have 23 values"),
+            (header(), "only names of columns"),
+        ],
+    )
     def test_other_tables(self, tmp_path, text, message):
         with pytest.raises(DataError, match=message):
             self.read(table(tmp_path, text))
@@ -170,23 +242,46 @@ class TestSeveralLabels:
 
 
 class TestTable:
-    @pytest.mark.parametrize("text", [
-        "\n".join(rows()), "\r\n".join(rows()) + "\r\n\r\n", f"{header()},label\n" + "\n".join(rows()),
-        f"Label,{header()}\n" + "\n".join(rows(last=False)), f"\ufefflabel,{header()}\n" + "\n".join(rows(last=False)),
-        "label," + ",".join(map(str, range(20))) + "\n" + "\n".join(rows(last=False)), "\n".join(rows()).replace(",", ", "),
-        f"{header()},what\n" + "\n".join(rows()), "\n".join(f'"{row}"'.replace(",", '","') for row in rows())],
-        ids=["plain", "windows", "header", "label-first", "byte-order-mark", "counted-columns", "spaces", "last-of-any-name", "quoted"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "\n".join(rows()),
+            "\r\n".join(rows()) + "\r\n\r\n",
+            f"{header()},label\n" + "\n".join(rows()),
+            f"Label,{header()}\n" + "\n".join(rows(last=False)),
+            f"\ufefflabel,{header()}\n" + "\n".join(rows(last=False)),
+            "label," + ",".join(map(str, range(20))) + "\n" + "\n".join(rows(last=False)),
+            "\n".join(rows()).replace(",", ", "),
+            f"{header()},what\n" + "\n".join(rows()),
+            "\n".join(f'"{row}"'.replace(",", '","') for row in rows()),
+        ],
+        ids=[
+            "plain",
+            "windows",
+            "header",
+            "label-first",
+            "byte-order-mark",
+            "counted-columns",
+            "spaces",
+            "last-of-any-name",
+            "quoted",
+        ],
+    )
     def test_forms(self, tmp_path, text):
         got = read(table(tmp_path, text))
         assert np.array_equal(got.images, PIXELS) and np.array_equal(got.labels, LABELS)
 
     def test_names_of_classes(self, tmp_path):
-        text = "\n".join(f"{row},{CLASSES[label]}" for row, label in zip(rows(labels=None), LABELS, strict=True))
+        text = "\n".join(
+            f"{row},{CLASSES[label]}" for row, label in zip(rows(labels=None), LABELS, strict=True)
+        )
         assert np.array_equal(read(table(tmp_path, text)).labels, LABELS)
 
     def test_classes_named_as_a_column_of_labels(self, tmp_path):
         # The first line is an image, whatever its class is called.
-        text = "\n".join(f"{row},{'xy'[label % 2]}" for row, label in zip(rows(labels=None), LABELS, strict=True))
+        text = "\n".join(
+            f"{row},{'xy'[label % 2]}" for row, label in zip(rows(labels=None), LABELS, strict=True)
+        )
         assert len(read(table(tmp_path, text), classes=("x", "y")).images) == 6
         assert len(read(table(tmp_path, text.replace(",x", ",y")), classes=("x", "y")).images) == 6
 
@@ -219,10 +314,16 @@ class TestFolder:
     def test_exact_conversions_are_said(self, tmp_path):
         by_class(tmp_path / "grey")
         got = read(tmp_path / "grey", (4, 5, 3))
-        assert np.array_equal(got.images[0], np.repeat(PIXELS[0][..., None], 3, axis=2)) and got.note == "6 grey images taken as three equal channels"
+        assert (
+            np.array_equal(got.images[0], np.repeat(PIXELS[0][..., None], 3, axis=2))
+            and got.note == "6 grey images taken as three equal channels"
+        )
         by_class(tmp_path / "rgb", np.repeat(PIXELS[..., None], 3, axis=3))
         got = read(tmp_path / "rgb")
-        assert np.array_equal(got.images[0], PIXELS[0]) and got.note == "6 images of equal channels taken as grey"
+        assert (
+            np.array_equal(got.images[0], PIXELS[0])
+            and got.note == "6 images of equal channels taken as grey"
+        )
 
     @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
     def test_every_kind_of_png_is_its_pixels(self, tmp_path, mode):
@@ -238,7 +339,9 @@ class TestFolder:
     def test_transparency_is_a_channel_of_a_network_of_four(self, tmp_path):
         pixels = RNG.integers(0, 256, (6, 4, 5, 4)).astype(np.uint8)
         assert np.array_equal(read(by_class(tmp_path, pixels), (4, 5, 4)).images[0], pixels[0])
-        assert "must have no transparent pixels, as the network has 3 channels" in refused_in(tmp_path, (4, 5, 3))
+        assert "must have no transparent pixels, as the network has 3 channels" in refused_in(
+            tmp_path, (4, 5, 3)
+        )
 
     def test_colour_is_not_turned_into_grey(self, tmp_path):
         by_class(tmp_path, RNG.integers(0, 256, (6, 4, 5, 3)).astype(np.uint8))
@@ -254,7 +357,10 @@ class TestFolder:
         Image.fromarray(PIXELS[0].T.copy()).save(tmp_path / "dog" / "a.png")
         assert "must have the network's size, 4 x 5 (height x width), found 5 x 4" in refused_in(tmp_path)
         assert "must be 4 x 5 (height x width) as" in refused_in(tmp_path, (20,))
-        assert "must have the 21 values that the network takes, as grey or RGB, found 4 x 5 pixels" in refused_in(tmp_path, (21,))
+        assert (
+            "must have the 21 values that the network takes, as grey or RGB, found 4 x 5 pixels"
+            in refused_in(tmp_path, (21,))
+        )
 
     def test_a_huge_image_is_not_unpacked(self, tmp_path):
         (tmp_path / "cat").mkdir()
@@ -263,16 +369,45 @@ class TestFolder:
         (tmp_path / "cat" / "a.png").write_bytes(png(width=9_000, height=9_000))
         assert "found 9000 x 9000" in refused_in(tmp_path)
 
-    @pytest.mark.parametrize("spoil, message", [
-        (lambda folder: (folder / "wolf").mkdir(), ("its sub-folders must all be names of the network's classes (cat, dog, owl) or all be numbers of "
-                                                   "0 ... 2, found 'wolf'")),
-        (lambda folder: (folder / "1").mkdir(), "found '1'"),
-        (lambda folder: (folder / "a.png").write_bytes(b""), "must hold a sub-folder of images for each class, named by the class, but holds 'a.png'"),
-        (lambda folder: (folder / "cat" / "a.bmp").write_bytes(b""), "must hold PNG and JPEG files alone, but holds 'a.bmp'"),
-        (lambda folder: (folder / "cat" / "a.png").mkdir(), "must hold PNG and JPEG files alone, but holds 'a.png'"),
-        (lambda folder: (folder / "cat" / "a.png").write_bytes(b""), "must be a PNG or JPEG image, but cannot identify image file"),
-        (lambda folder: (folder / "cat" / "a.png").write_bytes((folder / "cat" / "00000.png").read_bytes()[:50]), "must be a PNG or JPEG image, but"),
-        (lambda folder: (folder / "cat" / "a.png").symlink_to("nowhere"), "must hold PNG and JPEG files alone")])
+    @pytest.mark.parametrize(
+        "spoil, message",
+        [
+            (
+                lambda folder: (folder / "wolf").mkdir(),
+                (
+                    "its sub-folders must all be names of the network's classes (cat, dog, owl) or all be"
+                    " numbers of 0 ... 2, found 'wolf'"
+                ),
+            ),
+            (lambda folder: (folder / "1").mkdir(), "found '1'"),
+            (
+                lambda folder: (folder / "a.png").write_bytes(b""),
+                "must hold a sub-folder of images for each class, named by the class, but holds 'a.png'",
+            ),
+            (
+                lambda folder: (folder / "cat" / "a.bmp").write_bytes(b""),
+                "must hold PNG and JPEG files alone, but holds 'a.bmp'",
+            ),
+            (
+                lambda folder: (folder / "cat" / "a.png").mkdir(),
+                "must hold PNG and JPEG files alone, but holds 'a.png'",
+            ),
+            (
+                lambda folder: (folder / "cat" / "a.png").write_bytes(b""),
+                "must be a PNG or JPEG image, but cannot identify image file",
+            ),
+            (
+                lambda folder: (folder / "cat" / "a.png").write_bytes(
+                    (folder / "cat" / "00000.png").read_bytes()[:50]
+                ),
+                "must be a PNG or JPEG image, but",
+            ),
+            (
+                lambda folder: (folder / "cat" / "a.png").symlink_to("nowhere"),
+                "must hold PNG and JPEG files alone",
+            ),
+        ],
+    )
     def test_what_does_not_belong(self, tmp_path, spoil, message):
         spoil(by_class(tmp_path))
         assert message in refused_in(tmp_path)
@@ -303,27 +438,60 @@ def refused_in(folder, shape=SHAPE):
 
 def png(*, width, height):
     """A small file that says it is a large image."""
+
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-            + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b""))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(bytes(1000)))
+        + chunk(b"IEND", b"")
+    )
 
 
-# ------------------------------------------------------------------------------------------------ what is refused
+# ------------------------------------------------------------------------------------------------ what is
+# refused
+
 
 def promise(shape, descr="|u1", data=b"", version=(1, 0)):
     """A .npy of any header."""
     text = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape!r}, }}\n".encode()
-    return b"\x93NUMPY" + bytes(version) + struct.pack("<H" if version == (1, 0) else "<I", len(text)) + text + data
+    return (
+        b"\x93NUMPY"
+        + bytes(version)
+        + struct.pack("<H" if version == (1, 0) else "<I", len(text))
+        + text
+        + data
+    )
 
 
-@pytest.mark.parametrize("content", [
-    promise((1 << 40, 4, 5)), promise((1 << 40, 4, 5), data=bytes(100)), promise((6, 4, 5), data=bytes(119)), promise((6, 4, 5), data=bytes(121)),
-    promise((6, 4, 5), version=(2, 0)), promise((6, 4, 5), version=(9, 9), data=bytes(120)), promise((-6, 4, 5)), promise((True, 4, 5), data=bytes(20)),
-    promise((10**600,) * 12), promise((6, 4, 5), descr="|O", data=bytes(960)), promise((6, 4, 5), descr="|V0"), promise((6, 4, 5), descr=[("a", "|u1")]),
-    promise((6,), descr=("|u1", (4, 5)), data=bytes(120)), promise("a"), promise((0, 4, 5)), promise(()),
-    b"\x93NUMPY\1\0\xff\xff{", b"\x93NUMPY\2\0\xff\xff\xff\x7f{", b"\x93NUMPY", b"\x93NUMPY\1\0\x05\0((((\n"], ids=range(20))
+@pytest.mark.parametrize(
+    "content",
+    [
+        promise((1 << 40, 4, 5)),
+        promise((1 << 40, 4, 5), data=bytes(100)),
+        promise((6, 4, 5), data=bytes(119)),
+        promise((6, 4, 5), data=bytes(121)),
+        promise((6, 4, 5), version=(2, 0)),
+        promise((6, 4, 5), version=(9, 9), data=bytes(120)),
+        promise((-6, 4, 5)),
+        promise((True, 4, 5), data=bytes(20)),
+        promise((10**600,) * 12),
+        promise((6, 4, 5), descr="|O", data=bytes(960)),
+        promise((6, 4, 5), descr="|V0"),
+        promise((6, 4, 5), descr=[("a", "|u1")]),
+        promise((6,), descr=("|u1", (4, 5)), data=bytes(120)),
+        promise("a"),
+        promise((0, 4, 5)),
+        promise(()),
+        b"\x93NUMPY\1\0\xff\xff{",
+        b"\x93NUMPY\2\0\xff\xff\xff\x7f{",
+        b"\x93NUMPY",
+        b"\x93NUMPY\1\0\x05\0((((\n",
+    ],
+    ids=range(20),
+)
 def test_header_of_npy_and_npz(tmp_path, content):
     (tmp_path / "x.npy").write_bytes(content)
     refused(tmp_path / "x.npy")
@@ -334,13 +502,21 @@ def test_header_of_npy_and_npz(tmp_path, content):
 
 def test_a_promise_is_said_and_not_allocated(tmp_path):
     (tmp_path / "x.npy").write_bytes(promise((1 << 40, 4, 5)))
-    assert ("must have at most 1,073,741,824 bytes of elements, but its header promises 21,990,232,555,520; save fewer" in refused(tmp_path / "x.npy"))
+    assert (
+        "must have at most 1,073,741,824 bytes of elements, but its header promises 21,990,232,555,520; save"
+        " fewer" in refused(tmp_path / "x.npy")
+    )
     (tmp_path / "x.npy").write_bytes(promise((1 << 20, 4, 5), data=bytes(20)))
-    assert "is damaged: its header promises 20,971,520 bytes of elements, but it has 20" in refused(tmp_path / "x.npy")
+    assert "is damaged: its header promises 20,971,520 bytes of elements, but it has 20" in refused(
+        tmp_path / "x.npy"
+    )
 
 
 def test_a_large_archive_of_nothing_is_not_unpacked(tmp_path):
-    with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive, archive.open("images.npy", "w", force_zip64=True) as member:
+    with (
+        zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("images.npy", "w", force_zip64=True) as member,
+    ):
         member.write(promise((1 << 31, 4, 5)))
         for _ in range(64):
             member.write(bytes(1 << 20))
@@ -354,41 +530,85 @@ def test_only_the_arrays_that_count_are_unpacked(tmp_path):
     assert np.array_equal(read(tmp_path / "x.npz").images, PIXELS)
 
 
-@pytest.mark.parametrize("arrays, message", [
-    ({"images": PIXELS, "X": PIXELS}, "must hold one of images and X, but holds both"),
-    ({"images": PIXELS, "labels": LABELS, "y": LABELS}, "must hold one of labels and y, but holds both"),
-    ({"x_test": PIXELS, "y_test": LABELS}, "must hold `images` or `X`, but holds x_test, y_test"),
-    ({}, "must hold `images` or `X`, but holds nothing"),
-    ({"images": PIXELS.astype(object)}, "holds pickled Python objects, which are never read"),
-    ({"images": PIXELS, "labels": np.array(["cat", 1, None, 3, 4, 5], object)}, "labels must hold numbers or text, but holds pickled"),
-    ({"images": PIXELS.astype(str)}, "must be pixels of type uint8, found <U3"),
-    ({"images": PIXELS.astype(complex)}, "must be pixels of type uint8, found complex128"),
-    ({"images": np.array([(1, 2)], "u1,u1")}, "must hold plain numbers or text, found [('f0', 'u1'), ('f1', 'u1')]"),
-    ({"images": PIXELS.astype(np.int16) - 128}, "must be pixels of 0 ... 255, found -1"),
-    ({"images": PIXELS.astype(np.uint16) * 257}, "must be pixels of 0 ... 255, found "),
-    ({"images": PIXELS[0]}, "must have the shape (N, 4, 5) or (N, 20), found (4, 5); save images[None] of a single image"),
-    ({"images": PIXELS[:0]}, "must have the shape (N, 4, 5) or (N, 20) with N from 1, found (0, 4, 5)"),
-    ({"images": np.uint8(3)}, "must have the shape (N, 4, 5) or (N, 20) with N from 1, found ()"),
-    ({"images": PIXELS.swapaxes(1, 2)}, "found (6, 5, 4), whose axes are in another order"),
-    ({"images": PIXELS[:, :3]}, "found (6, 3, 5): 15 values for each image instead of 20"),
-    ({"images": PIXELS, "labels": LABELS[:5]}, "labels must have the shape (6,), one label for each image, found (5,)"),
-    ({"images": PIXELS, "labels": LABELS[:, None]}, "found (6, 1); save labels.reshape(-1)"),
-    ({"images": PIXELS, "labels": np.eye(3)[LABELS]}, "found (6, 3); save labels.argmax(axis=1) of one-hot rows"),
-    ({"images": PIXELS, "labels": LABELS + 1}, "labels must be class numbers of 0 ... 2, found 1 ... 3; save labels - 1, where they count from 1"),
-    ({"images": PIXELS, "labels": LABELS - 1}, "labels must be class numbers of 0 ... 2, found -1 ... 1"),
-    ({"images": PIXELS, "labels": LABELS.astype(np.uint64) + np.uint64(2**63)}, "found 9223372036854775808 ..."),
-    ({"images": PIXELS, "labels": LABELS.astype(float)}, "labels must be class numbers or names, found float64; save labels.astype(numpy.int64)"),
-    ({"images": PIXELS, "labels": np.array(["cat"] * 5 + ["cow"])}, ("labels must all be names of the network's classes (cat, dog, owl) or all be "
-                                                                    "numbers of 0 ... 2, found 'cow'")),
-    ({"images": PIXELS, "labels": np.array(["cat"] * 5 + ["1"])}, "found '1'"),
-    ({"images": PIXELS, "labels": np.array([b"\xff"] * 6)}, "labels must be text in UTF-8")])
+@pytest.mark.parametrize(
+    "arrays, message",
+    [
+        ({"images": PIXELS, "X": PIXELS}, "must hold one of images and X, but holds both"),
+        ({"images": PIXELS, "labels": LABELS, "y": LABELS}, "must hold one of labels and y, but holds both"),
+        ({"x_test": PIXELS, "y_test": LABELS}, "must hold `images` or `X`, but holds x_test, y_test"),
+        ({}, "must hold `images` or `X`, but holds nothing"),
+        ({"images": PIXELS.astype(object)}, "holds pickled Python objects, which are never read"),
+        (
+            {"images": PIXELS, "labels": np.array(["cat", 1, None, 3, 4, 5], object)},
+            "labels must hold numbers or text, but holds pickled",
+        ),
+        ({"images": PIXELS.astype(str)}, "must be pixels of type uint8, found <U3"),
+        ({"images": PIXELS.astype(complex)}, "must be pixels of type uint8, found complex128"),
+        (
+            {"images": np.array([(1, 2)], "u1,u1")},
+            "must hold plain numbers or text, found [('f0', 'u1'), ('f1', 'u1')]",
+        ),
+        ({"images": PIXELS.astype(np.int16) - 128}, "must be pixels of 0 ... 255, found -1"),
+        ({"images": PIXELS.astype(np.uint16) * 257}, "must be pixels of 0 ... 255, found "),
+        (
+            {"images": PIXELS[0]},
+            "must have the shape (N, 4, 5) or (N, 20), found (4, 5); save images[None] of a single image",
+        ),
+        ({"images": PIXELS[:0]}, "must have the shape (N, 4, 5) or (N, 20) with N from 1, found (0, 4, 5)"),
+        ({"images": np.uint8(3)}, "must have the shape (N, 4, 5) or (N, 20) with N from 1, found ()"),
+        ({"images": PIXELS.swapaxes(1, 2)}, "found (6, 5, 4), whose axes are in another order"),
+        ({"images": PIXELS[:, :3]}, "found (6, 3, 5): 15 values for each image instead of 20"),
+        (
+            {"images": PIXELS, "labels": LABELS[:5]},
+            "labels must have the shape (6,), one label for each image, found (5,)",
+        ),
+        ({"images": PIXELS, "labels": LABELS[:, None]}, "found (6, 1); save labels.reshape(-1)"),
+        (
+            {"images": PIXELS, "labels": np.eye(3)[LABELS]},
+            "found (6, 3); save labels.argmax(axis=1) of one-hot rows",
+        ),
+        (
+            {"images": PIXELS, "labels": LABELS + 1},
+            (
+                "labels must be class numbers of 0 ... 2, found 1 ... 3; save labels - 1, where they count"
+                " from 1"
+            ),
+        ),
+        ({"images": PIXELS, "labels": LABELS - 1}, "labels must be class numbers of 0 ... 2, found -1 ... 1"),
+        (
+            {"images": PIXELS, "labels": LABELS.astype(np.uint64) + np.uint64(2**63)},
+            "found 9223372036854775808 ...",
+        ),
+        (
+            {"images": PIXELS, "labels": LABELS.astype(float)},
+            "labels must be class numbers or names, found float64; save labels.astype(numpy.int64)",
+        ),
+        (
+            {"images": PIXELS, "labels": np.array(["cat"] * 5 + ["cow"])},
+            (
+                "labels must all be names of the network's classes (cat, dog, owl) or all be "
+                "numbers of 0 ... 2, found 'cow'"
+            ),
+        ),
+        ({"images": PIXELS, "labels": np.array(["cat"] * 5 + ["1"])}, "found '1'"),
+        ({"images": PIXELS, "labels": np.array([b"\xff"] * 6)}, "labels must be text in UTF-8"),
+    ],
+)
 def test_arrays_of_another_kind(tmp_path, arrays, message):
     assert message in refused(npz(tmp_path, **arrays))
 
 
-@pytest.mark.parametrize("change", [
-    lambda images: (images > 99), lambda images: images / 255, lambda images: (images / 255).astype(np.float16), lambda images: images.astype(float),
-    lambda images: np.moveaxis(images, -1, 1)], ids=["bool", "unit", "half", "whole", "channels-first"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda images: images > 99,
+        lambda images: images / 255,
+        lambda images: (images / 255).astype(np.float16),
+        lambda images: images.astype(float),
+        lambda images: np.moveaxis(images, -1, 1),
+    ],
+    ids=["bool", "unit", "half", "whole", "channels-first"],
+)
 def test_what_the_error_says_to_save_is_then_read(tmp_path, change):
     pixels = RNG.integers(0, 256, (6, 4, 5, 3)).astype(np.uint8)
     images = change(pixels)
@@ -406,7 +626,10 @@ def test_floats_that_are_no_numbers(tmp_path):
 
 
 def test_an_array_twice(tmp_path):
-    with zipfile.ZipFile(npz(tmp_path, images=PIXELS), "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+    with (
+        zipfile.ZipFile(npz(tmp_path, images=PIXELS), "a") as archive,
+        pytest.warns(UserWarning, match="Duplicate name"),
+    ):
         archive.writestr("images.npy", promise((6, 4, 5), data=bytes(120)))
     assert "must hold each array once, but holds 'images' twice" in refused(tmp_path / "x.npz")
 
@@ -421,29 +644,59 @@ def test_a_changed_byte_of_an_archive_is_noticed(tmp_path, count):
     assert "Bad CRC-32" in refused(path)
 
 
-@pytest.mark.parametrize("text, message", [
-    ("", "must have a line of 20 pixels for each image, but is empty"),
-    ("\n\n", "but is empty"),
-    (header(), "but has only names of columns"),
-    (header(19) + "\n" + "\n".join(rows(labels=None)), "its first line has 19 columns"),
-    (f"label,{header(19)}\n" + "\n".join(rows()), "its first line has 20 columns, label one of them"),
-    (f"label,y,{header()}\n", "must have one column of labels, but label, y are names of such"),
-    (f",{header()}\n" + "\n".join(rows(last=False)), ("must have a name for each column or for none, but column 1 has none; of pandas, save with "
-                                                     "index=False")),
-    ("\n".join(rows()).replace(",", ";"), "its first line has 1 columns; separate values with commas, not with ';'"),
-    (",".join(map(str, range(20))) + "\n" + "\n".join(rows(labels=None)), "line 1: must be an image or names of columns, but counts 0 1 2"),
-    ("\n".join(rows()) + "\n1,2,3", "line 7: must have 21 values as the first line has, found 3"),
-    ("\n".join([*rows(), next(rows()).replace(",", ",256,", 1).rsplit(",", 1)[0]]), "line 7, column 2: must be a pixel of 0 ... 255, found '256'"),
-    ("\n".join([*rows(), next(rows()).replace(",", ",7.0,", 1).rsplit(",", 1)[0]]), "found '7.0'; save whole numbers, as of images.astype(int)"),
-    ("\n".join([*rows(), next(rows()).replace(",", ",0.5,", 1).rsplit(",", 1)[0]]), "found '0.5'; save (images * 255).round() where 1.0 is a pixel"),
-    ("\n".join([*rows(), next(rows()).replace(",", ",nan,", 1).rsplit(",", 1)[0]]), "found 'nan'"),
-    ("\n".join([*rows(), next(rows()).replace(",", ",,", 1).rsplit(",", 1)[0]]), "found ''"),
-    ("\n".join([*rows(), next(rows()).replace(",", ",x,", 1).rsplit(",", 1)[0]]), "found 'x'"),
-    ("\n".join(rows(labels=LABELS + 7)), "its labels must all be names of the network's classes (cat, dog, owl) or all be numbers of 0 ... 2, found '7'"),
-    ("\n".join(rows()) + '\n"1', "must be values with commas between them, but"),
-    ("\n".join(rows()).encode("utf-16"), "must be text in UTF-8, found UTF-16"),
-    ("\n".join(rows()).encode() + b"\n\xff", "line 7: must be text in UTF-8"),
-    ("0," * 3000, "must have lines of at most 1,408 bytes")])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "must have a line of 20 pixels for each image, but is empty"),
+        ("\n\n", "but is empty"),
+        (header(), "but has only names of columns"),
+        (header(19) + "\n" + "\n".join(rows(labels=None)), "its first line has 19 columns"),
+        (f"label,{header(19)}\n" + "\n".join(rows()), "its first line has 20 columns, label one of them"),
+        (f"label,y,{header()}\n", "must have one column of labels, but label, y are names of such"),
+        (
+            f",{header()}\n" + "\n".join(rows(last=False)),
+            (
+                "must have a name for each column or for none, but column 1 has none; of pandas, save with "
+                "index=False"
+            ),
+        ),
+        (
+            "\n".join(rows()).replace(",", ";"),
+            "its first line has 1 columns; separate values with commas, not with ';'",
+        ),
+        (
+            ",".join(map(str, range(20))) + "\n" + "\n".join(rows(labels=None)),
+            "line 1: must be an image or names of columns, but counts 0 1 2",
+        ),
+        ("\n".join(rows()) + "\n1,2,3", "line 7: must have 21 values as the first line has, found 3"),
+        (
+            "\n".join([*rows(), next(rows()).replace(",", ",256,", 1).rsplit(",", 1)[0]]),
+            "line 7, column 2: must be a pixel of 0 ... 255, found '256'",
+        ),
+        (
+            "\n".join([*rows(), next(rows()).replace(",", ",7.0,", 1).rsplit(",", 1)[0]]),
+            "found '7.0'; save whole numbers, as of images.astype(int)",
+        ),
+        (
+            "\n".join([*rows(), next(rows()).replace(",", ",0.5,", 1).rsplit(",", 1)[0]]),
+            "found '0.5'; save (images * 255).round() where 1.0 is a pixel",
+        ),
+        ("\n".join([*rows(), next(rows()).replace(",", ",nan,", 1).rsplit(",", 1)[0]]), "found 'nan'"),
+        ("\n".join([*rows(), next(rows()).replace(",", ",,", 1).rsplit(",", 1)[0]]), "found ''"),
+        ("\n".join([*rows(), next(rows()).replace(",", ",x,", 1).rsplit(",", 1)[0]]), "found 'x'"),
+        (
+            "\n".join(rows(labels=LABELS + 7)),
+            (
+                "its labels must all be names of the network's classes (cat, dog, owl) or all be numbers of 0"
+                " ... 2, found '7'"
+            ),
+        ),
+        ("\n".join(rows()) + '\n"1', "must be values with commas between them, but"),
+        ("\n".join(rows()).encode("utf-16"), "must be text in UTF-8, found UTF-16"),
+        ("\n".join(rows()).encode() + b"\n\xff", "line 7: must be text in UTF-8"),
+        ("0," * 3000, "must have lines of at most 1,408 bytes"),
+    ],
+)
 def test_tables_of_another_kind(tmp_path, text, message):
     assert message in refused(table(tmp_path, text))
 
@@ -452,7 +705,10 @@ def test_labels_first_without_a_header_are_not_taken_for_pixels(tmp_path):
     """As the well-known tables of MNIST are: their last column is a corner pixel, 0 in each line."""
     pixels = np.where(np.arange(20).reshape(SHAPE) == 19, 0, PIXELS)
     message = refused(table(tmp_path, "\n".join(rows(pixels, last=False))))
-    assert "its last column, taken for the labels, has '0' in every line, and its first could be labels; name the columns" in message
+    assert (
+        "its last column, taken for the labels, has '0' in every line, and its first could be labels; name"
+        " the columns" in message
+    )
     got = read(table(tmp_path, f"label,{header()}\n" + "\n".join(rows(pixels, last=False))))
     assert np.array_equal(got.images, pixels) and np.array_equal(got.labels, LABELS)
 
@@ -462,22 +718,32 @@ def test_files_that_are_none(tmp_path):
 
     assert "cannot be read: No such file" in refused(tmp_path / "x.npz")
     (tmp_path / "x.npz").write_bytes(b"version https://git-lfs")
-    assert "must be a .npz or .npy of NumPy, a .csv, or a folder of images by class, but begins with b'versio'" in refused(tmp_path / "x.npz")
+    assert (
+        "must be a .npz or .npy of NumPy, a .csv, or a folder of images by class, but begins with b'versio'"
+        in refused(tmp_path / "x.npz")
+    )
     os.mkfifo(tmp_path / "pipe")
     assert "must be a file or a folder of images by class, found neither" in refused(tmp_path / "pipe")
 
 
 # ------------------------------------------------------------------------------------------------ at random
 
+
 def random_set(rng):
     """Images, labels, and what a network takes, in the order in which a folder by class has them."""
     channels = rng.choice((None, 1, 3))
     shape = (rng.randint(1, 6), rng.randint(1, 6), *([] if channels is None else [channels]))
-    classes = tuple(rng.sample(("cat", "dog", "3", "0", "caf\u00e9", "two words", "y", "label", "a,b", '"q"'), rng.randint(1, 5)))
+    classes = tuple(
+        rng.sample(
+            ("cat", "dog", "3", "0", "caf\u00e9", "two words", "y", "label", "a,b", '"q"'), rng.randint(1, 5)
+        )
+    )
     if rng.random() < 0.3:
         classes = tuple(map(str, range(len(classes))))
     count = rng.randint(1, 12)
-    images = np.array([rng.choice((0, 255, rng.randrange(256))) for _ in range(count * int(np.prod(shape)))], np.uint8).reshape(count, *shape)
+    images = np.array(
+        [rng.choice((0, 255, rng.randrange(256))) for _ in range(count * int(np.prod(shape)))], np.uint8
+    ).reshape(count, *shape)
     labels = np.array([rng.randrange(len(classes)) for _ in range(count)])
     rank = np.array([(labels[:n] == label).sum() for n, label in enumerate(labels)])
     order = np.lexsort((labels, rank))
@@ -502,7 +768,11 @@ def write_csv(folder, images, labels, classes, rng):
     pixels = images.reshape(len(images), -1).tolist()
     place = rng.randrange(len(pixels[0]) + 1)
     with open(folder / "set.csv", "w", newline="", encoding=rng.choice(("utf-8", "utf-8-sig"))) as file:
-        out = writer.writer(file, lineterminator=rng.choice(("\n", "\r\n")), quoting=rng.choice((writer.QUOTE_MINIMAL, writer.QUOTE_ALL)))
+        out = writer.writer(
+            file,
+            lineterminator=rng.choice(("\n", "\r\n")),
+            quoting=rng.choice((writer.QUOTE_MINIMAL, writer.QUOTE_ALL)),
+        )
         names = [f"pixel{n}" for n in range(len(pixels[0]))]
         out.writerow([*names[:place], rng.choice(("label", "y", "Class")), *names[place:]])
         named = rng.random() < 0.5 or set(map(str, labels.tolist())) <= set(classes)
@@ -517,7 +787,9 @@ def write_folder(folder, images, labels, classes, rng):
     for n, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
         name = folder / "set" / (str(label) if numbers else classes[label])
         name.mkdir(exist_ok=True)
-        Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image).save(name / f"{n:04}.{rng.choice(('png', 'PNG'))}")
+        Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image).save(
+            name / f"{n:04}.{rng.choice(('png', 'PNG'))}"
+        )
     return folder / "set"
 
 
@@ -548,13 +820,13 @@ def damaged(path, rng):
         at = rng.randrange(len(data) or 1)
         match rng.randrange(4):
             case 0:
-                data[at:at + 1] = bytes([rng.randrange(256)])
+                data[at : at + 1] = bytes([rng.randrange(256)])
             case 1:
-                del data[at:at + rng.choice((1, 2, 30))]
+                del data[at : at + rng.choice((1, 2, 30))]
             case 2:
-                data[at:at] = rng.choice((b"0", b"-", b".5", b"\n", b",", b"\0", b"\xff", b"\"", bytes(9)))
+                data[at:at] = rng.choice((b"0", b"-", b".5", b"\n", b",", b"\0", b"\xff", b'"', bytes(9)))
             case 3:
-                del data[rng.randrange(len(data) + 1):]
+                del data[rng.randrange(len(data) + 1) :]
     file.write_bytes(data)
 
 
@@ -571,7 +843,12 @@ def test_a_damaged_set_is_read_or_refused_by_name(tmp_path):
         try:
             got = read(path, shape, classes)
             assert got.images.shape[1:] == shape and got.images.dtype == np.uint8 and len(got.images)
-            assert got.labels is None or 0 <= got.labels.min() and got.labels.max() < len(classes) and len(got.labels) == len(got.images)
+            assert (
+                got.labels is None
+                or 0 <= got.labels.min()
+                and got.labels.max() < len(classes)
+                and len(got.labels) == len(got.images)
+            )
         except DataError as error:
             assert str(folder) in str(error)
             refusals += 1
@@ -580,13 +857,43 @@ def test_a_damaged_set_is_read_or_refused_by_name(tmp_path):
 
 def test_headers_at_random_end_in_a_named_error(tmp_path):
     start = random.SystemRandom().randrange(1 << 32)
-    sound = json.dumps({"descr": "|u1", "fortran_order": False, "shape": [6, 4, 5]}).replace("[", "(").replace("]", ")").replace("false", "False")
+    sound = (
+        json.dumps({"descr": "|u1", "fortran_order": False, "shape": [6, 4, 5]})
+        .replace("[", "(")
+        .replace("]", ")")
+        .replace("false", "False")
+    )
     for seed in range(start, start + 400):
         rng = random.Random(seed)
         text = sound
         for _ in range(rng.randint(1, 3)):
             at = rng.randrange(len(text))
-            text = text[:at] + rng.choice(("(", ")", "-", "9" * 30, "|O", "<U", "<U9", "<f8", "[", "'", "L", "None", ",", "0", "#", "\\", "1_0", "1.")) + text[at + rng.randrange(3):]
+            text = (
+                text[:at]
+                + rng.choice(
+                    (
+                        "(",
+                        ")",
+                        "-",
+                        "9" * 30,
+                        "|O",
+                        "<U",
+                        "<U9",
+                        "<f8",
+                        "[",
+                        "'",
+                        "L",
+                        "None",
+                        ",",
+                        "0",
+                        "#",
+                        "\\",
+                        "1_0",
+                        "1.",
+                    )
+                )
+                + text[at + rng.randrange(3) :]
+            )
         head = text.encode()
         content = b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head + bytes(rng.choice((120, 0, 121)))
         try:

@@ -40,10 +40,14 @@ def test_name_is_the_model_and_what_it_says_of_itself(name):
     pytest.importorskip("torch")
     read, trained = model.load(name), model.load(MODELS / f"{name}.pt")
     assert read.network == trained.network and read.info == trained.info
-    assert exchange.digest(kept_network.load(name)) == exchange.digest(kept_network.load(MODELS / f"{name}.pt"))
+    assert exchange.digest(kept_network.load(name)) == exchange.digest(
+        kept_network.load(MODELS / f"{name}.pt")
+    )
     assert read.file.name == f"{name}.json"
     images = np.random.default_rng(0).integers(0, 256, (2, *read.network.image_shape)).astype(np.uint8)
-    assert (reference.evaluate(read.network, images)[0] == reference.evaluate(trained.network, images)[0]).all()
+    assert (
+        reference.evaluate(read.network, images)[0] == reference.evaluate(trained.network, images)[0]
+    ).all()
 
 
 def test_file_of_the_name_wins(tmp_path, monkeypatch):
@@ -57,10 +61,20 @@ def test_file_of_the_name_wins(tmp_path, monkeypatch):
         model.load("digits")
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("digit", "digit: cannot be read: No such file or directory; models that ship are cnn-mnist, .*tfc-mnist$"),
-    ("models/digits", "cannot be read: No such file or directory$"), ("digits.pt", "cannot be read: No such file or directory$"),
-    ("about", "cannot be read"), (".", "must be a file, but is a folder or device"), ("/dev/zero", "must be a file, but is a folder or device")])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "digit",
+            "digit: cannot be read: No such file or directory; models that ship are cnn-mnist, .*tfc-mnist$",
+        ),
+        ("models/digits", "cannot be read: No such file or directory$"),
+        ("digits.pt", "cannot be read: No such file or directory$"),
+        ("about", "cannot be read"),
+        (".", "must be a file, but is a folder or device"),
+        ("/dev/zero", "must be a file, but is a folder or device"),
+    ],
+)
 def test_other_names_are_files(tmp_path, monkeypatch, name, message):
     monkeypatch.chdir(tmp_path)
     for load in (model.load, kept_network.load):
@@ -69,9 +83,15 @@ def test_other_names_are_files(tmp_path, monkeypatch, name, message):
 
 
 def test_estimate_needs_neither_checkout_nor_torch(tmp_path):
-    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, "estimate", "--model", "digits", "--board", "icebreaker"], check=False,
-                          capture_output=True, text=True, timeout=300, cwd=tmp_path,
-                          env={**os.environ, "PYTHONPATH": str(MODELS.parent), "XDG_CACHE_HOME": str(tmp_path / "cache")})
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, "estimate", "--model", "digits", "--board", "icebreaker"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(MODELS.parent), "XDG_CACHE_HOME": str(tmp_path / "cache")},
+    )
     assert done.returncode == 0, done.stderr
     assert "208 an image" in done.stdout
 

@@ -13,7 +13,9 @@ from sbgen.compiler.shortcut_queue import depths
 
 
 def step(design, *, cycles_at_most, sink):
-    """Step the core with a sink that takes where ``sink()`` says so; gives what is left of a queue where its fork waits for it."""
+    """Step the core with a sink that takes where ``sink()`` says so; gives what is left of a queue where its
+    fork waits for it.
+    """
     models = [model for _, model, _ in cycles._models(design)]
     forks = [(model, models[at + 1]) for at, model in enumerate(models) if isinstance(model, cycles._Fork)]
     least = min(queue.depth for _, queue in forks)
@@ -23,7 +25,9 @@ def step(design, *, cycles_at_most, sink):
             model.look()
         for fork, queue in forks:
             offered = fork.source.valid and not fork.taken[1]
-            assert not (offered and fork.o.o_ready and not fork.kept.o_ready), "the shortcut holds its fork back"
+            assert not (offered and fork.o.o_ready and not fork.kept.o_ready), (
+                "the shortcut holds its fork back"
+            )
             least = min(least, queue.depth - queue.held)
         for model in reversed(models):
             model.step()
@@ -59,28 +63,48 @@ def residual_block(channels, side):
     layers = (
         Binarize(name="pixels", thresholds=np.full((side * side, channels), 128)),
         Fork(name="fork"),
-        Conv2d(name="conv", weights=rng.integers(0, 2, (channels, 3, 3, channels)), thresholds=None,
-               padding=((1, 1), (1, 1))),
+        Conv2d(
+            name="conv",
+            weights=rng.integers(0, 2, (channels, 3, 3, channels)),
+            thresholds=None,
+            padding=((1, 1), (1, 1)),
+        ),
         Add(name="add", fork="fork"),
         Threshold(name="bits", thresholds=np.full(channels, 5 * channels), inverted=np.zeros(channels, int)),
-        Scores(name="scores", weights=rng.integers(0, 2, (2, side * side * channels)), offsets=np.zeros(2, int)))
+        Scores(
+            name="scores", weights=rng.integers(0, 2, (2, side * side * channels)), offsets=np.zeros(2, int)
+        ),
+    )
     return Network(name="block", image_shape=(side, side), layers=layers, labels=("a", "b"))
 
 
 def test_a_convolution_takes_the_rows_of_its_line_buffers_and_what_is_in_flight():
     channels, side, lanes = 8, 32, 4
     network = residual_block(channels, side)
-    foldings = tuple(Folding(pe=lanes * channels if isinstance(layer, Binarize) else lanes if layer.name != "scores" else 1,
-                             simd=lanes) for layer in network.layers)
+    foldings = tuple(
+        Folding(
+            pe=lanes * channels if isinstance(layer, Binarize) else lanes if layer.name != "scores" else 1,
+            simd=lanes,
+        )
+        for layer in network.layers
+    )
     beats, row = depths(Design(network=network, foldings=foldings))[1], side * channels // lanes
     assert 4 * row < beats < 4.5 * row
 
 
 def test_most_of_the_queue_is_used_where_nothing_stalls():
     network = residual_block(4, 12)
-    design = Design(network=network, foldings=tuple(
-        Folding(pe=4, simd=1 if isinstance(layer, Binarize) else 4) if layer.name != "scores" else Folding(pe=1, simd=1)
-        for layer in network.layers))
+    design = Design(
+        network=network,
+        foldings=tuple(
+            (
+                Folding(pe=4, simd=1 if isinstance(layer, Binarize) else 4)
+                if layer.name != "scores"
+                else Folding(pe=1, simd=1)
+            )
+            for layer in network.layers
+        ),
+    )
     bound = depths(design)[1]
     left = step(design, cycles_at_most=20000, sink=lambda: True)
     assert left <= bound / 3, (left, bound)

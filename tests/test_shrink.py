@@ -18,6 +18,7 @@ def kinds(design):
 
 def shrunk(design, images, fails, **options):
     """The shrunk design and images, each try checked to be a legal network that the reference can run."""
+
     def checked(design, images):
         scores, _ = reference.evaluate(design.network, images)
         assert scores.shape == (len(images), design.network.outputs)
@@ -33,7 +34,9 @@ def shrunk(design, images, fails, **options):
 def test_what_always_fails_becomes_nothing_but_pixels_and_a_score(seed):
     print(f"seed {seed}")
     design = random_design(seed, largest=24)
-    design, images = shrunk(design, random_images(seed, design.network, 4), lambda design, images: True, tries=2000)
+    design, images = shrunk(
+        design, random_images(seed, design.network, 4), lambda design, images: True, tries=2000
+    )
     assert len(design.network.layers) == 2 and kinds(design)[-1] is Scores
     assert design.network.pixels == design.network.outputs == len(images) == 1
     assert not images.any()
@@ -50,7 +53,9 @@ def chain(*layers, image_shape=(6, 6, 2)):
             make = dense(3, kind=Scores, name="scores", offsets=np.arange(3))
         made.append(make(rng, shape, greatest))
         shape = made[-1].output_shape(shape)
-        greatest = greatest + made[-1].scale if isinstance(made[-1], Add) else made[-1].output_greatest(greatest)
+        greatest = (
+            greatest + made[-1].scale if isinstance(made[-1], Add) else made[-1].output_greatest(greatest)
+        )
     return Network(name="chain", image_shape=image_shape, layers=tuple(made), labels=tuple("abc"))
 
 
@@ -58,8 +63,14 @@ def dense(outputs, *, kind=Dense, **fields):
     def make(rng, shape, greatest):
         planes, inputs = greatest.bit_length(), int(np.prod(shape))
         more = {"thresholds": np.full(outputs, inputs * (2**planes - 1) // 2)} if kind is Dense else {}
-        return kind(weights=rng.integers(0, 2, (outputs, inputs)), planes=planes,
-                    mask=rng.integers(0, 2, (outputs, inputs)), **more, **fields)
+        return kind(
+            weights=rng.integers(0, 2, (outputs, inputs)),
+            planes=planes,
+            mask=rng.integers(0, 2, (outputs, inputs)),
+            **more,
+            **fields,
+        )
+
     return make
 
 
@@ -67,8 +78,14 @@ def conv(name, outputs, *, counts=False, kernel=(3, 3), **fields):
     def make(rng, shape, greatest):
         weights = rng.integers(0, 2, (outputs, *kernel, shape[2] // fields.get("groups", 1)))
         planes = greatest.bit_length()
-        return Conv2d(name=name, weights=weights, planes=planes, **fields,
-                      thresholds=None if counts else np.full(outputs, weights[0].size * (2**planes - 1) // 2))
+        return Conv2d(
+            name=name,
+            weights=weights,
+            planes=planes,
+            **fields,
+            thresholds=None if counts else np.full(outputs, weights[0].size * (2**planes - 1) // 2),
+        )
+
     return make
 
 
@@ -84,10 +101,17 @@ SAME = {"padding": ((1, 1), (1, 1))}
 
 
 def test_layers_that_do_not_matter_are_left_out():
-    network = chain(conv("a", 4), plain(MaxPool(name="pool", kernel=(2, 2), stride=(2, 2))), conv("b", 6, kernel=(2, 1), groups=2),
-                    dense(5, name="dense"))
-    design, _ = shrunk(folded(network), random_images(1, network, 3),
-                       lambda design, images: {Binarize, MaxPool} <= set(kinds(design)))
+    network = chain(
+        conv("a", 4),
+        plain(MaxPool(name="pool", kernel=(2, 2), stride=(2, 2))),
+        conv("b", 6, kernel=(2, 1), groups=2),
+        dense(5, name="dense"),
+    )
+    design, _ = shrunk(
+        folded(network),
+        random_images(1, network, 3),
+        lambda design, images: {Binarize, MaxPool} <= set(kinds(design)),
+    )
     assert kinds(design) == [Binarize, MaxPool, Scores]
     assert design.network.pixels == 1 and design.network.layers[1].kernel == (1, 1)
 
@@ -96,8 +120,10 @@ def test_numbers_keep_what_the_failure_needs():
     network = chain(conv("a", 4, stride=(2, 1), **SAME), dense(5, name="dense"))
 
     def fails(design, images):
-        return any(isinstance(layer, Conv2d) and layer.stride[0] == 2 and layer.padding[1][0] and layer.outputs >= 3
-                   for layer in design.network.layers)
+        return any(
+            isinstance(layer, Conv2d) and layer.stride[0] == 2 and layer.padding[1][0] and layer.outputs >= 3
+            for layer in design.network.layers
+        )
 
     design, _ = shrunk(folded(network), random_images(1, network, 3), fails)
     layer = next(layer for layer in design.network.layers if isinstance(layer, Conv2d))
@@ -116,10 +142,18 @@ def test_an_image_that_matters_is_kept():
 def test_a_folding_that_matters_is_kept():
     network = chain(dense(12, name="dense"))
     design = folded(network)
-    design = Design(network=network, foldings=(design.foldings[0], *(
-        type(each)(pe=min(12, layer.outputs), simd=7) for layer, each in design.stages[1:])))
-    design, _ = shrunk(design, random_images(1, network, 2), lambda design, images: any(
-        each.pe >= 5 for each in design.foldings[1:]))
+    design = Design(
+        network=network,
+        foldings=(
+            design.foldings[0],
+            *(type(each)(pe=min(12, layer.outputs), simd=7) for layer, each in design.stages[1:]),
+        ),
+    )
+    design, _ = shrunk(
+        design,
+        random_images(1, network, 2),
+        lambda design, images: any(each.pe >= 5 for each in design.foldings[1:]),
+    )
     assert max(each.pe for each in design.foldings[1:]) == 5
     assert all(each.simd == 1 for each in design.foldings)
 
@@ -141,20 +175,28 @@ def edits(network):
 
 
 def bridged():
-    return chain(conv("a", 4, **SAME), plain(Fork(name="fork")), conv("b", 4, counts=True, **SAME),
-                 plain(Add(name="add", fork="fork", scale=2)),
-                 plain(Threshold(name="threshold", thresholds=np.full(4, 18), inverted=np.arange(4) % 2)))
+    return chain(
+        conv("a", 4, **SAME),
+        plain(Fork(name="fork")),
+        conv("b", 4, counts=True, **SAME),
+        plain(Add(name="add", fork="fork", scale=2)),
+        plain(Threshold(name="threshold", thresholds=np.full(4, 18), inverted=np.arange(4) % 2)),
+    )
 
 
 def test_a_shortcut_goes_with_what_it_bridges_or_alone():
     network = bridged()
-    chains = [[layer.name for n, layer in enumerate(network.layers) if n not in drop]
-              for drop in shrink._droppable(network.layers)]
+    chains = [
+        [layer.name for n, layer in enumerate(network.layers) if n not in drop]
+        for drop in shrink._droppable(network.layers)
+    ]
     assert ["pixels", "a", "b", "threshold", "scores"] in chains  # the shortcut alone
     assert ["pixels", "a", "threshold", "scores"] in chains  # and what it bridges
     assert ["pixels", "a", "fork", "add", "threshold", "scores"] in chains  # what it bridges alone
     for names in chains[:2]:
-        fitted = shrink._chain(network.decision, network.image_shape, [layer for layer in network.layers if layer.name in names])
+        fitted = shrink._chain(
+            network.decision, network.image_shape, [layer for layer in network.layers if layer.name in names]
+        )
         assert [layer.name for layer in fitted.layers] == names
 
 
@@ -171,39 +213,68 @@ def test_fewer_outputs_before_a_shortcut_are_fewer_everywhere_behind_it():
 def test_the_best_few_and_the_patchable_are_kept_while_they_matter():
     network = chain(dense(5, name="dense"))
     design = dataclasses.replace(fold_at_random(1, network, patchable=True), top=3)
-    design, _ = shrunk(design, random_images(1, network, 2), lambda design, images: design.top > 1 and design.patchable)
-    assert design.top == 2 and design.patchable and design.network.classes == 2 and len(design.network.layers) == 2
+    design, _ = shrunk(
+        design, random_images(1, network, 2), lambda design, images: design.top > 1 and design.patchable
+    )
+    assert (
+        design.top == 2
+        and design.patchable
+        and design.network.classes == 2
+        and len(design.network.layers) == 2
+    )
 
 
 def test_large_numbers_become_small():
     network = chain(dense(5, name="dense"))
-    scores = dataclasses.replace(network.layers[-1], offsets=np.array([2**30, -2**30, 77]))
+    scores = dataclasses.replace(network.layers[-1], offsets=np.array([2**30, -(2**30), 77]))
     network = dataclasses.replace(network, layers=(*network.layers[:-1], scores))
-    design, _ = shrunk(folded(network), random_images(1, network, 2), lambda design, images: (design.network.layers[-1].offsets < -100).any())
+    design, _ = shrunk(
+        folded(network),
+        random_images(1, network, 2),
+        lambda design, images: (design.network.layers[-1].offsets < -100).any(),
+    )
     assert design.network.layers[-1].offsets.tolist() == [-128]
 
 
 def interleaved():
     """Shortcut a begins and ends before shortcut b does; in b there are other channels."""
-    return chain(conv("hidden", 4, **SAME), plain(Fork(name="a")), conv("other", 3, **SAME), plain(Fork(name="b")),
-                 conv("counts_a", 4, counts=True, **SAME), plain(Add(name="add_a", fork="a")),
-                 plain(Threshold(name="bits", thresholds=np.full(4, 18), inverted=np.arange(4) % 2)),
-                 conv("counts_b", 3, counts=True, **SAME), plain(Add(name="add_b", fork="b")))
+    return chain(
+        conv("hidden", 4, **SAME),
+        plain(Fork(name="a")),
+        conv("other", 3, **SAME),
+        plain(Fork(name="b")),
+        conv("counts_a", 4, counts=True, **SAME),
+        plain(Add(name="add_a", fork="a")),
+        plain(Threshold(name="bits", thresholds=np.full(4, 18), inverted=np.arange(4) % 2)),
+        conv("counts_b", 3, counts=True, **SAME),
+        plain(Add(name="add_b", fork="b")),
+    )
 
 
 def test_interleaved_shortcuts_go_together_or_alone():
     network = interleaved()
     for drop in shrink._droppable(network.layers):
-        forks = [layer.name for n, layer in enumerate(network.layers) if isinstance(layer, Fork) and n not in drop]
-        assert forks == [layer.fork for n, layer in enumerate(network.layers) if isinstance(layer, Add) and n not in drop], drop
-    design, _ = shrunk(folded(network), random_images(1, network, 2), lambda design, images: Fork in kinds(design), tries=1000)
+        forks = [
+            layer.name for n, layer in enumerate(network.layers) if isinstance(layer, Fork) and n not in drop
+        ]
+        assert forks == [
+            layer.fork for n, layer in enumerate(network.layers) if isinstance(layer, Add) and n not in drop
+        ], drop
+    design, _ = shrunk(
+        folded(network),
+        random_images(1, network, 2),
+        lambda design, images: Fork in kinds(design),
+        tries=1000,
+    )
     assert kinds(design)[1:] == [Fork, Add, Scores]
 
 
 def test_interleaved_shortcuts_that_matter_are_kept():
     def fails(design, images):
         places = {layer.name: n for n, layer in enumerate(design.network.layers)}
-        return {"a", "b", "add_a", "add_b"} <= set(places) and places["a"] < places["b"] < places["add_a"] < places["add_b"]
+        return {"a", "b", "add_a", "add_b"} <= set(places) and places["a"] < places["b"] < places[
+            "add_a"
+        ] < places["add_b"]
 
     network = interleaved()
     design, _ = shrunk(folded(network), random_images(1, network, 2), fails, tries=1000)
@@ -214,7 +285,10 @@ def test_sums_are_fitted():
     network = chain(plain(SumPool(name="sums", kernel=(6, 3), stride=(1, 3))), dense(4, name="dense"))
     found = [each for each in edits(network) if any(isinstance(layer, SumPool) for layer in each.layers)]
     assert {each.layers[1].kernel for each in found} >= {(3, 3), (1, 3), (6, 1)}
-    assert all(each.layers[2].planes == (each.layers[1].kernel[0] * each.layers[1].kernel[1]).bit_length() for each in found)
+    assert all(
+        each.layers[2].planes == (each.layers[1].kernel[0] * each.layers[1].kernel[1]).bit_length()
+        for each in found
+    )
 
 
 def test_tries_are_kept_to():

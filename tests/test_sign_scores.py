@@ -8,8 +8,12 @@ from sbgen.errors import ModelError
 def lines_of(scores, reach):
     """The integers of each output's counts."""
     scales, offsets = scores
-    return [offset + scale * np.arange(each + 1) for scale, offset, each in zip(
-        np.ones(len(offsets), int) if scales is None else scales, offsets, reach, strict=True)]
+    return [
+        offset + scale * np.arange(each + 1)
+        for scale, offset, each in zip(
+            np.ones(len(offsets), int) if scales is None else scales, offsets, reach, strict=True
+        )
+    ]
 
 
 @pytest.mark.parametrize("seed", range(300))
@@ -18,20 +22,26 @@ def test_signs_and_order_of_each_output_are_kept(seed):
     outputs = int(rng.integers(1, 6))
     reach = rng.integers(0, 40, outputs)
     counts = np.minimum(np.arange(reach.max() + 1), reach[:, None])
-    scales = rng.choice([0.0, 1.0, 0.1, 0.3333, 2.0, rng.uniform(0.01, 5)], outputs) * 10.0 ** rng.integers(-6, 4)
-    zeros = rng.choice([0, 0.5, 0.3, -5, 100, rng.uniform(-10, 50)], outputs) + rng.integers(0, reach + 1)  # the counts that score 0
+    scales = rng.choice([0.0, 1.0, 0.1, 0.3333, 2.0, rng.uniform(0.01, 5)], outputs) * 10.0 ** rng.integers(
+        -6, 4
+    )
+    zeros = rng.choice([0, 0.5, 0.3, -5, 100, rng.uniform(-10, 50)], outputs) + rng.integers(
+        0, reach + 1
+    )  # the counts that score 0
     biases = np.where(scales > 0, -scales * zeros, rng.choice([-1.0, 0.0, 2.0], outputs))
     rows = (scales[:, None] * counts + biases[:, None]).astype(np.float32).astype(np.float64)
     found = signed_scores("net.onnx: the output", rows, reach)
     for row, integers in zip(rows, lines_of(found, reach), strict=True):
-        row = row[:len(integers)]
+        row = row[: len(integers)]
         assert (np.sign(integers) == np.sign(row)).all()
         assert (np.sign(np.diff(integers)) == np.sign(np.diff(row))).all()
     assert max(abs(integers).max() for integers in lines_of(found, reach)) < 2**31
 
 
-@pytest.mark.parametrize("scales, biases", [
-    ([1, 1, 1], [-4.25, -3.5, -4]), ([0.1, 0.2, 0.3], [-0.4, -0.5, -0.6]), ([0.7, 0.7], [-2.1, -0.137])])
+@pytest.mark.parametrize(
+    "scales, biases",
+    [([1, 1, 1], [-4.25, -3.5, -4]), ([0.1, 0.2, 0.3], [-0.4, -0.5, -0.6]), ([0.7, 0.7], [-2.1, -0.137])],
+)
 def test_order_between_outputs_is_kept_too(scales, biases):
     reach = np.full(len(scales), 9)
     rows = np.array(biases)[:, None] + np.array(scales)[:, None] * np.arange(10.0)

@@ -25,9 +25,15 @@ verilator = needs("verilator")
 
 
 def two_classes():
-    return Network(name="two", image_shape=(3,), labels=("a", "b"), layers=(
-        Binarize(name="binarize", thresholds=np.full((3, 1), 128)),
-        Scores(name="scores", weights=np.array([[1, 1, 1], [0, 0, 0]]), offsets=np.array([0, 0]))))
+    return Network(
+        name="two",
+        image_shape=(3,),
+        labels=("a", "b"),
+        layers=(
+            Binarize(name="binarize", thresholds=np.full((3, 1), 128)),
+            Scores(name="scores", weights=np.array([[1, 1, 1], [0, 0, 0]]), offsets=np.array([0, 0])),
+        ),
+    )
 
 
 def broken(body):
@@ -46,8 +52,9 @@ endmodule
 
 
 def run_broken(body, **options):
-    return simulate.simulate(broken(body), two_classes(), np.zeros((2, 3), np.uint8), lanes=1, simulator="icarus",
-                             **options)
+    return simulate.simulate(
+        broken(body), two_classes(), np.zeros((2, 3), np.uint8), lanes=1, simulator="icarus", **options
+    )
 
 
 @icarus
@@ -57,8 +64,13 @@ class TestIcarus:
         print(f"seed {seed}")
         design = random_design(seed)
         images = random_images(seed, design.network, 6)
-        result = simulate.simulate(verilog.convert(lower(design)), design.network, images,
-                                   lanes=input_lanes(design), simulator="icarus")
+        result = simulate.simulate(
+            verilog.convert(lower(design)),
+            design.network,
+            images,
+            lanes=input_lanes(design),
+            simulator="icarus",
+        )
         scores, labels = reference.evaluate(design.network, images)
         assert np.array_equal(result.scores, scores) and result.scores.dtype == np.int64
         assert np.array_equal(result.labels, labels)
@@ -71,23 +83,44 @@ class TestIcarus:
     def test_convolution_whose_simd_does_not_divide_the_channels_of_a_group(self):
         print("seed 1")
         rng = np.random.default_rng(1)
-        network = Network(name="groups", image_shape=(4, 3, 6), labels=tuple("abc"), layers=(
-            Binarize(name="binarize", thresholds=np.full((72, 1), 128)),
-            Conv2d(name="conv", weights=rng.integers(0, 2, (4, 2, 2, 3)), thresholds=np.full(4, 6), stride=(1, 1),
-                   padding=((0, 0), (0, 0)), padding_bit=0, groups=2),
-            Scores(name="scores", weights=rng.integers(0, 2, (3, 24)), offsets=np.array([0, 1, 2]))))
-        design = Design(network=network, foldings=(
-            Folding(pe=9, simd=9), Folding(pe=1, simd=2), Folding(pe=2, simd=5)))
+        network = Network(
+            name="groups",
+            image_shape=(4, 3, 6),
+            labels=tuple("abc"),
+            layers=(
+                Binarize(name="binarize", thresholds=np.full((72, 1), 128)),
+                Conv2d(
+                    name="conv",
+                    weights=rng.integers(0, 2, (4, 2, 2, 3)),
+                    thresholds=np.full(4, 6),
+                    stride=(1, 1),
+                    padding=((0, 0), (0, 0)),
+                    padding_bit=0,
+                    groups=2,
+                ),
+                Scores(name="scores", weights=rng.integers(0, 2, (3, 24)), offsets=np.array([0, 1, 2])),
+            ),
+        )
+        design = Design(
+            network=network, foldings=(Folding(pe=9, simd=9), Folding(pe=1, simd=2), Folding(pe=2, simd=5))
+        )
         images = random_images(1, network, 8)
-        result = simulate.simulate(verilog.convert(lower(design)), network, images, lanes=9, simulator="icarus")
+        result = simulate.simulate(
+            verilog.convert(lower(design)), network, images, lanes=9, simulator="icarus"
+        )
         assert np.array_equal(result.scores, reference.evaluate(network, images)[0])
         assert tuple(result.last_scores - result.first_beats[0]) == cycles.predict(design, images=8).finishes
 
     def test_stalls_change_the_cycles_and_nothing_else(self, tmp_path):
         design = random_design(3)
         images = random_images(3, design.network, 6)
-        built = simulate.Simulator(verilog.convert(lower(design)), design.network, lanes=input_lanes(design),
-                                   simulator="icarus", folder=tmp_path)
+        built = simulate.Simulator(
+            verilog.convert(lower(design)),
+            design.network,
+            lanes=input_lanes(design),
+            simulator="icarus",
+            folder=tmp_path,
+        )
         free, one, two, again = (built.run(images, stall=stall) for stall in (None, 1, 2, 1))
         assert all(np.array_equal(free.scores, other.scores) for other in (one, two, again))
         assert len({each.last_scores[-1] for each in (free, one, two)}) == 3
@@ -96,16 +129,29 @@ class TestIcarus:
     def test_progress_reaches_the_end(self):
         design = random_design(2)
         told = []
-        simulate.simulate(verilog.convert(lower(design)), design.network, random_images(2, design.network, 5),
-                          lanes=input_lanes(design), simulator="icarus", progress=lambda *done: told.append(done))
+        simulate.simulate(
+            verilog.convert(lower(design)),
+            design.network,
+            random_images(2, design.network, 5),
+            lanes=input_lanes(design),
+            simulator="icarus",
+            progress=lambda *done: told.append(done),
+        )
         assert told == [(n, 5) for n in range(1, 6)]
 
     def test_kept_folder_has_the_logs(self, tmp_path):
         design = random_design(2)
-        simulate.simulate(verilog.convert(lower(design)), design.network, random_images(2, design.network, 1),
-                          lanes=input_lanes(design), simulator="icarus", keep=tmp_path / "kept")
+        simulate.simulate(
+            verilog.convert(lower(design)),
+            design.network,
+            random_images(2, design.network, 1),
+            lanes=input_lanes(design),
+            simulator="icarus",
+            keep=tmp_path / "kept",
+        )
         assert {"top.v", "testbench.v", "build.log", "run.log", "scores.txt"} <= {
-            file.name for file in (tmp_path / "kept").iterdir()}
+            file.name for file in (tmp_path / "kept").iterdir()
+        }
 
     def test_verilog_that_is_none(self):
         with pytest.raises(ToolError, match="iverilog failed"):
@@ -141,18 +187,29 @@ class TestIcarus:
 def test_both_simulators_agree_in_every_cycle(tmp_path):
     print("seed 1")
     rng = np.random.default_rng(1)
-    network = Network(name="both", image_shape=(12,), labels=tuple("abcd"), layers=(
-        Binarize(name="binarize", thresholds=np.full((12, 1), 128)),
-        Dense(name="dense", weights=rng.integers(0, 2, (9, 12)), thresholds=np.full(9, 6)),
-        Scores(name="scores", weights=rng.integers(0, 2, (4, 9)), offsets=np.array([-20, 0, 5, -6]))))
-    design = Design(network=network, foldings=(
-        Folding(pe=5, simd=5), Folding(pe=2, simd=7), Folding(pe=3, simd=4)))
+    network = Network(
+        name="both",
+        image_shape=(12,),
+        labels=tuple("abcd"),
+        layers=(
+            Binarize(name="binarize", thresholds=np.full((12, 1), 128)),
+            Dense(name="dense", weights=rng.integers(0, 2, (9, 12)), thresholds=np.full(9, 6)),
+            Scores(name="scores", weights=rng.integers(0, 2, (4, 9)), offsets=np.array([-20, 0, 5, -6])),
+        ),
+    )
+    design = Design(
+        network=network, foldings=(Folding(pe=5, simd=5), Folding(pe=2, simd=7), Folding(pe=3, simd=4))
+    )
     images = random_images(1, network, 20)
     scores, labels = reference.evaluate(design.network, images)
     assert scores.min() < 0 < scores.max()
     text = verilog.convert(lower(design))
-    one, two = (simulate.Simulator(text, design.network, lanes=input_lanes(design), simulator=simulator,
-                                   folder=tmp_path / simulator) for simulator in simulate.SIMULATORS)
+    one, two = (
+        simulate.Simulator(
+            text, design.network, lanes=input_lanes(design), simulator=simulator, folder=tmp_path / simulator
+        )
+        for simulator in simulate.SIMULATORS
+    )
     for stall in None, 1, 2:
         a, b = one.run(images, stall=stall), two.run(images, stall=stall)
         for field in "scores", "labels", "first_beats", "last_scores":
@@ -163,27 +220,38 @@ def test_both_simulators_agree_in_every_cycle(tmp_path):
 class TestArguments:
     @pytest.mark.parametrize("stall", [0, -1, 2**31])
     def test_stall_that_is_no_seed(self, stall, monkeypatch, tmp_path):
-        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(name=name, argv=("true",), version="1", origin=""))
+        monkeypatch.setattr(
+            tools, "find", lambda name: tools.Tool(name=name, argv=("true",), version="1", origin="")
+        )
         with pytest.raises(ValueError, match="stall must be"):
             run_broken("", stall=stall)
 
     def test_no_images(self, monkeypatch):
-        monkeypatch.setattr(tools, "find", lambda name: tools.Tool(name=name, argv=("true",), version="1", origin=""))
+        monkeypatch.setattr(
+            tools, "find", lambda name: tools.Tool(name=name, argv=("true",), version="1", origin="")
+        )
         with pytest.raises(ValueError, match="at least one image"):
-            simulate.simulate(broken(""), two_classes(), np.zeros((0, 3), np.uint8), lanes=1, simulator="icarus")
+            simulate.simulate(
+                broken(""), two_classes(), np.zeros((0, 3), np.uint8), lanes=1, simulator="icarus"
+            )
 
     def test_unknown_simulator(self):
         with pytest.raises(ValueError, match="simulator must be one of icarus, verilator, not 'cver'"):
-            simulate.simulate(broken(""), two_classes(), np.zeros((1, 3), np.uint8), lanes=1, simulator="cver")
+            simulate.simulate(
+                broken(""), two_classes(), np.zeros((1, 3), np.uint8), lanes=1, simulator="cver"
+            )
 
 
 class TestAuto:
-    @pytest.mark.parametrize("installed, weights, chosen", [
-        (("iverilog", "verilator"), 1000, "icarus"),
-        (("iverilog", "verilator"), 10**9, "verilator"),
-        (("verilator",), 1000, "verilator"),
-        (("iverilog",), 10**9, "icarus"),
-    ])
+    @pytest.mark.parametrize(
+        "installed, weights, chosen",
+        [
+            (("iverilog", "verilator"), 1000, "icarus"),
+            (("iverilog", "verilator"), 10**9, "verilator"),
+            (("verilator",), 1000, "verilator"),
+            (("iverilog",), 10**9, "icarus"),
+        ],
+    )
     def test_choice(self, installed, weights, chosen, monkeypatch):
         def find(name):
             if name not in installed:
@@ -197,19 +265,29 @@ class TestAuto:
             raise ToolError(f"{name} is not installed; try this")
 
         monkeypatch.setattr(tools, "find", find)
-        with pytest.raises(ToolError, match="iverilog is not installed; try this; verilator is not installed; try"):
+        with pytest.raises(
+            ToolError, match="iverilog is not installed; try this; verilator is not installed; try"
+        ):
             simulate._choose(1)
 
 
 @pytest.mark.parametrize("quick, level", [(True, "-O0"), (False, "-O2")])
 def test_what_must_be_compiled_soon_is_not_optimised(quick, level, monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(tools, "find", lambda name: tools.Tool(name=name, argv=(name,), version="5.1", origin=""))
+    monkeypatch.setattr(
+        tools, "find", lambda name: tools.Tool(name=name, argv=(name,), version="5.1", origin="")
+    )
     monkeypatch.setattr(tools, "run", lambda tool, args, **settings: asked.append((tool.name, args)))
     program, name = simulate.build(tmp_path, simulator="verilator", macros={"WIDTH": 8}, quick=quick)
-    (tool, args), = asked
-    assert (tool, name) == ("verilator", "Verilator 5.1") and program.argv == (str(tmp_path / "obj" / "testbench"),)
-    assert f"OPT_FAST={level}" in args[args.index("-MAKEFLAGS") + 1] and "-DWIDTH=8" in args and (tmp_path / "main.cpp").exists()
+    ((tool, args),) = asked
+    assert (tool, name) == ("verilator", "Verilator 5.1") and program.argv == (
+        str(tmp_path / "obj" / "testbench"),
+    )
+    assert (
+        f"OPT_FAST={level}" in args[args.index("-MAKEFLAGS") + 1]
+        and "-DWIDTH=8" in args
+        and (tmp_path / "main.cpp").exists()
+    )
     simulate.build(tmp_path, simulator="icarus", macros={"WIDTH": 8}, quick=quick)
     assert asked[1][0] == "iverilog"
 
@@ -217,6 +295,8 @@ def test_what_must_be_compiled_soon_is_not_optimised(quick, level, monkeypatch, 
 class TestResult:
     def test_interval_of_one_image(self):
         one = np.zeros(1, np.int64)
-        single = simulate.Simulation(scores=one, ranked=one, first_beats=one, last_scores=one, simulator="none")
+        single = simulate.Simulation(
+            scores=one, ranked=one, first_beats=one, last_scores=one, simulator="none"
+        )
         with pytest.raises(ValueError, match="at least 2 images, not 1"):
             print(single.interval_cycles)

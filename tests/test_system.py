@@ -17,6 +17,7 @@ MODEL = Path(__file__).parents[1] / "models" / "digits.pt"
 
 def full(monkeypatch, *folders):
     """Let the file systems of these folders be full, and no other."""
+
     def statvfs(path):
         room = 0 if str(path).startswith(tuple(map(str, folders))) else 1 << 40
         return SimpleNamespace(f_bavail=room // 4096, f_frsize=4096, f_files=10, f_favail=5)
@@ -33,13 +34,20 @@ def no_room(number=errno.ENOSPC):
 def test_what_the_system_refuses_is_one_line(number, tmp_path):
     told = system.of_system(OSError(number, os.strerror(number), str(tmp_path / "a file")))
     assert isinstance(told, errors.SbgenError)
-    assert str(tmp_path / "a file") in str(told) and os.strerror(number) in str(told) and "\n" not in str(told)
+    assert (
+        str(tmp_path / "a file") in str(told) and os.strerror(number) in str(told) and "\n" not in str(told)
+    )
 
 
-@pytest.mark.parametrize("path", [system.__file__, os.path.join(tempfile.gettempdir(), "sbgen-x", "core.v"), None])
+@pytest.mark.parametrize(
+    "path", [system.__file__, os.path.join(tempfile.gettempdir(), "sbgen-x", "core.v"), None]
+)
 def test_file_of_our_own_that_is_missing_is_a_defect(path):
     assert system.of_system(FileNotFoundError(errno.ENOENT, "No such file or directory", path)) is None
-    assert system.of_system(FileNotFoundError(errno.ENOENT, "No such file or directory", "/elsewhere/x")) is not None
+    assert (
+        system.of_system(FileNotFoundError(errno.ENOENT, "No such file or directory", "/elsewhere/x"))
+        is not None
+    )
     assert system.of_system(OSError("no number")) is None
 
 
@@ -65,15 +73,26 @@ def test_full_folder_of_temporary_files_is_blamed_and_not_the_output_folder(monk
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     full(monkeypatch, tmp_path / "temporary")
-    with pytest.raises(folder.FolderError, match=f"cannot write {tmp_path}/temporary/sbgen-.*: No space left.*set TMPDIR to another folder"), \
-            folder.staged(tmp_path / "out", names=("report.json",)), tools.temporary():
+    with (
+        pytest.raises(
+            folder.FolderError,
+            match=f"cannot write {tmp_path}/temporary/sbgen-.*: No space left.*set TMPDIR to another folder",
+        ),
+        folder.staged(tmp_path / "out", names=("report.json",)),
+        tools.temporary(),
+    ):
         raise no_room()
 
 
 def test_full_output_folder_is_blamed(monkeypatch, tmp_path):
     full(monkeypatch, tmp_path / ".out")
-    with pytest.raises(folder.FolderError, match=rf"cannot write {tmp_path}/\.out\..*: No space left.*give another --out"), \
-            folder.staged(tmp_path / "out", names=("report.json",)), tools.temporary():
+    with (
+        pytest.raises(
+            folder.FolderError, match=rf"cannot write {tmp_path}/\.out\..*: No space left.*give another --out"
+        ),
+        folder.staged(tmp_path / "out", names=("report.json",)),
+        tools.temporary(),
+    ):
         raise no_room()
 
 
@@ -89,11 +108,15 @@ def nowhere(tmp_path):
 
 
 @pytest.mark.parametrize("path", NOWHERE, ids=lambda path: path[:12])
-@pytest.mark.parametrize("command", [
-    ["build", "--model", str(MODEL), "--board", "icebreaker", "--no-sim", "--no-bitstream", "--out"],
-    ["export", "--model", str(MODEL), "--out"],
-    ["train", "--preset", "digits", "--epochs", "1", "--deform", "1", "--out"],
-], ids=lambda command: command[0])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["build", "--model", str(MODEL), "--board", "icebreaker", "--no-sim", "--no-bitstream", "--out"],
+        ["export", "--model", str(MODEL), "--out"],
+        ["train", "--preset", "digits", "--epochs", "1", "--deform", "1", "--out"],
+    ],
+    ids=lambda command: command[0],
+)
 def test_output_that_cannot_be_written_is_one_line(nowhere, monkeypatch, capsys, command, path):
     if command[0] in ("build", "export", "train"):
         pytest.importorskip("torch")
@@ -104,14 +127,31 @@ def test_output_that_cannot_be_written_is_one_line(nowhere, monkeypatch, capsys,
     assert told.startswith("error: ") and told.count("\n") == 1, told
 
 
-@pytest.mark.parametrize("command", [["estimate", "--model", str(MODEL), "--board", "icebreaker"], ["boards"], ["version"],
-                                     ["build", "--model", str(MODEL), "--board", "icebreaker", "--no-sim", "--no-bitstream"]],
-                         ids=lambda command: command[0])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["estimate", "--model", str(MODEL), "--board", "icebreaker"],
+        ["boards"],
+        ["version"],
+        ["build", "--model", str(MODEL), "--board", "icebreaker", "--no-sim", "--no-bitstream"],
+    ],
+    ids=lambda command: command[0],
+)
 def test_removed_current_folder_is_one_line(tmp_path, command):
     (tmp_path / "gone").mkdir()
-    done = subprocess.run(f"cd {tmp_path}/gone && rmdir {tmp_path}/gone && exec {sys.executable} -m sbgen {' '.join(command)}", shell=True,
-                          check=False, capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(MODEL.parents[1])})
-    assert (done.returncode, done.stderr) == (1, "error: the current folder must be there, but it was removed; change into another one\n")
+    done = subprocess.run(
+        f"cd {tmp_path}/gone && rmdir {tmp_path}/gone && exec {sys.executable} -m sbgen {' '.join(command)}",
+        shell=True,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": str(MODEL.parents[1])},
+    )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: the current folder must be there, but it was removed; change into another one\n",
+    )
 
 
 def failing(text):
@@ -125,7 +165,10 @@ def test_tool_that_fails_on_a_full_disk_says_so_whatever_its_own_words(monkeypat
     with pytest.raises(errors.ToolError, match="vvp failed with code 1: line 9: syntax error; the whole log"):
         run()
     full(monkeypatch, tmp_path)
-    with pytest.raises(errors.ToolError, match=f"line 9: syntax error; there is no room left in {tmp_path}, make some; the whole log"):
+    with pytest.raises(
+        errors.ToolError,
+        match=f"line 9: syntax error; there is no room left in {tmp_path}, make some; the whole log",
+    ):
         run()
 
 
@@ -133,5 +176,8 @@ def test_log_that_goes_with_its_folder_is_not_named(tmp_path):
     with pytest.raises(errors.ToolError) as caught, tools.temporary(parent=tmp_path) as work:
         tools.run(failing("raise SystemExit('syntax error')"), [], cwd=work, log=work / "log")
     assert str(caught.value) == caught.value.what == "vvp failed with code 1: syntax error"
-    with pytest.raises(errors.ToolError, match="the whole log is .*log"), tools.temporary(parent=tmp_path) as work:
+    with (
+        pytest.raises(errors.ToolError, match="the whole log is .*log"),
+        tools.temporary(parent=tmp_path) as work,
+    ):
         tools.run(failing("raise SystemExit('syntax error')"), [], cwd=work, log=tmp_path / "log")

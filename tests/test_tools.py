@@ -47,17 +47,25 @@ class TestFind:
         other = program(bare, "other", "print('Yosys 0.44+18')")
         monkeypatch.setenv("SBGEN_YOSYS", f"{other} --quiet")
         found = tools.find("yosys")
-        assert (found.argv, found.version, found.origin) == ((str(other), "--quiet"), "0.44+18", "environment")
+        assert (found.argv, found.version, found.origin) == (
+            (str(other), "--quiet"),
+            "0.44+18",
+            "environment",
+        )
 
     def test_environment_that_is_no_program(self, bare, monkeypatch):
         monkeypatch.setenv("SBGEN_NEXTPNR_ICE40", "/nowhere/nextpnr")
-        with pytest.raises(ToolError, match="SBGEN_NEXTPNR_ICE40 must be a command .* not '/nowhere/nextpnr'"):
+        with pytest.raises(
+            ToolError, match="SBGEN_NEXTPNR_ICE40 must be a command .* not '/nowhere/nextpnr'"
+        ):
             tools.find("nextpnr-ice40")
 
     def test_path_before_packages(self, bare, monkeypatch):
         path = program(bare, "yosys", "print('Yosys 0.50')")
         monkeypatch.setattr(tools, "_distribution_version", lambda name: "0.70")
-        assert tools.find("yosys") == tools.Tool(name="yosys", argv=(str(path),), version="0.50", origin="PATH")
+        assert tools.find("yosys") == tools.Tool(
+            name="yosys", argv=(str(path),), version="0.50", origin="PATH"
+        )
 
     def test_old_program_gives_way_to_the_package(self, bare, monkeypatch):
         program(bare, "yosys", "print('Yosys 0.9 (git sha1)')")
@@ -69,20 +77,37 @@ class TestFind:
         with pytest.raises(ToolError, match=r"verilator is version 5\.006, but at least 5\.36 is needed"):
             tools.find("verilator")
 
-    @pytest.mark.parametrize("said", ["openFPGALoader: error while loading shared libraries: libftdi1.so.2: cannot open shared object file",
-                                      "dyld[9]: Library not loaded: /opt/lib/libftdi1.2.dylib"])
+    @pytest.mark.parametrize(
+        "said",
+        [
+            (
+                "openFPGALoader: error while loading shared libraries: libftdi1.so.2: cannot open shared"
+                " object file"
+            ),
+            "dyld[9]: Library not loaded: /opt/lib/libftdi1.2.dylib",
+        ],
+    )
     def test_library_of_the_system_that_a_package_lacks_is_named(self, bare, monkeypatch, said):
         package = program(bare, "packaged", f"import sys; sys.exit({said!r})")
         monkeypatch.setattr(tools, "_distribution_version", {"openfpgaloader": "1.1.1.0"}.get)
         monkeypatch.setitem(tools._PACKAGED, "openFPGALoader", lambda: ((str(package),), ()))
-        with pytest.raises(ToolError, match=r"system's library (\S*/)?libftdi1\.\S+, which is not installed; try: apt install libftdi1"):
+        with pytest.raises(
+            ToolError,
+            match=r"system's library (\S*/)?libftdi1\.\S+, which is not installed; try: apt install libftdi1",
+        ):
             tools.find("openFPGALoader")
         package.write_text(f"#!{sys.executable}\nprint('openFPGALoader v1.1.1')")
         assert tools.find("openFPGALoader").origin == "openfpgaloader"
 
     def test_library_of_the_system_that_a_program_lacks_is_named(self, bare):
-        program(bare, "verilator", "import sys; sys.exit('verilator: error while loading shared libraries: libx.so.1: cannot open')")
-        with pytest.raises(ToolError, match="verilator needs the system's library libx.so.1, which is not installed"):
+        program(
+            bare,
+            "verilator",
+            "import sys; sys.exit('verilator: error while loading shared libraries: libx.so.1: cannot open')",
+        )
+        with pytest.raises(
+            ToolError, match="verilator needs the system's library libx.so.1, which is not installed"
+        ):
             tools.find("verilator")
 
     def test_yowasp_is_last(self, bare, monkeypatch):
@@ -107,22 +132,31 @@ class TestRun:
     def test_streams_lines_and_keeps_a_log(self, tmp_path):
         seen = []
         text = "import sys; print('one'); print('two', file=sys.stderr)"
-        printed = tools.run(script(text), ["-p", "a b"], cwd=tmp_path, log=tmp_path / "log", on_line=seen.append)
+        printed = tools.run(
+            script(text), ["-p", "a b"], cwd=tmp_path, log=tmp_path / "log", on_line=seen.append
+        )
         assert sorted(seen) == ["one", "two"]
         assert sorted(printed.splitlines()) == ["one", "two"]
         assert (tmp_path / "log").read_text().startswith("$ yosys -p 'a b'\n")
 
     def test_runs_in_cwd_with_its_environment(self, tmp_path):
-        tool = tools.Tool(name="verilator", version="", origin="PATH", env=(("VERILATOR_ROOT", "here"),),
-                          argv=(sys.executable, "-c", "import os; print(os.getcwd(), os.environ['VERILATOR_ROOT'])"))
+        tool = tools.Tool(
+            name="verilator",
+            version="",
+            origin="PATH",
+            env=(("VERILATOR_ROOT", "here"),),
+            argv=(sys.executable, "-c", "import os; print(os.getcwd(), os.environ['VERILATOR_ROOT'])"),
+        )
         assert tools.run(tool, [], cwd=tmp_path, log=tmp_path / "log") == f"{os.path.realpath(tmp_path)} here"
 
     def test_failure_quotes_the_errors_and_names_the_log(self, tmp_path):
         text = "print('Info: fine'); print('ERROR: no BELs remaining'); print('1 error'); raise SystemExit(3)"
         with pytest.raises(ToolError) as error:
             tools.run(script(text), [], cwd=tmp_path, log=tmp_path / "log")
-        assert str(error.value) == ("yosys failed with code 3: ERROR: no BELs remaining | 1 error; "
-                                    f"the whole log is {tmp_path / 'log'}")
+        assert (
+            str(error.value) == "yosys failed with code 3: ERROR: no BELs remaining | 1 error; "
+            f"the whole log is {tmp_path / 'log'}"
+        )
 
     def test_failure_without_a_marked_line_quotes_the_last(self, tmp_path):
         with pytest.raises(ToolError, match="failed with code 1: gone; the whole"):
@@ -130,8 +164,15 @@ class TestRun:
 
     def test_failure_quotes_what_the_tool_cannot_do(self, tmp_path):
         with pytest.raises(ToolError, match=r"failed with code 2: Can't find iCE FTDI USB device\.;"):
-            tools.run(script("print('init..'); print('Can\\'t find iCE FTDI USB device.'); print('ABORT.'); raise SystemExit(2)"), [],
-                      cwd=tmp_path, log=tmp_path / "log")
+            tools.run(
+                script(
+                    "print('init..'); print('Can\\'t find iCE FTDI USB device.'); print('ABORT.'); raise"
+                    " SystemExit(2)"
+                ),
+                [],
+                cwd=tmp_path,
+                log=tmp_path / "log",
+            )
 
     def test_silent_failure(self, tmp_path):
         with pytest.raises(ToolError, match="it said nothing"):
@@ -143,7 +184,9 @@ class TestRun:
 
     @pytest.mark.skipif(os.name != "posix", reason="only POSIX limits the processor's time of a process")
     def test_processor_seconds_end_the_tool(self, tmp_path):
-        with pytest.raises(tools.OutOfTime, match="yosys must be done within 1 s of the processor, but was not"):
+        with pytest.raises(
+            tools.OutOfTime, match="yosys must be done within 1 s of the processor, but was not"
+        ):
             tools.run(script("while True: pass"), [], cwd=tmp_path, log=tmp_path / "log", processor_seconds=1)
 
     def test_waiting_takes_no_processor_seconds(self, tmp_path):
@@ -153,7 +196,13 @@ class TestRun:
 
     def test_a_kill_is_not_taken_for_the_limit(self, tmp_path):
         with pytest.raises(ToolError, match="ended by signal 9") as error:
-            tools.run(script("import os; os.kill(os.getpid(), 9)"), [], cwd=tmp_path, log=tmp_path / "log", processor_seconds=9)
+            tools.run(
+                script("import os; os.kill(os.getpid(), 9)"),
+                [],
+                cwd=tmp_path,
+                log=tmp_path / "log",
+                processor_seconds=9,
+            )
         assert not isinstance(error.value, tools.OutOfTime)
 
     def test_gone_between_find_and_run(self, tmp_path):
@@ -166,8 +215,10 @@ class TestRun:
             assert line == "started"
             raise KeyboardInterrupt
 
-        text = ("import pathlib, time, os; pathlib.Path('pid').write_text(str(os.getpid())); "
-                "print('started', flush=True); time.sleep(60)")
+        text = (
+            "import pathlib, time, os; pathlib.Path('pid').write_text(str(os.getpid())); "
+            "print('started', flush=True); time.sleep(60)"
+        )
         with pytest.raises(KeyboardInterrupt):
             tools.run(script(text), [], cwd=tmp_path, log=tmp_path / "log", on_line=interrupt)
         with pytest.raises(ProcessLookupError):

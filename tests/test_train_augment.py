@@ -41,15 +41,22 @@ def test_flipped_copies_come_last_and_may_be_moved():
     augmented = Augmented(images(), shift=1, flip=True, deform=2)
     assert augmented.ways == 36
     middle = 9 + 4  # of the second copy, unmoved
-    assert torch.equal(augmented(torch.tensor([1]), torch.tensor([18 + middle])), deformed(images(), seed=1)[1:].flip(2))
-    moved = augmented(torch.tensor([0]), torch.tensor([18 + 3]))[0]  # in the middle row of moves, to the right
+    assert torch.equal(
+        augmented(torch.tensor([1]), torch.tensor([18 + middle])), deformed(images(), seed=1)[1:].flip(2)
+    )
+    moved = augmented(torch.tensor([0]), torch.tensor([18 + 3]))[
+        0
+    ]  # in the middle row of moves, to the right
     assert torch.equal(moved[:, 1:], images()[0].flip(1)[:, :-1]) and moved[:, 0].sum() == 0
 
 
 @pytest.mark.parametrize("how", [{}, {"shift": 2}, {"flip": True}, {"shift": 1, "flip": True, "deform": 2}])
 def test_channels_are_moved_together(how):
     colour, index = images(3, 4, 5, 3), torch.tensor([2, 0])
-    augmented, planes = Augmented(colour, **how), [Augmented(colour[..., channel], **how) for channel in range(3)]
+    augmented, planes = (
+        Augmented(colour, **how),
+        [Augmented(colour[..., channel], **how) for channel in range(3)],
+    )
     for way in range(augmented.ways):
         found = augmented(index, torch.full((2,), way))
         assert found.shape == (2, 4, 5, 3)

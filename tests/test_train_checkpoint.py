@@ -62,8 +62,16 @@ def refused(path, message="must|may", **how):
 @pytest.mark.parametrize("seed", range(5))
 def test_hardened_network_comes_back_exactly(path, seed):
     net, report = hard_model(seed)
-    checkpoint.save(net, path, report=report, dataset="mnist", settings={"epochs": 3}, seed=seed,
-                    accuracy={"test": {"float": 0.5, "hardened": 0.25}}, **ABOUT)
+    checkpoint.save(
+        net,
+        path,
+        report=report,
+        dataset="mnist",
+        settings={"epochs": 3},
+        seed=seed,
+        accuracy={"test": {"float": 0.5, "hardened": 0.25}},
+        **ABOUT,
+    )
     kept = checkpoint.load(path)
     assert torch.equal(kept.model(images(500, 7)), net(images(500, 7)))
     assert (kept.image_shape, kept.labels, kept.pixel_range) == ((3, 4), ("a", "b", "c"), (0, 255))
@@ -112,11 +120,21 @@ def test_same_network_gives_the_same_bytes(path, tmp_path):
 
 def test_loaded_network_gives_the_same_bytes(path, tmp_path):
     net, report = hard_model()
-    about = ABOUT | {"settings": {"method": "self-binarizing", "list": [1, 2.5, "linear1"]}, "dataset": "mnist"}
+    about = ABOUT | {
+        "settings": {"method": "self-binarizing", "list": [1, 2.5, "linear1"]},
+        "dataset": "mnist",
+    }
     checkpoint.save(net, path, report=report, **about)
     kept = checkpoint.load(path)
-    checkpoint.save(kept.model, tmp_path / "again.pt", report=report, settings=kept.settings, dataset=kept.dataset,
-                    image_shape=kept.image_shape, labels=kept.labels)
+    checkpoint.save(
+        kept.model,
+        tmp_path / "again.pt",
+        report=report,
+        settings=kept.settings,
+        dataset=kept.dataset,
+        image_shape=kept.image_shape,
+        labels=kept.labels,
+    )
     assert path.read_bytes() == (tmp_path / "again.pt").read_bytes()
 
 
@@ -159,7 +177,7 @@ def test_pickle_that_would_run_code(path, tmp_path):
 @pytest.mark.parametrize("part", [0, 1, 100, 0.5, 0.9, -1])
 def test_truncated(path, content, part):
     data = path.read_bytes()
-    path.write_bytes(data[:int(part * len(data))] if isinstance(part, float) else data[:part])
+    path.write_bytes(data[: int(part * len(data))] if isinstance(part, float) else data[:part])
     refused(path, "must be a model file, but is .*(truncated|damaged)")
 
 
@@ -178,7 +196,9 @@ def test_every_truncation_and_flipped_byte_is_one_line(path, content):
             assert "\n" not in str(error)
 
 
-@pytest.mark.parametrize("foreign", [{"state_dict": {}}, [1, 2], torch.zeros(3), {"format": "sbgen-training"}])
+@pytest.mark.parametrize(
+    "foreign", [{"state_dict": {}}, [1, 2], torch.zeros(3), {"format": "sbgen-training"}]
+)
 def test_foreign(path, foreign):
     torch.save(foreign, path)
     refused(path, "format 'sbgen-net', but is another .pt file")
@@ -204,12 +224,15 @@ def test_newer_version(path, content):
     refused(path, "version 1, not 2")
 
 
-@pytest.mark.parametrize(("key", "value", "message"), [
-    ("norm1.weight", float("nan"), "'norm1': weight must be finite, but holds nan"),
-    ("norm2.running_var", float("inf"), "'norm2': running_var must be finite, but holds inf"),
-    ("norm1.running_var", -1.0, "'norm1': running_var must not be negative, but holds -1"),
-    ("scores.offset", float("-inf"), "'scores': offset must be finite, but holds -inf"),
-])
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("norm1.weight", float("nan"), "'norm1': weight must be finite, but holds nan"),
+        ("norm2.running_var", float("inf"), "'norm2': running_var must be finite, but holds inf"),
+        ("norm1.running_var", -1.0, "'norm1': running_var must not be negative, but holds -1"),
+        ("scores.offset", float("-inf"), "'scores': offset must be finite, but holds -inf"),
+    ],
+)
 def test_values_that_are_no_numbers(path, content, key, value, message):
     content["state"][key].view(-1)[1] = value
     torch.save(content, path)
@@ -228,17 +251,22 @@ def test_save_refuses_nan_and_writes_nothing(path):
 def test_unsupported_layer(path, content):
     content["architecture"][1]["kind"] = "convolution"
     torch.save(content, path)
-    refused(path, "'linear1': the kind 'convolution' is not supported; supported are binarize, pixels, conv2d")
+    refused(
+        path, "'linear1': the kind 'convolution' is not supported; supported are binarize, pixels, conv2d"
+    )
 
 
-@pytest.mark.parametrize(("at", "key", "value", "message"), [
-    (1, "outputs", 8, r"'linear1': weight must have the shape \(8, 24\), not \(7, 24\)"),
-    (0, "pixels", 13, r"'binarize': thresholds must have the shape \(13, 2\), not \(12, 2\)"),
-    (1, "inputs", 10**12, r"'linear1': weight must have the shape"),
-    (1, "inputs", "24", "'linear1': inputs must be an integer"),
-    (2, "features", 0, "'norm1': features must be an integer of at least 1, not 0"),
-    (1, "method", "other", "'linear1': the method must be one of"),
-])
+@pytest.mark.parametrize(
+    ("at", "key", "value", "message"),
+    [
+        (1, "outputs", 8, r"'linear1': weight must have the shape \(8, 24\), not \(7, 24\)"),
+        (0, "pixels", 13, r"'binarize': thresholds must have the shape \(13, 2\), not \(12, 2\)"),
+        (1, "inputs", 10**12, r"'linear1': weight must have the shape"),
+        (1, "inputs", "24", "'linear1': inputs must be an integer"),
+        (2, "features", 0, "'norm1': features must be an integer of at least 1, not 0"),
+        (1, "method", "other", "'linear1': the method must be one of"),
+    ],
+)
 def test_shape_mismatch(path, content, at, key, value, message):
     content["architecture"][at][key] = value
     torch.save(content, path)
@@ -251,19 +279,28 @@ def test_state_of_no_layer(path, content):
     refused(path, "must belong to the layers, but 'more.weight' does not")
 
 
-@pytest.mark.parametrize("key", ["architecture", "state", "input", "labels", "dataset", "accuracy", "hardening"])
+@pytest.mark.parametrize(
+    "key", ["architecture", "state", "input", "labels", "dataset", "accuracy", "hardening"]
+)
 def test_missing_part(path, content, key):
     del content[key]
     torch.save(content, path)
     refused(path, f"every part of a model file, but '{key}' is missing")
 
 
-@pytest.mark.parametrize(("key", "value", "message"), [
-    ("labels", ["a"], "3 outputs that decide by argmax need 3 labels, not 1"),
-    ("input", {"dtype": "uint8", "shape": [5, 5], "range": [0, 255]}, "12 pixels .* not 25"),
-    ("labels", 7, "every part"), ("architecture", {}, "must belong to the layers"), ("architecture", [3], "every part"),
-    ("state", [], "every part"), ("hardening", {"before": 1}, "every part"),
-    ("input", {"dtype": "uint8", "shape": [-3, -4], "range": [0, 255]}, r"at least 1, not \[-3, -4\]")])
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("labels", ["a"], "3 outputs that decide by argmax need 3 labels, not 1"),
+        ("input", {"dtype": "uint8", "shape": [5, 5], "range": [0, 255]}, "12 pixels .* not 25"),
+        ("labels", 7, "every part"),
+        ("architecture", {}, "must belong to the layers"),
+        ("architecture", [3], "every part"),
+        ("state", [], "every part"),
+        ("hardening", {"before": 1}, "every part"),
+        ("input", {"dtype": "uint8", "shape": [-3, -4], "range": [0, 255]}, r"at least 1, not \[-3, -4\]"),
+    ],
+)
 def test_wrong_contract(path, content, key, value, message):
     torch.save(content | {key: value}, path)
     refused(path, message)
@@ -282,11 +319,16 @@ def test_costly_hardening_is_not_trusted(path, content):
     assert checkpoint.load(path, force=True).model is not None
 
 
-@pytest.mark.parametrize(("image", "message"), [
-    ([], "image must have the shape"), ([3, 0], r"image\[1\] must be an integer of at least 1, not 0"),
-    ([3, 4.0], r"image\[1\] must be an integer"), ([3, 4, 1, 1], "image must have the shape"),
-    ([4, 4], "'linear1': takes 12 inputs, but the layer before it gives 16"),
-])
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ([], "image must have the shape"),
+        ([3, 0], r"image\[1\] must be an integer of at least 1, not 0"),
+        ([3, 4.0], r"image\[1\] must be an integer"),
+        ([3, 4, 1, 1], "image must have the shape"),
+        ([4, 4], "'linear1': takes 12 inputs, but the layer before it gives 16"),
+    ],
+)
 def test_pixels_of_a_strange_image(path, image, message):
     net = network(image_shape=(3, 4), thresholds=None, widths=(5,), classes=3)
     checkpoint.save(net, path, **ABOUT)

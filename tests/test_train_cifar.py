@@ -46,11 +46,15 @@ def folder(tmp_path, monkeypatch):
 def test_official_archive_has_its_channels_last(folder):
     images, labels, test_images, test_labels = data.load("cifar10", folder)
     every = np.concatenate([BATCHES[name] for name in cifar._BATCHES[:-1]])
-    assert images.shape == (15, 32, 32, 3) and images.dtype == np.uint8 and test_images.shape == (6, 32, 32, 3)
+    assert (
+        images.shape == (15, 32, 32, 3) and images.dtype == np.uint8 and test_images.shape == (6, 32, 32, 3)
+    )
     assert np.array_equal(labels, every[:, 0]) and labels.dtype == np.int64
     assert np.array_equal(test_labels, BATCHES["test_batch.bin"][:, 0])
     # The record of an image: 1024 red, 1024 green, 1024 blue pixels, row by row.
-    assert images[3, 5, 7].tolist() == every[3, [1 + 5 * 32 + 7, 1025 + 5 * 32 + 7, 2049 + 5 * 32 + 7]].tolist()
+    assert (
+        images[3, 5, 7].tolist() == every[3, [1 + 5 * 32 + 7, 1025 + 5 * 32 + 7, 2049 + 5 * 32 + 7]].tolist()
+    )
 
 
 @pytest.mark.parametrize("inner", ["", "cifar-10-batches-bin"])
@@ -67,8 +71,14 @@ def test_official_archive_is_downloaded_with_its_digest(folder, monkeypatch):
     about = data.DATASETS["cifar10"]
 
     def served(md5):
-        return data.Dataset(image_shape=about.image_shape, greatest=255, labels=about.labels, files=about.files, md5=(md5,),
-                            mirrors=(f"file://{folder}/cifar10/",))
+        return data.Dataset(
+            image_shape=about.image_shape,
+            greatest=255,
+            labels=about.labels,
+            files=about.files,
+            md5=(md5,),
+            mirrors=(f"file://{folder}/cifar10/",),
+        )
 
     monkeypatch.setitem(data.DATASETS, "cifar10", served("0" * 32))
     with pytest.raises(DataError, match="sent a file with MD5"):
@@ -79,20 +89,36 @@ def test_official_archive_is_downloaded_with_its_digest(folder, monkeypatch):
     assert len(before[0]) == 15 and np.array_equal(data.load("cifar10")[0], before[0])
 
 
-@pytest.mark.parametrize(("batches", "message"), [
-    ({name: BATCHES[name] for name in cifar._BATCHES[1:]}, "data_batch_1.bin is missing"),
-    ({**BATCHES, "test_batch.bin": BATCHES["test_batch.bin"].ravel()[:-1]}, "images of 3073 bytes each, but has 18437 bytes"),
-    ({**BATCHES, "test_batch.bin": np.zeros(0, np.uint8)}, "but has 0 bytes"),
-    ({**BATCHES, "test_batch.bin": np.full((1, 3073), 10, np.uint8)}, "labels must be less than 10, not 10"),
-])
+@pytest.mark.parametrize(
+    ("batches", "message"),
+    [
+        ({name: BATCHES[name] for name in cifar._BATCHES[1:]}, "data_batch_1.bin is missing"),
+        (
+            {**BATCHES, "test_batch.bin": BATCHES["test_batch.bin"].ravel()[:-1]},
+            "images of 3073 bytes each, but has 18437 bytes",
+        ),
+        ({**BATCHES, "test_batch.bin": np.zeros(0, np.uint8)}, "but has 0 bytes"),
+        (
+            {**BATCHES, "test_batch.bin": np.full((1, 3073), 10, np.uint8)},
+            "labels must be less than 10, not 10",
+        ),
+    ],
+)
 def test_archive_of_something_else(folder, batches, message):
     archive(folder / "cifar10" / cifar.ARCHIVE, batches)
     with pytest.raises(DataError, match=message):
         data.load("cifar10", folder)
 
 
-@pytest.mark.parametrize("damage", [lambda content: content[:-200], lambda content: b"no archive at all",
-                                    lambda content: b"", lambda content: content[:5000] + b"\xff" * 99 + content[5099:]])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-200],
+        lambda content: b"no archive at all",
+        lambda content: b"",
+        lambda content: content[:5000] + b"\xff" * 99 + content[5099:],
+    ],
+)
 def test_damaged_archive(folder, damage):
     path = folder / "cifar10" / cifar.ARCHIVE
     path.write_bytes(damage(path.read_bytes()))
@@ -115,9 +141,12 @@ def jpeg(colour, size=(32, 32)):
 
 
 #: Files in no order: of each class a grey of its own, twice to train and once to test.
-JPEGS = {f"{part}/{label}/{n:04}.jpg": jpeg((20 * at + n,) * 3)
-         for part, count in (("test", 1), ("train", 2)) for n in range(count)
-         for at, label in reversed(list(enumerate(cifar.LABELS)))}
+JPEGS = {
+    f"{part}/{label}/{n:04}.jpg": jpeg((20 * at + n,) * 3)
+    for part, count in (("test", 1), ("train", 2))
+    for n in range(count)
+    for at, label in reversed(list(enumerate(cifar.LABELS)))
+}
 
 
 @pytest.fixture
@@ -148,7 +177,9 @@ def test_archive_is_the_folder(jpegs, mode):
     for name in JPEGS:
         (jpegs / name).unlink()
     pack(jpegs / "images.tar.xz", {f"some/where/{name}": content for name, content in JPEGS.items()}, mode)
-    assert all(np.array_equal(a, b) for a, b in zip(before, data.load("cifar10-jpeg", jpegs.parent), strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(before, data.load("cifar10-jpeg", jpegs.parent), strict=True)
+    )
 
 
 def test_decoded_once_until_the_files_change(jpegs, monkeypatch):
@@ -157,31 +188,53 @@ def test_decoded_once_until_the_files_change(jpegs, monkeypatch):
     before = data.load("cifar10-jpeg", jpegs.parent)
     with monkeypatch.context() as patch:
         patch.setattr(cifar, "_members", None)
-        assert all(np.array_equal(a, b) for a, b in zip(before, data.load("cifar10-jpeg", jpegs.parent), strict=True))
+        assert all(
+            np.array_equal(a, b) for a, b in zip(before, data.load("cifar10-jpeg", jpegs.parent), strict=True)
+        )
     pack(path, {**JPEGS, "test/cat/0000.jpg": jpeg("white")}, "w")
     os.utime(path, (1, 1))
     assert (data.load("cifar10-jpeg", jpegs.parent)[2][3] == 255).all()
 
 
-@pytest.mark.parametrize("damage", [
-    lambda path: path.write_bytes(path.read_bytes()[:2000]), lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"[]"),
-    lambda path: np.savez(path, train_images=np.zeros(1)),
-    lambda path: np.savez(path, **dict.fromkeys(("train_images", "train_labels", "test_images", "test_labels"), np.zeros(1, np.uint8)))])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:2000]),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"[]"),
+        lambda path: np.savez(path, train_images=np.zeros(1)),
+        lambda path: np.savez(
+            path,
+            **dict.fromkeys(
+                ("train_images", "train_labels", "test_images", "test_labels"), np.zeros(1, np.uint8)
+            ),
+        ),
+    ],
+)
 def test_damaged_cache_of_jpegs_is_decoded_anew(jpegs, damage):
     unpacked(jpegs)
     before = data.load("cifar10-jpeg", jpegs.parent)
-    path, = data.cache("data").glob("*.npz")
+    (path,) = data.cache("data").glob("*.npz")
     for _ in range(2):
         damage(path)
-        assert all(np.array_equal(a, b) for a, b in zip(before, data.load("cifar10-jpeg", jpegs.parent), strict=True))
+        assert all(
+            np.array_equal(a, b) for a, b in zip(before, data.load("cifar10-jpeg", jpegs.parent), strict=True)
+        )
 
 
-@pytest.mark.parametrize(("name", "content", "message"), [
-    ("train/cat/0000.jpg", b"no image", "train/cat/0000.jpg must be a JPEG image"),
-    ("train/cat/0000.jpg", JPEGS["train/cat/0000.jpg"][:-300], "train/cat/0000.jpg must be a JPEG image"),
-    ("train/cat/0000.jpg", jpeg("red", (31, 32)), "must be an image of 32 x 32, not 31 x 32"),
-    ("train/cow/0000.jpg", jpeg("red"), "with the classes airplane, .* truck, but there is .*train/cow/0000.jpg"),
-])
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("train/cat/0000.jpg", b"no image", "train/cat/0000.jpg must be a JPEG image"),
+        ("train/cat/0000.jpg", JPEGS["train/cat/0000.jpg"][:-300], "train/cat/0000.jpg must be a JPEG image"),
+        ("train/cat/0000.jpg", jpeg("red", (31, 32)), "must be an image of 32 x 32, not 31 x 32"),
+        (
+            "train/cow/0000.jpg",
+            jpeg("red"),
+            "with the classes airplane, .* truck, but there is .*train/cow/0000.jpg",
+        ),
+    ],
+)
 def test_files_that_are_no_such_images(jpegs, name, content, message):
     unpacked(jpegs, {**JPEGS, name: content})
     with pytest.raises(DataError, match=message):
@@ -190,7 +243,9 @@ def test_files_that_are_no_such_images(jpegs, name, content, message):
 
 def test_part_without_images(jpegs):
     unpacked(jpegs, {name: content for name, content in JPEGS.items() if name.startswith("train")})
-    with pytest.raises(DataError, match="test/ must hold equally many images of each class, at least one, but holds 0, 0,"):
+    with pytest.raises(
+        DataError, match="test/ must hold equally many images of each class, at least one, but holds 0, 0,"
+    ):
         data.load("cifar10-jpeg", jpegs.parent)
 
 

@@ -22,8 +22,10 @@ def parsed(*argv):
 
 
 def test_options_need_no_torch():
-    program = ("import argparse, sys; from sbgen.train import command; p = argparse.ArgumentParser(); "
-               "command.add_arguments(p); p.format_help(); assert 'torch' not in sys.modules")
+    program = (
+        "import argparse, sys; from sbgen.train import command; p = argparse.ArgumentParser(); "
+        "command.add_arguments(p); p.format_help(); assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
@@ -33,10 +35,45 @@ def test_nothing_given_is_the_preset(preset):
 
 
 def test_each_option_replaces_its_setting():
-    settings = command._settings(parsed(
-        "--epochs", "3", "--batch", "7", "--lr", "0.5", "--slope-cap", "none", "--nu-weights", "1", "50",
-        "--nu-activations", "2", "60", "--nu-shape", "linear", "--hard-tail", "0.1", "--shift", "2", "--flip", "--deform", "5", "--distill", "0.3",
-        "--validation", "0.25", "--nu-layer", "linear1", "1", "9", "--nu-layer", "active2", "3", "4"))
+    settings = command._settings(
+        parsed(
+            "--epochs",
+            "3",
+            "--batch",
+            "7",
+            "--lr",
+            "0.5",
+            "--slope-cap",
+            "none",
+            "--nu-weights",
+            "1",
+            "50",
+            "--nu-activations",
+            "2",
+            "60",
+            "--nu-shape",
+            "linear",
+            "--hard-tail",
+            "0.1",
+            "--shift",
+            "2",
+            "--flip",
+            "--deform",
+            "5",
+            "--distill",
+            "0.3",
+            "--validation",
+            "0.25",
+            "--nu-layer",
+            "linear1",
+            "1",
+            "9",
+            "--nu-layer",
+            "active2",
+            "3",
+            "4",
+        )
+    )
     assert (settings.epochs, settings.batch, settings.lr, settings.slope_cap) == (3, 7, 0.5, None)
     assert (settings.nu_weights, settings.nu_activations, settings.nu_shape) == ((1, 50), (2, 60), "linear")
     assert (settings.hard_tail, settings.shift, settings.flip, settings.deform) == (0.1, 2, True, 5)
@@ -95,12 +132,17 @@ def test_killed_by_a_signal_and_resumed_gives_the_same_file(tmp_path):
     whole = train(tmp_path / "whole.pt").read_bytes()
     path = tmp_path / "net.pt"
     # The process ends itself, without a chance to tidy up, when the third epoch is shown.
-    program = ("import os, signal, sys; from sbgen.train import command, loop; import argparse; "
-               "keep = loop._keep; "
-               "loop._keep = lambda *a: (keep(*a), len(a[-1]) == 3 and os.kill(os.getpid(), signal.SIGKILL)); "
-               "p = argparse.ArgumentParser(); command.add_arguments(p); command.run(p.parse_args(sys.argv[1:]))")
-    process = subprocess.run([sys.executable, "-c", program, "--epochs", "5", "--seed", "3", "--out", str(path)],
-                             capture_output=True, check=False)
+    program = (
+        "import os, signal, sys; from sbgen.train import command, loop; import argparse; "
+        "keep = loop._keep; "
+        "loop._keep = lambda *a: (keep(*a), len(a[-1]) == 3 and os.kill(os.getpid(), signal.SIGKILL)); "
+        "p = argparse.ArgumentParser(); command.add_arguments(p); command.run(p.parse_args(sys.argv[1:]))"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", program, "--epochs", "5", "--seed", "3", "--out", str(path)],
+        capture_output=True,
+        check=False,
+    )
     assert process.returncode == -9 and not path.exists()
     assert [entry.name for entry in tmp_path.iterdir() if entry != tmp_path / "whole.pt"] == ["net.pt.resume"]
     assert train(path, "--resume").read_bytes() == whole
@@ -112,15 +154,33 @@ def write_dataset(folder, *, seed):
     random = np.random.default_rng(seed)
     for part, count in (("train", 60), ("t10k", 20)):
         images = random.integers(0, 256, (count, 28, 28)).astype(np.uint8)
-        (folder / f"{part}-images-idx3-ubyte").write_bytes(struct.pack(">4I", 0x803, count, 28, 28) + images.tobytes())
-        (folder / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, count) + bytes(n % 10 for n in range(count)))
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(
+            struct.pack(">4I", 0x803, count, 28, 28) + images.tobytes()
+        )
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(
+            struct.pack(">2I", 0x801, count) + bytes(n % 10 for n in range(count))
+        )
 
 
 def test_run_on_one_data_set_is_not_resumed_with_another(tmp_path, monkeypatch):
     """Both have the shape, the number of images and the labels of the other."""
     for seed, name in enumerate(("mnist", "fashion-mnist")):
         write_dataset(tmp_path / name, seed=seed)
-    argv = ["train", "--preset", "tfc", "--epochs", "3", "--deform", "1", "--batch", "20", "--out", str(tmp_path / "net.pt"), "--data", str(tmp_path)]
+    argv = [
+        "train",
+        "--preset",
+        "tfc",
+        "--epochs",
+        "3",
+        "--deform",
+        "1",
+        "--batch",
+        "20",
+        "--out",
+        str(tmp_path / "net.pt"),
+        "--data",
+        str(tmp_path),
+    ]
 
     class Killed(Exception):
         pass

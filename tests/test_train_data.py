@@ -21,15 +21,21 @@ def idx(array, magic=None, sizes=None):
 
 
 def packed(content):
-    """`content` in gzip, the same bytes every time: tests that run side by side are collected twice and must have the same names."""
+    """`content` in gzip, the same bytes every time: tests that run side by side are collected twice and must
+    have the same names.
+    """
     return gzip.compress(content, mtime=0)
 
 
 def contents(seed=0):
     """The four files of a small MNIST, by name."""
     random = np.random.default_rng(seed)
-    arrays = [random.integers(256, size=(7, 28, 28)), random.integers(10, size=7),
-              random.integers(256, size=(3, 28, 28)), random.integers(10, size=3)]
+    arrays = [
+        random.integers(256, size=(7, 28, 28)),
+        random.integers(10, size=7),
+        random.integers(256, size=(3, 28, 28)),
+        random.integers(10, size=3),
+    ]
     return {f"{file}.gz": packed(idx(array)) for file, array in zip(data._FILES, arrays, strict=True)}
 
 
@@ -84,18 +90,21 @@ def test_missing_file_is_named(folder):
 IMAGES = np.zeros((2, 28, 28))
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (packed(idx(IMAGES))[:-20], "whole gzip file"),
-    (b"not gzip at all, but long enough for a header", "whole gzip file"),
-    (packed(idx(IMAGES))[:30] + b"\xff" * 40, "whole gzip file"),
-    (packed(b"\0\0\x08"), "header must have 16 bytes, not 3"),
-    (packed(idx(IMAGES, magic=0x0D03)), "begin with 0x00000803, not 0x00000d03"),
-    (packed(idx(IMAGES, sizes=(2, 28, 27))), "any x 28 x 28 bytes, not 2 x 28 x 27"),
-    (packed(idx(IMAGES, sizes=(3, 28, 28))), "2352 bytes after its header, but holds 1568"),
-    (packed(idx(IMAGES, sizes=(1, 28, 28))), "784 bytes after its header, but holds more"),
-    (packed(idx(IMAGES, sizes=(2**32 - 1, 28, 28))), "less than 1 GiB"),
-    (b"", "header must have 16 bytes, not 0"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (packed(idx(IMAGES))[:-20], "whole gzip file"),
+        (b"not gzip at all, but long enough for a header", "whole gzip file"),
+        (packed(idx(IMAGES))[:30] + b"\xff" * 40, "whole gzip file"),
+        (packed(b"\0\0\x08"), "header must have 16 bytes, not 3"),
+        (packed(idx(IMAGES, magic=0x0D03)), "begin with 0x00000803, not 0x00000d03"),
+        (packed(idx(IMAGES, sizes=(2, 28, 27))), "any x 28 x 28 bytes, not 2 x 28 x 27"),
+        (packed(idx(IMAGES, sizes=(3, 28, 28))), "2352 bytes after its header, but holds 1568"),
+        (packed(idx(IMAGES, sizes=(1, 28, 28))), "784 bytes after its header, but holds more"),
+        (packed(idx(IMAGES, sizes=(2**32 - 1, 28, 28))), "less than 1 GiB"),
+        (b"", "header must have 16 bytes, not 0"),
+    ],
+)
 def test_hostile_idx(tmp_path, content, message):
     path = tmp_path / "x.gz"
     path.write_bytes(content)
@@ -121,8 +130,13 @@ def mirror(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     about = data.DATASETS["mnist"]
     digests = tuple(hashlib.md5(content).hexdigest() for content in contents().values())
-    served = data.Dataset(image_shape=about.image_shape, greatest=255, labels=about.labels, md5=digests,
-                          mirrors=(f"file://{tmp_path}/nowhere/", f"file://{folder}/mnist/"))
+    served = data.Dataset(
+        image_shape=about.image_shape,
+        greatest=255,
+        labels=about.labels,
+        md5=digests,
+        mirrors=(f"file://{tmp_path}/nowhere/", f"file://{folder}/mnist/"),
+    )
     monkeypatch.setitem(data.DATASETS, "mnist", served)
     return folder / "mnist"
 
@@ -159,9 +173,10 @@ def test_split_is_stratified_and_decided_by_its_seed():
 
 
 def test_needs_no_torch(folder):
-    program = ("import sys; from sbgen.train import data; "
-               f"assert len(data.load('mnist', {str(folder)!r})[0]) == 7; assert len(data.load('digits')[2]) == 359; "
-               "assert 'torch' not in sys.modules")
+    program = (
+        f"import sys; from sbgen.train import data; assert len(data.load('mnist', {str(folder)!r})[0]) == 7;"
+        " assert len(data.load('digits')[2]) == 359; assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
@@ -169,6 +184,7 @@ class TestCacheFolder:
     @pytest.fixture
     def homeless(self, monkeypatch, tmp_path):
         """A user without HOME and without an entry in the user database; gives the folder of temporary files."""
+
         def nobody(uid):
             raise KeyError(f"getpwuid(): uid not found: {uid}")
 
@@ -193,8 +209,15 @@ class TestCacheFolder:
         assert folder == homeless / f"sbgen-cache-{os.getuid()}" / "sbgen" / "steps"
         assert folder.parents[1].stat().st_mode & 0o077 == 0
 
-    @pytest.mark.parametrize("trap", [lambda path: path.mkdir(mode=0o777), lambda path: path.write_text(""),
-                                      lambda path: path.symlink_to(path.parent), lambda path: path.symlink_to("/nowhere")])
+    @pytest.mark.parametrize(
+        "trap",
+        [
+            lambda path: path.mkdir(mode=0o777),
+            lambda path: path.write_text(""),
+            lambda path: path.symlink_to(path.parent),
+            lambda path: path.symlink_to("/nowhere"),
+        ],
+    )
     def test_without_a_home_is_never_a_folder_that_others_can_write(self, homeless, trap):
         taken = homeless / f"sbgen-cache-{os.getuid()}"
         trap(taken)

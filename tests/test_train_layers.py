@@ -43,7 +43,9 @@ def test_binarize_refuses_scaled_pixels():
 
 def test_pixels_are_exact_256ths():
     values = Pixels((256,))(torch.arange(256, dtype=torch.uint8).reshape(1, 256))
-    assert values.dtype == torch.float32 and torch.equal(256 * values[0].double(), 2.0 * torch.arange(256) - 255)
+    assert values.dtype == torch.float32 and torch.equal(
+        256 * values[0].double(), 2.0 * torch.arange(256) - 255
+    )
     assert (values.min(), values.max()) == (-WHITE, WHITE)
 
 
@@ -100,7 +102,7 @@ def test_hardened_batch_norm_does_not_depend_on_position():
     norm, sums = random_norm(67, seed=1), torch.arange(-99, 100, 2.0)[:, None].expand(-1, 67)
     whole = norm(sums)
     for at in range(len(sums)):
-        assert torch.equal(norm(sums[at:at + 1]), whole[at:at + 1])
+        assert torch.equal(norm(sums[at : at + 1]), whole[at : at + 1])
     shuffled = torch.randperm(len(sums), generator=torch.Generator().manual_seed(2))
     assert torch.equal(norm(sums[shuffled]), whole[shuffled])
     assert torch.equal(norm(sums.contiguous()), whole)
@@ -113,7 +115,9 @@ def test_hardened_batch_norm_is_monotone():
     assert ((steps <= 0) | (norm.weight > 0)).all()
 
 
-@pytest.mark.parametrize(("offset", "least"), [(0.0, 3), (0.9, 3), (1.0, 2), (1.1, 2), (-1.0, 3), (-1.1, 4), (-3.2, 5), (8.0, -1)])
+@pytest.mark.parametrize(
+    ("offset", "least"), [(0.0, 3), (0.9, 3), (1.0, 2), (1.1, 2), (-1.0, 3), (-1.1, 4), (-3.2, 5), (8.0, -1)]
+)
 def test_hardened_scores_that_decide_by_sign_have_the_trained_sign(offset, least):
     """`least` agreements of five give a sum and offset of at least 0."""
     scores = Scores(5, 1)
@@ -128,11 +132,14 @@ def test_hardened_scores_that_decide_by_sign_have_the_trained_sign(offset, least
             assert torch.equal(scores(inputs), before)
 
 
-@pytest.mark.parametrize(("how", "message"), [
-    ({"classes": 1, "decision": "argmax"}, "decision must be 'sign' for 1 outputs, not 'argmax'"),
-    ({"classes": 3, "decision": "max"}, "decision must be 'sign' or 'argmax' for 3 outputs, not 'max'"),
-    ({"classes": 1, "per_class": True}, "per_class must be False where the signs of the scores decide"),
-])
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"classes": 1, "decision": "argmax"}, "decision must be 'sign' for 1 outputs, not 'argmax'"),
+        ({"classes": 3, "decision": "max"}, "decision must be 'sign' or 'argmax' for 3 outputs, not 'max'"),
+        ({"classes": 1, "per_class": True}, "per_class must be False where the signs of the scores decide"),
+    ],
+)
 def test_decisions_that_are_none(how, message):
     with pytest.raises(ValueError, match=message):
         Scores(4, **how)
@@ -165,7 +172,11 @@ def test_hardened_scores_of_scaled_classes():
         scores.log_scale.copy_(torch.log(torch.tensor([0.25, 0.05, 0.001])))
         scores.offset.copy_(torch.tensor([1.0, -3.0, 8.0]))
     assert scores.integer_scales().tolist() == [15, 3, 0]  # of 15, 3 and 0.06
-    assert scores.integer_offsets().tolist() == [-30, -12, 0]  # of 15 * (1 - 5) / 2, 3 * (-3 - 5) / 2 and 0.06 * 1.5
+    assert scores.integer_offsets().tolist() == [
+        -30,
+        -12,
+        0,
+    ]  # of 15 * (1 - 5) / 2, 3 * (-3 - 5) / 2 and 0.06 * 1.5
     with hardened(scores):
         assert scores(torch.tensor([[1.0, 1, 1, -1, -1]])).tolist() == [[15 * 3 - 30, 3 * 3 - 12, 0]]
 
@@ -181,7 +192,9 @@ def test_soft_scores_of_scaled_classes_rank_as_the_hardened_of_many_bits():
     soft = scores(x)
     with hardened(scores):
         hard = scores(x)
-    torch.testing.assert_close(hard * 2 / 65535 * scores.log_scale.exp().max(), soft.double(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        hard * 2 / 65535 * scores.log_scale.exp().max(), soft.double(), atol=1e-3, rtol=0
+    )
 
 
 def test_hardened_restores_what_was():
@@ -196,7 +209,9 @@ def test_hardened_restores_what_was():
 @pytest.mark.parametrize(("average", "unit"), [(1, 1), (4, 4), (9, 16)])
 @pytest.mark.parametrize("ternary", [None, 0.3])
 def test_hardened_scores_order_the_classes_as_the_trained_ones(average, unit, ternary):
-    """Counts of classes whose weights are 0 in different places: their sums and offsets differ by as much, but for rounding."""
+    """Counts of classes whose weights are 0 in different places: their sums and offsets differ by as much,
+    but for rounding.
+    """
     torch.manual_seed(1)
     scores = Scores(11, 5, average=average, ternary=ternary)
     with torch.no_grad():

@@ -27,7 +27,7 @@ def problem(count, seed):
     labels = torch.randint(4, (count,), generator=random)
     images = torch.randint(120, (count, 6, 6), generator=random)
     for at, label in enumerate(labels.tolist()):
-        images[at, 3 * (label // 2):3 * (label // 2) + 3, 3 * (label % 2):3 * (label % 2) + 3] += 100
+        images[at, 3 * (label // 2) : 3 * (label // 2) + 3, 3 * (label % 2) : 3 * (label % 2) + 3] += 100
     return images.to(torch.uint8), labels
 
 
@@ -62,7 +62,9 @@ def saved(net, path):
 
 @pytest.mark.parametrize("method", ["self-binarizing", "straight-through", "ede"])
 def test_learns(method):
-    net, epochs = run(Settings(epochs=6, batch=32, method=method, nu_weights=(1.0, 10.0), nu_activations=(1.0, 10.0)))
+    net, epochs = run(
+        Settings(epochs=6, batch=32, method=method, nu_weights=(1.0, 10.0), nu_activations=(1.0, 10.0))
+    )
     assert [epoch.epoch for epoch in epochs] == list(range(6))
     assert epochs[-1].loss < epochs[0].loss and epochs[-1].hard > 0.8
     with hardened(net):
@@ -105,16 +107,37 @@ def test_resume_without_a_state_begins(tmp_path):
 def test_resume_with_other_settings_names_them(tmp_path):
     run(state=tmp_path / "state")
     with pytest.raises(ModelError, match="lr 0.01 then, 0.02 now"):
-        run(Settings(epochs=4, batch=32, slope_cap=2.0, hard_tail=0.5, shift=1, lr=0.02),
-            state=tmp_path / "state", resume=True)
+        run(
+            Settings(epochs=4, batch=32, slope_cap=2.0, hard_tail=0.5, shift=1, lr=0.02),
+            state=tmp_path / "state",
+            resume=True,
+        )
     with pytest.raises(ModelError, match="seed 0 then, 1 now"):
         run(seed=1, state=tmp_path / "state", resume=True)
 
 
 #: Another value of each setting.
-OTHERS = {"method": "ede", "slope_cap": 3.0, "nu_weights": (1.0, 10.0), "nu_activations": (1.0, 10.0), "nu_shape": "linear",
-          "nu_layers": {"linear1": (1.0, 2.0)}, "hard_tail": 0.25, "epochs": 5, "batch": 16, "lr": 0.02, "lr_end": 1e-4, "shift": 0, "flip": True,
-          "deform": 2, "distill": 0.5, "temperature": 3.0, "teacher_width": 10, "teacher_epochs": 3, "validation": 0.2}
+OTHERS = {
+    "method": "ede",
+    "slope_cap": 3.0,
+    "nu_weights": (1.0, 10.0),
+    "nu_activations": (1.0, 10.0),
+    "nu_shape": "linear",
+    "nu_layers": {"linear1": (1.0, 2.0)},
+    "hard_tail": 0.25,
+    "epochs": 5,
+    "batch": 16,
+    "lr": 0.02,
+    "lr_end": 1e-4,
+    "shift": 0,
+    "flip": True,
+    "deform": 2,
+    "distill": 0.5,
+    "temperature": 3.0,
+    "teacher_width": 10,
+    "teacher_epochs": 3,
+    "validation": 0.2,
+}
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(Settings)])
@@ -141,9 +164,29 @@ def test_resume_of_anything_else_is_refused_and_names_it(tmp_path):
     settings = replace(SETTINGS, shift=0, distill=0.5)
     teacher = torch.zeros(1, 60, 4)
 
-    def resumed(*, net=None, images=images, labels=labels, validation=validation, teacher=teacher, seed=0, resume=True, **how):
-        return train(net or model(slope_cap=2.0), images, labels, validation=validation, settings=settings, seed=seed, teacher=teacher,
-                     state=tmp_path / "state", resume=resume, **how)
+    def resumed(
+        *,
+        net=None,
+        images=images,
+        labels=labels,
+        validation=validation,
+        teacher=teacher,
+        seed=0,
+        resume=True,
+        **how,
+    ):
+        return train(
+            net or model(slope_cap=2.0),
+            images,
+            labels,
+            validation=validation,
+            settings=settings,
+            seed=seed,
+            teacher=teacher,
+            state=tmp_path / "state",
+            resume=resume,
+            **how,
+        )
 
     with pytest.raises(Killed):
         resumed(resume=False, progress=killed_after(1))
@@ -152,16 +195,25 @@ def test_resume_of_anything_else_is_refused_and_names_it(tmp_path):
     for seed in range(start, start + 8):
         print("seed", seed)
         rng = random.Random(seed)
-        wider = network(image_shape=(36,), thresholds=(110,), widths=(rng.randint(17, 20),), classes=4, slope_cap=2.0)
-        thresholds = network(image_shape=(36,), thresholds=(rng.randint(111, 120),), widths=(16,), classes=4, slope_cap=2.0)
+        wider = network(
+            image_shape=(36,), thresholds=(110,), widths=(rng.randint(17, 20),), classes=4, slope_cap=2.0
+        )
+        thresholds = network(
+            image_shape=(36,), thresholds=(rng.randint(111, 120),), widths=(16,), classes=4, slope_cap=2.0
+        )
         for what, other in (
-                ("training images and labels", {"images": changed(images, rng)}), ("training images and labels", {"labels": changed(labels, rng)}),
-                ("training images and labels", {"images": images.roll(1, 0), "labels": labels.roll(1, 0)}),
-                ("validation images and labels", {"validation": (changed(validation[0], rng), validation[1])}),
-                ("validation images and labels", {"validation": (validation[0], changed(validation[1], rng))}),
-                ("teacher", {"teacher": changed(teacher, rng)}), ("seed", {"seed": rng.randint(1, 9)}),
-                ("network", {"net": wider}), ("initial weights", {"net": thresholds}), ("initial weights", {"net": model(rng.randint(1, 9), slope_cap=2.0)}),
-                ("network", {"net": model(slope_cap=1.0)})):
+            ("training images and labels", {"images": changed(images, rng)}),
+            ("training images and labels", {"labels": changed(labels, rng)}),
+            ("training images and labels", {"images": images.roll(1, 0), "labels": labels.roll(1, 0)}),
+            ("validation images and labels", {"validation": (changed(validation[0], rng), validation[1])}),
+            ("validation images and labels", {"validation": (validation[0], changed(validation[1], rng))}),
+            ("teacher", {"teacher": changed(teacher, rng)}),
+            ("seed", {"seed": rng.randint(1, 9)}),
+            ("network", {"net": wider}),
+            ("initial weights", {"net": thresholds}),
+            ("initial weights", {"net": model(rng.randint(1, 9), slope_cap=2.0)}),
+            ("network", {"net": model(slope_cap=1.0)}),
+        ):
             with pytest.raises(ModelError, match=f"{what} .* then, .* now.*remove the file to begin anew"):
                 resumed(**other)
     assert (tmp_path / "state").read_bytes() == before
@@ -224,7 +276,9 @@ def test_classify_gives_the_first_of_equal_scores():
 
 
 def test_epoch_is_a_plain_value():
-    assert Epoch(epoch=0, nu=1.0, loss=1.0, soft=0.5, hard=0.5) == Epoch(epoch=0, nu=1.0, loss=1.0, soft=0.5, hard=0.5)
+    assert Epoch(epoch=0, nu=1.0, loss=1.0, soft=0.5, hard=0.5) == Epoch(
+        epoch=0, nu=1.0, loss=1.0, soft=0.5, hard=0.5
+    )
 
 
 def test_distillation_loss():
@@ -241,7 +295,16 @@ def test_distillation_loss():
 
 def test_teacher_is_decided_by_its_arguments(tmp_path):
     images, labels = problem(200, 1)
-    how = {"thresholds": (110,), "classes": 4, "width": 64, "epochs": 60, "shift": 1, "flip": False, "deform": 1, "seed": 0}
+    how = {
+        "thresholds": (110,),
+        "classes": 4,
+        "width": 64,
+        "epochs": 60,
+        "shift": 1,
+        "flip": False,
+        "deform": 1,
+        "seed": 0,
+    }
     state = torch.get_rng_state()
     first = teacher_logits(images, labels, cache=tmp_path / "a", **how)
     assert torch.equal(torch.get_rng_state(), state)
@@ -250,7 +313,9 @@ def test_teacher_is_decided_by_its_arguments(tmp_path):
     assert torch.equal(teacher_logits(images, labels, cache=tmp_path / "b", **how), first)
     assert len(list((tmp_path / "a").iterdir())) == 1
     calls = []
-    kept = teacher_logits(images, labels, cache=tmp_path / "a", progress=lambda *done: calls.append(done), **how)
+    kept = teacher_logits(
+        images, labels, cache=tmp_path / "a", progress=lambda *done: calls.append(done), **how
+    )
     assert torch.equal(kept, first) and not calls
     teacher_logits(images, labels, cache=tmp_path / "a", **how | {"seed": 1})
     assert len(list((tmp_path / "a").iterdir())) == 2
@@ -261,19 +326,38 @@ def test_trains_with_a_teacher():
     settings = Settings(epochs=3, batch=32, distill=0.7, shift=1)
     net = model()
     teacher = torch.nn.functional.one_hot(labels, 4).float().mul(9).expand(9, -1, -1)
-    epochs = train(net, images, labels, validation=problem(100, 2), settings=settings, seed=0, teacher=teacher)
+    epochs = train(
+        net, images, labels, validation=problem(100, 2), settings=settings, seed=0, teacher=teacher
+    )
     assert epochs[-1].hard > 0.8
 
 
-@pytest.mark.parametrize("damage", [
-    lambda path: path.write_bytes(path.read_bytes()[:100]), lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"hello"),
-    lambda path: torch.save([1, 2], path), lambda path: torch.save(torch.zeros(1, 2), path),
-    lambda path: torch.save(torch.full((1, 60, 4), float("nan")), path), lambda path: (path.unlink(), path.mkdir())])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:100]),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"hello"),
+        lambda path: torch.save([1, 2], path),
+        lambda path: torch.save(torch.zeros(1, 2), path),
+        lambda path: torch.save(torch.full((1, 60, 4), float("nan")), path),
+        lambda path: (path.unlink(), path.mkdir()),
+    ],
+)
 def test_damaged_teacher_in_the_cache_is_trained_anew(tmp_path, damage):
     images, labels = problem(60, 1)
-    how = {"thresholds": (110,), "classes": 4, "width": 8, "epochs": 1, "shift": 0, "flip": False, "deform": 1, "seed": 0}
+    how = {
+        "thresholds": (110,),
+        "classes": 4,
+        "width": 8,
+        "epochs": 1,
+        "shift": 0,
+        "flip": False,
+        "deform": 1,
+        "seed": 0,
+    }
     first = teacher_logits(images, labels, cache=tmp_path, **how)
-    path, = tmp_path.iterdir()
+    (path,) = tmp_path.iterdir()
     damage(path)
     assert torch.equal(teacher_logits(images, labels, cache=tmp_path, **how), first)
     if path.is_file():
@@ -287,10 +371,21 @@ def test_outputs_of_their_own_are_trained_hardened_and_exported(outputs, tmp_pat
     images = torch.randint(0, 256, (1200, 2, 2), dtype=torch.uint8)
     labels = (images.flatten(1)[:, :outputs] >= 128).long()
     labels = labels[:, 0] if outputs == 1 else labels
-    model = nn.Sequential(Binarize(4, [128]), BinaryLinear(4, 16), BatchNorm(16), BinaryActivation(),
-                          Scores(16, outputs, decision="sign"))
+    model = nn.Sequential(
+        Binarize(4, [128]),
+        BinaryLinear(4, 16),
+        BatchNorm(16),
+        BinaryActivation(),
+        Scores(16, outputs, decision="sign"),
+    )
     parts = (images[:1000], labels[:1000]), (images[1000:], labels[1000:])
-    train(model, *parts[0], validation=parts[1], settings=Settings(epochs=15, batch=50, lr=0.02, distill=0), seed=0)
+    train(
+        model,
+        *parts[0],
+        validation=parts[1],
+        settings=Settings(epochs=15, batch=50, lr=0.02, distill=0),
+        seed=0,
+    )
     report = harden(model, parts[0][0], validation=parts[1])
     assert report.after > 0.95 and accuracy(model, *parts[1]) == report.after
     names = ("off", "on") if outputs == 1 else ("a", "b", "c")

@@ -35,14 +35,18 @@ def test_integer_accuracy_is_the_one_told(file):
     read = model.load(MODELS / file)
     *_, images, labels = images_of(read.info["dataset"])
     told = read.info["accuracy"]["test"]["hardened"]
-    work = sum(layer.weight_bits * math.prod(shape[:-1])
-               for layer, shape in zip(read.network.layers, read.network.shapes[1:], strict=True))
+    work = sum(
+        layer.weight_bits * math.prod(shape[:-1])
+        for layer, shape in zip(read.network.layers, read.network.shapes[1:], strict=True)
+    )
     # All images of a small network; of a large one as many as a minute or so allows, in no order of theirs.
     count = min(len(images), 40_000_000_000 // work)
     some = np.random.default_rng(0).permutation(len(images))[:count]
     _, classes = reference.evaluate(read.network, images[some], batch=200)
     part = 1 - count / len(images)
-    assert (classes == labels[some]).mean() == pytest.approx(told, abs=1e-12 + 3 * math.sqrt(told * (1 - told) / count * part))
+    assert (classes == labels[some]).mean() == pytest.approx(
+        told, abs=1e-12 + 3 * math.sqrt(told * (1 - told) / count * part)
+    )
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -41,29 +41,56 @@ def conv(inputs, outputs, kernel=3):
 
 
 def signs_then_sums():
-    """A shortcut of signs past two convolutions, then one of sums that begins with its own norm, as in Bi-Real Net."""
+    """A shortcut of signs past two convolutions, then one of sums that begins with its own norm, as in
+    Bi-Real Net.
+    """
     return nn.Sequential(
-        Binarize(6 * 5, [100], image=(6, 5, 1)), conv(1, 4), norm(4), BinaryActivation(),
+        Binarize(6 * 5, [100], image=(6, 5, 1)),
+        conv(1, 4),
+        norm(4),
+        BinaryActivation(),
         Residual(nn.Sequential(conv(4, 3), norm(3), BinaryActivation(), conv(3, 4)), scale=3),
         Residual(nn.Sequential(norm(4), BinaryActivation(), conv(4, 4, 1))),
-        norm(4), BinaryActivation(), nn.MaxPool2d(2), Scores(4 * 3 * 2, 3))
+        norm(4),
+        BinaryActivation(),
+        nn.MaxPool2d(2),
+        Scores(4 * 3 * 2, 3),
+    )
 
 
 def sum_of_a_convolution():
     """A shortcut that begins at the sum of a layer, and one within the body of another; no norm at all."""
     return nn.Sequential(
-        Binarize(6 * 5, [60, 150], image=(6, 5, 1)), conv(2, 3),
-        Residual(nn.Sequential(BinaryActivation(), conv(3, 5), Residual(nn.Sequential(norm(5), BinaryActivation(), conv(5, 5)), scale=2),
-                               norm(5), BinaryActivation(), conv(5, 3))),
-        BinaryActivation(), Scores(90, 4))
+        Binarize(6 * 5, [60, 150], image=(6, 5, 1)),
+        conv(2, 3),
+        Residual(
+            nn.Sequential(
+                BinaryActivation(),
+                conv(3, 5),
+                Residual(nn.Sequential(norm(5), BinaryActivation(), conv(5, 5)), scale=2),
+                norm(5),
+                BinaryActivation(),
+                conv(5, 3),
+            )
+        ),
+        BinaryActivation(),
+        Scores(90, 4),
+    )
 
 
 def vectors():
     """Shortcuts of vectors, the first at the pixels' own bits, its body a single layer."""
     return nn.Sequential(
-        Binarize(30, [128]), Residual(BinaryLinear(30, 30), scale=5), norm(30), BinaryActivation(),
-        BinaryLinear(30, 7), Residual(nn.Sequential(norm(7), BinaryActivation(), BinaryLinear(7, 7))), norm(7),
-        BinaryActivation(), Scores(7, 3))
+        Binarize(30, [128]),
+        Residual(BinaryLinear(30, 30), scale=5),
+        norm(30),
+        BinaryActivation(),
+        BinaryLinear(30, 7),
+        Residual(nn.Sequential(norm(7), BinaryActivation(), BinaryLinear(7, 7))),
+        norm(7),
+        BinaryActivation(),
+        Scores(7, 3),
+    )
 
 
 MODELS = [signs_then_sums, sum_of_a_convolution, vectors]
@@ -86,25 +113,45 @@ def test_what_the_layers_become():
     torch.manual_seed(0)
     layers = to_network(signs_then_sums(), force=True).layers
     assert [type(layer).__name__ for layer in layers] == [
-        "Binarize", "Conv2d", "Fork", "Conv2d", "Conv2d", "Add", "Fork", "Threshold", "Conv2d", "Add", "Threshold", "MaxPool",
-        "Scores"]
+        "Binarize",
+        "Conv2d",
+        "Fork",
+        "Conv2d",
+        "Conv2d",
+        "Add",
+        "Fork",
+        "Threshold",
+        "Conv2d",
+        "Add",
+        "Threshold",
+        "MaxPool",
+        "Scores",
+    ]
     assert layers[4].thresholds is None and layers[5].scale == 3 and layers[9].fork == layers[6].name
     assert layers[7].inverted.any() and not layers[7].inverted.all()
     assert len({layer.name for layer in layers}) == len(layers)
 
 
 def test_thresholds_by_the_formula():
-    """Another way to the same thresholds: where the sum is ``2 x + least``, solve ``gamma (sum - mean) / sigma + beta >= 0``."""
+    """Another way to the same thresholds: where the sum is ``2 x + least``, solve ``gamma (sum - mean) /
+    sigma + beta >= 0``.
+    """
     torch.manual_seed(5)
-    model = nn.Sequential(Binarize(9, [128]), Residual(BinaryLinear(9, 9), scale=2), norm(9), BinaryActivation(), Scores(9, 2))
+    model = nn.Sequential(
+        Binarize(9, [128]), Residual(BinaryLinear(9, 9), scale=2), norm(9), BinaryActivation(), Scores(9, 2)
+    )
     _, _, _, add, threshold, _ = to_network(model, force=True).layers
     assert isinstance(add, ir.Add)
     layer, greatest, least = model[2], 9 + 2, -9 - 2
-    gamma, beta, mean = (value.detach().double().numpy() for value in (layer.weight, layer.bias, layer.running_mean))
+    gamma, beta, mean = (
+        value.detach().double().numpy() for value in (layer.weight, layer.bias, layer.running_mean)
+    )
     sigma = np.sqrt(layer.running_var.double().numpy() + layer.eps)
     for n in range(1, 9):
         switch = (mean[n] - beta[n] * sigma[n] / gamma[n] - least) / 2
-        first = np.ceil(switch) if gamma[n] > 0 else np.floor(switch) + 1  # at the switch itself both kinds are on
+        first = (
+            np.ceil(switch) if gamma[n] > 0 else np.floor(switch) + 1
+        )  # at the switch itself both kinds are on
         assert threshold.thresholds[n] == np.clip(first, 0, greatest + 1)
         if 0 < threshold.thresholds[n] <= greatest:
             assert threshold.inverted[n] == (gamma[n] < 0)
@@ -124,16 +171,26 @@ def test_model_file(make, tmp_path):
     checkpoint.save(loaded.model, tmp_path / "again.pt", **about)
     assert (tmp_path / "again.pt").read_bytes() == (tmp_path / "net.pt").read_bytes()
     assert [layer for layer in to_network(loaded).layers] == [
-        layer for layer in to_network(loaded.model, force=True, image_shape=shape).layers]
+        layer for layer in to_network(loaded.model, force=True, image_shape=shape).layers
+    ]
 
 
-@pytest.mark.parametrize("body, message", [
-    (nn.Sequential(BinaryLinear(4, 3)), r"must give the shape that it takes, \(4,\), not \(3,\)"),
-    (nn.Sequential(BinaryLinear(4, 4), BatchNorm(4)), "must end in BinaryConv2d or BinaryLinear, not BatchNorm"),
-    (nn.Sequential(), "must end in BinaryConv2d or BinaryLinear, not nothing"),
-    (nn.Sequential(BatchNorm(4), BinaryActivation(), BinaryLinear(4, 4)), "after Binarize must come .*, not BatchNorm"),
-    (nn.Sequential(nn.Linear(4, 4)), "Linear is not supported"),
-])
+@pytest.mark.parametrize(
+    "body, message",
+    [
+        (nn.Sequential(BinaryLinear(4, 3)), r"must give the shape that it takes, \(4,\), not \(3,\)"),
+        (
+            nn.Sequential(BinaryLinear(4, 4), BatchNorm(4)),
+            "must end in BinaryConv2d or BinaryLinear, not BatchNorm",
+        ),
+        (nn.Sequential(), "must end in BinaryConv2d or BinaryLinear, not nothing"),
+        (
+            nn.Sequential(BatchNorm(4), BinaryActivation(), BinaryLinear(4, 4)),
+            "after Binarize must come .*, not BatchNorm",
+        ),
+        (nn.Sequential(nn.Linear(4, 4)), "Linear is not supported"),
+    ],
+)
 def test_bodies_are_checked(body, message):
     with pytest.raises(ModelError, match=message):
         chain(nn.Sequential(Binarize(4, [1]), Residual(body), BinaryActivation(), Scores(4, 2)))
@@ -142,12 +199,21 @@ def test_bodies_are_checked(body, message):
 def test_sums_of_pixels_have_no_shortcut():
     first = BinaryConv2d(1, 2, 3, padding=1, padding_value=-WHITE)
     with pytest.raises(ModelError, match="must take bits or sums of bits, but before it come sums of pixels"):
-        chain(nn.Sequential(Pixels((3, 3, 1)), first, Residual(nn.Sequential(BinaryActivation(), conv(2, 2))),
-                            BinaryActivation(), Scores(18, 2)))
+        chain(
+            nn.Sequential(
+                Pixels((3, 3, 1)),
+                first,
+                Residual(nn.Sequential(BinaryActivation(), conv(2, 2))),
+                BinaryActivation(),
+                Scores(18, 2),
+            )
+        )
 
 
 def test_scores_take_no_sums():
-    with pytest.raises(ModelError, match="after Residual must come BatchNorm or BinaryActivation or Residual, not Scores"):
+    with pytest.raises(
+        ModelError, match="after Residual must come BatchNorm or BinaryActivation or Residual, not Scores"
+    ):
         chain(nn.Sequential(Binarize(4, [1]), Residual(BinaryLinear(4, 4)), Scores(4, 2)))
 
 

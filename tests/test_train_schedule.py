@@ -31,7 +31,8 @@ def test_linear_ends():
 def test_weights_activations_and_single_layers_apart():
     net = model()
     Schedule(weights=Range(end=100.0), activations=Range(end=10.0), layers={"2": Range(end=7.0)}).apply(
-        net, epoch=4, epochs=5)
+        net, epoch=4, epochs=5
+    )
     assert nus(net) == pytest.approx([100, 10, 7])
 
 
@@ -62,9 +63,22 @@ def test_layer_that_is_not_there_names_those_that_are():
         Schedule(layers={"linear9": Range()}).apply(model(), epoch=0, epochs=2)
 
 
-@pytest.mark.parametrize("wrong", [
-    {"epochs": 0}, {"lr": float("nan")}, {"lr": -1.0}, {"method": "other"}, {"slope_cap": 0.0}, {"hard_tail": 1.5},
-    {"validation": 0.0}, {"distill": 2.0}, {"nu_weights": (0.0, 10.0)}, {"nu_shape": "cubic"}, {"shift": -1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"epochs": 0},
+        {"lr": float("nan")},
+        {"lr": -1.0},
+        {"method": "other"},
+        {"slope_cap": 0.0},
+        {"hard_tail": 1.5},
+        {"validation": 0.0},
+        {"distill": 2.0},
+        {"nu_weights": (0.0, 10.0)},
+        {"nu_shape": "cubic"},
+        {"shift": -1},
+    ],
+)
 def test_settings_out_of_range(wrong):
     with pytest.raises(SettingsError, match="must be"):
         Settings(**wrong)

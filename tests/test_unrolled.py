@@ -1,4 +1,6 @@
-"""Layers with their weights wired in: the tables against the folded unit, the hardware against the tables, and what is shared."""
+"""Layers with their weights wired in: the tables against the folded unit, the hardware against the tables,
+and what is shared.
+"""
 
 import random
 from dataclasses import replace
@@ -15,7 +17,9 @@ def run(parameters, vectors, *, seed=None):
     given = beats(vectors, parameters.inputs, parameters.planes)
     taken = transfer(parameters.create(), given, len(vectors), seed=seed)
     signed = parameters.sum_width > 1
-    found, _ = elements([word for _, word in taken], parameters.pe, parameters.sum_width, parameters.pe, signed=signed)
+    found, _ = elements(
+        [word for _, word in taken], parameters.pe, parameters.sum_width, parameters.pe, signed=signed
+    )
     return found, [cycle for cycle, _ in taken]
 
 
@@ -23,14 +27,21 @@ SHAPES = [(12, 8), (40, 30), (1, 1), (1, 9), (2, 3), (3, 3), (9, 1), (7, 70)]  #
 
 
 @pytest.mark.parametrize("inputs, outputs", SHAPES)
-@pytest.mark.parametrize("planes, signs, ternary", [(1, True, False), (1, False, False), (1, True, True), (3, False, True),
-                                                    (2, True, False)])
+@pytest.mark.parametrize(
+    "planes, signs, ternary",
+    [(1, True, False), (1, False, False), (1, True, True), (3, False, True), (2, True, False)],
+)
 def test_tables_equal_the_folded_unit(inputs, outputs, planes, signs, ternary):
     rng = random.Random(f"{inputs} {outputs} {planes} {signs} {ternary}")
-    unit = random_parameters(rng, inputs=inputs, outputs=outputs, pe=1, simd=1, planes=planes, signs=signs, ternary=ternary)
+    unit = random_parameters(
+        rng, inputs=inputs, outputs=outputs, pe=1, simd=1, planes=planes, signs=signs, ternary=ternary
+    )
     unrolled = unroll(unit, levels=4)
     top = (1 << planes) - 1
-    vectors = [[rng.randint(0, top) for _ in range(inputs)] for _ in range(40)] + [[0] * inputs, [top] * inputs]
+    vectors = [[rng.randint(0, top) for _ in range(inputs)] for _ in range(40)] + [
+        [0] * inputs,
+        [top] * inputs,
+    ]
     for vector in vectors:
         assert unrolled.compute(vector) == unit.compute(vector)
 
@@ -40,7 +51,9 @@ def test_tables_equal_the_folded_unit(inputs, outputs, planes, signs, ternary):
 @pytest.mark.parametrize("levels, seed", [(1, None), (3, 1), (50, 2)])
 def test_hardware_equals_tables(inputs, outputs, signs, levels, seed):
     rng = random.Random(f"{inputs} {outputs} {signs} {levels}")
-    unrolled = unroll(random_parameters(rng, inputs=inputs, outputs=outputs, pe=1, simd=1, signs=signs), levels=levels)
+    unrolled = unroll(
+        random_parameters(rng, inputs=inputs, outputs=outputs, pe=1, simd=1, signs=signs), levels=levels
+    )
     vectors = [[rng.getrandbits(1) for _ in range(inputs)] for _ in range(12)]
     found, cycles = run(unrolled, vectors, seed=seed)
     assert found == [unrolled.compute(vector) for vector in vectors]
@@ -49,7 +62,9 @@ def test_hardware_equals_tables(inputs, outputs, signs, levels, seed):
 
 
 def neurons(inputs, outputs, **change):
-    return replace(random_parameters(random.Random(5), inputs=inputs, outputs=outputs, pe=1, simd=1), **change)
+    return replace(
+        random_parameters(random.Random(5), inputs=inputs, outputs=outputs, pe=1, simd=1), **change
+    )
 
 
 def test_neurons_alike_are_made_once():
@@ -59,7 +74,8 @@ def test_neurons_alike_are_made_once():
 
 
 def test_a_complement_is_an_inversion():
-    # So many inputs agree with weights as disagree with their complement: count >= t is not (30 - count >= 31 - t).
+    # So many inputs agree with weights as disagree with their complement: count >= t is not (30 - count >= 31
+    # - t).
     unit = neurons(30, 1, presets=(-13,))
     both = replace(unit, weights=(*unit.weights, (1 << 30) - 1 - unit.weights[0]), presets=(-13, -18))
     unrolled = unroll(both, levels=4)
@@ -81,9 +97,13 @@ def test_fewer_tables_than_weights():
 
 
 def test_tables_take_in_others():
-    # Of inputs a, b, c, d at places 1 ... 4: a and b, twice; their difference, which is 0; that or c; that and d.
+    # Of inputs a, b, c, d at places 1 ... 4: a and b, twice; their difference, which is 0; that or c; that
+    # and d.
     tables = [(0b1000, (1, 2)), (0b1000, (1, 2)), (0b0110, (5, 6)), (0b1110, (3, 7)), (0b1000, (4, 8))]
-    assert _merged(5, tables, [[2 * 9], [2 * 7 + 1], [2 * 5]]) == ([(0b1000, (1, 2)), (0b1000, (3, 4))], [[2 * 6], [1], [2 * 5]])
+    assert _merged(5, tables, [[2 * 9], [2 * 7 + 1], [2 * 5]]) == (
+        [(0b1000, (1, 2)), (0b1000, (3, 4))],
+        [[2 * 6], [1], [2 * 5]],
+    )
     # a xor b is read by c xor it alone; both are read with d by the last, which has room for three of them.
     tables = [(0b0110, (1, 2)), (0b0110, (3, 5)), (0b1000, (4, 6))]
     made, outputs = _merged(5, tables, [[2 * 7]])
@@ -103,11 +123,17 @@ def test_registers_between_levels():
                 assert all(each in unrolled.kept[register] for register in at)
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"levels": 0}, "levels must be at least 1, not 0"),
-    ({"outputs": ((2, 4),)}, "each output must have 1 bits"),
-    ({"tables": ((2, (1,)), (6, (1, 5)))}, r"the table at place 5 must take places before it, not \(1, 5\)"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"levels": 0}, "levels must be at least 1, not 0"),
+        ({"outputs": ((2, 4),)}, "each output must have 1 bits"),
+        (
+            {"tables": ((2, (1,)), (6, (1, 5)))},
+            r"the table at place 5 must take places before it, not \(1, 5\)",
+        ),
+    ],
+)
 def test_parameters_are_checked(change, message):
     with pytest.raises(ValueError, match=message):
         replace(unroll(neurons(3, 1), levels=1), **change)

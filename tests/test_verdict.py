@@ -12,8 +12,17 @@ CLASSES = np.array([1, 0])
 
 
 def simulation(**changes):
-    return SimpleNamespace(**{"scores": SCORES.copy(), "ranked": CLASSES[:, None].copy(), "labels": CLASSES.copy(), "simulator": "a simulator",
-                              "latency_cycles": 9, "interval_cycles": 4} | changes)
+    return SimpleNamespace(
+        **{
+            "scores": SCORES.copy(),
+            "ranked": CLASSES[:, None].copy(),
+            "labels": CLASSES.copy(),
+            "simulator": "a simulator",
+            "latency_cycles": 9,
+            "interval_cycles": 4,
+        }
+        | changes
+    )
 
 
 def test_equal():
@@ -23,7 +32,9 @@ def test_equal():
 
 
 def test_one_image_has_no_interval():
-    verdict = compare(simulation(scores=SCORES[:1], ranked=CLASSES[:1, None], labels=CLASSES[:1]), SCORES[:1], CLASSES[:1])
+    verdict = compare(
+        simulation(scores=SCORES[:1], ranked=CLASSES[:1, None], labels=CLASSES[:1]), SCORES[:1], CLASSES[:1]
+    )
     assert verdict.cycles_per_image is None
 
 
@@ -31,7 +42,9 @@ def test_one_image_has_no_interval():
 def test_one_score_off_by_one_names_image_class_and_both_values(off, found):
     wrong = SCORES.copy()
     wrong[1, 2] += off
-    with pytest.raises(MismatchError, match=f"image 1, output 2 has {found} instead of 1 .1 of 6 scores differ"):
+    with pytest.raises(
+        MismatchError, match=f"image 1, output 2 has {found} instead of 1 .1 of 6 scores differ"
+    ):
         compare(simulation(scores=wrong), SCORES, CLASSES)
 
 

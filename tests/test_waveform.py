@@ -16,15 +16,26 @@ def network():
     def bits(*shape):
         return rng.integers(0, 2, shape).astype(np.uint8)
 
-    return Network(name="taps", image_shape=(4, 5), labels=tuple("abc"), layers=(
-        Binarize(name="pixels", thresholds=rng.integers(1, 256, (20, 1))),
-        Conv2d(name="conv", weights=bits(5, 2, 2, 1), thresholds=rng.integers(1, 4, 5)),
-        Dense(name="hidden", weights=bits(7, 60), thresholds=rng.integers(25, 36, 7)),
-        Scores(name="scores", weights=bits(3, 7), offsets=rng.integers(-9, 9, 3))))
+    return Network(
+        name="taps",
+        image_shape=(4, 5),
+        labels=tuple("abc"),
+        layers=(
+            Binarize(name="pixels", thresholds=rng.integers(1, 256, (20, 1))),
+            Conv2d(name="conv", weights=bits(5, 2, 2, 1), thresholds=rng.integers(1, 4, 5)),
+            Dense(name="hidden", weights=bits(7, 60), thresholds=rng.integers(25, 36, 7)),
+            Scores(name="scores", weights=bits(3, 7), offsets=rng.integers(-9, 9, 3)),
+        ),
+    )
 
 
 def core_of(net):
-    return lower(Design(network=net, foldings=tuple(Folding(pe=pe, simd=simd) for pe, simd in ((2, 2), (2, 1), (3, 8), (1, 7)))))
+    return lower(
+        Design(
+            network=net,
+            foldings=tuple(Folding(pe=pe, simd=simd) for pe, simd in ((2, 2), (2, 1), (3, 8), (1, 7))),
+        )
+    )
 
 
 def always_on(net, layer, output):
@@ -32,7 +43,9 @@ def always_on(net, layer, output):
     at = [each.name for each in net.layers].index(layer)
     thresholds = net.layers[at].thresholds.copy()
     thresholds[output] = 0
-    return replace(net, layers=(*net.layers[:at], replace(net.layers[at], thresholds=thresholds), *net.layers[at + 1:]))
+    return replace(
+        net, layers=(*net.layers[:at], replace(net.layers[at], thresholds=thresholds), *net.layers[at + 1 :])
+    )
 
 
 IMAGES = np.random.default_rng(4).integers(0, 256, (3, 4, 5)).astype(np.uint8)
@@ -43,7 +56,9 @@ def simulate_with(simulator, core, net, folder):
         amaranth_simulator.simulate(core, net, IMAGES, waves=folder / "waves.vcd")
         return
     try:
-        made = simulate.Simulator(verilog.convert(core), net, lanes=core.lanes, simulator=simulator, folder=folder, waves=True)
+        made = simulate.Simulator(
+            verilog.convert(core), net, lanes=core.lanes, simulator=simulator, folder=folder, waves=True
+        )
     except ToolError as error:
         pytest.skip(str(error))
     made.run(IMAGES)
@@ -56,7 +71,11 @@ class TestFirstFault:
         simulate_with(simulator, core_of(net), net, tmp_path)
         beats = waveform._beats(tmp_path / "waves.vcd", {"binarize_0", "mvtu_1", "mvtu_2", "mvtu_3"})
         assert {name: len(words) for name, words in beats.items()} == {
-            "binarize_0": 30, "mvtu_1": 3 * 12 * 3, "mvtu_2": 9, "mvtu_3": 9}
+            "binarize_0": 30,
+            "mvtu_1": 3 * 12 * 3,
+            "mvtu_2": 9,
+            "mvtu_3": 9,
+        }
         assert waveform.first_fault(tmp_path / "waves.vcd", core_of(net), net, IMAGES) is None
 
     @pytest.mark.parametrize("layer", ["conv", "hidden"])
@@ -80,10 +99,16 @@ class TestFirstFault:
         core = core_of(broken)
         simulate_with(simulator, core, net, tmp_path)
         fault = waveform.first_fault(tmp_path / "waves.vcd", core, net, IMAGES)
-        assert (fault.layer, fault.image, fault.index) == ("scores", 0, (1,)) and fault.found == fault.expected - 20
+        assert (fault.layer, fault.image, fault.index) == (
+            "scores",
+            0,
+            (1,),
+        ) and fault.found == fault.expected - 20
 
 
 def test_find_nothing_in_a_waveform_without_the_stages(tmp_path):
-    (tmp_path / "waves.vcd").write_text("$scope module top $end\n$var wire 1 ! clk $end\n$upscope $end\n$enddefinitions $end\n#0\n1!\n")
+    (tmp_path / "waves.vcd").write_text(
+        "$scope module top $end\n$var wire 1 ! clk $end\n$upscope $end\n$enddefinitions $end\n#0\n1!\n"
+    )
     net = network()
     assert waveform.first_fault(tmp_path / "waves.vcd", core_of(net), net, IMAGES) is None

@@ -35,7 +35,9 @@ def test_random_networks_have_those_of_their_arrays(seed):
     counted = weights(network)
     for layer, count in zip(network.layers, counted, strict=True):
         size = layer.weights.size if layer.weight_bits else 0
-        assert count <= size and (count == size or min(layer.weights.shape[0], layer.inputs) < 12 or layer.inputs < 40)
+        assert count <= size and (
+            count == size or min(layer.weights.shape[0], layer.inputs) < 12 or layer.inputs < 40
+        )
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -47,7 +49,11 @@ def test_steps_and_masks_do_not_count(seed):
 
     def neurons(*shape):
         array = rng.integers(0, 2, shape)
-        return {"weights": array, "thresholds": np.ones(shape[0], int), "mask": rng.integers(0, 2, shape) if ternary else None}
+        return {
+            "weights": array,
+            "thresholds": np.ones(shape[0], int),
+            "mask": rng.integers(0, 2, shape) if ternary else None,
+        }
 
     layers = [
         Binarize(name="pixels", thresholds=np.full((64 * 2, 1), 128)),
@@ -55,7 +61,8 @@ def test_steps_and_masks_do_not_count(seed):
         Conv2d(name="groups", **neurons(12, 2, 2, channels // groups), groups=groups),
         MaxPool(name="pool", kernel=(2, 2), stride=(2, 2)),
         Dense(name="dense", **neurons(9, 12 * 4)),
-        Scores(name="scores", weights=rng.integers(0, 2, (5, 9)), offsets=np.zeros(5, int))]
+        Scores(name="scores", weights=rng.integers(0, 2, (5, 9)), offsets=np.zeros(5, int)),
+    ]
     before = Network(name="net", image_shape=(8, 8, 2), layers=tuple(layers), labels=tuple("abcde"))
     expected = tuple(layer.weights.size if layer.weight_bits else 0 for layer in layers)
     assert weights(before) == expected
@@ -70,6 +77,7 @@ def test_steps_and_masks_do_not_count(seed):
 
 def _split(layer, *, outputs=1, inputs=1, channels=None):
     """A layer whose outputs and inputs are that many steps each."""
+
     def split(array):
         if array is None:
             return None

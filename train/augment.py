@@ -1,4 +1,6 @@
-"""Training images, each in several ways: moved by whole pixels, mirrored, or slightly turned, scaled, sheared and moved."""
+"""Training images, each in several ways: moved by whole pixels, mirrored, or slightly turned, scaled, sheared
+and moved.
+"""
 
 import math
 
@@ -7,13 +9,14 @@ import torch.nn.functional as F
 
 __all__ = ["Augmented", "deformed"]
 
-#: Greatest deformation: a turn in radians, parts of the size to scale and shear by, and part of the width to move by.
+#: Greatest deformation: a turn in radians, parts of the size to scale and shear by, and part of the width to
+#: move by.
 _TURN, _SCALE, _SHEAR, _MOVE = math.radians(10), 0.1, 0.1, 0.04
 
 
 def deformed(images, *, seed):
-    """A copy of uint8 images (N, height, width) or (N, height, width, channels), each turned, scaled, sheared and moved at
-    random, bilinearly."""
+    """A copy of uint8 images (N, height, width) or (N, height, width, channels), each turned, scaled, sheared
+    and moved at random, bilinearly."""
     if images.dim() == 3:
         return deformed(images[..., None], seed=seed)[..., 0]
     random = torch.Generator().manual_seed(seed)
@@ -23,11 +26,19 @@ def deformed(images, *, seed):
 
     turn, scale, shear = up_to(_TURN), 1 + up_to(_SCALE), up_to(_SHEAR)
     right, down = up_to(2 * _MOVE), up_to(2 * _MOVE)  # grid coordinates are -1 ... +1
-    maps = torch.stack([torch.stack([scale * turn.cos(), shear - scale * turn.sin(), right], 1),
-                        torch.stack([scale * turn.sin(), scale * turn.cos(), down], 1)], 1)
-    parts = [F.grid_sample(part.float(), F.affine_grid(way, part.shape, align_corners=False), align_corners=False)
-             .round().to(torch.uint8)
-             for part, way in zip(images.permute(0, 3, 1, 2).split(4096), maps.split(4096), strict=True)]
+    maps = torch.stack(
+        [
+            torch.stack([scale * turn.cos(), shear - scale * turn.sin(), right], 1),
+            torch.stack([scale * turn.sin(), scale * turn.cos(), down], 1),
+        ],
+        1,
+    )
+    parts = [
+        F.grid_sample(part.float(), F.affine_grid(way, part.shape, align_corners=False), align_corners=False)
+        .round()
+        .to(torch.uint8)
+        for part, way in zip(images.permute(0, 3, 1, 2).split(4096), maps.split(4096), strict=True)
+    ]
     return torch.cat(parts).permute(0, 2, 3, 1)
 
 

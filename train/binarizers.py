@@ -5,9 +5,10 @@
     straight-through  sign(x)                 1 where |x| <= 1, else 0
     ede               sign(x)                 nu sech^2(nu x)
 
-sign(0) = +1 everywhere. The self-binarizing function is that of Lahoud et al. (arXiv 1902.00730); the slope cap is
-our extension of it: the forward pass and the single copy of the weights stay, the backward pass does not vanish as nu
-grows. Straight-through is BinaryNet's (arXiv 1602.02830), EDE is IR-Net's (arXiv 1909.10788).
+sign(0) = +1 everywhere. The self-binarizing function is that of Lahoud et al. (arXiv 1902.00730); the slope
+cap is our extension of it: the forward pass and the single copy of the weights stay, the backward pass does
+not vanish as nu grows. Straight-through is BinaryNet's (arXiv 1602.02830), EDE is IR-Net's (arXiv
+1909.10788).
 """
 
 import torch
@@ -35,7 +36,7 @@ class _SoftForward(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        x, = ctx.saved_tensors
+        (x,) = ctx.saved_tensors
         return gradient * _slope(x, ctx.slope), None, None
 
 
@@ -48,7 +49,7 @@ class _HardForward(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        x, = ctx.saved_tensors
+        (x,) = ctx.saved_tensors
         return gradient * _slope(x, ctx.slope), None
 
 
@@ -60,7 +61,7 @@ class _PassedStraight(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        x, = ctx.saved_tensors
+        (x,) = ctx.saved_tensors
         return gradient * (x.abs() <= 1)
 
 

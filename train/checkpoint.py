@@ -1,11 +1,12 @@
-"""The model file ``net.pt``: `torch.save` of a dict of tensors and primitives, loadable with ``weights_only=True``.
+"""The model file ``net.pt``: `torch.save` of a dict of tensors and primitives, loadable with
+``weights_only=True``.
 
     format "sbgen-net", version 1
     architecture   list of {"name", "kind", ...} in order; the rest is what the layer is made from
     state          "<name>.<parameter>": tensor; the weights of a hardened network are int8 -1 and +1
-    input          {"dtype": "uint8", "shape": [height, width] or [height, width, channels], "range": [least, greatest]}
-    labels         list of str, one a class (two, of one output that decides by its sign), or one an output of several that do
-    dataset        name, or None
+    input          {"dtype": "uint8", "shape": [height, width] or [height, width, channels], "range": [least,
+    greatest]} labels         list of str, one a class (two, of one output that decides by its sign), or one
+    an output of several that do dataset        name, or None
     settings, seed what the training depended on, or None
     accuracy       {"validation": {"float", "hardened"}, "test": {...}}, each 0 ... 1, whatever is known
     hardening      the report's values, or None when the network was never hardened
@@ -39,7 +40,17 @@ from .layers import (
     hardened_layers,
 )
 
-__all__ = ["FORMAT", "GREATEST_LOSS", "GREATEST_SCALE_BITS", "GREATEST_UNSATURATED", "VERSION", "Checkpoint", "check_trust", "load", "save"]
+__all__ = [
+    "FORMAT",
+    "GREATEST_LOSS",
+    "GREATEST_SCALE_BITS",
+    "GREATEST_UNSATURATED",
+    "VERSION",
+    "Checkpoint",
+    "check_trust",
+    "load",
+    "save",
+]
 
 FORMAT = "sbgen-net"
 VERSION = 1
@@ -53,9 +64,18 @@ GREATEST_UNSATURATED = 0.01
 #: Bits of a scale of a class that a file may have.
 GREATEST_SCALE_BITS = 16
 
-_KINDS = {"binarize": Binarize, "pixels": Pixels, "conv2d": BinaryConv2d, "maxpool": nn.MaxPool2d,
-          "avgpool": AvgPool2d, "linear": BinaryLinear,
-          "norm": BatchNorm, "active": BinaryActivation, "residual": Residual, "scores": Scores}
+_KINDS = {
+    "binarize": Binarize,
+    "pixels": Pixels,
+    "conv2d": BinaryConv2d,
+    "maxpool": nn.MaxPool2d,
+    "avgpool": AvgPool2d,
+    "linear": BinaryLinear,
+    "norm": BatchNorm,
+    "active": BinaryActivation,
+    "residual": Residual,
+    "scores": Scores,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +93,19 @@ class Checkpoint:
     hardening: dict | None
 
 
-def save(model, path, *, image_shape, labels, pixel_range=(0, 255), dataset=None, settings=None, seed=None,
-         accuracy=None, report=None):
+def save(
+    model,
+    path,
+    *,
+    image_shape,
+    labels,
+    pixel_range=(0, 255),
+    dataset=None,
+    settings=None,
+    seed=None,
+    accuracy=None,
+    report=None,
+):
     """Writes a network, hardened or not, as a model file.
 
     The same network and information give the same bytes. Nothing is left half-written.
@@ -106,14 +137,25 @@ def save(model, path, *, image_shape, labels, pixel_range=(0, 255), dataset=None
                 value = value.to(torch.int8)
             state[f"{name}.{key}"] = value.detach().clone().contiguous()
     content = {
-        "format": FORMAT, "version": VERSION,
+        "format": FORMAT,
+        "version": VERSION,
         "architecture": [{"name": name, **_describe(layer)} for name, layer in layers],
         "state": state,
         "input": {"dtype": "uint8", "shape": list(image_shape), "range": list(pixel_range)},
-        "labels": list(labels), "dataset": dataset, "settings": settings, "seed": seed, "accuracy": accuracy or {},
-        "hardening": None if report is None else {
-            # What plain networks do not have is left out, so that their files stay the same.
-            **{key: value for key, value in asdict(report).items() if value is not None}, "layers": [asdict(layer) for layer in report.layers]},
+        "labels": list(labels),
+        "dataset": dataset,
+        "settings": settings,
+        "seed": seed,
+        "accuracy": accuracy or {},
+        "hardening": (
+            None
+            if report is None
+            else {
+                # What plain networks do not have is left out, so that their files stay the same.
+                **{key: value for key, value in asdict(report).items() if value is not None},
+                "layers": [asdict(layer) for layer in report.layers],
+            }
+        ),
     }
     _check_contract(content, layers)
     # Through a buffer, because torch.save writes the file's name into the file.
@@ -157,8 +199,10 @@ def load(path, *, force=False):
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
     if data[:1] == b"\x80":
-        raise ModelError(f"{path}: must be an archive of torch.save, but is a bare pickle, which could run code; "
-                         "save it with sbgen.train.checkpoint.save")
+        raise ModelError(
+            f"{path}: must be an archive of torch.save, but is a bare pickle, which could run code; "
+            "save it with sbgen.train.checkpoint.save"
+        )
     damaged = f"{path}: must be a model file, but is truncated, damaged or foreign; train or copy it anew"
     if data[:4] != b"PK\x03\x04":
         raise ModelError(damaged)  # torch would try its older formats
@@ -167,45 +211,60 @@ def load(path, *, force=False):
             warnings.simplefilter("ignore")  # what torch finds odd about a pickle
             content = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
     except pickle.UnpicklingError as error:
-        raise ModelError(f"{path}: must hold tensors and plain values only, but its pickle would run code, names a "
-                         "class or is damaged; save it with sbgen.train.checkpoint.save") from error
+        raise ModelError(
+            f"{path}: must hold tensors and plain values only, but its pickle would run code, names a "
+            "class or is damaged; save it with sbgen.train.checkpoint.save"
+        ) from error
     except Exception as error:  # whatever its unpickler meets in bytes that nobody wrote
         raise ModelError(damaged) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ModelError(f"{path}: must be a model file of format {FORMAT!r}, but is another .pt file; "
-                         "save the model with sbgen.train.checkpoint.save")
+        raise ModelError(
+            f"{path}: must be a model file of format {FORMAT!r}, but is another .pt file; "
+            "save the model with sbgen.train.checkpoint.save"
+        )
     if content.get("version") != VERSION:
-        raise ModelError(f"{path}: must have version {VERSION}, not {content.get('version')!r}; "
-                         "use the sbgen that wrote it or train anew")
+        raise ModelError(
+            f"{path}: must have version {VERSION}, not {content.get('version')!r}; "
+            "use the sbgen that wrote it or train anew"
+        )
     try:
         layers = _rebuild(content)
         _check_contract(content, layers)
         checkpoint = Checkpoint(
-            model=nn.Sequential(OrderedDict(layers)).eval(), image_shape=tuple(content["input"]["shape"]),
-            pixel_range=tuple(content["input"]["range"]), labels=tuple(content["labels"]), dataset=content["dataset"],
-            settings=content["settings"], seed=content["seed"], accuracy=content["accuracy"],
-            hardening=content["hardening"])
+            model=nn.Sequential(OrderedDict(layers)).eval(),
+            image_shape=tuple(content["input"]["shape"]),
+            pixel_range=tuple(content["input"]["range"]),
+            labels=tuple(content["labels"]),
+            dataset=content["dataset"],
+            settings=content["settings"],
+            seed=content["seed"],
+            accuracy=content["accuracy"],
+            hardening=content["hardening"],
+        )
         if not force:
             check_trust(checkpoint.model, checkpoint.hardening)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise ModelError(f"{path}: must have every part of a model file, but {_short(error)}; train anew") from error
+        raise ModelError(
+            f"{path}: must have every part of a model file, but {_short(error)}; train anew"
+        ) from error
     return checkpoint
 
 
 def check_trust(model, hardening=None):
     """Refuses a network whose integer form may differ much from what was trained.
 
-    A hardened network is what it is; only what hardening cost it on the validation images counts. A soft one is
-    trusted when nearly all its weights have reached -1 or +1.
+    A hardened network is what it is; only what hardening cost it on the validation images counts. A soft one
+    is trusted when nearly all its weights have reached -1 or +1.
     """
     remedy = "train to a greater nu or with a hard tail, or pass force to go on all the same"
     if hardening and hardening["before"] - hardening["after"] > GREATEST_LOSS:
         raise ModelError(
             f"hardening may cost at most {100 * GREATEST_LOSS:g} points of validation accuracy, but cost "
             f"{100 * (hardening['before'] - hardening['after']):.1f} ({hardening['before']:.1%} to "
-            f"{hardening['after']:.1%}); {remedy}")
+            f"{hardening['after']:.1%}); {remedy}"
+        )
     for name, layer in hardened_layers(model):
         if isinstance(layer, BinaryWeights) and not layer.hardened:
             from .harden import UNSATURATED
@@ -215,8 +274,10 @@ def check_trust(model, hardening=None):
             part = (1 - soft > UNSATURATED).float().mean().item()
             if part > GREATEST_UNSATURATED:
                 raise ModelError(
-                    f"layer {name!r}: at most {GREATEST_UNSATURATED:.0%} of the weights may be further than "
-                    f"{UNSATURATED} from -1 and +1, but {part:.1%} are; harden it with sbgen.train.harden, {remedy}")
+                    f"layer {name!r}: at most {GREATEST_UNSATURATED:.0%} of the weights may be further than"
+                    f" {UNSATURATED} from -1 and +1, but {part:.1%} are; harden it with sbgen.train.harden,"
+                    f" {remedy}"
+                )
 
 
 def _interned(value):
@@ -230,16 +291,39 @@ def _interned(value):
 
 def _plain(layers):
     """The layers with names that a plain `nn.Sequential` can have, in the bodies of residuals too."""
-    return [(name.replace(".", "_"), layer if not isinstance(layer, Residual) else Residual(
-        nn.Sequential(OrderedDict(_plain([(inner.removeprefix(f"{name}.body."), part) for inner, part in body(name, layer)]))),
-        scale=layer.scale)) for name, layer in layers]
+    return [
+        (
+            name.replace(".", "_"),
+            (
+                layer
+                if not isinstance(layer, Residual)
+                else Residual(
+                    nn.Sequential(
+                        OrderedDict(
+                            _plain(
+                                [
+                                    (inner.removeprefix(f"{name}.body."), part)
+                                    for inner, part in body(name, layer)
+                                ]
+                            )
+                        )
+                    ),
+                    scale=layer.scale,
+                )
+            ),
+        )
+        for name, layer in layers
+    ]
 
 
 def _describe(layer):
     match layer:
         case Residual():
-            return {"kind": "residual", "scale": layer.scale,
-                    "body": [{"name": name, **_describe(inner)} for name, inner in layer.body.named_children()]}
+            return {
+                "kind": "residual",
+                "scale": layer.scale,
+                "body": [{"name": name, **_describe(inner)} for name, inner in layer.body.named_children()],
+            }
         case Binarize():
             about = {"kind": "binarize", "pixels": layer.pixels, "levels": layer.thresholds.shape[1]}
             return about if layer.image is None else {**about, "image": list(layer.image)}
@@ -247,13 +331,29 @@ def _describe(layer):
             return {"kind": "pixels", "image": list(layer.image)}
         case nn.MaxPool2d() | nn.AvgPool2d():
             kernel, stride = pool_window(layer)
-            padding = [before for before, _ in pool_padding(layer)] if isinstance(layer, nn.MaxPool2d) else [0, 0]
-            return {"kind": "maxpool" if isinstance(layer, nn.MaxPool2d) else "avgpool", "kernel": list(kernel), "stride": list(stride),
-                    **({"padding": padding} if any(padding) else {})}
+            padding = (
+                [before for before, _ in pool_padding(layer)] if isinstance(layer, nn.MaxPool2d) else [0, 0]
+            )
+            return {
+                "kind": "maxpool" if isinstance(layer, nn.MaxPool2d) else "avgpool",
+                "kernel": list(kernel),
+                "stride": list(stride),
+                **({"padding": padding} if any(padding) else {}),
+            }
         case BatchNorm():
-            return {"kind": "norm", "features": layer.num_features, "eps": layer.eps, "hardened": layer.hardened}
-    method = {"method": layer.method, "slope_cap": layer.slope_cap, "nu": float(layer.binarizer.nu),
-              "hard": layer.binarizer.hard, "hardened": layer.hardened}
+            return {
+                "kind": "norm",
+                "features": layer.num_features,
+                "eps": layer.eps,
+                "hardened": layer.hardened,
+            }
+    method = {
+        "method": layer.method,
+        "slope_cap": layer.slope_cap,
+        "nu": float(layer.binarizer.nu),
+        "hard": layer.binarizer.hard,
+        "hardened": layer.hardened,
+    }
     if getattr(layer, "ternary", None) is not None:
         method["ternary"] = layer.ternary
     match layer:
@@ -267,9 +367,17 @@ def _describe(layer):
                 scales["decision"] = layer.decision
             return {"kind": "scores", "inputs": layer.inputs, "classes": layer.outputs, **scales, **method}
         case BinaryConv2d():
-            return {"kind": "conv2d", "channels": layer.channels, "outputs": layer.outputs, "kernel": list(layer.kernel),
-                    "stride": list(layer.stride), "padding": [list(each) for each in layer.padding],
-                    "padding_value": layer.padding_value, "groups": layer.groups, **method}
+            return {
+                "kind": "conv2d",
+                "channels": layer.channels,
+                "outputs": layer.outputs,
+                "kernel": list(layer.kernel),
+                "stride": list(layer.stride),
+                "padding": [list(each) for each in layer.padding],
+                "padding_value": layer.padding_value,
+                "groups": layer.groups,
+                **method,
+            }
         case BinaryLinear():
             return {"kind": "linear", "inputs": layer.inputs, "outputs": layer.outputs, **method}
 
@@ -279,7 +387,9 @@ def _rebuild(content):
     taken = set()
     layers = _rebuild_chain(content["architecture"], content["state"], "", taken)
     if set(content["state"]) - taken:
-        raise ModelError(f"the state must belong to the layers, but {min(set(content['state']) - taken)!r} does not")
+        raise ModelError(
+            f"the state must belong to the layers, but {min(set(content['state']) - taken)!r} does not"
+        )
     check(layers)
     check_values(layers)
     return layers
@@ -291,7 +401,9 @@ def _rebuild_chain(architecture, state, prefix, taken):
     for about in architecture:
         name, kind = about["name"], about["kind"]
         if kind not in _KINDS:
-            raise ModelError(f"layer {name!r}: the kind {kind!r} is not supported; supported are {', '.join(_KINDS)}")
+            raise ModelError(
+                f"layer {name!r}: the kind {kind!r} is not supported; supported are {', '.join(_KINDS)}"
+            )
         if kind == "residual":
             inner = _rebuild_chain(about["body"], state, f"{prefix}{name}.body.", taken)
             layers.append((name, Residual(nn.Sequential(OrderedDict(inner)), scale=about["scale"])))
@@ -305,8 +417,21 @@ def _rebuild_chain(architecture, state, prefix, taken):
 
 
 def _make(name, kind, about, state):
-    sizes = {key: about[key] for key in ("pixels", "levels", "inputs", "outputs", "classes", "features", "channels",
-                                         "groups", "average") if key in about}
+    sizes = {
+        key: about[key]
+        for key in (
+            "pixels",
+            "levels",
+            "inputs",
+            "outputs",
+            "classes",
+            "features",
+            "channels",
+            "groups",
+            "average",
+        )
+        if key in about
+    }
     for key in ("kernel", "stride", "image"):
         sizes |= {f"{key}[{n}]": size for n, size in enumerate(about.get(key, ()))}
     for key, size in sizes.items():
@@ -319,24 +444,36 @@ def _make(name, kind, about, state):
     if not isinstance(bits, int) or not 1 <= bits <= GREATEST_SCALE_BITS:
         raise ModelError(f"layer {name!r}: scale_bits must be in 1 ... {GREATEST_SCALE_BITS}, not {bits!r}")
     rows = about.get("outputs", about.get("classes"))
-    shapes = {"binarize": lambda: {"thresholds": (about["pixels"], about["levels"])},
-              "conv2d": lambda: {"weight": (rows, about["channels"] // about["groups"], *about["kernel"])},
-              "maxpool": dict, "avgpool": dict,
-              "pixels": dict,
-              "linear": lambda: {"weight": (rows, about["inputs"])},
-              "norm": lambda: dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (about["features"],))
-                              | {"num_batches_tracked": ()},
-              "active": dict,
-              "scores": lambda: {"weight": (rows, about["inputs"]), "log_scale": (rows,) if about.get("per_class") else (),
-                                 "offset": (rows,)}}[kind]()
+    shapes = {
+        "binarize": lambda: {"thresholds": (about["pixels"], about["levels"])},
+        "conv2d": lambda: {"weight": (rows, about["channels"] // about["groups"], *about["kernel"])},
+        "maxpool": dict,
+        "avgpool": dict,
+        "pixels": dict,
+        "linear": lambda: {"weight": (rows, about["inputs"])},
+        "norm": lambda: (
+            dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (about["features"],))
+            | {"num_batches_tracked": ()}
+        ),
+        "active": dict,
+        "scores": lambda: {
+            "weight": (rows, about["inputs"]),
+            "log_scale": (rows,) if about.get("per_class") else (),
+            "offset": (rows,),
+        },
+    }[kind]()
     for key, shape in shapes.items():
         found = tuple(state[key].shape) if isinstance(state.get(key), torch.Tensor) else None
         if found != shape:
-            raise ModelError(f"layer {name!r}: {key} must have the shape {shape}, "
-                             f"{'but is missing' if found is None else f'not {found}'}")
+            raise ModelError(
+                f"layer {name!r}: {key} must have the shape {shape}, "
+                f"{'but is missing' if found is None else f'not {found}'}"
+            )
     if set(state) - set(shapes):
-        raise ModelError(f"layer {name!r}: must hold {', '.join(shapes) or 'nothing'}, but holds "
-                         f"{min(set(state) - set(shapes))!r} too")
+        raise ModelError(
+            f"layer {name!r}: must hold {', '.join(shapes) or 'nothing'}, but holds "
+            f"{min(set(state) - set(shapes))!r} too"
+        )
     if kind == "binarize":
         try:
             return Binarize(about["pixels"], state["thresholds"].numpy(), image=about.get("image"))
@@ -345,7 +482,9 @@ def _make(name, kind, about, state):
     if kind == "pixels":
         return Pixels(about["image"])
     if kind == "maxpool":
-        return nn.MaxPool2d(tuple(about["kernel"]), tuple(about["stride"]), tuple(about.get("padding", (0, 0))))
+        return nn.MaxPool2d(
+            tuple(about["kernel"]), tuple(about["stride"]), tuple(about.get("padding", (0, 0)))
+        )
     if kind == "avgpool":
         return AvgPool2d(tuple(about["kernel"]), stride=tuple(about["stride"]))
     if kind == "norm":
@@ -358,12 +497,25 @@ def _make(name, kind, about, state):
             if kind == "active":
                 layer = BinaryActivation(**how)
             elif kind == "conv2d":
-                layer = BinaryConv2d(about["channels"], rows, tuple(about["kernel"]), stride=tuple(about["stride"]),
-                                     padding=about["padding"], padding_value=about["padding_value"],
-                                     groups=about["groups"], **how)
+                layer = BinaryConv2d(
+                    about["channels"],
+                    rows,
+                    tuple(about["kernel"]),
+                    stride=tuple(about["stride"]),
+                    padding=about["padding"],
+                    padding_value=about["padding_value"],
+                    groups=about["groups"],
+                    **how,
+                )
             elif kind == "scores":
-                layer = Scores(about["inputs"], rows, per_class=about.get("per_class", False), average=about.get("average", 1),
-                               decision=about.get("decision"), **how)
+                layer = Scores(
+                    about["inputs"],
+                    rows,
+                    per_class=about.get("per_class", False),
+                    average=about.get("average", 1),
+                    decision=about.get("decision"),
+                    **how,
+                )
                 if layer.per_class:
                     layer.scale_bits = about["scale_bits"]
             else:
@@ -382,10 +534,15 @@ def _check_contract(content, layers):
     if not all(isinstance(size, int) and size > 0 for size in shape):
         raise ModelError(f"the shape of an image must be integers of at least 1, not {shape}")
     if torch.Size(shape).numel() != layers[0][1].pixels:
-        raise ModelError(f"an image of shape {tuple(shape)} must have the {layers[0][1].pixels} pixels that layer "
-                         f"{layers[0][0]!r} takes, not {torch.Size(shape).numel()}")
+        raise ModelError(
+            f"an image of shape {tuple(shape)} must have the {layers[0][1].pixels} pixels that layer "
+            f"{layers[0][0]!r} takes, not {torch.Size(shape).numel()}"
+        )
     if len(labels) != classes:
-        raise ModelError(f"{scores.outputs} outputs that decide by {scores.decision} need {classes} labels, not {len(labels)}")
+        raise ModelError(
+            f"{scores.outputs} outputs that decide by {scores.decision} need {classes} labels, not"
+            f" {len(labels)}"
+        )
 
 
 def _short(error):

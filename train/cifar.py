@@ -59,19 +59,29 @@ def read_binary(folder):
         found = {Path(name).name: data for name, data in _members(archive, r"\.bin")}
         where = archive
     else:
-        where = next((each for each in (folder / "cifar-10-batches-bin", folder) if (each / _BATCHES[-1]).is_file()), None)
+        where = next(
+            (each for each in (folder / "cifar-10-batches-bin", folder) if (each / _BATCHES[-1]).is_file()),
+            None,
+        )
         if where is None:
-            raise DataError(f"{folder} must hold {ARCHIVE} or its files, but does not; give another folder with --data or "
-                            "SBGEN_DATA, or none for a download")
+            raise DataError(
+                f"{folder} must hold {ARCHIVE} or its files, but does not; give another folder with --data or"
+                " SBGEN_DATA, or none for a download"
+            )
         found = {path.name: _read(path) for path in where.glob("*.bin")}
     for name in _BATCHES:
         if name not in found:
             raise DataError(f"{where}: must hold {', '.join(_BATCHES)}, but {name} is missing; {_REMEDY}")
         if not found[name] or len(found[name]) % _RECORD:
-            raise DataError(f"{where}: {name} must be images of {_RECORD} bytes each, but has {len(found[name])} bytes; {_REMEDY}")
+            raise DataError(
+                f"{where}: {name} must be images of {_RECORD} bytes each, but has {len(found[name])} bytes;"
+                f" {_REMEDY}"
+            )
     parts = []
     for names in (_BATCHES[:-1], _BATCHES[-1:]):
-        records = np.concatenate([np.frombuffer(found[name], np.uint8).reshape(-1, _RECORD) for name in names])
+        records = np.concatenate(
+            [np.frombuffer(found[name], np.uint8).reshape(-1, _RECORD) for name in names]
+        )
         labels = records[:, 0].astype(np.int64)
         if labels.max() >= len(LABELS):
             raise DataError(f"{where}: labels must be less than {len(LABELS)}, not {labels.max()}; {_REMEDY}")
@@ -104,8 +114,11 @@ def read_jpeg(folder, *, cache):
     files = [path for part in ("train", "test") for path in sorted((folder / part).glob("*/*.jpg"))]
     archives = sorted(path for path in folder.glob("*.tar*") if path.is_file())
     if not files and len(archives) != 1:
-        raise DataError(f"{folder} must hold train/<class>/*.jpg and test/<class>/*.jpg, or one .tar.xz of them, but holds "
-                        f"{f'{len(archives)} archives' if archives else 'neither'}; give another folder with --data or SBGEN_DATA")
+        raise DataError(
+            f"{folder} must hold train/<class>/*.jpg and test/<class>/*.jpg, or one .tar.xz of them, but"
+            f" holds {f'{len(archives)} archives' if archives else 'neither'}; give another folder with"
+            " --data or SBGEN_DATA"
+        )
     key = hashlib.sha256()
     for path in files or archives:
         about = path.stat()
@@ -146,29 +159,43 @@ def _decoded(members, where):
     try:
         from PIL import Image
     except ImportError as error:
-        raise DataError("data sets of JPEG files need Pillow, which is not installed; try `pip install pillow`") from error
+        raise DataError(
+            "data sets of JPEG files need Pillow, which is not installed; try `pip install pillow`"
+        ) from error
     found = {"train": [], "test": []}
     for name, data in members:
         part, label, file = ("", "", *name.split("/"))[-3:]
         if part not in found or label not in LABELS:
-            raise DataError(f"{where}: its files must be train/<class>/*.jpg and test/<class>/*.jpg with the classes "
-                            f"{', '.join(LABELS)}, but there is {name}")
+            raise DataError(
+                f"{where}: its files must be train/<class>/*.jpg and test/<class>/*.jpg with the classes "
+                f"{', '.join(LABELS)}, but there is {name}"
+            )
         try:
             with Image.open(io.BytesIO(data)) as image:
                 pixels = np.asarray(image.convert("RGB"))
         except (OSError, SyntaxError, ValueError) as error:  # whatever Pillow raises on a damaged file
-            raise DataError(f"{where}: {name} must be a JPEG image, but {' '.join(str(error).split())}; {_REMEDY}") from error
+            raise DataError(
+                f"{where}: {name} must be a JPEG image, but {' '.join(str(error).split())}; {_REMEDY}"
+            ) from error
         if pixels.shape != SHAPE:
-            raise DataError(f"{where}: {name} must be an image of 32 x 32, not {pixels.shape[1]} x {pixels.shape[0]}; {_REMEDY}")
+            raise DataError(
+                f"{where}: {name} must be an image of 32 x 32, not {pixels.shape[1]} x {pixels.shape[0]};"
+                f" {_REMEDY}"
+            )
         found[part].append((LABELS.index(label), file, pixels))
     parts = []
     for part, images in found.items():
         counts = [sum(image[0] == label for image in images) for label in range(len(LABELS))]
         if not counts[0] or len(set(counts)) > 1:  # a tar archive may end too early without a sign
-            raise DataError(f"{where}: {part}/ must hold equally many images of each class, at least one, but holds "
-                            f"{', '.join(map(str, counts))}; {_REMEDY}")
+            raise DataError(
+                f"{where}: {part}/ must hold equally many images of each class, at least one, but holds "
+                f"{', '.join(map(str, counts))}; {_REMEDY}"
+            )
         images.sort(key=lambda image: image[:2])
-        parts += [np.stack([pixels for *_, pixels in images]), np.array([label for label, *_ in images], np.int64)]
+        parts += [
+            np.stack([pixels for *_, pixels in images]),
+            np.array([label for label, *_ in images], np.int64),
+        ]
     return tuple(parts)
 
 
@@ -180,7 +207,9 @@ def _members(archive, ending):
                 if member.isfile() and re.search(f"{ending}$", member.name):
                     yield member.name, tar.extractfile(member).read()
     except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError) as error:
-        raise DataError(f"{archive}: must be a whole tar archive, but {' '.join(str(error).split())}; {_REMEDY}") from error
+        raise DataError(
+            f"{archive}: must be a whole tar archive, but {' '.join(str(error).split())}; {_REMEDY}"
+        ) from error
 
 
 def _read(path):

@@ -1,9 +1,9 @@
 """Data sets as raw uint8 images, without torch.
 
-`digits` ships in scikit-learn and needs no download. The others are read from a folder (`folder`, or the environment
-variable ``SBGEN_DATA``) that holds ``mnist/``, ``fashion-mnist/``, ``cifar10/``, or else from a cache that is filled from
-the public mirrors: MNIST and Fashion-MNIST from their official IDX files, CIFAR-10 as `cifar` tells. ``cifar10-jpeg/``,
-its lossy form, has no mirror.
+`digits` ships in scikit-learn and needs no download. The others are read from a folder (`folder`, or the
+environment variable ``SBGEN_DATA``) that holds ``mnist/``, ``fashion-mnist/``, ``cifar10/``, or else from a
+cache that is filled from the public mirrors: MNIST and Fashion-MNIST from their official IDX files, CIFAR-10
+as `cifar` tells. ``cifar10-jpeg/``, its lossy form, has no mirror.
 """
 
 import atexit
@@ -31,12 +31,18 @@ from . import cifar
 __all__ = ["DATASETS", "Dataset", "at_hand", "cache", "load", "read_idx", "split"]
 
 #: Files in the order train images, train labels, test images, test labels.
-_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """What a data set is: the shape and greatest pixel of an image, its labels and, if it is downloaded, from where.
+    """What a data set is: the shape and greatest pixel of an image, its labels and, if it is downloaded, from
+    where.
 
     `md5` has the digests of the `files`, in their order.
     """
@@ -54,21 +60,51 @@ _DIGITS = tuple("0123456789")
 DATASETS = {
     "digits": Dataset(image_shape=(8, 8), greatest=16, labels=_DIGITS),
     "mnist": Dataset(
-        image_shape=(28, 28), greatest=255, labels=_DIGITS,
-        mirrors=("https://ossci-datasets.s3.amazonaws.com/mnist/",
-                 "https://storage.googleapis.com/cvdf-datasets/mnist/"),
-        md5=("f68b3c2dcbeaaa9fbdd348bbdeb94873", "d53e105ee54ea40749a09fcbcd1e9432",
-             "9fb629c4189551a2d022fa330f9573f3", "ec29112dd5afa0611ce80d1b7f02629c")),
+        image_shape=(28, 28),
+        greatest=255,
+        labels=_DIGITS,
+        mirrors=(
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        ),
+        md5=(
+            "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+            "d53e105ee54ea40749a09fcbcd1e9432",
+            "9fb629c4189551a2d022fa330f9573f3",
+            "ec29112dd5afa0611ce80d1b7f02629c",
+        ),
+    ),
     "fashion-mnist": Dataset(
-        image_shape=(28, 28), greatest=255,
-        labels=("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
-                "Ankle boot"),
+        image_shape=(28, 28),
+        greatest=255,
+        labels=(
+            "T-shirt/top",
+            "Trouser",
+            "Pullover",
+            "Dress",
+            "Coat",
+            "Sandal",
+            "Shirt",
+            "Sneaker",
+            "Bag",
+            "Ankle boot",
+        ),
         mirrors=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
-        md5=("8d4fb7e6c68d591d4c3dfef9ec88bf0d", "25c81989df183df01b3e8a0aad5dffbe",
-             "bef4ecab320f06d8554ea6380940ec79", "bb300cfdad3c16e7a12a480ee83cd310")),
+        md5=(
+            "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            "25c81989df183df01b3e8a0aad5dffbe",
+            "bef4ecab320f06d8554ea6380940ec79",
+            "bb300cfdad3c16e7a12a480ee83cd310",
+        ),
+    ),
     "cifar10": Dataset(
-        image_shape=cifar.SHAPE, greatest=255, labels=cifar.LABELS, mirrors=("https://www.cs.toronto.edu/~kriz/",),
-        files=(cifar.ARCHIVE,), md5=("c32a1d4ab5d03f1284b67883e8d87530",)),
+        image_shape=cifar.SHAPE,
+        greatest=255,
+        labels=cifar.LABELS,
+        mirrors=("https://www.cs.toronto.edu/~kriz/",),
+        files=(cifar.ARCHIVE,),
+        md5=("c32a1d4ab5d03f1284b67883e8d87530",),
+    ),
     "cifar10-jpeg": Dataset(image_shape=cifar.SHAPE, greatest=255, labels=cifar.LABELS),
 }
 
@@ -86,7 +122,8 @@ def load(dataset, folder=None):
     Returns
     -------
     train_images, train_labels, test_images, test_labels
-        Images are uint8 of shape (N, height, width) or (N, height, width, channels), labels int64 of shape (N,).
+        Images are uint8 of shape (N, height, width) or (N, height, width, channels), labels int64 of shape
+        (N,).
 
     Raises
     ------
@@ -101,16 +138,20 @@ def load(dataset, folder=None):
     folder = folder or os.environ.get("SBGEN_DATA")
     if dataset == "cifar10-jpeg":
         if not folder:
-            raise DataError(f"{dataset} must be given as a folder that holds {dataset}/, with --data or SBGEN_DATA; "
-                            "cifar10 can be downloaded")
+            raise DataError(
+                f"{dataset} must be given as a folder that holds {dataset}/, with --data or SBGEN_DATA; "
+                "cifar10 can be downloaded"
+            )
         return cifar.read_jpeg(Path(folder) / dataset, cache=cache("data"))
     if folder and dataset == "cifar10":
         return cifar.read_binary(Path(folder) / dataset)
     if folder:
         paths = [_find(Path(folder) / dataset, file) for file in _FILES]
     else:
-        paths = [_fetch(cache("data") / dataset, file, mirrors=about.mirrors, md5=md5)
-                 for file, md5 in zip(about.files, about.md5, strict=True)]
+        paths = [
+            _fetch(cache("data") / dataset, file, mirrors=about.mirrors, md5=md5)
+            for file, md5 in zip(about.files, about.md5, strict=True)
+        ]
     if dataset == "cifar10":
         return cifar.read_binary(paths[0].parent)
     parts = []
@@ -118,14 +159,18 @@ def load(dataset, folder=None):
         images = read_idx(images_path, shape=(None, *about.image_shape))
         labels = read_idx(labels_path, shape=(len(images),)).astype(np.int64)
         if labels.size and labels.max() >= len(about.labels):
-            raise DataError(f"{labels_path}: labels must be less than {len(about.labels)}, not {labels.max()}; "
-                            "fetch the file anew")
+            raise DataError(
+                f"{labels_path}: labels must be less than {len(about.labels)}, not {labels.max()}; "
+                "fetch the file anew"
+            )
         parts += [images, labels]
     return tuple(parts)
 
 
 def at_hand(dataset, folder=None):
-    """Whether `load` needs no download for a data set: it is installed, in a folder given, or was downloaded by `sbgen train` before."""
+    """Whether `load` needs no download for a data set: it is installed, in a folder given, or was downloaded
+    by `sbgen train` before.
+    """
     if dataset == "digits":
         return importlib.util.find_spec("sklearn") is not None
     return bool(folder or os.environ.get("SBGEN_DATA") or (cache("data") / dataset).is_dir())
@@ -140,7 +185,7 @@ def split(labels, *, part, seed):
     held = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        held[random.permutation(members)[:round(part * len(members))]] = True
+        held[random.permutation(members)[: round(part * len(members))]] = True
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
@@ -148,8 +193,9 @@ def _digits():
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise DataError("the digits data set needs scikit-learn, which is not installed; "
-                        "try `pip install scikit-learn`") from error
+        raise DataError(
+            "the digits data set needs scikit-learn, which is not installed; try `pip install scikit-learn`"
+        ) from error
     images, labels = load_digits(return_X_y=True)
     images, labels = images.astype(np.uint8).reshape(-1, 8, 8), labels.astype(np.int64)
     rest, held = split(labels, part=0.2, seed=0)  # part of the data set's definition here, so never varied
@@ -175,24 +221,32 @@ def read_idx(path, *, shape):
         with (gzip.open if Path(path).suffix == ".gz" else open)(path, "rb") as file:
             header = file.read(4 + 4 * len(shape))
             if len(header) < 4 + 4 * len(shape):
-                raise DataError(f"{path}: an IDX header must have {4 + 4 * len(shape)} bytes, not {len(header)}; {remedy}")
+                raise DataError(
+                    f"{path}: an IDX header must have {4 + 4 * len(shape)} bytes, not {len(header)}; {remedy}"
+                )
             magic, *sizes = struct.unpack(f">{1 + len(shape)}I", header)
             if magic != 0x0800 + len(shape):
-                raise DataError(f"{path}: an IDX file of bytes in {len(shape)} dimensions must begin with "
-                                f"0x{0x0800 + len(shape):08x}, not 0x{magic:08x}; {remedy}")
+                raise DataError(
+                    f"{path}: an IDX file of bytes in {len(shape)} dimensions must begin with "
+                    f"0x{0x0800 + len(shape):08x}, not 0x{magic:08x}; {remedy}"
+                )
             if any(want is not None and got != want for got, want in zip(sizes, shape, strict=True)):
                 raise DataError(f"{path}: must hold {_shape(shape)} bytes, not {_shape(sizes)}; {remedy}")
             size = int(np.prod([int(n) for n in sizes], dtype=object))
             if size > 2**30:
-                raise DataError(f"{path}: must hold less than 1 GiB, its header promises {size} bytes; {remedy}")
+                raise DataError(
+                    f"{path}: must hold less than 1 GiB, its header promises {size} bytes; {remedy}"
+                )
             data = file.read(size + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: must be a whole gzip file, but {error}; {remedy}") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     if len(data) != size:
-        raise DataError(f"{path}: must hold {size} bytes after its header, but holds "
-                        f"{'more' if len(data) > size else len(data)}; {remedy}")
+        raise DataError(
+            f"{path}: must hold {size} bytes after its header, but holds "
+            f"{'more' if len(data) > size else len(data)}; {remedy}"
+        )
     return np.frombuffer(data, np.uint8).reshape(sizes)
 
 
@@ -204,15 +258,17 @@ def _find(folder, file):
     for path in (folder / f"{file}.gz", folder / file):
         if path.is_file():
             return path
-    raise DataError(f"{folder} must hold {file}.gz (or {file}), but does not; give another folder with --data or "
-                    "SBGEN_DATA, or none for a download")
+    raise DataError(
+        f"{folder} must hold {file}.gz (or {file}), but does not; give another folder with --data or "
+        "SBGEN_DATA, or none for a download"
+    )
 
 
 def cache(part):
     """The folder that caches downloads ("data"), trained teachers ("teachers") and so on for later runs.
 
-    It is below ``XDG_CACHE_HOME``, else in ``~/.cache``. A user without a home has one below the system's folder of
-    temporary files that no other user can write.
+    It is below ``XDG_CACHE_HOME``, else in ``~/.cache``. A user without a home has one below the system's
+    folder of temporary files that no other user can write.
     """
     folder = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if not folder.is_absolute():  # the standard says to ignore a relative one
@@ -263,15 +319,20 @@ def _fetch(folder, file, *, mirrors, md5):
             failures.append(f"{mirror}: {getattr(error, 'reason', None) or error}")
         finally:
             part.unlink(missing_ok=True)
-    raise DataError(f"{file} must come from a mirror, but {'; '.join(failures)}; try again, or give a folder that has "
-                    f"{folder.name}/{file} with --data or SBGEN_DATA")
+    raise DataError(
+        f"{file} must come from a mirror, but {'; '.join(failures)}; try again, or give a folder that has "
+        f"{folder.name}/{file} with --data or SBGEN_DATA"
+    )
 
 
 def _download(url, path):
     from ..console import Console
 
-    with (Console(file=sys.stderr).step(f"download {url.rsplit('/', 1)[-1]}") as step,
-          urllib.request.urlopen(url, timeout=30) as response, open(path, "wb") as out):
+    with (
+        Console(file=sys.stderr).step(f"download {url.rsplit('/', 1)[-1]}") as step,
+        urllib.request.urlopen(url, timeout=30) as response,
+        open(path, "wb") as out,
+    ):
         length = int(response.headers.get("Content-Length") or 0)
         while block := response.read(1 << 16):
             out.write(block)

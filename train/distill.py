@@ -20,7 +20,8 @@ __all__ = ["loss", "teacher_logits"]
 def loss(logits, labels, teacher=None, *, weight=0.0, temperature=1.0):
     """Cross entropy with the labels, and with a teacher's softened answers (Hinton et al., arXiv 1503.02531).
 
-    Logits whose signs decide, one for each image or as many as there are labels for an image, have the binary cross entropy of each.
+    Logits whose signs decide, one for each image or as many as there are labels for an image, have the binary
+    cross entropy of each.
 
     Parameters
     ----------
@@ -34,29 +35,51 @@ def loss(logits, labels, teacher=None, *, weight=0.0, temperature=1.0):
     """
     if labels.ndim == 2 or logits.shape[1] == 1:
         if teacher is not None:
-            raise ValueError("a teacher must be of classes, but the signs of the logits decide; train without one")
+            raise ValueError(
+                "a teacher must be of classes, but the signs of the logits decide; train without one"
+            )
         return F.binary_cross_entropy_with_logits(logits, labels.reshape(logits.shape).to(logits.dtype))
     hard = F.cross_entropy(logits, labels)
     if teacher is None or not weight:
         return hard
-    soft = F.kl_div(F.log_softmax(logits / temperature, 1), F.log_softmax(teacher / temperature, 1),
-                    reduction="batchmean", log_target=True)
+    soft = F.kl_div(
+        F.log_softmax(logits / temperature, 1),
+        F.log_softmax(teacher / temperature, 1),
+        reduction="batchmean",
+        log_target=True,
+    )
     return (1 - weight) * hard + weight * temperature**2 * soft
 
 
-def teacher_logits(images, labels, *, thresholds, classes, width, epochs, shift, flip, deform, seed, cache, progress=None):
+def teacher_logits(
+    images, labels, *, thresholds, classes, width, epochs, shift, flip, deform, seed, cache, progress=None
+):
     """What a float network, trained here, says about every image in every way.
 
-    The teacher is a multilayer perceptron of two hidden layers of `width` with ReLU, batch norm and dropout, trained
-    on exactly the images given, so it knows nothing of the validation or test part. It depends on its arguments alone
-    and is kept in `cache` (a folder) for other runs.
+    The teacher is a multilayer perceptron of two hidden layers of `width` with ReLU, batch norm and dropout,
+    trained on exactly the images given, so it knows nothing of the validation or test part. It depends on its
+    arguments alone and is kept in `cache` (a folder) for other runs.
 
     Returns
     -------
     float32 tensor, shape (ways, N, classes)
     """
-    key = hashlib.sha256(json.dumps([4, torch.__version__, width, epochs, shift, flip, deform, seed, classes,
-                                     torch.as_tensor(thresholds).tolist()]).encode())
+    key = hashlib.sha256(
+        json.dumps(
+            [
+                4,
+                torch.__version__,
+                width,
+                epochs,
+                shift,
+                flip,
+                deform,
+                seed,
+                classes,
+                torch.as_tensor(thresholds).tolist(),
+            ]
+        ).encode()
+    )
     key.update(images.numpy().tobytes() + labels.numpy().tobytes())
     path = Path(cache) / f"teacher-{key.hexdigest()[:16]}.pt"
     augmented = Augmented(images, shift=shift, flip=flip, deform=deform)
@@ -69,16 +92,26 @@ def teacher_logits(images, labels, *, thresholds, classes, width, epochs, shift,
         pixels = images[0].numel()
         binarize = Binarize(pixels, thresholds)
         model = nn.Sequential(
-            binarize, nn.Linear(binarize.outputs, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(0.2),
-            nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(0.2), nn.Linear(width, classes))
+            binarize,
+            nn.Linear(binarize.outputs, width),
+            nn.BatchNorm1d(width),
+            nn.ReLU(),
+            nn.Dropout(0.2),
+            nn.Linear(width, width),
+            nn.BatchNorm1d(width),
+            nn.ReLU(),
+            nn.Dropout(0.2),
+            nn.Linear(width, classes),
+        )
         optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01, fused=True)
         batches = -(-len(images) // 256)
         cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * batches)
         for epoch in range(epochs):
             for index in torch.randperm(len(images), generator=generator).chunk(batches):
                 optimizer.zero_grad()
-                value = F.cross_entropy(model(augmented(index, augmented.draw(len(index), generator=generator))),
-                                        labels[index])
+                value = F.cross_entropy(
+                    model(augmented(index, augmented.draw(len(index), generator=generator))), labels[index]
+                )
                 value.backward()
                 optimizer.step()
                 cosine.step()
@@ -86,10 +119,17 @@ def teacher_logits(images, labels, *, thresholds, classes, width, epochs, shift,
                 progress(epoch + 1, epochs)
     model.eval()
     with torch.no_grad():
-        logits = torch.stack([
-            torch.cat([model(augmented(index, torch.full_like(index, way)))
-                       for index in torch.arange(len(images)).split(4096)])
-            for way in range(augmented.ways)])
+        logits = torch.stack(
+            [
+                torch.cat(
+                    [
+                        model(augmented(index, torch.full_like(index, way)))
+                        for index in torch.arange(len(images)).split(4096)
+                    ]
+                )
+                for way in range(augmented.ways)
+            ]
+        )
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     buffer = io.BytesIO()
     torch.save(logits, buffer)

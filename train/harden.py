@@ -1,4 +1,6 @@
-"""Hardening: the explicit step from a sharpened network to one that computes on -1 and +1 only, with its report."""
+"""Hardening: the explicit step from a sharpened network to one that computes on -1 and +1 only, with its
+report.
+"""
 
 from contextlib import contextmanager
 from copy import deepcopy
@@ -60,7 +62,8 @@ class HardeningReport:
     before, after : float, 0 ... 1
         Validation accuracy of the soft network and of the hardened one as it is now.
     kept_statistics, estimated_statistics : float, 0 ... 1
-        Hardened validation accuracy with the batch-norm statistics of training and with those of the hard network.
+        Hardened validation accuracy with the batch-norm statistics of training and with those of the hard
+        network.
     statistics : str
         Which of the two was taken: "kept" or "estimated".
     scale_bits : int or None
@@ -83,8 +86,13 @@ def softness(model, images):
     def describe(name, kind, soft, near=0.0):
         distance = 1 - soft.detach().abs()
         found[name] = LayerSoftness(
-            layer=name, kind=kind, mean=distance.mean().item(), greatest=distance.max().item(),
-            unsaturated=(distance > UNSATURATED).float().mean().item(), near=near)
+            layer=name,
+            kind=kind,
+            mean=distance.mean().item(),
+            greatest=distance.max().item(),
+            unsaturated=(distance > UNSATURATED).float().mean().item(),
+            near=near,
+        )
 
     hooks = []
     for name, layer in hardened_layers(model):
@@ -92,9 +100,16 @@ def softness(model, images):
             describe(name, "weights", layer.binarized(layer.binarizer.soft))
         elif isinstance(layer, BinaryActivation):
             found[name] = None  # keeps the order of the layers
-            hooks.append(layer.register_forward_hook(
-                lambda layer, i, o, name=name: describe(
-                    name, "activations", layer.binarizer.soft(i[0]), (i[0].abs() < NEAR).float().mean().item())))
+            hooks.append(
+                layer.register_forward_hook(
+                    lambda layer, i, o, name=name: describe(
+                        name,
+                        "activations",
+                        layer.binarizer.soft(i[0]),
+                        (i[0].abs() < NEAR).float().mean().item(),
+                    )
+                )
+            )
     training = model.training
     try:
         with torch.no_grad():
@@ -109,10 +124,11 @@ def softness(model, images):
 def harden(model, images, *, validation, batch=1000):
     """Hardens `model` in place, for good, and reports what that cost.
 
-    Weights become -1 or +1 (or 0, where they are ternary), score offsets the even numbers whose halves the integer network adds, and every layer
-    computes hardened from now on. Batch-norm statistics are estimated anew with the hard network too, and whichever
-    statistics do better on the validation images are taken, on a draw those of training. Scales of single classes get the
-    fewest of `SCALE_BITS` that no more of them do better than.
+    Weights become -1 or +1 (or 0, where they are ternary), score offsets the even numbers whose halves the
+    integer network adds, and every layer computes hardened from now on. Batch-norm statistics are estimated
+    anew with the hard network too, and whichever statistics do better on the validation images are taken, on
+    a draw those of training. Scales of single classes get the fewest of `SCALE_BITS` that no more of them do
+    better than.
 
     Parameters
     ----------
@@ -136,7 +152,7 @@ def harden(model, images, *, validation, batch=1000):
     inputs.check_images(model, images, name="training")
     validation = inputs.checked(model, *validation, name="validation")
     # All layers' values are held at a time: of large images, fewer tell enough.
-    layers = tuple(softness(model, validation[0][:2**23 // images[0].numel()]))
+    layers = tuple(softness(model, validation[0][: 2**23 // images[0].numel()]))
     before = accuracy(model, *validation)
     norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
     with hardened(model):
@@ -149,7 +165,9 @@ def harden(model, images, *, validation, batch=1000):
     if not estimated:
         for norm, state in zip(norms, kept, strict=True):
             norm.load_state_dict(state)
-    scales = next((layer for _, layer in hardened_layers(model) if isinstance(layer, Scores) and layer.per_class), None)
+    scales = next(
+        (layer for _, layer in hardened_layers(model) if isinstance(layer, Scores) and layer.per_class), None
+    )
     if scales is not None:
         scales.scale_bits = _choose_bits(model, scales, *validation)
     with torch.no_grad():
@@ -161,9 +179,14 @@ def harden(model, images, *, validation, batch=1000):
             layer.hardened = True
     model.eval()
     return HardeningReport(
-        layers=layers, before=before, after=accuracy(model, *validation), kept_statistics=kept_accuracy,
-        estimated_statistics=estimated_accuracy, statistics="estimated" if estimated else "kept",
-        scale_bits=None if scales is None else scales.scale_bits)
+        layers=layers,
+        before=before,
+        after=accuracy(model, *validation),
+        kept_statistics=kept_accuracy,
+        estimated_statistics=estimated_accuracy,
+        statistics="estimated" if estimated else "kept",
+        scale_bits=None if scales is None else scales.scale_bits,
+    )
 
 
 def _choose_bits(model, scores, images, labels):
@@ -186,7 +209,11 @@ def _choose_bits(model, scores, images, labels):
 @contextmanager
 def _hard_forward(model):
     # Not `hardened`: the batch norms must compute as in training, to gather their statistics.
-    changed = [layer for _, layer in hardened_layers(model) if not isinstance(layer, BatchNorm) and not layer.hardened]
+    changed = [
+        layer
+        for _, layer in hardened_layers(model)
+        if not isinstance(layer, BatchNorm) and not layer.hardened
+    ]
     for layer in changed:
         layer.hardened = True
     try:

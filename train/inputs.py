@@ -8,7 +8,8 @@ from .layers import Binarize, Pixels, Scores
 
 __all__ = ["check_batches", "check_images", "checked"]
 
-#: Channels that an image may have where the network does not say how many: an axis this short in first place is one of them.
+#: Channels that an image may have where the network does not say how many: an axis this short in first place
+#: is one of them.
 _CHANNELS = 4
 
 
@@ -19,10 +20,12 @@ def checked(model, images, labels, *, name):
     ----------
     model : nn.Module
         uint8 images to logits.
-    images : uint8 tensor, shape (N, height, width), (N, height, width, channels) or, without rows and columns, (N, features)
+    images : uint8 tensor, shape (N, height, width), (N, height, width, channels) or, without rows and
+    columns, (N, features)
         N is at least 1.
     labels : integer tensor, shape (N,)
-        Of 0 ... classes - 1, 1 where the sign of one output decides. Where the signs of several do, shape (N, outputs), 0 and 1.
+        Of 0 ... classes - 1, 1 where the sign of one output decides. Where the signs of several do, shape (N,
+        outputs), 0 and 1.
     name : str
         What they are, for the message.
 
@@ -53,14 +56,26 @@ def check_images(model, images, *, name):
 
 def _check_images(images, name):
     if not isinstance(images, torch.Tensor):
-        raise DataError(f"{name} images must be a uint8 tensor, not {_kind(images)}; convert an array with torch.from_numpy")
+        raise DataError(
+            f"{name} images must be a uint8 tensor, not {_kind(images)}; convert an array with"
+            " torch.from_numpy"
+        )
     if images.dtype != torch.uint8:
         unit = images.is_floating_point() and images.numel() and 0 <= images.min() and images.max() <= 1
-        raise DataError(f"{name} images must be raw uint8 pixels of 0 ... 255, not {_dtype(images)}{_range(images)}; convert them with "
-                        + ("(255 * images).round().to(torch.uint8)" if unit else "images.to(torch.uint8) once they are in that range"))
+        raise DataError(
+            f"{name} images must be raw uint8 pixels of 0 ... 255, not {_dtype(images)}{_range(images)};"
+            " convert them with "
+            + (
+                "(255 * images).round().to(torch.uint8)"
+                if unit
+                else "images.to(torch.uint8) once they are in that range"
+            )
+        )
     if images.dim() not in (2, 3, 4) or not images.numel():
-        raise DataError(f"{name} images must have the shape (N, height, width), (N, height, width, channels) or (N, features), at least 1 each, "
-                        f"not {tuple(images.shape)}")
+        raise DataError(
+            f"{name} images must have the shape (N, height, width), (N, height, width, channels) or (N,"
+            f" features), at least 1 each, not {tuple(images.shape)}"
+        )
 
 
 def _check_layout(model, images, name):
@@ -70,15 +85,24 @@ def _check_layout(model, images, name):
     wanted = None if first is None or first.image is None or len(first.image) != 3 else first.image
     if len(found) == 3:
         first_axis = (found[1], found[2], found[0])
-        likely = found[0] <= _CHANNELS < found[2] if wanted is None else found != wanted and first_axis == wanted
+        likely = (
+            found[0] <= _CHANNELS < found[2] if wanted is None else found != wanted and first_axis == wanted
+        )
         if likely:
-            raise DataError(f"{name} images must have their channels last, (N, height, width, channels), but have the shape "
-                            f"{tuple(images.shape)} with the channels first; give images.permute(0, 2, 3, 1)")
+            raise DataError(
+                f"{name} images must have their channels last, (N, height, width, channels), but have the"
+                f" shape {tuple(images.shape)} with the channels first; give images.permute(0, 2, 3, 1)"
+            )
     if wanted is not None and len(found) > 1 and (*found, 1)[:3] != wanted:
-        raise DataError(f"{name} images must have the shape (N, {', '.join(map(str, wanted))}) that the network takes, not {tuple(images.shape)}")
+        raise DataError(
+            f"{name} images must have the shape (N, {', '.join(map(str, wanted))}) that the network takes,"
+            f" not {tuple(images.shape)}"
+        )
     if first is not None and images[0].numel() != first.pixels:
-        raise DataError(f"{name} images must have the {first.pixels} pixels that the network takes, not {images[0].numel()} "
-                        f"of shape {found}")
+        raise DataError(
+            f"{name} images must have the {first.pixels} pixels that the network takes, not"
+            f" {images[0].numel()} of shape {found}"
+        )
 
 
 def _classes(model, images):
@@ -88,26 +112,48 @@ def _classes(model, images):
         with torch.no_grad():
             logits = model.eval()(images[:1])
     except (RuntimeError, ValueError, IndexError) as error:
-        raise ModelError(f"the network must take images of shape {tuple(images.shape[1:])}, but: {' '.join(str(error).split())[:200]}") from error
+        raise ModelError(
+            f"the network must take images of shape {tuple(images.shape[1:])}, but:"
+            f" {' '.join(str(error).split())[:200]}"
+        ) from error
     finally:
         model.train(training)
     if not isinstance(logits, torch.Tensor) or logits.dim() != 2 or len(logits) != 1 or not logits.numel():
-        raise ModelError(f"the network must give logits of shape (N, classes), but gives {_kind(logits)}"
-                         + (f" of shape {tuple(logits.shape)}" if isinstance(logits, torch.Tensor) else "") + " for one image")
+        raise ModelError(
+            f"the network must give logits of shape (N, classes), but gives {_kind(logits)}"
+            + (f" of shape {tuple(logits.shape)}" if isinstance(logits, torch.Tensor) else "")
+            + " for one image"
+        )
     return logits.shape[1]
 
 
 def _check_labels(labels, count, classes, name):
     if not isinstance(labels, torch.Tensor):
-        raise DataError(f"{name} labels must be an int64 tensor, not {_kind(labels)}; convert an array with torch.from_numpy")
+        raise DataError(
+            f"{name} labels must be an int64 tensor, not {_kind(labels)}; convert an array with"
+            " torch.from_numpy"
+        )
     if labels.dtype not in (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64):
-        raise DataError(f"{name} labels must be whole numbers of classes, an int64 tensor, not {_dtype(labels)}{_range(labels)}; "
-                        "convert them with labels.long() if they are numbers of classes")
+        raise DataError(
+            f"{name} labels must be whole numbers of classes, an int64 tensor, not"
+            f" {_dtype(labels)}{_range(labels)}; convert them with labels.long() if they are numbers of"
+            " classes"
+        )
     if labels.shape != (count,):
-        one_hot = " (for one-hot rows: labels.argmax(1))" if labels.dim() == 2 and labels.shape[1] == classes else ""
-        raise DataError(f"{name} labels must be one for each of {count} images, shape ({count},), not {tuple(labels.shape)}{one_hot}")
+        one_hot = (
+            " (for one-hot rows: labels.argmax(1))"
+            if labels.dim() == 2 and labels.shape[1] == classes
+            else ""
+        )
+        raise DataError(
+            f"{name} labels must be one for each of {count} images, shape ({count},), not"
+            f" {tuple(labels.shape)}{one_hot}"
+        )
     if labels.min() < 0 or labels.max() >= classes:
-        raise DataError(f"{name} labels must be in 0 ... {classes - 1}, the network's classes, not {labels.min().item()} ... {labels.max().item()}")
+        raise DataError(
+            f"{name} labels must be in 0 ... {classes - 1}, the network's classes, not {labels.min().item()}"
+            f" ... {labels.max().item()}"
+        )
     return labels.long()
 
 
@@ -115,9 +161,14 @@ def _check_bits(labels, shape, name):
     """Labels of a multi-label network."""
     if not isinstance(labels, torch.Tensor) or labels.shape != shape:
         found = tuple(labels.shape) if isinstance(labels, torch.Tensor) else _kind(labels)
-        raise DataError(f"{name} labels must be a tensor of shape {tuple(shape)}, a 0 or 1 for each output whose sign decides, not {found}")
+        raise DataError(
+            f"{name} labels must be a tensor of shape {tuple(shape)}, a 0 or 1 for each output whose sign"
+            f" decides, not {found}"
+        )
     if not ((labels == 0) | (labels == 1)).all():
-        raise DataError(f"{name} labels must be 0 and 1, as each output decides by its sign, not numbers{_range(labels)}")
+        raise DataError(
+            f"{name} labels must be 0 and 1, as each output decides by its sign, not numbers{_range(labels)}"
+        )
     return labels.long()
 
 
@@ -126,8 +177,10 @@ def check_batches(model, count, batches):
     size = -(-count // batches)
     last = count - (-(-count // size) - 1) * size
     if last == 1 and any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in model.modules()):
-        raise DataError(f"each step of training must have at least 2 images for batch norm, but of {count} images in steps of {size} the last "
-                        "has one; choose another --batch, or another number of images")
+        raise DataError(
+            f"each step of training must have at least 2 images for batch norm, but of {count} images in"
+            f" steps of {size} the last has one; choose another --batch, or another number of images"
+        )
 
 
 def _kind(value):

@@ -1,12 +1,13 @@
-"""The layers of a self-binarizing network, ordinary modules to compose in `nn.Sequential` or a module of one's own.
+"""The layers of a self-binarizing network, ordinary modules to compose in `nn.Sequential` or a module of
+one's own.
 
     uint8 pixels -> Binarize -> (BinaryConv2d -> BatchNorm -> BinaryActivation -> nn.MaxPool2d) ...
                  or Pixels   -> (BinaryLinear -> BatchNorm -> BinaryActivation) ... -> Scores -> logits
 
-Each has two ways to compute. In the ordinary one it can be trained. *Hardened* (see `hardened`, and `harden` for the
-step that makes it permanent) it computes on -1 and +1 only, exactly as the integer network of ``docs/semantics.md``:
-sums of signs are exact in float32 up to 2**24, the batch norm is a chain of separate float64 operations, each correctly
-rounded and therefore monotone, and the scores are integers.
+Each has two ways to compute. In the ordinary one it can be trained. *Hardened* (see `hardened`, and `harden`
+for the step that makes it permanent) it computes on -1 and +1 only, exactly as the integer network of
+``docs/semantics.md``: sums of signs are exact in float32 up to 2**24, the batch norm is a chain of separate
+float64 operations, each correctly rounded and therefore monotone, and the scores are integers.
 """
 
 from contextlib import contextmanager
@@ -19,8 +20,21 @@ from torch import nn
 from . import binarizers
 from .binarizers import sign
 
-__all__ = ["WHITE", "AvgPool2d", "BatchNorm", "Binarize", "BinaryActivation", "BinaryConv2d", "BinaryLinear", "BinaryWeights",
-           "Pixels", "Residual", "Scores", "hardened", "hardened_layers"]
+__all__ = [
+    "WHITE",
+    "AvgPool2d",
+    "BatchNorm",
+    "Binarize",
+    "BinaryActivation",
+    "BinaryConv2d",
+    "BinaryLinear",
+    "BinaryWeights",
+    "Pixels",
+    "Residual",
+    "Scores",
+    "hardened",
+    "hardened_layers",
+]
 
 #: What `Pixels` makes of the greatest pixel; the least becomes its negative.
 WHITE = 255 / 256
@@ -29,8 +43,9 @@ WHITE = 255 / 256
 class Binarize(nn.Module):
     """Raw pixels to bits: output ``i * levels + l`` is +1 where ``pixel[i] >= thresholds[i, l]``, else -1.
 
-    Takes uint8 images of shape (N, ...) with `pixels` values each, gives float32 of shape (N, pixels * levels); or, for
-    convolutions, takes rows of pixels with their channels last and gives (N, channels * levels, height, width).
+    Takes uint8 images of shape (N, ...) with `pixels` values each, gives float32 of shape (N, pixels *
+    levels); or, for convolutions, takes rows of pixels with their channels last and gives (N, channels *
+    levels, height, width).
 
     Parameters
     ----------
@@ -44,16 +59,20 @@ class Binarize(nn.Module):
     def __init__(self, pixels, thresholds, *, image=None):
         super().__init__()
         if image is not None and int(np.prod(image)) != pixels:
-            raise ValueError(f"an image of {' x '.join(map(str, image))} must have {pixels} pixels, "
-                             f"not {int(np.prod(image))}")
+            raise ValueError(
+                f"an image of {' x '.join(map(str, image))} must have {pixels} pixels, "
+                f"not {int(np.prod(image))}"
+            )
         thresholds = np.asarray(thresholds)
         if thresholds.ndim == 1:
             thresholds = np.tile(thresholds, (pixels, 1))
         if thresholds.ndim != 2 or len(thresholds) != pixels or not thresholds.size:
             raise ValueError(f"thresholds must have the shape ({pixels}, levels), not {thresholds.shape}")
         if not np.issubdtype(thresholds.dtype, np.integer) or thresholds.min() < 0 or thresholds.max() > 256:
-            raise ValueError(f"thresholds must be integers in 0 ... 256, not {thresholds.dtype} "
-                             f"{thresholds.min()} ... {thresholds.max()}")
+            raise ValueError(
+                f"thresholds must be integers in 0 ... 256, not {thresholds.dtype} "
+                f"{thresholds.min()} ... {thresholds.max()}"
+            )
         self.pixels, self.image = pixels, None if image is None else tuple(image)
         self.register_buffer("thresholds", torch.from_numpy(thresholds.astype(np.int16)))
 
@@ -64,7 +83,8 @@ class Binarize(nn.Module):
     def forward(self, images):
         if images.dtype != torch.uint8:
             raise TypeError(f"images must be raw uint8 pixels, not {images.dtype}")
-        # A pixel less its threshold less a half is never 0: its sign is the bit, several times faster than comparing.
+        # A pixel less its threshold less a half is never 0: its sign is the bit, several times faster than
+        # comparing.
         pixels = images.reshape(len(images), self.pixels, 1).to(torch.float32)
         signs = (pixels - (self.thresholds - 0.5)).sign_()
         if self.image is None:
@@ -72,23 +92,26 @@ class Binarize(nn.Module):
         return signs.reshape(len(images), *self.image[:2], -1).permute(0, 3, 1, 2)
 
     def extra_repr(self):
-        return f"{self.pixels}, levels={self.thresholds.shape[1]}" + ("" if self.image is None else f", image={self.image}")
+        return f"{self.pixels}, levels={self.thresholds.shape[1]}" + (
+            "" if self.image is None else f", image={self.image}"
+        )
 
 
 class Pixels(nn.Module):
     """Raw pixels as numbers, for a first layer that sums them: pixel x becomes ``(2x - 255) / 256``.
 
-    Each is an odd number of 256ths between -`WHITE` and `WHITE`, so that sums of up to 65,793 of them, each taken plain or
-    negated, are exact in float32, in any order. Where an integer network counts the agreement p, 0 ... 255 n, the sum is
-    ``(2p - 255 n) / 256``.
+    Each is an odd number of 256ths between -`WHITE` and `WHITE`, so that sums of up to 65,793 of them, each
+    taken plain or negated, are exact in float32, in any order. Where an integer network counts the agreement
+    p, 0 ... 255 n, the sum is ``(2p - 255 n) / 256``.
 
-    Takes uint8 images of shape (N, ...) with the values of `image` each, in the order row, column, channel; gives float32
-    of shape (N, channels, height, width), or (N, pixels).
+    Takes uint8 images of shape (N, ...) with the values of `image` each, in the order row, column, channel;
+    gives float32 of shape (N, channels, height, width), or (N, pixels).
 
     Parameters
     ----------
     image : (int, int, int), (int, int) or (int,)
-        Height, width and channels (1 where they are left out), or the number of pixels where there is no image.
+        Height, width and channels (1 where they are left out), or the number of pixels where there is no
+        image.
     """
 
     def __init__(self, image):
@@ -115,10 +138,11 @@ class Pixels(nn.Module):
 
 
 class AvgPool2d(nn.AvgPool2d):
-    """The average of signs under a kernel, exact: the sum divided by the power of two that is not below the kernel's size.
+    """The average of signs under a kernel, exact: the sum divided by the power of two that is not below the
+    kernel's size.
 
-    Of n signs it is an odd or even number of 1/n at best, so that of 49 it would not be exact in float32, and neither the sums
-    of such averages. (An `nn.AvgPool2d` whose kernel is of a power of two is the same.)
+    Of n signs it is an odd or even number of 1/n at best, so that of 49 it would not be exact in float32, and
+    neither the sums of such averages. (An `nn.AvgPool2d` whose kernel is of a power of two is the same.)
 
     Parameters
     ----------
@@ -130,7 +154,9 @@ class AvgPool2d(nn.AvgPool2d):
 
     def __init__(self, kernel, *, stride=None):
         kernel = _pair(kernel)
-        super().__init__(kernel, kernel if stride is None else _pair(stride), divisor_override=_unit(kernel[0] * kernel[1]))
+        super().__init__(
+            kernel, kernel if stride is None else _pair(stride), divisor_override=_unit(kernel[0] * kernel[1])
+        )
 
 
 def _unit(average):
@@ -150,8 +176,8 @@ class BinaryWeights(nn.Module):
     slope_cap : float or None
         See `binarizers.SelfBinarizing`.
     ternary : float or None
-        Where the weights are to be -1, 0 and +1, the half width of what becomes 0, between 0 and 1: a weight is the mean of two
-        that binarize W + ternary and W - ternary.
+        Where the weights are to be -1, 0 and +1, the half width of what becomes 0, between 0 and 1: a weight
+        is the mean of two that binarize W + ternary and W - ternary.
     """
 
     hardened = False
@@ -209,11 +235,15 @@ class BinaryLinear(BinaryWeights):
         return F.linear(x.flatten(1), self.binary())
 
     def extra_repr(self):
-        return f"{self.inputs}, {self.outputs}, method={self.method!r}, slope_cap={self.slope_cap}" + self._ternary_repr()
+        return (
+            f"{self.inputs}, {self.outputs}, method={self.method!r}, slope_cap={self.slope_cap}"
+            + self._ternary_repr()
+        )
 
 
 class BinaryConv2d(BinaryWeights):
-    """`BinaryLinear` at every position of a kernel: (N, channels, height, width) to (N, outputs, rows, columns).
+    """`BinaryLinear` at every position of a kernel: (N, channels, height, width) to (N, outputs, rows,
+    columns).
 
     Parameters
     ----------
@@ -223,21 +253,38 @@ class BinaryConv2d(BinaryWeights):
     padding : int, (int, int) or ((int, int), (int, int))
         Rows above and below, columns left and right.
     padding_value : float
-        What they hold, -1 or +1, there is no 0 among bits; behind `Pixels` the least or the greatest, -`WHITE` or `WHITE`.
+        What they hold, -1 or +1, there is no 0 among bits; behind `Pixels` the least or the greatest,
+        -`WHITE` or `WHITE`.
     groups : int
     method, slope_cap, ternary
         As in `BinaryWeights`.
     """
 
-    def __init__(self, channels, outputs, kernel, *, stride=1, padding=0, padding_value=-1, groups=1,
-                 method="self-binarizing", slope_cap=None, ternary=None):
+    def __init__(
+        self,
+        channels,
+        outputs,
+        kernel,
+        *,
+        stride=1,
+        padding=0,
+        padding_value=-1,
+        groups=1,
+        method="self-binarizing",
+        slope_cap=None,
+        ternary=None,
+    ):
         kernel, stride, padding = _pair(kernel), _pair(stride), tuple(_pair(each) for each in _pair(padding))
         if padding_value not in (-1, 1, -WHITE, WHITE):
-            raise ValueError(f"padding_value must be -1 or +1, or -WHITE or WHITE behind Pixels, not {padding_value!r}: "
-                             "bits have no 0")
+            raise ValueError(
+                f"padding_value must be -1 or +1, or -WHITE or WHITE behind Pixels, not {padding_value!r}: "
+                "bits have no 0"
+            )
         if groups < 1 or channels % groups or outputs % groups:
             raise ValueError(f"groups must divide {channels} channels and {outputs} outputs, not {groups!r}")
-        super().__init__((outputs, channels // groups, *kernel), method=method, slope_cap=slope_cap, ternary=ternary)
+        super().__init__(
+            (outputs, channels // groups, *kernel), method=method, slope_cap=slope_cap, ternary=ternary
+        )
         self.channels, self.outputs, self.kernel, self.stride = channels, outputs, kernel, stride
         self.padding, self.padding_value, self.groups = padding, padding_value, groups
 
@@ -248,9 +295,11 @@ class BinaryConv2d(BinaryWeights):
         return F.conv2d(x, self.binary(), stride=self.stride, groups=self.groups)
 
     def extra_repr(self):
-        return (f"{self.channels}, {self.outputs}, kernel={self.kernel}, stride={self.stride}, padding={self.padding}, "
-                f"padding_value={self.padding_value}, groups={self.groups}, method={self.method!r}, "
-                f"slope_cap={self.slope_cap}") + self._ternary_repr()
+        return (
+            f"{self.channels}, {self.outputs}, kernel={self.kernel}, stride={self.stride},"
+            f" padding={self.padding}, padding_value={self.padding_value}, groups={self.groups},"
+            f" method={self.method!r}, slope_cap={self.slope_cap}" + self._ternary_repr()
+        )
 
 
 def _pair(value):
@@ -267,14 +316,17 @@ class BatchNorm(nn.BatchNorm1d):
 
     def _check_input_dim(self, x):
         if x.dim() not in (2, 4):
-            raise ValueError(f"batch norm takes (N, features) or (N, features, height, width), not {tuple(x.shape)}")
+            raise ValueError(
+                f"batch norm takes (N, features) or (N, features, height, width), not {tuple(x.shape)}"
+            )
 
     def forward(self, x):
         if not self.hardened:
             return super().forward(x)
         mean, variance, scale, offset = (
             value.double().reshape(-1, *(1,) * (x.dim() - 2))
-            for value in (self.running_mean, self.running_var, self.weight, self.bias))
+            for value in (self.running_mean, self.running_var, self.weight, self.bias)
+        )
         return (x.double() - mean) / torch.sqrt(variance + self.eps) * scale + offset
 
 
@@ -306,9 +358,9 @@ class BinaryActivation(nn.Module):
 class Residual(nn.Module):
     """A shortcut past some layers: ``body(x) + scale * x``.
 
-    Both are sums of signs, or signs, so the sum is an integer in float32 as on the chip; what stands behind it is BatchNorm and
-    BinaryActivation, or another Residual that begins with them (the shortcut then carries the sums themselves, as in
-    Bi-Real Net, Liu et al., arXiv 1808.00278).
+    Both are sums of signs, or signs, so the sum is an integer in float32 as on the chip; what stands behind
+    it is BatchNorm and BinaryActivation, or another Residual that begins with them (the shortcut then carries
+    the sums themselves, as in Bi-Real Net, Liu et al., arXiv 1808.00278).
 
     Parameters
     ----------
@@ -332,30 +384,35 @@ class Residual(nn.Module):
 
 
 class Scores(BinaryLinear):
-    """The last layer: ``scale * (sum + offset)``, an offset for each class and one scale for all, or one for each.
+    """The last layer: ``scale * (sum + offset)``, an offset for each class and one scale for all, or one for
+    each.
 
-    A shared positive scale leaves the order of the classes alone, so no multiplier is needed afterwards. Hardened, a
-    score is ``popcount + round(offset / 2)``, an integer: the sum of n signs is ``2 * popcount - n``.
+    A shared positive scale leaves the order of the classes alone, so no multiplier is needed afterwards.
+    Hardened, a score is ``popcount + round(offset / 2)``, an integer: the sum of n signs is ``2 * popcount -
+    n``.
 
-    Behind an average of k signs, which stands for the count of those that are +1, a score is of the sum of the counts; weights of
-    0 leave a constant of each class, which goes into its offset.
+    Behind an average of k signs, which stands for the count of those that are +1, a score is of the sum of
+    the counts; weights of 0 leave a constant of each class, which goes into its offset.
 
-    Where the signs of the scores decide (``docs/semantics.md``), an output is on where its score is not negative. Its
-    offset is then the greatest integer with which ``popcount + offset`` has that sign, ``floor((offset - n) / 2)``.
+    Where the signs of the scores decide (``docs/semantics.md``), an output is on where its score is not
+    negative. Its offset is then the greatest integer with which ``popcount + offset`` has that sign,
+    ``floor((offset - n) / 2)``.
 
-    Scales of single classes become integers of `scale_bits` bits, the greatest the greatest of them: hardened, a score is
-    ``scale * popcount + round(scale * (offset - n) / 2)``.
+    Scales of single classes become integers of `scale_bits` bits, the greatest the greatest of them:
+    hardened, a score is ``scale * popcount + round(scale * (offset - n) / 2)``.
 
     Parameters
     ----------
     inputs, classes : int
         Inputs, and outputs; each output is a class, or where the signs decide a bit of its own.
     decision : {"argmax", "sign"} or None
-        What the scores mean. None is "sign" for one output and "argmax" for several; one output has no "argmax".
+        What the scores mean. None is "sign" for one output and "argmax" for several; one output has no
+        "argmax".
     per_class : bool
         Whether each class has a scale of its own; not where the signs decide, which a scale leaves alone.
     average : int
-        Signs that each input is the average of: the size of the kernel of an `AvgPool2d` before it, 1 without one.
+        Signs that each input is the average of: the size of the kernel of an `AvgPool2d` before it, 1 without
+        one.
     method, slope_cap, ternary
         As in `BinaryWeights`.
     """
@@ -363,17 +420,35 @@ class Scores(BinaryLinear):
     #: Bits of a hardened scale of a class, which `sbgen.train.harden.harden` chooses.
     scale_bits = 8
 
-    def __init__(self, inputs, classes, *, decision=None, per_class=False, average=1, method="self-binarizing", slope_cap=None, ternary=None):
+    def __init__(
+        self,
+        inputs,
+        classes,
+        *,
+        decision=None,
+        per_class=False,
+        average=1,
+        method="self-binarizing",
+        slope_cap=None,
+        ternary=None,
+    ):
         super().__init__(inputs, classes, method=method, slope_cap=slope_cap, ternary=ternary)
         if not isinstance(average, int) or average < 1:
             raise ValueError(f"average must be an integer of at least 1, not {average!r}")
         decision = decision or ("sign" if classes == 1 else "argmax")
         if decision not in ("argmax", "sign") or decision == "argmax" and classes == 1:
-            raise ValueError(f"decision must be 'sign'{'' if classes == 1 else ' or ' + repr('argmax')} for {classes} outputs, not {decision!r}")
+            raise ValueError(
+                f"decision must be 'sign'{'' if classes == 1 else ' or ' + repr('argmax')} for {classes}"
+                f" outputs, not {decision!r}"
+            )
         if per_class and decision == "sign":
-            raise ValueError("per_class must be False where the signs of the scores decide, which a scale leaves alone")
+            raise ValueError(
+                "per_class must be False where the signs of the scores decide, which a scale leaves alone"
+            )
         self.decision, self.per_class, self.average = decision, per_class, average
-        self.log_scale = nn.Parameter(torch.full((classes,) if per_class else (), -0.5 * float(np.log(inputs))))
+        self.log_scale = nn.Parameter(
+            torch.full((classes,) if per_class else (), -0.5 * float(np.log(inputs)))
+        )
         self.offset = nn.Parameter(torch.zeros(classes))
 
     def _scales(self):
@@ -404,7 +479,9 @@ class Scores(BinaryLinear):
 
     def settle(self):
         """Make the offsets those that the integer ones stand for."""
-        least = -self._greatest() if self.decision == "sign" else self._left_out()  # what the sum of no agreement adds
+        least = (
+            -self._greatest() if self.decision == "sign" else self._left_out()
+        )  # what the sum of no agreement adds
         self.offset.copy_((2 * self.integer_offsets() - least) / _unit(self.average))
 
     def forward(self, x):
@@ -416,8 +493,12 @@ class Scores(BinaryLinear):
 
     def extra_repr(self):
         decision = ", decision='sign'" if self.decision == "sign" and self.outputs > 1 else ""
-        return super().extra_repr() + decision + (", per_class=True" if self.per_class else "") + (
-            f", average={self.average}" if self.average > 1 else "")
+        return (
+            super().extra_repr()
+            + decision
+            + (", per_class=True" if self.per_class else "")
+            + (f", average={self.average}" if self.average > 1 else "")
+        )
 
 
 #: The layers whose hardened computation differs from the ordinary one.

@@ -1,4 +1,6 @@
-"""The training loop: a function of the model, the images, the settings and the seed, that survives being killed."""
+"""The training loop: a function of the model, the images, the settings and the seed, that survives being
+killed.
+"""
 
 import hashlib
 import io
@@ -42,8 +44,10 @@ class Epoch:
 
 
 def classify(model, images):
-    """What `model` makes of each image in evaluation mode: its class (N,), the first greatest score or of one output whether it is not
-    negative; or the bits (N, outputs) where a `Scores` of several outputs decides by their signs."""
+    """What `model` makes of each image in evaluation mode: its class (N,), the first greatest score or of one
+    output whether it is not negative; or the bits (N, outputs) where a `Scores` of several outputs decides by
+    their signs.
+    """
     training = model.training
     # The more pixels, the more a convolution gives for each image: some hundreds of MB at a time.
     batch = min(2000, 2**21 // images[0].numel()) if len(images) else 1
@@ -62,23 +66,36 @@ def _decide(model, scores):
 
 
 def accuracy(model, images, labels):
-    """Part of the images, 0 ... 1, that `model` classifies as labelled; both as of `inputs.checked`. Of several labels for an image, all
-    must be right."""
+    """Part of the images, 0 ... 1, that `model` classifies as labelled; both as of `inputs.checked`. Of
+    several labels for an image, all must be right."""
     images, labels = inputs.checked(model, images, labels, name="measured")
     return (classify(model, images) == labels).reshape(len(labels), -1).all(1).double().mean().item()
 
 
-def train(model, images, labels, *, validation, settings: Settings, seed, teacher=None, state=None, resume=False,
-          progress=None):
+def train(
+    model,
+    images,
+    labels,
+    *,
+    validation,
+    settings: Settings,
+    seed,
+    teacher=None,
+    state=None,
+    resume=False,
+    progress=None,
+):
     """Trains `model` in place.
 
     Parameters
     ----------
     model : nn.Module
         uint8 images to logits.
-    images, labels : uint8 tensor (N, height, width), (N, height, width, channels) or (N, features), integer tensor (N,)
-        As of `inputs.checked`. Without rows and columns nothing can be shifted, flipped or deformed. Where the signs of several outputs
-        decide, labels are of the shape (N, outputs), 0 and 1; the loss then is the binary cross entropy.
+    images, labels : uint8 tensor (N, height, width), (N, height, width, channels) or (N, features), integer
+    tensor (N,)
+        As of `inputs.checked`. Without rows and columns nothing can be shifted, flipped or deformed. Where
+        the signs of several outputs decide, labels are of the shape (N, outputs), 0 and 1; the loss then is
+        the binary cross entropy.
     validation : (images, labels)
         Only looked at, epoch by epoch; nothing is chosen by it here.
     settings : `Settings`
@@ -107,12 +124,17 @@ def train(model, images, labels, *, validation, settings: Settings, seed, teache
     images, labels = inputs.checked(model, images, labels, name="training")
     validation = inputs.checked(model, *validation, name="validation")
     if validation[0].shape[1:] != images.shape[1:]:
-        raise DataError(f"validation images must have the shape {tuple(images.shape[1:])} of the training images, not "
-                        f"{tuple(validation[0].shape[1:])}")
+        raise DataError(
+            f"validation images must have the shape {tuple(images.shape[1:])} of the training images, not "
+            f"{tuple(validation[0].shape[1:])}"
+        )
     if images.dim() == 2:
         if settings.shift or settings.flip or settings.deform > 1:
-            raise DataError(f"training images must have rows and columns to be shifted, flipped or deformed, but have the shape "
-                            f"{tuple(images.shape)}; give shift 0, no flip and deform 1, or images (N, height, width)")
+            raise DataError(
+                "training images must have rows and columns to be shifted, flipped or deformed, but have the"
+                f" shape {tuple(images.shape)}; give shift 0, no flip and deform 1, or images (N, height,"
+                " width)"
+            )
         images = images[:, None]
     schedule = settings.schedule()
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=0.0, fused=True)
@@ -123,12 +145,22 @@ def train(model, images, labels, *, validation, settings: Settings, seed, teache
     batches = -(-len(images) // settings.batch)
     inputs.check_batches(model, len(images), batches)
     if teacher is not None and teacher.shape[:2] != (augmented.ways, len(images)):
-        raise DataError(f"the teacher must answer {augmented.ways} ways of {len(images)} images, not {tuple(teacher.shape[:2])}; "
-                        "compute it with the same images, shift, flip and deform")
+        raise DataError(
+            f"the teacher must answer {augmented.ways} ways of {len(images)} images, not"
+            f" {tuple(teacher.shape[:2])}; compute it with the same images, shift, flip and deform"
+        )
     # All that the result depends on: a state of anything else is another run's.
-    identity = {"settings": settings.primitives(), "seed": seed, "network": _topology(model), "initial weights": _digest(model.state_dict().values()),
-                "training images and labels": _digest((images, labels)), "validation images and labels": _digest(validation),
-                "teacher": None if teacher is None else _digest([teacher]), "torch": str(torch.__version__), "threads": torch.get_num_threads()}
+    identity = {
+        "settings": settings.primitives(),
+        "seed": seed,
+        "network": _topology(model),
+        "initial weights": _digest(model.state_dict().values()),
+        "training images and labels": _digest((images, labels)),
+        "validation images and labels": _digest(validation),
+        "teacher": None if teacher is None else _digest([teacher]),
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+    }
     epochs = []
 
     if resume and state is not None and Path(state).exists():
@@ -144,12 +176,17 @@ def train(model, images, labels, *, validation, settings: Settings, seed, teache
         for at, index in enumerate(torch.randperm(len(images), generator=generator).chunk(batches)):
             done = (number * batches + at) / (settings.epochs * batches)
             optimizer.param_groups[0]["lr"] = (
-                settings.lr_end + (settings.lr - settings.lr_end) * (1 + math.cos(math.pi * done)) / 2)
+                settings.lr_end + (settings.lr - settings.lr_end) * (1 + math.cos(math.pi * done)) / 2
+            )
             way = augmented.draw(len(index), generator=generator)
             optimizer.zero_grad()
-            value = distill.loss(model(augmented(index, way)), labels[index],
-                                 None if teacher is None else teacher[way, index],
-                                 weight=settings.distill, temperature=settings.temperature)
+            value = distill.loss(
+                model(augmented(index, way)),
+                labels[index],
+                None if teacher is None else teacher[way, index],
+                weight=settings.distill,
+                temperature=settings.temperature,
+            )
             value.backward()
             optimizer.step()
             with torch.no_grad():
@@ -158,11 +195,15 @@ def train(model, images, labels, *, validation, settings: Settings, seed, teache
             total += value.detach() * len(index)
         mean = total.item() / len(images)
         if not math.isfinite(mean):
-            raise ModelError(f"the loss must be finite, but is {mean} in epoch {number + 1}; try a smaller --lr")
+            raise ModelError(
+                f"the loss must be finite, but is {mean} in epoch {number + 1}; try a smaller --lr"
+            )
         soft = accuracy(model, *validation)
         with hardened(model):
             hard = accuracy(model, *validation)
-        nu = max((layer.binarizer.nu for layer in model.modules() if isinstance(layer, BinaryWeights)), default=1.0)
+        nu = max(
+            (layer.binarizer.nu for layer in model.modules() if isinstance(layer, BinaryWeights)), default=1.0
+        )
         epochs.append(Epoch(epoch=number, nu=nu, loss=mean, soft=soft, hard=hard))
         if state is not None:
             _keep(state, identity, model, optimizer, generator, epochs)
@@ -188,22 +229,35 @@ def _topology(model):
 
 def _keep(path, identity, model, optimizer, generator, epochs):
     buffer = io.BytesIO()
-    torch.save({"format": "sbgen-training", "identity": identity, "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(), "order": generator.get_state(),
-                "random": torch.get_rng_state(), "epochs": [asdict(epoch) for epoch in epochs]}, buffer)
+    torch.save(
+        {
+            "format": "sbgen-training",
+            "identity": identity,
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "order": generator.get_state(),
+            "random": torch.get_rng_state(),
+            "epochs": [asdict(epoch) for epoch in epochs],
+        },
+        buffer,
+    )
     part = Path(path).with_name(f"{Path(path).name}.{os.getpid()}.part")
     try:
         part.write_bytes(buffer.getbuffer())
         os.replace(part, path)
     except OSError as error:
-        raise ModelError(f"{path}: the state of the training cannot be written: {error.strerror or error}; make room there, and go on "
-                         "with --resume from the epoch before, where there is one") from error
+        raise ModelError(
+            f"{path}: the state of the training cannot be written: {error.strerror or error}; make room"
+            " there, and go on with --resume from the epoch before, where there is one"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
 
 
 def _restore(path, identity, model, optimizer, generator):
-    damaged = f"{path}: must be the state of an interrupted training, but cannot be read; remove it to begin anew"
+    damaged = (
+        f"{path}: must be the state of an interrupted training, but cannot be read; remove it to begin anew"
+    )
     try:
         kept = torch.load(path, weights_only=True)
         found = kept["identity"]
@@ -215,10 +269,16 @@ def _restore(path, identity, model, optimizer, generator):
     except Exception as error:  # whatever its unpickler meets in bytes that nobody wrote
         raise ModelError(damaged) from error
     if found != identity:
-        other = [f"{name} {then.get(name)} then, {now.get(name)} now"
-                 for name in now if name != "settings" and then.get(name) != now.get(name)]
-        raise ModelError(f"{path}: a resumed training must be the one that was interrupted, but has "
-                         f"{', '.join(other) or 'other settings'}; give what it began with, or remove the file to begin anew")
+        other = [
+            f"{name} {then.get(name)} then, {now.get(name)} now"
+            for name in now
+            if name != "settings" and then.get(name) != now.get(name)
+        ]
+        raise ModelError(
+            f"{path}: a resumed training must be the one that was interrupted, but has"
+            f" {', '.join(other) or 'other settings'}; give what it began with, or remove the file to begin"
+            " anew"
+        )
     try:
         model.load_state_dict(kept["model"])
         optimizer.load_state_dict(kept["optimizer"])

@@ -11,9 +11,11 @@ from .layers import WHITE, BatchNorm, Binarize, BinaryActivation, BinaryConv2d, 
 __all__ = ["network"]
 
 
-def network(*, image_shape, thresholds, convolutions=(), widths, classes, method="self-binarizing", slope_cap=None):
-    """Binarize or Pixels, (conv, norm, active, perhaps pool) for each convolution, (linear, norm, active) for each of
-    `widths`, scores.
+def network(
+    *, image_shape, thresholds, convolutions=(), widths, classes, method="self-binarizing", slope_cap=None
+):
+    """Binarize or Pixels, (conv, norm, active, perhaps pool) for each convolution, (linear, norm, active) for
+    each of `widths`, scores.
 
     Parameters
     ----------
@@ -37,11 +39,17 @@ def network(*, image_shape, thresholds, convolutions=(), widths, classes, method
         layers = OrderedDict(pixels=Pixels(image_shape))
     else:
         layers = OrderedDict(binarize=Binarize(math.prod(image_shape), thresholds, image=image))
-    (name, first), = layers.items()
+    ((name, first),) = layers.items()
     shape = output_shape(name, first, None)
     for number, about in enumerate(convolutions, 1):
-        layers[f"conv{number}"] = BinaryConv2d(shape[0], about.outputs, about.kernel, padding=about.padding,
-                                              padding_value=-WHITE if thresholds is None and number == 1 else -1, **how)
+        layers[f"conv{number}"] = BinaryConv2d(
+            shape[0],
+            about.outputs,
+            about.kernel,
+            padding=about.padding,
+            padding_value=-WHITE if thresholds is None and number == 1 else -1,
+            **how,
+        )
         layers[f"convnorm{number}"] = BatchNorm(about.outputs)
         layers[f"convactive{number}"] = BinaryActivation(**how)
         shape = output_shape(f"conv{number}", layers[f"conv{number}"], shape)
@@ -56,5 +64,3 @@ def network(*, image_shape, thresholds, convolutions=(), widths, classes, method
         inputs = outputs
     layers["scores"] = Scores(inputs, classes, **how)
     return nn.Sequential(layers)
-
-

@@ -55,23 +55,61 @@ class Preset:
 _STROKES = (64,)
 
 PRESETS = {
-    "digits": Preset(dataset="digits", thresholds=(2, 6, 10, 14), widths=(256, 64), settings=Settings(
-        slope_cap=1.0, hard_tail=0.5, epochs=80, batch=128, deform=20)),
-    "tfc": Preset(dataset="mnist", thresholds=_STROKES, widths=(64, 64, 64), settings=Settings(
-        slope_cap=1.0, hard_tail=0.5, epochs=40, batch=500, lr=2e-2, deform=2)),
-    "sfc": Preset(dataset="mnist", thresholds=_STROKES, widths=(256, 256, 256), settings=Settings(
-        slope_cap=1.0, hard_tail=0.5, epochs=25, batch=500, deform=3, distill=0.7, teacher_epochs=8)),
-    "lfc": Preset(dataset="mnist", thresholds=_STROKES, widths=(1024, 1024, 1024), settings=Settings(
-        slope_cap=1.0, hard_tail=0.5, epochs=8, batch=500, deform=3, distill=0.7, teacher_epochs=8)),
+    "digits": Preset(
+        dataset="digits",
+        thresholds=(2, 6, 10, 14),
+        widths=(256, 64),
+        settings=Settings(slope_cap=1.0, hard_tail=0.5, epochs=80, batch=128, deform=20),
+    ),
+    "tfc": Preset(
+        dataset="mnist",
+        thresholds=_STROKES,
+        widths=(64, 64, 64),
+        settings=Settings(slope_cap=1.0, hard_tail=0.5, epochs=40, batch=500, lr=2e-2, deform=2),
+    ),
+    "sfc": Preset(
+        dataset="mnist",
+        thresholds=_STROKES,
+        widths=(256, 256, 256),
+        settings=Settings(
+            slope_cap=1.0, hard_tail=0.5, epochs=25, batch=500, deform=3, distill=0.7, teacher_epochs=8
+        ),
+    ),
+    "lfc": Preset(
+        dataset="mnist",
+        thresholds=_STROKES,
+        widths=(1024, 1024, 1024),
+        settings=Settings(
+            slope_cap=1.0, hard_tail=0.5, epochs=8, batch=500, deform=3, distill=0.7, teacher_epochs=8
+        ),
+    ),
     # Made to fit an iCEBreaker: 54 kbit of weights.
-    "cnn": Preset(dataset="mnist", thresholds=(64, 160), widths=(), convolutions=(
-        Convolution(outputs=24, padding=1, pool=2), Convolution(outputs=48, padding=1, pool=2), Convolution(outputs=64)),
-        settings=Settings(slope_cap=1.0, hard_tail=0.5, epochs=30, batch=250, lr=1e-2, deform=4)),
+    "cnn": Preset(
+        dataset="mnist",
+        thresholds=(64, 160),
+        widths=(),
+        convolutions=(
+            Convolution(outputs=24, padding=1, pool=2),
+            Convolution(outputs=48, padding=1, pool=2),
+            Convolution(outputs=64),
+        ),
+        settings=Settings(slope_cap=1.0, hard_tail=0.5, epochs=30, batch=250, lr=1e-2, deform=4),
+    ),
     # The topology of FINN's CNV (arXiv 1612.07119) on colour images.
-    "cnv": Preset(dataset="cifar10", thresholds=None, widths=(512, 512), convolutions=(
-        Convolution(outputs=64), Convolution(outputs=64, pool=2), Convolution(outputs=128), Convolution(outputs=128, pool=2),
-        Convolution(outputs=256), Convolution(outputs=256)),
-        settings=Settings(slope_cap=1.0, hard_tail=0.6, epochs=7, batch=100, lr=1e-2, shift=2, flip=True)),
+    "cnv": Preset(
+        dataset="cifar10",
+        thresholds=None,
+        widths=(512, 512),
+        convolutions=(
+            Convolution(outputs=64),
+            Convolution(outputs=64, pool=2),
+            Convolution(outputs=128),
+            Convolution(outputs=128, pool=2),
+            Convolution(outputs=256),
+            Convolution(outputs=256),
+        ),
+        settings=Settings(slope_cap=1.0, hard_tail=0.6, epochs=7, batch=100, lr=1e-2, shift=2, flip=True),
+    ),
 }
 
 

@@ -54,7 +54,9 @@ class Schedule:
             raise SettingsError(f"the hard tail must be in 0 ... 1 of the epochs, not {self.hard_tail}")
 
     def apply(self, model, *, epoch, epochs):
-        """Sets nu and the hard tail in every layer of `model` that `sharpens`, for `epoch` in 0 ... epochs - 1."""
+        """Sets nu and the hard tail in every layer of `model` that `sharpens`, for `epoch` in 0 ... epochs -
+        1.
+        """
         names = set()
         for name, layer in model.named_modules():
             what = getattr(layer, "sharpens", None)
@@ -66,5 +68,7 @@ class Schedule:
             if layer.method == "self-binarizing":
                 layer.binarizer.hard = epoch >= epochs * (1 - self.hard_tail)
         if set(self.layers) - names:
-            raise SettingsError(f"a sharpness range must be for one of the layers {', '.join(sorted(names))}, not "
-                                f"{min(set(self.layers) - names)!r}")
+            raise SettingsError(
+                f"a sharpness range must be for one of the layers {', '.join(sorted(names))}, not "
+                f"{min(set(self.layers) - names)!r}"
+            )

@@ -38,7 +38,8 @@ class Settings:
     flip : bool
         Whether training images are mirrored, left to right, at random.
     deform : int
-        Copies of each training image: the first as it is, the others slightly turned, scaled, sheared and moved.
+        Copies of each training image: the first as it is, the others slightly turned, scaled, sheared and
+        moved.
     distill : float, 0 ... 1
         Part of the loss that follows a float teacher; 0 trains none.
     temperature : float
@@ -87,10 +88,15 @@ class Settings:
         def both(ends):
             return Range(start=ends[0], end=ends[1], shape=self.nu_shape)
 
-        return Schedule(weights=both(self.nu_weights), activations=both(self.nu_activations),
-                        layers={name: both(ends) for name, ends in self.nu_layers.items()},
-                        hard_tail=self.hard_tail if self.method == "self-binarizing" else 0.0)
+        return Schedule(
+            weights=both(self.nu_weights),
+            activations=both(self.nu_activations),
+            layers={name: both(ends) for name, ends in self.nu_layers.items()},
+            hard_tail=self.hard_tail if self.method == "self-binarizing" else 0.0,
+        )
 
     def primitives(self):
         """The settings as a dict of numbers, strings and lists, as files keep them."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {
+            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
+        }

@@ -12,7 +12,9 @@ RESHAPING = (remove_constant_neurons,)
 
 
 def apply_passes(network, *, patchable=False):
-    """The network after all `PASSES`; for a patchable design without `RESHAPING`, since other weights must fit into the same hardware."""
+    """The network after all `PASSES`; for a patchable design without `RESHAPING`, since other weights must
+    fit into the same hardware.
+    """
     for transform in PASSES:
         if patchable and transform in RESHAPING:
             continue

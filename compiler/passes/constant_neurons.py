@@ -12,10 +12,11 @@ __all__ = ["remove_constant_neurons"]
 def remove_constant_neurons(network):
     """Remove each neuron with threshold 0 (always on) or reach + 1 (never on).
 
-    Precondition: none. Promise: the scores are equal for every image; only `Dense` layers lose outputs, those with a `Dense`
-    of bits or `Scores` right behind them, and each keeps at least one. What a removed neuron gave to the count of a neuron behind it is a constant, which moves that one's threshold
-    or offset; thresholds stay in their range, and a neuron that becomes constant by it is removed in its turn. Where an offset would
-    leave its range, the layer stays as it is: the result is legal for every legal network.
+    Precondition: none. Promise: the scores are equal for every image; only `Dense` layers lose outputs, those
+    with a `Dense` of bits or `Scores` right behind them, and each keeps at least one. What a removed neuron
+    gave to the count of a neuron behind it is a constant, which moves that one's threshold or offset;
+    thresholds stay in their range, and a neuron that becomes constant by it is removed in its turn. Where an
+    offset would leave its range, the layer stays as it is: the result is legal for every legal network.
     """
     layers = list(network.layers)
     for n in range(len(layers) - 1):
