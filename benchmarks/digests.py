@@ -2,10 +2,11 @@
 
     python benchmarks/digests.py [--random 300] [--folds 60] [--models [digits ...]] [--write]
 
-For each seed a random network with a random folding: SHA-256 of the network, the design file and the Verilog, cycles, and estimates for
-two devices. For the first seeds also the design that the search finds. With ``--models``, `sbgen build` of shipped models on
-their boards, every step anew: SHA-256 of both Verilog files and the bitstream. Everything is compared with
-``results/digests.json``; ``--write`` replaces what is recorded there. Ends with status 1 when anything differs.
+Each seed makes a random network and folding: SHA-256 of the network, the design file and the Verilog, cycles,
+and estimates for two devices. The first seeds also have the design that the search finds. With ``--models``,
+`sbgen build` of shipped models on their boards, every step anew: SHA-256 of both Verilog files and the
+bitstream. Everything is compared with ``results/digests.json``; ``--write`` replaces what is recorded there.
+Ends with status 1 when anything differs.
 """
 
 import argparse
