@@ -20,8 +20,9 @@ from functools import partial
 
 import record
 
-from sbgen import boards, fuzz, tools
+from sbgen import boards, tools
 from sbgen.boards.placed import LEVELS
+from sbgen.commands import fuzz
 from sbgen.compiler.features import FEATURES, features
 from sbgen.compiler.random_network import image_count, random_images
 from sbgen.console import Console

@@ -1,4 +1,4 @@
-"""`sbgen patch`: another network's weights and thresholds into a finished bitstream, in seconds.
+"""What `sbgen patch` does: another network's weights and thresholds into a finished bitstream, in seconds.
 
 ::
 
@@ -10,42 +10,14 @@ import json
 import os
 import shutil
 import tempfile
-from pathlib import Path
 
-from .. import console as console_
 from .. import tools
 from ..errors import BoardError, FitError, ToolError
 
-__all__ = ["add_arguments", "blank", "dumps", "read", "run", "wanted"]
+__all__ = ["blank", "contents", "dumps", "load", "read", "require_same_shape", "wanted", "write"]
 
 _FORMAT = "sbgen-memory"
 _VERSION = 1
-
-
-def add_arguments(parser):
-    """Add the options of `sbgen patch`."""
-    parser.add_argument("--model", required=True, type=Path, metavar="FILE", help="as for `sbgen build`")
-    parser.add_argument(
-        "--bitstream",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help=(
-            "the top.bin or top.bit of a `sbgen build --patchable`, or what was patched of it, in the build's"
-            " folder"
-        ),
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="FILE",
-        help=(
-            "the new bitstream (beside the old one, with the model's name); the network goes beside it as"
-            " .json"
-        ),
-    )
-    parser.add_argument("--pixels", choices=("unit", "fixed", "raw", "signed"), help="as for `sbgen build`")
-    parser.add_argument("--force", action="store_true", help="accept a network that is not hardened enough")
 
 
 def dumps(patches, *, board, clock_mhz):
@@ -68,51 +40,6 @@ def dumps(patches, *, board, clock_mhz):
     return json.dumps(head)[:-1] + ',\n"places": ' + patches.places.dumps() + "}\n"
 
 
-def run(arguments):
-    """Run `sbgen patch`: writes the new bitstream and its network, or raises and leaves what was there."""
-    from ..compiler import exchange, passes
-    from ..compiler import model as model_file
-    from ..compiler.weight_count import weights
-    from . import flow, get, layout
-
-    console = console_.Console()
-    folder = arguments.bitstream.parent
-    build = _load(folder)
-    board = get(build["board"])
-    places = layout.Places.of_json(build["places"])
-    suffix = ".bin" if board.device.family == "ice40" else ".bit"
-    out = arguments.out or folder / f"{arguments.model.stem}{suffix}"
-    for path in (out, out.with_suffix(".json")):
-        if path.name in ("network.json", "design.json", "memory.json", "report.json") or out.suffix != suffix:
-            raise BoardError(
-                f"the new bitstream must be called NAME{suffix} and not as a file of a build, not {out}; give"
-                " another --out"
-            )
-
-    with console.step("read the model") as step:
-        model = model_file.load(arguments.model, force=arguments.force, pixels=arguments.pixels)
-        network = passes.apply_passes(model.network, patchable=True)
-        _require_same_shape(exchange.load(folder / "network.json"), network)
-        step.note(f"{network.name}: {len(network.layers)} layers, {sum(weights(network)):,} weights")
-    with console.step("write Verilog") as step:
-        digest = exchange.digest(network)
-        blank, contents = _split(folder, build, network)
-        if flow.hardware_digest(blank) != build["hardware"]:
-            raise FitError(
-                "the network must make the hardware of the bitstream but for what is in its ROMs, and it"
-                f" does not: {_difference(exchange.load(folder / 'network.json'), network)}; build it anew"
-            )
-        step.note(
-            f"{len(contents)} ROMs, {sum(each.width * len(each.words) for each in contents.values()):,} bits"
-        )
-    with console.step(f"patch {arguments.bitstream.name}") as step, tools.temporary() as work:
-        _patch(arguments.bitstream, out, board, build, places, contents, work)
-        step.note("all bits read back")
-    beside = out.with_suffix(".json")
-    exchange.save(network, beside)
-    console.line(f"  {out}, network {digest[:16]}... ({beside.name})")
-
-
 def read(folder, path):
     """What stands in each ROM of the bitstream of a patchable build, or of one patched of it.
 
@@ -129,7 +56,7 @@ def read(folder, path):
     """
     from . import get, layout
 
-    build = _load(folder)
+    build = load(folder)
     places = layout.Places.of_json(build["places"])
     with tools.temporary() as work:
         unpacked = _unpack(path, get(build["board"]), build, places, work)
@@ -142,7 +69,7 @@ def blank(folder, text):
     """
     from . import get, layout
 
-    build = _load(folder)
+    build = load(folder)
     made = layout.LAYOUTS[get(build["board"]).device.family](text)
     try:
         layout.Places.of_json(build["places"]).write(made, None)
@@ -158,7 +85,22 @@ def wanted(folder, network):
     """What must stand in each ROM of the patchable build in `folder` when it holds a network: a dict as of
     `read`.
     """
-    return _split(folder, _load(folder), network)[1]
+    return _split(folder, load(folder), network)[1]
+
+
+def contents(folder, network):
+    """What `wanted` gives; a `FitError` when the network makes other hardware than the build in `folder`."""
+    from ..compiler import exchange
+    from . import flow
+
+    build = load(folder)
+    blank, found = _split(folder, build, network)
+    if flow.hardware_digest(blank) != build["hardware"]:
+        raise FitError(
+            "the network must make the hardware of the bitstream but for what is in its ROMs, and it"
+            f" does not: {_difference(exchange.load(folder / 'network.json'), network)}; build it anew"
+        )
+    return found
 
 
 def _split(folder, build, network):
@@ -182,7 +124,7 @@ def _split(folder, build, network):
     )[:2]
 
 
-def _load(folder):
+def load(folder):
     """What a build wrote for `sbgen patch`."""
     path = folder / "memory.json"
     try:
@@ -229,21 +171,29 @@ def _unpack(path, board, build, places, work):
     return unpacked
 
 
-def _patch(old, out, board, build, places, contents, work):
-    """Write `out` from the bitstream `old`."""
-    from . import flow
+def write(bitstream, out, contents):
+    """Write `out`: a patchable build's bitstream, in the build's folder, with other contents in its ROMs."""
+    from . import flow, get, layout
 
-    flow.repack(board, _unpack(old, board, build, places, work), places, contents, folder=work, logs=work)
+    build = load(bitstream.parent)
+    board, places = get(build["board"]), layout.Places.of_json(build["places"])
+    with tools.temporary() as work:
+        unpacked = _unpack(bitstream, board, build, places, work)
+        flow.repack(board, unpacked, places, contents, folder=work, logs=work)
+        _replace(out, (work / ("top" + out.suffix)).read_bytes())
+
+
+def _replace(out, content):
     try:
         with tempfile.NamedTemporaryFile(dir=out.parent, prefix=".", suffix=".part", delete=False) as beside:
-            beside.write((work / ("top" + out.suffix)).read_bytes())
+            beside.write(content)
         os.chmod(beside.name, 0o644)
         os.replace(beside.name, out)
     except OSError as error:
         raise BoardError(f"cannot write {out}: {error.strerror}; give another --out") from None
 
 
-def _require_same_shape(old, new):
+def require_same_shape(old, new):
     """A `FitError` that says which layer is another one."""
     if old.image_shape != new.image_shape:
         raise FitError(

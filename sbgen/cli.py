@@ -1,11 +1,9 @@
-"""The `sbgen` command: a table of commands, each read from its own module only when it is asked for."""
+"""The `sbgen` command: a table of commands, each imported from `sbgen.commands` only when it runs."""
 
 import argparse
 import difflib
 import importlib
-import importlib.metadata
 import os
-import platform
 import signal
 import sys
 from dataclasses import dataclass
@@ -18,36 +16,32 @@ __all__ = ["COMMANDS", "Command", "main"]
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """One command: its name, one line of help, and the module with its `add_arguments` and `run`."""
+    """One command: its name and one line of help.
+
+    Its `add_arguments` and `run` are in the module of its name in `sbgen.commands`.
+    """
 
     name: str
     help: str
-    module: str
 
 
 #: Every command, in the order of a user's day. A module is imported when its command is the one that runs, so
 #: that help is instant and a missing extra disturbs only the command that needs it.
 COMMANDS = (
-    Command(name="doctor", help="check that every tool is there and works", module=".doctor"),
-    Command(name="boards", help="list the boards and what they have", module=".boards.command"),
-    Command(name="train", help="train a self-binarizing network", module=".train.command"),
-    Command(
-        name="build", help="turn a trained network into a bitstream, a verdict and a report", module=".build"
-    ),
-    Command(
-        name="estimate", help="tell size and speed on a board before anything is built", module=".estimate"
-    ),
-    Command(name="verify", help="show a built design equal to its model, level by level", module=".verify"),
-    Command(name="export", help="write a network as QONNX or JSON for other tools", module=".export"),
-    Command(name="patch", help="put other weights into a bitstream, in seconds", module=".boards.patch"),
-    Command(name="flash", help="load a bitstream into a board", module=".boards.flash"),
-    Command(name="identify", help="ask a board which network runs on it", module=".boards.identify"),
-    Command(name="classify", help="classify images on a board", module=".boards.classify"),
-    Command(name="prove", help="prove the parts of a built design, for every input", module=".prove"),
-    Command(
-        name="fuzz", help="compare random networks in random foldings with their hardware", module=".fuzz"
-    ),
-    Command(name="version", help="show the versions of sbgen and what it stands on", module=".cli"),
+    Command(name="doctor", help="check that every tool is there and works"),
+    Command(name="boards", help="list the boards and what they have"),
+    Command(name="train", help="train a self-binarizing network"),
+    Command(name="build", help="turn a trained network into a bitstream, a verdict and a report"),
+    Command(name="estimate", help="tell size and speed on a board before anything is built"),
+    Command(name="verify", help="show a built design equal to its model, level by level"),
+    Command(name="export", help="write a network as QONNX or JSON for other tools"),
+    Command(name="patch", help="put other weights into a bitstream, in seconds"),
+    Command(name="flash", help="load a bitstream into a board"),
+    Command(name="identify", help="ask a board which network runs on it"),
+    Command(name="classify", help="classify images on a board"),
+    Command(name="prove", help="prove the parts of a built design, for every input"),
+    Command(name="fuzz", help="compare random networks in random foldings with their hardware"),
+    Command(name="version", help="show the versions of sbgen and what it stands on"),
 )
 
 
@@ -96,7 +90,7 @@ def _parse(argv):
         adder = commands.add_parser(command.name, help=command.help, description=_sentence(command.help))
         if command.name == chosen:
             used = adder
-            module = importlib.import_module(command.module, __package__)
+            module = importlib.import_module(f".commands.{command.name}", __package__)
             module.add_arguments(adder)
             adder.set_defaults(run=module.run)
     arguments, rest = parser.parse_known_args(argv)
@@ -156,32 +150,3 @@ def main(argv=None, *, begin=lambda: None):
 def _refused(error):
     print("error:", printable(" ".join(str(error).split())), file=sys.stderr)
     return 1
-
-
-def add_arguments(parser):
-    """`sbgen version` takes no arguments."""
-
-
-def run(arguments):
-    """`sbgen version`: sbgen, Python and every distribution that sbgen names, without importing any of them."""
-    print(f"{'sbgen':24}{__version__}")
-    print(f"{'python':24}{platform.python_version()} on {platform.system()} {platform.machine()}")
-    for name in _distributions():
-        try:
-            version = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            version = "not installed"
-        print(f"{name:24}{version}")
-
-
-def _distributions():
-    """Names of the distributions that sbgen requires, extras included, as its metadata lists them."""
-    try:
-        requires = importlib.metadata.requires("sbgen") or []
-    except importlib.metadata.PackageNotFoundError:
-        return []  # a bare checkout
-    names = dict.fromkeys(
-        requirement.split(";")[0].split("[")[0].split("<")[0].split(">")[0].strip()
-        for requirement in requires
-    )
-    return [name for name in names if name != "sbgen"]

@@ -9,8 +9,9 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from sbgen import boards, cli, verify
+from sbgen import boards, cli
 from sbgen.boards import bitstream, configuration, flow, patch
+from sbgen.commands import verify
 from sbgen.compiler import exchange
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.errors import BoardError, SbgenError, ToolError

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import serial
 
-from sbgen.boards import classify, frames, host, usb
+from sbgen.boards import frames, host, usb
+from sbgen.commands import classify
 from sbgen.compiler import exchange
 from sbgen.compiler.ir import Binarize, Network, Scores
 from sbgen.errors import DataError, LinkError

@@ -71,7 +71,7 @@ def test_a_network_that_decides_in_another_way_is_refused():
     with pytest.raises(
         FitError, match="must decide by argmax as the one in the bitstream, not by sign; build it anew"
     ):
-        patch_command._require_same_shape(network(1), dataclasses.replace(network(1), decision="sign"))
+        patch_command.require_same_shape(network(1), dataclasses.replace(network(1), decision="sign"))
 
 
 @pytest.fixture(scope="module", params=["icebreaker", pytest.param("ulx3s_85f", marks=pytest.mark.slow)])

@@ -3,7 +3,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from sbgen import doctor, tools
+from sbgen import tools
+from sbgen.commands import doctor
 from sbgen.errors import ToolError
 
 _WORKS = """

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sbgen import cli, fuzz, tools
+from sbgen import cli, tools
 from sbgen.boards import placed
+from sbgen.commands import fuzz
 from sbgen.compiler import cycles, exchange, lower, passes, reference, verilog
 from sbgen.compiler import design as design_file
 from sbgen.compiler.ir import Binarize, Conv2d, Scores

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sbgen import boards, fuzz
+from sbgen import boards
+from sbgen.commands import fuzz
 from sbgen.compiler import exchange, reference
 from sbgen.compiler.features import FEATURES, features
 from sbgen.compiler.ir import Add, Binarize, Dense, Fork, Network, Scores, Threshold

@@ -64,9 +64,7 @@ def test_readme_options_exist():
         words = shlex.split(command)
         if words[0] == "sbgen" and len(words) > 1:
             assert words[1] in [known.name for known in cli.COMMANDS], command
-            module = cli.importlib.import_module(
-                next(known.module for known in cli.COMMANDS if known.name == words[1]), "sbgen"
-            )
+            module = cli.importlib.import_module(f"sbgen.commands.{words[1]}")
             parser = cli._Parser(prog="sbgen")
             module.add_arguments(parser)
             parser.parse_args(words[2:])

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from sbgen import cli
+from sbgen.commands import train as command
 from sbgen.compiler import model, reference
 from sbgen.errors import SbgenError
-from sbgen.train import checkpoint, command, data
+from sbgen.train import checkpoint, data
 from sbgen.train.errors import SettingsError
 from sbgen.train.presets import PRESETS, for_method
 
@@ -23,7 +24,7 @@ def parsed(*argv):
 
 def test_options_need_no_torch():
     program = (
-        "import argparse, sys; from sbgen.train import command; p = argparse.ArgumentParser(); "
+        "import argparse, sys; from sbgen.commands import train as command; p = argparse.ArgumentParser(); "
         "command.add_arguments(p); p.format_help(); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
@@ -133,7 +134,7 @@ def test_killed_by_a_signal_and_resumed_gives_the_same_file(tmp_path):
     path = tmp_path / "net.pt"
     # The process ends itself, without a chance to tidy up, when the third epoch is shown.
     program = (
-        "import os, signal, sys; from sbgen.train import command, loop; import argparse; "
+        "import os, signal, sys; from sbgen.commands import train as command; from sbgen.train import loop; import argparse; "
         "keep = loop._keep; "
         "loop._keep = lambda *a: (keep(*a), len(a[-1]) == 3 and os.kill(os.getpid(), signal.SIGKILL)); "
         "p = argparse.ArgumentParser(); command.add_arguments(p); command.run(p.parse_args(sys.argv[1:]))"

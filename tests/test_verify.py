@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from test_waveform import always_on, core_of, network
 
-from sbgen import cli, report_html, samples, tools, trial_images, verify
+from sbgen import cli, report_html, samples, tools, trial_images
 from sbgen.boards import pins
+from sbgen.commands import verify
 from sbgen.compiler import design as design_file
 from sbgen.compiler import exchange, reference, verilog
 from sbgen.compiler.simulate import HardwareError

@@ -7,10 +7,10 @@ from pathlib import Path
 from ..arguments import at_least
 from ..console import Console
 from ..errors import ToolError
-from .data import DATASETS
-from .errors import SettingsError
-from .presets import PRESETS, for_method
-from .settings import METHODS
+from ..train.data import DATASETS
+from ..train.errors import SettingsError
+from ..train.presets import PRESETS, for_method
+from ..train.settings import METHODS
 
 __all__ = ["add_arguments", "run"]
 
@@ -129,7 +129,7 @@ def run(args):
         raise ToolError(
             "training needs torch, which is not installed; try `pip install 'sbgen[train]'`"
         ) from error
-    from . import experiment
+    from ..train import experiment
 
     torch.set_num_threads(args.threads)
     console = Console()

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from .. import samples
+from ..boards.host import add_port_arguments, open_link
 from ..compiler import exchange
 from ..compiler.reference import ranked
 from ..console import Console
 from ..errors import LinkError
-from .host import add_port_arguments, open_link
 
 __all__ = ["add_arguments", "run"]
 

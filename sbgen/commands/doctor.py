@@ -12,9 +12,9 @@ import sys
 import time
 from dataclasses import dataclass
 
-from . import tools
-from .console import Console
-from .errors import ToolError
+from .. import tools
+from ..console import Console
+from ..errors import ToolError
 
 __all__ = ["FEATURES", "Feature", "add_arguments", "run"]
 

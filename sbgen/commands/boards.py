@@ -11,7 +11,7 @@ def add_arguments(parser):
 
 def run(arguments):
     """Print one row a board."""
-    from . import BOARDS
+    from ..boards import BOARDS
 
     console = Console()
     console.table(

@@ -11,10 +11,11 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import __version__, evidence, verify
-from .arguments import at_least
-from .console import Console
-from .errors import ModelError
+from .. import __version__, evidence
+from ..arguments import at_least
+from ..console import Console
+from ..errors import ModelError
+from . import verify
 
 __all__ = ["add_arguments", "run"]
 
@@ -65,7 +66,7 @@ def add_arguments(parser):
 
 def run(arguments):
     """`sbgen prove`; 1 when anything is not proved."""
-    from .proofs.plan import plan
+    from ..proofs.plan import plan
 
     console = Console()
     design, emitted = _load(arguments.folder)
@@ -119,8 +120,8 @@ def run(arguments):
 
 
 def _load(folder):
-    from .compiler import design as design_file
-    from .compiler import exchange
+    from ..compiler import design as design_file
+    from ..compiler import exchange
 
     for name in "network.json", "design.json", "core.v":
         if not (folder / name).is_file():
@@ -144,7 +145,7 @@ def _prove(console, n, statement, arguments):
     """The outcome of one statement."""
     import time
 
-    from .proofs.engine import Outcome, decide
+    from ..proofs.engine import Outcome, decide
 
     trace = arguments.folder / f"refuted-{n}.vcd"
     trace.unlink(missing_ok=True)

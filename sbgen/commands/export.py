@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from .compiler import exchange
-from .compiler import model as model_file
-from .console import Console
-from .errors import ModelError
+from ..compiler import exchange
+from ..compiler import model as model_file
+from ..console import Console
+from ..errors import ModelError
 
 __all__ = ["add_arguments", "run"]
 
@@ -58,6 +58,6 @@ def _onnx(network, out):
             f"{out}: a QONNX file needs onnx, which is not installed; try `pip install sbgen[qonnx]`, or"
             " write a .json"
         ) from error
-    from .compiler import to_qonnx
+    from ..compiler import to_qonnx
 
     to_qonnx.save(network, out)

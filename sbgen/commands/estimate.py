@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-from . import folding
-from .arguments import positive
-from .console import Console
+from .. import folding
+from ..arguments import positive
+from ..console import Console
 
 __all__ = ["add_arguments", "run"]
 
@@ -32,9 +32,9 @@ def add_arguments(parser):
 def run(arguments):
     """Print the estimate of one design, or with ``--fit`` of several."""
     start = time.monotonic()
-    from . import boards, kept_network
-    from .boards import harness
-    from .compiler.weight_count import weights
+    from .. import boards, kept_network
+    from ..boards import harness
+    from ..compiler.weight_count import weights
 
     console = Console()
     board = boards.get(arguments.board)
@@ -58,9 +58,9 @@ def run(arguments):
 
 
 def _design(arguments, console, network, board, clock_mhz):
-    from .compiler.cycles import predict, stage_cycles
-    from .compiler.estimate import error_band, estimate
-    from .report import bound
+    from ..compiler.cycles import predict, stage_cycles
+    from ..compiler.estimate import error_band, estimate
+    from ..report import bound
 
     design = folding.fold(arguments, network, board, clock_mhz)
     device, resources, busy = board.device, estimate(design, board.device), stage_cycles(design)
@@ -102,9 +102,9 @@ def _design(arguments, console, network, board, clock_mhz):
 
 
 def _curve(arguments, console, network, board, clock_mhz):
-    from .compiler import fold
-    from .compiler.cycles import stage_cycles
-    from .compiler.estimate import error_band, estimate
+    from ..compiler import fold
+    from ..compiler.cycles import stage_cycles
+    from ..compiler.estimate import error_band, estimate
 
     device = board.device
     asked = folding.fold(arguments, network, board, clock_mhz)

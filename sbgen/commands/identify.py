@@ -1,7 +1,7 @@
 """`sbgen identify`: ask a board which network runs on it."""
 
+from ..boards.host import add_port_arguments, open_link
 from ..console import Console
-from .host import add_port_arguments, open_link
 
 __all__ = ["add_arguments", "run"]
 

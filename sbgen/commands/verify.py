@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from . import __version__, evidence, tools
-from .arguments import add_images, at_least, images
-from .compiler import shipped
-from .console import Console
-from .errors import BoardError, ModelError, ToolError
-from .ledger import RungError, SkippedError, climb
+from .. import __version__, evidence, tools
+from ..arguments import add_images, at_least, images
+from ..compiler import shipped
+from ..console import Console
+from ..errors import BoardError, ModelError, ToolError
+from ..ledger import RungError, SkippedError, climb
 
 __all__ = ["Built", "add_arguments", "run"]
 
@@ -84,9 +84,9 @@ class Built:
     @classmethod
     def load(cls, folder):
         """A folder of `sbgen build`; a `ModelError` when it is none."""
-        from . import boards
-        from .compiler import design as design_file
-        from .compiler import exchange
+        from .. import boards
+        from ..compiler import design as design_file
+        from ..compiler import exchange
 
         try:
             report = json.loads((folder / "report.json").read_text(encoding="ascii"))
@@ -119,15 +119,15 @@ class Built:
 
     def core(self):
         """A core to look at or to simulate."""
-        from .compiler import lower
+        from ..compiler import lower
 
         return lower.lower(self.design)
 
     @cached_property
     def top(self):
         """The top level, as it was built."""
-        from .boards import harness
-        from .compiler import exchange
+        from ..boards import harness
+        from ..compiler import exchange
 
         return harness.Top(
             core=self.core(),
@@ -146,7 +146,7 @@ class Built:
 
     def netlist(self, name):
         """The netlist of that name, as `sbgen.boards.netlist.load` gives it."""
-        from .boards import netlist
+        from ..boards import netlist
 
         if self.design.patchable:
             raise SkippedError("the netlists of a patchable build hold noise in place of weights")
@@ -159,7 +159,7 @@ class Built:
         """What the board's flash holds behind the bitstream: the weights that are loaded at start-up; empty
         where there are none.
         """
-        from .boards import flash_image
+        from ..boards import flash_image
 
         if not self.top.load_cycles:
             return b""
@@ -194,7 +194,7 @@ class Built:
     @cached_property
     def layout(self):
         """The layout that the build packed its bitstream from, as text."""
-        from .boards.flow import LAYOUT
+        from ..boards.flow import LAYOUT
 
         try:
             packed = (self.folder / LAYOUT).read_bytes()
@@ -340,8 +340,8 @@ def _model(arguments, built):
 
 def _tests(arguments, built):
     """The images that the rungs take."""
-    from . import trial_images
-    from .compiler import reference
+    from .. import trial_images
+    from ..compiler import reference
 
     network, report = built.network, built.report
     whole = trial_images.choose(
@@ -365,7 +365,7 @@ def _tests(arguments, built):
 
 def _than_built(told, whole):
     """How images compare with those of the build, `told` by its report."""
-    from . import trial_images
+    from .. import trial_images
 
     if not told or not told["sha256"]:
         return ""
@@ -434,7 +434,7 @@ def _hardened(path, tests):
         import torch
     except ImportError as error:
         raise SkippedError("needs torch; try: pip install 'sbgen[train]'") from error
-    from .train import checkpoint
+    from ..train import checkpoint
 
     kept = checkpoint.load(path, force=True)
     with torch.no_grad():
@@ -464,7 +464,7 @@ def _hardened(path, tests):
 
 def _amaranth(built, tests, step):
     """The components, in Amaranth's own simulator."""
-    from .compiler import amaranth_simulator, cycles
+    from ..compiler import amaranth_simulator, cycles
 
     if built.design.patchable and built.family == "ice40":
         raise SkippedError("patchable ROMs in LUTs are cells that it does not know")
@@ -484,7 +484,7 @@ def _amaranth(built, tests, step):
 
 def _core(built, tests, simulator, step):
     """The emitted Verilog of the core."""
-    from .compiler import simulate
+    from ..compiler import simulate
 
     text = built.verilog("core.v")
     count = len(tests.images)
@@ -511,7 +511,7 @@ def _core(built, tests, simulator, step):
 
 def _run_core(built, tests, images, scores, compute, step):
     """Images through a core; at a difference once more with a waveform, to find the layer."""
-    from .compiler import waveform
+    from ..compiler import waveform
 
     simulation = compute(built.core(), images, None)
     try:
@@ -547,8 +547,8 @@ def _kept(built, step):
 
 def _pins(built, tests, text, step):
     """A top level through the pins of its serial line."""
-    from .boards import pins
-    from .compiler import exchange, reference
+    from ..boards import pins
+    from ..compiler import exchange, reference
 
     images, scores = tests.first(_PINS_IMAGES)
     verilog = text()
@@ -603,13 +603,13 @@ def _simulator():
 
 
 def _emitted(built):
-    from .boards import netlist_verilog
+    from ..boards import netlist_verilog
 
     return built.verilog("top.v") + netlist_verilog.PLLS
 
 
 def _netlist(built, name):
-    from .boards import netlist_verilog
+    from ..boards import netlist_verilog
 
     try:
         return netlist_verilog.verilog(built.netlist(name), family=built.family)
@@ -619,7 +619,7 @@ def _netlist(built, name):
 
 def _unpacked(built):
     """The bitstream, turned back into Verilog by icebox_vlog."""
-    from .boards import bitstream, constraints, netlist_verilog
+    from ..boards import bitstream, constraints, netlist_verilog
 
     if built.family != "ice40":
         raise SkippedError(f"no open tool turns a bitstream of {built.family} back into Verilog")
@@ -643,8 +643,8 @@ def _unpacked(built):
 
 def _read_back_patchable(built, path):
     """Every bit of every ROM, read back out of a patchable bitstream, is that of the network's Verilog."""
-    from .boards import patch
-    from .compiler import exchange
+    from ..boards import patch
+    from ..compiler import exchange
 
     # `sbgen patch` leaves the network that it has put in beside the bitstream.
     beside = path.with_suffix(".json")
@@ -677,7 +677,7 @@ def _place(built, network, name, word, bit):
     import re
     from dataclasses import replace
 
-    from .compiler.pipeline import stages
+    from ..compiler.pipeline import stages
 
     found = re.match(r"top\.core\.mvtu_(\d+)\.(weight|preset)_rom", name)
     if not found:
@@ -698,7 +698,7 @@ def _place(built, network, name, word, bit):
 
 def _origin(built, path):
     """A bitstream is the build's own file, or one that `sbgen patch` could have written from it."""
-    from .boards import bitstream, patch
+    from ..boards import bitstream, patch
 
     packed, expected = bitstream.read(path), built.digest(built.bitstream_name)
     found = hashlib.sha256(packed).hexdigest()
@@ -723,8 +723,8 @@ def _configuration(built, path):
     """Every bit of the bitstream that the unpacker shows is that of the placed layout, apart from patchable
     ROMs.
     """
-    from . import tools
-    from .boards import bitstream, configuration, flash_image, patch
+    from .. import tools
+    from ..boards import bitstream, configuration, flash_image, patch
 
     family, expected = built.family, built.layout
     packed = bitstream.pack(expected, family=family)
@@ -756,7 +756,7 @@ def _configuration(built, path):
 
 def _truth_tables(built, path):
     """Every look-up table of the placed netlist, and so all numbers that became logic, is in the bitstream."""
-    from .boards import bitstream, truth_tables
+    from ..boards import bitstream, truth_tables
 
     if built.family != "ice40":
         raise SkippedError(f"the truth tables of {built.family} are not read here")
@@ -774,7 +774,7 @@ def _truth_tables(built, path):
 
 def _read_back(built, path):
     """Every weight and threshold in block RAM, read back out of a bitstream, is the network's."""
-    from .boards import bitstream, flash_image, readback
+    from ..boards import bitstream, flash_image, readback
 
     if built.design.patchable:
         return _read_back_patchable(built, path)

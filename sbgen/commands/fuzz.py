@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from .arguments import at_least
-from .console import Console
-from .errors import DataError, FitError, SbgenError, ToolError
-from .folder import staged
+from ..arguments import at_least
+from ..console import Console
+from ..errors import DataError, FitError, SbgenError, ToolError
+from ..folder import staged
 
 __all__ = [
     "OUTPUTS",
@@ -242,7 +242,7 @@ def check(design, images, *, simulator, seed=0, timeout=900, board=None, level="
 
 
 def _compare(design, images, simulator, seed):
-    from .compiler import cycles, passes, reference
+    from ..compiler import cycles, passes, reference
 
     scores, decided = reference.evaluate(design.network, images)
     ranked = (
@@ -273,7 +273,7 @@ def _difference_of_hardware(design, seed):
     """
     from dataclasses import replace
 
-    from .compiler import contents, lower, random_network, verilog
+    from ..compiler import contents, lower, random_network, verilog
 
     other = replace(design, network=random_network.other_contents(seed, design.network))
     (one, *_), (two, *_) = (contents.split(verilog.convert(lower.lower(each))) for each in (design, other))
@@ -294,9 +294,9 @@ def _difference_of_hardware(design, seed):
 
 
 def _ask(design, images, simulator, seed, board, level):
-    from . import tools
-    from .boards import placed
-    from .compiler import exchange, reference
+    from .. import tools
+    from ..boards import placed
+    from ..compiler import exchange, reference
 
     scores, classes = reference.evaluate(design.network, images)
     with tools.temporary() as folder:
@@ -345,8 +345,8 @@ def _difference(what, found, expected):
 
 def _simulations(design, images, simulator, *, stall):
     """The simulation in which nothing stalls, and one in which both ends do."""
-    from . import tools
-    from .compiler import amaranth_simulator, lower, simulate, verilog
+    from .. import tools
+    from ..compiler import amaranth_simulator, lower, simulate, verilog
 
     if simulator == "amaranth":
         return [
@@ -370,7 +370,7 @@ def _simulations(design, images, simulator, *, stall):
 
 def _require(simulator, board):
     """Refuse a simulator that was asked for and is not there, and one that runs no netlist."""
-    from . import tools
+    from .. import tools
 
     if board is not None and simulator == "amaranth":
         raise DataError(
@@ -384,8 +384,8 @@ def _require(simulator, board):
 
 def _quickest(network, images, board):
     """The simulator that is done first with a network."""
-    from . import tools
-    from .compiler import simulate
+    from .. import tools
+    from ..compiler import simulate
 
     try:
         tools.find("yosys")
@@ -410,7 +410,7 @@ def random_design(seed, *, largest=48, patchable=None, board=None, level="placed
     level : str
         As in `check`. What is placed has small images: the netlist is slow to simulate.
     """
-    from .compiler import random_network
+    from ..compiler import random_network
 
     pixels = PIXELS if board is None else BOARD_PIXELS if level == "emitted" else 0
     return random_network.random_design(
@@ -426,7 +426,7 @@ def _folding(board, level):
     """Options of `random_network.fold_at_random` for a board's top level, or for the core alone."""
     if board is None:
         return {"spram": True, "cycles": _CYCLES}
-    from .hw.host_link import LIMITS
+    from ..hw.host_link import LIMITS
 
     # SPRAM is loaded from a flash, for which a netlist has no time.
     return {
@@ -439,9 +439,9 @@ def _folding(board, level):
 
 def _cases(arguments):
     """(seed, function that gives the design and images) of each check."""
-    from . import samples
-    from .compiler import design as design_file
-    from .compiler import model, random_network
+    from .. import samples
+    from ..compiler import design as design_file
+    from ..compiler import model, random_network
 
     count, board = arguments.count or 20, _board(arguments)
     if arguments.network is None:
@@ -491,7 +491,7 @@ def _cases(arguments):
 
 def run(arguments):
     """Run `sbgen fuzz`; gives 1 when any network failed."""
-    from .compiler.features import features
+    from ..compiler.features import features
 
     console = Console()
     board = _board(arguments)
@@ -566,7 +566,7 @@ def run(arguments):
 
 def report_features(console, counts):
     """Print in how many networks each feature occurred, a `collections.Counter`, in columns."""
-    from .compiler.features import FEATURES
+    from ..compiler.features import FEATURES
 
     console.line("  networks with")
     cells = [f"{counts[name]:7,}  {name:<32}" for name in FEATURES]
@@ -578,20 +578,20 @@ def report_features(console, counts):
 def _board(arguments):
     if arguments.board is None:
         return None
-    from . import boards
+    from .. import boards
 
     return boards.get(arguments.board)
 
 
 def _size(design):
-    from .compiler.weight_count import weights
+    from ..compiler.weight_count import weights
 
     return f"{len(design.network.layers)} layers, {sum(weights(design.network)):,} weights"
 
 
 def _report(console, arguments, design, images, failure, *, simulator, seed, seconds):
     """Shrink a failure, write it, and say how to repeat it."""
-    from .compiler import shrink
+    from ..compiler import shrink
 
     out = arguments.out / f"seed-{seed}"
     # Smaller designs are done sooner; only one that never ends is waited for, and not for long.
@@ -654,8 +654,8 @@ def _report(console, arguments, design, images, failure, *, simulator, seed, sec
 def _write(out, design, images, text):
     import numpy as np
 
-    from .compiler import design as design_file
-    from .compiler import exchange
+    from ..compiler import design as design_file
+    from ..compiler import exchange
 
     out.parent.mkdir(parents=True, exist_ok=True)
     with staged(out, names=OUTPUTS) as staging:

@@ -14,13 +14,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 
-from . import folding
-from .arguments import add_images, at_least, images, percent, positive
-from .compiler import shipped
-from .console import Console
-from .errors import ToolError
-from .folder import staged
-from .system import blame
+from .. import folding
+from ..arguments import add_images, at_least, images, percent, positive
+from ..compiler import shipped
+from ..console import Console
+from ..errors import ToolError
+from ..folder import staged
+from ..system import blame
 
 __all__ = ["OUTPUTS", "add_arguments", "run"]
 
@@ -127,10 +127,10 @@ def add_arguments(parser):
 
 def run(arguments):
     """Run `sbgen build`: writes `arguments.out` as a whole, or raises and leaves it as it was."""
-    from . import boards
-    from .boards import harness
-    from .compiler import model as model_file
-    from .compiler.weight_count import weights
+    from .. import boards
+    from ..boards import harness
+    from ..compiler import model as model_file
+    from ..compiler.weight_count import weights
 
     if arguments.fit:
         from . import estimate
@@ -161,11 +161,11 @@ def _asked(arguments):
 
 def _build(arguments, console, board, clock_mhz, model, staging):
     """Everything between a model and the files of `OUTPUTS` in `staging`; gives the report."""
-    from . import report, report_html, tools, trial_images
-    from .boards import flash_image, flow, harness, patch
-    from .compiler import cycles, exchange, lower, passes, reference, verilog
-    from .compiler import design as design_file
-    from .compiler.estimate import estimate
+    from .. import report, report_html, tools, trial_images
+    from ..boards import flash_image, flow, harness, patch
+    from ..compiler import cycles, exchange, lower, passes, reference, verilog
+    from ..compiler import design as design_file
+    from ..compiler.estimate import estimate
 
     with console.step("fold to the board") as step:
         network = passes.apply_passes(model.network, patchable=folding.patchable(arguments))
@@ -306,7 +306,7 @@ def _both(console, *functions):
 
 
 def _seeds(arguments):
-    from .boards import flow
+    from ..boards import flow
 
     if arguments.seed is not None:
         return [arguments.seed]
@@ -320,7 +320,7 @@ def _reach(arguments, console, top, text, plan, staging):
     is missed, the fastest that was reached and that the PLL makes is next, and where the best is wanted, also
     when it was met.
     """
-    from .boards import flow
+    from ..boards import flow
 
     trials, reached, ceiling = [], None, float("inf")
     for _ in range(_ROUNDS):
@@ -353,8 +353,8 @@ def _reach(arguments, console, top, text, plan, staging):
 
 def _implement(arguments, console, plan, staging):
     """The bitstream in `staging`, and what place and route found."""
-    from .boards import flow, kept
-    from .train import data
+    from ..boards import flow, kept
+    from ..train import data
 
     work = Path(tempfile.mkdtemp(prefix="work-", dir=staging))
     logs = Path(tempfile.mkdtemp(prefix="sbgen-logs-"))
@@ -384,8 +384,8 @@ def _implement(arguments, console, plan, staging):
 
 def _simulate(arguments, console, core_verilog, network, core, images, scores, classes):
     """The verdict, and why there is none."""
-    from . import tools, verdict
-    from .compiler import simulate
+    from .. import tools, verdict
+    from ..compiler import simulate
 
     if arguments.no_sim:
         return None, "not asked for (--no-sim)"
@@ -428,7 +428,7 @@ def _margin(timing):
 
 
 def _summary(console, report, out):
-    from . import metrics, trial_images
+    from .. import metrics, trial_images
 
     timing, verdict, accuracy = report["timing"], report["verdict"], report["accuracy"]
     console.line()

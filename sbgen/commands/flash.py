@@ -22,7 +22,7 @@ def add_arguments(parser):
 
 def run(arguments):
     """Find the programmer and the board, and load the bitstream."""
-    from . import get
+    from ..boards import get
 
     bitstream, name = _bitstream(arguments.file)
     if arguments.board or name:
@@ -103,7 +103,7 @@ def _dry(board, bitstream):
 
 
 def _require_plugged_in(board):
-    from . import usb
+    from ..boards import usb
 
     if not board.usb or not usb.can_probe():
         return

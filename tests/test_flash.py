@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from sbgen import tools
-from sbgen.boards import flash, usb
+from sbgen.boards import usb
+from sbgen.commands import flash
 from sbgen.errors import BoardError, ToolError
 
 _LOADER = """
