@@ -3,18 +3,13 @@
 import difflib
 
 from ..errors import BoardError
-from .board import Board
-from .ice40_hx8k_b_evn import ICE40_HX8K_B_EVN
-from .icebreaker import ICEBREAKER
-from .ulx3s_85f import ULX3S_85F
+from .board_spec import BoardSpec
+from .catalog import BOARDS
 
-__all__ = ["BOARDS", "Board", "get"]
-
-#: Every board that sbgen knows, by name.
-BOARDS = {board.name: board for board in (ICEBREAKER, ICE40_HX8K_B_EVN, ULX3S_85F)}
+__all__ = ["BOARDS", "BoardSpec", "get"]
 
 
-def get(name: str) -> Board:
+def get(name: str) -> BoardSpec:
     """The board of that name.
 
     Parameters
@@ -27,7 +22,7 @@ def get(name: str) -> Board:
     if spelled in BOARDS:
         return BOARDS[spelled]
     if ":" in name:
-        board = Board(
+        board = BoardSpec(
             name=name.rpartition(":")[2], description=f"amaranth-boards platform {name}", platform=name
         )
         board.device, board.pins  # noqa: B018

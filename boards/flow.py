@@ -149,7 +149,7 @@ class Plan:
 
     Parameters
     ----------
-    board : `Board`
+    board : `BoardSpec`
     clock_mhz : float
         The clock that the core really gets and that has to be met.
     files : dict of str to str
@@ -287,7 +287,7 @@ def plan(
     ----------
     verilog : str
         Text with the module ``top``, as `sbgen.compiler.verilog.convert` gives it for a `harness.Top`.
-    board : `Board`
+    board : `BoardSpec`
     clock_mhz : float, optional
         The clock that the top level was made for; the board's default when left out.
     margin : float

@@ -57,7 +57,7 @@ def clock_and_pll(board, clock_mhz=None):
 class Top(wiring.Component):
     """A core on a board.
 
-    The ports are those of `Board.pins` and `Board.high_pins`: they stand for the package's pins, without I/O
+    The ports are those of `BoardSpec.pins` and `BoardSpec.high_pins`: they stand for the package's pins, without I/O
     primitives, and need only the constraint file. Without a PLL (`clock_mhz` is the oscillator's) the design
     has no primitive at all, so that any simulator can run it.
 
@@ -65,7 +65,7 @@ class Top(wiring.Component):
     ----------
     core : :class:`wiring.Component`
         With the ports and properties of :class:`sbgen.hw.core.Core`.
-    board : :class:`.Board`
+    board : :class:`.BoardSpec`
     clock_mhz : :class:`float`, optional
         The clock wanted for everything here; the board's default when left out.
     digest : :class:`bytes`

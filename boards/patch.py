@@ -26,7 +26,7 @@ def dumps(patches, *, board, clock_mhz):
     Parameters
     ----------
     patches : `sbgen.boards.flow.Patches`
-    board : Board
+    board : BoardSpec
     clock_mhz : float
     """
     head = {

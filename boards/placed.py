@@ -25,7 +25,7 @@ def ask(design, images, *, board, simulator, folder, seed=1, level="placed"):
     ----------
     design : `Design`
     images : uint8 array, shape (N, *image_shape)
-    board : `Board`
+    board : `BoardSpec`
         Its oscillator is the clock: the PLL, which a simulation has no time to wait for, is left out.
     simulator : str
         One of `sbgen.compiler.simulate.SIMULATORS`.

@@ -99,7 +99,7 @@ def assemble(
 
     Parameters
     ----------
-    board : Board
+    board : BoardSpec
     model : Model
     sha256 : str
         The integer network's digest.

@@ -12,7 +12,7 @@ from amaranth.vendor import LatticeICE40Platform
 
 from sbgen import boards
 from sbgen.boards import constraints, harness
-from sbgen.boards.board import Board
+from sbgen.boards.board_spec import BoardSpec
 from sbgen.compiler.device import DEVICES
 from sbgen.errors import BoardError
 from sbgen.tools import KNOWN
@@ -112,7 +112,7 @@ def test_unknown_board_gets_the_nearest_names():
 
 def test_clock_of_none_is_the_oscillators():
     board = replace(boards.get("icebreaker"), clock_mhz=None)
-    assert isinstance(board, Board)
+    assert isinstance(board, BoardSpec)
     assert board.default_clock_mhz == 12
 
 

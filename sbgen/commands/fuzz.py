@@ -199,7 +199,7 @@ def check(design, images, *, simulator, seed=0, timeout=900, board=None, level="
         Of the stalls in the second of two simulations; in the first nothing stalls.
     timeout : float
         Seconds that it may take.
-    board : `sbgen.boards.Board`, optional
+    board : `sbgen.boards.BoardSpec`, optional
         Whose top level the design is under. What is compared then are the answers at the board's pins, and no
         cycles.
     level : str
@@ -406,7 +406,7 @@ def random_design(seed, *, largest=48, patchable=None, board=None, level="placed
         As in `random_network.random_network`; from 24 on there are also larger images.
     patchable : bool or None
         As in `random_network.fold_at_random`.
-    board : `sbgen.boards.Board`, optional
+    board : `sbgen.boards.BoardSpec`, optional
     level : str
         As in `check`. What is placed has small images: the netlist is slow to simulate.
     """

@@ -72,7 +72,7 @@ class Built:
     ----------
     folder : Path
     report : dict
-    board : Board
+    board : BoardSpec
     design : Design
     """
 

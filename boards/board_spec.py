@@ -9,7 +9,7 @@ from amaranth.build import Platform, ResourceError
 from ..compiler.device import DEVICES
 from ..errors import BoardError
 
-__all__ = ["Board", "Pin", "Programmer"]
+__all__ = ["BoardSpec", "Pin", "Programmer"]
 
 #: Device and pads from which its PLLs can be fed, by package (icestorm's icebox: PLLOUT_A's pin). The PLL
 #: takes such a pad for itself, and the pin cannot be an ordinary input then; from any other pin the PLL is
@@ -68,7 +68,7 @@ class Programmer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Board:
+class BoardSpec:
     """One board.
 
     Parameters

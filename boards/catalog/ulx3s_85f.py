@@ -1,10 +1,10 @@
 """ULX3S with the largest device: ECP5-85F, FT231X."""
 
-from .board import Board, Programmer
+from ..board_spec import BoardSpec, Programmer
 
 __all__ = ["ULX3S_85F"]
 
-ULX3S_85F = Board(
+ULX3S_85F = BoardSpec(
     name="ulx3s_85f",
     description="Radiona ULX3S-85F",
     platform="amaranth_boards.ulx3s:ULX3S_85F_Platform",

@@ -1,10 +1,10 @@
 """iCEBreaker: iCE40UP5K, FT2232H."""
 
-from .board import Board, Programmer
+from ..board_spec import BoardSpec, Programmer
 
 __all__ = ["ICEBREAKER"]
 
-ICEBREAKER = Board(
+ICEBREAKER = BoardSpec(
     name="icebreaker",
     description="1BitSquared iCEBreaker",
     platform="amaranth_boards.icebreaker:ICEBreakerPlatform",

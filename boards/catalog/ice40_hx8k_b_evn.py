@@ -1,10 +1,10 @@
 """Lattice iCE40HX-8K Breakout Board: iCE40HX8K, FT2232H."""
 
-from .board import Board, Programmer
+from ..board_spec import BoardSpec, Programmer
 
 __all__ = ["ICE40_HX8K_B_EVN"]
 
-ICE40_HX8K_B_EVN = Board(
+ICE40_HX8K_B_EVN = BoardSpec(
     name="ice40_hx8k_b_evn",
     description="Lattice iCE40HX-8K Breakout Board",
     platform="amaranth_boards.ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform",
