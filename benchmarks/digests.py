@@ -21,7 +21,8 @@ from pathlib import Path
 import record
 
 from sbgen import fuzz
-from sbgen.compiler import design, exchange, verilog
+from sbgen.compiler import design_file as files
+from sbgen.compiler import exchange, verilog
 from sbgen.compiler.cycles import predict
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import estimate
@@ -52,7 +53,7 @@ def design_file(made):
     """SHA-256 of the design file, which has every field of every layer's folding."""
     with tempfile.TemporaryDirectory(prefix="sbgen-digests-") as folder:
         path = Path(folder) / "design.json"
-        design.save(made, path)
+        files.save(made, path)
         return sha256(path.read_bytes())
 
 

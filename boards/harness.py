@@ -13,7 +13,7 @@ from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out, connect
 
-from ..compiler.design import PATCHABLE_STORES
+from ..compiler.device import PATCHABLE_STORES
 from ..compiler.linked import check_core
 from ..errors import BoardError
 from ..hw import uart

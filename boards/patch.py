@@ -106,8 +106,7 @@ def contents(folder, network):
 def _split(folder, build, network):
     """The build's Verilog for a network without its contents, and those."""
     from ..compiler import contents as contents_
-    from ..compiler import design as design_file
-    from ..compiler import exchange, lower, verilog
+    from ..compiler import design_file, exchange, lower, verilog
     from . import get, harness
 
     design = design_file.load(folder / "design.json", network)

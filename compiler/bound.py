@@ -3,7 +3,8 @@
 import math
 from dataclasses import replace
 
-from .design import Design, Folding, limits
+from .design import Design, limits
+from .folding import Folding
 from .ir import Conv2d
 from .linked import widest
 from .pipeline import stages

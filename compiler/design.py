@@ -1,87 +1,18 @@
-"""How a network is to be computed: the folding of each layer and where its memories live."""
+"""A network and how each of its layers is folded."""
 
-import json
-import os
 from dataclasses import dataclass, replace
 from math import prod
-from pathlib import Path
 
 from ..errors import FitError, ModelError
 from ..hw.mvtu import WEIGHT_STORES
 from ..hw.rom import STORES
 from ..hw.spram import BLOCK_DEPTH, blocks
 from ..hw.window import Geometry
+from .device import PATCHABLE_STORES
+from .folding import UNROLLED
 from .ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool, Threshold
 
-__all__ = [
-    "PATCHABLE_STORES",
-    "UNROLLED",
-    "Design",
-    "Folding",
-    "foldings_from_json",
-    "is_patchable",
-    "legal_simd",
-    "limits",
-    "load",
-    "rows_limits",
-    "save",
-    "to_patchable",
-    "unrolls",
-    "weight_words",
-]
-
-#: The store of weights that are wired in.
-UNROLLED = "unrolled"
-
-#: For each family the store of small ROMs that can be replaced in a bitstream. On the ECP5 block RAMs are
-#: plenty, and the inputs of LUTs change places in routing.
-PATCHABLE_STORES = {"ice40": "lut", "ecp5": "bram"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Folding:
-    """How one layer is folded.
-
-    Parameters
-    ----------
-    pe : int
-        Outputs at once, 1 ... outputs; of a convolution, those of a group.
-    simd : int
-        Inputs at once, 1 ... inputs; of a convolution channels (of a group) of one pixel, or all of them for
-        several pixels under the kernel; of a pooling layer channels at once; of `Binarize` and `Lookup`
-        pixels at once, and there as in pooling and all that is done element by element `pe` follows from it.
-    store, preset_store, replay_store : str
-        Where the weights, the thresholds (or score offsets) and the buffered input (or line buffers, sums
-        under way, or a fork's shortcut) live: ``"bram"`` or ``"lut"``; the weights also ``"spram"``, which is
-        filled at start-up (``docs/spram.md``), and those of a `Dense` or `Scores` with the greatest `pe` and
-        `simd` ``"unrolled"``: wired into the logic, which then takes a vector in each cycle.
-    registered : bool
-        Whether weights, thresholds and inputs of a layer with weights pass a register more behind their
-        memories, which slow ones need, and payloads have no reset, whose net would be too long: for large
-        devices.
-    sprams : int or None
-        SPRAMs that the weights live in, where `store` is ``"spram"``; what a word of them has beyond those
-        lives in block RAM. None is as many as a word takes.
-    rows : int or None
-        Rows that the line buffers of a convolution or pooling layer hold; None is the fewest that do. Twice
-        the rows of the kernel let the next image come in while the kernel is at the bottom of this one.
-    levels : int
-        Most look-up tables that a bit of an unrolled layer passes between two registers.
-    """
-
-    pe: int
-    simd: int
-    store: str = "bram"
-    preset_store: str = "lut"
-    replay_store: str = "bram"
-    registered: bool = False
-    sprams: int | None = None
-    rows: int | None = None
-    levels: int = 4
-
-    @property
-    def unrolled(self):
-        return self.store == UNROLLED
+__all__ = ["Design", "legal_simd", "limits", "rows_limits", "to_patchable", "unrolls", "weight_words"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,72 +210,3 @@ def legal_simd(layer, simd):
         return simd
     channels = layer.weights.shape[3]
     return simd if simd <= channels else simd // channels * channels
-
-
-_FIELDS = tuple(Folding.__dataclass_fields__)
-
-
-def foldings_from_json(text, network, *, source="design file"):
-    """The foldings of `network` in a design file: ``{"layers": {name: {"pe": 4, "simd": 8, …}}}``.
-
-    Raises
-    ------
-    ModelError
-        When it is not such a file, or its layers are not those of the network.
-    """
-    try:
-        content = json.loads(text)
-        layers = dict(content["layers"])
-        foldings = {name: Folding(**folding) for name, folding in layers.items()}
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ModelError(
-            f'{source}: must be JSON of the form {{"layers": {{NAME: {{"pe": 1, "simd": 1}}}}}} with the '
-            f"fields {', '.join(_FIELDS)}; found {type(error).__name__}: {error}"
-        ) from None
-    names = [layer.name for layer in network.layers]
-    if sorted(foldings) != sorted(names):
-        raise ModelError(
-            f"{source}: must name the layers {', '.join(names)}; it names {', '.join(foldings) or 'none'}"
-        )
-    return tuple(foldings[name] for name in names)
-
-
-def load(path, network):
-    """The design of `network` that a design file describes."""
-    text = _read(path)
-    foldings = foldings_from_json(text, network, source=str(path))
-    return Design(
-        network=network, foldings=foldings, top=json.loads(text).get("top", 1), patchable=is_patchable(path)
-    )
-
-
-def is_patchable(path):
-    """Whether a design file describes a patchable design; False where it is no design file, which `load`
-    says.
-    """
-    try:
-        return json.loads(_read(path))["patchable"] is True
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return False
-
-
-def _read(path):
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: cannot be read as a design file: {error}") from None
-
-
-def save(design, path):
-    """Write the design file; an existing file is replaced as a whole or not at all."""
-    path = Path(path)
-    content = {
-        "top": design.top,
-        **({"patchable": True} if design.patchable else {}),
-        "layers": {
-            layer.name: {name: getattr(folding, name) for name in _FIELDS} for layer, folding in design.stages
-        },
-    }
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(content, indent=1) + "\n", encoding="ascii")
-    os.replace(beside, path)

@@ -4,11 +4,24 @@ from dataclasses import dataclass
 
 from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH
 
-__all__ = ["DEVICES", "Device"]
+__all__ = ["DEVICES", "MAX_BANKS", "PATCHABLE_STORES", "REGISTERED", "Device"]
 
 # (width in bits, depth in words) of one block RAM with one read and one write port.
 _ICE40_SHAPES = ((16, 256), (8, 512), (4, 1024), (2, 2048))
 _ECP5_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+
+
+#: For each family the store of small ROMs that can be replaced in a bitstream. On the ECP5 block RAMs are
+#: plenty, and the inputs of LUTs change places in routing.
+PATCHABLE_STORES = {"ice40": "lut", "ecp5": "bram"}
+
+#: For each family the most block RAMs one after the other in a ROM: the multiplexer after more of them would
+#: set the clock, sooner where a block RAM itself is slow (5.6 ns of an ECP5's cycle).
+MAX_BANKS = {"ice40": 4, "ecp5": 2}
+
+#: For each family whether there is a register after the memories of weights, thresholds and inputs: an ECP5
+#: has flip-flops to spare, an iCE40 none without a LUT.
+REGISTERED = {"ice40": False, "ecp5": True}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from ..hw.popcount import XnorPopcount
 from ..hw.replay import ReplayBuffer
 from ..hw.sums import WindowSums
 from ..hw.width import conversions
-from .design import PATCHABLE_STORES
+from .device import PATCHABLE_STORES
 from .ir import PIXEL_LEVELS, Add, Binarize, Fork, Lookup, Threshold
 from .pipeline import forks, input_lanes, stages
 from .shortcut_queue import depths

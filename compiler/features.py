@@ -7,7 +7,7 @@ from collections import namedtuple
 
 from ..hw.mvtu import WEIGHT_STORES
 from . import ir
-from .design import UNROLLED
+from .folding import UNROLLED
 from .pipeline import input_lanes
 from .reference import evaluate
 

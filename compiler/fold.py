@@ -19,9 +19,10 @@ from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH, blocks
 from ..hw.width import conversions
 from .bound import bounds
 from .cycles import predict, stage_cycles
-from .design import PATCHABLE_STORES, UNROLLED, Design, Folding, unrolls
-from .device import DEVICES, Device
+from .design import Design, unrolls
+from .device import DEVICES, MAX_BANKS, PATCHABLE_STORES, REGISTERED, Device
 from .estimate import Cost, binarize_cost, converter_cost, estimate, lookup_cost, queue_cost, stage_cost
+from .folding import UNROLLED, Folding
 from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Network, SumPool, Threshold
 from .linked import check_design, check_network, may_enter
 from .narrow import narrow, widths
@@ -45,14 +46,6 @@ _MAX_WORD = 8192
 
 #: Deepest ROM, in words, that is tried in LUTs: beyond it a block RAM is cheaper on every device.
 _MAX_LUT_DEPTH = 64
-
-#: Most block RAMs behind each other in a ROM: the multiplexer behind more of them would set the clock, sooner
-#: where a block RAM itself is slow (5.6 ns of an ECP5's cycle).
-_MAX_BANKS = {"ice40": 4, "ecp5": 2}
-
-#: Whether there is a register behind the memories of weights, thresholds and inputs: an ECP5 has flip-flops
-#: to spare, an iCE40 none without a LUT.
-_REGISTERED = {"ice40": False, "ecp5": True}
 
 #: Most bits of a replay buffer that are tried in flip-flops.
 _MAX_LUT_REPLAY = 128
@@ -196,7 +189,7 @@ class _Search:
         self.units = {}
         self.forks = forks(network)
         self.costs, self.choices, self.shapes = {}, {}, {}
-        self.banks = _MAX_BANKS[device.family], math.inf  # tried in this order
+        self.banks = MAX_BANKS[device.family], math.inf  # tried in this order
         self.max_banks = self.banks[0]
         self.spram = spram  # that may be used
         self.binarize_cost = cache(partial(binarize_cost, network.layers[0]))  # of so many lanes
@@ -222,7 +215,7 @@ class _Search:
         """Every stage of a shape of layer `n`, with its cost."""
         key = n, pe, simd, self.spram
         if key not in self.choices:
-            registered = _REGISTERED[self.device.family]
+            registered = REGISTERED[self.device.family]
             patchable_store = PATCHABLE_STORES[self.device.family] if self.patchable else None
             choices = [
                 self._stage(n, folding)

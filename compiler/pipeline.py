@@ -8,7 +8,7 @@ import numpy as np
 
 from ..hw import mvtu, scale, unrolled
 from ..hw.window import Geometry
-from .design import Folding
+from .folding import Folding
 from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Scores, SumPool, Threshold
 from .unrolled import unroll
 

@@ -13,18 +13,9 @@ import numpy as np
 from ..errors import ModelError
 from ..hw.rom import STORES
 from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH, blocks
-from .design import (
-    PATCHABLE_STORES,
-    UNROLLED,
-    Design,
-    Folding,
-    legal_simd,
-    limits,
-    rows_limits,
-    to_patchable,
-    unrolls,
-    weight_words,
-)
+from .design import Design, legal_simd, limits, rows_limits, to_patchable, unrolls, weight_words
+from .device import PATCHABLE_STORES
+from .folding import UNROLLED, Folding
 from .ir import (
     PIXEL_BITS,
     PIXEL_LEVELS,

@@ -43,9 +43,9 @@ def add_arguments(parser):
 
 def patchable(arguments):
     """Whether the options, or the design file that they name, ask for a patchable design."""
-    from .compiler import design
+    from .compiler import design_file
 
-    return arguments.patchable or arguments.design is not None and design.is_patchable(arguments.design)
+    return arguments.patchable or arguments.design is not None and design_file.is_patchable(arguments.design)
 
 
 def fold(arguments, network, board, clock_mhz):
@@ -74,8 +74,9 @@ def _cycles(arguments, clock_mhz):
 
 
 def _design(arguments, network, board, clock_mhz):
-    from .compiler import design as design_file
+    from .compiler import design_file
     from .compiler import fold as search
+    from .compiler.design import to_patchable
 
     if arguments.design is not None:
         design = design_file.load(arguments.design, network)
@@ -89,7 +90,7 @@ def _design(arguments, network, board, clock_mhz):
     if arguments.top is not None:
         design = replace(design, top=arguments.top)
     if arguments.patchable or design.patchable:
-        design = design_file.to_patchable(design, board.device.family)
+        design = to_patchable(design, board.device.family)
     search.check_fit(design, board.device)
     return design
 

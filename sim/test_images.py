@@ -11,8 +11,9 @@ import pytest
 
 from sbgen import tools
 from sbgen.compiler import cycles, estimate, reference, simulate, verilog
-from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.design import Design
 from sbgen.compiler.device import DEVICES
+from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, MaxPool, Network, Scores
 from sbgen.compiler.lower import lower
 from sbgen.compiler.pipeline import stages

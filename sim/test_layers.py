@@ -8,7 +8,7 @@ from bench import SIMULATORS, Bench, run
 from cases import Case, pack, save
 
 from sbgen.compiler import verilog
-from sbgen.compiler.design import Folding
+from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Dense, Scores, SumPool, Threshold
 from sbgen.compiler.pipeline import mvtu_parameters
 from sbgen.compiler.reference import run_layer

@@ -7,9 +7,9 @@ import pytest
 
 from sbgen import boards, tools
 from sbgen.boards import placed as placed_design
-from sbgen.compiler import design as design_file
-from sbgen.compiler import exchange, reference
-from sbgen.compiler.design import Design, Folding
+from sbgen.compiler import design_file, exchange, reference
+from sbgen.compiler.design import Design
+from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.compiler.random_network import random_images
 from sbgen.errors import ToolError

@@ -333,10 +333,10 @@ def _load_exchange(text):
 
 
 def _design_seeds():
-    from sbgen.compiler import design
+    from sbgen.compiler import design_file
 
     path = _folder() / "seed.json"
-    design.save(_random_design(0), path)
+    design_file.save(_random_design(0), path)
     return [path.read_bytes()]
 
 
@@ -346,9 +346,9 @@ def _design_network():
 
 
 def _load_design(path):
-    from sbgen.compiler import design
+    from sbgen.compiler import design_file
 
-    design.load(path, _design_network())
+    design_file.load(path, _design_network())
 
 
 # ------------------------------------------------------------------------------------------------ other

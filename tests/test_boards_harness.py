@@ -13,7 +13,8 @@ from spi_flash import SpiFlash
 from sbgen import boards
 from sbgen.boards import constraints, flash_image, frames, harness, pll
 from sbgen.compiler import reference
-from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.design import Design
+from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Network, Scores
 from sbgen.compiler.lower import lower
 from sbgen.errors import BoardError, FitError

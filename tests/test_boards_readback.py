@@ -7,7 +7,8 @@ import pytest
 from sbgen import boards
 from sbgen.boards import flash_image, memories, netlist, readback
 from sbgen.compiler import fold, verilog
-from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.design import Design
+from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
 from sbgen.compiler.lower import lower
 from sbgen.compiler.random_network import random_design

@@ -18,7 +18,7 @@ from processes import started
 
 from sbgen import cli, samples
 from sbgen.boards import flash_image, flow, harness
-from sbgen.compiler import design, exchange, reference, simulate
+from sbgen.compiler import design_file, exchange, reference, simulate
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.compiler.lower import lower
 from sbgen.errors import FitError, ToolError
@@ -252,7 +252,7 @@ def test_weights_in_spram_are_a_file_of_their_own(model, tmp_path, monkeypatch):
     chosen["layers"]["hidden"]["store"] = "spram"
     (tmp_path / "design.json").write_text(json.dumps(chosen))
     assert build(model, tmp_path / "b", "--no-sim", "--design", str(tmp_path / "design.json")) == 0
-    made = lower(design.load(tmp_path / "design.json", network()))
+    made = lower(design_file.load(tmp_path / "design.json", network()))
     assert contents(tmp_path / "b")["weights.bin"] == flash_image.weight_bytes(made.image)
     assert "load__data" in contents(tmp_path / "b")["core.v"].decode()
     report = json.loads((tmp_path / "b" / "report.json").read_text())

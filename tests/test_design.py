@@ -4,8 +4,9 @@ import json
 import numpy as np
 import pytest
 
-from sbgen.compiler import design
-from sbgen.compiler.design import Design, Folding
+from sbgen.compiler import design_file
+from sbgen.compiler.design import Design
+from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
 from sbgen.compiler.random_network import random_design, random_network
 from sbgen.errors import ModelError
@@ -14,8 +15,8 @@ from sbgen.errors import ModelError
 @pytest.mark.parametrize("seed", range(10))
 def test_round_trip(seed, tmp_path):
     made = random_design(seed)
-    design.save(made, tmp_path / "design.json")
-    assert design.load(tmp_path / "design.json", made.network) == made
+    design_file.save(made, tmp_path / "design.json")
+    assert design_file.load(tmp_path / "design.json", made.network) == made
     assert [path.name for path in tmp_path.iterdir()] == ["design.json"]
 
 
@@ -47,7 +48,10 @@ def layers(made, **change):
 def test_illegal_folding(change, message):
     made = random_design(3)
     with pytest.raises(ModelError, match=message):
-        Design(network=made.network, foldings=design.foldings_from_json(layers(made, **change), made.network))
+        Design(
+            network=made.network,
+            foldings=design_file.foldings_from_json(layers(made, **change), made.network),
+        )
 
 
 @pytest.mark.parametrize(
@@ -107,12 +111,12 @@ def test_too_deep_for_spram():
 )
 def test_foreign_files(text, message):
     with pytest.raises(ModelError, match=message):
-        design.foldings_from_json(text, random_network(3))
+        design_file.foldings_from_json(text, random_network(3))
 
 
 def test_missing_file(tmp_path):
     with pytest.raises(ModelError, match="cannot be read as a design file"):
-        design.load(tmp_path / "absent.json", random_network(3))
+        design_file.load(tmp_path / "absent.json", random_network(3))
 
 
 def test_number_of_foldings():
@@ -191,12 +195,12 @@ def colour():
 def test_top_is_kept_in_the_file(tmp_path):
     made = random_design(3)
     assert made.network.classes >= 2
-    design.save(dataclasses.replace(made, top=2), tmp_path / "design.json")
-    assert design.load(tmp_path / "design.json", made.network) == dataclasses.replace(made, top=2)
+    design_file.save(dataclasses.replace(made, top=2), tmp_path / "design.json")
+    assert design_file.load(tmp_path / "design.json", made.network) == dataclasses.replace(made, top=2)
     text = json.loads((tmp_path / "design.json").read_text())
     del text["top"]  # as older files are
     (tmp_path / "design.json").write_text(json.dumps(text))
-    assert design.load(tmp_path / "design.json", made.network).top == 1
+    assert design_file.load(tmp_path / "design.json", made.network).top == 1
 
 
 @pytest.mark.parametrize("top", [0, -1, 13, "2", 1.0])

@@ -3,9 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.design import Design
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import HOST_LINK, estimate, stage_cost
+from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Network, Scores, SumPool
 from sbgen.compiler.pipeline import stage
 

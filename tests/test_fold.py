@@ -6,9 +6,10 @@ import pytest
 
 from sbgen.compiler import cycles, fold
 from sbgen.compiler.bound import bounds
-from sbgen.compiler.design import Design, Folding, to_patchable
+from sbgen.compiler.design import Design, to_patchable
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import estimate
+from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Lookup, MaxPool, Network, Scores, SumPool
 from sbgen.compiler.pipeline import input_lanes, results_cycles, stages
 from sbgen.compiler.random_network import random_network

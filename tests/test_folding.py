@@ -9,8 +9,10 @@ import pytest
 
 from sbgen import boards, folding
 from sbgen.arguments import positive
-from sbgen.compiler import design as design_file
+from sbgen.compiler import design_file
 from sbgen.compiler.cycles import predict
+from sbgen.compiler.design import Design
+from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.errors import FitError
 
@@ -79,11 +81,9 @@ def test_more_pixels_at_once_than_the_link_can_report(options):
 def test_a_design_file_of_the_same(tmp_path):
     net = network(300, 4, 2)
     design_file.save(
-        design_file.Design(
+        Design(
             network=net,
-            foldings=tuple(
-                design_file.Folding(pe=pe, simd=simd) for pe, simd in ((300, 300), (1, 1), (1, 1))
-            ),
+            foldings=tuple(Folding(pe=pe, simd=simd) for pe, simd in ((300, 300), (1, 1), (1, 1))),
         ),
         tmp_path / "design.json",
     )

@@ -13,8 +13,7 @@ import pytest
 from sbgen import cli, tools
 from sbgen.boards import placed
 from sbgen.commands import fuzz
-from sbgen.compiler import cycles, exchange, lower, passes, reference, verilog
-from sbgen.compiler import design as design_file
+from sbgen.compiler import cycles, design_file, exchange, lower, passes, reference, verilog
 from sbgen.compiler.ir import Binarize, Conv2d, Scores
 from sbgen.compiler.random_network import random_design, random_images
 from sbgen.errors import FitError, ToolError

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sbgen.compiler import linked
-from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.design import Design
+from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
 from sbgen.compiler.lower import lower
 from sbgen.compiler.random_network import random_design

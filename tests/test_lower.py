@@ -7,9 +7,10 @@ import pytest
 from streams import beats, transfer
 
 from sbgen.compiler import amaranth_simulator, cycles, reference
-from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.design import Design
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.fold import fold
+from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool
 from sbgen.compiler.lower import lower
 from sbgen.compiler.pipeline import input_lanes

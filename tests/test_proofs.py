@@ -15,7 +15,8 @@ from amaranth.sim import Simulator
 
 from sbgen import proofs
 from sbgen.compiler import pipeline, random_network
-from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.design import Design
+from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.compiler.unrolled import unroll
 from sbgen.hw import mvtu

@@ -12,8 +12,9 @@ import pytest
 
 from sbgen import report, report_html
 from sbgen.boards.flow import Trial
-from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.design import Design
 from sbgen.compiler.device import DEVICES
+from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores
 from sbgen.trial_images import RANDOM, SAMPLES, TEST_SET, TrialImages
 from sbgen.verdict import Verdict

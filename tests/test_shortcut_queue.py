@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sbgen.compiler import cycles
-from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.design import Design
+from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Add, Binarize, Conv2d, Fork, Network, Scores, Threshold
 from sbgen.compiler.random_network import random_design
 from sbgen.compiler.shortcut_queue import depths

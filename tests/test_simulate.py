@@ -3,7 +3,8 @@ import pytest
 
 from sbgen import tools
 from sbgen.compiler import cycles, reference, simulate, verilog
-from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.design import Design
+from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
 from sbgen.compiler.lower import lower
 from sbgen.compiler.pipeline import input_lanes

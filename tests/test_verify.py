@@ -9,8 +9,9 @@ from test_waveform import always_on, core_of, network
 from sbgen import cli, report_html, samples, tools, trial_images
 from sbgen.boards import pins
 from sbgen.commands import verify
-from sbgen.compiler import design as design_file
-from sbgen.compiler import exchange, reference, verilog
+from sbgen.compiler import design_file, exchange, reference, verilog
+from sbgen.compiler.design import Design
+from sbgen.compiler.folding import Folding
 from sbgen.compiler.simulate import HardwareError
 from sbgen.console import Console
 from sbgen.errors import BoardError, ModelError, ToolError
@@ -30,11 +31,9 @@ def found(name):
 def built(tmp_path):
     """What a build without a bitstream leaves."""
     net = network()
-    design = design_file.Design(
+    design = Design(
         network=net,
-        foldings=tuple(
-            design_file.Folding(pe=pe, simd=simd) for pe, simd in ((2, 2), (2, 1), (3, 8), (1, 7))
-        ),
+        foldings=tuple(Folding(pe=pe, simd=simd) for pe, simd in ((2, 2), (2, 1), (3, 8), (1, 7))),
     )
     exchange.save(net, tmp_path / "network.json")
     design_file.save(design, tmp_path / "design.json")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sbgen.compiler import amaranth_simulator, reference, simulate, verilog, waveform
-from sbgen.compiler.design import Design, Folding
+from sbgen.compiler.design import Design
+from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
 from sbgen.compiler.lower import lower
 from sbgen.errors import ToolError

@@ -163,8 +163,7 @@ def _build(arguments, console, board, clock_mhz, model, staging):
     """Everything between a model and the files of `OUTPUTS` in `staging`; gives the report."""
     from .. import report, report_html, tools, trial_images
     from ..boards import flash_image, flow, harness, patch
-    from ..compiler import cycles, exchange, lower, passes, reference, verilog
-    from ..compiler import design as design_file
+    from ..compiler import cycles, design_file, exchange, lower, passes, reference, verilog
     from ..compiler.estimate import estimate
 
     with console.step("fold to the board") as step:

@@ -440,8 +440,7 @@ def _folding(board, level):
 def _cases(arguments):
     """(seed, function that gives the design and images) of each check."""
     from .. import samples
-    from ..compiler import design as design_file
-    from ..compiler import model, random_network
+    from ..compiler import design_file, model, random_network
 
     count, board = arguments.count or 20, _board(arguments)
     if arguments.network is None:
@@ -654,8 +653,7 @@ def _report(console, arguments, design, images, failure, *, simulator, seed, sec
 def _write(out, design, images, text):
     import numpy as np
 
-    from ..compiler import design as design_file
-    from ..compiler import exchange
+    from ..compiler import design_file, exchange
 
     out.parent.mkdir(parents=True, exist_ok=True)
     with staged(out, names=OUTPUTS) as staging:

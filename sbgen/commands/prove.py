@@ -120,8 +120,7 @@ def run(arguments):
 
 
 def _load(folder):
-    from ..compiler import design as design_file
-    from ..compiler import exchange
+    from ..compiler import design_file, exchange
 
     for name in "network.json", "design.json", "core.v":
         if not (folder / name).is_file():

@@ -85,8 +85,7 @@ class Built:
     def load(cls, folder):
         """A folder of `sbgen build`; a `ModelError` when it is none."""
         from .. import boards
-        from ..compiler import design as design_file
-        from ..compiler import exchange
+        from ..compiler import design_file, exchange
 
         try:
             report = json.loads((folder / "report.json").read_text(encoding="ascii"))
