@@ -13,7 +13,6 @@ from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out, connect
 
-from ..compiler.device import PATCHABLE_STORES
 from ..compiler.linked import check_core
 from ..errors import BoardError
 from ..hw import uart
@@ -94,7 +93,7 @@ class Top(wiring.Component):
         self._core = core
         self._board = board
         self._digest = bytes(digest[:8])
-        self._identity_store = PATCHABLE_STORES[board.device.family] if patchable else None
+        self._identity_store = board.device.fabric.patchable_store if patchable else None
         self._clock_mhz, self._pll = clock_and_pll(board, clock_mhz)
         baud = board.baud if baud is None else baud
         error = uart.baud_error(clock_hz=self._clock_mhz * 1e6, baud=baud)

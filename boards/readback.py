@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..compiler.ir import Scores, Threshold
-from ..compiler.pipeline import stages
+from ..compiler.stage import stages
 from ..errors import BoardError
 from ..hw.popcount import XnorPopcount
 from . import memories

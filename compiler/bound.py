@@ -7,7 +7,7 @@ from .design import Design, limits
 from .folding import Folding
 from .ir import Conv2d
 from .linked import widest
-from .pipeline import stages
+from .stage import stages
 
 __all__ = ["AS_BUILT", "LUTS_PER_PRODUCT", "bounds"]
 

@@ -17,8 +17,8 @@ from ..errors import SbgenError
 from ..hw.width import conversions
 from .design import Design
 from .ir import Add, Fork, MaxPool, Threshold
-from .pipeline import forks, input_lanes, stages
 from .shortcut_queue import depths
+from .stage import forks, input_lanes, stages
 
 __all__ = ["Cycles", "DeadlockError", "predict", "stage_cycles"]
 

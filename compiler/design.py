@@ -8,7 +8,7 @@ from ..hw.mvtu import WEIGHT_STORES
 from ..hw.rom import STORES
 from ..hw.spram import BLOCK_DEPTH, blocks
 from ..hw.window import Geometry
-from .device import PATCHABLE_STORES
+from .device import FABRICS
 from .folding import UNROLLED
 from .ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool, Threshold
 
@@ -167,7 +167,7 @@ def to_patchable(design, family):
             " leave --patchable out"
         )
     foldings = design.foldings
-    if PATCHABLE_STORES[family] == "bram":
+    if FABRICS[family].patchable_store == "bram":
         foldings = tuple(
             replace(folding, store="bram", preset_store="bram") if layer.weight_bits else folding
             for layer, folding in design.stages

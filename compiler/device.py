@@ -4,24 +4,57 @@ from dataclasses import dataclass
 
 from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH
 
-__all__ = ["DEVICES", "MAX_BANKS", "PATCHABLE_STORES", "REGISTERED", "Device"]
-
-# (width in bits, depth in words) of one block RAM with one read and one write port.
-_ICE40_SHAPES = ((16, 256), (8, 512), (4, 1024), (2, 2048))
-_ECP5_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+__all__ = ["DEVICES", "FABRICS", "Device", "Fabric"]
 
 
-#: For each family the store of small ROMs that can be replaced in a bitstream. On the ECP5 block RAMs are
-#: plenty, and the inputs of LUTs change places in routing.
-PATCHABLE_STORES = {"ice40": "lut", "ecp5": "bram"}
+@dataclass(frozen=True, kw_only=True)
+class Fabric:
+    """What all devices of a family have in common: their block RAMs, and how designs for them are built.
 
-#: For each family the most block RAMs one after the other in a ROM: the multiplexer after more of them would
-#: set the clock, sooner where a block RAM itself is slow (5.6 ns of an ECP5's cycle).
-MAX_BANKS = {"ice40": 4, "ecp5": 2}
+    Parameters
+    ----------
+    bram_shapes : tuple of (int, int)
+        Every (width in bits, depth in words) that one block RAM with one read and one write port can take.
+    max_banks : int
+        Most block RAMs in the depth of a ROM. The multiplexer after more of them would set the clock, sooner
+        where a block RAM itself is slow (5.6 ns of an ECP5's cycle).
+    registered : bool
+        Whether there is a register after the memories of weights, thresholds and inputs. An ECP5 has
+        flip-flops to spare; an iCE40 has none without a LUT.
+    patchable_store : str
+        The store of small ROMs that can be replaced in a bitstream. The ECP5 has plenty of block RAMs, and
+        its routing swaps the inputs of LUTs.
+    host_link_lut, host_link_ff : int
+        LUTs and flip-flops of the board's harness around the core: UART, framing, checksums, reset.
+    """
 
-#: For each family whether there is a register after the memories of weights, thresholds and inputs: an ECP5
-#: has flip-flops to spare, an iCE40 none without a LUT.
-REGISTERED = {"ice40": False, "ecp5": True}
+    bram_shapes: tuple[tuple[int, int], ...]
+    max_banks: int
+    registered: bool
+    patchable_store: str
+    host_link_lut: int
+    host_link_ff: int
+
+
+#: The fabric of each family.
+FABRICS = {
+    "ice40": Fabric(
+        bram_shapes=((16, 256), (8, 512), (4, 1024), (2, 2048)),
+        max_banks=4,
+        registered=False,
+        patchable_store="lut",
+        host_link_lut=430,
+        host_link_ff=270,
+    ),
+    "ecp5": Fabric(
+        bram_shapes=((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
+        max_banks=2,
+        registered=True,
+        patchable_store="bram",
+        host_link_lut=390,
+        host_link_ff=270,
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +65,9 @@ class Device:
     ----------
     name : str
     family : str
-        ``"ice40"`` or ``"ecp5"``: which tools build for it.
+        A key of `FABRICS`: which tools build for it.
     lut, ff, bram, spram, dsp : int
         4-input LUTs, flip-flops, block RAMs, single-port RAMs and multipliers on the device.
-    bram_shapes : tuple of (int, int)
-        Every (width in bits, depth in words) that one block RAM can take.
     """
 
     name: str
@@ -46,92 +77,60 @@ class Device:
     bram: int
     spram: int
     dsp: int
-    bram_shapes: tuple
 
-    def brams(self, *, width, depth):
+    @property
+    def fabric(self) -> Fabric:
+        """What the device has in common with its family."""
+        return FABRICS[self.family]
+
+    def brams(self, *, width: int, depth: int) -> int:
         """Block RAMs that a memory of `depth` words of `width` bits takes.
 
         The memory is built from columns of one shape, each as deep as the memory; the cheapest shape counts.
-        The address is not split when one block is deep enough, which is what the synthesis does too.
+        The address is not split when one block is deep enough. Synthesis does the same.
         """
-        return min(-(-width // w) * -(-depth // d) for w, d in self.bram_shapes)
+        return min(-(-width // w) * -(-depth // d) for w, d in self.fabric.bram_shapes)
 
-    def banks(self, *, width, depth):
-        """Block RAMs behind each other, from which the memory's output is chosen.
+    def banks(self, *, width: int, depth: int) -> int:
+        """Block RAMs in the depth of a memory, of which a multiplexer selects the output.
 
-        Synthesis saves blocks where it can rather than depth: it takes the widest shape that the memory
-        fills.
+        Synthesis saves blocks rather than depth: it takes the widest shape that the memory fills.
         """
-        narrowest = min(self.bram_shapes)
-        _, deep = max((shape for shape in self.bram_shapes if shape[0] <= width), default=narrowest)
+        shapes = self.fabric.bram_shapes
+        _, deep = max((shape for shape in shapes if shape[0] <= width), default=min(shapes))
         return -(-depth // deep)
 
     @property
-    def bram_bits(self):
-        """Bits that all block RAMs together hold."""
-        return self.bram * max(width * depth for width, depth in self.bram_shapes)
+    def bram_bits(self) -> int:
+        """Bits that all block RAMs hold."""
+        return self.bram * max(width * depth for width, depth in self.fabric.bram_shapes)
 
     @property
-    def spram_bits(self):
-        """Bits that all single-port RAMs together hold."""
+    def spram_bits(self) -> int:
+        """Bits that all single-port RAMs hold."""
         return self.spram * BLOCK_WIDTH * BLOCK_DEPTH
 
     @property
-    def spram_read_bits(self):
-        """Bits that all single-port RAMs together give in one cycle."""
+    def spram_read_bits(self) -> int:
+        """Bits that all single-port RAMs output in one cycle."""
         return self.spram * BLOCK_WIDTH
 
     @property
-    def bram_read_bits(self):
-        """Bits that all block RAMs together give in one cycle."""
-        return self.bram * max(width for width, _ in self.bram_shapes)
+    def bram_read_bits(self) -> int:
+        """Bits that all block RAMs output in one cycle."""
+        return self.bram * max(width for width, _ in self.fabric.bram_shapes)
 
 
 #: Every device that a board may name. Sources: the vendors' family data sheets.
 DEVICES = {
     device.name: device
     for device in (
-        Device(
-            name="up5k", family="ice40", lut=5280, ff=5280, bram=30, spram=4, dsp=8, bram_shapes=_ICE40_SHAPES
-        ),
-        Device(
-            name="hx1k", family="ice40", lut=1280, ff=1280, bram=16, spram=0, dsp=0, bram_shapes=_ICE40_SHAPES
-        ),
-        Device(
-            name="hx8k", family="ice40", lut=7680, ff=7680, bram=32, spram=0, dsp=0, bram_shapes=_ICE40_SHAPES
-        ),
-        Device(
-            name="lp8k", family="ice40", lut=7680, ff=7680, bram=32, spram=0, dsp=0, bram_shapes=_ICE40_SHAPES
-        ),
-        Device(
-            name="ecp5-25f",
-            family="ecp5",
-            lut=24288,
-            ff=24288,
-            bram=56,
-            spram=0,
-            dsp=28,
-            bram_shapes=_ECP5_SHAPES,
-        ),
-        Device(
-            name="ecp5-45f",
-            family="ecp5",
-            lut=43848,
-            ff=43848,
-            bram=108,
-            spram=0,
-            dsp=72,
-            bram_shapes=_ECP5_SHAPES,
-        ),
-        Device(
-            name="ecp5-85f",
-            family="ecp5",
-            lut=83640,
-            ff=83640,
-            bram=208,
-            spram=0,
-            dsp=156,
-            bram_shapes=_ECP5_SHAPES,
-        ),
+        Device(name="up5k", family="ice40", lut=5280, ff=5280, bram=30, spram=4, dsp=8),
+        Device(name="hx1k", family="ice40", lut=1280, ff=1280, bram=16, spram=0, dsp=0),
+        Device(name="hx8k", family="ice40", lut=7680, ff=7680, bram=32, spram=0, dsp=0),
+        Device(name="lp8k", family="ice40", lut=7680, ff=7680, bram=32, spram=0, dsp=0),
+        Device(name="ecp5-25f", family="ecp5", lut=24288, ff=24288, bram=56, spram=0, dsp=28),
+        Device(name="ecp5-45f", family="ecp5", lut=43848, ff=43848, bram=108, spram=0, dsp=72),
+        Device(name="ecp5-85f", family="ecp5", lut=83640, ff=83640, bram=208, spram=0, dsp=156),
     )
 }

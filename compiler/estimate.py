@@ -21,14 +21,12 @@ from ..hw.popcount import XnorPopcount
 from ..hw.replay import ReplayBuffer
 from ..hw.sums import WindowSums
 from ..hw.width import conversions
-from .device import PATCHABLE_STORES
 from .ir import PIXEL_LEVELS, Add, Binarize, Fork, Lookup, Threshold
-from .pipeline import forks, input_lanes, stages
 from .shortcut_queue import depths
+from .stage import forks, input_lanes, stages
 
 __all__ = [
     "FLASH_LOADER",
-    "HOST_LINK",
     "Cost",
     "binarize_cost",
     "converter_cost",
@@ -67,9 +65,6 @@ class Cost:
 
 #: What it takes to fill SPRAM from the board's flash (`sbgen.hw.flash_loader`), besides.
 FLASH_LOADER = Cost(lut=150, ff=120)
-
-#: What the board's harness takes besides the core: UART, framing, checksums, reset.
-HOST_LINK = {"ice40": Cost(lut=430, ff=270), "ecp5": Cost(lut=390, ff=270)}
 
 # LUTs of a table of pixels, for each run but one, and for each bit where it is a ROM.
 _LOOKUP_RUN, _LOOKUP_BIT = 8, 10
@@ -383,7 +378,8 @@ def estimate(design, device, *, host_link=True, exact=True):
 
     `exact` as for `mvtu_cost`; without it the block RAMs are an upper bound.
     """
-    cost = HOST_LINK[device.family] if host_link else Cost()
+    fabric = device.fabric
+    cost = Cost(lut=fabric.host_link_lut, ff=fabric.host_link_ff) if host_link else Cost()
     length, lanes = design.network.pixels, input_lanes(design)
     made, fork_of, depth_of = stages(design), forks(design.network), depths(design)
     for n, stage in enumerate(made):
@@ -414,6 +410,6 @@ def estimate(design, device, *, host_link=True, exact=True):
     cost += Cost(lut=3 * score_bits + 16, ff=score_bits + 8)  # argmax
     if host_link and cost.spram:
         cost += FLASH_LOADER
-    if host_link and design.patchable and PATCHABLE_STORES[device.family] == "bram":
+    if host_link and design.patchable and device.fabric.patchable_store == "bram":
         cost += Cost(bram=1)  # the answer to identify
     return {"lut": round(cost.lut), "ff": round(cost.ff), "bram": cost.bram, "spram": cost.spram, "dsp": 0}

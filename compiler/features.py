@@ -8,8 +8,8 @@ from collections import namedtuple
 from ..hw.mvtu import WEIGHT_STORES
 from . import ir
 from .folding import UNROLLED
-from .pipeline import input_lanes
 from .reference import evaluate
+from .stage import input_lanes
 
 __all__ = ["FEATURES", "features"]
 

@@ -20,14 +20,14 @@ from ..hw.width import conversions
 from .bound import bounds
 from .cycles import predict, stage_cycles
 from .design import Design, unrolls
-from .device import DEVICES, MAX_BANKS, PATCHABLE_STORES, REGISTERED, Device
+from .device import DEVICES, Device
 from .estimate import Cost, binarize_cost, converter_cost, estimate, lookup_cost, queue_cost, stage_cost
 from .folding import UNROLLED, Folding
 from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Network, SumPool, Threshold
 from .linked import check_design, check_network, may_enter
 from .narrow import narrow, widths
-from .pipeline import first_lanes, forks, mvtu_parameters, passes, results_cycles, stage
 from .shortcut_queue import depth
+from .stage import first_lanes, forks, mvtu_parameters, passes, results_cycles, stage
 from .weight_count import weights
 
 __all__ = ["EASY_LUTS", "FILL", "check_fit", "easy_fill", "fold", "trade_off"]
@@ -189,7 +189,7 @@ class _Search:
         self.units = {}
         self.forks = forks(network)
         self.costs, self.choices, self.shapes = {}, {}, {}
-        self.banks = MAX_BANKS[device.family], math.inf  # tried in this order
+        self.banks = device.fabric.max_banks, math.inf  # tried in this order
         self.max_banks = self.banks[0]
         self.spram = spram  # that may be used
         self.binarize_cost = cache(partial(binarize_cost, network.layers[0]))  # of so many lanes
@@ -215,8 +215,8 @@ class _Search:
         """Every stage of a shape of layer `n`, with its cost."""
         key = n, pe, simd, self.spram
         if key not in self.choices:
-            registered = REGISTERED[self.device.family]
-            patchable_store = PATCHABLE_STORES[self.device.family] if self.patchable else None
+            registered = self.device.fabric.registered
+            patchable_store = self.device.fabric.patchable_store if self.patchable else None
             choices = [
                 self._stage(n, folding)
                 for folding in _stores(self.network.layers[n], pe, simd, registered, patchable_store)

@@ -18,8 +18,8 @@ from ..hw.threshold import Threshold as ThresholdUnit
 from ..hw.width import WidthConverter
 from ..hw.window import SlidingWindow
 from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Threshold
-from .pipeline import forks, input_lanes, stages
 from .shortcut_queue import depths
+from .stage import forks, input_lanes, stages
 
 __all__ = ["lower"]
 

@@ -14,7 +14,7 @@ from ..errors import ModelError
 from ..hw.rom import STORES
 from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH, blocks
 from .design import Design, legal_simd, limits, rows_limits, to_patchable, unrolls, weight_words
-from .device import PATCHABLE_STORES
+from .device import FABRICS
 from .folding import UNROLLED, Folding
 from .ir import (
     PIXEL_BITS,
@@ -700,7 +700,7 @@ def fold_at_random(seed, network, *, spram=False, patchable=False, family=None, 
         Most cycles of a layer for one image, where it can have as much in parallel.
     """
     rng = _generator("patchable", seed)
-    family = family or str(rng.choice(sorted(PATCHABLE_STORES)))
+    family = family or str(rng.choice(sorted(FABRICS)))
     if patchable is None:
         patchable = _one_in(rng, 8)
     rng, foldings = _generator("design", seed), []

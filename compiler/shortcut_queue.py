@@ -15,7 +15,7 @@ import numpy as np
 
 from ..hw.width import conversions
 from .ir import Add, Fork, Threshold
-from .pipeline import forks, stages
+from .stage import forks, stages
 
 __all__ = ["depth", "depths"]
 

@@ -5,7 +5,8 @@ from collections import Counter
 from amaranth.hdl import Fragment
 from amaranth.lib import crc, memory, wiring
 
-from ..compiler import lower, pipeline, verilog
+from ..compiler import lower, verilog
+from ..compiler.stage import stages as stages_of
 from ..hw import mvtu, slip, uart
 from ..hw import scale as scale_unit
 from ..hw import unrolled as unrolled_unit
@@ -69,7 +70,7 @@ def plan(design, core_verilog, *, top=None, top_verilog="", weights=b""):
     -------
     Planned
     """
-    planned, stages = Planned(), pipeline.stages(design)
+    planned, stages = Planned(), stages_of(design)
     planned.add(
         contents.same_verilog("core.v", core_verilog, lambda: verilog.convert(lower.lower(design))), "core.v"
     )

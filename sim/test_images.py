@@ -16,8 +16,8 @@ from sbgen.compiler.device import DEVICES
 from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, MaxPool, Network, Scores
 from sbgen.compiler.lower import lower
-from sbgen.compiler.pipeline import stages
 from sbgen.compiler.random_network import random_images
+from sbgen.compiler.stage import stages
 from sbgen.errors import ToolError
 
 SEED, SIZE = 1, 128

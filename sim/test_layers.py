@@ -10,8 +10,8 @@ from cases import Case, pack, save
 from sbgen.compiler import verilog
 from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Dense, Scores, SumPool, Threshold
-from sbgen.compiler.pipeline import mvtu_parameters
 from sbgen.compiler.reference import run_layer
+from sbgen.compiler.stage import mvtu_parameters
 from sbgen.hw import argmax, binarize, deep_queue, pool, queue, replay, scale, sums, threshold, width
 from sbgen.hw.window import Geometry, SlidingWindow
 

@@ -5,10 +5,10 @@ import pytest
 
 from sbgen.compiler.design import Design
 from sbgen.compiler.device import DEVICES
-from sbgen.compiler.estimate import HOST_LINK, estimate, stage_cost
+from sbgen.compiler.estimate import estimate, stage_cost
 from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Network, Scores, SumPool
-from sbgen.compiler.pipeline import stage
+from sbgen.compiler.stage import stage
 
 
 def design(*, pe, simd, weights=None, **stores):
@@ -66,7 +66,7 @@ def test_host_link_is_apart():
         estimate(design(pe=2, simd=16), device),
         estimate(design(pe=2, simd=16), device, host_link=False),
     )
-    assert whole["lut"] - core["lut"] == HOST_LINK["ice40"].lut
+    assert whole["lut"] - core["lut"] == device.fabric.host_link_lut
 
 
 def test_more_parallel_costs_more():

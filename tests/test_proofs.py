@@ -14,10 +14,12 @@ from amaranth.lib.wiring import Out
 from amaranth.sim import Simulator
 
 from sbgen import proofs
-from sbgen.compiler import pipeline, random_network
+from sbgen.compiler import random_network
 from sbgen.compiler.design import Design
 from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.compiler.stage import mvtu_parameters, stages, unrolled_parameters
+from sbgen.compiler.stage import stage as make_stage
 from sbgen.compiler.unrolled import unroll
 from sbgen.hw import mvtu
 from sbgen.hw.add import Add
@@ -184,7 +186,7 @@ def replay(*, beats, repeats):
 
 #: The unit of a layer whose contents can be replaced, with its weights in block RAM and in LUTs.
 PATCHABLE = [
-    pipeline.mvtu_parameters(network().layers[1], Folding(pe=3, simd=3 + at, store=store), patchable=True)
+    mvtu_parameters(network().layers[1], Folding(pe=3, simd=3 + at, store=store), patchable=True)
     for at, store in enumerate(("bram", "lut"))
 ]
 
@@ -251,8 +253,8 @@ STATEMENTS = [
         padding_bit=1,
     ),
     neurons.popcount(width=9),
-    *[make(pipeline.stages(design())[1].unit) for make in (neurons.operands, neurons.traffic)],
-    neurons.sums(pipeline.stages(design())[1].unit, name="hidden"),
+    *[make(stages(design())[1].unit) for make in (neurons.operands, neurons.traffic)],
+    neurons.sums(stages(design())[1].unit, name="hidden"),
     *[
         make(unit)
         for unit in PATCHABLE
@@ -357,14 +359,14 @@ def test_weights_of_another_lane_are_seen(monkeypatch):
         "_weights",
         lambda self, m, address: weights(self, m, address).rotate_left(self.parameters.simd),
     )
-    statement = neurons.operands(pipeline.stages(design())[1].unit)
+    statement = neurons.operands(stages(design())[1].unit)
     assert violated(statement.circuit()) == {
         f"processing element {lane} sees other weights" for lane in range(4)
     }
 
 
 def test_a_queue_too_short_for_its_unit_is_seen(monkeypatch):
-    statement = neurons.traffic(pipeline.stages(design())[1].unit)
+    statement = neurons.traffic(stages(design())[1].unit)
     monkeypatch.setattr(mvtu, "Queue", lambda *, depth, **settings: Queue(depth=depth - 1, **settings))
     assert "a result meets a full queue" in violated(statement.circuit(), cycles=1000)
 
@@ -380,7 +382,7 @@ def test_a_wrong_threshold_is_seen():
 
 def test_a_wrong_table_of_an_unrolled_layer_is_seen():
     layer = network().layers[1]
-    unit = pipeline.unrolled_parameters(layer, Folding(pe=6, simd=9, store="unrolled"))
+    unit = unrolled_parameters(layer, Folding(pe=6, simd=9, store="unrolled"))
     assert violated(proofs.unrolled.whole(unit, layer, name="hidden").circuit()) == set()
     (contents, ins), *others = unit.tables
     wrong = replace(unit, tables=((contents ^ 1, ins), *others))
@@ -391,7 +393,7 @@ def test_every_bit_of_a_vector_counts_in_an_unrolled_layer(monkeypatch):
     """Each alone, the wrong way round, is seen."""
     rng = np.random.default_rng(5)
     layer = Dense(name="planes", weights=rng.integers(0, 2, (3, 5)), thresholds=np.array([7, 8, 9]), planes=2)
-    unit = pipeline.unrolled_parameters(layer, Folding(pe=3, simd=5, store="unrolled"))
+    unit = unrolled_parameters(layer, Folding(pe=3, simd=5, store="unrolled"))
     statement = proofs.unrolled.whole(unit, layer, name="planes")
     assert violated(statement.circuit()) == set()
     # All vectors are claimed: each of their bits is free.
@@ -448,11 +450,11 @@ def test_scales_are_compared():
         offsets=np.array(SCALING.offsets),
         scales=np.array(SCALING.scales),
     )
-    stage = pipeline.stage(layer, Folding(pe=1, simd=1), (20,), i_greatest=1, o_greatest=0)
+    scores = make_stage(layer, Folding(pe=1, simd=1), (20,), i_greatest=1, o_greatest=0)
     words = dict(enumerate(SCALING.words))
-    assert contents.scales(stage, words).check() == []
+    assert contents.scales(scores, words).check() == []
     words[1] ^= 1
-    assert contents.scales(stage, words).check() == [
+    assert contents.scales(scores, words).check() == [
         "class 1: the ROM has -6 and -100, the network -5 and -100"
     ]
 
@@ -466,7 +468,7 @@ def test_best_class_with_equal_scores_and_several_told():
 
 
 def test_weights_are_compared_bit_by_bit():
-    stage = pipeline.stages(design())[1]
+    stage = stages(design())[1]
     words = rom(stage)
     assert contents.weights("rom", stage, words).check() == []
     words[1] ^= 1 << 4 + 3  # group 0, slice 1, the second output, its last bit
@@ -480,7 +482,7 @@ def test_weights_are_compared_bit_by_bit():
 
 
 def test_thresholds_are_compared_and_widths_hold_the_sums():
-    stage = pipeline.stages(design())[1]
+    stage = stages(design())[1]
     assert contents.presets(stage).check() == []
     other = replace(
         stage.layer,

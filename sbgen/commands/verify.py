@@ -676,7 +676,7 @@ def _place(built, network, name, word, bit):
     import re
     from dataclasses import replace
 
-    from ..compiler.pipeline import stages
+    from ..compiler.stage import stages
 
     found = re.match(r"top\.core\.mvtu_(\d+)\.(weight|preset)_rom", name)
     if not found:
