@@ -126,6 +126,15 @@ class Step:
         """Name of its log."""
         return f"{self.tool.name}.log" if self.seed is None else f"{self.tool.name}-{self.seed}.log"
 
+    def key(self, folder: Path) -> str | None:
+        """SHA-256 of its command, its tool's version and the files that it reads in `folder`; None for a tool
+        whose version is not known."""
+        if not self.tool.version:
+            return None
+        files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in self.reads}
+        content = [self.tool.name, self.tool.version, self.tool.origin, *self.args, files]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
@@ -500,7 +509,7 @@ def fastest(board, fmax_mhz):
     return board.oscillator_mhz
 
 
-def implement(plan, *, folder, console, logs=None, kept=None, jobs=None):
+def implement(plan, *, folder, console, logs=None, cache=None, jobs=None):
     """Carry out a plan.
 
     Parameters
@@ -512,8 +521,8 @@ def implement(plan, *, folder, console, logs=None, kept=None, jobs=None):
         Is shown the steps.
     logs : path, optional
         Folder for the tools' logs, to outlive `folder` when a step fails; `folder` when left out.
-    kept : `sbgen.boards.kept.Kept`, optional
-        Where finished steps are kept; a step that is there already is not run again.
+    cache : `sbgen.cache.Cache`, optional
+        Finished steps; a step that is in it is not run again.
     jobs : int, optional
         Seeds at the same time; as many as there are cores, and memory for, when left out.
 
@@ -536,8 +545,10 @@ def implement(plan, *, folder, console, logs=None, kept=None, jobs=None):
         (folder / name).write_text(text, encoding="utf-8")
 
     with console.step(plan.synthesis.title) as shown:
-        shown.note("kept from an earlier build" if _call(plan.synthesis, folder, shown, logs, kept) else "")
-    step, trials = _place(plan, folder, console, logs, kept, jobs or _jobs(plan.board.device))
+        shown.note(
+            "cached from an earlier build" if _call(plan.synthesis, folder, shown, logs, cache) else ""
+        )
+    step, trials = _place(plan, folder, console, logs, cache, jobs or _jobs(plan.board.device))
     layout, report, placed = step.writes
     fmax_mhz, utilization = _report(folder / report)
     if fmax_mhz < plan.least_fmax_mhz:
@@ -727,10 +738,12 @@ def run(step, folder, *, logs=None, on_line=lambda line: None, stopper=None):
     tools.run(step.tool, args, cwd=folder, log=log, stopper=stopper, on_line=on_line)
 
 
-def _call(step, folder, shown, logs, kept, stopper=None):
-    """Run a step, or take what it wrote when it ran before; gives whether that was so."""
-    key = None if kept is None else kept.key(step, folder)
-    if key is not None and kept.fetch(key, folder, step.writes):
+def _call(step, folder, shown, logs, cache, stopper=None):
+    """Run a step, or take what it wrote from the cache; returns whether it was there."""
+    key = None if cache is None else step.key(folder)
+    if key is not None and (files := cache.fetch(key, step.writes)) is not None:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
         return True
 
     def on_line(line):
@@ -739,11 +752,11 @@ def _call(step, folder, shown, logs, kept, stopper=None):
 
     run(step, folder, logs=logs, on_line=on_line, stopper=stopper)
     if key is not None:
-        kept.store(key, [folder / name for name in step.writes])
+        cache.store(key, {name: (folder / name).read_bytes() for name in step.writes})
     return False
 
 
-def _place(plan, folder, console, logs, kept, jobs):
+def _place(plan, folder, console, logs, cache, jobs):
     """Place and route with the seeds of a plan, several at a time: the step that is taken, and the `Trial` of
     each that counts.
 
@@ -764,7 +777,7 @@ def _place(plan, folder, console, logs, kept, jobs):
             return
         with console.step(f"{step.title}, seed {step.seed}" if len(steps) > 1 else step.title) as shown:
             try:
-                before = _call(step, folder, shown, logs, kept, stoppers[n])
+                before = _call(step, folder, shown, logs, cache, stoppers[n])
             except ToolError as error:
                 if stoppers[n].stopped:
                     shown.note("")
@@ -777,7 +790,7 @@ def _place(plan, folder, console, logs, kept, jobs):
             fmax_mhz, _ = _report(folder / step.writes[1])
             shown.note(
                 f"{fmax_mhz:.1f} MHz, for {plan.clock_mhz:g} MHz"
-                + (", kept from an earlier build" if before else "")
+                + (", cached from an earlier build" if before else "")
             )
         with lock:
             found[n] = Trial(clock_mhz=plan.clock_mhz, seed=step.seed, fmax_mhz=fmax_mhz)

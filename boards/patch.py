@@ -7,11 +7,9 @@
 """
 
 import json
-import os
 import shutil
-import tempfile
 
-from .. import tools
+from .. import atomic, tools
 from ..errors import BoardError, FitError, ToolError
 
 __all__ = ["blank", "contents", "dumps", "load", "read", "require_same_shape", "wanted", "write"]
@@ -184,10 +182,7 @@ def write(bitstream, out, contents):
 
 def _replace(out, content):
     try:
-        with tempfile.NamedTemporaryFile(dir=out.parent, prefix=".", suffix=".part", delete=False) as beside:
-            beside.write(content)
-        os.chmod(beside.name, 0o644)
-        os.replace(beside.name, out)
+        atomic.write(out, content)
     except OSError as error:
         raise BoardError(f"cannot write {out}: {error.strerror}; give another --out") from None
 

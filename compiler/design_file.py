@@ -1,9 +1,9 @@
 """The design file: `Design` as JSON, without its network."""
 
 import json
-import os
 from pathlib import Path
 
+from .. import atomic
 from ..errors import ModelError
 from .design import Design
 from .folding import Folding
@@ -66,7 +66,6 @@ def _read(path):
 
 def save(design, path):
     """Write the design file; an existing file is replaced as a whole or not at all."""
-    path = Path(path)
     content = {
         "top": design.top,
         **({"patchable": True} if design.patchable else {}),
@@ -74,6 +73,4 @@ def save(design, path):
             layer.name: {name: getattr(folding, name) for name in _FIELDS} for layer, folding in design.stages
         },
     }
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(content, indent=1) + "\n", encoding="ascii")
-    os.replace(beside, path)
+    atomic.write(path, json.dumps(content, indent=1) + "\n", encoding="ascii")

@@ -5,11 +5,11 @@ import hashlib
 import json
 import math
 import operator
-import os
 from pathlib import Path
 
 import numpy as np
 
+from .. import atomic
 from ..errors import ModelError
 from . import pixel_type
 from .ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool, Threshold
@@ -133,9 +133,7 @@ def dumps(network):
 def save(network, path):
     """Write the exchange file; an existing file is replaced as a whole or not at all."""
     path = Path(path)
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(dumps(network), encoding="ascii")
-    os.replace(beside, path)
+    atomic.write(path, dumps(network), encoding="ascii")
 
 
 def _integers(values):

@@ -7,14 +7,13 @@ does) gets the scores of `reference`, not close ones.
 """
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from .. import __version__
+from .. import __version__, atomic
 from ..errors import ModelError
 from .ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Scores, SumPool, Threshold
 
@@ -43,9 +42,7 @@ def save(network, path):
         A score reaches numbers that float32 does not hold.
     """
     path = Path(path)
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(to_model(network).SerializeToString(deterministic=True))
-    os.replace(beside, path)
+    atomic.write(path, to_model(network).SerializeToString(deterministic=True))
 
 
 def to_model(network):

@@ -8,9 +8,8 @@
 
 import hashlib
 import json
-import os
 
-from . import report_html
+from . import atomic, report_html
 
 __all__ = ["KEPT", "keep"]
 
@@ -31,7 +30,7 @@ def keep(folder, kind, content):
         The file tells, beside it, which build it is about: the SHA-256 of its report.json.
     """
     report = _bytes(folder / "report.json")
-    _write(folder / KEPT[kind], json.dumps(content | {"build": _digest(report)}, indent=1) + "\n")
+    atomic.write(folder / KEPT[kind], json.dumps(content | {"build": _digest(report)}, indent=1) + "\n")
     if report is None:
         return
     found = {}
@@ -43,7 +42,7 @@ def keep(folder, kind, content):
         # What was found of an earlier build in this folder says nothing about this one.
         if each and each.get("build") == _digest(report):
             found[name] = each
-    _write(folder / "report.html", report_html.page(json.loads(report), **found))
+    atomic.write(folder / "report.html", report_html.page(json.loads(report), **found))
 
 
 def _digest(report):
@@ -55,9 +54,3 @@ def _bytes(path):
         return path.read_bytes()
     except FileNotFoundError:
         return None
-
-
-def _write(path, text):
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)

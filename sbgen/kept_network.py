@@ -1,17 +1,18 @@
-"""A model file's integer network after all passes, kept, so that it is read anew without torch and in a
+"""A model file's integer network after all passes, cached, so that it is read again without torch and in a
 fraction of a second.
 """
 
 import hashlib
-import os
 from pathlib import Path
 
+from .cache import Cache, folder
 from .compiler import exchange, passes, shipped
 from .compiler import model as model_file
 from .errors import ModelError
-from .train.data import cache
 
 __all__ = ["load"]
+
+_FILE = "network.json"
 
 
 def _reader():
@@ -37,7 +38,7 @@ def load(path, *, force=False, pixels=None, patchable=False):
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
-    key = hashlib.sha256(
+    digest = hashlib.sha256(
         "\0".join(
             (
                 hashlib.sha256(data).hexdigest(),
@@ -49,19 +50,11 @@ def load(path, *, force=False, pixels=None, patchable=False):
             )
         ).encode()
     )
-    kept = cache("networks") / f"{key.hexdigest()}.json"
-    try:
-        return exchange.load(kept)
-    except ModelError:
-        pass  # not there, or damaged: replaced below
+    cache, key = Cache(folder("networks")), digest.hexdigest()
+    if (files := cache.fetch(key, [_FILE])) is not None:
+        return exchange.loads(files[_FILE].decode("ascii"), source=str(path))
     network = passes.apply_passes(
         model_file.load(path, force=force, pixels=pixels).network, patchable=patchable
     )
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        beside = kept.with_name(f"{kept.name}.{os.getpid()}")
-        exchange.save(network, beside)
-        os.replace(beside, kept)
-    except OSError:
-        pass  # a full or read-only disk costs time, no more
+    cache.store(key, {_FILE: exchange.dumps(network).encode("ascii")})
     return network

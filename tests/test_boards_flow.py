@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from sbgen import boards, tools
-from sbgen.boards import flow, harness, kept
+from sbgen.boards import flow, harness
+from sbgen.cache import Cache
 from sbgen.console import Console
 from sbgen.errors import FitError, ToolError
 
@@ -131,9 +132,9 @@ class TestPlan:
 
 
 class TestImplement:
-    def implement(self, folder, *, kept=None, jobs=2, **settings):
+    def implement(self, folder, *, cache=None, jobs=2, **settings):
         folder.mkdir(exist_ok=True)
-        return flow.implement(plan(**settings), folder=folder, console=Console(), kept=kept, jobs=jobs)
+        return flow.implement(plan(**settings), folder=folder, console=Console(), cache=cache, jobs=jobs)
 
     def test_first_seed_that_meets_the_clock(self, fake, tmp_path):
         fake(fmax=(0, 40, 49.4, 49.5, 60))
@@ -163,8 +164,8 @@ class TestImplement:
 
     def test_goes_on_where_an_earlier_build_ended(self, fake, tmp_path, monkeypatch):
         fake(fmax=(0, 40, 50, 50, 50))
-        finished = kept.Kept(tmp_path / "kept")
-        first = self.implement(tmp_path / "a", kept=finished, jobs=1)
+        finished = Cache(tmp_path / "cache")
+        first = self.implement(tmp_path / "a", cache=finished, jobs=1)
         ran = []
         run = tools.run
         monkeypatch.setattr(
@@ -172,7 +173,7 @@ class TestImplement:
             "run",
             lambda tool, *args, **settings: ran.append(tool.name) or run(tool, *args, **settings),
         )
-        second = self.implement(tmp_path / "b", kept=finished, jobs=1)
+        second = self.implement(tmp_path / "b", cache=finished, jobs=1)
         assert ran == ["icepack"] and second.bitstream.read_bytes() == first.bitstream.read_bytes()
         assert (second.fmax_mhz, second.resources, second.trials) == (
             first.fmax_mhz,
@@ -181,7 +182,7 @@ class TestImplement:
         )
         # Another clock is another place and route of the same netlist.
         ran.clear()
-        self.implement(tmp_path / "c", kept=finished, clock_mhz=45, jobs=1)
+        self.implement(tmp_path / "c", cache=finished, clock_mhz=45, jobs=1)
         assert ran == ["nextpnr-ice40", "nextpnr-ice40", "icepack"]
 
     def test_a_seed_that_is_not_routed_is_no_obstacle(self, fake, tmp_path, monkeypatch):
@@ -377,3 +378,17 @@ def test_real_tools_make_the_same_bytes_twice(name, tmp_path):
         assert str(tmp_path) not in (folder / "top.json").read_text()
         assert json.loads((folder / "nextpnr-1.json").read_text())["fmax"]
     assert bitstreams[0] == bitstreams[1]
+
+
+def test_key_of_a_step_depends_on_whatever_its_output_does(tmp_path):
+    def key(args=("-p", "synth"), version="0.70"):
+        tool = tools.Tool(name="yosys", argv=("yosys",), version=version, origin="PATH")
+        step = flow.Step(title="", tool=tool, args=args, reads=("top.v",), writes=("top.json",))
+        return step.key(tmp_path)
+
+    (tmp_path / "top.v").write_text("module top;")
+    keys = [key(), key(args=("-p",)), key(version="0.71")]
+    (tmp_path / "top.v").write_text("module  top;")
+    keys.append(key())
+    assert len(set(keys)) == 4
+    assert key(version="") is None

@@ -84,9 +84,7 @@ def built(request, tmp_path_factory):
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp(request.param)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "sbgen.boards.kept.Kept.__init__", lambda self, _: setattr(self, "_folder", folder / "steps")
-        )
+        patch.setattr("sbgen.cache.Cache.__init__", lambda self, _: setattr(self, "_path", folder / "steps"))
         assert build(folder, request.param, network(1), folder / "out") == 0
         yield request.param, folder
 
@@ -116,7 +114,7 @@ def test_patched_is_what_a_build_makes(built, tmp_path, capsys):
     assert patch(network(2), old, "--out", str(new)) == 0
     assert "all bits read back" in capsys.readouterr().out
     assert build(folder, board, network(2), folder / "other") == 0
-    assert "kept from an earlier build" in capsys.readouterr().out
+    assert "cached from an earlier build" in capsys.readouterr().out
     assert new.read_bytes() == (folder / "other" / old.name).read_bytes() != old.read_bytes()
     assert exchange.load(new.with_suffix(".json")) == network(2)
     # A patched bitstream is patched like a built one.

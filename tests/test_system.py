@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sbgen import cli, errors, folder, system, tools
+from sbgen import cli, errors, output_folder, system, tools
 
 MODEL = Path(__file__).parents[1] / "models" / "digits.pt"
 
@@ -75,10 +75,10 @@ def test_full_folder_of_temporary_files_is_blamed_and_not_the_output_folder(monk
     full(monkeypatch, tmp_path / "temporary")
     with (
         pytest.raises(
-            folder.FolderError,
+            output_folder.FolderError,
             match=f"cannot write {tmp_path}/temporary/sbgen-.*: No space left.*set TMPDIR to another folder",
         ),
-        folder.staged(tmp_path / "out", names=("report.json",)),
+        output_folder.staged(tmp_path / "out", names=("report.json",)),
         tools.temporary(),
     ):
         raise no_room()
@@ -88,9 +88,10 @@ def test_full_output_folder_is_blamed(monkeypatch, tmp_path):
     full(monkeypatch, tmp_path / ".out")
     with (
         pytest.raises(
-            folder.FolderError, match=rf"cannot write {tmp_path}/\.out\..*: No space left.*give another --out"
+            output_folder.FolderError,
+            match=rf"cannot write {tmp_path}/\.out\..*: No space left.*give another --out",
         ),
-        folder.staged(tmp_path / "out", names=("report.json",)),
+        output_folder.staged(tmp_path / "out", names=("report.json",)),
         tools.temporary(),
     ):
         raise no_room()

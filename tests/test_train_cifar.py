@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sbgen import cache
 from sbgen.errors import DataError
 from sbgen.train import cifar, data
 
@@ -214,7 +215,7 @@ def test_decoded_once_until_the_files_change(jpegs, monkeypatch):
 def test_damaged_cache_of_jpegs_is_decoded_anew(jpegs, damage):
     unpacked(jpegs)
     before = data.load("cifar10-jpeg", jpegs.parent)
-    (path,) = data.cache("data").glob("*.npz")
+    (path,) = cache.folder("data").glob("*.npz")
     for _ in range(2):
         damage(path)
         assert all(

@@ -1,15 +1,13 @@
 import gzip
 import hashlib
-import os
 import struct
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sbgen import cache
 from sbgen.errors import DataError
 from sbgen.train import data
 
@@ -150,7 +148,7 @@ def test_download_fills_the_cache(mirror):
 
 def test_damaged_cache_is_fetched_anew(mirror):
     before = data.load("mnist")
-    path = data.cache("data") / "mnist" / "train-images-idx3-ubyte.gz"
+    path = cache.folder("data") / "mnist" / "train-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:-1])
     assert np.array_equal(data.load("mnist")[0], before[0])
 
@@ -160,7 +158,7 @@ def test_wrong_digest_is_refused_and_not_kept(mirror):
     (mirror / name).write_bytes(gzip.compress(idx(np.ones((1, 28, 28)))))
     with pytest.raises(DataError, match="sent a file with MD5 .* SBGEN_DATA"):
         data.load("mnist")
-    assert not list((data.cache("data") / "mnist").iterdir())
+    assert not list((cache.folder("data") / "mnist").iterdir())
 
 
 def test_split_is_stratified_and_decided_by_its_seed():
@@ -178,51 +176,3 @@ def test_needs_no_torch(folder):
         " assert len(data.load('digits')[2]) == 359; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
-
-
-class TestCacheFolder:
-    @pytest.fixture
-    def homeless(self, monkeypatch, tmp_path):
-        """A user without HOME and without an entry in the user database; gives the folder of temporary files."""
-
-        def nobody(uid):
-            raise KeyError(f"getpwuid(): uid not found: {uid}")
-
-        monkeypatch.delenv("HOME", raising=False)
-        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-        monkeypatch.setattr("pwd.getpwuid", nobody)
-        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-        data._own_temporary.cache_clear()
-        yield tmp_path
-        data._own_temporary.cache_clear()
-
-    def test_is_where_the_user_says(self, monkeypatch):
-        monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-        assert data.cache("steps") == Path("/somewhere/sbgen/steps")
-        monkeypatch.setenv("HOME", "/users/me")
-        for ignored in ("", "relative"):
-            monkeypatch.setenv("XDG_CACHE_HOME", ignored)
-            assert data.cache("steps") == Path("/users/me/.cache/sbgen/steps")
-
-    def test_without_a_home_is_the_users_own_temporary_folder(self, homeless):
-        folder = data.cache("steps")
-        assert folder == homeless / f"sbgen-cache-{os.getuid()}" / "sbgen" / "steps"
-        assert folder.parents[1].stat().st_mode & 0o077 == 0
-
-    @pytest.mark.parametrize(
-        "trap",
-        [
-            lambda path: path.mkdir(mode=0o777),
-            lambda path: path.write_text(""),
-            lambda path: path.symlink_to(path.parent),
-            lambda path: path.symlink_to("/nowhere"),
-        ],
-    )
-    def test_without_a_home_is_never_a_folder_that_others_can_write(self, homeless, trap):
-        taken = homeless / f"sbgen-cache-{os.getuid()}"
-        trap(taken)
-        if taken.is_dir() and not taken.is_symlink():
-            taken.chmod(0o777)
-        folder = data.cache("steps").parents[1]
-        assert folder != taken and folder.stat().st_mode & 0o077 == 0
-        assert data.cache("steps").parents[1] == folder

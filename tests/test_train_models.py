@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sbgen import cache
 from sbgen.compiler import model, reference
 from sbgen.errors import DataError
 from sbgen.train import data
@@ -21,7 +22,7 @@ def images_of(dataset):
         return data.load(dataset)
     try:
         # Never a download from a test: the folder given, or what the cache has.
-        return data.load(dataset, os.environ.get("SBGEN_DATA") or data.cache("data"))
+        return data.load(dataset, os.environ.get("SBGEN_DATA") or cache.folder("data"))
     except DataError as error:
         pytest.skip(f"{dataset} is not here: {error}")
 

@@ -13,7 +13,6 @@
 """
 
 import io
-import os
 import pickle
 import sys
 import warnings
@@ -24,6 +23,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from .. import atomic
 from ..errors import ModelError
 from .chain import body, chain, check, check_values, leaves, pool_padding, pool_window
 from .layers import (
@@ -162,15 +162,11 @@ def save(
     buffer = io.BytesIO()
     torch.save(_interned(content), buffer)
     path = Path(path)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(buffer.getbuffer())
-        os.replace(part, path)
+        atomic.write(path, buffer.getbuffer())
     except OSError as error:
         raise ModelError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def load(path, *, force=False):

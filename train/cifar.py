@@ -6,7 +6,6 @@ The JPEG form is lossy: accuracies measured on it are not comparable with those 
 import hashlib
 import io
 import lzma
-import os
 import re
 import tarfile
 import zlib
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import atomic
 from ..errors import DataError
 
 __all__ = ["ARCHIVE", "LABELS", "SHAPE", "read_binary", "read_jpeg"]
@@ -129,15 +129,10 @@ def read_jpeg(folder, *, cache):
         return arrays
     members = ((str(path), _read(path)) for path in files) if files else _members(archives[0], r"\.jpg")
     arrays = _decoded(members, files and folder or archives[0])
-    part = kept.with_name(f"{kept.name}.{os.getpid()}.part")
     with suppress(OSError):  # a full or read-only cache costs time, no more
-        try:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            with open(part, "wb") as file:
-                np.savez(file, **dict(zip(names, arrays, strict=True)))
-            os.replace(part, kept)
-        finally:
-            part.unlink(missing_ok=True)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with atomic.replaced(kept) as part, open(part, "wb") as file:
+            np.savez(file, **dict(zip(names, arrays, strict=True)))
     return arrays
 
 

@@ -6,17 +6,12 @@ cache that is filled from the public mirrors: MNIST and Fashion-MNIST from their
 as `cifar` tells. ``cifar10-jpeg/``, its lossy form, has no mirror.
 """
 
-import atexit
-import functools
 import gzip
 import hashlib
 import importlib.util
 import os
-import shutil
-import stat
 import struct
 import sys
-import tempfile
 import urllib.error
 import urllib.request
 import zlib
@@ -25,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import cache
 from ..errors import DataError
 from . import cifar
 
@@ -142,14 +138,14 @@ def load(dataset, folder=None):
                 f"{dataset} must be given as a folder that holds {dataset}/, with --data or SBGEN_DATA; "
                 "cifar10 can be downloaded"
             )
-        return cifar.read_jpeg(Path(folder) / dataset, cache=cache("data"))
+        return cifar.read_jpeg(Path(folder) / dataset, cache=cache.folder("data"))
     if folder and dataset == "cifar10":
         return cifar.read_binary(Path(folder) / dataset)
     if folder:
         paths = [_find(Path(folder) / dataset, file) for file in _FILES]
     else:
         paths = [
-            _fetch(cache("data") / dataset, file, mirrors=about.mirrors, md5=md5)
+            _fetch(cache.folder("data") / dataset, file, mirrors=about.mirrors, md5=md5)
             for file, md5 in zip(about.files, about.md5, strict=True)
         ]
     if dataset == "cifar10":
@@ -173,7 +169,7 @@ def at_hand(dataset, folder=None):
     """
     if dataset == "digits":
         return importlib.util.find_spec("sklearn") is not None
-    return bool(folder or os.environ.get("SBGEN_DATA") or (cache("data") / dataset).is_dir())
+    return bool(folder or os.environ.get("SBGEN_DATA") or (cache.folder("data") / dataset).is_dir())
 
 
 def split(labels, *, part, seed):
@@ -262,37 +258,6 @@ def _find(folder, file):
         f"{folder} must hold {file}.gz (or {file}), but does not; give another folder with --data or "
         "SBGEN_DATA, or none for a download"
     )
-
-
-def cache(part):
-    """The folder that caches downloads ("data"), trained teachers ("teachers") and so on for later runs.
-
-    It is below ``XDG_CACHE_HOME``, else in ``~/.cache``. A user without a home has one below the system's
-    folder of temporary files that no other user can write.
-    """
-    folder = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not folder.is_absolute():  # the standard says to ignore a relative one
-        try:
-            folder = Path.home() / ".cache"
-        except RuntimeError:  # no HOME and no entry in the user database
-            folder = _own_temporary()
-    return folder / "sbgen" / part
-
-
-@functools.cache
-def _own_temporary():
-    folder = Path(tempfile.gettempdir()) / f"sbgen-cache-{os.getuid()}"
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022:
-            return folder
-    except OSError:
-        pass
-    # Somebody else's: one for this process alone, which is of use while it runs.
-    folder = Path(tempfile.mkdtemp(prefix="sbgen-cache-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 def _md5(path):

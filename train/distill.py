@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .. import atomic
 from .augment import Augmented
 from .layers import Binarize
 
@@ -130,16 +130,11 @@ def teacher_logits(
                 for way in range(augmented.ways)
             ]
         )
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     buffer = io.BytesIO()
     torch.save(logits, buffer)
     with suppress(OSError):  # a full or read-only cache costs time, no more
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(buffer.getbuffer())
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write(path, buffer.getbuffer())
     return logits
 
 

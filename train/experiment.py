@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from .. import cache
 from ..errors import DataError, ModelError
 from . import checkpoint, data, distill
 from .errors import SettingsError
@@ -108,7 +109,7 @@ def run(
             flip=settings.flip,
             deform=settings.deform,
             seed=_SPLIT_SEED,
-            cache=data.cache("teachers"),
+            cache=cache.folder("teachers"),
             progress=teacher_progress,
         )
     torch.manual_seed(seed)

@@ -5,12 +5,12 @@ killed.
 import hashlib
 import io
 import math
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
+from .. import atomic
 from ..errors import DataError, ModelError
 from . import distill, inputs
 from .augment import Augmented
@@ -241,17 +241,13 @@ def _keep(path, identity, model, optimizer, generator, epochs):
         },
         buffer,
     )
-    part = Path(path).with_name(f"{Path(path).name}.{os.getpid()}.part")
     try:
-        part.write_bytes(buffer.getbuffer())
-        os.replace(part, path)
+        atomic.write(path, buffer.getbuffer())
     except OSError as error:
         raise ModelError(
             f"{path}: the state of the training cannot be written: {error.strerror or error}; make room"
             " there, and go on with --resume from the epoch before, where there is one"
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _restore(path, identity, model, optimizer, generator):

@@ -19,7 +19,7 @@ from ..arguments import add_images, at_least, images, percent, positive
 from ..compiler import shipped
 from ..console import Console
 from ..errors import ToolError
-from ..folder import staged
+from ..output_folder import staged
 from ..system import blame
 
 __all__ = ["OUTPUTS", "add_arguments", "run"]
@@ -352,8 +352,8 @@ def _reach(arguments, console, top, text, plan, staging):
 
 def _implement(arguments, console, plan, staging):
     """The bitstream in `staging`, and what place and route found."""
-    from ..boards import flow, kept
-    from ..train import data
+    from .. import cache
+    from ..boards import flow
 
     work = Path(tempfile.mkdtemp(prefix="work-", dir=staging))
     logs = Path(tempfile.mkdtemp(prefix="sbgen-logs-"))
@@ -365,7 +365,7 @@ def _implement(arguments, console, plan, staging):
             console=console,
             logs=logs,
             jobs=arguments.jobs,
-            kept=None if arguments.fresh else kept.Kept(data.cache("steps")),
+            cache=None if arguments.fresh else cache.Cache(cache.folder("steps")),
         )
     except ToolError:
         keep = True  # the message names the log

@@ -25,7 +25,7 @@ from pathlib import Path
 from ..arguments import at_least
 from ..console import Console
 from ..errors import DataError, FitError, SbgenError, ToolError
-from ..folder import staged
+from ..output_folder import staged
 
 __all__ = [
     "OUTPUTS",

@@ -11,7 +11,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .. import __version__, evidence
+from .. import __version__, atomic, evidence
 from ..arguments import at_least
 from ..console import Console
 from ..errors import ModelError
@@ -115,7 +115,7 @@ def run(arguments):
     }
     if arguments.only is None:
         evidence.keep(arguments.folder, "proofs", report)
-        _write(arguments.folder / "proofs.md", _words(report))
+        atomic.write(arguments.folder / "proofs.md", _words(report))
     return _summary(console, report, arguments.folder if arguments.only is None else None)
 
 
@@ -168,12 +168,6 @@ def _prove(console, n, statement, arguments):
             + (f"; see {trace}" if trace.exists() else "")
         )
     return outcome
-
-
-def _write(path, text):
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
 
 
 def _words(report):

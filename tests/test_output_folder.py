@@ -1,4 +1,4 @@
-"""`sbgen.folder`: an output folder is whole, whatever happens to a build."""
+"""`sbgen.output_folder`: an output folder is whole, whatever happens to a build."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from sbgen.folder import FolderError, staged
+from sbgen.output_folder import FolderError, staged
 
 NAMES = ("a", "b", "report.json")
 
@@ -21,7 +21,7 @@ def write(folder, content, names=NAMES, **settings):
 
 
 def contents(folder):
-    return {path.name: path.read_text() for path in folder.iterdir()}
+    return {path.name: path.read_text() for path in folder.iterdir() if path.name != ".sbgen.lock"}
 
 
 def beside(folder):
@@ -77,7 +77,7 @@ def test_kill_in_the_middle_leaves_the_old_outputs_and_the_next_build_cleans_up(
             "-c",
             textwrap.dedent("""
         import os, signal, sys
-        from sbgen.folder import staged
+        from sbgen.output_folder import staged
         with staged(sys.argv[1], names=("a", "b", "report.json")) as staging:
             (staging / "a").write_text("half")
             os.kill(os.getpid(), signal.SIGKILL)
@@ -97,7 +97,7 @@ def test_kill_in_the_middle_leaves_the_old_outputs_and_the_next_build_cleans_up(
 #: Writes a folder's second contents, and is killed at the file system's n-th event, by a signal.
 KILLED = textwrap.dedent("""
     import os, signal, sys
-    from sbgen.folder import staged
+    from sbgen.output_folder import staged
     folder, n, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     # Ctrl-C works also where the tests run in a shell's background, which ignores it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -177,7 +177,7 @@ def test_foreign_files_are_refused_unless_forced(tmp_path):
 def test_a_file_where_the_folder_should_be(tmp_path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(
-        FolderError, match="must be one that can be made .*out: File exists; give another --out"
+        FolderError, match="must be one that can be made and written.*out: File exists; give another --out"
     ):
         write(tmp_path / "out", "new")
     assert (tmp_path / "out").read_text() == "a file"
