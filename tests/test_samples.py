@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sbgen import numpy_file, samples
+from sbgen import samples
 from sbgen.errors import DataError
+from sbgen.samples import numpy_file
 
 try:
     from PIL import Image

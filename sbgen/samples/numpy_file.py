@@ -1,8 +1,8 @@
 """Arrays in .npy and .npz files from anywhere: nothing is allocated, unpacked or run because a header says
 so.
 
-The format is NumPy's (NEP 1). `numpy.load` allocates what a header promises; here the promise is first
-compared with the bytes that are there, and with a limit. Pickled objects are never read.
+The format is NumPy's (NEP 1). `numpy.load` allocates what a header promises. Here the promise is first compared
+with the bytes in the file, and with a limit. Pickled objects are never read.
 """
 
 import io
@@ -13,11 +13,13 @@ import tokenize
 import warnings
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import IO
 
 import numpy as np
 
-from .errors import DataError
+from ..errors import DataError
 
 __all__ = ["MAGIC", "MAX_BYTES", "ZIP_MAGIC", "StoredArray", "archive", "stored"]
 
@@ -25,7 +27,7 @@ __all__ = ["MAGIC", "MAX_BYTES", "ZIP_MAGIC", "StoredArray", "archive", "stored"
 MAGIC = b"\x93NUMPY"
 ZIP_MAGIC = b"PK"
 
-#: The most bytes that an array may have.
+#: The maximum size of an array in bytes.
 MAX_BYTES = 1 << 30
 
 #: A header is read from this many bytes; NumPy itself refuses one of more than 10,000.
@@ -47,12 +49,12 @@ _ZIP_ERRORS = (
 
 @dataclass(frozen=True, kw_only=True)
 class StoredArray:
-    """An array whose header was read and whose elements were not.
+    """An array whose header has been read and whose elements have not.
 
     Parameters
     ----------
     where : str
-        Begins messages: the file, and the array's name in it.
+        Begins messages: the file, and the name of the array in it.
     shape : tuple of int
     dtype : numpy.dtype
     fortran : bool
@@ -60,32 +62,33 @@ class StoredArray:
     """
 
     where: str
-    shape: tuple
+    shape: tuple[int, ...]
     dtype: np.dtype
     fortran: bool
-    _stream: object
+    _stream: IO[bytes]
     _head: bytes
 
-    def read(self):
+    def read(self) -> np.ndarray:
         """The elements, in the machine's byte order; a `DataError` when they are damaged. Once only."""
         elements = self._elements(math.prod(self.shape)).reshape(
             self.shape, order="F" if self.fortran else "C"
         )
         return np.ascontiguousarray(elements, self.dtype.newbyteorder("="))
 
-    def some(self):
+    def some(self) -> np.ndarray:
         """The first million elements at most, flat, in the order of the file. Once only."""
         return self._elements(min(math.prod(self.shape), 1 << 20))
 
-    def _elements(self, count):
+    def _elements(self, count: int) -> np.ndarray:
         data = bytearray(count * self.dtype.itemsize)
         view, filled = memoryview(data), min(len(self._head), len(data))
         view[:filled] = self._head[:filled]
         whole = count == math.prod(self.shape)
         try:
-            while filled < len(data) and (got := self._stream.readinto(view[filled : filled + (1 << 20)])):
-                filled += got
-            # At its end an archive compares the checksum.
+            while filled < len(data) and (chunk := self._stream.read(min(len(data) - filled, 1 << 20))):
+                view[filled : filled + len(chunk)] = chunk
+                filled += len(chunk)
+            # An archive checks its checksum when its end is read.
             more = whole and self._stream.read(1)
         except _ZIP_ERRORS as error:
             raise DataError(f"{self.where} is damaged: {error}; save it again") from error
@@ -97,15 +100,15 @@ class StoredArray:
         return np.frombuffer(data, self.dtype, count) if count else np.zeros(0, self.dtype)
 
 
-def stored(stream, size, *, where):
+def stored(stream: IO[bytes], size: int, *, where: str) -> StoredArray:
     """The array of a .npy file, its header checked against the file.
 
     Parameters
     ----------
     stream : binary file
-        At the beginning of the .npy.
+        Positioned at the start of the .npy.
     size : int
-        Bytes that it has.
+        Its size in bytes.
     where : str
         Begins messages.
 
@@ -117,8 +120,8 @@ def stored(stream, size, *, where):
     Raises
     ------
     DataError
-        It is no .npy, holds pickled objects or records, is larger than `MAX_BYTES`, or promises what it does
-        not have.
+        It is no .npy, holds pickled objects or records, is larger than `MAX_BYTES`, or promises more than it
+        has.
     """
     try:
         head = stream.read(_HEAD)
@@ -176,9 +179,9 @@ def stored(stream, size, *, where):
     )
 
 
-def archive(file, *, where):
-    """The arrays of a .npz, by name: functions that each return a `StoredArray`; nothing is unpacked before
-    one is called.
+def archive(file: IO[bytes], *, where: str) -> dict[str, Callable[[], StoredArray]]:
+    """The arrays of a .npz by name, each a function that returns a `StoredArray`; nothing is unpacked before one
+    is called.
 
     Raises a `DataError` when `file` is no archive or holds a name twice.
     """
@@ -194,8 +197,8 @@ def archive(file, *, where):
             raise DataError(f"{where} must hold each array once, but holds {name!r:.60} twice; save it again")
         found[name] = info
 
-    def getter(name, info):
-        def get():
+    def getter(name: str, info: zipfile.ZipInfo) -> Callable[[], StoredArray]:
+        def get() -> StoredArray:
             try:
                 stream = opened.open(info)
             except _ZIP_ERRORS as error:
@@ -209,6 +212,6 @@ def archive(file, *, where):
     return {name: getter(name, info) for name, info in found.items()}
 
 
-def _short(value):
+def _short(value: object) -> str:
     text = str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,4 +1,4 @@
-"""PNG and JPEG files in sub-folders, as pixels of 0 ... 255: exactly those of the files, or an error."""
+"""PNG and JPEG files in sub-folders as pixels of 0 ... 255: exactly those of the files, or an error."""
 
 import io
 import math
@@ -6,18 +6,24 @@ import struct
 import warnings
 import zlib
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .errors import DataError
+from ..errors import DataError
+
+if TYPE_CHECKING:  # Pillow is an extra
+    from PIL.Image import Image
 
 __all__ = ["files", "folders", "read"]
 
 _ENDINGS = (".png", ".jpg", ".jpeg")
 
-#: A larger file is no image of a size that a network here takes.
-_MOST_BYTES = 1 << 26
+#: No image of a size that a network here takes is larger.
+_MAX_BYTES = 1 << 26
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -37,10 +43,10 @@ _DAMAGED = (
 )
 
 
-def folders(path):
-    """The sub-folders of a folder, by name; hidden ones (with a dot first) are left out.
+def folders(path: Path) -> list[Path]:
+    """The sub-folders of a folder, sorted by name; hidden ones (with a dot first) are left out.
 
-    Raises a `DataError` where there is none, or anything else.
+    Raises a `DataError` where there is none, or anything that is no folder.
     """
     entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
     other = next((entry for entry in entries if not entry.is_dir()), None)
@@ -52,10 +58,8 @@ def folders(path):
     return entries
 
 
-def files(folder):
-    """The images of one sub-folder, by name; a `DataError` where anything else is in it, but for hidden
-    files.
-    """
+def files(folder: Path) -> list[Path]:
+    """The images of one sub-folder, sorted by name; hidden files are left out, any other file is a `DataError`."""
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     for entry in entries:
         if entry.suffix.lower() not in _ENDINGS or not entry.is_file():
@@ -63,7 +67,7 @@ def files(folder):
     return entries
 
 
-def read(paths, image_shape):
+def read(paths: Sequence[Path], image_shape: tuple[int, ...]) -> tuple[np.ndarray, str]:
     """The pixels of files of one size.
 
     Parameters
@@ -96,11 +100,12 @@ def read(paths, image_shape):
             "a folder of images must be for a network of 1, 3 or 4 channels, but this one takes"
             f" {image_shape}; save the images as .npz"
         )
-    images, size, converted = np.empty((len(paths), math.prod(image_shape)), np.uint8), None, Counter()
+    images = np.empty((len(paths), math.prod(image_shape)), np.uint8)
+    size, converted = None, Counter[str]()
     for n, path in enumerate(paths):
         image = _open(path)
         height, width = image.height, image.width
-        channels = _channels(path, height, width, image_shape)  # before a pixel is unpacked
+        channels = _channels(path, height, width, image_shape)  # before any pixel is unpacked
         size = size or (height, width)
         if (height, width) != size:
             raise DataError(
@@ -114,25 +119,24 @@ def read(paths, image_shape):
     )
 
 
-def _open(path):
-    """A Pillow image of which only the head was read."""
+def _open(path: Path) -> "Image":
+    """A Pillow image of which only the header has been read."""
     from PIL import Image
 
     size = path.stat().st_size
-    if size > _MOST_BYTES:
-        raise DataError(f"{path} must have at most {_MOST_BYTES:,} bytes, found {size:,}")
+    if size > _MAX_BYTES:
+        raise DataError(f"{path} must have at most {_MAX_BYTES:,} bytes, found {size:,}")
     data = path.read_bytes()
-    if (
-        data[:8] == _PNG and data[12:16] == b"IHDR" and data[24:25] == b"\x10"
-    ):  # Pillow drops the low bits of colours
+    # Pillow would drop the low bits of colours.
+    if data[:8] == _PNG and data[12:16] == b"IHDR" and data[24:25] == b"\x10":
         raise DataError(f"{path} must have 8 bits for each pixel and channel, found 16; save it with 8")
     with _damage_named(path):
         return Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
 
 
 @contextmanager
-def _damage_named(path):
-    """Whatever Pillow raises becomes a `DataError`."""
+def _damage_named(path: Path) -> Iterator[None]:
+    """Turn whatever Pillow raises into a `DataError`."""
     from PIL import Image
 
     try:
@@ -146,7 +150,7 @@ def _damage_named(path):
         ) from error
 
 
-def _pixels(path, image, channels):
+def _pixels(path: Path, image: "Image", channels: int) -> tuple[np.ndarray, str]:
     """The pixels of an open image, (pixels,), and what was converted."""
     mode = image.mode
     if mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
@@ -154,8 +158,8 @@ def _pixels(path, image, channels):
             f"{path} must be grey or RGB with 8 bits, but its pixels are of Pillow's mode {mode}; save it as"
             " PNG in grey or RGB"
         )
-    if getattr(image, "n_frames", 1) != 1:
-        raise DataError(f"{path} must be a single image, but has {image.n_frames} frames")
+    if (frames := getattr(image, "n_frames", 1)) != 1:
+        raise DataError(f"{path} must be a single image, but has {frames} frames")
     with _damage_named(path):
         pixels = np.asarray(image.convert("RGBA"))
     alpha = mode in ("LA", "PA", "RGBA") or "transparency" in image.info
@@ -180,8 +184,8 @@ def _pixels(path, image, channels):
     )
 
 
-def _channels(path, height, width, image_shape):
-    """How many channels the network takes of an image of this size."""
+def _channels(path: Path, height: int, width: int, image_shape: tuple[int, ...]) -> int:
+    """The number of channels that the network takes of an image of this size."""
     if len(image_shape) == 1:
         channels, rest = divmod(image_shape[0], width * height)
         if rest or channels not in (1, 3):
