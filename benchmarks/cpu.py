@@ -22,7 +22,8 @@ import torch
 from packed import Packed
 
 from sbgen.boards import BOARDS
-from sbgen.compiler import bound, model, reference
+from sbgen.compiler import bound, reference
+from sbgen.compiler.frontends import model
 from sbgen.errors import DataError
 from sbgen.train import checkpoint, data
 from sbgen.train.layers import hardened

@@ -23,7 +23,8 @@ from pathlib import Path
 
 import record
 
-from sbgen.compiler import exchange, model
+from sbgen.compiler import exchange
+from sbgen.compiler.frontends import model
 from sbgen.console import Console
 
 ROOT = Path(__file__).parent.parent

@@ -19,7 +19,8 @@ import record
 import torch
 
 from sbgen import boards
-from sbgen.compiler import cycles, fold, lower, model, passes, reference, simulate, verilog
+from sbgen.compiler import cycles, fold, lower, passes, reference, simulate, verilog
+from sbgen.compiler.frontends import model
 from sbgen.console import Console
 from sbgen.train import checkpoint, data, loop
 

@@ -25,7 +25,7 @@ import numpy as np
 from record import FOLDER, MEASURED, write
 
 from sbgen import tools
-from sbgen.compiler import model
+from sbgen.compiler.frontends import model
 from sbgen.compiler.unrolled import unroll
 from sbgen.compiler.verilog import convert
 from sbgen.hw.mvtu import Parameters

@@ -45,7 +45,8 @@ def _about():
 
 def texts(folder):
     """The text of each file of ``compiler/networks``, by its name, of the ``*.pt`` in `folder`; needs torch."""
-    from . import exchange, model
+    from . import exchange
+    from .frontends import model
 
     models = {path.stem: model.load(path) for path in sorted(Path(folder).glob("*.pt"))}
     told = {

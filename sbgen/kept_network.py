@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .cache import Cache, folder
 from .compiler import exchange, passes, shipped
-from .compiler import model as model_file
+from .compiler.frontends import model as model_file
 from .errors import ModelError
 
 __all__ = ["load"]

@@ -30,7 +30,7 @@ def accuracy(*, tried, info, integer, classes, verdict):
     tried : TrialImages
         The images.
     info : dict
-        What the model file tells of itself, as in `sbgen.compiler.model.Model`.
+        What the model file tells of itself, as in `sbgen.compiler.frontends.model.Model`.
     integer : int array, shape (N,), (N, top) or (N, outputs)
         What the reference says of each image: its class; its best classes, the best first; or of a
         multi-label network its bits.

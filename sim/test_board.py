@@ -12,8 +12,9 @@ from bench import SIMULATORS, run
 from sbgen import tools
 from sbgen.boards import flash_image, get
 from sbgen.boards.harness import Top
-from sbgen.compiler import cycles, estimate, exchange, fold, model, reference, verilog
+from sbgen.compiler import cycles, estimate, exchange, fold, reference, verilog
 from sbgen.compiler.folding import Folding
+from sbgen.compiler.frontends import model
 from sbgen.compiler.lower import lower
 from sbgen.errors import ToolError
 from sbgen.hw import uart

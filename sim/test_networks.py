@@ -10,8 +10,9 @@ import pytest
 from bench import SIMULATORS, Bench, run
 from cases import Case, pack, save
 
-from sbgen.compiler import cycles, fold, model, passes, reference, verilog
+from sbgen.compiler import cycles, fold, passes, reference, verilog
 from sbgen.compiler.device import DEVICES
+from sbgen.compiler.frontends import model
 from sbgen.compiler.lower import lower
 from sbgen.compiler.random_network import random_design, random_images
 from sbgen.errors import FitError

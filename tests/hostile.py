@@ -268,7 +268,7 @@ def _no_process(path):
 
 
 def _load_model(path):
-    from sbgen.compiler import from_larq, model
+    from sbgen.compiler.frontends import from_larq, model
 
     with mock.patch.object(from_larq, "read", _no_process):
         model.load(path)
@@ -356,13 +356,13 @@ def _load_design(path):
 
 
 def _load_qonnx(data):
-    from sbgen.compiler import from_qonnx
+    from sbgen.compiler.frontends import from_qonnx
 
     from_qonnx.loads(data)
 
 
 def _load_larq(path):
-    from sbgen.compiler import from_larq, keras_file
+    from sbgen.compiler.frontends import from_larq, keras_file
 
     # What the process of its own does; that it ends is seen to from outside.
     with mock.patch.object(from_larq, "read", keras_file.read_here):

@@ -7,11 +7,11 @@ import pytest
 
 from sbgen import cli, kept_network
 from sbgen.compiler import exchange
-from sbgen.compiler import model as model_file
 from sbgen.compiler.cycles import predict
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import error_band, estimate
 from sbgen.compiler.fold import fold
+from sbgen.compiler.frontends import model as model_file
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 
 

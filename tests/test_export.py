@@ -1,7 +1,8 @@
 import pytest
 
 from sbgen import cli
-from sbgen.compiler import exchange, model
+from sbgen.compiler import exchange
+from sbgen.compiler.frontends import model
 from sbgen.compiler.random_network import random_network
 
 

@@ -10,8 +10,9 @@ import pytest
 
 h5py = pytest.importorskip("h5py", reason="larq models need h5py; pip install 'sbgen[larq]'")
 
-from sbgen.compiler import from_larq, ir, keras_file, model, reference
-from sbgen.compiler.from_larq import load
+from sbgen.compiler import ir, reference
+from sbgen.compiler.frontends import from_larq, keras_file, model
+from sbgen.compiler.frontends.from_larq import load
 from sbgen.errors import ModelError
 
 FIXTURES = sorted((Path(__file__).parent / "larq").glob("*.h5"))

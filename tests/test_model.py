@@ -3,7 +3,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from sbgen.compiler import exchange, model
+from sbgen.compiler import exchange
+from sbgen.compiler.frontends import model
 from sbgen.errors import ModelError
 from sbgen.train import checkpoint
 from sbgen.train.network import network

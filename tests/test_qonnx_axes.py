@@ -11,7 +11,7 @@ from onnx import TensorProto
 from qonnx_graphs import Graph, execute
 
 from sbgen.compiler import reference
-from sbgen.compiler.from_qonnx import loads
+from sbgen.compiler.frontends.from_qonnx import loads
 from sbgen.errors import ModelError
 
 LAST = "qonnx.custom_op.channels_last"
@@ -436,7 +436,7 @@ def test_quantize_and_dequantize(seed):
     [("INT4", -8, 7), ("UINT4", 0, 15), ("INT8", -128, 127), ("UINT8", 0, 255), ("INT16", -32768, 32767)],
 )
 def test_quantisation_saturates_at_its_type(kind, low, high):
-    from sbgen.compiler import qonnx_ops
+    from sbgen.compiler.frontends import qonnx_ops
 
     for zero in (None, np.zeros((), onnx.helper.tensor_dtype_to_np_dtype(getattr(TensorProto, kind)))):
         proto = onnx.helper.make_node(

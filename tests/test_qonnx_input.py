@@ -8,8 +8,9 @@ onnx = pytest.importorskip("onnx", reason="QONNX files need onnx; pip install 's
 from onnx import TensorProto, helper
 from qonnx_graphs import Graph, execute
 
-from sbgen.compiler import reference, to_qonnx
-from sbgen.compiler.from_qonnx import loads
+from sbgen.compiler import reference
+from sbgen.compiler.frontends import to_qonnx
+from sbgen.compiler.frontends.from_qonnx import loads
 from sbgen.compiler.pixel_type import parse
 from sbgen.errors import ModelError
 

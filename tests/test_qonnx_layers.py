@@ -9,8 +9,9 @@ onnx = pytest.importorskip("onnx", reason="QONNX files need onnx; pip install 's
 
 from qonnx_graphs import Graph, execute
 
-from sbgen.compiler import ir, reference, to_qonnx
-from sbgen.compiler.from_qonnx import loads
+from sbgen.compiler import ir, reference
+from sbgen.compiler.frontends import to_qonnx
+from sbgen.compiler.frontends.from_qonnx import loads
 from sbgen.errors import ModelError
 
 random = np.random.default_rng(0)

@@ -9,7 +9,7 @@ onnx = pytest.importorskip("onnx", reason="QONNX files need onnx; pip install 's
 from qonnx_graphs import DOMAINS, Graph, execute, random_graph
 
 from sbgen.compiler import ir, reference
-from sbgen.compiler.from_qonnx import load, loads
+from sbgen.compiler.frontends.from_qonnx import load, loads
 from sbgen.errors import ModelError
 
 FIXTURES = sorted((Path(__file__).parent / "qonnx").glob("*.onnx"))
@@ -207,7 +207,7 @@ def test_scores_keep_whole_offsets_of_classes():
 
 
 def test_file_is_read(tmp_path):
-    from sbgen.compiler import model
+    from sbgen.compiler.frontends import model
 
     graph, end = dense(ones(3))
     path = tmp_path / "some-net.onnx"
@@ -662,7 +662,7 @@ class TestDamaged:
         assert "is made by no node before it" in self.refused(graph.bytes(end))
 
     def test_file_too_large(self, tmp_path):
-        from sbgen.compiler import model
+        from sbgen.compiler.frontends import model
 
         path = tmp_path / "net.onnx"
         with path.open("wb") as file:
@@ -676,7 +676,7 @@ class TestDamaged:
 
 
 def test_documentation_lists_every_operator():
-    from sbgen.compiler import qonnx_ops
+    from sbgen.compiler.frontends import qonnx_ops
 
     text = (Path(__file__).parent.parent / "docs/qonnx.md").read_text()
     listed = set(re.findall(r"\w+", text[text.index("| quantisers |") : text.index("* **Weights**")]))

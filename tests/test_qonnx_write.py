@@ -5,9 +5,10 @@ onnx = pytest.importorskip("onnx", reason="QONNX files need onnx; pip install 's
 
 from qonnx_graphs import execute
 
-from sbgen.compiler import ir, reference, to_qonnx
+from sbgen.compiler import ir, reference
 from sbgen.compiler.features import features
-from sbgen.compiler.from_qonnx import load, loads
+from sbgen.compiler.frontends import to_qonnx
+from sbgen.compiler.frontends.from_qonnx import load, loads
 from sbgen.compiler.random_network import fold_at_random, random_images, random_network
 from sbgen.errors import ModelError
 

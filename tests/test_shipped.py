@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from sbgen import cli, kept_network
-from sbgen.compiler import exchange, model, reference, shipped
+from sbgen.compiler import exchange, reference, shipped
+from sbgen.compiler.frontends import model
 from sbgen.errors import ModelError
 
 MODELS = Path(__file__).parents[1] / "models"

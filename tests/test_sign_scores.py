@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sbgen.compiler.sign_scores import signed_scores
+from sbgen.compiler.frontends.sign_scores import signed_scores
 from sbgen.errors import ModelError
 
 

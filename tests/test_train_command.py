@@ -9,7 +9,8 @@ import torch
 
 from sbgen import cli
 from sbgen.commands import train as command
-from sbgen.compiler import model, reference
+from sbgen.compiler import reference
+from sbgen.compiler.frontends import model
 from sbgen.errors import SbgenError
 from sbgen.train import checkpoint, data
 from sbgen.train.errors import SettingsError

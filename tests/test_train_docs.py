@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sbgen.compiler import model
+from sbgen.compiler.frontends import model
 
 PAGE = Path(__file__).parents[1] / "docs" / "training.md"
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from sbgen.compiler import reference
-from sbgen.compiler.from_torch import to_network
+from sbgen.compiler.frontends.from_torch import to_network
 from sbgen.errors import ModelError
 from sbgen.train import checkpoint
 from sbgen.train.distill import loss, teacher_logits

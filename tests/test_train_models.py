@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from sbgen import cache
-from sbgen.compiler import model, reference
+from sbgen.compiler import reference
+from sbgen.compiler.frontends import model
 from sbgen.errors import DataError
 from sbgen.train import data
 from sbgen.train.presets import PRESETS

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from sbgen.compiler import reference
-from sbgen.compiler.from_torch import to_network
+from sbgen.compiler.frontends.from_torch import to_network
 from sbgen.train.chain import chain
 from sbgen.train.data import DATASETS
 from sbgen.train.layers import Binarize, BinaryWeights, Pixels, hardened

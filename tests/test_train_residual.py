@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from sbgen.compiler import ir, reference
-from sbgen.compiler.from_torch import to_network
+from sbgen.compiler.frontends.from_torch import to_network
 from sbgen.errors import ModelError
 from sbgen.train import checkpoint
 from sbgen.train.chain import chain

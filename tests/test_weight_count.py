@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sbgen.compiler import model
+from sbgen.compiler.frontends import model
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores
 from sbgen.compiler.random_network import random_network
 from sbgen.compiler.weight_count import weights

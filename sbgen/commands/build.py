@@ -129,7 +129,7 @@ def run(arguments):
     """Run `sbgen build`: writes `arguments.out` as a whole, or raises and leaves it as it was."""
     from .. import boards
     from ..boards import harness
-    from ..compiler import model as model_file
+    from ..compiler.frontends import model as model_file
     from ..compiler.weight_count import weights
 
     if arguments.fit:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..compiler import exchange
-from ..compiler import model as model_file
+from ..compiler.frontends import model as model_file
 from ..console import Console
 from ..errors import ModelError
 
@@ -58,6 +58,6 @@ def _onnx(network, out):
             f"{out}: a QONNX file needs onnx, which is not installed; try `pip install sbgen[qonnx]`, or"
             " write a .json"
         ) from error
-    from ..compiler import to_qonnx
+    from ..compiler.frontends import to_qonnx
 
     to_qonnx.save(network, out)

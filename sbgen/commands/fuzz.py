@@ -440,7 +440,8 @@ def _folding(board, level):
 def _cases(arguments):
     """(seed, function that gives the design and images) of each check."""
     from .. import samples
-    from ..compiler import design_file, model, random_network
+    from ..compiler import design_file, random_network
+    from ..compiler.frontends import model
 
     count, board = arguments.count or 20, _board(arguments)
     if arguments.network is None:

@@ -39,7 +39,7 @@ def run(arguments):
     from .. import boards
     from ..boards import patch
     from ..compiler import exchange, passes
-    from ..compiler import model as model_file
+    from ..compiler.frontends import model as model_file
     from ..compiler.weight_count import weights
 
     console = Console()

@@ -12,9 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import ModelError
-from . import ir
-from .pixel_type import UINT8
+from ...errors import ModelError
+from .. import ir
+from ..pixel_type import UINT8
 from .tabulate import ROUNDING, Counts, Elements, Pixels, straight
 
 __all__ = ["Chain"]

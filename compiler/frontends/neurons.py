@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import ModelError
-from . import ir
+from ...errors import ModelError
+from .. import ir
 from .tabulate import Counts, Pixels, Tensor, check_size, elementwise, padded, straight
 
 __all__ = ["channels_as_rows", "convolve", "dense", "image_of", "part_of", "spread_groups", "uncut"]

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import ModelError
-from . import ir
+from ...errors import ModelError
+from .. import ir
 from .neurons import channels_as_rows, image_of, part_of, spread_groups, uncut
 from .tabulate import Counts, Elements, Pixels, check_size, straight
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import ModelError
-from . import reference
-from .ir import PIXEL_LEVELS, Add, Conv2d, Dense, Fork, Lookup, Scores, Threshold
+from ...errors import ModelError
+from .. import reference
+from ..ir import PIXEL_LEVELS, Add, Conv2d, Dense, Fork, Lookup, Scores, Threshold
 from .tabulate import PIXELS, PIXELS_MEAN
 
 __all__ = ["first_constant", "that_answers"]

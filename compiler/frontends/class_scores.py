@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import ModelError
-from . import ir
+from ...errors import ModelError
+from .. import ir
 from .neurons import spread_groups
 from .sign_scores import bit_scores, signed_scores
 from .tabulate import ROUNDING, Counts, Elements, straight

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import TensorProto
 
-from ..errors import ModelError
-from . import pixel_type
-from .pixel_type import PixelType
+from ...errors import ModelError
+from .. import pixel_type
+from ..pixel_type import PixelType
 from .qonnx_ops import CHANNELS_LAST, ELEMENTWISE, QUANTISER_DOMAINS
 from .tabulate import PIXELS, PIXELS_MEAN, check_size
 

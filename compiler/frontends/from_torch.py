@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..errors import ModelError
-from ..train.chain import body, chain, check_values, output_shape, pool_padding, pool_window
-from ..train.checkpoint import Checkpoint, check_trust
-from ..train.layers import (
+from ...errors import ModelError
+from ...train.chain import body, chain, check_values, output_shape, pool_padding, pool_window
+from ...train.checkpoint import Checkpoint, check_trust
+from ...train.layers import (
     BatchNorm,
     Binarize,
     BinaryActivation,
@@ -27,7 +27,7 @@ from ..train.layers import (
     Scores,
     hardened,
 )
-from . import ir
+from .. import ir
 
 __all__ = ["to_network"]
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import ModelError
-from . import ir
+from ...errors import ModelError
+from .. import ir
 from .tabulate import Counts, Elements, straight
 
 __all__ = ["join"]

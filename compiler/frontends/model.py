@@ -6,9 +6,9 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ModelError
-from . import shipped
-from .ir import Network
+from ...errors import ModelError
+from .. import shipped
+from ..ir import Network
 
 __all__ = ["Model", "load"]
 
@@ -98,7 +98,7 @@ def load(path, *, force=False, pixels=None):
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}{names}") from error
     sha256 = hashlib.sha256(data).hexdigest()
     if data.lstrip()[:1] == b"{":
-        from . import exchange
+        from .. import exchange
 
         return Model(network=exchange.load(path), file=path, sha256=sha256, info=shipped.about(path))
     _refuse_arrays(path, data)
@@ -150,7 +150,7 @@ def load(path, *, force=False, pixels=None):
             f"{path}: a net.pt needs torch, which is not installed; try `pip install sbgen[train]`, or "
             "use the JSON exchange file"
         ) from error
-    from ..train import checkpoint
+    from ...train import checkpoint
     from .from_torch import to_network
 
     kept = checkpoint.load(path, force=force)

@@ -13,9 +13,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from .. import __version__, atomic
-from ..errors import ModelError
-from .ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Scores, SumPool, Threshold
+from ... import __version__, atomic
+from ...errors import ModelError
+from ..ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Scores, SumPool, Threshold
 
 __all__ = ["save", "to_model"]
 

@@ -14,8 +14,9 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
-from ..errors import ModelError
-from . import ir, qonnx_input, qonnx_ops
+from ...errors import ModelError
+from .. import ir
+from . import qonnx_input, qonnx_ops
 from .chain import Chain
 from .class_scores import last_layer
 from .constant import that_answers

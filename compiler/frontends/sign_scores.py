@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import ModelError
-from . import ir
+from ...errors import ModelError
+from .. import ir
 from .tabulate import ROUNDING
 
 __all__ = ["are_bits", "bit_scores", "signed_scores"]

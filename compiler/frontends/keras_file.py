@@ -10,7 +10,7 @@ from multiprocessing import get_context
 import h5py
 import numpy as np
 
-from ..errors import ModelError
+from ...errors import ModelError
 from .tabulate import check_size
 
 __all__ = ["KerasLayer", "read", "read_here"]

@@ -1,0 +1,1 @@
+"""Networks from files of other tools, as integer networks; and QONNX files from integer networks."""
