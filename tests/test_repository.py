@@ -55,6 +55,48 @@ def test_ci_runs_the_readme_commands_as_printed():
         assert command in ci
 
 
+def workflow_commands():
+    """The commands of each job of the hosted workflow, the folded ones on a line."""
+    text = (ROOT / ".github/workflows/ci.yml").read_text()
+    jobs = re.split(r"^  (\w+):\n", text.partition("\njobs:\n")[2], flags=re.MULTILINE)[1:]
+    return {
+        name: [
+            " ".join(folded.split()) or plain.split(" #")[0].strip()
+            for folded, plain in re.findall(r"run: (?:>-\n((?: {10,}.*\n)+)|(.*))", steps)
+        ]
+        for name, steps in zip(jobs[::2], jobs[1::2], strict=True)
+    }
+
+
+def test_hosted_ci_runs_the_same_targets():
+    commands = workflow_commands()
+    assert commands["lint"] == ["make lint"]
+    assert commands["linux"] == ["make test", "make demo"]
+    assert commands["lowest"][-2:] == ["make test", "make demo"]
+    assert commands["macos"][-2:] == ["make test ALL_TOOLS=", "make demo"]
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {command.split()[1] for job in commands.values() for command in job if "make " in command} < {
+        *targets
+    }
+
+
+def test_hosted_ci_finds_its_files_and_python_versions():
+    text = (ROOT / ".github/workflows/ci.yml").read_text()
+    named = re.findall(r"tests/[\w*]+\.py", text)
+    assert named and all(list(ROOT.glob(name)) for name in named)
+    lowest = re.search(r'requires-python = ">=([\d.]+)"', (ROOT / "pyproject.toml").read_text()).group(1)
+    (job,) = re.findall(r"^  lowest:\n(.*?)^      - run", text, re.MULTILINE | re.DOTALL)
+    assert f'python-version: "{lowest}"' in job
+    assert all(f'python: ["{lowest}", ' in line for line in re.findall(r"python: \[.*", text))
+
+
+def test_hooks_before_a_commit_are_the_checks_of_lint():
+    lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE).group(1)
+    checks = re.findall(r"-m ((?:ruff|mypy).*)", lint)
+    hooks = re.findall(r"entry: \S+ -m (.*)", (ROOT / ".pre-commit-config.yaml").read_text())
+    assert hooks == checks and "ruff check" in hooks
+
+
 def test_readme_options_exist():
     import shlex
 
@@ -84,7 +126,9 @@ def test_no_scratch_files_in_the_root():
     # The root is a table of contents; what is new here must be wanted.
     wanted = {
         ".ci",
+        ".github",
         ".gitignore",
+        ".pre-commit-config.yaml",
         "CHANGELOG.md",
         "CITATION.cff",
         "CONTRIBUTING.md",
