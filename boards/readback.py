@@ -216,7 +216,7 @@ def _in_flash(design, flash, held):
                 f" {column % 8}"
             )
 
-        parts = [_Held(words=bits(columns), meant=bits(unit.image), where=where)]
+        parts = [_Held(words=bits(columns), meant=bits(unit.ram_contents), where=where)]
         if unit.rest_width:
             parts.append(rest)
         found[f"{path}.memory"] = _Held(

@@ -174,7 +174,7 @@ def _repeats(layer, unit):
     """How often the unit of a layer needs each vector: for each group of outputs that sees it, plane and
     pass.
     """
-    return unit.groups // getattr(layer, "groups", 1) * unit.planes * unit.passes
+    return unit.groups // getattr(layer, "groups", 1) * unit.planes * unit.halves
 
 
 def passes(layer):

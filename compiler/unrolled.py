@@ -485,7 +485,7 @@ def _tables(unit, order, paired, hasty):
         if not unit.signs:
             outputs.append(tables.sum(agree, preset & (1 << width) - 1, width))
             continue
-        reach = mask.bit_count() * unit.top
+        reach = mask.bit_count() * unit.max_input
         agrees, differs = (agree, reach, -preset), (differ, reach, reach + preset + 1)
         inverted = tables.cost(*differs) < tables.cost(*agrees)
         outputs.append((tables.reaches(*(differs if inverted else agrees)) ^ inverted,))

@@ -100,7 +100,7 @@ class Core(wiring.Component):
             for part in stage.parts
             if isinstance(part, Mvtu) and part.parameters.weight_blocks
         ]
-        self._image = tuple(words for part in self._loaded for words in part.parameters.image)
+        self._image = tuple(words for part in self._loaded for words in part.parameters.ram_contents)
         super().__init__(
             {
                 "i": In(stream.Signature(data.ArrayLayout(unsigned(8), self.lanes))),

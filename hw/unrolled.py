@@ -108,7 +108,7 @@ class Parameters:
     def pe(self):
         return len(self.outputs)
 
-    groups = slices = passes = beats = plane_beats = cycles = 1
+    groups = slices = halves = beats = plane_beats = cycles = 1
 
     @property
     def sum_width(self):

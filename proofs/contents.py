@@ -162,7 +162,7 @@ def weights(name, stage, words):
     return Statement(
         subject=f"weights of layer {layer.name}",
         claim=(
-            f"word g*{unit.passes * unit.slices}+s of"
+            f"word g*{unit.halves * unit.slices}+s of"
             f" {'what is loaded from weights.bin' if unit.weight_blocks else 'the ROM in core.v'} has, for"
             f" each of its {unit.pe} outputs, the network's weights for slice s of group g: all"
             f" {layer.weight_bits:,} bits compared, decoded from running parities; what fills up a slice"
@@ -186,12 +186,12 @@ def presets(stage):
         top, half = (1 << unit.planes) - 1, 1 << unit.accumulator_width - 1
         for row, (preset, start) in enumerate(zip(wanted.tolist(), unit.starts, strict=True)):
             unused = 0 if layer.mask is None else unit.inputs - unit.masks[row].bit_count()
-            if start != unit.passes * preset - top * unused:
+            if start != unit.halves * preset - top * unused:
                 wrong.append(f"output {row} starts from {start}, the network has {preset}")
             # Each beat only adds; the sum is least at its start and greatest when every bit agrees.
             least, most = (
                 value << unit.planes - 1
-                for value in (start, start + top * (unit.passes * unit.inputs - unused))
+                for value in (start, start + top * (unit.halves * unit.inputs - unused))
             )
             if not -half <= least <= most < half:
                 wrong.append(

@@ -126,7 +126,7 @@ def _before_counts(parameters):
 def _loops(parameters):
     return {
         "slice": parameters.slices,
-        "pass": parameters.passes,
+        "pass": parameters.halves,
         "plane": parameters.planes,
         "group": parameters.groups,
     }
@@ -159,7 +159,7 @@ def operands(parameters):
         m = made.m
         at = Count(m, loops=_loops(p), step=push, name="taken").at
         word = Signal.like(read.address, name="word")
-        m.d.comb += word.eq((at["group"] * p.passes + at["pass"]) * p.slices + at["slice"])
+        m.d.comb += word.eq((at["group"] * p.halves + at["pass"]) * p.slices + at["slice"])
         made.never(
             "the weights are read from a wrong address",
             made.delayed(push, _READS_AFTER, name="reads")
@@ -180,7 +180,7 @@ def operands(parameters):
     return Statement(
         subject=_subject(p) + ": operands",
         claim=(
-            f"when slice s of group g is accepted, word g*{p.passes * p.slices}+s of the weights is read, and"
+            f"when slice s of group g is accepted, word g*{p.halves * p.slices}+s of the weights is read, and"
             f" {_before_counts(p)[0]} cycle(s) later every one of the {p.pe} popcounts sees that slice,"
             f" coded, and its own {p.simd} bits of that word, for every slice and group, whatever was"
             " accepted before and however long was waited"
@@ -238,7 +238,7 @@ def sums(parameters, *, name):
             with m.If(step):
                 m.d.sync += before.eq(total)
             value = before.as_signed()
-            expected = value >= 0 if p.signs else value >> point + p.passes - 1
+            expected = value >= 0 if p.signs else value >> point + p.halves - 1
             unused = ended_group * p.pe + lane >= p.outputs
             given = queue.i.payload.as_value().word_select(lane, len(queue.i.payload.as_value()) // p.pe)
             wanted = Signal(len(given), name=f"expected_{lane}")

@@ -28,7 +28,7 @@ def run(parameters, vectors, *, seed=None):
     given = []
     for vector in vectors:
         planes = [[value >> plane & 1 for value in vector] for plane in reversed(range(parameters.planes))]
-        passes = [plane for plane in planes for _ in range(parameters.passes)]
+        passes = [plane for plane in planes for _ in range(parameters.halves)]
         given += beats(passes, parameters.simd, 1) * parameters.groups
     taken = transfer(parameters.create(), given, len(vectors) * parameters.groups, seed=seed)
     found, unused = elements(

@@ -420,7 +420,7 @@ def test_loaded_words_are_put_together():
     unit = mvtu.Parameters(
         inputs=9, weights=(5, 99, 127, 0), presets=(0, 0, 0, 0), pe=3, simd=7, weight_store="spram", sprams=1
     )
-    image = b"".join(word.to_bytes(2, "little") for words in unit.image for word in words) + b"next"
+    image = b"".join(word.to_bytes(2, "little") for words in unit.ram_contents for word in words) + b"next"
     assert contents.loaded_words(unit, image, dict(enumerate(unit.rest_words))) == (
         dict(enumerate(unit.weight_words)),
         b"next",

@@ -688,7 +688,7 @@ def _place(built, network, name, word, bit):
             f"{stage.layer.name}, the threshold or offset of output"
             f" {word * unit.pe + bit // unit.total_width}: "
         )
-    group, part = divmod(word, unit.passes * unit.slices)
+    group, part = divmod(word, unit.halves * unit.slices)
     return (
         f"{stage.layer.name}, weights of output {group * unit.pe + bit // unit.simd}, input"
         f" {part % unit.slices * unit.simd + bit % unit.simd} in the order of the unit: "

@@ -1,17 +1,17 @@
-"""A register of its own for the logic around it, where one for all would stand far from most."""
+"""A register of its own for part of the logic that a signal drives."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Copy"]
+__all__ = ["FanOut"]
 
 
-class Copy(wiring.Component):
-    """A register that synthesis leaves apart from others of the same input, which it would make one.
+class FanOut(wiring.Component):
+    """A fan-out register: one of several with the same input, which synthesis must not merge into one.
 
-    Each is a module that is kept until all the rest is mapped (see `sbgen.compiler.verilog`), so that place
-    and route may put it beside the logic that it drives.
+    Each is a module whose hierarchy is kept until everything else is mapped (see `sbgen.compiler.verilog`),
+    so that place and route can put it next to the logic that it drives.
 
     Parameters
     ----------
@@ -22,13 +22,13 @@ class Copy(wiring.Component):
     -------
     i : :py:`In(width)`
     o : :py:`Out(width)`
-        `i` of the cycle before. Has no reset.
+        `i` of the previous cycle. Has no reset.
     """
 
     i: Signal
     o: Signal
 
-    def __init__(self, width):
+    def __init__(self, width: int):
         super().__init__({"i": In(width), "o": Out(width)})
 
     def elaborate(self, platform):
