@@ -45,8 +45,8 @@ def measure(kind, seed, folder):
         lanes=core.lanes,
         simulator="icarus",
         folder=folder,
-        top=design.top,
-        image=core.image,
+        top_k=design.top,
+        ram_contents=core.image,
     )
     free = simulator.run(images)
     stalled = simulator.run(images, stall=seed + 1)

@@ -70,9 +70,9 @@ def main():
             network,
             images,
             lanes=core.lanes,
-            top=core.top,
+            top_k=core.top,
             simulator="verilator",
-            image=core.image,
+            ram_contents=core.image,
             progress=step.progress,
         )
         simulated = int(result.last_scores[-1])

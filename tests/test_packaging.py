@@ -184,6 +184,8 @@ def test_wheel_holds_every_source(tmp_path):
         "sbgen/py.typed",
         "sbgen/boards/ice40_brams.v",
         "sbgen/compiler/calibration.json",
+        "sbgen/compiler/simulate/main.cpp",
+        "sbgen/compiler/simulate/testbench.v",
         *(f"sbgen/compiler/networks/{path.name}" for path in (ROOT / "compiler" / "networks").iterdir()),
     }
     for folder in ("hw", "compiler", "proofs", "train", "boards", "sbgen"):

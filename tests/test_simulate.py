@@ -8,6 +8,7 @@ from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
 from sbgen.compiler.lower import lower
 from sbgen.compiler.random_network import random_design, random_images
+from sbgen.compiler.simulate.programs import choose
 from sbgen.compiler.stage import input_lanes
 from sbgen.errors import ToolError
 
@@ -259,7 +260,7 @@ class TestAuto:
                 raise ToolError(f"{name} is not installed")
 
         monkeypatch.setattr(tools, "find", find)
-        assert simulate._choose(weights) == chosen
+        assert choose(weights) == chosen
 
     def test_neither_is_installed(self, monkeypatch):
         def find(name):
@@ -269,7 +270,7 @@ class TestAuto:
         with pytest.raises(
             ToolError, match="iverilog is not installed; try this; verilator is not installed; try"
         ):
-            simulate._choose(1)
+            choose(1)
 
 
 @pytest.mark.parametrize("quick, level", [(True, "-O0"), (False, "-O2")])

@@ -404,8 +404,8 @@ def _simulate(arguments, console, core_verilog, network, core, images, scores, c
             network,
             images,
             lanes=core.lanes,
-            top=core.top,
-            image=core.image,
+            top_k=core.top,
+            ram_contents=core.image,
             progress=step.progress,
         )
         found = verdict.compare(simulation, scores, classes)

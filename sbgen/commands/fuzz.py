@@ -362,8 +362,8 @@ def _simulations(design, images, simulator, *, stall):
             lanes=core.lanes,
             simulator=simulator,
             folder=folder,
-            top=core.top,
-            image=core.image,
+            top_k=core.top,
+            ram_contents=core.image,
         )
         return [built.run(images, stall=each) for each in (None, stall)]
 
