@@ -8,20 +8,10 @@ from amaranth.build import Platform, ResourceError
 
 from ..compiler.device import DEVICES
 from ..errors import BoardError
+from . import families
+from .family import Family
 
 __all__ = ["BoardSpec", "Pin", "Programmer"]
-
-#: Device and pads from which its PLLs can be fed, by package (icestorm's icebox: PLLOUT_A's pin). The PLL
-#: takes such a pad for itself, and the pin cannot be an ordinary input then; from any other pin the PLL is
-#: fed through the fabric.
-_ICE40_PLL_PADS = {
-    ("up5k", "sg48"): ("35",),
-    ("hx1k", "tq144"): ("49",),
-    ("hx1k", "vq100"): ("33",),
-    ("hx8k", "ct256"): ("F7", "R9"),
-    ("lp8k", "cm81"): ("C4", "G4"),
-}
-
 
 #: Pins that must be high while a design runs, and their ports, by resource and subsignal of the platform. The
 #: ESP32 of a ULX3S takes over the board when its gpio0 is low.
@@ -136,6 +126,11 @@ class BoardSpec:
                 f"board {self.name!r}: its device must be one of {', '.join(DEVICES)}, but it is {part}"
             )
         return DEVICES[name]
+
+    @property
+    def family(self) -> Family:
+        """The family of its device."""
+        return families.get(self.device.family)
 
     @property
     def package(self):
@@ -269,8 +264,9 @@ class BoardSpec:
 
     @property
     def clock_is_pll_pad(self):
-        """Whether the oscillator comes in at the PLL's own pad (iCE40)."""
-        return self.pin("clk").site in _ICE40_PLL_PADS.get((self.device.name, self.package.lower()), ())
+        """Whether the oscillator comes in at a pad that feeds the PLL directly."""
+        pads = self.family.pll_pads.get((self.device.name, self.package.lower()), ())
+        return self.pin("clk").site in pads
 
     @property
     def default_clock_mhz(self):

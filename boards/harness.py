@@ -20,7 +20,7 @@ from ..hw.flash_loader import FlashLoader
 from ..hw.host_link import HostLink
 from ..hw.queue import Queue
 from ..hw.width import WidthConverter
-from . import flash_image, pll
+from . import flash_image
 
 __all__ = ["RESET_SECONDS", "WAKE_SECONDS", "Top", "clock_and_pll"]
 
@@ -49,7 +49,7 @@ def clock_and_pll(board, clock_mhz=None):
         clock_mhz = board.default_clock_mhz
     if clock_mhz == board.oscillator_mhz:
         return clock_mhz, None
-    made = pll.FAMILIES[board.device.family].nearest(oscillator_mhz=board.oscillator_mhz, clock_mhz=clock_mhz)
+    made = board.family.pll.nearest(oscillator_mhz=board.oscillator_mhz, clock_mhz=clock_mhz)
     return made.clock_mhz, made
 
 

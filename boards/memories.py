@@ -1,25 +1,56 @@
 """The read-only memories of a top level, and where synthesis and place and route put each of their bits. ::
 
     top.v ──▶ Memory: path, words ──┐
-                                    ├─▶ places: word, bit ─▶ block RAM, bit in it ─▶ words read back out of a
-                                    bitstream
+                                    ├─▶ places: word, bit ─▶ block RAM, bit in it ─▶ words in a bitstream
     placed netlist ──▶ Cell ────────┘
 
-yosys (``memory_libmap``) drops the columns that are the same in every word, cuts the words into banks as deep
-as a block RAM at the width that it chose, puts the banks' columns side by side and fills one block RAM after
+yosys (``memory_libmap``) drops the columns that are the same in every word and cuts the words into banks as deep
+as a block RAM of the chosen width. It puts the banks' columns next to each other and fills one block RAM after
 the other with them.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..compiler.constants import number
 from ..errors import BoardError
-from .bitstream import RAM_BITS
 
-__all__ = ["Cell", "Memory", "cells", "memories", "places", "read"]
+if TYPE_CHECKING:
+    from .family import Family
+    from .netlist import Netlist, NetlistCell
+
+__all__ = ["BlockRams", "Cell", "Memory", "cells", "memories", "places", "read"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockRams:
+    """A family's block RAMs, as the netlist after place and route has them.
+
+    Parameters
+    ----------
+    cell : str
+        Type of the cell.
+    bits : int
+        Bits of one block RAM.
+    width : function
+        Bits of a word that a cell reads at once.
+    location : function
+        Where a cell is, as `Layout.block_rams` names it.
+    usable : function
+        Indices of the bits that words of a width use, in the order of addresses.
+    """
+
+    cell: str
+    bits: int
+    width: Callable[[NetlistCell], int]
+    location: Callable[[NetlistCell], str]
+    usable: Callable[[int], np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,7 +64,7 @@ class Memory:
     words : uint8 array, shape (depth, width), values 0 and 1
         The contents, the lowest bit of a word first.
     block : bool
-        Whether it is to live in block RAM.
+        Whether it is meant to be in block RAM.
     """
 
     path: str
@@ -48,15 +79,15 @@ class Cell:
     Parameters
     ----------
     name : str
-        The netlist's.
+        Its name in the netlist.
     memory : str
         Path of its memory.
     index : int
         Which of the memory's block RAMs.
     width : int
-        Bits of a word that it gives at once.
+        Bits of a word that it reads at once.
     location : str
-        As in `bitstream.block_rams`.
+        As in `Layout.block_rams`.
     """
 
     name: str
@@ -72,8 +103,8 @@ _MEMORY = re.compile(
 )
 
 
-def memories(verilog):
-    """The memories of a text of `sbgen.compiler.verilog.convert` that nothing is written into, in its order."""
+def memories(verilog: str) -> list[Memory]:
+    """The memories of a text of `sbgen.compiler.verilog.convert` that are never written, in its order."""
     found = []
     for module in _MODULE.finditer(verilog):
         text = module[0]
@@ -90,62 +121,50 @@ def memories(verilog):
     return found
 
 
-def _bits(word, width):
+def _bits(word: int, width: int) -> np.ndarray:
     packed = np.frombuffer(word.to_bytes(-(-width // 8), "little"), np.uint8)
     return np.unpackbits(packed, bitorder="little")[:width]
 
 
-def cells(netlist, *, family):
-    """The block RAMs of a placed netlist that belong to a memory.
-
-    Parameters
-    ----------
-    netlist : dict
-        The top module of what nextpnr writes with ``--write``.
-    family : str
-    """
-    found = []
+def cells(netlist: Netlist, *, family: Family) -> list[Cell]:
+    """The block RAMs of a netlist after place and route that belong to a memory."""
+    rams, found = family.block_rams, []
     for name, cell in netlist["cells"].items():
-        if cell["type"] not in ("ICESTORM_RAM", "DP16KD"):
+        if cell["type"] != rams.cell:
             continue
-        memory, index = re.fullmatch(r"(.+)\.\d+\.(\d+)(?:_RAM)?", name).groups()
-        parameters, attributes = cell["parameters"], cell["attributes"]
-        if family == "ice40":
-            width = 16 >> int(parameters["READ_MODE"], 2)
-            location = attributes["NEXTPNR_BEL"].rpartition("/")[0]
-        else:
-            width = min(
-                int(parameters[f"DATA_WIDTH_{port}"], 2) for port in "AB"
-            )  # the port that is not used has the greatest
-            location = f"WID {int(attributes['WID'], 2)}"
-        found.append(Cell(name=name, memory=memory, index=int(index), width=width, location=location))
+        match = re.fullmatch(r"(.+)\.\d+\.(\d+)(?:_RAM)?", name)
+        assert match, name
+        found.append(
+            Cell(
+                name=name,
+                memory=match[1],
+                index=int(match[2]),
+                width=rams.width(cell),
+                location=rams.location(cell),
+            )
+        )
     return found
 
 
-def _varying(words):
+def _varying(words: np.ndarray) -> np.ndarray:
     """Columns of a memory that are not the same in every word: only those are in block RAM."""
     return np.flatnonzero((words != words[0]).any(axis=0))
 
 
-def _usable(width, family):
-    """The bits of a block RAM at that width: the ninth bit of an ECP5's bytes is no use to narrow words."""
-    return np.flatnonzero((np.arange(RAM_BITS[family]) % 9 != 8) | (family != "ecp5") | (width >= 9))
-
-
-def places(memory, cells, *, family):
+def places(memory: Memory, cells: Sequence[Cell], *, family: Family) -> tuple[np.ndarray, np.ndarray]:
     """Where each bit of a memory is.
 
     Parameters
     ----------
     memory : Memory
     cells : sequence of Cell
-        Those of the netlist; the others' are ignored.
-    family : str
+        Those of the netlist; those of other memories are ignored.
+    family : Family
 
     Returns
     -------
     ram, bit : int arrays, shape (depth, width)
-        Index of the block RAM among `cells`, and the bit in it, as in `bitstream.block_rams`; -1 where the
+        Index of the block RAM among `cells`, and the bit in it, as in `Layout.block_rams`; -1 where the
         column is the same in every word and so is a constant of the logic.
 
     Raises
@@ -165,7 +184,7 @@ def places(memory, cells, *, family):
             f"{len(mine)} of the widths {sorted(widths)}"
         )
     width = widths.pop()
-    usable = _usable(width, family)
+    usable = family.block_rams.usable(width)
     rows = len(usable) // width
     address, column = np.arange(depth)[:, None], np.arange(len(columns))
     number = column + len(columns) * (address // rows)  # of a column, among those of all banks
@@ -179,8 +198,10 @@ def places(memory, cells, *, family):
     return ram, bit
 
 
-def read(memory, cells, rams, *, family):
-    """The words of a memory as a bitstream has them.
+def read(
+    memory: Memory, cells: Sequence[Cell], rams: Mapping[str, np.ndarray], *, family: Family
+) -> np.ndarray:
+    """The words of a memory in a bitstream.
 
     Parameters
     ----------
@@ -188,14 +209,14 @@ def read(memory, cells, rams, *, family):
         What it should hold; only the columns that are constants are taken from it.
     cells : sequence of Cell
     rams : dict
-        As `bitstream.block_rams` gives it.
-    family : str
+        As `Layout.block_rams` returns it.
+    family : Family
 
     Returns
     -------
     uint8 array, shape (depth, width), values 0 and 1
     """
     ram, bit = places(memory, cells, family=family)
-    blank = np.zeros(RAM_BITS[family], np.uint8)  # what a bitstream leaves out is zero
+    blank = np.zeros(family.block_rams.bits, np.uint8)  # what a bitstream leaves out is zero
     contents = np.array([rams.get(cell.location, blank) for cell in cells] or [blank])
     return np.where(ram < 0, memory.words, contents[ram, bit])

@@ -1,34 +1,58 @@
-"""Netlists of yosys and nextpnr, without what only their makers need. ::
+"""Netlists of yosys and nextpnr, reduced to what sbgen reads. ::
 
     top.json, placed.json ──compact──▶ *.json.gz ──load──▶ {"ports", "cells", "netnames"}
 
-Attributes tell paths of the machine that a netlist was made on; only those that place and route set are kept,
-so that the same netlist gives the same bytes.
+Attributes hold paths of the machine that a netlist was made on. Only those that place and route sets are kept, so
+that the same netlist is the same bytes.
 """
 
 import gzip
 import json
 import zlib
+from pathlib import Path
+from typing import TypedDict
 
 from ..errors import BoardError
 
-__all__ = ["compact", "load"]
+__all__ = ["Netlist", "NetlistCell", "Port", "compact", "load", "read_top"]
 
-#: Where nextpnr put a cell, and the number that links a block RAM of an ECP5 with its contents.
+#: Where nextpnr put a cell, and the number that links a block RAM with its contents where a family has one.
 _ATTRIBUTES = ("NEXTPNR_BEL", "WID")
 
 
-def compact(source, target):
-    """Write the module ``top`` of a tool's netlist as a small file.
+class Port(TypedDict):
+    """A pin of the module; a bit is the number of a net, or a constant as text."""
 
-    Parameters
-    ----------
-    source : Path
-        As ``write_json`` of yosys or ``--write`` of nextpnr gives it.
-    target : Path
-    """
+    direction: str
+    bits: list[int | str]
+
+
+class NetlistCell(TypedDict):
+    """A cell: its type, what it is set to, and the nets at its pins."""
+
+    type: str
+    parameters: dict[str, str]
+    attributes: dict[str, str]
+    connections: dict[str, list[int | str]]
+
+
+class Netlist(TypedDict):
+    """The module ``top``; `netnames` are the nets that have a name in the source."""
+
+    ports: dict[str, Port]
+    cells: dict[str, NetlistCell]
+    netnames: dict[str, list[int | str]]
+
+
+def read_top(path: Path) -> Netlist:
+    """The module ``top`` as ``write_json`` of yosys or ``--write`` of nextpnr wrote it, with all attributes."""
+    return json.loads(path.read_text(encoding="utf-8"))["modules"]["top"]
+
+
+def compact(source: Path, target: Path) -> None:
+    """Write the module ``top`` of a tool's netlist as a small file."""
     top = json.loads(source.read_text(encoding="utf-8"))["modules"]["top"]
-    kept = {
+    reduced: Netlist = {
         "ports": {
             name: {"direction": port["direction"], "bits": port["bits"]}
             for name, port in top["ports"].items()
@@ -45,12 +69,12 @@ def compact(source, target):
         },
         "netnames": {name: net["bits"] for name, net in top["netnames"].items() if not net["hide_name"]},
     }
-    text = json.dumps(kept, separators=(",", ":"))
+    text = json.dumps(reduced, separators=(",", ":"))
     target.write_bytes(gzip.compress(text.encode("ascii"), mtime=0))
 
 
-def load(path):
-    """The netlist of a file of `compact`."""
+def load(path: Path) -> Netlist:
+    """The netlist of a file of `compact`; a `BoardError` when the file cannot be read or is damaged."""
     try:
         netlist = json.loads(gzip.decompress(path.read_bytes()))
         netlist["ports"], netlist["cells"], netlist["netnames"]

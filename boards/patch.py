@@ -23,7 +23,7 @@ def dumps(patches, *, board, clock_mhz):
 
     Parameters
     ----------
-    patches : `sbgen.boards.flow.Patches`
+    patches : `sbgen.boards.repack.Patches`
     board : BoardSpec
     clock_mhz : float
     """
@@ -52,10 +52,11 @@ def read(folder, path):
     -------
     dict of str to `sbgen.compiler.contents.Memory`
     """
-    from . import get, layout
+    from . import get
+    from .places import Places
 
     build = load(folder)
-    places = layout.Places.of_json(build["places"])
+    places = Places.of_json(build["places"])
     with tools.temporary() as work:
         unpacked = _unpack(path, get(build["board"]), build, places, work)
     return places.read(unpacked)
@@ -65,12 +66,13 @@ def blank(folder, text):
     """A layout as text with zeros in each ROM of the patchable build in `folder`; a `BoardError` when it
     lacks one of them.
     """
-    from . import get, layout
+    from . import get
+    from .places import Places
 
     build = load(folder)
-    made = layout.LAYOUTS[get(build["board"]).device.family](text)
+    made = get(build["board"]).family.layout(text)
     try:
-        layout.Places.of_json(build["places"]).write(made, None)
+        Places.of_json(build["places"]).write(made, None)
     except KeyError as error:
         raise BoardError(
             f"the bitstream must have the block RAMs and tiles of the build, but has no {error}; it is"
@@ -89,11 +91,11 @@ def wanted(folder, network):
 def contents(folder, network):
     """What `wanted` gives; a `FitError` when the network makes other hardware than the build in `folder`."""
     from ..compiler import exchange
-    from . import flow
+    from . import repack
 
     build = load(folder)
     blank, found = _split(folder, build, network)
-    if flow.hardware_digest(blank) != build["hardware"]:
+    if repack.hardware_digest(blank) != build["hardware"]:
         raise FitError(
             "the network must make the hardware of the bitstream but for what is in its ROMs, and it"
             f" does not: {_difference(exchange.load(folder / 'network.json'), network)}; build it anew"
@@ -142,21 +144,21 @@ def load(folder):
 
 def _unpack(path, board, build, places, work):
     """The layout of a bitstream, which is that of the build but for what is in its ROMs."""
-    from . import flow, layout
+    from . import repack
 
     try:
-        shutil.copyfile(path, work / ("top.bin" if board.device.family == "ice40" else "top.bit"))
+        shutil.copyfile(path, work / board.family.bitstream_file)
     except OSError as error:
         raise BoardError(
             f"the bitstream must be a file that can be read, but {path}: {error.strerror}"
         ) from None
     try:
-        unpacked = flow.unpack(board, folder=work, logs=work)
+        unpacked = repack.unpack(board.family, folder=work, logs=work)
     except ToolError as error:
         raise BoardError(
             f"{path}: must be a bitstream for {board.device.name}, but cannot be unpacked: {error.what}"
         ) from None
-    bare = layout.LAYOUTS[board.device.family](unpacked.text)
+    bare = board.family.layout(unpacked.text)
     if (
         not {column.block for column in places.columns} <= set(bare.blocks)
         or places.digest(bare) != build["layout"]
@@ -170,14 +172,15 @@ def _unpack(path, board, build, places, work):
 
 def write(bitstream, out, contents):
     """Write `out`: a patchable build's bitstream, in the build's folder, with other contents in its ROMs."""
-    from . import flow, get, layout
+    from . import get, repack
+    from .places import Places
 
     build = load(bitstream.parent)
-    board, places = get(build["board"]), layout.Places.of_json(build["places"])
+    board, places = get(build["board"]), Places.of_json(build["places"])
     with tools.temporary() as work:
         unpacked = _unpack(bitstream, board, build, places, work)
-        flow.repack(board, unpacked, places, contents, folder=work, logs=work)
-        _replace(out, (work / ("top" + out.suffix)).read_bytes())
+        repack.repack(board.family, unpacked, places, contents, folder=work, logs=work)
+        _replace(out, (work / board.family.bitstream_file).read_bytes())
 
 
 def _replace(out, content):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from ..compiler import exchange, linked, lower, verilog
 from ..errors import ToolError
-from . import flash_image, flow, netlist, netlist_verilog, pins
+from . import flash_image, flow, netlist, netlist_verilog, pins, workarounds
 from .harness import Top
+from .place import too_big
 
 __all__ = ["LEVELS", "ask"]
 
@@ -81,15 +82,15 @@ def ask(design, images, *, board, simulator, folder, seed=1, level="placed"):
     plan = flow.plan(verilog=text, board=board, clock_mhz=clock_mhz, seeds=[seed], pins=top.pins)
     for name, text in plan.files.items():
         (folder / name).write_text(text, encoding="utf-8")
-    flow.run(plan.synthesis, folder)
+    workarounds.run(plan.synthesis, folder)
     (made,) = plan.synthesis.writes
     if level == "placed":
         (step,) = plan.placements
         try:
-            flow.run(step, folder)
+            workarounds.run(step, folder)
         except ToolError as error:
-            raise flow.too_big(plan, folder / step.log) or error from None
+            raise too_big(plan, folder / step.log, family=board.family) or error from None
         _, _, made = step.writes
     netlist.compact(folder / made, folder / "netlist.json.gz")
     cells = netlist.load(folder / "netlist.json.gz")
-    return ask_pins(netlist_verilog.verilog(cells, family=board.device.family)), cells
+    return ask_pins(netlist_verilog.verilog(cells, family=board.family)), cells

@@ -82,8 +82,8 @@ def read(*, design, verilog, netlist, rams, family, flash=b""):
     netlist : dict
         As `netlist.load` gives it, after place and route.
     rams : dict
-        As `bitstream.block_rams` gives it.
-    family : str
+        As `Layout.block_rams` returns it.
+    family : Family
     flash : bytes
         What the flash holds from `flash_image.OFFSET` on: the weights of layers in SPRAM.
 

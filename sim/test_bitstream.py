@@ -10,6 +10,7 @@ from amaranth.lib.wiring import Out
 
 from sbgen import boards, tools
 from sbgen.boards import bitstream, flow, memories
+from sbgen.boards.families import FAMILIES
 from sbgen.compiler import verilog
 from sbgen.errors import ToolError
 from sbgen.hw.rom import Rom
@@ -105,37 +106,37 @@ class Roms(wiring.Component):
         return m
 
 
-@pytest.mark.parametrize("family", ["ice40", pytest.param("ecp5", marks=pytest.mark.slow)])
-def test_every_word_is_read_back(family, tmp_path):
-    found = []
-    for name, *args in FLOWS[family]:
+@pytest.mark.parametrize("name", ["ice40", pytest.param("ecp5", marks=pytest.mark.slow)])
+def test_every_word_is_read_back(name, tmp_path):
+    family, found = FAMILIES[name], []
+    for tool, *args in FLOWS[name]:
         try:
-            found.append((tools.find(name), args))
+            found.append((tools.find(tool), args))
         except ToolError as error:
             pytest.skip(str(error))
     rng = random.Random(1)
     contents = []
-    for depth, width in SHAPES[family]:
+    for depth, width in SHAPES[name]:
         # In every third memory the same columns are always 0, and others always 1.
         always = rng.getrandbits(width) if len(contents) % 3 == 2 else 0
         zeros = rng.getrandbits(width) & always
         contents.append((width, [rng.getrandbits(width) & ~always | zeros for _ in range(depth)]))
     text = verilog.convert(Roms(contents))
     try:
-        plan = flow.plan(verilog=text, board=boards.get(BOARDS[family]))
+        plan = flow.plan(verilog=text, board=boards.get(BOARDS[name]))
     except ToolError as error:
         pytest.skip(str(error))
-    for name, content in plan.files.items():
-        (tmp_path / name).write_text(content)
+    for file, content in plan.files.items():
+        (tmp_path / file).write_text(content)
     for tool, args in ((plan.synthesis.tool, plan.synthesis.args), *found):
         tools.run(tool, args, cwd=tmp_path, log=tmp_path / f"{tool.name}.log")
 
     cells = memories.cells(
         json.loads((tmp_path / "placed.json").read_text())["modules"]["top"], family=family
     )
-    rams = bitstream.block_rams(bitstream.unpack(tmp_path / "top.bin", family=family), family=family)
+    rams = family.layout(bitstream.unpack(tmp_path / "top.bin", family=family)).block_rams()
     roms = memories.memories(text)
-    assert [memory.words.shape for memory in roms] == SHAPES[family]
+    assert [memory.words.shape for memory in roms] == SHAPES[name]
     assert len({cell.width for cell in cells}) >= 4
     for memory, (width, words) in zip(roms, contents, strict=True):
         read = memories.read(memory, cells, rams, family=family)

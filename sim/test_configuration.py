@@ -9,8 +9,12 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from sbgen import boards, cli
-from sbgen.boards import bitstream, configuration, flow, patch
+from sbgen import boards, cli, tools
+from sbgen.boards import bitstream, flow, patch
+from sbgen.boards.ecp5 import ECP5
+from sbgen.boards.ice40 import ICE40
+from sbgen.boards.ice40.configuration import kind
+from sbgen.boards.ice40.layout import Ice40Layout
 from sbgen.commands import verify
 from sbgen.compiler import exchange
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
@@ -58,7 +62,7 @@ def build(folder, board, *, patchable):
     """A build of `NETWORK` as `sbgen verify` sees it."""
     try:
         flow.plan(verilog="", board=boards.get(board))
-        flow.find_unpacker(boards.get(board))
+        tools.find(boards.get(board).family.unpacker.tool)
     except ToolError as error:
         pytest.skip(str(error))
     exchange.save(NETWORK, folder / "model.json")
@@ -114,10 +118,10 @@ def flipped_file(path, packed, bit):
 def places(text):
     """Each bit of an iCE40's layout as (header, row, column), by its kind."""
     found = defaultdict(list)
-    for header, rows in configuration._sections(text).items():
+    for header, rows in Ice40Layout(text).sections().items():
         for n, row in enumerate(rows):
             for column in range(256 if header.startswith("ram_data") else len(row)):
-                found[configuration._ice40_kind(header, n, column)].append((header, n, column))
+                found[kind(header, n, column)].append((header, n, column))
     return found
 
 
@@ -152,14 +156,14 @@ def test_a_flipped_bit_of_each_kind_is_named(icebreaker, tmp_path):
     rng = random.Random(SEED)
     where = places(icebreaker.layout)
     path = tmp_path / "other.bin"
-    for kind, count in KINDS.items():
-        for header, row, column in rng.sample(where[kind], count):
+    for what, count in KINDS.items():
+        for header, row, column in rng.sample(where[what], count):
             path.write_bytes(
-                bitstream.pack(flipped_text(icebreaker.layout, header, row, column), family="ice40")
+                bitstream.pack(flipped_text(icebreaker.layout, header, row, column), family=ICE40)
             )
             told = (
-                rf"{kind} at {re.escape(f'{header}, B{row}[{column}]')}: expected [01], found [01]; 1 differ"
-                rf" \({kind} 1\)"
+                rf"{what} at {re.escape(f'{header}, B{row}[{column}]')}: expected [01], found [01]; 1 differ"
+                rf" \({what} 1\)"
             )
             with pytest.raises(RungError, match=told):
                 verify._configuration(icebreaker, path)
@@ -190,7 +194,7 @@ def test_random_bits_of_the_file_are_noticed(icebreaker, tmp_path):
 def test_exit_code_and_message(icebreaker, tmp_path, capsys):
     other = tmp_path / "other.bin"
     header = ".logic_tile 1 1"
-    other.write_bytes(bitstream.pack(flipped_text(icebreaker.layout, header[1:], 0, 0), family="ice40"))
+    other.write_bytes(bitstream.pack(flipped_text(icebreaker.layout, header[1:], 0, 0), family=ICE40))
     assert cli.main(["verify", str(icebreaker.folder), "--bitstream", str(other)]) == 1
     said = capsys.readouterr().out
     assert (
@@ -235,14 +239,14 @@ def test_patched_rom_contents_alone_are_accepted_as_patched(patchable, tmp_path)
     assert verify._origin(patchable, new) == "patched: only ROM contents differ from the build's own file"
     assert cli.main(["verify", "--bitstream", str(new)]) == 0
     # Any other bit is not.
-    blank = bitstream.unpack(patchable.bitstream, family="ice40")
+    blank = bitstream.unpack(patchable.bitstream, family=ICE40)
     where = places(blank)
     zeros = patch.blank(patchable.folder, blank)
     path = tmp_path / "flipped.bin"
-    for kind, count in KINDS.items():
-        for place in rng.sample(where[kind], max(3, count // 4)):
+    for what, count in KINDS.items():
+        for place in rng.sample(where[what], max(3, count // 4)):
             text = flipped_text(blank, *place)
-            path.write_bytes(bitstream.pack(text, family="ice40"))
+            path.write_bytes(bitstream.pack(text, family=ICE40))
             if patch.blank(patchable.folder, text) == zeros:
                 assert verify._origin(patchable, path).startswith("patched"), (SEED, place)
                 with pytest.raises(RungError, match="expected [01], found [01]"):
@@ -283,13 +287,13 @@ def test_settings_of_an_ecp5(tmp_path_factory, tmp_path):
     (driver,) = (cell for cell in cells.values() if cell["connections"].get("F") == pad["connections"]["I"])
     assert set(driver["parameters"]["INITVAL"]) == {"1"}
     rng = random.Random(SEED)
-    text = bitstream.unpack(built.bitstream, family="ecp5")
+    text = bitstream.unpack(built.bitstream, family=ECP5)
     lines = text.splitlines()
     settings = [n for n, line in enumerate(lines) if line.startswith(("arc:", "word:", "unknown:", "enum:"))]
     path = tmp_path / "other.bit"
     for n in rng.sample(settings, 6):
         changed = [*lines[:n], *lines[n + 1 :]]
-        path.write_bytes(bitstream.pack("\n".join(changed) + "\n", family="ecp5"))
+        path.write_bytes(bitstream.pack("\n".join(changed) + "\n", family=ECP5))
         if path.read_bytes() == built.bitstream.read_bytes():
             continue  # what is left out is the default
         with pytest.raises(RungError, match=r"differ \("):

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from sbgen.boards import bitstream, memories
+from sbgen.boards.ecp5 import ECP5
+from sbgen.boards.ice40 import ICE40
 from sbgen.errors import BoardError
 
 # The last of six block RAMs of an iCEBreaker's bitstream, as iceunpack tells it: eight columns of a ROM of
@@ -45,7 +47,7 @@ def columns(words):
 
 class TestBlockRams:
     def test_ice40_bits_in_the_order_of_addresses(self):
-        rams = bitstream.block_rams(ASC, family="ice40")
+        rams = ICE40.layout(ASC).block_rams()
         assert list(rams) == ["X19/Y29"]
         words = rams["X19/Y29"].reshape(256, 16)
         assert (words[:192, :8] == columns(list(WORDS))).all()
@@ -54,7 +56,7 @@ class TestBlockRams:
     def test_ecp5_bytes_of_nine_bits(self):
         numbers = [n * 37 % 512 for n in range(2048)]
         lines = "\n".join(" ".join(f"{n:03x}" for n in numbers[at : at + 8]) for at in range(0, 2048, 8))
-        rams = bitstream.block_rams(f".device LFE5U-85F\n\n.bram_init 7\n{lines}\n\n.tile X\n", family="ecp5")
+        rams = ECP5.layout(f".device LFE5U-85F\n\n.bram_init 7\n{lines}\n\n.tile X\n").block_rams()
         assert list(rams) == ["WID 7"]
         assert (rams["WID 7"].reshape(2048, 9) @ (1 << np.arange(9)) == numbers).all()
 
@@ -62,12 +64,12 @@ class TestBlockRams:
         with pytest.raises(
             BoardError, match="a block RAM of ecp5 must have 18432 bits, but WID 0 of the bitstream has 72"
         ):
-            bitstream.block_rams(".bram_init 0\n" + "000 " * 7 + "000\n", family="ecp5")
+            ECP5.layout(".bram_init 0\n" + "000 " * 7 + "000\n").block_rams()
 
 
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(BoardError, match="cannot be read as a bitstream: No such file"):
-        bitstream.unpack(tmp_path / "top.bin", family="ice40")
+        bitstream.unpack(tmp_path / "top.bin", family=ICE40)
 
 
 def cell(index, width, location):
@@ -78,10 +80,10 @@ def cell(index, width, location):
 
 def test_words_of_a_real_bitstream():
     memory = memories.Memory(path="rom.memory", words=columns(list(WORDS)), block=True)
-    rams = bitstream.block_rams(ASC, family="ice40")
-    assert (memories.read(memory, [cell(0, 16, "X19/Y29")], rams, family="ice40") == memory.words).all()
-    damaged = bitstream.block_rams(ASC.replace("0004155100054100", "0004155100054104", 1), family="ice40")
-    read = memories.read(memory, [cell(0, 16, "X19/Y29")], damaged, family="ice40")
+    rams = ICE40.layout(ASC).block_rams()
+    assert (memories.read(memory, [cell(0, 16, "X19/Y29")], rams, family=ICE40) == memory.words).all()
+    damaged = ICE40.layout(ASC.replace("0004155100054100", "0004155100054104", 1)).block_rams()
+    read = memories.read(memory, [cell(0, 16, "X19/Y29")], damaged, family=ICE40)
     assert (read != memory.words).sum() == 1
 
 
@@ -97,19 +99,19 @@ class TestPlaces:
         """600 words of 5 bits, 512 deep and 8 wide: the second bank's columns are behind the first's, over
         into the next RAM.
         """
-        ram, bit = self.places(600, 5, [cell(1, 8, "b"), cell(0, 8, "a")], family="ice40")
+        ram, bit = self.places(600, 5, [cell(1, 8, "b"), cell(0, 8, "a")], family=ICE40)
         assert (ram[:512] == 1).all() and (ram[512:, :3] == 1).all() and (ram[512:, 3:] == 0).all()
         assert bit[0].tolist() == [0, 1, 2, 3, 4] and bit[511].tolist() == [4088, 4089, 4090, 4091, 4092]
         assert bit[512].tolist() == [5, 6, 7, 0, 1]
 
     def test_columns_that_never_change_are_logic(self):
-        ram, bit = self.places(256, 4, [cell(0, 16, "a")], family="ice40", constant=[1, 2])
+        ram, bit = self.places(256, 4, [cell(0, 16, "a")], family=ICE40, constant=[1, 2])
         assert (ram[0].tolist(), bit[1].tolist()) == ([0, -1, -1, 0], [16, -1, -1, 17])
 
     def test_narrow_words_of_ecp5_leave_out_the_ninth_bit(self):
-        _, bit = self.places(4096, 4, [cell(0, 4, "a")], family="ecp5")
+        _, bit = self.places(4096, 4, [cell(0, 4, "a")], family=ECP5)
         assert bit[:3, 0].tolist() == [0, 4, 9]
-        _, bit = self.places(1000, 18, [cell(0, 18, "a")], family="ecp5")
+        _, bit = self.places(1000, 18, [cell(0, 18, "a")], family=ECP5)
         assert bit[1].tolist() == list(range(18, 36))
 
     def test_block_rams_of_another_memory(self):
@@ -120,11 +122,11 @@ class TestPlaces:
                 "but the netlist has 1"
             ),
         ):
-            self.places(600, 5, [cell(0, 8, "a")], family="ice40")
+            self.places(600, 5, [cell(0, 8, "a")], family=ICE40)
         with pytest.raises(
             BoardError, match=r"must be in block RAMs of one width, but the netlist has 0 of the widths \[\]"
         ):
-            self.places(600, 5, [], family="ice40")
+            self.places(600, 5, [], family=ICE40)
 
 
 def test_memories_of_a_verilog_text():

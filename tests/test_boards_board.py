@@ -11,8 +11,9 @@ from amaranth.build import Clock, DiffPairs, Pins, PinsN, Platform, Resource, Su
 from amaranth.vendor import LatticeICE40Platform
 
 from sbgen import boards
-from sbgen.boards import constraints, harness
+from sbgen.boards import harness
 from sbgen.boards.board_spec import BoardSpec
+from sbgen.boards.ecp5.constraints import lpf
 from sbgen.compiler.device import DEVICES
 from sbgen.errors import BoardError
 from sbgen.tools import KNOWN
@@ -36,7 +37,7 @@ class TestEveryBoard:
         assert all(programmer.tool in KNOWN for programmer in board.programmers)
 
     def test_every_pin_is_constrained_once(self, board):
-        text = constraints.pcf(board) if board.device.family == "ice40" else constraints.lpf(board)
+        text = board.family.constraints(board)
         for pin in board.pins:
             place = (
                 f"{pin.port} {pin.site}"
@@ -56,7 +57,10 @@ def test_icebreaker_is_its_schematic():
         "led": ("11", True),
     }
     assert board.clock_is_pll_pad
-    assert constraints.pcf(board) == "set_io clk 35\nset_io -pullup yes rx 6\nset_io tx 9\nset_io led 11\n"
+    assert (
+        board.family.constraints(board)
+        == "set_io clk 35\nset_io -pullup yes rx 6\nset_io tx 9\nset_io led 11\n"
+    )
 
 
 def test_hx8k_oscillator_is_no_pll_pad():
@@ -64,11 +68,11 @@ def test_hx8k_oscillator_is_no_pll_pad():
 
 
 def test_ulx3s_constraints_carry_the_buffers_settings():
-    assert constraints.lpf(boards.get("ulx3s_85f")).splitlines()[:2] == [
+    assert lpf(boards.get("ulx3s_85f")).splitlines()[:2] == [
         'LOCATE COMP "clk" SITE "G2";',
         'IOBUF PORT "clk" IO_TYPE=LVCMOS33;',
     ]
-    assert 'FREQUENCY PORT "clk" 25 MHZ;' in constraints.lpf(boards.get("ulx3s_85f"))
+    assert 'FREQUENCY PORT "clk" 25 MHZ;' in lpf(boards.get("ulx3s_85f"))
 
 
 class TestImportPath:
@@ -139,7 +143,7 @@ def test_every_platform_of_amaranth_boards_is_used_on_pins_of_its_own_or_refused
             continue
         used += 1
         assert len({pin.site for pin in board.pins}) == len(board.pins) and board.oscillator_mhz > 0
-        assert (constraints.pcf if board.device.family == "ice40" else constraints.lpf)(board)
+        assert board.family.constraints(board)
     assert used >= 12
 
 

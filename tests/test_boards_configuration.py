@@ -5,6 +5,8 @@ import random
 import pytest
 
 from sbgen.boards import configuration
+from sbgen.boards.ecp5 import ECP5
+from sbgen.boards.ice40 import ICE40
 
 #: For each section of an iCE40's layout its columns and rows.
 SECTIONS = {
@@ -43,7 +45,7 @@ def text(sections, *, comment="placed"):
 
 
 def compare(expected, found):
-    return configuration.compare(text(expected), text(found, comment="unpacked"), family="ice40")
+    return configuration.compare(text(expected), text(found, comment="unpacked"), family=ICE40)
 
 
 class TestIce40:
@@ -118,7 +120,7 @@ class TestIce40:
         )
 
 
-ECP5 = """\
+TEXT = """\
 .device LFE5U-85F
 
 .comment Part: x
@@ -141,8 +143,8 @@ unknown: F7B5
 
 class TestEcp5:
     def test_equal_in_any_order_of_lines(self):
-        other = ECP5.replace("arc: A0 H02W0701\n", "").replace(".tile MIB", "arc: A0 H02W0701\n\n.tile MIB")
-        assert configuration.compare(ECP5, other, family="ecp5") == ([], 13)
+        other = TEXT.replace("arc: A0 H02W0701\n", "").replace(".tile MIB", "arc: A0 H02W0701\n\n.tile MIB")
+        assert configuration.compare(TEXT, other, family=ECP5) == ([], 13)
 
     @pytest.mark.parametrize(
         ("old", "new", "kind", "where"),
@@ -158,6 +160,6 @@ class TestEcp5:
         ],
     )
     def test_a_changed_setting_is_named(self, old, new, kind, where):
-        for expected, found in (ECP5, ECP5.replace(old, new)), (ECP5.replace(old, new), ECP5):
-            differences, _ = configuration.compare(expected, found, family="ecp5")
+        for expected, found in (TEXT, TEXT.replace(old, new)), (TEXT.replace(old, new), TEXT):
+            differences, _ = configuration.compare(expected, found, family=ECP5)
             assert any((each.kind, each.where) == (kind, where) for each in differences), differences

@@ -1,45 +1,16 @@
 import json
-import random
 import sys
 
 import pytest
+from fake_tools import PLACE, SYNTHESIS, VERILOG
 
 from sbgen import boards, tools
 from sbgen.boards import flow, harness
+from sbgen.boards.ecp5.constraints import lpf
+from sbgen.boards.plan import Step
 from sbgen.cache import Cache
 from sbgen.console import Console
 from sbgen.errors import FitError, ToolError
-
-VERILOG = """\
-module top(input clk, input rx, output tx, output led);
-  reg [7:0] count = 0;
-  always @(posedge clk) count <= count + rx;
-  assign tx = count[7], led = count[6];
-endmodule
-"""
-
-_FAKE_PNR = """
-import json, sys, time
-seed = int(sys.argv[sys.argv.index("--seed") + 1])
-print("Info: Device utilisation:")
-print("Info:         ICESTORM_LC:   {used}/   5280    13%")
-if {used} > 5280:
-    print("ERROR: Unable to place cell 'x', no BELs remaining"); raise SystemExit(1)
-option = dict(zip(sys.argv, sys.argv[1:]))
-if seed in {slow}:
-    while True:
-        time.sleep(60)
-open(option["--asc"], "w").write(str(seed))
-json.dump({{"modules": {{"top": {{"ports": {{}}, "cells": {{}}, "netnames": {{}}}}}}}}, open(option["--write"], "w"))
-json.dump({{"fmax": {{"clk": {{"achieved": {fmax}[seed], "constraint": 48}}}},
-           "utilization": {{"ICESTORM_LC": {{"used": {used}, "available": 5280}}}}}}, open(option["--report"], "w"))
-"""
-_FAKE_YOSYS = """
-import json
-cells = {str(n): {"type": t, "parameters": {}, "attributes": {"src": "/a/path"}, "connections": {}}
-         for n, t in enumerate(["SB_LUT4", "SB_DFFE", "SB_DFF"])}
-json.dump({"modules": {"top": {"ports": {}, "cells": cells, "netnames": {}}}}, open("top.json", "w"))
-"""
 
 
 @pytest.fixture
@@ -48,8 +19,8 @@ def fake(monkeypatch):
 
     def install(*, fmax=(0, 50, 50, 50, 50), used=700, slow=()):
         texts = {
-            "yosys": _FAKE_YOSYS,
-            "nextpnr-ice40": _FAKE_PNR.format(fmax=fmax, used=used, slow=slow),
+            "yosys": SYNTHESIS,
+            "nextpnr-ice40": PLACE.format(fmax=fmax, used=used, slow=slow),
             "icepack": "open('top.bin', 'w').write(open('top.asc').read())",
         }
         monkeypatch.setattr(
@@ -205,89 +176,6 @@ class TestImplement:
         )
         assert self.implement(tmp_path).seed == 2
 
-    @pytest.mark.parametrize("late, given_up", [([9, 9, 7, 7, 7, 0], False), ([9, 7, *[8, 7] * 100], True)])
-    def test_routing_that_gets_nowhere_is_done_without_an_eye_on_the_clock(
-        self, tmp_path, monkeypatch, late, given_up
-    ):
-        route = f"""
-if "--tmg-ripup" in sys.argv:
-    for round, left in enumerate({late}, 1):
-        print(f"Info:     iter={{round}} wires=380 overused=0 overuse=0 tmgfail={{left}} archfail=NA", flush=True)
-"""
-        texts = {
-            "yosys": _FAKE_YOSYS,
-            "nextpnr-ecp5": (
-                _FAKE_PNR.format(fmax=(0, 80), used=700, slow=()).replace("--asc", "--textcfg") + route
-            ),
-            "ecppack": "open('top.bit', 'w').write(open('top.config').read())",
-        }
-        monkeypatch.setattr(
-            tools,
-            "find",
-            lambda name: tools.Tool(
-                name=name, argv=(sys.executable, "-c", texts[name]), version="1", origin="test"
-            ),
-        )
-        made = flow.plan(verilog=VERILOG, board=boards.get("ulx3s_85f"), seeds=(1,))
-        done = flow.implement(made, folder=tmp_path, console=Console())
-        assert done.bitstream.read_text() == "1"
-        assert (
-            "--tmg-ripup" in (tmp_path / "nextpnr-ecp5-1.log").read_text().splitlines()[0]
-        ) is not given_up
-        assert (tmp_path / "nextpnr-ecp5-1-stalled.log").exists() is given_up
-
-    @pytest.mark.parametrize("seed", range(20))
-    def test_routing_has_so_many_rounds_to_come_nearer(self, seed):
-        """Of wires that share or are too slow, counted together; what else nextpnr says is no round."""
-        print(f"seed {seed}")
-        rng, reader, least, last = random.Random(seed), flow._Router(), 10**6, -1
-        for count in range(10**4):
-            reader("Info:    Routing took 3.1 s")
-            overused, slow = rng.randint(0, 40), rng.randint(0, 40)
-            if overused + slow < least:
-                least, last = overused + slow, count
-            line = (
-                f"Info:     iter={count} wires=380 overused={overused} overuse=0 tmgfail={slow} archfail=NA"
-            )
-            if count - last == flow._PATIENCE:
-                with pytest.raises(flow._StalledError):
-                    reader(line)
-                return
-            reader(line)
-
-    @pytest.mark.parametrize("other", [False, True])
-    def test_an_assertion_of_yosys_on_names_is_met_without_them(self, tmp_path, monkeypatch, other):
-        said = (
-            "Assert `GetSize(conn.first) == GetSize(conn.second)' failed in rtlil.cc:3091."
-            if not other
-            else "Assert `ok' failed."
-        )
-        texts = {
-            "yosys": (
-                f"import sys\nif 'rename -hide' not in sys.argv[2]: sys.exit({'ERROR: ' + said!r})\n"
-                + _FAKE_YOSYS
-            ),
-            "nextpnr-ecp5": _FAKE_PNR.format(fmax=(0, 80), used=700, slow=()).replace("--asc", "--textcfg"),
-            "ecppack": "open('top.bit', 'w').write(open('top.config').read())",
-        }
-        monkeypatch.setattr(
-            tools,
-            "find",
-            lambda name: tools.Tool(
-                name=name, argv=(sys.executable, "-c", texts[name]), version="1", origin="test"
-            ),
-        )
-        made = flow.plan(verilog=VERILOG, board=boards.get("ulx3s_85f"), seeds=(1,))
-        if other:
-            with pytest.raises(ToolError, match="yosys failed with code 1: ERROR: Assert `ok' failed"):
-                flow.implement(made, folder=tmp_path, console=Console())
-            return
-        assert flow.implement(made, folder=tmp_path, console=Console()).bitstream.read_text() == "1"
-        assert (
-            said in (tmp_path / "yosys-failed.log").read_text()
-            and "rename" in (tmp_path / "yosys.log").read_text()
-        )
-
     def test_too_slow_says_how_fast_and_what_to_try(self, fake, tmp_path):
         fake(fmax=(0, 40, 41.5, 39, 40))
         with pytest.raises(
@@ -316,7 +204,7 @@ if "--tmg-ripup" in sys.argv:
     def test_constraints_leave_the_margin_to_the_clock(self):
         """On ECP5 the clock of the PLL follows from the oscillator's constraint."""
         for margin in 0.03, 0.1:
-            made = flow.constraints.lpf(boards.get("ulx3s_85f"), margin=margin)
+            made = lpf(boards.get("ulx3s_85f"), margin=margin)
             assert f'FREQUENCY PORT "clk" {25 * (1 + margin):g} MHZ;' in made
 
     def test_fastest_is_never_above_fmax(self):
@@ -383,7 +271,7 @@ def test_real_tools_make_the_same_bytes_twice(name, tmp_path):
 def test_key_of_a_step_depends_on_whatever_its_output_does(tmp_path):
     def key(args=("-p", "synth"), version="0.70"):
         tool = tools.Tool(name="yosys", argv=("yosys",), version=version, origin="PATH")
-        step = flow.Step(title="", tool=tool, args=args, reads=("top.v",), writes=("top.json",))
+        step = Step(title="", tool=tool, args=args, reads=("top.v",), writes=("top.json",))
         return step.key(tmp_path)
 
     (tmp_path / "top.v").write_text("module top;")

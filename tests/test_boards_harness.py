@@ -11,7 +11,9 @@ from amaranth.sim import Simulator
 from spi_flash import SpiFlash
 
 from sbgen import boards
-from sbgen.boards import constraints, flash_image, frames, harness, pll
+from sbgen.boards import flash_image, frames, harness
+from sbgen.boards.ecp5.constraints import lpf
+from sbgen.boards.families import FAMILIES
 from sbgen.compiler import reference
 from sbgen.compiler.design import Design
 from sbgen.compiler.folding import Folding
@@ -260,8 +262,8 @@ class Unlocked:
                 m.d.sync += self.cycles.eq(self.cycles + 1)
                 return m
 
-        for family in pll.FAMILIES.values():
-            monkeypatch.setattr(family, "instance", instance)
+        for family in FAMILIES.values():
+            monkeypatch.setattr(family.pll, "instance", instance)
         monkeypatch.setattr(harness, "HostLink", Link)
         self.top = harness.Top(core=lower(design()), board=boards.get(board), digest=DIGEST)
         # What is tried here is not speed: reset lasts as long in cycles as it would at this clock.
@@ -373,7 +375,7 @@ def test_pin_of_the_esp32_is_high():
             continue  # a device that sbgen does not know
         top = harness.Top(core=lower(design()), board=board, clock_mhz=board.oscillator_mhz, digest=DIGEST)
         assert [(pin.port, pin.site) for pin in top.pins][-1] == ("wifi_gpio0", "L2")
-        assert 'LOCATE COMP "wifi_gpio0" SITE "L2";' in constraints.lpf(board, top.pins)
+        assert 'LOCATE COMP "wifi_gpio0" SITE "L2";' in lpf(board, top.pins)
         simulator = Simulator(top)
 
         async def testbench(ctx, top=top):

@@ -9,6 +9,8 @@ import re
 import pytest
 
 from sbgen.boards import netlist_verilog
+from sbgen.boards.families import FAMILIES
+from sbgen.boards.ice40 import ICE40
 
 
 class TestNetlistVerilog:
@@ -41,7 +43,7 @@ class TestNetlistVerilog:
                     ("SB_CARRY", {}, {"I0": [4], "I1": [5], "CI": ["1"], "CO": [9]}),
                 ]
             ),
-            family="ice40",
+            family=ICE40,
             names=True,
         )
         assert "assign n6 = 4'h6 >> {n5, n4};" in text
@@ -68,7 +70,7 @@ class TestNetlistVerilog:
                     ("SB_GB", {}, {"GLOBAL_BUFFER_OUTPUT": [2], "USER_SIGNAL_TO_GLOBAL_BUFFER": []}),
                 ]
             ),
-            family="ice40",
+            family=ICE40,
         )
         assert "always @(posedge n2) n8 <= n7 ? 1'b1 : (1'b1) & 1'b1;" in text
         assert "assign n2 = clk;" in text and "assign n9 = n4 & n5 | (n4 | n5) & 1'b1;" in text
@@ -77,7 +79,7 @@ class TestNetlistVerilog:
         with pytest.raises(
             netlist_verilog.UnknownCellError, match="all its cells are known, but 0 is a SB_MAC16"
         ):
-            netlist_verilog.verilog(self.netlist([("SB_MAC16", {}, {})]), family="ice40")
+            netlist_verilog.verilog(self.netlist([("SB_MAC16", {}, {})]), family=ICE40)
 
 
 def cell(**pins):
@@ -103,7 +105,7 @@ def cell(**pins):
 
 def expression(netlist):
     """What is assigned to the cell's output, and the nets in it."""
-    (text,) = re.findall(r"assign n6 = (.*);", netlist_verilog.verilog(netlist, family="ice40"))
+    (text,) = re.findall(r"assign n6 = (.*);", netlist_verilog.verilog(netlist, family=ICE40))
     return text, set(re.findall(r"n\d+", text))
 
 
@@ -252,7 +254,7 @@ def test_what_is_driven_is_declared_as_what_drives_it(family, seed):
     """A register where it is clocked, else a wire; once; and a port gets as many bits as it has."""
     print(f"seed {seed}")
     netlist = every_cell(family, random.Random(seed))
-    text = netlist_verilog.verilog(netlist, family=family)
+    text = netlist_verilog.verilog(netlist, family=FAMILIES[family])
     top, _, rest = text.partition("endmodule")
     declared = re.findall(r"^  (wire|reg) (\w+)(?: = [01])?;", top, re.MULTILINE)
     kinds = {net: kind for kind, net in declared}

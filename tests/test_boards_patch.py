@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from sbgen import boards, cli
+from sbgen import boards, cli, tools
 from sbgen.boards import flow
 from sbgen.boards import patch as patch_command
 from sbgen.compiler import contents as contents_
@@ -79,7 +79,7 @@ def built(request, tmp_path_factory):
     """A folder with the build of ``network(1)``; finished steps are kept for builds of the same hardware."""
     try:
         flow.plan(verilog="", board=boards.get(request.param))
-        flow.find_unpacker(boards.get(request.param))
+        tools.find(boards.get(request.param).family.unpacker.tool)
     except ToolError as error:
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp(request.param)

@@ -2,7 +2,8 @@ import itertools
 
 import pytest
 
-from sbgen.boards.pll import Ecp5Pll, Ice40Pll
+from sbgen.boards.ecp5.pll import Ecp5Pll
+from sbgen.boards.ice40.pll import Ice40Pll
 from sbgen.errors import BoardError
 
 # What icepll -i 12 -o CLOCK says: (clock, divr, divf, divq, filter_range).

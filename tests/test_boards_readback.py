@@ -6,6 +6,7 @@ import pytest
 
 from sbgen import boards
 from sbgen.boards import flash_image, memories, netlist, readback
+from sbgen.boards.ice40 import ICE40
 from sbgen.compiler import fold, verilog
 from sbgen.compiler.design import Design
 from sbgen.compiler.folding import Folding
@@ -66,7 +67,7 @@ def fabricated(design):
                 "attributes": {"NEXTPNR_BEL": f"X6/Y{place}/ram"},
             }
             rams[f"X6/Y{place}"] = contents.ravel()
-    return {"design": design, "verilog": text, "netlist": {"cells": cells}, "family": "ice40"}, rams
+    return {"design": design, "verilog": text, "netlist": {"cells": cells}, "family": ICE40}, rams
 
 
 def build(**changes):
@@ -200,12 +201,12 @@ def test_a_flipped_bit_is_found_in_its_place(built, memory, part, shape):
 def test_every_bit_of_a_memory_is_compared(built):
     """Also those that belong to no number: what fills up lanes, slices and groups."""
     settings, rams = built
-    cells = memories.cells(settings["netlist"], family="ice40")
+    cells = memories.cells(settings["netlist"], family=ICE40)
     rng, padding = random.Random(1), 0
     for memory in memories.memories(settings["verilog"]):
         if not memory.block:
             continue
-        ram, bit = memories.places(memory, cells, family="ice40")
+        ram, bit = memories.places(memory, cells, family=ICE40)
         held = np.argwhere(ram >= 0).tolist()
         for address, column in rng.sample(held, min(len(held), 60)):
             location = cells[ram[address, column]].location
@@ -240,7 +241,7 @@ def test_what_is_wrong_is_told(built):
 def test_memories_that_became_logic(built):
     net = network()
     design = fold.fold(net, boards.get("icebreaker").device)
-    parts = readback.read(design=design, verilog="", netlist={"cells": {}}, rams={}, family="ice40")
+    parts = readback.read(design=design, verilog="", netlist={"cells": {}}, rams={}, family=ICE40)
     assert len(parts) == 6 and not any(part.bits for part in parts)
 
 

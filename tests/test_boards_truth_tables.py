@@ -1,8 +1,8 @@
 import random
 from itertools import permutations
 
-from sbgen.boards import truth_tables
-from sbgen.boards.layout import Ice40Layout
+from sbgen.boards.ice40 import truth_tables
+from sbgen.boards.ice40.layout import Ice40Layout
 from sbgen.compiler.contents import permuted
 
 

@@ -3,7 +3,7 @@
 import json
 
 from sbgen import tools
-from sbgen.boards import flow
+from sbgen.boards.ice40.flow import BRAMS
 
 # A RAM of each width and a ROM, whose last words nobody knows.
 RAMS = """
@@ -31,7 +31,7 @@ endmodule
 
 def test_block_rams_as_yosys_maps_them(tmp_path):
     (tmp_path / "top.v").write_text(RAMS)
-    (tmp_path / "brams.v").write_text(flow._ICE40_BRAMS.read_text())
+    (tmp_path / "brams.v").write_text(BRAMS.read_text())
     made = []
     for techmap in "brams.v", "+/ice40/brams_map.v":
         tools.run(

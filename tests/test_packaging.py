@@ -118,6 +118,7 @@ ALLOWED = {
         "sbgen.errors",
         "sbgen.tools",
         "sbgen.arguments",
+        "sbgen.cache",
         "sbgen.console",
         "sbgen.samples",
         "sbgen",
@@ -182,7 +183,7 @@ def test_wheel_holds_every_source(tmp_path):
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info" not in name}
     wanted = {
         "sbgen/py.typed",
-        "sbgen/boards/ice40_brams.v",
+        *(f"sbgen/{path.relative_to(ROOT)}" for path in (ROOT / "boards").rglob("*.v")),
         "sbgen/compiler/calibration.json",
         "sbgen/compiler/simulate/main.cpp",
         "sbgen/compiler/simulate/testbench.v",

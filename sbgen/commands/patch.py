@@ -45,7 +45,7 @@ def run(arguments):
     console = Console()
     folder = arguments.bitstream.parent
     board = boards.get(patch.load(folder)["board"])
-    suffix = ".bin" if board.device.family == "ice40" else ".bit"
+    suffix = board.family.bitstream_suffix
     out = arguments.out or folder / f"{arguments.model.stem}{suffix}"
     for path in (out, out.with_suffix(".json")):
         if path.name in ("network.json", "design.json", "memory.json", "report.json") or out.suffix != suffix:

@@ -114,7 +114,7 @@ class Built:
 
     @property
     def family(self):
-        return self.board.device.family
+        return self.board.family
 
     def core(self):
         """A core to look at or to simulate."""
@@ -172,7 +172,7 @@ class Built:
 
     @property
     def bitstream_name(self):
-        return "top.bin" if self.family == "ice40" else "top.bit"
+        return self.family.bitstream_file
 
     @property
     def bitstream(self):
@@ -273,7 +273,7 @@ def run(arguments):
             read_back,
             configured,
         ]
-        if built.family == "ice40" and not built.design.patchable:
+        if built.family.truth_tables and not built.design.patchable:
             rungs.append(
                 ("truth tables in the bitstream", lambda step: _truth_tables(built, arguments.bitstream))
             )
@@ -465,7 +465,7 @@ def _amaranth(built, tests, step):
     """The components, in Amaranth's own simulator."""
     from ..compiler import amaranth_simulator, cycles
 
-    if built.design.patchable and built.family == "ice40":
+    if built.design.patchable and built.board.device.fabric.patchable_store == "lut":
         raise SkippedError("patchable ROMs in LUTs are cells that it does not know")
     count = max(1, min(len(tests.images), _AMARANTH_CYCLES // cycles.predict(built.design).interval))
     images, scores = tests.first(count)
@@ -602,9 +602,7 @@ def _simulator():
 
 
 def _emitted(built):
-    from ..boards import netlist_verilog
-
-    return built.verilog("top.v") + netlist_verilog.PLLS
+    return built.verilog("top.v") + built.family.cells.plls.read_text(encoding="ascii")
 
 
 def _netlist(built, name):
@@ -617,27 +615,17 @@ def _netlist(built, name):
 
 
 def _unpacked(built):
-    """The bitstream, turned back into Verilog by icebox_vlog."""
-    from ..boards import bitstream, constraints, netlist_verilog
+    """The bitstream, turned back into Verilog by a tool of its family."""
+    from ..boards import bitstream
 
-    if built.family != "ice40":
+    if built.family.to_verilog is None:
         raise SkippedError(f"no open tool turns a bitstream of {built.family} back into Verilog")
-    tool = tools.find("icebox_vlog")
     if built.top.load_cycles:
         raise SkippedError(
-            "icebox_vlog leaves SPRAM out, in which this design has weights; the netlists and the truth"
+            "the tool for this leaves SPRAM out, in which this design has weights; the netlists and the truth"
             " tables show the rest"
         )
-    with tools.temporary() as folder:
-        (folder / "top.asc").write_text(bitstream.unpack(built.bitstream, family="ice40"))
-        (folder / "top.pcf").write_text(constraints.pcf(built.board).replace("-pullup yes ", ""))
-        text = tools.run(
-            tool,
-            ["-s", "-n", "top", "-d", built.board.package.lower(), "-p", "top.pcf", "top.asc"],
-            cwd=folder,
-            log=folder / "log",
-        )
-    return netlist_verilog.from_icebox(text)
+    return built.family.to_verilog(bitstream.unpack(built.bitstream, family=built.family), built.board)
 
 
 def _read_back_patchable(built, path):
@@ -727,7 +715,7 @@ def _configuration(built, path):
 
     family, expected = built.family, built.layout
     packed = bitstream.pack(expected, family=family)
-    if family == "ecp5":  # nextpnr and ecpunpack use other words for the same bits
+    if not family.unpacked_alike:
         with tools.temporary() as folder:
             (folder / "packed").write_bytes(packed)
             expected = bitstream.unpack(folder / "packed", family=family)
@@ -737,7 +725,7 @@ def _configuration(built, path):
     differences, count = configuration.compare(*texts, family=family)
     if differences:
         raise RungError(configuration.summary(differences))
-    note = f"all {count:,} {'bits' if family == 'ice40' else 'settings'} equal the placed layout" + (
+    note = f"all {count:,} {family.compared} equal the placed layout" + (
         ", apart from the contents of its ROMs" if built.design.patchable else ""
     )
     found = bitstream.read(path)
@@ -755,12 +743,12 @@ def _configuration(built, path):
 
 def _truth_tables(built, path):
     """Every look-up table of the placed netlist, and so all numbers that became logic, is in the bitstream."""
-    from ..boards import bitstream, truth_tables
+    from ..boards import bitstream
 
-    if built.family != "ice40":
+    if built.family.truth_tables is None:
         raise SkippedError(f"the truth tables of {built.family} are not read here")
-    differences, count = truth_tables.compare(
-        bitstream.unpack(path, family="ice40"), built.netlist("placed.json.gz")
+    differences, count = built.family.truth_tables(
+        bitstream.unpack(path, family=built.family), built.netlist("placed.json.gz")
     )
     if differences:
         first = differences[0]
@@ -781,9 +769,9 @@ def _read_back(built, path):
         design=built.design,
         verilog=built.verilog("top.v"),
         netlist=built.netlist("placed.json.gz"),
-        rams=bitstream.block_rams(bitstream.unpack(path, family=built.family), family=built.family),
+        rams=built.family.layout(bitstream.unpack(path, family=built.family)).block_rams(),
         family=built.family,
-        flash=path.read_bytes()[flash_image.OFFSET :] if built.family == "ice40" else b"",
+        flash=path.read_bytes()[flash_image.OFFSET :],
     )
     for part in parts:
         if part.difference is not None:

@@ -1,0 +1,92 @@
+"""The iCE40's tools: yosys, nextpnr-ice40 and icepack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ... import tools
+from ..family import Converter
+from ..plan import FLAT, Plan, Step, placement
+from .constraints import pcf
+
+if TYPE_CHECKING:
+    from ..board_spec import BoardSpec, Pin
+
+__all__ = ["BRAMS", "PACKER", "UNPACKER", "plan"]
+
+#: Maps block RAMs in place of yosys' own file, at once.
+BRAMS = Path(__file__).with_name("brams.v")
+
+PACKER = Converter(tool="icepack", args=("{source}", "{target}"))
+UNPACKER = Converter(tool="iceunpack", args=("{source}", "{target}"))
+
+
+def plan(
+    verilog: str,
+    board: BoardSpec,
+    *,
+    clock_mhz: float,
+    margin: float,
+    seeds: Sequence[int],
+    pins: Sequence[Pin] | None,
+    patchable: bool,
+) -> Plan:
+    """As `Family.plan`."""
+    place = tools.find("nextpnr-ice40")
+    options = (
+        f"--{board.device.name}",
+        "--package",
+        board.package.lower(),
+        "--json",
+        "top.json",
+        "--pcf",
+        "top.pcf",
+        "--freq",
+        f"{clock_mhz * (1 + margin):g}",
+    )
+    return Plan(
+        board=board,
+        clock_mhz=clock_mhz,
+        bitstream="top.bin",
+        files={"top.v": verilog, "top.pcf": pcf(board, pins), "brams.v": BRAMS.read_text(encoding="ascii")},
+        synthesis=_synthesis(board, patchable),
+        placements=tuple(
+            placement(
+                seed,
+                tool=place,
+                reads=("top.json", "top.pcf"),
+                layout_option="--asc",
+                suffix="asc",
+                args=options,
+            )
+            for seed in seeds
+        ),
+        packing=Step(
+            title="bitstream",
+            tool=tools.find(PACKER.tool),
+            reads=("top.asc",),
+            writes=("top.bin",),
+            args=PACKER.arguments("top.asc", "top.bin"),
+        ),
+    )
+
+
+def _synthesis(board: BoardSpec, patchable: bool) -> Step:
+    model = {"h": "hx", "l": "lp", "u": "u"}[board.device.name[0]]
+    synth = f"synth_ice40 -device {model} -top top"
+    return Step(
+        title="synthesis",
+        tool=tools.find("yosys"),
+        reads=("top.v", "brams.v"),
+        writes=("top.json",),
+        args=(
+            "-p",
+            (
+                f"read_verilog {'-DSBGEN_ICE40 ' if patchable else ''}top.v; {synth} -run begin:map_ram;"
+                " memory_libmap -lib +/ice40/brams.txt -lib +/ice40/spram.txt -no-auto-huge; techmap"
+                f" -map brams.v; {synth} -run map_ram:; {FLAT}"
+            ),
+        ),
+    )

@@ -1,0 +1,63 @@
+"""An iCE40's bitstream turned back into Verilog, by Project IceStorm's icebox_vlog."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ... import tools
+from .cells import CELLS
+from .constraints import pcf
+
+if TYPE_CHECKING:
+    from ..board_spec import BoardSpec
+
+__all__ = ["verilog"]
+
+#: The block RAM under the name and with the pins that icebox_vlog writes.
+_BLOCK_RAM = Path(__file__).with_name("icebox.v")
+
+
+def verilog(text: str, board: BoardSpec) -> str:
+    """The module ``top`` of an unpacked bitstream, and the modules it needs.
+
+    Parameters
+    ----------
+    text : str
+        As `bitstream.unpack` returns it.
+    board : BoardSpec
+        Whose pins become the ports.
+
+    Raises
+    ------
+    ToolError
+        When icebox_vlog is missing or fails.
+    """
+    tool = tools.find("icebox_vlog")
+    with tools.temporary() as folder:
+        (folder / "top.asc").write_text(text)
+        (folder / "top.pcf").write_text(pcf(board).replace("-pullup yes ", ""))
+        made = tools.run(
+            tool,
+            ["-s", "-n", "top", "-d", board.package.lower(), "-p", "top.pcf", "top.asc"],
+            cwd=folder,
+            log=folder / "log",
+        )
+    return _with_modules(made)
+
+
+def _with_modules(text: str) -> str:
+    """What icebox_vlog wrote, in a form that simulators read, with the modules it needs."""
+    header = re.search(r"^module top \((.*?)\);$", text, re.MULTILINE)
+    assert header
+    ports = header[1].split(", ")
+    # The ports are declared again as wires, which only the older form of a header allows.
+    names = ", ".join(port.split()[1] for port in ports)
+    declarations = "\n".join(f"{port};" for port in ports)
+    text = text.replace(header[0], f"module top ({names});\n{declarations}", 1)
+    # icebox_vlog does not know the wire from the clock's pin to a PLL that takes the pin for itself.
+    text = re.sub(r"\.PACKAGEPIN\(\w+\)", ".PACKAGEPIN(clk)", text)
+    return text + "".join(
+        path.read_text(encoding="ascii") for path in (CELLS.modules, _BLOCK_RAM, CELLS.plls)
+    )

@@ -1,0 +1,89 @@
+"""Known faults of tools, as tools that only print show them, and the second attempt."""
+
+import random
+import sys
+
+import pytest
+from fake_tools import PLACE, SYNTHESIS, VERILOG
+
+from sbgen import boards, tools
+from sbgen.boards import flow, workarounds
+from sbgen.console import Console
+from sbgen.errors import ToolError
+
+
+@pytest.mark.parametrize("late, given_up", [([9, 9, 7, 7, 7, 0], False), ([9, 7, *[8, 7] * 100], True)])
+def test_routing_that_gets_nowhere_is_done_without_an_eye_on_the_clock(tmp_path, monkeypatch, late, given_up):
+    route = f"""
+if "--tmg-ripup" in sys.argv:
+    for round, left in enumerate({late}, 1):
+        print(f"Info:     iter={{round}} wires=380 overused=0 overuse=0 tmgfail={{left}} archfail=NA", flush=True)
+"""
+    texts = {
+        "yosys": SYNTHESIS,
+        "nextpnr-ecp5": (PLACE.format(fmax=(0, 80), used=700, slow=()).replace("--asc", "--textcfg") + route),
+        "ecppack": "open('top.bit', 'w').write(open('top.config').read())",
+    }
+    monkeypatch.setattr(
+        tools,
+        "find",
+        lambda name: tools.Tool(
+            name=name, argv=(sys.executable, "-c", texts[name]), version="1", origin="test"
+        ),
+    )
+    made = flow.plan(verilog=VERILOG, board=boards.get("ulx3s_85f"), seeds=(1,))
+    done = flow.implement(made, folder=tmp_path, console=Console())
+    assert done.bitstream.read_text() == "1"
+    assert ("--tmg-ripup" in (tmp_path / "nextpnr-ecp5-1.log").read_text().splitlines()[0]) is not given_up
+    assert (tmp_path / "nextpnr-ecp5-1-stalled.log").exists() is given_up
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_routing_has_so_many_rounds_to_come_nearer(seed):
+    """Of wires that share or are too slow, counted together; what else nextpnr says is no round."""
+    print(f"seed {seed}")
+    rng, reader, least, last = random.Random(seed), workarounds._Router(), 10**6, -1
+    for count in range(10**4):
+        reader("Info:    Routing took 3.1 s")
+        overused, slow = rng.randint(0, 40), rng.randint(0, 40)
+        if overused + slow < least:
+            least, last = overused + slow, count
+        line = f"Info:     iter={count} wires=380 overused={overused} overuse=0 tmgfail={slow} archfail=NA"
+        if count - last == workarounds._PATIENCE:
+            with pytest.raises(workarounds._StalledError):
+                reader(line)
+            return
+        reader(line)
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_an_assertion_of_yosys_on_names_is_met_without_them(tmp_path, monkeypatch, other):
+    said = (
+        "Assert `GetSize(conn.first) == GetSize(conn.second)' failed in rtlil.cc:3091."
+        if not other
+        else "Assert `ok' failed."
+    )
+    texts = {
+        "yosys": (
+            f"import sys\nif 'rename -hide' not in sys.argv[2]: sys.exit({'ERROR: ' + said!r})\n" + SYNTHESIS
+        ),
+        "nextpnr-ecp5": PLACE.format(fmax=(0, 80), used=700, slow=()).replace("--asc", "--textcfg"),
+        "ecppack": "open('top.bit', 'w').write(open('top.config').read())",
+    }
+    monkeypatch.setattr(
+        tools,
+        "find",
+        lambda name: tools.Tool(
+            name=name, argv=(sys.executable, "-c", texts[name]), version="1", origin="test"
+        ),
+    )
+    made = flow.plan(verilog=VERILOG, board=boards.get("ulx3s_85f"), seeds=(1,))
+    if other:
+        with pytest.raises(ToolError, match="yosys failed with code 1: ERROR: Assert `ok' failed"):
+            flow.implement(made, folder=tmp_path, console=Console())
+        return
+    assert flow.implement(made, folder=tmp_path, console=Console()).bitstream.read_text() == "1"
+    assert (
+        said in (tmp_path / "yosys-failed.log").read_text()
+        and "rename" in (tmp_path / "yosys.log").read_text()
+    )
