@@ -31,7 +31,7 @@ MARKS = "<!-- the table of benchmarks/shipped.py -->\n", "<!-- its end -->\n"
 PACE = {"cnv-cifar10": ("--fps", "5000")}
 
 COLUMNS = (
-    "| model | board | accuracy | simulated | clock | LUT | block RAM | cycles an image | core images/s |"
+    "| model | board | accuracy | simulated | clock | LUT | block RAM | cycles per image | core images/s |"
     " latency |"
 )
 
