@@ -24,6 +24,7 @@ def narrow(network, share):
     if any(not isinstance(layer, kinds) or getattr(layer, "groups", 1) > 1 for layer in network.layers):
         return None
     layers, kept = [], None  # the channels that are left of what enters a layer; None is all
+    maximum = network.greatest[0]  # of an element that enters a layer: counts of fewer inputs are smaller
     for layer, shape in zip(network.layers, network.shapes, strict=False):
         if layer.weight_bits:
             outputs = slice(None if isinstance(layer, Scores) else max(1, int(share * layer.outputs)))
@@ -39,10 +40,13 @@ def narrow(network, share):
                 for name in ("weights", "mask")
                 if getattr(layer, name) is not None
             }
+            cut["planes"] = maximum.bit_length()
             if not isinstance(layer, Scores) and layer.thresholds is not None:
-                cut["thresholds"] = np.minimum(layer.thresholds[outputs], cut["weights"][0].size)
+                most = cut["weights"][0].size * ((1 << cut["planes"]) - 1)
+                cut["thresholds"] = np.minimum(layer.thresholds[outputs], most)
             layer = replace(layer, **cut)
             kept = layer.outputs
+        maximum = layer.output_greatest(maximum)
         layers.append(layer)
     return Network(
         name=network.name,

@@ -3,6 +3,7 @@ import pytest
 
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores
 from sbgen.compiler.narrow import narrow, widths
+from sbgen.compiler.random_network import random_network
 from sbgen.compiler.reference import run
 
 
@@ -51,3 +52,22 @@ def test_what_is_left_computes_the_same():
 
 def test_groups_are_left_alone():
     assert narrow(network(groups=2), 0.5) is None
+
+
+def test_counts_of_fewer_inputs_have_fewer_bits():
+    # A layer of several bits reads counts, whose maximum falls with the inputs that are counted.
+    met = 0
+    for seed in range(60):
+        whole = random_network(seed, largest=24)
+        for share in (0.01, 0.25, 0.5, 0.75, 1):
+            narrower = narrow(whole, share)
+            if narrower is not None:
+                met += any(
+                    layer.planes != other.planes
+                    for layer, other in zip(whole.layers, narrower.layers, strict=True)
+                    if layer.weight_bits
+                )
+                assert share < 1 or [layer.weight_bits for layer in narrower.layers] == [
+                    layer.weight_bits for layer in whole.layers
+                ]
+    assert met > 10
