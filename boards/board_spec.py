@@ -1,12 +1,14 @@
 """A board as data, and what follows from its amaranth-boards platform."""
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from amaranth.build import Platform, ResourceError
+from amaranth.lib.io import PortLike
 
-from ..compiler.device import DEVICES
+from ..compiler.device import DEVICES, Device
 from ..errors import BoardError
 from . import families
 from .family import Family
@@ -20,7 +22,7 @@ _HIGH = {("esp32", "gpio0"): "wifi_gpio0"}
 
 @dataclass(frozen=True, kw_only=True)
 class Pin:
-    """Where one port of the top level comes out of the package.
+    """The package pin of one port of the top level.
 
     Parameters
     ----------
@@ -38,7 +40,7 @@ class Pin:
     port: str
     site: str
     invert: bool
-    attrs: tuple
+    attrs: tuple[tuple[str, str | int | bool], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,7 @@ class Programmer:
     """
 
     tool: str
-    args: tuple = ()
+    args: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,7 @@ class BoardSpec:
         The amaranth-boards platform as ``module:Class``. It is the source of the device, the package, the
         oscillator and the pins; it needs a ``uart`` resource and a default clock that comes in through a pin.
     clock_mhz : float or None
-        The core's clock unless the user wants another; None is the oscillator's, without a PLL.
+        The core's default clock; None is the oscillator's, without a PLL.
     baud : int
         Of the host link.
     programmers : tuple of `Programmer`
@@ -85,23 +87,22 @@ class BoardSpec:
     platform: str
     clock_mhz: float | None = None
     baud: int = 1_000_000
-    programmers: tuple = ()
-    usb: tuple = ()
+    programmers: tuple[Programmer, ...] = ()
+    usb: tuple[tuple[int, int], ...] = ()
     serial_interface: int = 0
 
     @property
-    def reference(self):
-        """What `sbgen.boards.get` takes for this board: its name or, where it was named so, ``module:Class``."""
+    def reference(self) -> str:
+        """What `sbgen.boards.get` takes for this board: its name, or ``module:Class`` when it was named so."""
         return self.platform if self.name == self.platform.rpartition(":")[2] else self.name
 
-    def new_platform(self):
-        """A fresh platform object; one keeps count of the resources that were requested from it."""
+    def new_platform(self) -> Platform:
+        """A fresh platform object: each one counts the resources that were requested from it."""
         module, _, cls = self.platform.partition(":")
         try:
             found = getattr(importlib.import_module(module), cls)
-            if not (
-                isinstance(found, type) and issubclass(found, Platform)
-            ):  # whatever else it is must not be called
+            # Anything else must not be called.
+            if not (isinstance(found, type) and issubclass(found, Platform)):
                 raise TypeError("it is another thing")
             return found()
         except (ImportError, AttributeError, TypeError, ValueError) as error:
@@ -111,21 +112,19 @@ class BoardSpec:
             ) from error
 
     @cached_property
-    def _platform(self):
+    def _platform(self) -> Platform:
         return self.new_platform()
 
     @property
-    def device(self):
-        """The `Device` on it."""
+    def device(self) -> Device:
+        """The `Device` on it, by the platform's name for it."""
         part = str(getattr(self._platform, "device", "nothing"))
-        name = part.lower().removeprefix("ice40")
-        if name.startswith("lfe5u-"):
-            name = name.replace("lfe5u-", "ecp5-")
-        if name not in DEVICES:
-            raise BoardError(
-                f"board {self.name!r}: its device must be one of {', '.join(DEVICES)}, but it is {part}"
-            )
-        return DEVICES[name]
+        for device in DEVICES.values():
+            if device.part.lower() == part.lower():
+                return device
+        raise BoardError(
+            f"board {self.name!r}: its device must be one of {', '.join(DEVICES)}, but it is {part}"
+        )
 
     @property
     def family(self) -> Family:
@@ -133,18 +132,18 @@ class BoardSpec:
         return families.get(self.device.family)
 
     @property
-    def package(self):
+    def package(self) -> str:
         """The package, in the platform's spelling."""
         return self._platform.package
 
     @property
-    def speed(self):
-        """The ECP5's speed grade; empty for other families."""
+    def speed(self) -> str:
+        """The speed grade; empty for families that have none."""
         return getattr(self._platform, "speed", "")
 
     @property
-    def oscillator_mhz(self):
-        """Frequency that comes in at the port ``clk``."""
+    def oscillator_mhz(self) -> float:
+        """Frequency at the port ``clk``."""
         self.pins  # noqa: B018
         try:
             return self._platform.default_clk_frequency / 1e6
@@ -155,17 +154,18 @@ class BoardSpec:
             ) from error
 
     @property
-    def pins(self):
-        """A `Pin` for each of ``clk``, ``rx``, ``tx`` and, where the board has one that can be used, ``led``."""
+    def pins(self) -> tuple[Pin, ...]:
+        """A `Pin` for each of ``clk``, ``rx``, ``tx`` and, if the board has one that can be used, ``led``."""
         return self._pins[0]
 
     @property
-    def left_out(self):
+    def left_out(self) -> str | None:
         """Why the board's LED is not used, or None."""
         return self._pins[1]
 
     @cached_property
-    def _pins(self):
+    def _pins(self) -> tuple[tuple[Pin, ...], str | None]:
+        """The `pins`, and why the LED is left out."""
         platform = self.new_platform()
         for name, what in (platform.default_clk, "an oscillator"), ("uart", "a UART"):
             if (name, 0) not in platform.resources:
@@ -187,8 +187,8 @@ class BoardSpec:
         except BoardError as error:
             return pins, f"the board is used without its LED: {error}"
 
-    def _request(self, platform, name):
-        """The platform's port of that name; a `BoardError` when another has its pins."""
+    def _request(self, platform: Platform, name: str) -> PortLike:
+        """The platform's port of that name; a `BoardError` when another port has its pins."""
         try:
             return platform.request(name, 0, dir="-")
         except (ResourceError, TypeError) as error:
@@ -197,7 +197,7 @@ class BoardSpec:
             ) from error
 
     @cached_property
-    def high_pins(self):
+    def high_pins(self) -> tuple[Pin, ...]:
         """A `Pin` for each output of the board that is always high, such as ``wifi_gpio0`` of a ULX3S."""
         platform = self.new_platform()
         ports = {}
@@ -209,7 +209,7 @@ class BoardSpec:
         return self._single(ports)
 
     @cached_property
-    def flash_pins(self):
+    def flash_pins(self) -> tuple[Pin, ...]:
         """A `Pin` for each of ``flash_cs``, ``flash_clk``, ``flash_copi``, ``flash_cipo`` and, where the
         board has them, ``flash_wp`` and ``flash_hold``: the SPI flash that it is configured from."""
         platform = self.new_platform()
@@ -238,8 +238,8 @@ class BoardSpec:
                 )
         return pins
 
-    def _single(self, ports):
-        """The pins of platform ports, each of which must be one."""
+    def _single(self, ports: Mapping[str, PortLike | None]) -> tuple[Pin, ...]:
+        """The pins of platform ports, each of which must be a single one."""
         pins = []
         for name, port in ports.items():
             if not hasattr(port, "io") or len(port) != 1:
@@ -258,16 +258,17 @@ class BoardSpec:
             )
         return tuple(pins)
 
-    def pin(self, port):
+    def pin(self, port: str) -> Pin | None:
         """The `Pin` of that name, or None."""
         return next((pin for pin in self.pins if pin.port == port), None)
 
     @property
-    def clock_is_pll_pad(self):
+    def clock_is_pll_pad(self) -> bool:
         """Whether the oscillator comes in at a pad that feeds the PLL directly."""
         pads = self.family.pll_pads.get((self.device.name, self.package.lower()), ())
-        return self.pin("clk").site in pads
+        return any(pin.port == "clk" and pin.site in pads for pin in self.pins)
 
     @property
-    def default_clock_mhz(self):
+    def default_clock_mhz(self) -> float:
+        """The core's clock unless the user wants another."""
         return self.oscillator_mhz if self.clock_mhz is None else self.clock_mhz

@@ -64,6 +64,8 @@ class Device:
     Parameters
     ----------
     name : str
+    part : str
+        As its vendor and amaranth-boards call it, in any case.
     family : str
         A key of `FABRICS`: which tools build for it.
     lut, ff, bram, spram, dsp : int
@@ -71,6 +73,7 @@ class Device:
     """
 
     name: str
+    part: str
     family: str
     lut: int
     ff: int
@@ -125,12 +128,18 @@ class Device:
 DEVICES = {
     device.name: device
     for device in (
-        Device(name="up5k", family="ice40", lut=5280, ff=5280, bram=30, spram=4, dsp=8),
-        Device(name="hx1k", family="ice40", lut=1280, ff=1280, bram=16, spram=0, dsp=0),
-        Device(name="hx8k", family="ice40", lut=7680, ff=7680, bram=32, spram=0, dsp=0),
-        Device(name="lp8k", family="ice40", lut=7680, ff=7680, bram=32, spram=0, dsp=0),
-        Device(name="ecp5-25f", family="ecp5", lut=24288, ff=24288, bram=56, spram=0, dsp=28),
-        Device(name="ecp5-45f", family="ecp5", lut=43848, ff=43848, bram=108, spram=0, dsp=72),
-        Device(name="ecp5-85f", family="ecp5", lut=83640, ff=83640, bram=208, spram=0, dsp=156),
+        Device(name="up5k", part="iCE40UP5K", family="ice40", lut=5280, ff=5280, bram=30, spram=4, dsp=8),
+        Device(name="hx1k", part="iCE40HX1K", family="ice40", lut=1280, ff=1280, bram=16, spram=0, dsp=0),
+        Device(name="hx8k", part="iCE40HX8K", family="ice40", lut=7680, ff=7680, bram=32, spram=0, dsp=0),
+        Device(name="lp8k", part="iCE40LP8K", family="ice40", lut=7680, ff=7680, bram=32, spram=0, dsp=0),
+        Device(
+            name="ecp5-25f", part="LFE5U-25F", family="ecp5", lut=24288, ff=24288, bram=56, spram=0, dsp=28
+        ),
+        Device(
+            name="ecp5-45f", part="LFE5U-45F", family="ecp5", lut=43848, ff=43848, bram=108, spram=0, dsp=72
+        ),
+        Device(
+            name="ecp5-85f", part="LFE5U-85F", family="ecp5", lut=83640, ff=83640, bram=208, spram=0, dsp=156
+        ),
     )
 }

@@ -12,6 +12,7 @@ def add_arguments(parser):
 def run(arguments):
     """Print one row a board."""
     from ..boards import BOARDS
+    from ..boards.families import FAMILIES
 
     console = Console()
     console.table(
@@ -31,8 +32,9 @@ def run(arguments):
         ],
     )
     console.line()
+    families = " or ".join(family.title for family in FAMILIES.values())
     console.line(
-        "  Any iCE40 or ECP5 board of amaranth-boards with an oscillator and a UART: --board MODULE:CLASS,"
+        f"  Any {families} board of amaranth-boards with an oscillator and a UART: --board MODULE:CLASS,"
     )
     console.line("  such as amaranth_boards.icestick:ICEStickPlatform.")
 
