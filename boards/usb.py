@@ -1,8 +1,17 @@
-"""USB devices that are plugged in, as Linux shows them in /sys."""
+"""USB devices that are plugged in, as Linux lists them in /sys, and the latency of their serial ports.
+
+pyserial lists serial ports, and `host` takes the port of a board from there. A programmer needs the USB device
+itself, whether or not a serial driver has a port for it.
+"""
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # pyserial is an extra
+    from serial import Serial
 
 __all__ = [
     "LATENCY_MS",
@@ -18,8 +27,8 @@ __all__ = [
 #: Where Linux lists USB devices.
 SYSFS = Path("/sys/bus/usb/devices")
 
-#: The latency timer of FTDI's USB converters, which all boards of `sbgen boards` have: unless it is changed,
-#: and with low latency.
+#: The latency timer of FTDI's USB converters, which all boards of `sbgen boards` have: by default, and with low
+#: latency.
 LATENCY_MS = 16
 LOW_LATENCY_MS = 1
 
@@ -35,7 +44,7 @@ class UsbDevice:
     ----------
     vendor, product : int
     name : str
-        What the device calls itself.
+        The device's own name.
     node : Path
         Its file below ``/dev``, which programmers open.
     """
@@ -46,19 +55,19 @@ class UsbDevice:
     node: Path
 
     @property
-    def accessible(self):
+    def accessible(self) -> bool:
         """Whether this user may open it."""
         return os.access(self.node, os.R_OK | os.W_OK)
 
 
-def can_probe(sysfs=SYSFS):
-    """Whether this system shows its USB devices."""
+def can_probe(sysfs: Path = SYSFS) -> bool:
+    """Whether this system lists its USB devices."""
     return sysfs.is_dir()
 
 
-def find(ids, *, sysfs=SYSFS):
+def find(ids: Collection[tuple[int, int]], *, sysfs: Path = SYSFS) -> list[UsbDevice]:
     """The plugged-in devices with one of the (vendor, product) pairs."""
-    found = []
+    devices = []
     for folder in sorted(sysfs.iterdir()):
         try:
             vendor, product = (int((folder / name).read_text(), 16) for name in ("idVendor", "idProduct"))
@@ -70,17 +79,13 @@ def find(ids, *, sysfs=SYSFS):
                 name = (folder / "product").read_text().strip()
             except OSError:
                 name = "nameless"
-            found.append(
-                UsbDevice(
-                    vendor=vendor, product=product, name=name, node=Path(f"/dev/bus/usb/{bus:03}/{number:03}")
-                )
-            )
-    return found
+            node = Path(f"/dev/bus/usb/{bus:03}/{number:03}")
+            devices.append(UsbDevice(vendor=vendor, product=product, name=name, node=node))
+    return devices
 
 
-def ask_low_latency(port, *, timer=_TIMER):
-    """Ask the driver of a serial port for low latency; the latency timer in ms that it then has, or None
-    where that is not known.
+def ask_low_latency(port: "Serial", *, timer: str = _TIMER) -> float | None:
+    """Ask the driver of a serial port for low latency; returns its latency timer in ms then, None if unknown.
 
     A port without such a timer, or a system that cannot change it, is no error.
 
@@ -102,8 +107,8 @@ def ask_low_latency(port, *, timer=_TIMER):
         return None
 
 
-def udev_rule(ids):
-    """Lines for /etc/udev/rules.d that let the user at the seat open the devices."""
+def udev_rule(ids: Collection[tuple[int, int]]) -> str:
+    """Lines for /etc/udev/rules.d that let the logged-in user open the devices."""
     return "\n".join(
         f'SUBSYSTEM=="usb", ATTR{{idVendor}}=="{vendor:04x}", ATTR{{idProduct}}=="{product:04x}", '
         'MODE="0660", TAG+="uaccess"'

@@ -25,7 +25,9 @@ def folder_of(package):
 
 
 def imports(path):
-    """Absolute names of the modules that a file imports when it is imported: not those inside its functions."""
+    """Absolute names of the modules that a file imports when it is imported: not those inside its functions, nor
+    those for types only.
+    """
     package = next(
         name
         for name, folder in FOLDERS.items()
@@ -38,6 +40,8 @@ def imports(path):
         for node in ast.iter_child_nodes(waiting.pop()):
             match node:
                 case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+                    continue
+                case ast.If(test=ast.Name(id="TYPE_CHECKING")):
                     continue
                 case ast.Import():
                     found |= {alias.name for alias in node.names}
@@ -208,3 +212,19 @@ def copy_of_the_sources(to):
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, to / name)
     return to
+
+
+def test_modules_are_imported_without_the_modules_of_posix():
+    # As on Windows: what needs them imports them where it uses them.
+    program = """
+import importlib, pkgutil, sys
+sys.modules.update(dict.fromkeys(("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty")))
+import sbgen
+for module in pkgutil.walk_packages(sbgen.__path__, "sbgen."):
+    if not module.name.endswith("__main__"):
+        try:
+            importlib.import_module(module.name)
+        except ImportError as error:  # of an extra that is not installed
+            assert "None in sys.modules" not in str(error), f"{module.name}: {error}"
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -113,3 +113,16 @@ def test_find_nothing_in_a_waveform_without_the_stages(tmp_path):
     )
     net = network()
     assert waveform.first_fault(tmp_path / "waves.vcd", core_of(net), net, IMAGES) is None
+
+
+def test_names_as_verilator_writes_them(tmp_path):
+    # Names that begin with $, a second name for a signal, a range behind a name, and x that fills a word.
+    (tmp_path / "waves.vcd").write_text(
+        "$scope module top $end\n$var wire 1 ! clk $end\n$scope module mvtu_1 $end\n$var wire 1 % $1 $end\n"
+        '$var wire 1 " o__valid $end\n$var wire 1 # o__ready$5 $end\n$var wire 4 $ o__payload [3:0] $end\n'
+        "$upscope $end\n$upscope $end\n$enddefinitions $end\n"
+        '#0\n0!\n1"\n1#\nb10 $\n#1\n1!\nb111 $\n#2\n0!\n#3\n1!\n0"\nbx1 $\n#4\n0!\n#5\n1!\n1"\n#6\n0!\n#7\n1!\n'
+    )
+    assert waveform._beats(tmp_path / "waves.vcd", {"mvtu_1", "mvtu_2"}) == {
+        "mvtu_1": ["0010", "0111", "xxx1"]
+    }
