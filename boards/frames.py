@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import LinkError
 from ..hw.flash_loader import LOADED, LOADING
-from ..hw.host_link import CLASSIFY, FAILURE, IDENTIFY, RESPONSE, VERSION, VERSION_SIGNS
+from ..hw.protocol import CLASSIFY, FAILURE, IDENTIFY, RESPONSE, VERSION, VERSION_SIGNS
 from ..hw.slip import END, ESC, ESC_END, ESC_ESC
 
 __all__ = [

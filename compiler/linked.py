@@ -3,7 +3,7 @@ estimated or built.
 """
 
 from ..errors import FitError
-from ..hw.host_link import LIMITS
+from ..hw.protocol import LIMITS
 from .stage import first_lanes, input_lanes, stages
 
 __all__ = ["check_core", "check_design", "check_network", "may_enter", "widest"]

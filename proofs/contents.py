@@ -173,7 +173,7 @@ def weights(name, stage, words):
 
 
 def presets(stage):
-    """Statement that the sums of a unit start from the network's thresholds and stay within their registers."""
+    """Statement that a unit's sums start from the network's thresholds and fit their registers."""
     layer, unit = stage.layer, stage.unit
 
     def check():

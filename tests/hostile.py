@@ -500,7 +500,7 @@ def _answers(signs):
     those decide.
     """
     from sbgen.boards import frames
-    from sbgen.hw.host_link import CLASSIFY, IDENTIFY, RESPONSE, VERSION, VERSION_SIGNS
+    from sbgen.hw.protocol import CLASSIFY, IDENTIFY, RESPONSE, VERSION, VERSION_SIGNS
 
     identity = struct.pack("<BBHI8s", VERSION_SIGNS if signs else VERSION, 4, 3, 16, b"sbgensbg")
     result = struct.pack("<3iB", -7, 0xDB, 5, 0b110) if signs else struct.pack("<3iH", -7, 0xDB, 5, 1)

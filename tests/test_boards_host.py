@@ -17,7 +17,7 @@ from sbgen.commands import classify
 from sbgen.compiler import exchange
 from sbgen.compiler.ir import Binarize, Network, Scores
 from sbgen.errors import DataError, LinkError
-from sbgen.hw.host_link import FAILURE, RESPONSE
+from sbgen.hw.protocol import FAILURE, RESPONSE
 from sbgen.hw.slip import END, ESC
 
 CLASSES, PIXELS = 3, 8

@@ -14,7 +14,7 @@ from sbgen.compiler.ir import Binarize, Conv2d, Dense, Lookup, MaxPool, Network,
 from sbgen.compiler.random_network import random_network
 from sbgen.compiler.stage import input_lanes, results_cycles, stages
 from sbgen.errors import FitError
-from sbgen.hw.host_link import LIMITS
+from sbgen.hw.protocol import LIMITS
 from sbgen.hw.window import Geometry
 
 

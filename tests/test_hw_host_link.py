@@ -7,7 +7,8 @@ from amaranth.sim import Simulator
 
 from sbgen.boards import frames
 from sbgen.hw.flash_loader import LOADED, LOADING, WRONG
-from sbgen.hw.host_link import (
+from sbgen.hw.host_link import HostLink
+from sbgen.hw.protocol import (
     FAILURE,
     REASON_BUSY,
     REASON_CHECKSUM,
@@ -15,7 +16,6 @@ from sbgen.hw.host_link import (
     REASON_LENGTH,
     REASON_WEIGHTS,
     VERSION,
-    HostLink,
 )
 from sbgen.hw.slip import END, ESC
 

@@ -12,7 +12,8 @@ from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
 from sbgen.compiler.lower import lower
 from sbgen.compiler.random_network import random_design
 from sbgen.errors import FitError
-from sbgen.hw.host_link import LIMITS, HostLink
+from sbgen.hw.host_link import HostLink
+from sbgen.hw.protocol import LIMITS
 
 
 def link(core):

@@ -19,7 +19,7 @@ from sbgen.compiler.random_network import (
     random_network,
 )
 from sbgen.compiler.stage import input_lanes
-from sbgen.hw.host_link import LIMITS
+from sbgen.hw.protocol import LIMITS
 
 SEEDS = range(200)
 

@@ -426,7 +426,7 @@ def _folding(board, level):
     """Options of `random_network.fold_at_random` for a board's top level, or for the core alone."""
     if board is None:
         return {"spram": True, "cycles": _CYCLES}
-    from ..hw.host_link import LIMITS
+    from ..hw.protocol import LIMITS
 
     # SPRAM is loaded from a flash, for which a netlist has no time.
     return {
