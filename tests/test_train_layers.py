@@ -137,7 +137,7 @@ def test_hardened_scores_that_decide_by_sign_have_the_trained_sign(offset, least
     [
         ({"classes": 1, "decision": "argmax"}, "decision must be 'sign' for 1 outputs, not 'argmax'"),
         ({"classes": 3, "decision": "max"}, "decision must be 'sign' or 'argmax' for 3 outputs, not 'max'"),
-        ({"classes": 1, "per_class": True}, "per_class must be False where the signs of the scores decide"),
+        ({"classes": 1, "per_class": True}, "per_class must be False if the signs of the scores decide"),
     ],
 )
 def test_decisions_that_are_none(how, message):

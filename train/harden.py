@@ -172,11 +172,7 @@ def harden(model, images, *, validation, batch=1000):
         scales.scale_bits = _choose_bits(model, scales, *validation)
     with torch.no_grad():
         for _, layer in hardened_layers(model):
-            if isinstance(layer, BinaryWeights):
-                layer.weight.copy_(layer.hard())
-            if isinstance(layer, Scores) and not layer.per_class:
-                layer.settle()
-            layer.hardened = True
+            layer.harden()
     model.eval()
     return HardeningReport(
         layers=layers,

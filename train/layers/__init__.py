@@ -1,0 +1,36 @@
+"""The layers of a self-binarizing network: ordinary modules to compose in `nn.Sequential` or in a module of
+your own.
+
+    uint8 pixels -> Binarize -> (BinaryConv2d -> BatchNorm -> BinaryActivation -> nn.MaxPool2d) ...
+                 or Pixels   -> (BinaryLinear -> BatchNorm -> BinaryActivation) ... -> Scores -> logits
+
+Each layer computes in one of two modes. In the ordinary mode it can be trained. *Hardened* (see `hardened`,
+and `sbgen.train.harden` for the permanent step) it computes on -1 and +1 only, exactly as the integer network
+of ``docs/semantics.md``: sums of signs are exact in float32 up to 2**24, the batch norm is a chain of
+separate float64 operations, each correctly rounded and therefore monotone, and the scores are integers.
+"""
+
+from .activations import BatchNorm, BinaryActivation
+from .hardening import Hardenable, hardened, hardened_layers
+from .pixels import WHITE, Binarize, Pixels
+from .pools import AvgPool2d
+from .residual import Residual
+from .scores import Scores
+from .weights import BinaryConv2d, BinaryLinear, BinaryWeights
+
+__all__ = [
+    "WHITE",
+    "AvgPool2d",
+    "BatchNorm",
+    "Binarize",
+    "BinaryActivation",
+    "BinaryConv2d",
+    "BinaryLinear",
+    "BinaryWeights",
+    "Hardenable",
+    "Pixels",
+    "Residual",
+    "Scores",
+    "hardened",
+    "hardened_layers",
+]

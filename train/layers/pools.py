@@ -1,0 +1,40 @@
+"""Pooling that is exact in float32."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+__all__ = ["AvgPool2d", "average_unit", "pair"]
+
+
+def pair(value: int | Sequence[int]) -> tuple[int, int]:
+    """An integer twice, or the pair itself."""
+    first, second = (value, value) if isinstance(value, int) else value
+    return first, second
+
+
+def average_unit(count: int) -> int:
+    """What the sum of `count` signs is divided by: the next power of two."""
+    return 1 << (count - 1).bit_length()
+
+
+class AvgPool2d(nn.AvgPool2d):
+    """The average of the signs under a kernel, exactly: their sum divided by the next power of two that is at
+    least the size of the kernel.
+
+    A true average over, say, 49 signs is a multiple of 1/49, which float32 cannot represent, and neither can
+    it represent sums of such averages. For a kernel whose size is a power of two this is `nn.AvgPool2d`.
+
+    Parameters
+    ----------
+    kernel : int or (int, int)
+        The size of the image makes the pooling global.
+    stride : int or (int, int) or None
+        None is the kernel.
+    """
+
+    def __init__(self, kernel: int | tuple[int, int], *, stride: int | tuple[int, int] | None = None):
+        size = pair(kernel)
+        super().__init__(
+            size, size if stride is None else pair(stride), divisor_override=average_unit(size[0] * size[1])
+        )

@@ -1,0 +1,179 @@
+"""Layers with binary or ternary weights."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .. import binarizers
+from ..binarizers import sign
+from .hardening import Hardenable
+from .pixels import WHITE
+from .pools import pair
+
+__all__ = ["BinaryConv2d", "BinaryLinear", "BinaryWeights"]
+
+
+class BinaryWeights(Hardenable, nn.Module):
+    """Base of the layers with weights of -1 and +1, or of -1, 0 and +1.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the weights, the outputs first.
+    method : str
+        One of `binarizers.METHODS`.
+    slope_cap : float or None
+        See `binarizers.SelfBinarizing`.
+    ternary : float or None
+        For weights of -1, 0 and +1: half the width of the interval that becomes 0, between 0 and 1. A weight
+        is the mean of the binarized ``W + ternary`` and ``W - ternary``.
+
+    Raises
+    ------
+    ValueError
+        `ternary` is out of range, or the method unknown.
+    """
+
+    sharpens = "weights"
+
+    def __init__(
+        self, shape: tuple[int, ...], *, method: str, slope_cap: float | None, ternary: float | None
+    ):
+        super().__init__()
+        if ternary is not None and not 0 < ternary < 1:
+            raise ValueError(f"ternary must be between 0 and 1, or None, not {ternary!r}")
+        self.ternary = ternary
+        self.method, self.slope_cap = method, slope_cap
+        self.weight = nn.Parameter(torch.empty(shape))
+        self.binarizer = binarizers.make(method, slope_cap=slope_cap)
+        nn.init.xavier_uniform_(self.weight)  # uniform +-0.5 freezes before it moves
+
+    def binarized(self, binarizer: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        """`binarizer` of the weights. Ternary weights have both of their halves, stacked in a first dimension
+        of 2.
+        """
+        if self.ternary is None:
+            return binarizer(self.weight)
+        return torch.stack((binarizer(self.weight + self.ternary), binarizer(self.weight - self.ternary)))
+
+    def hard(self) -> torch.Tensor:
+        """The final weights: -1 and +1, and 0 if they are ternary."""
+        return self._values(sign)
+
+    def binary(self) -> torch.Tensor:
+        """The weights of the forward pass: the final ones if hardened, else those of the binarizer."""
+        return self._values(sign if self.hardened else self.binarizer)
+
+    def harden(self) -> None:
+        self.weight.copy_(self.hard())
+        super().harden()
+
+    def _ternary_repr(self) -> str:
+        return "" if self.ternary is None else f", ternary={self.ternary}"
+
+    def _values(self, binarizer: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        values = self.binarized(binarizer)
+        return values if self.ternary is None else values.mean(0)
+
+
+class BinaryLinear(BinaryWeights):
+    """Sums of inputs weighted by -1 and +1, without bias or scale: (N, ...) to (N, outputs).
+
+    An image is flattened first, as by `nn.Flatten`.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+    method, slope_cap, ternary
+        As in `BinaryWeights`.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        method: str = "self-binarizing",
+        slope_cap: float | None = None,
+        ternary: float | None = None,
+    ):
+        super().__init__((outputs, inputs), method=method, slope_cap=slope_cap, ternary=ternary)
+        self.inputs, self.outputs = inputs, outputs
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.linear(x.flatten(1), self.binary())
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.inputs}, {self.outputs}, method={self.method!r}, slope_cap={self.slope_cap}"
+            + self._ternary_repr()
+        )
+
+
+class BinaryConv2d(BinaryWeights):
+    """`BinaryLinear` at every position of a kernel: (N, channels, height, width) to (N, outputs, rows,
+    columns).
+
+    Parameters
+    ----------
+    channels, outputs : int
+    kernel : int or (int, int)
+    stride : int or (int, int)
+    padding : int, (int, int) or ((int, int), (int, int))
+        Rows above and below, columns left and right.
+    padding_value : float
+        Value of the padding: -1 or +1, since signs have no 0; after `Pixels`, -`WHITE` or `WHITE`.
+    groups : int
+        Must divide the channels and the outputs.
+    method, slope_cap, ternary
+        As in `BinaryWeights`.
+
+    Raises
+    ------
+    ValueError
+        `padding_value` is another number, or `groups` does not divide.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        outputs: int,
+        kernel: int | tuple[int, int],
+        *,
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] = 0,
+        padding_value: float = -1,
+        groups: int = 1,
+        method: str = "self-binarizing",
+        slope_cap: float | None = None,
+        ternary: float | None = None,
+    ):
+        kernel, stride = pair(kernel), pair(stride)
+        rows, columns = (padding, padding) if isinstance(padding, int) else padding
+        if padding_value not in (-1, 1, -WHITE, WHITE):
+            raise ValueError(
+                f"padding_value must be -1 or +1, or -WHITE or WHITE after Pixels, not {padding_value!r}: "
+                "signs have no 0"
+            )
+        if groups < 1 or channels % groups or outputs % groups:
+            raise ValueError(f"groups must divide {channels} channels and {outputs} outputs, not {groups!r}")
+        super().__init__(
+            (outputs, channels // groups, *kernel), method=method, slope_cap=slope_cap, ternary=ternary
+        )
+        self.channels, self.outputs, self.kernel, self.stride = channels, outputs, kernel, stride
+        self.padding, self.padding_value, self.groups = (pair(rows), pair(columns)), padding_value, groups
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        (top, bottom), (left, right) = self.padding
+        if top or bottom or left or right:
+            x = F.pad(x, (left, right, top, bottom), value=float(self.padding_value))
+        return F.conv2d(x, self.binary(), stride=self.stride, groups=self.groups)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.channels}, {self.outputs}, kernel={self.kernel}, stride={self.stride},"
+            f" padding={self.padding}, padding_value={self.padding_value}, groups={self.groups},"
+            f" method={self.method!r}, slope_cap={self.slope_cap}" + self._ternary_repr()
+        )
