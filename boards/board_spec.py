@@ -242,7 +242,7 @@ class BoardSpec:
         """The pins of platform ports, each of which must be a single one."""
         pins = []
         for name, port in ports.items():
-            if not hasattr(port, "io") or len(port) != 1:
+            if port is None or not hasattr(port, "io") or len(port) != 1:
                 raise BoardError(
                     f"board {self.name!r}: {name} must be one single-ended pin, but it is {port!r}; "
                     "sbgen cannot use this board"

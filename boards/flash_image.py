@@ -1,30 +1,30 @@
-"""What a board's flash holds: the bitstream and, behind it, the weights that it loads at start-up."""
+"""The contents of a board's flash: the bitstream and, after it, the weights that the design loads at start-up."""
 
 import zlib
+from collections.abc import Sequence
 
 from ..errors import BoardError
 from ..hw.spram import BLOCK_WIDTH
 
 __all__ = ["OFFSET", "checksum", "combine", "weight_bytes"]
 
-#: Address of the weights: the second erase block of 64 KiB behind a bitstream of the iCE40UP5K, which has
-#: 104,090 bytes.
+#: Address of the weights: the second erase block of 64 KiB after a bitstream of the iCE40UP5K, which has 104,090
+#: bytes.
 OFFSET = 0x20000
 
 
-def weight_bytes(image):
-    """What fills a core's RAMs (`Core.image`) as bytes: block by block, each word little-endian."""
-    return b"".join(word.to_bytes(BLOCK_WIDTH // 8, "little") for words in image for word in words)
+def weight_bytes(ram_contents: Sequence[Sequence[int]]) -> bytes:
+    """The contents of a core's RAMs, the words of each block, as bytes: block by block, each word little-endian."""
+    return b"".join(word.to_bytes(BLOCK_WIDTH // 8, "little") for words in ram_contents for word in words)
 
 
-def checksum(image):
+def checksum(ram_contents: Sequence[Sequence[int]]) -> int:
     """CRC-32 of the `weight_bytes`."""
-    return zlib.crc32(weight_bytes(image))
+    return zlib.crc32(weight_bytes(ram_contents))
 
 
-def combine(bitstream, weights):
-    """One file for the flash, from address 0 on: the bitstream, 0xFF up to `OFFSET`, and the weights; all are
-    bytes.
+def combine(bitstream: bytes, weights: bytes) -> bytes:
+    """One file for the flash, from address 0 on: the bitstream, 0xFF up to `OFFSET`, and the weights.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def combine(bitstream, weights):
     """
     if len(bitstream) > OFFSET:
         raise BoardError(
-            f"a bitstream with weights behind it must have at most {OFFSET:,} bytes, but it has"
+            f"a bitstream with weights after it must have at most {OFFSET:,} bytes, but it has"
             f" {len(bitstream):,}; fold the network so that no layer is in SPRAM"
         )
     return bitstream.ljust(OFFSET, b"\xff") + weights

@@ -6,7 +6,10 @@ tx <- uart.Tx <- HostLink <- Queue <------------------- core
 flash -> FlashLoader -> core, where its weights live in RAM
 """
 
+from __future__ import annotations
+
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from amaranth.hdl import ClockDomain, ClockSignal, Const, DomainRenamer, Module, ResetSignal, Signal, unsigned
 from amaranth.lib import wiring
@@ -21,29 +24,40 @@ from ..hw.host_link import HostLink
 from ..hw.queue import Queue
 from ..hw.width import WidthConverter
 from . import flash_image
+from .pll import Pll
+
+if TYPE_CHECKING:
+    from ..hw.core import Core
+    from .board_spec import BoardSpec, Pin
 
 __all__ = ["RESET_SECONDS", "WAKE_SECONDS", "Top", "clock_and_pll"]
 
-#: How long the reset lasts after the clock is there. The iCE40's block RAMs read as zero for about 3 us after
-#: configuration (icestorm issue 76); 15 us is the margin that Amaranth takes too.
+#: How long the reset lasts after the clock is steady. The iCE40's block RAMs read as zero for about 3 us after
+#: configuration (icestorm issue 76); Amaranth too waits 15 us.
 RESET_SECONDS = 15e-6
 
-#: How long a flash is given to wake up: longer than any that was found needs (35 us, a Macronix; a Winbond 3
+#: How long a flash may take to wake up: more than the slowest known one needs (35 us, a Macronix; a Winbond 3
 #: us).
 WAKE_SECONDS = 50e-6
 
-#: Greatest error of the baud rate: half of what a byte can bear, the other half is the other side's.
+#: Maximum error of the baud rate: half of what a byte tolerates, the other half is for the other side.
 _BAUD_TOLERANCE = 0.02
 
 
-def clock_and_pll(board, clock_mhz=None):
+def clock_and_pll(board: BoardSpec, clock_mhz: float | None = None) -> tuple[float, Pll | None]:
     """The clock that the core really gets, in MHz, and the PLL that makes it, or None for the oscillator
     alone.
 
     Parameters
     ----------
+    board : BoardSpec
     clock_mhz : float, optional
-        The clock wanted; the nearest that the PLL can make is taken.
+        The clock to approximate; the PLL makes the nearest that it can.
+
+    Raises
+    ------
+    BoardError
+        When the PLL cannot make such a clock.
     """
     if clock_mhz is None:
         clock_mhz = board.default_clock_mhz
@@ -56,9 +70,9 @@ def clock_and_pll(board, clock_mhz=None):
 class Top(wiring.Component):
     """A core on a board.
 
-    The ports are those of `BoardSpec.pins` and `BoardSpec.high_pins`: they stand for the package's pins, without I/O
-    primitives, and need only the constraint file. Without a PLL (`clock_mhz` is the oscillator's) the design
-    has no primitive at all, so that any simulator can run it.
+    The ports are those of `BoardSpec.pins` and `BoardSpec.high_pins`. They are the package's pins without I/O
+    primitives, so the constraint file is enough. Without a PLL (`clock_mhz` is the oscillator's) the design has no
+    primitive at all, and any simulator can run it.
 
     Parameters
     ----------
@@ -66,9 +80,9 @@ class Top(wiring.Component):
         With the ports and properties of :class:`sbgen.hw.core.Core`.
     board : :class:`.BoardSpec`
     clock_mhz : :class:`float`, optional
-        The clock wanted for everything here; the board's default when left out.
+        The clock for everything here; the board's default when left out.
     digest : :class:`bytes`
-        The network's SHA-256 (or its first 8 bytes), told by identify.
+        The network's SHA-256 (or its first 8 bytes), which identify reports.
     patchable : :class:`bool`
         Whether the digest can be replaced in the bitstream.
     baud : :class:`int`, optional
@@ -79,16 +93,25 @@ class Top(wiring.Component):
     clk, rx : :py:`In(1)`
     tx : :py:`Out(1)`
     led : :py:`Out(1)`
-        On while a request is in work. Only where the board has one on a pin of its own.
+        On while a request is processed. Only if the board has one on a pin of its own.
     wifi_gpio0 : :py:`Out(1)`
-        Always high. Only where the board has such a pin.
+        Always high. Only if the board has such a pin.
     flash_cs, flash_clk, flash_copi, flash_wp, flash_hold : :py:`Out(1)`
     flash_cipo : :py:`In(1)`
-        To the SPI flash, only where the core has a `load` port; write protection and hold, which are never
-        on, only where the board has them.
+        To the SPI flash, only if the core has a `load` port; write protection and hold, which are never active,
+        only if the board has them.
     """
 
-    def __init__(self, *, core, board, clock_mhz=None, digest, patchable=False, baud=None):
+    def __init__(
+        self,
+        *,
+        core: Core,
+        board: BoardSpec,
+        digest: bytes,
+        clock_mhz: float | None = None,
+        patchable: bool = False,
+        baud: float | None = None,
+    ):
         check_core(core)
         self._core = core
         self._board = board
@@ -101,7 +124,7 @@ class Top(wiring.Component):
         if abs(error) > _BAUD_TOLERANCE or self._divisor < uart.MINIMUM_DIVISOR:
             raise BoardError(
                 f"the baud rate must be within {_BAUD_TOLERANCE:.0%} of what a clock of "
-                f"{self._clock_mhz:g} MHz can make with at least {uart.MINIMUM_DIVISOR} cycles a bit, but "
+                f"{self._clock_mhz:g} MHz can make with at least {uart.MINIMUM_DIVISOR} cycles per bit, but "
                 f"{baud} is off by {error:+.1%} at {self._divisor}; choose another --baud or --clock"
             )
         self._flash_pins = board.flash_pins if core.image else ()
@@ -119,16 +142,17 @@ class Top(wiring.Component):
         )
 
     @property
-    def clock_mhz(self):
+    def clock_mhz(self) -> float:
         """The clock that the core really gets."""
         return self._clock_mhz
 
     @property
-    def pll(self):
+    def pll(self) -> Pll | None:
+        """The PLL that makes the clock, or None for the oscillator."""
         return self._pll
 
     @property
-    def pins(self):
+    def pins(self) -> tuple[Pin, ...]:
         """A :class:`.Pin` for each port."""
         return (
             tuple(pin for pin in self._board.pins if pin.port != "led" or self._led)
@@ -137,24 +161,22 @@ class Top(wiring.Component):
         )
 
     @property
-    def divisor(self):
-        """Clock cycles in a bit of the serial line."""
+    def divisor(self) -> int:
+        """Clock cycles per bit of the serial line."""
         return self._divisor
 
     @property
-    def reset_cycles(self):
+    def reset_cycles(self) -> int:
         """Clock cycles from a steady clock to the end of reset, a power of two."""
         return 1 << (int(self._clock_mhz * 1e6 * RESET_SECONDS) - 1).bit_length()
 
     @property
-    def load_cycles(self):
-        """Clock cycles from the end of reset until the weights are loaded from the flash; 0 where there are
-        none.
-        """
+    def load_cycles(self) -> int:
+        """Clock cycles from the end of reset until the weights are loaded from the flash; 0 if none are."""
         return self._loader.cycles if self._core.image else 0
 
     @cached_property
-    def _loader(self):
+    def _loader(self) -> FlashLoader:
         image = self._core.image
         return FlashLoader(
             address=flash_image.OFFSET,
@@ -185,8 +207,8 @@ class Top(wiring.Component):
             )
             m.submodules.locked = FFSynchronizer(locked, steady, o_domain="por")
         m.d.comb += [running.eq(count[-1]), sync.rst.eq(~running)]
-        # A PLL that loses its lock may run too fast, and anything may then be in the registers: reset starts
-        # again. Both edges of the lock go through the synchroniser, as the reset is synchronous.
+        # A PLL that loses its lock may run too fast and leave anything in the registers: reset starts again. Both
+        # edges of the lock go through the synchroniser, as the reset is synchronous.
         with m.If(~steady):
             m.d.por += count.eq(0)
         with m.Elif(~running):
@@ -208,8 +230,7 @@ class Top(wiring.Component):
             WidthConverter(shape=unsigned(8), length=core.pixels, i_lanes=1, o_lanes=core.lanes)
         )
         m.submodules.core = DomainRenamer("core")(core)
-        # Registers, so that neither the core's handshakes nor its adders are in a path with the link's state
-        # machines.
+        # Registers separate the core's handshakes and adders from the link's state machines.
         m.submodules.register = register = DomainRenamer("core")(
             Queue(shape=link.pixels.payload.shape(), depth=1)
         )
@@ -223,7 +244,7 @@ class Top(wiring.Component):
         connect(m, link.pixels, register.i)
         connect(m, register.o, width.i)
         connect(m, width.o, core.i)
-        # The host has every score and ranks them itself: runners-up stay here.
+        # The host gets every score and ranks them itself: runners-up are not sent.
         m.d.comb += [
             results.i.valid.eq(core.o.valid),
             core.o.ready.eq(results.i.ready),
@@ -234,15 +255,19 @@ class Top(wiring.Component):
             m.submodules.loader = loader = self._loader
             connect(m, loader.load, core.load)
             m.d.comb += [link.state.eq(loader.state), link.checksum.eq(loader.checksum)]
-            levels = {"flash_cs": loader.cs, "flash_clk": loader.clk, "flash_copi": loader.copi}
-            for pin in self._flash_pins:
-                if pin.port == "flash_cipo":
-                    m.d.comb += loader.cipo.eq(self.flash_cipo ^ pin.invert)
-                else:
-                    m.d.comb += getattr(self, pin.port).eq(levels.get(pin.port, 0) ^ pin.invert)
+            self._connect_flash(m, loader)
         for pin in board.high_pins:
             m.d.comb += getattr(self, pin.port).eq(1 ^ pin.invert)
         if self._led:
             m.d.comb += self.led.eq(~link.clear ^ self._led.invert)
 
         return m
+
+    def _connect_flash(self, m: Module, loader: FlashLoader) -> None:
+        """Connect the loader to the pins of the flash."""
+        levels = {"flash_cs": loader.cs, "flash_clk": loader.clk, "flash_copi": loader.copi}
+        for pin in self._flash_pins:
+            if pin.port == "flash_cipo":
+                m.d.comb += loader.cipo.eq(self.flash_cipo ^ pin.invert)
+            else:
+                m.d.comb += getattr(self, pin.port).eq(levels.get(pin.port, 0) ^ pin.invert)

@@ -1,4 +1,4 @@
-"""What `sbgen patch` does: another network's weights and thresholds into a finished bitstream, in seconds.
+"""What `sbgen patch` does: put another network's weights and thresholds into a finished bitstream, in seconds.
 
 ::
 
@@ -6,27 +6,65 @@
                         └─▶ contents ─▶ layout of the bitstream ─▶ bitstream ─▶ read back ═ equal
 """
 
+from __future__ import annotations
+
 import json
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import atomic, tools
 from ..errors import BoardError, FitError, ToolError
+from .places import Places
 
-__all__ = ["blank", "contents", "dumps", "load", "read", "require_same_shape", "wanted", "write"]
+if TYPE_CHECKING:
+    from ..compiler.contents import Memory
+    from ..compiler.ir import Network
+    from .board_spec import BoardSpec
+    from .layout import Layout
+    from .repack import Patches
+
+__all__ = [
+    "PatchableBuild",
+    "blank",
+    "contents",
+    "dumps",
+    "load",
+    "read",
+    "require_same_shape",
+    "wanted",
+    "write",
+]
 
 _FORMAT = "sbgen-memory"
 _VERSION = 1
 
 
-def dumps(patches, *, board, clock_mhz):
-    """The text of ``memory.json``: what `sbgen patch` must know of a build.
+@dataclass(frozen=True, kw_only=True)
+class PatchableBuild:
+    """What ``memory.json`` says of a build.
 
     Parameters
     ----------
-    patches : `sbgen.boards.repack.Patches`
     board : BoardSpec
     clock_mhz : float
+    hardware, layout : str
+        SHA-256 of the Verilog and of the layout, both without contents.
+    places : Places
+        Where each bit of its ROMs is.
     """
+
+    board: BoardSpec
+    clock_mhz: float
+    hardware: str
+    layout: str
+    places: Places
+
+
+def dumps(patches: Patches, *, board: BoardSpec, clock_mhz: float) -> str:
+    """The text of ``memory.json``: what `sbgen patch` must know of a build."""
     head = {
         "format": _FORMAT,
         "version": _VERSION,
@@ -38,114 +76,120 @@ def dumps(patches, *, board, clock_mhz):
     return json.dumps(head)[:-1] + ',\n"places": ' + patches.places.dumps() + "}\n"
 
 
-def read(folder, path):
-    """What stands in each ROM of the bitstream of a patchable build, or of one patched of it.
-
-    Parameters
-    ----------
-    folder : Path
-        The build's.
-    path : Path
-        The bitstream.
-
-    Returns
-    -------
-    dict of str to `sbgen.compiler.contents.Memory`
-    """
+def load(folder: Path) -> PatchableBuild:
+    """The patchable build in a folder; a `BoardError` when there is none."""
     from . import get
-    from .places import Places
 
-    build = load(folder)
-    places = Places.of_json(build["places"])
-    with tools.temporary() as work:
-        unpacked = _unpack(path, get(build["board"]), build, places, work)
-    return places.read(unpacked)
-
-
-def blank(folder, text):
-    """A layout as text with zeros in each ROM of the patchable build in `folder`; a `BoardError` when it
-    lacks one of them.
-    """
-    from . import get
-    from .places import Places
-
-    build = load(folder)
-    made = get(build["board"]).family.layout(text)
-    try:
-        Places.of_json(build["places"]).write(made, None)
-    except KeyError as error:
-        raise BoardError(
-            f"the bitstream must have the block RAMs and tiles of the build, but has no {error}; it is"
-            " another build's"
-        ) from None
-    return made.text
-
-
-def wanted(folder, network):
-    """What must stand in each ROM of the patchable build in `folder` when it holds a network: a dict as of
-    `read`.
-    """
-    return _split(folder, load(folder), network)[1]
-
-
-def contents(folder, network):
-    """What `wanted` gives; a `FitError` when the network makes other hardware than the build in `folder`."""
-    from ..compiler import exchange
-    from . import repack
-
-    build = load(folder)
-    blank, found = _split(folder, build, network)
-    if repack.hardware_digest(blank) != build["hardware"]:
-        raise FitError(
-            "the network must make the hardware of the bitstream but for what is in its ROMs, and it"
-            f" does not: {_difference(exchange.load(folder / 'network.json'), network)}; build it anew"
-        )
-    return found
-
-
-def _split(folder, build, network):
-    """The build's Verilog for a network without its contents, and those."""
-    from ..compiler import contents as contents_
-    from ..compiler import design_file, exchange, lower, verilog
-    from . import get, harness
-
-    design = design_file.load(folder / "design.json", network)
-    return contents_.split(
-        verilog.convert(
-            harness.Top(
-                core=lower.lower(design),
-                board=get(build["board"]),
-                clock_mhz=build["clock_mhz"],
-                digest=bytes.fromhex(exchange.digest(network)),
-                patchable=True,
-            )
-        )
-    )[:2]
-
-
-def load(folder):
-    """What a build wrote for `sbgen patch`."""
     path = folder / "memory.json"
     try:
         content = json.loads(path.read_text(encoding="ascii"))
         if content["format"] != _FORMAT or content["version"] != _VERSION:
             raise ValueError("it is of another kind or version")
+        return PatchableBuild(
+            board=get(content["board"]),
+            clock_mhz=content["clock_mhz"],
+            hardware=content["hardware"],
+            layout=content["layout"],
+            places=Places.of_json(content["places"]),
+        )
     except FileNotFoundError:
         raise BoardError(
-            f"the bitstream must stand in the folder of a patchable build, but {path} is not there; build"
-            " with: sbgen build --patchable"
+            f"the bitstream must be in the folder of a patchable build, but {path} is not there; build with:"
+            " sbgen build --patchable"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BoardError(
             f"{path}: cannot be read as what sbgen build --patchable wrote: {error}; build again"
         ) from None
-    return content
 
 
-def _unpack(path, board, build, places, work):
-    """The layout of a bitstream, which is that of the build but for what is in its ROMs."""
+def read(folder: Path, path: Path) -> dict[str, Memory]:
+    """The contents of each ROM in the bitstream `path` of the patchable build in `folder`, or in one patched from it.
+
+    Raises
+    ------
+    BoardError
+        When it is another build's.
+    """
+    build = load(folder)
+    with tools.temporary() as work:
+        return build.places.read(_unpack(path, build, work))
+
+
+def blank(folder: Path, text: str) -> str:
+    """A layout as text with zeros in each ROM of the patchable build in `folder`; a `BoardError` when it
+    lacks one of them.
+    """
+    build = load(folder)
+    layout = build.board.family.layout(text)
+    try:
+        build.places.write(layout, None)
+    except KeyError as error:
+        raise BoardError(
+            f"the bitstream must have the block RAMs and tiles of the build, but has no {error}; it is"
+            " another build's"
+        ) from None
+    return layout.text
+
+
+def wanted(folder: Path, network: Network) -> dict[str, Memory]:
+    """The contents that each ROM of the patchable build in `folder` must have for a network."""
+    return _split(folder, load(folder), network)[1]
+
+
+def contents(folder: Path, network: Network) -> dict[str, Memory]:
+    """As `wanted`; a `FitError` when the network needs other hardware than the build in `folder`."""
+    from ..compiler import exchange
     from . import repack
 
+    build = load(folder)
+    blank, found = _split(folder, build, network)
+    if repack.hardware_digest(blank) != build.hardware:
+        raise FitError(
+            "the network must need the hardware of the bitstream apart from ROM contents, but does"
+            f" not: {_difference(exchange.load(folder / 'network.json'), network)}; build it anew"
+        )
+    return found
+
+
+def write(bitstream: Path, out: Path, contents: Mapping[str, Memory]) -> None:
+    """Write `out`: a patchable build's bitstream, in the build's folder, with other contents in its ROMs."""
+    from . import repack
+
+    build = load(bitstream.parent)
+    family = build.board.family
+    with tools.temporary() as work:
+        unpacked = _unpack(bitstream, build, work)
+        repack.repack(family, unpacked, build.places, contents, folder=work, logs=work)
+        packed = (work / family.bitstream_file).read_bytes()
+    try:
+        atomic.write(out, packed)
+    except OSError as error:
+        raise BoardError(f"cannot write {out}: {error.strerror}; give another --out") from None
+
+
+def _split(folder: Path, build: PatchableBuild, network: Network) -> tuple[str, dict[str, Memory]]:
+    """The build's Verilog for a network without its contents, and the contents."""
+    from ..compiler import contents as contents_
+    from ..compiler import design_file, exchange, lower, verilog
+    from . import harness
+
+    top = harness.Top(
+        core=lower.lower(design_file.load(folder / "design.json", network)),
+        board=build.board,
+        clock_mhz=build.clock_mhz,
+        digest=bytes.fromhex(exchange.digest(network)),
+        patchable=True,
+    )
+    blank, contents, _ = contents_.split(verilog.convert(top))
+    return blank, contents
+
+
+def _unpack(path: Path, build: PatchableBuild, work: Path) -> Layout:
+    """The layout of a bitstream, which must be the build's apart from ROM contents."""
+    from . import repack
+
+    board = build.board
     try:
         shutil.copyfile(path, work / board.family.bitstream_file)
     except OSError as error:
@@ -158,40 +202,20 @@ def _unpack(path, board, build, places, work):
         raise BoardError(
             f"{path}: must be a bitstream for {board.device.name}, but cannot be unpacked: {error.what}"
         ) from None
-    bare = board.family.layout(unpacked.text)
+    blank = board.family.layout(unpacked.text)
     if (
-        not {column.block for column in places.columns} <= set(bare.blocks)
-        or places.digest(bare) != build["layout"]
+        not {column.block for column in build.places.columns} <= set(blank.blocks)
+        or build.places.digest(blank) != build.layout
     ):
         raise BoardError(
-            f"{path}: must be the bitstream of the build in its folder, or one patched of it, but is"
+            f"{path}: must be the bitstream of the build in its folder, or one patched from it, but is"
             " another one"
         )
     return unpacked
 
 
-def write(bitstream, out, contents):
-    """Write `out`: a patchable build's bitstream, in the build's folder, with other contents in its ROMs."""
-    from . import get, repack
-    from .places import Places
-
-    build = load(bitstream.parent)
-    board, places = get(build["board"]), Places.of_json(build["places"])
-    with tools.temporary() as work:
-        unpacked = _unpack(bitstream, board, build, places, work)
-        repack.repack(board.family, unpacked, places, contents, folder=work, logs=work)
-        _replace(out, (work / board.family.bitstream_file).read_bytes())
-
-
-def _replace(out, content):
-    try:
-        atomic.write(out, content)
-    except OSError as error:
-        raise BoardError(f"cannot write {out}: {error.strerror}; give another --out") from None
-
-
-def require_same_shape(old, new):
-    """A `FitError` that says which layer is another one."""
+def require_same_shape(old: Network, new: Network) -> None:
+    """Raise a `FitError` that names the first layer that differs, unless both networks have the same shape."""
     if old.image_shape != new.image_shape:
         raise FitError(
             "the network must have the shape of the one in the bitstream, but takes images of"
@@ -202,28 +226,28 @@ def require_same_shape(old, new):
             f"the network must decide by {old.decision} as the one in the bitstream, not by {new.decision};"
             " build it anew"
         )
-    said = [
+    layers, others = (
         [
             f"{type(layer).__name__} {layer.name} {shape} -> {after}"
             for layer, shape, after in zip(network.layers, network.shapes, network.shapes[1:], strict=False)
         ]
         for network in (old, new)
-    ]
-    for before, after in zip(*said, strict=False):
+    )
+    for before, after in zip(layers, others, strict=False):
         if before != after:
             raise FitError(
                 f"the network must have the shape of the one in the bitstream, but has {after} instead of"
                 f" {before}; build it anew"
             )
-    if len(said[0]) != len(said[1]):
+    if len(layers) != len(others):
         raise FitError(
-            f"the network must have the {len(said[0])} layers of the one in the bitstream, but has"
-            f" {len(said[1])}; build it anew"
+            f"the network must have the {len(layers)} layers of the one in the bitstream, but has"
+            f" {len(others)}; build it anew"
         )
 
 
-def _difference(old, new):
-    """What networks of one shape differ in beside weights and thresholds, in words."""
+def _difference(old: Network, new: Network) -> str:
+    """The difference between networks of one shape besides weights and thresholds, in words."""
     from ..compiler.ir import Binarize, Lookup, Threshold
 
     for before, after in zip(old.layers, new.layers, strict=True):

@@ -1,16 +1,18 @@
-"""A board's top level in a simulator of Verilog, through the pins of its serial line, as a host sees the
-board. ::
+"""A board's top level in a Verilog simulator, through the pins of its serial line, as a host sees the board. ::
 
     line.txt ──▶ sender ─ rx ─▶ top ─ tx ─▶ receiver ──▶ heard.txt
 
-The top level may be the emitted one, a netlist behind synthesis or behind place and route, or what a
-bitstream was turned back into: all have the same pins. The clock at the pin is the one that the PLL would
-make of it. Where the design loads its weights, a flash that holds them stands at its other pins, followed
-cycle by cycle.
+The top level may be the emitted one, a netlist after synthesis or after place and route, or the Verilog of a
+bitstream: all have the same pins. The clock at the pin is the one that the PLL would output. If the design loads its
+weights, a flash that holds them is connected to its other pins and is modelled cycle by cycle.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,11 +21,13 @@ from ..compiler.reference import check_images
 from ..compiler.simulate import HardwareError, build, patience
 from . import flash_image, frames
 
+if TYPE_CHECKING:
+    from ..compiler.ir import Network
+
 __all__ = ["Answers", "Pins"]
 
-# Of a line of line.txt, a number from 0 is a byte to send, -1 waits for the next frame, and the end of the
-# file ends the run when the last frame is there. A frame ends with the END (192) that follows at least one
-# other byte.
+# In a line of line.txt, a number from 0 is a byte to send and -1 waits for the next frame. The end of the file ends
+# the run after the last frame. A frame ends with the END (192) that follows at least one other byte.
 _TESTBENCH = """\
 `timescale 1ns/1ps
 `ifdef VERILATOR
@@ -40,7 +44,7 @@ module testbench;
   reg cipo = 1;
   top dut(.clk(clk), .rx(rx), .tx(tx), .flash_cs(cs_n), .flash_clk(sck), .flash_copi(copi), .flash_cipo(cipo));
 
-  // Asleep until it is released (0xAB); a read (0x03) then gives a byte after the other from a 24-bit address on. What is not there is ones.
+  // Asleep until it is released (0xAB); a read (0x03) then outputs bytes from a 24-bit address on. Missing bytes are ones.
   reg [7:0] flash [0:`FLASH-1];
   reg [31:0] sent = 0;
   reg [5:0] sent_bits = 0;
@@ -143,7 +147,7 @@ endmodule
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What the board has told.
+    """The answers of the board.
 
     Parameters
     ----------
@@ -170,13 +174,13 @@ class Pins:
     simulator : str
         One of `sbgen.compiler.simulate.SIMULATORS`.
     divisor : int
-        Clock cycles in a bit of the serial line.
+        Clock cycles per bit of the serial line.
     reset_cycles : int
-        From the start until the board listens, and has loaded its weights.
+        From the start until the board listens and has loaded its weights.
     flash : bytes
-        What the flash holds from `flash_image.OFFSET` on; empty where the top level has no flash.
+        Contents of the flash from `flash_image.OFFSET` on; empty if the top level has no flash.
     folder : path
-        Where to build; made when it is not there, and kept.
+        Where to build; created if necessary, and not removed.
     waves : bool
         Whether a run leaves ``waves.vcd`` in the folder.
 
@@ -187,7 +191,16 @@ class Pins:
     """
 
     def __init__(
-        self, verilog_text, network, *, simulator, divisor, reset_cycles, folder, flash=b"", waves=False
+        self,
+        verilog_text: str,
+        network: Network,
+        *,
+        simulator: str,
+        divisor: int,
+        reset_cycles: int,
+        folder: str | Path,
+        flash: bytes = b"",
+        waves: bool = False,
     ):
         self._network = network
         self._settings = {
@@ -207,23 +220,19 @@ class Pins:
             self._folder, simulator=simulator, macros=macros, waves=waves, quick=True
         )
 
-    def ask(self, images, *, progress=None):
-        """Identify, then every image in turn.
+    def ask(self, images: np.ndarray, *, progress: Callable[[int, int], None] | None = None) -> Answers:
+        """Identify the board, then classify every image.
 
         Parameters
         ----------
         images : uint8 array, shape (N, *image_shape) or (N, pixels)
-        progress : callable or None
+        progress : function or None
             Called with (images done, images).
-
-        Returns
-        -------
-        Answers
 
         Raises
         ------
         HardwareError
-            When an answer does not come, or is not one to what was asked.
+            When an answer is missing, or does not answer its request.
         """
         images = check_images(self._network, images)
         requests = [
@@ -235,7 +244,7 @@ class Pins:
                 file.writelines(f"{byte}\n" for byte in request.encode())
                 file.write("-1\n")
 
-        def on_line(line):
+        def on_line(line: str) -> None:
             if progress is not None and line.isdigit() and int(line) > 1:
                 progress(int(line) - 1, len(images))
 
@@ -260,8 +269,8 @@ class Pins:
         identity, signs = frames.parse_identity(heard[0]), self._network.decision == "sign"
         if (identity.outputs, identity.signs) != (self._network.outputs, signs):
             raise HardwareError(
-                f"the board must tell {self._network.outputs} outputs that decide by"
-                f" {self._network.decision}, but tells {identity.outputs} by"
+                f"the board must report {self._network.outputs} outputs that decide by"
+                f" {self._network.decision}, but reports {identity.outputs} by"
                 f" {'sign' if identity.signs else 'argmax'}"
             )
         results = [frames.parse_result(frame, outputs=identity.outputs, signs=signs) for frame in heard[1:]]

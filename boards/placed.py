@@ -1,37 +1,53 @@
-"""A design under a board's top level without a build around it, at any level: what random designs are tried
-on.
-"""
+"""A design on a board's top level without a build, at any level: random designs are tried on it."""
+
+from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ..compiler import exchange, linked, lower, verilog
 from ..errors import ToolError
 from . import flash_image, flow, netlist, netlist_verilog, pins, workarounds
 from .harness import Top
+
+if TYPE_CHECKING:
+    from ..compiler.design import Design
+    from .board_spec import BoardSpec
 from .place import too_big
 
 __all__ = ["LEVELS", "ask"]
 
-#: What a simulator can run: the emitted Verilog, the netlist after synthesis, and that after place and route.
+#: What a simulator can run: the emitted Verilog, and the netlists after synthesis and after place and route.
 LEVELS = ("emitted", "synthesised", "placed")
 
-#: Clock cycles in a bit of the serial line: as few as the link can bear, as each is simulated.
+#: Clock cycles per bit of the serial line: as few as the link tolerates, as each is simulated.
 _DIVISOR = 16
 
 
-def ask(design, images, *, board, simulator, folder, seed=1, level="placed"):
-    """Images through the pins of a board's top level, which a simulator runs.
+def ask(
+    design: Design,
+    images: np.ndarray,
+    *,
+    board: BoardSpec,
+    simulator: str,
+    folder: str | Path,
+    seed: int = 1,
+    level: str = "placed",
+) -> tuple[pins.Answers, netlist.Netlist | None]:
+    """Send images through the pins of a board's top level, which a simulator runs.
 
     Parameters
     ----------
     design : `Design`
     images : uint8 array, shape (N, *image_shape)
     board : `BoardSpec`
-        Its oscillator is the clock: the PLL, which a simulation has no time to wait for, is left out.
+        Its oscillator is the clock, without a PLL: a simulation would wait too long for its lock.
     simulator : str
         One of `sbgen.compiler.simulate.SIMULATORS`.
     folder : path
-        Where everything is written; it is there already.
+        Where everything is written; it exists already.
     seed : int
         Of place and route.
     level : str
@@ -41,7 +57,7 @@ def ask(design, images, *, board, simulator, folder, seed=1, level="placed"):
     -------
     answers : `pins.Answers`
     netlist : dict or None
-        As `netlist.load` returns it; None of what is emitted.
+        As `netlist.load` returns it; None of emitted Verilog.
 
     Raises
     ------
@@ -66,7 +82,7 @@ def ask(design, images, *, board, simulator, folder, seed=1, level="placed"):
     )
     text = verilog.convert(top)
 
-    def ask_pins(text):
+    def ask_pins(text: str) -> pins.Answers:
         return pins.Pins(
             text,
             design.network,

@@ -1,24 +1,30 @@
-"""The memories in an unpacked bitstream: found once by what stands in them, then read and replaced.
+"""The ROMs in a layout: found once by their contents, then read and replaced.
 
-A layout is the text that icepack and ecppack turn into a bitstream, and that iceunpack and ecpunpack make of
-one. In it a block RAM is an array of rows and lanes, of which a ROM's bit takes a column: a lane in every
-row, or in every second or fourth one where a word takes several rows, or in reverse, where several words
-share one. Which it is, is not asked of the tools: with noise in the ROM, a column stands in one place only.
+In a layout a block RAM is an array of rows and lanes, of which a ROM's bit takes a column: a lane in every row, or in
+every second or fourth one if a word takes several rows, or the reverse if several words share one. The tools are not
+asked which it is: with random fill in the ROM, a column is in one place only.
 """
+
+from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import permutations
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from ..compiler.contents import Memory, permuted
 from ..errors import ToolError
 
+if TYPE_CHECKING:
+    from .layout import Layout
+
 __all__ = ["Column", "Lut", "Places", "locate"]
 
-#: Bits of a column by which it is first looked for: with so many, none is found by chance.
+#: Bits of a column by which it is first searched: with so many, none is found by chance.
 _KEY = 48
 
 #: Words in a row, or rows in a word.
@@ -30,8 +36,8 @@ _CHUNK = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """Where part of a ROM's bit stands: that of word ``start + stride n`` in row ``row + step n`` of a block
-    RAM, for `count` n.
+    """Where part of a ROM's bit is: that of word ``start + stride n`` in row ``row + step n`` of a block RAM, for
+    `count` n.
 
     Parameters
     ----------
@@ -51,11 +57,22 @@ class Column:
     row: int
     step: int
 
+    @property
+    def words(self) -> np.ndarray:
+        """Addresses of the words whose bit is here."""
+        return self.start + self.stride * np.arange(self.count)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Rows that hold them, in the same order."""
+        return self.row + self.step * np.arange(self.count)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lut:
-    """Where 16 words of a ROM's bit, from word 16 `chunk` on, stand: in logic cell `z` of the tile at `x`,
-    `y`, whose input ``order[n]`` is bit n of the address."""
+    """Where 16 words of a ROM's bit, from word 16 `chunk` on, are: in logic cell `z` of the tile at `x`, `y`, whose
+    input ``order[n]`` is bit n of the address.
+    """
 
     memory: str
     chunk: int
@@ -63,12 +80,20 @@ class Lut:
     x: int
     y: int
     z: int
-    order: tuple = (0, 1, 2, 3)
+    order: tuple[int, ...] = (0, 1, 2, 3)
+
+    @property
+    def words(self) -> slice:
+        """Addresses of the words whose bit is here."""
+        return slice(16 * self.chunk, 16 * self.chunk + 16)
+
+
+_Place = TypeVar("_Place", Column, Lut)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """Where every bit of a design's patchable ROMs stands.
+    """Where every bit of a design's patchable ROMs is.
 
     Parameters
     ----------
@@ -78,49 +103,47 @@ class Places:
     luts : tuple of `Lut`
     """
 
-    shapes: dict
-    columns: tuple
-    luts: tuple
+    shapes: Mapping[str, tuple[str, int, int]]
+    columns: tuple[Column, ...]
+    luts: tuple[Lut, ...]
 
-    def read(self, layout):
-        """What stands in each ROM, as a dict of `Memory`."""
+    def read(self, layout: Layout) -> dict[str, Memory]:
+        """The contents of each ROM."""
         bits = {name: np.zeros((depth, width), np.uint8) for name, (_, width, depth) in self.shapes.items()}
         blocks = {name: layout.block(name) for name in {column.block for column in self.columns}}
-        for each in self.columns:
-            bits[each.memory][_words(each), each.bit] = blocks[each.block][_rows(each), each.lane]
-        for each in self.luts:
-            init = permuted(layout.lut(each.x, each.y, each.z), np.argsort(each.order).tolist())
-            bits[each.memory][16 * each.chunk : 16 * each.chunk + 16, each.bit] = [
-                init >> n & 1 for n in range(16)
-            ]
+        for column in self.columns:
+            bits[column.memory][column.words, column.bit] = blocks[column.block][column.rows, column.lane]
+        for lut in self.luts:
+            init = permuted(layout.lut(lut.x, lut.y, lut.z), np.argsort(lut.order).tolist())
+            bits[lut.memory][lut.words, lut.bit] = [init >> n & 1 for n in range(16)]
         return {
             name: Memory(store=store, width=width, words=_to_words(bits[name]))
             for name, (store, width, _) in self.shapes.items()
         }
 
-    def write(self, layout, contents):
-        """Replace what stands in each ROM by a dict of `Memory` of the same shapes; None is zeros."""
+    def write(self, layout: Layout, contents: Mapping[str, Memory] | None) -> None:
+        """Replace the contents of each ROM by others of the same shapes; None is zeros."""
         bits = {
             name: np.zeros((depth, width), np.uint8) if contents is None else _to_bits(contents[name])
             for name, (_, width, depth) in self.shapes.items()
         }
         blocks = {name: layout.block(name) for name in {column.block for column in self.columns}}
-        for each in self.columns:
-            blocks[each.block][_rows(each), each.lane] = bits[each.memory][_words(each), each.bit]
+        for column in self.columns:
+            blocks[column.block][column.rows, column.lane] = bits[column.memory][column.words, column.bit]
         for name, rows in blocks.items():
             layout.set_block(name, rows)
-        for each in self.luts:
-            column = bits[each.memory][16 * each.chunk : 16 * each.chunk + 16, each.bit]
-            layout.set_lut(each.x, each.y, each.z, permuted(_number(column), each.order))
+        for lut in self.luts:
+            init = permuted(_number(bits[lut.memory][lut.words, lut.bit]), lut.order)
+            layout.set_lut(lut.x, lut.y, lut.z, init)
 
-    def digest(self, layout):
-        """SHA-256 of a layout apart from the contents of these ROMs; the layout's are zero afterwards."""
+    def digest(self, layout: Layout) -> str:
+        """SHA-256 of a layout apart from the contents of these ROMs, which are zero afterwards."""
         self.write(layout, None)
         lines = [line for line in layout.text.splitlines() if not line.startswith((".comment", ".sym"))]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def dumps(self):
-        """Itself as JSON, one place a line."""
+    def dumps(self) -> str:
+        """Itself as JSON, one place per line."""
         parts = [f'"shapes": {json.dumps(self.shapes)}']
         for name, kind in ("columns", Column), ("luts", Lut):
             rows = [json.dumps(list(asdict(each).values())) for each in getattr(self, name)]
@@ -132,10 +155,10 @@ class Places:
         return "{" + ",\n".join(parts) + "}"
 
     @classmethod
-    def of_json(cls, content):
-        """What `dumps` wrote, read as JSON."""
+    def of_json(cls, content: dict) -> Places:
+        """The places that `dumps` wrote, from parsed JSON."""
 
-        def rows(name, kind):
+        def rows(name: str, kind: Callable[..., _Place]) -> tuple[_Place, ...]:
             fields, *values = content[name]
             return tuple(
                 kind(
@@ -154,34 +177,28 @@ class Places:
         )
 
 
-def _words(column):
-    return column.start + column.stride * np.arange(column.count)
-
-
-def _rows(column):
-    return column.row + column.step * np.arange(column.count)
-
-
-def _to_bits(memory):
+def _to_bits(memory: Memory) -> np.ndarray:
     """Words as bits, shape (depth, width)."""
     size = -(-memory.width // 8)
     packed = np.frombuffer(b"".join(word.to_bytes(size, "little") for word in memory.words), np.uint8)
     return np.unpackbits(packed.reshape(-1, size), axis=1, bitorder="little")[:, : memory.width]
 
 
-def _number(column):
+def _number(column: np.ndarray) -> int:
     return sum(int(value) << n for n, value in enumerate(column))
 
 
-def _to_words(bits):
+def _to_words(bits: np.ndarray) -> tuple[int, ...]:
     return tuple(
         int.from_bytes(row.tobytes(), "little") for row in np.packbits(bits, axis=1, bitorder="little")
     )
 
 
-def _columns(bits, starts, strides):
+def _columns(
+    bits: np.ndarray, starts: Callable[[int], Iterable[int]]
+) -> Iterator[tuple[bytes, int, int, int]]:
     """Every column of an array, shape (rows, lanes), as (first bits, start, stride, lane)."""
-    for stride in strides:
+    for stride in _STRIDES:
         for start in starts(stride):
             first = bits[start : start + stride * _KEY : stride]
             if len(first) == _KEY:
@@ -189,9 +206,9 @@ def _columns(bits, starts, strides):
                 yield from ((keys[:, lane].tobytes(), start, stride, lane) for lane in range(bits.shape[1]))
 
 
-def _ordered(lut, bits, layout):
-    """A LUT with the order of its inputs that makes its noise what is in the layout."""
-    wanted = _number(bits[16 * lut.chunk : 16 * lut.chunk + 16, lut.bit])
+def _ordered(lut: Lut, bits: np.ndarray, layout: Layout) -> Lut:
+    """A LUT with the order of its inputs in which its random fill is what the layout has."""
+    wanted = _number(bits[lut.words, lut.bit])
     found = layout.lut(lut.x, lut.y, lut.z)
     return next(
         (replace(lut, order=order) for order in permutations(range(4)) if permuted(wanted, order) == found),
@@ -199,16 +216,16 @@ def _ordered(lut, bits, layout):
     )
 
 
-def locate(noise, layout, *, luts=()):
-    """Where every bit of the patchable ROMs stands.
+def locate(noise: Mapping[str, Memory], layout: Layout, *, luts: Iterable[Lut] = ()) -> Places:
+    """Where every bit of the patchable ROMs is.
 
     Parameters
     ----------
     noise : dict of str to Memory
-        What is in each of them.
-    layout : Ice40Layout or Ecp5Layout
+        The random fill that is in each of them.
+    layout : Layout
     luts : iterable of `Lut`
-        Where place and route put their LUTs; in which order it took their inputs is found here.
+        Where place and route put their LUTs; the order of their inputs is found here.
 
     Raises
     ------
@@ -216,47 +233,16 @@ def locate(noise, layout, *, luts=()):
         When a bit is not found, or is in several places.
     """
     bits = {name: _to_bits(memory) for name, memory in noise.items()}
-    known = {}
-    for name, memory in noise.items():
-        if memory.store == "bram":
-            depth = len(memory.words)
-            for key, start, stride, bit in _columns(
-                bits[name],
-                lambda stride, depth=depth: range(stride) if stride > 1 else range(0, depth, _CHUNK),
-                _STRIDES,
-            ):
-                known.setdefault(key, []).append((name, bit, start, stride))
-    seen = {name: np.zeros(array.shape, int) for name, array in bits.items()}
-    columns = []
-    for block in layout.blocks:
-        rows = layout.block(block)
-        for key, row, step, lane in _columns(rows, range, _STRIDES):
-            for name, bit, start, stride in known.get(key, ()):
-                if stride > 1 and step > 1:
-                    continue  # every second bit, say, of a column that is found as a whole
-                count = min(-(-(len(rows) - row) // step), -(-(len(bits[name]) - start) // stride))
-                found = Column(
-                    memory=name,
-                    bit=bit,
-                    start=start,
-                    stride=stride,
-                    count=count,
-                    block=block,
-                    lane=lane,
-                    row=row,
-                    step=step,
-                )
-                if (rows[_rows(found), lane] == bits[name][_words(found), bit]).all():
-                    columns.append(found)
-                    seen[name][_words(found), bit] += 1
-    luts = [_ordered(each, bits[each.memory], layout) for each in luts if each.memory in bits]
     places = Places(
         shapes={name: (memory.store, memory.width, len(memory.words)) for name, memory in noise.items()},
-        columns=tuple(columns),
-        luts=tuple(luts),
+        columns=tuple(_locate_columns(bits, _known(noise, bits), layout)),
+        luts=tuple(_ordered(each, bits[each.memory], layout) for each in luts if each.memory in bits),
     )
-    for each in places.luts:
-        seen[each.memory][16 * each.chunk : 16 * each.chunk + 16, each.bit] += 1
+    seen = {name: np.zeros(array.shape, int) for name, array in bits.items()}
+    for column in places.columns:
+        seen[column.memory][column.words, column.bit] += 1
+    for lut in places.luts:
+        seen[lut.memory][lut.words, lut.bit] += 1
     read = places.read(layout)
     for name, count in seen.items():
         if (count != 1).any() or read[name] != noise[name]:
@@ -266,3 +252,45 @@ def locate(noise, layout, *, luts=()):
                 f" {word} of {name} is in {count[word, bit]}; build without --patchable"
             )
     return places
+
+
+def _known(
+    noise: Mapping[str, Memory], bits: Mapping[str, np.ndarray]
+) -> dict[bytes, list[tuple[str, int, int, int]]]:
+    """Every column of the ROMs in block RAM, (memory, bit, start, stride), by its first bits."""
+    known: dict[bytes, list[tuple[str, int, int, int]]] = {}
+    for name, memory in noise.items():
+        if memory.store == "bram":
+            depth = len(memory.words)
+
+            def starts(stride: int, depth: int = depth) -> Iterable[int]:
+                return range(stride) if stride > 1 else range(0, depth, _CHUNK)
+
+            for key, start, stride, bit in _columns(bits[name], starts):
+                known.setdefault(key, []).append((name, bit, start, stride))
+    return known
+
+
+def _locate_columns(
+    bits: Mapping[str, np.ndarray], known: Mapping[bytes, list[tuple[str, int, int, int]]], layout: Layout
+) -> Iterator[Column]:
+    """Every column of a block RAM that is one of the known columns to its end."""
+    for block in layout.blocks:
+        rows = layout.block(block)
+        for key, row, step, lane in _columns(rows, range):
+            for name, bit, start, stride in known.get(key, ()):
+                if stride > 1 and step > 1:
+                    continue  # every second bit, for example, of a column that is found as a whole
+                found = Column(
+                    memory=name,
+                    bit=bit,
+                    start=start,
+                    stride=stride,
+                    count=min(-(-(len(rows) - row) // step), -(-(len(bits[name]) - start) // stride)),
+                    block=block,
+                    lane=lane,
+                    row=row,
+                    step=step,
+                )
+                if (rows[found.rows, lane] == bits[name][found.words, bit]).all():
+                    yield found

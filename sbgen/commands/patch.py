@@ -36,7 +36,6 @@ def add_arguments(parser):
 
 def run(arguments):
     """Run `sbgen patch`: writes the new bitstream and its network, or raises and leaves what was there."""
-    from .. import boards
     from ..boards import patch
     from ..compiler import exchange, passes
     from ..compiler.frontends import model as model_file
@@ -44,7 +43,7 @@ def run(arguments):
 
     console = Console()
     folder = arguments.bitstream.parent
-    board = boards.get(patch.load(folder)["board"])
+    board = patch.load(folder).board
     suffix = board.family.bitstream_suffix
     out = arguments.out or folder / f"{arguments.model.stem}{suffix}"
     for path in (out, out.with_suffix(".json")):
