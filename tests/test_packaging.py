@@ -191,6 +191,8 @@ def test_wheel_holds_every_source(tmp_path):
         "sbgen/compiler/calibration.json",
         "sbgen/compiler/simulate/main.cpp",
         "sbgen/compiler/simulate/testbench.v",
+        "sbgen/report_html/style.css",
+        *(f"sbgen/report_html/{path.name}" for path in (ROOT / "sbgen/report_html").glob("*.html.j2")),
         *(f"sbgen/compiler/networks/{path.name}" for path in (ROOT / "compiler" / "networks").iterdir()),
     }
     for folder in ("hw", "compiler", "proofs", "train", "boards", "sbgen"):

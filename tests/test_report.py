@@ -261,13 +261,15 @@ class Page(HTMLParser):
         self.attributes += [(tag, *attribute) for attribute in attributes]
 
     def handle_endtag(self, tag):
-        # <th> and <tr> may be left open.
-        while self.open[-1] != tag and self.open[-1] in {"th", "td", "tr"}:
-            self.open.pop()
         assert self.open.pop() == tag
 
     def handle_data(self, data):
         self.words.append(data)
+
+    @property
+    def text(self):
+        """All text, with single spaces, as a browser shows it."""
+        return " ".join("".join(self.words).split())
 
 
 @pytest.mark.parametrize(
@@ -293,7 +295,7 @@ def test_pictures_are_well_formed(make):
 
 
 def test_page_tells_the_main_figures():
-    text = "".join(Page(report_html.page(assemble())).words)
+    text = Page(report_html.page(assemble())).text
     for wanted in (
         "tiny",
         "icebreaker",
@@ -315,12 +317,12 @@ def test_page_tells_the_main_figures():
 
 
 def test_page_tells_the_shapes_of_a_convolution():
-    text = "".join(Page(report_html.page(convolutional())).words)
+    text = Page(report_html.page(convolutional())).text
     for wanted in (
         "6×6 → 4×4×4 → 2×2×4 → 2",
         "6×6×1 → 4×4×4",
         "max pooling",
-        "2 channels a cycle",
+        "2 channels per cycle",
         "2 PE × 1 SIMD",
     ):
         assert wanted in text, wanted
@@ -363,7 +365,7 @@ def test_labels_of_a_multi_label_network():
         [[1, 1], [0, 2]],
         [[2, 0], [0, 2]],
     ]
-    text = "".join(Page(report_html.page(content)).words)
+    text = Page(report_html.page(content)).text
     assert (
         "Most frequent mistakes: a found wrongly (1)" in text
         and "rightly not found" in text
@@ -383,7 +385,7 @@ def test_many_classes_are_a_list_of_mistakes():
 
 
 def test_page_names_the_samples():
-    text = "".join(Page(report_html.page(of_samples())).words)
+    text = Page(report_html.page(of_samples())).text
     for wanted in (
         "3 samples ran through the emitted Verilog",
         "Tried on 4 samples of own.npz, SHA-256 " + "ef" * 32,
@@ -401,10 +403,10 @@ def test_page_of_random_images_says_so_and_has_no_accuracy():
         images=UNKNOWN.about(),
         ledger=report.accuracy(tried=UNKNOWN, info={}, integer=RANKED, classes=2, verdict=VERDICT),
     )
-    text = "".join(Page(report_html.page(random)).words)
+    text = Page(report_html.page(random)).text
     assert "3 random images ran through the emitted Verilog" in text and "test image" not in text
     assert (
-        "Tried on 4 random images (seed 0, pixels of 0 ... 255; no data), of which no true class is known"
+        "Tried on 4 random images (seed 0, pixels of 0 ... 255; no data), whose true classes are unknown"
         in text
     )
     assert (
@@ -416,27 +418,29 @@ def test_page_of_random_images_says_so_and_has_no_accuracy():
 def test_page_of_a_report_from_before_images_were_in_it():
     for make, wanted in (
         (assemble, "3 test images ran"),
-        (without_bitstream_or_simulation, "random images (no test data at hand)"),
+        (without_bitstream_or_simulation, "random images (no test data available)"),
     ):
         old = make()
         del old["images"], old["accuracy"]["confusion"]
-        assert wanted in "".join(Page(report_html.page(old)).words)
+        assert wanted in Page(report_html.page(old)).text
 
 
 def test_page_without_bitstream_or_simulation_says_so():
-    text = "".join(Page(report_html.page(without_bitstream_or_simulation())).words)
+    text = Page(report_html.page(without_bitstream_or_simulation())).text
     assert "no simulator is installed; try: apt install iverilog" in text and "Exact" not in text
-    assert "No bitstream was asked for" in text
+    assert "No bitstream was requested" in text
 
 
 def test_page_tells_when_simulation_and_prediction_differ():
     assert "the simulation measured the same" in report_html.page(assemble())
     off = assemble(cycles=SimpleNamespace(interval=5, latency=21, layers=(3, 4, 2)))
-    assert "5 cycles an image were predicted, but the simulation measured 4" in report_html.page(off)
+    assert (
+        "5 cycles per image were predicted, but the simulation measured 4" in Page(report_html.page(off)).text
+    )
 
 
 def test_rtl_accuracy_on_fewer_images_is_set_beside_the_same_images():
-    text = "".join(Page(report_html.page(assemble())).words)
+    text = Page(report_html.page(assemble())).text
     assert "on 4 images" in text and "on 3 images; the reference has 66.67 % on the same" in text
 
 
@@ -474,3 +478,49 @@ def test_one_long_name_and_many_layers_still_make_a_picture():
         dict(content["model"]["layers"][1], name=f"hidden layer number {n}") for n in range(12)
     ]
     Page(report_html.page(content))
+
+
+def test_page_shows_what_verify_and_prove_found():
+    ledger = {
+        "images": "2 test images",
+        "rungs": [
+            {"status": "PASS", "rung": "passes", "note": "equal", "seconds": 1.25},
+            {"status": "FAIL", "rung": "netlist", "note": "<b> differs", "seconds": 1111.5},
+        ],
+    }
+    proof = {
+        "claim": "a beat stays",
+        "subject": "mvtu",
+        "places": ["one", "two"],
+        "seconds": 2.0,
+        "solver": "abc",
+    }
+    proofs = {
+        "proofs": [
+            proof | {"status": "proved", "scope": "", "violated": [], "depth": 3},
+            proof | {"status": "refuted", "scope": "widths are <small>", "violated": ["v1"], "depth": 0},
+        ],
+        "without_statement": ["uart"],
+        "not_proved_here": ["synthesis"],
+    }
+    text = report_html.page(assemble(), ledger=ledger, proofs=proofs)
+    page = Page(text)
+    assert page.open == [] and "&lt;b&gt; differs" in text
+    assert ("td", "class", "status ok") in page.attributes and (
+        "td",
+        "class",
+        "status bad",
+    ) in page.attributes
+    for wanted in (
+        "by sbgen verify: 2 test images.",
+        "1,111.5 s",
+        "1 of 2 statements proved",
+        "A beat stays.",
+        "one, two",
+        "abc, depth 3",
+        "In the proof widths are <small>.v1",
+        "uart: there is no statement about it",
+        "report.json, ledger.json, proofs.json next to it",
+    ):
+        assert wanted in page.text, wanted
+    assert "sbgen verify" not in report_html.page(assemble())

@@ -1,47 +1,50 @@
-"""Pictures of a report as inline SVG text: the pipeline, bars, gauges.
+"""Pictures of a report as inline SVG: the pipeline, and bars.
 
-Colours are CSS variables of the page around them, so that light, dark and print need one picture only. Every
-text that came from outside is escaped here, where it enters the markup.
+Colours are CSS variables of the page around them, so that light, dark and print need one picture only. Every text
+from outside is escaped here, where it enters the markup.
 """
 
 import html
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Bar", "Stage", "bars", "pipeline"]
+from markupsafe import Markup
+
+__all__ = ["Bar", "Box", "bars", "pipeline"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
-    """One stage of the pipeline.
+class Box:
+    """One stage of the pipeline, as it is drawn.
 
     Parameters
     ----------
     name, kind : str
     lanes : tuple of (int, int) or None
-        Rows and columns of what works at once: PE and SIMD.
+        Rows and columns of what works in parallel: PE and SIMD.
     lines : tuple of str
-        What is written under it.
+        Written below it.
     share : float
-        Part of the interval in which it works, 0 ... 1.
+        Share of the interval in which it is busy, 0 ... 1.
     slowest : bool
         Whether it sets the interval.
-    gives : str
+    output : str
         What leaves it, written at its arrow.
     """
 
     name: str
     kind: str
-    lanes: tuple | None
-    lines: tuple
+    lanes: tuple[int, int] | None
+    lines: tuple[str, ...]
     share: float
     slowest: bool
-    gives: str
+    output: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """One bar: a value on a track, with an optional capacity behind it and a tick on it."""
+    """One bar: a value, with an optional track as long as its capacity and a tick on it."""
 
     label: str
     value: float | None
@@ -51,33 +54,31 @@ class Bar:
     strong: bool = False
 
 
-def _text(x, y, content, *, css="", anchor="start"):
+def _text(x: float, y: float, content: str, *, css: str = "", anchor: str = "start") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{css}">{html.escape(content)}</text>'
 
 
-def _rect(x, y, width, height, css, *, radius=0.0):
+def _rect(x: float, y: float, width: float, height: float, css: str, *, radius: float = 0.0) -> str:
     return (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{height:.1f}" '
         f'rx="{radius:g}" class="{css}"/>'
     )
 
 
-def _svg(width, height, title, parts, *, least=0):
-    """A picture that fills the page's width, but at least the part `least` of its own, so that text stays
-    legible.
-    """
-    return (
+def _svg(width: float, height: float, title: str, parts: Iterable[str], *, minimum: float = 0) -> Markup:
+    """A picture as wide as the page, but at least the part `minimum` of its own width, so that text is legible."""
+    return Markup(
         f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{html.escape(title)}" '
-        f'style="min-width:{least * width:.0f}px">' + "".join(parts) + "</svg>"
+        f'style="min-width:{minimum * width:.0f}px">' + "".join(parts) + "</svg>"
     )
 
 
-def _short(text, length):
+def _short(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def _grid(x, y, width, height, rows, columns, css):
-    """Rows x columns of cells in a box; past what an eye can tell apart, only the lines that it can."""
+def _grid(x: float, y: float, width: float, height: float, rows: int, columns: int, css: str) -> list[str]:
+    """Rows x columns of cells, centred in a box; at most 16 x 32 of them."""
     shown_rows, shown_columns = min(rows, 16), min(columns, 32)
     cell = min(width / shown_columns, height / shown_rows, 9)
     gap = 1 if cell > 3 else 0.5
@@ -90,13 +91,13 @@ def _grid(x, y, width, height, rows, columns, css):
     ]
 
 
-def pipeline(image_shape, stages, result):
+def pipeline(image_shape: Sequence[int], stages: Sequence[Box], result: str) -> Markup:
     """The stages from left to right, with what flows between them.
 
     Parameters
     ----------
     image_shape : tuple of int
-    stages : sequence of `Stage`
+    stages : sequence of `Box`
     result : str
         What leaves the last stage, e.g. ``"class"``.
     """
@@ -143,10 +144,10 @@ def pipeline(image_shape, stages, result):
                 radius=2,
             )
         )
-        x, flows = x + box, stage.gives
+        x, flows = x + box, stage.output
     parts += _arrow(x, middle, gap, flows)
     parts.append(_text(x + gap + 5, middle + 4, result, css="m bold"))
-    return _svg(width, top + height + 2, "Pipeline of the network, stage by stage", parts, least=0.85)
+    return _svg(width, top + height + 2, "Pipeline of the network, stage by stage", parts, minimum=0.85)
 
 
 _TIP = (
@@ -155,33 +156,33 @@ _TIP = (
 )
 
 
-def _arrow(x, y, length, label):
+def _arrow(x: float, y: float, length: float, label: str) -> list[str]:
     return [
         f'<path d="M{x + 5} {y}h{length - 10}" class="wire" marker-end="url(#tip)"/>',
         _text(x + length / 2 - 2, y - 8, label, css="xs dim", anchor="middle"),
     ]
 
 
-def bars(title, rows, *, logarithmic=False):
-    """Horizontal bars under each other.
+def bars(title: str, rows: Sequence[Bar], *, logarithmic: bool = False) -> Markup:
+    """Horizontal bars, one below the other.
 
     Parameters
     ----------
     title : str
-        Said by a screen reader.
+        Read out by a screen reader.
     rows : sequence of `Bar`
-        A bar without a value is a dash. A capacity is drawn behind its bar as a track.
+        A bar without a value is a dash.
     logarithmic : bool
-        Let the length stand for the logarithm of the value; for values that differ by powers of ten.
+        Whether lengths are logarithms of the values, for values that differ by powers of ten.
     """
     label, text, track, height = 104, 132, 300, 30
     values = [number for bar in rows for number in (bar.value, bar.capacity, bar.tick) if number]
-    greatest = max(values, default=1)
+    maximum = max(values, default=1)
 
-    def length(value):
+    def length(value: float) -> float:
         if logarithmic:
-            return track * math.log10(max(value, 1)) / max(math.log10(max(greatest, 10)), 1)
-        return track * value / greatest
+            return track * math.log10(max(value, 1)) / max(math.log10(max(maximum, 10)), 1)
+        return track * value / maximum
 
     parts = []
     for n, bar in enumerate(rows):
