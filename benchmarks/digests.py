@@ -20,7 +20,7 @@ from pathlib import Path
 
 import record
 
-from sbgen import fuzz
+from sbgen.commands import fuzz
 from sbgen.compiler import design_file as files
 from sbgen.compiler import exchange, verilog
 from sbgen.compiler.cycles import predict
