@@ -30,13 +30,13 @@ def measure(kind, seed, folder):
     design = random_design(seed, images=kind == "images")
     network = design.network
     if network.decision == "argmax":
-        design = replace(design, top=1 + seed % network.classes)
+        design = replace(design, top_k=1 + seed % network.classes)
     images = random_images(seed, network, IMAGES)
     scores, _ = reference.evaluate(network, images)
     ranked = (
         reference.decide(network, scores).reshape(len(scores), -1)
-        if design.top == 1
-        else reference.ranked(scores, design.top)
+        if design.top_k == 1
+        else reference.ranked(scores, design.top_k)
     )
     predicted = cycles.predict(design, images=IMAGES)
     simulator = Simulator(
@@ -45,7 +45,7 @@ def measure(kind, seed, folder):
         lanes=core.lanes,
         simulator="icarus",
         folder=folder,
-        top_k=design.top,
+        top_k=design.top_k,
         ram_contents=core.image,
     )
     free = simulator.run(images)
@@ -58,7 +58,7 @@ def measure(kind, seed, folder):
             [type(layer).__name__, *shape, f"pe {folding.pe}", f"simd {folding.simd}"]
             for (layer, folding), shape in zip(design.stages, network.shapes[1:], strict=True)
         ],
-        "top": design.top,
+        "top": design.top_k,
         "predicted": {"latency": predicted.latency, "interval": predicted.interval},
         "simulated": {"latency": free.latency_cycles, "interval": free.interval_cycles},
         "cycles_equal": predicted.finishes == finishes,

@@ -126,6 +126,7 @@ def measure(series, width, folding):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     from sbgen.compiler import cycles, fold, lower, verilog
     from sbgen.compiler.device import DEVICES
+    from sbgen.compiler.fit import FILL
 
     network, seconds, began = network_of(series, width), {}, time.monotonic()
 
@@ -139,8 +140,7 @@ def measure(series, width, folding):
         return result
 
     design = timed(
-        "fold",
-        partial(fold.fold, network, DEVICES[DEVICE], fill=fold.FILL if folding == "whole device" else None),
+        "fold", partial(fold.fold, network, DEVICES[DEVICE], fill=FILL if folding == "whole device" else None)
     )
     core = timed("lower", lambda: lower.lower(design))
     text = timed("verilog", lambda: verilog.convert(core))

@@ -58,8 +58,8 @@ def main():
         scores, integer = reference.evaluate(network, images)
         step.note("reference, before and after the passes")
     with timed("verilog") as step:
-        design = replace(fold.fold(network, boards.get(options.board).device), top=options.top)
-        ranked = reference.ranked(scores, design.top)
+        design = replace(fold.fold(network, boards.get(options.board).device), top_k=options.top)
+        ranked = reference.ranked(scores, design.top_k)
         predicted = cycles.predict(design)
         core = lower.lower(design)
         text = verilog.convert(core)
@@ -82,7 +82,7 @@ def main():
         "hardened to integer, classes": int((hardened != integer).sum()),
         "frontend to passes, scores": int((frontend_scores != scores).any(axis=1).sum()),
         "integer to RTL, classes": int((integer != result.labels).sum()),
-        f"integer to RTL, best {design.top} in order": int((ranked != result.ranked).any(axis=1).sum()),
+        f"integer to RTL, best {design.top_k} in order": int((ranked != result.ranked).any(axis=1).sum()),
         "integer to RTL, scores": int((scores != result.scores).any(axis=1).sum()),
     }
     accuracy = {
@@ -103,9 +103,9 @@ def main():
         name: float((best == labels[:, None]).any(axis=1).mean())
         for name, best in (("integer", ranked), ("rtl", result.ranked))
     }
-    if design.top > 1:
+    if design.top_k > 1:
         console.line(
-            f"true class among the best {design.top}: "
+            f"true class among the best {design.top_k}: "
             + ", ".join(f"{name} {value:.2%}" for name, value in among.items())
         )
     console.table(["images that differ", ""], list(differences.items()))
@@ -133,7 +133,7 @@ def main():
             "latency": {"predicted": predicted.latency, "simulated": result.latency_cycles},
             "interval": {"predicted": predicted.interval, "simulated": result.interval_cycles},
             "accuracy": accuracy,
-            "top": design.top,
+            "top": design.top_k,
             "accuracy_among_top": among,
             "images_that_differ": differences,
             "seconds": {name: round(value, 1) for name, value in seconds.items()},

@@ -1,11 +1,10 @@
 """What no design of a network on a device can beat: the fewest cycles an image."""
 
 import math
-from dataclasses import replace
 
-from .design import Design, limits
+from .design import Design
 from .folding import Folding
-from .ir import Conv2d
+from .layers import rules
 from .linked import widest
 from .stage import stages
 
@@ -30,18 +29,17 @@ def bounds(network, device):
         ``"stages as built"``: the slowest stage folded as wide as it can be, where a window gives one pixel a
         cycle, a unit takes one plane and the host link bounds the pixels at once.
     """
-    weights = products = 0
-    foldings = [Folding(pe=pe, simd=simd) for pe, simd in map(limits, network.layers, network.shapes)]
-    first, simd = network.layers[0], widest(network.layers[0], foldings[0].simd)
-    foldings[0] = replace(
-        foldings[0], simd=simd, pe=foldings[0].pe if first.weight_bits else simd * getattr(first, "levels", 1)
-    )
+    placed, weights, products = rules(network), 0, 0
+    foldings = []
+    for n, rule in enumerate(placed):
+        pe, simd = rule.limits
+        simd = simd if n else widest(rule, simd)
+        foldings.append(rule.complete(Folding(pe=pe, simd=simd)))
+        bits = rule.layer.weight_bits
+        if bits:
+            weights += bits
+            products += bits * rule.positions * rule.layer.planes
     design = Design(network=network, foldings=tuple(foldings))
-    for layer, shape in zip(network.layers, network.shapes[1:], strict=True):
-        if layer.weight_bits:
-            positions = math.prod(shape[:2]) if isinstance(layer, Conv2d) else 1
-            weights += layer.weight_bits
-            products += layer.weight_bits * positions * layer.planes
     reads, beyond = -(-weights // device.bram_read_bits), weights - device.bram_bits
     if device.spram and beyond > 0:
         reads = max(-(-device.bram_bits // device.bram_read_bits), -(-beyond // device.spram_read_bits))

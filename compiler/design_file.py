@@ -43,7 +43,7 @@ def load(path, network):
     text = _read(path)
     foldings = foldings_from_json(text, network, source=str(path))
     return Design(
-        network=network, foldings=foldings, top=json.loads(text).get("top", 1), patchable=is_patchable(path)
+        network=network, foldings=foldings, top_k=json.loads(text).get("top", 1), patchable=is_patchable(path)
     )
 
 
@@ -67,7 +67,7 @@ def _read(path):
 def save(design, path):
     """Write the design file; an existing file is replaced as a whole or not at all."""
     content = {
-        "top": design.top,
+        "top": design.top_k,
         **({"patchable": True} if design.patchable else {}),
         "layers": {
             layer.name: {name: getattr(folding, name) for name in _FIELDS} for layer, folding in design.stages

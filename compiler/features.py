@@ -30,16 +30,12 @@ def _folding(predicate):
     return lambda case: any(layer.weight_bits and predicate(folding) for layer, folding in case.design.stages)
 
 
-def _shortcuts(case):
-    """(place of the `Fork`, place of the `Add`) of each shortcut, in the order of the forks."""
-    ends = {layer.fork: n for n, layer in enumerate(case.layers) if isinstance(layer, ir.Add)}
-    return [(n, ends[layer.name]) for n, layer in enumerate(case.layers) if isinstance(layer, ir.Fork)]
-
-
 def _pair(predicate):
     """Whether a predicate holds for two shortcuts, the one that begins first given first."""
     return lambda case: any(
-        predicate(*one, *two) for n, one in enumerate(_shortcuts(case)) for two in _shortcuts(case)[n + 1 :]
+        predicate(*one, *two)
+        for n, one in enumerate(case.network.shortcuts)
+        for two in case.network.shortcuts[n + 1 :]
     )
 
 
@@ -50,7 +46,7 @@ def _counts_into(kind):
         and not isinstance(layer, ir.Scores)
         and layer.thresholds is None
         and isinstance(behind, kind)
-        and not any(fork < n < add for fork, add in _shortcuts(case))
+        and not any(fork < n < add for fork, add in case.network.shortcuts)
         for n, (layer, behind) in enumerate(zip(case.layers, case.layers[1:], strict=False))
     )
 
@@ -58,7 +54,7 @@ def _counts_into(kind):
 def _wide_sums(case):
     return any(
         isinstance(layer, ir.Threshold) and greatest >= 2**24
-        for layer, greatest in zip(case.layers, case.network.greatest, strict=False)
+        for layer, greatest in zip(case.layers, case.network.maxima, strict=False)
     )
 
 
@@ -83,7 +79,7 @@ FEATURES = {
     "padded maximum": _any(lambda layer: any(map(any, layer.padding)), ir.MaxPool),
     "sum of integers": lambda case: any(
         isinstance(layer, ir.SumPool) and greatest > 1
-        for layer, greatest in zip(case.layers, case.network.greatest, strict=False)
+        for layer, greatest in zip(case.layers, case.network.maxima, strict=False)
     ),
     "kernel over 4": _any(lambda layer: max(layer.kernel) > 4, _windowed),
     "stride over 3": _any(lambda layer: max(layer.stride) > 3, _windowed),
@@ -96,7 +92,7 @@ FEATURES = {
     "counts into Scores": _counts_into(ir.Scores),
     "nested shortcuts": _pair(lambda fork, add, fork2, add2: add2 < add),
     "interleaved shortcuts": _pair(lambda fork, add, fork2, add2: fork2 < add < add2),
-    "empty shortcut": lambda case: any(add == fork + 1 for fork, add in _shortcuts(case)),
+    "empty shortcut": lambda case: any(add == fork + 1 for fork, add in case.network.shortcuts),
     "sums over 2**24": _wide_sums,
     "images over 12 x 12": _sides(lambda side: side > 12),
     "images of 128 x 128": _sides(lambda side: side >= 128),
@@ -107,7 +103,7 @@ FEATURES = {
     "scaled classes": _any(lambda layer: layer.scales is not None, ir.Scores),
     "offsets over 2**29": _any(lambda layer: abs(layer.offsets).max() > 2**29, ir.Scores),
     "tie of the best score": _tie,
-    "top > 1": lambda case: case.design.top > 1,
+    "top > 1": lambda case: case.design.top_k > 1,
     "patchable": lambda case: case.design.patchable,
     "first layer over 16 pixels wide": lambda case: input_lanes(case.design) > 16,
     **{

@@ -1,11 +1,12 @@
-"""The integer network: what is to be computed, exactly, and nothing about how.
+"""The integer network: what is computed, exactly, and nothing about how.
 
-The meaning of every layer is written in ``docs/semantics.md`` and computed by `sbgen.compiler.reference`. A
-bit 1 stands for +1 and a bit 0 for -1; a neuron is on when the number of agreeing inputs reaches its
-threshold, a tie included (sign(0) = +1). Between layers there are bits or, where a layer says so, integers
-from 0 to a greatest value that follows from the layers before.
+``docs/semantics.md`` defines every layer and `sbgen.compiler.reference` computes it. A bit 1 stands for +1 and
+a bit 0 for -1. A neuron is on when the number of agreeing inputs reaches its threshold, a tie included
+(sign(0) = +1). Between layers there are bits or, after some layers, integers from 0 to a maximum that follows
+from the layers before.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -29,6 +30,8 @@ __all__ = [
     "MaxPool",
     "Network",
     "Scores",
+    "Shape",
+    "Signal",
     "SumPool",
     "Threshold",
 ]
@@ -39,26 +42,50 @@ PIXEL_LEVELS = 256
 #: Bits of a raw pixel.
 PIXEL_BITS = 8
 
-#: Most bits of an element that a layer with weights takes.
+#: Maximum number of bits of an element that a layer with weights takes.
 MAX_PLANES = 16
 
-#: What scores can mean: the class is the first maximum, or each score is a bit of its own, on where it is not
+#: What scores mean: the class is the first maximum, or each score is a bit of its own, on if it is not
 #: negative.
 DECISIONS = ("argmax", "sign")
 
-#: No score leaves this range, so that it always fits the host link's words.
+#: Maximum magnitude of a score, so that it fits the host link's words.
 _MAX_SCORE = 2**31 - 1
 
-#: Greatest magnitude of the offset or scale of a class.
+#: Maximum magnitude of the offset or scale of a class.
 MAX_OFFSET = 2**30
+
+#: Shape of an image or a vector.
+Shape = tuple[int, ...]
+
+#: Rows above and below an image, columns left and right of it.
+Padding = tuple[tuple[int, int], tuple[int, int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signal:
+    """What is between two layers.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    maximum : int
+        Maximum element: 1 for bits, 0 after the scores, which are signed.
+    shortcuts : mapping of str to Signal
+        What each `Fork` without its `Add` so far has stored, by the name of the `Fork`.
+    """
+
+    shape: Shape
+    maximum: int
+    shortcuts: Mapping[str, "Signal"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Layer:
     name: str
 
-    def __post_init__(self):
-        # Arrays become read-only copies, so that a layer can be shared between networks without fear.
+    def __post_init__(self) -> None:
+        # Arrays become read-only copies, so that networks can share a layer.
         for each in fields(self):
             value = getattr(self, each.name)
             if isinstance(value, np.ndarray):
@@ -67,29 +94,52 @@ class _Layer:
                 object.__setattr__(self, each.name, value)
         self._check()
 
-    def _check(self):
+    def _check(self) -> None:
         raise NotImplementedError
 
-    def output_greatest(self, greatest):
-        """The greatest element of the output where that of the input is `greatest` (1: bits); a `ModelError`
-        when the layer does not take such an input."""
-        self._require(greatest == 1, f"takes bits, but elements of 0 ... {greatest} come before it")
+    @property
+    def kind(self) -> str:
+        """The name of the kind in files and reports."""
+        return type(self).__name__.lower()
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of all weights; 0 for a layer without."""
+        return 0
+
+    def after(self, signal: Signal) -> Signal:
+        """What the layer outputs for an input; a `ModelError` if it does not take that input."""
+        shape = self.output_shape(signal.shape)
+        return Signal(shape=shape, maximum=self.output_maximum(signal.maximum), shortcuts=signal.shortcuts)
+
+    def output_maximum(self, maximum: int) -> int:
+        """Maximum element of the output for an input with elements of 0 ... `maximum`; a `ModelError` if the
+        layer does not take such an input."""
+        self._require(maximum == 1, f"takes bits, but elements of 0 ... {maximum} come before it")
         return 1
 
-    def output_shape(self, input_shape):
-        """Shape of the output for an input of that shape; a `ModelError` when the layer does not take it."""
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Shape of the output for an input of that shape; a `ModelError` if the layer does not take it."""
+        raise NotImplementedError
+
+    def _require_pixels(self, maximum: int) -> None:
+        self._require(
+            maximum == PIXEL_LEVELS - 1, f"takes raw pixels, but elements of 0 ... {maximum} come before it"
+        )
+
+    def _require_inputs(self, inputs: int, input_shape: Shape) -> None:
         size = int(np.prod(input_shape))
         self._require(
-            size == self.inputs,
-            f"takes {self.inputs} inputs, but the shape {input_shape} before it has {size}",
+            size == inputs, f"takes {inputs} inputs, but the shape {input_shape} before it has {size}"
         )
-        return (self.outputs,)
 
-    def _require(self, holds, what):
+    def _require(self, holds: bool, what: str) -> None:
         if not holds:
             raise ModelError(f"layer {self.name!r}: {what}")
 
-    def _check_integers(self, what, array, shape, low, high):
+    def _check_integers(
+        self, what: str, array: np.ndarray, shape: tuple[int | None, ...], low: int, high: int
+    ) -> None:
         self._require(
             isinstance(array, np.ndarray) and np.issubdtype(array.dtype, np.integer),
             f"{what} must be an array of integers, not {getattr(array, 'dtype', type(array))!s}",
@@ -104,12 +154,12 @@ class _Layer:
             worst = array.min() if array.min() < low else array.max()
             self._require(False, f"{what} must be in {low} ... {high}, not {worst}")
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and all(
             np.array_equal(getattr(self, each.name), getattr(other, each.name)) for each in fields(self)
         )
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # arrays have no hash, as a mutable dataclass has none
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -124,33 +174,30 @@ class Binarize(_Layer):
 
     thresholds: np.ndarray
 
-    def _check(self):
+    def _check(self) -> None:
         self._check_integers("thresholds", self.thresholds, (None, None), 0, PIXEL_LEVELS)
 
     @property
-    def inputs(self):
+    def inputs(self) -> int:
+        """Pixels of an image."""
         return self.thresholds.shape[0]
 
     @property
-    def levels(self):
+    def levels(self) -> int:
+        """Bits of a pixel."""
         return self.thresholds.shape[1]
 
     @property
-    def outputs(self):
+    def outputs(self) -> int:
+        """Bits of an image."""
         return self.inputs * self.levels
 
-    @property
-    def weight_bits(self):
-        return 0
-
-    def output_greatest(self, greatest):
-        self._require(
-            greatest == PIXEL_LEVELS - 1, f"takes raw pixels, but elements of 0 ... {greatest} come before it"
-        )
+    def output_maximum(self, maximum: int) -> int:
+        self._require_pixels(maximum)
         return 1
 
-    def output_shape(self, input_shape):
-        super().output_shape(input_shape)
+    def output_shape(self, input_shape: Shape) -> Shape:
+        self._require_inputs(self.inputs, input_shape)
         if len(input_shape) == 1:
             return (self.outputs,)
         height, width, *channels = input_shape
@@ -168,34 +215,45 @@ class Lookup(_Layer):
     """
 
     table: np.ndarray
-    weight_bits = 0
 
-    def _check(self):
+    def _check(self) -> None:
         self._check_integers("table", self.table, (PIXEL_LEVELS,), 0, PIXEL_LEVELS - 1)
         self._require(self.table.max() > 0, "table must not be all 0")
 
-    def output_greatest(self, greatest):
-        self._require(
-            greatest == PIXEL_LEVELS - 1, f"takes raw pixels, but elements of 0 ... {greatest} come before it"
-        )
+    def output_maximum(self, maximum: int) -> int:
+        self._require_pixels(maximum)
         return int(self.table.max())
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         return input_shape if len(input_shape) == 1 else (*input_shape[:2], int(np.prod(input_shape[2:])))
 
 
 class _Weighted(_Layer):
+    weights: np.ndarray
+    planes: int
+    mask: np.ndarray | None
+    groups = 1
+
     @property
-    def inputs(self):
+    def inputs(self) -> int:
         """Inputs of one neuron."""
         return self.weights[0].size
 
     @property
-    def reach(self):
-        """The greatest count of a neuron: its inputs, each worth the greatest number that its bits can hold."""
+    def outputs(self) -> int:
+        """Neurons, of a convolution those of one position."""
+        return self.weights.shape[0]
+
+    @property
+    def reach(self) -> int:
+        """Maximum count of a neuron: its inputs, each worth the maximum number that its bits can hold."""
         return self.inputs * ((1 << self.planes) - 1)
 
-    def _check_weights(self, dimensions):
+    @property
+    def weight_bits(self) -> int:
+        return self.weights.size * (1 if self.mask is None else 2)
+
+    def _check_weights(self, dimensions: int) -> None:
         self._require(
             1 <= self.planes <= MAX_PLANES, f"planes must be 1 ... {MAX_PLANES}, not {self.planes!r}"
         )
@@ -203,29 +261,30 @@ class _Weighted(_Layer):
         if self.mask is not None:
             self._check_integers("mask", self.mask, self.weights.shape, 0, 1)
 
-    def _check_thresholds(self):
+    def _require_planes(self, maximum: int) -> None:
+        self._require(
+            maximum.bit_length() == self.planes,
+            f"planes must be {maximum.bit_length()}, the bits of an element of 0 ... {maximum} before it, "
+            f"not {self.planes}",
+        )
+
+
+class _Neurons(_Weighted):
+    """A layer of neurons with thresholds, or whose counts go to the next layer."""
+
+    thresholds: np.ndarray | None
+
+    def _check_thresholds(self) -> None:
         if self.thresholds is not None:
             self._check_integers("thresholds", self.thresholds, (self.outputs,), 0, self.reach + 1)
 
-    def output_greatest(self, greatest):
-        self._require(
-            greatest.bit_length() == self.planes,
-            f"planes must be {greatest.bit_length()}, the bits of an element of 0 ... {greatest} before it, "
-            f"not {self.planes}",
-        )
+    def output_maximum(self, maximum: int) -> int:
+        self._require_planes(maximum)
         return self.reach if self.thresholds is None else 1
-
-    @property
-    def outputs(self):
-        return self.weights.shape[0]
-
-    @property
-    def weight_bits(self):
-        return self.weights.size * (1 if self.mask is None else 2)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Dense(_Weighted):
+class Dense(_Neurons):
     """Binary or ternary neurons: output bit ``o`` is ``popcount(mask[o] & xnor(weights[o], x)) >=
     thresholds[o]``.
 
@@ -233,13 +292,13 @@ class Dense(_Weighted):
     ----------
     weights : integer array, shape (outputs, inputs), values 0 and 1
     thresholds : integer array, shape (outputs,), values 0 ... reach + 1, or None
-        0 is always on, reach + 1 never. None gives the counts themselves.
+        0 is always on, reach + 1 never. With None the outputs are the counts themselves.
     planes : int
-        Bits of an input: 1, or those of the integers before the layer, 8 where raw pixels come in. The bits
-        of an input are compared with the same weight and count by their place: an input agrees by x where its
-        weight is 1, by 2**planes - 1 - x where it is 0.
+        Bits of an input: 1, or those of the integers before the layer, 8 for raw pixels. The bits of an
+        input are compared with the same weight and count by their place: an input x adds x where its
+        weight is 1, and 2**planes - 1 - x where it is 0.
     mask : integer array of the shape of `weights`, values 0 and 1, or None
-        Ternary weights: where it is 0 the weight is 0 and its input never counts. None is all ones.
+        Ternary weights: where the mask is 0, the weight is 0 and its input never counts. None is all ones.
     """
 
     weights: np.ndarray
@@ -247,15 +306,21 @@ class Dense(_Weighted):
     planes: int = 1
     mask: np.ndarray | None = None
 
-    def _check(self):
+    def _check(self) -> None:
         self._check_weights(2)
         self._check_thresholds()
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        self._require_inputs(self.inputs, input_shape)
+        return (self.outputs,)
 
 
 class _Windowed(_Layer):
     """A layer whose kernel moves over an image of shape (height, width, channels)."""
 
-    def _check_window(self, kernel, padding):
+    stride: tuple[int, int]
+
+    def _check_window(self, kernel: tuple[int, int], padding: Padding) -> None:
         self._require(
             len(self.stride) == 2 and min(self.stride) >= 1,
             f"stride must be two numbers of at least 1, not {self.stride!r}",
@@ -266,8 +331,8 @@ class _Windowed(_Layer):
                 f"padding must be less than the kernel of {size}, not {before!r} and {after!r}",
             )
 
-    def _moved(self, input_shape, kernel, padding):
-        """Rows and columns of the positions that the kernel takes."""
+    def _moved(self, input_shape: Shape, kernel: tuple[int, int], padding: Padding) -> tuple[int, int]:
+        """Rows and columns of positions of the kernel."""
         self._require(
             len(input_shape) == 3, f"takes an image (height, width, channels), not the shape {input_shape}"
         )
@@ -278,13 +343,14 @@ class _Windowed(_Layer):
             all(size >= window for size, window in zip(sizes, kernel, strict=True)),
             f"its kernel {kernel} must fit the padded image of {sizes[0]} x {sizes[1]}",
         )
-        return tuple(
+        down, across = (
             (size - window) // step + 1 for size, window, step in zip(sizes, kernel, self.stride, strict=True)
         )
+        return down, across
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Conv2d(_Windowed, _Weighted):
+class Conv2d(_Windowed, _Neurons):
     """Binary convolution: at each position, `Dense` on the bits under the kernel.
 
     Parameters
@@ -297,7 +363,7 @@ class Conv2d(_Windowed, _Weighted):
     padding : pair of pairs of int
         Rows above and below the image, columns left and right of it.
     padding_bit : int
-        What stands in them, 0 (for -1) or 1 (for +1), in every plane.
+        Their value, 0 (for -1) or 1 (for +1), in every plane.
     groups : int
         The channels and the outputs are split evenly; each part of the outputs sees one part of the channels.
     planes, mask
@@ -306,14 +372,14 @@ class Conv2d(_Windowed, _Weighted):
 
     weights: np.ndarray
     thresholds: np.ndarray | None
-    stride: tuple = (1, 1)
-    padding: tuple = ((0, 0), (0, 0))
+    stride: tuple[int, int] = (1, 1)
+    padding: Padding = ((0, 0), (0, 0))
     padding_bit: int = 0
     groups: int = 1
     planes: int = 1
     mask: np.ndarray | None = None
 
-    def _check(self):
+    def _check(self) -> None:
         self._check_weights(4)
         self._check_thresholds()
         self._check_window(self.kernel, self.padding)
@@ -324,15 +390,22 @@ class Conv2d(_Windowed, _Weighted):
         )
 
     @property
-    def kernel(self):
-        return self.weights.shape[1:3]
+    def kernel(self) -> tuple[int, int]:
+        """Rows and columns."""
+        _, rows, columns, _ = self.weights.shape
+        return rows, columns
 
     @property
-    def channels(self):
-        """Channels of the input."""
-        return self.weights.shape[3] * self.groups
+    def group_channels(self) -> int:
+        """Channels of the input that a group sees."""
+        return self.weights.shape[3]
 
-    def output_shape(self, input_shape):
+    @property
+    def channels(self) -> int:
+        """Channels of the input."""
+        return self.group_channels * self.groups
+
+    def output_shape(self, input_shape: Shape) -> Shape:
         positions = self._moved(input_shape, self.kernel, self.padding)
         self._require(
             input_shape[2] == self.channels,
@@ -342,9 +415,10 @@ class Conv2d(_Windowed, _Weighted):
 
 
 class _Pool(_Windowed):
-    padding = ((0, 0), (0, 0))
+    kernel: tuple[int, int]
+    padding: Padding = ((0, 0), (0, 0))
 
-    def _check(self):
+    def _check(self) -> None:
         self._require(
             len(self.kernel) == 2 and min(self.kernel) >= 1,
             f"kernel must be two numbers of at least 1, not {self.kernel!r}",
@@ -352,90 +426,84 @@ class _Pool(_Windowed):
         self._check_window(self.kernel, self.padding)
 
     @property
-    def weight_bits(self):
-        return 0
-
-    @property
-    def overlaps(self):
-        """Whether a place of the image can be under several positions of the kernel."""
+    def overlaps(self) -> bool:
+        """Whether a pixel can be under several positions of the kernel."""
         return any(step < size for step, size in zip(self.stride, self.kernel, strict=True))
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         return (*self._moved(input_shape, self.kernel, self.padding), input_shape[2])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MaxPool(_Pool):
-    """The maximum of the bits under a kernel, for each channel apart: it is on when any of them is.
+    """The maximum of the bits under a kernel, for each channel: on if any of them is.
 
     Parameters
     ----------
     kernel, stride : pair of int
         Rows and columns.
     padding : pair of pairs of int
-        Rows above and below the image, columns left and right of it. They never decide: their bits are 0.
+        Rows above and below the image, columns left and right of it. Their bits are 0 and never decide.
     """
 
-    kernel: tuple
-    stride: tuple
-    padding: tuple = ((0, 0), (0, 0))
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: Padding = ((0, 0), (0, 0))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SumPool(_Pool):
-    """The sum of the elements under a kernel, for each channel apart: average pooling without its division.
+    """The sum of the elements under a kernel, for each channel: average pooling without the division.
 
-    Of bits it is the number of those that are on.
+    Of bits it is the number that are on.
 
     Parameters
     ----------
     kernel, stride : pair of int
-        Rows and columns; the whole image makes it global.
+        Rows and columns; a kernel of the whole image is global pooling.
     """
 
-    kernel: tuple
-    stride: tuple
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
 
-    def output_greatest(self, greatest):
-        return self.kernel[0] * self.kernel[1] * greatest
+    def output_maximum(self, maximum: int) -> int:
+        return self.kernel[0] * self.kernel[1] * maximum
 
 
 class _Elementwise(_Layer):
-    weight_bits = 0
-
-    def _check(self):
+    def _check(self) -> None:
         pass
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Threshold(_Elementwise):
-    """Integers to bits, for each channel (the last axis) apart: ``(x >= thresholds[c]) xor inverted[c]``.
+    """Integers to bits, for each channel (the last axis): ``(x >= thresholds[c]) xor inverted[c]``.
 
     Parameters
     ----------
-    thresholds : integer array, shape (channels,), values 0 ... greatest + 1
+    thresholds : integer array, shape (channels,), values 0 ... maximum + 1
     inverted : integer array, shape (channels,), values 0 and 1
-        A sum that several layers take cannot be complemented for one of them, as a row of weights can.
+        A row of weights can be complemented, but not a sum that several layers take.
     """
 
     thresholds: np.ndarray
     inverted: np.ndarray
 
-    def _check(self):
+    def _check(self) -> None:
         self._check_integers("thresholds", self.thresholds, (None,), 0, 2**31)
         self._check_integers("inverted", self.inverted, self.thresholds.shape, 0, 1)
 
-    def output_greatest(self, greatest):
+    def output_maximum(self, maximum: int) -> int:
         self._require(
-            int(self.thresholds.max()) <= greatest + 1,
-            f"thresholds must be in 0 ... {greatest + 1}, not {self.thresholds.max()}",
+            int(self.thresholds.max()) <= maximum + 1,
+            f"thresholds must be in 0 ... {maximum + 1}, not {self.thresholds.max()}",
         )
         return 1
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         self._require(
             input_shape[-1] == len(self.thresholds),
             f"takes {len(self.thresholds)} channels, but the shape {tuple(input_shape)} before it has "
@@ -446,15 +514,17 @@ class Threshold(_Elementwise):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fork(_Elementwise):
-    """Where a shortcut begins: gives what it takes, and keeps it for the `Add` that names it."""
+    """Where a shortcut begins: outputs its input, and stores it for the `Add` that names it."""
 
-    def output_greatest(self, greatest):
-        return greatest
+    def after(self, signal: Signal) -> Signal:
+        return Signal(
+            shape=signal.shape, maximum=signal.maximum, shortcuts={**signal.shortcuts, self.name: signal}
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Add(_Elementwise):
-    """Where a shortcut ends: ``x + scale * kept``, element by element, with what the `Fork` kept.
+    """Where a shortcut ends: ``x + scale * stored``, element by element, with what the `Fork` stored.
 
     Parameters
     ----------
@@ -466,10 +536,27 @@ class Add(_Elementwise):
     fork: str
     scale: int = 1
 
-    def _check(self):
+    def _check(self) -> None:
         self._require(
             type(self.scale) is int and 1 <= self.scale <= 2**16,
             f"scale must be in 1 ... {2**16}, not {self.scale!r}",
+        )
+
+    def after(self, signal: Signal) -> Signal:
+        stored = signal.shortcuts.get(self.fork)
+        if stored is None:
+            raise ModelError(
+                f"layer {self.name!r}: its fork must be before it and have no other Add; there is"
+                f" no such {self.fork!r}"
+            )
+        self._require(
+            stored.shape == signal.shape,
+            f"the shapes of a sum must be equal, but {signal.shape} meets {stored.shape} from {self.fork!r}",
+        )
+        return Signal(
+            shape=signal.shape,
+            maximum=signal.maximum + self.scale * stored.maximum,
+            shortcuts={name: value for name, value in signal.shortcuts.items() if name != self.fork},
         )
 
 
@@ -493,33 +580,34 @@ class Scores(_Weighted):
     mask: np.ndarray | None = None
     scales: np.ndarray | None = None
 
-    def _check(self):
+    def _check(self) -> None:
         self._check_weights(2)
         self._check_integers("offsets", self.offsets, (self.outputs,), -MAX_OFFSET, MAX_OFFSET)
         if self.scales is not None:
             self._check_integers("scales", self.scales, (self.outputs,), -MAX_OFFSET, MAX_OFFSET)
-        least, greatest = self.score_range
+        low, high = self.score_range
         self._require(
-            -_MAX_SCORE <= least and greatest <= _MAX_SCORE,
-            f"scores must stay within 32 bits, but reach {least} ... {greatest}",
+            -_MAX_SCORE <= low and high <= _MAX_SCORE,
+            f"scores must stay within 32 bits, but reach {low} ... {high}",
         )
 
-    def output_greatest(self, greatest):
-        self._require(
-            greatest.bit_length() == self.planes,
-            f"planes must be {greatest.bit_length()}, the bits of an element of 0 ... {greatest} before it, "
-            f"not {self.planes}",
-        )
-        return 0  # scores are signed, and nothing comes behind them
+    def output_shape(self, input_shape: Shape) -> Shape:
+        self._require_inputs(self.inputs, input_shape)
+        return (self.outputs,)
+
+    def output_maximum(self, maximum: int) -> int:
+        self._require_planes(maximum)
+        return 0  # scores are signed, and nothing follows them
 
     @property
-    def score_range(self):
-        """The least and the greatest score that any input can reach."""
+    def score_range(self) -> tuple[int, int]:
+        """Minimum and maximum score that any input can reach."""
         offsets = self.offsets.astype(object)
         ends = self.reach * (np.ones_like(offsets) if self.scales is None else self.scales.astype(object))
         return int((offsets + np.minimum(ends, 0)).min()), int((offsets + np.maximum(ends, 0)).max())
 
 
+#: Every kind of layer.
 Layer = Add | Binarize | Conv2d | Dense | Fork | Lookup | MaxPool | Scores | SumPool | Threshold
 
 
@@ -527,10 +615,10 @@ Layer = Add | Binarize | Conv2d | Dense | Fork | Lookup | MaxPool | Scores | Sum
 class Network:
     """A chain of layers from raw pixels to scores: one `Binarize`, any number of others, one `Scores`.
 
-    Instead of `Binarize`, a first `Conv2d` or `Dense` of 8 planes may take the pixels themselves, or what a
-    `Lookup` makes of them. Images between layers have
-    the shape (height, width, channels), row-major; a `Dense` or `Scores` layer takes whatever shape it is
-    given as one vector in that order. A shortcut leaves the chain at a `Fork` and comes back at its `Add`.
+    Instead of `Binarize`, a first `Conv2d` or `Dense` of 8 planes may take the pixels themselves, or the
+    outputs of a `Lookup`. Images between layers have the shape (height, width, channels), row-major; a `Dense`
+    or `Scores` layer takes an input of any shape as one vector in that order. A shortcut leaves the chain at a
+    `Fork` and comes back at its `Add`.
 
     Parameters
     ----------
@@ -539,25 +627,41 @@ class Network:
         Shape of one uint8 image; pixels enter in row-major (C) order.
     layers : tuple of `Layer`
     labels : tuple of str
-        A name for each class; those of one output that decides by its sign are two, first that of a negative
-        score. Several outputs that decide by their signs have a name each.
+        A name for each class. One output that decides by its sign has two, first that of a negative score;
+        several outputs that decide by their signs have a name each.
     pixel_type : PixelType
-        What the values are that the bytes of an image hold. It changes no score: layers take the bytes.
+        The values that the bytes of an image stand for. It changes no score: layers take the bytes.
     decision : str
         One of `DECISIONS`: what the scores mean (``docs/semantics.md``). One output can only decide by its
         sign.
     """
 
     name: str
-    image_shape: tuple
-    layers: tuple
-    labels: tuple
+    image_shape: Shape
+    layers: tuple[Layer, ...]
+    labels: tuple[str, ...]
     pixel_type: PixelType = UINT8
     decision: str = "argmax"
 
-    def __post_init__(self):
-        if self.decision not in DECISIONS:
-            raise ModelError(f"decision must be one of {', '.join(DECISIONS)}, not {self.decision!r}")
+    def __post_init__(self) -> None:
+        self._check_order()
+        signals = [Signal(shape=tuple(self.image_shape), maximum=PIXEL_LEVELS - 1)]
+        for layer in self.layers:
+            signals.append(layer.after(signals[-1]))
+        for fork in signals[-1].shortcuts:
+            raise ModelError(f"layer {fork!r}: a Fork needs an Add after it that names it")
+        object.__setattr__(self, "shapes", tuple(signal.shape for signal in signals))
+        object.__setattr__(self, "maxima", tuple(signal.maximum for signal in signals))
+        self._check_decision()
+
+    #: Shape of the image, then of each layer's output.
+    shapes: tuple[Shape, ...] = field(init=False, repr=False, compare=False, default=())
+
+    #: Maximum element of the image, then of each layer's output: 1 for bits. The last, of the signed scores,
+    #: is 0.
+    maxima: tuple[int, ...] = field(init=False, repr=False, compare=False, default=())
+
+    def _check_order(self) -> None:
         kinds = [type(layer) for layer in self.layers]
         if (
             len(kinds) < 2
@@ -572,35 +676,10 @@ class Network:
         names = [layer.name for layer in self.layers]
         if len(set(names)) != len(names):
             raise ModelError(f"layer names must differ, found {', '.join(names)}")
-        if kinds[0] is Binarize and self.pixels != self.layers[0].inputs:
-            raise ModelError(
-                f"layer {names[0]!r}: takes {self.layers[0].inputs} pixels, "
-                f"but an image of shape {self.image_shape} has {self.pixels}"
-            )
-        shapes, greatest, kept = [tuple(self.image_shape)], [PIXEL_LEVELS - 1], {}
-        for layer in self.layers:
-            shapes.append(layer.output_shape(shapes[-1]))
-            if isinstance(layer, Add):
-                if layer.fork not in kept:
-                    raise ModelError(
-                        f"layer {layer.name!r}: its fork must stand before it and have no other Add; there is"
-                        f" no such {layer.fork!r}"
-                    )
-                shape, most = kept.pop(layer.fork)
-                if shape != shapes[-1]:
-                    raise ModelError(
-                        f"layer {layer.name!r}: the shapes of a sum must be equal, but {shapes[-1]} meets "
-                        f"{shape} from {layer.fork!r}"
-                    )
-                greatest.append(greatest[-1] + layer.scale * most)
-            else:
-                greatest.append(layer.output_greatest(greatest[-1]))
-            if isinstance(layer, Fork):
-                kept[layer.name] = shapes[-1], greatest[-1]
-        if kept:
-            raise ModelError(f"layer {next(iter(kept))!r}: a Fork needs an Add behind it that names it")
-        object.__setattr__(self, "shapes", tuple(shapes))
-        object.__setattr__(self, "greatest", tuple(greatest))
+
+    def _check_decision(self) -> None:
+        if self.decision not in DECISIONS:
+            raise ModelError(f"decision must be one of {', '.join(DECISIONS)}, not {self.decision!r}")
         if self.outputs == 1 and self.decision == "argmax":
             raise ModelError(
                 'a network of one output must decide by its sign (decision "sign"), not by argmax, which'
@@ -612,33 +691,40 @@ class Network:
                 f" {len(self.labels)}"
             )
 
-    #: Shape of the image, then of each layer's output.
-    shapes: tuple = field(init=False, repr=False, compare=False, default=())
-
-    #: Greatest element of the image, then of each layer's output: 1 where there are bits. The last, of the
-    #: signed scores, is 0.
-    greatest: tuple = field(init=False, repr=False, compare=False, default=())
-
     @property
-    def pixels(self):
-        """Values of an image, all channels counted."""
+    def pixels(self) -> int:
+        """Values of an image, of all channels."""
         return int(np.prod(self.image_shape))
 
     @property
-    def outputs(self):
-        """Scores per image."""
-        return self.layers[-1].outputs
+    def scores(self) -> Scores:
+        """The last layer."""
+        layer = self.layers[-1]
+        assert isinstance(layer, Scores)
+        return layer
 
     @property
-    def classes(self):
+    def outputs(self) -> int:
+        """Scores per image."""
+        return self.scores.outputs
+
+    @property
+    def classes(self) -> int:
         """Things that have a label: the outputs, or the two classes of one output that decides by its sign."""
         return 2 if self.decision == "sign" and self.outputs == 1 else self.outputs
 
     @property
-    def multi_label(self):
+    def multi_label(self) -> bool:
         """Whether an image has a bit per output instead of one class."""
         return self.decision == "sign" and self.outputs > 1
 
     @property
-    def weight_bits(self):
+    def weight_bits(self) -> int:
+        """Bits of all weights."""
         return sum(layer.weight_bits for layer in self.layers)
+
+    @property
+    def shortcuts(self) -> tuple[tuple[int, int], ...]:
+        """Places of the `Fork` and the `Add` of each shortcut, in the order of the `Fork`."""
+        ends = {layer.fork: n for n, layer in enumerate(self.layers) if isinstance(layer, Add)}
+        return tuple((n, ends[layer.name]) for n, layer in enumerate(self.layers) if layer.name in ends)

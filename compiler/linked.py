@@ -4,19 +4,20 @@ estimated or built.
 
 from ..errors import FitError
 from ..hw.protocol import LIMITS
-from .stage import first_lanes, input_lanes, stages
+from .layers import Rule, rules
+from .stage import input_lanes, stages
 
 __all__ = ["check_core", "check_design", "check_network", "may_enter", "widest"]
 
 
-def may_enter(layer, simd):
+def may_enter(rule: Rule, simd: int) -> bool:
     """Whether a first layer folded by `simd` takes beats of pixels that the link can report."""
-    return first_lanes(layer, simd) <= LIMITS["lanes"]
+    return rule.beat_pixels(simd) <= LIMITS["lanes"]
 
 
-def widest(layer, simd):
-    """The greatest simd of a first layer that is at most `simd` and takes beats that the link can report."""
-    return next(each for each in range(simd, 0, -1) if may_enter(layer, each))
+def widest(rule: Rule, simd: int) -> int:
+    """The maximum simd of a first layer that is at most `simd` and takes beats that the link can report."""
+    return next(each for each in range(simd, 0, -1) if may_enter(rule, each))
 
 
 def check_network(network):
@@ -39,9 +40,9 @@ def check_design(design):
         With the limit, what was found and what would do.
     """
     check_network(design.network)
-    first, last = design.network.layers[0], stages(design)[-1]
+    first, last = rules(design.network)[0], stages(design)[-1]
     most = widest(first, design.foldings[0].simd)
-    _check(f"; fold layer {first.name!r} with a simd of {most}", lanes=input_lanes(design))
+    _check(f"; fold layer {first.layer.name!r} with a simd of {most}", lanes=input_lanes(design))
     _check(
         "; build without --patchable" if design.patchable else "",
         score_width=last.scaling.score_width if last.scaling else last.unit.sum_width,

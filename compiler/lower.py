@@ -144,7 +144,7 @@ def lower(design):
         pixels=design.network.pixels,
         outputs=design.network.outputs,
         scale=stage.scaling and stage.scaling.create(),
-        top=design.top,
+        top=design.top_k,
         signs=design.network.decision == "sign",
         reset_less=any(folding.registered for folding in design.foldings),
     )

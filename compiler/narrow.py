@@ -24,7 +24,7 @@ def narrow(network, share):
     if any(not isinstance(layer, kinds) or getattr(layer, "groups", 1) > 1 for layer in network.layers):
         return None
     layers, kept = [], None  # the channels that are left of what enters a layer; None is all
-    maximum = network.greatest[0]  # of an element that enters a layer: counts of fewer inputs are smaller
+    maximum = network.maxima[0]  # of an element that enters a layer: counts of fewer inputs are smaller
     for layer, shape in zip(network.layers, network.shapes, strict=False):
         if layer.weight_bits:
             outputs = slice(None if isinstance(layer, Scores) else max(1, int(share * layer.outputs)))
@@ -46,7 +46,7 @@ def narrow(network, share):
                 cut["thresholds"] = np.minimum(layer.thresholds[outputs], most)
             layer = replace(layer, **cut)
             kept = layer.outputs
-        maximum = layer.output_greatest(maximum)
+        maximum = layer.output_maximum(maximum)
         layers.append(layer)
     return Network(
         name=network.name,

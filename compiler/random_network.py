@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ModelError
 from ..hw.rom import STORES
 from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH, blocks
-from .design import Design, legal_simd, limits, rows_limits, to_patchable, unrolls, weight_words
+from .design import Design, to_patchable
 from .device import FABRICS
 from .folding import UNROLLED, Folding
 from .ir import (
@@ -24,13 +24,16 @@ from .ir import (
     Conv2d,
     Dense,
     Fork,
+    Layer,
     Lookup,
     MaxPool,
     Network,
     Scores,
+    Signal,
     SumPool,
     Threshold,
 )
+from .layers import rules
 from .reference import evaluate
 from .simulate import layer_work, work
 
@@ -152,13 +155,17 @@ class _Chain:
     def __init__(self, image_shape, largest):
         self.largest = largest
         self.image_shape = tuple(image_shape)
-        self.layers, self.shape, self.greatest, self._work, self._forks = (
-            [],
-            self.image_shape,
-            PIXEL_LEVELS - 1,
-            0,
-            {},
-        )
+        self.layers: list[Layer] = []
+        self._signal = Signal(shape=self.image_shape, maximum=PIXEL_LEVELS - 1)
+        self._work = 0
+
+    @property
+    def shape(self):
+        return self._signal.shape
+
+    @property
+    def maximum(self):
+        return self._signal.maximum
 
     @property
     def elements(self):
@@ -173,38 +180,29 @@ class _Chain:
         too long.
         """
         try:
-            shape = layer.output_shape(self.shape)
-            if isinstance(layer, Add):
-                kept, greatest = self._forks[layer.fork]
-                if kept != shape:
-                    return False
-                greatest = self.greatest + layer.scale * greatest
-            else:
-                greatest = layer.output_greatest(self.greatest)
+            signal = layer.after(self._signal)
         except ModelError:
             return False
-        work = self._work + layer_work(layer, shape)
-        if work > _MOST_WORK or greatest.bit_length() > _SUM_BITS:
+        work = self._work + layer_work(layer, signal.shape)
+        if work > _MOST_WORK or signal.maximum.bit_length() > _SUM_BITS:
             return False
-        if isinstance(layer, Fork):
-            self._forks[layer.name] = shape, greatest
         self.layers.append(layer)
-        self.shape, self.greatest, self._work = shape, greatest, work
+        self._signal, self._work = signal, work
         return True
 
     def attempt(self, steps):
         """Whether a function of this chain adds all that it wants; if it returns False, the chain is as it
         was.
         """
-        before = self.layers[:], self.shape, self.greatest, self._work, dict(self._forks)
+        before = self.layers[:], self._signal, self._work
         if steps(self):
             return True
-        self.layers, self.shape, self.greatest, self._work, self._forks = before
+        self.layers, self._signal, self._work = before
         return False
 
-    def sums(self, fork):
-        """The maximum element of what a fork keeps."""
-        return self._forks[fork][1]
+    def stored(self, fork):
+        """Maximum element of what a fork stores."""
+        return self._signal.shortcuts[fork].maximum
 
     def network(self, name, *, signs):
         """The network; `signs` tells whether several outputs decide by their signs, as one always does."""
@@ -231,7 +229,7 @@ def _conv2d(rng, chain, name, *, stride=None):
     kernel = _up_to(rng, 4, 8), _up_to(rng, 4, 8)
     return Conv2d(
         name=name,
-        **_neurons(rng, (outputs, *kernel, channels // groups), chain.greatest, counts=_one_in(rng, 4)),
+        **_neurons(rng, (outputs, *kernel, channels // groups), chain.maximum, counts=_one_in(rng, 4)),
         stride=stride or (_up_to(rng, 3, 8), _up_to(rng, 3, 8)),
         padding=_paddings(rng, kernel),
         padding_bit=int(rng.integers(2)),
@@ -242,7 +240,7 @@ def _conv2d(rng, chain, name, *, stride=None):
 def _pool(rng, chain, name):
     """A pooling layer; of those that sum, one in four over the whole image."""
     kernel, stride = ((_up_to(rng, 3, 8), _up_to(rng, 3, 8)) for _ in range(2))
-    match rng.integers(8) if chain.greatest == 1 else rng.integers(4, 8):
+    match rng.integers(8) if chain.maximum == 1 else rng.integers(4, 8):
         case 0 | 1 | 2 | 3:
             padding = _paddings(rng, kernel) if rng.integers(2) else ((0, 0), (0, 0))
             return MaxPool(name=f"maxpool_{name}", kernel=kernel, stride=stride, padding=padding)
@@ -266,15 +264,15 @@ def _threshold(rng, name, channels, greatest, *, scale=None):
 
 def _bits(rng, chain, name):
     """Whether the chain outputs bits, after a `Threshold` where it had integers."""
-    if chain.greatest == 1:
+    if chain.maximum == 1:
         return True
     scale = chain.layers[-1].scale if isinstance(chain.layers[-1], Add) else None
-    return chain.append(_threshold(rng, name, chain.shape[-1], chain.greatest, scale=scale))
+    return chain.append(_threshold(rng, name, chain.shape[-1], chain.maximum, scale=scale))
 
 
 def _narrow(rng, chain):
     """Bits in place of integers that no layer with weights takes."""
-    if chain.greatest >= 1 << _ELEMENT_BITS:
+    if chain.maximum >= 1 << _ELEMENT_BITS:
         _bits(rng, chain, f"bits_{chain.length}")
 
 
@@ -296,7 +294,7 @@ def _same_sides(rng, chain, name, outputs, *, counts=False):
             },
         )
     return kind(
-        name=name, **about, **_neurons(rng, (outputs, *kernel, shape[-1]), chain.greatest, counts=counts)
+        name=name, **about, **_neurons(rng, (outputs, *kernel, shape[-1]), chain.maximum, counts=counts)
     )
 
 
@@ -306,7 +304,7 @@ def _add(rng, chain, name, *, wide=False):
     """
     scale = int(rng.choice([1, 1, 2, 3]))
     if wide or _one_in(rng, 8):
-        most = max(1, min(2**16, ((1 << _SUM_BITS) - 1 - chain.greatest) // chain.sums(f"{name}_fork")))
+        most = max(1, min(2**16, ((1 << _SUM_BITS) - 1 - chain.maximum) // chain.stored(f"{name}_fork")))
         scale = int(np.exp(rng.uniform(0, np.log(most)))) if rng.integers(2) else most
     return chain.append(Add(name=f"{name}_add", fork=f"{name}_fork", scale=scale))
 
@@ -416,7 +414,7 @@ def _neurons_on_pixels(rng, chain, images):
         outputs = _size(rng, max(1, min(chain.largest, _MOST_WORK // 2 // PIXEL_BITS // chain.elements)))
         return chain.append(
             Dense(
-                name=name, **_neurons(rng, (outputs, chain.elements), chain.greatest, counts=_one_in(rng, 5))
+                name=name, **_neurons(rng, (outputs, chain.elements), chain.maximum, counts=_one_in(rng, 5))
             )
         )
     kernel = tuple(min(size, _up_to(rng, 3, 7)) for size in chain.shape[:2])
@@ -425,7 +423,7 @@ def _neurons_on_pixels(rng, chain, images):
     return chain.append(
         Conv2d(
             name=name,
-            **_neurons(rng, weights, chain.greatest, counts=_one_in(rng, 5)),
+            **_neurons(rng, weights, chain.maximum, counts=_one_in(rng, 5)),
             padding=_paddings(rng, kernel),
             stride=(_up_to(rng, 2, 5), _up_to(rng, 2, 5)) if few > 1 else (1, 1),
             padding_bit=int(rng.integers(2)),
@@ -455,7 +453,7 @@ def _fewer(rng, chain, most):
         chain.append(
             Conv2d(
                 name="fewer",
-                **_neurons(rng, (outputs, 1, 1, chain.shape[2]), chain.greatest),
+                **_neurons(rng, (outputs, 1, 1, chain.shape[2]), chain.maximum),
                 stride=chain.shape[:2],
             )
         )
@@ -477,7 +475,7 @@ def _scores(rng, chain):
         classes = min(
             int(rng.integers(13, 8 * largest + 1)), max(13, 12 * largest * largest // chain.elements)
         )
-    planes, scaled = chain.greatest.bit_length(), _one_in(rng, 3)
+    planes, scaled = chain.maximum.bit_length(), _one_in(rng, 3)
     reach = chain.elements * ((1 << planes) - 1)
     if _one_in(rng, 6):
         near = rng.choice([0, 1, 1000, 2**20], classes) * rng.integers(0, 2, classes)
@@ -589,22 +587,20 @@ def random_network(seed, *, largest=48, pixels=0, images=None, shortcuts=None):
             perhaps()
             chain.append(
                 _pool(rng, chain, n)
-                if rng.integers(5) < (2 if chain.greatest == 1 else 3)
+                if rng.integers(5) < (2 if chain.maximum == 1 else 3)
                 else _conv2d(rng, chain, f"conv_{n}")
             )
         _narrow(rng, chain)
         _fewer(rng, chain, _INPUTS_PER_NEURON * largest)
     elif chain.elements > _INPUTS_PER_NEURON * largest:
         outputs = _size(rng, max(1, min(largest, _MOST_WORK // 2 // chain.elements)))
-        chain.append(Dense(name="dense", **_neurons(rng, (outputs, chain.elements), chain.greatest)))
+        chain.append(Dense(name="dense", **_neurons(rng, (outputs, chain.elements), chain.maximum)))
     for n in range(rng.integers(0, 4)):
         perhaps()
         chain.append(
             Dense(
                 name=f"dense_{n}",
-                **_neurons(
-                    rng, (_size(rng, largest), chain.elements), chain.greatest, counts=_one_in(rng, 5)
-                ),
+                **_neurons(rng, (_size(rng, largest), chain.elements), chain.maximum, counts=_one_in(rng, 5)),
             )
         )
     for n in range(4):
@@ -639,46 +635,38 @@ def _parallel(rng, limit):
             return _size(rng, limit)
 
 
-def _cycles(layer, behind, pe, simd):
-    """Cycles that a layer with weights is busy with an image."""
-    positions = prod(behind[:2]) if isinstance(layer, Conv2d) else 1
-    return positions * layer.planes * weight_words(layer, pe=pe, simd=simd)
+def _cycles(rule, folding):
+    """Cycles that a layer is busy with an image."""
+    if not rule.layer.weight_bits:
+        return prod(rule.input_shape) // folding.simd
+    return rule.positions * rule.layer.planes * rule.weight_words(folding.pe, folding.simd)
 
 
-def _pe_and_simd(rng, layer, shape, behind, lanes, cycles, parallel):
-    """Any that are legal, with neither too many cycles nor more than `parallel` weights at once."""
-    pe_limit, simd_limit = limits(layer, shape)
+def _pe_and_simd(rng, rule, lanes, cycles, parallel):
+    """A legal folding of random pe and simd, with neither too many cycles nor more than `parallel` weights at
+    once.
+    """
+    pe_limit, simd_limit = rule.limits
     simd_limit = simd_limit if lanes is None else min(simd_limit, lanes)
-    grouped = isinstance(layer, Conv2d) and layer.groups > 1
-    legal = [n for n in range(1, pe_limit + 1) if not grouped or pe_limit % n == 0]
-    simd = legal_simd(layer, _parallel(rng, simd_limit))
-    if isinstance(layer, Binarize) and layer.outputs > 2 * _MOST_COMPARED:
-        simd = min(simd, max(1, _MOST_COMPARED // layer.levels))
-    if not layer.weight_bits:
-        while simd < simd_limit and prod(shape) // simd > cycles:
+    simd = rule.legal_simd(_parallel(rng, simd_limit))
+    if not rule.layer.weight_bits:
+        if isinstance(rule.layer, Binarize) and rule.layer.outputs > 2 * _MOST_COMPARED:
+            simd = min(simd, max(1, _MOST_COMPARED // rule.layer.levels))
+        while simd < simd_limit and prod(rule.input_shape) // simd > cycles:
             simd = min(2 * simd, simd_limit)
-        return simd * getattr(layer, "levels", 1), simd
-    pe = int(rng.choice(legal)) if grouped else _parallel(rng, pe_limit)
+        return rule.complete(Folding(pe=1, simd=simd))
+    legal = rule.legal_pe
+    pe = int(rng.choice(legal)) if rule.layer.groups > 1 else _parallel(rng, pe_limit)
     while pe * simd > parallel:
-        pe, simd = max(n for n in legal if n <= -(-pe // 2)), legal_simd(layer, -(-simd // 2))
-    while _cycles(layer, behind, pe, simd) > cycles and (pe < pe_limit or simd < simd_limit):
+        pe, simd = max(n for n in legal if n <= -(-pe // 2)), rule.legal_simd(-(-simd // 2))
+    while _cycles(rule, Folding(pe=pe, simd=simd)) > cycles and (pe < pe_limit or simd < simd_limit):
         pe, simd = (
             min(n for n in legal if n >= min(2 * pe, pe_limit)),
-            max(simd, legal_simd(layer, min(2 * simd, simd_limit))),
+            max(simd, rule.legal_simd(min(2 * simd, simd_limit))),
         )
         if simd * 2 > simd_limit:
-            simd = max(simd, legal_simd(layer, simd_limit))
-    return pe, simd
-
-
-def _image_cycles(network, foldings):
-    """Cycles that the slowest layer is busy with an image."""
-    return max(
-        _cycles(layer, behind, folding.pe, folding.simd) if layer.weight_bits else prod(shape) // folding.simd
-        for layer, folding, shape, behind in zip(
-            network.layers, foldings, network.shapes, network.shapes[1:], strict=False
-        )
-    )
+            simd = max(simd, rule.legal_simd(simd_limit))
+    return Folding(pe=pe, simd=simd)
 
 
 def fold_at_random(seed, network, *, spram=False, patchable=False, family=None, lanes=None, cycles=500):
@@ -703,70 +691,88 @@ def fold_at_random(seed, network, *, spram=False, patchable=False, family=None, 
     family = family or str(rng.choice(sorted(FABRICS)))
     if patchable is None:
         patchable = _one_in(rng, 8)
-    rng, foldings = _generator("design", seed), []
+    rng, placed = _generator("design", seed), rules(network)
     parallel = min(_MOST_PARALLEL, max(32, _MOST_OF_ALL_PIXELS // network.pixels))
-    for n, (layer, shape, behind) in enumerate(
-        zip(network.layers, network.shapes, network.shapes[1:], strict=False)
-    ):
+    foldings = []
+    for n, rule in enumerate(placed):
         most = [lanes] if n == 0 and lanes is not None else []
-        if (bits := network.greatest[n].bit_length()) > 1 and (n > 0 or network.pixels > 64):
+        if (bits := network.maxima[n].bit_length()) > 1 and (n > 0 or network.pixels > 64):
             most.append(max(1, _MOST_BITS // bits))
-        pe, simd = _pe_and_simd(rng, layer, shape, behind, min(most, default=None), cycles, parallel)
-        rows = None
-        if isinstance(layer, Conv2d | MaxPool) and rng.integers(2):
-            least, most = rows_limits(layer, shape)
-            rows = int(rng.integers(least, most + 1))
-        stores = (str(store) for store in rng.choice(sorted(STORES), 3))
-        foldings.append(
-            Folding(
-                pe=pe,
-                simd=simd,
-                rows=rows,
-                registered=(pe + simd) % 3 == 0,
-                **dict(zip(("store", "preset_store", "replay_store"), stores, strict=True)),
-            )
-        )
+        foldings.append(_fold(rng, rule, min(most, default=None), cycles, parallel))
+    # From random numbers of their own, so that all else is the same with and without.
     if spram and not patchable:
         draw = _generator("spram", seed)
-        for n, (layer, folding) in enumerate(zip(network.layers, foldings, strict=True)):
-            wanted = draw.integers(3) == 0 and layer.weight_bits and folding.pe * folding.simd <= _SPRAM_WIDTH
-            if wanted and weight_words(layer, pe=folding.pe, simd=folding.simd) <= BLOCK_DEPTH:
-                most = blocks(folding.pe * folding.simd)
-                foldings[n] = replace(
-                    folding,
-                    store="spram",
-                    sprams=int(draw.integers(1, most + 1)) if draw.integers(2) else None,
-                )
-    # From random numbers of their own, so that all else is the same with and without.
-    rng, slowest = _generator("unrolled", seed), _image_cycles(network, foldings)
-    for n, (layer, shape) in enumerate(zip(network.layers, network.shapes, strict=False)):
-        if unrolls(layer) and _one_in(rng, 6) and not patchable:
-            pe, simd = limits(layer, shape)
-            bits = layer.planes * simd if layer.planes > 1 else 0
-            if (
-                layer.weight_bits * layer.planes * slowest <= _MOST_UNROLLED
-                and bits <= _MOST_BITS
-                and not (n == 0 and lanes is not None and simd > lanes)
-            ):
-                foldings[n] = replace(
-                    foldings[n], pe=pe, simd=simd, store=UNROLLED, sprams=None, levels=int(rng.integers(1, 9))
-                )
-    rng, top = _generator("top", seed), 1
-    if network.decision == "argmax" and _one_in(rng, 4):
-        top = (
-            int(rng.integers(2, min(network.classes, 16) + 1))
-            if rng.integers(4)
-            else min(network.classes, 64)
-        )
-    design = Design(network=network, foldings=tuple(foldings), top=top)
+        foldings = [_in_spram(draw, *pair) for pair in zip(placed, foldings, strict=True)]
+    if not patchable:
+        draw, slowest = _generator("unrolled", seed), _image_cycles(placed, foldings)
+        most = [lanes, *[None] * (len(placed) - 1)]
+        foldings = [_unrolled(draw, *three, slowest) for three in zip(placed, foldings, most, strict=True)]
+    top_k = _top_k(_generator("top", seed), network)
+    design = Design(network=network, foldings=tuple(foldings), top_k=top_k)
     return to_patchable(design, family) if patchable else design
+
+
+def _fold(rng, rule, lanes, cycles, parallel):
+    """A random folding in block RAMs and LUTs; arguments as for `_pe_and_simd`."""
+    folding, rows = _pe_and_simd(rng, rule, lanes, cycles, parallel), None
+    if isinstance(rule.layer, Conv2d | MaxPool) and rng.integers(2):
+        low, high = rule.rows
+        rows = int(rng.integers(low, high + 1))
+    store, preset_store, replay_store = (str(store) for store in rng.choice(sorted(STORES), 3))
+    return replace(
+        folding,
+        rows=rows,
+        registered=(folding.pe + folding.simd) % 3 == 0,
+        store=store,
+        preset_store=preset_store,
+        replay_store=replay_store,
+    )
+
+
+def _in_spram(rng, rule, folding):
+    """In one of three layers with weights, if it can be, the folding with these in SPRAM."""
+    wanted = rng.integers(3) == 0 and rule.layer.weight_bits and folding.pe * folding.simd <= _SPRAM_WIDTH
+    if not wanted or rule.weight_words(folding.pe, folding.simd) > BLOCK_DEPTH:
+        return folding
+    most = blocks(folding.pe * folding.simd)
+    return replace(folding, store="spram", sprams=int(rng.integers(1, most + 1)) if rng.integers(2) else None)
+
+
+def _unrolled(rng, rule, folding, lanes, slowest):
+    """In one of six dense layers, if it takes no more than `lanes` at once, the folding with unrolled weights."""
+    if not (rule.unrolls and _one_in(rng, 6)):
+        return folding
+    layer, (pe, simd) = rule.layer, rule.limits
+    bits = layer.planes * simd if layer.planes > 1 else 0
+    if (
+        layer.weight_bits * layer.planes * slowest > _MOST_UNROLLED
+        or bits > _MOST_BITS
+        or lanes is not None
+        and simd > lanes
+    ):
+        return folding
+    return replace(folding, pe=pe, simd=simd, store=UNROLLED, sprams=None, levels=int(rng.integers(1, 9)))
+
+
+def _top_k(rng, network):
+    """How many of the best classes the core reports: in three of four networks one."""
+    if network.decision != "argmax" or not _one_in(rng, 4):
+        return 1
+    if rng.integers(4):
+        return int(rng.integers(2, min(network.classes, 16) + 1))
+    return min(network.classes, 64)
+
+
+def _image_cycles(placed, foldings):
+    """Cycles that the slowest layer is busy with an image; `placed` are the rules of the layers."""
+    return max(_cycles(*pair) for pair in zip(placed, foldings, strict=True))
 
 
 def image_count(design, most):
     """How many images of at most `most` are simulated: fewer if they take long, but two, which meet in the
     pipeline.
     """
-    slowest = max(1, _image_cycles(design.network, design.foldings))
+    slowest = max(1, _image_cycles(rules(design.network), design.foldings))
     return min(most, max(2, min(_MOST_CYCLES // slowest, 3 * _MOST_WORK // max(1, work(design.network)))))
 
 

@@ -14,8 +14,20 @@ from itertools import islice
 import numpy as np
 
 from ..errors import ModelError
-from .design import legal_simd, limits, rows_limits
-from .ir import PIXEL_LEVELS, Add, Binarize, Conv2d, Dense, Fork, MaxPool, Network, Scores, SumPool, Threshold
+from .ir import (
+    PIXEL_LEVELS,
+    Add,
+    Binarize,
+    Conv2d,
+    Dense,
+    MaxPool,
+    Network,
+    Scores,
+    Signal,
+    SumPool,
+    Threshold,
+)
+from .layers import rules
 
 __all__ = ["shrink"]
 
@@ -72,7 +84,7 @@ def _measure(design, images):
         design.network.pixels + sum(array.size for array in arrays),
         len(images),
         sum(numbers),
-        design.top + design.patchable,
+        design.top_k + design.patchable,
         sum(folding.pe + folding.simd + len(_unusual(folding)) for folding in design.foldings),
         sum(map(_bits, arrays)),
         np.count_nonzero(images),
@@ -92,7 +104,7 @@ def _edits(design, images):
     fitted = partial(_fitted, design)
     for keep in _parts(len(images)):
         yield lambda keep=keep: (design, images[keep])
-    for drop in _droppable(design.network.layers):
+    for drop in _droppable(design.network):
         yield partial(fitted, shape, [pair for n, pair in enumerate(pairs) if n not in drop], images)
     for axis, size in enumerate(shape):
         for keep in _parts(size):
@@ -110,8 +122,8 @@ def _edits(design, images):
             yield lambda n=n, layer=layer, folding=folding, change=change: fitted(
                 shape, [*pairs[:n], (layer, dataclasses.replace(folding, **change)), *pairs[n + 1 :]], images
             )
-    for top in _less(design.top):
-        yield partial(_replaced, design, images, top=top)
+    for top in _less(design.top_k):
+        yield partial(_replaced, design, images, top_k=top)
     yield partial(_replaced, design, images, patchable=False)
     for n, (layer, folding) in enumerate(pairs):
         for name, array in _arrays(layer).items():
@@ -140,13 +152,9 @@ def _less(number):
     return sorted({0, 1, number // 2, number - 1} & set(range(number)))
 
 
-def _droppable(layers):
+def _droppable(network):
     """Sets of layers to leave out: whole shortcuts with what they bridge, shortcuts alone, single layers."""
-    ends = [
-        (at, next(n for n, add in enumerate(layers) if isinstance(add, Add) and add.fork == layer.name))
-        for at, layer in enumerate(layers)
-        if isinstance(layer, Fork)
-    ]
+    ends = network.shortcuts
     for at, end in ends:
         # Shortcuts that overlap go together.
         first, last = at, end
@@ -155,9 +163,8 @@ def _droppable(layers):
             last = max(until for begin, until in ends if until >= first and begin <= last)
         yield set(range(first, last + 1))
         yield {at, end}
-    for n, layer in enumerate(layers[:-1]):
-        if not isinstance(layer, (Fork, Add)):
-            yield {n}
+    for n in set(range(len(network.layers) - 1)).difference(*ends):
+        yield {n}
 
 
 def _arrays(layer):
@@ -309,50 +316,45 @@ def _fitted(design, image_shape, pairs, images):
         When there is no such design.
     """
     network = _chain(design.network.decision, image_shape, [layer for layer, _ in pairs])
-    foldings = (
-        _folding(layer, folding, shape)
-        for layer, (_, folding), shape in zip(network.layers, pairs, network.shapes, strict=False)
-    )
+    foldings = (rule.nearest(folding) for rule, (_, folding) in zip(rules(network), pairs, strict=True))
     return (
         dataclasses.replace(
             design,
             network=network,
             foldings=tuple(foldings),
-            top=min(design.top, network.classes) if network.decision == "argmax" else 1,
+            top_k=min(design.top_k, network.classes) if network.decision == "argmax" else 1,
         ),
         images,
     )
 
 
+def _last_weighted(layers, fork):
+    """The place of the last layer with weights after the `Fork` of that name, or None."""
+    begin = next(n for n, layer in enumerate(layers) if layer.name == fork)
+    return max((n for n, layer in enumerate(layers) if n > begin and layer.weight_bits), default=None)
+
+
 def _chain(decision, image_shape, layers):
     """The network of layers, each fitted to the one before it."""
-    layers, shapes, greatest, forks, n = list(layers), [tuple(image_shape)], [PIXEL_LEVELS - 1], {}, 0
+    layers, signals, n = list(layers), [Signal(shape=tuple(image_shape), maximum=PIXEL_LEVELS - 1)], 0
     again = 2 * len(layers)
     while n < len(layers):
-        layer = layers[n] = _fit(layers[n], shapes[n], greatest[n])
+        layer = layers[n] = _fit(layers[n], signals[n].shape, signals[n].maximum)
         if isinstance(layer, Add):
-            fork = forks[layer.fork]
-            channels = shapes[fork][-1]
-            last = max(
-                (m for m in range(fork, n) if getattr(layers[m], "weights", None) is not None), default=None
-            )
-            if shapes[n][-1] != channels and last is not None and layers[last].outputs != channels and again:
-                # What the shortcut bridges must give as many channels as it took; once more from there.
+            channels = signals[n].shortcuts[layer.fork].shape[-1]
+            last = _last_weighted(layers[:n], layer.fork)
+            if signals[n].shape[-1] != channels and last and layers[last].outputs != channels and again:
+                # What the shortcut bridges must output as many channels as it took; once more from there.
                 layers[last] = dataclasses.replace(
                     layers[last],
                     **{name: _resized(array, 0, channels) for name, array in _arrays(layers[last]).items()},
                 )
                 n, again = last, again - 1  # two shortcuts may want different sizes of the same layer
-                del shapes[n + 1 :], greatest[n + 1 :]
+                del signals[n + 1 :]
                 continue
-            greatest.append(greatest[n] + layer.scale * greatest[fork])
-        else:
-            greatest.append(layer.output_greatest(greatest[n]))
-        if isinstance(layer, Fork):
-            forks[layer.name] = n
-        shapes.append(layer.output_shape(shapes[n]))
+        signals.append(layer.after(signals[n]))
         n += 1
-    outputs = shapes[-1][0]
+    outputs = signals[-1].shape[0]
     return Network(
         name="shrunk",
         image_shape=tuple(image_shape),
@@ -360,20 +362,3 @@ def _chain(decision, image_shape, layers):
         decision="sign" if outputs == 1 else decision,
         labels=tuple(map(str, range(2 if outputs == 1 else outputs))),
     )
-
-
-def _folding(layer, folding, shape):
-    """The folding within what the layer allows."""
-    most_pe, most_simd = limits(layer, shape)
-    pe, simd = min(folding.pe, most_pe), legal_simd(layer, min(folding.simd, most_simd))
-    if not layer.weight_bits:
-        pe = simd * getattr(layer, "levels", 1)  # what leaves follows from what enters
-    elif getattr(layer, "groups", 1) > 1:
-        pe = math.gcd(pe, most_pe)
-    elif folding.unrolled:
-        pe, simd = most_pe, most_simd
-    rows = folding.rows
-    if rows is not None:
-        least, most = rows_limits(layer, shape)
-        rows = max(least, min(rows, most))
-    return dataclasses.replace(folding, pe=pe, simd=simd, rows=rows)

@@ -9,12 +9,12 @@ import numpy as np
 from ..hw import mvtu, scale, unrolled
 from ..hw.window import Geometry
 from .folding import Folding
-from .ir import Add, Binarize, Conv2d, Fork, Lookup, MaxPool, Scores, SumPool, Threshold
+from .ir import Add, Binarize, Conv2d, Fork, Layer, Lookup, MaxPool, Scores, SumPool, Threshold
+from .layers import rules
 from .unrolled import unroll
 
 __all__ = [
     "Stage",
-    "first_lanes",
     "forks",
     "input_lanes",
     "mvtu_parameters",
@@ -54,8 +54,8 @@ class Stage:
         What becomes of its counts, one by one, in a last layer whose classes have scales of their own.
     """
 
-    layer: object
-    folding: object
+    layer: Layer
+    folding: Folding
     i_length: int
     i_lanes: int
     o_length: int
@@ -208,7 +208,7 @@ def stage(layer, folding, input_shape, *, i_greatest, o_greatest, unit=None):
     Parameters
     ----------
     i_greatest, o_greatest : int
-        As in `Network.greatest`, before and behind the layer.
+        As in `Network.maxima`, before and behind the layer.
     unit : mvtu.Parameters, optional
         The layer's unit, where it is already at hand.
     """
@@ -288,20 +288,9 @@ def stage(layer, folding, input_shape, *, i_greatest, o_greatest, unit=None):
     )
 
 
-def first_lanes(first, simd):
-    """Pixels in a beat of the core's input, for a first layer folded by `simd`.
-
-    Those of the first layer, or where the channels of a pixel do not fill its last beat, the channels: the
-    image is one vector without gaps.
-    """
-    if isinstance(first, Conv2d) and first.channels % simd:
-        return first.channels
-    return simd
-
-
 def input_lanes(design):
     """Pixels in a beat of the core's input."""
-    return first_lanes(design.network.layers[0], design.foldings[0].simd)
+    return rules(design.network)[0].beat_pixels(design.foldings[0].simd)
 
 
 def stages(design):
@@ -321,7 +310,7 @@ def stages(design):
             ),
         )
         for (layer, folding), shape, before, behind in zip(
-            design.stages, network.shapes, network.greatest, network.greatest[1:], strict=False
+            design.stages, network.shapes, network.maxima, network.maxima[1:], strict=False
         )
     ]
 

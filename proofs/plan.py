@@ -297,7 +297,7 @@ def _statements(component, design, name, stages):
                 ),
             )
         case Argmax():
-            sizes = {"classes": design.network.outputs, "top": design.top}
+            sizes = {"classes": design.network.outputs, "top": design.top_k}
             width = len(component.i.payload[0])
             return (values.argmax(lambda: Argmax(score_width=width, **sizes), width=width, **sizes),)
         case Signs():

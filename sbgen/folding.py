@@ -75,23 +75,24 @@ def _cycles(arguments, clock_mhz):
 
 def _design(arguments, network, board, clock_mhz):
     from .compiler import design_file
-    from .compiler import fold as search
     from .compiler.design import to_patchable
+    from .compiler.fold import fold as search
+    from .compiler.remedies import check_fit
 
     if arguments.design is not None:
         design = design_file.load(arguments.design, network)
     else:
-        design = search.fold(
+        design = search(
             network, board.device, cycles=_cycles(arguments, clock_mhz), patchable=arguments.patchable
         )
     for name in "pe", "simd":
         if getattr(arguments, name) is not None:
             design = _refold(design, name, getattr(arguments, name))
     if arguments.top is not None:
-        design = replace(design, top=arguments.top)
+        design = replace(design, top_k=arguments.top)
     if arguments.patchable or design.patchable:
         design = to_patchable(design, board.device.family)
-    search.check_fit(design, board.device)
+    check_fit(design, board.device)
     return design
 
 
@@ -101,8 +102,9 @@ def _remedies(arguments, network, board, clock_mhz):
     """
     from .boards import BOARDS
     from .boards.harness import clock_and_pll
-    from .compiler import fold as search
     from .compiler.cycles import predict
+    from .compiler.fit import FILL
+    from .compiler.fold import fold as search
 
     def holds(board, clock_mhz, **changes):
         try:
@@ -116,7 +118,7 @@ def _remedies(arguments, network, board, clock_mhz):
         found.append(f"without {' and '.join(f'--{name}' for name in given)} it fits")
     if arguments.fps is not None:
         try:
-            fastest = search.fold(network, board.device, fill=search.FILL, patchable=arguments.patchable)
+            fastest = search(network, board.device, fill=FILL, patchable=arguments.patchable)
             fps = clock_mhz * 1e6 // predict(fastest).interval
         except FitError:
             fps = 0
@@ -138,6 +140,8 @@ def _remedies(arguments, network, board, clock_mhz):
 
 def _refold(design, name, text):
     """`design` with PE or SIMD replaced as an option's text says: ``N,N,...`` or ``LAYER=N,...``."""
+    from .compiler.layers import rules
+
     layers = design.network.layers
     weighted = [layer.name for layer in layers if layer.weight_bits]
     words = text.split(",")
@@ -160,9 +164,7 @@ def _refold(design, name, text):
         foldings[layer] = replace(
             foldings[layer], **{name: int(number)}, **({} if folded else {"store": "bram"})
         )
-    # What leaves a layer without weights follows from what enters.
-    for layer in layers:
-        if not layer.weight_bits:
-            simd = foldings[layer.name].simd
-            foldings[layer.name] = replace(foldings[layer.name], pe=simd * getattr(layer, "levels", 1))
-    return replace(design, foldings=tuple(foldings.values()))
+    completed = (
+        rule.complete(folding) for rule, folding in zip(rules(design.network), foldings.values(), strict=True)
+    )
+    return replace(design, foldings=tuple(completed))

@@ -152,7 +152,7 @@ def assemble(
                 )
             ],
         },
-        "top": design.top,
+        "top": design.top_k,
         "timing": {
             "clock_mhz": clock_mhz,
             "fmax_mhz": None if implementation is None else implementation.fmax_mhz,

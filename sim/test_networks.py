@@ -83,7 +83,7 @@ def test_random_networks(simulator, tmp_path):
     designs = {f"random_{seed}": random_design(seed, largest=20, spram=True) for seed in SEEDS}
     designs = {
         name: (
-            replace(design, top=1 + n % design.network.classes)
+            replace(design, top_k=1 + n % design.network.classes)
             if design.network.decision == "argmax"
             else design
         )

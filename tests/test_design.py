@@ -39,7 +39,7 @@ def layers(made, **change):
         ({"preset_store": "spram"}, "preset_store must be one of bram, lut, not 'spram'"),
         (
             {"store": "unrolled"},
-            r"layer 'scores': weights that are unrolled need pe \d+ and simd \d+, not pe \d+ and simd \d+",
+            r"layer 'scores': unrolled weights need pe \d+ and simd \d+, not pe \d+ and simd \d+",
         ),
         ({"levels": 0}, "layer 'scores': levels must be at least 1, not 0"),
         ({"speed": 9}, "found TypeError"),
@@ -128,7 +128,7 @@ def test_lanes_of_binarize_follow_from_its_pixels():
     made = random_design(3)
     first = made.foldings[0]
     wrong = Folding(pe=first.pe - 1, simd=first.simd)
-    with pytest.raises(ModelError, match="at once make pe"):
+    with pytest.raises(ModelError, match="pe must be 18, which follows from simd 18, not 17"):
         Design(network=made.network, foldings=(wrong, *made.foldings[1:]))
 
 
@@ -195,12 +195,12 @@ def colour():
 def test_top_is_kept_in_the_file(tmp_path):
     made = random_design(3)
     assert made.network.classes >= 2
-    design_file.save(dataclasses.replace(made, top=2), tmp_path / "design.json")
-    assert design_file.load(tmp_path / "design.json", made.network) == dataclasses.replace(made, top=2)
+    design_file.save(dataclasses.replace(made, top_k=2), tmp_path / "design.json")
+    assert design_file.load(tmp_path / "design.json", made.network) == dataclasses.replace(made, top_k=2)
     text = json.loads((tmp_path / "design.json").read_text())
     del text["top"]  # as older files are
     (tmp_path / "design.json").write_text(json.dumps(text))
-    assert design_file.load(tmp_path / "design.json", made.network).top == 1
+    assert design_file.load(tmp_path / "design.json", made.network).top_k == 1
 
 
 @pytest.mark.parametrize("top", [0, -1, 13, "2", 1.0])
@@ -210,4 +210,4 @@ def test_top_of_no_or_too_many_classes(top):
         ModelError,
         match=f"top must be in 1 ... {made.network.classes}, the classes of the network, not {top!r}",
     ):
-        dataclasses.replace(made, top=top)
+        dataclasses.replace(made, top_k=top)

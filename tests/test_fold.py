@@ -4,7 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sbgen.compiler import cycles, fold
+from sbgen.compiler import cycles, fit, fold, remedies
 from sbgen.compiler.bound import bounds
 from sbgen.compiler.design import Design, to_patchable
 from sbgen.compiler.device import DEVICES
@@ -12,6 +12,7 @@ from sbgen.compiler.estimate import estimate
 from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Lookup, MaxPool, Network, Scores, SumPool
 from sbgen.compiler.random_network import random_network
+from sbgen.compiler.search import free_rows
 from sbgen.compiler.stage import input_lanes, results_cycles, stages
 from sbgen.errors import FitError
 from sbgen.hw.protocol import LIMITS
@@ -47,7 +48,7 @@ def test_fits_by_the_estimate(sizes, device):
     device = DEVICES[device]
     design = fold.fold(dense_network(*sizes), device)
     resources = estimate(design, device)
-    for name, share in fold.easy_fill(device).items():
+    for name, share in fit.easy_fill(device).items():
         assert resources[name] <= getattr(device, name) * share
 
 
@@ -87,7 +88,9 @@ def test_keeps_to_the_cycles(seed, limit):
     )
     least = results_cycles(network)
     if limit < least:
-        with pytest.raises(FitError, match=f"takes at least {least} cycles to give its results, not {limit}"):
+        with pytest.raises(
+            FitError, match=f"takes at least {least} cycles to output its results, not {limit}"
+        ):
             fold.fold(network, DEVICES["ecp5-85f"], cycles=limit)
     else:
         assert cycles.predict(fold.fold(network, DEVICES["ecp5-85f"], cycles=limit)).interval <= limit
@@ -211,7 +214,7 @@ def test_too_many_weights():
     with pytest.raises(FitError) as refused:
         fold.fold(network, DEVICES["hx8k"])
     assert re.fullmatch(
-        r"network 'dense' does not fit hx8k at any folding: \d+ block RAMs are asked for and 32 can be used;"
+        r"network 'dense' does not fit hx8k at any folding: \d+ block RAMs are requested and 32 can be used;"
         r" its 334,336 weights take "
         r"334,336 bits, 203,264 more than the 131,072 of the block RAMs; it would fit ecp5-25f; a network of"
         r" this kind fits with hidden layers "
@@ -219,7 +222,7 @@ def test_too_many_weights():
         str(refused.value),
     )
     width = int(re.search("layers of ([0-9]+)", str(refused.value))[1])
-    fold.fold(dense_network(784, width, width, width, 10), DEVICES["hx8k"], fill=fold.FILL)
+    fold.fold(dense_network(784, width, width, width, 10), DEVICES["hx8k"], fill=fit.FILL)
 
 
 def test_what_block_ram_does_not_hold_goes_into_spram():
@@ -249,16 +252,16 @@ def test_spram_on_a_device_without():
         network=network,
         foldings=(Folding(pe=1, simd=1), Folding(pe=4, simd=4, store="spram"), Folding(pe=1, simd=1)),
     )
-    fold.check_fit(design, DEVICES["up5k"])
-    with pytest.raises(FitError, match="1 SPRAMs are asked for and 0 can be used"):
-        fold.check_fit(design, DEVICES["hx8k"])
+    remedies.check_fit(design, DEVICES["up5k"])
+    with pytest.raises(FitError, match="1 SPRAMs are requested and 0 can be used"):
+        remedies.check_fit(design, DEVICES["hx8k"])
 
 
 def test_a_large_device_is_not_filled_unasked():
     network, device = dense_network(784, 256, 256, 256, 10), DEVICES["ecp5-85f"]
     unasked = estimate(fold.fold(network, device), device)["lut"]
-    assert unasked <= fold.EASY_LUTS
-    assert estimate(fold.fold(network, device, cycles=40), device)["lut"] > fold.EASY_LUTS
+    assert unasked <= fit.EASY_LUTS
+    assert estimate(fold.fold(network, device, cycles=40), device)["lut"] > fit.EASY_LUTS
 
 
 @pytest.mark.parametrize("sizes", [(784, 64, 64, 64, 10), (784, 256, 256, 256, 10)])
@@ -275,7 +278,7 @@ def test_trade_off_falls_from_the_fastest_to_the_smallest():
     luts = [estimate(design, device, exact=False)["lut"] for design in designs]
     paces = [max(cycles.stage_cycles(design)) for design in designs]
     assert len(designs) > 3 and luts == sorted(luts, reverse=True) and paces == sorted(paces)
-    assert paces[0] == max(cycles.stage_cycles(fold.fold(network, device, fill=fold.FILL)))
+    assert paces[0] == max(cycles.stage_cycles(fold.fold(network, device, fill=fit.FILL)))
 
 
 def test_a_network_that_needs_more_gets_it():
@@ -293,7 +296,7 @@ def test_a_network_that_needs_more_gets_it():
     )
     device = DEVICES["hx1k"]
     resources = estimate(fold.fold(network, device), device)
-    assert fold.easy_fill(device)["lut"] * device.lut < resources["lut"] <= fold.FILL["lut"] * device.lut
+    assert fit.easy_fill(device)["lut"] * device.lut < resources["lut"] <= fit.FILL["lut"] * device.lut
 
 
 def test_too_few_cycles():
@@ -345,7 +348,7 @@ def test_no_more_pixels_at_once_than_the_host_link_can_report(seed, device, patc
     small = fold.fold(network, device, cycles=4 * max(cycles.stage_cycles(design)), patchable=patchable)
     for each in design, small, *fold.trade_off(network, device, patchable=patchable):
         assert input_lanes(each) <= LIMITS["lanes"]
-        fold.check_fit(each, device)
+        remedies.check_fit(each, device)
     # What is reached is no better than what is said to be possible.
     assert cycles.predict(design).interval >= bounds(network, device)["stages as built"]
 
@@ -392,9 +395,9 @@ def test_patchable_weights_cannot_be_loaded():
 def test_check_fit_speaks_of_the_whole_device():
     network = dense_network(784, 64, 64, 64, 10)
     large = fold.fold(network, DEVICES["ecp5-85f"], cycles=20)
-    fold.check_fit(large, DEVICES["ecp5-85f"])
-    with pytest.raises(FitError, match=r"does not fit up5k: [\d,]+ LUTs are asked for and 5,280 can be used"):
-        fold.check_fit(large, DEVICES["up5k"])
+    remedies.check_fit(large, DEVICES["ecp5-85f"])
+    with pytest.raises(FitError, match=r"does not fit up5k: [\d,]+ LUTs are requested and 5,280 can be used"):
+        remedies.check_fit(large, DEVICES["up5k"])
 
 
 @pytest.mark.parametrize("raw", [False, True])
@@ -422,7 +425,7 @@ def test_colour_image_of_160_by_128(device, raw):
     network = Network(name="colour", image_shape=(128, 160, 3), layers=tuple(chain), labels=tuple("abcd"))
     device = DEVICES[device]
     design = fold.fold(network, device)
-    fold.check_fit(design, device)
+    remedies.check_fit(design, device)
     predicted = cycles.predict(design, images=4)
     # Streaming: the scores follow the last pixel long before another image could have come in.
     assert predicted.interval <= 1.05 * max(predicted.layers)
@@ -433,7 +436,6 @@ def test_colour_image_of_160_by_128(device, raw):
 def test_line_buffers_hold_the_rows_that_cost_no_further_block_ram(device):
     print("seed 1")
     rng, device, more = np.random.default_rng(1), DEVICES[device], 0
-    search = fold._Search(dense_network(9, 8, 3), device, patchable=False)
     for _ in range(200):
         window = Geometry(
             height=int(rng.integers(8, 40)),
@@ -443,7 +445,7 @@ def test_line_buffers_hold_the_rows_that_cost_no_further_block_ram(device):
         )
         width = int(rng.integers(1, 40))
         least, most = window.rows_range(height=window.height, kernel=window.kernel, stride=window.stride)
-        rows = search._rows_for_nothing(window, width=width)
+        rows = free_rows(window, width=width, device=device)
 
         def taken(rows, window=window, width=width):
             return device.brams(width=width, depth=rows * window.words_in // window.height)
@@ -457,6 +459,6 @@ def test_line_buffers_hold_the_rows_that_cost_no_further_block_ram(device):
 @pytest.mark.parametrize("sizes", [(6, 4, 5), (9, 12, 4), (30, 8, 10), (16, 3)])
 def test_a_small_network_is_as_quick_as_its_results(sizes):
     network = dense_network(*sizes)
-    assert max(cycles.stage_cycles(fold.fold(network, DEVICES["up5k"], fill=fold.FILL))) == results_cycles(
+    assert max(cycles.stage_cycles(fold.fold(network, DEVICES["up5k"], fill=fit.FILL))) == results_cycles(
         network
     )

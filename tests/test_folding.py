@@ -115,7 +115,7 @@ def test_by_hand_too_large():
     net = network(784, 64, 10)
     said = refused(net, "icebreaker", "--pe", "64,10", "--simd", "784,64")
     assert (
-        "LUTs are asked for" in said and "in place of" not in said
+        "LUTs are requested" in said and "in place of" not in said
     )  # narrower layers are not what is needed
     assert "without --pe and --simd it fits" in said
     named = re.search("the board (.*) would hold it", said)

@@ -86,7 +86,7 @@ def test_equality_is_by_content():
         (
             network,
             {"image_shape": (3, 2)},
-            r"layer 'pixels': takes 4 pixels, but an image of shape \(3, 2\) has 6",
+            r"layer 'pixels': takes 4 inputs, but the shape \(3, 2\) before it has 6",
         ),
         (network, {"labels": ("a",)}, "2 outputs that decide by argmax need 2 labels, not 1"),
         (
@@ -125,12 +125,12 @@ def test_equality_is_by_content():
         (
             network,
             {"layers": (binarize(), Fork(name="f"), dense(), scores())},
-            "layer 'f': a Fork needs an Add behind it",
+            "layer 'f': a Fork needs an Add after it",
         ),
         (
             network,
             {"layers": (binarize(), dense(), Add(name="a", fork="f"), scores())},
-            "layer 'a': its fork must stand before it",
+            "layer 'a': its fork must be before it",
         ),
         (
             network,

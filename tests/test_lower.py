@@ -39,13 +39,13 @@ def run(design, images, **options):
 def told(design, view):
     if design.network.multi_label:
         return [view.label >> n & 1 for n in range(design.network.outputs)]
-    return view.label if design.top == 1 else [view.label, *view.runners_up]
+    return view.label if design.top_k == 1 else [view.label, *view.runners_up]
 
 
 def expected(design, images):
     """Scores and class of each image; where the design has the best few classes, those."""
     scores, labels = reference.evaluate(design.network, images)
-    return scores.tolist(), (labels if design.top == 1 else reference.ranked(scores, design.top)).tolist()
+    return scores.tolist(), (labels if design.top_k == 1 else reference.ranked(scores, design.top_k)).tolist()
 
 
 @pytest.mark.parametrize("seed", range(24))
@@ -64,7 +64,7 @@ def test_best_few_classes(seed):
     )
     print(f"seed {seed}")
     design = random_design(seed, largest=12)
-    design = replace(design, top=min(3, design.network.classes))
+    design = replace(design, top_k=min(3, design.network.classes))
     images = random_images(seed, design.network, IMAGES)
     assert run(design, images, seed=seed)[:2] == expected(design, images)
 
@@ -174,7 +174,7 @@ def chain(rng, image_shape, *layers):
                 else {"thresholds": None if counts else about_half}
             )
         made.append(kind(name=f"layer_{n}", **options))
-        shape, greatest = made[-1].output_shape(shape), made[-1].output_greatest(greatest)
+        shape, greatest = made[-1].output_shape(shape), made[-1].output_maximum(greatest)
     return Network(name="chain", image_shape=image_shape, layers=tuple(made), labels=tuple("abc"))
 
 

@@ -112,7 +112,7 @@ class TestAveragePool:
         network = network_of(graph, graph.add("MatMul", x, signs(12, 4)), (2, 8, 8))
         assert kinds(network) == "Binarize Conv2d SumPool Dense Scores"
         assert (
-            network.greatest[3] == (4 if pool == "AveragePool" else 36)
+            network.maxima[3] == (4 if pool == "AveragePool" else 36)
             and network.layers[1].outputs == 5 * bits
         )
 
@@ -519,7 +519,7 @@ class TestPixels:
         )
         x = graph.bipolar(graph.add("Sub", conv(graph, x, 5, 3), 1.003))
         network = network_of(graph, scores(graph, x, 180), (3, 8, 8))
-        assert network.greatest[1] == 81 and network.layers[1].planes == 7
+        assert network.maxima[1] == 81 and network.layers[1].planes == 7
 
     def test_a_few_bits_are_bits_of_their_own(self):
         graph = Graph()

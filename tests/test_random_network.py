@@ -72,7 +72,7 @@ def test_other_contents_have_the_shape_of_the_network():
     for seed in SEEDS[:20]:
         network = random_network(seed, largest=20)
         other = other_contents(seed, network)
-        assert other.shapes == network.shapes and other.greatest == network.greatest
+        assert other.shapes == network.shapes and other.maxima == network.maxima
         assert exchange.digest(other) != exchange.digest(network)
 
 

@@ -133,7 +133,7 @@ def by_hand(network, image):
     """Scores of one image by the words of docs/semantics.md, one neuron at a time, over -1 and +1."""
     *layers, last = network.layers
     x, kept = image.tolist(), {}
-    for layer, shape, greatest in zip(layers, network.shapes[1:], network.greatest, strict=False):
+    for layer, shape, greatest in zip(layers, network.shapes[1:], network.maxima, strict=False):
         bits = greatest == 1
         match layer:
             case Binarize():

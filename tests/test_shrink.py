@@ -41,7 +41,7 @@ def test_what_always_fails_becomes_nothing_but_pixels_and_a_score(seed):
     assert design.network.pixels == design.network.outputs == len(images) == 1
     assert not images.any()
     assert all((folding.pe, folding.simd, folding.rows) == (1, 1, None) for folding in design.foldings)
-    assert design.top == 1 and not design.patchable
+    assert design.top_k == 1 and not design.patchable
 
 
 def chain(*layers, image_shape=(6, 6, 2)):
@@ -54,7 +54,7 @@ def chain(*layers, image_shape=(6, 6, 2)):
         made.append(make(rng, shape, greatest))
         shape = made[-1].output_shape(shape)
         greatest = (
-            greatest + made[-1].scale if isinstance(made[-1], Add) else made[-1].output_greatest(greatest)
+            greatest + made[-1].scale if isinstance(made[-1], Add) else made[-1].output_maximum(greatest)
         )
     return Network(name="chain", image_shape=image_shape, layers=tuple(made), labels=tuple("abc"))
 
@@ -212,12 +212,12 @@ def test_fewer_outputs_before_a_shortcut_are_fewer_everywhere_behind_it():
 
 def test_the_best_few_and_the_patchable_are_kept_while_they_matter():
     network = chain(dense(5, name="dense"))
-    design = dataclasses.replace(fold_at_random(1, network, patchable=True), top=3)
+    design = dataclasses.replace(fold_at_random(1, network, patchable=True), top_k=3)
     design, _ = shrunk(
-        design, random_images(1, network, 2), lambda design, images: design.top > 1 and design.patchable
+        design, random_images(1, network, 2), lambda design, images: design.top_k > 1 and design.patchable
     )
     assert (
-        design.top == 2
+        design.top_k == 2
         and design.patchable
         and design.network.classes == 2
         and len(design.network.layers) == 2

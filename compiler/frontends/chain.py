@@ -84,7 +84,7 @@ class Chain:
             greatest = (
                 greatest + layer.scale * kept[layer.fork]
                 if isinstance(layer, ir.Add)
-                else layer.output_greatest(greatest)
+                else layer.output_maximum(greatest)
             )
             kept[layer.name] = greatest
         return greatest

@@ -52,7 +52,7 @@ def to_model(network):
     shape = _image(network.image_shape)
     graph.input = "image"
     at = graph.bytes(network.pixel_type)
-    for layer, greatest in zip(network.layers, network.greatest[1:], strict=True):
+    for layer, greatest in zip(network.layers, network.maxima[1:], strict=True):
         at, shape = graph.add_layer(layer, at, shape)
         at = graph.as_bits(layer, at, greatest)
     made = helper.make_graph(
@@ -93,7 +93,7 @@ def to_model(network):
 
 def _check_exact(network):
     """A `ModelError` where a number on the way has no exact place in the file."""
-    for layer, greatest in zip(network.layers[:-1], network.greatest[1:], strict=False):
+    for layer, greatest in zip(network.layers[:-1], network.maxima[1:], strict=False):
         most = layer.reach if isinstance(layer, Conv2d | Dense) else greatest
         if most >= _EXACT // 2:
             raise ModelError(

@@ -276,7 +276,7 @@ def _build(arguments, console, board, clock_mhz, model, staging):
         ledger=report.accuracy(
             tried=tests,
             info=model.info,
-            integer=reference.ranked(scores, design.top) if design.top > 1 else classes,
+            integer=reference.ranked(scores, design.top_k) if design.top_k > 1 else classes,
             classes=network.classes,
             verdict=verdict,
         ),

@@ -246,7 +246,7 @@ def _compare(design, images, simulator, seed):
 
     scores, decided = reference.evaluate(design.network, images)
     ranked = (
-        reference.ranked(scores, design.top)
+        reference.ranked(scores, design.top_k)
         if design.network.decision == "argmax"
         else decided.reshape(len(images), -1)
     )

@@ -1,0 +1,82 @@
+"""Whether a design fits a device, and if not, what would."""
+
+from ..errors import FitError
+from .design import Design
+from .device import DEVICES, Device
+from .estimate import estimate
+from .fit import FILL, excess, excess_words
+from .ir import Network
+from .layers import rules
+from .linked import check_design
+from .narrow import narrow, widths
+from .search import Fitter
+from .stage import results_cycles
+from .weight_count import weights
+
+__all__ = ["check_fit", "remedies", "slowest"]
+
+#: Steps of the width that a narrower network is searched in.
+_WIDTHS = 16
+
+
+def check_fit(design: Design, device: Device) -> None:
+    """Refuse a design that by the estimate is too big for the whole device, or that the board's host link
+    cannot serve.
+
+    Raises
+    ------
+    FitError
+        With what is over, by how much, and what would fit.
+    """
+    check_design(design)
+    over = excess(estimate(design, device), device, dict.fromkeys(FILL, 1.0))
+    if over:
+        what = f"the design does not fit {device.name}: {excess_words(over)}"
+        raise FitError("; ".join([what, *remedies(design.network, device, patchable=design.patchable)]))
+
+
+def slowest(network: Network) -> int:
+    """Cycles an image of the smallest folding, one input and one output at a time."""
+    return max(network.pixels, results_cycles(network), *(rule.slowest for rule in rules(network)))
+
+
+def remedies(network: Network, device: Device, *, patchable: bool) -> list[str]:
+    """What would fit: the smallest known device that does, and how narrow the network would have to be; none
+    if another folding fits.
+    """
+
+    def fits(network: Network, device: Device) -> bool:
+        spram = 0 if patchable else device.spram
+        fitter = Fitter(network, device, patchable=patchable)
+        return fitter.fitting(slowest(network), FILL, spram=spram).design is not None
+
+    if fits(network, device):
+        return []
+    found = []
+    spram = 0 if patchable else device.spram_bits
+    bits, capacity = network.weight_bits, device.bram_bits + spram
+    if bits > capacity:
+        found.append(
+            f"its {sum(weights(network)):,} weights take {bits:,} bits, {bits - capacity:,} more than the"
+            f" {capacity:,} of the block RAMs" + (" and SPRAMs" if spram else "")
+        )
+    for other in sorted(DEVICES.values(), key=lambda each: each.lut):
+        if other.lut > device.lut and fits(network, other):
+            found.append(f"it would fit {other.name}")
+            break
+    low, high, widest = 0, _WIDTHS, None  # shares of the width; `high` does not fit
+    while high - low > 1:
+        middle = (low + high) // 2
+        narrower = narrow(network, middle / _WIDTHS)
+        if narrower is None:
+            break
+        if fits(narrower, device):
+            low, widest = middle, narrower
+        else:
+            high = middle
+    if widest is not None:
+        found.append(
+            f"a network of this kind fits with hidden layers of {', '.join(map(str, widths(widest)))} in"
+            f" place of {', '.join(map(str, widths(network)))} ({sum(weights(widest)):,} weights)"
+        )
+    return found
