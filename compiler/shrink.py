@@ -163,7 +163,7 @@ def _droppable(network):
             last = max(until for begin, until in ends if until >= first and begin <= last)
         yield set(range(first, last + 1))
         yield {at, end}
-    for n in set(range(len(network.layers) - 1)).difference(*ends):
+    for n in sorted(set(range(len(network.layers) - 1)).difference(*ends)):
         yield {n}
 
 

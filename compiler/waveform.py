@@ -64,7 +64,7 @@ def first_fault(path: Path, core: Core, network: Network, images: np.ndarray) ->
     beats = _beats(path, set(parts))
     for instance, (n, stage) in parts.items():
         layer = network.layers[n]
-        if instance not in beats or n == len(network.layers) - 1 and layer.scales is not None:
+        if instance not in beats or n == len(network.layers) - 1 and network.scores.scales is not None:
             continue
         layout = stage.parts[-1].o.payload.shape()
         element, lanes = Shape.cast(layout.elem_shape), layout.length

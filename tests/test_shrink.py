@@ -188,7 +188,7 @@ def test_a_shortcut_goes_with_what_it_bridges_or_alone():
     network = bridged()
     chains = [
         [layer.name for n, layer in enumerate(network.layers) if n not in drop]
-        for drop in shrink._droppable(network.layers)
+        for drop in shrink._droppable(network)
     ]
     assert ["pixels", "a", "b", "threshold", "scores"] in chains  # the shortcut alone
     assert ["pixels", "a", "threshold", "scores"] in chains  # and what it bridges
@@ -253,7 +253,7 @@ def interleaved():
 
 def test_interleaved_shortcuts_go_together_or_alone():
     network = interleaved()
-    for drop in shrink._droppable(network.layers):
+    for drop in shrink._droppable(network):
         forks = [
             layer.name for n, layer in enumerate(network.layers) if isinstance(layer, Fork) and n not in drop
         ]
