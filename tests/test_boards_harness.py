@@ -424,7 +424,7 @@ def test_baud_rate_that_the_clock_cannot_make():
         harness.Top(
             core=lower(design()), board=boards.get("icebreaker"), clock_mhz=12, baud=9_000_000, digest=DIGEST
         )
-    with pytest.raises(BoardError, match="at least 4 cycles a bit, but 4000000 is off by"):
+    with pytest.raises(BoardError, match="at least 4 cycles per bit, but 4000000 is off by"):
         harness.Top(
             core=lower(design()), board=boards.get("icebreaker"), clock_mhz=12, baud=4_000_000, digest=DIGEST
         )
