@@ -1,13 +1,12 @@
 """Accuracy of the presets by method, over several seeds.
 
-    python benchmarks/accuracy.py [--presets digits tfc] [--methods self-binarizing straight-through] [--seeds
-    0 1 2]
-                                  [--data DIR] [--keep DIR]
+    python benchmarks/accuracy.py [--presets digits tfc] [--methods self-binarizing straight-through]
+                                  [--seeds 0 1 2] [--data DIR] [--keep DIR]
 
 Trains each combination as `sbgen train` would and writes ``results/accuracy.json`` and
-``results/accuracy.md``; what they hold of other combinations stays. Every setting was chosen on the
-validation split; the test images are looked at once a run. Within a preset the methods have the same budget:
-epochs, augmentation and teacher. Ends with status 1 when a figure of the table below is missed.
+``results/accuracy.md``; results of other combinations stay. Every setting was chosen on the validation
+images; each run evaluates the test images once. Within a preset the methods have the same budget: epochs,
+augmentation and teacher. Exits with status 1 if an accuracy misses its target.
 """
 
 import argparse
@@ -32,7 +31,7 @@ NAME = "accuracy"
 #: Hardened test accuracy that the self-binarizing method must reach in the mean of its seeds.
 TARGETS = {"digits": 0.96, "tfc": 0.95}
 
-#: How far it may stay behind straight-through, in the mean of the seeds that both have.
+#: How far it may be below straight-through, in the mean of the seeds that both have.
 MARGIN = 0.005
 
 COLUMNS = (
@@ -103,7 +102,7 @@ def table(rows):
 
 
 def figures(rows):
-    """What must hold, as (sentence, whether it does)."""
+    """Requirements, as (sentence, whether it holds)."""
     found = []
     for preset, target in TARGETS.items():
         by_method = {
@@ -121,7 +120,7 @@ def figures(rows):
                 (
                     (
                         f"{preset}: self-binarizing reaches {mean:.2%} in the mean of {len(ours)} seeds, "
-                        f"{target:.0%} asked"
+                        f"{target:.0%} required"
                     ),
                     mean >= target,
                 )
@@ -132,7 +131,7 @@ def figures(rows):
             found.append(
                 (
                     (
-                        f"{preset}: self-binarizing is {100 * behind:+.2f} points behind straight-through"
+                        f"{preset}: self-binarizing is {100 * behind:+.2f} points below straight-through"
                         f" over {len(both)} seeds, {100 * MARGIN:g} allowed"
                     ),
                     behind <= MARGIN,
@@ -174,7 +173,7 @@ def main():
                         step.note(
                             f"validation {row['validation_hardened']:.2%}  test {row['test_hardened']:.2%}"
                         )
-                    # Read again each time: runs of other presets may be going on beside this one.
+                    # Read again each time: other presets may run at the same time.
                     rows = json.loads(path.read_text())["runs"] if path.exists() else []
                     same = ("preset", "method", "seed")
                     rows = [other for other in rows if any(other[key] != row[key] for key in same)] + [

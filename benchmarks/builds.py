@@ -1,12 +1,11 @@
-"""Whole builds, from the model to the bitstream: the clock and rate that come out, and the time and memory
-that go in.
+"""Whole builds, from the model to the bitstream: clock and rate, time and memory.
 
     python benchmarks/builds.py [tfc-icebreaker tfc-hx8k tfc-ulx3s lfc-ulx3s cnv-ulx3s]
 
-Each runs every step anew, as ``sbgen build --fresh`` in a process of its own; the tools are as warm as an
-earlier build leaves them. LFC is three hidden layers of 1,024 neurons with random weights: for place and
-route they are the worst there are. Memory is that of the largest process. Writes ``results/builds.json`` and
-``results/builds.md``; rows of builds that are left out stay as they were.
+Each build runs every step anew, as ``sbgen build --fresh`` in a separate process; tools keep their own caches
+from earlier builds. LFC has three hidden layers of 1,024 neurons with random weights, the worst case for
+place and route. Memory is that of the largest process. Writes ``results/builds.json`` and
+``results/builds.md``; rows of other builds stay.
 """
 
 import argparse
@@ -30,7 +29,7 @@ MODELS = Path(__file__).parent.parent / "models"
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """A build: a shipped model's name or a function that makes a network, the board and the other arguments."""
+    """A build: a shipped model's name or a function that returns a network, the board, other arguments."""
 
     model: object
     board: str
@@ -38,8 +37,8 @@ class Build:
 
 
 def lfc():
-    """LFC of the FINN paper (Umuroglu et al., 2017) on MNIST's images, with random weights and the thresholds
-    that suit them.
+    """LFC of the FINN paper (Umuroglu et al., 2017) on MNIST's images, with random weights and matching
+    thresholds.
     """
     rng = np.random.default_rng(1)
     layers, inputs = [Binarize(name="pixels", thresholds=np.full((784, 1), 128))], 784
@@ -119,7 +118,7 @@ def table(rows):
     """The results as Markdown."""
     lines = [
         (
-            "| build | LUT | block RAM | clock | Fmax | cycles an image | images/s | time | memory | load"
+            "| build | LUT | block RAM | clock | Fmax | cycles per image | images/s | time | memory | load"
             " before |"
         ),
         "|---|---|---|---|---|---|---|---|---|---|",
@@ -135,10 +134,10 @@ def table(rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("builds", nargs="*", metavar="NAME", help=f"{', '.join(BUILDS)} (all)")
+    parser.add_argument(
+        "builds", nargs="*", choices=BUILDS, metavar="NAME", help=f"{', '.join(BUILDS)} (all)"
+    )
     options = parser.parse_args()
-    if unknown := set(options.builds) - set(BUILDS):
-        parser.error(f"no such build: {', '.join(sorted(unknown))}")
 
     path = FOLDER / "builds.json"
     rows = {row["build"]: row for row in json.loads(path.read_text())["builds"]} if path.exists() else {}

@@ -1,6 +1,4 @@
-"""What the estimator knows from measurements, ``compiler/calibration.json``: read, and one family's part of
-it written anew.
-"""
+"""Writes the measurements that the estimator uses, one family at a time, to ``compiler/calibration.json``."""
 
 import json
 import os
@@ -15,12 +13,12 @@ def update(family, **parts):
     """Replace parts of a family's calibration; the file is replaced as a whole or not at all."""
     content = json.loads(PATH.read_text(encoding="ascii"))
     content[family].update(parts)
-    beside = PATH.with_name(f".{PATH.name}.{os.getpid()}.part")
+    part = PATH.with_name(f".{PATH.name}.{os.getpid()}.part")
     lines = [
         f' "{name}": {{\n'
         + ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in each.items())
         + "\n }"
         for name, each in content.items()
     ]
-    beside.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="ascii")
-    os.replace(beside, PATH)
+    part.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="ascii")
+    os.replace(part, PATH)

@@ -1,4 +1,4 @@
-"""The shipped models on this machine's CPU, beside what sbgen makes of them on the boards.
+"""The shipped models on this machine's CPU, compared with the boards.
 
     python benchmarks/cpu.py [--models tfc-mnist ...] [--seconds S] [--data DIR]
 
@@ -56,7 +56,7 @@ def images_of(kept, folder):
 
 
 def rate(function, images, seconds):
-    """Images a second of `function` on batches, the best of as many calls as the time allows."""
+    """Images per second of `function`: the best of as many calls as the time allows."""
     best, end = 0.0, time.perf_counter() + seconds
     while time.perf_counter() < end:
         start = time.perf_counter()
@@ -66,7 +66,7 @@ def rate(function, images, seconds):
 
 
 def measure(name, seconds, folder):
-    """A row a way of computing, for one model."""
+    """One row for each way to compute, for one model."""
     kept = model.load(ROOT / "models" / f"{name}.pt")
     images = images_of(kept, folder)
     packed = Packed(kept.network)
@@ -81,7 +81,7 @@ def measure(name, seconds, folder):
     rows = []
     with hardened(trained):
         assert np.array_equal(with_torch(images).argmax(1).numpy(), scores.argmax(1)), (
-            f"{name}: torch must give the same classes"
+            f"{name}: torch must compute the same classes"
         )
         for way, function in ("NumPy, packed", packed.scores), ("torch", with_torch):
             rows += [
@@ -95,14 +95,14 @@ def measure(name, seconds, folder):
     for build in json.loads((record.FOLDER / "shipped.json").read_text())["builds"]:
         if build["model"] == name:
             device = BOARDS[build["board"]].device
-            least = bound.bounds(kept.network, device)
-            by = max((what for what in least if what != bound.AS_BUILT), key=least.get)
+            limits = bound.bounds(kept.network, device)
+            by = max((what for what in limits if what != bound.AS_BUILT), key=limits.get)
             rows.append(
                 {
                     "model": name,
                     "way": build["board"],
                     "images_per_second": build["images_per_second"],
-                    "bound": build["clock_mhz"] * 1e6 / least[by],
+                    "bound": build["clock_mhz"] * 1e6 / limits[by],
                     "bound_by": by,
                 }
             )
@@ -111,7 +111,7 @@ def measure(name, seconds, folder):
 
 def table(rows):
     """The rows as Markdown."""
-    lines = ["| model | on | images a second | the device's bound at that clock |", "|---|---|---|---|"]
+    lines = ["| model | on | images per second | the device's bound at that clock |", "|---|---|---|---|"]
     for row in rows:
         most = f"{row['bound']:,.0f} ({row['bound_by']})" if "bound" in row else ""
         lines.append(f"| {row['model']} | {row['way']} | {row['images_per_second']:,.0f} | {most} |")
@@ -119,7 +119,7 @@ def table(rows):
 
 
 def plot(rows, path):
-    """A bar a row, on a logarithmic axis, the device's bound as a mark."""
+    """One bar per row, on a logarithmic axis, with the device's bound as a mark."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -138,7 +138,7 @@ def plot(rows, path):
         markersize=10,
         label="bound of the device at that clock",
     )
-    axes.set(xscale="log", xlabel="images a second (gray: one thread of a CPU)")
+    axes.set(xscale="log", xlabel="images per second (gray: one thread of a CPU)")
     axes.invert_yaxis()
     axes.legend(loc="lower right")
     figure.savefig(path, metadata={"Date": None})

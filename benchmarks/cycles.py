@@ -2,10 +2,10 @@
 
     python benchmarks/cycles.py [--dense 200] [--images 100] [--first-seed 0]
 
-Dense networks, then networks with convolutions and pooling. For each seed a random design goes through the
-emitted Verilog in Icarus, twice: without stalls, where the cycle of every image's last score must be the
-predicted one, and with random stalls, where only the scores and the best classes must be right. Ends with
-status 1 when a single cycle or score differs.
+Dense networks, then networks with convolutions and pooling. For each seed the emitted Verilog of a random
+design runs in Icarus twice. Without stalls, the cycle of every image's last score must be the predicted one.
+With random stalls, only the scores and the best classes are compared. Exits with status 1 if a single cycle
+or score differs.
 """
 
 import argparse

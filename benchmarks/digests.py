@@ -1,12 +1,12 @@
-"""What sbgen makes, as SHA-256: shows that a redesign changes nothing.
+"""SHA-256 of what sbgen builds, to show that a redesign changes nothing.
 
     python benchmarks/digests.py [--random 300] [--folds 60] [--models [digits ...]] [--write]
 
-Each seed makes a random network and folding: SHA-256 of the network, the design file and the Verilog, cycles,
-and estimates for two devices. The first seeds also have the design that the search finds. With ``--models``,
-`sbgen build` of shipped models on their boards, every step anew: SHA-256 of both Verilog files and the
-bitstream. Everything is compared with ``results/digests.json``; ``--write`` replaces what is recorded there.
-Ends with status 1 when anything differs.
+Each seed is a random network and folding: SHA-256 of the network, the design file and the Verilog, cycles,
+and estimates for two devices. The first seeds also have the design that the search finds. ``--models`` runs
+`sbgen build` for shipped models on their boards, every step anew: SHA-256 of both Verilog files and the
+bitstream. Everything is compared with ``results/digests.json``; ``--write`` replaces the records there. Exits
+with status 1 if anything differs.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""How near the resource estimate is: random matrix-vector-threshold units through real synthesis and packing.
+"""Accuracy of the resource estimate: random matrix-vector-threshold units through synthesis and packing.
 
-Prints the error of the estimate as it stands and the unit costs that would fit these units best; with --keep
-they go into ``compiler/calibration.json``, which the estimator reads. Packing without placement, so that a
-unit takes seconds::
+Prints the error of the present estimate and the unit costs that would fit these units best. ``--keep`` writes
+them to ``compiler/calibration.json``, which the estimator reads. Units are packed without placement, which
+takes seconds each::
 
     python benchmarks/estimate.py --family ice40 --count 60 --seed 1
 """
@@ -137,7 +137,10 @@ def measure(parameters, family):
 
 
 def fit(units, luts):
-    """Unit costs of least relative error, none below zero: least squares, dropping the most negative in turn."""
+    """Unit costs with the smallest relative error, none negative.
+
+    Least squares; the most negative cost is dropped until none is negative.
+    """
     names = list(units[0])
     matrix = np.array([[each[name] for name in names] for each in units]) / np.array(luts)[:, None]
     kept = list(range(len(names)))
@@ -155,7 +158,7 @@ def main():
     parser.add_argument("--family", choices=FLOWS, default="ice40")
     parser.add_argument("--count", type=int, default=60, help="number of units")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--keep", action="store_true", help="let the estimator use the fit")
+    parser.add_argument("--keep", action="store_true", help="use the fit in the estimator")
     options = parser.parse_args()
 
     device = DEVICES[FLOWS[options.family][0]]

@@ -1,8 +1,7 @@
-"""How near the resource estimate of whole designs is: shipped models along their trade-off curves,
-synthesised and packed.
+"""Accuracy of the resource estimate of whole designs: shipped models along their trade-off curves, packed.
 
-Writes ``results/estimate-designs-FAMILY.json``, and the range of the error into
-``compiler/calibration.json``, from where `sbgen estimate` tells it::
+Writes ``results/estimate-designs-FAMILY.json``, and the range of the error to ``compiler/calibration.json``,
+which `sbgen estimate` prints::
 
     python benchmarks/estimate_designs.py --family ice40
 """
@@ -99,17 +98,17 @@ def main():
 
     rows = []
     for board, design in designs(options.family, options.models, options.most):
-        told = estimate(design, board.device)
+        estimated = estimate(design, board.device)
         lut, bram = measure(board, design)
         rows.append(
             {
                 "model": design.network.name,
                 "board": board.name,
                 "lut": lut,
-                "lut_estimate": told["lut"],
-                "lut_error": round(lut / told["lut"] - 1, 4),
+                "lut_estimate": estimated["lut"],
+                "lut_error": round(lut / estimated["lut"] - 1, 4),
                 "bram": bram,
-                "bram_estimate": told["bram"],
+                "bram_estimate": estimated["bram"],
                 "foldings": [[folding.pe, folding.simd] for folding in design.foldings],
             }
         )

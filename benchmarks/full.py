@@ -1,11 +1,10 @@
-"""The campaigns that take hours: random networks, mutations, proofs, clean environments. `make full` runs all
-of them.
+"""The campaigns that take hours: random networks, mutations, proofs, clean environments (`make full`).
 
     python benchmarks/full.py [PART ...]
 
-Runs each part to its end, whatever became of the others, and writes ``results/full.json``: a row for each
-part with its command, outcome, seconds and the commit that was measured. Rows of parts that are left out stay
-as they were. Ends with status 1 when a part has failed.
+Runs each part to its end even if another fails, and writes ``results/full.json``: a row for each part with
+its command, result, seconds and the commit that was measured. Rows of other parts stay. Exits with status 1
+if a part fails.
 """
 
 import argparse
@@ -20,7 +19,7 @@ import record
 
 ROOT = Path(__file__).parent.parent
 
-#: The parts, in the order in which they run, and the arguments of Python that run each.
+#: The parts in order, with the arguments of Python that run each.
 PARTS = {
     "longest tests": "-m pytest -m longest",
     "random networks": "benchmarks/random_networks.py --count 500",
@@ -35,7 +34,7 @@ PARTS = {
 
 
 def measure(part):
-    """The row of a part. Its output goes to the terminal while it runs; the last line is kept."""
+    """The row of a part. Its output goes to the terminal while it runs; the row has the last line."""
     command = [sys.executable, *shlex.split(PARTS[part])]
     start, last = time.monotonic(), ""
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, errors="replace") as process:
@@ -54,10 +53,10 @@ def measure(part):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(map(repr, PARTS))} (all)")
+    parser.add_argument(
+        "parts", nargs="*", choices=PARTS, metavar="PART", help=f"{', '.join(map(repr, PARTS))} (all)"
+    )
     options = parser.parse_args()
-    if unknown := set(options.parts) - set(PARTS):
-        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
 
     path = record.FOLDER / "full.json"
     rows = {row["part"]: row for row in json.loads(path.read_text())["parts"]} if path.exists() else {}

@@ -1,12 +1,12 @@
-"""Make the Keras files of ``tests/larq/`` with larq, and what they give when Keras predicts with them.
+"""Generates the Keras files of ``tests/larq/`` with larq, and Keras' own predictions.
 
-They are made once and kept, since larq asks for an older TensorFlow; sbgen needs neither. In an environment
-apart (Python 3.11)::
+They are generated once and stored, because larq needs an older TensorFlow; sbgen needs neither. In a separate
+environment (Python 3.11)::
 
     pip install "tensorflow-cpu==2.15.1" "larq==0.13.3" h5py scikit-learn
     python benchmarks/larq_fixtures.py tests/larq
 
-Each network becomes ``NAME.h5``, and ``NAME.npz`` with `images` (uint8) and `logits`, what stands before the
+Each network becomes ``NAME.h5``, and ``NAME.npz`` with `images` (uint8) and `logits`, the values before the
 softmax.
 """
 

@@ -1,13 +1,12 @@
-"""The matrix-vector-threshold unit beside a plain behavioural one: size and clock after place and route,
-weights streamed in.
+"""The matrix-vector-threshold unit compared with a plain one: size and clock after place and route.
 
     python benchmarks/mvtu.py [--families up5k hx8k ecp5 xc7] [--pe 16] [--simd 64] [--seeds 1 2 3]
 
-Both compute a layer of 256 inputs and 256 outputs with thresholds from block RAM; what the plain one computes
-is compared with the layer's own outputs in Icarus first (the other is what `tests/test_hw_mvtu.py` tests).
-The weights come from outside, so that a memory of them takes no part. A unit stands between shift registers,
-which are taken off again: on iCE40, where a flip-flop takes a logic cell, all of them, else the LUTs that
-load the last one. For xc7 there is only synthesis. Writes ``results/mvtu.json`` and ``results/mvtu.md``.
+Both compute a layer of 256 inputs and 256 outputs with thresholds from block RAM. Icarus first compares the
+plain unit with the layer's own outputs (`tests/test_hw_mvtu.py` tests the other). Weights are streamed in, so
+no memory of them is counted. Each unit is between shift registers, whose cost is subtracted: on iCE40, where
+a flip-flop takes a logic cell, all of them, else the LUTs that load the last one. For xc7 there is only
+synthesis. Writes ``results/mvtu.json`` and ``results/mvtu.md``.
 """
 
 import argparse
@@ -107,7 +106,8 @@ module plain #(parameter PE = 16, SIMD = 64, SLICES = 4, GROUPS = 16, W = 9) (
       if (valid[1] & last[1]) group <= group == GROUPS - 1 ? 0 : group + 1;
       o_valid <= valid[1] & last[1];
     end
-  always @(posedge clk) if (move) threshold <= thresholds[valid[1] & last[1] ? (group == GROUPS - 1 ? 0 : group + 1) : group];
+  always @(posedge clk) if (move)
+    threshold <= thresholds[valid[1] & last[1] ? (group == GROUPS - 1 ? 0 : group + 1) : group];
   genvar lane;
   generate for (lane = 0; lane < PE; lane = lane + 1) begin : lanes
     reg [SIMD-1:0] agree;
@@ -128,11 +128,13 @@ module plain #(parameter PE = 16, SIMD = 64, SLICES = 4, GROUPS = 16, W = 9) (
   end endgenerate
 endmodule
 
-module top(input clk, input rst, input d, input i_valid, output i_ready, output q, output o_valid, input o_ready);
+module top(input clk, input rst, input d, input i_valid, output i_ready,
+    output q, output o_valid, input o_ready);
   localparam PE = {pe}, SIMD = {simd};
   reg [SIMD-1:0] x; reg [PE*SIMD-1:0] w; reg [PE-1:0] taken; wire [PE-1:0] o;
-  plain #(.PE(PE), .SIMD(SIMD), .SLICES({slices}), .GROUPS({groups})) unit (.clk(clk), .rst(rst), .i_valid(i_valid), .i_ready(i_ready),
-    .x(x), .w(w), .o_valid(o_valid), .o_ready(o_ready), .o(o));
+  plain #(.PE(PE), .SIMD(SIMD), .SLICES({slices}), .GROUPS({groups})) unit (
+    .clk(clk), .rst(rst), .i_valid(i_valid), .i_ready(i_ready), .x(x), .w(w),
+    .o_valid(o_valid), .o_ready(o_ready), .o(o));
   always @(posedge clk) begin
     x <= {x, d}; w <= {w, x[SIMD-1]};
     taken <= o_valid ? o : taken >> 1;
@@ -249,8 +251,9 @@ module bench;
   wire ready, o_valid;
   wire [{pe - 1}:0] o;
   integer n;
-  plain #(.PE({pe}), .SIMD({simd}), .SLICES({parameters.slices}), .GROUPS({parameters.groups})) unit (.clk(clk), .rst(rst), .i_valid(valid),
-    .i_ready(ready), .x(beats[n][{simd - 1}:0]), .w(beats[n][{simd + pe * simd - 1}:{simd}]), .o_valid(o_valid), .o_ready(1'b1), .o(o));
+  plain #(.PE({pe}), .SIMD({simd}), .SLICES({parameters.slices}), .GROUPS({parameters.groups})) unit (
+    .clk(clk), .rst(rst), .i_valid(valid), .i_ready(ready), .x(beats[n][{simd - 1}:0]),
+    .w(beats[n][{simd + pe * simd - 1}:{simd}]), .o_valid(o_valid), .o_ready(1'b1), .o(o));
   always #1 clk = ~clk;
   always @(negedge clk) if (o_valid) $display("o %b", o);
   initial begin
@@ -356,10 +359,10 @@ def main():
 
     load = os.getloadavg()
     rows = []
-    made = sources(pe, simd)
-    check(made["plain"], pe, simd)
+    files_of = sources(pe, simd)
+    check(files_of["plain"], pe, simd)
     for family in options.families:
-        for unit, files in made.items():
+        for unit, files in files_of.items():
             luts, fmax = measure(files, FLOWS[family], pe=pe, simd=simd, seeds=options.seeds)
             rows.append(
                 {

@@ -6,7 +6,7 @@ from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Scores
 
 __all__ = ["Packed"]
 
-#: Products of words that are made at once: what stays in a processor's cache.
+#: Products of words that are computed at once: they fit a processor's cache.
 _WORDS = 1 << 18
 
 

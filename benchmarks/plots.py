@@ -2,9 +2,9 @@
 
     python benchmarks/plots.py
 
-Left: LUTs of a matrix-vector-threshold unit for each multiply-accumulate of a cycle, beside a plain
-behavioural unit and FINN's, with the least that products and their count take on such LUTs, where words are
-not coded, as a line. Right: cells of a layer with its weights wired in, for each weight.
+Left: LUTs of a matrix-vector-threshold unit per multiply-accumulate and cycle, compared with a plain
+behavioural unit and FINN's. A line marks the minimum for products and their count on such LUTs if words are
+not encoded. Right: cells per weight of a layer with its weights wired in.
 """
 
 import json
@@ -21,9 +21,9 @@ from matplotlib import pyplot as plt
 
 TARGET = Path(__file__).parents[1] / "docs" / "performance.svg"
 
-#: LUTs for a binary product that is made and counted, of the least structure for words that are not coded:
-#: two products in three LUT4 and their sums; three products in two LUT6 and ternary adders. Accumulator,
-#: threshold and control come on top.
+#: LUTs to compute and count one binary product, in the smallest structure for words that are not encoded: two
+#: products in three LUT4 and their sums; three products in two LUT6 and ternary adders. Accumulator,
+#: threshold and control are not included.
 FLOORS = {"up5k": 2.4, "hx8k": 2.4, "ecp5": 2.4, "xc7": 1.33}
 
 COLOURS = ("tab:blue", "tab:gray", "tab:orange")
@@ -72,9 +72,9 @@ def units(axes):
             [FLOORS[family]] * 2,
             "k--",
             linewidth=1,
-            label=None if n else "least without coding, counts alone",
+            label=None if n else "minimum without encoding, counts alone",
         )
-    axes.set(title="unit of 16 x 64", ylabel="LUTs a multiply-accumulate and cycle")
+    axes.set(title="unit of 16 x 64", ylabel="LUTs per multiply-accumulate and cycle")
     axes.set_ylim(0, 1.35 * axes.get_ylim()[1])
     axes.legend(fontsize=8, loc="upper left", ncols=2)
 
@@ -88,13 +88,13 @@ def layers(axes):
     ]
     places = list(dict.fromkeys(row["place"] for row in rows))
 
-    def a_weight(row):
+    def per_weight(row):
         inputs, outputs = map(int, row["layer"].rpartition("-")[2].split("x"))
         return row["cells"] / (inputs * outputs)
 
-    bars(axes, places, series_of(rows, places, "by", lambda row: row["place"], a_weight))
+    bars(axes, places, series_of(rows, places, "by", lambda row: row["place"], per_weight))
     axes.tick_params(axis="x", labelsize=7)
-    axes.set(title="weights wired in, thresholds included", ylabel="cells a weight")
+    axes.set(title="weights wired in, thresholds included", ylabel="cells per weight")
     axes.set_ylim(0, 1.3 * axes.get_ylim()[1])
     axes.legend(fontsize=8, loc="upper left", ncols=2)
 

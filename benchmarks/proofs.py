@@ -3,8 +3,8 @@
     python benchmarks/proofs.py [--models tfc-mnist cnn-mnist ...] [--board icebreaker] [--jobs 2]
 
 Builds each into ``build/proofs/MODEL-BOARD`` and proves it there, as a user does; writes
-``results/proofs.json`` from the builds' proofs.json. Ends with status 1 when a statement is not proved. Times
-are of the clock: leave the machine alone meanwhile.
+``results/proofs.json`` from the builds' proofs.json. Exits with status 1 if a statement is not proved. Times
+are wall-clock: leave the machine idle otherwise.
 """
 
 import argparse
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def measure(model, board, jobs):
-    """The line that is written of one build."""
+    """The row of one build."""
     folder = ROOT / "build/proofs" / f"{model}-{board}"
     sbgen = sys.executable, "-m", "sbgen"
     subprocess.run(
@@ -30,7 +30,7 @@ def measure(model, board, jobs):
         check=True,
     )
     start = time.monotonic()
-    # Its status tells of what is not proved, which the file tells in full.
+    # Its status only says that something is not proved; the file says what.
     subprocess.run([*sbgen, "prove", folder, "--jobs", str(jobs)], check=False)
     seconds = time.monotonic() - start
     content = json.loads((folder / "proofs.json").read_text(encoding="utf-8"))

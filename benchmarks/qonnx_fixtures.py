@@ -1,19 +1,18 @@
-"""Make the QONNX files of ``tests/qonnx/`` with Brevitas, and what they give when the ``qonnx`` package
-executes them.
+"""Generates the QONNX files of ``tests/qonnx/`` with Brevitas, and the results of the ``qonnx`` package.
 
-They are made once and kept, since Brevitas and qonnx ask for versions of their own; sbgen needs neither. In
-an environment apart::
+They are generated once and stored, because Brevitas and qonnx need their own versions of packages; sbgen
+needs neither. In a separate environment::
 
     pip install brevitas qonnx onnxoptimizer scikit-learn
     python benchmarks/qonnx_fixtures.py tests/qonnx --cifar cifar10.npz
 
-``cifar10.npz`` holds `train_images`, `train_labels`, `test_images`, `test_labels`, as sbgen's cache of a data
-set of JPEG files does. ``--only NAME`` makes one network; ``--only cnv-full`` the CNV of the published width,
-trained and untrained, which is checked but too large to be kept.
+``cifar10.npz`` has `train_images`, `train_labels`, `test_images`, `test_labels`, like sbgen's cache of a data
+set of JPEG files. ``--only NAME`` generates one network; ``--only cnv-full`` the CNV of the published width,
+trained and untrained, which is checked but too large to store.
 
 Each network becomes ``NAME.onnx``, and ``NAME.npz`` with `images` (uint8, row-major with channels last),
-`logits` and `pixels` (what a pixel stands for). The logits are those of qonnx's executor and were those of
-Brevitas, too.
+`logits` and `pixels` (what value a pixel has). The logits are those of qonnx's executor; Brevitas computed
+the same.
 """
 
 import argparse
@@ -72,7 +71,7 @@ def tfc(bits=1, widths=(24, 24, 24), image=(10, 10)):
 
 
 def cnv(in_bits=8, widths=(8, 12, 12, 16), pools=(1, 3), dense=24, size=18):
-    """The topology of CNV: convolutions of 3 x 3, pools behind some, two dense layers; `size` x `size`
+    """The topology of CNV: convolutions of 3 x 3, pools after some, two dense layers; `size` x `size`
     pixels.
     """
     side = size
@@ -103,7 +102,7 @@ class RowsAndColumns(nn.Module):
 
 
 def residual():
-    """Shortcuts, ternary weights, 2-bit activations, the mean of an image, a batch norm behind the scores."""
+    """Shortcuts, ternary weights, 2-bit activations, the mean of an image, a batch norm after the scores."""
     net = nn.Sequential(
         Centre(),
         act(),
@@ -130,7 +129,7 @@ def residual():
 
 
 def cnn():
-    """Biases, groups, strides, a batch norm before its pool, a pool on sums, dense layers behind an image."""
+    """Biases, groups, strides, a batch norm before its pool, a pool on sums, dense layers after an image."""
     return nn.Sequential(
         Centre(),
         act(),
@@ -182,7 +181,7 @@ def randomise(net, random, *, ties):
 
 
 def digits():
-    """scikit-learn's digits as uint8 (N, channels, rows, columns), their classes, and as many for the test."""
+    """scikit-learn's digits as uint8 (N, channels, rows, columns) and classes, of training and test."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -204,7 +203,7 @@ def cifar(path):
 
 
 def train(net, data, *, steps, rate=0.02):
-    """Some steps of Adam; gives images of the test set, channels last."""
+    """Some steps of Adam; returns images of the test set, channels last."""
     x, y, test_x, test_y = data
     optimiser = torch.optim.Adam(net.parameters(), rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
@@ -269,7 +268,7 @@ def fixture(folder, name, net, shape, *, pixels="unit", data=None, steps=450, **
         torch_logits = net(torch.from_numpy(x)).numpy()
     print(
         f"  opset {next(each.version for each in model.opset_import if not each.domain)},"
-        f" {path.stat().st_size:,} bytes; greatest difference between qonnx and Brevitas"
+        f" {path.stat().st_size:,} bytes; maximum difference between qonnx and Brevitas"
         f" {np.abs(logits - torch_logits).max():.3g}"
     )
     np.savez_compressed(

@@ -1,14 +1,13 @@
-"""Random networks against their hardware, and what features they had.
+"""Random networks against their hardware, and how many have each feature.
 
     python benchmarks/random_networks.py [--seed 0] [--count 500] [--largest 24] [--images 3] [--jobs 1]
-    [--patchable]
-                                         [--board NAME]... [--level placed]
+                                         [--patchable] [--board NAME]... [--level placed]
 
-Each seed makes a network, a folding and images, as `sbgen fuzz` does. The emitted Verilog runs twice, free
-and stalled; every score, class and predicted cycle is compared with the reference. With boards, each seed
-goes to the next of them, under its top level, which answers through its pins: the emitted Verilog or a
-netlist. Writes ``results/random-networks.json``, ``patchable-networks.json`` or ``LEVEL-networks.json`` after
-every few networks. Ends with status 1 when anything differs.
+Each seed is a network, a folding and images, as for `sbgen fuzz`. The emitted Verilog runs twice, without and
+with stalls; every score, class and predicted cycle is compared with the reference. With boards, each seed
+uses the next of them: the emitted Verilog or a netlist of its top level answers through its pins. Writes
+``results/random-networks.json``, ``patchable-networks.json`` or ``LEVEL-networks.json`` after every few
+networks. Exits with status 1 if anything differs.
 """
 
 import argparse
@@ -71,7 +70,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="networks at the same time (1)")
     parser.add_argument("--patchable", action="store_true", help="as for `sbgen fuzz`")
     parser.add_argument(
-        "--board", action="append", default=[], metavar="NAME", help="under its top level; may be given again"
+        "--board", action="append", default=[], metavar="NAME", help="under its top level; may be repeated"
     )
     parser.add_argument("--level", choices=LEVELS, default="placed", help="as for `sbgen fuzz` (placed)")
     options = parser.parse_args()

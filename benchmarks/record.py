@@ -14,8 +14,7 @@ FOLDER = Path(__file__).parent / "results"
 def _measured():
     """The commit of the checkout, and whether its tracked files are those of that commit.
 
-    What the benchmarks write themselves (their results, the README's table, the calibration) does not count
-    as a change.
+    Files that benchmarks write (results, the README's table, the calibration) do not count as changes.
     """
 
     def git(*arguments):
@@ -48,11 +47,11 @@ MEASURED = _measured()
 
 
 def write(name, content, *, measured=MEASURED):
-    """Write ``results/<name>.json``, whole or not at all, and return its path.
+    """Write ``results/<name>.json`` atomically and return its path.
 
     `measured` is empty where each row has its own commit.
 
-    Each field is on a line, and so is each item of a list, so that a difference between two runs reads well.
+    Each field, and each item of a list, has a line of its own, so that a diff of two runs is readable.
     """
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{name}.json"

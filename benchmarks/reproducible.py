@@ -1,13 +1,13 @@
-"""The same bytes in two clean environments: Verilog and bitstreams of one model on several boards.
+"""The same bytes from two clean environments: Verilog and bitstreams of one model on several boards.
 
     python benchmarks/reproducible.py [--model models/digits.pt] [--board NAME]... [--python PROGRAM]
 
-Makes two environments that share nothing but the Python program: each has a copy of the checkout, a virtual
-environment into which pip installs it with its versions of today, a home, caches and kept steps that are
-empty, and differs in path, hash seed, locale, time zone, umask and environment. Each builds the model, as an
-exchange file, for every board. Writes ``results/reproducible.json`` with the SHA-256 of every file; ends with
-status 1 when any differs. ``YOWASP_CACHE_DIR``, where it is set, saves the tools of YoWASP their compilation
-of some minutes in each environment.
+Creates two environments that share only the Python program. Each has a copy of the checkout, a virtual
+environment with the current versions from pip, and an empty home and caches. They differ in path, hash seed,
+locale, time zone, umask and environment. Each builds the model, as an exchange file, for every board. Writes
+``results/reproducible.json`` with the SHA-256 of every file; exits with status 1 if any differs. If
+``YOWASP_CACHE_DIR`` is set, the tools of YoWASP need not compile themselves in each environment, which takes
+minutes.
 """
 
 import argparse
@@ -168,12 +168,12 @@ def main():
         "--board",
         action="append",
         metavar="NAME",
-        help="may be given again (icebreaker, ice40_hx8k_b_evn, ulx3s_85f)",
+        help="may be repeated (icebreaker, ice40_hx8k_b_evn, ulx3s_85f)",
     )
     parser.add_argument(
         "--python",
         default=getattr(sys, "_base_executable", sys.executable),
-        help="makes the environments (this one)",
+        help="creates the environments (this one)",
     )
     options = parser.parse_args()
     names = options.board or ["icebreaker", "ice40_hx8k_b_evn", "ulx3s_85f"]

@@ -1,19 +1,19 @@
-"""Time and memory of everything between a network and its Verilog, against the size of the network.
+"""Time and memory from a network to its Verilog, by the size of the network.
 
     python benchmarks/scaling.py [--series dense deep cnv] [--largest 4096]
 
-Networks of random weights are folded to ECP5-85F, lowered and converted to Verilog, each in a process and on
-a core of its own:
+Networks with random weights are folded for the ECP5-85F, lowered and converted to Verilog, each in a process
+and on a core of its own:
 
 * dense: 784-W-10, W from 64 to 4096 (3.3 million weights, nine tenths of the device's block RAM);
-* deep: 784-W-W-W-10, which are FINN's TFC (64), SFC (256) and LFC (1024);
+* deep: 784-W-W-W-10, FINN's TFC (64), SFC (256) and LFC (1024);
 * cnv: FINN's CNV topology on 32 x 32 x 3 raw pixels, 3x3 convolutions W-W-P-2W-2W-P-4W-4W, dense 8W-8W-10, W
-from 8 to 64, which is CNV.
+  from 8 to 64 (CNV).
 
-Each is folded twice: as `sbgen build` folds unasked, and as fast as the whole device allows, which makes more
-hardware. Seconds are those of the processor, yosys included, so that other work on the machine does not
-count. Writes ``results/scaling.json``, a table and a plot of it, and ends with status 1 when CNV takes more
-than a minute or 2 GiB.
+Each is folded twice: as `sbgen build` does by default, and as fast as the whole device allows, which takes
+more hardware. Seconds are processor time, yosys included, so that other work on the machine does not count.
+Writes ``results/scaling.json``, a table and a plot of it. Exits with status 1 if CNV takes more than a minute
+or 2 GiB.
 """
 
 import argparse

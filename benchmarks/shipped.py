@@ -2,10 +2,10 @@
 
     python benchmarks/shipped.py [--models digits ...] [--boards icebreaker ...] [--images N] [--data DIR]
 
-Builds into ``build/shipped/MODEL-BOARD``, the smallest design of a `PACE` where a model has one, with the
-whole test set simulated or its first N images, and writes ``results/shipped.json`` from the builds'
-report.json, or the reason why a model does not fit; the table in README.md follows from it. Rows of models
-and boards that are left out stay as they were.
+Builds into ``build/shipped/MODEL-BOARD``, with the whole test set simulated or its first N images. A model in
+`PACE` gets the smallest design that is fast enough. Writes ``results/shipped.json`` from the builds'
+report.json, or the reason why a model does not fit, and the table in README.md. Rows of other models and
+boards stay.
 """
 
 import argparse
@@ -24,10 +24,10 @@ RESULTS = record.FOLDER / "shipped.json"
 
 README = ROOT / "README.md"
 
-#: What stands around the table in README.md.
+#: The lines before and after the table in README.md.
 MARKS = "<!-- the table of benchmarks/shipped.py -->\n", "<!-- its end -->\n"
 
-#: What is asked of a model; the others are folded to be as fast as the board allows at its usual clock.
+#: Options of a model; the others are folded to be as fast as the board allows at its default clock.
 PACE = {"cnv-cifar10": ("--fps", "5000")}
 
 COLUMNS = (

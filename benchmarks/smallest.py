@@ -1,7 +1,6 @@
-"""How small a network gets at a pace: logic cells of the smallest design, and of its core without the host
-link.
+"""The smallest design for a rate: its logic cells, and those of its core without the host link.
 
-Writes ``results/smallest.json``; both are counted after packing, the core's with its ports as pins::
+Writes ``results/smallest.json``. Both are counted after packing, the core's with its ports as pins::
 
     python benchmarks/smallest.py --model tfc-mnist --board icebreaker --fps 10000 --clock 48
 """
@@ -22,7 +21,7 @@ def main():
     parser.add_argument("--model", default="tfc-mnist", help="name without .pt")
     parser.add_argument("--board", default="icebreaker")
     parser.add_argument("--fps", type=float, default=10_000)
-    parser.add_argument("--clock", type=float, help="MHz (the board's usual one)")
+    parser.add_argument("--clock", type=float, help="MHz (the board's default)")
     options = parser.parse_args()
 
     board = boards.get(options.board)

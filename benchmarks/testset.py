@@ -1,11 +1,11 @@
-"""The ledger of a model over its whole test set: float, hardened, integer and RTL, image by image.
+"""A model over its whole test set: float, hardened, integer and RTL, image by image.
 
     python benchmarks/testset.py [--model models/tfc-mnist.pt] [--board icebreaker] [--data DIR] [--top K]
 
-Float is the soft network before hardening, as its training measured it: the file holds the hardened one.
+Float is the soft network before hardening, as its training measured it: the file has only the hardened one.
 Hardened is that file in torch, integer the reference before and after the passes, RTL the emitted Verilog of
-the board's design in Verilator. Writes ``results/testset-<model>.json``. Ends with status 1 when a class, or
-a score of integer and RTL, differs in a single image.
+the board's design in Verilator. Writes ``results/testset-<model>.json``. Exits with status 1 if a class, or a
+score of integer and RTL, differs in a single image.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def main():
     parser.add_argument("--board", default="icebreaker", help="whose design is simulated (icebreaker)")
     parser.add_argument("--data", type=Path, help="folder that holds mnist/, fashion-mnist/ (SBGEN_DATA)")
     parser.add_argument(
-        "--top", type=int, default=1, metavar="K", help="best classes that the core tells (1)"
+        "--top", type=int, default=1, metavar="K", help="number of best classes that the core reports (1)"
     )
     options = parser.parse_args()
     console, seconds = Console(), {}
@@ -63,7 +63,7 @@ def main():
         predicted = cycles.predict(design)
         core = lower.lower(design)
         text = verilog.convert(core)
-        step.note(f"{text.count(chr(10)):,} lines, {predicted.interval} cycles an image")
+        step.note(f"{text.count(chr(10)):,} lines, {predicted.interval} cycles per image")
     with timed("rtl") as step:
         result = simulate.simulate(
             text,

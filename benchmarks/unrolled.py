@@ -1,15 +1,14 @@
-"""Layers with their weights wired in, beside da4ml's adder graphs of the same layers with thresholds.
-
-Each layer stands unpipelined between two shift registers, so that it needs three pins, is simulated against
-NumPy with random vectors as it was emitted, and goes through one and the same synthesis, packing, and place
-and route. Cells are those after packing without the shift registers. `abc9` is told not to prove its own
-result, which takes it longer than finding it. da4ml does not bound the depth of its graph unless told; the
-third row tells it (`hard_dc`) to keep to two adders more than the least. Where a layer is larger than the
-device, it is packed only. Rows are written as they come; those of layers that are left out stay as they
-were::
+"""Layers with their weights wired in, compared with da4ml's adder graphs of the same layers with thresholds.
 
     pip install -e .[benchmark]
     python benchmarks/unrolled.py --layers random-64x64 trained-64x64 --by sbgen da4ml "da4ml, depth bounded"
+
+Each layer is unpipelined, between two shift registers, so that it needs three pins. It is simulated as
+emitted against NumPy with random vectors, and goes through the same synthesis, packing, and place and route.
+Cells are counted after packing without the shift registers. `abc9` does not prove its own result, which takes
+longer than finding it. da4ml bounds the depth of its graph only on request: the third row allows (`hard_dc`)
+two adders more than the minimum. A layer that does not fit the device is only packed. Rows are written as
+they come; those of other layers stay.
 """
 
 import argparse
@@ -97,7 +96,8 @@ def ours(weights, thresholds):
         text
         + f"""
 module layer(input clk, input [{inputs - 1}:0] x, output [{outputs - 1}:0] y);
-  unit unit(.clk(clk), .rst(1'b0), .i__payload(x), .i__valid(1'b1), .i__ready(), .o__payload(y), .o__valid(), .o__ready(1'b1));
+  unit unit(.clk(clk), .rst(1'b0), .i__payload(x), .i__valid(1'b1), .i__ready(),
+    .o__payload(y), .o__valid(), .o__ready(1'b1));
 endmodule
 """
     )

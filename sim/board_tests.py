@@ -1,6 +1,6 @@
 """The board's top level through the pins of its serial line, with the host's own codec.
 
-``SBGEN_CASES`` names a JSON file: what the board must tell of itself, images and their scores.
+``SBGEN_CASES`` names a JSON file: what the board must report, images and their scores.
 """
 
 import json
@@ -144,7 +144,7 @@ async def garbage_on_the_line(dut):
             )  # spikes, breaks, bytes without a stop bit
         await host.level(0, 30)
         await host.level(1, 12)
-        # A byte may have begun in the noise: the frame behind a lone END and a pause is the first that must
+        # A byte may have begun in the noise: the frame after a lone END and a pause is the first that must
         # be heard.
         await host.send(b"\xc0")
         await host.level(1, 2000)
@@ -171,7 +171,7 @@ async def damaged_frames(dut):
 
 @cocotb.test(timeout_time=200, timeout_unit="ms")
 async def bytes_dropped_doubled_and_flipped(dut):
-    """No wrong result is told as right, and one frame later all is well."""
+    """No wrong result is reported as right, and the next frame works."""
     rng = random.Random(cocotb.RANDOM_SEED)
     host = await begin(dut)
     for n in range(16):
@@ -189,7 +189,7 @@ async def bytes_dropped_doubled_and_flipped(dut):
         await host.send(line)
         request = frames.classify(sequence=100 + n, image=IMAGES[1])
         await host.send(request.encode())
-        # A frame whose end was lost ends where the next begins, which finds the board busy: so that is asked
+        # A frame whose end was lost ends where the next begins, which finds the board busy: so that is sent
         # twice.
         for tries in 2, 1:
             response = await host.response()
@@ -209,7 +209,7 @@ async def bytes_dropped_doubled_and_flipped(dut):
 
 @cocotb.test(**TEST)
 async def abandoned_request(dut):
-    """The host gives up in the middle of an image and begins anew."""
+    """The host stops in the middle of an image and starts again."""
     host = await begin(dut)
     await host.send(frames.classify(sequence=1, image=IMAGES[0]).encode()[: len(IMAGES[0]) // 2])
     await host.level(1, 500)

@@ -1,4 +1,4 @@
-"""What a bench feeds to a component and what it must get back, handed from pytest to the simulation as JSON."""
+"""Inputs and expected outputs of a component, passed from pytest to the simulation as JSON."""
 
 import json
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""The PLL loses its lock in the middle of an image, and runs too fast until it has it again."""
+"""The PLL loses its lock in the middle of an image, and runs too fast until it locks again."""
 
 import cocotb
 from board_tests import CLOCK_PS, EXPECTED, IMAGES, TEST, begin

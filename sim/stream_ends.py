@@ -1,7 +1,7 @@
 """The two ends of a stream, with stalls, and the rules that a stream is held to.
 
-Everything is driven just behind the rising edge of the clock and sampled at the falling one, when all has
-settled: what is seen there is what the next rising edge acts upon. Both simulators agree on that, whatever
+Everything is driven just after the rising edge of the clock and sampled at the falling one, when all has
+settled: these are the values that the next rising edge acts upon. Both simulators agree on that, whatever
 their order of events.
 """
 

@@ -83,7 +83,7 @@ SUMS = [
     (2, 3, 5, 2, (3, 5), (3, 5), 20),
     (3, 4, 6, 1, (2, 2), (2, 3), 3),
 ]
-# greatest count, scales, offsets, store
+# maximum count, scales, offsets, store
 SCALES = [
     (1, (1,), (0,), "lut"),
     (300, (3, 200, 17), (-5, 4000, 0), "bram"),
@@ -150,7 +150,7 @@ def _layer(name, rng, layer, folding):
     vectors[0], vectors[1] = (
         layer.weights[0],
         1 - layer.weights[0],
-    )  # the greatest and the least count of output 0
+    )  # the maximum and the minimum count of output 0
     bits = 1 if parameters.signs else parameters.sum_width
     return _case(
         name,

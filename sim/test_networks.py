@@ -97,7 +97,7 @@ def test_random_networks(simulator, tmp_path):
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_shipped_models(simulator, tmp_path):
-    """Those that fit the smallest device; the others are too slow for a bench, and are made of the same."""
+    """Those that fit the smallest device; the others are too slow for a bench, and have the same parts."""
     designs, images = {}, {}
     for path in sorted(MODELS.glob("*.pt")):
         loaded, name = model.load(path), path.stem.replace("-", "_")

@@ -187,7 +187,7 @@ def loses(m, outer, part, beats):
 
 
 def doubles(m, outer, part, beats):
-    """The sixth beat is given until another comes."""
+    """The sixth beat is sent until another comes."""
     with m.If(beats == 5):
         m.d.comb += part.o.ready.eq(0)
 

@@ -40,7 +40,7 @@ async def start(dut, case, *, stalls):
 
 
 async def check(dut, case, source, sink, *, cycles):
-    """All beats in, the expected ones out, and nothing behind them."""
+    """All beats in, the expected ones out, and nothing after them."""
     source.send(case.i)
     await sink.wait_for(len(case.o), cycles=cycles)
     await ClockCycles(dut.clk, 50)

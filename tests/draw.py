@@ -2,9 +2,9 @@
 
     python tests/draw.py --seed 1 --count 48 proofs/*.py boards/readback.py ...
 
-Prints an entry of tests/mutations.toml for each: one operator, comparison, number or condition of a function's
-body changed. A change inside a message, a docstring or a default is never drawn. A drawn change that no test
-could see, because the program computes the same with it, is left out of the list by hand.
+Prints an entry of tests/mutations.toml for each: one changed operator, comparison, number or condition in the
+body of a function. Changes in a message, a docstring or a default are never drawn. Changes that do not alter
+what the program computes are left out of the list by hand.
 """
 
 import argparse
@@ -41,7 +41,7 @@ _COMPUTED = {
 
 
 def changes(node):
-    """Other nodes that may stand in place of one."""
+    """Other nodes that may replace one."""
     match node:
         case ast.Compare(ops=[op]) if type(op) in _COMPARED:
             yield ast.Compare(left=node.left, ops=[_COMPARED[type(op)]()], comparators=node.comparators)

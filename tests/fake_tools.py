@@ -22,9 +22,11 @@ if seed in {slow}:
     while True:
         time.sleep(60)
 open(option["--asc"], "w").write(str(seed))
-json.dump({{"modules": {{"top": {{"ports": {{}}, "cells": {{}}, "netnames": {{}}}}}}}}, open(option["--write"], "w"))
-json.dump({{"fmax": {{"clk": {{"achieved": {fmax}[seed], "constraint": 48}}}},
-           "utilization": {{"ICESTORM_LC": {{"used": {used}, "available": 5280}}}}}}, open(option["--report"], "w"))
+top = {{"ports": {{}}, "cells": {{}}, "netnames": {{}}}}
+json.dump({{"modules": {{"top": top}}}}, open(option["--write"], "w"))
+report = {{"fmax": {{"clk": {{"achieved": {fmax}[seed], "constraint": 48}}}},
+          "utilization": {{"ICESTORM_LC": {{"used": {used}, "available": 5280}}}}}}
+json.dump(report, open(option["--report"], "w"))
 """
 SYNTHESIS = """
 import json

@@ -1,14 +1,16 @@
-"""Every reader of sbgen on hostile input, guided by coverage: ``python tests/hostile.py READER --seconds
-3600``.
+"""Every reader of sbgen on hostile input, guided by coverage.
 
-A reader may give a result or a named error (`SbgenError`), and nothing else: no other exception, no code run,
-nothing written, no connection, no memory beyond `MEGABYTES`, no more than `SECONDS`. libFuzzer (through
-atheris, ``pip install atheris``) mutates sound files and keeps what reaches new lines of sbgen; where a
-checksum would keep it out, the checksum is made right again. All seconds are of the processor, so that a busy
-machine neither shortens the search nor makes an input look slow; the last lines tell how many inputs were
-tried and what they covered. ``--corpus DIR`` keeps what was found to go on from there. What fails lands in
-``crash-...`` of the current folder, which this script reads as well: ``python tests/hostile.py READER
-crash-...``. `test_hostile.py` does the same to blind mutations, without atheris.
+    python tests/hostile.py READER --seconds 3600
+    python tests/hostile.py READER crash-...
+
+A reader may return a result or raise a named error (`SbgenError`). Nothing else is allowed: no other
+exception, no code run, nothing written, no connection, no memory beyond `MEGABYTES`, no more than `SECONDS`.
+libFuzzer (through atheris, ``pip install atheris``) mutates valid files and stores those that reach new lines
+of sbgen. Where a checksum would reject a mutation, the checksum is corrected. All seconds are processor time,
+so that a busy machine neither shortens the search nor makes an input look slow. The last lines have the
+number of inputs and what they covered. ``--corpus DIR`` stores inputs to continue from. A failing input is
+written to ``crash-...`` in the current folder, which this script can read. `test_hostile.py` tries blind
+mutations in the same way, without atheris.
 """
 
 import argparse
@@ -121,7 +123,7 @@ class Reader:
     prepare : callable, optional
         What is done to the bytes before, without the guard, such as writing them to a file.
     mutate : callable, optional
-        Changes one thing in sound bytes, given a `random.Random`; without it one to eight bytes are changed.
+        Changes one thing in valid bytes, with a `random.Random`; without it one to eight bytes are changed.
     """
 
     seeds: object
@@ -137,11 +139,11 @@ class Reader:
                     self.read(self.prepare(seed))
 
     def __call__(self, data):
-        """Read `data`; gives whether it was taken, raises what must not be."""
-        given, start = self.prepare(data), time.process_time()
+        """Read `data`; return whether it was accepted, raise what must not happen."""
+        prepared, start = self.prepare(data), time.process_time()
         with GUARD:
             try:
-                self.read(given)
+                self.read(prepared)
                 taken = True
             except SbgenError:
                 taken = False
@@ -249,7 +251,7 @@ def _folder():
 
 
 def _file(name):
-    """A function that writes bytes to a file and gives its path."""
+    """A function that writes bytes to a file and returns its path."""
 
     def write(data):
         path = _folder() / name
@@ -264,7 +266,7 @@ def _file(name):
 
 
 def _no_process(path):
-    raise SbgenError(f"{path}: HDF5 is read in a process of its own, which the reader larq stands for")
+    raise SbgenError(f"{path}: HDF5 is read in a separate process, which the reader larq tests")
 
 
 def _load_model(path):
@@ -475,10 +477,10 @@ def _load_samples(paths):
 
 
 class _Port:
-    """A serial port on which a board says what it was given to say, whatever it is asked."""
+    """A serial port on which a board sends fixed bytes, whatever the request."""
 
     baudrate = 1_000_000_000
-    in_waiting = 1  # byte by byte, so that nothing is said before it is asked
+    in_waiting = 1  # byte by byte, so that nothing is sent before a request
 
     def __init__(self, data):
         self._data = data
@@ -526,7 +528,7 @@ def _load_link(data):
     clock = SimpleNamespace(monotonic=map((1e-5).__mul__, itertools.count()).__next__)
     with mock.patch.object(host, "_PATIENCE", 0.001), mock.patch.object(host, "time", clock):
         (result,) = host.Link(port=_Port(data)).classify(np.zeros((1, 16), np.uint8))
-    # Only a mutation that makes a checksum right, and so a sound frame, may bring another result.
+    # Only a mutation that corrects a checksum, and so a valid frame, may have another result.
     forged = any(frame not in (*_answers(False), *_answers(True)) for frame in frames.Reader().feed(data))
     right = [frames.parse_result(_answers(signs)[1], outputs=3, signs=signs) for signs in (False, True)]
     assert forged or any(
@@ -639,7 +641,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=600, help="of the processor (%(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--corpus", type=Path, metavar="DIR", help="where inputs are kept that reach something new"
+        "--corpus", type=Path, metavar="DIR", help="folder for inputs that reach something new"
     )
     arguments = parser.parse_args()
     reader = READERS[arguments.reader]

@@ -1,10 +1,11 @@
-"""Breaks sbgen in many small ways, one at a time, and sees that the tests notice: ``python tests/mutate.py``.
+"""Breaks sbgen in many small ways, one at a time, and checks that the tests notice.
 
-Each mutation is one change of text in a copy of the repository; the tests of the file changed are run there,
-and at least one must fail. Before, the same tests must pass in a copy that nothing was changed in. A mutation
-that survives is a gap in the tests. The list is read top to bottom along the data's way. ``--only TEXT``
-takes those whose file or change holds a text, ``--jobs N`` runs so many at once, ``--write FILE`` keeps the
-outcome.
+    python tests/mutate.py [--only TEXT] [--jobs N] [--write FILE]
+
+Each mutation is one change of text in a copy of the repository. The tests of the changed file run there, and
+at least one must fail. First, the same tests must pass in an unchanged copy. A mutation that survives is a
+gap in the tests. The list follows the data from top to bottom. ``--only TEXT`` selects mutations whose file
+or change contains a text, ``--jobs N`` runs N at once, ``--write FILE`` stores the result.
 """
 
 import argparse
@@ -33,7 +34,7 @@ _WALL_SECONDS = 20 * _SECONDS
 
 @dataclass(frozen=True)
 class Mutation:
-    """One way to be wrong.
+    """A change that makes sbgen wrong.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ class Mutation:
         In a few words.
     file : str
     old, new : str
-        `old` stands in the file once.
+        `old` occurs in the file once.
     tests : tuple of str
         Test files, or single tests of them as pytest names them; when left out, the file of that name:
         tests/test_hw_queue.py for hw/queue.py.
@@ -123,7 +124,7 @@ def try_out(mutation):
         path = folder / mutation.file
         text = path.read_text(encoding="utf-8")
         if text.count(mutation.old) != 1:
-            return None, 0.0, f"its text stands {text.count(mutation.old)} times in {mutation.file}"
+            return None, 0.0, f"its text occurs {text.count(mutation.old)} times in {mutation.file}"
         path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
         code, output = _pytest(folder, mutation.test_files)
     if code not in (0, 1):

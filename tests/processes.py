@@ -1,6 +1,4 @@
-"""Processes that a test starts: they end with the block that started them, and so does all that they started
-themselves.
-"""
+"""Processes that a test starts: they and their children end with the block that started them."""
 
 import os
 import signal

@@ -1,10 +1,10 @@
-"""Reading a memory at random, for the tests of all that has a ROM's interface."""
+"""Random reads, for tests of everything with a ROM's interface."""
 
 __all__ = ["check_reads"]
 
 
 async def check_reads(ctx, dut, words, rng):
-    """A word comes a cycle after it is asked for, and stays while `en` is low."""
+    """A word comes one cycle after its request, and stays while `en` is low."""
     expected = None
     for _ in range(100):
         address, enabled = rng.randrange(len(words)), rng.randrange(2)

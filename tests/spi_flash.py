@@ -1,4 +1,4 @@
-"""A SPI flash in mode 0, as far as reading goes."""
+"""A model of a SPI flash in mode 0 that can be read."""
 
 __all__ = ["SpiFlash"]
 
@@ -6,8 +6,8 @@ __all__ = ["SpiFlash"]
 class SpiFlash:
     """Follows its pins, cycle by cycle.
 
-    Asleep until it is released (0xAB) and then `wake` steps long deaf; reads (0x03) from a 24-bit address on.
-    What is wrong with what it is asked raises an `AssertionError`.
+    Asleep until it is released (0xAB), then ignores commands for `wake` steps; reads (0x03) from a 24-bit
+    address on. A wrong command raises an `AssertionError`.
     """
 
     def __init__(self, contents, *, wake=0):
@@ -21,7 +21,7 @@ class SpiFlash:
         self._level = None
 
     def step(self, *, cs, clk, copi):
-        """The level of cipo behind the next edge of the host's clock, from the levels before it; None where
+        """The level of cipo after the next edge of the host's clock, from the levels before it; None where
         it floats.
         """
         if self.awake_in:

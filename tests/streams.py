@@ -20,12 +20,12 @@ def unpack(word, width, count, *, signed=False):
 
 
 def beats(vectors, lanes, width):
-    """Vectors as the words of a stream: `lanes` values a beat, unused lanes 0."""
+    """Vectors as the words of a stream: `lanes` values per beat, unused lanes 0."""
     return [pack(vector[at : at + lanes], width) for vector in vectors for at in range(0, len(vector), lanes)]
 
 
 def elements(words, lanes, width, length, *, signed=False):
-    """The inverse of `beats` for vectors of `length`; what stands in unused lanes comes last, apart."""
+    """The inverse of `beats` for vectors of `length`, and the contents of unused lanes."""
     per_vector = -(-length // lanes)
     vectors, unused = [], []
     for at in range(0, len(words), per_vector):
@@ -39,17 +39,17 @@ def elements(words, lanes, width, length, *, signed=False):
     return vectors, unused
 
 
-def transfer(component, given, count, *, seed=None, deadline=20000, reset_after=None):
-    """Give words to ``component.i``, take `count` words from ``component.o``.
+def transfer(component, words, count, *, seed=None, deadline=20000, reset_after=None):
+    """Send words to ``component.i``, take `count` words from ``component.o``.
 
     Parameters
     ----------
     seed : int, optional
-        Both sides stall at random from this seed; without it neither ever does.
+        Both sides stall at random from this seed; without it neither stalls.
     deadline : int
         Cycles after which the bench gives up.
     reset_after : int, optional
-        Hold reset in the cycle after this many words were taken in, then give `given` from its start.
+        Hold reset in the cycle after this many words were taken in, then send `words` from the start.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def transfer(component, given, count, *, seed=None, deadline=20000, reset_after=
     rng = random.Random(seed)
     print(f"seed {seed}")
     i_payload, o_payload = Value.cast(component.i.payload), Value.cast(component.o.payload)
-    queue, taken = list(given), []
+    queue, taken = list(words), []
     state = {"in": 0, "start": None, "reset_at": reset_after}
 
     async def bench(ctx):
@@ -72,7 +72,7 @@ def transfer(component, given, count, *, seed=None, deadline=20000, reset_after=
                 ctx.set(component.i.valid, 0)
                 await ctx.tick()
                 ctx.set(reset, 0)
-                queue[:], held, valid = given, None, False
+                queue[:], held, valid = words, None, False
                 taken.clear()
             if not valid and queue:
                 valid = seed is None or rng.random() < 0.7
