@@ -1,6 +1,4 @@
-"""What `sbgen verify` and `sbgen prove` have found, beside the build and on the page of its report.
-
-::
+"""What `sbgen verify` and `sbgen prove` found: a file in the build's folder and a part of its report page. ::
 
     verify -> ledger.json -\\
     prove  -> proofs.json ---> report.html, with report.json
@@ -8,48 +6,48 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from . import atomic, report_html
 
-__all__ = ["KEPT", "keep"]
+__all__ = ["FILES", "write"]
 
 #: The files, by what is in them.
-KEPT = {"ledger": "ledger.json", "proofs": "proofs.json"}
+FILES = {"ledger": "ledger.json", "proofs": "proofs.json"}
 
 
-def keep(folder, kind, content):
-    """Write one of the files of `KEPT` and the page anew.
+def write(folder: Path, kind: str, content: Mapping[str, Any]) -> None:
+    """Write one of `FILES`, then report.html again.
 
     Parameters
     ----------
     folder : Path
         Of a build.
     kind : str
-        A key of `KEPT`.
+        A key of `FILES`.
     content : dict
-        The file tells, beside it, which build it is about: the SHA-256 of its report.json.
+        The file also holds the SHA-256 of report.json, which says what build it is about.
     """
     report = _bytes(folder / "report.json")
-    atomic.write(folder / KEPT[kind], json.dumps(content | {"build": _digest(report)}, indent=1) + "\n")
+    digest = None if report is None else hashlib.sha256(report).hexdigest()
+    atomic.write(folder / FILES[kind], json.dumps({**content, "build": digest}, indent=1) + "\n")
     if report is None:
         return
     found = {}
-    for name, file in KEPT.items():
+    for name, file in FILES.items():
         try:
-            each = json.loads(_bytes(folder / file) or b"null")
+            evidence = json.loads(_bytes(folder / file) or b"null")
         except ValueError:
             continue
-        # What was found of an earlier build in this folder says nothing about this one.
-        if each and each.get("build") == _digest(report):
-            found[name] = each
+        # Evidence about an earlier build in this folder says nothing about this one.
+        if evidence and evidence.get("build") == digest:
+            found[name] = evidence
     atomic.write(folder / "report.html", report_html.page(json.loads(report), **found))
 
 
-def _digest(report):
-    return None if report is None else hashlib.sha256(report).hexdigest()
-
-
-def _bytes(path):
+def _bytes(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
     except FileNotFoundError:

@@ -1,34 +1,39 @@
-"""The images that a network is tried on: the user's samples, the test set of the model's data set, or random
-ones.
+"""The images that a network is run on: the user's samples, the test set of its data set, or random images.
 
-`sbgen build` and `sbgen verify` choose them here, so that both take the same.
+`sbgen build` and `sbgen verify` choose them here, so that both use the same.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import metrics, samples
+
+if TYPE_CHECKING:
+    from .compiler.ir import Network
 
 __all__ = ["PIXELS", "RANDOM", "SAMPLES", "TEST_SET", "TrialImages", "choose", "kind", "words"]
 
 #: Where images come from.
 SAMPLES, TEST_SET, RANDOM = "samples", "test set", "random images"
 
-#: Least and greatest pixel, where nothing is known of what a network was trained on.
+#: Minimum and maximum pixel, if it is unknown what the network was trained on.
 PIXELS = (0, 255)
 
-#: Random images where the user asks for all.
-_IMAGES = 300
+#: Random images if the user asks for all.
+_COUNT = 300
 
 
-def kind(source):
-    """What to call several images of a source."""
+def kind(source: str) -> str:
+    """What to call several images from a source."""
     return "test images" if source == TEST_SET else source
 
 
-def words(about):
-    """What images are, as `TrialImages.about` has it, without how many they are."""
+def words(about: Mapping[str, Any]) -> str:
+    """What the images are, from the dictionary of `TrialImages.about`, without their number."""
     if about["source"] == RANDOM:
         return f"{RANDOM}: {about['note']}"
     return f"{kind(about['source'])} of {about['name']}, SHA-256 {about['sha256'][:16]}..." + (
@@ -38,7 +43,7 @@ def words(about):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrialImages:
-    """Images, with what is known of them.
+    """Images and what is known of them.
 
     Parameters
     ----------
@@ -50,9 +55,9 @@ class TrialImages:
     name : str or None
         Name of the file of samples, or of the data set.
     sha256 : str or None
-        `samples.digest` of images and labels; None of random ones.
+        `samples.digest` of images and labels; None for random ones.
     note : str
-        Why images are random, or what was converted in reading them; often empty.
+        Why images are random, or what was converted while reading them; often empty.
     """
 
     images: np.ndarray
@@ -62,22 +67,22 @@ class TrialImages:
     sha256: str | None
     note: str = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return words(self.about())
 
-    def first(self, count):
+    def first(self, count: int | None) -> "TrialImages":
         """The first `count` images; None is all."""
         return replace(
             self, images=self.images[:count], labels=None if self.labels is None else self.labels[:count]
         )
 
-    def accuracy(self, classes):
-        """Part of the images, 0 ... 1, whose true class is `classes`, (N,), or among them, (N, k); None where
-        none is known.
+    def accuracy(self, classes: np.ndarray) -> float | None:
+        """The fraction of images, 0 ... 1, whose true class is `classes`, (N,), or among them, (N, k); None
+        if the true classes are unknown.
         """
         return metrics.accuracy(classes, self.labels)
 
-    def about(self):
+    def about(self) -> dict[str, Any]:
         """What a report says of the images: ``source``, ``name``, ``sha256``, ``count`` and ``note``."""
         return {
             "source": self.source,
@@ -88,83 +93,48 @@ class TrialImages:
         }
 
 
-def choose(*, network, samples_file, dataset, data, count, pixel_range=PIXELS, seed=None):
-    """The images to try a network on.
+def choose(
+    *,
+    network: "Network",
+    trained_on: Mapping[str, Any],
+    samples_file: Path | None = None,
+    data: Path | None = None,
+    count: int | None = None,
+    seed: int | None = None,
+) -> TrialImages:
+    """The images to run a network on: all of the samples, else all of the test set, else random ones.
 
     Parameters
     ----------
     network : Network
+    trained_on : dict
+        `Model.info`, or what a report has of it. Of its ``dataset`` the test set is used, if it is on this
+        machine; nothing is downloaded. Random pixels are in its ``pixel_range``.
     samples_file : path or None
-        Read by `samples.read`; comes before everything else.
-    dataset : str or None
-        The data set that the model was trained on. Its test set is taken where it is at hand; nothing is
-        downloaded.
+        Read by `samples.read`.
     data : path or None
         Folder that holds data sets; None is ``SBGEN_DATA`` or the cache of `sbgen train`.
     count : int or None
-        How many random images.
-    pixel_range : (int, int)
-        Least and greatest pixel that the network was trained on.
+        Number of random images.
     seed : int or None
-        Random images of this seed, whatever data there is.
-
-    Returns
-    -------
-    TrialImages
-        All of the samples or test set.
+        Use random images of this seed, even if there is a test set.
     """
-    from .train import data as data_sets
-
     if samples_file is not None:
-        found = samples.read(
-            samples_file,
-            image_shape=network.image_shape,
-            classes=network.labels,
-            signed=network.pixel_type.signed,
-            multi_label=network.multi_label,
-        )
-        return TrialImages(
-            images=found.images,
-            labels=found.labels,
-            source=SAMPLES,
-            name=found.source,
-            sha256=found.sha256,
-            note=found.note,
-        )
-    why = "the model names no known data set"
+        return _samples(network, samples_file)
     if seed is not None:
-        why = "asked for"
-    elif dataset in data_sets.DATASETS:
-        if data_sets.at_hand(dataset, data):
-            _, _, images, labels = data_sets.load(dataset, data)
-            if (
-                images.shape[1:] == tuple(network.image_shape)
-                and not network.multi_label
-                and (not len(labels) or labels.max() < network.classes)
-            ):
-                return TrialImages(
-                    images=images,
-                    labels=labels,
-                    source=TEST_SET,
-                    name=dataset,
-                    sha256=samples.digest(images, labels),
-                )
-            why = f"the images or classes of {dataset} are not the network's"
-        else:
-            why = (
-                f"{dataset} is not at hand"
-                f" ({'pip install scikit-learn' if dataset == 'digits' else '--data DIR'})"
-            )
-    low, high = pixel_range
-    rng, shape, held = (
-        np.random.default_rng(seed or 0),
-        (_IMAGES if count is None else count, *network.image_shape),
-        network.pixel_type,
-    )
-    if held.name == "UINT8":
+        why = "as requested"
+    else:
+        found = _test_set(network, trained_on.get("dataset"), data)
+        if isinstance(found, TrialImages):
+            return found
+        why = found
+    low, high = trained_on.get("pixel_range", PIXELS)
+    rng = np.random.default_rng(seed or 0)
+    shape = (_COUNT if count is None else count, *network.image_shape)
+    if network.pixel_type.name == "UINT8":
         images, pixels = rng.integers(low, high + 1, shape).astype(np.uint8), f"{low} ... {high}"
     else:
-        images, pixels = rng.choice(held.bytes, shape), held.name
+        images, pixels = rng.choice(network.pixel_type.bytes, shape), network.pixel_type.name
     return TrialImages(
         images=images,
         labels=None,
@@ -172,4 +142,43 @@ def choose(*, network, samples_file, dataset, data, count, pixel_range=PIXELS, s
         name=None,
         sha256=None,
         note=f"seed {seed or 0}, pixels of {pixels}; {why}",
+    )
+
+
+def _samples(network: "Network", path: Path) -> TrialImages:
+    found = samples.read(
+        path,
+        image_shape=network.image_shape,
+        classes=network.labels,
+        signed=network.pixel_type.signed,
+        multi_label=network.multi_label,
+    )
+    return TrialImages(
+        images=found.images,
+        labels=found.labels,
+        source=SAMPLES,
+        name=found.source,
+        sha256=found.sha256,
+        note=found.note,
+    )
+
+
+def _test_set(network: "Network", dataset: str | None, data: Path | None) -> TrialImages | str:
+    """The test set of a data set, or why there is none."""
+    from .train import data as data_sets
+
+    if dataset not in data_sets.DATASETS:
+        return "the model names no known data set"
+    if not data_sets.at_hand(dataset, data):
+        remedy = "pip install scikit-learn" if dataset == "digits" else "--data DIR"
+        return f"{dataset} is not on this machine ({remedy})"
+    _, _, images, labels = data_sets.load(dataset, data)
+    if (
+        images.shape[1:] != tuple(network.image_shape)
+        or network.multi_label
+        or (len(labels) and labels.max() >= network.classes)
+    ):
+        return f"the images or classes of {dataset} are not the network's"
+    return TrialImages(
+        images=images, labels=labels, source=TEST_SET, name=dataset, sha256=samples.digest(images, labels)
     )

@@ -15,11 +15,14 @@ from sbgen.boards.ecp5 import ECP5
 from sbgen.boards.ice40 import ICE40
 from sbgen.boards.ice40.configuration import kind
 from sbgen.boards.ice40.layout import Ice40Layout
-from sbgen.commands import verify
+from sbgen.built import Built
 from sbgen.compiler import exchange
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.errors import BoardError, SbgenError, ToolError
-from sbgen.ledger import RungError
+from sbgen.verification import bitstream as levels
+from sbgen.verification import weights
+from sbgen.verification.level import LevelError
+from sbgen.verification.subject import Subject
 
 #: Its weights fill block RAMs, its thresholds are logic.
 NETWORK = Network(
@@ -86,7 +89,12 @@ def build(folder, board, *, patchable):
         )
         == 0
     )
-    return verify.Built.load(folder / "out")
+    return Built(folder / "out")
+
+
+def said(check, built, path):
+    """The note of a level about a bitstream."""
+    return check(Subject(built=built, bitstream_file=path), None)
 
 
 def crc16(data):
@@ -165,10 +173,10 @@ def test_a_flipped_bit_of_each_kind_is_named(icebreaker, tmp_path):
                 rf"{what} at {re.escape(f'{header}, B{row}[{column}]')}: expected [01], found [01]; 1 differ"
                 rf" \({what} 1\)"
             )
-            with pytest.raises(RungError, match=told):
-                verify._configuration(icebreaker, path)
-            with pytest.raises(RungError, match="other.bin is not this build's: expected SHA-256"):
-                verify._origin(icebreaker, path)
+            with pytest.raises(LevelError, match=told):
+                said(levels.configuration, icebreaker, path)
+            with pytest.raises(LevelError, match="other.bin is not this build's: expected SHA-256"):
+                said(levels.origin, icebreaker, path)
 
 
 def test_random_bits_of_the_file_are_noticed(icebreaker, tmp_path):
@@ -177,11 +185,11 @@ def test_random_bits_of_the_file_are_noticed(icebreaker, tmp_path):
     packed, seen = icebreaker.bitstream.read_bytes(), Counter()
     for bit in rng.sample(range(8 * len(packed)), RAW_FLIPS):
         path = flipped_file(tmp_path / "other.bin", packed, bit)
-        with pytest.raises(RungError, match="is not this build's"):
-            verify._origin(icebreaker, path)
+        with pytest.raises(LevelError, match="is not this build's"):
+            said(levels.origin, icebreaker, path)
         try:
-            note = verify._configuration(icebreaker, path)
-        except (RungError, BoardError):
+            note = said(levels.configuration, icebreaker, path)
+        except (LevelError, BoardError):
             seen["configuration"] += 1
         else:
             # The unpacker does not show it, and the note says so.
@@ -206,7 +214,7 @@ def test_exit_code_and_message(icebreaker, tmp_path, capsys):
 def test_patched_rom_contents_alone_are_accepted_as_patched(patchable, tmp_path):
     rng = random.Random(SEED)
     packed = patchable.bitstream.read_bytes()
-    assert verify._origin(patchable, patchable.bitstream).startswith("it has the SHA-256")
+    assert said(levels.origin, patchable, patchable.bitstream).startswith("it has the SHA-256")
     # What patch wrote is accepted.
     other = Network(
         name="other",
@@ -236,7 +244,9 @@ def test_patched_rom_contents_alone_are_accepted_as_patched(patchable, tmp_path)
         )
         == 0
     )
-    assert verify._origin(patchable, new) == "patched: only ROM contents differ from the build's own file"
+    assert (
+        said(levels.origin, patchable, new) == "patched: only ROM contents differ from the build's own file"
+    )
     assert cli.main(["verify", "--bitstream", str(new)]) == 0
     # Any other bit is not.
     blank = bitstream.unpack(patchable.bitstream, family=ICE40)
@@ -248,17 +258,17 @@ def test_patched_rom_contents_alone_are_accepted_as_patched(patchable, tmp_path)
             text = flipped_text(blank, *place)
             path.write_bytes(bitstream.pack(text, family=ICE40))
             if patch.blank(patchable.folder, text) == zeros:
-                assert verify._origin(patchable, path).startswith("patched"), (SEED, place)
-                with pytest.raises(RungError, match="expected [01], found [01]"):
-                    verify._read_back(patchable, path)
+                assert said(levels.origin, patchable, path).startswith("patched"), (SEED, place)
+                with pytest.raises(LevelError, match="expected [01], found [01]"):
+                    said(weights.check, patchable, path)
             else:
-                with pytest.raises(RungError, match="nor is it patched from it"):
-                    verify._origin(patchable, path)
+                with pytest.raises(LevelError, match="nor is it patched from it"):
+                    said(levels.origin, patchable, path)
     for bit in rng.sample(range(8 * len(packed)), 40):
         path = flipped_file(path, packed, bit)
         try:
-            verify._origin(patchable, path)
-            verify._read_back(patchable, path)
+            said(levels.origin, patchable, path)
+            said(weights.check, patchable, path)
         except SbgenError:
             continue
         raise AssertionError(f"seed {SEED}: bit {bit} of the file was flipped, and it passes")
@@ -279,7 +289,7 @@ def test_a_report_without_the_digest(icebreaker, tmp_path, capsys):
 @pytest.mark.longest
 def test_settings_of_an_ecp5(tmp_path_factory, tmp_path):
     built = build(tmp_path_factory.mktemp("ulx3s"), "ulx3s_85f", patchable=False)
-    assert "packed again, it is the file byte for byte" in verify._configuration(built, built.bitstream)
+    assert "packed again, it is the file byte for byte" in said(levels.configuration, built, built.bitstream)
     # The pin of the ESP32, L2, is driven by a cell that is always 1.
     cells = built.netlist("placed.json.gz")["cells"]
     pad = cells["wifi_gpio0$tr_io"]
@@ -296,5 +306,5 @@ def test_settings_of_an_ecp5(tmp_path_factory, tmp_path):
         path.write_bytes(bitstream.pack("\n".join(changed) + "\n", family=ECP5))
         if path.read_bytes() == built.bitstream.read_bytes():
             continue  # what is left out is the default
-        with pytest.raises(RungError, match=r"differ \("):
-            verify._configuration(built, path)
+        with pytest.raises(LevelError, match=r"differ \("):
+            said(levels.configuration, built, path)

@@ -56,9 +56,9 @@ def shown(folder):
 
 
 def test_both_are_shown(folder):
-    evidence.keep(folder, "ledger", LEDGER)
+    evidence.write(folder, "ledger", LEDGER)
     assert "queue of" not in shown(folder)
-    evidence.keep(folder, "proofs", PROOFS)
+    evidence.write(folder, "proofs", PROOFS)
     text = shown(folder)
     for part in (
         "FAIL",
@@ -79,18 +79,18 @@ def test_both_are_shown(folder):
 
 
 def test_what_was_found_of_another_build_is_not_shown(folder):
-    evidence.keep(folder, "ledger", LEDGER)
+    evidence.write(folder, "ledger", LEDGER)
     (folder / "report.json").write_text(report.dumps(assemble(clock_mhz=12.0)))
-    evidence.keep(folder, "proofs", PROOFS)
+    evidence.write(folder, "proofs", PROOFS)
     assert "conv, <image> 0" not in shown(folder) and "queue of" in shown(folder)
 
 
 def test_a_damaged_file_is_left_alone(folder):
     (folder / "ledger.json").write_text("{")
-    evidence.keep(folder, "proofs", PROOFS)
+    evidence.write(folder, "proofs", PROOFS)
     assert "queue of" in shown(folder)
 
 
 def test_without_a_report_only_the_file_is_written(tmp_path):
-    evidence.keep(tmp_path, "proofs", PROOFS)
+    evidence.write(tmp_path, "proofs", PROOFS)
     assert [path.name for path in tmp_path.iterdir()] == ["proofs.json"]

@@ -68,7 +68,7 @@ def built(tmp_path):
     folder = tmp_path / "built"
     folder.mkdir()
     (folder / "top.bin").write_bytes(b"bits")
-    (folder / "report.json").write_text(json.dumps({"board": "icebreaker"}))
+    (folder / "report.json").write_text(json.dumps({"board": "icebreaker", "files": {}}))
     return folder
 
 

@@ -16,9 +16,10 @@ NETWORK = SimpleNamespace(
 )
 
 
-def choose(**changes):
+def choose(*, dataset=None, pixel_range=(0, 255), **changes):
     return trial_images.choose(
-        **{"network": NETWORK, "samples_file": None, "dataset": None, "data": None, "count": 7} | changes
+        **{"network": NETWORK, "count": 7} | changes,
+        trained_on={"dataset": dataset, "pixel_range": pixel_range},
     )
 
 
@@ -49,7 +50,7 @@ def test_test_set_of_the_model(monkeypatch, no_data):
         "digits",
         samples.digest(pixels, labels),
     ) and str(got).startswith("test images of digits, SHA-256")
-    assert choose(dataset="mnist").note.endswith("mnist is not at hand (--data DIR)")
+    assert choose(dataset="mnist").note.endswith("mnist is not on this machine (--data DIR)")
     assert choose(dataset="mnist", data="folder").source == "test set"
     assert choose(dataset="digits", seed=3).source == "random images"
 
@@ -128,4 +129,4 @@ def test_digits_without_scikit_learn_are_random_images(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     got = choose(dataset="digits", pixel_range=(0, 16))
     assert got.labels is None and got.images.shape == (7, 8, 8) and got.images.max() <= 16
-    assert got.note.endswith("digits is not at hand (pip install scikit-learn)")
+    assert got.note.endswith("digits is not on this machine (pip install scikit-learn)")

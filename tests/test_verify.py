@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from test_waveform import always_on, core_of, network
 
-from sbgen import cli, report_html, samples, tools, trial_images
-from sbgen.boards import pins
+from sbgen import cli, report_html, samples, tools, trial_images, verification
+from sbgen.built import Built, MissingError
 from sbgen.commands import verify
 from sbgen.compiler import design_file, exchange, reference, verilog
 from sbgen.compiler.design import Design
@@ -15,8 +15,11 @@ from sbgen.compiler.folding import Folding
 from sbgen.compiler.simulate import HardwareError
 from sbgen.console import Console
 from sbgen.errors import BoardError, ModelError, ToolError
-from sbgen.ledger import RungError, SkippedError, climb
 from sbgen.train import data
+from sbgen.verification import bitstream, files, level, simulation, subject
+from sbgen.verification import pins as pins_level
+from sbgen.verification.level import Level, LevelError, SkippedError
+from sbgen.verification.scores import ScoreError, require_equal
 
 
 def found(name):
@@ -55,57 +58,68 @@ def built(tmp_path):
 
 def images(folder, count=3):
     arguments = type("Arguments", (), {"images": count, "data": None, "samples": None, "seed": 5})
-    return verify._tests(arguments, verify.Built.load(folder))
+    return verify._trials(arguments, Built(folder))
+
+
+def whole(folder, **settings):
+    """A build with images to run."""
+    return subject.Build(built=Built(folder), model_file=None, trials=images(folder, **settings))
 
 
 class Shown:
-    title = "a rung"
+    title = "a level"
 
     def progress(self, done, total):
         pass
 
 
-class TestClimb:
-    def test_each_outcome_and_all_rungs(self, capsys):
+class TestLevels:
+    def test_each_outcome_and_all_levels(self, capsys):
         def raises(error):
-            def show(step):
+            def check(subject, step):
                 raise error
 
-            return show
+            return check
 
-        entries = climb(
+        outcomes = level.run(
             [
-                ("right", lambda step: "all equal"),
-                ("wrong", raises(RungError("hidden, image 3"))),
-                ("missing", raises(ToolError("no tool"))),
-                ("skipped", raises(SkippedError("not built"))),
-                ("hangs", raises(HardwareError("nothing moved"))),
-                ("damaged", raises(BoardError("cut off"))),
+                Level("right", lambda subject, step: f"all {subject} equal"),
+                Level("wrong", raises(LevelError("hidden, image 3"))),
+                Level("missing", raises(ToolError("no tool"))),
+                Level("skipped", raises(SkippedError("not here"))),
+                Level("not built", raises(MissingError("no top.v"))),
+                Level("hangs", raises(HardwareError("nothing moved"))),
+                Level("damaged", raises(BoardError("cut off"))),
             ],
+            9,
             console=Console(),
         )
-        assert [(entry.rung, entry.status, entry.note) for entry in entries] == [
-            ("right", "PASS", "all equal"),
+        assert [(outcome.level, outcome.status, outcome.note) for outcome in outcomes] == [
+            ("right", "PASS", "all 9 equal"),
             ("wrong", "FAIL", "hidden, image 3"),
             ("missing", "not run", "no tool"),
-            ("skipped", "not run", "not built"),
+            ("skipped", "not run", "not here"),
+            ("not built", "not run", "no top.v"),
             ("hangs", "FAIL", "nothing moved"),
             ("damaged", "FAIL", "cut off"),
         ]
 
     def test_a_defect_of_ours_keeps_its_trace(self):
         with pytest.raises(ZeroDivisionError):
-            climb([("ours", lambda step: 1 // 0)], console=Console())
+            level.run([Level("ours", lambda subject, step: 1 // 0)], None, console=Console())
 
 
 class TestFiles:
     def test_as_built(self, built):
-        assert verify._files(verify.Built.load(built)) == "3 files have the SHA-256 of the report"
+        assert (
+            files.check(subject.Subject(built=Built(built)), Shown())
+            == "3 files have the SHA-256 of the report"
+        )
 
     def test_changed(self, built):
         (built / "core.v").write_text("module top; endmodule\n")
-        with pytest.raises(RungError, match="core.v is not the one that was built: expected SHA-256"):
-            verify._files(verify.Built.load(built))
+        with pytest.raises(LevelError, match="core.v is not the one that was built: expected SHA-256"):
+            files.check(subject.Subject(built=Built(built)), Shown())
 
     @pytest.mark.parametrize("name", ["core.v", "network.json", "design.json"])
     def test_a_report_that_lacks_a_digest(self, built, name):
@@ -113,7 +127,7 @@ class TestFiles:
         del report["files"][name]
         (built / "report.json").write_text(json.dumps(report))
         with pytest.raises(ModelError, match=f"report.json must have the SHA-256 of {name}, but it has none"):
-            verify._files(verify.Built.load(built))
+            files.check(subject.Subject(built=Built(built)), Shown())
 
     @pytest.mark.parametrize("files", [[], None, "none", 3])
     def test_a_report_whose_digests_are_no_digests(self, built, files):
@@ -121,18 +135,18 @@ class TestFiles:
             json.dumps(json.loads((built / "report.json").read_text()) | {"files": files})
         )
         with pytest.raises(ModelError, match="report.json must be that of a build, but it is damaged"):
-            verify.Built.load(built)
+            _ = Built(built).report
 
     def test_no_build(self, tmp_path):
         with pytest.raises(
             ModelError, match="must be a folder of `sbgen build`, but its report.json cannot be read: No such"
         ):
-            verify.Built.load(tmp_path)
+            _ = Built(tmp_path).report
 
     def test_damaged_report(self, tmp_path):
         (tmp_path / "report.json").write_text("{")
         with pytest.raises(ModelError, match="report.json must be that of a build, but it is damaged"):
-            verify.Built.load(tmp_path)
+            _ = Built(tmp_path).report
 
 
 class TestBitstream:
@@ -150,7 +164,7 @@ class TestBitstream:
         (packed / "other.bin").write_bytes((packed / "top.bin").read_bytes())
         for name in "top.bin", "other.bin":
             assert (
-                verify._origin(verify.Built.load(packed), packed / name)
+                bitstream.origin(subject.Subject(built=Built(packed), bitstream_file=packed / name), Shown())
                 == "it has the SHA-256 of top.bin in the report"
             )
 
@@ -160,8 +174,10 @@ class TestBitstream:
             flipped = bytearray(whole)
             flipped[bit // 8] ^= 1 << bit % 8
             (packed / "top.bin").write_bytes(flipped)
-            with pytest.raises(RungError, match="top.bin is not this build's: expected SHA-256"):
-                verify._origin(verify.Built.load(packed), packed / "top.bin")
+            with pytest.raises(LevelError, match="top.bin is not this build's: expected SHA-256"):
+                bitstream.origin(
+                    subject.Subject(built=Built(packed), bitstream_file=packed / "top.bin"), Shown()
+                )
 
     def test_the_exit_code(self, packed, capsys):
         (packed / "top.bin").write_bytes(b"another")
@@ -175,34 +191,33 @@ class TestBitstream:
         with pytest.raises(
             ModelError, match="report.json must have the SHA-256 of top.bin, but it has none; build again"
         ):
-            verify._origin(verify.Built.load(packed), packed / "top.bin")
+            bitstream.origin(subject.Subject(built=Built(packed), bitstream_file=packed / "top.bin"), Shown())
 
 
 class TestCore:
     def test_amaranth_passes(self, built):
-        note = verify._amaranth(verify.Built.load(built), images(built), Shown())
+        note = simulation.amaranth(whole(built), Shown())
         assert note.startswith("all 9 scores of 3 images equal the reference (Amaranth")
 
     def test_amaranth_names_the_layer(self, built, monkeypatch):
         """The hardware is that of a network with one wrong threshold."""
         broken = always_on(network(), "conv", 0)
-        monkeypatch.setattr(verify.Built, "core", lambda self: core_of(broken))
-        tests = images(built)
+        monkeypatch.setattr(Built, "core", lambda self: core_of(broken))
         with pytest.raises(
-            RungError,
-            match=r"conv, image 0, index \(\d, \d, 0\): expected 0, found 1; behind it scores, image 0, "
+            LevelError,
+            match=r"conv, image 0, index \(\d, \d, 0\): expected 0, found 1; downstream scores, image 0, "
             r"output \d: expected -?\d+, found -?\d+ \(\d+ of 9 scores differ\); waveform: .*waves\.vcd",
         ):
-            verify._amaranth(verify.Built.load(built), tests, Shown())
-        assert (built / "verify" / "a-rung" / "waves.vcd").stat().st_size > 1000
+            simulation.amaranth(whole(built), Shown())
+        assert (built / "verify" / "a-level" / "waves.vcd").stat().st_size > 1000
 
     @found("iverilog")
     def test_verilog_names_the_layer(self, built):
         (built / "core.v").write_text(verilog.convert(core_of(always_on(network(), "conv", 0))))
         with pytest.raises(
-            RungError, match=r"conv, image 0, index \(\d, \d, 0\): expected 0, found 1; .* waveform: "
+            LevelError, match=r"conv, image 0, index \(\d, \d, 0\): expected 0, found 1; .* waveform: "
         ):
-            verify._core(verify.Built.load(built), images(built), "icarus", Shown())
+            simulation.icarus(whole(built), Shown())
 
 
 class TestPins:
@@ -210,15 +225,16 @@ class TestPins:
 
     @pytest.fixture
     def ask(self, built, monkeypatch):
-        """What the rung says of a board whose answers `change` has been at."""
-        loaded, tests = verify.Built.load(built), images(built, count=4)
+        """What the level says of a board whose answers `change` has changed."""
+        (built / "top.v").write_text("the top level")
+        build = whole(built, count=4)
+        loaded = build.built
 
         def said(change=lambda answers: None):
             class Pins:
                 def __init__(self, text, network, *, waves, folder, **settings):
-                    assert (text, network.name) == ("the top level", loaded.network.name) and settings[
-                        "divisor"
-                    ] == loaded.top.divisor
+                    assert text.startswith("the top level")
+                    assert network.name == loaded.network.name and settings["divisor"] == loaded.top.divisor
 
                 def ask(self, images, *, progress):
                     scores, labels = reference.evaluate(loaded.network, images)
@@ -231,9 +247,9 @@ class TestPins:
                     change(answers)
                     return answers
 
-            monkeypatch.setattr(pins, "Pins", Pins)
-            monkeypatch.setattr(verify, "_simulator", lambda: "icarus")
-            return verify._pins(loaded, tests, lambda: "the top level", Shown())
+            monkeypatch.setattr(pins_level, "Pins", Pins)
+            monkeypatch.setattr(pins_level, "_simulator", lambda: "icarus")
+            return pins_level.emitted(build, Shown())
 
         return said
 
@@ -251,7 +267,7 @@ class TestPins:
             answers.identity.digest = bytes(digest)
 
         with pytest.raises(
-            RungError, match="the board tells another network: expected [0-9a-f]{16}, found [0-9a-f]{16}"
+            LevelError, match="the board reports another network: expected [0-9a-f]{16}, found [0-9a-f]{16}"
         ):
             ask(change)
 
@@ -260,7 +276,7 @@ class TestPins:
         def change(answers):
             answers.labels[image] = (answers.labels[image] + 1) % 3
 
-        with pytest.raises(RungError, match=rf"class, image {image}: expected \d, found \d"):
+        with pytest.raises(LevelError, match=rf"class, image {image}: expected \d, found \d"):
             ask(change)
 
     @pytest.mark.parametrize("image", range(4))
@@ -270,7 +286,7 @@ class TestPins:
                 answers.scores[image, image % 3] += 1
 
         with pytest.raises(
-            RungError,
+            LevelError,
             match=rf"scores, image {image}, output {image % 3}: expected -?\d+, found -?\d+ .*; waveform: ",
         ):
             ask(change)
@@ -286,7 +302,7 @@ class TestRun:
         assert cli.main(["verify", str(built), "--images", "2", "--seed", "1"]) == 0
         text = capsys.readouterr().out
         assert (
-            pages[0]["ledger"]["images"] == "2 random images: seed 1, pixels of 0 ... 255; asked for"
+            pages[0]["ledger"]["images"] == "2 random images: seed 1, pixels of 0 ... 255; as requested"
             and (built / "report.html").read_text() == "the page"
         )
         assert pages[0] == {"ledger": json.loads((built / "ledger.json").read_text())}
@@ -303,8 +319,7 @@ class TestRun:
             assert line in text
 
     def test_a_failure_is_the_exit_code(self, built, capsys, monkeypatch):
-        monkeypatch.setattr(verify, "_amaranth", lambda *_: "skipped here")
-        monkeypatch.setattr(verify, "_core", lambda *_: "skipped here")
+        monkeypatch.setattr(verification, "LEVELS", verification.LEVELS[:1])
         monkeypatch.setattr(report_html, "page", lambda report, **found: "")
         (built / "core.v").write_text("")
         assert cli.main(["verify", str(built), "--images", "1"]) == 1
@@ -315,7 +330,7 @@ class TestRun:
             tools, "find", lambda name: (_ for _ in ()).throw(ToolError(f"{name} is not installed"))
         )
         monkeypatch.setattr(report_html, "page", lambda report, **found: "")
-        net = verify.Built.load(built).network
+        net = Built(built).network
         pixels = np.random.default_rng(4).integers(0, 256, (6, *net.image_shape)).astype(np.uint8)
         labels = reference.evaluate(net, pixels)[1]
         labels[0] = (labels[0] + 1) % net.classes
@@ -341,13 +356,13 @@ class TestRun:
         }
         assert cli.main(["verify", str(built), "--samples", str(built / "others.npz")]) == 0
         assert (
-            f"; the build had 6 others, samples of own.npz, SHA-256 {digest[:16]}... (give them with"
+            f"; the build used 6 others, samples of own.npz, SHA-256 {digest[:16]}... (pass them with"
             " --samples)" in capsys.readouterr().out
         )
         assert json.loads((built / "ledger.json").read_text())["tried"]["accuracy"] is None
         assert cli.main(["verify", str(built), "--images", "2"]) == 0
         assert (
-            "2 random images: seed 0, pixels of 0 ... 255; the model names no known data set; the build had 6"
+            "2 random images: seed 0, pixels of 0 ... 255; the model names no known data set; the build used 6"
             " others" in capsys.readouterr().out
         )
 
@@ -356,10 +371,8 @@ class TestRun:
         report = json.loads((built / "report.json").read_text())
         report["model"] |= {"dataset": None, "pixel_range": [3, 16]}
         (built / "report.json").write_text(json.dumps(report))
-        net = verify.Built.load(built).network
-        own = trial_images.choose(
-            network=net, samples_file=None, dataset=None, data=None, count=40, pixel_range=(3, 16), seed=5
-        )
+        net = Built(built).network
+        own = trial_images.choose(network=net, trained_on={"pixel_range": (3, 16)}, count=40, seed=5)
         got = images(built, count=40).images
         assert np.array_equal(got, own.images) and (got.min(), got.max()) == (3, 16)
 
@@ -367,17 +380,17 @@ class TestRun:
         report = json.loads((built / "report.json").read_text())
         report["model"] |= {"dataset": "mnist"}
         (built / "report.json").write_text(json.dumps(report))
-        net = verify.Built.load(built).network
+        net = Built(built).network
         pixels, labels = np.zeros((9, *net.image_shape), np.uint8), np.zeros(9, int)
         monkeypatch.setattr(data, "load", lambda dataset, folder: (None, None, pixels, labels))
         arguments = type("Arguments", (), {"images": 4, "data": "a folder", "samples": None, "seed": None})
-        found = verify._tests(arguments, verify.Built.load(built))
+        found = verify._trials(arguments, Built(built))
         assert (found.tried.source, found.tried.name, len(found.images)) == ("test set", "mnist", 4)
 
     def test_nothing_given(self, capsys):
         assert cli.main(["verify"]) == 1
         assert capsys.readouterr().err.startswith(
-            "error: a folder of `sbgen build`, or --bitstream FILE, must be given"
+            "error: an output folder of `sbgen build`, or --bitstream FILE, must be given"
         )
 
     def test_another_model(self, built, capsys):
@@ -390,8 +403,8 @@ def test_a_compared_score_names_image_and_class():
     expected = np.array([[1, 2], [3, 4], [5, 6]])
     other = expected.copy()
     other[1:, 1] = -4
-    verify._compare(expected, expected)
+    require_equal(expected, expected)
     with pytest.raises(
-        verify._Wrong, match=r"scores, image 1, output 1: expected 4, found -4 \(2 of 6 scores differ\)"
+        ScoreError, match=r"scores, image 1, output 1: expected 4, found -4 \(2 of 6 scores differ\)"
     ):
-        verify._compare(other, expected)
+        require_equal(other, expected)

@@ -16,30 +16,14 @@ from pathlib import Path
 
 from .. import folding
 from ..arguments import add_images, at_least, images, percent, positive
+from ..built import FILES
 from ..compiler import shipped
 from ..console import Console
 from ..errors import ToolError
 from ..output_folder import staged
 from ..system import blame
 
-__all__ = ["OUTPUTS", "add_arguments", "run"]
-
-#: Every file that a build may write, in the order in which they are moved into place.
-OUTPUTS = (
-    "network.json",
-    "design.json",
-    "core.v",
-    "weights.bin",
-    "top.v",
-    "netlist.json.gz",
-    "placed.json.gz",
-    "layout.gz",
-    "top.bin",
-    "top.bit",
-    "memory.json",
-    "report.html",
-    "report.json",
-)
+__all__ = ["add_arguments", "run"]
 
 #: Images that are simulated unless the user says otherwise: enough to meet every class many times, in
 #: seconds.
@@ -149,7 +133,7 @@ def run(arguments):
             " weights"
         )
     out = arguments.out or Path("build") / f"{arguments.model.stem}-{board.name}"
-    with staged(out, names=OUTPUTS, force=arguments.force) as staging:
+    with staged(out, names=FILES, force=arguments.force) as staging:
         report = _build(arguments, console, board, clock_mhz, model, staging)
     _summary(console, report, out)
 
@@ -160,7 +144,7 @@ def _asked(arguments):
 
 
 def _build(arguments, console, board, clock_mhz, model, staging):
-    """Everything between a model and the files of `OUTPUTS` in `staging`; gives the report."""
+    """Everything between a model and the files of `FILES` in `staging`; gives the report."""
     from .. import report, report_html, tools, trial_images
     from ..boards import flash_image, flow, harness, patch
     from ..compiler import cycles, design_file, exchange, lower, passes, reference, verilog
@@ -218,11 +202,10 @@ def _build(arguments, console, board, clock_mhz, model, staging):
     with console.step("compute the reference") as step:
         tests = trial_images.choose(
             network=network,
+            trained_on=model.info,
             samples_file=arguments.samples,
-            dataset=model.info.get("dataset"),
             data=arguments.data,
             count=arguments.images,
-            pixel_range=model.info.get("pixel_range", trial_images.PIXELS),
         )
         scores, classes = reference.evaluate(network, tests.images)
         right = tests.accuracy(classes)

@@ -1,12 +1,12 @@
 """`sbgen flash`: load a bitstream into a board."""
 
-import json
 import shlex
 from pathlib import Path
 
 from .. import tools
+from ..built import Built, MissingError
 from ..console import Console
-from ..errors import BoardError, ToolError, printable
+from ..errors import BoardError, ModelError, ToolError, printable
 
 __all__ = ["add_arguments", "programmer", "run"]
 
@@ -67,26 +67,27 @@ def programmer(board):
     raise ToolError(f"board {board.name!r} needs a programmer: " + ", or ".join(missing))
 
 
-def _bitstream(path):
-    """The bitstream that `path` means, and the name of the board that it was made for, if that is written."""
+def _bitstream(path: Path) -> tuple[Path, str | None]:
+    """The bitstream that `path` means, and the name of its board if a report has it."""
     if not path.is_dir():
         if not path.is_file():
             raise BoardError(
                 f"the bitstream must be a file, but {path} is not there; "
-                "make it with: sbgen build --model FILE --board NAME"
+                "build it with: sbgen build --model FILE --board NAME"
             )
         return path, None
-    found = [path / name for name in ("top.bin", "top.bit") if (path / name).is_file()]
-    if not found:
+    built = Built(path)
+    try:
+        bitstream = built.bitstream
+    except MissingError:
         raise BoardError(
             f"the folder must hold top.bin or top.bit, but {path} does not; "
-            "make it with: sbgen build --model FILE --board NAME --out DIR"
-        )
+            "build it with: sbgen build --model FILE --board NAME --out DIR"
+        ) from None
     try:
-        name = json.loads((path / "report.json").read_text(encoding="utf-8"))["board"]
-    except (OSError, ValueError, KeyError, TypeError):
-        name = None
-    return found[0], name
+        return bitstream, built.report["board"]
+    except ModelError:
+        return bitstream, None
 
 
 def _command(chosen, bitstream):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..built import Built
 from ..console import Console
 from ..errors import BoardError
 
@@ -56,7 +57,7 @@ def run(arguments):
     with console.step("read the model") as step:
         model = model_file.load(arguments.model, force=arguments.force, pixels=arguments.pixels)
         network = passes.apply_passes(model.network, patchable=True)
-        patch.require_same_shape(exchange.load(folder / "network.json"), network)
+        patch.require_same_shape(Built(folder).network, network)
         step.note(f"{network.name}: {len(network.layers)} layers, {sum(weights(network)):,} weights")
     with console.step("write Verilog") as step:
         contents = patch.contents(folder, network)

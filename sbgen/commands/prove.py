@@ -13,9 +13,9 @@ from pathlib import Path
 
 from .. import __version__, atomic, evidence
 from ..arguments import at_least
+from ..built import Built
 from ..console import Console
 from ..errors import ModelError
-from . import verify
 
 __all__ = ["add_arguments", "run"]
 
@@ -66,12 +66,9 @@ def add_arguments(parser):
 
 def run(arguments):
     """`sbgen prove`; 1 when anything is not proved."""
-    from ..proofs.plan import plan
-
     console = Console()
-    design, emitted = _load(arguments.folder)
     with console.step("state") as step:
-        planned = plan(design, **emitted)
+        planned = _plan(Built(arguments.folder))
         chosen = [
             (statement, places)
             for statement, places in planned.values()
@@ -114,30 +111,21 @@ def run(arguments):
         "not_proved_here": list(NOT_PROVED),
     }
     if arguments.only is None:
-        evidence.keep(arguments.folder, "proofs", report)
+        evidence.write(arguments.folder, "proofs", report)
         atomic.write(arguments.folder / "proofs.md", _words(report))
     return _summary(console, report, arguments.folder if arguments.only is None else None)
 
 
-def _load(folder):
-    from ..compiler import design_file, exchange
+def _plan(built):
+    """The statements about a build, from what it has: the board's part is optional."""
+    from ..proofs.plan import plan
 
-    for name in "network.json", "design.json", "core.v":
-        if not (folder / name).is_file():
-            raise ModelError(
-                f"{folder} must be a folder of `sbgen build`, but has no {name}; try: sbgen build --out"
-                f" {folder}"
-            )
-    design = design_file.load(folder / "design.json", exchange.load(folder / "network.json"))
-    emitted = {"core_verilog": (folder / "core.v").read_text(encoding="ascii")}
-    if (folder / "weights.bin").is_file():
-        emitted["weights"] = (folder / "weights.bin").read_bytes()
-    if (folder / "report.json").is_file() and (folder / "top.v").is_file():
-        emitted |= {
-            "top": verify.Built.load(folder).top,
-            "top_verilog": (folder / "top.v").read_text(encoding="ascii"),
-        }
-    return design, emitted
+    emitted = {"core_verilog": built.core_verilog}
+    if (built.folder / "weights.bin").is_file():
+        emitted["weights"] = (built.folder / "weights.bin").read_bytes()
+    if (built.folder / "report.json").is_file() and (built.folder / "top.v").is_file():
+        emitted |= {"top": built.top, "top_verilog": built.top_verilog}
+    return plan(built.design, **emitted)
 
 
 def _prove(console, n, statement, arguments):
