@@ -1,7 +1,7 @@
 """USB devices that are plugged in, as Linux lists them in /sys, and the latency of their serial ports.
 
-pyserial lists serial ports, and `host` takes the port of a board from there. A programmer needs the USB device
-itself, whether or not a serial driver has a port for it.
+pyserial lists serial ports, and `host` takes the port of a board from there. A programmer needs the USB
+device itself, whether or not a serial driver has a port for it.
 """
 
 import os
@@ -27,8 +27,8 @@ __all__ = [
 #: Where Linux lists USB devices.
 SYSFS = Path("/sys/bus/usb/devices")
 
-#: The latency timer of FTDI's USB converters, which all boards of `sbgen boards` have: by default, and with low
-#: latency.
+#: The latency timer of FTDI's USB converters, which all boards of `sbgen boards` have: by default, and with
+#: low latency.
 LATENCY_MS = 16
 LOW_LATENCY_MS = 1
 

@@ -1,7 +1,7 @@
 """What crossed the streams between a core's stages, read from a waveform (VCD, IEEE 1364-2005 section 18).
 
-pyvcd, which Amaranth installs, is not used: 0.4.2 refuses names that begin with ``$``, as Verilator writes them, and
-takes eight times as long.
+pyvcd, which Amaranth installs, is not used: 0.4.2 refuses names that begin with ``$``, as Verilator writes
+them, and takes eight times as long.
 """
 
 import re
@@ -46,8 +46,8 @@ _PORTS = ("o__valid", "o__ready", "o__payload")
 
 
 def first_fault(path: Path, core: Core, network: Network, images: np.ndarray) -> Fault | None:
-    """The first fault of the first layer that has one, in a run of images through a core; None when every layer
-    that the waveform shows is right.
+    """The first fault of the first layer that has one, in a run of images through a core; None when every
+    layer that the waveform shows is right.
 
     Parameters
     ----------
@@ -100,8 +100,8 @@ def _number(word: str, lane: int, element: Shape) -> int | None:
 
 
 def _beats(path: Path, instances: Collection[str]) -> dict[str, list[str]]:
-    """For each instance, the words that left its `o`: one at each rising edge of the clock at which both sides
-    agreed.
+    """For each instance, the words that left its `o`: one at each rising edge of the clock at which both
+    sides agreed.
     """
     with open(path, encoding="utf-8") as file:
         signals = _Signals.read(file, instances)

@@ -1,7 +1,7 @@
 """The user's cache: where it is, and entries of files that are whole or absent.
 
-A cache only saves time. An entry that is missing or damaged is computed again and replaced. A disk that is full
-or read-only costs the entry, never the result.
+A cache only saves time. An entry that is missing or damaged is computed again and replaced. A disk that is
+full or read-only costs the entry, never the result.
 """
 
 import atexit
@@ -29,7 +29,7 @@ _DIGESTS = "sha256.json"
 
 
 def folder(part: str) -> Path:
-    """The folder that caches downloads ("data"), trained teachers ("teachers"), tools' steps ("steps") and so on.
+    """The folder of one kind of entry: "data" (downloads), "teachers" (trained), "steps" (of tools), "networks".
 
     It is below ``XDG_CACHE_HOME``, else in ``~/.cache`` (on Windows in the local application data). A user
     without a home has one below the system's folder for temporary files that no other user can write.

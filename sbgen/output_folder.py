@@ -1,4 +1,4 @@
-"""An output folder that is always whole: filled in a temporary folder next to it, then moved over file by file."""
+"""An output folder that is always whole: files are written next to it, then moved into it one by one."""
 
 import os
 import re
@@ -28,21 +28,21 @@ class FolderError(SbgenError):
 def staged(out_dir: Path | str, *, names: Sequence[str], force: bool = False) -> Iterator[Path]:
     """Write into a temporary folder next to `out_dir`; its files then replace those of the same names.
 
-    The body fills ``.NAME.*.part`` next to the output folder. Its files are written to the disk and then moved
-    over, one `os.replace` a file, so a file in `out_dir` is always whole, old or new. When the body fails or the
-    process is killed, `out_dir` stays as it was; the next build removes what a killed one left. The folder is
-    locked meanwhile. The moves come last and take less than a millisecond, and Ctrl-C and SIGTERM wait for them.
-    A SIGKILL or power cut during them leaves files of both builds, which the last of `names`, still the old one,
-    does not describe.
+    The body fills ``.NAME.*.part`` next to the output folder. Its files are written to the disk and then
+    moved over, one `os.replace` a file, so a file in `out_dir` is always whole, old or new. When the body
+    fails or the process is killed, `out_dir` stays as it was; the next build removes what a killed one left.
+    The folder is locked meanwhile. The moves come last and take less than a millisecond, and Ctrl-C and
+    SIGTERM wait for them. A SIGKILL or power cut during them leaves files of both builds, which the last of
+    `names`, still the old one, does not describe.
 
     Parameters
     ----------
     out_dir : path
         Created when it is missing.
     names : sequence of str
-        Every file that may be written, in the order in which they are moved. One that is not written this time
-        is removed from `out_dir`, so that old and new do not mix. The last marks the folder as one of ours: it
-        is always written and lists the others.
+        Every file that may be written, in the order in which they are moved. One that is not written this
+        time is removed from `out_dir`, so that old and new do not mix. The last marks the folder as one of
+        ours: it is always written and lists the others.
     force : bool
         Write into a folder that holds files without that mark.
 
@@ -116,8 +116,8 @@ def _locked(out_dir: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # While it is locked: another build that has it open already then sees that it lost it. Windows does not
-        # remove an open file; there `release` does.
+        # While it is locked: another build that has it open already then sees that it lost it. Windows does
+        # not remove an open file; there `release` does.
         with suppress(OSError):
             (out_dir / _LOCK).unlink()
         lock.release()

@@ -94,6 +94,8 @@ def full(*folders):
     """The first of `folders`, or the folder of temporary files, whose file system is full; None where none
     is.
     """
+    if not hasattr(os, "statvfs"):  # Windows
+        return None
     for folder in (*folders, tempfile.gettempdir()):
         try:
             room = os.statvfs(folder)

@@ -134,7 +134,9 @@ def test_strange_file_in_the_folder_does_not_stop_the_pruning(path, monkeypatch)
 class TestFolder:
     @pytest.fixture
     def homeless(self, monkeypatch, tmp_path):
-        """A user without HOME and without an entry in the user database; returns the folder of temporary files."""
+        """A user without HOME and without an entry in the user database; returns the folder of temporary
+        files.
+        """
 
         def nobody(uid):
             raise KeyError(f"getpwuid(): uid not found: {uid}")

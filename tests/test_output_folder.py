@@ -104,7 +104,8 @@ KILLED = textwrap.dedent("""
     events = 0
     def count(event, arguments):
         global events
-        if event in ("open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.scandir", "os.listdir", "tempfile.mkdtemp"):
+        if event in ("open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.scandir",
+                     "os.listdir", "tempfile.mkdtemp"):
             events += 1
             if events == n:
                 os.kill(os.getpid(), number)

@@ -1,4 +1,4 @@
-"""`sbgen.system`: what the system refuses is one line that names the place, whichever command runs into it."""
+"""`sbgen.system`: what the system refuses is one line that names the place, whatever the command."""
 
 import errno
 import os

@@ -121,7 +121,8 @@ def test_names_as_verilator_writes_them(tmp_path):
         "$scope module top $end\n$var wire 1 ! clk $end\n$scope module mvtu_1 $end\n$var wire 1 % $1 $end\n"
         '$var wire 1 " o__valid $end\n$var wire 1 # o__ready$5 $end\n$var wire 4 $ o__payload [3:0] $end\n'
         "$upscope $end\n$upscope $end\n$enddefinitions $end\n"
-        '#0\n0!\n1"\n1#\nb10 $\n#1\n1!\nb111 $\n#2\n0!\n#3\n1!\n0"\nbx1 $\n#4\n0!\n#5\n1!\n1"\n#6\n0!\n#7\n1!\n'
+        '#0\n0!\n1"\n1#\nb10 $\n#1\n1!\nb111 $\n#2\n0!\n#3\n1!\n0"\n'
+        'bx1 $\n#4\n0!\n#5\n1!\n1"\n#6\n0!\n#7\n1!\n'
     )
     assert waveform._beats(tmp_path / "waves.vcd", {"mvtu_1", "mvtu_2"}) == {
         "mvtu_1": ["0010", "0111", "xxx1"]

@@ -5,9 +5,9 @@
     beats.bin ──▶ source ══ i ══▶ top ══ o ══▶ sink ──▶ images.txt, scores.txt
                   (may stall)                  (may stall)
 
-The testbench is plain enough for Icarus, which starts at once, and for Verilator, which compiles for some twenty
-seconds and then is some hundred times faster. Stalls come from a generator written in Verilog, so both simulators
-see the same stalls and agree in every cycle.
+The testbench is plain enough for Icarus, which starts at once, and for Verilator, which compiles for some
+twenty seconds and then is some hundred times faster. Stalls come from a generator written in Verilog, so both
+simulators see the same stalls and agree in every cycle.
 """
 
 from .programs import SIMULATORS, build

@@ -19,8 +19,8 @@ _ICARUS_WEIGHTS = 4_000_000
 
 
 def choose(weights: int) -> str:
-    """The one of `SIMULATORS` that reads so many weights first, of those that are installed; a `ToolError` when
-    none is.
+    """The one of `SIMULATORS` that reads so many weights first, of those that are installed; a `ToolError`
+    when none is.
     """
     found, errors = [], []
     for simulator, program in ("icarus", "iverilog"), ("verilator", "verilator"):

@@ -33,8 +33,8 @@ class Simulation:
     ----------
     scores : int64 array, shape (N, outputs)
     ranked : int64 array, shape (N, top_k)
-        The best classes of each image, the best first, as the hardware outputs them with its last score. Where
-        the signs decide, the bit of each output instead, shape (N, outputs).
+        The best classes of each image, the best first, as the hardware outputs them with its last score.
+        Where the signs decide, the bit of each output instead, shape (N, outputs).
     first_beats, last_scores : int64 array, shape (N,)
         The clock cycles in which the first beat of each image, and its last score, were taken.
     simulator : str
@@ -150,8 +150,8 @@ class Simulator:
         ----------
         images : uint8 array, shape (N, *image_shape) or (N, pixels), N at least 1
         stall : int or None
-            None: the source always has a beat and the sink always takes one. Otherwise a seed, 1 ... 2**31 - 1,
-            from which both sides stall at random.
+            None: the source always has a beat and the sink always takes one. Otherwise a seed (1 to
+            2**31 - 1) from which both sides stall at random.
         progress : callable or None
             Called with (images done, images) about a hundred times.
 
@@ -284,8 +284,8 @@ def simulate(
 
 
 def quickest(network: Network, images: int) -> str:
-    """The one of `SIMULATORS` that is done first with so many images, of those that are installed; a `ToolError`
-    when none is.
+    """The one of `SIMULATORS` that is done first with so many images, of those that are installed; a
+    `ToolError` when none is.
     """
     return choose(images * work(network))
 

@@ -21,7 +21,7 @@ def page(
     report : dict
         As `sbgen.report.assemble` returns it and report.json holds it.
     ledger, proofs : dict or None
-        What `sbgen verify` and `sbgen prove` found for the same build, as ledger.json and proofs.json hold it.
+        What `sbgen verify` and `sbgen prove` found for the same build: their ledger.json and proofs.json.
 
     Returns
     -------

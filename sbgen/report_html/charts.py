@@ -1,7 +1,7 @@
 """Pictures of a report as inline SVG: the pipeline, and bars.
 
-Colours are CSS variables of the page around them, so that light, dark and print need one picture only. Every text
-from outside is escaped here, where it enters the markup.
+Colours are CSS variables of the page around them, so that light, dark and print need one picture only. Every
+text from outside is escaped here, where it enters the markup.
 """
 
 import html
@@ -66,7 +66,7 @@ def _rect(x: float, y: float, width: float, height: float, css: str, *, radius: 
 
 
 def _svg(width: float, height: float, title: str, parts: Iterable[str], *, minimum: float = 0) -> Markup:
-    """A picture as wide as the page, but at least the part `minimum` of its own width, so that text is legible."""
+    """A picture as wide as the page, but at least `minimum` of its own width, so that text is legible."""
     return Markup(
         f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{html.escape(title)}" '
         f'style="min-width:{minimum * width:.0f}px">' + "".join(parts) + "</svg>"

@@ -12,8 +12,8 @@ __all__ = ["read"]
 
 
 def read(path: Path, expected: Expected) -> tuple[np.ndarray, np.ndarray, str]:
-    """Pixels, (N, pixels), class numbers and what was converted. The images of the classes alternate: the first
-    of every class, then the second of every class, and so on.
+    """Pixels, (N, pixels), class numbers and what was converted. The images of the classes alternate: the
+    first of every class, then the second of every class, and so on.
     """
     if expected.multi_label:
         raise DataError(

@@ -49,7 +49,7 @@ class Expected:
         return {str(pixel): pixel % 256 for pixel in range(low, high + 1)}
 
     def numbers(self, texts: Sequence[str], where: str) -> np.ndarray:
-        """The class number of each text; all are names of classes, or all are numbers. `where` begins messages."""
+        """The class numbers of texts, all names of classes or all numbers; `where` begins messages."""
         names = {unicodedata.normalize("NFC", name): n for n, name in enumerate(self.classes)}
         if len(names) < len(self.classes):  # two classes of one name
             names = {}

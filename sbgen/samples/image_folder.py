@@ -59,7 +59,7 @@ def folders(path: Path) -> list[Path]:
 
 
 def files(folder: Path) -> list[Path]:
-    """The images of one sub-folder, sorted by name; hidden files are left out, any other file is a `DataError`."""
+    """The images of one sub-folder, sorted by name, without hidden files; other files are a `DataError`."""
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     for entry in entries:
         if entry.suffix.lower() not in _ENDINGS or not entry.is_file():

@@ -1,8 +1,8 @@
 """Arrays in .npy and .npz files from anywhere: nothing is allocated, unpacked or run because a header says
 so.
 
-The format is NumPy's (NEP 1). `numpy.load` allocates what a header promises. Here the promise is first compared
-with the bytes in the file, and with a limit. Pickled objects are never read.
+The format is NumPy's (NEP 1). `numpy.load` allocates what a header promises. Here the promise is first
+compared with the bytes in the file, and with a limit. Pickled objects are never read.
 """
 
 import io
@@ -180,8 +180,8 @@ def stored(stream: IO[bytes], size: int, *, where: str) -> StoredArray:
 
 
 def archive(file: IO[bytes], *, where: str) -> dict[str, Callable[[], StoredArray]]:
-    """The arrays of a .npz by name, each a function that returns a `StoredArray`; nothing is unpacked before one
-    is called.
+    """The arrays of a .npz by name, each a function that returns a `StoredArray`; nothing is unpacked before
+    one is called.
 
     Raises a `DataError` when `file` is no archive or holds a name twice.
     """

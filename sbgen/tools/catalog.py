@@ -22,8 +22,8 @@ class Known:
     package : str
         PyPI distribution that has the tool as native code; `search` then says how that is started.
     libraries : str
-        The command that installs the system libraries that the native code of `package` needs. The tool is then
-        started when it is looked for.
+        The command that installs the system libraries that the native code of `package` needs. The tool is
+        then started when it is looked for.
     yowasp : str
         PyPI distribution that has it as WebAssembly; its script is ``yowasp-<program>``.
     """

@@ -103,7 +103,7 @@ def run(
     argv = [*tool.argv, *args]
     limited = processor_seconds is not None and os.name == "posix"
     if limited:
-        # The soft limit alone: SIGXCPU ends the tool, and nothing else that may kill it is taken for the limit.
+        # The soft limit alone: SIGXCPU ends the tool, and no other signal is taken for the limit.
         argv = ["/bin/sh", "-c", f'ulimit -c 0; ulimit -S -t {processor_seconds:d} && exec "$@"', "sh", *argv]
     with open(log, "w", encoding="utf-8") as file:
         print("$", shlex.join([tool.name, *args]), file=file, flush=True)

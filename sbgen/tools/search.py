@@ -142,7 +142,7 @@ def _new_enough(version: str, known: Known) -> bool:
 
 
 def find(name: str) -> Tool:
-    """The tool of that name in `KNOWN`; a `ToolError` with the command that installs it when there is none."""
+    """The tool of that name in `KNOWN`; a `ToolError` that says how to install it when it is missing."""
     known = KNOWN[name]
     if override := os.environ.get(known.variable):
         argv = tuple(shlex.split(override))
