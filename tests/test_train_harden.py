@@ -1,10 +1,11 @@
 import pytest
 import torch
 
-from sbgen.train.harden import NEAR, SCALE_BITS, UNSATURATED, _estimate, harden, softness
+from sbgen.train.harden import SCALE_BITS, _estimate, harden
 from sbgen.train.layers import BatchNorm, BinaryActivation, BinaryLinear, Scores
 from sbgen.train.loop import accuracy
 from sbgen.train.network import network
+from sbgen.train.softness import NEAR, UNSATURATED, softness
 
 
 def images(count, seed):

@@ -19,7 +19,20 @@ from .layers import (
     Scores,
 )
 
-__all__ = ["body", "chain", "check", "check_values", "leaves", "output_shape", "pool_padding", "pool_window"]
+#: Name and module of each layer, in the order they compute.
+Layers = list[tuple[str, nn.Module]]
+
+__all__ = [
+    "Layers",
+    "body",
+    "chain",
+    "check",
+    "check_values",
+    "leaves",
+    "output_shape",
+    "pool_padding",
+    "pool_window",
+]
 
 _LAYERS = (
     Binarize,

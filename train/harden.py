@@ -9,47 +9,14 @@ from dataclasses import dataclass
 import torch
 
 from . import inputs
-from .layers import BatchNorm, BinaryActivation, BinaryWeights, Scores, hardened, hardened_layers
+from .layers import BatchNorm, Scores, hardened, hardened_layers
 from .loop import accuracy, classify
+from .softness import LayerSoftness, softness
 
-__all__ = ["NEAR", "SCALE_BITS", "UNSATURATED", "HardeningReport", "LayerSoftness", "harden", "softness"]
-
-#: A value counts as unsaturated when its soft form is further than this from -1 and +1.
-UNSATURATED = 0.1
-
-#: An activation counts as near its threshold when its batch norm output is within this of 0.
-NEAR = 0.01
-
+__all__ = ["SCALE_BITS", "HardeningReport", "harden"]
 
 #: Bits of the integer scales of classes that are tried: each costs a cycle a class on the board.
 SCALE_BITS = range(3, 11)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerSoftness:
-    """How far one layer's soft values are from sign, also where a hard tail no longer computes them.
-
-    All but `near` are 0 for methods whose forward pass always is sign.
-
-    Parameters
-    ----------
-    layer : str
-    kind : str
-        "weights" or "activations".
-    mean, greatest : float, 0 ... 1
-        Of ``1 - |tanh(nu x)|``.
-    unsaturated : float, 0 ... 1
-        Part of the values with a distance greater than `UNSATURATED`.
-    near : float, 0 ... 1
-        Part of the activations within `NEAR` of their threshold; 0 for weights.
-    """
-
-    layer: str
-    kind: str
-    mean: float
-    greatest: float
-    unsaturated: float
-    near: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,55 +37,13 @@ class HardeningReport:
         Bits of the integer scales of the classes; None where they share one.
     """
 
-    layers: tuple
+    layers: tuple[LayerSoftness, ...]
     before: float
     after: float
     kept_statistics: float
     estimated_statistics: float
     statistics: str
     scale_bits: int | None = None
-
-
-def softness(model, images):
-    """How far the weights and activations of `model` are from sign on `images`, as a list of `LayerSoftness`."""
-    found = {}
-
-    def describe(name, kind, soft, near=0.0):
-        distance = 1 - soft.detach().abs()
-        found[name] = LayerSoftness(
-            layer=name,
-            kind=kind,
-            mean=distance.mean().item(),
-            greatest=distance.max().item(),
-            unsaturated=(distance > UNSATURATED).float().mean().item(),
-            near=near,
-        )
-
-    hooks = []
-    for name, layer in hardened_layers(model):
-        if isinstance(layer, BinaryWeights):
-            describe(name, "weights", layer.binarized(layer.binarizer.soft))
-        elif isinstance(layer, BinaryActivation):
-            found[name] = None  # keeps the order of the layers
-            hooks.append(
-                layer.register_forward_hook(
-                    lambda layer, i, o, name=name: describe(
-                        name,
-                        "activations",
-                        layer.binarizer.soft(i[0]),
-                        (i[0].abs() < NEAR).float().mean().item(),
-                    )
-                )
-            )
-    training = model.training
-    try:
-        with torch.no_grad():
-            model.eval()(images)
-    finally:
-        model.train(training)
-        for hook in hooks:
-            hook.remove()
-    return [layer for layer in found.values() if layer is not None]
 
 
 def harden(model, images, *, validation, batch=1000):

@@ -15,7 +15,7 @@ from torch import nn
 
 from ...errors import ModelError
 from ...train.chain import body, chain, check_values, output_shape, pool_padding, pool_window
-from ...train.checkpoint import Checkpoint, check_trust
+from ...train.checkpoint import Checkpoint
 from ...train.layers import (
     BatchNorm,
     Binarize,
@@ -27,6 +27,7 @@ from ...train.layers import (
     Scores,
     hardened,
 )
+from ...train.trust import check_trust
 from .. import ir
 
 __all__ = ["to_network"]
