@@ -52,7 +52,7 @@ def folder(tmp_path):
 
 
 def shown(folder):
-    return " ".join(Page((folder / "report.html").read_text(encoding="utf-8")).words)
+    return " ".join(" ".join(Page((folder / "report.html").read_text(encoding="utf-8")).words).split())
 
 
 def test_both_are_shown(folder):
@@ -71,7 +71,7 @@ def test_both_are_shown(folder):
         "4.2 s",
         "o is offered a payload twice",
         "thing_1 (Thing): there is no statement about it",
-        "report.json and ledger.json and proofs.json",
+        "report.json, ledger.json, proofs.json",
     ):
         assert part in text
     assert json.loads((folder / "ledger.json").read_text())["rungs"] == LEDGER["rungs"]
