@@ -122,7 +122,7 @@ def test_weights_in_spram_are_read_back_from_flash():
     flipped[place][0] ^= 1
     first = readback.read(rams=flipped, flash=flash, **settings)[2].difference
     assert first.where == f"{place}, bit 0" and first.bit == 16
-    with pytest.raises(BoardError, match="must hold 90 bytes of weights behind the bitstream, not 89"):
+    with pytest.raises(BoardError, match="must hold 90 bytes of weights after the bitstream, not 89"):
         readback.read(rams=rams, flash=flash[:-1], **settings)
 
 
@@ -216,7 +216,7 @@ def test_every_bit_of_a_memory_is_compared(built):
             assert len(wrong) == 1, (memory.path, address, column)
             if not wrong[0].difference.index:
                 padding += 1
-                assert readback.tell(wrong[0]).startswith(
+                assert readback.describe(wrong[0]).startswith(
                     f"the padding of {wrong[0].what} (word {address}, bit {column}; {location}, bit "
                 )
     assert padding > 10
@@ -232,7 +232,7 @@ def test_what_is_wrong_is_told(built):
     part = readback.read(rams=rams, **settings)[0]
     first = part.difference
     assert (
-        readback.tell(part)
+        readback.describe(part)
         == f"weights[{']['.join(map(str, first.index))}] (word 1, bit 0; {where}, bit 16): expected "
         f"{first.expected}, found {first.found}; 1 of its numbers differ"
     )

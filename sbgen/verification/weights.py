@@ -31,7 +31,7 @@ def check(subject: Subject, step: Step) -> str:
     )
     for part in parts:
         if part.difference is not None:
-            raise LevelError(f"{part.layer}, {readback.tell(part)}")
+            raise LevelError(f"{part.layer}, {readback.describe(part)}")
     bits, constant = (sum(getattr(part, name) for part in parts) for name in ("bits", "constant"))
     in_logic = [f"{part.layer}'s {part.what}" for part in parts if not part.bits]
     if constant:

@@ -1,0 +1,161 @@
+"""The order of a network's numbers in the words of its memories, by the rules of ``docs/hardware.md``.
+
+The rules are written here a second time, so that reading back does not rely on the code that laid the words out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..compiler.ir import Scores, Threshold
+from ..compiler.stage import stages
+from ..hw.popcount import XnorPopcount
+
+if TYPE_CHECKING:
+    from ..compiler.design import Design
+    from ..compiler.folding import Folding
+    from ..compiler.ir import Conv2d, Dense
+
+__all__ = ["Numbers", "numbers"]
+
+#: Of the shape of a memory, (depth, width), the places of its numbers' bits among the bits of the memory, words end
+#: to end, and the numbers. Where a number has several bits, the places have one more axis, the lowest bit first.
+LayOut = Callable[[tuple[int, int]], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """The numbers of a layer in one memory.
+
+    Parameters
+    ----------
+    path : str
+        Of the memory, below the top level.
+    layer : str
+    what : str
+        ``"weights"``, ``"thresholds"`` or ``"offsets"``.
+    decode : function
+        Of the memory's words, a uint8 array of shape (depth, width), the words that hold the numbers.
+    lay_out : `LayOut`
+    """
+
+    path: str
+    layer: str
+    what: str
+    decode: Callable[[np.ndarray], np.ndarray]
+    lay_out: LayOut
+
+
+def numbers(design: Design) -> Iterator[Numbers]:
+    """The numbers of every memory of a design, in the order of its layers."""
+    for n, stage in enumerate(stages(design)):
+        layer, folding = stage.layer, stage.folding
+        if stage.unit is not None:
+            yield Numbers(
+                path=f"core.mvtu_{n}.weight_rom.memory",
+                layer=layer.name,
+                what="weights",
+                decode=_decode(folding),
+                lay_out=_weights(layer, folding),
+            )
+            if isinstance(layer, Scores):
+                what, presets = "offsets", layer.offsets
+            elif layer.thresholds is not None:
+                what, presets = "thresholds", -layer.thresholds
+            else:
+                continue
+            yield Numbers(
+                path=f"core.mvtu_{n}.preset_rom.memory",
+                layer=layer.name,
+                what=what,
+                decode=np.asarray,
+                lay_out=_presets(presets, layer, folding),
+            )
+        elif isinstance(layer, Threshold):
+            yield Numbers(
+                path=f"core.threshold_{n}.rom.memory",
+                layer=layer.name,
+                what="thresholds",
+                decode=np.asarray,
+                lay_out=_thresholds(layer, folding),
+            )
+
+
+def _decode(folding: Folding) -> Callable[[np.ndarray], np.ndarray]:
+    """Weights from their code: each bit is the parity of the complements of its weight and those before it in its
+    group.
+    """
+    begins = np.zeros(folding.simd, bool)
+    begins[np.cumsum((0, *XnorPopcount.groups(folding.simd)))[:-1]] = True
+
+    def decode(words: np.ndarray) -> np.ndarray:
+        coded = words.reshape(-1, folding.simd)
+        before = np.roll(coded, 1, axis=1)
+        before[:, begins] = 0
+        return (1 ^ coded ^ before).reshape(words.shape)
+
+    return decode
+
+
+def _weights(layer: Dense | Conv2d | Scores, folding: Folding) -> LayOut:
+    """Word (group, half, slice) of `pe` rows of `simd` weights, the first lowest.
+
+    A convolution's slices are the pieces of each pixel under the kernel. A ternary weight is half the sum of two
+    binary ones: 1, 1 or 0, 0, or for 0 first 1, then 0.
+    """
+    channels = layer.weights.shape[-1]
+    pixels = layer.weights.shape[1:-1]
+    lanes = min(folding.simd, channels)  # more than that are whole pixels
+    padded = -(-channels // lanes) * lanes
+    inputs = math.prod(pixels) * padded
+    slices = -(-inputs // folding.simd)
+    groups = -(-layer.outputs // folding.pe)
+    halves = 1 if layer.mask is None else 2
+    expected = (
+        layer.weights
+        if layer.mask is None
+        else np.stack([layer.weights | 1 - layer.mask, layer.weights & layer.mask], axis=1)
+    )
+
+    def lay_out(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        places = np.arange(math.prod(shape)).reshape(groups, halves, slices, folding.pe, folding.simd)
+        # (group, lane), half, (slice, place in it)
+        places = np.moveaxis(places, -2, 1).reshape(groups * folding.pe, halves, slices * folding.simd)
+        places = places[: layer.outputs, :, :inputs].reshape(layer.outputs, halves, *pixels, padded)
+        places = places[..., :channels]
+        return (places[:, 0] if layer.mask is None else places), expected
+
+    return lay_out
+
+
+def _presets(presets: np.ndarray, layer: Dense | Conv2d | Scores, folding: Folding) -> LayOut:
+    """Word (group) of `pe` accumulators' starts: minus a threshold, or an offset. With ternary weights they are
+    twice that, less what the weights of 0 add.
+    """
+    expected = presets.astype(np.int64)
+    if layer.mask is not None:
+        unmasked = layer.mask.reshape(layer.outputs, -1).sum(axis=1, dtype=np.int64)
+        expected = 2 * expected - ((1 << layer.planes) - 1) * (layer.inputs - unmasked)
+
+    def lay_out(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        places = np.arange(math.prod(shape)).reshape(shape[0] * folding.pe, shape[1] // folding.pe)
+        return places[: layer.outputs], expected
+
+    return lay_out
+
+
+def _thresholds(layer: Threshold, folding: Folding) -> LayOut:
+    """Word (beat) of `pe` thresholds with their inversion above, which is read as their sign here."""
+
+    def lay_out(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        places = np.arange(math.prod(shape)).reshape(shape[0] * folding.pe, shape[1] // folding.pe)
+        width = places.shape[1] - 1
+        inverted = layer.inverted.astype(np.int64) << width
+        return places[: len(layer.thresholds)], layer.thresholds.astype(np.int64) - inverted
+
+    return lay_out
