@@ -40,8 +40,8 @@ def test_a_seed_is_one_network(designs):
     for seed in SEEDS[:10]:
         again = fuzz.random_design(seed)
         assert exchange.digest(again.network) == exchange.digest(designs[seed].network)
-        assert (again.foldings, again.top, again.patchable) == tuple(
-            getattr(designs[seed], name) for name in ("foldings", "top", "patchable")
+        assert (again.foldings, again.top_k, again.patchable) == tuple(
+            getattr(designs[seed], name) for name in ("foldings", "top_k", "patchable")
         )
 
 
