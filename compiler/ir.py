@@ -8,6 +8,7 @@ from the layers before.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import TypeGuard
 
 import numpy as np
 
@@ -29,11 +30,14 @@ __all__ = [
     "Lookup",
     "MaxPool",
     "Network",
+    "Padding",
     "Scores",
     "Shape",
     "Signal",
     "SumPool",
     "Threshold",
+    "Weighted",
+    "has_weights",
 ]
 
 #: Number of values a raw pixel can take (uint8).
@@ -609,6 +613,14 @@ class Scores(_Weighted):
 
 #: Every kind of layer.
 Layer = Add | Binarize | Conv2d | Dense | Fork | Lookup | MaxPool | Scores | SumPool | Threshold
+
+#: The kinds with weights.
+Weighted = Conv2d | Dense | Scores
+
+
+def has_weights(layer: Layer) -> TypeGuard[Weighted]:
+    """Whether a layer has weights."""
+    return layer.weight_bits > 0
 
 
 @dataclass(frozen=True, kw_only=True)
