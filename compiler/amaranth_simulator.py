@@ -86,7 +86,7 @@ def simulate(core, network, images, *, stall=None, waves=None):
             idle = 0 if takes or gives and ready else idle + 1
             if idle > limit:
                 raise HardwareError(
-                    f"the design must take and give all of its {len(flat)} images, but in {name} nothing"
+                    f"the design must accept and return all of its {len(flat)} images, but in {name} nothing"
                     f" moved for {limit} cycles; {given // image_beats} images in,"
                     f" {len(taken) // classes} out"
                 )

@@ -29,7 +29,7 @@ _DIGESTS = "sha256.json"
 
 
 def folder(part: str) -> Path:
-    """The folder of one kind of entry: "data" (downloads), "teachers" (trained), "steps" (of tools), "networks".
+    """The folder of one kind of entry: downloads ("data"), trained "teachers", "steps" of tools and others.
 
     It is below ``XDG_CACHE_HOME``, else in ``~/.cache`` (on Windows in the local application data). A user
     without a home has one below the system's folder for temporary files that no other user can write.

@@ -113,7 +113,7 @@ class TestFrames:
             damaged[bit // 8] ^= 1 << bit % 8
             assert all(frame.payload == b"scores" for frame in frames.Reader().feed(damaged))
 
-    def test_other_version_is_told(self):
+    def test_other_version_is_reported(self):
         with pytest.raises(LinkError, match="version 1 or 2 of the host link, but speaks 9"):
             frames.parse_identity(frames.Frame(command=0x81, sequence=0, payload=bytes([9] * 16)))
         with pytest.raises(LinkError, match="speaks none"):
@@ -240,7 +240,7 @@ class TestLink:
                 print(error)
         assert got == [truth(image.reshape(-1)) for image in asked]
 
-    def test_silence_is_given_up(self):
+    def test_silence_ends_in_a_timeout(self):
         port = Board(lambda line: b"")
         with pytest.raises(
             LinkError, match="4 requests brought: nothing, nothing, nothing, nothing; check the port"
@@ -248,7 +248,7 @@ class TestLink:
             host.Link(port=port).identify()
         assert port.requests == 4
 
-    def test_late_response_is_not_taken_for_another_images(self):
+    def test_late_response_is_not_read_as_another_images(self):
         class Late(Board):
             def write(self, line):
                 ready, self.held = getattr(self, "held", b""), b""
@@ -277,7 +277,7 @@ class TestLink:
         with pytest.raises(LinkError, match="must be an array"):
             list(host.Link(port=Board()).classify(wrong))
 
-    def test_class_that_is_not_the_greatest_score(self):
+    def test_class_without_the_maximum_score(self):
         image = images(1)
         with pytest.raises(LinkError, match="must be the first greatest score"):
             list(host.Link(port=Board(label=(truth(image.reshape(-1))[1] + 1) % CLASSES)).classify(image))
@@ -371,7 +371,7 @@ def test_board_that_says_anything_is_believed_or_one_line(monkeypatch):
 
 
 class Port:
-    """A serial port whose driver takes what it is asked, or raises."""
+    """A serial port whose driver does what it is asked to, or raises."""
 
     port = "/dev/ttyUSB7"
 
@@ -389,7 +389,7 @@ class TestLatency:
         (tmp_path / "ttyUSB7").write_text(text)
         return str(tmp_path / "{name}")
 
-    def test_low_latency_is_asked_for(self, tmp_path):
+    def test_low_latency_is_requested(self, tmp_path):
         port = Port()
         assert usb.ask_low_latency(port, timer=self.timer(tmp_path, "1\n")) == 1 and port.low is True
 
@@ -623,7 +623,7 @@ class TestCommand:
         ):
             classify.run(self.options(tmp_path / "images.npz"))
 
-    def test_port_must_be_told(self):
+    def test_port_must_be_named(self):
         with pytest.raises(LinkError, match="give --board NAME or --port PORT"):
             host.open_link(SimpleNamespace(board=None, port=None, baud=None))
 

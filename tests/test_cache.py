@@ -30,7 +30,7 @@ def test_returns_what_was_stored(path):
 
 
 @pytest.mark.parametrize("damage", [b"", b"no gzip", gzip.compress(b"{} but other", mtime=0)])
-def test_damaged_entry_is_not_taken_and_is_replaced(path, damage):
+def test_damaged_entry_is_ignored_and_replaced(path, damage):
     entries = Cache(path)
     entries.store("ab", FILES)
     (path / "ab" / "top.json").write_bytes(damage)
@@ -39,7 +39,7 @@ def test_damaged_entry_is_not_taken_and_is_replaced(path, damage):
     assert entries.fetch("ab", FILES) == FILES
 
 
-def test_least_recently_used_goes_first(path, monkeypatch):
+def test_least_recently_used_entry_is_removed_first(path, monkeypatch):
     entries = Cache(path)
     for n, key in enumerate(("old", "older")):
         entries.store(key, FILES)
@@ -100,7 +100,7 @@ def damages():
 
 
 @pytest.mark.parametrize("content", ["{}", "[]"])
-def test_entry_without_files_is_not_taken_and_is_replaced(path, content):
+def test_entry_without_files_is_ignored_and_replaced(path, content):
     entries = Cache(path)
     entries.store("ab", FILES)
     (path / "ab" / "sha256.json").write_text(content)
@@ -110,7 +110,7 @@ def test_entry_without_files_is_not_taken_and_is_replaced(path, content):
 
 
 @pytest.mark.parametrize("damage", damages(), ids=lambda damage: damage.__name__)
-def test_whatever_an_entry_holds_it_is_whole_or_not_taken_and_replaced(path, damage):
+def test_whatever_an_entry_holds_it_is_whole_or_ignored_and_replaced(path, damage):
     entries = Cache(path)
     for seed in range(30):
         print("seed", seed)

@@ -12,7 +12,7 @@ import pytest
 
 from sbgen.errors import SbgenError
 
-#: What a reader needs beside numpy.
+#: What a reader needs besides numpy.
 NEEDS = {"pt": "torch", "pickle": "torch", "qonnx": "onnx", "larq": "h5py"}
 
 
@@ -23,12 +23,12 @@ def reader(request):
     return hostile.READERS[request.param]
 
 
-def test_sound_input_is_taken(reader):
+def test_sound_input_is_read(reader):
     for seed in reader.seeds():
         reader.read(reader.prepare(seed))
 
 
-def test_a_mutation_is_taken_or_refused_by_name(reader):
+def test_a_mutation_is_read_or_refused_by_name(reader):
     seeds = reader.seeds()
     reader.warm()
     start = random.SystemRandom().randrange(1 << 32)

@@ -294,7 +294,7 @@ def test_pictures_are_well_formed(make):
         ElementTree.fromstring(picture)
 
 
-def test_page_tells_the_main_figures():
+def test_page_shows_the_main_figures():
     text = Page(report_html.page(assemble())).text
     for wanted in (
         "tiny",
@@ -316,7 +316,7 @@ def test_page_tells_the_main_figures():
         assert wanted in text, wanted
 
 
-def test_page_tells_the_shapes_of_a_convolution():
+def test_page_shows_the_shapes_of_a_convolution():
     text = Page(report_html.page(convolutional())).text
     for wanted in (
         "6×6 → 4×4×4 → 2×2×4 → 2",
@@ -431,7 +431,7 @@ def test_page_without_bitstream_or_simulation_says_so():
     assert "No bitstream was requested" in text
 
 
-def test_page_tells_when_simulation_and_prediction_differ():
+def test_page_says_when_simulation_and_prediction_differ():
     assert "the simulation measured the same" in report_html.page(assemble())
     off = assemble(cycles=SimpleNamespace(interval=5, latency=21, layers=(3, 4, 2)))
     assert (
@@ -439,7 +439,7 @@ def test_page_tells_when_simulation_and_prediction_differ():
     )
 
 
-def test_rtl_accuracy_on_fewer_images_is_set_beside_the_same_images():
+def test_rtl_accuracy_on_fewer_images_is_compared_on_the_same_images():
     text = Page(report_html.page(assemble())).text
     assert "on 4 images" in text and "on 3 images; the reference has 66.67 % on the same" in text
 

@@ -702,7 +702,7 @@ def test_tables_of_another_kind(tmp_path, text, message):
     assert message in refused(table(tmp_path, text))
 
 
-def test_labels_first_without_a_header_are_not_taken_for_pixels(tmp_path):
+def test_labels_first_without_a_header_are_not_read_as_pixels(tmp_path):
     """As the well-known tables of MNIST are: their last column is a corner pixel, 0 in each line."""
     pixels = np.where(np.arange(20).reshape(SHAPE) == 19, 0, PIXELS)
     message = refused(table(tmp_path, "\n".join(rows(pixels, last=False))))

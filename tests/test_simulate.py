@@ -130,18 +130,18 @@ class TestIcarus:
 
     def test_progress_reaches_the_end(self):
         design = random_design(2)
-        told = []
+        seen = []
         simulate.simulate(
             verilog.convert(lower(design)),
             design.network,
             random_images(2, design.network, 5),
             lanes=input_lanes(design),
             simulator="icarus",
-            progress=lambda *done: told.append(done),
+            progress=lambda *done: seen.append(done),
         )
-        assert told == [(n, 5) for n in range(1, 6)]
+        assert seen == [(n, 5) for n in range(1, 6)]
 
-    def test_kept_folder_has_the_logs(self, tmp_path):
+    def test_stored_folder_has_the_logs(self, tmp_path):
         design = random_design(2)
         simulate.simulate(
             verilog.convert(lower(design)),
@@ -167,7 +167,7 @@ class TestIcarus:
         with pytest.raises(ToolError, match="nothing moved for .* cycles; 2 images in, 0 out"):
             run_broken("assign i__ready = 1, o__valid = 0, o__payload = 0;")
 
-    def test_valid_taken_back(self):
+    def test_valid_withdrawn(self):
         with pytest.raises(ToolError, match="gave up beat"):
             run_broken("assign i__ready = 1, o__valid = count[0], o__payload = 0;", stall=1)
 

@@ -68,12 +68,12 @@ class TestFind:
             name="yosys", argv=(str(path),), version="0.50", origin="PATH"
         )
 
-    def test_old_program_gives_way_to_the_package(self, bare, monkeypatch):
+    def test_package_is_preferred_to_an_old_program(self, bare, monkeypatch):
         program(bare, "yosys", "print('Yosys 0.9 (git sha1)')")
         monkeypatch.setattr(search, "_distribution_version", {"pyosys": "0.70"}.get)
         assert tools.find("yosys").origin == "pyosys"
 
-    def test_old_program_alone_is_told(self, bare):
+    def test_old_program_alone_is_reported(self, bare):
         program(bare, "verilator", "print('Verilator 5.006 2023-01-22')")
         with pytest.raises(ToolError, match=r"verilator is version 5\.006, but at least 5\.36 is needed"):
             tools.find("verilator")
@@ -130,7 +130,7 @@ class TestFind:
 
 
 class TestRun:
-    def test_streams_lines_and_keeps_a_log(self, tmp_path):
+    def test_streams_lines_and_writes_a_log(self, tmp_path):
         seen = []
         text = "import sys; print('one'); print('two', file=sys.stderr)"
         printed = tools.run(
@@ -179,7 +179,7 @@ class TestRun:
         with pytest.raises(ToolError, match="it said nothing"):
             tools.run(script("raise SystemExit(1)"), [], cwd=tmp_path, log=tmp_path / "log")
 
-    def test_signal_is_told(self, tmp_path):
+    def test_signal_is_reported(self, tmp_path):
         with pytest.raises(ToolError, match="ended by signal 9"):
             tools.run(script("import os; os.kill(os.getpid(), 9)"), [], cwd=tmp_path, log=tmp_path / "log")
 
@@ -195,7 +195,7 @@ class TestRun:
         text = "import time; time.sleep(1.5); print('done')"
         assert tools.run(script(text), [], cwd=tmp_path, log=tmp_path / "log", processor_seconds=1) == "done"
 
-    def test_a_kill_is_not_taken_for_the_limit(self, tmp_path):
+    def test_a_kill_is_not_reported_as_the_limit(self, tmp_path):
         with pytest.raises(ToolError, match="ended by signal 9") as error:
             tools.run(
                 script("import os; os.kill(os.getpid(), 9)"),

@@ -41,11 +41,16 @@ def core_of(net):
 
 def always_on(net, layer, output):
     """The network with one neuron broken: its threshold is 0."""
-    at = [each.name for each in net.layers].index(layer)
-    thresholds = net.layers[at].thresholds.copy()
+    index = [each.name for each in net.layers].index(layer)
+    thresholds = net.layers[index].thresholds.copy()
     thresholds[output] = 0
     return replace(
-        net, layers=(*net.layers[:at], replace(net.layers[at], thresholds=thresholds), *net.layers[at + 1 :])
+        net,
+        layers=(
+            *net.layers[:index],
+            replace(net.layers[index], thresholds=thresholds),
+            *net.layers[index + 1 :],
+        ),
     )
 
 
@@ -57,12 +62,12 @@ def simulate_with(simulator, core, net, folder):
         amaranth_simulator.simulate(core, net, IMAGES, waves=folder / "waves.vcd")
         return
     try:
-        made = simulate.Simulator(
+        compiled = simulate.Simulator(
             verilog.convert(core), net, lanes=core.lanes, simulator=simulator, folder=folder, waves=True
         )
     except ToolError as error:
         pytest.skip(str(error))
-    made.run(IMAGES)
+    compiled.run(IMAGES)
 
 
 @pytest.mark.parametrize("simulator", ["amaranth", "icarus"])
@@ -82,12 +87,12 @@ class TestFirstFault:
     @pytest.mark.parametrize("layer", ["conv", "hidden"])
     def test_names_layer_image_and_index(self, simulator, layer, tmp_path):
         net = network()
-        at = [each.name for each in net.layers].index(layer)
-        output = np.argwhere(reference.run(net, IMAGES)[at] == 0)[-1][-1]
+        index = [each.name for each in net.layers].index(layer)
+        output = np.argwhere(reference.run(net, IMAGES)[index] == 0)[-1][-1]
         broken = always_on(net, layer, output)
         core = core_of(broken)
         simulate_with(simulator, core, net, tmp_path)
-        first = np.argwhere(reference.run(net, IMAGES)[at] != reference.run(broken, IMAGES)[at])[0]
+        first = np.argwhere(reference.run(net, IMAGES)[index] != reference.run(broken, IMAGES)[index])[0]
         fault = waveform.first_fault(tmp_path / "waves.vcd", core_of(net), net, IMAGES)
         assert (fault.layer, fault.image, fault.index) == (layer, first[0], tuple(first[1:]))
         assert (fault.expected, fault.found) == (0, 1)
@@ -116,7 +121,7 @@ def test_find_nothing_in_a_waveform_without_the_stages(tmp_path):
 
 
 def test_names_as_verilator_writes_them(tmp_path):
-    # Names that begin with $, a second name for a signal, a range behind a name, and x that fills a word.
+    # Names that begin with $, a second name for a signal, a range after a name, and x that fills a word.
     (tmp_path / "waves.vcd").write_text(
         "$scope module top $end\n$var wire 1 ! clk $end\n$scope module mvtu_1 $end\n$var wire 1 % $1 $end\n"
         '$var wire 1 " o__valid $end\n$var wire 1 # o__ready$5 $end\n$var wire 4 $ o__payload [3:0] $end\n'

@@ -197,7 +197,7 @@ class Simulator:
         )
         if "error: " in said:
             raise HardwareError(
-                f"the design must take and give all of its {len(images)} images, but {self.name} found: "
+                f"the design must accept and return all of its {len(images)} images, but {self.name} found: "
                 + said[said.index("error: ") + 7 :].splitlines()[0]
                 + "; this is a defect of sbgen, please report it with the network and its foldings"
             )

@@ -40,4 +40,4 @@ def time(seconds: float) -> tuple[str, str]:
     return f"{seconds * 1e9:.3g}", "ns"
 
 
-FILTERS = {each.__name__: each for each in (count, percent, rate, shape, thousands)}
+FILTERS = {filter_.__name__: filter_ for filter_ in (count, percent, rate, shape, thousands)}

@@ -193,6 +193,11 @@ class Resource:
     used: int | None
     available: int
 
+    @property
+    def best_known(self) -> int:
+        """What is used, else the estimate of it."""
+        return self.estimate if self.used is None else self.used
+
 
 def _resources(report: _Report) -> list[Resource]:
     return [
@@ -206,14 +211,14 @@ def _resources_chart(resources: Sequence[Resource]) -> Markup:
     # Each bar is a share of its own resource, so that blocks and LUTs are on one axis.
     rows = [
         Bar(
-            label=each.label,
-            value=None if each.used is None else each.used / each.available,
+            label=resource.label,
+            value=None if resource.used is None else resource.used / resource.available,
             capacity=1.0,
-            tick=each.estimate / each.available,
-            strong=each.used is not None and each.used > 0.9 * each.available,
-            text=f"{100 * (each.estimate if each.used is None else each.used) / each.available:.0f} %",
+            tick=resource.estimate / resource.available,
+            strong=resource.used is not None and resource.used > 0.9 * resource.available,
+            text=f"{100 * resource.best_known / resource.available:.0f} %",
         )
-        for each in resources
+        for resource in resources
     ]
     return bars("Used share of the device", rows)
 
