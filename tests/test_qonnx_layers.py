@@ -351,7 +351,7 @@ class TestShortcut:
         graph, x = image(2, 7, 7)
         x = graph.bipolar(conv(graph, x, 6, 2))
         x = graph.add("Add", conv(graph, x, 6, 6, 1), conv(graph, x, 6, 6, 1))
-        assert "a shortcut with a layer of its own (a projection), which is not built" in self.refused(
+        assert "a shortcut must have no layer of its own (no projection); use the identity" in self.refused(
             graph, scores(graph, graph.bipolar(x), 150)
         )
 
@@ -360,10 +360,10 @@ class TestShortcut:
         x = graph.bipolar(conv(graph, x, 6, 2))
         branch = conv(graph, graph.bipolar(conv(graph, x, 6, 6, 1)), 6, 6, 1)
         x = graph.add("Add", branch, conv(graph, x, 6, 6, 1))
-        assert "whose only branches are shortcuts" in (
+        assert "its only branches are shortcuts" in (
             message := self.refused(graph, scores(graph, graph.bipolar(x), 150))
         )
-        assert "for a projection use an identity" in message
+        assert "replace a projection by an identity" in message
 
     def test_steps_that_are_no_multiple(self):
         graph, x = image(2, 7, 7)
@@ -447,7 +447,7 @@ class TestShortcutOfSeveralBits:
         x = QUANTISERS["two bits"](graph, conv(graph, x, 4, 2))
         kept = graph.add("Quant", x, 3.0, 0.0, 2.0, signed=1, narrow=0, rounding_mode="ROUND")
         x = graph.add("Add", conv(graph, graph.pad(x, [0, 0, 1, 1, 0, 0, 1, 1], -4.0), 4, 4), kept)
-        with pytest.raises(ModelError, match="which is no line of even steps"):
+        with pytest.raises(ModelError, match="must add values in even steps"):
             loads(graph.bytes(scores(graph, graph.bipolar(x), 64)))
 
 

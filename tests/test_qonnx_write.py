@@ -56,11 +56,11 @@ def test_read_again(seed):
             text in str(error)
             for text in (
                 "the branches of a sum must be equal",
-                "no line of even steps",
+                "must add values in even steps",
                 "must be the same whole multiple",
                 "must take values in even steps",
-                "which is no value of its inputs",
-                "is the lower value of some channels and the higher of others",
+                "which is not one of the values of its inputs",
+                "is the lower value of some channels and the higher value of others",
                 "has more than 16,777,216 elements",
                 "scale must be in 1 ... 65536",
             )

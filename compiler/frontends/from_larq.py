@@ -15,14 +15,14 @@ import numpy as np
 from ...errors import ModelError
 from .. import ir
 from .chain import Chain
-from .class_scores import last_layer
-from .constant import that_answers
 from .keras_file import read
+from .last_layer import last_layer
 from .neurons import convolve, dense
+from .pixels import PIXELS, read_varying
 from .pools import average_pool, max_pool
 from .shortcuts import join
 from .sign_scores import are_bits
-from .tabulate import PIXELS, Pixels, Tensor, check_size, elementwise, moved, padded
+from .tensors import Pixels, Tensor, check_size, elementwise, move, pad
 
 __all__ = ["load"]
 
@@ -137,7 +137,7 @@ def load(path, *, pixels=None):
     try:
         layers, last = read(path)
         with np.errstate(all="ignore"):
-            return that_answers(
+            return read_varying(
                 lambda how: (_Reader(how or "signed").network(path.stem, layers, last), True),
                 pixels,
                 "signed",
@@ -200,7 +200,7 @@ class _Reader:
         self.chain.image_shape = sizes
         rows = self.pixels(np.arange(ir.PIXEL_LEVELS, dtype=np.float32))[None]
         return Tensor(
-            source=Pixels(size=size, count=ir.PIXEL_LEVELS, behind=None),
+            source=Pixels(size=size, count=ir.PIXEL_LEVELS, after=None),
             index=index[None],
             row=np.zeros((1, *index.shape), np.int64),
             rows=rows,
@@ -302,7 +302,7 @@ class _Reader:
                     f"{layer}: pads with 0 ('same' with pad_values=0), but a bit has no 0 between -1 and +1;"
                     " train it with pad_values=1.0 (or -1.0), or with padding='valid'"
                 )
-            value = padded(value, [(0, 0), (0, 0), *pads], constant)
+            value = pad(value, [(0, 0), (0, 0), *pads], constant)
         return self._after(layer, convolve(self.chain, layer, value, weights, stride=stride, groups=groups))
 
     def _conv(self, layer, value):
@@ -390,11 +390,11 @@ class _Reader:
     def _global_average(self, layer, value):
         result = average_pool(self.chain, layer, value, kernel=value.shape[2:], stride=value.shape[2:])
         return (
-            result if layer.config.get("keepdims") else moved(layer, lambda array: array[:, :, 0, 0], result)
+            result if layer.config.get("keepdims") else move(layer, lambda array: array[:, :, 0, 0], result)
         )
 
     def _flatten(self, layer, value):
-        return moved(
+        return move(
             layer,
             lambda array: (array.transpose(0, 2, 3, 1) if array.ndim == 4 else array).reshape(1, -1),
             value,

@@ -18,14 +18,14 @@ from ...errors import ModelError
 from .. import ir
 from . import qonnx_input, qonnx_ops
 from .chain import Chain
-from .class_scores import last_layer
-from .constant import that_answers
+from .last_layer import last_layer
 from .neurons import convolve, dense
+from .pixels import PIXELS, read_varying
 from .pools import average_pool, max_pool
 from .qonnx_ops import Node
 from .shortcuts import join
 from .sign_scores import are_bits
-from .tabulate import PIXELS, Pixels, Tensor, check_size, concatenated, elementwise, moved, padded
+from .tensors import Pixels, Tensor, check_size, concatenate, elementwise, move, pad
 
 __all__ = ["load", "loads"]
 
@@ -143,7 +143,7 @@ def loads(data, *, name="network", source="QONNX file", pixels=None):
                 reader = _Reader(model, pixels)
                 return reader.network(name), reader.assumed
 
-            return that_answers(read, pixels, "unit")
+            return read_varying(read, pixels, "unit")
     except ModelError as error:
         # A file's names may hold anything.
         raise ModelError(f"{source}: {re.sub('[^ -~]', '?', str(error))}") from error.__cause__
@@ -158,11 +158,11 @@ def _line(error):
 
 def _one_row(node, value):
     """A sequence (1, channels, length) as an image of one row."""
-    return moved(node, lambda array: array[:, :, None], value)
+    return move(node, lambda array: array[:, :, None], value)
 
 
 def _without_row(node, value):
-    return moved(node, lambda array: array[:, :, 0], value)
+    return move(node, lambda array: array[:, :, 0], value)
 
 
 class _Reader:
@@ -253,7 +253,7 @@ class _Reader:
                 )
             self.chain.image_shape = tuple(told)
         self.values[name] = Tensor(
-            source=Pixels(size=size, count=ir.PIXEL_LEVELS, behind=None),
+            source=Pixels(size=size, count=ir.PIXEL_LEVELS, after=None),
             index=index.reshape(shape),
             row=np.zeros(shape, np.int64),
             rows=read.rows[None],
@@ -353,7 +353,7 @@ class _Reader:
         if not varying and op in qonnx_ops.CONSTANT:
             return qonnx_ops.CONSTANT[op](node, *operands)
         if op == "Concat" and len(varying) == len(operands):
-            return concatenated(node, operands, node.get("axis"))
+            return concatenate(node, operands, node.get("axis"))
         if varying == [0]:
             match op:
                 case "Conv":
@@ -399,8 +399,8 @@ class _Reader:
         first, last = (0, rank - 1, *range(1, rank - 1)), (0, *range(2, rank), 1)
         if op == "Conv" and constants and not isinstance(constants[0], Tensor):
             constants = np.asarray(constants[0]).transpose(first), *constants[1:]
-        result = self._apply(node, op, [moved(node, lambda array: array.transpose(first), value), *constants])
-        return moved(node, lambda array: array.transpose(last), result)
+        result = self._apply(node, op, [move(node, lambda array: array.transpose(first), value), *constants])
+        return move(node, lambda array: array.transpose(last), result)
 
     # ------------------------------------------------------------------------------------- values and where
     # they lie
@@ -416,7 +416,7 @@ class _Reader:
         value, *constants = operands
         if not isinstance(value, Tensor):
             return function(node, np.asarray(value), *constants)
-        return moved(node, lambda array: function(node, array, *constants), value)
+        return move(node, lambda array: function(node, array, *constants), value)
 
     def _pad(self, node, value, pads=None, constant=None, axes=None):
         if node.get("mode", "constant") != "constant" or axes is not None:
@@ -424,7 +424,7 @@ class _Reader:
                 f"{node}: must pad all axes with a constant, not by {node.get('mode', 'constant')!r}"
             )
         constant = node.get("value", 0.0) if constant is None else np.asarray(constant).reshape(-1)[0]
-        return padded(value, qonnx_ops.pads_of(node, pads), float(constant))
+        return pad(value, qonnx_ops.pads_of(node, pads), float(constant))
 
     # --------------------------------------------------------------------------------------------------- the
     # layers
@@ -561,7 +561,7 @@ class _Reader:
         return (
             result
             if node.get("keepdims", 1)
-            else moved(node, lambda array: array.reshape(array.shape[:2]), result)
+            else move(node, lambda array: array.reshape(array.shape[:2]), result)
         )
 
     # ------------------------------------------------------------------------------------------------- the

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from ...errors import ModelError
-from .tabulate import check_size
+from .tensors import check_size
 
 __all__ = ["KerasLayer", "read", "read_here"]
 

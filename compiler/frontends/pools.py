@@ -1,178 +1,203 @@
-"""Pools, from tensors of functions: `MaxPool`, `SumPool`."""
+"""Pools of tensors of functions: `MaxPool`, `SumPool`."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
 from ...errors import ModelError
 from .. import ir
-from .neurons import channels_as_rows, image_of, part_of, spread_groups, uncut
-from .tabulate import Counts, Elements, Pixels, check_size, straight
+from .chain import Chain
+from .channels import channel_rows, rising
+from .elements import as_elements, as_summands, reuse_bits
+from .first_layer import pixels_to_bits
+from .functions import bends, find_lines
+from .images import Image, channels_as_rows, crop, positions_of, swap_rows, uncut, whole_image
+from .tensors import Counts, Elements, Pads, Pixels, Place, Source, Tensor, Where, check_size, make_dense
+from .weights import spread_groups
 
 __all__ = ["average_pool", "max_pool"]
 
+_NO_PADS = ((0, 0), (0, 0))
 
-def _alike(chain, where, value):
-    """The image without its padding, alike at all positions; its pads, the padding value or None, and the
-    order of its channels.
+
+def max_pool(
+    chain: Chain,
+    where: Place,
+    value: Tensor,
+    *,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    pads: Pads = _NO_PADS,
+) -> Tensor:
+    """The maximum under a kernel, of an image or a sequence.
+
+    Parameters
+    ----------
+    pads : ((top, bottom), (left, right))
+        Rows and columns of minus infinity, as in ONNX and TensorFlow.
     """
-    value, pads, padding, order = image_of(chain, where, value)
-    if (value.row != value.row[:, :, :1, :1]).any():
+
+    def pool(value: Tensor) -> Tensor:
+        return _max_pool(chain, where, value, kernel, stride, pads)
+
+    return _over_window(chain, where, value, pool, kernel, stride, pads)
+
+
+def average_pool(
+    chain: Chain, where: Place, value: Tensor, *, kernel: tuple[int, ...], stride: tuple[int, ...]
+) -> Tensor:
+    """The mean under a kernel, of an image or a sequence."""
+
+    def pool(value: Tensor) -> Tensor:
+        return _average_pool(chain, where, value, kernel, stride)
+
+    return _over_window(chain, where, value, pool, kernel, stride, _NO_PADS)
+
+
+def _over_window(
+    chain: Chain,
+    where: Place,
+    value: Tensor,
+    pool: Callable[[Tensor], Tensor],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    pads: Pads,
+) -> Tensor:
+    """`pool` also of sequences whose source has each channel as a whole, and of parts of an image."""
+    if len(value.shape) != 4:
         raise ModelError(
-            f"{where}: must treat a channel alike at all positions, but what comes from {value.origin} "
-            "does not"
+            f"{where}: must take an image (batch, channels, rows, columns), but {value.origin} has the shape"
+            f" {value.shape}"
         )
-    return value, pads, padding, order
+    rows = channels_as_rows(chain, value)
+    value = value if rows is None else rows
+    whole, first = (value, (0, 0)) if any(map(any, pads)) else uncut(chain, value, (stride[0], stride[1]))
+    result = crop(pool(whole), first, positions_of(value.shape[2:], pads, kernel, stride))
+    return result if rows is None else swap_rows(result)
 
 
-def _whole(chain, where, value):
-    """The image, which has no padding, and the order of its channels."""
-    value, pads, _, order = _alike(chain, where, value)
-    if any(map(any, pads)):
+def _uniform_image(chain: Chain, where: Where, value: Tensor) -> Image:
+    """The image, checked to treat each channel alike at all positions."""
+    image = whole_image(chain, where, value)
+    if (image.value.row != image.value.row[:, :, :1, :1]).any():
         raise ModelError(
-            f"{where}: must take means without padding, but its input is padded by {pads}; crop or enlarge"
-            " the image instead"
+            f"{where}: must treat each channel alike at all positions, but {value.origin} does not"
         )
-    return value, order
+    return image
 
 
-def _below(where, value, padding):
-    """Checks that a padding value is never above what is under the kernel with it."""
-    least = value.rows[np.unique(value.row[value.index >= 0])].min(axis=1).min()
-    if padding is not None and padding > least:
+def _check_padding(where: Where, image: Image) -> None:
+    """Raise a `ModelError` if the padding value could be the maximum of a window."""
+    lowest = image.value.used_rows.min(axis=1).min()
+    if image.padding is not None and image.padding > lowest:
         raise ModelError(
-            f"{where}: its input is padded with {padding:g}, which must be no value above the lowest of"
-            f" {value.origin}, {least:g}; pad with that, or let the MaxPool pad by itself"
+            f"{where}: its input is padded with {image.padding:g}, which must be no value above the lowest of"
+            f" {image.value.origin}, {lowest:g}; pad with that, or let the MaxPool itself pad"
         )
 
 
-def _result(where, value, order, source, pool):
-    """The tensor behind a pool of `value`, whose source is `source` but for its size."""
-    channels = value.shape[1]
+def _pooled(where: Where, image: Image, source: Source, pool: ir.MaxPool | ir.SumPool) -> Tensor:
+    """The tensor after a pool, of `source` except for its size."""
+    value, channels = image.value, image.value.shape[1]
     height, width, _ = pool.output_shape((*value.shape[2:], channels))
     size = height * width * channels
     index = np.arange(size).reshape(height, width, channels).transpose(2, 0, 1)[None]
     return replace(
         value,
         source=replace(source, size=size, channels=channels),
-        index=index[:, order],
-        row=np.broadcast_to(value.row[:, order, :1, :1], index.shape),
+        index=index[:, image.order],
+        row=np.broadcast_to(value.row[:, image.order, :1, :1], index.shape),
         origin=str(where),
     )
 
 
-def _wherever(pool):
-    """`pool`, also of sequences whose source has each channel whole, and of parts of an image."""
-
-    def pooled(chain, where, value, *, kernel, stride, pads=((0, 0), (0, 0))):
-        if len(value.shape) != 4:
-            raise ModelError(
-                f"{where}: must take an image (batch, channels, rows, columns), but {value.origin} gives the"
-                f" shape {value.shape}"
-            )
-        rows = channels_as_rows(chain, value)
-        value = value if rows is None else rows
-        padded = {"pads": pads} if any(map(any, pads)) else {}
-        whole, part = (value, (0, 0)) if padded else uncut(chain, value, stride)
-        result = pool(chain, where, whole, kernel=kernel, stride=stride, **padded)
-        result = part_of(
-            result,
-            part,
-            [
-                (length + sum(pad) - each) // move + 1
-                for length, pad, each, move in zip(value.shape[2:], pads, kernel, stride, strict=True)
-            ],
-        )
-        return (
-            result
-            if rows is None
-            else replace(result, index=result.index.swapaxes(1, 2), row=result.row.swapaxes(1, 2))
-        )
-
-    pooled.__doc__ = pool.__doc__
-    return pooled
-
-
-@_wherever
-def max_pool(chain, where, value, *, kernel, stride, pads=((0, 0), (0, 0))):
-    """The maximum under a kernel; `pads` are of minus infinity, as in ONNX and TensorFlow."""
-    # A pool of pixels would need one of eight-bit numbers; one of their bits is the same.
+def _max_pool(
+    chain: Chain, where: Place, value: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], pads: Pads
+) -> Tensor:
     if isinstance(value.source, Pixels):
-        value = chain.pixel_bits(where, value)
-    elif isinstance(value.source, Elements) or chain.turns(value):
-        value = chain.elements(where, value)
-        if value.source.greatest > 1:
+        # A pool of pixels would need eight-bit hardware; a pool of their bits is the same.
+        value = pixels_to_bits(chain, where, value)
+    elif isinstance(value.source, Elements) or bends(value.rows[np.unique(value.row)]):
+        value = as_elements(chain, where, value)
+        if isinstance(value.source, Elements) and value.source.maximum > 1:
             raise ModelError(
-                f"{where}: must take bits, but what comes from {value.origin} are sums; quantise them to 1"
-                " bit before"
+                f"{where}: must take bits, but {value.origin} has sums; quantise them to 1 bit before the"
+                " pool"
             )
-    value, own, padding, order = _alike(chain, where, value)
-    _below(where, value, padding)
-    # The greatest value has the greatest count if functions rise: the pool may move behind the thresholds.
-    value = chain.rising(where, value)
+    image = _uniform_image(chain, where, value)
+    _check_padding(where, image)
+    # With rising functions the maximum value has the maximum count: the pool can move after the thresholds.
+    image = replace(image, value=rising(where, image.value))
     pool = ir.MaxPool(
-        name=chain.name(where, "maxpool"),
+        name=chain.new_name(where, "maxpool"),
         kernel=tuple(kernel),
         stride=tuple(stride),
-        padding=tuple(tuple(map(sum, zip(*both, strict=True))) for both in zip(own, pads, strict=True)),
+        padding=tuple(
+            tuple(map(sum, zip(*both, strict=True))) for both in zip(image.pads, pads, strict=True)
+        ),
     )
-    source = value.source
+    source = image.value.source
     if isinstance(source, Counts):
-        return _result(where, value, order, replace(source, pools=(*source.pools, pool)), pool)
+        return _pooled(where, image, replace(source, pools=(*source.pools, pool)), pool)
     chain.check_end(where, source)
-    return _result(where, value, order, replace(source, behind=chain.append(pool)), pool)
+    return _pooled(where, image, replace(source, after=chain.append(pool)), pool)
 
 
-@_wherever
-def average_pool(chain, where, value, *, kernel, stride):
-    """The mean under a kernel."""
-    whole = tuple(kernel) == tuple(value.shape[2:])
-    if (
-        isinstance(value.source, Counts)
-        and value.source.weights.ndim == 4
-        and whole
-        and not value.source.pools
-    ):
-        value = chain.again(value)
-        if isinstance(value.source, Counts) and (mean := _mean_of_counts(chain, where, value)) is not None:
-            return mean
-    value = (
-        chain.pixel_bits(where, value) if isinstance(value.source, Pixels) else chain.summands(where, value)
-    )
-    value, order = _whole(chain, where, value)
-    source, area = value.source, int(np.prod(kernel))
-    pool = ir.SumPool(name=chain.name(where, "sumpool"), kernel=tuple(kernel), stride=tuple(stride))
-    # A mean of lines: the sum of their integers, divided.
-    rows = value.rows.astype(np.float64)
-    step = (rows[:, -1] - rows[:, 0]) / (source.count - 1)
-    count = (source.count - 1) * area + 1
+def _average_pool(
+    chain: Chain, where: Place, value: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]
+) -> Tensor:
+    source = value.source
+    is_global = tuple(kernel) == tuple(value.shape[2:])
+    if isinstance(source, Counts) and source.weights.ndim == 4 and is_global and not source.pools:
+        value = reuse_bits(chain, value)
+        if isinstance(value.source, Counts):
+            mean = _mean_of_counts(chain, where, value)
+            if mean is not None:
+                return mean
+    if isinstance(value.source, Pixels):
+        value = pixels_to_bits(chain, where, value)
+    else:
+        value = as_summands(chain, where, value)
+    image = _uniform_image(chain, where, value)
+    if image.is_padded:
+        raise ModelError(
+            f"{where}: must take means without padding, but its input is padded by {image.pads}; crop or"
+            " enlarge the image instead"
+        )
+    elements, area = image.value.source, int(np.prod(kernel))
+    assert isinstance(elements, Elements)
+    pool = ir.SumPool(name=chain.new_name(where, "sumpool"), kernel=tuple(kernel), stride=tuple(stride))
+    # The mean of lines is the sum of their integers, divided by the area.
+    rows = image.value.rows.astype(np.float64)
+    step = (rows[:, -1] - rows[:, 0]) / (elements.count - 1)
+    count = (elements.count - 1) * area + 1
     check_size((len(rows), count))
     rows = rows[:, :1] + step[:, None] * (np.arange(count) / area)
-    sums = source.sums and (source.sums[0] * area, source.sums[1])
-    return replace(
-        _result(
-            where, value, order, replace(source, behind=chain.append(pool), count=count, sums=sums), pool
-        ),
-        rows=rows.astype(value.rows.dtype),
-    )
+    sums = elements.sums and (elements.sums[0] * area, elements.sums[1])
+    pooled = replace(elements, after=chain.append(pool), count=count, sums=sums)
+    return replace(_pooled(where, image, pooled, pool), rows=rows.astype(image.value.rows.dtype))
 
 
-def _mean_of_counts(chain, where, value):
-    """The mean of all positions of a convolution that moves by 1, without padding: the sums of its inputs,
-    weighted once.
+def _mean_of_counts(chain: Chain, where: Place, value: Tensor) -> Tensor | None:
+    """The mean over all positions of a convolution, as neurons on sums of its inputs.
 
-    A weight sees, over all positions, a part of the image as large as the map of positions: their sum is a
-    `SumPool`. None where the convolution is another, or its functions are no lines.
+    Over all positions, each weight takes a part of the image as large as the map of positions. The sum of
+    these inputs is a `SumPool`, and each weight counts once. None if the convolution has padding or a stride
+    other than 1, or if its functions are not lines.
     """
-    value, pads, _, order = image_of(chain, where, value)
+    image = whole_image(chain, where, value)
+    value = image.value
     source = value.source
-    layer = source.layer(None)
-    lines = straight(value.rows[chain.by_channel(where, value)], source.reach)
-    positions, area = value.shape[2:], int(np.prod(value.shape[2:]))
-    taken = (1 << layer.planes) - 1
-    planes = (area * chain.greatest()).bit_length()
+    assert isinstance(source, Counts)
+    layer = cast(ir.Conv2d, source.layer(None))
+    lines = find_lines(value.rows[channel_rows(where, value)], source.reach)
+    positions = value.shape[2], value.shape[3]
+    area = int(np.prod(positions))
+    planes = (area * source.input_maximum).bit_length()
     if (
-        any(map(any, pads))
+        image.is_padded
         or lines is None
         or layer.stride != (1, 1)
         or any(map(any, layer.padding))
@@ -180,36 +205,34 @@ def _mean_of_counts(chain, where, value):
     ):
         return None
     chain.check_end(where, source)
-    pool = ir.SumPool(name=chain.name(where, "sumpool"), kernel=tuple(positions), stride=(1, 1))
-    behind = chain.append(pool)
+    pool = ir.SumPool(name=chain.new_name(where, "sumpool"), kernel=positions, stride=(1, 1))
+    after = chain.append(pool)
     weights, mask = spread_groups(layer)
-    outputs, most = len(weights), (1 << planes) - 1
-    ones = np.ones(weights.shape, np.uint8) if mask is None else mask
-    inputs, negative = (
-        each.reshape(outputs, -1).sum(axis=1, dtype=np.int64) for each in (ones, ones * (1 - weights))
-    )
-    # A weight of -1 agrees with what its input lacks to the maximum of its bits, which are more now.
-    more, reach, count = negative * (most - area * taken), inputs * most, weights[0].size * most + 1
+    outputs, top = len(weights), (1 << planes) - 1
+    counted = np.ones(weights.shape, np.uint8) if mask is None else mask
+    inputs = counted.reshape(outputs, -1).sum(axis=1, dtype=np.int64)
+    negative = (counted * (1 - weights)).reshape(outputs, -1).sum(axis=1, dtype=np.int64)
+    # An input with weight -1 counts from the maximum of its bits, which now is larger.
+    excess = negative * (top - area * ((1 << layer.planes) - 1))
+    reach, count = inputs * top, weights[0].size * top + 1
     check_size((outputs, count))
-    numbers = np.minimum(np.arange(count), reach[:, None]) - more[:, None]
-    lowest, steps = lines
+    numbers = np.minimum(np.arange(count), reach[:, None]) - excess[:, None]
+    rows = lines.lowest[:, None] + lines.step[:, None] / area * numbers
 
-    def make(**arrays):
-        return ir.Dense(name=layer.name, planes=planes, **arrays)
-
-    made = Counts(
+    counts = Counts(
         size=outputs,
         count=count,
-        behind=behind,
+        after=after,
         channels=outputs,
         name=layer.name,
         weights=weights.reshape(outputs, -1),
         mask=None if mask is None else mask.reshape(outputs, -1),
         reach=reach,
-        lowest=source.lowest - source.step / area * more,
+        lowest=source.lowest - source.step / area * excess,
         step=source.step / area,
-        make=make,
+        make=make_dense(layer.name, planes),
+        input_maximum=area * source.input_maximum,
     )
-    rows = (lowest[:, None] + steps[:, None] / area * numbers).astype(value.rows.dtype)
-    index = order.reshape(1, -1, 1, 1)
-    return replace(value, source=made, index=index, row=index, rows=rows, origin=str(where))
+    index = image.order.reshape(1, -1, 1, 1)
+    rows = rows.astype(value.rows.dtype)
+    return replace(value, source=counts, index=index, row=index, rows=rows, origin=str(where))

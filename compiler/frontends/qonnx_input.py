@@ -11,8 +11,9 @@ from onnx import TensorProto
 from ...errors import ModelError
 from .. import pixel_type
 from ..pixel_type import PixelType
+from .pixels import PIXELS, PIXELS_MEAN
 from .qonnx_ops import CHANNELS_LAST, ELEMENTWISE, QUANTISER_DOMAINS
-from .tabulate import PIXELS, PIXELS_MEAN, check_size
+from .tensors import check_size
 
 __all__ = ["Input", "layout", "read"]
 

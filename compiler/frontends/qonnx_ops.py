@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx
 
-from .tabulate import check_size
+from .tensors import check_size
 
 __all__ = [
     "CHANNELS_LAST",
