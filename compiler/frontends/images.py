@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...errors import ModelError
+from .. import ir
 from .chain import Chain
 from .tensors import Pads, Tensor, Where
 
@@ -27,7 +28,7 @@ class Image:
     """
 
     value: Tensor
-    pads: Pads
+    pads: ir.Padding
     padding: float | None
     order: np.ndarray
 
@@ -53,9 +54,9 @@ def whole_image(chain: Chain, where: Where, value: Tensor) -> Image:
     inside = value.inside[0]
     places = [np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
     box = tuple(slice(along[0], along[-1] + 1) for along in places)
-    pads = tuple(
-        (int(along[0]), int(size - 1 - along[-1]))
-        for along, size in zip(places[1:], value.shape[2:], strict=True)
+    top, left = (int(along[0]) for along in places[1:])
+    bottom, right = (
+        int(size - 1 - along[-1]) for along, size in zip(places[1:], value.shape[2:], strict=True)
     )
     padding = None
     if inside.sum() != inside.size:
@@ -79,7 +80,7 @@ def whole_image(chain: Chain, where: Where, value: Tensor) -> Image:
         )
     back = np.argsort(order)
     value = replace(value, index=index[None, back], row=value.row[0][box][None, back])
-    return Image(value=value, pads=pads, padding=padding, order=order)
+    return Image(value=value, pads=((top, bottom), (left, right)), padding=padding, order=order)
 
 
 def _channels_first(height: int, width: int, channels: int) -> np.ndarray:

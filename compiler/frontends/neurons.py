@@ -16,7 +16,6 @@ from .tensors import (
     Counts,
     Elements,
     MakeLayer,
-    Pads,
     Pixels,
     Place,
     Tensor,
@@ -157,7 +156,7 @@ def convolve(
     *,
     bias: ArrayLike | None = None,
     stride: tuple[int, int] = (1, 1),
-    pads: Pads = ((0, 0), (0, 0)),
+    pads: ir.Padding = ((0, 0), (0, 0)),
     groups: int = 1,
 ) -> Tensor:
     """Neurons at every position of a kernel over an image (1, channels, rows, columns).
@@ -220,7 +219,7 @@ def convolve(
         ir.Conv2d,
         name=name,
         stride=stride,
-        padding=tuple(image.pads),
+        padding=image.pads,
         padding_bit=bit,
         groups=groups,
         planes=source.planes,

@@ -14,7 +14,7 @@ from .elements import as_elements, as_summands, reuse_bits
 from .first_layer import pixels_to_bits
 from .functions import bends, find_lines
 from .images import Image, channels_as_rows, crop, positions_of, swap_rows, uncut, whole_image
-from .tensors import Counts, Elements, Pads, Pixels, Place, Source, Tensor, Where, check_size, make_dense
+from .tensors import Counts, Elements, Pixels, Place, Source, Tensor, Where, check_size, make_dense
 from .weights import spread_groups
 
 __all__ = ["average_pool", "max_pool"]
@@ -27,9 +27,9 @@ def max_pool(
     where: Place,
     value: Tensor,
     *,
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    pads: Pads = _NO_PADS,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    pads: ir.Padding = _NO_PADS,
 ) -> Tensor:
     """The maximum under a kernel, of an image or a sequence.
 
@@ -46,7 +46,7 @@ def max_pool(
 
 
 def average_pool(
-    chain: Chain, where: Place, value: Tensor, *, kernel: tuple[int, ...], stride: tuple[int, ...]
+    chain: Chain, where: Place, value: Tensor, *, kernel: tuple[int, int], stride: tuple[int, int]
 ) -> Tensor:
     """The mean under a kernel, of an image or a sequence."""
 
@@ -61,9 +61,9 @@ def _over_window(
     where: Place,
     value: Tensor,
     pool: Callable[[Tensor], Tensor],
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    pads: Pads,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    pads: ir.Padding,
 ) -> Tensor:
     """`pool` also of sequences whose source has each channel as a whole, and of parts of an image."""
     if len(value.shape) != 4:
@@ -73,7 +73,7 @@ def _over_window(
         )
     rows = channels_as_rows(chain, value)
     value = value if rows is None else rows
-    whole, first = (value, (0, 0)) if any(map(any, pads)) else uncut(chain, value, (stride[0], stride[1]))
+    whole, first = (value, (0, 0)) if any(map(any, pads)) else uncut(chain, value, stride)
     result = crop(pool(whole), first, positions_of(value.shape[2:], pads, kernel, stride))
     return result if rows is None else swap_rows(result)
 
@@ -113,8 +113,19 @@ def _pooled(where: Where, image: Image, source: Source, pool: ir.MaxPool | ir.Su
     )
 
 
+def _sum_of_pads(first: ir.Padding, second: ir.Padding) -> ir.Padding:
+    (top, bottom), (left, right) = first
+    (more_top, more_bottom), (more_left, more_right) = second
+    return (top + more_top, bottom + more_bottom), (left + more_left, right + more_right)
+
+
 def _max_pool(
-    chain: Chain, where: Place, value: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], pads: Pads
+    chain: Chain,
+    where: Place,
+    value: Tensor,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    pads: ir.Padding,
 ) -> Tensor:
     if isinstance(value.source, Pixels):
         # A pool of pixels would need eight-bit hardware; a pool of their bits is the same.
@@ -132,11 +143,9 @@ def _max_pool(
     image = replace(image, value=rising(where, image.value))
     pool = ir.MaxPool(
         name=chain.new_name(where, "maxpool"),
-        kernel=tuple(kernel),
-        stride=tuple(stride),
-        padding=tuple(
-            tuple(map(sum, zip(*both, strict=True))) for both in zip(image.pads, pads, strict=True)
-        ),
+        kernel=kernel,
+        stride=stride,
+        padding=_sum_of_pads(image.pads, pads),
     )
     source = image.value.source
     if isinstance(source, Counts):
@@ -146,7 +155,7 @@ def _max_pool(
 
 
 def _average_pool(
-    chain: Chain, where: Place, value: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]
+    chain: Chain, where: Place, value: Tensor, kernel: tuple[int, int], stride: tuple[int, int]
 ) -> Tensor:
     source = value.source
     is_global = tuple(kernel) == tuple(value.shape[2:])
@@ -168,7 +177,7 @@ def _average_pool(
         )
     elements, area = image.value.source, int(np.prod(kernel))
     assert isinstance(elements, Elements)
-    pool = ir.SumPool(name=chain.new_name(where, "sumpool"), kernel=tuple(kernel), stride=tuple(stride))
+    pool = ir.SumPool(name=chain.new_name(where, "sumpool"), kernel=kernel, stride=stride)
     # The mean of lines is the sum of their integers, divided by the area.
     rows = image.value.rows.astype(np.float64)
     step = (rows[:, -1] - rows[:, 0]) / (elements.count - 1)
