@@ -11,7 +11,6 @@ augmentation and teacher. Exits with status 1 if an accuracy misses its target.
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 import record
 import torch
 
+from sbgen import atomic
 from sbgen.console import Console
 from sbgen.train import experiment
 from sbgen.train.presets import PRESETS, for_method
@@ -190,9 +190,7 @@ def main():
                     record.write(
                         NAME, {"torch": torch.__version__, "threads": args.threads, "runs": rows}, measured={}
                     )
-                    part = path.with_name(f".{NAME}.{os.getpid()}.part")
-                    part.write_text(markdown(rows), encoding="ascii")
-                    os.replace(part, path.with_suffix(".md"))
+                    atomic.write(path.with_suffix(".md"), markdown(rows), encoding="ascii")
     console.table(COLUMNS, table(rows))
     missed = False
     for sentence, holds in figures(rows):

@@ -1,8 +1,9 @@
 """Writes the measurements that the estimator uses, one family at a time, to ``compiler/calibration.json``."""
 
 import json
-import os
 from pathlib import Path
+
+from sbgen import atomic
 
 __all__ = ["PATH", "update"]
 
@@ -13,12 +14,10 @@ def update(family, **parts):
     """Replace parts of a family's calibration; the file is replaced as a whole or not at all."""
     content = json.loads(PATH.read_text(encoding="ascii"))
     content[family].update(parts)
-    part = PATH.with_name(f".{PATH.name}.{os.getpid()}.part")
     lines = [
         f' "{name}": {{\n'
         + ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in each.items())
         + "\n }"
         for name, each in content.items()
     ]
-    part.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="ascii")
-    os.replace(part, PATH)
+    atomic.write(PATH, "{\n" + ",\n".join(lines) + "\n}\n", encoding="ascii")

@@ -1,10 +1,11 @@
 """Results of the benchmarks, one JSON file each in benchmarks/results/, with the commit that was measured."""
 
 import json
-import os
 import platform
 import subprocess
 from pathlib import Path
+
+from sbgen import atomic
 
 __all__ = ["FOLDER", "MEASURED", "write"]
 
@@ -55,13 +56,9 @@ def write(name, content, *, measured=MEASURED):
     """
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{name}.json"
-    part = path.with_name(f".{name}.{os.getpid()}.part")
     fields = {**measured, "python": platform.python_version(), "machine": platform.machine(), **content}
-    part.write_text(
-        "{\n" + ",\n".join(f" {json.dumps(key)}: {_text(value)}" for key, value in fields.items()) + "\n}\n",
-        encoding="ascii",
-    )
-    os.replace(part, path)
+    lines = (f" {json.dumps(key)}: {_text(value)}" for key, value in fields.items())
+    atomic.write(path, "{\n" + ",\n".join(lines) + "\n}\n", encoding="ascii")
     return path
 
 

@@ -29,6 +29,7 @@ from pathlib import Path
 import numpy as np
 import record
 
+from sbgen import atomic
 from sbgen.compiler.ir import PIXEL_BITS, Binarize, Conv2d, Dense, MaxPool, Network, Scores
 from sbgen.console import Console
 
@@ -211,15 +212,8 @@ def plot(runs, path):
         axis.axhline(limit, color="gray", linewidth=0.8)
         axis.set(xscale="log", yscale="log", xlabel="weights", title=title)
     axes[0].legend(fontsize="small")
-    part = path.with_name(f".{path.name}.part")
-    figure.savefig(part, format="svg", metadata={"Date": None})
-    os.replace(part, path)
-
-
-def _write(path, text):
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="ascii")
-    os.replace(part, path)
+    with atomic.replaced(path) as part:
+        figure.savefig(part, format="svg", metadata={"Date": None})
 
 
 def main():
@@ -260,7 +254,7 @@ def main():
                     step.note(f"{runs[-1]['total_seconds']:.1f} s, {runs[-1]['peak_mib']} MiB")
     console.table(COLUMNS, map(row, runs))
     path = record.write(NAME, {"device": DEVICE, "runs": runs})
-    _write(path.with_suffix(".md"), markdown(runs))
+    atomic.write(path.with_suffix(".md"), markdown(runs), encoding="ascii")
     plot(runs, path.with_suffix(".svg"))
     console.line(f"written to {Path(path).relative_to(record.FOLDER.parent.parent)}")
     cnv = [run for run in runs if (run["series"], run["width"]) == ("cnv", 64)]

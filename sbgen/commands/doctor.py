@@ -85,7 +85,7 @@ FEATURES = {
             name="compile",
             help="networks to Verilog",
             remedy="pip install 'sbgen[yosys]'",
-            packages=("amaranth", "amaranth-boards", "numpy", "rich"),
+            packages=("amaranth", "amaranth-boards", "filelock", "jinja2", "numpy", "platformdirs", "rich"),
             checks=(
                 Check(
                     tool="yosys", args=("-p", "read_verilog top.v; proc; write_verilog out.v"), makes="out.v"
