@@ -335,8 +335,8 @@ class TestRefused:
         )
         x = graph.add("Conv", x, np.ones((2, 1, 2, 2)), kernel_shape=[2, 2], strides=[2, 2])
         assert (
-            "moved or cut on the way; leave Reshape, Transpose and Slice to the end of the convolutions, and"
-            " crop images" in self.bad(graph, x, 18)
+            "moved or cut in between; use Reshape, Transpose and Slice only after the convolutions, and crop"
+            " images before" in self.bad(graph, x, 18)
         )
 
     @pytest.mark.parametrize("op", ["Conv", "MaxPool"])
