@@ -6,6 +6,6 @@ from amaranth.lib import data
 __all__ = ["bits"]
 
 
-def bits(lanes):
-    """Shape of one beat of `lanes` bits; lane 0 is the first element of the vector."""
+def bits(lanes: int) -> data.ArrayLayout:
+    """Shape of a beat of `lanes` bits; lane 0 is the first element of the vector."""
     return data.ArrayLayout(unsigned(1), lanes)

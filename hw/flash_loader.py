@@ -1,8 +1,10 @@
-"""From a SPI flash into memories that the bitstream cannot fill. ::
+"""Loads memories that the bitstream cannot initialise from a SPI flash. ::
 
 cs   ~|____ 0xAB ____|~~ pause ~~|____ 0x03, address ____ data ... ____|~~~
 load                                                 en en en ...
 """
+
+from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import crc, wiring
@@ -23,36 +25,38 @@ WRONG = 2
 
 
 class FlashLoader(wiring.Component):
-    """Copies a flash's contents into blocks of RAM after each reset, and says whether their checksum is
-    right.
+    """Copies the contents of a flash into blocks of RAM after each reset, and reports whether their checksum
+    is right.
 
-    The flash is clocked at half the clock here, in SPI mode 0. A bit is taken when the clock of the flash
-    falls again, two cycles after the flash was told to send it: that is time for both pads and for the flash.
+    The flash runs at half the clock rate, in SPI mode 0. A bit is sampled at the next falling edge of the
+    flash clock, two cycles after the edge that makes the flash send it, which leaves time for both pads and
+    the flash.
 
     Parameters
     ----------
     address : :class:`int`
-        Of the first byte in the flash, 0 ... 2**24 - 1.
+        Address of the first byte in the flash, 0 ... 2**24 - 1.
     words : sequence of :class:`int`
-        For each block its 16-bit words, which come one after the other, the low byte first.
+        Number of 16-bit words of each block, 1 ... `BLOCK_DEPTH`. The blocks follow each other in the flash,
+        low byte first.
     checksum : :class:`int`
-        CRC-32 (that of ``zlib.crc32``) of all their bytes.
+        CRC-32 (as in ``zlib.crc32``) of all their bytes.
     pause : :class:`int`
-        Cycles that the flash is given to wake up.
+        Cycles for the flash to wake up.
 
     Members
     -------
     cs, clk, copi : :py:`Out(1)`
-        To the flash, `cs` high while it is selected. From flip-flops, but for `copi`.
+        To the flash; `cs` is high while it is selected. From flip-flops, except `copi`.
     cipo : :py:`In(1)`
     load : :py:`Out(LoadSignature(len(words)))`
     state : :py:`Out(2)`
         `LOADING`, then `LOADED` or `WRONG`.
     checksum : :py:`Out(32)`
-        CRC-32 of what was read, from the end of `LOADING` on.
+        CRC-32 of the bytes read; valid after `LOADING`.
     """
 
-    def __init__(self, *, address, words, checksum, pause):
+    def __init__(self, *, address: int, words: Sequence[int], checksum: int, pause: int):
         if not 0 <= address < 1 << 24:
             raise ValueError(f"address must be in 0 ... {(1 << 24) - 1}, not {address!r}")
         if not words or not all(1 <= count <= BLOCK_DEPTH for count in words):
@@ -74,10 +78,8 @@ class FlashLoader(wiring.Component):
         )
 
     @property
-    def cycles(self):
-        """Cycles from a reset until the checksum has been looked at: two for each bit, and a few between what
-        is sent.
-        """
+    def cycles(self) -> int:
+        """Cycles from a reset until the checksum is compared: two per bit, and a few between transfers."""
         bits = 8 + 32 + BLOCK_WIDTH * sum(self._words)
         return 2 * bits + self._pause + 8
 
@@ -86,10 +88,10 @@ class FlashLoader(wiring.Component):
 
         m.submodules.crc = checksum = crc.catalog.CRC32_ISO_HDLC(data_width=1).create()
         request = Const(READ << 24 | self._address, 32)
-        left = Signal(range(max(32, self._pause)), init=7)  # bits, or cycles of the pause, behind this one
+        left = Signal(range(max(32, self._pause)), init=7)  # bits, or cycles of the pause, after this one
         falls = Signal()  # a bit is over
-        word = Signal(BLOCK_WIDTH)  # as it comes: bytes in order, of each the highest bit first
-        byte = Signal(8)  # the one before, which passes by the CRC from its lowest bit on
+        word = Signal(BLOCK_WIDTH)  # as received: bytes in order, most significant bit first
+        byte = Signal(8)  # the previous one, which enters the CRC least significant bit first
         block = Signal(len(self._words), init=1)
         ends_block = (Cat(self.load.addr == count - 1 for count in self._words) & block).any()
         m.d.comb += [
@@ -129,7 +131,7 @@ class FlashLoader(wiring.Component):
                     m.d.sync += left.eq(BLOCK_WIDTH - 1)
                     m.next = "First"
 
-            # The first byte comes, and none passes by the CRC.
+            # The first byte arrives; there is none yet for the CRC.
             with m.State("First"), m.If(falls & (left[:3] == 0)):
                 m.next = "Data"
 
@@ -140,7 +142,7 @@ class FlashLoader(wiring.Component):
                 with m.If(self.load.en[-1] & ends_block):
                     m.next = "Last"
 
-            with m.State("Last"):  # the last byte passes by the CRC
+            with m.State("Last"):  # the last byte enters the CRC
                 m.d.comb += checksum.valid.eq(falls)
                 with m.If(falls & (left[:3] == 0)):
                     m.d.sync += self.cs.eq(0)

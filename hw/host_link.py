@@ -9,7 +9,7 @@ The protocol is specified in ``docs/link.md``; ``boards/frames.py`` is the host'
             +------------------------------------------------------+
 """
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import crc, data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -156,7 +156,7 @@ class HostLink(wiring.Component):
             weights_missing=self.state != LOADED if self._loads else None,
         )
         m.d.sync += self.clear.eq(s.resting & s.in_command)
-        identity: list[Value] = [Const(value, 8) for value in self._identity]
+        identity = [Const(value, 8) for value in self._identity]
         if self._loads:
             identity += [self.state, *(self.checksum.word_select(n, 8) for n in range(4))]
         identity_rom = None

@@ -1,6 +1,6 @@
 """A short first-in first-out queue of flip-flops."""
 
-from amaranth.hdl import Module, Mux, Shape, Signal
+from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,10 +8,10 @@ __all__ = ["Queue"]
 
 
 class Queue(wiring.Component):
-    """Holds up to `depth` payloads and cuts every combinational path between its two sides.
+    """Buffers up to `depth` payloads and cuts every combinational path between its two sides.
 
-    Latency is one cycle. With a depth of at least 2 a payload passes each cycle; with a depth of 1, each
-    second cycle. The entries form a shift register towards the output, so that an output payload comes
+    Latency is one cycle. Throughput is one payload per cycle with a depth of at least 2, and one per two
+    cycles with a depth of 1. The entries form a shift register towards the output, so an output payload comes
     straight from flip-flops.
 
     Parameters
@@ -19,22 +19,23 @@ class Queue(wiring.Component):
     shape : :class:`ShapeLike`
         Shape of the payload.
     depth : :class:`int`
-        Greatest number of payloads held, at least 1.
+        Maximum number of payloads, at least 1.
     reset_less : :class:`bool`
-        Whether payloads have no reset, whose net would span a large device; what is valid is always reset.
+        Whether to omit the reset of payloads, whose net would span a large device. Whether a payload is valid
+        is always reset.
 
     Members
     -------
     i : :py:`In(stream.Signature(shape))`
-        Ready while there is room, whatever the other side does.
+        Ready while there is room, independent of the other side.
     o : :py:`Out(stream.Signature(shape))`
-        Valid while a payload is held.
+        Valid while there is a payload.
     """
 
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, *, shape, depth, reset_less=False):
+    def __init__(self, *, shape: ShapeLike, depth: int, reset_less: bool = False):
         if depth < 1:
             raise ValueError(f"depth must be at least 1, not {depth!r}")
         self._shape = shape
@@ -43,11 +44,12 @@ class Queue(wiring.Component):
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     @property
-    def depth(self):
+    def depth(self) -> int:
+        """Maximum number of payloads."""
         return self._depth
 
     @property
-    def reset_less(self):
+    def reset_less(self) -> bool:
         """Whether payloads have no reset."""
         return self._reset_less
 
@@ -70,8 +72,8 @@ class Queue(wiring.Component):
         m.d.sync += count.eq(count + push - pop)
 
         for n, entry in enumerate(entries):
-            # The new payload lands behind the last one held, which a simultaneous pop moves by one; with a
-            # depth of 1 there is no simultaneous pop.
+            # The new payload goes after the last one, which a simultaneous pop moves by one; with a depth of
+            # 1 there is no simultaneous pop.
             lands_here = push & (count == Mux(pop, n + 1, n)) if self._depth > 1 else push
             with m.If(lands_here):
                 m.d.sync += entry.eq(self.i.payload)

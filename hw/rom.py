@@ -1,22 +1,24 @@
 """A read-only memory in block RAM or in LUTs."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Array, Const, Instance, Module, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 __all__ = ["LUT_MODULE", "PATCHABLE", "PATCHABLE_DEPTH", "STORES", "Rom"]
 
-#: Where a memory can live, and what the synthesis calls it.
+#: Where a memory can be stored, and the name that synthesis has for it (`ram_style`).
 STORES = {"bram": "block", "lut": "logic"}
 
-#: The depth of a patchable block RAM is a multiple of this: its bits are told apart by what stands in them.
+#: The depth of a patchable block RAM is a multiple of this: its bits are identified by their contents.
 PATCHABLE_DEPTH = 256
 
-#: The attribute of its memory.
+#: The attribute that marks the memory of a patchable block RAM.
 PATCHABLE = "sbgen_patchable"
 
-#: The module of 16 words of a patchable ROM in LUTs. Only its `INIT` is ever changed, in the finished
-#: bitstream, and so no synthesis may look into it.
+#: The module of 16 one-bit words of a patchable ROM in LUTs. Its `INIT` is changed in the finished bitstream,
+#: so synthesis must not look into it.
 LUT_MODULE = "SBGEN_LUT4"
 
 _LUT_WORDS = 16
@@ -25,8 +27,8 @@ _LUT_WORDS = 16
 class Rom(wiring.Component):
     """Words fixed at synthesis, read with a latency of one cycle.
 
-    The output keeps its word while `en` is low. The read register has neither reset nor initial value: either
-    would keep the synthesis from using a block RAM.
+    The output holds its word while `en` is low. The read register has neither reset nor initial value, since
+    either would prevent synthesis from using a block RAM.
 
     Parameters
     ----------
@@ -37,9 +39,8 @@ class Rom(wiring.Component):
     store : :class:`str`
         ``"bram"`` or ``"lut"``.
     patchable : :class:`bool`
-        Whether the contents are not to be known by the hardware around them, so that they can be replaced in
-        a bitstream: a block RAM has a multiple of `PATCHABLE_DEPTH` words, and LUTs are instances of
-        `LUT_MODULE`.
+        Whether the contents can be replaced in a bitstream, so that synthesis must not optimise for them. A
+        block RAM then has a multiple of `PATCHABLE_DEPTH` words, and LUTs are instances of `LUT_MODULE`.
 
     Members
     -------
@@ -50,7 +51,7 @@ class Rom(wiring.Component):
         The word read, from the next cycle on.
     """
 
-    def __init__(self, *, width, words, store, patchable=False):
+    def __init__(self, *, width: int, words: Sequence[int], store: str, patchable: bool = False):
         if store not in STORES:
             raise ValueError(f"store must be one of {', '.join(STORES)}, not {store!r}")
         self._width = width
@@ -60,14 +61,14 @@ class Rom(wiring.Component):
         super().__init__({"addr": In(range(len(self._words))), "en": In(1), "data": Out(width)})
 
     @property
-    def words(self):
+    def words(self) -> tuple[int, ...]:
+        """The contents, address 0 first."""
         return self._words
 
     def elaborate(self, platform):
         m = Module()
-        if (
-            self._patchable and self._store == "lut" and platform is not None
-        ):  # a simulator knows no such module, only words
+        # A simulator has no model of the LUT module: it reads the words.
+        if self._patchable and self._store == "lut" and platform is not None:
             self._luts(m)
             return m
         depth, attrs = len(self._words), {"ram_style": STORES[self._store]}
@@ -80,9 +81,10 @@ class Rom(wiring.Component):
         m.d.comb += [port.addr.eq(self.addr), port.en.eq(self.en), self.data.eq(port.data)]
         return m
 
-    def _luts(self, m):
-        """Each 16 words of each bit in a LUT of their own."""
-        low, chunks = Signal(4), []
+    def _luts(self, m: Module) -> None:
+        """Put every 16 words of every bit in a LUT of their own."""
+        low = Signal(4)
+        chunks: list[Signal] = []
         m.d.comb += low.eq(self.addr)
         for first in range(0, len(self._words), _LUT_WORDS):
             chunk = Signal(self._width, name=f"chunk_{len(chunks)}")

@@ -1,7 +1,7 @@
 """Frames on a line of bytes: SLIP (RFC 1055).
 
-A frame is its bytes, in which END and ESC are escaped, and an END behind it. Senders put another END before
-it, which ends whatever noise came first; the empty frames that this makes are for the receiver to ignore.
+A frame is its bytes, with END and ESC escaped, followed by an END. Senders also send an END before it, which
+ends any noise on the line; the receiver ignores the empty frames that result.
 """
 
 from amaranth.hdl import Module, Mux, Signal
@@ -12,23 +12,23 @@ __all__ = ["END", "ESC", "ESC_END", "ESC_ESC", "Decoder", "Encoder", "frame_layo
 
 #: Ends a frame.
 END = 0xC0
-#: Announces an escaped byte ...
+#: Escapes the next byte ...
 ESC = 0xDB
 #: ... which stands for END ...
 ESC_END = 0xDC
 #: ... or for ESC.
 ESC_ESC = 0xDD
 
-#: One beat of a frame: a byte of it, or, with `end` set, its end, which carries no byte.
+#: One beat of a frame: a byte or, with `end` set, the end of the frame, which carries no byte.
 frame_layout = data.StructLayout({"data": 8, "end": 1})
 
 
 class Decoder(wiring.Component):
     """Bytes on the line to frames.
 
-    Combinational, but for one flip-flop; an ESC is swallowed. Any byte may come at any time: as RFC 1055
-    advises, one that may not follow ESC stands for itself, and it is the frame's checksum that finds the
-    fault.
+    Combinational except for one flip-flop. An ESC is consumed without output. Any byte may arrive at any
+    time: a byte that must not follow ESC stands for itself, as RFC 1055 advises, and the checksum of the
+    frame detects the error.
 
     Members
     -------
@@ -69,7 +69,7 @@ class Decoder(wiring.Component):
 class Encoder(wiring.Component):
     """Frames to bytes on the line.
 
-    Combinational, but for one flip-flop; END and ESC in a frame take two bytes.
+    Combinational except for one flip-flop. END and ESC in a frame take two bytes.
 
     Members
     -------

@@ -1,5 +1,5 @@
-"""An asynchronous serial receiver and transmitter: 8 data bits, least significant first, no parity, 1 stop
-bit.
+"""An asynchronous serial receiver and transmitter (UART): 8 data bits, least significant first, no parity, 1
+stop bit.
 """
 
 from amaranth.hdl import Cat, Module, Signal
@@ -9,41 +9,41 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["MINIMUM_DIVISOR", "Rx", "Tx", "baud_error", "divisor"]
 
-#: Fewest clock cycles a bit may last: below it the receiver cannot sample near the middle of a bit.
+#: Minimum clock cycles per bit: with fewer, the receiver cannot sample near the middle of a bit.
 MINIMUM_DIVISOR = 4
 
 
-def divisor(*, clock_hz, baud):
-    """Clock cycles in a bit, rounded to the nearest whole number."""
+def divisor(*, clock_hz: float, baud: float) -> int:
+    """Clock cycles per bit, rounded to the nearest whole number."""
     return max(1, int(clock_hz / baud + 0.5))
 
 
-def baud_error(*, clock_hz, baud):
-    """How far the rounded divisor's rate is from `baud`, as a fraction of it.
+def baud_error(*, clock_hz: float, baud: float) -> float:
+    """Relative deviation of the rate with the rounded divisor from `baud`.
 
-    The receiver resynchronises at each start bit and samples the stop bit 9.5 bits later, so both ends
-    together may be off by about 5 %.
+    The receiver resynchronises at each start bit and samples the stop bit 9.5 bits later, so the deviations
+    of both ends together may be about 5 %.
     """
     return clock_hz / divisor(clock_hz=clock_hz, baud=baud) / baud - 1
 
 
-def _check_divisor(divisor):
+def _check_divisor(divisor: int) -> None:
     if divisor < MINIMUM_DIVISOR:
-        raise ValueError(f"divisor must be at least {MINIMUM_DIVISOR} clock cycles a bit, not {divisor!r}")
+        raise ValueError(f"divisor must be at least {MINIMUM_DIVISOR} clock cycles per bit, not {divisor!r}")
 
 
 class Rx(wiring.Component):
     """Receives bytes.
 
-    A byte is valid two to three cycles after the middle of its stop bit. The line is looked at again in the
-    middle of the start bit, so that a spike is no byte. A byte without a stop bit (a framing error) is
-    dropped, and the receiver waits for the next falling edge; so is a byte that comes while the one before it
-    has not been taken.
+    A byte is valid two to three cycles after the middle of its stop bit. The line is sampled again in the
+    middle of the start bit, so a glitch is not taken for a byte. A byte without a stop bit (a framing error)
+    is dropped, and the receiver waits for the next falling edge. A byte that arrives before the previous one
+    has been taken is dropped too.
 
     Parameters
     ----------
     divisor : :class:`int`
-        Clock cycles in a bit.
+        Clock cycles per bit, at least `MINIMUM_DIVISOR`.
 
     Members
     -------
@@ -54,13 +54,14 @@ class Rx(wiring.Component):
 
     o: stream.Interface
 
-    def __init__(self, *, divisor):
+    def __init__(self, *, divisor: int):
         _check_divisor(divisor)
         self._divisor = divisor
         super().__init__({"rx": In(1, init=1), "o": Out(stream.Signature(8))})
 
     @property
-    def divisor(self):
+    def divisor(self) -> int:
+        """Clock cycles per bit."""
         return self._divisor
 
     def elaborate(self, platform):
@@ -69,7 +70,7 @@ class Rx(wiring.Component):
         line = Signal(init=1)
         before = Signal(init=1)
         timer = Signal(range(self._divisor))
-        # A 1 travels ahead of the data bits; when it reaches bit 0, all eight are in.
+        # A 1 travels ahead of the data bits; when it reaches bit 0, all eight are received.
         shift = Signal(9)
 
         m.submodules.synchronizer = FFSynchronizer(self.rx, line, init=1)
@@ -105,12 +106,12 @@ class Rx(wiring.Component):
 class Tx(wiring.Component):
     """Transmits bytes.
 
-    A byte takes ten bits and, before the next, one cycle more.
+    A byte takes ten bits, plus one cycle before the next.
 
     Parameters
     ----------
     divisor : :class:`int`
-        Clock cycles in a bit.
+        Clock cycles per bit, at least `MINIMUM_DIVISOR`.
 
     Members
     -------
@@ -122,13 +123,14 @@ class Tx(wiring.Component):
 
     i: stream.Interface
 
-    def __init__(self, *, divisor):
+    def __init__(self, *, divisor: int):
         _check_divisor(divisor)
         self._divisor = divisor
         super().__init__({"i": In(stream.Signature(8)), "tx": Out(1, init=1)})
 
     @property
-    def divisor(self):
+    def divisor(self) -> int:
+        """Clock cycles per bit."""
         return self._divisor
 
     def elaborate(self, platform):
@@ -136,8 +138,8 @@ class Tx(wiring.Component):
 
         busy = Signal()
         timer = Signal(range(self._divisor))
-        # Start bit, data, stop bit; behind the stop bit only zeros follow, so that it is alone when it is on
-        # the line.
+        # Start bit, data, stop bit. Only zeros follow the stop bit, so nothing else is left when it is on the
+        # line.
         shift = Signal(10, init=1)
 
         m.d.comb += [self.tx.eq(shift[0]), self.i.ready.eq(~busy)]

@@ -72,7 +72,7 @@ class DivisorTestCase(unittest.TestCase):
 
     def test_too_small_is_refused(self):
         for component in uart.Rx, uart.Tx:
-            with self.assertRaisesRegex(ValueError, "at least 4 clock cycles a bit, not 3"):
+            with self.assertRaisesRegex(ValueError, "at least 4 clock cycles per bit, not 3"):
                 component(divisor=3)
 
 

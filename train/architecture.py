@@ -257,7 +257,7 @@ def rebuild(architecture: Sequence[Fields], state: State) -> Layers:
 
 
 def _rebuild_chain(architecture: Sequence[Fields], state: State, prefix: str, taken: set[str]) -> Layers:
-    """The layers of an architecture; the names of their state begin with `prefix` and are added to `taken`."""
+    """The layers of an architecture, whose state has names with `prefix`; these are added to `taken`."""
     layers: Layers = []
     for fields in architecture:
         name, kind = fields["name"], fields["kind"]

@@ -160,7 +160,7 @@ def run(
 
 
 def _require_writable(path):
-    """A `ModelError`, before hours of training, where a file cannot be written in the end; makes the folder."""
+    """Create the folder of a file that training writes; raise a `ModelError` now if it cannot be written."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -75,7 +75,7 @@ class Scores(BinaryLinear):
             )
         if per_class and decision == "sign":
             raise ValueError(
-                "per_class must be False if the signs of the scores decide, because a scale does not change them"
+                "per_class must be False if the signs of the scores decide, which a scale does not change"
             )
         self.decision, self.per_class, self.average = decision, per_class, average
         self.log_scale = nn.Parameter(
