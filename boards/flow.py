@@ -151,7 +151,7 @@ def plan(
     if patchable:
         tools.find(board.family.unpacker.tool)
         verilog, contents, noise = contents_.split(verilog)
-    made = board.family.plan(
+    planned = board.family.plan(
         verilog,
         board,
         clock_mhz=clock_mhz,
@@ -160,7 +160,7 @@ def plan(
         pins=pins,
         patchable=patchable,
     )
-    return replace(made, contents=contents, noise=noise, every_seed=every_seed, margin=margin)
+    return replace(planned, contents=contents, noise=noise, every_seed=every_seed, margin=margin)
 
 
 def fastest(board: BoardSpec, fmax_mhz: float) -> float:

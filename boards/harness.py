@@ -63,8 +63,8 @@ def clock_and_pll(board: BoardSpec, clock_mhz: float | None = None) -> tuple[flo
         clock_mhz = board.default_clock_mhz
     if clock_mhz == board.oscillator_mhz:
         return clock_mhz, None
-    made = board.family.pll.nearest(oscillator_mhz=board.oscillator_mhz, clock_mhz=clock_mhz)
-    return made.clock_mhz, made
+    pll = board.family.pll.nearest(oscillator_mhz=board.oscillator_mhz, clock_mhz=clock_mhz)
+    return pll.clock_mhz, pll
 
 
 class Top(wiring.Component):

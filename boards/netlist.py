@@ -2,8 +2,8 @@
 
     top.json, placed.json ──compact──▶ *.json.gz ──load──▶ {"ports", "cells", "netnames"}
 
-Attributes hold paths of the machine that a netlist was made on. Only those that place and route sets are kept, so
-that the same netlist is the same bytes.
+Attributes hold paths of the machine that a netlist was made on. Only those that place and route sets remain,
+so that the same netlist is the same bytes.
 """
 
 import gzip

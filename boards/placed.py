@@ -99,14 +99,14 @@ def ask(
     for name, text in plan.files.items():
         (folder / name).write_text(text, encoding="utf-8")
     workarounds.run(plan.synthesis, folder)
-    (made,) = plan.synthesis.writes
+    (result,) = plan.synthesis.writes
     if level == "placed":
         (step,) = plan.placements
         try:
             workarounds.run(step, folder)
         except ToolError as error:
             raise too_big(plan, folder / step.log, family=board.family) or error from None
-        _, _, made = step.writes
-    netlist.compact(folder / made, folder / "netlist.json.gz")
+        _, _, result = step.writes
+    netlist.compact(folder / result, folder / "netlist.json.gz")
     cells = netlist.load(folder / "netlist.json.gz")
     return ask_pins(netlist_verilog.verilog(cells, family=board.family)), cells

@@ -19,9 +19,9 @@ module ice40_ram #(parameter [4095:0] INIT = 0, parameter READ_MODE = 0, WRITE_M
   wire [3:0] place = WRITE_MODE == 0 ? 0 : WRITE_MODE == 1 ? waddr[8] : WRITE_MODE == 2 ? waddr[9:8] : waddr[10:8];
   wire [15:0] put = WRITE_MODE == 0 ? wdata : WRITE_MODE == 1 ? (wdata & 16'h5555) << place :
                     WRITE_MODE == 2 ? (wdata >> 1 & 16'h1111) << place : (wdata >> 3 & 16'h0101) << place;
-  wire [15:0] kept = WRITE_MODE == 0 ? mask : WRITE_MODE == 1 ? ~(16'h5555 << place) :
+  wire [15:0] keep = WRITE_MODE == 0 ? mask : WRITE_MODE == 1 ? ~(16'h5555 << place) :
                      WRITE_MODE == 2 ? ~(16'h1111 << place) : ~(16'h0101 << place);
-  always @(posedge wclk) if (we) words[waddr[7:0]] <= words[waddr[7:0]] & kept | put & ~kept;
+  always @(posedge wclk) if (we) words[waddr[7:0]] <= words[waddr[7:0]] & keep | put & ~keep;
 endmodule
 
 module ice40_spram(input clk, cs, we, input [13:0] addr, input [15:0] din, input [3:0] mask, output reg [15:0] dout);

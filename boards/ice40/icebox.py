@@ -38,13 +38,13 @@ def verilog(text: str, board: BoardSpec) -> str:
     with tools.temporary() as folder:
         (folder / "top.asc").write_text(text)
         (folder / "top.pcf").write_text(pcf(board).replace("-pullup yes ", ""))
-        made = tools.run(
+        converted = tools.run(
             tool,
             ["-s", "-n", "top", "-d", board.package.lower(), "-p", "top.pcf", "top.asc"],
             cwd=folder,
             log=folder / "log",
         )
-    return _with_modules(made)
+    return _with_modules(converted)
 
 
 def _with_modules(text: str) -> str:
