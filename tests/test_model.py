@@ -3,6 +3,7 @@ import hashlib
 import numpy as np
 import pytest
 
+from sbgen.cli import main
 from sbgen.compiler import exchange
 from sbgen.compiler.frontends import model
 from sbgen.errors import ModelError
@@ -61,6 +62,31 @@ def test_arrays_of_numpy_are_not_called_damaged(tmp_path):
     ):
         with pytest.raises(
             ModelError,
-            match=rf"{name}: must hold a network, but is NumPy's file of {what}; give the model's own file",
+            match=rf"{name}: must hold a network, but is a NumPy file of {what}; give the model's own file",
         ):
             model.load(tmp_path / name)
+
+
+def test_pixels_of_a_file_that_says_them_itself(trained):
+    path = trained.with_name("same.json")
+    exchange.save(model.load(trained).network, path)
+    for file, what in ((trained, "a net.pt"), (path, "an exchange file")):
+        message = (
+            f"{file}: --pixels applies to QONNX files and larq models, but this is {what}, .*; leave out"
+        )
+        with pytest.raises(ModelError, match=f"^{message} --pixels raw$"):
+            model.load(file, pixels="raw")
+
+
+@pytest.mark.parametrize("command", ["build", "estimate", "export"])
+def test_commands_refuse_pixels_of_such_a_file(trained, tmp_path, capsys, command):
+    path = trained.with_name("same.json")
+    exchange.save(model.load(trained).network, path)
+    options = {
+        "build": ["--board", "icebreaker", "--out", str(tmp_path / "out")],
+        "estimate": ["--board", "icebreaker"],
+        "export": ["--out", str(tmp_path / "net.onnx")],
+    }[command]
+    assert main([command, "--model", str(path), "--pixels", "raw", *options]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {path}: --pixels applies to QONNX files and larq models")

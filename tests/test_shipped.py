@@ -67,7 +67,7 @@ def test_file_of_the_name_wins(tmp_path, monkeypatch):
     [
         (
             "digit",
-            "digit: cannot be read: No such file or directory; models that ship are cnn-mnist, .*tfc-mnist$",
+            "digit: cannot be read: No such file or directory; shipped models are cnn-mnist, .*tfc-mnist$",
         ),
         ("models/digits", "cannot be read: No such file or directory$"),
         ("digits.pt", "cannot be read: No such file or directory$"),
