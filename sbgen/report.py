@@ -13,7 +13,7 @@ from .boards import frames, usb
 from .compiler.bound import AS_BUILT, bounds
 from .compiler.weight_count import weights
 
-__all__ = ["RESOURCES", "SCHEMA", "accuracy", "assemble", "digests", "dumps"]
+__all__ = ["RESOURCES", "SCHEMA", "accuracy", "assemble", "digests", "dumps", "write"]
 
 #: Version of the report's form; a reader must refuse one that it does not know.
 SCHEMA = 1
@@ -257,3 +257,11 @@ def _layer(layer, folding, input_shape, output_shape, cycles):
 def dumps(report):
     """The text of report.json; equal reports give equal text."""
     return json.dumps(report, indent=1, ensure_ascii=True) + "\n"
+
+
+def write(report, out_dir):
+    """Write report.json and report.html into the output folder."""
+    from . import report_html
+
+    (out_dir / "report.html").write_text(report_html.page(report), encoding="utf-8")
+    (out_dir / "report.json").write_text(dumps(report), encoding="ascii")

@@ -1,13 +1,23 @@
-"""Whether the emitted Verilog computes what the reference computes, score by score."""
+"""Whether the hardware computes what the reference computes, score by score."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .compiler import reference
-from .errors import SbgenError
+from .compiler.simulate import Simulation
+from .console import Console
+from .errors import SbgenError, ToolError
 
-__all__ = ["MismatchError", "Verdict", "compare"]
+if TYPE_CHECKING:
+    from .boards import BoardSpec
+    from .compiler.design import Design
+
+__all__ = ["AMARANTH_CYCLES", "MismatchError", "Verdict", "compare", "of_core"]
+
+#: Cycles that Amaranth's simulator runs in well below a minute.
+AMARANTH_CYCLES = 3000
 
 
 class MismatchError(SbgenError):
@@ -16,7 +26,7 @@ class MismatchError(SbgenError):
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What a simulation has shown; that all was equal, when it is there at all.
+    """What a simulation showed: if there is a verdict, all scores are equal.
 
     Parameters
     ----------
@@ -25,12 +35,11 @@ class Verdict:
     images, scores : int
         How many were compared.
     ranked : int array, shape (images, top) or (images, outputs)
-        The best classes of each image, the best first, or of a multi-label network its bits, as the Verilog
-        gave them.
+        The best classes of each image, the best first; of a multi-label network its bits. As simulated.
     latency_cycles : int
         From the first beat of the first image to its last score.
     cycles_per_image : int or None
-        Between the last scores of the last two images; None of a single image.
+        Between the last scores of the last two images; None for a single image.
     """
 
     simulator: str
@@ -41,11 +50,11 @@ class Verdict:
     cycles_per_image: int | None
 
 
-def _words(classes):
+def _words(classes: np.ndarray) -> str:
     return ", ".join(map(str, classes.tolist()))
 
 
-def compare(simulation, scores, classes):
+def compare(simulation: Simulation, scores: np.ndarray, classes: np.ndarray) -> Verdict:
     """The verdict on a simulation.
 
     Parameters
@@ -65,14 +74,14 @@ def compare(simulation, scores, classes):
     assert simulation.scores.shape == scores.shape and simulation.labels.shape == classes.shape
     wrong = np.argwhere(simulation.scores != scores)
     if len(wrong):
-        image, at = (int(n) for n in wrong[0])
+        image, output = (int(n) for n in wrong[0])
         raise MismatchError(
-            f"the Verilog must give the reference's scores, but image {image}, output {at} has"
-            f" {int(simulation.scores[image, at])} instead of {int(scores[image, at])} ({len(wrong)} of"
+            f"the hardware must compute the reference's scores, but image {image}, output {output} has"
+            f" {int(simulation.scores[image, output])} instead of {int(scores[image, output])} ({len(wrong)} of"
             f" {scores.size} scores differ, in {simulation.simulator}); nothing was written: this is a defect"
             " of sbgen, please report it with the model file"
         )
-    # Only what decides by argmax has best classes behind the first.
+    # Only a network that decides by argmax has a second best class.
     ranked = classes.reshape(len(classes), -1)
     if ranked.shape[1] != simulation.ranked.shape[1]:
         ranked = reference.ranked(scores, simulation.ranked.shape[1])
@@ -81,7 +90,7 @@ def compare(simulation, scores, classes):
     if len(wrong):
         image = int(wrong[0])
         raise MismatchError(
-            f"the Verilog must give the reference's {'bits' if classes.ndim > 1 else 'classes'}, but image"
+            f"the hardware must compute the reference's {'bits' if classes.ndim > 1 else 'classes'}, but image"
             f" {image} has {_words(simulation.ranked[image])} instead of {_words(ranked[image])} although its"
             f" scores are equal (in {simulation.simulator}); nothing was written: this is a defect of sbgen,"
             " please report it with the model file"
@@ -94,3 +103,71 @@ def compare(simulation, scores, classes):
         latency_cycles=simulation.latency_cycles,
         cycles_per_image=simulation.interval_cycles if len(scores) > 1 else None,
     )
+
+
+def of_core(
+    verilog: str,
+    design: "Design",
+    board: "BoardSpec",
+    images: np.ndarray,
+    scores: np.ndarray,
+    classes: np.ndarray,
+    *,
+    interval: int,
+    console: Console,
+) -> tuple[Verdict | None, str | None]:
+    """Simulate a core and compare it with the reference.
+
+    If no simulator of Verilog can run here, Amaranth's own simulates the components, for the first images.
+
+    Parameters
+    ----------
+    verilog : str
+        The core.
+    images : uint8 array, shape (N, *image_shape)
+    scores, classes : int array
+        Of the reference, as in `compare`.
+    interval : int
+        Cycles per image.
+
+    Returns
+    -------
+    verdict : Verdict or None
+    why_not : str or None
+        Why there is no verdict.
+    """
+    from .compiler import amaranth_simulator, lower, simulate
+
+    core = lower.lower(design)
+    try:
+        simulator = simulate.quickest(design.network, len(images))
+    except ToolError as error:
+        simulator, why_not = "amaranth", str(error)
+    if simulator == "amaranth":
+        if design.patchable and board.device.fabric.patchable_store == "lut":
+            return None, f"{why_not}; Amaranth's simulator does not know the cells of patchable ROMs"
+        count = AMARANTH_CYCLES // interval
+        if count == 0:
+            return None, f"{why_not}; Amaranth's simulator is too slow for {interval:,} cycles per image"
+        images, scores, classes = images[:count], scores[:count], classes[:count]
+        console.line(
+            f"  {why_not}; Amaranth's simulator runs {len(images):,} images on the components instead",
+            style="yellow",
+        )
+    with console.step(f"simulate {len(images):,} images") as step:
+        if simulator == "amaranth":
+            simulation = amaranth_simulator.simulate(core, design.network, images)
+        else:
+            simulation = simulate.simulate(
+                verilog,
+                design.network,
+                images,
+                lanes=core.lanes,
+                simulator=simulator,
+                top_k=core.top,
+                ram_contents=core.image,
+                progress=step.progress,
+            )
+        verdict = compare(simulation, scores, classes)
+        step.note(f"all {verdict.scores:,} scores equal the reference ({verdict.simulator})")
+    return verdict, None

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from processes import started
 
-from sbgen import cli, samples
+from sbgen import cli, folding, samples, verdict
 from sbgen.boards import flash_image, flow, harness
 from sbgen.compiler import design_file, exchange, reference, simulate
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
@@ -79,11 +79,11 @@ def fake_simulation(monkeypatch, *, change=None, wait=False):
     """
     seen = []
 
-    def run(text, network, images, *, lanes, top, image, progress):
+    def run(text, network, images, *, lanes, simulator, top_k, ram_contents, progress):
         seen.append(images)
         assert "module top(" in text
         scores, _ = reference.evaluate(network, images)
-        ranked = reference.ranked(scores, top)
+        ranked = reference.ranked(scores, top_k)
         if change is not None:
             change(scores)
         while wait:
@@ -99,6 +99,7 @@ def fake_simulation(monkeypatch, *, change=None, wait=False):
         )
 
     monkeypatch.setattr(simulate, "simulate", run)
+    monkeypatch.setattr(simulate, "quickest", lambda network, images: "the reference")
     return seen
 
 
@@ -157,7 +158,7 @@ def test_samples_are_what_is_simulated_and_counted(model, tmp_path, monkeypatch,
         [int(((labels == true) & (found == each)).sum()) for each in range(3)] for true in range(3)
     ]
     shown = capsys.readouterr().out
-    assert "94.00% of 50 images, samples of own.npz, SHA-256 " in shown and "exact: 20 samples in" in shown
+    assert "50 samples of own.npz, SHA-256 " in shown and "exact: 20 samples in" in shown
     assert "integer 94.00%, rtl 85.00% (20 images, where integer is 85.00%)" in shown and "mistakes" in shown
 
 
@@ -263,13 +264,58 @@ def test_weights_in_spram_are_a_file_of_their_own(model, tmp_path, monkeypatch):
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
-def test_no_simulator_is_said_and_no_error(model, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("SBGEN_IVERILOG", "no-such-program")
-    monkeypatch.setenv("SBGEN_VERILATOR", "no-such-program")
-    assert build(model, tmp_path / "out") == 0
-    verdict = json.loads((tmp_path / "out" / "report.json").read_text())["verdict"]
-    assert verdict["status"] == "not run" and "SBGEN_IVERILOG" in verdict["reason"]
-    assert "not simulated: no simulator is there" in capsys.readouterr().out
+class TestWithoutASimulatorOfVerilog:
+    @pytest.fixture(autouse=True)
+    def none(self, monkeypatch):
+        monkeypatch.setenv("SBGEN_IVERILOG", "no-such-program")
+        monkeypatch.setenv("SBGEN_VERILATOR", "no-such-program")
+
+    def test_amaranths_own_is_used_and_one_line_says_so(self, model, tmp_path, capsys):
+        assert build(model, tmp_path / "out", "--pe", "1,1", "--simd", "1,1") == 0
+        report = json.loads((tmp_path / "out" / "report.json").read_text())
+        verdict, images = report["verdict"], 3000 // report["timing"]["cycles_per_image"]
+        assert (verdict["status"], verdict["images"], verdict["scores"]) == ("exact", images, 3 * images)
+        assert verdict["simulator"].startswith("Amaranth ")
+        assert verdict["cycles_per_image"] == report["timing"]["cycles_per_image"]
+        shown = capsys.readouterr().out.splitlines()
+        (line,) = [line for line in shown if "no simulator of Verilog can run" in line]
+        assert "SBGEN_IVERILOG" in line and "SBGEN_VERILATOR" in line
+        assert line.endswith(f"; Amaranth's simulator runs {images} images on the components instead")
+        assert f"exact: {images} random images in Amaranth" in "\n".join(shown)
+        page = " ".join((tmp_path / "out" / "report.html").read_text().split())
+        assert "the components of the core in Amaranth" in page and "emitted Verilog in Amaranth" not in page
+
+    def test_a_wrong_score_is_an_error_there_too(self, model, tmp_path, monkeypatch, capsys):
+        evaluate = reference.evaluate
+        monkeypatch.setattr(
+            reference, "evaluate", lambda *settings: (evaluate(*settings)[0] + 1, evaluate(*settings)[1])
+        )
+        assert build(model, tmp_path / "other") == 1
+        assert "the hardware must compute the reference's scores" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        "cycles, options, why",
+        [
+            (1, [], "Amaranth's simulator is too slow for "),
+            (3000, ["--patchable"], "Amaranth's simulator does not know the cells of patchable ROMs"),
+        ],
+    )
+    def test_where_it_cannot_run_either_the_build_says_so(
+        self, model, tmp_path, monkeypatch, capsys, cycles, options, why
+    ):
+        monkeypatch.setattr(verdict, "AMARANTH_CYCLES", cycles)
+        assert build(model, tmp_path / "out", *options) == 0
+        found = json.loads((tmp_path / "out" / "report.json").read_text())["verdict"]
+        assert found["status"] == "not run" and "SBGEN_IVERILOG" in found["reason"] and why in found["reason"]
+        assert "not simulated: no simulator of Verilog can run" in capsys.readouterr().out
+
+
+def test_a_wrong_path_of_samples_is_named_before_the_design_is_folded(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(folding, "fold", None)
+    assert build(model, tmp_path / "out", "--samples", str(tmp_path / "no-such.npz")) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ") and "no-such.npz" in captured.err
+    assert "failed   read the images" in captured.out and "fold" not in captured.out
 
 
 @pytest.mark.parametrize(
@@ -351,7 +397,7 @@ def test_a_wrong_score_is_an_error_and_the_earlier_build_stays(model, tmp_path, 
 
 
 def test_failed_place_and_route_ends_the_simulation_too(model, tmp_path, monkeypatch, capsys):
-    def fail(plan, *, folder, console, logs, kept, jobs):
+    def fail(plan, *, folder, console, logs, cache, jobs):
         raise FitError("the design must run at 48 MHz")
 
     monkeypatch.setattr(flow, "implement", fail)
@@ -380,7 +426,7 @@ class PlaceAndRoute:
         )
         monkeypatch.setattr(flow, "implement", self.implement)
 
-    def implement(self, plan, *, folder, console, logs, kept, jobs):
+    def implement(self, plan, *, folder, console, logs, cache, jobs):
         self.clocks.append(plan.clock_mhz)
         trials = (flow.Trial(clock_mhz=plan.clock_mhz, seed=1, fmax_mhz=self.fmax_mhz),)
         if plan.clock_mhz > self.fmax_mhz:

@@ -8,6 +8,7 @@ from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
 from sbgen.compiler.lower import lower
 from sbgen.compiler.random_network import random_design, random_images
+from sbgen.compiler.simulate import programs
 from sbgen.compiler.simulate.programs import choose
 from sbgen.compiler.stage import input_lanes
 from sbgen.errors import ToolError
@@ -271,6 +272,31 @@ class TestAuto:
             ToolError, match="iverilog is not installed; try this; verilator is not installed; try"
         ):
             choose(1)
+
+    @pytest.mark.parametrize(
+        "installed, missing",
+        [
+            ((), "make and g[+]{2}, which are"),
+            (("make",), "g[+]{2}, which is"),
+            (("g++",), "make, which is"),
+            (("make", "g++"), None),
+            (("make", "clang++"), None),
+        ],
+    )
+    def test_verilator_needs_a_compiler(self, installed, missing, monkeypatch):
+        def find(name):
+            if name == "iverilog":
+                raise ToolError("iverilog is not installed")
+
+        monkeypatch.setattr(tools, "find", find)
+        monkeypatch.setattr(programs.shutil, "which", lambda name: name if name in installed else None)
+        if missing is None:
+            assert choose(1) == "verilator"
+        else:
+            with pytest.raises(
+                ToolError, match=f"iverilog is not installed; verilator needs {missing} not installed"
+            ):
+                choose(1)
 
 
 @pytest.mark.parametrize("quick, level", [(True, "-O0"), (False, "-O2")])

@@ -9,7 +9,7 @@ from pathlib import Path
 from ... import tools
 from ...errors import ToolError
 
-__all__ = ["SIMULATORS", "build", "choose"]
+__all__ = ["SIMULATORS", "build", "choose", "require"]
 
 SIMULATORS = ("icarus", "verilator")
 
@@ -23,15 +23,32 @@ def choose(weights: int) -> str:
     when none is.
     """
     found, errors = [], []
-    for simulator, program in ("icarus", "iverilog"), ("verilator", "verilator"):
+    for simulator in SIMULATORS:
         try:
-            tools.find(program)
+            require(simulator)
             found.append(simulator)
         except ToolError as error:
             errors.append(str(error))
     if not found:
-        raise ToolError("a simulator of Verilog is needed; " + "; ".join(errors))
+        raise ToolError("no simulator of Verilog can run: " + "; ".join(errors))
     return found[-1] if weights > _ICARUS_WEIGHTS else found[0]
+
+
+def require(simulator: str) -> None:
+    """Raise a `ToolError` unless that one of `SIMULATORS` can run here."""
+    if simulator == "icarus":
+        tools.find("iverilog")
+        return
+    tools.find("verilator")
+    # It writes C++.
+    missing = [] if shutil.which("make") else ["make"]
+    if not any(map(shutil.which, ("g++", "c++", "clang++"))):
+        missing.append("g++")
+    if missing:
+        raise ToolError(
+            f"verilator needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed;"
+            f" try: apt install {' '.join(missing)} (or your system's package)"
+        )
 
 
 def build(

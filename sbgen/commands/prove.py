@@ -8,10 +8,10 @@
 """
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from .. import __version__, atomic, evidence
+from .. import __version__, atomic, evidence, parallel
 from ..arguments import at_least
 from ..built import Built
 from ..console import Console
@@ -79,16 +79,11 @@ def run(arguments):
         raise ModelError(
             f"--only must be in a subject, but {arguments.only!r} is in none of: {'; '.join(planned)}"
         )
-    with ThreadPoolExecutor(max_workers=arguments.jobs) as pool:
-        futures = [
-            pool.submit(_prove, console, n, statement, arguments) for n, (statement, _) in enumerate(chosen)
-        ]
-        try:
-            outcomes = [future.result() for future in futures]
-        except BaseException:
-            console.cancel()
-            pool.shutdown(cancel_futures=True)
-            raise
+    outcomes = parallel.run(
+        console,
+        [partial(_prove, console, n, statement, arguments) for n, (statement, _) in enumerate(chosen)],
+        jobs=arguments.jobs,
+    )
     proofs = [
         {
             "subject": statement.subject,

@@ -10,6 +10,7 @@ from .. import tools
 from ..compiler import amaranth_simulator, cycles, simulate, waveform
 from ..compiler.simulate import Simulation
 from ..console import Step
+from ..verdict import AMARANTH_CYCLES
 from .level import LevelError, SkippedError
 from .scores import ScoreError, require_equal
 from .subject import Build
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["amaranth", "icarus", "verilator"]
 
-#: What the slow simulators take at most; both run some tens of seconds then.
-_AMARANTH_CYCLES = 3000
+#: What Icarus runs in some tens of seconds.
 _ICARUS_WEIGHTS = 4_000_000
 
 
@@ -34,7 +34,7 @@ def amaranth(build: Build, step: Step) -> str:
         waves = folder and folder / "waves.vcd"
         return amaranth_simulator.simulate(core, built.network, images, waves=waves)
 
-    return _compare(build, _AMARANTH_CYCLES // cycles.predict(built.design).interval, simulation, step)
+    return _compare(build, AMARANTH_CYCLES // cycles.predict(built.design).interval, simulation, step)
 
 
 def icarus(build: Build, step: Step) -> str:

@@ -1,0 +1,130 @@
+"""Size and speed of a network on a board, without building: what `sbgen estimate` and `sbgen build --fit` print."""
+
+import time
+from argparse import Namespace
+
+from . import folding
+from .console import Console
+
+__all__ = ["show"]
+
+#: Cycles an image times layers up to which the time between images is predicted exactly; beyond, the busiest
+#: layer tells.
+_EXACT = 5_000
+
+#: Characters of the longest bar of a trade-off curve.
+_BAR = 32
+
+
+def show(arguments: Namespace) -> None:
+    """Print the estimate of one design, or with ``--fit`` of several."""
+    start = time.monotonic()
+    from . import boards, kept_network
+    from .boards import harness
+    from .compiler.weight_count import weights
+
+    console = Console()
+    board = boards.get(arguments.board)
+    clock_mhz, _ = harness.clock_and_pll(board, None if arguments.clock == "best" else arguments.clock)
+    network = kept_network.load(
+        arguments.model,
+        force=arguments.force,
+        pixels=arguments.pixels,
+        patchable=folding.patchable(arguments),
+    )
+    console.line(
+        f"  {network.name}: {sum(weights(network)):,} weights; {board.name}: {board.device.name}, "
+        f"{board.device.lut:,} LUTs, {board.device.bram} block RAMs"
+    )
+    console.line()
+    if arguments.fit:
+        _curve(arguments, console, network, board, clock_mhz)
+    else:
+        _design(arguments, console, network, board, clock_mhz)
+    console.line(f"  told in {time.monotonic() - start:.1f} s; nothing was built")
+
+
+def _design(arguments, console, network, board, clock_mhz):
+    from .compiler.cycles import predict, stage_cycles
+    from .compiler.estimate import error_band, estimate
+    from .report import bound
+
+    design = folding.fold(arguments, network, board, clock_mhz)
+    device, resources, busy = board.device, estimate(design, board.device), stage_cycles(design)
+    exact = max(busy) * len(busy) <= _EXACT
+    interval = predict(design).interval if exact else max(busy)
+    console.table(
+        ["layer", "PE", "SIMD", "cycles", "store"],
+        [
+            [layer.name, folded.pe, folded.simd, cycles, folded.store if layer.weight_bits else None]
+            for (layer, folded), cycles in zip(design.stages, busy, strict=True)
+        ],
+    )
+    console.line()
+    band = error_band(device)
+    real = tuple(resources["lut"] * (1 + band[end]) for end in ("low", "high"))
+    notes = {
+        "lut": (
+            f"; {real[0]:,.0f} ... {real[1]:,.0f} going by {band['designs']} designs that were synthesised"
+        ),
+        "ff": ", at most",
+        "bram": "",
+        **({"spram": ""} if device.spram else {}),
+    }
+    for (name, note), label in zip(notes.items(), ("LUT", "FF", "block RAM", "SPRAM"), strict=False):
+        used, available = resources[name], getattr(device, name)
+        console.line(f"  {label:12}{used:>9,} of {available:,}, {used / available:.0%}{note}")
+    console.line(
+        f"  {'cycles':12}{interval:>9,} an image" + ("" if exact else ", as the busiest layer takes")
+    )
+    console.line(
+        f"  {'core':12}{clock_mhz * 1e6 / interval:>9,.0f} images/s, if {clock_mhz:g} MHz are reached"
+    )
+    limit = bound(network, device, interval)
+    console.line(
+        f"  {'bound':12}{limit['cycles']:>9,} cycles by {limit['by']}, of which {limit['reached']:.0%} is"
+        " reached"
+    )
+    console.line()
+
+
+def _curve(arguments, console, network, board, clock_mhz):
+    from .compiler import fold
+    from .compiler.cycles import stage_cycles
+    from .compiler.estimate import error_band, estimate
+
+    device = board.device
+    asked = folding.fold(arguments, network, board, clock_mhz)
+    by_hand = any(getattr(arguments, name) is not None for name in ("fps", "pe", "simd", "design"))
+    designs = {
+        design.foldings: design
+        for design in (*fold.trade_off(network, device, patchable=asked.patchable), asked)
+    }.values()
+    told = sorted(
+        (
+            (max(stage_cycles(design)), estimate(design, device), design.foldings == asked.foldings)
+            for design in designs
+        ),
+        key=lambda each: (each[0], -each[1]["lut"]),
+    )
+    most = max(resources["lut"] for _, resources, _ in told)
+    rows = [
+        [
+            f"{clock_mhz * 1e6 / cycles:,.0f}",
+            cycles,
+            resources["lut"],
+            resources["bram"],
+            "#" * max(1, round(_BAR * resources["lut"] / most))
+            + (" <- with these options" if by_hand else " <- unasked") * is_asked,
+        ]
+        for cycles, resources, is_asked in told
+    ]
+    console.table(
+        [f"images/s at {clock_mhz:g} MHz", "cycles", "LUT", "block RAM", f"LUT, of {device.lut:,}"], rows
+    )
+    console.line()
+    band = error_band(device)
+    console.line(
+        f"  LUTs of {band['designs']} designs that were synthesised were {band['low']:+.0%} ..."
+        f" {band['high']:+.0%} from the estimate; `sbgen build --fps N` builds one of these"
+    )
