@@ -5,16 +5,34 @@ import hashlib
 import json
 import math
 import operator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
 from .. import atomic
 from ..errors import ModelError
 from . import pixel_type
-from .ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool, Threshold
+from .ir import (
+    Add,
+    Binarize,
+    Conv2d,
+    Dense,
+    Fork,
+    Layer,
+    Lookup,
+    MaxPool,
+    Network,
+    Padding,
+    Scores,
+    SumPool,
+    Threshold,
+)
 
 __all__ = ["FORMAT", "VERSION", "digest", "dumps", "load", "loads", "save"]
+
+_T = TypeVar("_T")
 
 FORMAT = "sbgen-network"
 VERSION = 1
@@ -23,15 +41,15 @@ VERSION = 1
 _MAX_WEIGHTS = 1 << 30
 
 
-def _weights_out(weights):
+def _weights_out(weights: np.ndarray) -> dict[str, Any]:
     return {
         "shape": list(weights.shape),
         "bits": base64.b64encode(np.packbits(weights.astype(bool), axis=None).tobytes()).decode(),
     }
 
 
-def _optional(layer, *fields):
-    """Fields of a layer that are left out of the file where they hold nothing, so that the digests of plain
+def _optional(layer: Layer, *fields: str) -> dict[str, Any]:
+    """Fields of a layer that are not None. The others are left out of the file, so that the digests of plain
     networks stay.
     """
     values = {name: getattr(layer, name) for name in fields}
@@ -42,16 +60,16 @@ def _optional(layer, *fields):
     }
 
 
-def _layer_out(layer):
+def _layer_out(layer: Layer) -> dict[str, Any]:
+    about: dict[str, Any] = {"kind": layer.kind, "name": layer.name}
     match layer:
         case Binarize():
-            return {"kind": "binarize", "name": layer.name, "thresholds": layer.thresholds.tolist()}
+            return {**about, "thresholds": layer.thresholds.tolist()}
         case Lookup():
-            return {"kind": "lookup", "name": layer.name, "table": layer.table.tolist()}
+            return {**about, "table": layer.table.tolist()}
         case Conv2d():
             return {
-                "kind": "conv2d",
-                "name": layer.name,
+                **about,
                 "weights": _weights_out(layer.weights),
                 "stride": layer.stride,
                 "padding": layer.padding,
@@ -62,36 +80,23 @@ def _layer_out(layer):
             }
         case MaxPool() | SumPool():
             padding = {"padding": layer.padding} if any(map(any, layer.padding)) else {}
-            return {
-                "kind": "maxpool" if isinstance(layer, MaxPool) else "sumpool",
-                "name": layer.name,
-                "kernel": layer.kernel,
-                "stride": layer.stride,
-                **padding,
-            }
+            return {**about, "kernel": layer.kernel, "stride": layer.stride, **padding}
         case Threshold():
-            return {
-                "kind": "threshold",
-                "name": layer.name,
-                "thresholds": layer.thresholds.tolist(),
-                "inverted": layer.inverted.tolist(),
-            }
+            return {**about, "thresholds": layer.thresholds.tolist(), "inverted": layer.inverted.tolist()}
         case Fork():
-            return {"kind": "fork", "name": layer.name}
+            return about
         case Add():
-            return {"kind": "add", "name": layer.name, "fork": layer.fork, "scale": layer.scale}
+            return {**about, "fork": layer.fork, "scale": layer.scale}
         case Dense():
             return {
-                "kind": "dense",
-                "name": layer.name,
+                **about,
                 "weights": _weights_out(layer.weights),
                 "planes": layer.planes,
                 **_optional(layer, "thresholds", "mask"),
             }
         case Scores():
             return {
-                "kind": "scores",
-                "name": layer.name,
+                **about,
                 "weights": _weights_out(layer.weights),
                 "offsets": layer.offsets.tolist(),
                 **({"planes": layer.planes} if layer.planes > 1 else {}),
@@ -99,7 +104,7 @@ def _layer_out(layer):
             }
 
 
-def _network_out(network):
+def _network_out(network: Network) -> dict[str, Any]:
     return {
         "name": network.name,
         "image_shape": list(network.image_shape),
@@ -110,16 +115,16 @@ def _network_out(network):
     }
 
 
-def _digest(content):
+def _digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def digest(network):
+def digest(network: Network) -> str:
     """SHA-256, in hexadecimal, of the network's canonical JSON."""
     return _digest(_network_out(network))
 
 
-def dumps(network):
+def dumps(network: Network) -> str:
     """The exchange file's text; equal networks give equal text."""
     content = _network_out(network)
     return (
@@ -130,20 +135,20 @@ def dumps(network):
     )
 
 
-def save(network, path):
+def save(network: Network, path: Path | str) -> None:
     """Write the exchange file; an existing file is replaced as a whole or not at all."""
     path = Path(path)
     atomic.write(path, dumps(network), encoding="ascii")
 
 
-def _integers(values):
+def _integers(values: Any) -> np.ndarray:
     array = np.array(values)
     if array.dtype.kind not in "iu":
         raise ValueError(f"integers are expected, not {array.dtype}")
     return array.astype(np.int64)
 
 
-def _weights_in(value):
+def _weights_in(value: Any) -> np.ndarray:
     shape = tuple(int(size) for size in value["shape"])
     size = math.prod(shape)
     if not (shape and min(shape) > 0 and size <= _MAX_WEIGHTS):
@@ -154,23 +159,23 @@ def _weights_in(value):
     return np.unpackbits(packed, count=size).reshape(shape)
 
 
-def _pair(value):
+def _pair(value: Any) -> tuple[int, int]:
     first, second = value
     if type(first) is not int or type(second) is not int:
         raise ValueError(f"two integers are expected, not {value!r}")
     return first, second
 
 
-def _given(value, name, read):
+def _given(value: dict[str, Any], name: str, read: Callable[[Any], _T]) -> _T | None:
     return read(value[name]) if name in value else None
 
 
-def _padding(value):
+def _padding(value: Any) -> Padding:
     rows, columns = value
     return _pair(rows), _pair(columns)
 
 
-def _layer_in(value):
+def _layer_in(value: dict[str, Any]) -> Layer:
     name = str(value["name"])
     match value["kind"]:
         case "binarize":
@@ -230,7 +235,7 @@ def _layer_in(value):
             )
 
 
-def loads(text, *, source="exchange file"):
+def loads(text: str, *, source: str = "exchange file") -> Network:
     """The network of an exchange file's text.
 
     Raises
@@ -252,7 +257,7 @@ def loads(text, *, source="exchange file"):
             f"{source}: is of version {content.get('version')!r}, this sbgen reads {VERSION}; "
             "write it again with this version, or update sbgen"
         )
-    network = content.get("network")
+    network: Any = content.get("network")
     if _digest(network) != content.get("sha256"):
         raise ModelError(
             f"{source}: its SHA-256 does not match its content; it was damaged or edited, "
@@ -284,7 +289,7 @@ def loads(text, *, source="exchange file"):
         raise ModelError(f"{source}: is not a legal network: {type(error).__name__}: {error}") from None
 
 
-def load(path):
+def load(path: Path | str) -> Network:
     """The network of an exchange file; errors as `loads`."""
     try:
         text = Path(path).read_text(encoding="utf-8")

@@ -1,37 +1,69 @@
 """What a design and its images have of all that a flow must hold for, as one table of named predicates.
 
-`random_network` draws; here is what came of it, so that a count is of what was really tried.
+`random_network` draws designs; features are read from a design itself, so that counts are of what was tried.
 """
 
-from collections import namedtuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..hw.mvtu import WEIGHT_STORES
 from . import ir
+from .design import Design
 from .folding import UNROLLED
+from .ir import Network
 from .reference import evaluate
 from .stage import input_lanes
 
 __all__ = ["FEATURES", "features"]
 
-_Case = namedtuple("_Case", "design network layers scores")
+
+class _Case(NamedTuple):
+    """A design, its network and layers, and the scores of its images."""
+
+    design: Design
+    network: Network
+    layers: tuple[ir.Layer, ...]
+    scores: np.ndarray
 
 
-def _layer(kind):
-    return lambda case: any(isinstance(layer, kind) for layer in case.layers)
+#: Whether a case has a feature.
+Predicate = Callable[[_Case], bool]
 
 
-def _any(predicate, kind=object):
+def _any(predicate: Callable[[Any], bool], kind: Any = object) -> Predicate:
     """Whether a predicate holds for a layer of a kind."""
     return lambda case: any(isinstance(layer, kind) and predicate(layer) for layer in case.layers)
 
 
-def _folding(predicate):
-    """Whether a predicate holds for the folding of a layer with weights."""
-    return lambda case: any(layer.weight_bits and predicate(folding) for layer, folding in case.design.stages)
+def _layer(kind: type[ir.Layer]) -> Predicate:
+    return _any(lambda layer: True, kind)
 
 
-def _pair(predicate):
-    """Whether a predicate holds for two shortcuts, the one that begins first given first."""
+def _any_weighted(predicate: Callable[[ir.Weighted], bool]) -> Predicate:
+    return lambda case: any(ir.has_weights(layer) and predicate(layer) for layer in case.layers)
+
+
+def _any_sum(kind: type[ir.Layer], least: int) -> Predicate:
+    """Whether a layer of a kind takes elements of at least so much."""
+    return lambda case: any(
+        isinstance(layer, kind) and maximum >= least
+        for layer, maximum in zip(case.layers, case.network.maxima, strict=False)
+    )
+
+
+def _weights_in(store: str) -> Predicate:
+    """Whether the weights of a layer are in a store."""
+    return lambda case: any(
+        layer.weight_bits and folding.store == store for layer, folding in case.design.stages
+    )
+
+
+def _pair(predicate: Callable[[int, int, int, int], bool]) -> Predicate:
+    """Whether a predicate holds for two shortcuts: places of the `Fork` and the `Add` of the one that begins
+    first, then of the other.
+    """
     return lambda case: any(
         predicate(*one, *two)
         for n, one in enumerate(case.network.shortcuts)
@@ -39,32 +71,24 @@ def _pair(predicate):
     )
 
 
-def _counts_into(kind):
+def _counts_into(kind: type[ir.Layer]) -> Predicate:
     """Whether counts go into a layer of a kind, outside of shortcuts."""
     return lambda case: any(
-        layer.weight_bits
-        and not isinstance(layer, ir.Scores)
+        isinstance(layer, ir.Conv2d | ir.Dense)
         and layer.thresholds is None
-        and isinstance(behind, kind)
+        and isinstance(case.layers[n + 1], kind)
         and not any(fork < n < add for fork, add in case.network.shortcuts)
-        for n, (layer, behind) in enumerate(zip(case.layers, case.layers[1:], strict=False))
+        for n, layer in enumerate(case.layers[:-1])
     )
 
 
-def _wide_sums(case):
-    return any(
-        isinstance(layer, ir.Threshold) and greatest >= 2**24
-        for layer, greatest in zip(case.layers, case.network.maxima, strict=False)
-    )
-
-
-def _tie(case):
+def _tie(case: _Case) -> bool:
     return case.network.decision == "argmax" and bool(
         ((case.scores == case.scores.max(axis=1, keepdims=True)).sum(axis=1) > 1).any()
     )
 
 
-def _sides(sides):
+def _sides(sides: Callable[[int], bool]) -> Predicate:
     return lambda case: len(case.network.image_shape) > 1 and sides(min(case.network.image_shape[:2]))
 
 
@@ -72,28 +96,25 @@ _windowed = ir.Conv2d | ir.MaxPool | ir.SumPool
 
 #: Each feature's name, and whether a case has it: the design, its network and layers, and the scores of its
 #: images.
-FEATURES = {
+FEATURES: dict[str, Predicate] = {
     **{kind.__name__: _layer(kind) for kind in ir.Layer.__args__},
     "grouped convolution": _any(lambda layer: layer.groups > 1, ir.Conv2d),
     "padding of 1": _any(lambda layer: layer.padding_bit and any(map(any, layer.padding)), ir.Conv2d),
     "padded maximum": _any(lambda layer: any(map(any, layer.padding)), ir.MaxPool),
-    "sum of integers": lambda case: any(
-        isinstance(layer, ir.SumPool) and greatest > 1
-        for layer, greatest in zip(case.layers, case.network.maxima, strict=False)
-    ),
+    "sum of integers": _any_sum(ir.SumPool, 2),
     "kernel over 4": _any(lambda layer: max(layer.kernel) > 4, _windowed),
     "stride over 3": _any(lambda layer: max(layer.stride) > 3, _windowed),
     "more than 3 levels": _any(lambda layer: layer.levels > 3, ir.Binarize),
-    "ternary weights": _any(lambda layer: getattr(layer, "mask", None) is not None),
-    "input of several bits": _any(lambda layer: getattr(layer, "planes", 1) > 1),
-    "input of more than 8 bits": _any(lambda layer: getattr(layer, "planes", 1) > 8),
+    "ternary weights": _any_weighted(lambda layer: layer.mask is not None),
+    "input of several bits": _any_weighted(lambda layer: layer.planes > 1),
+    "input of more than 8 bits": _any_weighted(lambda layer: layer.planes > 8),
     "counts into Dense": _counts_into(ir.Dense),
     "counts into Conv2d": _counts_into(ir.Conv2d),
     "counts into Scores": _counts_into(ir.Scores),
     "nested shortcuts": _pair(lambda fork, add, fork2, add2: add2 < add),
     "interleaved shortcuts": _pair(lambda fork, add, fork2, add2: fork2 < add < add2),
     "empty shortcut": lambda case: any(add == fork + 1 for fork, add in case.network.shortcuts),
-    "sums over 2**24": _wide_sums,
+    "sums over 2**24": _any_sum(ir.Threshold, 2**24),
     "images over 12 x 12": _sides(lambda side: side > 12),
     "images of 128 x 128": _sides(lambda side: side >= 128),
     "more than 12 outputs": lambda case: case.network.outputs > 12,
@@ -106,14 +127,11 @@ FEATURES = {
     "top > 1": lambda case: case.design.top_k > 1,
     "patchable": lambda case: case.design.patchable,
     "first layer over 16 pixels wide": lambda case: input_lanes(case.design) > 16,
-    **{
-        f"weights {store}": _folding(lambda folding, store=store: folding.store == store)
-        for store in (*WEIGHT_STORES, UNROLLED)
-    },
+    **{f"weights {store}": _weights_in(store) for store in (*WEIGHT_STORES, UNROLLED)},
 }
 
 
-def features(design, images):
+def features(design: Design, images: np.ndarray) -> list[str]:
     """Names of the `FEATURES` that a design has, with its images (uint8, shape (N, *image_shape), N at least
     1).
     """

@@ -1,15 +1,16 @@
 """A network with fewer neurons in each hidden layer: what a device that is too small could hold."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from .ir import Binarize, Conv2d, Dense, Lookup, MaxPool, Network, Scores, SumPool
+from .ir import Add, Layer, Network, Scores, Threshold, Weighted, has_weights
 
 __all__ = ["narrow", "widths"]
 
 
-def narrow(network, share):
+def narrow(network: Network, share: float) -> Network | None:
     """`network` with that share of the outputs of each hidden layer, at least one, and of the inputs that
     they feed.
 
@@ -20,44 +21,39 @@ def narrow(network, share):
     Network or None
         None where the layers are more than a chain, whose shortcuts and groups tie widths to each other.
     """
-    kinds = Binarize, Conv2d, Dense, Lookup, MaxPool, Scores, SumPool
-    if any(not isinstance(layer, kinds) or getattr(layer, "groups", 1) > 1 for layer in network.layers):
+    if any(
+        has_weights(layer) and layer.groups > 1 or isinstance(layer, Add | Threshold)
+        for layer in network.layers
+    ):
         return None
-    layers, kept = [], None  # the channels that are left of what enters a layer; None is all
+    layers: list[Layer] = []
+    channels = None  # that are left of the input of a layer; None is all
     maximum = network.maxima[0]  # of an element that enters a layer: counts of fewer inputs are smaller
     for layer, shape in zip(network.layers, network.shapes, strict=False):
-        if layer.weight_bits:
-            outputs = slice(None if isinstance(layer, Scores) else max(1, int(share * layer.outputs)))
-            inputs = slice(None)
-            if kept is not None:
-                inputs = (
-                    slice(kept)
-                    if isinstance(layer, Conv2d)
-                    else np.flatnonzero(np.arange(layer.inputs) % shape[-1] < kept)
-                )
-            cut = {
-                name: getattr(layer, name)[outputs][..., inputs]
-                for name in ("weights", "mask")
-                if getattr(layer, name) is not None
-            }
-            cut["planes"] = maximum.bit_length()
-            if not isinstance(layer, Scores) and layer.thresholds is not None:
-                most = cut["weights"][0].size * ((1 << cut["planes"]) - 1)
-                cut["thresholds"] = np.minimum(layer.thresholds[outputs], most)
-            layer = replace(layer, **cut)
-            kept = layer.outputs
+        if has_weights(layer):
+            inputs = np.arange(layer.weights.shape[-1])
+            if channels is not None:
+                inputs = np.flatnonzero(inputs % shape[-1] < channels)
+            layer = _cut(layer, share, inputs, planes=maximum.bit_length())
+            channels = layer.outputs
         maximum = layer.output_maximum(maximum)
         layers.append(layer)
-    return Network(
-        name=network.name,
-        image_shape=network.image_shape,
-        layers=tuple(layers),
-        labels=network.labels,
-        pixel_type=network.pixel_type,
-        decision=network.decision,
-    )
+    return replace(network, layers=tuple(layers))
 
 
-def widths(network):
+def _cut(layer: Weighted, share: float, inputs: np.ndarray, *, planes: int) -> Weighted:
+    """The layer with that share of the outputs, of scores all, and these inputs of them."""
+    thresholds = None if isinstance(layer, Scores) else layer.thresholds
+    outputs = layer.outputs if isinstance(layer, Scores) else max(1, int(share * layer.outputs))
+    cut: dict[str, Any] = {"planes": planes, "weights": layer.weights[:outputs][..., inputs]}
+    if layer.mask is not None:
+        cut["mask"] = layer.mask[:outputs][..., inputs]
+    if thresholds is not None:
+        most = cut["weights"][0].size * ((1 << planes) - 1)
+        cut["thresholds"] = np.minimum(thresholds[:outputs], most)
+    return replace(layer, **cut)
+
+
+def widths(network: Network) -> tuple[int, ...]:
     """Outputs of each hidden layer with weights, in order."""
-    return tuple(layer.outputs for layer in network.layers[:-1] if layer.weight_bits)
+    return tuple(layer.outputs for layer in network.layers[:-1] if has_weights(layer))

@@ -6,28 +6,43 @@ tested equal to it.
 
 import numpy as np
 
-from .ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool, Threshold
+from .ir import (
+    Add,
+    Binarize,
+    Conv2d,
+    Dense,
+    Fork,
+    Layer,
+    Lookup,
+    MaxPool,
+    Network,
+    Scores,
+    SumPool,
+    Threshold,
+)
 
 __all__ = ["check_images", "decide", "evaluate", "ranked", "run", "run_layer"]
 
 
-def popcounts(weights, x, planes=1, mask=None):
-    """Agreeing inputs: (N, inputs) inputs against (outputs, inputs) weights gives (N, outputs) counts.
+def popcounts(
+    weights: np.ndarray, x: np.ndarray, planes: int = 1, mask: np.ndarray | None = None
+) -> np.ndarray:
+    """Agreeing inputs: (N, inputs) inputs against (outputs, inputs) weights are (N, outputs) counts.
 
     Over bits in {0, 1}, ``xnor(w, x) = w*x + (1-w)*(1-x)``; the sum of that is two matrix products. An input
-    of several planes counts each bit by its place, which makes it ``w*x + (1-w)*(top-x)``; one whose mask is
-    0 does not count. The products are done in floats that hold every integer they can reach exactly.
+    of several planes counts each bit by its place, so that it adds ``w*x + (1-w)*(top-x)``; one whose mask is
+    0 does not count. The products are floats that hold every integer they can reach exactly.
     """
     top = 2**planes - 1
-    exact = np.float32 if weights.shape[1] * top < 2**24 else np.float64
-    for_ones, for_zeros = (
-        each.astype(exact) if mask is None else (each * mask).astype(exact) for each in (weights, 1 - weights)
-    )
-    return (x.astype(exact) @ for_ones.T + (top - x).astype(exact) @ for_zeros.T).astype(np.int64)
+    exact = np.dtype(np.float32 if weights.shape[1] * top < 2**24 else np.float64)
+    counted = np.ones_like(weights) if mask is None else mask
+    for_ones, for_zeros = (weights * counted).astype(exact), ((1 - weights) * counted).astype(exact)
+    counts: np.ndarray = x.astype(exact) @ for_ones.T + (top - x).astype(exact) @ for_zeros.T
+    return counts.astype(np.int64)
 
 
-def windows(x, kernel, stride):
-    """What lies under a kernel: (N, H, W, C) gives (N, positions down, positions across, kernel rows,
+def windows(x: np.ndarray, kernel: tuple[int, int], stride: tuple[int, int]) -> np.ndarray:
+    """What is under a kernel: of (N, H, W, C), an array (N, positions down, positions across, kernel rows,
     columns, C).
     """
     down = (x.shape[1] - kernel[0]) // stride[0] + 1
@@ -47,8 +62,8 @@ def windows(x, kernel, stride):
     )
 
 
-def convolve(layer, x):
-    """Agreeing inputs at each position: (N, H, W, C) bits gives (N, positions down, positions across,
+def convolve(layer: Conv2d, x: np.ndarray) -> np.ndarray:
+    """Agreeing inputs at each position: of (N, H, W, C), counts (N, positions down, positions across,
     outputs).
     """
     padding = layer.padding_bit * (2**layer.planes - 1)
@@ -69,14 +84,14 @@ def convolve(layer, x):
     return np.concatenate(counts, axis=3)
 
 
-def neurons(layer, counts):
-    """What neurons make of their counts, outputs last: bits by their thresholds, or the counts."""
+def neurons(layer: Conv2d | Dense, counts: np.ndarray) -> np.ndarray:
+    """Outputs of neurons with these counts, outputs last: bits by their thresholds, or the counts."""
     return counts if layer.thresholds is None else (counts >= layer.thresholds).astype(np.uint8)
 
 
-def run_layer(layer, x, kept=None):
-    """One layer on a batch: (N, *input shape) integers in, (N, *output shape) integers out; `kept` is what an
-    `Add` adds.
+def run_layer(layer: Layer, x: np.ndarray, stored: np.ndarray | None = None) -> np.ndarray:
+    """One layer on a batch: (N, *input shape) integers in, (N, *output shape) integers out; `stored` is what
+    an `Add` adds.
     """
     match layer:
         case Binarize():
@@ -96,7 +111,8 @@ def run_layer(layer, x, kept=None):
         case Fork():
             return x
         case Add():
-            return x.astype(np.int64) + layer.scale * kept.astype(np.int64)
+            assert stored is not None
+            return x.astype(np.int64) + layer.scale * stored.astype(np.int64)
         case Dense():
             return neurons(layer, popcounts(layer.weights, x.reshape(len(x), -1), layer.planes, layer.mask))
         case Scores():
@@ -104,10 +120,10 @@ def run_layer(layer, x, kept=None):
             return (counts if layer.scales is None else counts * layer.scales) + layer.offsets
 
 
-def check_images(network, images):
-    """Images as a uint8 array of shape (N, pixels), refusing whatever is not raw pixels of the right shape.
+def check_images(network: Network, images: np.ndarray) -> np.ndarray:
+    """Images as a uint8 array of shape (N, pixels); a `ValueError` for what is not raw pixels of the right shape.
 
-    Axes of length 1 may be there or not. Pixels are uint8, or int8 where the network's `pixel_type` is
+    Axes of length 1 are optional. Pixels are uint8, or int8 where the network's `pixel_type` is
     signed, whose bytes are those of int8.
     """
     images = np.asarray(images)
@@ -125,10 +141,11 @@ def check_images(network, images):
     return images.reshape(len(images), network.pixels)
 
 
-def run(network: Network, images):
+def run(network: Network, images: np.ndarray) -> list[np.ndarray]:
     """The outputs of every layer, in order, for a batch of raw uint8 images; the last are the scores."""
     x = check_images(network, images).reshape(-1, *network.image_shape)
-    outputs, named = [], {}
+    outputs: list[np.ndarray] = []
+    named: dict[str, np.ndarray] = {}
     for layer in network.layers:
         x = run_layer(layer, x, named[layer.fork] if isinstance(layer, Add) else None)
         outputs.append(x)
@@ -136,14 +153,14 @@ def run(network: Network, images):
     return outputs
 
 
-def ranked(scores, count):
-    """The classes of the `count` greatest scores, best first, a tie to the lower class: (N, classes) gives
-    (N, count).
+def ranked(scores: np.ndarray, count: int) -> np.ndarray:
+    """The classes of the `count` best scores, best first, a tie to the lower class: of (N, classes) scores,
+    (N, count) classes.
     """
     return np.argsort(-np.asarray(scores), axis=1, kind="stable")[:, :count]
 
 
-def decide(network: Network, scores):
+def decide(network: Network, scores: np.ndarray) -> np.ndarray:
     """What scores (N, outputs) mean: the class of each image, shape (N,), or of a multi-label network its
     bits, (N, outputs).
     """
@@ -153,7 +170,7 @@ def decide(network: Network, scores):
     return bits if network.multi_label else bits[:, 0]
 
 
-def evaluate(network: Network, images, *, batch=1024):
+def evaluate(network: Network, images: np.ndarray, *, batch: int = 1024) -> tuple[np.ndarray, np.ndarray]:
     """Scores (N, outputs) of raw uint8 images, and what they mean, as from `decide`."""
     images = check_images(network, images)
     scores = np.concatenate(

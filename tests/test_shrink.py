@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from sbgen.compiler import reference, shrink
+from sbgen.compiler import reference, refit, shrink
 from sbgen.compiler.design import Design
 from sbgen.compiler.ir import Add, Binarize, Conv2d, Dense, Fork, MaxPool, Network, Scores, SumPool, Threshold
 from sbgen.compiler.random_network import fold_at_random, random_design, random_images
@@ -194,7 +194,7 @@ def test_a_shortcut_goes_with_what_it_bridges_or_alone():
     assert ["pixels", "a", "threshold", "scores"] in chains  # and what it bridges
     assert ["pixels", "a", "fork", "add", "threshold", "scores"] in chains  # what it bridges alone
     for names in chains[:2]:
-        fitted = shrink._chain(
+        fitted = refit.chain(
             network.decision, network.image_shape, [layer for layer in network.layers if layer.name in names]
         )
         assert [layer.name for layer in fitted.layers] == names
@@ -205,7 +205,7 @@ def test_fewer_outputs_before_a_shortcut_are_fewer_everywhere_behind_it():
     first = network.layers[1]
     layers = list(network.layers)
     layers[1] = dataclasses.replace(first, weights=first.weights[:2], thresholds=first.thresholds[:2])
-    fitted = shrink._chain(network.decision, network.image_shape, layers)
+    fitted = refit.chain(network.decision, network.image_shape, layers)
     assert [shape[2] for shape in fitted.shapes[2:7]] == [2] * 5
     assert fitted.layers[4].fork == "fork" and len(fitted.layers[5].thresholds) == 2
 

@@ -1,5 +1,6 @@
 """Passes: each takes a network and returns an equal one, cheaper to compute."""
 
+from ..ir import Network
 from .constant_neurons import remove_constant_neurons
 
 __all__ = ["PASSES", "RESHAPING", "apply_passes", "remove_constant_neurons"]
@@ -11,7 +12,7 @@ PASSES = (remove_constant_neurons,)
 RESHAPING = (remove_constant_neurons,)
 
 
-def apply_passes(network, *, patchable=False):
+def apply_passes(network: Network, *, patchable: bool = False) -> Network:
     """The network after all `PASSES`; for a patchable design without `RESHAPING`, since other weights must
     fit into the same hardware.
     """

@@ -1,55 +1,62 @@
 """Neurons whose output never changes are computed at compile time."""
 
-import dataclasses
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from ..ir import MAX_OFFSET, Dense, Scores
+from ..ir import MAX_OFFSET, Dense, Layer, Network, Scores
 
 __all__ = ["remove_constant_neurons"]
 
 
-def remove_constant_neurons(network):
+def remove_constant_neurons(network: Network) -> Network:
     """Remove each neuron with threshold 0 (always on) or reach + 1 (never on).
 
-    Precondition: none. Promise: the scores are equal for every image; only `Dense` layers lose outputs, those
-    with a `Dense` of bits or `Scores` right behind them, and each keeps at least one. What a removed neuron
-    gave to the count of a neuron behind it is a constant, which moves that one's threshold or offset;
-    thresholds stay in their range, and a neuron that becomes constant by it is removed in its turn. Where an
-    offset would leave its range, the layer stays as it is: the result is legal for every legal network.
+    Precondition: none. Promise: the scores are equal for every image. Only `Dense` layers lose outputs, those
+    right before a `Dense` of bits or `Scores`, and each keeps at least one. A removed neuron adds a constant
+    to the counts of the neurons after it, which moves their thresholds or offsets. Thresholds stay in their
+    range, and a neuron that becomes constant by it is removed in its turn. If an offset would leave its range,
+    the layer stays as it is: the result is legal for every legal network.
     """
     layers = list(network.layers)
     for n in range(len(layers) - 1):
-        layer = layers[n]  # as the layer before has left it
-        behind = layers[n + 1]
-        if not _gives_bits(layer) or not (_gives_bits(behind) or isinstance(behind, Scores)):
-            continue
-        on = layer.thresholds == 0
-        constant = on | (layer.thresholds == layer.reach + 1)
-        if constant.all():
-            constant[0] = False
-        if not constant.any():
-            continue
-        keep = ~constant
-        agree = behind.weights[:, constant] == on[constant]
-        if behind.mask is not None:
-            agree &= behind.mask[:, constant] == 1
-        agreeing = agree.sum(axis=1)
-        if isinstance(behind, Dense):
-            change = {"thresholds": np.clip(behind.thresholds - agreeing, 0, keep.sum() + 1)}
-        else:
-            change = {"offsets": behind.offsets + agreeing * (1 if behind.scales is None else behind.scales)}
-            if np.abs(change["offsets"]).max() > MAX_OFFSET:
-                continue
-        layers[n] = dataclasses.replace(layer, thresholds=layer.thresholds[keep], **_part(layer, keep))
-        layers[n + 1] = dataclasses.replace(behind, **_part(behind, (slice(None), keep)), **change)
-    return dataclasses.replace(network, layers=tuple(layers))
+        layer, after = layers[n], layers[n + 1]  # `layer` is as the step before left it
+        if isinstance(layer, Dense) and isinstance(after, Dense | Scores):
+            layers[n : n + 2] = _removed(layer, after)
+    return replace(network, layers=tuple(layers))
 
 
-def _gives_bits(layer):
-    return isinstance(layer, Dense) and layer.thresholds is not None
+def _removed(layer: Dense, after: Dense | Scores) -> tuple[Layer, Layer]:
+    """Both layers, without the constant neurons of the first if they can go."""
+    if layer.thresholds is None:
+        return layer, after
+    on = layer.thresholds == 0
+    constant = on | (layer.thresholds == layer.reach + 1)
+    if constant.all():
+        constant[0] = False
+    if not constant.any():
+        return layer, after
+    keep = ~constant
+    agree = after.weights[:, constant] == on[constant]
+    if after.mask is not None:
+        agree &= after.mask[:, constant] == 1
+    agreeing = agree.sum(axis=1)
+    change: dict[str, Any] = {}
+    if isinstance(after, Scores):
+        change["offsets"] = after.offsets + agreeing * (1 if after.scales is None else after.scales)
+        if np.abs(change["offsets"]).max() > MAX_OFFSET:
+            return layer, after
+    elif after.thresholds is None:
+        return layer, after
+    else:
+        change["thresholds"] = np.clip(after.thresholds - agreeing, 0, keep.sum() + 1)
+    return (
+        replace(layer, thresholds=layer.thresholds[keep], **_part(layer, keep)),
+        replace(after, **_part(after, (slice(None), keep)), **change),
+    )
 
 
-def _part(layer, which):
+def _part(layer: Dense | Scores, which: np.ndarray | tuple[slice, np.ndarray]) -> dict[str, Any]:
     """The weights, and the mask, of some neurons or inputs."""
     return {"weights": layer.weights[which], "mask": None if layer.mask is None else layer.mask[which]}
