@@ -9,7 +9,6 @@ from sbgen.compiler import ir, reference
 from sbgen.compiler.frontends.from_torch import to_network
 from sbgen.errors import ModelError
 from sbgen.train import checkpoint
-from sbgen.train.chain import output_shape
 from sbgen.train.harden import harden
 from sbgen.train.layers import (
     WHITE,
@@ -24,6 +23,7 @@ from sbgen.train.layers import (
     hardened,
 )
 from sbgen.train.loop import classify
+from sbgen.train.shapes import output_shape
 
 
 def random_model(seed, *, norms=True, per_class=False):
@@ -320,7 +320,7 @@ def test_thresholds_on_pixels_by_hand(mean, pixels, threshold):
         ([Pixels((2, 2)), Scores(4, 2)], "after Pixels must come BinaryConv2d or BinaryLinear, not Scores"),
         (
             [Pixels((2, 2)), BinaryConv2d(1, 1, 3, padding=1), BinaryActivation(), Scores(4, 2)],
-            "'1': padding_value must be -WHITE or WHITE behind Pixels, not -1",
+            "'1': padding_value must be -WHITE or WHITE after Pixels, not -1",
         ),
         (
             [
@@ -463,13 +463,16 @@ def test_hardening_keeps_scores_of_averages_and_ternary_weights(seed, tmp_path):
     [
         (
             [AvgPool2d(3), Scores(4, 2)],
-            "average must be 9, the signs that each of its inputs is the average of, not 1",
+            "average must be 9, the number of signs that each of its inputs averages, not 1",
         ),
-        ([nn.AvgPool2d(3), Scores(4, 2)], "must divide by the power of two that is not below the 9 signs"),
+        (
+            [nn.AvgPool2d(3), Scores(4, 2)],
+            "must divide by 16, the power of two that is not below the 9 signs",
+        ),
         ([nn.AvgPool2d(2, padding=1), Scores(4, 2)], "AvgPool2d must have no padding and no ceil_mode"),
         (
             [AvgPool2d(3), BinaryConv2d(1, 1, 2, padding=1), BinaryActivation(), Scores(9, 2)],
-            "behind averages of 9 signs",
+            "after averages of 9 signs",
         ),
         ([AvgPool2d(2), nn.MaxPool2d(2), Scores(1, 2)], "after AvgPool2d must come"),
     ],

@@ -118,7 +118,7 @@ def test_two_inputs():
         def forward(self, x, y):
             return plain(self, x)
 
-    with pytest.raises(ModelError, match="one input, the images, but its forward takes 'y' besides"):
+    with pytest.raises(ModelError, match="one input, the images, but its forward also takes 'y'"):
         chain(Two(plain))
 
 

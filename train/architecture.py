@@ -10,7 +10,7 @@ from torch import nn
 
 from ..errors import ModelError
 from .binarizers import Binarizer
-from .chain import Layers, check, check_values, pool_padding, pool_window
+from .chain import check, check_values
 from .layers import (
     AvgPool2d,
     BatchNorm,
@@ -23,6 +23,8 @@ from .layers import (
     Residual,
     Scores,
 )
+from .shapes import pool_padding, pool_window
+from .trace import Layers
 
 __all__ = ["MAX_SCALE_BITS", "describe", "rebuild"]
 

@@ -33,8 +33,9 @@ from torch import nn
 from .. import atomic
 from ..errors import ModelError
 from .architecture import describe, rebuild
-from .chain import Layers, body, chain, check_values, leaves
+from .chain import chain, check_values
 from .layers import BinaryWeights, Residual
+from .trace import Layers, body, leaves
 from .trust import check_trust
 
 if TYPE_CHECKING:

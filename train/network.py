@@ -5,8 +5,8 @@ from collections import OrderedDict
 
 from torch import nn
 
-from .chain import output_shape
 from .layers import WHITE, BatchNorm, Binarize, BinaryActivation, BinaryConv2d, BinaryLinear, Pixels, Scores
+from .shapes import output_shape
 
 __all__ = ["network"]
 

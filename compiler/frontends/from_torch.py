@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ...errors import ModelError
-from ...train.chain import body, chain, check_values, output_shape, pool_padding, pool_window
+from ...train.chain import chain, check_values
 from ...train.checkpoint import Checkpoint
 from ...train.layers import (
     BatchNorm,
@@ -27,6 +27,8 @@ from ...train.layers import (
     Scores,
     hardened,
 )
+from ...train.shapes import output_shape, pool_padding, pool_window
+from ...train.trace import body
 from ...train.trust import check_trust
 from .. import ir
 
