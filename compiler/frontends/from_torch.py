@@ -1,13 +1,16 @@
-"""A trained network as integers.
+"""A trained torch module as an integer network.
 
 No threshold is derived by algebra. Each neuron's own hardened function is evaluated at every sum that it can
-reach, and the point where it switches is its threshold, so that the integer and the trained network agree by
-construction. The algebraic form is the cross-check in the tests.
+reach, and its threshold is the sum at which it switches. So the integer network agrees with the trained one
+by construction. The tests compare with the algebraic form.
 """
 
 import math
 import re
 from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -34,11 +37,27 @@ from .. import ir
 
 __all__ = ["to_network"]
 
-#: Greatest sum of signs, in halves, that float32 holds exactly.
+#: Sums of signs below this are exact in float32.
 _EXACT = 2**24
 
+#: Sums for which an activation is evaluated at a time.
+_BATCH = 4096
 
-def to_network(model, *, name="network", labels=None, image_shape=None, force=False):
+#: A layer of a module, with its name in it.
+_Named = tuple[str, nn.Module]
+
+#: Whether neurons are on, for their sums.
+_Activation = Callable[[torch.Tensor], torch.Tensor]
+
+
+def to_network(
+    model: nn.Module | Checkpoint,
+    *,
+    name: str = "network",
+    labels: Sequence[str] | None = None,
+    image_shape: Sequence[int] | None = None,
+    force: bool = False,
+) -> ir.Network:
     """The integer network of a trained module or model file.
 
     Parameters
@@ -47,16 +66,16 @@ def to_network(model, *, name="network", labels=None, image_shape=None, force=Fa
         A chain of the layers of `sbgen.train.layers`.
     name : str
     labels : sequence of str or None
-        None takes a checkpoint's, else the class numbers.
+        None are those of the checkpoint, or else numbers.
     image_shape : tuple of int or None
-        None takes a checkpoint's, else that of the first layer, else ``(pixels,)``.
+        None is that of the checkpoint, or else of the first layer, or else ``(pixels,)``.
     force : bool
-        Whether to accept a module that is not hardened enough to trust.
+        Whether to accept a module that is not hardened enough to be trusted.
 
     Returns
     -------
     ir.Network
-        Its scores are those of ``model`` hardened, exactly, on every image.
+        Its scores are exactly those of the hardened `model`, for every image.
 
     Raises
     ------
@@ -65,7 +84,7 @@ def to_network(model, *, name="network", labels=None, image_shape=None, force=Fa
     """
     if isinstance(model, Checkpoint):
         labels, image_shape = labels or model.labels, image_shape or model.image_shape
-        model = model.model  # its trust was decided when it was loaded
+        model = model.model  # checked when it was loaded
     elif not force:
         check_trust(model)
     with torch.no_grad(), hardened(model):
@@ -74,34 +93,33 @@ def to_network(model, *, name="network", labels=None, image_shape=None, force=Fa
         conversion = _Conversion()
         conversion.add(trained)
         layers = conversion.layers
-        first = trained[0][1]
-        if not image_shape or (isinstance(first, Pixels) and isinstance(layers[0], ir.Conv2d)):
-            image_shape = first.image  # tells the one channel of grey images, which a convolution must see
-    decision, outputs = trained[-1][1].decision, layers[-1].outputs
+        first, second = trained[0][1], trained[1][1]
+        if not image_shape or (isinstance(first, Pixels) and isinstance(second, BinaryConv2d)):
+            image_shape = first.image  # has the channel of grey images, which a convolution needs
+    decision, outputs = cast(Scores, trained[-1][1]).decision, cast(ir.Scores, layers[-1]).outputs
     labels = tuple(labels) if labels else tuple(str(label) for label in range(max(2, outputs)))
     return ir.Network(
         name=name,
-        image_shape=tuple(image_shape or (layers[0].inputs,)),
+        image_shape=tuple(image_shape or (cast(ir.Binarize, layers[0]).inputs,)),
         layers=tuple(layers),
         labels=labels,
         decision=decision,
     )
 
 
-def _name(at, kind):
-    """A layer's name as an identifier: plain `nn.Sequential` numbers its layers."""
-    name = re.sub(r"\W", "_", at)
+def _name(place: str, kind: str) -> str:
+    """A layer's name as an identifier; a plain `nn.Sequential` has numbers for names."""
+    name = re.sub(r"\W", "_", place)
     return f"{kind}_{name}" if not name or name[0].isdigit() else name
 
 
-def _weights(layer, shape):
-    """Weight bits and mask (None: all count) of a layer whose input has that shape, in the order of the
-    integer network.
+def _weights(layer: BinaryWeights, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Weight bits and mask, as in `ir.Dense` or `ir.Conv2d`, of a layer whose input has that shape.
 
-    There the channels of an image come last, while torch has them first.
+    The channels of an image are last, whereas torch has them first.
     """
 
-    def ordered(bits):
+    def ordered(bits: torch.Tensor) -> np.ndarray:
         if isinstance(layer, BinaryConv2d):
             bits = bits.permute(0, 2, 3, 1)
         elif len(shape) == 3:
@@ -112,142 +130,158 @@ def _weights(layer, shape):
     return ordered(weights > 0), None if layer.ternary is None else ordered(weights != 0)
 
 
-def _lost(weights, mask, greatest):
-    """What each neuron counts for elements that stop short of their planes: a weight of -1 counts from the
-    planes' top.
+def _excess(weights: np.ndarray, mask: np.ndarray | None, maximum: int) -> np.ndarray:
+    """What each neuron counts too much if its inputs are at most `maximum`, less than their bits can hold.
+
+    A weight of -1 counts down from the maximum of the bits.
 
     Parameters
     ----------
     weights, mask
         As from `_weights`.
-    greatest : int
-        The greatest element.
 
     Returns
     -------
     integer array, shape (outputs,)
     """
     negative = (1 - weights) if mask is None else mask * (1 - weights)
-    return negative.reshape(len(weights), -1).sum(1, dtype=int) * (
-        (1 << greatest.bit_length()) - 1 - greatest
-    )
+    top = (1 << maximum.bit_length()) - 1
+    return negative.reshape(len(weights), -1).sum(1, dtype=int) * (top - maximum)
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """What a trained layer outputs: ``(2 * k + lowest) / unit``, of an integer k in 0 ... `maximum`.
+
+    So do sums of signs, signs, pixels and averages of signs.
+    """
+
+    maximum: int
+    lowest: int
+    unit: int = 1
+
+    @property
+    def planes(self) -> int:
+        """Bits of k."""
+        return self.maximum.bit_length()
+
+
+def _symmetric(maximum: int, unit: int = 1) -> _Numbers:
+    """Numbers around 0: sums of `maximum` signs."""
+    return _Numbers(maximum, -maximum, unit)
 
 
 class _Conversion:
-    """The integer layers so far, and what the trained ones give where they give integers.
+    """The integer layers so far, and what the last trained layer outputs."""
 
-    A sum of signs is ``2 * integer + least``, of an integer 0 ... `greatest`; a sign likewise, of an integer
-    0 ... 1. Pixels and averages of signs are that in parts of `unit`.
-    """
+    def __init__(self) -> None:
+        self.layers: list[ir.Layer] = []
+        self.shape: tuple[int, ...] = ()  # of an image, in torch's order
+        self.numbers = _symmetric(1)
 
-    def __init__(self):
-        self.layers, self.shape = [], None
-        self._sums(1)
-
-    def _sums(self, greatest, *, unit=1):
-        self.greatest, self.least, self.unit = greatest, -greatest, unit
-
-    def add(self, trained):
+    def add(self, trained: Iterable[_Named]) -> None:
         """Append the layers of a chain, or of a part of one."""
         rest = deque(trained)
         while rest:
-            at, layer = rest.popleft()
-            before, self.shape = self.shape, output_shape(at, layer, self.shape)
+            place, layer = rest.popleft()
+            before, self.shape = self.shape, output_shape(place, layer, self.shape or None)
             match layer:
                 case Binarize():
-                    self.layers.append(
-                        ir.Binarize(name=_name(at, "binarize"), thresholds=layer.thresholds.numpy())
-                    )
+                    thresholds = layer.thresholds.numpy()
+                    self.layers.append(ir.Binarize(name=_name(place, "binarize"), thresholds=thresholds))
                 case Pixels():
-                    self._sums(ir.PIXEL_LEVELS - 1, unit=ir.PIXEL_LEVELS)
+                    self.numbers = _symmetric(ir.PIXEL_LEVELS - 1, unit=ir.PIXEL_LEVELS)
                 case Scores():
-                    weights, mask = _weights(layer, before)
-                    scales = layer.integer_scales().long().numpy() if layer.per_class else None
-                    lost = _lost(weights, mask, self.greatest) * (1 if scales is None else scales)
-                    self.layers.append(
-                        ir.Scores(
-                            name=_name(at, "scores"),
-                            weights=weights,
-                            mask=mask,
-                            planes=self.greatest.bit_length(),
-                            scales=scales,
-                            offsets=layer.integer_offsets().long().numpy() - lost,
-                        )
-                    )
+                    self.layers.append(self._scores(place, layer, before))
                 case nn.AvgPool2d():
                     kernel, stride = pool_window(layer)
-                    self.layers.append(ir.SumPool(name=_name(at, "sumpool"), kernel=kernel, stride=stride))
-                    self._sums(math.prod(kernel), unit=layer.divisor_override or math.prod(kernel))
+                    self.layers.append(ir.SumPool(name=_name(place, "sumpool"), kernel=kernel, stride=stride))
+                    area = math.prod(kernel)
+                    self.numbers = _symmetric(area, unit=layer.divisor_override or area)
                 case nn.MaxPool2d():
                     kernel, stride = pool_window(layer)
-                    self.layers.append(
-                        ir.MaxPool(
-                            name=_name(at, "maxpool"),
-                            kernel=kernel,
-                            stride=stride,
-                            padding=pool_padding(layer),
-                        )
-                    )
+                    padding = pool_padding(layer)
+                    name = _name(place, "maxpool")
+                    self.layers.append(ir.MaxPool(name=name, kernel=kernel, stride=stride, padding=padding))
                 case BinaryWeights():
-                    name = _name(at, "conv" if isinstance(layer, BinaryConv2d) else "dense")
-                    if rest and not isinstance(rest[0][1], Residual):
-                        self.layers.append(
-                            _neurons(
-                                name, layer, _activation(rest), before, greatest=self.greatest, unit=self.unit
-                            )
-                        )
-                        self._sums(1)
-                    else:
-                        # A sum that a shortcut ends or begins at.
-                        if self.greatest > 1 or layer.ternary is not None:
-                            raise ModelError(
-                                f"layer {at!r}: sums that a shortcut ends or begins at must be of signs and"
-                                " of weights of -1 and +1, not of averages or of ternary weights; put"
-                                " BinaryActivation between"
-                            )
-                        self.layers.append(_unit(name, layer, _weights(layer, before), None, 1))
-                        self._sums(layer.weight[0].numel())
+                    self._weighted(place, layer, before, rest)
                 case Residual():
-                    self._residual(at, layer, before)
+                    self._residual(place, layer, before)
                 case BatchNorm() | BinaryActivation():
-                    rest.appendleft((at, layer))
-                    self._threshold(_name(at, "threshold"), _activation(rest))
+                    rest.appendleft((place, layer))
+                    self._threshold(_name(place, "threshold"), _activation(rest))
 
-    def _residual(self, at, residual, shape):
-        name, greatest, least = _name(at, "residual"), self.greatest, self.least
+    def _scores(self, place: str, layer: Scores, shape: Sequence[int]) -> ir.Scores:
+        weights, mask = _weights(layer, shape)
+        integers = layer.integer_scales()
+        scales = None if integers is None else integers.long().numpy()
+        excess = _excess(weights, mask, self.numbers.maximum) * (1 if scales is None else scales)
+        return ir.Scores(
+            name=_name(place, "scores"),
+            weights=weights,
+            mask=mask,
+            planes=self.numbers.planes,
+            scales=scales,
+            offsets=layer.integer_offsets().long().numpy() - excess,
+        )
+
+    def _weighted(self, place: str, layer: BinaryWeights, shape: Sequence[int], rest: deque[_Named]) -> None:
+        """A layer with weights: neurons with the activation that follows, or sums for a shortcut."""
+        name = _name(place, "conv" if isinstance(layer, BinaryConv2d) else "dense")
+        if rest and not isinstance(rest[0][1], Residual):
+            self.layers.append(_neurons(name, layer, _activation(rest), shape, self.numbers))
+            self.numbers = _symmetric(1)
+            return
+        if self.numbers.maximum > 1 or layer.ternary is not None:
+            raise ModelError(
+                f"layer {place!r}: sums at the beginning or end of a shortcut must be of signs and of weights"
+                " of -1 and +1, not of averages or of ternary weights; put BinaryActivation in between"
+            )
+        self.layers.append(_layer(name, layer, _weights(layer, shape), None, 1))
+        self.numbers = _symmetric(layer.weight[0].numel())
+
+    def _residual(self, place: str, residual: Residual, shape: tuple[int, ...]) -> None:
+        name, kept = _name(place, "residual"), self.numbers
         fork = ir.Fork(name=f"{name}_fork")
         self.layers.append(fork)
         self.shape = shape
-        self.add(body(at, residual))
+        self.add(body(place, residual))
         self.layers.append(ir.Add(name=f"{name}_add", fork=fork.name, scale=residual.scale))
-        self.greatest += residual.scale * greatest
-        self.least += residual.scale * least
-        if 2 * self.greatest >= _EXACT:
+        self.numbers = _Numbers(
+            self.numbers.maximum + residual.scale * kept.maximum,
+            self.numbers.lowest + residual.scale * kept.lowest,
+            self.numbers.unit,
+        )
+        if 2 * self.numbers.maximum >= _EXACT:
             raise ModelError(
-                f"layer {at!r}: sums must stay below {_EXACT:,} to be exact, but reach {2 * self.greatest:,};"
-                " take a smaller scale, or put BinaryActivation between residuals"
+                f"layer {place!r}: sums must stay below {_EXACT:,} to be exact, but reach"
+                f" {2 * self.numbers.maximum:,}; use a smaller scale, or put BinaryActivation between"
+                " residuals"
             )
 
-    def _threshold(self, name, activation):
-        """A batch norm, perhaps, and sign, on sums that the layer before them has given whole."""
-        sums = (2 * torch.arange(self.greatest + 1)[:, None] + self.least) / self.unit
+    def _threshold(self, name: str, activation: _Activation) -> None:
+        """An optional batch norm and a sign, of the sums of the previous layer."""
+        sums = (2 * torch.arange(self.numbers.maximum + 1)[:, None] + self.numbers.lowest) / self.numbers.unit
         on, falls = _switches(activation, sums, self.shape[0])
-        self.layers.append(
-            ir.Threshold(name=name, thresholds=(on == falls).sum(0).numpy(), inverted=falls.int().numpy())
-        )
-        self._sums(1)
+        thresholds = (on == falls).sum(0).numpy()
+        self.layers.append(ir.Threshold(name=name, thresholds=thresholds, inverted=falls.int().numpy()))
+        self.numbers = _symmetric(1)
 
 
-def _activation(rest):
-    """BatchNorm or none, then BinaryActivation: taken from the front of what is left, as one function."""
+def _activation(rest: deque[_Named]) -> _Activation:
+    """The function of an optional BatchNorm and a BinaryActivation, which are removed from the front of
+    `rest`.
+    """
     norm, (_, active) = None, rest.popleft()
     if isinstance(active, BatchNorm):
         norm, (_, active) = active, rest.popleft()
     return lambda x: active(norm(x) if norm is not None else x) > 0
 
 
-def _switches(activation, sums, channels):
-    """Which of so many channels are on at each of the rising `sums`, and which of them fall.
+def _switches(
+    activation: _Activation, sums: torch.Tensor, channels: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which channels are on at each of the rising `sums`, and which of them switch off as sums rise.
 
     Parameters
     ----------
@@ -258,52 +292,52 @@ def _switches(activation, sums, channels):
     bool tensors, shape (sums, channels) and (channels,)
     """
     sums = sums.to(torch.float32)
-    on = torch.cat([activation(part) for part in sums.expand(-1, channels).split(4096)])
+    on = torch.cat([activation(part) for part in sums.expand(-1, channels).split(_BATCH)])
     falls = on[0] & ~on[-1]
     rising = on ^ falls
     assert not (rising[:-1] & ~rising[1:]).any(), "a hardened neuron must be monotone"
     return on, falls
 
 
-def _neurons(name, layer, activation, shape, *, greatest, unit):
-    """One layer of neurons, on elements of 0 ... `greatest` in parts of `unit`: weights, then perhaps batch
-    norm, then sign.
-    """
+def _neurons(
+    name: str, layer: BinaryWeights, activation: _Activation, shape: Sequence[int], inputs: _Numbers
+) -> ir.Dense | ir.Conv2d:
+    """One layer of neurons on `inputs`: weights, then an optional batch norm, then sign."""
     weights, mask = _weights(layer, shape)
-    inputs, planes = layer.weight[0].numel(), greatest.bit_length()
-    most = (layer.hard() != 0).flatten(1).sum(
-        1
-    ) * greatest  # the greatest count of each neuron, did elements end where planes do
-    counts = torch.arange(inputs * greatest + 1)[:, None]
+    size, maximum = layer.weight[0].numel(), inputs.maximum
+    # The maximum count of each neuron, if its inputs end where their bits do.
+    most = (layer.hard() != 0).flatten(1).sum(1) * maximum
+    counts = torch.arange(size * maximum + 1)[:, None]
     if mask is None:
         most = most[:1]
-    on, falls = _switches(activation, (2 * torch.minimum(counts, most) - most) / unit, layer.outputs)
-    # A neuron that switches off as agreement grows is one that switches on as agreement with the complement
-    # grows.
+    sums = (2 * torch.minimum(counts, most) - most) / inputs.unit
+    on, falls = _switches(activation, sums, len(weights))
+    # A neuron that switches off with more agreement switches on with more agreement with the complement.
     off = (on.logical_not() & (counts <= most)).sum(0).numpy()
     weights = weights ^ falls.numpy().astype(weights.dtype).reshape(-1, *(1,) * (weights.ndim - 1))
-    thresholds = np.where(
-        off == 0,
-        0,
-        np.where(off > most.numpy(), inputs * ((1 << planes) - 1) + 1, off + _lost(weights, mask, greatest)),
-    )
-    return _unit(name, layer, (weights, mask), thresholds, planes)
+    never = size * ((1 << inputs.planes) - 1) + 1
+    reached = np.where(off > most.numpy(), never, off + _excess(weights, mask, maximum))
+    return _layer(name, layer, (weights, mask), np.where(off == 0, 0, reached), inputs.planes)
 
 
-def _unit(name, layer, weights, thresholds, planes):
-    common = {
-        "name": name,
-        "weights": weights[0],
-        "mask": weights[1],
-        "thresholds": thresholds,
-        "planes": planes,
-    }
+def _layer(
+    name: str,
+    layer: BinaryWeights,
+    weights: tuple[np.ndarray, np.ndarray | None],
+    thresholds: np.ndarray | None,
+    planes: int,
+) -> ir.Dense | ir.Conv2d:
+    bits, mask = weights
     if isinstance(layer, BinaryConv2d):
         return ir.Conv2d(
-            **common,
+            name=name,
+            weights=bits,
+            mask=mask,
+            thresholds=thresholds,
+            planes=planes,
             stride=layer.stride,
             padding=layer.padding,
             padding_bit=int(layer.padding_value > 0),
             groups=layer.groups,
         )
-    return ir.Dense(**common)
+    return ir.Dense(name=name, weights=bits, mask=mask, thresholds=thresholds, planes=planes)
