@@ -230,7 +230,7 @@ class TestSeveralLabels:
             ("\n".join(rows()), "20 columns of pixels, and 3 of bits or none, but its first line has 21"),
             ("\n".join(f"{row},0,1,2" for row in rows(labels=None)), "its bits must be 0 or 1, found '2'"),
             ("\n".join(f"{row},0,1,1" for row in rows(labels=None)) + "\n1,2", "line 7: must have 23 values"),
-            (header(), "only names of columns"),
+            (header(), "only column names"),
         ],
     )
     def test_other_tables(self, tmp_path, text, message):
@@ -650,14 +650,14 @@ def test_a_changed_byte_of_an_archive_is_noticed(tmp_path, count):
     [
         ("", "must have a line of 20 pixels for each image, but is empty"),
         ("\n\n", "but is empty"),
-        (header(), "but has only names of columns"),
+        (header(), "but has only column names"),
         (header(19) + "\n" + "\n".join(rows(labels=None)), "its first line has 19 columns"),
         (f"label,{header(19)}\n" + "\n".join(rows()), "its first line has 20 columns, label one of them"),
-        (f"label,y,{header()}\n", "must have one column of labels, but label, y are names of such"),
+        (f"label,y,{header()}\n", "must have one column of labels, but label, y are names for labels"),
         (
             f",{header()}\n" + "\n".join(rows(last=False)),
             (
-                "must have a name for each column or for none, but column 1 has none; of pandas, save with "
+                "must have a name for each column or for none, but column 1 has none; from pandas, save with "
                 "index=False"
             ),
         ),
@@ -667,7 +667,7 @@ def test_a_changed_byte_of_an_archive_is_noticed(tmp_path, count):
         ),
         (
             ",".join(map(str, range(20))) + "\n" + "\n".join(rows(labels=None)),
-            "line 1: must be an image or names of columns, but counts 0 1 2",
+            "line 1: must be an image or column names, but counts 0 1 2",
         ),
         ("\n".join(rows()) + "\n1,2,3", "line 7: must have 21 values as the first line has, found 3"),
         (

@@ -80,7 +80,7 @@ class _Pixels:
         if not self._bytes:
             raise DataError(
                 f"{self.path} must have a line of {self.expected.pixels} pixels for each image, but has only"
-                " names of columns"
+                " column names"
             )
         return np.frombuffer(self._bytes, np.uint8).reshape(-1, self.expected.pixels)
 
@@ -93,8 +93,8 @@ def _with_labels(
     place, named = _label_column(path, first, header, expected)
     if not header and _counts([value for n, value in enumerate(first) if n != place]):
         raise DataError(
-            f"{path}, line {line}: must be an image or names of columns, but counts"
-            f" {' '.join(first):.20}...; save without a header (of pandas, header=False), or name the"
+            f"{path}, line {line}: must be an image or column names, but counts"
+            f" {' '.join(first):.20}...; save without a header (in pandas, header=False), or name the"
             " columns pixel0, pixel1, ... and label"
         )
     columns, others = expected.pixels + (place is not None), () if place is None else (place,)
@@ -196,13 +196,13 @@ def _label_column(path: Path, first: list[str], header: bool, expected: Expected
     named = [n for n, name in enumerate(first) if header and name.lower() in _LABEL_COLUMNS]
     if len(named) > 1:
         raise DataError(
-            f"{path} must have one column of labels, but {', '.join(first[n] for n in named)} are names of"
-            " such"
+            f"{path} must have one column of labels, but {', '.join(first[n] for n in named)} are names for"
+            " labels"
         )
     if header and "" in first:
         raise DataError(
             f"{path} must have a name for each column or for none, but column {first.index('') + 1} has none;"
-            " of pandas, save with index=False"
+            " from pandas, save with index=False"
         )
     surplus = len(first) - expected.pixels
     if surplus not in (0, 1) or (surplus == 0 and named):
