@@ -1,12 +1,12 @@
-"""Hardening: the explicit step from a sharpened network to one that computes on -1 and +1 only, with its
-report.
-"""
+"""Hardening: the explicit step from a sharpened network to one that computes on -1 and +1 only."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from . import inputs
 from .layers import BatchNorm, Scores, hardened, hardened_layers
@@ -15,26 +15,26 @@ from .softness import LayerSoftness, softness
 
 __all__ = ["SCALE_BITS", "HardeningReport", "harden"]
 
-#: Bits of the integer scales of classes that are tried: each costs a cycle a class on the board.
+#: Bits of the integer scales of classes to try. Each bit costs a cycle per class in hardware.
 SCALE_BITS = range(3, 11)
 
 
 @dataclass(frozen=True, kw_only=True)
 class HardeningReport:
-    """What hardening found and did.
+    """Result of hardening.
 
     Parameters
     ----------
     layers : tuple of `LayerSoftness`
     before, after : float, 0 ... 1
-        Validation accuracy of the soft network and of the hardened one as it is now.
+        Validation accuracy of the soft and of the final hardened network.
     kept_statistics, estimated_statistics : float, 0 ... 1
-        Hardened validation accuracy with the batch-norm statistics of training and with those of the hard
-        network.
+        Hardened validation accuracy with the batch-norm statistics of training, and with those estimated with
+        the hard network.
     statistics : str
-        Which of the two was taken: "kept" or "estimated".
+        The ones that the network has now: "kept" or "estimated".
     scale_bits : int or None
-        Bits of the integer scales of the classes; None where they share one.
+        Bits of the integer scales of the classes; None if they share one.
     """
 
     layers: tuple[LayerSoftness, ...]
@@ -46,24 +46,29 @@ class HardeningReport:
     scale_bits: int | None = None
 
 
-def harden(model, images, *, validation, batch=1000):
-    """Hardens `model` in place, for good, and reports what that cost.
+def harden(
+    model: nn.Module,
+    images: torch.Tensor,
+    *,
+    validation: tuple[torch.Tensor, torch.Tensor],
+    batch: int = 1000,
+) -> HardeningReport:
+    """Harden `model` in place, for good, and report what that cost.
 
-    Weights become -1 or +1 (or 0, where they are ternary), score offsets the even numbers whose halves the
-    integer network adds, and every layer computes hardened from now on. Batch-norm statistics are estimated
-    anew with the hard network too, and whichever statistics do better on the validation images are taken, on
-    a draw those of training. Scales of single classes get the fewest of `SCALE_BITS` that no more of them do
-    better than.
+    Weights become -1 or +1 (or 0 if ternary), score offsets become the even numbers whose halves the integer
+    network adds, and every layer computes hardened from now on. Batch-norm statistics are also estimated with
+    the hard network; the statistics with the better validation accuracy are used, on a tie those of training.
+    Scales per class get the fewest `SCALE_BITS` with the best validation accuracy.
 
     Parameters
     ----------
     model : nn.Module
-        As trained, composed of the layers of `sbgen.train.layers`.
+        A trained network of the layers of `sbgen.train.layers`.
     images : uint8 tensor, shape (N, ...)
-        Training images, for the statistics.
+        Training images, for the batch-norm statistics.
     validation : (images, labels)
     batch : int
-        Images in one step of the estimation.
+        Images per step of the estimation.
 
     Returns
     -------
@@ -72,11 +77,11 @@ def harden(model, images, *, validation, batch=1000):
     Raises
     ------
     DataError
-        Images or labels are not what they must be (`inputs.checked`).
+        Images or labels do not fit the network (`inputs.checked`).
     """
     inputs.check_images(model, images, name="training")
     validation = inputs.checked(model, *validation, name="validation")
-    # All layers' values are held at a time: of large images, fewer tell enough.
+    # The values of all layers are in memory at the same time: of large images, fewer are enough.
     layers = tuple(softness(model, validation[0][: 2**23 // images[0].numel()]))
     before = accuracy(model, *validation)
     norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
@@ -110,9 +115,9 @@ def harden(model, images, *, validation, batch=1000):
     )
 
 
-def _choose_bits(model, scores, images, labels):
+def _choose_bits(model: nn.Module, scores: Scores, images: torch.Tensor, labels: torch.Tensor) -> int:
     """The fewest of `SCALE_BITS` with the best validation accuracy of the hardened network."""
-    entered = []
+    entered: list[torch.Tensor] = []
     hook = scores.register_forward_pre_hook(lambda layer, i: entered.append(i[0]))
     try:
         with hardened(model):
@@ -124,12 +129,12 @@ def _choose_bits(model, scores, images, labels):
         for scores.scale_bits in SCALE_BITS:
             right = torch.cat([scores(x) for x in entered]).argmax(1) == labels
             found[scores.scale_bits] = right.float().mean().item()
-    return max(found, key=found.get)  # the first of equals
+    return max(found, key=lambda bits: found[bits])  # the first on a tie
 
 
 @contextmanager
-def _hard_forward(model):
-    # Not `hardened`: the batch norms must compute as in training, to gather their statistics.
+def _hard_forward(model: nn.Module) -> Iterator[None]:
+    # Unlike `hardened`, this lets the batch norms compute as in training, to gather their statistics.
     changed = [
         layer
         for _, layer in hardened_layers(model)
@@ -144,11 +149,11 @@ def _hard_forward(model):
             layer.hardened = False
 
 
-def _estimate(model, norms, images, batch):
-    """Sets the batch-norm statistics to the mean over batches of what the hard network gives them."""
+def _estimate(model: nn.Module, norms: list[BatchNorm], images: torch.Tensor, batch: int) -> None:
+    """Set the batch-norm statistics to their mean over batches through the hard network."""
     momenta = [norm.momentum for norm in norms]
     training = [(module, module.training) for module in model.modules()]
-    model.eval()  # no dropout; only the batch norms are to learn
+    model.eval()  # no dropout; only the batch norms gather statistics
     for norm in norms:
         norm.train()
         norm.reset_running_stats()

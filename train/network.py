@@ -1,30 +1,41 @@
-"""The plain networks that the presets are: convolutions, then dense layers, then scores."""
+"""The networks of the presets: convolutions, then dense layers, then scores."""
 
 import math
 from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
 
 from torch import nn
 
 from .layers import WHITE, BatchNorm, Binarize, BinaryActivation, BinaryConv2d, BinaryLinear, Pixels, Scores
+from .presets import Convolution
 from .shapes import output_shape
 
 __all__ = ["network"]
 
 
 def network(
-    *, image_shape, thresholds, convolutions=(), widths, classes, method="self-binarizing", slope_cap=None
-):
-    """Binarize or Pixels, (conv, norm, active, perhaps pool) for each convolution, (linear, norm, active) for
-    each of `widths`, scores.
+    *,
+    image_shape: Sequence[int],
+    thresholds: Sequence[int] | None,
+    convolutions: Sequence[Convolution] = (),
+    widths: Sequence[int],
+    classes: int,
+    method: str = "self-binarizing",
+    slope_cap: float | None = None,
+) -> nn.Sequential:
+    """Build Binarize or Pixels; (conv, norm, active and optionally pool) per convolution; (linear, norm,
+    active) per width; and scores.
 
     Parameters
     ----------
     image_shape : tuple of int
-        Height and width, and channels where there are several.
+        Height and width, and channels if there are several.
     thresholds : tuple of int or None
-        None lets the first layer sum the pixels themselves.
+        With None the first layer sums the pixels.
     convolutions : sequence of `presets.Convolution`
     widths : sequence of int
+        Outputs of the dense layers.
     classes : int
     method, slope_cap
         As in `BinaryWeights`.
@@ -33,12 +44,13 @@ def network(
     -------
     nn.Sequential
     """
-    how = {"method": method, "slope_cap": slope_cap}
+    how: dict[str, Any] = {"method": method, "slope_cap": slope_cap}
     image = (*image_shape, 1)[:3] if convolutions else None
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
     if thresholds is None:
-        layers = OrderedDict(pixels=Pixels(image_shape))
+        layers["pixels"] = Pixels(image_shape)
     else:
-        layers = OrderedDict(binarize=Binarize(math.prod(image_shape), thresholds, image=image))
+        layers["binarize"] = Binarize(math.prod(image_shape), thresholds, image=image)
     ((name, first),) = layers.items()
     shape = output_shape(name, first, None)
     for number, about in enumerate(convolutions, 1):

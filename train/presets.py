@@ -1,4 +1,4 @@
-"""The named networks, each with the settings it is trained by unless told otherwise."""
+"""The named networks, each with its default training settings."""
 
 from dataclasses import dataclass, replace
 
@@ -9,7 +9,7 @@ __all__ = ["PRESETS", "Convolution", "Preset", "for_method"]
 
 @dataclass(frozen=True, kw_only=True)
 class Convolution:
-    """A binary convolution, and the max pooling after it.
+    """A binary convolution and the max pooling after it.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ class Convolution:
     padding : int
         Rows and columns of -1 around the image.
     pool : int
-        Size of the pooling window, which is also its step; 0 is no pooling.
+        Size and stride of the pooling window; 0 is no pooling.
     """
 
     outputs: int
@@ -36,7 +36,7 @@ class Preset:
     dataset : str
         One of `data.DATASETS`.
     thresholds : tuple of int or None
-        Of every pixel; several make thermometer bits. None lets the first layer sum the pixels themselves.
+        Thresholds of every pixel; several make a thermometer code. With None the first layer sums the pixels.
     widths : tuple of int
         Outputs of the hidden dense layers.
     settings : `Settings`
@@ -45,10 +45,10 @@ class Preset:
     """
 
     dataset: str
-    thresholds: tuple | None
-    widths: tuple
+    thresholds: tuple[int, ...] | None
+    widths: tuple[int, ...]
     settings: Settings
-    convolutions: tuple = ()
+    convolutions: tuple[Convolution, ...] = ()
 
 
 #: 1-bit pixels of MNIST: a low threshold keeps thin strokes, 0.3 points better in validation than 128.
@@ -83,7 +83,7 @@ PRESETS = {
             slope_cap=1.0, hard_tail=0.5, epochs=8, batch=500, deform=3, distill=0.7, teacher_epochs=8
         ),
     ),
-    # Made to fit an iCEBreaker: 54 kbit of weights.
+    # Fits an iCEBreaker: 54 kbit of weights.
     "cnn": Preset(
         dataset="mnist",
         thresholds=(64, 160),
@@ -113,8 +113,8 @@ PRESETS = {
 }
 
 
-def for_method(settings, method):
-    """`settings` with another method, and what belongs to it."""
+def for_method(settings: Settings, method: str) -> Settings:
+    """`settings` for another method, with the sharpness that it needs."""
     if method == settings.method:
         return settings
     if method == "self-binarizing":

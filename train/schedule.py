@@ -1,8 +1,14 @@
 """The sharpness nu of every layer in every epoch."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .errors import SettingsError
+
+if TYPE_CHECKING:  # settings are read without torch
+    from torch import nn
 
 __all__ = ["Range", "Schedule"]
 
@@ -11,20 +17,22 @@ __all__ = ["Range", "Schedule"]
 class Range:
     """Sharpness from `start` to `end`, exponential or linear in the epoch.
 
-    The paper's is ``nu(e) = 1000 ** (e / (E - 1))``, e = 0 ... E - 1: exponential from 1 to 1000.
+    That of the paper (Lahoud et al., arXiv 1902.00730) is ``nu(e) = 1000 ** (e / (E - 1))``, e = 0 ... E - 1:
+    exponential from 1 to 1000.
     """
 
     start: float = 1.0
     end: float = 1000.0
     shape: str = "exponential"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.shape not in ("exponential", "linear"):
             raise SettingsError(f"the shape of a schedule must be exponential or linear, not {self.shape!r}")
         if not 0 < self.start < float("inf") or not 0 < self.end < float("inf"):
             raise SettingsError(f"nu must be finite and greater than 0, not {self.start} ... {self.end}")
 
-    def nu(self, epoch, epochs):
+    def nu(self, epoch: int, epochs: int) -> float:
+        """Sharpness in `epoch`, 0 ... epochs - 1."""
         done = epoch / (epochs - 1) if epochs > 1 else 1.0
         if self.shape == "linear":
             return self.start + (self.end - self.start) * done
@@ -33,29 +41,35 @@ class Range:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How a network is sharpened.
+    """The sharpness of all layers over the epochs.
 
     Parameters
     ----------
     weights, activations : `Range`
     layers : dict of str to `Range`
-        Layers, by their name in the model, that have a range of their own.
+        Ranges of single layers, by their name in the model.
     hard_tail : float
-        Part of the epochs, at the end, whose forward pass is sign (our extension); 0 is the paper's method.
+        Share of the epochs, at the end, whose forward pass is sign (our extension), 0 ... 1; 0 is the method
+        of the paper.
     """
 
     weights: Range = Range()
     activations: Range = Range()
-    layers: dict = field(default_factory=dict)
+    layers: dict[str, Range] = field(default_factory=dict)
     hard_tail: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.hard_tail <= 1:
             raise SettingsError(f"the hard tail must be in 0 ... 1 of the epochs, not {self.hard_tail}")
 
-    def apply(self, model, *, epoch, epochs):
-        """Sets nu and the hard tail in every layer of `model` that `sharpens`, for `epoch` in 0 ... epochs -
+    def apply(self, model: nn.Module, *, epoch: int, epochs: int) -> None:
+        """Set nu and the hard tail in every layer of `model` that `sharpens`, for `epoch` in 0 ... epochs -
         1.
+
+        Raises
+        ------
+        SettingsError
+            A range is for a layer that does not exist.
         """
         names = set()
         for name, layer in model.named_modules():

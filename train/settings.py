@@ -1,60 +1,60 @@
-"""How a network is trained, apart from what it is."""
+"""Settings of the training, apart from the network."""
 
 import math
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from .errors import SettingsError
 from .schedule import Range, Schedule
 
 __all__ = ["METHODS", "Settings"]
 
-#: Names of the methods, whose functions and gradients `binarizers` has.
+#: Names of the methods; their functions and gradients are in `binarizers`.
 METHODS = ("self-binarizing", "straight-through", "ede")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All that a training run depends on besides its network, its images and its seed.
+    """Everything that a training run depends on besides its network, its images and its seed.
 
     Parameters
     ----------
     method : str
         One of `METHODS`.
     slope_cap : float or None
-        Greatest slope of the self-binarizing backward pass; None is the paper's method.
+        Maximum slope of the self-binarizing backward pass; None is the method of the paper.
     nu_weights, nu_activations : (float, float)
-        Sharpness at the first and the last epoch.
+        Sharpness in the first and the last epoch.
     nu_shape : str
         "exponential" or "linear".
     nu_layers : dict of str to (float, float)
-        Layers, by name, that have a range of their own.
+        Ranges of single layers, by name.
     hard_tail : float, 0 ... 1
-        Part of the epochs, at the end, with sign as the forward pass.
+        Share of the epochs, at the end, with sign as the forward pass.
     epochs, batch : int
     lr, lr_end : float
         Learning rate of AdamW without decay, from `lr` to `lr_end` along a cosine.
     shift : int
-        Pixels by which training images are moved at random.
+        Maximum random shift of training images, 0 ... 8 pixels in each direction.
     flip : bool
-        Whether training images are mirrored, left to right, at random.
+        Whether training images are mirrored at random, left to right.
     deform : int
-        Copies of each training image: the first as it is, the others slightly turned, scaled, sheared and
-        moved.
+        Copies of each training image: the original, and slightly rotated, scaled, sheared and shifted ones.
     distill : float, 0 ... 1
-        Part of the loss that follows a float teacher; 0 trains none.
+        Weight of a float teacher in the loss; 0 trains no teacher.
     temperature : float
-        Of the teacher's and the network's answers in that part.
+        Softmax temperature of teacher and network in that part of the loss.
     teacher_width, teacher_epochs : int
     validation : float, 0 ... 1
-        Part of the training images held out for every choice; never trained on.
+        Share of the training images held out for every choice; never trained on.
     """
 
     method: str = "self-binarizing"
     slope_cap: float | None = None
-    nu_weights: tuple = (1.0, 1000.0)
-    nu_activations: tuple = (1.0, 1000.0)
+    nu_weights: tuple[float, float] = (1.0, 1000.0)
+    nu_activations: tuple[float, float] = (1.0, 1000.0)
     nu_shape: str = "exponential"
-    nu_layers: dict = field(default_factory=dict)
+    nu_layers: dict[str, tuple[float, float]] = field(default_factory=dict)
     hard_tail: float = 0.0
     epochs: int = 30
     batch: int = 256
@@ -69,8 +69,8 @@ class Settings:
     teacher_epochs: int = 12
     validation: float = 0.1
 
-    def __post_init__(self):
-        def require(name, holds, what):
+    def __post_init__(self) -> None:
+        def require(name: str, holds: bool, what: str) -> None:
             if not holds:
                 raise SettingsError(f"{name} must be {what}, not {getattr(self, name)}")
 
@@ -84,8 +84,10 @@ class Settings:
         require("validation", 0 < self.validation < 1, "between 0 and 1")
         self.schedule()
 
-    def schedule(self):
-        def both(ends):
+    def schedule(self) -> Schedule:
+        """The sharpness of all layers over the epochs."""
+
+        def both(ends: tuple[float, float]) -> Range:
             return Range(start=ends[0], end=ends[1], shape=self.nu_shape)
 
         return Schedule(
@@ -95,8 +97,8 @@ class Settings:
             hard_tail=self.hard_tail if self.method == "self-binarizing" else 0.0,
         )
 
-    def primitives(self):
-        """The settings as a dict of numbers, strings and lists, as files keep them."""
+    def primitives(self) -> dict[str, Any]:
+        """The settings as a dict of numbers, strings and lists, as in files."""
         return {
             name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
         }
