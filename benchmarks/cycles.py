@@ -46,7 +46,7 @@ def measure(kind, seed, folder):
         simulator="icarus",
         folder=folder,
         top_k=design.top_k,
-        ram_contents=core.image,
+        ram_contents=core.ram_contents,
     )
     free = simulator.run(images)
     stalled = simulator.run(images, stall=seed + 1)

@@ -22,7 +22,7 @@ from record import write
 
 from sbgen import tools
 from sbgen.compiler.device import DEVICES
-from sbgen.compiler.estimate import mvtu_cost, structures
+from sbgen.compiler.estimate import part_cost, structures
 from sbgen.compiler.verilog import convert
 from sbgen.hw.mvtu import Parameters
 
@@ -167,7 +167,7 @@ def main():
     for n in range(options.count):
         parameters = random_parameters(rng)
         lut, bram = measure(parameters, options.family)
-        alone = mvtu_cost(parameters, device=device)
+        alone = part_cost(parameters, device=device)
         rows.append(
             {
                 "inputs": parameters.inputs,

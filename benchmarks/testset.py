@@ -70,9 +70,9 @@ def main():
             network,
             images,
             lanes=core.lanes,
-            top_k=core.top,
+            top_k=core.top_k,
             simulator="verilator",
-            ram_contents=core.image,
+            ram_contents=core.ram_contents,
             progress=step.progress,
         )
         simulated = int(result.last_scores[-1])

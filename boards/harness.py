@@ -127,7 +127,7 @@ class Top(wiring.Component):
                 f"{self._clock_mhz:g} MHz can make with at least {uart.MINIMUM_DIVISOR} cycles per bit, but "
                 f"{baud} is off by {error:+.1%} at {self._divisor}; choose another --baud or --clock"
             )
-        self._flash_pins = board.flash_pins if core.image else ()
+        self._flash_pins = board.flash_pins if core.ram_contents else ()
         led = board.pin("led")
         self._led = None if led is None or led.site in {pin.site for pin in self._flash_pins} else led
         super().__init__(
@@ -173,11 +173,11 @@ class Top(wiring.Component):
     @property
     def load_cycles(self) -> int:
         """Clock cycles from the end of reset until the weights are loaded from the flash; 0 if none are."""
-        return self._loader.cycles if self._core.image else 0
+        return self._loader.cycles if self._core.ram_contents else 0
 
     @cached_property
     def _loader(self) -> FlashLoader:
-        image = self._core.image
+        image = self._core.ram_contents
         return FlashLoader(
             address=flash_image.OFFSET,
             words=[len(words) for words in image],
@@ -223,7 +223,7 @@ class Top(wiring.Component):
             score_width=core.score_width,
             digest=self._digest,
             signs=core.signs,
-            loads=bool(core.image),
+            loads=bool(core.ram_contents),
             identity_store=self._identity_store,
         )
         m.submodules.width = width = DomainRenamer("core")(
@@ -251,7 +251,7 @@ class Top(wiring.Component):
             *(results.i.payload[name].eq(core.o.payload[name]) for name in ("score", "label", "last")),
         ]
         connect(m, results.o, link.results)
-        if core.image:
+        if core.ram_contents:
             m.submodules.loader = loader = self._loader
             connect(m, loader.load, core.load)
             m.d.comb += [link.state.eq(loader.state), link.checksum.eq(loader.checksum)]

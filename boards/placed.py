@@ -89,7 +89,7 @@ def ask(
             simulator=simulator,
             divisor=top.divisor,
             reset_cycles=top.reset_cycles + top.load_cycles + 100,
-            flash=flash_image.weight_bytes(core.image),
+            flash=flash_image.weight_bytes(core.ram_contents),
             folder=folder / "sim",
         ).ask(images)
 

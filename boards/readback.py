@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..compiler.stage import stages
+from ..compiler.pipeline import memory_path, stages
 from ..errors import BoardError
 from . import memories, word_order
 
@@ -212,7 +212,7 @@ def _in_flash(design: Design, flash: bytes, block_rams: Mapping[str, _Contents])
         )
     first = 0
     for n, unit in stored:
-        path, depth = f"core.mvtu_{n}.weight_rom", unit.weight_depth
+        path, depth = f"core.{memory_path(unit, 'weight_rom', n)}", unit.weight_depth
         rest = block_rams[f"{path}.rest.memory"] if unit.rest_width else None
         found[f"{path}.memory"] = _columns(
             words[first : first + depth * unit.weight_blocks].reshape(-1, depth),

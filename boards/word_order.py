@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..compiler.ir import Scores, Threshold
-from ..compiler.stage import stages
+from ..compiler.pipeline import memory_path, stages
 from ..hw.popcount import XnorPopcount
 
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ class Numbers:
 def numbers(design: Design) -> Iterator[Numbers]:
     """The numbers of every memory of a design, in the order of its layers."""
     for n, stage in enumerate(stages(design)):
-        layer, folding = stage.layer, stage.folding
-        if stage.unit is not None:
+        layer, folding, unit = stage.layer, stage.folding, stage.unit
+        if unit is not None:
             yield Numbers(
-                path=f"core.mvtu_{n}.weight_rom.memory",
+                path=f"core.{memory_path(unit, 'weight_rom.memory', n)}",
                 layer=layer.name,
                 what="weights",
                 decode=_decode(folding),
@@ -70,7 +70,7 @@ def numbers(design: Design) -> Iterator[Numbers]:
             else:
                 continue
             yield Numbers(
-                path=f"core.mvtu_{n}.preset_rom.memory",
+                path=f"core.{memory_path(unit, 'preset_rom.memory', n)}",
                 layer=layer.name,
                 what=what,
                 decode=np.asarray,
@@ -78,7 +78,7 @@ def numbers(design: Design) -> Iterator[Numbers]:
             )
         elif isinstance(layer, Threshold):
             yield Numbers(
-                path=f"core.threshold_{n}.rom.memory",
+                path=f"core.{memory_path(stage.parts[0], 'rom.memory', n)}",
                 layer=layer.name,
                 what="thresholds",
                 decode=np.asarray,

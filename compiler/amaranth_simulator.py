@@ -53,12 +53,12 @@ def simulate(core, network, images, *, stall=None, waves=None):
     firsts, taken = [], []
 
     async def bench(ctx):
-        for block, address, word in records(core.image):
+        for block, address, word in records(core.ram_contents):
             ctx.set(core.load.en, 1 << block)
             ctx.set(core.load.addr, address)
             ctx.set(core.load.data, word)
             await ctx.tick()
-        if core.image:
+        if core.ram_contents:
             ctx.set(core.load.en, 0)
         cycle = idle = given = 0
         valid, held = False, None
@@ -112,7 +112,7 @@ def simulate(core, network, images, *, stall=None, waves=None):
     def told(result):
         if core.signs:
             return [result.label >> n & 1 for n in range(classes)]
-        return [result.label, *(result.runners_up if core.top > 1 else ())]
+        return [result.label, *(result.runners_up if core.top_k > 1 else ())]
 
     return Simulation(
         scores=np.array([result.score for result in results], np.int64).reshape(-1, classes),

@@ -6,7 +6,7 @@ from .design import Design
 from .folding import Folding
 from .layers import rules
 from .linked import widest
-from .stage import stages
+from .pipeline import stages
 
 __all__ = ["AS_BUILT", "LUTS_PER_PRODUCT", "bounds"]
 

@@ -1,35 +1,55 @@
 """Exact prediction of when results leave the core, from the folding alone.
 
-Each component of `sbgen.hw` that holds state has a model here: the same handshake, the same counters, no
-data. The models are stepped cycle by cycle with a source that is always valid and a sink that is always
-ready. Components that are combinational (binarize, argmax, equal widths) take no part, but for the fork,
-which remembers who has taken what.
+Each part of `sbgen.hw` that holds state has a model here: the same handshake, the same counters, no data. The
+models are stepped cycle by cycle with a source that is always valid and a sink that is always ready. Parts
+that are combinational (binarize, argmax, equal widths) have no model, except the fork, which remembers who
+has taken what.
 
-In each cycle every model first looks, from the last to the first: it is told whether what it gives will be
-taken, and tells the one before it. Then all of them step.
+In each cycle every model first looks, from the last to the first: it knows whether its output will be taken,
+and sets whether it takes that of the model before it. Then all of them step.
 """
 
-import math
+from __future__ import annotations
+
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import SbgenError
-from ..hw.width import conversions
+from ..hw import (
+    add,
+    argmax,
+    binarize,
+    deep_queue,
+    fork,
+    lookup,
+    mvtu,
+    planes,
+    pool,
+    replay,
+    scale,
+    signs,
+    sums,
+    threshold,
+    unrolled,
+    width,
+    window,
+)
+from ..hw.core import Submodule
+from ..hw.part import Part
 from .design import Design
-from .ir import Add, Fork, MaxPool, Threshold
-from .shortcut_queue import depths
-from .stage import forks, input_lanes, stages
+from .pipeline import input_lanes, submodules
 
-__all__ = ["Cycles", "DeadlockError", "predict", "stage_cycles"]
+__all__ = ["MODELS", "Cycles", "DeadlockError", "predict", "stage_cycles"]
 
 
 class DeadlockError(SbgenError):
-    """A design whose components wait for each other for ever: a defect of sbgen."""
+    """A design whose parts wait for each other for ever: a defect of sbgen."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cycles:
-    """When the core gives its results, in cycles.
+    """When the core outputs its results, in cycles.
 
     Parameters
     ----------
@@ -41,13 +61,13 @@ class Cycles:
         For each simulated image the edge that takes its last result, counted from the edge that takes the
         first beat.
     layers : tuple of int
-        For each layer the cycles that it is busy with one image.
+        For each layer the cycles that it is busy per image.
     """
 
     latency: int
     interval: int
-    finishes: tuple
-    layers: tuple
+    finishes: tuple[int, ...]
+    layers: tuple[int, ...]
 
 
 class _Source:
@@ -57,43 +77,48 @@ class _Source:
 
 
 class _Model:
-    """A component of one input and one output: what it gives is `valid`, it is `ready` or not, and then it
+    """A part of one input and one output: its output is `valid` or not, it is `ready` or not, and then it
     moves.
     """
 
-    source = None  # what is before it, or that one's side
+    source: _Model | _Side | _Source  # the model before it, or one side of a fork
+    valid: bool
     o_ready = True
     take = False
 
-    def look(self):
+    def ready(self, o_ready: bool) -> bool:
+        """Whether it takes a beat in this cycle, if the one after it takes one or not."""
+        raise NotImplementedError
+
+    def move(self, take: bool, o_ready: bool) -> None:
+        """One clock edge."""
+        raise NotImplementedError
+
+    def look(self) -> None:
         ready = self.source.o_ready = self.ready(self.o_ready)
         self.take = ready and self.source.valid
 
-    def step(self):
+    def step(self) -> None:
         self.move(self.take, self.o_ready)
 
 
 class _Cut(_Model):
     """`sbgen.hw.width.WidthConverter` towards a fraction of the width."""
 
-    def __init__(self, *, length, i_lanes, o_lanes):
+    def __init__(self, *, length: int, i_lanes: int, o_lanes: int) -> None:
         self.beats = -(-length // i_lanes)
         self.parts = i_lanes // o_lanes
         self.last_parts = -(-(length - (self.beats - 1) * i_lanes) // o_lanes)
         self.left = self.beat = 0
 
     @property
-    def cycles(self):
-        return (self.beats - 1) * self.parts + self.last_parts
-
-    @property
-    def valid(self):
+    def valid(self) -> bool:
         return self.left != 0
 
-    def ready(self, o_ready):
+    def ready(self, o_ready: bool) -> bool:
         return self.left == 0 or (self.left == 1 and o_ready)
 
-    def move(self, take, o_ready):
+    def move(self, take: bool, o_ready: bool) -> None:
         if self.valid and o_ready:
             self.left -= 1
         if take:
@@ -105,20 +130,16 @@ class _Cut(_Model):
 class _Gather(_Model):
     """`sbgen.hw.width.WidthConverter` towards a multiple of the width."""
 
-    def __init__(self, *, length, i_lanes, o_lanes):
+    def __init__(self, *, length: int, i_lanes: int, o_lanes: int) -> None:
         self.beats = -(-length // i_lanes)
         self.parts = o_lanes // i_lanes
         self.part = self.beat = 0
         self.valid = False
 
-    @property
-    def cycles(self):
-        return self.beats
-
-    def ready(self, o_ready):
+    def ready(self, o_ready: bool) -> bool:
         return not self.valid or o_ready
 
-    def move(self, take, o_ready):
+    def move(self, take: bool, o_ready: bool) -> None:
         if o_ready:
             self.valid = False
         if take:
@@ -131,19 +152,15 @@ class _Gather(_Model):
 class _Replay(_Model):
     """`sbgen.hw.replay.ReplayBuffer` for vectors of several beats."""
 
-    def __init__(self, *, beats, repeats):
+    def __init__(self, *, beats: int, repeats: int) -> None:
         self.beats, self.repeats = beats, repeats
         self.w_index = self.r_index = self.r_pass = self.held = 0
         self.valid = False
 
-    @property
-    def cycles(self):
-        return self.beats * self.repeats
-
-    def ready(self, o_ready):
+    def ready(self, o_ready: bool) -> bool:
         return self.held != 2
 
-    def move(self, take, o_ready):
+    def move(self, take: bool, o_ready: bool) -> None:
         held, available = self.held, self.held != 0 or self.r_index != self.w_index
         if not self.valid or o_ready:
             self.valid = available
@@ -163,31 +180,22 @@ class _Replay(_Model):
         self.held = held
 
 
-def _replay(*, beats, repeats):
-    """The model of a replay buffer: a vector of one beat stands in a register, as one that is cut into equal
-    parts does.
-    """
-    if beats == 1:
-        return _Cut(length=repeats, i_lanes=repeats, o_lanes=1)
-    return _Replay(beats=beats, repeats=repeats)
-
-
 class _Mvtu(_Model):
-    """`sbgen.hw.mvtu.Mvtu`: the door and the queue; what is between only delays."""
+    """`sbgen.hw.mvtu.Mvtu`: its input gate and its queue; what is between only delays."""
 
-    def __init__(self, parameters):
-        self.beats, self.cycles, self.depth = parameters.beats, parameters.cycles, parameters.queue_depth
+    def __init__(self, parameters: mvtu.Parameters) -> None:
+        self.beats, self.depth = parameters.beats, parameters.queue_depth
         self.beat = self.promised = self.queued = 0
         self.pipeline = deque([False] * (parameters.latency - 1))
 
     @property
-    def valid(self):
+    def valid(self) -> bool:
         return self.queued != 0
 
-    def ready(self, o_ready):
+    def ready(self, o_ready: bool) -> bool:
         return self.beat != self.beats - 1 or self.promised != self.depth
 
-    def move(self, take, o_ready):
+    def move(self, take: bool, o_ready: bool) -> None:
         ends = take and self.beat == self.beats - 1
         gave = self.valid and o_ready
         self.pipeline.append(ends)
@@ -200,17 +208,17 @@ class _Mvtu(_Model):
 class _Unrolled(_Model):
     """`sbgen.hw.unrolled.Unrolled`: registers that move together."""
 
-    def __init__(self, parameters):
+    def __init__(self, parameters: unrolled.Parameters) -> None:
         self.held = deque([False] * parameters.latency)
 
     @property
-    def valid(self):
+    def valid(self) -> bool:
         return self.held[0]
 
-    def ready(self, o_ready):
+    def ready(self, o_ready: bool) -> bool:
         return not self.valid or o_ready
 
-    def move(self, take, o_ready):
+    def move(self, take: bool, o_ready: bool) -> None:
         if self.ready(o_ready):
             self.held.popleft()
             self.held.append(take)
@@ -219,7 +227,7 @@ class _Unrolled(_Model):
 class _Window(_Model):
     """`sbgen.hw.window.SlidingWindow`."""
 
-    def __init__(self, geometry):
+    def __init__(self, geometry: window.Geometry) -> None:
         self.geometry = geometry
         self.row_words = geometry.width * geometry.slices
         self.out_row_words = geometry.words_out // geometry.out_height
@@ -228,14 +236,10 @@ class _Window(_Model):
         self.w_word = self.rows_held = self.r_word = self.out_row = 0
         self.valid = False
 
-    @property
-    def cycles(self):
-        return self.geometry.cycles
-
-    def ready(self, o_ready):
+    def ready(self, o_ready: bool) -> bool:
         return self.rows_held != self.geometry.rows
 
-    def move(self, take, o_ready):
+    def move(self, take: bool, o_ready: bool) -> None:
         rows_held = self.rows_held
         if not self.valid or o_ready:
             self.valid = rows_held >= self.needed[self.out_row]
@@ -255,15 +259,15 @@ class _Window(_Model):
 class _OrReduce(_Model):
     """`sbgen.hw.pool.OrReduce`."""
 
-    def __init__(self, *, beats, words):
-        self.beats, self.cycles = beats, words
+    def __init__(self, parameters: pool.Parameters) -> None:
+        self.beats = parameters.beats
         self.beat = 0
         self.valid = False
 
-    def ready(self, o_ready):
+    def ready(self, o_ready: bool) -> bool:
         return not self.valid or o_ready
 
-    def move(self, take, o_ready):
+    def move(self, take: bool, o_ready: bool) -> None:
         if o_ready:
             self.valid = False
         if take:
@@ -274,8 +278,8 @@ class _OrReduce(_Model):
 class _Sums(_Model):
     """`sbgen.hw.sums.WindowSums`."""
 
-    def __init__(self, geometry, *, cycles):
-        self.words, self.slices, self.cycles = geometry.words_in, geometry.slices, cycles
+    def __init__(self, geometry: window.Geometry) -> None:
+        self.words, self.slices = geometry.words_in, geometry.slices
         rows, columns = (
             [at % stride == kernel - 1 and at // stride < windows for at in range(size)]
             for size, windows, kernel, stride in zip(
@@ -290,10 +294,10 @@ class _Sums(_Model):
         self.word = 0
         self.finished = self.valid = False
 
-    def ready(self, o_ready):
+    def ready(self, o_ready: bool) -> bool:
         return not self.valid or o_ready
 
-    def move(self, take, o_ready):
+    def move(self, take: bool, o_ready: bool) -> None:
         if self.ready(o_ready):
             self.valid = self.finished
             self.finished = take and self.finishes[self.word // self.slices]
@@ -304,19 +308,18 @@ class _Sums(_Model):
 class _Scale(_Model):
     """`sbgen.hw.scale.Scale`."""
 
-    def __init__(self, parameters):
+    def __init__(self, parameters: scale.Parameters) -> None:
         self.each = parameters.cycles
-        self.cycles = parameters.classes * self.each
         self.left, self.full = 0, False
 
     @property
-    def valid(self):
+    def valid(self) -> bool:
         return self.full and self.left == 0
 
-    def ready(self, o_ready):
+    def ready(self, o_ready: bool) -> bool:
         return not self.full or (self.left == 0 and o_ready)
 
-    def move(self, take, o_ready):
+    def move(self, take: bool, o_ready: bool) -> None:
         if self.valid and o_ready:
             self.full = False
         self.left = max(self.left - 1, 0)
@@ -327,15 +330,15 @@ class _Scale(_Model):
 class _Queue(_Model):
     """`sbgen.hw.deep_queue.DeepQueue`."""
 
-    def __init__(self, *, depth, cycles):
-        self.depth, self.cycles = depth, cycles
+    def __init__(self, parameters: deep_queue.Parameters) -> None:
+        self.depth = parameters.depth
         self.held = 0
         self.valid = False
 
-    def ready(self, o_ready):
+    def ready(self, o_ready: bool) -> bool:
         return self.held != self.depth
 
-    def move(self, take, o_ready):
+    def move(self, take: bool, o_ready: bool) -> None:
         held = self.held
         if not self.valid or o_ready:
             self.valid = held != 0
@@ -346,14 +349,13 @@ class _Queue(_Model):
 class _Threshold(_Model):
     """`sbgen.hw.threshold.Threshold`."""
 
-    def __init__(self, cycles):
-        self.cycles = cycles
+    def __init__(self, _: threshold.Parameters) -> None:
         self.held = self.valid = False
 
-    def ready(self, o_ready):
+    def ready(self, o_ready: bool) -> bool:
         return not self.valid or o_ready
 
-    def move(self, take, o_ready):
+    def move(self, take: bool, o_ready: bool) -> None:
         if not self.valid or o_ready:
             self.valid, self.held = self.held, take
 
@@ -363,153 +365,177 @@ class _Side:
 
     o_ready = True
 
-    def __init__(self, fork, n):
+    def __init__(self, fork: _Fork, n: int) -> None:
         self.fork, self.n = fork, n
 
     @property
-    def valid(self):
+    def valid(self) -> bool:
         return not self.fork.taken[self.n] and self.fork.source.valid
 
 
 class _Fork:
     """`sbgen.hw.fork.Fork`."""
 
-    source = None
+    source: _Model | _Side | _Source
     taken = done = (False, False)
 
-    def __init__(self, cycles):
-        self.cycles = cycles
+    def __init__(self, _: fork.Parameters) -> None:
         self.o, self.kept = _Side(self, 0), _Side(self, 1)
 
-    def look(self):
+    def look(self) -> None:
         done = self.taken[0] or self.o.o_ready, self.taken[1] or self.kept.o_ready
         self.source.o_ready = all(done)
         self.done = done if self.source.valid and not all(done) else (False, False)
 
-    def step(self):
+    def step(self) -> None:
         self.taken = self.done
 
 
 class _Add:
     """`sbgen.hw.add.Add`."""
 
-    source = kept = None
+    source: _Model | _Side | _Source
+    kept: _Model | _Side
     o_ready = True
     take = valid = False
 
-    def __init__(self, cycles):
-        self.cycles = cycles
+    def __init__(self, _: add.Parameters) -> None:
+        pass
 
-    def look(self):
+    def look(self) -> None:
         room = not self.valid or self.o_ready
         self.source.o_ready = room and self.kept.valid
         self.kept.o_ready = room and self.source.valid
         self.take = room and self.source.valid and self.kept.valid
 
-    def step(self):
+    def step(self) -> None:
         if not self.valid or self.o_ready:
             self.valid = self.take
 
 
-def _converter(length, i_lanes, o_lanes, vectors):
-    """The models of one width converter, and the cycles each is busy with an image of so many vectors."""
-    between = math.gcd(i_lanes, o_lanes)
-    models = []
-    if i_lanes != between:
-        models.append(_Cut(length=length, i_lanes=i_lanes, o_lanes=between))
-    if o_lanes != between:
-        models.append(_Gather(length=length, i_lanes=between, o_lanes=o_lanes))
-    return [(model, model.cycles * vectors) for model in models]
+def _width(p: width.Parameters) -> list[_Model]:
+    """The models of a width converter, which cuts beats, gathers them, or both."""
+    models: list[_Model] = []
+    if p.i_lanes != p.narrow_lanes:
+        models.append(_Cut(length=p.length, i_lanes=p.i_lanes, o_lanes=p.narrow_lanes))
+    if p.o_lanes != p.narrow_lanes:
+        models.append(_Gather(length=p.length, i_lanes=p.narrow_lanes, o_lanes=p.o_lanes))
+    return models
 
 
-def _models(design):
-    """(layer index, model, cycles an image) of everything in the core that holds state, each behind what it
-    takes from.
+def _replay(p: replay.Parameters) -> list[_Model]:
+    """The model of a replay buffer: a vector of one beat is in a register, as one that is cut into equal
+    parts.
     """
-    found, network, source = [], design.network, _Source()
-    length, lanes, elements = network.pixels, input_lanes(design), network.pixels
-    fork_of, depth_of, kept = forks(network), depths(design), {}
-
-    def join(n, model, cycles):
-        nonlocal source
-        model.source = source
-        found.append((n, model, cycles))
-        source = model
-
-    def convert(n, o_length, o_lanes):
-        for step in conversions(i_length=length, i_lanes=lanes, o_length=o_length, o_lanes=o_lanes):
-            for model, cycles in _converter(*step, vectors=elements // step[0]):
-                join(n, model, cycles)
-
-    for n, (stage, shape) in enumerate(zip(stages(design), network.shapes[1:], strict=True)):
-        convert(n, stage.i_length, stage.i_lanes)
-        match stage.layer:
-            case Fork():
-                fork = _Fork(stage.cycles)
-                join(n, fork, stage.cycles)
-                source = fork.kept
-                join(n, _Queue(depth=depth_of[n], cycles=stage.cycles), stage.cycles)
-                kept[n] = source, stage.i_lanes
-                source = fork.o
-            case Add():
-                before = source
-                source, lanes = kept[fork_of[n]]
-                length = stage.i_length
-                convert(n, stage.i_length, stage.i_lanes)
-                add = _Add(stage.cycles)
-                add.kept, source = source, before
-                join(n, add, stage.cycles)
-            case Threshold():
-                join(n, _Threshold(stage.cycles), stage.cycles)
-        if stage.window:
-            window = _Window(stage.window)
-            join(n, window, window.cycles)
-        if stage.gathers:
-            for model, cycles in _converter(
-                stage.unit.inputs,
-                stage.i_lanes,
-                stage.unit.simd,
-                vectors=stage.positions * stage.window.groups,
-            ):
-                join(n, model, cycles)
-        if stage.repeats > 1:
-            replay = _replay(beats=stage.unit.slices, repeats=stage.repeats)
-            join(n, replay, replay.cycles * stage.positions * (stage.window.groups if stage.window else 1))
-        if stage.sums:
-            join(n, _Sums(stage.sums, cycles=stage.cycles), stage.cycles)
-        elif isinstance(stage.layer, MaxPool):
-            kernel = stage.layer.kernel[0] * stage.layer.kernel[1]
-            join(n, _OrReduce(beats=kernel, words=stage.window.words_out), stage.window.words_out)
-        if stage.unit:
-            model = _Unrolled if stage.folding.unrolled else _Mvtu
-            join(n, model(stage.unit), stage.unit.cycles * stage.positions)
-        length, lanes, elements = stage.o_length, stage.o_lanes, math.prod(shape)
-    convert(n, network.outputs, 1)
-    if stage.scaling:
-        scale = _Scale(stage.scaling)
-        join(n, scale, scale.cycles)
-    return found
+    if p.beats == 1:
+        return [_Cut(length=p.repeats, i_lanes=p.repeats, o_lanes=1)]
+    return [_Replay(beats=p.beats, repeats=p.repeats)]
 
 
-def _input_beats(design):
+def _combinational(_: Part) -> list[_Model]:
+    return []
+
+
+#: For each part the models that it is made of, in order.
+MODELS: dict[type[Part], Callable[..., list]] = {
+    add.Parameters: lambda p: [_Add(p)],
+    argmax.Parameters: _combinational,
+    binarize.Parameters: _combinational,
+    deep_queue.Parameters: lambda p: [_Queue(p)],
+    fork.Parameters: lambda p: [_Fork(p)],
+    lookup.Parameters: _combinational,
+    mvtu.Parameters: lambda p: [_Mvtu(p)],
+    planes.Parameters: _combinational,
+    pool.Parameters: lambda p: [_OrReduce(p)],
+    replay.Parameters: _replay,
+    scale.Parameters: lambda p: [_Scale(p)],
+    signs.Parameters: _combinational,
+    sums.Parameters: lambda p: [_Sums(p.geometry)],
+    threshold.Parameters: lambda p: [_Threshold(p)],
+    unrolled.Parameters: lambda p: [_Unrolled(p)],
+    width.Parameters: _width,
+    window.Parameters: lambda p: [_Window(p.geometry)],
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Chain:
+    """The models of a core, and how long its parts are busy.
+
+    Parameters
+    ----------
+    models : list
+        Each after those that it takes from.
+    source : _Source
+    busy : list of (int, int)
+        For each part the place of its layer, and the cycles that it is busy per image.
+    """
+
+    models: list[_Model | _Fork | _Add]
+    source: _Source
+    busy: list[tuple[int, int]]
+
+
+def _in_order(placed: list[Submodule]) -> list[Submodule]:
+    """The parts of a core, each after those that it takes from: an `Add` after its shortcut."""
+    late = {each.name: each for each in placed}
+    order: list[Submodule] = []
+
+    def put(each: Submodule) -> None:
+        for source in (each.i, each.kept):
+            if source and (before := late.get(source.partition(".")[0])):
+                put(before)
+        if late.pop(each.name, None):
+            order.append(each)
+
+    for each in placed:
+        put(each)
+    return order
+
+
+def _chain(design: Design) -> _Chain:
+    """The models of a design's core, connected."""
+    source = _Source()
+    outputs = {"": source}  # by the names that submodules refer to them by
+    beats = {"": _input_beats(design)}  # per image
+    chain = _Chain(models=[], source=source, busy=[])
+    for each in _in_order(submodules(design)):
+        before = outputs[each.i]
+        for model in MODELS[type(each.part)](each.part):
+            model.source = before
+            if each.kept is not None:
+                model.kept = outputs[each.kept]
+            chain.models.append(model)
+            before = getattr(model, "o", model)
+            outputs[f"{each.name}.kept"] = getattr(model, "kept", None)
+        outputs[each.name] = before
+        n = len(design.foldings) - 1 if each.layer is None else each.layer
+        chain.busy.append((n, each.part.busy(beats[each.i])))
+        beats[each.name] = beats[f"{each.name}.kept"] = each.part.o_beats(beats[each.i])
+    return chain
+
+
+def _input_beats(design: Design) -> int:
     return -(-design.network.pixels // input_lanes(design))
 
 
-def stage_cycles(design):
-    """For each layer the cycles that its slowest part is busy with one image; the greatest bounds the
-    interval.
-    """
+def stage_cycles(design: Design) -> tuple[int, ...]:
+    """For each layer the cycles that its slowest part is busy per image; their maximum bounds the interval."""
+    return _layers(design, _chain(design))
+
+
+def _layers(design: Design, chain: _Chain) -> tuple[int, ...]:
     cycles = [_input_beats(design)] + [0] * (len(design.foldings) - 1)
-    for n, _, busy in _models(design):
+    for n, busy in chain.busy:
         cycles[n] = max(cycles[n], busy)
     return tuple(cycles)
 
 
-def _state(model):
+def _state(model: _Model | _Fork | _Add) -> dict[str, object]:
     return {name: tuple(value) if isinstance(value, deque) else value for name, value in vars(model).items()}
 
 
-def predict(design: Design, *, images=8) -> Cycles:
+def predict(design: Design, *, images: int = 8) -> Cycles:
     """Latency and interval of the core; exact, as the benches show.
 
     Parameters
@@ -520,16 +546,17 @@ def predict(design: Design, *, images=8) -> Cycles:
     Raises
     ------
     DeadlockError
-        When an image is not through after longer than all components would take for it one after the other.
+        When an image takes longer than all parts would take for it one after the other.
     """
     if images < 2:
         raise ValueError(f"images must be at least 2, not {images!r}")
-    models = [model for _, model, _ in _models(design)]
-    last, backwards, results = models[-1], models[::-1], design.network.outputs
-    patience = 1000 + 2 * (_input_beats(design) + results + sum(busy for _, _, busy in _models(design)))
+    chain = _chain(design)
+    models, source, results = chain.models, chain.source, design.network.outputs
+    last, backwards = models[-1], models[::-1]
+    patience = 1000 + 2 * (_input_beats(design) + results + sum(busy for _, busy in chain.busy))
     # A beat may be offered before it is taken: a fork lets go when both sides have it, of which one may wait
     # for the other.
-    finishes, given, cycle, before, untaken, source = [], 0, 0, None, True, models[0].source
+    finishes, given, cycle, before, untaken = [], 0, 0, None, True
     while len(finishes) < images:
         if cycle - (finishes[-1] if finishes else 0) > patience:
             raise DeadlockError(
@@ -547,7 +574,7 @@ def predict(design: Design, *, images=8) -> Cycles:
                 finishes.append(cycle)
                 given = 0
                 now = [_state(model) for model in models]
-                if now == before:  # from here on every image is as the last
+                if now == before:  # from here on every image is like the last
                     interval = cycle - finishes[-2]
                     finishes += [cycle + n * interval for n in range(1, images - len(finishes) + 1)]
                 before = now
@@ -558,5 +585,5 @@ def predict(design: Design, *, images=8) -> Cycles:
         latency=finishes[0],
         interval=finishes[-1] - finishes[-2],
         finishes=tuple(finishes),
-        layers=stage_cycles(design),
+        layers=_layers(design, chain),
     )

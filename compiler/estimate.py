@@ -2,46 +2,57 @@
 
 Block RAMs are counted exactly. LUTs are a sum over structures, each with a cost that was fitted to real
 synthesis and packing (``benchmarks/estimate.py`` measures the error, and prints the fit anew); on iCE40 a LUT
-is a logic cell after packing, which is what runs out. Flip-flops are counted from the structure and come out
-a little high, since synthesis removes constant ones.
+is a logic cell after packing, which is what runs out. Flip-flops are counted from the structure. Their
+estimate is slightly high, since synthesis removes constant ones.
 """
 
 import json
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+from amaranth.hdl import Shape
 
-from ..hw.binarize import period
-from ..hw.lookup import Lookup as LookupUnit
-from ..hw.mvtu import LANES_TOGETHER, MERGED_GROUPS, Parameters
+from ..hw import (
+    add,
+    argmax,
+    binarize,
+    deep_queue,
+    fork,
+    lookup,
+    mvtu,
+    planes,
+    pool,
+    replay,
+    scale,
+    signs,
+    sums,
+    threshold,
+    unrolled,
+    width,
+    window,
+)
+from ..hw.part import Part
 from ..hw.popcount import XnorPopcount
-from ..hw.replay import ReplayBuffer
-from ..hw.sums import WindowSums
-from ..hw.width import conversions
-from .ir import PIXEL_LEVELS, Add, Binarize, Fork, Lookup, Threshold
-from .shortcut_queue import depths
-from .stage import forks, input_lanes, stages
+from .design import Design
+from .device import Device
+from .ir import PIXEL_LEVELS
+from .pipeline import ends, stages
+from .stage import Stage
 
 __all__ = [
+    "COSTS",
     "FLASH_LOADER",
     "Cost",
-    "binarize_cost",
     "converter_cost",
     "error_band",
     "estimate",
-    "lookup_cost",
-    "mvtu_cost",
-    "queue_cost",
-    "replay_cost",
-    "scale_cost",
+    "part_cost",
     "stage_cost",
     "structures",
-    "sums_cost",
-    "unrolled_cost",
-    "window_cost",
 ]
 
 
@@ -54,7 +65,7 @@ class Cost:
     bram: int = 0
     spram: int = 0
 
-    def __add__(self, other):
+    def __add__(self, other: "Cost") -> "Cost":
         return Cost(
             lut=self.lut + other.lut,
             ff=self.ff + other.ff,
@@ -63,7 +74,7 @@ class Cost:
         )
 
 
-#: What it takes to fill SPRAM from the board's flash (`sbgen.hw.flash_loader`), besides.
+#: The loader that fills SPRAM from the board's flash (`sbgen.hw.flash_loader`).
 FLASH_LOADER = Cost(lut=150, ff=120)
 
 # LUTs of a table of pixels, for each run but one, and for each bit where it is a ROM.
@@ -74,18 +85,18 @@ _LOOKUP_RUN, _LOOKUP_BIT = 8, 10
 _CALIBRATION = json.loads((Path(__file__).parent / "calibration.json").read_text(encoding="ascii"))
 
 
-def error_band(device):
+def error_band(device: Device) -> dict[str, float]:
     """How far real LUTs were from the estimate: ``{"designs": measured, "low": share, "high": share}``, e.g.
     -0.05 and 0.08.
     """
     return _CALIBRATION[device.family]["lut"]
 
 
-def _bits(limit):
+def _bits(limit: int) -> int:
     return math.ceil(math.log2(limit + 1))
 
 
-def _rom_luts(depth, patchable=False):
+def _rom_luts(depth: int, patchable: bool = False) -> float:
     """LUTs for each bit of a ROM of `depth` words in LUTs; up to four words share the LUT that uses them, but
     in patchable ones.
     """
@@ -95,7 +106,7 @@ def _rom_luts(depth, patchable=False):
     return 0 if depth == 1 else 0.5 if depth <= 4 else 1 if blocks == 1 else 2.3 * blocks
 
 
-def structures(p: Parameters):
+def structures(p: mvtu.Parameters) -> dict[str, float]:
     """How many units of each structure a matrix-vector-threshold unit has."""
     return {
         **{name: p.pe * count for name, count in XnorPopcount.parts(p.simd).items()},
@@ -105,7 +116,7 @@ def structures(p: Parameters):
         "preset": (
             p.pe * p.total_width * _rom_luts(p.groups, p.patchable)
             if p.preset_store == "lut"
-            and (not p.presets_constant if p.patchable else p.groups > MERGED_GROUPS)
+            and (not p.presets_constant if p.patchable else p.groups > mvtu.MERGED_GROUPS)
             else 0
         ),
         "queue": p.queue_depth * p.pe * (1 if p.signs else p.sum_width),
@@ -116,13 +127,13 @@ def structures(p: Parameters):
     }
 
 
-def _mvtu_ffs(p: Parameters):
+def _mvtu_ffs(p: mvtu.Parameters) -> float:
     parts = XnorPopcount.parts(p.simd)
     counts = parts["pair"] / 2 + parts["full_adder"] / 2 + parts["add"] + parts["delay"]
     queue = p.queue_depth * p.pe * (1 if p.signs else p.sum_width)
     control = 2 * (p.latency - 2) + _bits(p.cycles) + _bits(p.slices) + _bits(p.groups) + 6
     rom = p.pe * p.simd * ((p.weight_store == "lut") + p.weights_registered)
-    copies = -(-p.pe // LANES_TOGETHER) * (p.simd + 2) if p.registered else p.simd
+    copies = -(-p.pe // mvtu.LANES_TOGETHER) * (p.simd + 2) if p.registered else p.simd
     return (
         (1 + p.weights_registered) * p.simd
         + copies
@@ -133,7 +144,7 @@ def _mvtu_ffs(p: Parameters):
     )
 
 
-def _varying_bits(words):
+def _varying_bits(words: Sequence[int]) -> int:
     """Bits of a ROM's word that are not the same in every word: synthesis keeps no others."""
     varying = 0
     for word in words:
@@ -141,7 +152,7 @@ def _varying_bits(words):
     return varying.bit_count()
 
 
-def _converter(length, i_lanes, o_lanes, element_bits):
+def _converter(length: int, i_lanes: int, o_lanes: int, element_bits: int) -> Cost:
     cost, between = Cost(), math.gcd(i_lanes, o_lanes)
     if i_lanes != between:
         bits = i_lanes * element_bits
@@ -154,39 +165,41 @@ def _converter(length, i_lanes, o_lanes, element_bits):
 
 
 @cache
-def converter_cost(*, i_length, i_lanes, o_length, o_lanes, element_bits=1):
+def converter_cost(
+    *, i_length: int, i_lanes: int, o_length: int, o_lanes: int, element_bits: int = 1
+) -> Cost:
     """The width converters between two layers (see `sbgen.hw.width.conversions`)."""
-    steps = conversions(i_length=i_length, i_lanes=i_lanes, o_length=o_length, o_lanes=o_lanes)
+    steps = width.conversions(i_length=i_length, i_lanes=i_lanes, o_length=o_length, o_lanes=o_lanes)
     return sum((_converter(*step, element_bits) for step in steps), Cost())
 
 
-def mvtu_cost(parameters, *, device, exact=True):
-    """The matrix-vector-threshold unit of one layer.
+def _width(p: width.Parameters, device: Device, exact: bool) -> Cost:
+    return _converter(p.length, p.i_lanes, p.o_lanes, Shape.cast(p.shape).width)
 
-    Parameters
-    ----------
-    parameters : Parameters
-    device : Device
-    exact : bool
-        Whether ROMs are counted from their contents or, faster, from their shape alone, which can be a little
-        more.
-    """
-    p = parameters
+
+def _memory(device: Device, *, store: str, width: int, depth: int) -> Cost:
+    """A memory that is written."""
+    if store == "bram":
+        return Cost(bram=device.brams(width=width, depth=depth))
+    return Cost(lut=width * depth * 1.6, ff=width * depth)
+
+
+def _mvtu(p: mvtu.Parameters, device: Device, exact: bool) -> Cost:
     units = _CALIBRATION[device.family]["units"]
     cost = Cost(lut=sum(units[name] * count for name, count in structures(p).items()), ff=_mvtu_ffs(p))
-    for store, width, depth, contents in (
+    for store, bits, depth, contents in (
         (p.weight_store, p.pe * p.simd, p.groups * p.plane_beats, "weight_words"),
         (p.preset_store, p.pe * p.total_width, p.groups, "preset_words"),
     ):
         if store == "bram":
             if p.patchable:  # every bit is there, or the whole ROM is not
-                width *= contents == "weight_words" or not p.presets_constant
+                bits *= contents == "weight_words" or not p.presets_constant
             elif exact:
-                width = _varying_bits(getattr(p, contents))
-            # Where block RAMs stand behind each other, each bit is chosen from them.
+                bits = _varying_bits(getattr(p, contents))
+            # Where a ROM is several block RAMs deep, each bit is selected from them.
             cost += Cost(
-                lut=width * (device.banks(width=width, depth=depth) - 1),
-                bram=device.brams(width=width, depth=depth),
+                lut=bits * (device.banks(width=bits, depth=depth) - 1),
+                bram=device.brams(width=bits, depth=depth),
             )
     if p.weight_blocks:
         cost += Cost(lut=_bits(p.weight_depth - 1) + p.weight_blocks, spram=p.weight_blocks)
@@ -199,29 +212,29 @@ def mvtu_cost(parameters, *, device, exact=True):
     return cost
 
 
-def unrolled_cost(parameters):
-    """A layer whose weights are wired in: its tables, and the registers that hold what no table just gave."""
-    p = parameters
+def _unrolled(p: unrolled.Parameters, device: Device, exact: bool) -> Cost:
+    """Its tables, and the registers of bits that no table outputs in the same cycle."""
     held = sum(
-        p.stage(place) < at or place < p.first_table for at, kept in enumerate(p.kept) for place in kept
+        p.stage(place) < at or place < p.first_table for at, places in enumerate(p.held) for place in places
     )
     return Cost(lut=len(p.tables) + held + 2, ff=p.registers)
 
 
-def replay_cost(*, width, beats, repeats, store, device):
-    """The replay buffer before a layer that needs its input more than once."""
-    if beats == 1:
-        return Cost(lut=width + _bits(repeats) + 6, ff=width + _bits(repeats))
-    index = _bits(beats - 1)
-    depth = ReplayBuffer.depth(beats)
-    control = Cost(lut=14 + 5 * index + 2 * _bits(repeats), ff=2 * index + _bits(repeats) + 6)
-    if store == "bram":
-        return control + Cost(bram=device.brams(width=width, depth=depth))
-    return control + Cost(lut=width * depth * 1.6, ff=width * depth)
+def _replay(p: replay.Parameters, device: Device, exact: bool) -> Cost:
+    word = Shape.cast(p.shape).width
+    if p.beats == 1:
+        return Cost(lut=word + _bits(p.repeats) + 6, ff=word + _bits(p.repeats))
+    index = _bits(p.beats - 1)
+    control = Cost(lut=14 + 5 * index + 2 * _bits(p.repeats), ff=2 * index + _bits(p.repeats) + 6)
+    return control + _memory(device, store=p.store, width=word, depth=p.depth)
 
 
-def window_cost(geometry, *, lanes, store, device):
-    """The sliding window of a convolution or pooling layer."""
+def _planes(p: planes.Parameters, device: Device, exact: bool) -> Cost:
+    return Cost(lut=3 * p.lanes + 8, ff=_bits(p.beats) + 3)
+
+
+def _window(p: window.Parameters, device: Device, exact: bool) -> Cost:
+    geometry = p.geometry
     address = _bits(geometry.depth - 1)
     counters = sum(
         _bits(limit - 1)
@@ -235,181 +248,164 @@ def window_cost(geometry, *, lanes, store, device):
             geometry.width * geometry.slices,
         )
     )
-    padded = sum(any(each) for each in geometry.padding)
+    padded = sum(any(sides) for sides in geometry.padding)
     control = Cost(
-        lut=5 * address + 2.5 * counters + 25 + padded * 20 + lanes * bool(padded),
+        lut=5 * address + 2.5 * counters + 25 + padded * 20 + p.width * bool(padded),
         ff=2 * address + counters + 12,
     )
-    if store == "bram":
-        return control + Cost(bram=device.brams(width=lanes, depth=geometry.depth))
-    return control + Cost(lut=lanes * geometry.depth * 1.6, ff=lanes * geometry.depth)
+    return control + _memory(device, store=p.store, width=p.width, depth=geometry.depth)
 
 
-def sums_cost(geometry, *, lanes, store, device, greatest=1):
-    """The sums of a pooling layer: an adder and a register per lane, and the row of windows where it holds
-    several.
+def _pool(p: pool.Parameters, device: Device, exact: bool) -> Cost:
+    return Cost(lut=p.lanes + 8, ff=p.lanes + 4)
 
-    `greatest` is the maximum of the elements that are added.
-    """
-    width, depth = WindowSums.width(geometry, greatest) * lanes, WindowSums.depth(geometry)
+
+def _sums(p: sums.Parameters, device: Device, exact: bool) -> Cost:
+    """An adder and a register for each lane, and the row of windows where it holds several."""
+    geometry, width = p.geometry, p.width * p.lanes
     counters = sum(_bits(limit - 1) for limit in (geometry.slices, geometry.height, geometry.width))
     cost = Cost(
-        lut=2.4 * width + 2.5 * counters + 10, ff=width + lanes * greatest.bit_length() + counters + 4
+        lut=2.4 * width + 2.5 * counters + 10, ff=width + p.lanes * p.maximum.bit_length() + counters + 4
     )
-    if depth == 1:
+    if p.depth == 1:
         return cost
-    cost += Cost(lut=4 * _bits(depth - 1), ff=2 * _bits(depth - 1))
-    if store == "bram":
-        return cost + Cost(bram=device.brams(width=width, depth=depth))
-    return cost + Cost(lut=width * depth * 1.6, ff=width * depth)
+    cost += Cost(lut=4 * _bits(p.depth - 1), ff=2 * _bits(p.depth - 1))
+    return cost + _memory(device, store=p.store, width=width, depth=p.depth)
 
 
-def stage_cost(stage, *, device, exact=True):
-    """One layer without the width converters before it; `exact` as for `mvtu_cost`."""
-    if isinstance(stage.layer, Binarize):
-        return binarize_cost(stage.layer, stage.i_lanes)
-    if isinstance(stage.layer, Lookup):
-        return lookup_cost(stage.layer, stage.i_lanes)
-    if isinstance(stage.layer, (Add, Fork, Threshold)):
-        return _elementwise_cost(stage, device=device)
-    cost = Cost()
-    if stage.window:
-        cost += window_cost(
-            stage.window, lanes=stage.i_lanes * stage.planes, store=stage.folding.replay_store, device=device
-        )
-    if stage.gathers:
-        cost += _converter(stage.unit.inputs, stage.i_lanes, stage.unit.simd, stage.planes)
-    if stage.repeats > 1:
-        cost += replay_cost(
-            width=stage.unit.simd * stage.planes,
-            beats=stage.unit.slices,
-            repeats=stage.repeats,
-            store=stage.folding.replay_store,
-            device=device,
-        )
-    if stage.unit and stage.planes > 1 and not stage.folding.unrolled:
-        cost += Cost(lut=3 * stage.unit.simd + 8, ff=_bits(stage.unit.plane_beats) + 3)  # bit planes
-    if stage.sums:
-        return cost + sums_cost(
-            stage.sums,
-            lanes=stage.i_lanes,
-            store=stage.folding.replay_store,
-            device=device,
-            greatest=stage.i_greatest,
-        )
-    if stage.folding.unrolled:
-        return cost + unrolled_cost(stage.unit)
-    if stage.unit:
-        return cost + mvtu_cost(stage.unit, device=device, exact=exact)
-    return cost + Cost(lut=stage.i_lanes + 8, ff=stage.i_lanes + 4)  # pooling
+def _scale(p: scale.Parameters, device: Device, exact: bool) -> Cost:
+    width = p.scale_width + p.offset_width
+    cost = Cost(lut=3.1 * p.score_width + p.scale_width / 2 + 30, ff=2 * p.score_width + 12)
+    if p.store == "bram":
+        return cost + Cost(bram=device.brams(width=_varying_bits(p.words), depth=p.classes))
+    return cost + Cost(lut=width * _rom_luts(p.classes), ff=width)
 
 
-def scale_cost(scaling, *, device):
-    """Scales and offsets of single classes."""
-    width = scaling.scale_width + scaling.offset_width
-    cost = Cost(lut=3.1 * scaling.score_width + scaling.scale_width / 2 + 30, ff=2 * scaling.score_width + 12)
-    if scaling.store == "bram":
-        return cost + Cost(bram=device.brams(width=_varying_bits(scaling.words), depth=scaling.classes))
-    return cost + Cost(lut=width * _rom_luts(scaling.classes), ff=width)
+def _fork(p: fork.Parameters, device: Device, exact: bool) -> Cost:
+    return Cost(lut=6, ff=2)
 
 
-def _elementwise_cost(stage, *, device):
-    bits = stage.i_greatest.bit_length()
-    match stage.layer:
-        case Fork():
-            return Cost(lut=6, ff=2)  # its queue is `queue_cost`
-        case Add():
-            total = stage.o_greatest.bit_length()
-            terms = stage.layer.scale.bit_count()
-            return Cost(lut=stage.i_lanes * total * terms + 4, ff=stage.i_lanes * total + 1)
-        case Threshold():
-            beats = -(-stage.i_length // stage.i_lanes)
-            word = stage.i_lanes * (int(stage.layer.thresholds.max()).bit_length() + 1)
-            cost = Cost(
-                lut=stage.i_lanes * (bits + 2) + 6, ff=stage.i_lanes * (bits + 1) + 2 + _bits(beats - 1)
-            )
-            if beats == 1:
-                return cost
-            if stage.folding.preset_store == "bram":
-                return cost + Cost(bram=device.brams(width=word, depth=beats))
-            return cost + Cost(lut=word * max(1, _rom_luts(beats)), ff=word)
-
-
-def queue_cost(stage, depth, *, device):
-    """The queue of the shortcut that begins at the `Fork` of a stage."""
-    width, address = stage.i_lanes * stage.i_greatest.bit_length(), _bits(depth - 1)
+def _deep_queue(p: deep_queue.Parameters, device: Device, exact: bool) -> Cost:
+    address = _bits(p.depth - 1)
     control = Cost(lut=6 * address + 8, ff=3 * address + 2)
-    if stage.folding.replay_store == "bram":
-        return control + Cost(bram=device.brams(width=width, depth=depth))
-    return control + Cost(lut=width * depth * 1.6, ff=width * (depth + 1))
+    if p.store == "bram":
+        return control + Cost(bram=device.brams(width=p.width, depth=p.depth))
+    return control + Cost(lut=p.width * p.depth * 1.6, ff=p.width * (p.depth + 1))
 
 
-def binarize_cost(layer, lanes):
-    """Comparators of `lanes` pixels: a power of two is one bit of the pixel, and one that varies is a small
-    ROM of its period.
+def _add(p: add.Parameters, device: Device, exact: bool) -> Cost:
+    total = (p.maximum + p.scale * p.kept_maximum).bit_length()
+    return Cost(lut=p.lanes * total * p.scale.bit_count() + 4, ff=p.lanes * total + 1)
+
+
+def _threshold(p: threshold.Parameters, device: Device, exact: bool) -> Cost:
+    word = p.lanes * (max(p.thresholds).bit_length() + 1)
+    cost = Cost(lut=p.lanes * (p.width + 2) + 6, ff=p.lanes * (p.width + 1) + 2 + _bits(p.beats - 1))
+    if p.beats == 1:
+        return cost
+    if p.store == "bram":
+        return cost + Cost(bram=device.brams(width=word, depth=p.beats))
+    return cost + Cost(lut=word * max(1, _rom_luts(p.beats)), ff=word)
+
+
+def _binarize(p: binarize.Parameters, device: Device, exact: bool) -> Cost:
+    """Comparators: with a power of two it is one bit of the pixel, and a threshold that varies is a small ROM
+    of its period.
     """
-    unused = -layer.inputs % lanes
+    thresholds = np.array(p.thresholds)
+    unused = -len(thresholds) % p.lanes
 
-    def padded(rest):
-        return np.concatenate([layer.thresholds, rest]).reshape(-1, lanes * layer.levels)
+    def padded(rest: np.ndarray) -> np.ndarray:
+        return np.concatenate([thresholds, rest]).reshape(-1, p.lanes * p.levels)
 
-    beats = period([row.tobytes() for row in padded(np.full((unused, layer.levels), PIXEL_LEVELS))])
+    beats = binarize.period([row.tobytes() for row in padded(np.full((unused, p.levels), PIXEL_LEVELS))])
     # That a lane is unused in the last beat is one gate more, not a ROM.
-    each = padded(np.repeat(layer.thresholds[-1:], unused, axis=0))[:beats]
+    each = padded(np.repeat(thresholds[-1:], unused, axis=0))[:beats]
     varies = (each != each[0]).any(axis=0)
     power = np.isin(each[0], (0, 64, 128, 192, 256))
     luts = varies.sum() * (8 + 8 * _rom_luts(beats)) + (~varies & ~power).sum() * 3
     return Cost(lut=float(luts), ff=_bits(beats - 1) if varies.any() else 0)
 
 
-def lookup_cost(layer, lanes):
-    """Tables of `lanes` pixels: comparators and an adder, or a function of eight bits for each bit of the
-    number.
-    """
-    runs, width = LookupUnit.runs(layer.table), int(layer.table.max()).bit_length()
-    each = (
-        _LOOKUP_RUN * (len(runs) - 1) + 8 * any(moved for _, moved in runs) if runs else _LOOKUP_BIT * width
+def _lookup(p: lookup.Parameters, device: Device, exact: bool) -> Cost:
+    """Comparators and an adder, or a function of eight bits for each bit of the number."""
+    runs = p.runs
+    lane = (
+        _LOOKUP_RUN * (len(runs) - 1) + 8 * any(moved for _, moved in runs) if runs else _LOOKUP_BIT * p.width
     )
-    return Cost(lut=lanes * each + 4, ff=4)
+    return Cost(lut=p.lanes * lane + 4, ff=4)
 
 
-def estimate(design, device, *, host_link=True, exact=True):
+def _decision(p: argmax.Parameters | signs.Parameters, device: Device, exact: bool) -> Cost:
+    return Cost(lut=3 * p.score_width + 16, ff=p.score_width + 8)
+
+
+#: What each part takes, by its parameters, the device and `exact` as for `part_cost`.
+COSTS: dict[type[Part], Callable[..., Cost]] = {
+    add.Parameters: _add,
+    argmax.Parameters: _decision,
+    binarize.Parameters: _binarize,
+    deep_queue.Parameters: _deep_queue,
+    fork.Parameters: _fork,
+    lookup.Parameters: _lookup,
+    mvtu.Parameters: _mvtu,
+    planes.Parameters: _planes,
+    pool.Parameters: _pool,
+    replay.Parameters: _replay,
+    scale.Parameters: _scale,
+    signs.Parameters: _decision,
+    sums.Parameters: _sums,
+    threshold.Parameters: _threshold,
+    unrolled.Parameters: _unrolled,
+    width.Parameters: _width,
+    window.Parameters: _window,
+}
+
+
+def part_cost(part: Part, *, device: Device, exact: bool = True) -> Cost:
+    """What one part takes.
+
+    Parameters
+    ----------
+    exact : bool
+        Whether ROMs are counted from their contents or, faster, from their shape alone, which can be slightly
+        more.
+    """
+    return COSTS[type(part)](part, device, exact)
+
+
+def _parts_cost(parts: Sequence[Part], *, device: Device, exact: bool) -> Cost:
+    return sum((part_cost(part, device=device, exact=exact) for part in parts), Cost())
+
+
+def stage_cost(stage: Stage, *, device: Device, exact: bool = True) -> Cost:
+    """One layer without the width converters before it; `exact` as for `part_cost`."""
+    return _parts_cost(stage.parts, device=device, exact=exact)
+
+
+def estimate(design: Design, device: Device, *, host_link: bool = True, exact: bool = True) -> dict[str, int]:
     """What `design` takes on `device`: a dictionary ``{"lut": n, "ff": n, "bram": n, "spram": n, "dsp": 0}``.
 
-    `exact` as for `mvtu_cost`; without it the block RAMs are an upper bound.
+    `exact` as for `part_cost`; without it the block RAMs are an upper bound.
     """
-    fabric = device.fabric
+    fabric, made = device.fabric, stages(design)
     cost = Cost(lut=fabric.host_link_lut, ff=fabric.host_link_ff) if host_link else Cost()
-    length, lanes = design.network.pixels, input_lanes(design)
-    made, fork_of, depth_of = stages(design), forks(design.network), depths(design)
-    for n, stage in enumerate(made):
-        cost += converter_cost(
-            i_length=length,
-            i_lanes=lanes,
-            o_length=stage.i_length,
-            o_lanes=stage.i_lanes,
-            element_bits=stage.i_greatest.bit_length(),
-        )
-        cost += stage_cost(stage, device=device, exact=exact)
-        if n in depth_of:
-            cost += queue_cost(stage, depth_of[n], device=device)
-        if n in fork_of:
-            cost += converter_cost(
-                i_length=length,
-                i_lanes=made[fork_of[n]].o_lanes,
-                o_length=length,
-                o_lanes=stage.i_lanes,
-                element_bits=stage.kept_greatest.bit_length(),
-            )
-        length, lanes = stage.o_length, stage.o_lanes
-    sum_bits = score_bits = stage.unit.sum_width
-    if stage.scaling:
-        cost += scale_cost(stage.scaling, device=device)
-        score_bits = stage.scaling.score_width
-    cost += converter_cost(i_length=length, i_lanes=lanes, o_length=length, o_lanes=1, element_bits=sum_bits)
-    cost += Cost(lut=3 * score_bits + 16, ff=score_bits + 8)  # argmax
+    for stage in made:
+        for parts in stage.entry, stage.parts, stage.shortcut:
+            cost += _parts_cost(parts, device=device, exact=exact)
+    _, scaling, decision = ends(design, stage)
+    cost += _parts_cost(scaling, device=device, exact=exact)
+    # Here counts have the bits of sums, also where they are scaled and need no sign.
+    cost += converter_cost(
+        i_length=stage.o_length,
+        i_lanes=stage.o_lanes,
+        o_length=stage.o_length,
+        o_lanes=1,
+        element_bits=stage.unit.sum_width,
+    )
+    cost += part_cost(decision, device=device, exact=exact)
     if host_link and cost.spram:
         cost += FLASH_LOADER
-    if host_link and design.patchable and device.fabric.patchable_store == "bram":
+    if host_link and design.patchable and fabric.patchable_store == "bram":
         cost += Cost(bram=1)  # the answer to identify
     return {"lut": round(cost.lut), "ff": round(cost.ff), "bram": cost.bram, "spram": cost.spram, "dsp": 0}

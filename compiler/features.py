@@ -13,8 +13,8 @@ from . import ir
 from .design import Design
 from .folding import UNROLLED
 from .ir import Network
+from .pipeline import input_lanes
 from .reference import evaluate
-from .stage import input_lanes
 
 __all__ = ["FEATURES", "features"]
 

@@ -5,7 +5,7 @@ estimated or built.
 from ..errors import FitError
 from ..hw.protocol import LIMITS
 from .layers import Rule, rules
-from .stage import input_lanes, stages
+from .pipeline import ends, input_lanes, stages
 
 __all__ = ["check_core", "check_design", "check_network", "may_enter", "widest"]
 
@@ -40,13 +40,10 @@ def check_design(design):
         With the limit, what was found and what would do.
     """
     check_network(design.network)
-    first, last = rules(design.network)[0], stages(design)[-1]
+    first, (*_, decision) = rules(design.network)[0], ends(design, stages(design)[-1])
     most = widest(first, design.foldings[0].simd)
     _check(f"; fold layer {first.layer.name!r} with a simd of {most}", lanes=input_lanes(design))
-    _check(
-        "; build without --patchable" if design.patchable else "",
-        score_width=last.scaling.score_width if last.scaling else last.unit.sum_width,
-    )
+    _check("; build without --patchable" if design.patchable else "", score_width=decision.score_width)
 
 
 def check_core(core):

@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
-from ..hw.mvtu import Parameters
+from ..hw import mvtu, window
 from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH, blocks
 from ..hw.width import conversions
-from ..hw.window import Geometry
 from .design import Design
 from .device import Device
-from .estimate import Cost, converter_cost, estimate, queue_cost, stage_cost
+from .estimate import Cost, converter_cost, estimate, part_cost, stage_cost
 from .fit import excess
 from .folding import Folding
 from .ir import Network
@@ -26,7 +25,7 @@ from .layers.rule import Memories
 from .layers.weighted import MAX_LUT_BUFFER, WeightedRule
 from .linked import may_enter
 from .shortcut_queue import depth
-from .stage import Stage, mvtu_parameters, stage
+from .stage import Stage, mvtu_parameters, shortcut, stage
 
 __all__ = ["Catalog", "Fitter", "Fitting", "Search", "free_rows"]
 
@@ -59,7 +58,7 @@ class Catalog:
     def _in_spram(self, choice: Stage, spram: int) -> Iterator[Folding]:
         """The foldings of a stage whose weights are in block RAM with all or part of each word in SPRAM."""
         unit = choice.unit
-        if choice.folding.store != "bram" or not isinstance(unit, Parameters):
+        if choice.folding.store != "bram" or not isinstance(unit, mvtu.Parameters):
             return
         if unit.weight_depth <= BLOCK_DEPTH:
             for count in range(1, min(spram, blocks(unit.pe * unit.simd)) + 1):
@@ -67,7 +66,7 @@ class Catalog:
                 if not rest or self.device.brams(width=rest, depth=unit.weight_depth) <= self.device.bram:
                     yield replace(choice.folding, store="spram", sprams=count)
 
-    def _first_unit(self, n: int, lanes: int | None) -> Parameters:
+    def _first_unit(self, n: int, lanes: int | None) -> mvtu.Parameters:
         return mvtu_parameters(
             self.network.layers[n], Folding(pe=1, simd=lanes or 1), patchable=self.patchable
         )
@@ -85,22 +84,23 @@ class Catalog:
                 preset_store=folding.preset_store,
                 registered=folding.registered,
             )
-        about = {"i_greatest": self.network.maxima[n], "o_greatest": self.network.maxima[n + 1], "unit": unit}
+        about = {"i_maximum": self.network.maxima[n], "o_maximum": self.network.maxima[n + 1], "unit": unit}
         found = stage(rule.layer, folding, rule.input_shape, **about)
-        if found.window is None or folding.replay_store != "bram":
+        moves = found.part(window.Parameters)
+        if moves is None or folding.replay_store != "bram":
             return found
-        rows = free_rows(found.window, width=found.i_lanes * found.planes, device=self.device)
+        rows = free_rows(moves.geometry, width=moves.width, device=self.device)
         return stage(rule.layer, replace(folding, rows=rows), rule.input_shape, **about)
 
 
-def free_rows(window: Geometry, *, width: int, device: Device) -> int:
+def free_rows(geometry: window.Geometry, *, width: int, device: Device) -> int:
     """The maximum number of rows that line buffers of `width` bits can hold in the block RAMs that they take
     anyway.
     """
-    low, high = window.rows_range(height=window.height, kernel=window.kernel, stride=window.stride)
+    low, high = geometry.rows_range(height=geometry.height, kernel=geometry.kernel, stride=geometry.stride)
 
     def brams(rows: int) -> int:
-        return device.brams(width=width, depth=rows * window.width * window.slices)
+        return device.brams(width=width, depth=rows * geometry.width * geometry.slices)
 
     return max(rows for rows in range(low, high + 1) if brams(rows) == brams(low))
 
@@ -173,7 +173,7 @@ class Search:
 
     def _is_shallow(self, stage: Stage) -> bool:
         unit, store = stage.unit, stage.folding.store
-        if not isinstance(unit, Parameters) or store not in ("bram", "spram"):
+        if not isinstance(unit, mvtu.Parameters) or store not in ("bram", "spram"):
             return True
         width = unit.rest_width if store == "spram" else unit.pe * unit.simd
         return not width or self._shallow(width=width, depth=unit.weight_depth)
@@ -244,13 +244,13 @@ class Search:
                     i_lanes=way.lanes,
                     o_length=chosen.i_length,
                     o_lanes=chosen.i_lanes,
-                    element_bits=chosen.i_greatest.bit_length(),
+                    element_bits=chosen.i_maximum.bit_length(),
                 )
                 price += self._price(converter, bram_price)
                 before = way.stages
                 if n in self._forks:
-                    before, shortcut = self._shortcut(way, n, chosen, cycles, bram_price)
-                    price += shortcut
+                    before, own_price = self._shortcut(way, n, chosen, cycles, bram_price)
+                    price += own_price
                 if price < (found[reached].price if reached in found else math.inf):
                     found[reached] = _Way(
                         price=price, length=chosen.o_length, lanes=chosen.o_lanes, stages=(*before, chosen)
@@ -273,7 +273,7 @@ class Search:
         begin = self._forks[n]
         fork = way.stages[begin]
         length, beats = add.i_length, depth((*way.stages[begin:], add))
-        elements, bits = math.prod(self.catalog.rules[n].input_shape), add.kept_greatest.bit_length()
+        elements, bits = math.prod(self.catalog.rules[n].input_shape), fork.i_maximum.bit_length()
         if not _converts_in_time(length, fork.o_lanes, length, add.i_lanes, elements, cycles):
             return way.stages, math.inf
         converter = converter_cost(
@@ -286,7 +286,7 @@ class Search:
         ]
 
         def price(fork: Stage) -> float:
-            queue = queue_cost(fork, beats, device=self.catalog.device)
+            queue = part_cost(shortcut(fork, beats), device=self.catalog.device)
             return self._price(converter + queue, bram_price)
 
         fork = min(forks, key=price)

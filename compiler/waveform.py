@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from amaranth.hdl import Shape
 
-from ..hw.core import Core
 from . import reference
-from .ir import Network
+from .design import Design
+from .pipeline import stages
 
 __all__ = ["Fault", "first_fault"]
 
@@ -45,7 +45,7 @@ class Fault:
 _PORTS = ("o__valid", "o__ready", "o__payload")
 
 
-def first_fault(path: Path, core: Core, network: Network, images: np.ndarray) -> Fault | None:
+def first_fault(path: Path, design: Design, images: np.ndarray) -> Fault | None:
     """The first fault of the first layer that has one, in a run of images through a core; None when every
     layer that the waveform shows is right.
 
@@ -53,20 +53,18 @@ def first_fault(path: Path, core: Core, network: Network, images: np.ndarray) ->
     ----------
     path : Path
         A waveform in which the stages' ports are named as Amaranth names them.
-    core : hw.core.Core
-    network : Network
+    design : Design
     images : uint8 array, shape (N, *image_shape)
     """
+    network = design.network
     outputs = reference.run(network, images)
-    parts = {
-        f"{type(stage.parts[-1]).__name__.lower()}_{n}": (n, stage) for n, stage in enumerate(core.stages)
-    }
+    parts = {f"{stage.parts[-1].rtl_name}_{n}": (n, stage) for n, stage in enumerate(stages(design))}
     beats = _beats(path, set(parts))
     for instance, (n, stage) in parts.items():
-        layer = network.layers[n]
+        layer = stage.layer
         if instance not in beats or n == len(network.layers) - 1 and network.scores.scales is not None:
             continue
-        layout = stage.parts[-1].o.payload.shape()
+        layout = stage.parts[-1].o_shape
         element, lanes = Shape.cast(layout.elem_shape), layout.length
         expected = np.asarray(outputs[n]).reshape(len(images), -1, stage.o_length)
         vector = -(-stage.o_length // lanes)

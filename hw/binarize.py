@@ -1,39 +1,73 @@
 """Raw pixels to bits."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
 from amaranth.hdl import Module, Mux, Signal, unsigned
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data
 
 from .bits import bits
+from .part import Part, PartComponent
 
-__all__ = ["Binarize", "period"]
+__all__ = ["Binarize", "Parameters", "period"]
 
 _NEVER = 256  # greater than any pixel
 
 
-def period(beats):
-    """Number of beats after which what stands in them repeats: the least that divides their number.
-
-    Parameters
-    ----------
-    beats : list
-    """
+def period(beats: Sequence) -> int:
+    """The least number of beats after which `beats` repeats itself; it divides their number."""
     return next(
         n for n in range(1, len(beats) + 1) if len(beats) % n == 0 and beats == beats[:n] * (len(beats) // n)
     )
 
 
-class Binarize(wiring.Component):
-    """Compares each pixel with its thresholds: bit ``lane * levels + l`` is ``pixel >= threshold[l]``.
-
-    Combinational: no latency, one beat a cycle, back-pressure passes through.
+@dataclass(frozen=True, kw_only=True)
+class Parameters(Part):
+    """What the comparators of pixels are created from.
 
     Parameters
     ----------
-    thresholds : sequence of sequences of :class:`int`
+    thresholds : tuple of tuple of :class:`int`
         For each pixel of the image its levels, each 0 ... 256.
     lanes : :class:`int`
         Pixels in a beat; need not divide the image.
+    """
+
+    rtl_name: ClassVar[str] = "binarize"
+
+    thresholds: tuple[tuple[int, ...], ...]
+    lanes: int
+
+    def __post_init__(self) -> None:
+        if self.lanes < 1:
+            raise ValueError(f"lanes must be at least 1, not {self.lanes!r}")
+
+    @property
+    def levels(self) -> int:
+        """Thresholds of a pixel."""
+        return len(self.thresholds[0])
+
+    @property
+    def i_shape(self) -> data.ArrayLayout:
+        return data.ArrayLayout(unsigned(8), self.lanes)
+
+    @property
+    def o_shape(self) -> data.ArrayLayout:
+        return bits(self.lanes * self.levels)
+
+    def create(self) -> "Binarize":
+        return Binarize(self)
+
+
+class Binarize(PartComponent[Parameters]):
+    """Compares each pixel with its thresholds: bit ``lane * levels + l`` is ``pixel >= threshold[l]``.
+
+    Combinational: no latency, one beat per cycle, back-pressure passes through.
+
+    Parameters
+    ----------
+    parameters : :class:`Parameters`
 
     Members
     -------
@@ -41,38 +75,15 @@ class Binarize(wiring.Component):
     o : :py:`Out(stream.Signature(bits(lanes * levels)))`
     """
 
-    i: stream.Interface
-    o: stream.Interface
-
-    def __init__(self, *, thresholds, lanes):
-        if lanes < 1:
-            raise ValueError(f"lanes must be at least 1, not {lanes!r}")
-        self._thresholds = tuple(tuple(int(level) for level in pixel) for pixel in thresholds)
-        self._levels = len(self._thresholds[0])
-        self._lanes = lanes
-        super().__init__(
-            {
-                "i": In(stream.Signature(data.ArrayLayout(unsigned(8), lanes))),
-                "o": Out(stream.Signature(bits(lanes * self._levels))),
-            }
-        )
-
-    @property
-    def lanes(self):
-        return self._lanes
-
-    @property
-    def levels(self):
-        return self._levels
-
     def elaborate(self, platform):
         m = Module()
+        p = self._parameters
 
         # Lanes past the end of the image stay off, whatever their neighbours' thresholds are.
-        padding = ((_NEVER,) * self._levels,) * (-len(self._thresholds) % self._lanes)
-        thresholds = self._thresholds + padding
-        beats = [thresholds[at : at + self._lanes] for at in range(0, len(thresholds), self._lanes)]
-        # Those of the channels of a pixel come again with the next pixel.
+        padding = ((_NEVER,) * p.levels,) * (-len(p.thresholds) % p.lanes)
+        thresholds = [*p.thresholds, *padding]
+        beats = [thresholds[at : at + p.lanes] for at in range(0, len(thresholds), p.lanes)]
+        # The thresholds of a pixel's channels repeat with the next pixel.
         beats = beats[: period(beats)]
 
         beat = Signal(range(len(beats)))
@@ -80,17 +91,17 @@ class Binarize(wiring.Component):
             m.d.sync += beat.eq(Mux(beat == len(beats) - 1, 0, beat + 1))
 
         m.d.comb += [self.o.valid.eq(self.i.valid), self.i.ready.eq(self.o.ready)]
-        for lane in range(self._lanes):
-            for level in range(self._levels):
+        for lane in range(p.lanes):
+            for level in range(p.levels):
                 each = [pixels[lane][level] for pixels in beats]
-                m.d.comb += self.o.payload[lane * self._levels + level].eq(
+                m.d.comb += self.o.payload[lane * p.levels + level].eq(
                     self.i.payload[lane] >= _select(m, beat, each, name=f"threshold_{lane}_{level}")
                 )
 
         return m
 
 
-def _select(m, index, values, *, name):
+def _select(m: Module, index: Signal, values: list[int], *, name: str) -> Signal | int:
     """The `index`-th of constant `values`; a constant where they are all the same."""
     if len(set(values)) == 1:
         return values[0]

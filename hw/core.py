@@ -1,52 +1,52 @@
 """The compute core: a chain of stream components from raw pixels to scores and what they decide."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from amaranth.hdl import Module, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from .argmax import Argmax, result_layout
-from .mvtu import Mvtu
-from .signs import Signs
+from . import argmax, mvtu, signs
+from .part import Part
 from .spram import LoadSignature
-from .width import WidthConverter, conversions
 
-__all__ = ["Core", "Stage"]
+__all__ = ["Core", "Submodule"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Stage:
-    """The components of one layer.
+@dataclass(frozen=True, kw_only=True)
+class Submodule:
+    """A part in its place in the core.
 
     Parameters
     ----------
-    parts : tuple of :class:`wiring.Component`
-        Connected in order by their `o` and `i`.
-    i_length, o_length : :class:`int`
-        Elements in the vectors that the first takes and the last gives.
-    queue : :class:`.DeepQueue` or None
-        At a :class:`.Fork`, the only part: what its shortcut waits in.
-    fork : :class:`int` or None
-        At an :class:`.Add`, the only part: the stage whose shortcut it takes.
+    name : :class:`str`
+        Of the submodule in RTL.
+    part : :class:`.Part`
+    layer : :class:`int` or None
+        The place of its layer in the network; None after the last layer.
+    i : :class:`str`
+        What its stream `i` is connected to: the name of a submodule whose `o` it is, or with the stream after
+        a dot, as ``"fork_1.kept"``; "" is the input of the core.
+    kept : :class:`str` or None
+        The same for the stream `kept` of an :class:`.Add`.
     """
 
-    parts: tuple
-    i_length: int
-    o_length: int
-    queue: object = None
-    fork: int | None = None
+    name: str
+    part: Part
+    layer: int | None
+    i: str = ""
+    kept: str | None = None
 
 
 class Core(wiring.Component):
     """Runs a whole network on a stream of images.
 
-    Pixels enter raw, in row-major order, `lanes` a beat; for each image one result per output leaves, in
+    Pixels enter raw, in row-major order, `lanes` per beat; for each image one result per output leaves, in
     their order. Images may follow each other without a pause and several are in flight at once. A synchronous
     reset at any time empties the core: the next beat is the first of a new image. ::
 
-        i -> stages[0] -> [WidthConverter] -> stages[1] -> ... -> [WidthConverter] -> [Scale] -> Argmax or
-        Signs -> o
+        i -> parts of a layer -> [WidthConverter] -> ... -> [WidthConverter] -> [Scale] -> Argmax or Signs -> o
 
     A shortcut leaves the chain at a :class:`.Fork` and comes back at its :class:`.Add`::
 
@@ -55,165 +55,124 @@ class Core(wiring.Component):
 
     Parameters
     ----------
-    stages : sequence of :class:`Stage`
-        The first takes raw pixels, the last gives one sum per output.
-    lanes : :class:`int`
-        Pixels in a beat of the input.
+    submodules : sequence of :class:`Submodule`
+        The first takes raw pixels, the last is :class:`.Argmax` or :class:`.Signs`.
     pixels : :class:`int`
         Pixels of an image.
-    outputs : :class:`int`
-        Scores of an image.
-    scale : :class:`.Scale`, optional
-        What makes scores of the last stage's sums; without it they are the scores.
-    top : :class:`int`
-        How many of an image's best classes the results tell; 1 where `signs`.
-    signs : :class:`bool`
-        Whether the sign of each score decides, instead of the greatest of them.
-    reset_less : :class:`bool`
-        Whether the payloads of the width converters have no reset.
 
     Members
     -------
     i : :py:`In(stream.Signature(ArrayLayout(unsigned(8), lanes)))`
         Unused lanes of an image's last beat are ignored.
     o : :py:`Out(stream.Signature(result_layout(...)))`
-    load : :py:`In(LoadSignature(len(image)))`
-        Fills the RAMs that weights live in, with `image`, before the first image comes; only where there are
-        such. A reset leaves them as they are.
+    load : :py:`In(LoadSignature(len(ram_contents)))`
+        Fills the RAMs of weights with `ram_contents` before the first image comes; only where there are such.
+        A reset leaves them as they are.
     """
 
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, *, stages, lanes, pixels, outputs, scale=None, top=1, signs=False, reset_less=False):
-        self._stages = tuple(stages)
-        self._lanes = lanes
+    def __init__(self, *, submodules: Sequence[Submodule], pixels: int) -> None:
+        self._submodules = tuple(submodules)
+        self._components = {each.name: each.part.create() for each in self._submodules}
         self._pixels = pixels
-        self._outputs = outputs
-        self._scale = scale
-        self._top = top
-        self._signs = signs
-        self._reset_less = reset_less
+        self._decision = self._submodules[-1].part
         self._loaded = [
-            part
-            for stage in self._stages
-            for part in stage.parts
-            if isinstance(part, Mvtu) and part.parameters.weight_blocks
+            component
+            for component in self._components.values()
+            if isinstance(component, mvtu.Mvtu) and component.parameters.weight_blocks
         ]
-        self._image = tuple(words for part in self._loaded for words in part.parameters.ram_contents)
+        self._ram_contents = tuple(words for each in self._loaded for words in each.parameters.ram_contents)
         super().__init__(
             {
-                "i": In(stream.Signature(data.ArrayLayout(unsigned(8), self.lanes))),
-                "o": Out(
-                    stream.Signature(
-                        result_layout(score_width=self.score_width, outputs=outputs, top=top, signs=signs)
-                    )
-                ),
-                **({"load": In(LoadSignature(len(self.image)))} if self.image else {}),
+                "i": In(stream.Signature(self._submodules[0].part.i_shape)),
+                "o": Out(stream.Signature(self._decision.o_shape)),
+                **({"load": In(LoadSignature(len(self._ram_contents)))} if self._ram_contents else {}),
             }
         )
 
     @property
-    def stages(self):
-        return self._stages
+    def submodules(self) -> tuple[Submodule, ...]:
+        return self._submodules
 
     @property
-    def lanes(self):
+    def lanes(self) -> int:
         """Pixels in a beat."""
-        return self._lanes
+        return self.i.payload.shape().length
 
     @property
-    def pixels(self):
-        """Pixels in an image."""
+    def pixels(self) -> int:
+        """Pixels of an image."""
         return self._pixels
 
     @property
-    def outputs(self):
-        """Scores of an image, and so results."""
-        return self._outputs
+    def outputs(self) -> int:
+        """Scores per image, and so results."""
+        return self._decision.outputs
 
     @property
-    def signs(self):
-        """Whether the results tell a bit for each output, instead of classes."""
-        return self._signs
+    def signs(self) -> bool:
+        """Whether the results have a bit for each output, instead of classes."""
+        return isinstance(self._decision, signs.Parameters)
 
     @property
-    def top(self):
-        """How many of an image's best classes the results tell."""
-        return self._top
+    def top_k(self) -> int:
+        """How many of an image's best classes the results report."""
+        return self._decision.top_k if isinstance(self._decision, argmax.Parameters) else 1
 
     @property
-    def image(self):
+    def ram_contents(self) -> tuple[tuple[int, ...], ...]:
         """What `load` must fill: for each block of RAM a tuple of 16-bit words, address 0 first; in the order
         of the layers.
         """
-        return self._image
+        return self._ram_contents
 
     @property
-    def score_width(self):
+    def score_width(self) -> int:
         """Bits of a score, two's complement."""
-        return (self._scale or self._stages[-1].parts[-1]).o.payload.shape().elem_shape.width
+        return self._decision.score_width
 
     @property
-    def label_width(self):
+    def label_width(self) -> int:
         return len(self.o.payload.label)
 
     def elaborate(self, platform):
         m = Module()
-
-        source, length, kept = flipped(self.i), self._pixels, {}
-        for n, stage in enumerate(self._stages):
-            source = self._convert(m, f"width_{n}", source, length, stage.i_length, stage.parts[0].i)
-            for part in stage.parts:
-                m.submodules[f"{type(part).__name__.lower()}_{n}"] = part
-                connect(m, source, part.i)
-                source = part.o
-            length = stage.o_length
-            if stage.queue is not None:
-                m.submodules[f"shortcut_{n}"] = stage.queue
-                connect(m, stage.parts[0].kept, stage.queue.i)
-                kept[n] = stage.queue.o
-            if stage.fork is not None:
-                add = stage.parts[0].kept
-                connect(m, self._convert(m, f"kept_{n}", kept[stage.fork], length, length, add), add)
-
+        for each in self._submodules:
+            m.submodules[each.name] = self._components[each.name]
+        self._connect(m, [each for each in self._submodules if each.layer is not None])
         first = 0
-        for part in self._loaded:
-            end = first + part.parameters.weight_blocks
+        for component in self._loaded:
+            end = first + component.parameters.weight_blocks
             m.d.comb += [
-                part.load.en.eq(self.load.en[first:end]),
-                part.load.addr.eq(self.load.addr),
-                part.load.data.eq(self.load.data),
+                component.load.en.eq(self.load.en[first:end]),
+                component.load.addr.eq(self.load.addr),
+                component.load.data.eq(self.load.data),
             ]
             first = end
-
-        if self._signs:
-            decision = Signs(score_width=self.score_width, outputs=self._outputs)
-        else:
-            decision = Argmax(score_width=self.score_width, classes=self._outputs, top=self._top)
-        ends = (self._scale, decision) if self._scale else (decision,)
-        source = self._convert(m, "width_out", source, length, self._outputs, ends[0].i)
-        for part in ends:
-            m.submodules[type(part).__name__.lower()] = part
-            connect(m, source, part.i)
-            source = part.o
-        connect(m, source, flipped(self.o))
-
+        self._connect(m, [each for each in self._submodules if each.layer is None])
+        connect(m, self._source(self._submodules[-1].name), flipped(self.o))
         return m
 
-    def _convert(self, m, name, source, i_length, o_length, sink):
-        i_layout, o_layout = source.payload.shape(), sink.payload.shape()
-        steps = conversions(
-            i_length=i_length, i_lanes=i_layout.length, o_length=o_length, o_lanes=o_layout.length
-        )
-        for n, (length, i_lanes, o_lanes) in enumerate(steps):
-            m.submodules[f"{name}_{n}"] = converter = WidthConverter(
-                shape=i_layout.elem_shape,
-                length=length,
-                i_lanes=i_lanes,
-                o_lanes=o_lanes,
-                reset_less=self._reset_less,
-            )
-            connect(m, source, converter.i)
-            source = converter.o
-        return source
+    def _connect(self, m: Module, submodules: list[Submodule]) -> None:
+        """Connect the inputs of submodules; `kept` of one where the source is among them after its source."""
+        waiting = {each.name for each in submodules}
+        later = {}
+        for each in submodules:
+            component = self._components[each.name]
+            connect(m, self._source(each.i), component.i)
+            waiting.discard(each.name)
+            if each.kept in waiting:
+                later[each.kept] = component
+            elif each.kept is not None:
+                connect(m, self._source(each.kept), component.kept)
+            if each.name in later:
+                connect(m, component.o, later[each.name].kept)
+
+    def _source(self, name: str) -> stream.Interface:
+        """The stream that a submodule refers to by that name."""
+        if not name:
+            return flipped(self.i)
+        submodule, _, port = name.partition(".")
+        return getattr(self._components[submodule], port or "o")

@@ -1,19 +1,20 @@
 """A long first-in first-out queue in a memory."""
 
-from amaranth.hdl import Module, Mux, Shape, Signal, unsigned
-from amaranth.lib import memory, stream, wiring
-from amaranth.lib.wiring import In, Out
+from dataclasses import dataclass
+from typing import ClassVar
 
+from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal, unsigned
+from amaranth.lib import memory
+
+from .part import Part, PartComponent
 from .rom import STORES
 
-__all__ = ["DeepQueue"]
+__all__ = ["DeepQueue", "Parameters"]
 
 
-class DeepQueue(wiring.Component):
-    """Holds up to `depth` payloads, and one more on its output, and cuts every combinational path between its
-    two sides.
-
-    Latency is two cycles; a payload passes each cycle.
+@dataclass(frozen=True, kw_only=True)
+class Parameters(Part):
+    """What the queue of a shortcut is created from.
 
     Parameters
     ----------
@@ -23,46 +24,67 @@ class DeepQueue(wiring.Component):
         Words of memory, at least 2.
     store : :class:`str`
         ``"bram"`` or ``"lut"``.
+    """
+
+    rtl_name: ClassVar[str] = "shortcut"
+
+    shape: ShapeLike
+    depth: int
+    store: str
+
+    def __post_init__(self) -> None:
+        if self.depth < 2:
+            raise ValueError(f"depth must be at least 2, not {self.depth!r}")
+        if self.store not in STORES:
+            raise ValueError(f"store must be one of {', '.join(STORES)}, not {self.store!r}")
+
+    @property
+    def i_shape(self) -> ShapeLike:
+        return self.shape
+
+    @property
+    def o_shape(self) -> ShapeLike:
+        return self.shape
+
+    @property
+    def width(self) -> int:
+        """Bits of a payload."""
+        return Shape.cast(self.shape).width
+
+    def create(self) -> "DeepQueue":
+        return DeepQueue(self)
+
+
+class DeepQueue(PartComponent[Parameters]):
+    """Holds up to `depth` payloads, and one more on its output, and cuts every combinational path between its
+    two sides.
+
+    Latency is two cycles; one payload passes per cycle.
+
+    Parameters
+    ----------
+    parameters : :class:`Parameters`
 
     Members
     -------
     i : :py:`In(stream.Signature(shape))`
-        Ready while there is room, whatever the other side does.
+        Ready while a payload fits, whatever the other side does.
     o : :py:`Out(stream.Signature(shape))`
     """
 
-    i: stream.Interface
-    o: stream.Interface
-
-    def __init__(self, *, shape, depth, store):
-        if depth < 2:
-            raise ValueError(f"depth must be at least 2, not {depth!r}")
-        if store not in STORES:
-            raise ValueError(f"store must be one of {', '.join(STORES)}, not {store!r}")
-        self._shape = shape
-        self._depth = depth
-        self._store = store
-        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
-
-    @property
-    def depth(self):
-        return self._depth
-
     def elaborate(self, platform):
         m = Module()
+        p = self._parameters
         m.submodules.memory = ram = memory.Memory(
-            shape=unsigned(Shape.cast(self._shape).width),
-            depth=self._depth,
-            init=[],
-            attrs={"ram_style": STORES[self._store]},
+            shape=unsigned(p.width), depth=p.depth, init=[], attrs={"ram_style": STORES[p.store]}
         )
         w_port = ram.write_port()
         r_port = ram.read_port()
 
-        held = Signal(range(self._depth + 1))  # written and not yet read
+        held = Signal(range(p.depth + 1))  # written and not yet read
         push, pop = Signal(), Signal()
         m.d.comb += [
-            self.i.ready.eq(held != self._depth),
+            self.i.ready.eq(held != p.depth),
             push.eq(self.i.valid & self.i.ready),
             w_port.en.eq(push),
             w_port.data.eq(self.i.payload),
@@ -75,5 +97,5 @@ class DeepQueue(wiring.Component):
             m.d.sync += self.o.valid.eq(held != 0)
         for port, moves in (w_port, push), (r_port, pop):
             with m.If(moves):
-                m.d.sync += port.addr.eq(Mux(port.addr == self._depth - 1, 0, port.addr + 1))
+                m.d.sync += port.addr.eq(Mux(port.addr == p.depth - 1, 0, port.addr + 1))
         return m

@@ -1,45 +1,67 @@
 """One stream to two."""
 
-from amaranth.hdl import Module, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from dataclasses import dataclass
+from typing import ClassVar
 
-__all__ = ["Fork"]
+from amaranth.hdl import Module, ShapeLike, Signal
+from amaranth.lib import stream
+from amaranth.lib.wiring import Out
+
+from .part import Part, PartComponent
+
+__all__ = ["Fork", "Parameters"]
 
 
-class Fork(wiring.Component):
-    """Gives each payload to both of its outputs, once.
-
-    Each output handshakes on its own: one that takes a payload at once need not wait for the other, and is
-    not given it again. Combinational: no latency, one payload a cycle while both take it. Back-pressure: the
-    input stalls until both have taken the payload.
+@dataclass(frozen=True, kw_only=True)
+class Parameters(Part):
+    """What a fork is created from.
 
     Parameters
     ----------
     shape : :class:`ShapeLike`
         Shape of the payload.
+    """
+
+    rtl_name: ClassVar[str] = "fork"
+
+    shape: ShapeLike
+
+    @property
+    def i_shape(self) -> ShapeLike:
+        return self.shape
+
+    @property
+    def o_shape(self) -> ShapeLike:
+        return self.shape
+
+    def create(self) -> "Fork":
+        return Fork(self)
+
+
+class Fork(PartComponent[Parameters]):
+    """Passes each payload to both of its outputs, once.
+
+    Each output handshakes on its own: if one takes a payload before the other, it does not get it again.
+    Combinational: no latency, one payload per cycle while both take it. Back-pressure: the input stalls until
+    both have taken the payload.
+
+    Parameters
+    ----------
+    parameters : :class:`Parameters`
 
     Members
     -------
     i : :py:`In(stream.Signature(shape))`
     o : :py:`Out(stream.Signature(shape))`
-        To the layers that the shortcut passes by.
+        To the layers that the shortcut bypasses.
     kept : :py:`Out(stream.Signature(shape))`
         Into the shortcut.
     """
 
-    i: stream.Interface
-    o: stream.Interface
     kept: stream.Interface
 
-    def __init__(self, *, shape):
-        super().__init__(
-            {
-                "i": In(stream.Signature(shape)),
-                "o": Out(stream.Signature(shape)),
-                "kept": Out(stream.Signature(shape)),
-            }
-        )
+    def __init__(self, parameters: Parameters) -> None:
+        super().__init__(parameters, kept=Out(stream.Signature(parameters.shape)))
 
     def elaborate(self, platform):
         m = Module()

@@ -1,12 +1,11 @@
 """The folded matrix-vector-threshold unit (MVTU), which computes one layer."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, connect, flipped
 
-from .bits import bits
 from .fan_out import FanOut
 from .mvtu_parameters import WEIGHT_STORES, Parameters
+from .part import PartComponent
 from .popcount import XnorPopcount
 from .queue import Queue
 from .rom import Rom
@@ -21,7 +20,7 @@ MERGED_GROUPS = 4
 LANES_TOGETHER = 8
 
 
-class Mvtu(wiring.Component):
+class Mvtu(PartComponent[Parameters]):
     """Computes one layer, `pe` outputs and `simd` inputs at a time.
 
     The unit takes each input vector `groups` times (see :class:`.ReplayBuffer`), as `slices` beats of `simd`
@@ -48,22 +47,9 @@ class Mvtu(wiring.Component):
         Fills the weights; only if they are in SPRAM.
     """
 
-    i: stream.Interface
-    o: stream.Interface
-
-    def __init__(self, parameters: Parameters):
-        self._parameters = parameters
-        super().__init__(
-            {
-                "i": In(stream.Signature(bits(parameters.simd))),
-                "o": Out(stream.Signature(data.ArrayLayout(parameters.element, parameters.pe))),
-                **({"load": In(LoadSignature(parameters.weight_blocks))} if parameters.weight_blocks else {}),
-            }
-        )
-
-    @property
-    def parameters(self) -> Parameters:
-        return self._parameters
+    def __init__(self, parameters: Parameters) -> None:
+        blocks = parameters.weight_blocks
+        super().__init__(parameters, **({"load": In(LoadSignature(blocks))} if blocks else {}))
 
     def elaborate(self, platform):
         m = Module()

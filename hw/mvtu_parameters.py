@@ -7,11 +7,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from amaranth.hdl import ShapeLike, signed, unsigned
+from amaranth.lib import data
 from amaranth.utils import bits_for
 
+from .bits import bits
+from .part import Part
 from .popcount import XnorPopcount
 from .rom import STORES
 from .spram import BLOCK_DEPTH, BLOCK_WIDTH, blocks, columns
@@ -34,7 +37,7 @@ def _signed_bits(minimum: int, maximum: int) -> int:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Parameters:
+class Parameters(Part):
     """Everything that determines a matrix-vector-threshold unit.
 
     Parameters
@@ -80,6 +83,8 @@ class Parameters:
     ValueError
         A value is out of its range, or the sizes do not fit together.
     """
+
+    rtl_name: ClassVar[str] = "mvtu"
 
     inputs: int
     weights: tuple[int, ...]
@@ -344,6 +349,17 @@ class Parameters:
             for row, preset, mask in zip(self.weights, self.presets, masks, strict=True)
         ]
         return [int(value >= 0) for value in sums] if self.signs else sums
+
+    @property
+    def i_shape(self) -> data.ArrayLayout:
+        return bits(self.simd)
+
+    @property
+    def o_shape(self) -> data.ArrayLayout:
+        return data.ArrayLayout(self.element, self.pe)
+
+    def o_beats(self, i_beats: int) -> int:
+        return i_beats // self.beats
 
     def create(self) -> Mvtu:
         """The hardware with these parameters."""

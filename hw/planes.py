@@ -1,19 +1,20 @@
 """Numbers to bit planes."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data
 
 from .bits import bits
+from .part import Part, PartComponent
 
-__all__ = ["BitPlanes"]
+__all__ = ["BitPlanes", "Parameters"]
 
 
-class BitPlanes(wiring.Component):
-    """Takes each vector of numbers once for each of their bits and gives one bit plane each time, the highest
-    first.
-
-    Combinational: no latency, one beat a cycle, back-pressure passes through.
+@dataclass(frozen=True, kw_only=True)
+class Parameters(Part):
+    """What the selection of bit planes is created from.
 
     Parameters
     ----------
@@ -23,6 +24,40 @@ class BitPlanes(wiring.Component):
         Beats in a vector.
     planes : :class:`int`
         Bits of a number.
+    """
+
+    rtl_name: ClassVar[str] = "bitplanes"
+
+    lanes: int
+    beats: int
+    planes: int
+
+    def __post_init__(self) -> None:
+        for name in "lanes", "beats", "planes":
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)!r}")
+
+    @property
+    def i_shape(self) -> data.ArrayLayout:
+        return data.ArrayLayout(unsigned(self.planes), self.lanes)
+
+    @property
+    def o_shape(self) -> data.ArrayLayout:
+        return bits(self.lanes)
+
+    def create(self) -> "BitPlanes":
+        return BitPlanes(self)
+
+
+class BitPlanes(PartComponent[Parameters]):
+    """Takes each vector of numbers once for each of their bits and outputs one bit plane each time, the
+    highest first.
+
+    Combinational: no latency, one beat per cycle, back-pressure passes through.
+
+    Parameters
+    ----------
+    parameters : :class:`Parameters`
 
     Members
     -------
@@ -30,28 +65,13 @@ class BitPlanes(wiring.Component):
     o : :py:`Out(stream.Signature(bits(lanes)))`
     """
 
-    i: stream.Interface
-    o: stream.Interface
-
-    def __init__(self, *, lanes, beats, planes):
-        for name, value in ("lanes", lanes), ("beats", beats), ("planes", planes):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, not {value!r}")
-        self._beats = beats
-        self._planes = planes
-        super().__init__(
-            {
-                "i": In(stream.Signature(data.ArrayLayout(unsigned(planes), lanes))),
-                "o": Out(stream.Signature(bits(lanes))),
-            }
-        )
-
     def elaborate(self, platform):
         m = Module()
+        p = self._parameters
 
-        beat = Signal(range(self._beats))
-        plane = Signal(range(self._planes), init=self._planes - 1)
-        last = beat == self._beats - 1
+        beat = Signal(range(p.beats))
+        plane = Signal(range(p.planes), init=p.planes - 1)
+        last = beat == p.beats - 1
         m.d.comb += [
             self.o.valid.eq(self.i.valid),
             self.i.ready.eq(self.o.ready),
@@ -60,6 +80,6 @@ class BitPlanes(wiring.Component):
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += beat.eq(Mux(last, 0, beat + 1))
             with m.If(last):
-                m.d.sync += plane.eq(Mux(plane == 0, self._planes - 1, plane - 1))
+                m.d.sync += plane.eq(Mux(plane == 0, p.planes - 1, plane - 1))
 
         return m

@@ -1,31 +1,23 @@
 """Sums over windows that do not overlap."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from amaranth.hdl import Const, Module, Mux, Signal, unsigned
-from amaranth.lib import data, memory, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data, memory
 from amaranth.utils import bits_for
 
 from .bits import bits
+from .part import Part, PartComponent
 from .rom import STORES
+from .window import Geometry
 
-__all__ = ["WindowSums"]
+__all__ = ["Parameters", "WindowSums"]
 
 
-class WindowSums(wiring.Component):
-    """Adds, in each lane, the elements under every position of a window that does not overlap itself; of
-    bits, it counts those that are on.
-
-    The words of an image are added as they come to the sums of the one window each belongs to; what lies
-    between or behind the windows is passed over. Only a row of windows is held, so that the sum over a whole
-    image takes no more memory than its result. Sums leave in the order row, column, word of the pixel::
-
-        i ────────┬ register ─┐
-                  │           +─ sums ─┬─▶ o     (with the last word of a window)
-                  └ read ─ 0 ─┘        │
-                     ▲─── row of sums ◀┘
-
-    One word is taken each cycle; a sum is valid two cycles after the last of its words. Back-pressure:
-    everything stalls while a sum waits.
+@dataclass(frozen=True, kw_only=True)
+class Parameters(Part):
+    """What sums over windows are created from.
 
     Parameters
     ----------
@@ -34,23 +26,23 @@ class WindowSums(wiring.Component):
     geometry : :class:`.Geometry`
         Of the window: without padding, groups and repeats, its stride at least its kernel.
     store : :class:`str`
-        Where the row of sums is, ``"bram"`` or ``"lut"``; a single one is always a register.
-    greatest : :class:`int`
+        Memory of the row of sums, ``"bram"`` or ``"lut"``; a single one is always in a register.
+    maximum : :class:`int`
         Maximum of an element; 1 are bits.
-
-    Members
-    -------
-    i : :py:`In(stream.Signature(bits(lanes)))`, or of :py:`ArrayLayout(unsigned(bits_for(greatest)), lanes)`
-    o : :py:`Out(stream.Signature(ArrayLayout(unsigned(width), lanes)))`
     """
 
-    i: stream.Interface
-    o: stream.Interface
+    rtl_name: ClassVar[str] = "windowsums"
 
-    def __init__(self, *, lanes, geometry, store, greatest=1):
-        for name, value in ("lanes", lanes), ("greatest", greatest):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, not {value!r}")
+    lanes: int
+    geometry: Geometry
+    store: str
+    maximum: int = 1
+
+    def __post_init__(self) -> None:
+        for name in "lanes", "maximum":
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)!r}")
+        geometry = self.geometry
         if any(step < size for step, size in zip(geometry.stride, geometry.kernel, strict=True)):
             raise ValueError(
                 f"the stride must be at least the kernel {geometry.kernel}, not {geometry.stride}"
@@ -60,33 +52,69 @@ class WindowSums(wiring.Component):
                 "the window must have no padding, no groups and no repeats, not "
                 f"{geometry.padding}, {geometry.groups}, {geometry.repeats}"
             )
-        if store not in STORES:
-            raise ValueError(f"store must be one of {', '.join(STORES)}, not {store!r}")
-        self._geometry = geometry
-        self._store = store
-        elements = bits(lanes) if greatest == 1 else data.ArrayLayout(unsigned(bits_for(greatest)), lanes)
-        super().__init__(
-            {
-                "i": In(stream.Signature(elements)),
-                "o": Out(stream.Signature(data.ArrayLayout(unsigned(self.width(geometry, greatest)), lanes))),
-            }
-        )
+        if self.store not in STORES:
+            raise ValueError(f"store must be one of {', '.join(STORES)}, not {self.store!r}")
 
-    @staticmethod
-    def width(geometry, greatest=1):
-        """Bits of a sum of elements of 0 ... `greatest`."""
-        return bits_for(geometry.kernel[0] * geometry.kernel[1] * greatest)
+    @property
+    def width(self) -> int:
+        """Bits of a sum."""
+        rows, columns = self.geometry.kernel
+        return bits_for(rows * columns * self.maximum)
 
-    @staticmethod
-    def depth(geometry):
-        """Words of sums that are held: those of a row of windows."""
-        return geometry.out_width * geometry.slices
+    @property
+    def depth(self) -> int:
+        """Sums that are held: those of a row of windows."""
+        return self.geometry.out_width * self.geometry.slices
+
+    @property
+    def i_shape(self) -> data.ArrayLayout:
+        if self.maximum == 1:
+            return bits(self.lanes)
+        return data.ArrayLayout(unsigned(bits_for(self.maximum)), self.lanes)
+
+    @property
+    def o_shape(self) -> data.ArrayLayout:
+        return data.ArrayLayout(unsigned(self.width), self.lanes)
+
+    def o_beats(self, i_beats: int) -> int:
+        g = self.geometry
+        return i_beats // g.words_in * g.out_height * g.out_width * g.slices
+
+    def create(self) -> "WindowSums":
+        return WindowSums(self)
+
+
+class WindowSums(PartComponent[Parameters]):
+    """Adds, in each lane, the elements under every position of a window that does not overlap itself; of
+    bits, it counts those that are on.
+
+    The words of an image are added as they come to the sum of the window that each belongs to; what is
+    between or after the windows is skipped. Only a row of windows is held, so that the sum over a whole image
+    takes no more memory than its result. Sums leave in the order row, column, word of the pixel::
+
+        i ────────┬ register ─┐
+                  │           +─ sums ─┬─▶ o     (with the last word of a window)
+                  └ read ─ 0 ─┘        │
+                     ▲─── row of sums ◀┘
+
+    One word is taken per cycle; a sum is valid two cycles after the last of its words. Back-pressure:
+    everything stalls while a sum waits.
+
+    Parameters
+    ----------
+    parameters : :class:`Parameters`
+
+    Members
+    -------
+    i : :py:`In(stream.Signature(bits(lanes)))`, or of :py:`ArrayLayout(unsigned(bits_for(maximum)), lanes)`
+    o : :py:`Out(stream.Signature(ArrayLayout(unsigned(width), lanes)))`
+    """
 
     def elaborate(self, platform):
         m = Module()
-        g, depth = self._geometry, self.depth(self._geometry)
+        g, depth = self._parameters.geometry, self._parameters.depth
 
-        # Where the next word stands: which word of its pixel, the pixel's place from the window's corner, and
+        # The place of the next word: which word of its pixel, the pixel's place from the window's corner, and
         # which window.
         word, address = Signal(range(g.slices)), Signal(range(depth))
         move, take, ends = Signal(), Signal(), Signal()
@@ -162,10 +190,29 @@ class WindowSums(wiring.Component):
             m.d.sync += total.eq(after)
         if depth == 1:
             m.d.comb += before.eq(total)
-            return m
+        else:
+            self._row_of_sums(
+                m, before, after, total, address=address, column=column, move=move, held=held, again=again
+            )
+        return m
 
+    def _row_of_sums(
+        self,
+        m: Module,
+        before: data.View,
+        after: data.View,
+        total: Signal,
+        *,
+        address: Signal,
+        column: Signal,
+        move: Signal,
+        held: Signal,
+        again: Signal,
+    ) -> None:
+        """Hold a sum for each word of a row of windows: `before` this word, and `after` it."""
+        p = self._parameters
         m.submodules.memory = ram = memory.Memory(
-            shape=unsigned(len(total)), depth=depth, init=[], attrs={"ram_style": STORES[self._store]}
+            shape=unsigned(len(total)), depth=p.depth, init=[], attrs={"ram_style": STORES[p.store]}
         )
         w_port, r_port = ram.write_port(), ram.read_port()
         written = Signal.like(address)
@@ -180,6 +227,5 @@ class WindowSums(wiring.Component):
             w_port.addr.eq(written),
             w_port.data.eq(after),
             # Of pixels of one word the next adds to the same sum, which is not yet written when it is read.
-            before.eq(Mux(again, total, r_port.data) if g.slices == 1 else r_port.data),
+            before.eq(Mux(again, total, r_port.data) if p.geometry.slices == 1 else r_port.data),
         ]
-        return m

@@ -1,78 +1,73 @@
 """Numbers to bits."""
 
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
 from amaranth.hdl import Const, Module, Mux, Signal, unsigned
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data
 from amaranth.utils import bits_for
 
 from .bits import bits
-from .rom import Rom
+from .part import Part, PartComponent
+from .rom import STORES, Rom
 
-__all__ = ["Threshold"]
+__all__ = ["Parameters", "Threshold"]
 
 
-class Threshold(wiring.Component):
-    """Compares each number of a vector with a threshold of its own: ``(x >= threshold) ^ inverted``.
-
-    One beat is taken each cycle and leaves two cycles later: the first register beside the ROM's, the second
-    behind the comparison. Back-pressure: both stand still while a result waits. Unused lanes of a vector's
-    last beat stay 0.
+@dataclass(frozen=True, kw_only=True)
+class Parameters(Part):
+    """What a comparison of numbers with thresholds is created from.
 
     Parameters
     ----------
-    thresholds, inverted : sequence of :class:`int`
+    thresholds, inverted : tuple of :class:`int`
         One for each element of a vector; thresholds not negative.
     width : :class:`int`
         Bits of a number.
     lanes : :class:`int`
         Numbers in a beat; need not divide the vector.
     store : :class:`str`
-        Where the thresholds live, ``"bram"`` or ``"lut"``.
-
-    Members
-    -------
-    i : :py:`In(stream.Signature(ArrayLayout(unsigned(width), lanes)))`
-    o : :py:`Out(stream.Signature(bits(lanes)))`
+        Memory of the thresholds, ``"bram"`` or ``"lut"``.
     """
 
-    i: stream.Interface
-    o: stream.Interface
+    rtl_name: ClassVar[str] = "threshold"
 
-    def __init__(self, *, thresholds, inverted, width, lanes, store):
-        for name, value in ("width", width), ("lanes", lanes):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, not {value!r}")
-        self._thresholds, self._inverted = tuple(thresholds), tuple(inverted)
-        if len(self._inverted) != len(self._thresholds):
+    thresholds: tuple[int, ...]
+    inverted: tuple[int, ...]
+    width: int
+    lanes: int
+    store: str
+
+    def __post_init__(self) -> None:
+        for name in "width", "lanes":
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)!r}")
+        if len(self.inverted) != len(self.thresholds):
             raise ValueError(
-                f"{len(self._thresholds)} thresholds need as many inversions, not {len(self._inverted)}"
+                f"{len(self.thresholds)} thresholds need as many inversions, not {len(self.inverted)}"
             )
-        self._lanes = lanes
-        self._store = store
-        super().__init__(
-            {
-                "i": In(stream.Signature(data.ArrayLayout(unsigned(width), lanes))),
-                "o": Out(stream.Signature(bits(lanes))),
-            }
-        )
+        if self.store not in STORES:
+            raise ValueError(f"store must be one of {', '.join(STORES)}, not {self.store!r}")
 
     @property
-    def threshold_width(self):
-        return bits_for(max(1, *self._thresholds))
+    def beats(self) -> int:
+        """Beats of a vector."""
+        return -(-len(self.thresholds) // self.lanes)
 
     @property
-    def words(self):
-        """The ROM: a word a beat; of each lane, the first lowest, the threshold and above it the inversion."""
+    def threshold_width(self) -> int:
+        """Bits of a threshold."""
+        return bits_for(max(1, *self.thresholds))
+
+    @cached_property
+    def words(self) -> tuple[int, ...]:
+        """The ROM: a word per beat; of each lane, the first lowest, the threshold and above it the inversion."""
         width, words = self.threshold_width, []
-        for at in range(0, len(self._thresholds), self._lanes):
-            pairs = list(
-                zip(
-                    self._thresholds[at : at + self._lanes],
-                    self._inverted[at : at + self._lanes],
-                    strict=True,
-                )
-            )
-            pairs += [(1, 0)] * (self._lanes - len(pairs))  # the 0 of an unused lane stays below 1
+        for first in range(0, len(self.thresholds), self.lanes):
+            lanes = slice(first, first + self.lanes)
+            pairs = list(zip(self.thresholds[lanes], self.inverted[lanes], strict=True))
+            pairs += [(1, 0)] * (self.lanes - len(pairs))  # the 0 of an unused lane stays below 1
             words.append(
                 sum(
                     (threshold | inverted << width) << lane * (width + 1)
@@ -81,9 +76,39 @@ class Threshold(wiring.Component):
             )
         return tuple(words)
 
+    @property
+    def i_shape(self) -> data.ArrayLayout:
+        return data.ArrayLayout(unsigned(self.width), self.lanes)
+
+    @property
+    def o_shape(self) -> data.ArrayLayout:
+        return bits(self.lanes)
+
+    def create(self) -> "Threshold":
+        return Threshold(self)
+
+
+class Threshold(PartComponent[Parameters]):
+    """Compares each number of a vector with a threshold of its own: ``(x >= threshold) ^ inverted``.
+
+    One beat is taken per cycle and leaves two cycles later: the first register is parallel to the ROM's, the
+    second follows the comparison. Back-pressure: both stand still while a result waits. Unused lanes of a
+    vector's last beat stay 0.
+
+    Parameters
+    ----------
+    parameters : :class:`Parameters`
+
+    Members
+    -------
+    i : :py:`In(stream.Signature(ArrayLayout(unsigned(width), lanes)))`
+    o : :py:`Out(stream.Signature(bits(lanes)))`
+    """
+
     def elaborate(self, platform):
         m = Module()
-        width, words = self.threshold_width, self.words
+        p = self._parameters
+        width, words = p.threshold_width, p.words
         x = Signal.like(self.i.payload)
         held = Signal()
         go = Signal()
@@ -92,15 +117,15 @@ class Threshold(wiring.Component):
             m.d.sync += [x.eq(self.i.payload), held.eq(self.i.valid), self.o.valid.eq(held)]
 
         if len(set(words)) == 1:
-            chosen = Const(words[0], self._lanes * (width + 1))
+            chosen = Const(words[0], p.lanes * (width + 1))
         else:
-            m.submodules.rom = rom = Rom(width=self._lanes * (width + 1), words=words, store=self._store)
+            m.submodules.rom = rom = Rom(width=p.lanes * (width + 1), words=words, store=p.store)
             beat = Signal(range(len(words)))
             m.d.comb += [rom.addr.eq(beat), rom.en.eq(go)]
             with m.If(go & self.i.valid):
                 m.d.sync += beat.eq(Mux(beat == len(words) - 1, 0, beat + 1))
             chosen = rom.data
-        for lane in range(self._lanes):
+        for lane in range(p.lanes):
             word = chosen.word_select(lane, width + 1)
             with m.If(go):
                 m.d.sync += self.o.payload[lane].eq((x[lane] >= word[:width]) ^ word[width])

@@ -1,21 +1,24 @@
 """A layer whose weights are wired in: a network of look-up tables that computes one vector each cycle."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
-from amaranth.hdl import Cat, Const, Module, Shape, Signal, unsigned
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Cat, Const, Module, Shape, ShapeLike, Signal, Value, unsigned
+from amaranth.lib import data
+
+from .part import Part, PartComponent
 
 __all__ = ["Parameters", "Unrolled"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Parameters:
+class Parameters(Part):
     """A network of look-up tables, and how it is cut by registers.
 
-    A *place* is where a bit stands: 0 is the constant 0, then come the bits of the inputs (of the first
+    A *place* is the number of a bit: 0 is the constant 0, then come the bits of the inputs (of the first
     input, lowest first, then of the second, ...), then the tables in order. A *literal* is twice a place, and
     one more where the bit is inverted.
 
@@ -33,17 +36,19 @@ class Parameters:
     element : :class:`ShapeLike`
         Shape of one output.
     levels : :class:`int`
-        Most tables that a bit passes between two registers.
+        Maximum of tables that a bit passes between two registers.
     """
 
+    rtl_name: ClassVar[str] = "unrolled"
+
     inputs: int
-    tables: tuple
-    outputs: tuple
-    element: object
+    tables: tuple[tuple[int, tuple[int, ...]], ...]
+    outputs: tuple[tuple[int, ...], ...]
+    element: ShapeLike
     levels: int
     planes: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.levels < 1:
             raise ValueError(f"levels must be at least 1, not {self.levels!r}")
         if any(len(bits) != self.sum_width for bits in self.outputs):
@@ -53,34 +58,34 @@ class Parameters:
                 raise ValueError(f"the table at place {place} must take places before it, not {ins}")
 
     @property
-    def first_table(self):
+    def first_table(self) -> int:
         """The place of the first table."""
         return 1 + self.inputs * self.planes
 
     @cached_property
-    def depths(self):
-        """For each place the most tables that a bit passes on its way there, itself included."""
+    def depths(self) -> tuple[int, ...]:
+        """For each place the maximum of tables that a bit passes on its way there, itself included."""
         depths = [0] * self.first_table
         for _, ins in self.tables:
             depths.append(1 + max(depths[place] for place in ins))
         return tuple(depths)
 
     @property
-    def depth(self):
-        """The most tables that a bit passes."""
+    def depth(self) -> int:
+        """The maximum of tables that a bit passes."""
         return max(self.depths[literal >> 1] for bits in self.outputs for literal in bits)
 
     @property
-    def latency(self):
+    def latency(self) -> int:
         """Registers that a vector passes, at least one."""
         return max(1, -(-self.depth // self.levels))
 
-    def stage(self, place):
+    def stage(self, place: int) -> int:
         """The register, counted from 0, before which the bit at a place is computed; that of inputs is 0."""
         return max(0, self.depths[place] - 1) // self.levels
 
     @cached_property
-    def kept(self):
+    def held(self) -> tuple[tuple[int, ...], ...]:
         """For each register but the last the places whose bits it holds, in order."""
         last = {}  # the last register before which a place is needed
         for place, (_, ins) in enumerate(self.tables, start=self.first_table):
@@ -94,33 +99,33 @@ class Parameters:
         )
 
     @property
-    def registers(self):
+    def registers(self) -> int:
         """Flip-flops."""
-        return sum(map(len, self.kept)) + sum(map(len, self.outputs)) + self.latency
+        return sum(map(len, self.held)) + sum(map(len, self.outputs)) + self.latency
 
-    # What the compiler asks of every unit.
+    # As in `sbgen.hw.mvtu.Parameters`, for a layer that takes one cycle per vector.
 
     @property
-    def simd(self):
+    def simd(self) -> int:
         return self.inputs
 
     @property
-    def pe(self):
+    def pe(self) -> int:
         return len(self.outputs)
 
     groups = slices = halves = beats = plane_beats = cycles = 1
 
     @property
-    def sum_width(self):
+    def sum_width(self) -> int:
         """Bits of an output."""
         return Shape.cast(self.element).width
 
     @property
-    def queue_depth(self):
-        """Vectors that the registers hold at most."""
+    def queue_depth(self) -> int:
+        """Maximum of vectors that the registers hold."""
         return self.latency
 
-    def compute(self, vector):
+    def compute(self, vector: Sequence[int]) -> list[int]:
         """The outputs for one input vector, a sequence of `inputs` numbers of `planes` bits."""
         values = [0] + [value >> plane & 1 for value in vector for plane in range(self.planes)]
         for contents, ins in self.tables:
@@ -134,12 +139,19 @@ class Parameters:
             [value - (value >> top << top + 1) for value in sums] if Shape.cast(self.element).signed else sums
         )
 
-    def create(self):
-        """The hardware of these parameters."""
+    @property
+    def i_shape(self) -> data.ArrayLayout:
+        return data.ArrayLayout(unsigned(self.planes), self.inputs)
+
+    @property
+    def o_shape(self) -> data.ArrayLayout:
+        return data.ArrayLayout(self.element, self.pe)
+
+    def create(self) -> "Unrolled":
         return Unrolled(self)
 
 
-def _lookup(contents, ins):
+def _lookup(contents: int, ins: Sequence[Value]) -> tuple[Value | None, int | None]:
     """The bits of equal tables side by side; `ins` are their inputs, each a value of as many bits."""
     if not ins:
         return None, contents
@@ -160,16 +172,16 @@ def _lookup(contents, ins):
     return top & other | ~top & value, None
 
 
-class Unrolled(wiring.Component):
+class Unrolled(PartComponent[Parameters]):
     """Computes a whole layer in each cycle by a network of look-up tables.
 
-    It takes a vector in one beat and gives all outputs in one beat, `latency` cycles later. All registers
+    It takes a vector in one beat and outputs all results in one beat, `latency` cycles later. All registers
     move together: a vector is taken where the last of them is empty or is taken from.
 
-    The tables of a depth are a module of their own, whose name begins with ``tables_``. It is to stay one in
-    synthesis: what is in it already fits the LUTs of the device, and looking for less in all of them together
-    takes minutes and finds little. Equal tables in it are written as one operation on vectors, which is read
-    sooner than thousands of bits.
+    The tables of a depth are a module of their own, whose name begins with ``tables_``. Synthesis keeps it as
+    a module: its tables already fit the LUTs of the device, and optimising all of them together takes minutes
+    and saves little. Equal tables in it are written as one operation on vectors, which is read faster than
+    thousands of bits.
 
     Parameters
     ----------
@@ -180,22 +192,6 @@ class Unrolled(wiring.Component):
     i : :py:`In(stream.Signature(ArrayLayout(unsigned(planes), inputs)))`
     o : :py:`Out(stream.Signature(ArrayLayout(element, pe)))`
     """
-
-    i: stream.Interface
-    o: stream.Interface
-
-    def __init__(self, parameters):
-        self._parameters = parameters
-        super().__init__(
-            {
-                "i": In(stream.Signature(data.ArrayLayout(unsigned(parameters.planes), parameters.inputs))),
-                "o": Out(stream.Signature(data.ArrayLayout(parameters.element, parameters.pe))),
-            }
-        )
-
-    @property
-    def parameters(self):
-        return self._parameters
 
     def elaborate(self, platform):
         m = Module()
@@ -225,10 +221,10 @@ class Unrolled(wiring.Component):
                     )
                     bits |= zip(places, tables, strict=True)
             if at < p.latency - 1:
-                held = Signal(len(p.kept[at]), name=f"held_{at}", reset_less=True)
+                held = Signal(len(p.held[at]), name=f"held_{at}", reset_less=True)
                 with m.If(move):
-                    m.d.sync += held.eq(Cat(bits[place] for place in p.kept[at]))
-                bits = {0: bits[0]} | dict(zip(p.kept[at], held, strict=True))
+                    m.d.sync += held.eq(Cat(bits[place] for place in p.held[at]))
+                bits = {0: bits[0]} | dict(zip(p.held[at], held, strict=True))
         payload = Signal.like(self.o.payload.as_value(), name="payload", reset_less=True)
         with m.If(move):
             m.d.sync += payload.eq(

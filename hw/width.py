@@ -1,20 +1,24 @@
 """Conversion of a vector from beats of one width to beats of another."""
 
 import math
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from amaranth.hdl import Module, Mux, Shape, Signal
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal
+from amaranth.lib import data
+from amaranth.lib.wiring import connect, flipped
 
-__all__ = ["WidthConverter", "conversions"]
+from .part import Part, PartComponent
+
+__all__ = ["Parameters", "WidthConverter", "conversions"]
 
 
-def conversions(*, i_length, i_lanes, o_length, o_lanes):
+def conversions(*, i_length: int, i_lanes: int, o_length: int, o_lanes: int) -> list[tuple[int, int, int]]:
     """The width converters between two components, as pairs of a length and the lanes of both sides.
 
-    The one gives vectors of `i_length` elements in beats of `i_lanes`, the other takes vectors of `o_length`,
-    of which one length is a multiple of the other: the pixels of an image are vectors, and the image is one.
-    Unused lanes of a short vector's last beat must not come to lie within a long one, so the beats between
+    The first component outputs vectors of `i_length` elements in beats of `i_lanes`, the second takes vectors
+    of `o_length`. One length is a multiple of the other: the pixels of an image are vectors, and the image is
+    one. Unused lanes of a short vector's last beat must not end up inside a long one, so the beats between
     are cut to a width that leaves none.
 
     Returns
@@ -34,19 +38,9 @@ def conversions(*, i_length, i_lanes, o_length, o_lanes):
     return [step for step in steps if step[1] != step[2]]
 
 
-class WidthConverter(wiring.Component):
-    """Repacks vectors of `length` elements from beats of `i_lanes` elements to beats of `o_lanes`.
-
-    Each vector starts in lane 0 of a beat; unused lanes of its last beat are 0 on both sides.
-
-    * Equal widths are wires: no latency.
-    * A multiple (``o_lanes = k * i_lanes``) gathers beats: one beat is taken each cycle, the wide beat is
-    valid one
-      cycle after its last part.
-    * A fraction (``i_lanes = k * o_lanes``) cuts beats: one beat is given each cycle without pause, the first
-    one cycle
-      after its wide beat.
-    * Any other pair goes through the greatest common divisor: a cutter, then a gatherer.
+@dataclass(frozen=True, kw_only=True)
+class Parameters(Part):
+    """What a width converter is created from.
 
     Parameters
     ----------
@@ -58,6 +52,62 @@ class WidthConverter(wiring.Component):
         Elements in a beat.
     reset_less : :class:`bool`
         Whether payloads have no reset, whose net would span a large device; what is valid is always reset.
+    """
+
+    rtl_name: ClassVar[str] = "widthconverter"
+
+    shape: ShapeLike
+    length: int
+    i_lanes: int
+    o_lanes: int
+    reset_less: bool = False
+
+    def __post_init__(self) -> None:
+        for name in "length", "i_lanes", "o_lanes":
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)!r}")
+
+    @property
+    def narrow_lanes(self) -> int:
+        """Elements in the narrowest beat on the way: that which divides both."""
+        return math.gcd(self.i_lanes, self.o_lanes)
+
+    @property
+    def i_shape(self) -> data.ArrayLayout:
+        return data.ArrayLayout(self.shape, self.i_lanes)
+
+    @property
+    def o_shape(self) -> data.ArrayLayout:
+        return data.ArrayLayout(self.shape, self.o_lanes)
+
+    def _vectors(self, i_beats: int) -> int:
+        return i_beats // -(-self.length // self.i_lanes)
+
+    def o_beats(self, i_beats: int) -> int:
+        return self._vectors(i_beats) * -(-self.length // self.o_lanes)
+
+    def busy(self, i_beats: int) -> int:
+        return self._vectors(i_beats) * -(-self.length // self.narrow_lanes)
+
+    def create(self) -> "WidthConverter":
+        return WidthConverter(self)
+
+
+class WidthConverter(PartComponent[Parameters]):
+    """Repacks vectors of `length` elements from beats of `i_lanes` elements to beats of `o_lanes`.
+
+    Each vector starts in lane 0 of a beat; unused lanes of its last beat are 0 on both sides.
+
+    * Equal widths are wires: no latency.
+    * A multiple (``o_lanes = k * i_lanes``) gathers beats: one beat is taken per cycle, the wide beat is
+      valid one cycle after its last part.
+    * A fraction (``i_lanes = k * o_lanes``) cuts beats: one beat is output per cycle without pause, the first
+      one cycle after its wide beat.
+    * Any other pair goes through the greatest common divisor: a cutter, then a gatherer.
+
+    Parameters
+    ----------
+    parameters : :class:`Parameters`
 
     Members
     -------
@@ -65,78 +115,31 @@ class WidthConverter(wiring.Component):
     o : :py:`Out(stream.Signature(ArrayLayout(shape, o_lanes)))`
     """
 
-    i: stream.Interface
-    o: stream.Interface
-
-    def __init__(self, *, shape, length, i_lanes, o_lanes, reset_less=False):
-        for name, value in ("length", length), ("i_lanes", i_lanes), ("o_lanes", o_lanes):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, not {value!r}")
-        self._shape = shape
-        self._length = length
-        self._i_lanes = i_lanes
-        self._o_lanes = o_lanes
-        self._reset_less = reset_less
-        super().__init__(
-            {
-                "i": In(stream.Signature(data.ArrayLayout(shape, i_lanes))),
-                "o": Out(stream.Signature(data.ArrayLayout(shape, o_lanes))),
-            }
-        )
-
-    @property
-    def length(self):
-        return self._length
-
-    @property
-    def i_lanes(self):
-        return self._i_lanes
-
-    @property
-    def o_lanes(self):
-        return self._o_lanes
-
-    @property
-    def reset_less(self):
-        """Whether payloads have no reset."""
-        return self._reset_less
-
     def elaborate(self, platform):
         m = Module()
-        if self._i_lanes == self._o_lanes:
+        p = self._parameters
+        if p.i_lanes == p.o_lanes:
             connect(m, flipped(self.i), flipped(self.o))
-        elif self._i_lanes % self._o_lanes == 0:
+        elif p.i_lanes % p.o_lanes == 0:
             self._cut(m)
-        elif self._o_lanes % self._i_lanes == 0:
+        elif p.o_lanes % p.i_lanes == 0:
             self._gather(m)
         else:
-            between = math.gcd(self._i_lanes, self._o_lanes)
-            m.submodules.cut = cut = WidthConverter(
-                shape=self._shape,
-                length=self._length,
-                i_lanes=self._i_lanes,
-                o_lanes=between,
-                reset_less=self._reset_less,
-            )
-            m.submodules.gather = gather = WidthConverter(
-                shape=self._shape,
-                length=self._length,
-                i_lanes=between,
-                o_lanes=self._o_lanes,
-                reset_less=self._reset_less,
-            )
+            m.submodules.cut = cut = replace(p, o_lanes=p.narrow_lanes).create()
+            m.submodules.gather = gather = replace(p, i_lanes=p.narrow_lanes).create()
             connect(m, flipped(self.i), cut.i)
             connect(m, cut.o, gather.i)
             connect(m, gather.o, flipped(self.o))
         return m
 
-    def _cut(self, m):
-        beats = -(-self._length // self._i_lanes)
-        parts = self._i_lanes // self._o_lanes
-        last_parts = -(-(self._length - (beats - 1) * self._i_lanes) // self._o_lanes)
+    def _cut(self, m: Module) -> None:
+        p = self._parameters
+        beats = -(-p.length // p.i_lanes)
+        parts = p.i_lanes // p.o_lanes
+        last_parts = -(-(p.length - (beats - 1) * p.i_lanes) // p.o_lanes)
 
-        word = Signal(Shape.cast(self.i.payload.shape()), reset_less=self._reset_less)
-        left = Signal(range(parts))  # parts of `word` to be given after this one
+        word = Signal(Shape.cast(self.i.payload.shape()), reset_less=p.reset_less)
+        left = Signal(range(parts))  # parts of `word` to be output after this one
         last = Signal()  # whether that is none, from a flip-flop of its own: both streams wait for it
         beat = Signal(range(beats))  # position of the next wide beat in its vector
         part_width = Shape.cast(self.o.payload.shape()).width
@@ -161,13 +164,14 @@ class WidthConverter(wiring.Component):
                 beat.eq(Mux(beat == beats - 1, 0, beat + 1)),
             ]
 
-    def _gather(self, m):
-        beats = -(-self._length // self._i_lanes)
-        parts = self._o_lanes // self._i_lanes
+    def _gather(self, m: Module) -> None:
+        p = self._parameters
+        beats = -(-p.length // p.i_lanes)
+        parts = p.o_lanes // p.i_lanes
         whole = beats % parts == 0
 
         slots = [
-            Signal(Shape.cast(self.i.payload.shape()), name=f"slot_{n}", reset_less=self._reset_less)
+            Signal(Shape.cast(self.i.payload.shape()), name=f"slot_{n}", reset_less=p.reset_less)
             for n in range(parts)
         ]
         at = Signal(parts, init=1)  # one-hot: the slot of the next beat

@@ -1,17 +1,22 @@
 """The sliding window of a convolution or pooling layer."""
 
-from amaranth.hdl import Module, Mux, Shape, Signal, signed, unsigned
-from amaranth.lib import memory, stream, wiring
-from amaranth.lib.wiring import In, Out
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal, Value, signed, unsigned
+from amaranth.lib import memory
 from amaranth.utils import bits_for
 
+from .part import Part, PartComponent
 from .rom import STORES
 
-__all__ = ["Geometry", "SlidingWindow"]
+__all__ = ["Geometry", "Parameters", "SlidingWindow"]
 
 
+@dataclass(frozen=True, kw_only=True)
 class Geometry:
-    """Sizes and strides of a window that moves over an image, and the order in which it gives its words.
+    """Sizes and strides of a window that moves over an image, and the order in which it outputs its words.
 
     An image has `height` rows of `width` pixels of `slices` words each; it arrives row by row, each word
     once. The window has `kernel` rows and columns and moves by `stride`; words outside the image are padding.
@@ -27,42 +32,37 @@ class Geometry:
         Rows above and below the image, columns left and right of it.
     groups, repeats : :class:`int`
     rows : :class:`int`, optional
-        Rows of the ring of line buffers, usually the fewest that do: those under the window, and those that
+        Rows of the ring of line buffers, by default the minimum: those under the window, and those that
         arrive meanwhile. With twice the rows under the window, the next image comes in while the window is at
         the bottom of this one.
     """
 
-    def __init__(
-        self,
-        *,
-        height,
-        width,
-        slices,
-        kernel,
-        stride=(1, 1),
-        padding=((0, 0), (0, 0)),
-        groups=1,
-        repeats=1,
-        rows=None,
-    ):
-        self.height, self.width, self.slices = height, width, slices
-        self.kernel, self.stride, self.padding = tuple(kernel), tuple(stride), tuple(map(tuple, padding))
-        self.groups, self.repeats = groups, repeats
+    height: int
+    width: int
+    slices: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
+    groups: int = 1
+    repeats: int = 1
+    rows: int = None  # type: ignore[assignment]  # the minimum, which is set below
+
+    def __post_init__(self) -> None:
         for name, value in (
-            ("height", height),
-            ("width", width),
-            ("slices", slices),
-            ("groups", groups),
-            ("repeats", repeats),
-            ("kernel", min(kernel)),
-            ("stride", min(stride)),
+            ("height", self.height),
+            ("width", self.width),
+            ("slices", self.slices),
+            ("groups", self.groups),
+            ("repeats", self.repeats),
+            ("kernel", min(self.kernel)),
+            ("stride", min(self.stride)),
         ):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value!r}")
-        if slices % groups:
-            raise ValueError(f"groups must divide the {slices} words of a pixel, not {groups!r}")
+        if self.slices % self.groups:
+            raise ValueError(f"groups must divide the {self.slices} words of a pixel, not {self.groups!r}")
         for size, window, (before, after), what in zip(
-            (height, width), self.kernel, self.padding, ("row", "column"), strict=True
+            (self.height, self.width), self.kernel, self.padding, ("row", "column"), strict=True
         ):
             if not (0 <= before < window and 0 <= after < window):
                 raise ValueError(
@@ -72,33 +72,34 @@ class Geometry:
                 raise ValueError(
                     f"the kernel of {window} {what}s must fit the padded image of {size + before + after}"
                 )
-        least, _ = self.rows_range(height=height, kernel=self.kernel, stride=self.stride)
-        self.rows = least if rows is None else rows
+        least, _ = self.rows_range(height=self.height, kernel=self.kernel, stride=self.stride)
+        if self.rows is None:
+            object.__setattr__(self, "rows", least)
         if self.rows < least:
-            raise ValueError(f"rows must be at least {least}, not {rows!r}")
+            raise ValueError(f"rows must be at least {least}, not {self.rows!r}")
 
     @staticmethod
-    def rows_range(*, height, kernel, stride):
-        """The fewest rows that the ring needs, and the most that are of use."""
+    def rows_range(*, height: int, kernel: tuple[int, int], stride: tuple[int, int]) -> tuple[int, int]:
+        """The minimum of rows that the ring needs, and the maximum that is of use."""
         under = min(max(kernel[0], stride[0]), height)
         return under + min(stride[0], height), 2 * under
 
     @property
-    def out_height(self):
+    def out_height(self) -> int:
         return (self.height + sum(self.padding[0]) - self.kernel[0]) // self.stride[0] + 1
 
     @property
-    def out_width(self):
+    def out_width(self) -> int:
         return (self.width + sum(self.padding[1]) - self.kernel[1]) // self.stride[1] + 1
 
     @property
-    def words_in(self):
+    def words_in(self) -> int:
         """Words of an image."""
         return self.height * self.width * self.slices
 
     @property
-    def words_out(self):
-        """Words that the window gives for an image."""
+    def words_out(self) -> int:
+        """Words that the window outputs per image."""
         return (
             self.out_height
             * self.out_width
@@ -110,31 +111,26 @@ class Geometry:
         )
 
     @property
-    def cycles(self):
-        """Cycles that the window is busy with an image: it takes a word a cycle, and gives one."""
-        return max(self.words_in, self.words_out)
-
-    @property
-    def depth(self):
+    def depth(self) -> int:
         """Words of memory."""
         return self.rows * self.width * self.slices
 
-    def first(self, out_row):
+    def first(self, out_row: int) -> int:
         """The first row of the image that the window at `out_row` needs or that is still to come."""
         return min(max(0, out_row * self.stride[0] - self.padding[0][0]), self.height)
 
-    def freed(self, out_row):
+    def freed(self, out_row: int) -> int:
         """Rows that are no longer needed once the window has passed `out_row`."""
         after = self.first(out_row + 1) if out_row + 1 < self.out_height else self.height
         return after - self.first(out_row)
 
-    def needed(self, out_row):
+    def needed(self, out_row: int) -> int:
         """Rows, from the oldest held, that must have arrived before the window can go over `out_row`."""
         last = min(self.height, out_row * self.stride[0] - self.padding[0][0] + self.kernel[0])
         return max(last - self.first(out_row), self.freed(out_row))
 
-    def positions(self):
-        """For each word given, in order: (row, column, word of the pixel), or None where it is padding."""
+    def positions(self) -> Iterator[tuple[int, int, int] | None]:
+        """For each word that is output, in order: (row, column, word of the pixel), or None where it is padding."""
         words = self.slices // self.groups
         for out_row in range(self.out_height):
             for out_column in range(self.out_width):
@@ -149,23 +145,68 @@ class Geometry:
                                     yield (row, column, group * words + word) if inside else None
 
 
-class SlidingWindow(wiring.Component):
-    """Gives the words under a window that moves over a streamed image (see :class:`Geometry` for their
-    order).
-
-    Each word is taken once, into a ring of line buffers; the window starts on a row of positions when the
-    rows it needs have arrived, and then gives a word each cycle. Back-pressure: the input stalls while the
-    ring is full. Images follow each other without a pause.
+@dataclass(frozen=True, kw_only=True)
+class Parameters(Part):
+    """What a sliding window is created from.
 
     Parameters
     ----------
     shape : :class:`ShapeLike`
         Shape of a word.
     geometry : :class:`Geometry`
-    padding_words : sequence of :class:`int`
-        What stands for each word of a pixel outside the image.
+    padding_words : tuple of :class:`int`
+        The value of each word of a pixel outside the image.
     store : :class:`str`
         ``"bram"`` or ``"lut"``.
+    """
+
+    rtl_name: ClassVar[str] = "slidingwindow"
+
+    shape: ShapeLike
+    geometry: Geometry
+    padding_words: tuple[int, ...]
+    store: str
+
+    def __post_init__(self) -> None:
+        if len(self.padding_words) != self.geometry.slices:
+            raise ValueError(
+                f"{self.geometry.slices} words of a pixel need as many padding words, not"
+                f" {len(self.padding_words)}"
+            )
+        if self.store not in STORES:
+            raise ValueError(f"store must be one of {', '.join(STORES)}, not {self.store!r}")
+
+    @property
+    def width(self) -> int:
+        """Bits of a word."""
+        return Shape.cast(self.shape).width
+
+    @property
+    def i_shape(self) -> ShapeLike:
+        return self.shape
+
+    @property
+    def o_shape(self) -> ShapeLike:
+        return self.shape
+
+    def o_beats(self, i_beats: int) -> int:
+        return i_beats // self.geometry.words_in * self.geometry.words_out
+
+    def create(self) -> "SlidingWindow":
+        return SlidingWindow(self)
+
+
+class SlidingWindow(PartComponent[Parameters]):
+    """Outputs the words under a window that moves over a streamed image (see :class:`Geometry` for their
+    order).
+
+    Each word is taken once, into a ring of line buffers; the window starts on a row of positions when the
+    rows it needs have arrived, and then outputs a word per cycle. Back-pressure: the input stalls while the
+    ring is full. Images follow each other without a pause.
+
+    Parameters
+    ----------
+    parameters : :class:`Parameters`
 
     Members
     -------
@@ -173,52 +214,17 @@ class SlidingWindow(wiring.Component):
     o : :py:`Out(stream.Signature(shape))`
     """
 
-    i: stream.Interface
-    o: stream.Interface
-
-    def __init__(self, *, shape, geometry, padding_words, store):
-        if len(padding_words) != geometry.slices:
-            raise ValueError(
-                f"{geometry.slices} words of a pixel need as many padding words, not {len(padding_words)}"
-            )
-        if store not in STORES:
-            raise ValueError(f"store must be one of {', '.join(STORES)}, not {store!r}")
-        self._shape = shape
-        self._geometry = geometry
-        self._padding_words = tuple(padding_words)
-        self._store = store
-        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
-
-    @property
-    def geometry(self):
-        return self._geometry
-
     def elaborate(self, platform):
         m = Module()
-        g = self._geometry
+        p, g = self._parameters, self._parameters.geometry
 
-        width = Shape.cast(self._shape).width
         m.submodules.memory = ram = memory.Memory(
-            shape=unsigned(width), depth=g.depth, init=[], attrs={"ram_style": STORES[self._store]}
+            shape=unsigned(p.width), depth=g.depth, init=[], attrs={"ram_style": STORES[p.store]}
         )
         w_port = ram.write_port()
         r_port = ram.read_port()
 
-        # Writing: words go round the ring; whole rows are counted.
-        row_words = g.width * g.slices
-        w_address, w_word = Signal(range(g.depth)), Signal(range(row_words))
-        rows_held = Signal(range(g.rows + 1))
-        row_taken, row_given = Signal(), Signal()
-        m.d.comb += [
-            self.i.ready.eq(rows_held != g.rows),
-            w_port.en.eq(self.i.valid & self.i.ready),
-            w_port.addr.eq(w_address),
-            w_port.data.eq(self.i.payload),
-            row_taken.eq(w_port.en & (w_word == row_words - 1)),
-        ]
-        with m.If(w_port.en):
-            m.d.sync += w_word.eq(Mux(row_taken, 0, w_word + 1))
-            m.d.sync += w_address.eq(Mux(w_address == g.depth - 1, 0, w_address + 1))
+        w_address, rows_held, row_taken, row_given = self._write(m, w_port)
 
         # Reading: a counter for each loop, the innermost first.
         loops = {
@@ -267,30 +273,53 @@ class SlidingWindow(wiring.Component):
         m.d.comb += r_port.addr.eq(address)
 
         # Padding is decided beside the read and takes the place of what was read.
-        outside, padding = Signal(), Signal(width)
+        outside, padding = Signal(), Signal(p.width)
         m.d.comb += outside.eq(self._outside(m, counters, step, row_ends))
         is_padding = Signal()
         with m.If(move):
             m.d.sync += [self.o.valid.eq(available), is_padding.eq(outside)]
         m.d.comb += self.o.payload.eq(Mux(is_padding, padding, r_port.data))
-        if len(set(self._padding_words)) == 1:
-            m.d.comb += padding.eq(self._padding_words[0])
+        if len(set(p.padding_words)) == 1:
+            m.d.comb += padding.eq(p.padding_words[0])
         else:
             words = g.slices // g.groups
             with m.If(move), m.Switch(counters["group"] * words + counters["word"]):
-                for n, word in enumerate(self._padding_words):
+                for n, word in enumerate(p.padding_words):
                     with m.Case(n):
                         m.d.sync += padding.eq(word)
         return m
 
-    def _address(self, frame, row, column, word):
-        """Where a word of the image `frame` stands in the ring, also for rows and columns outside the image."""
-        g = self._geometry
+    def _write(self, m: Module, w_port: memory.WritePort) -> tuple[Signal, Signal, Signal, Signal]:
+        """Words go round the ring; whole rows are counted.
+
+        Returns the address, the rows that are held, and whether a row is taken in this cycle or output for
+        the last time, which the reading side drives.
+        """
+        g = self._parameters.geometry
+        row_words = g.width * g.slices
+        w_address, w_word = Signal(range(g.depth)), Signal(range(row_words))
+        rows_held = Signal(range(g.rows + 1))
+        row_taken, row_given = Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(rows_held != g.rows),
+            w_port.en.eq(self.i.valid & self.i.ready),
+            w_port.addr.eq(w_address),
+            w_port.data.eq(self.i.payload),
+            row_taken.eq(w_port.en & (w_word == row_words - 1)),
+        ]
+        with m.If(w_port.en):
+            m.d.sync += w_word.eq(Mux(row_taken, 0, w_word + 1))
+            m.d.sync += w_address.eq(Mux(w_address == g.depth - 1, 0, w_address + 1))
+        return w_address, rows_held, row_taken, row_given
+
+    def _address(self, frame: int, row: int, column: int, word: int) -> int:
+        """Address in the ring of a word of the image `frame`, also for rows and columns outside the image."""
+        g = self._parameters.geometry
         return ((frame * g.height + row) * g.width * g.slices + column * g.slices + word) % g.depth
 
-    def _deltas(self, m, loops, counters, delta):
+    def _deltas(self, m: Module, loops: dict[str, int], counters: dict[str, Signal], delta: Signal) -> None:
         """Select the move from each word to the next by the outermost loop that steps on."""
-        g = self._geometry
+        g = self._parameters.geometry
         start = dict.fromkeys(loops, 0)
         end = {name: limit - 1 for name, limit in loops.items()}
         names = list(loops)
@@ -311,8 +340,8 @@ class SlidingWindow(wiring.Component):
                 m.d.comb += delta.eq(move - g.depth if move else 0)
             branch = m.Elif
 
-    def _place(self, frame, at):
-        g = self._geometry
+    def _place(self, frame: int, at: dict[str, int]) -> int:
+        g = self._parameters.geometry
         return self._address(
             frame,
             at["out_row"] * g.stride[0] - g.padding[0][0] + at["kernel_row"],
@@ -320,9 +349,9 @@ class SlidingWindow(wiring.Component):
             at["group"] * (g.slices // g.groups) + at["word"],
         )
 
-    def _by_out_row(self, m, out_row, name, of):
+    def _by_out_row(self, m: Module, out_row: Signal, name: str, of: Callable[[int], int]) -> Signal:
         """`of` each row of positions; most rows have the same."""
-        g = self._geometry
+        g = self._parameters.geometry
         values = [of(n) for n in range(g.out_height)]
         common = max(set(values), key=values.count)
         value = Signal(range(max(values) + 1), name=name)
@@ -334,9 +363,9 @@ class SlidingWindow(wiring.Component):
                         m.d.comb += value.eq(each)
         return value
 
-    def _outside(self, m, counters, step, row_ends):
-        """Whether the word now read stands outside the image."""
-        g = self._geometry
+    def _outside(self, m: Module, counters: dict[str, Signal], step: Signal, row_ends: Value) -> Value | int:
+        """Whether the word now read is outside the image."""
+        g = self._parameters.geometry
         outside = 0
         for size, out_size, stride, (before, after), out, kernel, axis in (
             (g.height, g.out_height, g.stride[0], g.padding[0], "out_row", "kernel_row", 0),
@@ -355,9 +384,9 @@ class SlidingWindow(wiring.Component):
             outside = outside | (at < 0) | (at >= size)
         return outside
 
-    def _position_ends(self, counters, step):
+    def _position_ends(self, counters: dict[str, Signal], step: Signal) -> Value:
         """Whether the last word of a position is read."""
-        g = self._geometry
+        g = self._parameters.geometry
         return (
             step
             & (counters["word"] == g.slices // g.groups - 1)

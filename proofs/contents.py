@@ -211,18 +211,17 @@ def presets(stage):
     )
 
 
-def scales(stage, words):
+def scales(layer, scaling, words):
     """Statement that the ROM of the scores' scaling has the network's scales and offsets, and that no score
     leaves its width.
 
     Parameters
     ----------
-    stage : Stage
-        Of the scores.
+    layer : Scores
+    scaling : `sbgen.hw.scale.Parameters`
     words : dict of int to int
         The ROM as emitted.
     """
-    layer, unit = stage.layer, stage.scaling
 
     def check():
         wrong = (
@@ -235,17 +234,20 @@ def scales(stage, words):
         ):
             word = words.get(row, 0)
             # The value of a two's complement number, from its bits; an unsigned scale has no sign among them.
-            signs = (unit.scale_width - 1 if unit.signed else unit.scale_width, unit.offset_width - 1)
-            parts = (word & (1 << unit.scale_width) - 1, word >> unit.scale_width)
+            signs = (
+                scaling.scale_width - 1 if scaling.signed else scaling.scale_width,
+                scaling.offset_width - 1,
+            )
+            parts = (word & (1 << scaling.scale_width) - 1, word >> scaling.scale_width)
             found = [part - ((part >> sign & 1) << sign + 1) for part, sign in zip(parts, signs, strict=True)]
             if found != [scale, offset]:
                 wrong.append(
                     f"class {row}: the ROM has {found[0]} and {found[1]}, the network {scale} and {offset}"
                 )
             ends = offset, offset + scale * layer.reach
-            if not -(1 << unit.score_width - 1) <= min(ends) <= max(ends) < 1 << unit.score_width - 1:
+            if not -(1 << scaling.score_width - 1) <= min(ends) <= max(ends) < 1 << scaling.score_width - 1:
                 wrong.append(
-                    f"class {row} reaches {min(ends)} ... {max(ends)}, but a score has {unit.score_width}"
+                    f"class {row} reaches {min(ends)} ... {max(ends)}, but a score has {scaling.score_width}"
                     " bits"
                 )
         return wrong
@@ -255,7 +257,7 @@ def scales(stage, words):
         claim=(
             "word c of the ROM in core.v has the network's scale and offset of class c, for all"
             f" {layer.outputs}, and the least and greatest score that a class can reach fit the"
-            f" {unit.score_width} bits of a score"
+            f" {scaling.score_width} bits of a score"
         ),
         check=check,
     )

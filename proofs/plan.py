@@ -1,39 +1,57 @@
-"""What is to be proved of a design: a statement for each part that it is made of."""
+"""What is to be proved of a design: a statement for each part that it consists of."""
+
+from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from amaranth.hdl import Fragment
+from amaranth.hdl import Elaboratable, Fragment, Shape, ShapeLike
 from amaranth.lib import crc, memory, wiring
 
 from ..compiler import lower, verilog
-from ..compiler.stage import stages as stages_of
-from ..hw import mvtu, slip, uart
-from ..hw import scale as scale_unit
+from ..compiler.design import Design
+from ..compiler.ir import Add, Binarize, Conv2d, Dense, Layer, Lookup, MaxPool, Scores, SumPool, Threshold
+from ..compiler.pipeline import ends, memory_path, stages, submodules
+from ..hw import (
+    add,
+    argmax,
+    binarize,
+    deep_queue,
+    fork,
+    lookup,
+    mvtu,
+    planes,
+    pool,
+    replay,
+    scale,
+    signs,
+    slip,
+    sums,
+    threshold,
+    uart,
+    width,
+    window,
+)
 from ..hw import unrolled as unrolled_unit
-from ..hw.add import Add
-from ..hw.argmax import Argmax
-from ..hw.binarize import Binarize
 from ..hw.core import Core
-from ..hw.deep_queue import DeepQueue
 from ..hw.flash_loader import FlashLoader
-from ..hw.fork import Fork
 from ..hw.host_link import HostLink
-from ..hw.lookup import Lookup
-from ..hw.planes import BitPlanes
-from ..hw.pool import OrReduce
+from ..hw.part import Part
 from ..hw.popcount import XnorPopcount
 from ..hw.queue import Queue
-from ..hw.replay import ReplayBuffer
 from ..hw.rom import Rom
-from ..hw.signs import Signs
 from ..hw.spram import Spram
-from ..hw.sums import WindowSums
-from ..hw.threshold import Threshold
-from ..hw.width import WidthConverter
-from ..hw.window import SlidingWindow
 from . import contents, images, line, loaded, moves, neurons, unrolled, values
+from .statement import Statement
 
-__all__ = ["Planned", "plan"]
+if TYPE_CHECKING:
+    from ..boards.harness import Top
+
+__all__ = ["COMPONENTS", "PARTS", "Planned", "plan"]
+
+Statements = tuple[Statement, ...]
 
 
 class Planned(dict):
@@ -45,16 +63,18 @@ class Planned(dict):
     unstated : list of str
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.unstated = []
+        self.unstated: list[str] = []
 
-    def add(self, statement, place):
+    def add(self, statement: Statement, place: str) -> None:
         """Another place of a statement."""
         self.setdefault(statement.subject, (statement, Counter()))[1][place] += 1
 
 
-def plan(design, core_verilog, *, top=None, top_verilog="", weights=b""):
+def plan(
+    design: Design, core_verilog: str, *, top: Top | None = None, top_verilog: str = "", weights: bytes = b""
+) -> Planned:
     """The statements about a design and the Verilog that was emitted for it.
 
     Parameters
@@ -62,247 +82,257 @@ def plan(design, core_verilog, *, top=None, top_verilog="", weights=b""):
     design : Design
     core_verilog : str
     top : `sbgen.boards.harness.Top`, optional
-        The board around the core, where that is to be looked at too, and its Verilog `top_verilog`.
+        The board around the core, if that is to be proved too, and its Verilog `top_verilog`.
     weights : bytes
         What is loaded at start-up (``weights.bin``).
-
-    Returns
-    -------
-    Planned
     """
-    planned, stages = Planned(), stages_of(design)
+    planned = Planned()
     planned.add(
         contents.same_verilog("core.v", core_verilog, lambda: verilog.convert(lower.lower(design))), "core.v"
     )
     if top is not None:
         planned.add(contents.same_verilog("top.v", top_verilog, lambda: verilog.convert(top)), "top.v")
-    roms = contents.memory_words(core_verilog)
-    for n, stage in enumerate(stages):
-        if isinstance(stage.unit, mvtu.Parameters):
-            planned.add(contents.presets(stage), f"mvtu_{n}")
-            name, words = f"top.mvtu_{n}.weight_rom", None
-            if stage.unit.weight_blocks:
-                words, weights = contents.loaded_words(stage.unit, weights, roms.get(f"{name}.rest", {}))
-            planned.add(
-                contents.weights(name, stage, roms.get(name, {}) if words is None else words), f"mvtu_{n}"
-            )
-    if stages[-1].scaling:
-        planned.add(contents.scales(stages[-1], roms.get("top.scale.rom", {})), "scale")
-    _walk(planned, design, Fragment.get(lower.lower(design), None), stages)
+    _plan_contents(planned, design, core_verilog, weights)
+    layers = {
+        each.name: design.network.layers[-1 if each.layer is None else each.layer]
+        for each in submodules(design)
+    }
+    _walk(planned, Fragment.get(lower.lower(design), None), layers)
     if top is not None:
-        _walk(planned, design, Fragment.get(top, None), stages, "board.")
+        _walk(planned, Fragment.get(top, None), layers, "board.")
     return planned
 
 
-def _walk(planned, design, fragment, stages, inside=""):
-    for part, name, _ in fragment.subfragments:
+def _plan_contents(planned: Planned, design: Design, core_verilog: str, weights: bytes) -> None:
+    """Statements about what is in the memories of the emitted Verilog."""
+    made, roms = stages(design), contents.memory_words(core_verilog)
+    for n, stage in enumerate(made):
+        unit = stage.part(mvtu.Parameters)
+        if unit is None:
+            continue
+        place = f"{unit.rtl_name}_{n}"
+        planned.add(contents.presets(stage), place)
+        name = f"top.{memory_path(unit, 'weight_rom', n)}"
+        words = roms.get(name, {})
+        if unit.weight_blocks:
+            rest = roms.get(f"top.{memory_path(unit, 'weight_rom.rest', n)}", {})
+            words, weights = contents.loaded_words(unit, weights, rest)
+        planned.add(contents.weights(name, stage, words), place)
+    _, scaling, _ = ends(design, made[-1])
+    for part in scaling:
+        words = roms.get(f"top.{memory_path(part, 'rom')}", {})
+        planned.add(contents.scales(made[-1].layer, part, words), part.rtl_name)
+
+
+def _walk(planned: Planned, fragment: Fragment, layers: dict[str, Layer], inside: str = "") -> None:
+    """Plan the statements about all components in a fragment, and about what they consist of."""
+    for inner, name, _ in fragment.subfragments:
         component = next(
-            (each for each in part.origins or () if isinstance(each, wiring.Component | crc.Processor)), None
+            (each for each in inner.origins or () if isinstance(each, wiring.Component | crc.Processor)), None
         )
         if component is None or isinstance(component, memory.Memory | Core):
-            continue  # the core has been looked at by itself
-        made = _statements(component, design, name, stages)
-        if made is None:
+            continue  # the core is looked at by itself
+        statements = _statements(component, layers.get(name), name)
+        if statements is None:
             planned.unstated.append(f"{inside}{name} ({type(component).__name__})")
-        elif isinstance(component, unrolled_unit.Unrolled) and len(made) < 2:
+        elif isinstance(component, unrolled_unit.Unrolled) and len(statements) < 2:
             planned.unstated.append(
                 f"what the tables of {inside}{name} compute (Unrolled; more than {unrolled.MOST_INPUTS} input"
                 " bits)"
             )
-        for statement in made or ():
+        for statement in statements or ():
             planned.add(statement, inside + name)
-        # What a converter is made of, it is proved with.
-        if not isinstance(component, WidthConverter):
-            _walk(planned, design, part, stages, f"{inside}{name}.")
+        # A width converter is proved with the two that it consists of.
+        if not isinstance(component, width.WidthConverter):
+            _walk(planned, inner, layers, f"{inside}{name}.")
 
 
-def _bits(port):
-    return len(port.payload.as_value()) if hasattr(port.payload, "as_value") else len(port.payload)
-
-
-def _statements(component, design, name, stages):
+def _statements(component: Elaboratable, layer: Layer | None, name: str) -> Statements | None:
     """The statements about a component, () where they are made elsewhere, or None."""
-    match component:
-        case Queue():
-            return (
-                moves.queue(
-                    lambda shape: Queue(shape=shape, depth=component.depth, reset_less=component.reset_less),
-                    width=_bits(component.i),
-                    depth=component.depth,
-                ),
-            )
-        case DeepQueue():
-            return (
-                moves.deep_queue(
-                    lambda shape: DeepQueue(shape=shape, depth=component.depth, store="lut"),
-                    width=_bits(component.i),
-                    depth=component.depth,
-                ),
-            )
-        case ReplayBuffer():
-            return (
-                moves.replay(
-                    lambda shape, beats, repeats: ReplayBuffer(
-                        shape=shape, beats=beats, repeats=repeats, store="lut"
-                    ),
-                    width=_bits(component.i),
-                    beats=component.beats,
-                    repeats=component.repeats,
-                ),
-            )
-        case WidthConverter() if component.i_lanes == component.o_lanes:
-            return (
-                moves.wires(
-                    lambda shape: WidthConverter(shape=shape, length=1, i_lanes=1, o_lanes=1),
-                    width=_bits(component.i),
-                ),
-            )
-        case WidthConverter():
-            sizes = {"length": component.length, "i_lanes": component.i_lanes, "o_lanes": component.o_lanes}
-            return (
-                moves.width(
-                    lambda shape: WidthConverter(shape=shape, reset_less=component.reset_less, **sizes),
-                    bits=_bits(component.i) // component.i_lanes,
-                    **sizes,
-                ),
-            )
-        case mvtu.Mvtu():
-            unit = component.parameters
-            return neurons.operands(unit), neurons.sums(unit, name=name), neurons.traffic(unit)
-        case XnorPopcount():
-            return (neurons.popcount(width=len(component.a)),)
-        case unrolled_unit.Unrolled():
-            unit, layer = component.parameters, stages[int(name.rpartition("_")[2])].layer
-            small = unit.inputs * unit.planes <= unrolled.MOST_INPUTS
-            return unrolled.traffic(unit), *([unrolled.whole(unit, layer, name=layer.name)] if small else [])
-        case Spram():
-            sizes = {"width": component.width, "depth": component.depth}
-            rest = len(component.data) - component.width
-            return (
-                loaded.spram(
-                    lambda: Spram(
-                        **sizes,
-                        rest=Rom(width=rest, words=[0] * component.depth, store="bram") if rest else None,
-                    ),
-                    **sizes,
-                    blocks=len(component.load.en),
-                    rest_width=rest,
-                ),
-            )
-        case WindowSums():
-            stage = stages[int(name.rpartition("_")[2])]
-            return (
-                images.sums(
-                    lambda geometry, greatest: WindowSums(
-                        lanes=1, geometry=geometry, store="lut", greatest=greatest
-                    ),
-                    lanes=stage.i_lanes,
-                    geometry=stage.sums,
-                    greatest=stage.i_greatest,
-                ),
-            )
-        case slip.Encoder():
-            return line.encoder(slip.Encoder), line.round_trip()
-        case slip.Decoder():
-            return line.decoder(slip.Decoder), line.round_trip()
-        case crc.Processor():
-            return (line.checksum(lambda: crc.catalog.CRC32_ISO_HDLC(data_width=1).create()),)
-        case uart.Tx():
-            return (line.transmitter(lambda divisor: uart.Tx(divisor=divisor), divisor=component.divisor),)
-        case uart.Rx():
-            return (line.receiver(lambda divisor: uart.Rx(divisor=divisor), divisor=component.divisor),)
-        case HostLink() | FlashLoader():
-            return ()  # made of other parts; what they do as a whole is told not to be proved
-        case Rom():
-            return ()  # its words are compared; that it reads them is part of `operands` and `sums`
-        case Binarize():
-            thresholds = design.network.layers[0].thresholds.tolist()
-            return (
-                values.binarize(
-                    lambda: Binarize(thresholds=thresholds, lanes=component.lanes),
-                    thresholds=thresholds,
-                    lanes=component.lanes,
-                ),
-            )
-        case Lookup():
-            table, pixels = design.network.layers[0].table.tolist(), design.network.pixels
-            return (
-                values.lookup(
-                    lambda: Lookup(table=table, pixels=pixels, lanes=component.lanes),
-                    table=table,
-                    pixels=pixels,
-                    lanes=component.lanes,
-                ),
-            )
-        case BitPlanes():
-            stage = stages[int(name.rpartition("_")[2])]
-            sizes = {
-                "lanes": component.i.payload.shape().length,
-                "beats": stage.unit.plane_beats,
-                "planes": stage.planes,
-            }
-            return (values.planes(lambda: BitPlanes(**sizes), **sizes),)
-        case SlidingWindow():
-            layer = stages[int(name.rpartition("_")[2])].layer
-            return (
-                images.window(
-                    lambda shape, geometry, words: SlidingWindow(
-                        shape=shape, geometry=geometry, padding_words=words, store="lut"
-                    ),
-                    width=_bits(component.i),
-                    geometry=component.geometry,
-                    padding_bit=getattr(layer, "padding_bit", 0),
-                ),
-            )
-        case OrReduce():
-            return (
-                images.or_reduce(
-                    lambda lanes: OrReduce(lanes=lanes, beats=component.beats),
-                    lanes=_bits(component.i),
-                    beats=component.beats,
-                ),
-            )
-        case Fork():
-            return (moves.fork(lambda shape: Fork(shape=shape), width=_bits(component.i)),)
-        case Add():
-            stage = stages[int(name.rpartition("_")[2])]
-            sizes = {"scale": stage.layer.scale, "lanes": stage.i_lanes}
-            return (
-                values.add(
-                    lambda: Add(greatest=stage.i_greatest, kept_greatest=stage.kept_greatest, **sizes),
-                    **sizes,
-                    widths=tuple(_bits(port) // stage.i_lanes for port in (component.i, component.kept)),
-                ),
-            )
-        case Threshold():
-            stage = stages[int(name.rpartition("_")[2])]
-            layer = stage.layer
-            sizes = {
-                "thresholds": layer.thresholds.tolist(),
-                "inverted": layer.inverted.tolist(),
-                "lanes": stage.i_lanes,
-                "width": _bits(component.i) // stage.i_lanes,
-            }
-            return (values.threshold(lambda: Threshold(store="lut", **sizes), **sizes, name=layer.name),)
-        case scale_unit.Scale():
-            unit = component.parameters
-            return (
-                values.scale(
-                    unit.create,
-                    classes=unit.classes,
-                    count_width=unit.count_width,
-                    scale_width=unit.scale_width,
-                    score_width=unit.score_width,
-                    negative=unit.signed,
-                ),
-            )
-        case Argmax():
-            sizes = {"classes": design.network.outputs, "top": design.top_k}
-            width = len(component.i.payload[0])
-            return (values.argmax(lambda: Argmax(score_width=width, **sizes), width=width, **sizes),)
-        case Signs():
-            sizes = {"outputs": design.network.outputs, "width": len(component.i.payload[0])}
-            return (
-                values.signs(lambda: Signs(score_width=sizes["width"], outputs=sizes["outputs"]), **sizes),
-            )
-    return None
+    part = getattr(component, "parameters", None)
+    if isinstance(part, Part):
+        return PARTS[type(part)](part, layer, name) if type(part) in PARTS else None
+    return COMPONENTS[type(component)](component) if type(component) in COMPONENTS else None
+
+
+def _width_of(shape: ShapeLike) -> int:
+    return Shape.cast(shape).width
+
+
+def _add(p: add.Parameters, layer: Add, name: str) -> Statements:
+    widths = tuple(_width_of(shape) // p.lanes for shape in (p.i_shape, p.kept_shape))
+    return (values.add(p.create, scale=layer.scale, lanes=p.lanes, widths=widths),)
+
+
+def _argmax(p: argmax.Parameters, layer: Layer, name: str) -> Statements:
+    return (values.argmax(p.create, width=p.score_width, classes=p.classes, top=p.top_k),)
+
+
+def _binarize(p: binarize.Parameters, layer: Binarize, name: str) -> Statements:
+    return (values.binarize(p.create, thresholds=layer.thresholds.tolist(), lanes=p.lanes),)
+
+
+def _deep_queue(p: deep_queue.Parameters, layer: Layer, name: str) -> Statements:
+    def make(shape: ShapeLike) -> deep_queue.DeepQueue:
+        return replace(p, shape=shape, store="lut").create()
+
+    return (moves.deep_queue(make, width=p.width, depth=p.depth),)
+
+
+def _fork(p: fork.Parameters, layer: Layer, name: str) -> Statements:
+    return (moves.fork(lambda shape: replace(p, shape=shape).create(), width=_width_of(p.shape)),)
+
+
+def _lookup(p: lookup.Parameters, layer: Lookup, name: str) -> Statements:
+    return (values.lookup(p.create, table=layer.table.tolist(), pixels=p.pixels, lanes=p.lanes),)
+
+
+def _mvtu(p: mvtu.Parameters, layer: Layer, name: str) -> Statements:
+    return neurons.operands(p), neurons.sums(p, name=name), neurons.traffic(p)
+
+
+def _planes(p: planes.Parameters, layer: Layer, name: str) -> Statements:
+    return (values.planes(p.create, lanes=p.lanes, beats=p.beats, planes=p.planes),)
+
+
+def _pool(p: pool.Parameters, layer: Layer, name: str) -> Statements:
+    return (images.or_reduce(lambda lanes: replace(p, lanes=lanes).create(), lanes=p.lanes, beats=p.beats),)
+
+
+def _replay(p: replay.Parameters, layer: Layer, name: str) -> Statements:
+    def make(shape: ShapeLike, beats: int, repeats: int) -> replay.ReplayBuffer:
+        return replay.Parameters(shape=shape, beats=beats, repeats=repeats, store="lut").create()
+
+    return (moves.replay(make, width=_width_of(p.shape), beats=p.beats, repeats=p.repeats),)
+
+
+def _scale(p: scale.Parameters, layer: Layer, name: str) -> Statements:
+    return (
+        values.scale(
+            p.create,
+            classes=p.classes,
+            count_width=p.count_width,
+            scale_width=p.scale_width,
+            score_width=p.score_width,
+            negative=p.signed,
+        ),
+    )
+
+
+def _signs(p: signs.Parameters, layer: Layer, name: str) -> Statements:
+    return (values.signs(p.create, outputs=p.outputs, width=p.score_width),)
+
+
+def _sums(p: sums.Parameters, layer: Layer, name: str) -> Statements:
+    def make(geometry: window.Geometry, maximum: int) -> sums.WindowSums:
+        return sums.Parameters(lanes=1, geometry=geometry, store="lut", maximum=maximum).create()
+
+    return (images.sums(make, lanes=p.lanes, geometry=p.geometry, greatest=p.maximum),)
+
+
+def _threshold(p: threshold.Parameters, layer: Threshold, name: str) -> Statements:
+    return (
+        values.threshold(
+            replace(p, store="lut").create,
+            thresholds=layer.thresholds.tolist(),
+            inverted=layer.inverted.tolist(),
+            lanes=p.lanes,
+            width=p.width,
+            name=layer.name,
+        ),
+    )
+
+
+def _unrolled(p: unrolled_unit.Parameters, layer: Dense | Scores, name: str) -> Statements:
+    small = p.inputs * p.planes <= unrolled.MOST_INPUTS
+    return unrolled.traffic(p), *([unrolled.whole(p, layer, name=layer.name)] if small else [])
+
+
+def _width(p: width.Parameters, layer: Layer, name: str) -> Statements:
+    def make(shape: ShapeLike) -> width.WidthConverter:
+        return replace(p, shape=shape).create()
+
+    bits = _width_of(p.shape)
+    if p.i_lanes == p.o_lanes:
+        wires = width.Parameters(shape=bits, length=1, i_lanes=1, o_lanes=1)
+        return (moves.wires(lambda shape: replace(wires, shape=shape).create(), width=bits * p.i_lanes),)
+    return (moves.width(make, bits=bits, length=p.length, i_lanes=p.i_lanes, o_lanes=p.o_lanes),)
+
+
+def _window(p: window.Parameters, layer: Conv2d | MaxPool | SumPool, name: str) -> Statements:
+    def make(shape: ShapeLike, geometry: window.Geometry, words: tuple[int, ...]) -> window.SlidingWindow:
+        return window.Parameters(
+            shape=shape, geometry=geometry, padding_words=tuple(words), store="lut"
+        ).create()
+
+    padding_bit = layer.padding_bit if isinstance(layer, Conv2d) else 0
+    return (images.window(make, width=p.width, geometry=p.geometry, padding_bit=padding_bit),)
+
+
+#: The statements about a part: from its parameters, the layer that it belongs to, and its name.
+PARTS: dict[type[Part], Callable[..., Statements]] = {
+    add.Parameters: _add,
+    argmax.Parameters: _argmax,
+    binarize.Parameters: _binarize,
+    deep_queue.Parameters: _deep_queue,
+    fork.Parameters: _fork,
+    lookup.Parameters: _lookup,
+    mvtu.Parameters: _mvtu,
+    planes.Parameters: _planes,
+    pool.Parameters: _pool,
+    replay.Parameters: _replay,
+    scale.Parameters: _scale,
+    signs.Parameters: _signs,
+    sums.Parameters: _sums,
+    threshold.Parameters: _threshold,
+    unrolled_unit.Parameters: _unrolled,
+    width.Parameters: _width,
+    window.Parameters: _window,
+}
+
+
+def _queue(component: Queue) -> Statements:
+    def make(shape: ShapeLike) -> Queue:
+        return Queue(shape=shape, depth=component.depth, reset_less=component.reset_less)
+
+    return (moves.queue(make, width=_width_of(component.i.payload.shape()), depth=component.depth),)
+
+
+def _spram(component: Spram) -> Statements:
+    sizes = {"width": component.width, "depth": component.depth}
+    rest_width = len(component.data) - component.width
+
+    def make() -> Spram:
+        words = [0] * component.depth
+        rest = Rom(width=rest_width, words=words, store="bram") if rest_width else None
+        return Spram(**sizes, rest=rest)
+
+    return (loaded.spram(make, **sizes, blocks=len(component.load.en), rest_width=rest_width),)
+
+
+def _checksum(component: crc.Processor) -> Statements:
+    return (line.checksum(lambda: crc.catalog.CRC32_ISO_HDLC(data_width=1).create()),)
+
+
+def _transmitter(component: uart.Tx) -> Statements:
+    return (line.transmitter(lambda divisor: uart.Tx(divisor=divisor), divisor=component.divisor),)
+
+
+def _receiver(component: uart.Rx) -> Statements:
+    return (line.receiver(lambda divisor: uart.Rx(divisor=divisor), divisor=component.divisor),)
+
+
+#: The statements about a component that is not a part of a core, but in one or in the board's top level.
+COMPONENTS: dict[type[Elaboratable], Callable[..., Statements]] = {
+    FlashLoader: lambda _: (),  # consists of others; the proof report says that the whole is not proved
+    HostLink: lambda _: (),  # the same
+    Queue: _queue,
+    Rom: lambda _: (),  # its words are compared; that it reads them is part of `operands` and `sums`
+    Spram: _spram,
+    XnorPopcount: lambda component: (neurons.popcount(width=len(component.a)),),
+    crc.Processor: _checksum,
+    slip.Decoder: lambda _: (line.decoder(slip.Decoder), line.round_trip()),
+    slip.Encoder: lambda _: (line.encoder(slip.Encoder), line.round_trip()),
+    uart.Rx: _receiver,
+    uart.Tx: _transmitter,
+}

@@ -164,8 +164,8 @@ def of_core(
                 images,
                 lanes=core.lanes,
                 simulator=simulator,
-                top_k=core.top,
-                ram_contents=core.image,
+                top_k=core.top_k,
+                ram_contents=core.ram_contents,
                 progress=step.progress,
             )
         verdict = compare(simulation, scores, classes)

@@ -21,7 +21,7 @@ class Case:
     cycles : int
         Clock cycles in which that must be done when nothing stalls.
     image : sequence of sequence of int
-        What fills the component's RAM beforehand, as in `Core.image`.
+        What fills the component's RAM beforehand, as in `Core.ram_contents`.
     """
 
     name: str

@@ -144,8 +144,8 @@ def test_synthesis_finds_the_spram_and_the_block_ram_of_the_rest(tmp_path):
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_weights_from_flash(simulator, right, tmp_path):
     core, sources = prepare(tmp_path, scores=Folding(pe=2, simd=16, store="spram"))
-    assert [len(words) for words in core.image] == [20, 20]
-    weights = bytearray(flash_image.weight_bytes(core.image))
+    assert [len(words) for words in core.ram_contents] == [20, 20]
+    weights = bytearray(flash_image.weight_bytes(core.ram_contents))
     weights[-1] ^= not right
     folder = tmp_path / simulator
     folder.mkdir()

@@ -16,9 +16,10 @@ from sbgen.compiler.device import DEVICES
 from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, MaxPool, Network, Scores
 from sbgen.compiler.lower import lower
+from sbgen.compiler.pipeline import stages
 from sbgen.compiler.random_network import random_images
-from sbgen.compiler.stage import stages
 from sbgen.errors import ToolError
+from sbgen.hw import window
 
 SEED, SIZE = 1, 128
 
@@ -91,7 +92,8 @@ def test_bit_for_bit_and_each_pixel_once(design, tmp_path):
     "device, synthesis, cell", [("up5k", "synth_ice40", "SB_RAM40_4K"), ("ecp5-85f", "synth_ecp5", "DP16KD")]
 )
 def test_line_buffers_are_a_few_rows_in_block_ram(design, device, synthesis, cell, tmp_path):
-    windows = [stage.window for stage in stages(design) if stage.window]
+    parts = [part for stage in stages(design) for part in stage.parts]
+    windows = [part.geometry for part in parts if isinstance(part, window.Parameters)]
     assert [window.rows for window in windows] == [9, 5, 8]
     try:
         yosys = tools.find("yosys")

@@ -12,8 +12,8 @@ from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Dense, Scores, SumPool, Threshold
 from sbgen.compiler.reference import run_layer
 from sbgen.compiler.stage import mvtu_parameters
-from sbgen.hw import argmax, binarize, deep_queue, pool, queue, replay, scale, sums, threshold, width
-from sbgen.hw.window import Geometry, SlidingWindow
+from sbgen.hw import argmax, binarize, deep_queue, pool, queue, replay, scale, sums, threshold, width, window
+from sbgen.hw.window import Geometry
 
 SEED = 1
 VECTORS = 6
@@ -103,7 +103,7 @@ def _widths(rng):
         vectors = rng.integers(0, 1 << bits, (VECTORS, length))
         yield _case(
             f"width_{length}_{i_lanes}_{o_lanes}",
-            width.WidthConverter(shape=bits, length=length, i_lanes=i_lanes, o_lanes=o_lanes),
+            width.Parameters(shape=bits, length=length, i_lanes=i_lanes, o_lanes=o_lanes).create(),
             [beat for vector in vectors for beat in pack(vector, lanes=i_lanes, width=bits)],
             [beat for vector in vectors for beat in pack(vector, lanes=o_lanes, width=bits)],
         )
@@ -114,7 +114,7 @@ def _replays(rng):
         vectors = rng.integers(0, 64, (VECTORS, beats)).tolist()
         yield _case(
             f"replay_{beats}_{repeats}",
-            replay.ReplayBuffer(shape=6, beats=beats, repeats=repeats, store=store),
+            replay.Parameters(shape=6, beats=beats, repeats=repeats, store=store).create(),
             [beat for vector in vectors for beat in vector],
             [beat for vector in vectors for beat in vector * repeats],
         )
@@ -138,7 +138,7 @@ def _binarizes(rng):
         filled = np.pad(images, ((0, 0), (0, beats * lanes - pixels)), constant_values=255)
         yield _case(
             f"binarize_{pixels}_{levels}_{lanes}",
-            binarize.Binarize(thresholds=thresholds.tolist(), lanes=lanes),
+            binarize.Parameters(thresholds=thresholds.tolist(), lanes=lanes).create(),
             [beat for image in filled for beat in pack(image, lanes=lanes, width=8)],
             [beat for bits in run_layer(layer, images) for beat in pack(bits, lanes=lanes * levels, width=1)],
         )
@@ -217,7 +217,7 @@ def _windows(rng):
                     )
         yield _case(
             f"window_{height}_{columns}_{slices}",
-            SlidingWindow(shape=4, geometry=geometry, padding_words=padding_words, store="bram"),
+            window.Parameters(shape=4, geometry=geometry, padding_words=padding_words, store="bram").create(),
             images.ravel().tolist(),
             words,
         )
@@ -233,13 +233,13 @@ def _thresholds(rng):
         vectors = rng.integers(0, 1 << bits, (VECTORS, channels))
         yield _case(
             f"threshold_{channels}_{lanes}",
-            threshold.Threshold(
+            threshold.Parameters(
                 thresholds=layer.thresholds.tolist(),
                 inverted=layer.inverted.tolist(),
                 width=bits,
                 lanes=lanes,
                 store=store,
-            ),
+            ).create(),
             [beat for vector in vectors for beat in pack(vector, lanes=lanes, width=bits)],
             [beat for out in run_layer(layer, vectors) for beat in pack(out, lanes=lanes, width=1)],
         )
@@ -249,7 +249,10 @@ def _deep_queues(rng):
     for depth, store in DEEP_QUEUES:
         beats = rng.integers(0, 32, 60).tolist()
         yield _case(
-            f"deep_queue_{depth}", deep_queue.DeepQueue(shape=5, depth=depth, store=store), beats, beats
+            f"deep_queue_{depth}",
+            deep_queue.Parameters(shape=5, depth=depth, store=store).create(),
+            beats,
+            beats,
         )
 
 
@@ -259,7 +262,7 @@ def _pools(rng):
         words[0] = 0
         yield _case(
             f"pool_{lanes}_{beats}",
-            pool.OrReduce(lanes=lanes, beats=beats),
+            pool.Parameters(lanes=lanes, beats=beats).create(),
             words.ravel().tolist(),
             np.bitwise_or.reduce(words, axis=1).tolist(),
         )
@@ -273,7 +276,7 @@ def _sums(rng):
         counts = run_layer(SumPool(name="sums", kernel=kernel, stride=stride), images)
         yield _case(
             f"sums_{lanes}_{height}_{columns}_{greatest}",
-            sums.WindowSums(lanes=lanes, geometry=geometry, store="bram", greatest=greatest),
+            sums.Parameters(lanes=lanes, geometry=geometry, store="bram", maximum=greatest).create(),
             pack(images.ravel(), lanes=lanes, width=greatest.bit_length()),
             pack(counts.ravel(), lanes=lanes, width=(kernel[0] * kernel[1] * greatest).bit_length()),
         )
@@ -281,7 +284,7 @@ def _sums(rng):
 
 def _scales(rng):
     for greatest, scales, offsets, store in SCALES:
-        parameters = scale.Parameters(greatest=greatest, scales=scales, offsets=offsets, store=store)
+        parameters = scale.Parameters(maximum=greatest, scales=scales, offsets=offsets, store=store)
         counts = rng.integers(0, greatest + 1, (VECTORS, len(scales)))
         counts[0], counts[1] = 0, greatest
         scores = counts * scales + offsets
@@ -308,7 +311,7 @@ def _argmaxes(rng):
                 )
         yield _case(
             f"argmax_{classes}_{bits}",
-            argmax.Argmax(score_width=bits, classes=classes),
+            argmax.Parameters(score_width=bits, classes=classes).create(),
             [beat for scores in images for beat in pack(scores, lanes=1, width=bits)],
             beats,
         )

@@ -28,7 +28,7 @@ def case_of(name, design, core, images):
     mark of the last.
     """
     scores, _ = reference.evaluate(design.network, images)
-    width, label_bits, out, ranks = core.score_width, core.label_width, [], [0] * core.top
+    width, label_bits, out, ranks = core.score_width, core.label_width, [], [0] * core.top_k
     for each in scores:
         bits = 0
         for n, score in enumerate(each.tolist()):
@@ -40,18 +40,18 @@ def case_of(name, design, core, images):
                 continue
             # A class that is not among the best moves none; ranks that are not reached yet hold what moves
             # down from others.
-            ranks = [*ranks[: (at := int((each[:n] >= score).sum()))], n, *ranks[at:]][: core.top]
-            (labels,) = pack(ranks, lanes=core.top, width=label_bits)
+            ranks = [*ranks[: (at := int((each[:n] >= score).sum()))], n, *ranks[at:]][: core.top_k]
+            (labels,) = pack(ranks, lanes=core.top_k, width=label_bits)
             out.append(
                 score & ((1 << width) - 1)
                 | labels << width
-                | (n == len(each) - 1) << (width + core.top * label_bits)
+                | (n == len(each) - 1) << (width + core.top_k * label_bits)
             )
     return Case(
         name=name,
         component=name,
         o=out,
-        image=core.image,
+        image=core.ram_contents,
         i=[
             beat
             for image in images.reshape(len(images), -1)

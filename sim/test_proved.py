@@ -7,27 +7,30 @@ from amaranth.lib import crc, wiring
 from sbgen import tools
 from sbgen.compiler.unrolled import unroll
 from sbgen.errors import ToolError
+from sbgen.hw import (
+    add,
+    argmax,
+    binarize,
+    deep_queue,
+    fork,
+    lookup,
+    planes,
+    pool,
+    signs,
+    threshold,
+    width,
+    window,
+)
 from sbgen.hw import popcount as popcount_module
-from sbgen.hw.add import Add
-from sbgen.hw.argmax import Argmax
-from sbgen.hw.binarize import Binarize
-from sbgen.hw.deep_queue import DeepQueue
-from sbgen.hw.fork import Fork
-from sbgen.hw.lookup import Lookup
+from sbgen.hw import replay as replay_part
 from sbgen.hw.mvtu import Mvtu, Parameters
-from sbgen.hw.planes import BitPlanes
-from sbgen.hw.pool import OrReduce
 from sbgen.hw.queue import Queue
-from sbgen.hw.replay import ReplayBuffer
 from sbgen.hw.rom import Rom
 from sbgen.hw.scale import Parameters as Scaling
-from sbgen.hw.signs import Signs
 from sbgen.hw.slip import Decoder, Encoder
 from sbgen.hw.spram import Spram
-from sbgen.hw.threshold import Threshold
 from sbgen.hw.uart import Rx, Tx
-from sbgen.hw.width import WidthConverter
-from sbgen.hw.window import Geometry, SlidingWindow
+from sbgen.hw.window import Geometry
 from sbgen.proofs import images, line, loaded, moves, neurons, unrolled, values
 from sbgen.proofs.engine import decide
 
@@ -53,7 +56,9 @@ def unit(**changes):
 def replay(*, beats, repeats):
     """The statement about a replay buffer of 8 bits."""
     return moves.replay(
-        lambda shape, beats, repeats: ReplayBuffer(shape=shape, beats=beats, repeats=repeats, store="lut"),
+        lambda shape, beats, repeats: replay_part.Parameters(
+            shape=shape, beats=beats, repeats=repeats, store="lut"
+        ).create(),
         width=8,
         beats=beats,
         repeats=repeats,
@@ -66,23 +71,25 @@ THRESHOLDS = {"thresholds": [0, 64, 20, 33, 1], "inverted": [1, 1, 0, 1, 0], "wi
 STATEMENTS = [
     moves.queue(lambda shape: Queue(shape=shape, depth=1), width=8, depth=1),
     moves.queue(lambda shape: Queue(shape=shape, depth=3), width=8, depth=3),
-    moves.deep_queue(lambda shape: DeepQueue(shape=shape, depth=5, store="lut"), width=8, depth=5),
+    moves.deep_queue(
+        lambda shape: deep_queue.Parameters(shape=shape, depth=5, store="lut").create(), width=8, depth=5
+    ),
     moves.width(
-        lambda shape: WidthConverter(shape=shape, length=7, i_lanes=1, o_lanes=4),
+        lambda shape: width.Parameters(shape=shape, length=7, i_lanes=1, o_lanes=4).create(),
         bits=1,
         length=7,
         i_lanes=1,
         o_lanes=4,
     ),
     moves.width(
-        lambda shape: WidthConverter(shape=shape, length=8, i_lanes=4, o_lanes=1),
+        lambda shape: width.Parameters(shape=shape, length=8, i_lanes=4, o_lanes=1).create(),
         bits=1,
         length=8,
         i_lanes=4,
         o_lanes=1,
     ),
     moves.width(
-        lambda shape: WidthConverter(shape=shape, length=7, i_lanes=3, o_lanes=2),
+        lambda shape: width.Parameters(shape=shape, length=7, i_lanes=3, o_lanes=2).create(),
         bits=1,
         length=7,
         i_lanes=3,
@@ -90,11 +97,11 @@ STATEMENTS = [
     ),
     replay(beats=1, repeats=3),
     replay(beats=3, repeats=2),
-    images.or_reduce(lambda lanes: OrReduce(lanes=lanes, beats=4), lanes=3, beats=4),
+    images.or_reduce(lambda lanes: pool.Parameters(lanes=lanes, beats=4).create(), lanes=3, beats=4),
     images.window(
-        lambda shape, geometry, words: SlidingWindow(
+        lambda shape, geometry, words: window.Parameters(
             shape=shape, geometry=geometry, padding_words=words, store="lut"
-        ),
+        ).create(),
         width=4,
         geometry=Geometry(height=9, width=9, slices=1, kernel=(2, 2), stride=(2, 2)),
         padding_bit=0,
@@ -107,20 +114,22 @@ STATEMENTS = [
     neurons.sums(unit(planes=2, signs=False), name="planes"),
     neurons.sums(unit(masks=(127, 3, 0, 99, 1)), name="masks"),
     values.binarize(
-        lambda: Binarize(thresholds=[[0], [256], [100], [7], [8]], lanes=2),
+        lambda: binarize.Parameters(thresholds=[[0], [256], [100], [7], [8]], lanes=2).create(),
         thresholds=[[0], [256], [100], [7], [8]],
         lanes=2,
     ),
     values.lookup(
-        lambda: Lookup(table=[n * 7 % 256 for n in range(256)], pixels=3, lanes=2),
+        lambda: lookup.Parameters(table=[n * 7 % 256 for n in range(256)], pixels=3, lanes=2).create(),
         table=[n * 7 % 256 for n in range(256)],
         pixels=3,
         lanes=2,
     ),
-    values.planes(lambda: BitPlanes(lanes=2, beats=3, planes=4), lanes=2, beats=3, planes=4),
-    values.argmax(lambda: Argmax(score_width=8, classes=10, top=3), width=8, classes=10, top=3),
-    values.signs(lambda: Signs(score_width=9, outputs=5), width=9, outputs=5),
-    moves.fork(lambda shape: Fork(shape=shape), width=8),
+    values.planes(lambda: planes.Parameters(lanes=2, beats=3, planes=4).create(), lanes=2, beats=3, planes=4),
+    values.argmax(
+        lambda: argmax.Parameters(score_width=8, classes=10, top_k=3).create(), width=8, classes=10, top=3
+    ),
+    values.signs(lambda: signs.Parameters(score_width=9, outputs=5).create(), width=9, outputs=5),
+    moves.fork(lambda shape: fork.Parameters(shape=shape).create(), width=8),
     line.encoder(Encoder),
     line.decoder(Decoder),
     line.round_trip(),
@@ -135,10 +144,17 @@ STATEMENTS = [
         rest_width=3,
     ),
     unrolled.traffic(unroll(unit(), levels=2)),
-    values.add(lambda: Add(greatest=9, kept_greatest=5, scale=3, lanes=2), widths=(4, 3), scale=3, lanes=2),
-    values.threshold(lambda: Threshold(store="lut", **THRESHOLDS), name="levels", **THRESHOLDS),
+    values.add(
+        lambda: add.Parameters(maximum=9, kept_maximum=5, scale=3, lanes=2).create(),
+        widths=(4, 3),
+        scale=3,
+        lanes=2,
+    ),
+    values.threshold(
+        lambda: threshold.Parameters(store="lut", **THRESHOLDS).create(), name="levels", **THRESHOLDS
+    ),
     values.scale(
-        Scaling(greatest=20, scales=(3, -5, 0), offsets=(7, -100, 12)).create,
+        Scaling(maximum=20, scales=(3, -5, 0), offsets=(7, -100, 12)).create,
         classes=3,
         count_width=5,
         scale_width=4,
@@ -237,7 +253,7 @@ def test_out_of_time_is_undecided(monkeypatch):
     real = tools.run
     monkeypatch.setattr(tools, "run", run)
     statement = moves.width(
-        lambda shape: WidthConverter(shape=shape, length=7, i_lanes=3, o_lanes=2),
+        lambda shape: width.Parameters(shape=shape, length=7, i_lanes=3, o_lanes=2).create(),
         bits=1,
         length=7,
         i_lanes=3,
@@ -250,7 +266,10 @@ def test_out_of_time_is_undecided(monkeypatch):
 
 def test_a_bit_of_another_output_is_refuted():
     outcome = decide(
-        values.signs(lambda: Signs(score_width=4, outputs=3), width=4, outputs=4).circuit(), budget=BUDGET
+        values.signs(
+            lambda: signs.Parameters(score_width=4, outputs=3).create(), width=4, outputs=4
+        ).circuit(),
+        budget=BUDGET,
     )
     assert outcome.status == "refuted" and "the bit of an output is wrong" in outcome.violated
 
@@ -258,7 +277,9 @@ def test_a_bit_of_another_output_is_refuted():
 def test_one_class_too_few_is_refuted():
     # The hardware goes on to the next image before the specification does.
     outcome = decide(
-        values.argmax(lambda: Argmax(score_width=4, classes=3), width=4, classes=4, top=1).circuit(),
+        values.argmax(
+            lambda: argmax.Parameters(score_width=4, classes=3).create(), width=4, classes=4, top=1
+        ).circuit(),
         budget=BUDGET,
     )
     assert outcome.status == "refuted"
@@ -275,7 +296,7 @@ def test_a_threshold_off_by_one_is_refuted(monkeypatch):
 
 def test_a_repeat_too_few_is_refuted():
     statement = moves.replay(
-        lambda shape, *_: ReplayBuffer(shape=shape, beats=2, repeats=2, store="lut"),
+        lambda shape, *_: replay_part.Parameters(shape=shape, beats=2, repeats=2, store="lut").create(),
         width=1,
         beats=2,
         repeats=3,

@@ -182,7 +182,7 @@ def test_identifies_over_its_pins():
 def test_loads_its_weights_from_flash(damage, inverted):
     image = np.arange(6, dtype=np.uint8) * 50
     core = lower(design(store="spram"))
-    weights = bytearray(flash_image.weight_bytes(core.image))
+    weights = bytearray(flash_image.weight_bytes(core.ram_contents))
     checksum = zlib.crc32(weights)
     weights[3] ^= damage
     host = Host(

@@ -95,7 +95,7 @@ def built():
 
 def test_weights_in_spram_are_read_back_from_flash():
     settings, rams = build(ternary={"store": "spram", "sprams": 1}, scores={"store": "spram"})
-    image = lower(settings["design"]).image
+    image = lower(settings["design"]).ram_contents
     assert [len(words) for words in image] == [36, 9]
     flash = flash_image.weight_bytes(image)
     parts = readback.read(rams=rams, flash=flash, **settings)
@@ -133,7 +133,7 @@ def test_random_designs(seed):
     """
     print(f"seed {seed}")
     settings, rams = fabricated(random_design(seed))
-    settings["flash"] = flash_image.weight_bytes(lower(settings["design"]).image)
+    settings["flash"] = flash_image.weight_bytes(lower(settings["design"]).ram_contents)
     parts = readback.read(rams=rams, **settings)
     assert all(part.difference is None for part in parts), parts
     if rams:

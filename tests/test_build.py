@@ -254,7 +254,7 @@ def test_weights_in_spram_are_a_file_of_their_own(model, tmp_path, monkeypatch):
     (tmp_path / "design.json").write_text(json.dumps(chosen))
     assert build(model, tmp_path / "b", "--no-sim", "--design", str(tmp_path / "design.json")) == 0
     made = lower(design_file.load(tmp_path / "design.json", network()))
-    assert contents(tmp_path / "b")["weights.bin"] == flash_image.weight_bytes(made.image)
+    assert contents(tmp_path / "b")["weights.bin"] == flash_image.weight_bytes(made.ram_contents)
     assert "load__data" in contents(tmp_path / "b")["core.v"].decode()
     report = json.loads((tmp_path / "b" / "report.json").read_text())
     assert report["estimate"]["spram"] == 3 and report["model"]["layers"][1]["store"] == "spram"

@@ -83,7 +83,7 @@ def test_block_rams_of_sums(simd, store, bram):
         SumPool(name="sums", kernel=(7, 7), stride=(7, 7)),
         Folding(pe=simd, simd=simd, replay_store=store),
         (7, 7, 64),
-        i_greatest=1,
-        o_greatest=49,
+        i_maximum=1,
+        o_maximum=49,
     )
     assert stage_cost(pool, device=DEVICES["up5k"]).bram == bram

@@ -11,9 +11,10 @@ from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import estimate
 from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Lookup, MaxPool, Network, Scores, SumPool
+from sbgen.compiler.pipeline import input_lanes, stages
 from sbgen.compiler.random_network import random_network
 from sbgen.compiler.search import free_rows
-from sbgen.compiler.stage import input_lanes, results_cycles, stages
+from sbgen.compiler.stage import results_cycles
 from sbgen.errors import FitError
 from sbgen.hw.protocol import LIMITS
 from sbgen.hw.window import Geometry

@@ -3,12 +3,12 @@ import random
 import pytest
 from streams import pack, transfer
 
-from sbgen.hw.argmax import Argmax
+from sbgen.hw import argmax
 
 
 def run(images, *, classes, seed=None, top=1):
     """(score, best classes so far, last) of each beat."""
-    dut = Argmax(score_width=5, classes=classes, top=top)
+    dut = argmax.Parameters(score_width=5, classes=classes, top_k=top).create()
     words = transfer(
         dut, [pack([score], 5) for scores in images for score in scores], len(images) * classes, seed=seed
     )
@@ -52,5 +52,5 @@ def test_best_few(classes, top, seed):
 
 @pytest.mark.parametrize("top", [0, 4])
 def test_no_more_than_the_classes(top):
-    with pytest.raises(ValueError, match=f"top must be in 1 ... 3, not {top}"):
-        Argmax(score_width=5, classes=3, top=top)
+    with pytest.raises(ValueError, match=f"top_k must be in 1 ... 3, not {top}"):
+        argmax.Parameters(score_width=5, classes=3, top_k=top).create()

@@ -3,7 +3,8 @@ import random
 import pytest
 from streams import beats, elements, transfer
 
-from sbgen.hw.binarize import Binarize, period
+from sbgen.hw import binarize
+from sbgen.hw.binarize import period
 
 
 def expected(image, thresholds):
@@ -31,7 +32,10 @@ def test_hardware_equals_software(lanes, thresholds, seed):
     ]
     levels = len(thresholds[0])
     taken = transfer(
-        Binarize(thresholds=thresholds, lanes=lanes), beats(images, lanes, 8), 12 * -(-10 // lanes), seed=seed
+        binarize.Parameters(thresholds=thresholds, lanes=lanes).create(),
+        beats(images, lanes, 8),
+        12 * -(-10 // lanes),
+        seed=seed,
     )
     found, unused = elements([word for _, word in taken], lanes * levels, 1, 10 * levels)
     assert found == [expected(image, thresholds) for image in images]
@@ -39,7 +43,9 @@ def test_hardware_equals_software(lanes, thresholds, seed):
 
 
 def test_no_latency():
-    taken = transfer(Binarize(thresholds=[[128]] * 4, lanes=2), beats([[255] * 4] * 3, 2, 8), 6)
+    taken = transfer(
+        binarize.Parameters(thresholds=[[128]] * 4, lanes=2).create(), beats([[255] * 4] * 3, 2, 8), 6
+    )
     assert [cycle for cycle, _ in taken] == list(range(6))
 
 

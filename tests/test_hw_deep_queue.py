@@ -1,7 +1,7 @@
 import pytest
 from streams import transfer
 
-from sbgen.hw.deep_queue import DeepQueue
+from sbgen.hw import deep_queue
 
 
 @pytest.mark.parametrize("depth", [2, 3, 8, 13])
@@ -9,13 +9,15 @@ from sbgen.hw.deep_queue import DeepQueue
 @pytest.mark.parametrize("seed", [0, 1])
 def test_order_is_kept(depth, store, seed):
     given = list(range(1, 100))
-    taken = transfer(DeepQueue(shape=8, depth=depth, store=store), given, len(given), seed=seed)
+    taken = transfer(
+        deep_queue.Parameters(shape=8, depth=depth, store=store).create(), given, len(given), seed=seed
+    )
     assert [word for _, word in taken] == given
 
 
 @pytest.mark.parametrize("depth", [2, 5])
 def test_latency_and_interval(depth):
-    taken = transfer(DeepQueue(shape=8, depth=depth, store="bram"), range(1, 30), 29)
+    taken = transfer(deep_queue.Parameters(shape=8, depth=depth, store="bram").create(), range(1, 30), 29)
     assert [cycle for cycle, _ in taken] == [2 + n for n in range(29)]
 
 
@@ -28,4 +30,4 @@ def test_latency_and_interval(depth):
 )
 def test_parameters_are_checked(options, message):
     with pytest.raises(ValueError, match=message):
-        DeepQueue(**{"shape": 8, "depth": 2, "store": "bram", **options})
+        deep_queue.Parameters(**{"shape": 8, "depth": 2, "store": "bram", **options}).create()

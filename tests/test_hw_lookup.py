@@ -3,7 +3,7 @@ import random
 import pytest
 from streams import beats, elements, transfer
 
-from sbgen.hw.lookup import Lookup
+from sbgen.hw import lookup
 
 TABLES = {
     "pixel": list(range(256)),
@@ -30,24 +30,28 @@ def test_hardware_equals_software(lanes, name, seed):
             word | (0xFF << 8 * (lanes - 1) if n % (last + 1) == last else 0) for n, word in enumerate(words)
         ]
     width = max(table).bit_length()
-    taken = transfer(Lookup(table=table, pixels=10, lanes=lanes), words, len(words), seed=seed)
+    taken = transfer(
+        lookup.Parameters(table=table, pixels=10, lanes=lanes).create(), words, len(words), seed=seed
+    )
     found, rest = elements([word for _, word in taken], lanes, width, 10)
     assert found == [[table[pixel] for pixel in image] for image in images]
     assert not any(rest), "unused lanes must be 0"
 
 
 def test_no_latency():
-    taken = transfer(Lookup(table=TABLES["CNV"], pixels=4, lanes=2), beats([[255] * 4] * 3, 2, 8), 6)
+    taken = transfer(
+        lookup.Parameters(table=TABLES["CNV"], pixels=4, lanes=2).create(), beats([[255] * 4] * 3, 2, 8), 6
+    )
     assert [cycle for cycle, _ in taken] == list(range(6))
 
 
 def test_runs():
-    assert Lookup.runs(TABLES["two runs"]) == [(0, 0), (100, -1)]
-    assert len(Lookup.runs(TABLES["CNV"])) <= 4
-    assert Lookup.runs(TABLES["seven bits"]) is None
+    assert lookup.Parameters(table=TABLES["two runs"], pixels=4, lanes=1).runs == [(0, 0), (100, -1)]
+    assert len(lookup.Parameters(table=TABLES["CNV"], pixels=4, lanes=1).runs) <= 4
+    assert lookup.Parameters(table=TABLES["seven bits"], pixels=4, lanes=1).runs is None
 
 
 @pytest.mark.parametrize("table", [[0] * 256, list(range(255)), [256] * 256, [-1] + [1] * 255])
 def test_illegal_table(table):
     with pytest.raises(ValueError, match="table must be 256 numbers of 0 ... 255"):
-        Lookup(table=table, pixels=4, lanes=1)
+        lookup.Parameters(table=table, pixels=4, lanes=1).create()

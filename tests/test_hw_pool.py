@@ -3,7 +3,7 @@ import random
 import pytest
 from streams import transfer
 
-from sbgen.hw.pool import OrReduce
+from sbgen.hw import pool
 
 
 @pytest.mark.parametrize("beats", [1, 2, 9])
@@ -11,7 +11,7 @@ from sbgen.hw.pool import OrReduce
 def test_or_of_every_few_words(beats, seed):
     rng = random.Random(3)
     given = [rng.getrandbits(5) & rng.getrandbits(5) & rng.getrandbits(5) for _ in range(20 * beats)]
-    taken = transfer(OrReduce(lanes=5, beats=beats), given, 20, seed=seed)
+    taken = transfer(pool.Parameters(lanes=5, beats=beats).create(), given, 20, seed=seed)
     expected = []
     for at in range(0, len(given), beats):
         word = 0
@@ -22,11 +22,11 @@ def test_or_of_every_few_words(beats, seed):
 
 
 def test_a_word_each_cycle():
-    taken = transfer(OrReduce(lanes=2, beats=4), [1] * 40, 10)
+    taken = transfer(pool.Parameters(lanes=2, beats=4).create(), [1] * 40, 10)
     assert [cycle for cycle, _ in taken] == [4 * n for n in range(1, 11)]
 
 
 @pytest.mark.parametrize("name", ["lanes", "beats"])
 def test_sizes_must_be_positive(name):
     with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
-        OrReduce(**{"lanes": 2, "beats": 2, name: 0})
+        pool.Parameters(**{"lanes": 2, "beats": 2, name: 0}).create()

@@ -3,13 +3,13 @@ import random
 import pytest
 from streams import transfer
 
-from sbgen.hw.replay import ReplayBuffer
+from sbgen.hw import replay as replay_part
 
 
 def replay(*, beats, repeats, store="bram", vectors=6, seed=None):
     rng = random.Random(5)
     given = [[rng.getrandbits(6) for _ in range(beats)] for _ in range(vectors)]
-    dut = ReplayBuffer(shape=6, beats=beats, repeats=repeats, store=store)
+    dut = replay_part.Parameters(shape=6, beats=beats, repeats=repeats, store=store).create()
     taken = transfer(dut, [word for vector in given for word in vector], vectors * beats * repeats, seed=seed)
     return taken, [word for vector in given for word in vector * repeats]
 
@@ -40,9 +40,9 @@ def test_a_single_beat_is_given_from_the_next_cycle_on_and_no_cycle_is_lost():
 @pytest.mark.parametrize("name", ["beats", "repeats"])
 def test_sizes_must_be_positive(name):
     with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
-        ReplayBuffer(**{"shape": 1, "beats": 2, "repeats": 2, "store": "bram", name: 0})
+        replay_part.Parameters(**{"shape": 1, "beats": 2, "repeats": 2, "store": "bram", name: 0}).create()
 
 
 def test_unknown_store():
     with pytest.raises(ValueError, match="store must be one of bram, lut, not 'sram'"):
-        ReplayBuffer(shape=1, beats=1, repeats=1, store="sram")
+        replay_part.Parameters(shape=1, beats=1, repeats=1, store="sram").create()

@@ -5,7 +5,7 @@ from streams import elements, pack, transfer
 
 from sbgen.hw.scale import Parameters
 
-# greatest count, scales, offsets
+# maximum count, scales, offsets
 CASES = [
     (1, (1,), (0,)),
     (64, (3, 1, 2), (-5, 0, 7)),
@@ -32,13 +32,13 @@ def run(parameters, images, **options):
 
 @pytest.mark.parametrize("store", ["bram", "lut"])
 @pytest.mark.parametrize("seed", [None, 1])
-@pytest.mark.parametrize("greatest, scales, offsets", CASES)
-def test_scale_and_offset_of_each_class(greatest, scales, offsets, seed, store):
-    rng = random.Random(greatest)
-    parameters = Parameters(greatest=greatest, scales=scales, offsets=offsets, store=store)
-    images = [[rng.randint(0, greatest) for _ in scales] for _ in range(20)] + [
+@pytest.mark.parametrize("maximum, scales, offsets", CASES)
+def test_scale_and_offset_of_each_class(maximum, scales, offsets, seed, store):
+    rng = random.Random(maximum)
+    parameters = Parameters(maximum=maximum, scales=scales, offsets=offsets, store=store)
+    images = [[rng.randint(0, maximum) for _ in scales] for _ in range(20)] + [
         [0] * len(scales),
-        [greatest] * len(scales),
+        [maximum] * len(scales),
     ]
     scores, cycles = run(parameters, images, seed=seed)
     assert (
@@ -54,13 +54,13 @@ def test_scale_and_offset_of_each_class(greatest, scales, offsets, seed, store):
 
 
 def test_width_is_what_the_ends_need():
-    assert Parameters(greatest=3, scales=(5,), offsets=(0,)).score_width == 5  # 0 ... 15
-    assert Parameters(greatest=3, scales=(5,), offsets=(1,)).score_width == 6  # 1 ... 16
-    assert Parameters(greatest=3, scales=(-5,), offsets=(-1,)).score_width == 5  # -16 ... -1
+    assert Parameters(maximum=3, scales=(5,), offsets=(0,)).score_width == 5  # 0 ... 15
+    assert Parameters(maximum=3, scales=(5,), offsets=(1,)).score_width == 6  # 1 ... 16
+    assert Parameters(maximum=3, scales=(-5,), offsets=(-1,)).score_width == 5  # -16 ... -1
 
 
 def test_reset_starts_from_the_first_class():
-    parameters = Parameters(greatest=7, scales=(1, 2, 3), offsets=(0, 0, 0))
+    parameters = Parameters(maximum=7, scales=(1, 2, 3), offsets=(0, 0, 0))
     images = [[1, 2, 3], [7, 0, 5]]
     assert run(parameters, images, seed=2, reset_after=2)[0] == [
         parameters.compute(image) for image in images
@@ -70,11 +70,11 @@ def test_reset_starts_from_the_first_class():
 @pytest.mark.parametrize(
     "change, what",
     [
-        ({"greatest": 0}, "greatest must be at least 1, not 0"),
+        ({"maximum": 0}, "maximum must be at least 1, not 0"),
         ({"offsets": (1, 2)}, "each class must have a scale and an offset, not 1 and 2"),
         ({"store": "spram"}, "store must be one of bram, lut, not 'spram'"),
     ],
 )
 def test_parameters_that_cannot_be(change, what):
     with pytest.raises(ValueError, match=what):
-        Parameters(**{"greatest": 3, "scales": (1,), "offsets": (0,), **change})
+        Parameters(**{"maximum": 3, "scales": (1,), "offsets": (0,), **change})

@@ -3,7 +3,7 @@ import random
 import pytest
 from streams import pack, transfer
 
-from sbgen.hw.signs import Signs
+from sbgen.hw import signs
 
 
 @pytest.mark.parametrize("outputs", [1, 2, 3, 10, 40])
@@ -13,7 +13,7 @@ def test_a_bit_of_each_score(outputs, seed):
     images = [[rng.randrange(-16, 16) for _ in range(outputs)] for _ in range(30)]
     images += [[rng.randrange(-1, 2) for _ in range(outputs)] for _ in range(30)]  # many zeros
     images += [[-16] * outputs, [15] * outputs, [0] * outputs]
-    dut = Signs(score_width=5, outputs=outputs)
+    dut = signs.Parameters(score_width=5, outputs=outputs).create()
     words = transfer(
         dut, [pack([score], 5) for scores in images for score in scores], len(images) * outputs, seed=seed
     )
@@ -27,4 +27,4 @@ def test_a_bit_of_each_score(outputs, seed):
 
 def test_no_outputs():
     with pytest.raises(ValueError, match="outputs must be at least 1, not 0"):
-        Signs(score_width=5, outputs=0)
+        signs.Parameters(score_width=5, outputs=0).create()

@@ -3,7 +3,7 @@ import random
 import pytest
 from streams import pack, transfer
 
-from sbgen.hw.sums import WindowSums
+from sbgen.hw import sums
 from sbgen.hw.window import Geometry
 
 GEOMETRIES = {
@@ -23,14 +23,14 @@ GEOMETRIES = {
 LANES = 3
 
 
-def run(geometry, *, images=3, store="bram", greatest=1, **options):
-    rng, width = random.Random(5), greatest.bit_length()
+def run(geometry, *, images=3, store="bram", maximum=1, **options):
+    rng, width = random.Random(5), maximum.bit_length()
     words = [
-        [pack([rng.randint(0, greatest) for _ in range(LANES)], width) for _ in range(geometry.words_in)]
+        [pack([rng.randint(0, maximum) for _ in range(LANES)], width) for _ in range(geometry.words_in)]
         for _ in range(images)
     ]
-    words[0] = [pack([greatest] * LANES, width)] * geometry.words_in  # the maximum sums
-    dut = WindowSums(lanes=LANES, geometry=geometry, store=store, greatest=greatest)
+    words[0] = [pack([maximum] * LANES, width)] * geometry.words_in  # the maximum sums
+    dut = sums.Parameters(lanes=LANES, geometry=geometry, store=store, maximum=maximum).create()
     expected = []
     for image in words:
         for row in range(geometry.out_height):
@@ -55,7 +55,7 @@ def run(geometry, *, images=3, store="bram", greatest=1, **options):
                                 sum(each >> lane * width & (1 << width) - 1 for each in under)
                                 for lane in range(LANES)
                             ],
-                            WindowSums.width(geometry, greatest),
+                            dut.parameters.width,
                         )
                     )
     given = [word for image in words for word in image]
@@ -71,9 +71,9 @@ def test_sums_under_the_window(name, seed, store):
 
 
 @pytest.mark.parametrize("name", ["whole image", "two by two", "gaps between words", "one pixel"])
-@pytest.mark.parametrize("greatest", [2, 7, 20])
-def test_sums_of_integers(name, greatest):
-    taken, expected = run(GEOMETRIES[name], seed=greatest, greatest=greatest)
+@pytest.mark.parametrize("maximum", [2, 7, 20])
+def test_sums_of_integers(name, maximum):
+    taken, expected = run(GEOMETRIES[name], seed=maximum, maximum=maximum)
     assert [word for _, word in taken] == expected
 
 
@@ -88,14 +88,15 @@ def test_a_word_each_cycle_and_two_cycles_of_latency():
 
 
 def test_the_sum_of_an_image_takes_the_memory_of_its_result():
-    assert WindowSums.depth(Geometry(height=7, width=7, slices=8, kernel=(7, 7), stride=(7, 7))) == 8
+    geometry = Geometry(height=7, width=7, slices=8, kernel=(7, 7), stride=(7, 7))
+    assert sums.Parameters(lanes=1, geometry=geometry, store="bram").depth == 8
 
 
 @pytest.mark.parametrize(
     "change, message",
     [
         ({"lanes": 0}, "lanes must be at least 1, not 0"),
-        ({"greatest": 0}, "greatest must be at least 1, not 0"),
+        ({"maximum": 0}, "maximum must be at least 1, not 0"),
         ({"store": "sram"}, "store must be one of bram, lut, not 'sram'"),
         (
             {"geometry": Geometry(height=4, width=4, slices=1, kernel=(2, 2), stride=(2, 1))},
@@ -109,4 +110,6 @@ def test_the_sum_of_an_image_takes_the_memory_of_its_result():
 )
 def test_illegal(change, message):
     with pytest.raises(ValueError, match=message):
-        WindowSums(**{"lanes": 2, "geometry": GEOMETRIES["two by two"], "store": "bram", **change})
+        sums.Parameters(
+            **{"lanes": 2, "geometry": GEOMETRIES["two by two"], "store": "bram", **change}
+        ).create()

@@ -3,7 +3,7 @@ import random
 import pytest
 from streams import beats, elements, transfer
 
-from sbgen.hw.threshold import Threshold
+from sbgen.hw import threshold as threshold_part
 
 
 def run(*, channels, lanes, width, seed=None, store="lut", vectors=8):
@@ -13,7 +13,9 @@ def run(*, channels, lanes, width, seed=None, store="lut", vectors=8):
     inverted = [rng.getrandbits(1) for _ in range(channels)]
     given = [[rng.getrandbits(width) for _ in range(channels)] for _ in range(vectors - 1)]
     given.append([min(threshold, (1 << width) - 1) for threshold in thresholds])  # just at the threshold
-    dut = Threshold(thresholds=thresholds, inverted=inverted, width=width, lanes=lanes, store=store)
+    dut = threshold_part.Parameters(
+        thresholds=thresholds, inverted=inverted, width=width, lanes=lanes, store=store
+    ).create()
     taken = transfer(dut, beats(given, lanes, width), vectors * -(-channels // lanes), seed=seed)
     found, unused = elements([word for _, word in taken], lanes, 1, channels)
     expected = [
@@ -55,6 +57,6 @@ def test_a_beat_each_cycle_two_cycles_later():
 )
 def test_parameters_are_checked(options, message):
     with pytest.raises(ValueError, match=message):
-        Threshold(
+        threshold_part.Parameters(
             **{"thresholds": [1, 2], "inverted": [0, 1], "width": 2, "lanes": 2, "store": "lut", **options}
-        )
+        ).create()

@@ -3,11 +3,11 @@ import random
 import pytest
 from streams import beats, elements, transfer
 
-from sbgen.hw.width import WidthConverter
+from sbgen.hw import width as width_part
 
 
 def convert(*, width, length, i_lanes, o_lanes, vectors, seed):
-    dut = WidthConverter(shape=width, length=length, i_lanes=i_lanes, o_lanes=o_lanes)
+    dut = width_part.Parameters(shape=width, length=length, i_lanes=i_lanes, o_lanes=o_lanes).create()
     return transfer(dut, beats(vectors, i_lanes, width), len(vectors) * -(-length // o_lanes), seed=seed)
 
 
@@ -50,7 +50,9 @@ def test_elements_keep_their_order(length, i_lanes, o_lanes, width, seed):
 @pytest.mark.parametrize("reset_after", [1, 2, 4])
 def test_payloads_need_no_reset(length, i_lanes, o_lanes, reset_after):
     rng = random.Random(reset_after)
-    dut = WidthConverter(shape=3, length=length, i_lanes=i_lanes, o_lanes=o_lanes, reset_less=True)
+    dut = width_part.Parameters(
+        shape=3, length=length, i_lanes=i_lanes, o_lanes=o_lanes, reset_less=True
+    ).create()
     vectors = [[rng.getrandbits(3) for _ in range(length)] for _ in range(5)]
     taken = transfer(
         dut, beats(vectors, i_lanes, 3), len(vectors) * -(-length // o_lanes), seed=5, reset_after=reset_after
@@ -78,4 +80,4 @@ def test_equal_widths_are_wires():
 @pytest.mark.parametrize("name", ["length", "i_lanes", "o_lanes"])
 def test_sizes_must_be_positive(name):
     with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
-        WidthConverter(**{"shape": 1, "length": 2, "i_lanes": 2, "o_lanes": 2, name: 0})
+        width_part.Parameters(**{"shape": 1, "length": 2, "i_lanes": 2, "o_lanes": 2, name: 0}).create()

@@ -3,7 +3,8 @@ import random
 import pytest
 from streams import transfer
 
-from sbgen.hw.window import Geometry, SlidingWindow
+from sbgen.hw import window as window_part
+from sbgen.hw.window import Geometry
 
 GEOMETRIES = {
     "one by one": Geometry(height=3, width=4, slices=1, kernel=(1, 1)),
@@ -34,7 +35,9 @@ def run(geometry, *, images=3, seed=None, store="bram", **options):
     rng = random.Random(8)
     words = [[rng.getrandbits(4) for _ in range(geometry.words_in)] for _ in range(images)]
     padding_words = [9 + n % 7 for n in range(geometry.slices)]
-    dut = SlidingWindow(shape=4, geometry=geometry, padding_words=padding_words, store=store)
+    dut = window_part.Parameters(
+        shape=4, geometry=geometry, padding_words=padding_words, store=store
+    ).create()
     taken = transfer(
         dut, [word for image in words for word in image], images * geometry.words_out, seed=seed, **options
     )

@@ -13,8 +13,8 @@ from sbgen.compiler.fold import fold
 from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool
 from sbgen.compiler.lower import lower
+from sbgen.compiler.pipeline import input_lanes
 from sbgen.compiler.random_network import random_design, random_images
-from sbgen.compiler.stage import input_lanes
 
 IMAGES = 5
 

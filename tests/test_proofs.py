@@ -18,25 +18,20 @@ from sbgen.compiler import random_network
 from sbgen.compiler.design import Design
 from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
-from sbgen.compiler.stage import mvtu_parameters, stages, unrolled_parameters
-from sbgen.compiler.stage import stage as make_stage
+from sbgen.compiler.pipeline import stages
+from sbgen.compiler.stage import mvtu_parameters, unrolled_parameters
 from sbgen.compiler.unrolled import unroll
-from sbgen.hw import mvtu
-from sbgen.hw.add import Add
-from sbgen.hw.argmax import Argmax
-from sbgen.hw.fork import Fork
-from sbgen.hw.pool import OrReduce
+from sbgen.hw import add, argmax, fork, mvtu, pool, sums, width
+from sbgen.hw import replay as replay_part
+from sbgen.hw import threshold as threshold_part
+from sbgen.hw import window as window_part
 from sbgen.hw.queue import Queue
-from sbgen.hw.replay import ReplayBuffer
 from sbgen.hw.rom import Rom
 from sbgen.hw.scale import Parameters as Scaling
 from sbgen.hw.slip import END, ESC, ESC_END, ESC_ESC, Decoder, Encoder
 from sbgen.hw.spram import Spram
-from sbgen.hw.sums import WindowSums
-from sbgen.hw.threshold import Threshold
 from sbgen.hw.uart import Rx, Tx
-from sbgen.hw.width import WidthConverter
-from sbgen.hw.window import Geometry, SlidingWindow
+from sbgen.hw.window import Geometry
 from sbgen.proofs import contents, engine, images, line, loaded, moves, neurons, values
 from sbgen.proofs.circuit import Circuit
 from sbgen.proofs.plan import plan
@@ -148,7 +143,7 @@ def rom(stage):
 
 #: Of numbers of 6 bits, 3 at once, of a vector of 5.
 THRESHOLDS = {"thresholds": [0, 64, 20, 33, 1], "inverted": [1, 1, 0, 1, 0], "width": 6, "lanes": 3}
-SCALING = Scaling(greatest=20, scales=(3, -5, 0), offsets=(7, -100, 12))
+SCALING = Scaling(maximum=20, scales=(3, -5, 0), offsets=(7, -100, 12))
 
 
 def scaling(unit):
@@ -177,7 +172,9 @@ def unrolled():
 def replay(*, beats, repeats):
     """The statement about a replay buffer of 8 bits."""
     return moves.replay(
-        lambda shape, beats, repeats: ReplayBuffer(shape=shape, beats=beats, repeats=repeats, store="lut"),
+        lambda shape, beats, repeats: replay_part.Parameters(
+            shape=shape, beats=beats, repeats=repeats, store="lut"
+        ).create(),
         width=8,
         beats=beats,
         repeats=repeats,
@@ -191,7 +188,9 @@ PATCHABLE = [
 ]
 
 STATEMENTS = [
-    moves.wires(lambda shape: WidthConverter(shape=shape, length=1, i_lanes=1, o_lanes=1), width=8),
+    moves.wires(
+        lambda shape: width.Parameters(shape=shape, length=1, i_lanes=1, o_lanes=1).create(), width=8
+    ),
     line.encoder(Encoder),
     line.decoder(Decoder),
     line.round_trip(),
@@ -206,48 +205,65 @@ STATEMENTS = [
         rest_width=3,
     ),
     images.sums(
-        lambda geometry, greatest: WindowSums(lanes=1, geometry=geometry, store="lut", greatest=greatest),
+        lambda geometry, greatest: sums.Parameters(
+            lanes=1, geometry=geometry, store="lut", maximum=greatest
+        ).create(),
         lanes=3,
         geometry=Geometry(height=8, width=9, slices=2, kernel=(2, 2), stride=(2, 3)),
     ),
     images.sums(
-        lambda geometry, greatest: WindowSums(lanes=1, geometry=geometry, store="lut", greatest=greatest),
+        lambda geometry, greatest: sums.Parameters(
+            lanes=1, geometry=geometry, store="lut", maximum=greatest
+        ).create(),
         lanes=3,
         greatest=20,
         geometry=Geometry(height=8, width=9, slices=2, kernel=(2, 2), stride=(2, 3)),
     ),
     images.sums(
-        lambda geometry, greatest: WindowSums(lanes=1, geometry=geometry, store="lut", greatest=greatest),
+        lambda geometry, greatest: sums.Parameters(
+            lanes=1, geometry=geometry, store="lut", maximum=greatest
+        ).create(),
         lanes=3,
         geometry=Geometry(height=7, width=6, slices=1, kernel=(1, 2), stride=(2, 2)),
     ),
     images.sums(
-        lambda geometry, greatest: WindowSums(lanes=1, geometry=geometry, store="lut", greatest=greatest),
+        lambda geometry, greatest: sums.Parameters(
+            lanes=1, geometry=geometry, store="lut", maximum=greatest
+        ).create(),
         lanes=1,
         geometry=Geometry(height=4, width=6, slices=1, kernel=(2, 1), stride=(2, 2)),
     ),
     proofs.unrolled.traffic(unrolled()),
-    moves.fork(lambda shape: Fork(shape=shape), width=3),
-    values.add(lambda: Add(greatest=9, kept_greatest=5, scale=3, lanes=2), widths=(4, 3), scale=3, lanes=2),
-    values.threshold(lambda: Threshold(store="lut", **THRESHOLDS), name="levels", **THRESHOLDS),
+    moves.fork(lambda shape: fork.Parameters(shape=shape).create(), width=3),
+    values.add(
+        lambda: add.Parameters(maximum=9, kept_maximum=5, scale=3, lanes=2).create(),
+        widths=(4, 3),
+        scale=3,
+        lanes=2,
+    ),
+    values.threshold(
+        lambda: threshold_part.Parameters(store="lut", **THRESHOLDS).create(), name="levels", **THRESHOLDS
+    ),
     scaling(SCALING),
-    values.argmax(lambda: Argmax(score_width=3, classes=5, top=3), width=3, classes=5, top=3),
+    values.argmax(
+        lambda: argmax.Parameters(score_width=3, classes=5, top_k=3).create(), width=3, classes=5, top=3
+    ),
     moves.queue(lambda shape: Queue(shape=shape, depth=3), width=8, depth=3),
     replay(beats=1, repeats=3),
     replay(beats=3, repeats=2),
     replay(beats=64, repeats=10),
     moves.width(
-        lambda shape: WidthConverter(shape=shape, length=7, i_lanes=2, o_lanes=3),
+        lambda shape: width.Parameters(shape=shape, length=7, i_lanes=2, o_lanes=3).create(),
         bits=1,
         length=7,
         i_lanes=2,
         o_lanes=3,
     ),
-    images.or_reduce(lambda lanes: OrReduce(lanes=lanes, beats=4), lanes=3, beats=4),
+    images.or_reduce(lambda lanes: pool.Parameters(lanes=lanes, beats=4).create(), lanes=3, beats=4),
     images.window(
-        lambda shape, geometry, words: SlidingWindow(
+        lambda shape, geometry, words: window_part.Parameters(
             shape=shape, geometry=geometry, padding_words=words, store="lut"
-        ),
+        ).create(),
         width=4,
         geometry=Geometry(height=9, width=9, slices=2, kernel=(3, 3), padding=((1, 1), (1, 0)), repeats=3),
         padding_bit=1,
@@ -282,7 +298,7 @@ def test_a_capacity_is_a_promise():
 
 def test_a_wrong_number_of_repeats_is_seen():
     statement = moves.replay(
-        lambda shape, *_: ReplayBuffer(shape=shape, beats=3, repeats=2, store="lut"),
+        lambda shape, *_: replay_part.Parameters(shape=shape, beats=3, repeats=2, store="lut").create(),
         width=1,
         beats=3,
         repeats=3,
@@ -301,9 +317,9 @@ def test_a_long_replay_buffer_is_proved_in_a_smaller_size_and_says_so():
 def window(**sizes):
     geometry = Geometry(**{"height": 3, "width": 2, "slices": 1, "kernel": (1, 1)} | sizes)
     return images.window(
-        lambda shape, geometry, words: SlidingWindow(
+        lambda shape, geometry, words: window_part.Parameters(
             shape=shape, geometry=geometry, padding_words=words, store="lut"
-        ),
+        ).create(),
         width=4,
         geometry=geometry,
         padding_bit=0,
@@ -411,7 +427,9 @@ def test_a_wrong_threshold_of_any_channel_is_seen(channel):
     wrong = [35 if n == channel else threshold for n, threshold in enumerate(THRESHOLDS["thresholds"])]
     wrong[3] = 10 if channel == 3 else wrong[3]
     statement = values.threshold(
-        lambda: Threshold(store="lut", **THRESHOLDS), name="levels", **THRESHOLDS | {"thresholds": wrong}
+        lambda: threshold_part.Parameters(store="lut", **THRESHOLDS).create(),
+        name="levels",
+        **THRESHOLDS | {"thresholds": wrong},
     )
     assert violated(statement.circuit(), cycles=500) == {f"bit {channel % 3} of a beat is wrong"}
 
@@ -429,7 +447,7 @@ def test_loaded_words_are_put_together():
 
 def test_a_wrong_inversion_is_seen():
     statement = values.threshold(
-        lambda: Threshold(store="lut", **THRESHOLDS),
+        lambda: threshold_part.Parameters(store="lut", **THRESHOLDS).create(),
         name="levels",
         **THRESHOLDS | {"inverted": [1, 1, 0, 0, 0]},
     )
@@ -438,7 +456,10 @@ def test_a_wrong_inversion_is_seen():
 
 def test_another_scale_of_a_shortcut_is_seen():
     statement = values.add(
-        lambda: Add(greatest=9, kept_greatest=5, scale=3, lanes=1), widths=(4, 3), scale=2, lanes=1
+        lambda: add.Parameters(maximum=9, kept_maximum=5, scale=3, lanes=1).create(),
+        widths=(4, 3),
+        scale=2,
+        lanes=1,
     )
     assert violated(statement.circuit()) == {"sum 0 of a beat is wrong"}
 
@@ -450,11 +471,10 @@ def test_scales_are_compared():
         offsets=np.array(SCALING.offsets),
         scales=np.array(SCALING.scales),
     )
-    scores = make_stage(layer, Folding(pe=1, simd=1), (20,), i_greatest=1, o_greatest=0)
     words = dict(enumerate(SCALING.words))
-    assert contents.scales(scores, words).check() == []
+    assert contents.scales(layer, SCALING, words).check() == []
     words[1] ^= 1
-    assert contents.scales(scores, words).check() == [
+    assert contents.scales(layer, SCALING, words).check() == [
         "class 1: the ROM has -6 and -100, the network -5 and -100"
     ]
 
@@ -462,7 +482,10 @@ def test_scales_are_compared():
 def test_best_class_with_equal_scores_and_several_told():
     for top in 1, 2, 3:
         statement = values.argmax(
-            lambda top=top: Argmax(score_width=2, classes=5, top=top), width=2, classes=5, top=top
+            lambda top=top: argmax.Parameters(score_width=2, classes=5, top_k=top).create(),
+            width=2,
+            classes=5,
+            top=top,
         )
         assert violated(statement.circuit(), cycles=1000) == set()
 

@@ -11,6 +11,7 @@ from sbgen.commands import fuzz
 from sbgen.compiler import exchange, reference
 from sbgen.compiler.features import FEATURES, features
 from sbgen.compiler.ir import Add, Binarize, Dense, Fork, Network, Scores, Threshold
+from sbgen.compiler.pipeline import input_lanes
 from sbgen.compiler.random_network import (
     fold_at_random,
     image_count,
@@ -18,7 +19,6 @@ from sbgen.compiler.random_network import (
     random_images,
     random_network,
 )
-from sbgen.compiler.stage import input_lanes
 from sbgen.hw.protocol import LIMITS
 
 SEEDS = range(200)

@@ -7,10 +7,10 @@ from sbgen.compiler.design import Design
 from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
 from sbgen.compiler.lower import lower
+from sbgen.compiler.pipeline import input_lanes
 from sbgen.compiler.random_network import random_design, random_images
 from sbgen.compiler.simulate import programs
 from sbgen.compiler.simulate.programs import choose
-from sbgen.compiler.stage import input_lanes
 from sbgen.errors import ToolError
 
 

@@ -30,13 +30,15 @@ def network():
     )
 
 
-def core_of(net):
-    return lower(
-        Design(
-            network=net,
-            foldings=tuple(Folding(pe=pe, simd=simd) for pe, simd in ((2, 2), (2, 1), (3, 8), (1, 7))),
-        )
+def design_of(net):
+    return Design(
+        network=net,
+        foldings=tuple(Folding(pe=pe, simd=simd) for pe, simd in ((2, 2), (2, 1), (3, 8), (1, 7))),
     )
+
+
+def core_of(net):
+    return lower(design_of(net))
 
 
 def always_on(net, layer, output):
@@ -82,7 +84,7 @@ class TestFirstFault:
             "mvtu_2": 9,
             "mvtu_3": 9,
         }
-        assert waveform.first_fault(tmp_path / "waves.vcd", core_of(net), net, IMAGES) is None
+        assert waveform.first_fault(tmp_path / "waves.vcd", design_of(net), IMAGES) is None
 
     @pytest.mark.parametrize("layer", ["conv", "hidden"])
     def test_names_layer_image_and_index(self, simulator, layer, tmp_path):
@@ -93,23 +95,23 @@ class TestFirstFault:
         core = core_of(broken)
         simulate_with(simulator, core, net, tmp_path)
         first = np.argwhere(reference.run(net, IMAGES)[index] != reference.run(broken, IMAGES)[index])[0]
-        fault = waveform.first_fault(tmp_path / "waves.vcd", core_of(net), net, IMAGES)
+        fault = waveform.first_fault(tmp_path / "waves.vcd", design_of(net), IMAGES)
         assert (fault.layer, fault.image, fault.index) == (layer, first[0], tuple(first[1:]))
         assert (fault.expected, fault.found) == (0, 1)
 
     def test_signed_scores(self, simulator, tmp_path):
         net = network()
         offsets = net.layers[-1].offsets.copy()
-        offsets[1] -= 20
+        offsets[1] -= 10  # as many bits
         broken = replace(net, layers=(*net.layers[:-1], replace(net.layers[-1], offsets=offsets)))
         core = core_of(broken)
         simulate_with(simulator, core, net, tmp_path)
-        fault = waveform.first_fault(tmp_path / "waves.vcd", core, net, IMAGES)
+        fault = waveform.first_fault(tmp_path / "waves.vcd", design_of(net), IMAGES)
         assert (fault.layer, fault.image, fault.index) == (
             "scores",
             0,
             (1,),
-        ) and fault.found == fault.expected - 20
+        ) and fault.found == fault.expected - 10
 
 
 def test_find_nothing_in_a_waveform_without_the_stages(tmp_path):
@@ -117,7 +119,7 @@ def test_find_nothing_in_a_waveform_without_the_stages(tmp_path):
         "$scope module top $end\n$var wire 1 ! clk $end\n$upscope $end\n$enddefinitions $end\n#0\n1!\n"
     )
     net = network()
-    assert waveform.first_fault(tmp_path / "waves.vcd", core_of(net), net, IMAGES) is None
+    assert waveform.first_fault(tmp_path / "waves.vcd", design_of(net), IMAGES) is None
 
 
 def test_names_as_verilator_writes_them(tmp_path):

@@ -285,7 +285,7 @@ def _emit(design: "Design", staging: Path) -> _Emitted:
         core=core,
         verilog=verilog.convert(core),
         digest=exchange.digest(design.network),
-        weights=flash_image.weight_bytes(core.image),
+        weights=flash_image.weight_bytes(core.ram_contents),
     )
     (staging / "core.v").write_text(emitted.verilog, encoding="ascii")
     if emitted.weights:

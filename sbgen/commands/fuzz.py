@@ -362,8 +362,8 @@ def _simulations(design, images, simulator, *, stall):
             lanes=core.lanes,
             simulator=simulator,
             folder=folder,
-            top_k=core.top,
-            ram_contents=core.image,
+            top_k=core.top_k,
+            ram_contents=core.ram_contents,
         )
         return [built.run(images, stall=each) for each in (None, stall)]
 

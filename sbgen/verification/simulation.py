@@ -59,8 +59,8 @@ def _verilog(
                 text,
                 build.built.network,
                 lanes=core.lanes,
-                top_k=core.top,
-                ram_contents=core.image,
+                top_k=core.top_k,
+                ram_contents=core.ram_contents,
                 simulator=simulator,
                 folder=folder or temporary,
                 waves=folder is not None,
@@ -83,11 +83,11 @@ def _compare(
     try:
         require_equal(result.scores, scores)
     except ScoreError as wrong:
-        core, folder = built.core(), build.failure_folder(step.title)
+        folder = build.failure_folder(step.title)
         first = max(0, wrong.image - 1)  # the image before may be the cause
         some = images[first : wrong.image + 1]
-        simulation(core, some, folder)
-        fault = waveform.first_fault(folder / "waves.vcd", core, built.network, some)
+        simulation(built.core(), some, folder)
+        fault = waveform.first_fault(folder / "waves.vcd", built.design, some)
         message = (
             str(wrong)
             if fault is None

@@ -1,6 +1,5 @@
 """The level of weights: those read back from the memories of a bitstream are the network's."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +7,9 @@ from ..boards import bitstream, flash_image, patch, readback
 from ..built import Built
 from ..compiler import exchange
 from ..compiler.ir import Network
-from ..compiler.stage import stages
+from ..compiler.pipeline import memory_path, stages
 from ..console import Step
+from ..hw import mvtu
 from .level import LevelError
 from .subject import Subject
 
@@ -70,16 +70,17 @@ def _check_patchable(built: Built, path: Path) -> str:
 
 def _meaning(built: Built, network: Network, memory: str, word: int, bit: int) -> str:
     """Which number of which layer a bit of a ROM belongs to, in words that end with a colon."""
-    match = re.match(r"top\.core\.mvtu_(\d+)\.(weight|preset)_rom", memory)
-    if not match:
-        return "the network's digest: " if "identity" in memory else ""
-    stage = stages(replace(built.design, network=network))[int(match[1])]
-    unit = stage.unit
-    if match[2] == "preset":
-        output = word * unit.pe + bit // unit.total_width
-        return f"{stage.layer.name}, the threshold or offset of output {output}: "
-    group, part = divmod(word, unit.halves * unit.slices)
-    return (
-        f"{stage.layer.name}, weights of output {group * unit.pe + bit // unit.simd}, input"
-        f" {part % unit.slices * unit.simd + bit % unit.simd} in the order of the unit: "
-    )
+    for n, stage in enumerate(stages(replace(built.design, network=network))):
+        unit = stage.part(mvtu.Parameters)
+        if unit is None:
+            continue
+        if memory == f"top.core.{memory_path(unit, 'preset_rom', n)}":
+            output = word * unit.pe + bit // unit.total_width
+            return f"{stage.layer.name}, the threshold or offset of output {output}: "
+        if memory == f"top.core.{memory_path(unit, 'weight_rom', n)}":
+            group, part = divmod(word, unit.halves * unit.slices)
+            return (
+                f"{stage.layer.name}, weights of output {group * unit.pe + bit // unit.simd}, input"
+                f" {part % unit.slices * unit.simd + bit % unit.simd} in the order of the unit: "
+            )
+    return "the network's digest: " if "identity" in memory else ""

@@ -1,0 +1,143 @@
+"""The stages of a design, connected: what a core consists of."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+from ..hw import argmax, signs
+from ..hw.core import Submodule
+from ..hw.part import Part
+from .design import Design
+from .layers import rules
+from .shortcut_queue import depth
+from .stage import Stage, converters, mvtu_parameters, scale_parameters, shortcut, stage
+
+__all__ = ["Decision", "ends", "input_lanes", "memory_path", "stages", "submodules"]
+
+#: What computes the classes or signs from the scores: the last part of a core.
+Decision = argmax.Parameters | signs.Parameters
+
+
+def input_lanes(design: Design) -> int:
+    """Pixels in a beat of the core's input."""
+    return rules(design.network)[0].beat_pixels(design.foldings[0].simd)
+
+
+def _reset_less(design: Design) -> bool:
+    """Whether payloads between layers have no reset, whose net would span a large device."""
+    return any(folding.registered for folding in design.foldings)
+
+
+def stages(design: Design) -> list[Stage]:
+    """The stages of a design, in order, each with its `entry` and `shortcut`."""
+    network, reset_less = design.network, _reset_less(design)
+    alone = [
+        stage(
+            layer,
+            folding,
+            shape,
+            i_maximum=i_maximum,
+            o_maximum=o_maximum,
+            unit=(
+                mvtu_parameters(layer, folding, patchable=True)
+                if design.patchable and layer.weight_bits
+                else None
+            ),
+        )
+        for (layer, folding), shape, (i_maximum, o_maximum) in zip(
+            design.stages, network.shapes[:-1], pairwise(network.maxima), strict=True
+        )
+    ]
+    length, lanes, element = network.pixels, input_lanes(design), alone[0].parts[0].i_shape.elem_shape
+    entered = []
+    for each in alone:
+        entry = converters(
+            element,
+            i_length=length,
+            i_lanes=lanes,
+            o_length=each.i_length,
+            o_lanes=each.i_lanes,
+            reset_less=reset_less,
+        )
+        entered.append(replace(each, entry=entry))
+        length, lanes, element = each.o_length, each.o_lanes, each.o_element
+    for start, end in network.shortcuts:
+        fork, add = entered[start], entered[end]
+        queue = shortcut(fork, depth(alone[start : end + 1]))
+        entered[start] = replace(fork, shortcut=(queue,))
+        way = converters(
+            fork.o_element,
+            i_length=add.i_length,
+            i_lanes=fork.o_lanes,
+            o_length=add.i_length,
+            o_lanes=add.i_lanes,
+            reset_less=reset_less,
+        )
+        entered[end] = replace(add, shortcut=way)
+    return entered
+
+
+def ends(design: Design, last: Stage) -> tuple[tuple[Part, ...], tuple[Part, ...], Decision]:
+    """What is after the last stage: width converters, the scaling of the scores if there is one, the decision."""
+    network = design.network
+    scaling = scale_parameters(last.layer, last.folding)
+    width = scaling.score_width if scaling else last.unit.sum_width
+    way = converters(
+        last.o_element,
+        i_length=last.o_length,
+        i_lanes=last.o_lanes,
+        o_length=network.outputs,
+        o_lanes=1,
+        reset_less=_reset_less(design),
+    )
+    if network.decision == "sign":
+        decision: Decision = signs.Parameters(score_width=width, outputs=network.outputs)
+    else:
+        decision = argmax.Parameters(score_width=width, classes=network.outputs, top_k=design.top_k)
+    return way, (scaling,) if scaling else (), decision
+
+
+def submodules(design: Design) -> list[Submodule]:
+    """Every part of a design's core in its place, in the order of the RTL."""
+    placed: list[Submodule] = []
+    made, source = stages(design), ""
+    fork_of = {end: start for start, end in design.network.shortcuts}
+
+    def put(name: str, part: Part, n: int | None, *, i: str, kept: str | None = None) -> str:
+        placed.append(Submodule(name=name, part=part, layer=n, i=i, kept=kept))
+        return name
+
+    for n, each in enumerate(made):
+        for k, part in enumerate(each.entry):
+            source = put(f"width_{n}_{k}", part, n, i=source)
+        way = [f"shortcut_{n}"]
+        if n in fork_of:  # the shortcut's last converter, or its queue
+            way = [f"shortcut_{fork_of[n]}", *(f"kept_{n}_{k}" for k in range(len(each.shortcut)))]
+        for part in each.parts:
+            kept = way[-1] if n in fork_of else None
+            source = put(f"{part.rtl_name}_{n}", part, n, i=source, kept=kept)
+        if n in fork_of:
+            for name, before, part in zip(way[1:], way, each.shortcut, strict=False):
+                put(name, part, n, i=before)
+        else:
+            for part in each.shortcut:
+                put(f"{part.rtl_name}_{n}", part, n, i=f"{source}.kept")
+    way_out, scaling, decision = ends(design, made[-1])
+    for k, part in enumerate(way_out):
+        source = put(f"width_out_{k}", part, None, i=source)
+    for part in (*scaling, decision):
+        source = put(part.rtl_name, part, None, i=source)
+    return placed
+
+
+def memory_path(part: Part, memory: str, n: int | None = None) -> str:
+    """The path in RTL of a memory of a part, from the core on.
+
+    Parameters
+    ----------
+    part : Part
+    memory : str
+        Its path from the part on, as ``"weight_rom.rest"``.
+    n : int, optional
+        The place of the part's layer in the network; left out for the parts after the last layer.
+    """
+    return f"{part.rtl_name}{'' if n is None else f'_{n}'}.{memory}"
