@@ -15,7 +15,7 @@ from pathlib import Path
 import calibration
 from record import write
 
-from sbgen import boards, kept_network, tools
+from sbgen import boards, network_cache, tools
 from sbgen.boards import flow
 from sbgen.boards.harness import Top
 from sbgen.compiler import exchange
@@ -37,7 +37,7 @@ FAMILIES = {
 def designs(family, models, most):
     """(board, design) of every model along its curve, up to so many LUTs."""
     for name in models:
-        network = kept_network.load(MODELS / f"{name}.pt")
+        network = network_cache.load(MODELS / f"{name}.pt")
         for board in map(boards.get, FAMILIES[family][0]):
             try:
                 curve = trade_off(network, board.device)

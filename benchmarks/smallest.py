@@ -10,7 +10,7 @@ import argparse
 from estimate_designs import MODELS, measure
 from record import write
 
-from sbgen import boards, kept_network
+from sbgen import boards, network_cache
 from sbgen.boards.harness import clock_and_pll
 from sbgen.compiler.cycles import predict
 from sbgen.compiler.fold import fold
@@ -27,7 +27,7 @@ def main():
     board = boards.get(options.board)
     clock_mhz, _ = clock_and_pll(board, options.clock)
     design = fold(
-        kept_network.load(MODELS / f"{options.model}.pt"),
+        network_cache.load(MODELS / f"{options.model}.pt"),
         board.device,
         cycles=int(clock_mhz * 1e6 / options.fps),
     )

@@ -1,51 +1,82 @@
-"""What the texts of options mean, for the commands that share them."""
+"""Options that several commands share, and the types of their values."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["add_images", "at_least", "images", "percent", "positive"]
+__all__ = ["add_images", "add_model", "at_least", "images", "percent", "positive"]
 
 
-def add_images(parser):
-    """Add ``--samples`` and ``--data``, of which one may be given; returns their group."""
+def add_model(
+    parser: argparse.ArgumentParser, *, force: str = "accept a network that is not hardened enough"
+) -> None:
+    """Add ``--model``, ``--pixels`` and ``--force``, of which `force` is the help."""
+    from .compiler import shipped
+
+    parser.add_argument(
+        "--model",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help=(
+            "a net.pt of `sbgen train`, a QONNX file, a larq model, a network.json, or the name of a shipped"
+            f" model: {', '.join(shipped.NAMES)}"
+        ),
+    )
+    parser.add_argument(
+        "--pixels",
+        choices=("unit", "fixed", "raw", "signed"),
+        help=(
+            "value of a pixel p of 0 ... 255 in a QONNX file or larq model: p/255, p/256, p or p/127.5 - 1"
+            " (default: as the file says, else unit, for larq signed)"
+        ),
+    )
+    parser.add_argument("--force", action="store_true", help=force)
+
+
+def add_images(parser: argparse.ArgumentParser) -> "argparse._MutuallyExclusiveGroup":
+    """Add ``--samples`` and ``--data``, which exclude each other; returns their group."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
         "--samples",
         type=Path,
         metavar="FILE",
         help=(
-            "images of your own, and their classes if known: .npz (images or X, labels or y), .npy, .csv, or"
-            " a folder of PNG and JPEG files by class"
+            "your own images, and their classes if known: .npz (images or X, labels or y), .npy, .csv, or a"
+            " folder of PNG and JPEG files with a subfolder per class"
         ),
     )
     group.add_argument(
-        "--data", type=Path, metavar="DIR", help="folder that holds mnist/, cifar10/ and so on (SBGEN_DATA)"
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder with data sets: mnist/, cifar10/ and so on (default: SBGEN_DATA)",
     )
     return group
 
 
-def at_least(least):
-    """A function that gives the whole number from `least` on that a text says."""
+def at_least(minimum: int) -> Callable[[str], int]:
+    """A function that parses an integer of at least `minimum`."""
 
-    def number(text):
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"must be a number from {least}, not {text!r}")
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < minimum:
+            raise argparse.ArgumentTypeError(f"must be an integer of at least {minimum}, not {text!r}")
         return int(text)
 
     return number
 
 
-def images(text):
-    """The count of images, from 1, that a text says; None for ``all``."""
+def images(text: str) -> int | None:
+    """A number of images, at least 1; None for ``all``."""
     if text == "all":
         return None
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a count from 1, or all, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be an integer of at least 1, or all, not {text!r}")
     return int(text)
 
 
-def percent(text):
-    """The fraction that a percentage from 0 to 100 says."""
+def percent(text: str) -> float:
+    """A fraction, 0 ... 1, from a percentage."""
     try:
         value = float(text)
     except ValueError:
@@ -55,8 +86,8 @@ def percent(text):
     return value / 100
 
 
-def positive(text):
-    """The number above 0 that a text says."""
+def positive(text: str) -> float:
+    """A number above 0."""
     try:
         value = float(text)
     except ValueError:

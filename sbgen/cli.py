@@ -6,7 +6,9 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, NoReturn
 
 from . import __version__
 from .errors import SbgenError, printable
@@ -25,64 +27,67 @@ class Command:
     help: str
 
 
-#: Every command, in the order of a user's day. A module is imported when its command is the one that runs, so
-#: that help is instant and a missing extra disturbs only the command that needs it.
+#: Every command, in the order in which a user meets them. Its module is imported only when it runs, so help is
+#: fast and a missing extra affects only the command that needs it.
 COMMANDS = (
-    Command(name="doctor", help="check that every tool is there and works"),
-    Command(name="boards", help="list the boards and what they have"),
+    Command(name="doctor", help="check that the tools are installed and work"),
+    Command(name="boards", help="list the supported boards"),
     Command(name="train", help="train a self-binarizing network"),
-    Command(name="build", help="turn a trained network into a bitstream, a verdict and a report"),
-    Command(name="estimate", help="tell size and speed on a board before anything is built"),
-    Command(name="verify", help="show a built design equal to its model, level by level"),
-    Command(name="export", help="write a network as QONNX or JSON for other tools"),
-    Command(name="patch", help="put other weights into a bitstream, in seconds"),
+    Command(name="build", help="build a bitstream and a report from a trained network"),
+    Command(name="estimate", help="estimate size and speed without building"),
+    Command(name="verify", help="check a built design against its model, level by level"),
+    Command(name="export", help="convert a network to QONNX or JSON"),
+    Command(name="patch", help="replace the weights in a bitstream, in seconds"),
     Command(name="flash", help="load a bitstream into a board"),
-    Command(name="identify", help="ask a board which network runs on it"),
+    Command(name="identify", help="report which network a board runs"),
     Command(name="classify", help="classify images on a board"),
-    Command(name="prove", help="prove the parts of a built design, for every input"),
-    Command(name="fuzz", help="compare random networks in random foldings with their hardware"),
-    Command(name="version", help="show the versions of sbgen and what it stands on"),
+    Command(name="prove", help="prove the parts of a built design correct for every input"),
+    Command(name="fuzz", help="compare random networks with their hardware"),
+    Command(name="version", help="print the versions of sbgen and its dependencies"),
 )
 
 
-def nearest(name, names):
-    """A hint that ends a message: the names most like `name`, or nothing."""
-    bare = {known.lstrip("-"): known for known in names}  # the dashes of options are no likeness
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The end of an error message: "did you mean ...?" with the most similar of `names`, or nothing."""
+    bare = {known.lstrip("-"): known for known in names}  # common dashes do not make options similar
     close = difflib.get_close_matches(name.lstrip("-"), bare, n=2, cutoff=0.6)
     return f"; did you mean {' or '.join(bare[match] for match in close)}?" if close else ""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Usage errors in one line, with the nearest option or command."""
+    """Reports usage errors in one line, with the most similar option or command."""
 
-    def __init__(self, **settings):
+    def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, **settings)
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {printable(message)}\n       try: {self.prog} --help\n")
 
-    def refuse(self, rest):
-        """End with the first argument that nobody knows."""
+    def refuse(self, rest: list[str]) -> NoReturn:
+        """Report the first unknown argument."""
         options = [option for option in self._option_string_actions if option.startswith("--")]
         unknown = next((word for word in rest if word.startswith("-")), rest[0])
         self.error(f"unknown argument {unknown!r}" + nearest(unknown.split("=")[0], options))
 
 
-def _parse(argv):
+def _parse(argv: list[str]) -> argparse.Namespace:
     parser = _Parser(
         prog="sbgen",
-        description="Self-binarizing networks to FPGA bitstreams.",
+        description="Build FPGA bitstreams from self-binarizing networks.",
         epilog=(
-            "`sbgen COMMAND --help` tells more of each. Start with: "
+            "`sbgen COMMAND --help` describes a command. Start with: "
             "sbgen build --model digits --board icebreaker"
         ),
     )
-    parser.add_argument("--version", action="version", version=f"sbgen {__version__}")
+    parser.add_argument(
+        "--version", action="version", version=f"sbgen {__version__}", help="print the version of sbgen"
+    )
     chosen = next((word for word in argv if not word.startswith("-")), None)
     if chosen is not None and chosen not in [command.name for command in COMMANDS]:
         names = [command.name for command in COMMANDS]
         parser.error(
-            f"unknown command {chosen!r}" + (nearest(chosen, names) or f"; known are {', '.join(names)}")
+            f"unknown command {chosen!r}"
+            + (nearest(chosen, names) or f"; the commands are {', '.join(names)}")
         )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     used = parser
@@ -99,54 +104,54 @@ def _parse(argv):
     return arguments
 
 
-def _sentence(text):
+def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."
 
 
-def main(argv=None, *, begin=lambda: None):
-    """Run one command and give its exit code.
+def main(argv: list[str] | None = None, *, begin: Callable[[], None] = lambda: None) -> int:
+    """Run one command and return its exit code.
 
     Parameters
     ----------
     argv : list of str, optional
-        The arguments after the command's name; those of the process when left out.
+        The arguments after ``sbgen``; by default those of the process.
     begin : callable
-        Called before the command itself begins: up to then there is nothing to clean up.
+        Called just before the command runs: until then there is nothing to clean up.
 
     Returns
     -------
     int
-        0: done; 1: an error that the user can mend, or that the system reports of a file, in one line on
-        standard error; 130: interrupted. A usage error leaves by ``SystemExit(2)``. Every other exception is
-        a defect of sbgen and keeps its trace.
+        0: done; 1: an error that the user can fix, or an error of the system about a file, in one line on
+        standard error; 130: interrupted. A usage error raises ``SystemExit(2)``. Any other exception is a
+        defect of sbgen and keeps its trace.
     """
-    # A plain kill cleans up as Ctrl-C does.
+    # A plain kill cleans up like Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        os.getcwd()  # without a current folder some libraries end the process in words of their own
+        os.getcwd()  # without a current folder some libraries end the process with their own message
         arguments = _parse(sys.argv[1:] if argv is None else argv)
         begin()
         code = arguments.run(arguments) or 0
         sys.stdout.flush()
         return code
     except SbgenError as error:
-        return _refused(error)
+        return _report(error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # Whoever read our output has gone, as in `sbgen boards | head -1`; what is still buffered must not
+        # The reader of our output has ended, as in `sbgen boards | head -1`; what is still buffered must not
         # fail at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
         from .system import of_system
 
-        if (told := of_system(error)) is None:
+        if (reported := of_system(error)) is None:
             raise
-        return _refused(told)
+        return _report(reported)
 
 
-def _refused(error):
+def _report(error: SbgenError) -> int:
     print("error:", printable(" ".join(str(error).split())), file=sys.stderr)
     return 1

@@ -14,30 +14,32 @@ def add_arguments(parser):
     """Add the options of folding."""
     folding = parser.add_argument_group(
         "folding",
-        "Without these, sbgen folds the network to the board. N,N,... is one "
-        "number for each layer with weights; NAME=N,... is for the layers named.",
+        "By default sbgen folds the network to the board. N,N,... is one number per layer with weights;"
+        " NAME=N,... sets the named layers only.",
     )
-    folding.add_argument("--pe", metavar="N,..", help="outputs at once")
-    folding.add_argument("--simd", metavar="N,..", help="inputs at once")
-    folding.add_argument("--design", type=Path, metavar="FILE", help="a design.json of an earlier build")
+    folding.add_argument("--pe", metavar="N,..", help="outputs computed in parallel")
+    folding.add_argument("--simd", metavar="N,..", help="inputs read in parallel")
+    folding.add_argument(
+        "--design", type=Path, metavar="FILE", help="start from a design.json of an earlier build"
+    )
     folding.add_argument(
         "--fps",
         type=positive,
         metavar="N",
-        help="the smallest design with N images a second, instead of the fastest",
+        help="the smallest design that reaches N images/s, instead of the fastest that fits",
     )
     folding.add_argument(
         "--fit",
         action="store_true",
-        help="print images a second against LUTs and block RAMs, and end without building",
+        help="print images/s against LUTs and block RAMs for several designs, without building",
     )
     parser.add_argument(
         "--patchable",
         action="store_true",
-        help="let `sbgen patch` put other weights and thresholds into the bitstream",
+        help="allow `sbgen patch` to replace the weights and thresholds in the bitstream",
     )
     parser.add_argument(
-        "--top", type=int, metavar="K", help="how many of an image's best classes the core tells (1)"
+        "--top", type=int, metavar="K", help="report the K best classes of each image (default: 1)"
     )
 
 

@@ -19,14 +19,14 @@ _BAR = 32
 def show(arguments: Namespace) -> None:
     """Print the estimate of one design, or with ``--fit`` of several."""
     start = time.monotonic()
-    from . import boards, kept_network
+    from . import boards, network_cache
     from .boards import harness
     from .compiler.weight_count import weights
 
     console = Console()
     board = boards.get(arguments.board)
     clock_mhz, _ = harness.clock_and_pll(board, None if arguments.clock == "best" else arguments.clock)
-    network = kept_network.load(
+    network = network_cache.load(
         arguments.model,
         force=arguments.force,
         pixels=arguments.pixels,
@@ -41,7 +41,7 @@ def show(arguments: Namespace) -> None:
         _curve(arguments, console, network, board, clock_mhz)
     else:
         _design(arguments, console, network, board, clock_mhz)
-    console.line(f"  told in {time.monotonic() - start:.1f} s; nothing was built")
+    console.line(f"  estimated in {time.monotonic() - start:.1f} s; nothing was built")
 
 
 def _design(arguments, console, network, board, clock_mhz):
@@ -115,7 +115,7 @@ def _curve(arguments, console, network, board, clock_mhz):
             resources["lut"],
             resources["bram"],
             "#" * max(1, round(_BAR * resources["lut"] / most))
-            + (" <- with these options" if by_hand else " <- unasked") * is_asked,
+            + (" <- with these options" if by_hand else " <- default") * is_asked,
         ]
         for cycles, resources, is_asked in told
     ]

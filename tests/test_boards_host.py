@@ -569,8 +569,7 @@ class TestCommand:
 
     def test_signs_rank_nothing(self, monkeypatch, tmp_path):
         with pytest.raises(
-            LinkError,
-            match="--top must be left out, as the board's network decides by the sign of each score",
+            LinkError, match="--top must be left out: the board's network decides by the sign of each score"
         ):
             self.signed(monkeypatch, tmp_path, 3, np.zeros((3, 3), int), top=2)
 

@@ -343,8 +343,8 @@ def test_a_mistake_is_one_line_and_writes_nothing(model, tmp_path, options, mess
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--images", "0"], "must be a count from 1, or all, not '0'"),
-        (["--images", "some"], "must be a count from 1, or all, not 'some'"),
+        (["--images", "0"], "must be an integer of at least 1, or all, not '0'"),
+        (["--images", "some"], "must be an integer of at least 1, or all, not 'some'"),
         (["--clock", "-1"], "must be a number above 0, not '-1'"),
         (["--fps", "nan"], "must be a number above 0, not 'nan'"),
     ],

@@ -19,7 +19,7 @@ def installed(monkeypatch):
 
     def install(**texts):
         makes = [
-            check.makes for feature in doctor.FEATURES.values() for check in feature.checks if check.makes
+            check.writes for feature in doctor.FEATURES.values() for check in feature.checks if check.writes
         ]
 
         def find(name):
@@ -85,7 +85,7 @@ def test_warm_up_is_told(installed, capsys):
             "open('top.bin', 'w').close()"
         )
     )
-    assert "yowasp-icepack compiles itself, this once" in run(capsys, "ice40")[1]
+    assert "yowasp-icepack is compiled once, which takes minutes" in run(capsys, "ice40")[1]
 
 
 def test_one_programmer_is_enough(installed, capsys):
@@ -111,4 +111,4 @@ def test_unknown_feature_is_refused(capsys):
     doctor.add_arguments(parser)
     with pytest.raises(SystemExit):
         parser.parse_args(["ice41"])
-    assert "unknown feature 'ice41'; known are compile, ice40" in capsys.readouterr().err
+    assert "unknown feature 'ice41'; the features are compile, ice40" in capsys.readouterr().err

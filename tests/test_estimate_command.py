@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from sbgen import cli, kept_network
+from sbgen import cli, network_cache
 from sbgen.compiler import exchange
 from sbgen.compiler.cycles import predict
 from sbgen.compiler.device import DEVICES
@@ -82,18 +82,18 @@ def test_the_design_of_the_options_is_marked_in_the_curve(model, capsys):
 
 
 def test_a_model_is_read_once(model, network, monkeypatch):
-    first = kept_network.load(model)
+    first = network_cache.load(model)
     assert exchange.digest(first) == exchange.digest(network)
     with monkeypatch.context() as without:
         without.setattr(model_file, "load", None)
-        assert exchange.digest(kept_network.load(model)) == exchange.digest(network)
+        assert exchange.digest(network_cache.load(model)) == exchange.digest(network)
         with pytest.raises(TypeError):
-            kept_network.load(model, force=True)  # another way to read it
+            network_cache.load(model, force=True)  # another way to read it
 
 
 def test_a_damaged_copy_is_read_anew(model, network, tmp_path):
-    kept_network.load(model)
+    network_cache.load(model)
     (copy,) = (tmp_path / "cache" / "sbgen" / "networks").glob("*/network.json")
     copy.write_text("{")
-    assert exchange.digest(kept_network.load(model)) == exchange.digest(network)
+    assert exchange.digest(network_cache.load(model)) == exchange.digest(network)
     assert copy.read_bytes() != b"{"

@@ -343,7 +343,7 @@ class TestArguments:
         with pytest.raises(SystemExit) as ended:
             run(*argument)
         assert ended.value.code == 2
-        assert "must be a number from" in capsys.readouterr().err
+        assert "must be an integer of at least" in capsys.readouterr().err
 
     def test_a_simulator_that_is_not_there(self, monkeypatch, capsys):
         def find(name):

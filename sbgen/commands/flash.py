@@ -1,34 +1,41 @@
 """`sbgen flash`: load a bitstream into a board."""
 
+import argparse
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import tools
 from ..built import Built, MissingError
 from ..console import Console
 from ..errors import BoardError, ModelError, ToolError, printable
 
+if TYPE_CHECKING:
+    from ..boards.board_spec import BoardSpec, Programmer
+
 __all__ = ["add_arguments", "programmer", "run"]
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sbgen flash`."""
     parser.add_argument(
-        "file", type=Path, metavar="FILE", help="the bitstream, or the folder that `sbgen build` wrote"
+        "file", type=Path, metavar="FILE", help="a bitstream, or the output folder of `sbgen build`"
     )
-    parser.add_argument("--board", metavar="NAME", help="a board of `sbgen boards`; the folder knows its own")
-    parser.add_argument("--dry-run", action="store_true", help="print the command and end")
+    parser.add_argument(
+        "--board", metavar="NAME", help="a board of `sbgen boards` (default: the board of the folder)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the command without running it")
 
 
-def run(arguments):
+def run(arguments: argparse.Namespace) -> None:
     """Find the programmer and the board, and load the bitstream."""
     from ..boards import get
 
     bitstream, name = _bitstream(arguments.file)
-    if arguments.board or name:
-        board = get(arguments.board or name)
-    else:
-        raise BoardError(f"the board must be known, but {arguments.file} does not tell it; give --board NAME")
+    name = arguments.board or name
+    if name is None:
+        raise BoardError(f"the board must be known, but {arguments.file} does not name it; give --board NAME")
+    board = get(name)
     if not board.programmers:
         raise BoardError(
             f"board {board.name!r}: no programmer is known for it; load {bitstream} with its own tool"
@@ -43,7 +50,7 @@ def run(arguments):
         try:
             tools.run(
                 tool,
-                [*chosen.args, bitstream.resolve()],
+                [*chosen.args, str(bitstream.resolve())],
                 cwd=folder,
                 log=folder / "programmer.log",
                 on_line=lambda line: step.note(line.strip()[:60]),
@@ -56,7 +63,7 @@ def run(arguments):
             ) from error
 
 
-def programmer(board):
+def programmer(board: "BoardSpec") -> tuple["Programmer", tools.Tool]:
     """The first `Programmer` of the board that is installed, and its `Tool`."""
     missing = []
     for candidate in board.programmers:
@@ -90,12 +97,12 @@ def _bitstream(path: Path) -> tuple[Path, str | None]:
         return bitstream, None
 
 
-def _command(chosen, bitstream):
+def _command(chosen: "Programmer", bitstream: Path) -> str:
     return shlex.join([chosen.tool, *chosen.args, str(bitstream)])
 
 
-def _dry(board, bitstream):
-    """The command that would be run; one that is not installed says so."""
+def _dry(board: "BoardSpec", bitstream: Path) -> str:
+    """The command that would run, with a comment if its program is not installed."""
     try:
         chosen, tool = programmer(board)
     except ToolError as error:
@@ -103,7 +110,7 @@ def _dry(board, bitstream):
     return shlex.join([*tool.argv, *chosen.args, str(bitstream)])
 
 
-def _require_plugged_in(board):
+def _require_plugged_in(board: "BoardSpec") -> None:
     from ..boards import usb
 
     if not board.usb or not usb.can_probe():

@@ -68,13 +68,17 @@ _SHRINK_SECONDS = 1800
 def add_arguments(parser):
     """Add the options of `sbgen fuzz`."""
     parser.add_argument(
-        "--seed", type=at_least(0), default=0, metavar="N", help="seed of the first network (%(default)s)"
+        "--seed",
+        type=at_least(0),
+        default=0,
+        metavar="N",
+        help="seed of the first network (default: %(default)s)",
     )
     parser.add_argument(
         "--count",
         type=at_least(1),
         metavar="N",
-        help="networks, or foldings of one; each has the next seed (20)",
+        help="networks, or foldings of one; each uses the next seed (default: 20)",
     )
     parser.add_argument(
         "--largest",
@@ -83,7 +87,7 @@ def add_arguments(parser):
         metavar="N",
         help=(
             "maximum number of neurons of a layer, and of pixels of a small image; "
-            "from 24 on there are also images of up to 128 x 128 (%(default)s)"
+            "from 24 also images of up to 128 x 128 (default: %(default)s)"
         ),
     )
     parser.add_argument(
@@ -91,7 +95,7 @@ def add_arguments(parser):
         type=at_least(1),
         default=6,
         metavar="N",
-        help="maximum number of images for each; slow networks get fewer, at least two (%(default)s)",
+        help="maximum number of images for each; slow networks get fewer, at least two (default: %(default)s)",
     )
     parser.add_argument(
         "--simulator",
@@ -111,7 +115,7 @@ def add_arguments(parser):
         "--level",
         choices=("emitted", "synthesised", "placed"),
         default="placed",
-        help="with --board, what is simulated: the emitted Verilog or a netlist (%(default)s)",
+        help="with --board, what is simulated: the emitted Verilog or a netlist (default: %(default)s)",
     )
     parser.add_argument(
         "--network", type=Path, metavar="FILE", help="a model to fold at random, instead of random networks"
@@ -130,21 +134,21 @@ def add_arguments(parser):
         type=at_least(1),
         default=900,
         metavar="S",
-        help="longest time for one, in seconds (%(default)s)",
+        help="longest time for one, in seconds (default: %(default)s)",
     )
     parser.add_argument(
         "--shrink",
         type=at_least(0),
         default=300,
         metavar="N",
-        help="most tries to make a failing network smaller; 0 leaves it (%(default)s)",
+        help="most tries to make a failing network smaller; 0 leaves it (default: %(default)s)",
     )
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("build/fuzz"),
         metavar="DIR",
-        help="where failures are written (%(default)s)",
+        help="where failures are written (default: %(default)s)",
     )
 
 

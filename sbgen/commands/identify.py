@@ -1,4 +1,6 @@
-"""`sbgen identify`: ask a board which network runs on it."""
+"""`sbgen identify`: report which network a board runs."""
+
+import argparse
 
 from ..boards.host import add_port_arguments, open_link
 from ..console import Console
@@ -6,18 +8,18 @@ from ..console import Console
 __all__ = ["add_arguments", "run"]
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sbgen identify`."""
     add_port_arguments(parser)
 
 
-def run(arguments):
-    """Print what the board tells of itself."""
+def run(arguments: argparse.Namespace) -> None:
+    """Print the identity of the board's network."""
     with open_link(arguments) as link:
         identity = link.identify()
     console = Console()
     console.line(f"network  {identity.digest.hex()}... (first 8 bytes of the SHA-256 in its report)")
-    console.line(f"pixels   {identity.pixels}, {identity.lanes} a beat")
+    console.line(f"pixels   {identity.pixels}, {identity.lanes} per beat")
     if identity.multi_label:
         console.line(f"outputs  {identity.outputs}, each a bit by its sign")
     else:

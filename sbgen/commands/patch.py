@@ -1,7 +1,9 @@
-"""`sbgen patch`: another network's weights and thresholds into a finished bitstream, in seconds."""
+"""`sbgen patch`: replace the weights and thresholds in a bitstream, in seconds."""
 
+import argparse
 from pathlib import Path
 
+from ..arguments import add_model
 from ..built import Built
 from ..console import Console
 from ..errors import BoardError
@@ -9,17 +11,17 @@ from ..errors import BoardError
 __all__ = ["add_arguments", "run"]
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sbgen patch`."""
-    parser.add_argument("--model", required=True, type=Path, metavar="FILE", help="as for `sbgen build`")
+    add_model(parser)
     parser.add_argument(
         "--bitstream",
         required=True,
         type=Path,
         metavar="FILE",
         help=(
-            "the top.bin or top.bit of a `sbgen build --patchable`, or what was patched of it, in the build's"
-            " folder"
+            "the top.bin or top.bit of a `sbgen build --patchable`, or a bitstream patched from it, in the"
+            " build's folder"
         ),
     )
     parser.add_argument(
@@ -27,16 +29,14 @@ def add_arguments(parser):
         type=Path,
         metavar="FILE",
         help=(
-            "the new bitstream (beside the old one, with the model's name); the network goes beside it as"
-            " .json"
+            "the new bitstream, with its network next to it as .json (default: named after the model, next to"
+            " the old one)"
         ),
     )
-    parser.add_argument("--pixels", choices=("unit", "fixed", "raw", "signed"), help="as for `sbgen build`")
-    parser.add_argument("--force", action="store_true", help="accept a network that is not hardened enough")
 
 
-def run(arguments):
-    """Run `sbgen patch`: writes the new bitstream and its network, or raises and leaves what was there."""
+def run(arguments: argparse.Namespace) -> None:
+    """Write the new bitstream and its network, or raise and leave the old files."""
     from ..boards import patch
     from ..compiler import exchange, passes
     from ..compiler.frontends import model as model_file
@@ -50,7 +50,7 @@ def run(arguments):
     for path in (out, out.with_suffix(".json")):
         if path.name in ("network.json", "design.json", "memory.json", "report.json") or out.suffix != suffix:
             raise BoardError(
-                f"the new bitstream must be called NAME{suffix} and not as a file of a build, not {out}; give"
+                f"the new bitstream must be called NAME{suffix}, and not like a file of a build, but --out is {out}; give"
                 " another --out"
             )
 
@@ -62,11 +62,11 @@ def run(arguments):
     with console.step("write Verilog") as step:
         contents = patch.contents(folder, network)
         step.note(
-            f"{len(contents)} ROMs, {sum(each.width * len(each.words) for each in contents.values()):,} bits"
+            f"{len(contents)} ROMs, {sum(memory.width * len(memory.words) for memory in contents.values()):,} bits"
         )
     with console.step(f"patch {arguments.bitstream.name}") as step:
         patch.write(arguments.bitstream, out, contents)
         step.note("all bits read back")
-    beside = out.with_suffix(".json")
-    exchange.save(network, beside)
-    console.line(f"  {out}, network {exchange.digest(network)[:16]}... ({beside.name})")
+    network_file = out.with_suffix(".json")
+    exchange.save(network, network_file)
+    console.line(f"  {out}, network {exchange.digest(network)[:16]}... ({network_file.name})")

@@ -1,15 +1,16 @@
-"""`sbgen prove`: machine-checked proofs about the parts of a built design, for every input and every stall.
+"""`sbgen prove`: machine-checked proofs about the parts of a built design, for every input and every stall. ::
 
-::
-
-    network.json, design.json, core.v -> statements, one for each kind of part -> solvers -> proofs.json,
-    proofs.md, report.html
-                                                                               refuted: refuted-N.vcd
+network.json, design.json, core.v -> statements, one per kind of part -> solvers -> proofs.json, proofs.md
+                                                                                    refuted-N.vcd
 """
 
+import argparse
 import os
+import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__, atomic, evidence, parallel
 from ..arguments import at_least
@@ -17,9 +18,14 @@ from ..built import Built
 from ..console import Console
 from ..errors import ModelError
 
+if TYPE_CHECKING:
+    from ..proofs.engine import Outcome
+    from ..proofs.plan import Planned
+    from ..proofs.statement import Statement
+
 __all__ = ["add_arguments", "run"]
 
-#: What no statement is about, said in every report.
+#: What no statement covers; part of every report.
 NOT_PROVED = (
     (
         "that the parts are wired output to input in the order of the layers: core.v shows it, and every"
@@ -27,45 +33,45 @@ NOT_PROVED = (
     ),
     "clock, PLL and reset of the board around the core (`sbgen verify` runs the board's Verilog)",
     (
-        "what the host link and the flash loader make of their parts, which are proved: that requests are"
-        " answered as docs/link.md says, and that the flash is asked for the weights (tests and benches,"
-        " `sbgen verify` through the pins)"
+        "how the host link and the flash loader use their parts, which are proved: that requests are answered as"
+        " docs/link.md says, and that the weights are read from the flash (tests and benches, `sbgen verify`"
+        " through the pins)"
     ),
     (
         "synthesis, place and route: that the bitstream does what core.v says (`sbgen verify` simulates the"
         " netlists and reads weights back)"
     ),
     "that the integer network is the trained one (`sbgen verify`: float and integer network on a data set)",
-    "the solver itself: abc checks the invariants that pdr finds once more, the rest is taken on trust",
+    "the solver itself: abc checks the invariants of pdr again, the rest is trusted",
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sbgen prove`."""
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of `sbgen build`")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="output folder of `sbgen build`")
     parser.add_argument(
         "--budget",
         type=at_least(1),
         default=300,
         metavar="S",
-        help="processor seconds for one proof at most (%(default)s)",
+        help="maximum processor seconds per proof (default: %(default)s)",
     )
     parser.add_argument(
         "--jobs",
         type=at_least(1),
         default=min(2, os.cpu_count() or 1),
         metavar="N",
-        help="proofs at the same time (%(default)s)",
+        help="proofs in parallel (default: %(default)s)",
     )
     parser.add_argument(
         "--only",
         metavar="TEXT",
-        help="only statements whose subject or place has this in it; nothing is written",
+        help="only statements whose subject or place contains this text; nothing is written",
     )
 
 
-def run(arguments):
-    """`sbgen prove`; 1 when anything is not proved."""
+def run(arguments: argparse.Namespace) -> int:
+    """Prove and report; the exit code is 1 if anything is not proved."""
     console = Console()
     with console.step("state") as step:
         planned = _plan(Built(arguments.folder))
@@ -77,7 +83,7 @@ def run(arguments):
         step.note(f"{len(chosen)} statements about {sum(sum(places.values()) for _, places in chosen)} parts")
     if not chosen:
         raise ModelError(
-            f"--only must be in a subject, but {arguments.only!r} is in none of: {'; '.join(planned)}"
+            f"--only must be part of a subject, but {arguments.only!r} is in none of: {'; '.join(planned)}"
         )
     outcomes = parallel.run(
         console,
@@ -107,26 +113,25 @@ def run(arguments):
     }
     if arguments.only is None:
         evidence.write(arguments.folder, "proofs", report)
-        atomic.write(arguments.folder / "proofs.md", _words(report))
+        atomic.write(arguments.folder / "proofs.md", _markdown(report))
     return _summary(console, report, arguments.folder if arguments.only is None else None)
 
 
-def _plan(built):
-    """The statements about a build, from what it has: the board's part is optional."""
+def _plan(built: Built) -> "Planned":
+    """The statements about the core of a build, and about its board if it has top.v."""
     from ..proofs.plan import plan
 
-    emitted = {"core_verilog": built.core_verilog}
-    if (built.folder / "weights.bin").is_file():
-        emitted["weights"] = (built.folder / "weights.bin").read_bytes()
-    if (built.folder / "report.json").is_file() and (built.folder / "top.v").is_file():
-        emitted |= {"top": built.top, "top_verilog": built.top_verilog}
-    return plan(built.design, **emitted)
+    weights_file = built.folder / "weights.bin"
+    weights = weights_file.read_bytes() if weights_file.is_file() else b""
+    if not all((built.folder / name).is_file() for name in ("report.json", "top.v")):
+        return plan(built.design, built.core_verilog, weights=weights)
+    return plan(
+        built.design, built.core_verilog, top=built.top, top_verilog=built.top_verilog, weights=weights
+    )
 
 
-def _prove(console, n, statement, arguments):
-    """The outcome of one statement."""
-    import time
-
+def _prove(console: Console, n: int, statement: "Statement", arguments: argparse.Namespace) -> "Outcome":
+    """Decide one statement."""
     from ..proofs.engine import Outcome, decide
 
     trace = arguments.folder / f"refuted-{n}.vcd"
@@ -143,20 +148,20 @@ def _prove(console, n, statement, arguments):
                 violated=tuple(wrong[:10]),
             )
         else:
+            assert statement.circuit is not None
             outcome = decide(statement.circuit(), budget=arguments.budget, trace=trace)
         step.note(
             outcome.status
             + (f" by {outcome.solver}" if outcome.status == "proved" else "")
-            + "".join(f"; {each}" for each in outcome.violated[:2])
+            + "".join(f"; {violation}" for violation in outcome.violated[:2])
             + (f"; see {trace}" if trace.exists() else "")
         )
     return outcome
 
 
-def _words(report):
-    """The report in words, as Markdown."""
+def _markdown(report: Mapping[str, Any]) -> str:
     lines = [
-        "# What is proved of this design",
+        "# What is proved about this design",
         "",
         (
             "Each statement holds for every input, in every cycle, with a reset in any cycle, whatever the"
@@ -179,14 +184,15 @@ def _words(report):
         if proof["scope"]:
             lines += [f"In the proof {proof['scope']}.", ""]
         lines += [f"Where: {', '.join(proof['places'])}. By: {took}.", ""]
-        lines += [f"- {each}" for each in proof["violated"]] + [""] * bool(proof["violated"])
+        lines += [f"- {violation}" for violation in proof["violated"]] + [""] * bool(proof["violated"])
     lines += ["## Not proved here", ""]
-    lines += [f"- {each}: there is no statement about it" for each in report["without_statement"]]
-    lines += [f"- {each}" for each in report["not_proved_here"]]
+    lines += [f"- {part}: there is no statement about it" for part in report["without_statement"]]
+    lines += [f"- {gap}" for gap in report["not_proved_here"]]
     return "\n".join(lines) + "\n"
 
 
-def _summary(console, report, folder):
+def _summary(console: Console, report: Mapping[str, Any], folder: Path | None) -> int:
+    """Print what is proved; returns the exit code."""
     proofs = report["proofs"]
     console.line()
     for proof in proofs:
@@ -204,5 +210,5 @@ def _summary(console, report, folder):
         style="bold green" if complete else "bold yellow",
     )
     if folder:
-        console.line(f"  see {folder / 'proofs.md'}, also for what is not proved here")
+        console.line(f"  see {folder / 'proofs.md'}, which also lists what is not proved")
     return 0 if complete else 1

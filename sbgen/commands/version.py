@@ -1,31 +1,33 @@
-"""`sbgen version`: the versions of sbgen and what it stands on."""
+"""`sbgen version`: print the versions of sbgen and its dependencies."""
 
+import argparse
 import importlib.metadata
 import platform
 
 from .. import __version__
+from ..errors import printable
 
 __all__ = ["add_arguments", "run"]
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`sbgen version` takes no arguments."""
 
 
-def run(arguments):
-    """`sbgen version`: sbgen, Python and every distribution that sbgen names, without importing any of them."""
-    print(f"{'sbgen':24}{__version__}")
-    print(f"{'python':24}{platform.python_version()} on {platform.system()} {platform.machine()}")
+def run(arguments: argparse.Namespace) -> None:
+    """Print sbgen, Python and every distribution that sbgen depends on, without importing any of them."""
+    print(printable(f"{'sbgen':24}{__version__}"))
+    print(printable(f"{'python':24}{platform.python_version()} on {platform.system()} {platform.machine()}"))
     for name in _distributions():
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             version = "not installed"
-        print(f"{name:24}{version}")
+        print(printable(f"{name:24}{version}"))
 
 
-def _distributions():
-    """Names of the distributions that sbgen requires, extras included, as its metadata lists them."""
+def _distributions() -> list[str]:
+    """The distributions that sbgen requires, extras included, from its metadata."""
     try:
         requires = importlib.metadata.requires("sbgen") or []
     except importlib.metadata.PackageNotFoundError:
