@@ -214,7 +214,7 @@ def test_resume_of_anything_else_is_refused_and_names_it(tmp_path):
             ("initial weights", {"net": model(rng.randint(1, 9), slope_cap=2.0)}),
             ("network", {"net": model(slope_cap=1.0)}),
         ):
-            with pytest.raises(ModelError, match=f"{what} .* then, .* now.*remove the file to begin anew"):
+            with pytest.raises(ModelError, match=f"{what} .* then, .* now.*remove the file to start again"):
                 resumed(**other)
     assert (tmp_path / "state").read_bytes() == before
     assert len(resumed()) == 4

@@ -1,6 +1,4 @@
-"""Training images, each in several ways: moved by whole pixels, mirrored, or slightly turned, scaled, sheared
-and moved.
-"""
+"""Augmentation of training images: shifted by whole pixels, mirrored, or slightly deformed."""
 
 import math
 
@@ -9,20 +7,21 @@ import torch.nn.functional as F
 
 __all__ = ["Augmented", "deformed"]
 
-#: Greatest deformation: a turn in radians, parts of the size to scale and shear by, and part of the width to
-#: move by.
+#: Maximum deformation: rotation in radians, scale and shear relative to the size, shift relative to the
+#: width.
 _TURN, _SCALE, _SHEAR, _MOVE = math.radians(10), 0.1, 0.1, 0.04
 
 
-def deformed(images, *, seed):
-    """A copy of uint8 images (N, height, width) or (N, height, width, channels), each turned, scaled, sheared
-    and moved at random, bilinearly."""
+def deformed(images: torch.Tensor, *, seed: int) -> torch.Tensor:
+    """A copy of uint8 images (N, height, width) or (N, height, width, channels), each rotated, scaled,
+    sheared and shifted at random, with bilinear interpolation.
+    """
     if images.dim() == 3:
         return deformed(images[..., None], seed=seed)[..., 0]
     random = torch.Generator().manual_seed(seed)
 
-    def up_to(greatest):
-        return (2 * torch.rand(len(images), generator=random) - 1) * greatest
+    def up_to(limit: float) -> torch.Tensor:
+        return (2 * torch.rand(len(images), generator=random) - 1) * limit
 
     turn, scale, shear = up_to(_TURN), 1 + up_to(_SCALE), up_to(_SHEAR)
     right, down = up_to(2 * _MOVE), up_to(2 * _MOVE)  # grid coordinates are -1 ... +1
@@ -43,22 +42,22 @@ def deformed(images, *, seed):
 
 
 class Augmented:
-    """All images of a set in several ways, 0 where a pixel came from nowhere.
+    """All images of a data set in several ways; pixels from outside an image are 0.
 
-    Moving by whole pixels copies nothing but the padded images: a batch is one gather from a strided view.
+    Shifting by whole pixels copies nothing but the padded images: a batch is one gather from a strided view.
 
     Parameters
     ----------
     images : uint8 tensor, shape (N, height, width) or (N, height, width, channels)
     shift : int
-        Pixels to move by, up, down, left and right.
+        Maximum shift in pixels, in each direction.
     flip : bool
-        Whether to mirror each image and its copies too, left to right.
+        Whether to add the mirror image (left to right) of each image and of its copies.
     deform : int
-        Copies of each image: the first as it is, the others `deformed`, each of which may be moved too.
+        Copies of each image: the original, and `deformed` ones. Each can be shifted too.
     """
 
-    def __init__(self, images, *, shift=0, flip=False, deform=1):
+    def __init__(self, images: torch.Tensor, *, shift: int = 0, flip: bool = False, deform: int = 1):
         self._count, self._side = len(images), 2 * shift + 1
         self.ways = (1 + flip) * deform * self._side**2
         _, height, width, *channels = images.shape
@@ -70,14 +69,14 @@ class Augmented:
         # (copies, down, across, height, width) and, where there are any, the channels again last
         self._views = views.movedim(3, -1) if channels else views
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._count
 
-    def __call__(self, index, way):
+    def __call__(self, index: torch.Tensor, way: torch.Tensor) -> torch.Tensor:
         """The images `index` (N,), each in its `way` (N,), 0 ... ways - 1."""
         copy, move = way // self._side**2, way % self._side**2
         return self._views[index + copy * self._count, move // self._side, move % self._side]
 
-    def draw(self, count, *, generator):
-        """A random way for each of `count` images."""
+    def draw(self, count: int, *, generator: torch.Generator) -> torch.Tensor:
+        """A random way for each of `count` images, shape (count,)."""
         return torch.randint(self.ways, (count,), generator=generator)

@@ -1,14 +1,16 @@
-"""The training loop: a function of the model, the images, the settings and the seed, that survives being
-killed.
-"""
+"""The training loop: a function of model, images, settings and seed that can be interrupted and resumed."""
 
 import hashlib
 import io
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from .. import atomic
 from ..errors import DataError, ModelError
@@ -19,21 +21,24 @@ from .settings import Settings
 
 __all__ = ["Epoch", "accuracy", "classify", "train"]
 
+#: Images and their labels.
+Labelled = tuple[torch.Tensor, torch.Tensor]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
-    """What one epoch came to.
+    """Result of one epoch.
 
     Parameters
     ----------
     epoch : int
         0 is the first.
     nu : float
-        Greatest sharpness of any layer.
+        Maximum sharpness of the layers with weights.
     loss : float
         Mean over the training images.
     soft, hard : float, 0 ... 1
-        Accuracy on the validation images as trained and hardened.
+        Validation accuracy as trained and hardened.
     """
 
     epoch: int
@@ -43,13 +48,17 @@ class Epoch:
     hard: float
 
 
-def classify(model, images):
-    """What `model` makes of each image in evaluation mode: its class (N,), the first greatest score or of one
-    output whether it is not negative; or the bits (N, outputs) where a `Scores` of several outputs decides by
-    their signs.
+def classify(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """The decision of `model` for each image, in evaluation mode.
+
+    Returns
+    -------
+    int64 tensor
+        Classes, shape (N,): the first maximum score or, for one output, whether its score is not negative. If
+        the signs of several outputs decide, bits of shape (N, outputs).
     """
     training = model.training
-    # The more pixels, the more a convolution gives for each image: some hundreds of MB at a time.
+    # The outputs of a convolution grow with the pixels: keep them to some hundreds of MB.
     batch = min(2000, 2**21 // images[0].numel()) if len(images) else 1
     model.eval()
     with torch.no_grad():
@@ -58,57 +67,59 @@ def classify(model, images):
     return classes
 
 
-def _decide(model, scores):
+def _decide(model: nn.Module, scores: torch.Tensor) -> torch.Tensor:
     if next((layer.decision for layer in model.modules() if isinstance(layer, Scores)), "argmax") == "argmax":
         return scores.argmax(1)
     bits = (scores >= 0).long()
     return bits if bits.shape[1] > 1 else bits[:, 0]
 
 
-def accuracy(model, images, labels):
-    """Part of the images, 0 ... 1, that `model` classifies as labelled; both as of `inputs.checked`. Of
-    several labels for an image, all must be right."""
+def accuracy(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
+    """Share of the images, 0 ... 1, that `model` classifies as labelled. If an image has several labels, all
+    must be right. Images and labels are as for `inputs.checked`.
+    """
     images, labels = inputs.checked(model, images, labels, name="measured")
     return (classify(model, images) == labels).reshape(len(labels), -1).all(1).double().mean().item()
 
 
 def train(
-    model,
-    images,
-    labels,
+    model: nn.Module,
+    images: torch.Tensor,
+    labels: torch.Tensor,
     *,
-    validation,
+    validation: Labelled,
     settings: Settings,
-    seed,
-    teacher=None,
-    state=None,
-    resume=False,
-    progress=None,
-):
-    """Trains `model` in place.
+    seed: int,
+    teacher: torch.Tensor | None = None,
+    state: str | PathLike[str] | None = None,
+    resume: bool = False,
+    progress: Callable[[Epoch], object] | None = None,
+) -> list[Epoch]:
+    """Train `model` in place.
 
     Parameters
     ----------
     model : nn.Module
-        uint8 images to logits.
-    images, labels : uint8 tensor (N, height, width), (N, height, width, channels) or (N, features), integer
-    tensor (N,)
-        As of `inputs.checked`. Without rows and columns nothing can be shifted, flipped or deformed. Where
-        the signs of several outputs decide, labels are of the shape (N, outputs), 0 and 1; the loss then is
-        the binary cross entropy.
+        uint8 images to logits, initialised.
+    images : uint8 tensor, shape (N, height, width), (N, height, width, channels) or (N, features)
+        As for `inputs.checked`. Flat images cannot be shifted, flipped or deformed.
+    labels : integer tensor, shape (N,)
+        As for `inputs.checked`. If the signs of several outputs decide, labels are 0 and 1, of shape (N,
+        outputs), and the loss is the binary cross entropy.
     validation : (images, labels)
-        Only looked at, epoch by epoch; nothing is chosen by it here.
+        Measured after each epoch. No decision here depends on it.
     settings : `Settings`
     seed : int
-        Of the order, the shifts and whatever else is random; the model comes initialised.
+        Of the order, the shifts and everything else that is random.
     teacher : float tensor, shape (ways, N, classes), or None
         From `distill.teacher_logits`, with the same shift, flip and deform.
     state : path or None
-        Where to keep, after each epoch, all that is needed to go on; removed by the caller when it is done.
+        File for everything needed to resume, written after each epoch. The caller removes it in the end.
     resume : bool
-        Whether to go on from `state` where it exists. The end is the same, bit for bit, as without the break.
+        Whether to resume from `state` if it exists. The result is the same, bit for bit, as without
+        interruption.
     progress : callable or None
-        Called with each `Epoch`, the resumed ones included.
+        Called with each `Epoch`, including the resumed ones.
 
     Returns
     -------
@@ -117,28 +128,15 @@ def train(
     Raises
     ------
     DataError
-        Images, labels or teacher are not what they must be; said before the first epoch.
+        Images, labels or teacher do not fit; raised before the first epoch.
     ModelError
         The state is damaged or belongs to another run, or the loss is no longer finite.
     """
     images, labels = inputs.checked(model, images, labels, name="training")
     validation = inputs.checked(model, *validation, name="validation")
-    if validation[0].shape[1:] != images.shape[1:]:
-        raise DataError(
-            f"validation images must have the shape {tuple(images.shape[1:])} of the training images, not "
-            f"{tuple(validation[0].shape[1:])}"
-        )
-    if images.dim() == 2:
-        if settings.shift or settings.flip or settings.deform > 1:
-            raise DataError(
-                "training images must have rows and columns to be shifted, flipped or deformed, but have the"
-                f" shape {tuple(images.shape)}; give shift 0, no flip and deform 1, or images (N, height,"
-                " width)"
-            )
-        images = images[:, None]
+    images = _with_rows(images, validation[0], settings)
     schedule = settings.schedule()
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=0.0, fused=True)
-    weights = [layer.weight for layer in model.modules() if isinstance(layer, BinaryWeights)]
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     augmented = Augmented(images, shift=settings.shift, flip=settings.flip, deform=settings.deform)
@@ -149,7 +147,7 @@ def train(
             f"the teacher must answer {augmented.ways} ways of {len(images)} images, not"
             f" {tuple(teacher.shape[:2])}; compute it with the same images, shift, flip and deform"
         )
-    # All that the result depends on: a state of anything else is another run's.
+    # Everything that the result depends on. A state with another identity belongs to another run.
     identity = {
         "settings": settings.primitives(),
         "seed": seed,
@@ -161,7 +159,7 @@ def train(
         "torch": str(torch.__version__),
         "threads": torch.get_num_threads(),
     }
-    epochs = []
+    epochs: list[Epoch] = []
 
     if resume and state is not None and Path(state).exists():
         epochs = _restore(state, identity, model, optimizer, generator)
@@ -171,63 +169,118 @@ def train(
 
     for number in range(len(epochs), settings.epochs):
         schedule.apply(model, epoch=number, epochs=settings.epochs)
-        model.train()
-        total = torch.zeros((), dtype=torch.float64)
-        for at, index in enumerate(torch.randperm(len(images), generator=generator).chunk(batches)):
-            done = (number * batches + at) / (settings.epochs * batches)
-            optimizer.param_groups[0]["lr"] = (
-                settings.lr_end + (settings.lr - settings.lr_end) * (1 + math.cos(math.pi * done)) / 2
-            )
-            way = augmented.draw(len(index), generator=generator)
-            optimizer.zero_grad()
-            value = distill.loss(
-                model(augmented(index, way)),
-                labels[index],
-                None if teacher is None else teacher[way, index],
-                weight=settings.distill,
-                temperature=settings.temperature,
-            )
-            value.backward()
-            optimizer.step()
-            with torch.no_grad():
-                for weight in weights:
-                    weight.clamp_(-1, 1)
-            total += value.detach() * len(index)
-        mean = total.item() / len(images)
-        if not math.isfinite(mean):
-            raise ModelError(
-                f"the loss must be finite, but is {mean} in epoch {number + 1}; try a smaller --lr"
-            )
-        soft = accuracy(model, *validation)
-        with hardened(model):
-            hard = accuracy(model, *validation)
-        nu = max(
-            (layer.binarizer.nu for layer in model.modules() if isinstance(layer, BinaryWeights)), default=1.0
+        loss = _epoch_loss(
+            model,
+            augmented,
+            labels,
+            teacher=teacher,
+            settings=settings,
+            number=number,
+            batches=batches,
+            optimizer=optimizer,
+            generator=generator,
         )
-        epochs.append(Epoch(epoch=number, nu=nu, loss=mean, soft=soft, hard=hard))
+        epochs.append(_measured(model, validation, number=number, loss=loss))
         if state is not None:
-            _keep(state, identity, model, optimizer, generator, epochs)
+            _save_state(state, identity, model, optimizer, generator, epochs)
         if progress:
             progress(epochs[-1])
     schedule.apply(model, epoch=settings.epochs - 1, epochs=settings.epochs)
     return epochs
 
 
-def _digest(tensors):
-    """16 digits of a SHA-256 of the tensors' types, shapes and values."""
+def _with_rows(images: torch.Tensor, validation: torch.Tensor, settings: Settings) -> torch.Tensor:
+    """The training images, flat ones as images of one row, if they can be augmented as the settings say."""
+    if validation.shape[1:] != images.shape[1:]:
+        raise DataError(
+            f"validation images must have the shape {tuple(images.shape[1:])} of the training images, not "
+            f"{tuple(validation.shape[1:])}"
+        )
+    if images.dim() != 2:
+        return images
+    if settings.shift or settings.flip or settings.deform > 1:
+        raise DataError(
+            "training images must have rows and columns to be shifted, flipped or deformed, but have the"
+            f" shape {tuple(images.shape)}; give shift 0, no flip and deform 1, or images (N, height,"
+            " width)"
+        )
+    return images[:, None]
+
+
+def _epoch_loss(
+    model: nn.Module,
+    augmented: Augmented,
+    labels: torch.Tensor,
+    *,
+    teacher: torch.Tensor | None,
+    settings: Settings,
+    number: int,
+    batches: int,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+) -> float:
+    """Train for one epoch; return the mean loss, which must be finite."""
+    weights = [layer.weight for layer in model.modules() if isinstance(layer, BinaryWeights)]
+    model.train()
+    total = torch.zeros((), dtype=torch.float64)
+    for step, index in enumerate(torch.randperm(len(labels), generator=generator).chunk(batches)):
+        done = (number * batches + step) / (settings.epochs * batches)
+        optimizer.param_groups[0]["lr"] = (
+            settings.lr_end + (settings.lr - settings.lr_end) * (1 + math.cos(math.pi * done)) / 2
+        )
+        way = augmented.draw(len(index), generator=generator)
+        optimizer.zero_grad()
+        value = distill.loss(
+            model(augmented(index, way)),
+            labels[index],
+            None if teacher is None else teacher[way, index],
+            weight=settings.distill,
+            temperature=settings.temperature,
+        )
+        value.backward()
+        optimizer.step()
+        with torch.no_grad():
+            for weight in weights:
+                weight.clamp_(-1, 1)
+        total += value.detach() * len(index)
+    mean = total.item() / len(labels)
+    if not math.isfinite(mean):
+        raise ModelError(f"the loss must be finite, but is {mean} in epoch {number + 1}; try a smaller --lr")
+    return mean
+
+
+def _measured(model: nn.Module, validation: Labelled, *, number: int, loss: float) -> Epoch:
+    soft = accuracy(model, *validation)
+    with hardened(model):
+        hard = accuracy(model, *validation)
+    nu = max(
+        (layer.binarizer.nu for layer in model.modules() if isinstance(layer, BinaryWeights)), default=1.0
+    )
+    return Epoch(epoch=number, nu=nu, loss=loss, soft=soft, hard=hard)
+
+
+def _digest(tensors: Iterable[torch.Tensor]) -> str:
+    """16 digits of a SHA-256 of the types, shapes and values of tensors."""
     digest = hashlib.sha256()
     for tensor in tensors:
         digest.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
-        digest.update(tensor.detach().contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(tensor.detach().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:16]
 
 
-def _topology(model):
-    """16 digits of a SHA-256 of what the network is made of, apart from its weights."""
+def _topology(model: nn.Module) -> str:
+    """16 digits of a SHA-256 of the layers of a network, without their weights."""
     return hashlib.sha256(str(model).encode()).hexdigest()[:16]
 
 
-def _keep(path, identity, model, optimizer, generator, epochs):
+def _save_state(
+    path: str | PathLike[str],
+    identity: dict[str, Any],
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+    epochs: list[Epoch],
+) -> None:
     buffer = io.BytesIO()
     torch.save(
         {
@@ -242,27 +295,34 @@ def _keep(path, identity, model, optimizer, generator, epochs):
         buffer,
     )
     try:
-        atomic.write(path, buffer.getbuffer())
+        atomic.write(Path(path), buffer.getbuffer())
     except OSError as error:
         raise ModelError(
             f"{path}: the state of the training cannot be written: {error.strerror or error}; make room"
-            " there, and go on with --resume from the epoch before, where there is one"
+            " there, and continue with --resume from the previous epoch, if there is one"
         ) from error
 
 
-def _restore(path, identity, model, optimizer, generator):
+def _restore(
+    path: str | PathLike[str],
+    identity: dict[str, Any],
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+) -> list[Epoch]:
+    """Restore the state of an interrupted training; return its epochs."""
     damaged = (
-        f"{path}: must be the state of an interrupted training, but cannot be read; remove it to begin anew"
+        f"{path}: must be the state of an interrupted training, but cannot be read; remove it to start again"
     )
     try:
-        kept = torch.load(path, weights_only=True)
-        found = kept["identity"]
-        if kept["format"] != "sbgen-training":
+        stored = torch.load(path, weights_only=True)
+        found = stored["identity"]
+        if stored["format"] != "sbgen-training":
             raise KeyError("format")
         now, then = ({**about, **about.get("settings", {})} for about in (identity, found))
     except OSError:
         raise
-    except Exception as error:  # whatever its unpickler meets in bytes that nobody wrote
+    except Exception as error:  # whatever the unpickler raises on arbitrary bytes
         raise ModelError(damaged) from error
     if found != identity:
         other = [
@@ -272,14 +332,14 @@ def _restore(path, identity, model, optimizer, generator):
         ]
         raise ModelError(
             f"{path}: a resumed training must be the one that was interrupted, but has"
-            f" {', '.join(other) or 'other settings'}; give what it began with, or remove the file to begin"
-            " anew"
+            f" {', '.join(other) or 'other settings'}; restore the original ones, or remove the file to start"
+            " again"
         )
     try:
-        model.load_state_dict(kept["model"])
-        optimizer.load_state_dict(kept["optimizer"])
-        generator.set_state(kept["order"])
-        torch.set_rng_state(kept["random"])
-        return [Epoch(**epoch) for epoch in kept["epochs"]]
+        model.load_state_dict(stored["model"])
+        optimizer.load_state_dict(stored["optimizer"])
+        generator.set_state(stored["order"])
+        torch.set_rng_state(stored["random"])
+        return [Epoch(**epoch) for epoch in stored["epochs"]]
     except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise ModelError(damaged) from error

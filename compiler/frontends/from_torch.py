@@ -95,7 +95,8 @@ def to_network(
         layers = conversion.layers
         first, second = trained[0][1], trained[1][1]
         if not image_shape or (isinstance(first, Pixels) and isinstance(second, BinaryConv2d)):
-            image_shape = first.image  # has the channel of grey images, which a convolution needs
+            # It has the channel of grey images, which a convolution needs.
+            image_shape = cast(Binarize | Pixels, first).image
     decision, outputs = cast(Scores, trained[-1][1]).decision, cast(ir.Scores, layers[-1]).outputs
     labels = tuple(labels) if labels else tuple(str(label) for label in range(max(2, outputs)))
     return ir.Network(
