@@ -120,6 +120,14 @@ def _quantisers(domain):
             )
             return ((x - mean) / np.sqrt(variance + np.float32(epsilon)) * scale + bias,)
 
+    class Gather(OpRun):
+        """onnx's own fails before 1.22 on indices that are not contiguous."""
+
+        op_domain = ""
+
+        def _run(self, x, indices, axis=None):
+            return (np.take(x, indices, axis=axis or 0),)
+
     class MaxPool(OpRun):
         """onnx's own mixes up the sides of pads that differ."""
 
@@ -193,7 +201,7 @@ def _quantisers(domain):
                 ),
             )
 
-    return [BipolarQuant, Quant, MultiThreshold, BatchNormalization, MaxPool]
+    return [BipolarQuant, Quant, MultiThreshold, BatchNormalization, Gather, MaxPool]
 
 
 def execute(model, images):
