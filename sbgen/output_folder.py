@@ -16,7 +16,7 @@ from .system import blame, of_system
 
 __all__ = ["FolderError", "staged"]
 
-#: Locked by the build that writes the folder, and removed by it.
+#: Locked by the build that writes the folder, and removed by it; of a killed build by the next.
 _LOCK = ".sbgen.lock"
 
 
