@@ -93,7 +93,7 @@ class BoardSpec:
 
     @property
     def reference(self) -> str:
-        """What `sbgen.boards.get` takes for this board: its name, or ``module:Class`` when it was named so."""
+        """The name under which `sbgen.boards.get` finds this board: `name` or ``module:Class``."""
         return self.platform if self.name == self.platform.rpartition(":")[2] else self.name
 
     def new_platform(self) -> Platform:

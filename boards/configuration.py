@@ -2,7 +2,7 @@
 
     placed layout ─▶ sections ═══ bit for bit ═══ sections ◀─ unpacked bitstream
 
-Where the unpacker names settings by other words than place and route, the layout is packed and unpacked first.
+If unpacker and place and route name settings differently, the layout is packed and unpacked first.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def compare(expected: str, found: str, *, family: Family) -> tuple[list[Differen
 def presence(
     header: str, expected: list[str] | None, found: list[str] | None, *, kind: str
 ) -> list[Difference]:
-    """The difference between a section without lines that is present (a list) and one that is absent (None)."""
+    """The difference between a section without lines that is present, a list, and one that is None."""
     if (expected is None) == (found is None):
         return []
     said = ["nothing" if lines is None else "present" for lines in (expected, found)]

@@ -1,7 +1,7 @@
-"""What a device family is: everything that building for it, reading its bitstreams and simulating its netlists takes.
+"""What a device family is: all that is needed to build for it, read its bitstreams and simulate its netlists.
 
-Each family is one value of `Family` in a folder of its own; `families` is the table of them. Nothing else knows a
-family. Numbers that folding and estimates need are data of `sbgen.compiler.device`.
+Each family is one value of `Family` in a folder of its own; `families` is the table of them. Nothing else
+knows a family. Numbers that folding and estimates need are data of `sbgen.compiler.device`.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ class Family:
     title : str
         As its vendor writes it.
     plan : function
-        The plan for Verilog with the module ``top``. Place and route aims at `clock_mhz` and `margin`; `pins` are
-        those of the top level, the board's when None. A `ToolError` when a tool is missing.
+        The plan for Verilog with the module ``top``. Place and route aims at `clock_mhz` and `margin`; `pins`
+        are those of the top level, the board's when None. A `ToolError` when a tool is missing.
     constraints : function
         The constraint file for `pins`, the board's when None, and a clock faster by `margin`.
     layout_file, bitstream_file : str
@@ -112,8 +112,8 @@ class Family:
     resource_cells : dict of str to str
         For each resource of a report the cell that place and route counts.
     flip_flops : str
-        Beginning of the type of flip-flops in the synthesised netlist, which counts them where place and route does
-        not; empty where it does.
+        Beginning of the type of flip-flops in the synthesised netlist, which counts them where place and
+        route does not; empty where it does.
     pll : class
         Of its PLL.
     pll_pads : dict of (device, package) to tuple of str
@@ -121,21 +121,21 @@ class Family:
     layout : class
         Of its layouts.
     differences : function
-        Compares a section of two layouts: those that differ, and how many bits or settings the section has. Lines
-        are None where a layout lacks the section.
+        Compares a section of two layouts: those that differ, and how many bits or settings the section has.
+        Lines are None where a layout lacks the section.
     compared : str
         What `differences` compares, in the plural.
     unpacked_alike : bool
-        Whether the unpacker writes the same words as place and route; else a layout is packed and unpacked before it
-        is compared.
+        Whether the unpacker writes the same words as place and route; else a layout is packed and unpacked
+        before it is compared.
     block_rams : BlockRams
     cells : CellLibrary
         The simulation of its netlists.
     patchable_luts : function
         Where place and route put the LUTs of patchable ROMs.
     truth_tables : function or None
-        Compares the LUTs of a layout with those of the placed netlist: those that differ, and how many there are.
-        None where its LUTs are not read.
+        Compares the LUTs of a layout with those of the placed netlist: those that differ, and how many there
+        are. None where its LUTs are not read.
     to_verilog : function or None
         The Verilog of a layout; None where no open tool knows the family's wires.
     """

@@ -1,4 +1,4 @@
-"""The contents of a board's flash: the bitstream and, after it, the weights that the design loads at start-up."""
+"""The contents of a board's flash: the bitstream and the weights that the design loads at start-up."""
 
 import zlib
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ from ..hw.spram import BLOCK_WIDTH
 
 __all__ = ["OFFSET", "checksum", "combine", "weight_bytes"]
 
-#: Address of the weights: the second erase block of 64 KiB after a bitstream of the iCE40UP5K, which has 104,090
-#: bytes.
+#: Address of the weights: the second erase block of 64 KiB after a bitstream of the iCE40UP5K, which has
+#: 104,090 bytes.
 OFFSET = 0x20000
 
 
 def weight_bytes(ram_contents: Sequence[Sequence[int]]) -> bytes:
-    """The contents of a core's RAMs, the words of each block, as bytes: block by block, each word little-endian."""
+    """The contents of a core's RAMs as bytes: block by block, each word little-endian."""
     return b"".join(word.to_bytes(BLOCK_WIDTH // 8, "little") for words in ram_contents for word in words)
 
 

@@ -277,7 +277,7 @@ def _missed(plan: Plan, fmax_mhz: float, trials: tuple[Trial, ...]) -> ClockErro
 
 
 def _fill(plan: Plan, placed: Path, folder: Path, logs: Path) -> tuple[str, Patches]:
-    """Replace the random fill of a patchable design's ROMs by their contents: the layout's text, and the places."""
+    """Replace the random fill of a patchable design's ROMs: the text of the layout, and the places."""
     assert plan.noise is not None and plan.contents is not None
     family = plan.board.family
     layout = family.layout((folder / family.layout_file).read_text(encoding="ascii"))

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RESET_SECONDS", "WAKE_SECONDS", "Top", "clock_and_pll"]
 
-#: How long the reset lasts after the clock is steady. The iCE40's block RAMs read as zero for about 3 us after
-#: configuration (icestorm issue 76); Amaranth too waits 15 us.
+#: How long the reset lasts after the clock is steady. The iCE40's block RAMs read as zero for about 3 us
+#: after configuration (icestorm issue 76); Amaranth too waits 15 us.
 RESET_SECONDS = 15e-6
 
 #: How long a flash may take to wake up: more than the slowest known one needs (35 us, a Macronix; a Winbond 3
@@ -45,8 +45,7 @@ _BAUD_TOLERANCE = 0.02
 
 
 def clock_and_pll(board: BoardSpec, clock_mhz: float | None = None) -> tuple[float, Pll | None]:
-    """The clock that the core really gets, in MHz, and the PLL that makes it, or None for the oscillator
-    alone.
+    """The clock that the core really gets, in MHz, and its PLL, or None for the oscillator.
 
     Parameters
     ----------
@@ -71,8 +70,8 @@ class Top(wiring.Component):
     """A core on a board.
 
     The ports are those of `BoardSpec.pins` and `BoardSpec.high_pins`. They are the package's pins without I/O
-    primitives, so the constraint file is enough. Without a PLL (`clock_mhz` is the oscillator's) the design has no
-    primitive at all, and any simulator can run it.
+    primitives, so the constraint file is enough. Without a PLL (`clock_mhz` is the oscillator's) the design
+    has no primitive at all, and any simulator can run it.
 
     Parameters
     ----------
@@ -98,8 +97,8 @@ class Top(wiring.Component):
         Always high. Only if the board has such a pin.
     flash_cs, flash_clk, flash_copi, flash_wp, flash_hold : :py:`Out(1)`
     flash_cipo : :py:`In(1)`
-        To the SPI flash, only if the core has a `load` port; write protection and hold, which are never active,
-        only if the board has them.
+        To the SPI flash, only if the core has a `load` port; write protection and hold, which are never
+        active, only if the board has them.
     """
 
     def __init__(
@@ -207,8 +206,8 @@ class Top(wiring.Component):
             )
             m.submodules.locked = FFSynchronizer(locked, steady, o_domain="por")
         m.d.comb += [running.eq(count[-1]), sync.rst.eq(~running)]
-        # A PLL that loses its lock may run too fast and leave anything in the registers: reset starts again. Both
-        # edges of the lock go through the synchroniser, as the reset is synchronous.
+        # A PLL that loses its lock may run too fast and leave anything in the registers: reset starts again.
+        # Both edges of the lock go through the synchroniser, as the reset is synchronous.
         with m.If(~steady):
             m.d.por += count.eq(0)
         with m.Elif(~running):

@@ -70,7 +70,7 @@ class Layout(ABC):
         raise BoardError(f"the LUTs of a {type(self).__name__} cannot be replaced")
 
     def sections(self) -> dict[str, list[str]]:
-        """Lines by the header that they follow, ``.header``, which both Project IceStorm and Project Trellis use.
+        """Lines by the ``.header`` that they follow: the form of both Project IceStorm and Project Trellis.
 
         Comments and net names are no configuration and are left out.
         """

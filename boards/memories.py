@@ -4,9 +4,9 @@
                                     ├─▶ places: word, bit ─▶ block RAM, bit in it ─▶ words in a bitstream
     placed netlist ──▶ Cell ────────┘
 
-yosys (``memory_libmap``) drops the columns that are the same in every word and cuts the words into banks as deep
-as a block RAM of the chosen width. It puts the banks' columns next to each other and fills one block RAM after
-the other with them.
+yosys (``memory_libmap``) drops the columns that are the same in every word and cuts the words into banks as
+deep as a block RAM of the chosen width. It puts the banks' columns next to each other and fills one block RAM
+after the other with them.
 """
 
 from __future__ import annotations

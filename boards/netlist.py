@@ -45,7 +45,7 @@ class Netlist(TypedDict):
 
 
 def read_top(path: Path) -> Netlist:
-    """The module ``top`` as ``write_json`` of yosys or ``--write`` of nextpnr wrote it, with all attributes."""
+    """The module ``top`` as yosys (``write_json``) or nextpnr (``--write``) wrote it."""
     return json.loads(path.read_text(encoding="utf-8"))["modules"]["top"]
 
 

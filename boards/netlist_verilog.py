@@ -1,8 +1,8 @@
 """A netlist of yosys or nextpnr as Verilog that any simulator runs, with the meaning of each of its cells.
 
-Logic cells become expressions and registers, with a name for each net; only memories are modules. Each family says
-what its cells mean, as its vendor documents them and yosys and nextpnr use them. A PLL outputs its input: the clock
-at the pin is the one that the core is built for.
+Logic cells become expressions and registers, with a name for each net; only memories are modules. Each family
+says what its cells mean, as its vendor documents them and yosys and nextpnr use them. A PLL outputs its
+input: the clock at the pin is the one that the core is built for.
 """
 
 from __future__ import annotations
@@ -211,8 +211,8 @@ class Module:
 def lookup(table: int, inputs: Sequence[str]) -> str:
     """A truth table of four inputs, the first lowest; those that it does not depend on are left out.
 
-    One of them may be the cell's own output, where a carry uses it at the same pin: in text that is a loop, whose
-    value would never be defined.
+    One of them may be the cell's own output, where a carry uses it at the same pin: in text that is a loop,
+    whose value would never be defined.
     """
     needed = [n for n in range(4) if any((table >> at ^ table >> (at | 1 << n)) & 1 for at in range(16))]
     if not needed:

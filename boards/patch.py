@@ -1,4 +1,4 @@
-"""What `sbgen patch` does: put another network's weights and thresholds into a finished bitstream, in seconds.
+"""What `sbgen patch` does: put another network's weights and thresholds into a finished bitstream.
 
 ::
 
@@ -104,7 +104,8 @@ def load(folder: Path) -> PatchableBuild:
 
 
 def read(folder: Path, path: Path) -> dict[str, Memory]:
-    """The contents of each ROM in the bitstream `path` of the patchable build in `folder`, or in one patched from it.
+    """The contents of each ROM in the bitstream `path` of the patchable build in `folder`, or in one patched
+    from it.
 
     Raises
     ------
@@ -215,7 +216,7 @@ def _unpack(path: Path, build: PatchableBuild, work: Path) -> Layout:
 
 
 def require_same_shape(old: Network, new: Network) -> None:
-    """Raise a `FitError` that names the first layer that differs, unless both networks have the same shape."""
+    """Raise a `FitError` that names the first layer that differs, if the shapes differ."""
     if old.image_shape != new.image_shape:
         raise FitError(
             "the network must have the shape of the one in the bitstream, but takes images of"

@@ -1,10 +1,11 @@
-"""A board's top level in a Verilog simulator, through the pins of its serial line, as a host sees the board. ::
+"""A board's top level in a Verilog simulator, through the pins of its serial line, as a host sees the board.
+::
 
     line.txt ──▶ sender ─ rx ─▶ top ─ tx ─▶ receiver ──▶ heard.txt
 
 The top level may be the emitted one, a netlist after synthesis or after place and route, or the Verilog of a
-bitstream: all have the same pins. The clock at the pin is the one that the PLL would output. If the design loads its
-weights, a flash that holds them is connected to its other pins and is modelled cycle by cycle.
+bitstream: all have the same pins. The clock at the pin is the one that the PLL would output. If the design
+loads its weights, a flash that holds them is connected to its other pins and is modelled cycle by cycle.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Answers", "Pins"]
 
-# In a line of line.txt, a number from 0 is a byte to send and -1 waits for the next frame. The end of the file ends
-# the run after the last frame. A frame ends with the END (192) that follows at least one other byte.
+# In a line of line.txt, a number from 0 is a byte to send and -1 waits for the next frame. The end of the
+# file ends the run after the last frame. A frame ends with the END (192) that follows at least one other
+# byte.
 _TESTBENCH = """\
 `timescale 1ns/1ps
 `ifdef VERILATOR
@@ -42,9 +44,11 @@ module testbench;
 `ifdef FLASH
   wire cs_n, sck, copi;
   reg cipo = 1;
-  top dut(.clk(clk), .rx(rx), .tx(tx), .flash_cs(cs_n), .flash_clk(sck), .flash_copi(copi), .flash_cipo(cipo));
+  top dut(.clk(clk), .rx(rx), .tx(tx),
+          .flash_cs(cs_n), .flash_clk(sck), .flash_copi(copi), .flash_cipo(cipo));
 
-  // Asleep until it is released (0xAB); a read (0x03) then outputs bytes from a 24-bit address on. Missing bytes are ones.
+  // Asleep until it is released (0xAB); a read (0x03) then outputs bytes from a 24-bit address on.
+  // Missing bytes are ones.
   reg [7:0] flash [0:`FLASH-1];
   reg [31:0] sent = 0;
   reg [5:0] sent_bits = 0;

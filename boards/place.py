@@ -1,7 +1,7 @@
 """Place and route with several seeds at the same time.
 
-Which seed is taken does not depend on which is done first: in their order, the first that meets the clock, or the one
-with the highest Fmax.
+Which seed is taken does not depend on which is done first: in their order, the first that meets the clock, or
+the one with the highest Fmax.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def place(
 ) -> tuple[Step, tuple[Trial, ...]]:
     """Place and route with the seeds of a plan, several at a time.
 
-    Unless every seed is wanted, the first in their order that meets the clock is taken, and those after it are
-    stopped.
+    Unless every seed is wanted, the first in their order that meets the clock is taken, and those after it
+    are stopped.
 
     Returns
     -------

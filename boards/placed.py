@@ -15,6 +15,7 @@ from .harness import Top
 if TYPE_CHECKING:
     from ..compiler.design import Design
     from .board_spec import BoardSpec
+    from .plan import Plan
 from .place import too_big
 
 __all__ = ["LEVELS", "ask"]
@@ -96,17 +97,22 @@ def ask(
     if level == "emitted":
         return ask_pins(text), None
     plan = flow.plan(verilog=text, board=board, clock_mhz=clock_mhz, seeds=[seed], pins=top.pins)
+    cells = _implement(plan, folder, routed=level == "placed")
+    return ask_pins(netlist_verilog.verilog(cells, family=board.family)), cells
+
+
+def _implement(plan: Plan, folder: Path, *, routed: bool) -> netlist.Netlist:
+    """The netlist of a plan after synthesis or, with `routed`, after place and route."""
     for name, text in plan.files.items():
         (folder / name).write_text(text, encoding="utf-8")
     workarounds.run(plan.synthesis, folder)
     (result,) = plan.synthesis.writes
-    if level == "placed":
+    if routed:
         (step,) = plan.placements
         try:
             workarounds.run(step, folder)
         except ToolError as error:
-            raise too_big(plan, folder / step.log, family=board.family) or error from None
+            raise too_big(plan, folder / step.log, family=plan.board.family) or error from None
         _, _, result = step.writes
     netlist.compact(folder / result, folder / "netlist.json.gz")
-    cells = netlist.load(folder / "netlist.json.gz")
-    return ask_pins(netlist_verilog.verilog(cells, family=board.family)), cells
+    return netlist.load(folder / "netlist.json.gz")

@@ -1,8 +1,8 @@
 """The ROMs in a layout: found once by their contents, then read and replaced.
 
-In a layout a block RAM is an array of rows and lanes, of which a ROM's bit takes a column: a lane in every row, or in
-every second or fourth one if a word takes several rows, or the reverse if several words share one. The tools are not
-asked which it is: with random fill in the ROM, a column is in one place only.
+In a layout a block RAM is an array of rows and lanes, of which a ROM's bit takes a column: a lane in every
+row, or in every second or fourth one if a word takes several rows, or the reverse if several words share one.
+The tools are not asked which it is: with random fill in the ROM, a column is in one place only.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _CHUNK = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """Where part of a ROM's bit is: that of word ``start + stride n`` in row ``row + step n`` of a block RAM, for
-    `count` n.
+    """Where part of a ROM's bit is: that of word ``start + stride n`` in row ``row + step n`` of a block RAM,
+    for `count` n.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Lut:
-    """Where 16 words of a ROM's bit, from word 16 `chunk` on, are: in logic cell `z` of the tile at `x`, `y`, whose
-    input ``order[n]`` is bit n of the address.
+    """Where 16 words of a ROM's bit, from word 16 `chunk` on, are: in logic cell `z` of the tile at `x`, `y`,
+    whose input ``order[n]`` is bit n of the address.
     """
 
     memory: str

@@ -1,7 +1,7 @@
-"""The way from Verilog to a bitstream as a plan: every file and every command, written down before anything runs.
+"""The way from Verilog to a bitstream as a plan: every file and every command, before anything runs.
 
-Everything runs in one folder with relative names, so that no path gets into a product and the same plan produces
-the same bytes.
+Everything runs in one folder with relative names, so that no path gets into a product and the same plan
+produces the same bytes.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ class Plan:
         Whether all seeds are tried and the one with the highest Fmax is taken, or the first that meets the
         clock.
     contents, noise : dict of str to `sbgen.compiler.contents.Memory`, or None
-        In a patchable design, what its ROMs finally hold, and the random fill that replaces it from synthesis to
-        place and route.
+        In a patchable design, what its ROMs finally hold, and the random fill that replaces it from synthesis
+        to place and route.
     """
 
     board: BoardSpec

@@ -16,7 +16,7 @@ class Pll(ABC):
     @classmethod
     @abstractmethod
     def nearest(cls, *, oscillator_mhz: float, clock_mhz: float) -> Self:
-        """The settings whose clock is nearest to `clock_mhz`; a `BoardError` when the PLL cannot get there."""
+        """The settings whose clock is nearest to `clock_mhz`; a `BoardError` if it is out of range."""
 
     @property
     @abstractmethod

@@ -119,8 +119,8 @@ def read(
     Returns
     -------
     list of Part
-        In the order of the layers, one for each kind of numbers that a layer has. Those that synthesis turned into
-        logic have no bits.
+        In the order of the layers, one for each kind of numbers that a layer has. Those that synthesis turned
+        into logic have no bits.
     """
     cells = memories.cells(netlist, family=family)
     contents = {
@@ -195,8 +195,8 @@ def _in_block_ram(
 
 
 def _in_flash(design: Design, flash: bytes, block_rams: Mapping[str, _Contents]) -> dict[str, _Contents]:
-    """The contents of each weight memory in SPRAM by its path: columns of 16 bits one after the other in the flash,
-    and the rest of each word in block RAM.
+    """The contents of each weight memory in SPRAM by its path: columns of 16 bits one after the other in the
+    flash, and the rest of each word in block RAM.
     """
     words, found = np.frombuffer(flash[: len(flash) // 2 * 2], "<u2"), {}
     stored = [

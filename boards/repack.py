@@ -66,7 +66,8 @@ def repack(
     folder: Path,
     logs: Path,
 ) -> Layout:
-    """Pack a layout with other contents into the bitstream in `folder`, and return the layout that this unpacks to.
+    """Pack a layout with other contents into the bitstream in `folder`, and return the layout that this
+    unpacks to.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def repack(
     for memory, wanted in contents.items():
         if read[memory] != wanted:
             raise ToolError(
-                f"what was written into {memory} must be read back from {family.bitstream_file}, but it is not;"
+                f"what was written into {memory} must be read back from {family.bitstream_file}, but is not;"
                 f" {packer.name} or its counterpart is at fault, build without --patchable"
             )
     return unpacked

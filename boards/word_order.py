@@ -1,6 +1,7 @@
 """The order of a network's numbers in the words of its memories, by the rules of ``docs/hardware.md``.
 
-The rules are written here a second time, so that reading back does not rely on the code that laid the words out.
+The rules are written here a second time, so that reading back does not rely on the code that laid the words
+out.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Numbers", "numbers"]
 
-#: Of the shape of a memory, (depth, width), the places of its numbers' bits among the bits of the memory, words end
-#: to end, and the numbers. Where a number has several bits, the places have one more axis, the lowest bit first.
+#: Of the shape of a memory, (depth, width), the places of its numbers' bits among the bits of the memory,
+#: words end to end, and the numbers. Where a number has several bits, the places have one more axis, the
+#: lowest bit first.
 LayOut = Callable[[tuple[int, int]], tuple[np.ndarray, np.ndarray]]
 
 
@@ -87,8 +89,8 @@ def numbers(design: Design) -> Iterator[Numbers]:
 
 
 def _decode(folding: Folding) -> Callable[[np.ndarray], np.ndarray]:
-    """Weights from their code: each bit is the parity of the complements of its weight and those before it in its
-    group.
+    """Weights from their code: each bit is the parity of the complements of its weight and those before it in
+    its group.
     """
     begins = np.zeros(folding.simd, bool)
     begins[np.cumsum((0, *XnorPopcount.groups(folding.simd)))[:-1]] = True
@@ -105,8 +107,8 @@ def _decode(folding: Folding) -> Callable[[np.ndarray], np.ndarray]:
 def _weights(layer: Dense | Conv2d | Scores, folding: Folding) -> LayOut:
     """Word (group, half, slice) of `pe` rows of `simd` weights, the first lowest.
 
-    A convolution's slices are the pieces of each pixel under the kernel. A ternary weight is half the sum of two
-    binary ones: 1, 1 or 0, 0, or for 0 first 1, then 0.
+    A convolution's slices are the pieces of each pixel under the kernel. A ternary weight is half the sum of
+    two binary ones: 1, 1 or 0, 0, or for 0 first 1, then 0.
     """
     channels = layer.weights.shape[-1]
     pixels = layer.weights.shape[1:-1]
@@ -134,8 +136,8 @@ def _weights(layer: Dense | Conv2d | Scores, folding: Folding) -> LayOut:
 
 
 def _presets(presets: np.ndarray, layer: Dense | Conv2d | Scores, folding: Folding) -> LayOut:
-    """Word (group) of `pe` accumulators' starts: minus a threshold, or an offset. With ternary weights they are
-    twice that, less what the weights of 0 add.
+    """Word (group) of `pe` accumulators' starts: minus a threshold, or an offset. With ternary weights they
+    are twice that, less what the weights of 0 add.
     """
     expected = presets.astype(np.int64)
     if layer.mask is not None:

@@ -23,8 +23,8 @@ RIPUP = "--tmg-ripup"
 _PATIENCE = 50
 
 #: The error of abc9 of yosys 0.70 when it puts its result back into some modules that have the elements of an
-#: array, ``x[1]``, as wires next to the array. Without these names it succeeds. They are hidden only then, as all
-#: other designs would change too.
+#: array, ``x[1]``, as wires next to the array. Without these names it succeeds. They are hidden only then, as
+#: all other designs would change too.
 _REINTEGRATE = "Assert `GetSize(conn.first) == GetSize(conn.second)' failed"
 ELEMENTS = r"w:*\[*"
 
@@ -36,7 +36,8 @@ class _StalledError(Exception):
 class _Router:
     """Reads what router2 prints for each round, and raises `_StalledError` when there is no progress.
 
-    With the option `RIPUP` it routes wires again until all are fast enough: if the clock is out of reach, forever.
+    With the option `RIPUP` it routes wires again until all are fast enough: if the clock is out of reach,
+    forever.
     """
 
     def __init__(self) -> None:
@@ -62,9 +63,9 @@ def run(
 ) -> None:
     """Run a step of a plan in a folder, its log there or in the folder `logs`.
 
-    A step that routes wires again without progress is stopped and runs again without `RIPUP`; its first log is
-    then ``...-stalled.log``. A step in which yosys fails with `_REINTEGRATE` runs again with its spare arguments;
-    its first log is then ``...-failed.log``.
+    A step that routes wires again without progress is stopped and runs again without `RIPUP`; its first log
+    is then ``...-stalled.log``. A step in which yosys fails with `_REINTEGRATE` runs again with its spare
+    arguments; its first log is then ``...-failed.log``.
 
     Raises
     ------

@@ -137,7 +137,7 @@ def test_a_cell_whose_output_is_at_a_pin_that_its_table_leaves_aside():
 
 
 def every_cell(family, rng):
-    """A netlist with each kind of cell that a family's netlists have, each of its pins on a net of its own."""
+    """A netlist with each kind of cell of a family, each pin on a net of its own."""
     bits = itertools.count(2)
 
     def pins(**widths):

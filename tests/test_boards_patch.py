@@ -1,4 +1,4 @@
-"""`sbgen patch` on a build by the real tools: what it makes must be what a build of the other network makes."""
+"""`sbgen patch` on a build by the real tools: its result must be that of a build of the other network."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Known faults of tools, as tools that only print show them, and the second attempt."""
+"""Known faults of tools, imitated by programs that only print, and the second attempt."""
 
 import random
 import sys
@@ -13,11 +13,11 @@ from sbgen.errors import ToolError
 
 
 @pytest.mark.parametrize("late, given_up", [([9, 9, 7, 7, 7, 0], False), ([9, 7, *[8, 7] * 100], True)])
-def test_routing_that_gets_nowhere_is_done_without_an_eye_on_the_clock(tmp_path, monkeypatch, late, given_up):
+def test_routing_without_progress_is_done_without_regard_to_the_clock(tmp_path, monkeypatch, late, given_up):
     route = f"""
 if "--tmg-ripup" in sys.argv:
     for round, left in enumerate({late}, 1):
-        print(f"Info:     iter={{round}} wires=380 overused=0 overuse=0 tmgfail={{left}} archfail=NA", flush=True)
+        print(f"Info: iter={{round}} wires=380 overused=0 overuse=0 tmgfail={{left}} archfail=NA", flush=True)
 """
     texts = {
         "yosys": SYNTHESIS,
@@ -39,8 +39,8 @@ if "--tmg-ripup" in sys.argv:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_routing_has_so_many_rounds_to_come_nearer(seed):
-    """Of wires that share or are too slow, counted together; what else nextpnr says is no round."""
+def test_rounds_without_progress_are_limited(seed):
+    """Wires that share or are too slow count together; other lines of nextpnr are no rounds."""
     print(f"seed {seed}")
     rng, reader, least, last = random.Random(seed), workarounds._Router(), 10**6, -1
     for count in range(10**4):
@@ -57,7 +57,7 @@ def test_routing_has_so_many_rounds_to_come_nearer(seed):
 
 
 @pytest.mark.parametrize("other", [False, True])
-def test_an_assertion_of_yosys_on_names_is_met_without_them(tmp_path, monkeypatch, other):
+def test_an_assertion_of_yosys_on_names_is_avoided_without_them(tmp_path, monkeypatch, other):
     said = (
         "Assert `GetSize(conn.first) == GetSize(conn.second)' failed in rtlil.cc:3091."
         if not other

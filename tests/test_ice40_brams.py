@@ -1,4 +1,4 @@
-"""The techmap of block RAMs stands in for yosys's own: it must make the same cells of them."""
+"""The techmap of block RAMs replaces yosys' own: it must create the same cells."""
 
 import json
 
@@ -18,8 +18,8 @@ module ram #(parameter W = 16, A = 8, FACTOR = 1, WRITTEN = 1) (
   end
 endmodule
 
-module top(input clk, we, input [10:0] ra, wa, input [15:0] d, output [15:0] q0, output [7:0] q1, output [3:0] q2, output [1:0] q3,
-           output [15:0] q4);
+module top(input clk, we, input [10:0] ra, wa, input [15:0] d, output [15:0] q0,
+           output [7:0] q1, output [3:0] q2, output [1:0] q3, output [15:0] q4);
   ram #(16, 8, 40503) ram0(clk, we, ra[7:0], wa[7:0], d, q0);
   ram #(8, 9, 77) ram1(clk, we, ra[8:0], wa[8:0], d[7:0], q1);
   ram #(4, 10, 7) ram2(clk, we, ra[9:0], wa[9:0], d[3:0], q2);

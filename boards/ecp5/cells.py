@@ -1,4 +1,4 @@
-"""The meaning of the ECP5's cells (Lattice: ECP5 and ECP5-5G Memory Usage Guide), as yosys and nextpnr use them."""
+"""The meaning of the ECP5's cells, as yosys and nextpnr use them (Lattice: ECP5 Memory Usage Guide)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +9,8 @@ __all__ = ["CELLS"]
 
 
 def _pin(cell: Cell, name: str) -> str:
-    """The net at an input of a placed cell: 1 when it is not connected, inverted or replaced by a constant when
-    the cell says so.
+    """The net at an input of a placed cell: 1 when it is not connected, inverted or replaced by a constant
+    when the cell says so.
     """
     value, mux = cell.pin(name, ONE), cell.parameters.get(f"{name}MUX", name).strip()
     return {"INV": f"~{value}", "0": ZERO, "1": ONE}.get(mux, value)

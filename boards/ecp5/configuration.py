@@ -1,4 +1,4 @@
-"""The settings of an ECP5's layout as ecpunpack writes them; ``unknown:`` are bits without a name in its database."""
+"""The settings of an ECP5's layout as ecpunpack writes them; ``unknown:`` are bits without a name."""
 
 import re
 from collections import Counter
@@ -11,7 +11,7 @@ __all__ = ["differences"]
 def differences(
     header: str, expected: list[str] | None, found: list[str] | None
 ) -> tuple[list[Difference], int]:
-    """The settings of one section that differ, and how many there are; words of a block RAM count one by one."""
+    """The settings of a section that differ, and how many it has; each word of a block RAM is one."""
     if header.startswith("bram_init"):
         return _contents(header, expected, found)
     if not (expected or found):

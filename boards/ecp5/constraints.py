@@ -1,4 +1,4 @@
-"""The constraint file of nextpnr-ecp5: which port of the top level is which pin, and how its buffer is set."""
+"""The constraint file of nextpnr-ecp5: pins of the top level's ports, and settings of their buffers."""
 
 from __future__ import annotations
 

@@ -53,9 +53,9 @@ def plan(
         "top.lpf",
         "--freq",
         f"{clock_mhz * (1 + margin):g}",
-        # Block RAMs all over the device pull a design apart. The analytic placer does not converge on them; the
-        # static one halves the length of the wires. The first router takes an hour on 20,000 LUTs, router2
-        # minutes, and it considers the clock.
+        # Block RAMs all over the device pull a design apart. The analytic placer does not converge on them;
+        # the static one halves the length of the wires. The first router takes an hour on 20,000 LUTs,
+        # router2 minutes, and it considers the clock.
         "--placer",
         "static",
         "--router",

@@ -14,8 +14,8 @@ __all__ = ["pcf"]
 def pcf(board: BoardSpec, pins: Sequence[Pin] | None = None, *, margin: float = 0.0) -> str:
     """The constraint file for the given pins, or for the board's.
 
-    Only the pull-up is written. The I/O standards of the platforms are all 3.3 V LVCMOS or similar, which is the
-    buffers' default. The clock is an option of place and route, so `margin` changes nothing.
+    Only the pull-up is written. The I/O standards of the platforms are all 3.3 V LVCMOS or similar, which is
+    the buffers' default. The clock is an option of place and route, so `margin` changes nothing.
     """
     lines = []
     for pin in board.pins if pins is None else pins:

@@ -1,4 +1,4 @@
-"""The ``.asc`` text of Project IceStorm (its documentation of the format, the logic tile and the RAM tile)."""
+"""The ``.asc`` text of Project IceStorm, after its documentation of the format, logic tile and RAM tile."""
 
 import re
 
@@ -12,8 +12,8 @@ __all__ = ["Ice40Layout"]
 #: Rows of a block RAM and bits in a row; a line of the text is 16 rows.
 _ROWS, _LANES, _LINES = 256, 16, 16
 
-#: yosys (techlibs/ice40/brams_map.v) numbers the 16 columns of a word with their four bits reversed, so that the
-#: bits of a narrower word are adjacent.
+#: yosys (techlibs/ice40/brams_map.v) numbers the 16 columns of a word with their four bits reversed, so that
+#: the bits of a narrower word are adjacent.
 _COLUMNS = np.array([int(f"{n:04b}"[::-1], 2) for n in range(16)])
 
 #: Bits of a logic cell, ten in each of two rows from column 36 on, that are bit 0, 1, ... of its LUT.

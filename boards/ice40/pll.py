@@ -9,9 +9,9 @@ from ..pll import Pll, check_range
 
 __all__ = ["PLL_PADS", "Ice40Pll"]
 
-#: Device and pads from which its PLLs can be fed, by package (icestorm's icebox: PLLOUT_A's pin). The PLL takes
-#: such a pad for itself, and the pin cannot be an ordinary input then. From any other pin the PLL is fed through the
-#: fabric.
+#: Device and pads from which its PLLs can be fed, by package (icestorm's icebox: PLLOUT_A's pin). The PLL
+#: takes such a pad for itself, and the pin cannot be an ordinary input then. From any other pin the PLL is
+#: fed through the fabric.
 PLL_PADS = {
     ("up5k", "sg48"): ("35",),
     ("hx1k", "tq144"): ("49",),

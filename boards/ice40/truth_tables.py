@@ -2,8 +2,8 @@
 
     bitstream ─▶ .logic_tile X Y ─▶ 16 bits of each logic cell ═══ LUT_INIT ◀─ placed netlist
 
-Routing may permute a LUT's inputs, and its table is then permuted too. Whether the wires run accordingly is not
-checked here, but where the bitstream is turned back into Verilog.
+Routing may permute a LUT's inputs, and its table is then permuted too. Whether the wires run accordingly is
+not checked here, but where the bitstream is turned back into Verilog.
 """
 
 import re
