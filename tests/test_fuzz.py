@@ -107,7 +107,7 @@ def needs_the_padding_bit(seed):
 def test_a_wrong_runner_up_is_a_failure(monkeypatch):
     ranked, seed = (
         reference.ranked,
-        next(seed for seed in range(100) if random_design(seed, largest=6).top > 1),
+        next(seed for seed in range(100) if random_design(seed, largest=6).top_k > 1),
     )
     print(f"seed {seed}")
     monkeypatch.setattr(
