@@ -20,7 +20,7 @@ from pathlib import Path
 
 import record
 
-from sbgen.commands import fuzz
+from sbgen import fuzzing
 from sbgen.compiler import design_file as files
 from sbgen.compiler import exchange, verilog
 from sbgen.compiler.cycles import predict
@@ -59,7 +59,7 @@ def design_file(made):
 
 def random_row(seed, *, search):
     """The digests of a seed; with `search` also of the design that the search finds."""
-    made = fuzz.random_design(seed, largest=24)
+    made = fuzzing.random_design(seed, largest=24)
     cycles = predict(made)
     row = {
         "seed": seed,

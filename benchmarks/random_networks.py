@@ -19,7 +19,7 @@ from functools import partial
 
 import record
 
-from sbgen import boards, tools
+from sbgen import boards, fuzzing, tools
 from sbgen.boards.placed import LEVELS
 from sbgen.commands import fuzz
 from sbgen.compiler.features import FEATURES, features
@@ -34,7 +34,9 @@ _BETWEEN = 5
 def measure(seed, *, largest, most, names, level, patchable):
     """One seed: its line in the record, and its features."""
     board = boards.get(names[seed % len(names)]) if names else None
-    design = fuzz.random_design(seed, largest=largest, patchable=patchable or None, board=board, level=level)
+    design = fuzzing.random_design(
+        seed, largest=largest, patchable=patchable or None, board=board, level=level
+    )
     count = image_count(design, most)
     images = random_images(seed, design.network, count)
     start = time.monotonic()
@@ -46,7 +48,7 @@ def measure(seed, *, largest, most, names, level, patchable):
         "scores": (1 if board else 2) * count * design.network.outputs,
     }
     try:
-        failure = fuzz.check(design, images, simulator="icarus", seed=seed, board=board, level=level)
+        failure = fuzzing.check(design, images, simulator="icarus", seed=seed, board=board, level=level)
     except FitError as error:
         return {
             **outcome,

@@ -10,13 +10,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sbgen import cli, tools
+from sbgen import cli, fuzzing, tools
 from sbgen.boards import placed
-from sbgen.commands import fuzz
 from sbgen.compiler import cycles, design_file, exchange, lower, passes, reference, verilog
 from sbgen.compiler.ir import Binarize, Conv2d, Scores
 from sbgen.compiler.random_network import random_design, random_images
 from sbgen.errors import FitError, ToolError
+from sbgen.fuzzing import comparison, failures
 from sbgen.hw.argmax import Argmax
 from sbgen.hw.core import Core
 from sbgen.hw.queue import Queue
@@ -44,7 +44,7 @@ def the_failure(capsys, tmp_path):
     """(lines printed, shrunk design, its images, the command that repeats it) of the only failure."""
     lines = capsys.readouterr().out.splitlines()
     (folder,) = (tmp_path / "build/fuzz").iterdir()
-    assert sorted(path.name for path in folder.iterdir()) == sorted(fuzz.OUTPUTS)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(fuzzing.OUTPUTS)
     design = design_file.load(folder / "design.json", exchange.load(folder / "network.json"))
     (again,) = (line.split("again: ")[1] for line in lines if "again: " in line)
     assert again in (folder / "failure.txt").read_text()
@@ -118,13 +118,13 @@ def test_a_wrong_runner_up_is_a_failure(monkeypatch):
         ),
     )
     design = random_design(seed, largest=6)
-    failure = fuzz.check(design, random_images(seed, design.network, 2), simulator="amaranth")
+    failure = fuzzing.check(design, random_images(seed, design.network, 2), simulator="amaranth")
     assert failure.kind == "class"
 
 
 def test_only_patchable_designs(monkeypatch, capsys):
     designs = []
-    monkeypatch.setattr(fuzz, "check", lambda design, images, **_: designs.append(design))
+    monkeypatch.setattr(fuzzing, "check", lambda design, images, **_: designs.append(design))
     assert run("--count", "4", *TINY, "--patchable") == 0
     assert [design.patchable for design in designs] == [True] * 4
 
@@ -138,7 +138,7 @@ def test_verilog_of_a_patchable_design_that_depends_on_weights_is_a_failure(wire
         "convert",
         lambda network: f"first\nadded {exchange.digest(network) if wired else 'nothing'}\n",
     )
-    failure = fuzz._difference_of_hardware(design, 1)
+    failure = comparison._difference_of_hardware(design, 1)
     assert (failure and failure.text) == (
         "only ROMs of a patchable design must depend on weights and thresholds, but its Verilog "
         "differs from line 2 on"
@@ -157,7 +157,7 @@ def test_a_pass_that_changes_a_score_is_a_failure(monkeypatch):
 
     monkeypatch.setattr(passes, "apply_passes", broken)
     design = random_design(1, largest=6)
-    failure = fuzz.check(design, random_images(1, design.network, 2), simulator="amaranth")
+    failure = fuzzing.check(design, random_images(1, design.network, 2), simulator="amaranth")
     assert failure.kind == "score after the passes"
 
 
@@ -165,7 +165,7 @@ def test_a_wrong_cycle_is_a_failure(monkeypatch, capsys, tmp_path):
     step = cycles._Gather.ready
     monkeypatch.setattr(cycles._Gather, "ready", lambda self, o_ready: step(self, False))
     failures = [
-        fuzz.check(design, random_images(seed, design.network, 2), simulator="amaranth", seed=seed)
+        fuzzing.check(design, random_images(seed, design.network, 2), simulator="amaranth", seed=seed)
         for seed in range(6, 10)
         for design in [random_design(seed, largest=6)]
     ]
@@ -195,8 +195,8 @@ def test_a_check_ends_in_time(monkeypatch):
 
     monkeypatch.setattr(Core, "elaborate", endless)
     design = random_design(1, largest=6)
-    failure = fuzz.check(design, random_images(1, design.network, 2), simulator="amaranth", timeout=0.3)
-    assert failure == fuzz.Failure(kind="time", text="must be done within 0.3 s, but was not")
+    failure = fuzzing.check(design, random_images(1, design.network, 2), simulator="amaranth", timeout=0.3)
+    assert failure == fuzzing.Failure(kind="time", text="must be done within 0.3 s, but was not")
 
 
 def test_an_error_of_ours_is_a_failure_with_its_place(monkeypatch):
@@ -205,7 +205,7 @@ def test_an_error_of_ours_is_a_failure_with_its_place(monkeypatch):
 
     monkeypatch.setattr(Queue, "elaborate", broken)
     design = random_design(1, largest=6)
-    failure = fuzz.check(design, random_images(1, design.network, 2), simulator="amaranth")
+    failure = fuzzing.check(design, random_images(1, design.network, 2), simulator="amaranth")
     assert failure.kind == "IndexError"
     assert failure.text.startswith("IndexError in test_fuzz.py:") and failure.text.endswith(
         ": beyond the end"
@@ -216,14 +216,15 @@ def test_a_full_disk_is_no_failure_of_the_design(monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fuzz, "_simulations", full)
+    monkeypatch.setattr(comparison, "_simulations", full)
     design = random_design(1, largest=6)
     with pytest.raises(OSError, match="No space"):
-        fuzz.check(design, random_images(1, design.network, 2), simulator="amaranth")
+        fuzzing.check(design, random_images(1, design.network, 2), simulator="amaranth")
 
 
 def test_failures_beyond_the_third_are_only_listed(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(fuzz, "check", lambda *_, **__: fuzz.Failure(kind="score", text="wrong"))
+    for module in fuzzing, failures:
+        monkeypatch.setattr(module, "check", lambda *_, **__: fuzzing.Failure(kind="score", text="wrong"))
     assert run("--count", "5", *TINY, "--shrink", "0") == 1
     assert capsys.readouterr().out.splitlines()[-1] == "  0 of 5 agree; failed: seed 0, 1, 2, 3, 4"
     assert len(list((tmp_path / "build/fuzz").iterdir())) == 3
@@ -300,7 +301,7 @@ class TestBoard:
     def test_another_network_is_a_failure(self, netlist, capsys):
         netlist.digest = lambda digest: digest[::-1]
         assert run(*self.BOARD, "--shrink", "0") == 1
-        assert "the board must tell the network" in capsys.readouterr().out
+        assert "the board must report the network" in capsys.readouterr().out
 
     def test_a_failing_tool_names_no_log_that_is_gone(self, netlist, capsys):
         netlist.error = ToolError("yosys failed with code 1: ERROR: of its own", log="gone.log")
@@ -371,4 +372,4 @@ def test_smallest_kinds_are_still_networks():
     )
     print(f"seed {seed}")
     design = random_design(seed, largest=1)
-    assert fuzz.check(design, random_images(seed, design.network, 1), simulator="amaranth") is None
+    assert fuzzing.check(design, random_images(seed, design.network, 1), simulator="amaranth") is None

@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sbgen import boards
-from sbgen.commands import fuzz
+from sbgen import boards, fuzzing
 from sbgen.compiler import exchange, reference
 from sbgen.compiler.features import FEATURES, features
 from sbgen.compiler.ir import Add, Binarize, Dense, Fork, Network, Scores, Threshold
@@ -26,7 +25,7 @@ SEEDS = range(200)
 
 @pytest.fixture(scope="module")
 def designs():
-    return {seed: fuzz.random_design(seed) for seed in SEEDS}
+    return {seed: fuzzing.random_design(seed) for seed in SEEDS}
 
 
 def test_each_feature_occurs(designs):
@@ -38,7 +37,7 @@ def test_each_feature_occurs(designs):
 
 def test_a_seed_is_one_network(designs):
     for seed in SEEDS[:10]:
-        again = fuzz.random_design(seed)
+        again = fuzzing.random_design(seed)
         assert exchange.digest(again.network) == exchange.digest(designs[seed].network)
         assert (again.foldings, again.top_k, again.patchable) == tuple(
             getattr(designs[seed], name) for name in ("foldings", "top_k", "patchable")
@@ -46,7 +45,7 @@ def test_a_seed_is_one_network(designs):
 
 
 def test_without_larger_images_none_is_larger(designs):
-    assert max(design.network.pixels for design in designs.values()) == fuzz.PIXELS
+    assert max(design.network.pixels for design in designs.values()) == fuzzing.PIXELS
     assert max(random_network(seed, largest=20).pixels for seed in SEEDS) <= 20
 
 
@@ -60,8 +59,8 @@ def test_the_first_images_are_the_same_for_any_count(designs):
 def test_designs_under_a_top_level_fit_its_link_and_family(name):
     board, patchable = boards.get(name), 0
     for seed in SEEDS[:40]:
-        design = fuzz.random_design(seed, board=board, level="emitted")
-        assert input_lanes(design) <= LIMITS["lanes"] and design.network.pixels <= fuzz.BOARD_PIXELS
+        design = fuzzing.random_design(seed, board=board, level="emitted")
+        assert input_lanes(design) <= LIMITS["lanes"] and design.network.pixels <= fuzzing.BOARD_PIXELS
         patchable += design.patchable
         if design.patchable and board.device.family == "ecp5":
             assert {folding.store for layer, folding in design.stages if layer.weight_bits} == {"bram"}
