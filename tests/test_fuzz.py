@@ -12,7 +12,7 @@ import pytest
 
 from sbgen import cli, fuzzing, tools
 from sbgen.boards import placed
-from sbgen.compiler import cycles, design_file, exchange, lower, passes, reference, verilog
+from sbgen.compiler import cycles, design_file, exchange, lower, passes, reference, stage, verilog
 from sbgen.compiler.ir import Binarize, Conv2d, Scores
 from sbgen.compiler.random_network import random_design, random_images
 from sbgen.errors import FitError, ToolError
@@ -52,8 +52,8 @@ def the_failure(capsys, tmp_path):
 
 
 def ignore_the_padding_bit(monkeypatch):
-    sound = lower._padding_words
-    monkeypatch.setattr(lower, "_padding_words", lambda stage: (0,) * len(sound(stage)))
+    sound = stage._padding_words
+    monkeypatch.setattr(stage, "_padding_words", lambda *args, **sizes: (0,) * len(sound(*args, **sizes)))
 
 
 def test_sound_hardware_agrees(capsys, tmp_path):

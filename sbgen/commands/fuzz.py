@@ -11,7 +11,7 @@ earlier level.
 """
 
 import time
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +41,7 @@ _COLUMNS = 3
 _SHRUNK = 3
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of `sbgen fuzz`."""
     parser.add_argument(
         "--seed",
