@@ -173,7 +173,8 @@ def test_network_that_does_not_take_the_images_or_gives_no_logits():
     with pytest.raises(ModelError, match=r"the network must take images of shape \(60,\), but: "):
         trained(torch.nn.Sequential(dense()[0], torch.nn.Linear(7, 4)), images, labels)
     with pytest.raises(
-        ModelError, match=r"must give logits of shape \(N, classes\), but gives Tensor of shape \(1, 2, 2\)"
+        ModelError,
+        match=r"must return logits of shape \(N, classes\), but returns Tensor of shape \(1, 2, 2\)",
     ):
         trained(torch.nn.Sequential(dense(), torch.nn.Unflatten(1, (2, 2))), images, labels)
 

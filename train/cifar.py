@@ -1,6 +1,6 @@
 """CIFAR-10 from its official binary archive, or from a folder of JPEG files of the same images.
 
-The JPEG form is lossy: accuracies measured on it are not comparable with those published for CIFAR-10.
+The JPEG files are lossy: accuracies measured on them cannot be compared with published ones for CIFAR-10.
 """
 
 import hashlib
@@ -9,8 +9,11 @@ import lzma
 import re
 import tarfile
 import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from os import PathLike
 from pathlib import Path
+from typing import IO, Any, cast
 
 import numpy as np
 
@@ -19,29 +22,32 @@ from ..errors import DataError
 
 __all__ = ["ARCHIVE", "LABELS", "SHAPE", "read_binary", "read_jpeg"]
 
-#: The official archive of raw bytes; the one for Python is pickles, which could run code.
+#: The official archive of raw bytes. The Python version consists of pickles, which could run code.
 ARCHIVE = "cifar-10-binary.tar.gz"
 
 LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
-#: Of an image: height, width, channels.
+#: Shape of an image: height, width, channels.
 SHAPE = (32, 32, 3)
 
 _BATCHES = (*(f"data_batch_{n}.bin" for n in range(1, 6)), "test_batch.bin")
 
-#: One label, then all red, all green and all blue pixels.
+#: Bytes of a record: the label, then all red, all green and all blue pixels.
 _RECORD = 1 + 32 * 32 * 3
 
-_REMEDY = "fetch the file anew"
+_REMEDY = "download the file again"
+
+#: Training images, training labels, test images, test labels.
+Arrays = tuple[np.ndarray, ...]
 
 
-def read_binary(folder):
-    """The images of the official binary version.
+def read_binary(folder: str | PathLike[str]) -> Arrays:
+    """Read the official binary version.
 
     Parameters
     ----------
     folder : path
-        Holds `ARCHIVE`, or the six files of it, with their folder ``cifar-10-batches-bin`` or without.
+        Contains `ARCHIVE` or its six files, directly or in a folder ``cifar-10-batches-bin``.
 
     Returns
     -------
@@ -51,7 +57,7 @@ def read_binary(folder):
     Raises
     ------
     DataError
-        A file is missing, truncated or not what its name says.
+        A file is missing, truncated or of another format.
     """
     folder = Path(folder)
     archive = folder / ARCHIVE
@@ -66,7 +72,7 @@ def read_binary(folder):
         if where is None:
             raise DataError(
                 f"{folder} must hold {ARCHIVE} or its files, but does not; give another folder with --data or"
-                " SBGEN_DATA, or none for a download"
+                " SBGEN_DATA, or none to download it"
             )
         found = {path.name: _read(path) for path in where.glob("*.bin")}
     for name in _BATCHES:
@@ -89,26 +95,27 @@ def read_binary(folder):
     return tuple(parts)
 
 
-def read_jpeg(folder, *, cache):
-    """The images of ``train/<class>/<name>.jpg`` and ``test/...``, in the order of their classes and names.
+def read_jpeg(folder: str | PathLike[str], *, cache: str | PathLike[str]) -> Arrays:
+    """Read ``train/<class>/<name>.jpg`` and ``test/...``, ordered by class and name.
 
-    Decoded once and kept in `cache` as plain arrays.
+    The images are decoded once and cached as plain arrays.
 
     Parameters
     ----------
     folder : path
-        Holds the folders ``train`` and ``test``, or one ``.tar.xz`` (or ``.tar.gz``, ``.tar``) of them.
+        Contains the folders ``train`` and ``test``, or one ``.tar.xz`` (or ``.tar.gz``, ``.tar``) of them.
     cache : path
+        Folder for the decoded arrays.
 
     Returns
     -------
     train_images, train_labels, test_images, test_labels
-        As of `read_binary`.
+        As for `read_binary`.
 
     Raises
     ------
     DataError
-        There is no such folder or archive, or a file in it is damaged or no image of 32 x 32.
+        There is no such folder or archive, or a file in it is damaged or not an image of 32 x 32.
     """
     folder = Path(folder)
     files = [path for part in ("train", "test") for path in sorted((folder / part).glob("*/*.jpg"))]
@@ -123,21 +130,22 @@ def read_jpeg(folder, *, cache):
     for path in files or archives:
         about = path.stat()
         key.update(f"{path.absolute()} {about.st_size} {about.st_mtime_ns}\n".encode())
-    kept = Path(cache) / f"{folder.name}-{key.hexdigest()[:16]}.npz"
+    cached = Path(cache) / f"{folder.name}-{key.hexdigest()[:16]}.npz"
     names = ("train_images", "train_labels", "test_images", "test_labels")
-    if (arrays := _cached(kept, names)) is not None:
+    if (arrays := _cached(cached, names)) is not None:
         return arrays
     members = ((str(path), _read(path)) for path in files) if files else _members(archives[0], r"\.jpg")
     arrays = _decoded(members, files and folder or archives[0])
-    with suppress(OSError):  # a full or read-only cache costs time, no more
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with atomic.replaced(kept) as part, open(part, "wb") as file:
-            np.savez(file, **dict(zip(names, arrays, strict=True)))
+    with suppress(OSError):  # a full or read-only cache only costs time
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        with atomic.replaced(cached) as part, open(part, "wb") as file:
+            named: dict[str, Any] = dict(zip(names, arrays, strict=True))
+            np.savez(file, **named)
     return arrays
 
 
-def _cached(path, names):
-    """The arrays of a cached file, or None where it is not there or damaged."""
+def _cached(path: Path, names: Sequence[str]) -> Arrays | None:
+    """The arrays of a cached file, or None if it is missing or damaged."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = tuple(stored[name] for name in names)
@@ -149,15 +157,15 @@ def _cached(path, names):
     return arrays
 
 
-def _decoded(members, where):
-    """Images and labels of both parts, from (name, content) of each file."""
+def _decoded(members: Iterable[tuple[str, bytes]], where: Path) -> Arrays:
+    """Images and labels of both parts, from name and content of each file."""
     try:
         from PIL import Image
     except ImportError as error:
         raise DataError(
             "data sets of JPEG files need Pillow, which is not installed; try `pip install pillow`"
         ) from error
-    found = {"train": [], "test": []}
+    found: dict[str, list[tuple[int, str, np.ndarray]]] = {"train": [], "test": []}
     for name, data in members:
         part, label, file = ("", "", *name.split("/"))[-3:]
         if part not in found or label not in LABELS:
@@ -168,7 +176,7 @@ def _decoded(members, where):
         try:
             with Image.open(io.BytesIO(data)) as image:
                 pixels = np.asarray(image.convert("RGB"))
-        except (OSError, SyntaxError, ValueError) as error:  # whatever Pillow raises on a damaged file
+        except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises on a damaged file
             raise DataError(
                 f"{where}: {name} must be a JPEG image, but {' '.join(str(error).split())}; {_REMEDY}"
             ) from error
@@ -181,7 +189,7 @@ def _decoded(members, where):
     parts = []
     for part, images in found.items():
         counts = [sum(image[0] == label for image in images) for label in range(len(LABELS))]
-        if not counts[0] or len(set(counts)) > 1:  # a tar archive may end too early without a sign
+        if not counts[0] or len(set(counts)) > 1:  # a truncated tar archive may look complete
             raise DataError(
                 f"{where}: {part}/ must hold equally many images of each class, at least one, but holds "
                 f"{', '.join(map(str, counts))}; {_REMEDY}"
@@ -194,20 +202,22 @@ def _decoded(members, where):
     return tuple(parts)
 
 
-def _members(archive, ending):
-    """Name and content of each file in a tar archive whose name ends so, in one pass and nothing written."""
+def _members(archive: Path, ending: str) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each file in a tar archive whose name ends in `ending`, in one pass, without
+    writing any.
+    """
     try:
         with tarfile.open(archive, "r|*") as tar:
             for member in tar:
                 if member.isfile() and re.search(f"{ending}$", member.name):
-                    yield member.name, tar.extractfile(member).read()
+                    yield member.name, cast(IO[bytes], tar.extractfile(member)).read()
     except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError) as error:
         raise DataError(
             f"{archive}: must be a whole tar archive, but {' '.join(str(error).split())}; {_REMEDY}"
         ) from error
 
 
-def _read(path):
+def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:

@@ -1,9 +1,9 @@
 """Data sets as raw uint8 images, without torch.
 
-`digits` ships in scikit-learn and needs no download. The others are read from a folder (`folder`, or the
-environment variable ``SBGEN_DATA``) that holds ``mnist/``, ``fashion-mnist/``, ``cifar10/``, or else from a
-cache that is filled from the public mirrors: MNIST and Fashion-MNIST from their official IDX files, CIFAR-10
-as `cifar` tells. ``cifar10-jpeg/``, its lossy form, has no mirror.
+`digits` is part of scikit-learn and needs no download. The others are read from a folder (`folder`, or the
+environment variable ``SBGEN_DATA``) with ``mnist/``, ``fashion-mnist/``, ``cifar10/``, or else from a cache
+that is filled from the public mirrors: MNIST and Fashion-MNIST from their official IDX files, CIFAR-10 as
+described in `cifar`. ``cifar10-jpeg/``, its lossy form, has no mirror.
 """
 
 import gzip
@@ -15,7 +15,9 @@ import sys
 import urllib.error
 import urllib.request
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -37,18 +39,26 @@ _FILES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """What a data set is: the shape and greatest pixel of an image, its labels and, if it is downloaded, from
-    where.
+    """A data set.
 
-    `md5` has the digests of the `files`, in their order.
+    Parameters
+    ----------
+    image_shape : tuple of int
+        Height and width, or height, width and channels.
+    greatest : int
+        Maximum pixel.
+    labels : tuple of str
+        Names of the classes.
+    mirrors, files, md5 : tuple of str
+        URLs to download from, the files there, and their MD5 digests in the same order.
     """
 
-    image_shape: tuple
+    image_shape: tuple[int, ...]
     greatest: int
-    labels: tuple
-    mirrors: tuple = ()
-    files: tuple = tuple(f"{file}.gz" for file in _FILES)
-    md5: tuple = ()
+    labels: tuple[str, ...]
+    mirrors: tuple[str, ...] = ()
+    files: tuple[str, ...] = tuple(f"{file}.gz" for file in _FILES)
+    md5: tuple[str, ...] = ()
 
 
 _DIGITS = tuple("0123456789")
@@ -105,15 +115,15 @@ DATASETS = {
 }
 
 
-def load(dataset, folder=None):
-    """A data set's training and test part.
+def load(dataset: str, folder: str | PathLike[str] | None = None) -> cifar.Arrays:
+    """Read the training and test part of a data set.
 
     Parameters
     ----------
     dataset : str
         One of `DATASETS`.
     folder : path or None
-        Folder that holds a folder of the data set's name; None is ``SBGEN_DATA`` or the cache.
+        Folder that contains a folder with the name of the data set; None is ``SBGEN_DATA`` or the cache.
 
     Returns
     -------
@@ -124,7 +134,7 @@ def load(dataset, folder=None):
     Raises
     ------
     DataError
-        Unknown data set; a file that is missing, truncated or not what its name says; no mirror that answers.
+        The data set is unknown; a file is missing, truncated or of another format; or no mirror answers.
     """
     if dataset not in DATASETS:
         raise DataError(f"the data set must be one of {', '.join(DATASETS)}, not {dataset!r}")
@@ -157,25 +167,26 @@ def load(dataset, folder=None):
         if labels.size and labels.max() >= len(about.labels):
             raise DataError(
                 f"{labels_path}: labels must be less than {len(about.labels)}, not {labels.max()}; "
-                "fetch the file anew"
+                "download the file again"
             )
         parts += [images, labels]
     return tuple(parts)
 
 
-def at_hand(dataset, folder=None):
-    """Whether `load` needs no download for a data set: it is installed, in a folder given, or was downloaded
-    by `sbgen train` before.
+def at_hand(dataset: str, folder: str | PathLike[str] | None = None) -> bool:
+    """Whether `load` needs no download: the data set is installed, in a given folder, or was downloaded
+    before.
     """
     if dataset == "digits":
         return importlib.util.find_spec("sklearn") is not None
     return bool(folder or os.environ.get("SBGEN_DATA") or (cache.folder("data") / dataset).is_dir())
 
 
-def split(labels, *, part, seed):
+def split(labels: np.ndarray, *, part: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Indices of a stratified split: (rest, held out), each in increasing order.
 
-    Of every class the same `part` (0 ... 1) is held out, rounded to whole images, chosen by `seed` alone.
+    The same share `part` (0 ... 1) of every class is held out, rounded to whole images and chosen by `seed`
+    alone.
     """
     random = np.random.default_rng(seed)
     held = np.zeros(len(labels), bool)
@@ -185,7 +196,7 @@ def split(labels, *, part, seed):
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
-def _digits():
+def _digits() -> cifar.Arrays:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
@@ -194,25 +205,25 @@ def _digits():
         ) from error
     images, labels = load_digits(return_X_y=True)
     images, labels = images.astype(np.uint8).reshape(-1, 8, 8), labels.astype(np.int64)
-    rest, held = split(labels, part=0.2, seed=0)  # part of the data set's definition here, so never varied
+    rest, held = split(labels, part=0.2, seed=0)  # defines the test part, so never varied
     return images[rest], labels[rest], images[held], labels[held]
 
 
-def read_idx(path, *, shape):
-    """An IDX file of unsigned bytes, gzipped when its name ends in ``.gz``.
+def read_idx(path: str | PathLike[str], *, shape: Sequence[int | None]) -> np.ndarray:
+    """Read an IDX file of unsigned bytes, gzipped if its name ends in ``.gz``.
 
     Parameters
     ----------
     path : path
     shape : tuple of int or None
-        What the file must hold; None is any size.
+        Required shape; None is any size.
 
     Raises
     ------
     DataError
-        Whatever else the file is; at most the bytes that its header promises are read.
+        The file is anything else. At most the bytes that its header promises are read.
     """
-    remedy = "fetch the file anew"
+    remedy = "download the file again"
     try:
         with (gzip.open if Path(path).suffix == ".gz" else open)(path, "rb") as file:
             header = file.read(4 + 4 * len(shape))
@@ -246,27 +257,27 @@ def read_idx(path, *, shape):
     return np.frombuffer(data, np.uint8).reshape(sizes)
 
 
-def _shape(sizes):
+def _shape(sizes: Sequence[int | None]) -> str:
     return " x ".join("any" if size is None else str(size) for size in sizes)
 
 
-def _find(folder, file):
+def _find(folder: Path, file: str) -> Path:
     for path in (folder / f"{file}.gz", folder / file):
         if path.is_file():
             return path
     raise DataError(
         f"{folder} must hold {file}.gz (or {file}), but does not; give another folder with --data or "
-        "SBGEN_DATA, or none for a download"
+        "SBGEN_DATA, or none to download it"
     )
 
 
-def _md5(path):
+def _md5(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
-def _fetch(folder, file, *, mirrors, md5):
-    """The path of a cached file, downloaded first unless it is there already with the right digest."""
+def _fetch(folder: Path, file: str, *, mirrors: Sequence[str], md5: str) -> Path:
+    """The path of a cached file, which is downloaded unless it exists with the right digest."""
     path = folder / file
     if path.is_file() and _md5(path) == md5:
         return path
@@ -290,7 +301,7 @@ def _fetch(folder, file, *, mirrors, md5):
     )
 
 
-def _download(url, path):
+def _download(url: str, path: Path) -> None:
     from ..console import Console
 
     with (

@@ -1,9 +1,11 @@
-"""A float teacher on the same binarized pixels, and the loss that follows it."""
+"""Distillation: a float teacher on the same binarized pixels, and the loss that follows it."""
 
 import hashlib
 import io
 import json
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from os import PathLike
 from pathlib import Path
 
 import torch
@@ -17,21 +19,35 @@ from .layers import Binarize
 __all__ = ["loss", "teacher_logits"]
 
 
-def loss(logits, labels, teacher=None, *, weight=0.0, temperature=1.0):
-    """Cross entropy with the labels, and with a teacher's softened answers (Hinton et al., arXiv 1503.02531).
+def loss(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    teacher: torch.Tensor | None = None,
+    *,
+    weight: float = 0.0,
+    temperature: float = 1.0,
+) -> torch.Tensor:
+    """Cross entropy with the labels, mixed with that to the softened outputs of a teacher (Hinton et al.,
+    arXiv 1503.02531): ``(1 - weight) * hard + weight * temperature**2 * soft``.
 
-    Logits whose signs decide, one for each image or as many as there are labels for an image, have the binary
-    cross entropy of each.
+    If the signs of the logits decide (one logit per image, or several labels per image), it is the mean
+    binary cross entropy.
 
     Parameters
     ----------
     logits : float tensor, shape (N, outputs)
-    labels : integer tensor, shape (N,): classes, or of one output 0 and 1; or shape (N, outputs), 0 and 1
+    labels : integer tensor, shape (N,) or (N, outputs)
+        Classes; or 0 and 1, if the signs decide.
     teacher : float tensor, shape (N, outputs), or None
-        Only of classes.
+        Logits of the teacher; only for classes.
     weight : float, 0 ... 1
-        Part of the teacher.
+        Share of the teacher.
     temperature : float
+
+    Raises
+    ------
+    ValueError
+        There is a teacher although the signs decide.
     """
     if labels.ndim == 2 or logits.shape[1] == 1:
         if teacher is not None:
@@ -52,71 +68,57 @@ def loss(logits, labels, teacher=None, *, weight=0.0, temperature=1.0):
 
 
 def teacher_logits(
-    images, labels, *, thresholds, classes, width, epochs, shift, flip, deform, seed, cache, progress=None
-):
-    """What a float network, trained here, says about every image in every way.
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    thresholds: Sequence[int],
+    classes: int,
+    width: int,
+    epochs: int,
+    shift: int,
+    flip: bool,
+    deform: int,
+    seed: int,
+    cache: str | PathLike[str],
+    progress: Callable[[int, int], object] | None = None,
+) -> torch.Tensor:
+    """Train a float network here; return its logits for every image in every way.
 
-    The teacher is a multilayer perceptron of two hidden layers of `width` with ReLU, batch norm and dropout,
-    trained on exactly the images given, so it knows nothing of the validation or test part. It depends on its
-    arguments alone and is kept in `cache` (a folder) for other runs.
+    The teacher is a multilayer perceptron with two hidden layers of `width`, ReLU, batch norm and dropout. It
+    is trained on the given images only, so it knows nothing of the validation or test part. The logits depend
+    on the arguments alone and are cached.
+
+    Parameters
+    ----------
+    images : uint8 tensor, shape (N, height, width) or (N, height, width, channels)
+    labels : int64 tensor, shape (N,)
+    thresholds : sequence of int
+        Those of `Binarize`.
+    classes, width, epochs : int
+    shift, flip, deform
+        As for `Augmented`.
+    seed : int
+    cache : path
+        Folder of the cached logits.
+    progress : callable or None
+        Called after each epoch with the number of epochs done and in total.
 
     Returns
     -------
     float32 tensor, shape (ways, N, classes)
     """
-    key = hashlib.sha256(
-        json.dumps(
-            [
-                4,
-                torch.__version__,
-                width,
-                epochs,
-                shift,
-                flip,
-                deform,
-                seed,
-                classes,
-                torch.as_tensor(thresholds).tolist(),
-            ]
-        ).encode()
-    )
+    settings = [width, epochs, shift, flip, deform, seed, classes, torch.as_tensor(thresholds).tolist()]
+    key = hashlib.sha256(json.dumps([4, torch.__version__, *settings]).encode())
     key.update(images.numpy().tobytes() + labels.numpy().tobytes())
     path = Path(cache) / f"teacher-{key.hexdigest()[:16]}.pt"
     augmented = Augmented(images, shift=shift, flip=flip, deform=deform)
     if (cached := _cached(path, (augmented.ways, len(images), classes))) is not None:
         return cached
 
-    generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        pixels = images[0].numel()
-        binarize = Binarize(pixels, thresholds)
-        model = nn.Sequential(
-            binarize,
-            nn.Linear(binarize.outputs, width),
-            nn.BatchNorm1d(width),
-            nn.ReLU(),
-            nn.Dropout(0.2),
-            nn.Linear(width, width),
-            nn.BatchNorm1d(width),
-            nn.ReLU(),
-            nn.Dropout(0.2),
-            nn.Linear(width, classes),
-        )
-        optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01, fused=True)
-        batches = -(-len(images) // 256)
-        cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * batches)
-        for epoch in range(epochs):
-            for index in torch.randperm(len(images), generator=generator).chunk(batches):
-                optimizer.zero_grad()
-                value = F.cross_entropy(
-                    model(augmented(index, augmented.draw(len(index), generator=generator))), labels[index]
-                )
-                value.backward()
-                optimizer.step()
-                cosine.step()
-            if progress:
-                progress(epoch + 1, epochs)
+        model = _teacher(Binarize(images[0].numel(), thresholds), width, classes)
+        _train(model, augmented, labels, epochs=epochs, seed=seed, progress=progress)
     model.eval()
     with torch.no_grad():
         logits = torch.stack(
@@ -132,14 +134,55 @@ def teacher_logits(
         )
     buffer = io.BytesIO()
     torch.save(logits, buffer)
-    with suppress(OSError):  # a full or read-only cache costs time, no more
+    with suppress(OSError):  # a full or read-only cache only costs time
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(path, buffer.getbuffer())
     return logits
 
 
-def _cached(path, shape):
-    """The logits of a cached file, or None where it is not there or damaged."""
+def _teacher(binarize: Binarize, width: int, classes: int) -> nn.Module:
+    return nn.Sequential(
+        binarize,
+        nn.Linear(binarize.outputs, width),
+        nn.BatchNorm1d(width),
+        nn.ReLU(),
+        nn.Dropout(0.2),
+        nn.Linear(width, width),
+        nn.BatchNorm1d(width),
+        nn.ReLU(),
+        nn.Dropout(0.2),
+        nn.Linear(width, classes),
+    )
+
+
+def _train(
+    model: nn.Module,
+    augmented: Augmented,
+    labels: torch.Tensor,
+    *,
+    epochs: int,
+    seed: int,
+    progress: Callable[[int, int], object] | None,
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01, fused=True)
+    batches = -(-len(labels) // 256)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * batches)
+    for epoch in range(epochs):
+        for index in torch.randperm(len(labels), generator=generator).chunk(batches):
+            optimizer.zero_grad()
+            value = F.cross_entropy(
+                model(augmented(index, augmented.draw(len(index), generator=generator))), labels[index]
+            )
+            value.backward()
+            optimizer.step()
+            cosine.step()
+        if progress:
+            progress(epoch + 1, epochs)
+
+
+def _cached(path: Path, shape: tuple[int, ...]) -> torch.Tensor | None:
+    """The logits of a cached file, or None if it is missing or damaged."""
     try:
         logits = torch.load(path, weights_only=True)
     except Exception:  # noqa: BLE001 - torch raises nearly anything on a damaged file

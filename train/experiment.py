@@ -1,7 +1,9 @@
-"""One experiment from the data set to the model file: train, harden, measure, write."""
+"""A complete training run: from the data set to the model file."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 import torch
@@ -11,9 +13,10 @@ from ..errors import DataError, ModelError
 from . import checkpoint, data, distill
 from .errors import SettingsError
 from .harden import HardeningReport, harden
-from .loop import accuracy, train
+from .loop import Epoch, Labelled, accuracy, train
 from .network import network
 from .presets import PRESETS
+from .settings import Settings
 
 __all__ = ["Result", "run"]
 
@@ -23,28 +26,26 @@ _SPLIT_SEED = 0
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What an experiment came to: accuracies are {"validation": {"float", "hardened"}, "test": {...}}, 0 ...
-    1.
-    """
+    """Result of a run; accuracies are {"validation": {"float", "hardened"}, "test": {...}}, 0 ... 1."""
 
-    epochs: list
+    epochs: list[Epoch]
     report: HardeningReport
-    accuracy: dict
+    accuracy: dict[str, dict[str, float]]
 
 
 def run(
     *,
-    preset,
-    settings,
-    seed,
-    out,
-    folder=None,
-    dataset=None,
-    resume=False,
-    progress=None,
-    teacher_progress=None,
-):
-    """Trains a preset and writes its model file.
+    preset: str,
+    settings: Settings,
+    seed: int,
+    out: str | PathLike[str],
+    folder: str | PathLike[str] | None = None,
+    dataset: str | None = None,
+    resume: bool = False,
+    progress: Callable[[Epoch], object] | None = None,
+    teacher_progress: Callable[[int, int], object] | None = None,
+) -> Result:
+    """Train a preset and write its model file.
 
     Parameters
     ----------
@@ -52,66 +53,38 @@ def run(
         One of `PRESETS`.
     settings : `Settings`
     seed : int
-        Of the initial weights and of the training; the split and the teacher do not depend on it.
+        Of the initial weights and of the training. The split and the teacher do not depend on it.
     out : path
-        The model file. While training, ``<out>.resume`` beside it keeps the state.
+        The model file. During training, ``<out>.resume`` next to it contains the state.
     folder : path or None
         As for `data.load`.
     dataset : str or None
-        Another data set of the same image shape than the preset's.
+        Another data set with the image shape of the preset's own.
     resume : bool
-        Whether to go on where a killed run stopped.
+        Whether to continue an interrupted run.
     progress, teacher_progress : callable or None
-        Called with each `Epoch`; with the number of epochs of the teacher done and in all.
+        Called with each `Epoch`; and with the number of epochs of the teacher done and in total.
 
     Returns
     -------
     Result
-        The test images are looked at once, when everything is decided.
+        The test images are used once, after all decisions.
+
+    Raises
+    ------
+    DataError, ModelError, SettingsError
+        The data set, a file or a setting does not fit.
     """
     out = Path(out)
     state = out.with_name(f"{out.name}.resume")
     _require_writable(state)
     about = PRESETS[preset]
     dataset = dataset or about.dataset
-    kind = data.DATASETS.get(dataset)
-    if kind is not None and kind.image_shape != data.DATASETS[about.dataset].image_shape:
-        raise DataError(
-            f"the preset {preset} needs images of shape {data.DATASETS[about.dataset].image_shape}, "
-            f"{dataset} has {kind.image_shape}"
-        )
-    images, labels, test_images, test_labels = (
-        torch.from_numpy(part.copy()) for part in data.load(dataset, folder)
-    )
-    rest, held = (
-        torch.from_numpy(part)
-        for part in data.split(labels.numpy(), part=settings.validation, seed=_SPLIT_SEED)
-    )
-    validation = images[held], labels[held]
-    images, labels = images[rest], labels[rest]
-    test = test_images, test_labels
-
+    parts = _load(preset, dataset, folder, settings)
+    kind = data.DATASETS[dataset]
     teacher = None
     if settings.distill:
-        if about.thresholds is None:
-            raise SettingsError(
-                f"distill must be 0 with the preset {preset}, whose teacher would need thresholds, not "
-                f"{settings.distill}"
-            )
-        teacher = distill.teacher_logits(
-            images,
-            labels,
-            thresholds=about.thresholds,
-            classes=len(kind.labels),
-            width=settings.teacher_width,
-            epochs=settings.teacher_epochs,
-            shift=settings.shift,
-            flip=settings.flip,
-            deform=settings.deform,
-            seed=_SPLIT_SEED,
-            cache=cache.folder("teachers"),
-            progress=teacher_progress,
-        )
+        teacher = _teacher(preset, settings, parts, classes=len(kind.labels), progress=teacher_progress)
     torch.manual_seed(seed)
     model = network(
         image_shape=kind.image_shape,
@@ -124,9 +97,8 @@ def run(
     )
     epochs = train(
         model,
-        images,
-        labels,
-        validation=validation,
+        *parts.training,
+        validation=parts.validation,
         settings=settings,
         seed=seed,
         teacher=teacher,
@@ -134,14 +106,12 @@ def run(
         resume=resume,
         progress=progress,
     )
-    soft = {"validation": accuracy(model, *validation), "test": accuracy(model, *test)}
-    report = harden(model, images, validation=validation)
+    measured_on = {"validation": parts.validation, "test": parts.test}
+    soft = {part: accuracy(model, *images) for part, images in measured_on.items()}
+    report = harden(model, parts.training[0], validation=parts.validation)
     measured = {
-        part: {
-            "float": soft[part],
-            "hardened": accuracy(model, *(validation if part == "validation" else test)),
-        }
-        for part in soft
+        part: {"float": soft[part], "hardened": accuracy(model, *images)}
+        for part, images in measured_on.items()
     }
     checkpoint.save(
         model,
@@ -159,7 +129,67 @@ def run(
     return Result(epochs=epochs, report=report, accuracy=measured)
 
 
-def _require_writable(path):
+@dataclass(frozen=True, kw_only=True)
+class _Parts:
+    """Images and labels of each part of a data set."""
+
+    training: Labelled
+    validation: Labelled
+    test: Labelled
+
+
+def _load(preset: str, dataset: str, folder: str | PathLike[str] | None, settings: Settings) -> _Parts:
+    """The data set, split; its images must have the shape that the preset takes."""
+    shape = data.DATASETS[PRESETS[preset].dataset].image_shape
+    kind = data.DATASETS.get(dataset)
+    if kind is not None and kind.image_shape != shape:
+        raise DataError(
+            f"the preset {preset} needs images of shape {shape}, {dataset} has {kind.image_shape}"
+        )
+    images, labels, test_images, test_labels = (
+        torch.from_numpy(part.copy()) for part in data.load(dataset, folder)
+    )
+    rest, held = (
+        torch.from_numpy(part)
+        for part in data.split(labels.numpy(), part=settings.validation, seed=_SPLIT_SEED)
+    )
+    return _Parts(
+        training=(images[rest], labels[rest]),
+        validation=(images[held], labels[held]),
+        test=(test_images, test_labels),
+    )
+
+
+def _teacher(
+    preset: str,
+    settings: Settings,
+    parts: _Parts,
+    *,
+    classes: int,
+    progress: Callable[[int, int], object] | None,
+) -> torch.Tensor:
+    thresholds = PRESETS[preset].thresholds
+    if thresholds is None:
+        raise SettingsError(
+            f"distill must be 0 with the preset {preset}, whose teacher would need thresholds, not "
+            f"{settings.distill}"
+        )
+    return distill.teacher_logits(
+        *parts.training,
+        thresholds=thresholds,
+        classes=classes,
+        width=settings.teacher_width,
+        epochs=settings.teacher_epochs,
+        shift=settings.shift,
+        flip=settings.flip,
+        deform=settings.deform,
+        seed=_SPLIT_SEED,
+        cache=cache.folder("teachers"),
+        progress=progress,
+    )
+
+
+def _require_writable(path: Path) -> None:
     """Create the folder of a file that training writes; raise a `ModelError` now if it cannot be written."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:

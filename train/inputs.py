@@ -1,4 +1,4 @@
-"""Images and labels for training, checked once before anything is computed with them."""
+"""Checks of the images and labels that a network is trained on or measured with."""
 
 import torch
 from torch import nn
@@ -8,26 +8,27 @@ from .layers import Binarize, Pixels, Scores
 
 __all__ = ["check_batches", "check_images", "checked"]
 
-#: Channels that an image may have where the network does not say how many: an axis this short in first place
-#: is one of them.
+#: If the network does not determine the channels, a first axis of at most this size is taken for the
+#: channels.
 _CHANNELS = 4
 
 
-def checked(model, images, labels, *, name):
-    """Images and labels that `model` can be trained on or measured with.
+def checked(
+    model: nn.Module, images: torch.Tensor, labels: torch.Tensor, *, name: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Check images and labels; return them with int64 labels.
 
     Parameters
     ----------
     model : nn.Module
         uint8 images to logits.
-    images : uint8 tensor, shape (N, height, width), (N, height, width, channels) or, without rows and
-    columns, (N, features)
+    images : uint8 tensor, shape (N, height, width), (N, height, width, channels) or (N, features)
         N is at least 1.
     labels : integer tensor, shape (N,)
-        Of 0 ... classes - 1, 1 where the sign of one output decides. Where the signs of several do, shape (N,
-        outputs), 0 and 1.
+        Values 0 ... classes - 1; 0 and 1 if the sign of one output decides. If the signs of several outputs
+        decide, the shape is (N, outputs), values 0 and 1.
     name : str
-        What they are, for the message.
+        Their role, for the message: "training", say.
 
     Returns
     -------
@@ -36,9 +37,9 @@ def checked(model, images, labels, *, name):
     Raises
     ------
     DataError
-        They are anything else, or no images of this network's shape.
+        They are anything else, or the images do not have the shape that the network takes.
     ModelError
-        The network does not take the images, or gives no logits.
+        The network does not take the images, or does not return logits.
     """
     classes = check_images(model, images, name=name)
     signs = any(isinstance(layer, Scores) and layer.decision == "sign" for layer in model.modules())
@@ -47,14 +48,14 @@ def checked(model, images, labels, *, name):
     return images, _check_labels(labels, len(images), max(2, classes) if signs else classes, name)
 
 
-def check_images(model, images, *, name):
-    """The part of `checked` that is about images; returns the number of the network's classes."""
+def check_images(model: nn.Module, images: torch.Tensor, *, name: str) -> int:
+    """The part of `checked` for images; returns the number of classes of the network."""
     _check_images(images, name)
     _check_layout(model, images, name)
     return _classes(model, images)
 
 
-def _check_images(images, name):
+def _check_images(images: torch.Tensor, name: str) -> None:
     if not isinstance(images, torch.Tensor):
         raise DataError(
             f"{name} images must be a uint8 tensor, not {_kind(images)}; convert an array with"
@@ -78,8 +79,8 @@ def _check_images(images, name):
         )
 
 
-def _check_layout(model, images, name):
-    """The images have the network's shape, channels last."""
+def _check_layout(model: nn.Module, images: torch.Tensor, name: str) -> None:
+    """Check that the images have the shape that the network takes, channels last."""
     first = next((layer for layer in model.modules() if isinstance(layer, (Binarize, Pixels))), None)
     found = tuple(images.shape[1:])
     wanted = None if first is None or first.image is None or len(first.image) != 3 else first.image
@@ -91,7 +92,7 @@ def _check_layout(model, images, name):
         if likely:
             raise DataError(
                 f"{name} images must have their channels last, (N, height, width, channels), but have the"
-                f" shape {tuple(images.shape)} with the channels first; give images.permute(0, 2, 3, 1)"
+                f" shape {tuple(images.shape)} with the channels first; pass images.permute(0, 2, 3, 1)"
             )
     if wanted is not None and len(found) > 1 and (*found, 1)[:3] != wanted:
         raise DataError(
@@ -105,8 +106,8 @@ def _check_layout(model, images, name):
         )
 
 
-def _classes(model, images):
-    """How many classes the network has, by trying it on one image."""
+def _classes(model: nn.Module, images: torch.Tensor) -> int:
+    """The number of classes of the network, by running it on one image."""
     training = model.training
     try:
         with torch.no_grad():
@@ -120,14 +121,14 @@ def _classes(model, images):
         model.train(training)
     if not isinstance(logits, torch.Tensor) or logits.dim() != 2 or len(logits) != 1 or not logits.numel():
         raise ModelError(
-            f"the network must give logits of shape (N, classes), but gives {_kind(logits)}"
+            f"the network must return logits of shape (N, classes), but returns {_kind(logits)}"
             + (f" of shape {tuple(logits.shape)}" if isinstance(logits, torch.Tensor) else "")
             + " for one image"
         )
     return logits.shape[1]
 
 
-def _check_labels(labels, count, classes, name):
+def _check_labels(labels: torch.Tensor, count: int, classes: int, name: str) -> torch.Tensor:
     if not isinstance(labels, torch.Tensor):
         raise DataError(
             f"{name} labels must be an int64 tensor, not {_kind(labels)}; convert an array with"
@@ -157,8 +158,8 @@ def _check_labels(labels, count, classes, name):
     return labels.long()
 
 
-def _check_bits(labels, shape, name):
-    """Labels of a multi-label network."""
+def _check_bits(labels: torch.Tensor, shape: tuple[int, int], name: str) -> torch.Tensor:
+    """Check the labels of a multi-label network."""
     if not isinstance(labels, torch.Tensor) or labels.shape != shape:
         found = tuple(labels.shape) if isinstance(labels, torch.Tensor) else _kind(labels)
         raise DataError(
@@ -172,8 +173,20 @@ def _check_bits(labels, shape, name):
     return labels.long()
 
 
-def check_batches(model, count, batches):
-    """A `DataError` where a step would have a single image, of which a batch norm knows no variance."""
+def check_batches(model: nn.Module, count: int, batches: int) -> None:
+    """Check that no step has a single image, since a batch norm cannot estimate a variance from one.
+
+    Parameters
+    ----------
+    model : nn.Module
+    count, batches : int
+        Images, and steps per epoch.
+
+    Raises
+    ------
+    DataError
+        A step would have a single image.
+    """
     size = -(-count // batches)
     last = count - (-(-count // size) - 1) * size
     if last == 1 and any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in model.modules()):
@@ -183,15 +196,15 @@ def check_batches(model, count, batches):
         )
 
 
-def _kind(value):
+def _kind(value: object) -> str:
     return type(value).__name__
 
 
-def _dtype(tensor):
+def _dtype(tensor: torch.Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
 
-def _range(tensor):
+def _range(tensor: torch.Tensor) -> str:
     if not tensor.numel() or tensor.is_complex() or tensor.dtype == torch.bool:
         return ""
     return f" of {tensor.min().item():g} ... {tensor.max().item():g}"
