@@ -18,11 +18,10 @@ from amaranth.lib.wiring import In, Out, connect
 
 from ..compiler.linked import check_core
 from ..errors import BoardError
-from ..hw import uart
+from ..hw import uart, width
 from ..hw.flash_loader import FlashLoader
 from ..hw.host_link import HostLink
 from ..hw.queue import Queue
-from ..hw.width import WidthConverter
 from . import flash_image
 from .pll import Pll
 
@@ -225,9 +224,8 @@ class Top(wiring.Component):
             loads=bool(core.ram_contents),
             identity_store=self._identity_store,
         )
-        m.submodules.width = width = DomainRenamer("core")(
-            WidthConverter(shape=unsigned(8), length=core.pixels, i_lanes=1, o_lanes=core.lanes)
-        )
+        pixels = width.Parameters(shape=unsigned(8), length=core.pixels, i_lanes=1, o_lanes=core.lanes)
+        m.submodules.width = converter = DomainRenamer("core")(pixels.create())
         m.submodules.core = DomainRenamer("core")(core)
         # Registers separate the core's handshakes and adders from the link's state machines.
         m.submodules.register = register = DomainRenamer("core")(
@@ -241,8 +239,8 @@ class Top(wiring.Component):
         connect(m, rx.o, link.i)
         connect(m, link.o, tx.i)
         connect(m, link.pixels, register.i)
-        connect(m, register.o, width.i)
-        connect(m, width.o, core.i)
+        connect(m, register.o, converter.i)
+        connect(m, converter.o, core.i)
         # The host gets every score and ranks them itself: runners-up are not sent.
         m.d.comb += [
             results.i.valid.eq(core.o.valid),
