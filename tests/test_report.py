@@ -214,7 +214,7 @@ def test_ledger_compares_the_rtl_on_the_images_it_saw():
 
 
 def test_link_carries_a_request_and_its_response_one_after_the_other():
-    # Frames of docs/architecture.md: END, command, sequence, payload, CRC-32, END.
+    # Frames of docs/link.md: END, command, sequence, payload, CRC-32, END.
     size = (8 + 6) + (8 + 2 * 4 + 2)
     link = assemble()["link"]
     assert set(link) == {"kind", "baud", "images_per_second", "usb_images_per_second"}
