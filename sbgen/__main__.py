@@ -1,5 +1,6 @@
-"""``sbgen`` and ``python -m sbgen``: little enough that Ctrl-C in the first moment, while the rest is read,
-ends in one line as later.
+"""``sbgen`` and ``python -m sbgen``.
+
+This module imports very little, so that Ctrl-C also ends in one line while the rest is imported.
 """
 
 import sys
@@ -7,22 +8,22 @@ import sys
 __all__ = ["main"]
 
 
-def main():
-    """Run `sbgen.cli.main`; returns its exit code."""
-    import _signal as signal  # the part of `signal` that is in C: there is nothing in it to interrupt
+def main() -> int:
+    """Run `sbgen.cli.main` and return its exit code."""
+    import _signal as signal  # the C part of `signal`, whose import cannot be interrupted
     import os
 
     begun = interrupted = False
 
-    def begin():
+    def begin() -> None:
         nonlocal begun
         begun = True
 
-    def interrupt(number, frame):
+    def interrupt(number: int, frame: object) -> None:
         nonlocal interrupted
         interrupted = True
         if not begun:
-            # An exception may be lost where modules are imported, and there is nothing yet to clean up.
+            # An exception may be lost while modules are imported, and there is nothing to clean up yet.
             os.write(2, b"interrupted\n")
             os._exit(130)
         raise KeyboardInterrupt
@@ -32,21 +33,21 @@ def main():
         signal.signal(signal.SIGINT, interrupt)
     for name, mode in ("stdin", "r"), ("stdout", "w"), ("stderr", "w"):
         if getattr(sys, name) is None:
-            # Closed by the caller. In this order each gets its own number back, which no file may have.
+            # The caller closed it. In this order each gets its own number back, which no other file may have.
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     try:
         from .cli import main as run
 
         return run(begin=begin)
     except BaseException:
-        # Of an interrupt while they are imported, some modules make an error of their own.
+        # Some modules turn an interrupt during their import into another error.
         if not interrupted:
             raise
         print("interrupted", file=sys.stderr)
         return 130
     finally:
         if listens:
-            # What Python still does before it ends must not turn Ctrl-C into a trace.
+            # Ctrl-C must not cause a trace while Python exits.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

@@ -1,42 +1,48 @@
-"""What a person sees while sbgen works: steps with their time, lines and tables.
+"""What the user sees while sbgen works: steps with their time, lines and tables.
 
-On a terminal `rich` draws them; anywhere else they are plain ASCII lines that a log keeps well. Characters
-that a terminal obeys are escaped in all of them.
+On a terminal, `rich` draws them; elsewhere they are plain ASCII lines, suitable for a log. Control characters are
+always escaped.
 """
 
 import os
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
 
 from .errors import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.progress import Progress, TaskID
 
 __all__ = ["Console", "Step"]
 
 
 class Step:
-    """One running step, given by `Console.step`: its note and its progress can be told while it runs."""
+    """A running step of `Console.step`, which shows its note and its progress."""
 
-    def __init__(self, *, title, show):
+    def __init__(self, *, title: str, show: "Callable[[Step], None]") -> None:
         self.title = printable(title)
         self.note_text = ""
-        self.portion = None
+        self.portion: tuple[int, int] | None = None
         self._show = show
         self._start = time.monotonic()
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         return time.monotonic() - self._start
 
-    def note(self, text):
-        """Say what the step is at, or in the end what it found."""
+    def note(self, text: str) -> None:
+        """Show the current state, or the result at the end."""
         self.note_text = printable(text)
         self._show(self)
 
-    def progress(self, done, total):
-        """Say how much is done, in any unit."""
+    def progress(self, done: int, total: int) -> None:
+        """Show how much is done, in any unit."""
         self.portion = (done, total)
         self._show(self)
 
@@ -47,44 +53,43 @@ class Console:
     Parameters
     ----------
     file : text stream
-        Where to write; a terminal gets colours and moving progress, anything else plain lines.
+        By default standard output. A terminal gets colours and progress bars, anything else plain lines.
     """
 
-    def __init__(self, *, file=None):
+    def __init__(self, *, file: TextIO | None = None) -> None:
         self._file = sys.stdout if file is None else file
         self._lock = threading.Lock()
-        self._progress = None
-        self._running = {}
+        self._progress: Progress | None = None
+        self._running: dict[Step, TaskID] = {}
         self._cancelled = False
+        self._rich: RichConsole | None = None
         if self._file.isatty() and os.environ.get("TERM") != "dumb":
-            # rich takes a tenth of a second to import, which only a terminal is worth.
-            from rich.console import Console as RichConsole
+            # rich takes a tenth of a second to import.
+            from rich.console import Console
 
-            self._rich = RichConsole(file=self._file, highlight=False, markup=False)
-        else:
-            self._rich = None
+            self._rich = Console(file=self._file, highlight=False, markup=False)
 
     @property
-    def plain(self):
-        """Whether the stream gets plain ASCII lines."""
+    def plain(self) -> bool:
+        """Whether output is plain ASCII lines."""
         return self._rich is None
 
-    def line(self, text="", *, style=None):
-        """One line of text; `style` is rich's, and only a terminal shows it."""
+    def line(self, text: str = "", *, style: str | None = None) -> None:
+        """Print a line; `style` is one of rich, for terminals."""
         text = printable(text)
-        if self.plain:
+        if self._rich is None:
             with self._lock:
                 print(text.encode("ascii", "replace").decode(), file=self._file, flush=True)
         else:
             self._rich.print(text, style=style)
 
-    def cancel(self):
-        """End every step, in whichever thread it runs: what it next shows raises `CancelledError` there."""
+    def cancel(self) -> None:
+        """Stop every step: the next note or progress raises `CancelledError` in the step's thread."""
         self._cancelled = True
 
     @contextmanager
-    def step(self, title):
-        """A step from beginning to end; several may run at the same time, each in its own thread.
+    def step(self, title: str) -> Iterator[Step]:
+        """Show a step while it runs; several may run at the same time, each in its own thread.
 
         Yields
         ------
@@ -102,8 +107,8 @@ class Console:
             raise
         self._end(step, "ok")
 
-    def _begin(self, step):
-        if self.plain:
+    def _begin(self, step: Step) -> None:
+        if self._rich is None:
             self.line(f"  ..       {step.title}")
             return
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -120,22 +125,23 @@ class Console:
                     transient=True,
                 )
                 self._progress.start()
+            assert self._progress is not None
             self._running[step] = self._progress.add_task(step.title, total=None, note="")
 
-    def _show(self, step):
+    def _show(self, step: Step) -> None:
         if self._cancelled:
             raise CancelledError
-        if step in self._running:
+        if self._progress is not None and step in self._running:
             done, total = step.portion or (None, None)
             self._progress.update(self._running[step], completed=done, total=total, note=step.note_text)
 
-    def _end(self, step, outcome):
+    def _end(self, step: Step, outcome: str) -> None:
         with self._lock:
-            if step in self._running:
+            if self._progress is not None and step in self._running:
                 self._progress.remove_task(self._running.pop(step))
                 if not self._running:
                     self._progress.stop()
-        if self.plain:
+        if self._rich is None:
             self.line(f"  {outcome:9}{step.title:34}{step.seconds:7.1f} s  {step.note_text}".rstrip())
         else:
             from rich.text import Text
@@ -149,14 +155,14 @@ class Console:
                 )
             )
 
-    def table(self, columns, rows):
-        """A table; a column whose cells are all numbers is set to the right.
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Print a table; columns of numbers are right-aligned.
 
         Parameters
         ----------
         columns : sequence of str
         rows : sequence of sequences
-            Cells are shown by ``str``; integers with a thousands separator, None as a dash.
+            Cells are printed with ``str``, integers with a thousands separator, None as a dash.
         """
         columns = [printable(name) for name in columns]
         cells = [[_cell(value) for value in row] for row in rows]
@@ -164,7 +170,7 @@ class Console:
             all(value is None or isinstance(value, (int, float)) for value in column)
             for column in zip(*rows, strict=True)
         ] or [False] * len(columns)
-        if self.plain:
+        if self._rich is None:
             widths = [max(len(text) for text in column) for column in zip(columns, *cells, strict=True)]
             for row in [columns, ["-" * width for width in widths], *cells]:
                 self.line(
@@ -186,7 +192,7 @@ class Console:
             self._rich.print(table)
 
 
-def _cell(value):
+def _cell(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else printable(str(value))

@@ -1,8 +1,13 @@
-"""The errors that speak to the user.
+"""Errors that the user can fix.
 
-Each message is one line that says what must hold, what was found instead and what to try. The command line
-prints it without a trace; any other exception is a defect of sbgen and keeps its trace.
+Each message is one line: what must hold, what was found instead and what to try. The command line prints it without
+a trace. Any other exception is a defect of sbgen and keeps its trace.
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "BoardError",
@@ -17,7 +22,7 @@ __all__ = [
 
 
 class SbgenError(Exception):
-    """Base of everything that a user can mend."""
+    """Base class of the errors that a user can fix."""
 
 
 class ModelError(SbgenError):
@@ -25,7 +30,7 @@ class ModelError(SbgenError):
 
 
 class DataError(SbgenError):
-    """A data set that is absent, incomplete or not what it should be."""
+    """A data set that is missing, incomplete or not as expected."""
 
 
 class BoardError(SbgenError):
@@ -37,22 +42,21 @@ class FitError(SbgenError):
 
 
 class ToolError(SbgenError):
-    """An external tool that is missing or has failed; `what` is the message without the name of the `log`."""
+    """An external tool that is missing or failed; `what` is the message without the path of the `log`."""
 
-    def __init__(self, what, *, log=None):
+    def __init__(self, what: str, *, log: "Path | None" = None) -> None:
         super().__init__(what if log is None else f"{what}; the whole log is {log}")
         self.what = what
 
 
 class LinkError(SbgenError):
-    """A board that does not answer, or answers what it must not."""
+    """A board that does not answer, or answers wrongly."""
 
 
-def printable(text):
-    """`text` with every character escaped that a terminal does not show but obeys, such as ESC, or that hides
-    others.
+def printable(text: str) -> str:
+    """`text` with control characters, such as ESC, and invisible characters escaped.
 
-    Names in files of others, of layers or classes, get to the terminal through here.
+    Names from files, such as those of layers and classes, reach the terminal through this function.
     """
     return (
         text

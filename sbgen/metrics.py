@@ -1,21 +1,23 @@
-"""How often a network is right: of its classes and the true ones, whoever computed them.
+"""How often a network is right: its classes compared with the true ones.
 
-A multi-label network has bits in place of a class: both are then arrays of shape (N, outputs), of 0 and 1.
+A multi-label network has bits instead of a class: both are then arrays of shape (N, outputs), of 0 and 1.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
 __all__ = ["accuracy", "bits", "confusion", "mistakes"]
 
 
-def accuracy(classes, labels):
-    """Part of the images that are right, 0 ... 1; None without labels.
+def accuracy(classes: np.ndarray, labels: np.ndarray | None) -> float | None:
+    """The fraction of images that are right, 0 ... 1; None without labels.
 
     Parameters
     ----------
     classes : int array, shape (N,), (N, k) or (N, outputs)
-        The class of each image; or its k best classes, of which one must be the true one; or its bits, which
-        must all be right.
+        The class of each image; or its k best classes, one of which must be right; or its bits, all of which
+        must be right.
     labels : int array, shape (N,) or, of bits, (N, outputs); or None
     """
     if labels is None:
@@ -25,13 +27,13 @@ def accuracy(classes, labels):
     return float((np.reshape(classes, (len(labels), -1)) == labels[:, None]).any(axis=1).mean())
 
 
-def bits(classes, labels):
-    """Part of the bits that are right, 0 ... 1, of a multi-label network; else None."""
+def bits(classes: np.ndarray, labels: np.ndarray | None) -> float | None:
+    """The fraction of bits that are right, 0 ... 1, of a multi-label network; else None."""
     return None if labels is None or labels.ndim == 1 else float((classes == labels).mean())
 
 
-def confusion(classes, labels, count):
-    """How many images of each class were taken for each; None without labels.
+def confusion(classes: np.ndarray, labels: np.ndarray | None, count: int) -> list | None:
+    """How many images of each true class were classified as each class; None without labels.
 
     Parameters
     ----------
@@ -56,9 +58,10 @@ def confusion(classes, labels, count):
     )
 
 
-def mistakes(confused, names, count=3):
-    """The most frequent mistakes, at most `count`, each in words with its number of images; among equals that
-    of the lower class first.
+def mistakes(confused: list | None, names: Sequence[str], count: int = 3) -> list[str]:
+    """The most frequent mistakes, at most `count`, each in words with its number of images.
+
+    Of equally frequent mistakes, that of the lower class is first.
 
     Parameters
     ----------
@@ -82,5 +85,7 @@ def mistakes(confused, names, count=3):
         ]
     return [
         f"{text} ({images:,})"
-        for images, text in sorted((each for each in wrong if each[0]), key=lambda each: -each[0])[:count]
+        for images, text in sorted((entry for entry in wrong if entry[0]), key=lambda entry: -entry[0])[
+            :count
+        ]
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from .cache import Cache, folder
 from .compiler import exchange, passes, shipped
 from .compiler.frontends import model as model_file
+from .compiler.ir import Network
 from .errors import ModelError
 
 __all__ = ["load"]
@@ -15,8 +16,8 @@ __all__ = ["load"]
 _FILE = "network.json"
 
 
-def _reader():
-    """Digest of everything that makes a network of a file."""
+def _reader() -> str:
+    """Digest of all code that turns a file into a network."""
     root = Path(__file__).parent
     digest = hashlib.sha256()
     for path in sorted(
@@ -26,14 +27,16 @@ def _reader():
     return digest.hexdigest()
 
 
-def load(path, *, force=False, pixels=None, patchable=False):
+def load(
+    path: Path | str, *, force: bool = False, pixels: str | None = None, patchable: bool = False
+) -> Network:
     """The network of a model file; arguments and errors as of `model.load` and `apply_passes`.
 
-    The cache is of use only: a network that is not in it, or is damaged there, is read from the file.
+    A network that is not in the cache, or damaged there, is read from the file.
     """
     path = shipped.path_of(path)
     if not path.is_file():
-        model_file.load(path)  # raises what is wrong with it
+        model_file.load(path)  # raises the error
     try:
         data = path.read_bytes()
     except OSError as error:

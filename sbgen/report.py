@@ -1,76 +1,102 @@
-"""report.json: everything that a build found out, as numbers and digests (``docs/report.md``)."""
+"""report.json: the results of a build, as numbers and digests (``docs/report.md``)."""
 
 import hashlib
 import json
 import math
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from . import __version__, metrics, trial_images
-from .boards import frames, usb
+from .boards import BoardSpec, frames, usb
 from .compiler.bound import AS_BUILT, bounds
+from .compiler.cycles import Cycles
+from .compiler.design import Design
+from .compiler.device import Device
+from .compiler.folding import Folding
+from .compiler.ir import Layer, Network
 from .compiler.weight_count import weights
+from .trial_images import TrialImages
+from .verdict import Verdict
 
-__all__ = ["RESOURCES", "SCHEMA", "accuracy", "assemble", "digests", "dumps", "write"]
+if TYPE_CHECKING:
+    from .boards.flow import Implementation
+    from .compiler.frontends.model import Model
 
-#: Version of the report's form; a reader must refuse one that it does not know.
+__all__ = ["RESOURCES", "SCHEMA", "accuracy", "assemble", "bound", "digests", "dumps", "write"]
+
+#: Version of the format; a reader must refuse an unknown one.
 SCHEMA = 1
 
 #: The resources of a device, in the order in which they are shown.
 RESOURCES = ("lut", "ff", "bram", "spram", "dsp")
 
 
-def accuracy(*, tried, info, integer, classes, verdict):
-    """The accuracy ledger.
+def accuracy(
+    *, tried: TrialImages, info: Mapping[str, Any], integer: np.ndarray, classes: int, verdict: Verdict | None
+) -> dict[str, Any]:
+    """The accuracy at every level.
 
     Parameters
     ----------
     tried : TrialImages
-        The images.
+        N images.
     info : dict
-        What the model file tells of itself, as in `sbgen.compiler.frontends.model.Model`.
-    integer : int array, shape (N,), (N, top) or (N, outputs)
-        What the reference says of each image: its class; its best classes, the best first; or of a
-        multi-label network its bits.
+        What the model file says about itself, as in `sbgen.compiler.frontends.model.Model`.
+    integer : int array, shape (N,), (N, top_k) or (N, outputs)
+        The result of the reference for each image: its class; its best classes, the best first; or, of a
+        multi-label network, its bits.
     classes : int
         Of the network.
     verdict : Verdict or None
-        Of a simulation over the first of the same images.
+        Of a simulation of the first images.
     """
-    told = info.get("accuracy", {}).get("test", {})
-    simulated = None if verdict is None else tried.first(verdict.images)
-    some = None if verdict is None else integer[: verdict.images]
-    several = tried.labels is not None and tried.labels.ndim > 1
+    trained = info.get("accuracy", {}).get("test", {})
+    multi_label = tried.labels is not None and tried.labels.ndim > 1
 
-    def first(found):
+    def first(results: np.ndarray) -> np.ndarray:
         """The best class of each image; bits as they are."""
-        return found if several else found.reshape(len(found), -1)[:, 0]
+        return results if multi_label else results.reshape(len(results), -1)[:, 0]
 
-    return {
+    result = {
         "dataset": tried.name if tried.source == trial_images.TEST_SET else None,
         "images": None if tried.labels is None else len(tried.labels),
-        # Both of the test set of the model's own data set, whatever the images here.
-        "float": told.get("float"),
-        "hardened": told.get("hardened"),
+        # On the test set of the model's own data set, whatever images were run here.
+        "float": trained.get("float"),
+        "hardened": trained.get("hardened"),
         "integer": tried.accuracy(first(integer)),
-        "rtl": None if verdict is None else simulated.accuracy(first(verdict.ranked)),
-        "rtl_images": None if verdict is None else verdict.images,
-        # The reference on the images that were simulated, which is what the RTL's accuracy must equal.
-        "integer_rtl_images": None if verdict is None else simulated.accuracy(first(some)),
-        # Whether the true class is among the best few that the core tells.
+        "rtl": None,
+        "rtl_images": None,
+        # The reference on the images that were simulated, which the accuracy of the RTL must equal.
+        "integer_rtl_images": None,
+        # Whether the true class is among the best few that the core reports.
         "integer_top": tried.accuracy(integer),
-        "rtl_top": None if verdict is None else simulated.accuracy(verdict.ranked),
-        # Of a multi-label network each bit by itself.
+        "rtl_top": None,
+        # Of a multi-label network, each bit by itself.
         "integer_bits": metrics.bits(integer, tried.labels),
-        "rtl_bits": None if verdict is None else metrics.bits(verdict.ranked, simulated.labels),
+        "rtl_bits": None,
         "confusion": metrics.confusion(first(integer), tried.labels, classes),
     }
+    if verdict is not None:
+        simulated = tried.first(verdict.images)
+        result |= {
+            "rtl": simulated.accuracy(first(verdict.ranked)),
+            "rtl_images": verdict.images,
+            "integer_rtl_images": simulated.accuracy(first(integer[: verdict.images])),
+            "rtl_top": simulated.accuracy(verdict.ranked),
+            "rtl_bits": metrics.bits(verdict.ranked, simulated.labels),
+        }
+    return result
 
 
-def digests(folder):
-    """SHA-256, in hexadecimal, of each file in a folder, by name."""
+def digests(folder: Path) -> dict[str, str]:
+    """The SHA-256, in hexadecimal, of each file in a folder, by name."""
     return {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.iterdir())
@@ -80,74 +106,60 @@ def digests(folder):
 
 def assemble(
     *,
-    board,
-    model,
-    sha256,
-    design,
-    cycles,
-    clock_mhz,
-    estimate,
-    implementation,
-    images,
-    ledger,
-    verdict,
-    why_not,
-    tools,
-    files,
-):
-    """The report as a dictionary of the form of schema 1.
+    board: BoardSpec,
+    model: "Model",
+    sha256: str,
+    design: Design,
+    cycles: Cycles,
+    clock_mhz: float,
+    estimate: Mapping[str, int],
+    implementation: "Implementation | None",
+    images: Mapping[str, Any],
+    ledger: Mapping[str, Any],
+    verdict: Verdict | None,
+    why_not: str | None,
+    tools: Mapping[str, str],
+    files: Mapping[str, str],
+) -> dict[str, Any]:
+    """The report as a dictionary of schema 1.
 
     Parameters
     ----------
-    board : BoardSpec
-    model : Model
     sha256 : str
-        The integer network's digest.
-    design : Design
-    cycles : Cycles
+        Digest of the integer network.
     clock_mhz : float
-        The clock that the core runs at on the board.
+        Actual clock of the core on the board.
     estimate : dict
-        Resource to what was predicted of it.
+        Predicted number of each resource.
     implementation : Implementation or None
-        What place and route found; None when no bitstream was made.
+        Result of place and route; None if no bitstream was built.
     images : dict
-        What the network was tried on, as `Trial.about` returns it.
+        The images that were run, as `TrialImages.about` returns them.
     ledger : dict
         As `accuracy` returns it.
-    verdict : Verdict or None
     why_not : str or None
         Why there is no verdict.
     tools : dict of str
-        Version of each external tool that took part.
+        Version of each external tool that was used.
     files : dict of str
-        As `digests` gives it.
+        As `digests` returns it.
     """
     network, device = design.network, board.device
-    held = network.pixel_type
+    images_per_second = clock_mhz * 1e6 / cycles.interval
     return {
         "schema": SCHEMA,
         "sbgen": __version__,
         "board": board.reference,
         "device": device.name,
-        "network": {
-            "name": network.name,
-            "sha256": sha256,
-            "image_shape": list(network.image_shape),
-            "pixels": {"type": held.name, "range": [held.low, held.high]},
-            "labels": list(network.labels),
-            "decision": network.decision,
-            "weights": sum(weights(network)),
-            "weight_bits": network.weight_bits,
-        },
+        "network": _network(network, sha256),
         "model": {
             "file": model.file.name,
             "sha256": model.sha256,
             "dataset": model.info.get("dataset"),
             "pixel_range": list(model.info.get("pixel_range", trial_images.PIXELS)),
             "layers": [
-                _layer(*stage, *shapes, busy)
-                for stage, shapes, busy in zip(
+                _layer(*stage, *shapes, layer_cycles)
+                for stage, shapes, layer_cycles in zip(
                     design.stages, pairwise(network.shapes), cycles.layers, strict=True
                 )
             ],
@@ -161,12 +173,9 @@ def assemble(
             "trials": None if implementation is None else [asdict(trial) for trial in implementation.trials],
             "cycles_per_image": cycles.interval,
             "latency_cycles": cycles.latency,
-            "images_per_second": clock_mhz * 1e6 / cycles.interval,
+            "images_per_second": images_per_second,
         },
-        "bound": (
-            bound(network, device, cycles.interval)
-            | _whole(board, network, clock_mhz * 1e6 / cycles.interval)
-        ),
+        "bound": bound(network, device, cycles.interval) | _whole(board, network, images_per_second),
         "link": _link(board, network),
         "resources": {
             name: (
@@ -179,18 +188,7 @@ def assemble(
         "estimate": {name: estimate[name] for name in RESOURCES},
         "images": images,
         "accuracy": ledger,
-        "verdict": (
-            {"status": "not run", "reason": why_not}
-            if verdict is None
-            else {
-                "status": "exact",
-                "simulator": verdict.simulator,
-                "images": verdict.images,
-                "scores": verdict.scores,
-                "cycles_per_image": verdict.cycles_per_image,
-                "latency_cycles": verdict.latency_cycles,
-            }
-        ),
+        "verdict": _verdict(verdict, why_not),
         "tools": {
             "python": platform.python_version(),
             "amaranth": version("amaranth"),
@@ -201,44 +199,23 @@ def assemble(
     }
 
 
-def bound(network, device, interval):
-    """What the device allows, beside an interval between images, in cycles."""
-    limits = bounds(network, device)
-    name = max((name for name in limits if name != AS_BUILT), key=limits.get)
-    return {"limits": limits, "by": name, "cycles": limits[name], "reached": limits[name] / interval}
-
-
-def _whole(board, network, images_per_second):
-    """What binds the board with everything on it: the host link or the core at its clock."""
-    link = _link(board, network)["images_per_second"]
+def _network(network: Network, sha256: str) -> dict[str, Any]:
+    pixels = network.pixel_type
     return {
-        "whole": "host link" if link < images_per_second else "core",
-        "whole_images_per_second": min(link, images_per_second),
+        "name": network.name,
+        "sha256": sha256,
+        "image_shape": list(network.image_shape),
+        "pixels": {"type": pixels.name, "range": [pixels.low, pixels.high]},
+        "labels": list(network.labels),
+        "decision": network.decision,
+        "weights": sum(weights(network)),
+        "weight_bits": network.weight_bits,
     }
 
 
-def _link(board, network):
-    """The most that the host link carries: by its baud rate, and by the latency timer of the USB converter
-    too, in ms.
-    """
-    size = {
-        "pixels": network.pixels,
-        "outputs": network.outputs,
-        "signs": network.decision == "sign",
-        "baud": board.baud,
-    }
-    return {
-        "kind": "UART",
-        "baud": board.baud,
-        "images_per_second": frames.images_per_second(**size),
-        "usb_images_per_second": {
-            f"{latency:g}": frames.images_per_second(**size, latency_ms=latency)
-            for latency in (usb.LOW_LATENCY_MS, usb.LATENCY_MS)
-        },
-    }
-
-
-def _layer(layer, folding, input_shape, output_shape, cycles):
+def _layer(
+    layer: Layer, folding: Folding, input_shape: tuple[int, ...], output_shape: tuple[int, ...], cycles: int
+) -> dict[str, Any]:
     return {
         "name": layer.name,
         "kind": type(layer).__name__.lower(),
@@ -254,12 +231,63 @@ def _layer(layer, folding, input_shape, output_shape, cycles):
     }
 
 
-def dumps(report):
-    """The text of report.json; equal reports give equal text."""
+def bound(network: Network, device: Device, interval: int) -> dict[str, Any]:
+    """The bounds of the device in cycles per image, compared with the interval between images."""
+    limits = bounds(network, device)
+    name = max((name for name in limits if name != AS_BUILT), key=lambda name: limits[name])
+    return {"limits": limits, "by": name, "cycles": limits[name], "reached": limits[name] / interval}
+
+
+def _whole(board: BoardSpec, network: Network, images_per_second: float) -> dict[str, Any]:
+    """What limits the board as a whole: the host link, or the core at its clock."""
+    link = _link(board, network)["images_per_second"]
+    return {
+        "whole": "host link" if link < images_per_second else "core",
+        "whole_images_per_second": min(link, images_per_second),
+    }
+
+
+def _link(board: BoardSpec, network: Network) -> dict[str, Any]:
+    """The maximum rate of the host link: by its baud rate, and with the latency timer of a USB converter."""
+
+    def rate(latency_ms: float = 0.0) -> float:
+        return frames.images_per_second(
+            pixels=network.pixels,
+            outputs=network.outputs,
+            signs=network.decision == "sign",
+            baud=board.baud,
+            latency_ms=latency_ms,
+        )
+
+    return {
+        "kind": "UART",
+        "baud": board.baud,
+        "images_per_second": rate(),
+        "usb_images_per_second": {
+            f"{latency:g}": rate(latency) for latency in (usb.LOW_LATENCY_MS, usb.LATENCY_MS)
+        },
+    }
+
+
+def _verdict(verdict: Verdict | None, why_not: str | None) -> dict[str, Any]:
+    if verdict is None:
+        return {"status": "not run", "reason": why_not}
+    return {
+        "status": "exact",
+        "simulator": verdict.simulator,
+        "images": verdict.images,
+        "scores": verdict.scores,
+        "cycles_per_image": verdict.cycles_per_image,
+        "latency_cycles": verdict.latency_cycles,
+    }
+
+
+def dumps(report: Mapping[str, Any]) -> str:
+    """The text of report.json; equal reports have equal texts."""
     return json.dumps(report, indent=1, ensure_ascii=True) + "\n"
 
 
-def write(report, out_dir):
+def write(report: dict[str, Any], out_dir: Path) -> None:
     """Write report.json and report.html into the output folder."""
     from . import report_html
 

@@ -1,4 +1,4 @@
-"""What the operating system refuses, in one line that names the place where it did."""
+"""Errors of the operating system, in one line that names the place."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ from .errors import SbgenError
 
 __all__ = ["blame", "full", "of_system"]
 
-#: What the system may refuse although sbgen has done nothing wrong.
+#: Errors that are no defect of sbgen.
 _ENVIRONMENT = {
     getattr(errno, name)
     for name in (
@@ -40,15 +40,14 @@ _ENVIRONMENT = {
     )
 }
 
-#: A file system with less room than this counts as full.
+#: A file system with less free space than this counts as full.
 _FULL_BYTES = 1 << 16
 
 
-def of_system(error):
-    """The `SbgenError` that says in one line what the system refused, or None where the error is a defect of
-    sbgen.
+def of_system(error: OSError) -> SbgenError | None:
+    """The `SbgenError` that says in one line what the system refused, or None if the error is a defect of sbgen.
 
-    A file that is not there is the user's matter unless it is one of sbgen's own or a temporary one.
+    A missing file is the user's error unless it is one of sbgen's own or a temporary file.
 
     Parameters
     ----------
@@ -83,17 +82,17 @@ def of_system(error):
     )
 
 
-def blame(error, *folders):
-    """Give an error about a full disk the name that it lacks, as writing to an open file does not name it:
-    the first of `folders`, or the folder of temporary files, that `full` finds."""
+def blame(error: OSError, *folders: Path) -> None:
+    """Add the file name to an error about a full disk, which lacks it when an open file is written.
+
+    It is the first of `folders`, or the folder of temporary files, that `full` finds.
+    """
     if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
         error.filename = full(*folders)
 
 
-def full(*folders):
-    """The first of `folders`, or the folder of temporary files, whose file system is full; None where none
-    is.
-    """
+def full(*folders: Path | str) -> str | None:
+    """The first of `folders`, or the folder of temporary files, whose file system is full; else None."""
     if not hasattr(os, "statvfs"):  # Windows
         return None
     for folder in (*folders, tempfile.gettempdir()):

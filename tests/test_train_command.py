@@ -202,7 +202,7 @@ def test_run_on_one_data_set_is_not_resumed_with_another(tmp_path, monkeypatch):
 @pytest.mark.parametrize("argv", [("--seed", str(1 << 64)), ("--seed", str(-1 << 64))])
 def test_seed_that_is_none(tmp_path, argv, capsys):
     assert cli.main(["train", *argv, "--out", str(tmp_path / "net.pt")]) == 1
-    assert "--seed must be a number of 64 bits" in capsys.readouterr().err
+    assert "--seed must be an integer of 64 bits" in capsys.readouterr().err
 
 
 def test_no_threads_is_a_usage_error(capsys):

@@ -1,8 +1,9 @@
-"""`sbgen train`: a preset from its data set to a model file, epoch by epoch before one's eyes."""
+"""`sbgen train`: train a preset on its data set and write a model file."""
 
 import argparse
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import at_least
 from ..console import Console
@@ -10,82 +11,106 @@ from ..errors import ToolError
 from ..train.data import DATASETS
 from ..train.errors import SettingsError
 from ..train.presets import PRESETS, for_method
-from ..train.settings import METHODS
+from ..train.settings import METHODS, Settings
+
+if TYPE_CHECKING:  # they need torch
+    from ..train.experiment import Result
+    from ..train.loop import Epoch
 
 __all__ = ["add_arguments", "run"]
 
 
-def _slope(text):
+def _slope(text: str) -> float | None:
     return None if text == "none" else float(text)
 
 
 #: Options that replace the preset's setting of the same name: (option, keywords of `add_argument`).
-_SETTINGS = (
-    ("--epochs", {"type": int, "metavar": "N", "help": "epochs of training"}),
-    ("--batch", {"type": int, "metavar": "N", "help": "images in one step"}),
-    ("--lr", {"type": float, "metavar": "X", "help": "first learning rate of the cosine"}),
+_SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("--epochs", {"type": int, "metavar": "N", "help": "number of epochs"}),
+    ("--batch", {"type": int, "metavar": "N", "help": "images per step"}),
+    ("--lr", {"type": float, "metavar": "X", "help": "initial learning rate of the cosine schedule"}),
     (
         "--slope-cap",
-        {"type": _slope, "metavar": "X", "help": "greatest nu of the backward pass; 'none' is the paper"},
+        {"type": _slope, "metavar": "X", "help": "maximum nu in the backward pass; 'none' as in the paper"},
     ),
     (
         "--nu-weights",
-        {"type": float, "nargs": 2, "metavar": ("FIRST", "LAST"), "help": "sharpness of the weights"},
+        {
+            "type": float,
+            "nargs": 2,
+            "metavar": ("FIRST", "LAST"),
+            "help": "sharpness of the weights, first and last",
+        },
     ),
     (
         "--nu-activations",
-        {"type": float, "nargs": 2, "metavar": ("FIRST", "LAST"), "help": "sharpness of the activations"},
+        {
+            "type": float,
+            "nargs": 2,
+            "metavar": ("FIRST", "LAST"),
+            "help": "sharpness of the activations, first and last",
+        },
     ),
-    ("--nu-shape", {"choices": ["exponential", "linear"], "help": "how sharpness grows"}),
+    ("--nu-shape", {"choices": ["exponential", "linear"], "help": "how the sharpness grows"}),
     (
         "--hard-tail",
-        {"type": float, "metavar": "PART", "help": "last part of the epochs with sign as forward pass"},
+        {
+            "type": float,
+            "metavar": "PART",
+            "help": "final fraction of the epochs, with sign in the forward pass",
+        },
     ),
-    ("--shift", {"type": int, "metavar": "PIXELS", "help": "how far training images are moved at random"}),
+    ("--shift", {"type": int, "metavar": "PIXELS", "help": "maximum random shift of training images"}),
     (
         "--flip",
-        {"action": argparse.BooleanOptionalAction, "help": "mirror training images at random, or do not"},
+        {"action": argparse.BooleanOptionalAction, "help": "whether to mirror training images at random"},
     ),
     (
         "--deform",
-        {"type": int, "metavar": "N", "help": "copies of each training image, all but the first deformed"},
+        {"type": int, "metavar": "N", "help": "copies of each training image, deformed except the first"},
     ),
-    (
-        "--distill",
-        {"type": float, "metavar": "PART", "help": "part of the loss that follows a float teacher"},
-    ),
-    ("--validation", {"type": float, "metavar": "PART", "help": "part of the training images held out"}),
+    ("--distill", {"type": float, "metavar": "PART", "help": "fraction of the loss from a float teacher"}),
+    ("--validation", {"type": float, "metavar": "PART", "help": "fraction of the training images held out"}),
 )
 
 
-def add_arguments(parser):
-    """Adds the options of `sbgen train` to an argparse parser; needs no torch."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `sbgen train`; torch is not needed."""
     parser.add_argument(
-        "--preset", choices=list(PRESETS), default="digits", help="network and settings (%(default)s)"
+        "--preset",
+        choices=list(PRESETS),
+        default="digits",
+        help="network and settings (default: %(default)s)",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("net.pt"), metavar="FILE", help="model file (%(default)s)"
+        "--out", type=Path, default=Path("net.pt"), metavar="FILE", help="model file (default: %(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same file (%(default)s)")
-    parser.add_argument("--dataset", choices=list(DATASETS), help="another data set than the preset's")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="random seed; the same seed gives the same file (default: %(default)s)",
+    )
+    parser.add_argument("--dataset", choices=list(DATASETS), help="data set (default: the preset's)")
     parser.add_argument(
         "--data",
         type=Path,
         metavar="DIR",
-        help="folder that holds mnist/, cifar10/ and so on (SBGEN_DATA, else a download into a cache)",
+        help="folder with data sets: mnist/, cifar10/ and so on (default: SBGEN_DATA, else a download)",
     )
-    parser.add_argument("--method", choices=METHODS, help="how to binarize (self-binarizing)")
+    parser.add_argument("--method", choices=METHODS, help="binarization method (default: self-binarizing)")
     parser.add_argument(
-        "--resume", action="store_true", help="go on where a killed run with these options stopped"
+        "--resume", action="store_true", help="continue an interrupted run with the same options"
     )
     parser.add_argument(
         "--threads",
         type=at_least(1),
         default=1,
         metavar="N",
-        help="torch threads (%(default)s, the fastest but for lfc); part of what makes a file",
+        help="torch threads, which affect the file (default: %(default)s, the fastest except for lfc)",
     )
-    group = parser.add_argument_group("settings", "Each replaces the preset's own.")
+    group = parser.add_argument_group("settings", "Each replaces a setting of the preset.")
     for option, keywords in _SETTINGS:
         group.add_argument(option, default=argparse.SUPPRESS, **keywords)
     group.add_argument(
@@ -94,35 +119,32 @@ def add_arguments(parser):
         action="append",
         metavar=("LAYER", "FIRST", "LAST"),
         default=[],
-        help="sharpness of one layer, as linear1 or active2; may be given again",
+        help="sharpness of one layer, such as linear1 or active2; can be repeated",
     )
 
 
-def _settings(args):
-    """The preset's settings with what the command line replaces; options that were not given are missing in
-    `args`.
-    """
+def _settings(args: argparse.Namespace) -> Settings:
+    """The preset's settings with those of the command line; options that were not given are missing in `args`."""
     settings = PRESETS[args.preset].settings
     if args.method:
         settings = for_method(settings, args.method)
-    given = {field.name: getattr(args, field.name) for field in fields(settings) if hasattr(args, field.name)}
+    given: dict[str, Any] = {
+        field.name: getattr(args, field.name) for field in fields(settings) if hasattr(args, field.name)
+    }
     given["method"] = settings.method
     try:
         layers = {name: (float(first), float(last)) for name, first, last in args.nu_layer}
     except ValueError as error:
         raise SettingsError(f"--nu-layer must be given a layer and two numbers, but {error}") from error
-    return replace(
-        settings,
-        nu_layers={**settings.nu_layers, **layers},
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()},
-    )
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    return replace(settings, nu_layers={**settings.nu_layers, **layers}, **given)
 
 
-def run(args):
-    """Runs `sbgen train` on parsed arguments: writes `args.out` and shows what it reaches."""
+def run(args: argparse.Namespace) -> None:
+    """Train, write `args.out` and print the accuracies."""
     settings = _settings(args)
     if not -1 << 63 <= args.seed < 1 << 64:
-        raise SettingsError(f"--seed must be a number of 64 bits, not {args.seed}")
+        raise SettingsError(f"--seed must be an integer of 64 bits, not {args.seed}")
     try:
         import torch
     except ImportError as error:
@@ -139,11 +161,11 @@ def run(args):
     )
     with console.step("train") as step:
 
-        def teaching(done, total):
+        def teaching(done: int, total: int) -> None:
             step.note(f"teacher {done}/{total}")
             step.progress(done, total)
 
-        def trained(epoch):
+        def trained(epoch: "Epoch") -> None:
             step.progress(epoch.epoch + 1, settings.epochs)
             step.note(f"epoch {epoch.epoch + 1}/{settings.epochs}")
             console.line(
@@ -163,9 +185,16 @@ def run(args):
             teacher_progress=teaching,
         )
     console.line()
-    console.line("how far from -1 and +1 before hardening, and how many near their threshold:")
+    _show(console, result)
+    console.line(f"wrote {args.out}; next: sbgen build --model {args.out} --board icebreaker")
+
+
+def _show(console: Console, result: "Result") -> None:
+    """Print how binary the network was before hardening, and its accuracies."""
+    report = result.report
+    console.line("distance from -1 and +1 before hardening, and values near their threshold:")
     console.table(
-        ["layer", "kind", "mean", "greatest", "unsaturated", "near"],
+        ["layer", "kind", "mean", "maximum", "unsaturated", "near"],
         [
             [
                 layer.layer,
@@ -175,12 +204,12 @@ def run(args):
                 f"{layer.unsaturated:.2%}",
                 f"{layer.near:.2%}" if layer.kind == "activations" else None,
             ]
-            for layer in result.report.layers
+            for layer in report.layers
         ],
     )
     console.line(
-        f"batch-norm statistics: {result.report.statistics} (hardened validation accuracy "
-        f"{result.report.kept_statistics:.2%} kept, {result.report.estimated_statistics:.2%} estimated anew)"
+        f"batch-norm statistics: {report.statistics} (hardened validation accuracy "
+        f"{report.kept_statistics:.2%} kept, {report.estimated_statistics:.2%} estimated again)"
     )
     console.table(
         ["accuracy", "float", "hardened"],
@@ -189,4 +218,3 @@ def run(args):
             for part, values in result.accuracy.items()
         ],
     )
-    console.line(f"wrote {args.out}; next: sbgen build --model {args.out} --board icebreaker")
