@@ -15,7 +15,7 @@ from qonnx_graphs import Graph, execute
 
 from sbgen.compiler import fold, passes, simulate, verilog
 from sbgen.compiler.device import DEVICES
-from sbgen.compiler.frontends.from_qonnx import loads
+from sbgen.compiler.frontends.qonnx import loads
 from sbgen.compiler.lower import lower
 from sbgen.errors import ToolError
 

@@ -358,9 +358,9 @@ def _load_design(path):
 
 
 def _load_qonnx(data):
-    from sbgen.compiler.frontends import from_qonnx
+    from sbgen.compiler.frontends import qonnx
 
-    from_qonnx.loads(data)
+    qonnx.loads(data)
 
 
 def _load_larq(path):

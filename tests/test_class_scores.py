@@ -118,7 +118,7 @@ def last_layers(seed):
 def test_order_and_ties_of_random_last_layers(seed):
     print("seed", seed)
     file, inputs, exact, alike = last_layers(seed)
-    scores = importlib.import_module("sbgen.compiler.frontends.from_qonnx").loads(file).layers[-1]
+    scores = importlib.import_module("sbgen.compiler.frontends.qonnx").loads(file).layers[-1]
     bits = np.random.default_rng(seed).integers(0, 2, (100, inputs)).astype(np.uint8)
     ours, graph = run_layer(scores, bits), exact(bits)
     apart = graph[:, :, None] - graph[:, None]

@@ -11,7 +11,7 @@ from onnx import TensorProto
 from qonnx_graphs import Graph, execute
 
 from sbgen.compiler import reference
-from sbgen.compiler.frontends.from_qonnx import loads
+from sbgen.compiler.frontends.qonnx import loads
 from sbgen.errors import ModelError
 
 LAST = "qonnx.custom_op.channels_last"
@@ -438,7 +438,8 @@ def test_quantize_and_dequantize(seed):
     [("INT4", -8, 7), ("UINT4", 0, 15), ("INT8", -128, 127), ("UINT8", 0, 255), ("INT16", -32768, 32767)],
 )
 def test_quantisation_saturates_at_its_type(kind, low, high):
-    from sbgen.compiler.frontends import qonnx_ops
+    from sbgen.compiler.frontends.qonnx.node import Node
+    from sbgen.compiler.frontends.qonnx.quantisers import quantize_linear
 
     for zero in (None, np.zeros((), onnx.helper.tensor_dtype_to_np_dtype(getattr(TensorProto, kind)))):
         proto = onnx.helper.make_node(
@@ -448,9 +449,7 @@ def test_quantisation_saturates_at_its_type(kind, low, high):
             **({"output_dtype": getattr(TensorProto, kind)} if zero is None else {}),
         )
         x = np.array([[-1e6, -0.5, 0.5, 1.5, 2.5, 1e6]], np.float32)
-        function, operands = qonnx_ops.ELEMENTWISE["QuantizeLinear"](
-            qonnx_ops.Node(0, proto, 21), x, np.float32(1), zero
-        )
+        function, operands = quantize_linear(Node(0, proto, 21), x, np.float32(1), zero)
         assert function(*operands).tolist() == [[low, 0, 0, 2, 2, high]]
 
 

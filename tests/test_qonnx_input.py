@@ -9,8 +9,8 @@ from onnx import TensorProto, helper
 from qonnx_graphs import Graph, execute
 
 from sbgen.compiler import reference
-from sbgen.compiler.frontends import to_qonnx
-from sbgen.compiler.frontends.from_qonnx import loads
+from sbgen.compiler.frontends import qonnx
+from sbgen.compiler.frontends.qonnx import loads
 from sbgen.compiler.pixel_type import parse
 from sbgen.errors import ModelError
 
@@ -137,7 +137,7 @@ def test_annotation_says_what_the_values_are(name, seed):
     network = random.check(annotated(random.model, name).SerializeToString())
     if network is None:
         return
-    again = to_qonnx.to_model(network)
+    again = qonnx.to_model(network)
     scores = reference.evaluate(network, random.bytes)[0]
     assert np.array_equal(execute(again, random.inputs), scores)
     read = loads(again.SerializeToString())

@@ -10,8 +10,8 @@ onnx = pytest.importorskip("onnx", reason="QONNX files need onnx; pip install 's
 from qonnx_graphs import Graph, execute
 
 from sbgen.compiler import ir, reference
-from sbgen.compiler.frontends import to_qonnx
-from sbgen.compiler.frontends.from_qonnx import loads
+from sbgen.compiler.frontends import qonnx
+from sbgen.compiler.frontends.qonnx import loads
 from sbgen.errors import ModelError
 
 random = np.random.default_rng(0)
@@ -72,7 +72,7 @@ def network_of(graph, end, shape, *, count=100, apart=6, form=True):
     low, high = network.layers[-1].score_range
     if max(-low, high) >= 1 << 23:  # more than float32 holds
         return network
-    file = to_qonnx.to_model(network)
+    file = qonnx.to_model(network)
     pixels = images.astype(np.float32).reshape(
         count, *[dim.dim_value for dim in file.graph.input[0].type.tensor_type.shape.dim][1:]
     )
@@ -814,6 +814,6 @@ def test_integers_of_one_bit():
     )
     network = ir.Network(name="net", image_shape=(4, 5, 2), layers=layers, labels=("a", "b", "c"))
     images = random.integers(0, 256, (40, 4, 5, 2)).astype(np.uint8)
-    model, scores = to_qonnx.to_model(network), reference.evaluate(network, images)[0]
+    model, scores = qonnx.to_model(network), reference.evaluate(network, images)[0]
     assert np.array_equal(execute(model, images.transpose(0, 3, 1, 2).astype(np.float32)), scores)
     assert np.array_equal(reference.evaluate(loads(model.SerializeToString()), images)[0], scores)

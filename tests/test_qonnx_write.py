@@ -7,8 +7,8 @@ from qonnx_graphs import execute
 
 from sbgen.compiler import ir, reference
 from sbgen.compiler.features import features
-from sbgen.compiler.frontends import to_qonnx
-from sbgen.compiler.frontends.from_qonnx import load, loads
+from sbgen.compiler.frontends import qonnx
+from sbgen.compiler.frontends.qonnx import load, loads
 from sbgen.compiler.random_network import fold_at_random, random_images, random_network
 from sbgen.errors import ModelError
 
@@ -24,7 +24,7 @@ def layouts(network, images):
 def written(network):
     """The file's model; a test of a network whose sums are too large for float32 ends here."""
     try:
-        return to_qonnx.to_model(network)
+        return qonnx.to_model(network)
     except ModelError as error:
         assert "to be exact in QONNX's float32" in str(error)
         pytest.skip("sums beyond 24 bits are not written")
@@ -117,7 +117,7 @@ def test_planes():
         ),
     )
     images = random_noise(network, 20)
-    model = to_qonnx.to_model(network)
+    model = qonnx.to_model(network)
     assert np.array_equal(execute(model, layouts(network, images)), reference.evaluate(network, images)[0])
     assert loads(model.SerializeToString(), name="planes") == network
 
@@ -142,16 +142,16 @@ def small(*, name="net", offsets=(0, 5)):
 
 def test_file(tmp_path):
     path = tmp_path / "net.onnx"
-    to_qonnx.save(small(), path)
+    qonnx.save(small(), path)
     assert load(path) == small()
     assert [each.name for each in tmp_path.iterdir()] == ["net.onnx"]
     first = path.read_bytes()
-    to_qonnx.save(small(), path)
+    qonnx.save(small(), path)
     assert path.read_bytes() == first
 
 
 def test_form():
-    model = to_qonnx.to_model(small())
+    model = qonnx.to_model(small())
     annotated = {
         each.tensor_name: each.quant_parameter_tensor_names[0].value
         for each in model.graph.quantization_annotation
@@ -166,4 +166,4 @@ def test_form():
 
 def test_offsets_beyond_float32():
     with pytest.raises(ModelError, match="layer 'scores': scores must be within 8,388,608 to be exact"):
-        to_qonnx.to_model(small(offsets=(0, 1 << 24)))
+        qonnx.to_model(small(offsets=(0, 1 << 24)))

@@ -86,9 +86,9 @@ def load(path: Path | str, *, force: bool = False, pixels: str | None = None) ->
         return Model(network=network, file=path, sha256=sha256, info=info)
     if data[:1] == b"\x08" or path.suffix == ".onnx":  # ONNX begins with its version, a protobuf integer
         _require("onnx", path, "a QONNX file", "qonnx")
-        from . import from_qonnx
+        from . import qonnx
 
-        network = from_qonnx.loads(data, name=path.stem, source=str(path), pixels=pixels)
+        network = qonnx.loads(data, name=path.stem, source=str(path), pixels=pixels)
         return Model(network=network, file=path, sha256=sha256)
     if data[:8] == _HDF5:
         _require("h5py", path, "a larq model", "larq")

@@ -7,7 +7,7 @@ values, in the graph's own floating-point type. Nothing is simplified by algebra
 bits, the integer at which its function steps is the threshold.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -55,15 +55,13 @@ class Place(Protocol):
 Where = Place | str
 
 
-def check_size(shape: Sequence[int]) -> None:
+def check_size(shape: Iterable[int]) -> None:
     """Raise a `ValueError` for a shape that no network needs, before anything of it is allocated."""
-    size = 1
+    shape, size = tuple(map(int, shape)), 1
     for length in shape:
-        size *= int(length)
+        size *= length
     if size > _MAX_ELEMENTS:
-        raise ValueError(
-            f"a tensor of the shape {tuple(map(int, shape))} has more than {_MAX_ELEMENTS:,} elements"
-        )
+        raise ValueError(f"a tensor of the shape {shape} has more than {_MAX_ELEMENTS:,} elements")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

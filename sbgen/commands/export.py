@@ -53,6 +53,6 @@ def _onnx(network: Network, out: Path) -> None:
             f"{out}: a QONNX file needs onnx, which is not installed; try `pip install sbgen[qonnx]`, or"
             " write a .json"
         ) from error
-    from ..compiler.frontends import to_qonnx
+    from ..compiler.frontends import qonnx
 
-    to_qonnx.save(network, out)
+    qonnx.save(network, out)

@@ -1,0 +1,385 @@
+"""A network as a QONNX file, for other tools.
+
+Every tensor between layers holds -1 and +1, or the integers that the layer outputs, with channels first, as
+ONNX has images. Weights are -1 and +1 (and 0), and the thresholds of a layer are a MultiThreshold. All
+numbers are integers or halves that the file's float32 holds exactly. Whatever executes the file, as the
+``qonnx`` package does, computes exactly the scores of `reference`.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import ArrayLike, DTypeLike
+from onnx import TensorProto, helper, numpy_helper
+
+from .... import __version__
+from ....errors import ModelError
+from ...ir import (
+    Add,
+    Binarize,
+    Conv2d,
+    Dense,
+    Fork,
+    Layer,
+    Lookup,
+    MaxPool,
+    Network,
+    Scores,
+    Shape,
+    SumPool,
+    Threshold,
+)
+from ...pixel_type import PixelType
+
+__all__ = ["save", "to_model"]
+
+#: Of the ONNX standard; old enough for any tool in use.
+_OPSET = 13
+
+_DOMAIN = "qonnx.custom_op.general"
+
+#: Sums and scores below this are exact in float32, also as halves.
+_EXACT = 1 << 23
+
+
+def save(network: Network, path: Path | str) -> None:
+    """Write a network as QONNX; an existing file is replaced as a whole or not at all.
+
+    The graph's input is an image of values as float32, of the shape (1, channels, rows, columns) or (1,
+    pixels). It is annotated with the network's `pixel_type` (UINT8: 0 ... 255). Its output are the scores,
+    (1, outputs). Image shape and labels are in the metadata ``sbgen.image_shape`` and ``sbgen.labels``;
+    ``sbgen.decision`` is there if the scores decide by their signs.
+
+    Raises
+    ------
+    ModelError
+        A score reaches numbers that float32 does not hold.
+    """
+    path = Path(path)
+    beside = path.with_name(path.name + ".part")
+    beside.write_bytes(to_model(network).SerializeToString(deterministic=True))
+    os.replace(beside, path)
+
+
+def to_model(network: Network) -> onnx.ModelProto:
+    """The `onnx.ModelProto` that `save` writes."""
+    writer = _Writer(network.pixel_type)
+    shape = _image(network.image_shape)
+    for layer, maximum in zip(network.layers, network.maxima[1:], strict=True):
+        shape = writer.add_layer(layer, shape, maximum)
+    graph = helper.make_graph(
+        writer.nodes,
+        network.name or "network",
+        [
+            helper.make_tensor_value_info(
+                writer.input, TensorProto.FLOAT, (1, *_channels_first(_image(network.image_shape)))
+            )
+        ],
+        [helper.make_tensor_value_info(writer.tensor, TensorProto.FLOAT, (1, network.outputs))],
+        initializer=writer.constants,
+    )
+    for name, kind in ((writer.input, network.pixel_type.name), *writer.kinds):
+        graph.quantization_annotation.append(
+            onnx.TensorAnnotation(
+                tensor_name=name,
+                quant_parameter_tensor_names=[onnx.StringStringEntryProto(key="finn_datatype", value=kind)],
+            )
+        )
+    model = helper.make_model(
+        graph,
+        producer_name="sbgen",
+        producer_version=__version__,
+        ir_version=8,
+        opset_imports=[helper.make_opsetid("", _OPSET), helper.make_opsetid(_DOMAIN, 1)],
+    )
+    metadata = {
+        "sbgen.image_shape": json.dumps(list(network.image_shape)),
+        "sbgen.labels": json.dumps(list(network.labels)),
+    }
+    if network.decision != "argmax":
+        metadata["sbgen.decision"] = json.dumps(network.decision)
+    helper.set_model_props(model, metadata)
+    return model
+
+
+def _require_exact(layer: Layer, maximum: int) -> None:
+    """A `ModelError` if sums of a layer reach numbers that float32 does not hold."""
+    if maximum >= _EXACT:
+        raise ModelError(
+            f"layer {layer.name!r}: sums must be within {_EXACT:,} to be exact in QONNX's float32, but reach"
+            f" {maximum:,}; write the JSON exchange file instead"
+        )
+
+
+def _image(shape: Shape) -> Shape:
+    """An image's shape as (rows, columns, channels); that of a vector as it is."""
+    return tuple(shape) if len(shape) == 1 else (*shape[:2], int(np.prod(shape[2:])))
+
+
+def _channels_first(shape: Shape) -> Shape:
+    return shape[2:] + shape[:2]
+
+
+def _per_channel(values: np.ndarray, shape: Shape) -> np.ndarray:
+    """One value for each channel, to broadcast to a tensor of `shape` with channels first."""
+    return values.reshape(-1, *[1] * (len(shape) - 1))
+
+
+def _count_of_product(layer: Conv2d | Dense | Scores) -> tuple[float, np.ndarray]:
+    """A count as a line of the product with the weights: step and, for each output, lowest count.
+
+    A product of bits is ``2 count - inputs``, one of integers ``count - top (weights of -1)``, over the
+    inputs that count.
+    """
+    mask = np.ones_like(layer.weights) if layer.mask is None else layer.mask
+    inputs = mask.reshape(layer.outputs, -1).sum(axis=1, dtype=np.int64)
+    negative = (mask * (1 - layer.weights)).reshape(layer.outputs, -1).sum(axis=1, dtype=np.int64)
+    return (1, (2**layer.planes - 1) * negative) if layer.planes > 1 else (0.5, inputs / 2)
+
+
+class _Writer:
+    """The graph so far.
+
+    Attributes
+    ----------
+    tensor : str
+        Name of the last tensor.
+    bits : bool
+        Whether it holds -1 and +1, or integers.
+    """
+
+    input = "image"
+
+    def __init__(self, pixel_type: PixelType) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self.kinds: list[tuple[str, str]] = []
+        self.bits, self.tensor = False, self.input
+        self._forks: dict[str, tuple[str, bool]] = {}
+        self._bytes(pixel_type)
+
+    # ------------------------------------------------------------------------------------------------- nodes
+
+    def add(
+        self,
+        op: str,
+        inputs: Sequence[str],
+        output: str,
+        *,
+        name: str | None = None,
+        domain: str = "",
+        attributes: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Append a node; its output becomes the last tensor and is returned.
+
+        The node with the weights of a layer has the layer's name, where readers look for it.
+        """
+        name, attributes = name or output + ".node", attributes or {}
+        self.nodes.append(helper.make_node(op, inputs, [output], name=name, domain=domain, **attributes))
+        self.tensor = output
+        return output
+
+    def constant(self, name: str, value: ArrayLike, kind: DTypeLike = np.float32) -> str:
+        """Append a stored tensor; returns its name."""
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, kind), name))
+        return name
+
+    def scale(self, name: str, scale: ArrayLike, offset: ArrayLike) -> str:
+        """Append ``scale * tensor + offset``; numbers, or one for each channel in the tensor's shape."""
+        self.add("Mul", [self.tensor, self.constant(f"{name}.scale", scale)], f"{name}.scaled")
+        return self.add("Add", [self.tensor, self.constant(f"{name}.offset", offset)], name)
+
+    def reshape(self, name: str, shape: Shape) -> str:
+        """Append a Reshape to (1, *shape)."""
+        return self.add("Reshape", [self.tensor, self.constant(f"{name}.shape", (1, *shape), np.int64)], name)
+
+    def weights(self, layer: Conv2d | Dense | Scores, transform: Callable[[np.ndarray], np.ndarray]) -> str:
+        """Append the weights of a layer as -1, +1 and 0, in the order of ONNX; returns their name."""
+        signs = 2.0 * layer.weights - 1
+        self.kinds.append((f"{layer.name}.weights", "BIPOLAR" if layer.mask is None else "TERNARY"))
+        masked = signs if layer.mask is None else signs * layer.mask
+        return self.constant(f"{layer.name}.weights", transform(masked))
+
+    def threshold(self, layer: Layer, steps: np.ndarray) -> str:
+        """Append a MultiThreshold to -1 and +1: whether the tensor reaches the step of its channel."""
+        self.bits = True
+        return self.add(
+            "MultiThreshold",
+            [self.tensor, self.constant(f"{layer.name}.thresholds", steps[:, None])],
+            layer.name,
+            domain=_DOMAIN,
+            attributes={"out_dtype": "BIPOLAR", "out_scale": 2.0, "out_bias": -1.0, "data_layout": "NCHW"},
+        )
+
+    # ------------------------------------------------------------------------------------------------ layers
+
+    def _bytes(self, held: PixelType) -> None:
+        """The input's values as the bytes that stand for them."""
+        if held.name == "BIPOLAR":
+            self.scale("bytes", 127.5, 127.5)
+            return
+        if held.fraction:
+            factor = self.constant("integers.scale", 2.0**held.fraction)
+            self.add("Mul", [self.tensor, factor], "integers")
+        if held.signed:
+            values = self.tensor
+            self.add("Less", [values, self.constant("bytes.zero", 0.0)], "bytes.negative")
+            self.add("Cast", [self.tensor], "bytes.ones", attributes={"to": TensorProto.FLOAT})
+            self.add("Mul", [self.tensor, self.constant("bytes.wrap", 256.0)], "bytes.wrapped")
+            self.add("Add", [values, self.tensor], "bytes")
+
+    def add_layer(self, layer: Layer, shape: Shape, maximum: int) -> Shape:
+        """Append a layer on an image or vector of `shape`; returns the shape of its output.
+
+        `maximum` is that of the layer's output. Bits become -1 and +1.
+        """
+        _require_exact(layer, maximum)
+        after = layer.output_shape(shape)
+        match layer:
+            case Binarize():
+                self._binarize(layer, shape, after)
+            case Lookup():
+                self._lookup(layer)
+            case MaxPool():
+                self._max_pool(layer)
+            case SumPool():
+                self._sum_pool(layer)
+            case Threshold():
+                self._threshold(layer, after)
+            case Fork():
+                self._forks[layer.name] = self.tensor, self.bits
+            case Add():
+                self._add(layer)
+            case Conv2d():
+                self._convolve(layer)
+                self._neurons(layer, after)
+            case Dense():
+                self._multiply(layer, shape)
+                self._neurons(layer, after)
+            case Scores():
+                self._scores(layer, shape)
+        if maximum == 1 and not self.bits:
+            self.bits = True
+            self.scale(f"{layer.name}.bits", 2.0, -1.0)
+        return after
+
+    def _binarize(self, layer: Binarize, shape: Shape, after: Shape) -> None:
+        levels = layer.levels
+        # Levels come before the position of the pixel.
+        thresholds = np.moveaxis(layer.thresholds.reshape(*shape, levels), -1, 0)
+        between: Shape
+        if len(shape) == 3:
+            thresholds = thresholds.transpose(3, 0, 1, 2)  # channels, levels, rows, columns
+            between = shape[2], 1, *shape[:2]
+        else:
+            thresholds, between = thresholds.T, (shape[0], 1)
+        if levels == 1:
+            thresholds = thresholds.squeeze(1)
+        else:
+            self.reshape(f"{layer.name}.pixels", between)
+        steps = self.constant(f"{layer.name}.thresholds", thresholds[None])
+        self.add("Sub", [self.tensor, steps], f"{layer.name}.above")
+        if levels > 1:
+            self.reshape(f"{layer.name}.levels", _channels_first(after))
+        one = self.constant(f"{layer.name}.scale", 1.0)
+        self.add("BipolarQuant", [self.tensor, one], layer.name, domain=_DOMAIN)
+        self.bits = True
+
+    def _lookup(self, layer: Lookup) -> None:
+        pixels = self.add("Cast", [self.tensor], f"{layer.name}.pixels", attributes={"to": TensorProto.INT64})
+        table = self.constant(f"{layer.name}.table", layer.table)
+        self.add("Gather", [table, pixels], layer.name, attributes={"axis": 0})
+
+    def _max_pool(self, layer: MaxPool) -> None:
+        (top, bottom), (left, right) = layer.padding
+        window: dict[str, tuple[int, ...]] = {"kernel_shape": layer.kernel, "strides": layer.stride}
+        if any(map(any, layer.padding)):
+            window["pads"] = top, left, bottom, right
+        self.add("MaxPool", [self.tensor], layer.name, name=layer.name, attributes=window)
+
+    def _sum_pool(self, layer: SumPool) -> None:
+        area = float(np.prod(layer.kernel))
+        window = {"kernel_shape": layer.kernel, "strides": layer.stride}
+        self.add("AveragePool", [self.tensor], f"{layer.name}.means", name=layer.name, attributes=window)
+        self.add("Mul", [self.tensor, self.constant(f"{layer.name}.area", area)], f"{layer.name}.products")
+        # A mean over an area that is no power of two was rounded.
+        self.add("Round", [self.tensor], f"{layer.name}.differences" if self.bits else layer.name)
+        if self.bits:
+            self.scale(layer.name, 0.5, area / 2)
+        self.bits = False
+
+    def _threshold(self, layer: Threshold, after: Shape) -> None:
+        self.threshold(layer, layer.thresholds)
+        if layer.inverted.any():
+            signs = self.constant(f"{layer.name}.signs", _per_channel(1.0 - 2 * layer.inverted, after))
+            self.add("Mul", [self.tensor, signs], f"{layer.name}.signed")
+
+    def _add(self, layer: Add) -> None:
+        if self.bits:
+            self.scale(f"{layer.name}.branch", 0.5, 0.5)
+        branch, (shortcut, bits) = self.tensor, self._forks[layer.fork]
+        self.tensor = shortcut
+        if bits:
+            shortcut = self.scale(f"{layer.name}.kept", layer.scale / 2, layer.scale / 2)
+        elif layer.scale != 1:
+            factor = self.constant(f"{layer.name}.scale", layer.scale)
+            shortcut = self.add("Mul", [shortcut, factor], f"{layer.name}.kept")
+        self.add("Add", [branch, shortcut], layer.name, name=layer.name)
+        self.bits = False
+
+    def _convolve(self, layer: Conv2d) -> None:
+        if any(map(any, layer.padding)):
+            (top, bottom), (left, right) = layer.padding
+            bit, top_value = layer.padding_bit, 2.0**layer.planes - 1
+            value = bit * top_value if layer.planes > 1 else 2.0 * bit - 1
+            pads = self.constant(f"{layer.name}.pads", (0, 0, top, left, 0, 0, bottom, right), np.int64)
+            constant = self.constant(f"{layer.name}.padding", value)
+            self.add(
+                "Pad", [self.tensor, pads, constant], f"{layer.name}.padded", attributes={"mode": "constant"}
+            )
+        self.add(
+            "Conv",
+            [self.tensor, self.weights(layer, lambda signs: signs.transpose(0, 3, 1, 2))],
+            f"{layer.name}.sums",
+            name=layer.name,
+            attributes={"kernel_shape": layer.kernel, "strides": layer.stride, "group": layer.groups},
+        )
+
+    def _multiply(self, layer: Dense | Scores, shape: Shape) -> None:
+        def in_order(signs: np.ndarray) -> np.ndarray:
+            if len(shape) == 3:
+                signs = signs.reshape(-1, *shape).transpose(0, 3, 1, 2).reshape(len(signs), -1)
+            return signs.T
+
+        if len(shape) == 3:
+            self.add("Flatten", [self.tensor], f"{layer.name}.flat", attributes={"axis": 1})
+        weights = self.weights(layer, in_order)
+        self.add("MatMul", [self.tensor, weights], f"{layer.name}.sums", name=layer.name)
+
+    def _neurons(self, layer: Conv2d | Dense, after: Shape) -> None:
+        """Counts or bits of the product with the weights."""
+        _require_exact(layer, layer.reach)
+        step, lowest = _count_of_product(layer)
+        if layer.thresholds is not None:
+            self.threshold(layer, (layer.thresholds - lowest) / step)
+        else:
+            self.bits = False
+            self.scale(layer.name, step, _per_channel(lowest, after))
+
+    def _scores(self, layer: Scores, shape: Shape) -> None:
+        low, high = layer.score_range
+        if max(-low, high) >= _EXACT:
+            raise ModelError(
+                f"layer {layer.name!r}: scores must be within {_EXACT:,} to be exact in QONNX's float32, but"
+                f" reach {low:,} ... {high:,}; subtract the same number from all offsets, or write the JSON"
+                " exchange file instead"
+            )
+        self._multiply(layer, shape)
+        step, lowest = _count_of_product(layer)
+        scales = 1 if layer.scales is None else layer.scales
+        self.scale("scores", scales * step, layer.offsets + scales * lowest)
