@@ -14,6 +14,7 @@ import numpy as np
 
 from ..compiler.pipeline import memory_path, stages
 from ..errors import BoardError
+from ..hw import mvtu_parameters
 from . import memories, word_order
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ def _in_flash(design: Design, flash: bytes, block_rams: Mapping[str, _Contents])
     stored = [
         (n, stage.unit)
         for n, stage in enumerate(stages(design))
-        if stage.unit is not None and stage.folding.store == "spram"
+        if isinstance(stage.unit, mvtu_parameters.Parameters) and stage.unit.weight_blocks
     ]
     needed = sum(unit.weight_depth * unit.weight_blocks for _, unit in stored)
     if len(words) < needed:

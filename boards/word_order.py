@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..compiler.ir import Scores, Threshold
+from ..compiler.ir import Conv2d, Dense, Scores, Threshold
 from ..compiler.pipeline import memory_path, stages
 from ..hw.popcount import XnorPopcount
 
 if TYPE_CHECKING:
     from ..compiler.design import Design
     from ..compiler.folding import Folding
-    from ..compiler.ir import Conv2d, Dense
+    from ..compiler.ir import Weighted
+    from ..compiler.stage import Stage
 
 __all__ = ["Numbers", "numbers"]
 
@@ -56,36 +57,41 @@ class Numbers:
 def numbers(design: Design) -> Iterator[Numbers]:
     """The numbers of every memory of a design, in the order of its layers."""
     for n, stage in enumerate(stages(design)):
-        layer, folding, unit = stage.layer, stage.folding, stage.unit
-        if unit is not None:
-            yield Numbers(
-                path=f"core.{memory_path(unit, 'weight_rom.memory', n)}",
-                layer=layer.name,
-                what="weights",
-                decode=_decode(folding),
-                lay_out=_weights(layer, folding),
-            )
-            if isinstance(layer, Scores):
-                what, presets = "offsets", layer.offsets
-            elif layer.thresholds is not None:
-                what, presets = "thresholds", -layer.thresholds
-            else:
-                continue
-            yield Numbers(
-                path=f"core.{memory_path(unit, 'preset_rom.memory', n)}",
-                layer=layer.name,
-                what=what,
-                decode=np.asarray,
-                lay_out=_presets(presets, layer, folding),
-            )
-        elif isinstance(layer, Threshold):
-            yield Numbers(
-                path=f"core.{memory_path(stage.parts[0], 'rom.memory', n)}",
-                layer=layer.name,
-                what="thresholds",
-                decode=np.asarray,
-                lay_out=_thresholds(layer, folding),
-            )
+        match stage.layer:
+            case Scores() as layer:
+                yield from _unit(n, stage, layer, "offsets", layer.offsets)
+            case Conv2d() | Dense() as layer:
+                presets = None if layer.thresholds is None else -layer.thresholds
+                yield from _unit(n, stage, layer, "thresholds", presets)
+            case Threshold() as layer:
+                yield Numbers(
+                    path=f"core.{memory_path(stage.parts[0], 'rom.memory', n)}",
+                    layer=layer.name,
+                    what="thresholds",
+                    decode=np.asarray,
+                    lay_out=_thresholds(layer, stage.folding),
+                )
+
+
+def _unit(n: int, stage: Stage, layer: Weighted, what: str, presets: np.ndarray | None) -> Iterator[Numbers]:
+    """The numbers of a layer with weights: those, and the starts of its accumulators if it has any."""
+    unit, folding = stage.unit, stage.folding
+    assert unit is not None
+    yield Numbers(
+        path=f"core.{memory_path(unit, 'weight_rom.memory', n)}",
+        layer=layer.name,
+        what="weights",
+        decode=_decode(folding),
+        lay_out=_weights(layer, folding),
+    )
+    if presets is not None:
+        yield Numbers(
+            path=f"core.{memory_path(unit, 'preset_rom.memory', n)}",
+            layer=layer.name,
+            what=what,
+            decode=np.asarray,
+            lay_out=_presets(presets, layer, folding),
+        )
 
 
 def _decode(folding: Folding) -> Callable[[np.ndarray], np.ndarray]:
@@ -104,7 +110,7 @@ def _decode(folding: Folding) -> Callable[[np.ndarray], np.ndarray]:
     return decode
 
 
-def _weights(layer: Dense | Conv2d | Scores, folding: Folding) -> LayOut:
+def _weights(layer: Weighted, folding: Folding) -> LayOut:
     """Word (group, half, slice) of `pe` rows of `simd` weights, the first lowest.
 
     A convolution's slices are the pieces of each pixel under the kernel. A ternary weight is half the sum of
@@ -135,7 +141,7 @@ def _weights(layer: Dense | Conv2d | Scores, folding: Folding) -> LayOut:
     return lay_out
 
 
-def _presets(presets: np.ndarray, layer: Dense | Conv2d | Scores, folding: Folding) -> LayOut:
+def _presets(presets: np.ndarray, layer: Weighted, folding: Folding) -> LayOut:
     """Word (group) of `pe` accumulators' starts: minus a threshold, or an offset. With ternary weights they
     are twice that, less what the weights of 0 add.
     """
