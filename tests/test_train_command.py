@@ -135,9 +135,10 @@ def test_killed_by_a_signal_and_resumed_gives_the_same_file(tmp_path):
     path = tmp_path / "net.pt"
     # The process ends itself, without a chance to tidy up, when the third epoch is shown.
     program = (
-        "import os, signal, sys; from sbgen.commands import train as command; from sbgen.train import loop; import argparse; "
-        "keep = loop._keep; "
-        "loop._keep = lambda *a: (keep(*a), len(a[-1]) == 3 and os.kill(os.getpid(), signal.SIGKILL)); "
+        "import os, signal, sys; from sbgen.commands import train as command; "
+        "from sbgen.train import loop; import argparse; "
+        "save = loop._save_state; "
+        "loop._save_state = lambda *a: (save(*a), len(a[-1]) == 3 and os.kill(os.getpid(), signal.SIGKILL)); "
         "p = argparse.ArgumentParser(); command.add_arguments(p); command.run(p.parse_args(sys.argv[1:]))"
     )
     process = subprocess.run(

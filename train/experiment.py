@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from .. import cache
 from ..errors import DataError, ModelError
@@ -78,23 +79,12 @@ def run(
     out = Path(out)
     state = out.with_name(f"{out.name}.resume")
     _require_writable(state)
-    about = PRESETS[preset]
-    dataset = dataset or about.dataset
+    dataset = dataset or PRESETS[preset].dataset
     parts = _load(preset, dataset, folder, settings)
     kind = data.DATASETS[dataset]
-    teacher = None
-    if settings.distill:
-        teacher = _teacher(preset, settings, parts, classes=len(kind.labels), progress=teacher_progress)
+    teacher = _teacher(preset, settings, parts, classes=len(kind.labels), progress=teacher_progress)
     torch.manual_seed(seed)
-    model = network(
-        image_shape=kind.image_shape,
-        thresholds=about.thresholds,
-        convolutions=about.convolutions,
-        widths=about.widths,
-        classes=len(kind.labels),
-        method=settings.method,
-        slope_cap=settings.slope_cap,
-    )
+    model = _network(preset, settings, kind)
     epochs = train(
         model,
         *parts.training,
@@ -106,13 +96,7 @@ def run(
         resume=resume,
         progress=progress,
     )
-    measured_on = {"validation": parts.validation, "test": parts.test}
-    soft = {part: accuracy(model, *images) for part, images in measured_on.items()}
-    report = harden(model, parts.training[0], validation=parts.validation)
-    measured = {
-        part: {"float": soft[part], "hardened": accuracy(model, *images)}
-        for part, images in measured_on.items()
-    }
+    report, measured = _hardened(model, parts)
     checkpoint.save(
         model,
         out,
@@ -160,6 +144,30 @@ def _load(preset: str, dataset: str, folder: str | PathLike[str] | None, setting
     )
 
 
+def _network(preset: str, settings: Settings, kind: data.Dataset) -> nn.Module:
+    about = PRESETS[preset]
+    return network(
+        image_shape=kind.image_shape,
+        thresholds=about.thresholds,
+        convolutions=about.convolutions,
+        widths=about.widths,
+        classes=len(kind.labels),
+        method=settings.method,
+        slope_cap=settings.slope_cap,
+    )
+
+
+def _hardened(model: nn.Module, parts: _Parts) -> tuple[HardeningReport, dict[str, dict[str, float]]]:
+    """Harden the model; the report, and the accuracies before and after."""
+    measured_on = {"validation": parts.validation, "test": parts.test}
+    soft = {part: accuracy(model, *images) for part, images in measured_on.items()}
+    report = harden(model, parts.training[0], validation=parts.validation)
+    return report, {
+        part: {"float": soft[part], "hardened": accuracy(model, *images)}
+        for part, images in measured_on.items()
+    }
+
+
 def _teacher(
     preset: str,
     settings: Settings,
@@ -167,7 +175,10 @@ def _teacher(
     *,
     classes: int,
     progress: Callable[[int, int], object] | None,
-) -> torch.Tensor:
+) -> torch.Tensor | None:
+    """The logits of the teacher; None if the settings have none."""
+    if not settings.distill:
+        return None
     thresholds = PRESETS[preset].thresholds
     if thresholds is None:
         raise SettingsError(

@@ -142,51 +142,41 @@ def train(
     augmented = Augmented(images, shift=settings.shift, flip=settings.flip, deform=settings.deform)
     batches = -(-len(images) // settings.batch)
     inputs.check_batches(model, len(images), batches)
-    if teacher is not None and teacher.shape[:2] != (augmented.ways, len(images)):
-        raise DataError(
-            f"the teacher must answer {augmented.ways} ways of {len(images)} images, not"
-            f" {tuple(teacher.shape[:2])}; compute it with the same images, shift, flip and deform"
-        )
-    # Everything that the result depends on. A state with another identity belongs to another run.
-    identity = {
-        "settings": settings.primitives(),
-        "seed": seed,
-        "network": _topology(model),
-        "initial weights": _digest(model.state_dict().values()),
-        "training images and labels": _digest((images, labels)),
-        "validation images and labels": _digest(validation),
-        "teacher": None if teacher is None else _digest([teacher]),
-        "torch": str(torch.__version__),
-        "threads": torch.get_num_threads(),
-    }
+    run = _Run(model, augmented, labels, teacher, settings, batches, optimizer, generator)
+    _check_teacher(run)
+    identity = _identity(run, (images, labels), validation, seed)
     epochs: list[Epoch] = []
 
     if resume and state is not None and Path(state).exists():
-        epochs = _restore(state, identity, model, optimizer, generator)
+        epochs = _restore(state, identity, run)
         for epoch in epochs:
             if progress:
                 progress(epoch)
 
     for number in range(len(epochs), settings.epochs):
         schedule.apply(model, epoch=number, epochs=settings.epochs)
-        loss = _epoch_loss(
-            model,
-            augmented,
-            labels,
-            teacher=teacher,
-            settings=settings,
-            number=number,
-            batches=batches,
-            optimizer=optimizer,
-            generator=generator,
-        )
+        loss = _train_epoch(run, number)
         epochs.append(_measured(model, validation, number=number, loss=loss))
         if state is not None:
-            _save_state(state, identity, model, optimizer, generator, epochs)
+            _save_state(state, identity, run, epochs)
         if progress:
             progress(epochs[-1])
     schedule.apply(model, epoch=settings.epochs - 1, epochs=settings.epochs)
     return epochs
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What all epochs of a training share."""
+
+    model: nn.Module
+    augmented: Augmented
+    labels: torch.Tensor
+    teacher: torch.Tensor | None
+    settings: Settings
+    batches: int
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
 
 
 def _with_rows(images: torch.Tensor, validation: torch.Tensor, settings: Settings) -> torch.Tensor:
@@ -207,33 +197,48 @@ def _with_rows(images: torch.Tensor, validation: torch.Tensor, settings: Setting
     return images[:, None]
 
 
-def _epoch_loss(
-    model: nn.Module,
-    augmented: Augmented,
-    labels: torch.Tensor,
-    *,
-    teacher: torch.Tensor | None,
-    settings: Settings,
-    number: int,
-    batches: int,
-    optimizer: torch.optim.Optimizer,
-    generator: torch.Generator,
-) -> float:
+def _check_teacher(run: _Run) -> None:
+    ways, images = run.augmented.ways, len(run.labels)
+    if run.teacher is not None and run.teacher.shape[:2] != (ways, images):
+        raise DataError(
+            f"the teacher must answer {ways} ways of {images} images, not"
+            f" {tuple(run.teacher.shape[:2])}; compute it with the same images, shift, flip and deform"
+        )
+
+
+def _identity(run: _Run, training: Labelled, validation: Labelled, seed: int) -> dict[str, Any]:
+    """Everything that the result depends on. A state with another identity belongs to another run."""
+    return {
+        "settings": run.settings.primitives(),
+        "seed": seed,
+        "network": _topology(run.model),
+        "initial weights": _digest(run.model.state_dict().values()),
+        "training images and labels": _digest(training),
+        "validation images and labels": _digest(validation),
+        "teacher": None if run.teacher is None else _digest([run.teacher]),
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _train_epoch(run: _Run, number: int) -> float:
     """Train for one epoch; return the mean loss, which must be finite."""
-    weights = [layer.weight for layer in model.modules() if isinstance(layer, BinaryWeights)]
-    model.train()
+    settings, labels, generator, optimizer = run.settings, run.labels, run.generator, run.optimizer
+    weights = [layer.weight for layer in run.model.modules() if isinstance(layer, BinaryWeights)]
+    run.model.train()
     total = torch.zeros((), dtype=torch.float64)
-    for step, index in enumerate(torch.randperm(len(labels), generator=generator).chunk(batches)):
-        done = (number * batches + step) / (settings.epochs * batches)
+    order = torch.randperm(len(labels), generator=generator)
+    for step, index in enumerate(order.chunk(run.batches)):
+        done = (number * run.batches + step) / (settings.epochs * run.batches)
         optimizer.param_groups[0]["lr"] = (
             settings.lr_end + (settings.lr - settings.lr_end) * (1 + math.cos(math.pi * done)) / 2
         )
-        way = augmented.draw(len(index), generator=generator)
+        way = run.augmented.draw(len(index), generator=generator)
         optimizer.zero_grad()
         value = distill.loss(
-            model(augmented(index, way)),
+            run.model(run.augmented(index, way)),
             labels[index],
-            None if teacher is None else teacher[way, index],
+            None if run.teacher is None else run.teacher[way, index],
             weight=settings.distill,
             temperature=settings.temperature,
         )
@@ -273,22 +278,15 @@ def _topology(model: nn.Module) -> str:
     return hashlib.sha256(str(model).encode()).hexdigest()[:16]
 
 
-def _save_state(
-    path: str | PathLike[str],
-    identity: dict[str, Any],
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    generator: torch.Generator,
-    epochs: list[Epoch],
-) -> None:
+def _save_state(path: str | PathLike[str], identity: dict[str, Any], run: _Run, epochs: list[Epoch]) -> None:
     buffer = io.BytesIO()
     torch.save(
         {
             "format": "sbgen-training",
             "identity": identity,
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "order": generator.get_state(),
+            "model": run.model.state_dict(),
+            "optimizer": run.optimizer.state_dict(),
+            "order": run.generator.get_state(),
             "random": torch.get_rng_state(),
             "epochs": [asdict(epoch) for epoch in epochs],
         },
@@ -303,13 +301,7 @@ def _save_state(
         ) from error
 
 
-def _restore(
-    path: str | PathLike[str],
-    identity: dict[str, Any],
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    generator: torch.Generator,
-) -> list[Epoch]:
+def _restore(path: str | PathLike[str], identity: dict[str, Any], run: _Run) -> list[Epoch]:
     """Restore the state of an interrupted training; return its epochs."""
     damaged = (
         f"{path}: must be the state of an interrupted training, but cannot be read; remove it to start again"
@@ -336,9 +328,9 @@ def _restore(
             " again"
         )
     try:
-        model.load_state_dict(stored["model"])
-        optimizer.load_state_dict(stored["optimizer"])
-        generator.set_state(stored["order"])
+        run.model.load_state_dict(stored["model"])
+        run.optimizer.load_state_dict(stored["optimizer"])
+        run.generator.set_state(stored["order"])
         torch.set_rng_state(stored["random"])
         return [Epoch(**epoch) for epoch in stored["epochs"]]
     except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
