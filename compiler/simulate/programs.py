@@ -45,8 +45,9 @@ def require(simulator: str) -> None:
     if not any(map(shutil.which, ("g++", "c++", "clang++"))):
         missing.append("g++")
     if missing:
+        are = "is" if len(missing) == 1 else "are"
         raise ToolError(
-            f"verilator needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed;"
+            f"verilator needs {' and '.join(missing)}, which {are} not installed;"
             f" try: apt install {' '.join(missing)} (or your system's package)"
         )
 
