@@ -1,0 +1,174 @@
+"""Every part of a core in every table: hardware, cycles, cost, the slack of shortcuts, proofs."""
+
+import numpy as np
+import pytest
+from amaranth.back import rtlil
+from amaranth.hdl import Shape
+
+from sbgen.compiler import cycles, estimate, shortcut_queue
+from sbgen.compiler.device import DEVICES
+from sbgen.compiler.folding import Folding
+from sbgen.compiler.ir import Add, Binarize, Conv2d, Dense, Lookup, Scores, Threshold
+from sbgen.compiler.random_network import random_design
+from sbgen.compiler.stage import Stage
+from sbgen.compiler.unrolled import unroll
+from sbgen.hw import (
+    add,
+    argmax,
+    binarize,
+    deep_queue,
+    fork,
+    lookup,
+    mvtu,
+    planes,
+    pool,
+    replay,
+    scale,
+    signs,
+    sums,
+    threshold,
+    unrolled,
+    width,
+    window,
+)
+from sbgen.hw.part import Part
+from sbgen.hw.window import Geometry
+from sbgen.proofs import plan
+
+UNIT = mvtu.Parameters(inputs=6, weights=(5, 9), presets=(-3, -2), pe=1, simd=3)
+GEOMETRY = Geometry(height=4, width=4, slices=1, kernel=(2, 2), stride=(2, 2))
+TABLE = tuple(range(256))
+
+#: An example of each part.
+EXAMPLES = (
+    add.Parameters(maximum=3, kept_maximum=1, scale=2, lanes=2),
+    argmax.Parameters(score_width=5, classes=4),
+    binarize.Parameters(thresholds=((100,), (7,)), lanes=1),
+    deep_queue.Parameters(shape=3, depth=5, store="lut"),
+    fork.Parameters(shape=3),
+    lookup.Parameters(table=TABLE, pixels=4, lanes=2),
+    UNIT,
+    planes.Parameters(lanes=2, beats=3, planes=2),
+    pool.Parameters(lanes=2, beats=4),
+    replay.Parameters(shape=4, beats=3, repeats=2, store="lut"),
+    scale.Parameters(maximum=6, scales=(1, 3), offsets=(0, -1)),
+    signs.Parameters(score_width=5, outputs=3),
+    sums.Parameters(lanes=2, geometry=GEOMETRY, store="lut"),
+    threshold.Parameters(thresholds=(1, 2, 3), inverted=(0, 1, 0), width=2, lanes=1, store="lut"),
+    unroll(UNIT, levels=2),
+    width.Parameters(shape=1, length=12, i_lanes=4, o_lanes=6),
+    window.Parameters(shape=2, geometry=GEOMETRY, padding_words=(0,), store="lut"),
+)
+
+#: A layer of each kind that statements compare a part with.
+LAYERS = {
+    add.Parameters: Add(name="add", fork="fork", scale=2),
+    binarize.Parameters: Binarize(name="pixels", thresholds=np.array([[100], [7]])),
+    lookup.Parameters: Lookup(name="table", table=np.array(TABLE)),
+    threshold.Parameters: Threshold(
+        name="bits", thresholds=np.array([1, 2, 3]), inverted=np.array([0, 1, 0])
+    ),
+    unrolled.Parameters: Dense(
+        name="hidden", weights=np.array([[1, 0, 1, 0, 0, 0], [1, 0, 0, 1, 0, 0]]), thresholds=np.array([3, 2])
+    ),
+    window.Parameters: Conv2d(
+        name="conv", weights=np.ones((1, 2, 2, 1), int), thresholds=None, stride=(2, 2)
+    ),
+}
+
+TABLES = {
+    "cycles": cycles.MODELS,
+    "cost": estimate.COSTS,
+    "slack of shortcuts": shortcut_queue.BEGUN,
+    "proofs": plan.PARTS,
+}
+
+
+def each_part(function):
+    return pytest.mark.parametrize("part", EXAMPLES, ids=lambda part: part.rtl_name)(function)
+
+
+def test_an_example_of_every_part():
+    assert {type(part) for part in EXAMPLES} == set(Part.__subclasses__())
+    assert len({part.rtl_name for part in EXAMPLES}) == len(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_part_is_in_every_table(name):
+    assert set(TABLES[name]) == set(Part.__subclasses__())
+
+
+@each_part
+def test_hardware_has_the_ports_of_its_part(part):
+    component = part.create()
+    assert component.parameters is part
+    for stream, shape in (component.i, part.i_shape), (component.o, part.o_shape):
+        assert Shape.cast(stream.payload.shape()) == Shape.cast(shape)
+    assert "\\o__payload" in rtlil.convert(component)
+
+
+@pytest.mark.parametrize(
+    "part", [part for part in EXAMPLES if cycles.MODELS[type(part)](part)], ids=lambda part: part.rtl_name
+)
+def test_models_take_and_output_the_beats_of_their_part(part):
+    """With a source that is always valid and a sink that is always ready."""
+    models, source = cycles.MODELS[type(part)](part), cycles._Source()
+    for before, model in zip((source, *models), models, strict=False):
+        model.source = before
+        if isinstance(part, add.Parameters):
+            model.kept = cycles._Source()
+    (last,) = [getattr(model, "o", model) for model in models[-1:]]
+    taken = output = 0
+    for _ in range(20_000):
+        for model in reversed(models):
+            model.look()
+        taken += source.o_ready
+        output += bool(last.valid)
+        for model in reversed(models):
+            model.step()
+    beats = 720  # whole vectors of each
+    assert output / taken == pytest.approx(part.o_beats(beats) / beats, rel=0.01)
+    assert 20_000 / taken == pytest.approx(part.busy(beats) / beats, rel=0.01)
+
+
+@each_part
+def test_every_part_has_a_cost(part):
+    cost = estimate.part_cost(part, device=DEVICES["up5k"])
+    assert cost.lut > 0 and cost.ff >= 0
+
+
+@each_part
+def test_more_is_begun_than_is_output(part):
+    stage = Stage(
+        layer=Scores(name="scores", weights=np.ones((1, 2), int), offsets=np.zeros(1, int)),
+        folding=Folding(pe=1, simd=1),
+        parts=(part,),
+        i_length=16,
+        i_lanes=1,
+        o_length=1,
+        o_lanes=1,
+        i_maximum=1,
+        vectors=16,
+    )
+    begun = np.arange(1, 9)
+    before = shortcut_queue.BEGUN[type(part)](part, begun, stage)
+    assert (before >= begun).all() and (np.diff(before) >= 0).all()
+
+
+@each_part
+def test_every_part_has_a_statement(part):
+    layer = LAYERS.get(type(part))
+    statements = plan.PARTS[type(part)](part, layer, f"{part.rtl_name}_1")
+    assert statements and all(statement.circuit or statement.check for statement in statements)
+
+
+def test_widths_of_streams_fit():
+    """What a part outputs has as many bits as the next part takes, through the whole core."""
+    from sbgen.compiler.pipeline import submodules
+
+    for seed in range(10):
+        placed = submodules(random_design(seed, largest=12))
+        shapes = {each.name: each.part.o_shape for each in placed}
+        for each in placed:
+            if each.i and "." not in each.i:
+                assert Shape.cast(shapes[each.i]).width == Shape.cast(each.part.i_shape).width, each.name
