@@ -83,7 +83,7 @@ class Rom(wiring.Component):
 
     def _luts(self, m: Module) -> None:
         """Put every 16 words of every bit in a LUT of their own."""
-        low = Signal(4)
+        low = Signal(4, name="chunks")  # as before, so that the Verilog stays the same
         chunks: list[Signal] = []
         m.d.comb += low.eq(self.addr)
         for first in range(0, len(self._words), _LUT_WORDS):
