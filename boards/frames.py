@@ -1,6 +1,6 @@
-"""Frames of the host link, seen from the host: requests to bytes, bytes to responses.
+"""Frames of the host link on the host side: requests to bytes, bytes to responses.
 
-The protocol is written in ``docs/link.md``. This module knows bytes only; `.host` knows the serial port.
+The protocol is in ``docs/link.md``. This module handles bytes only, `.host` the serial port.
 """
 
 import struct
@@ -29,7 +29,7 @@ __all__ = [
     "result_bytes",
 ]
 
-#: What a board says of a frame that it does not answer otherwise.
+#: Why a board did not answer a frame.
 REASONS = {1: "checksum", 2: "length", 3: "unknown command", 4: "busy", 5: "weights not loaded"}
 
 
@@ -41,8 +41,8 @@ class Frame:
     sequence: int
     payload: bytes = b""
 
-    def encode(self):
-        """The frame as it goes over the line, with an END on both sides."""
+    def encode(self) -> bytes:
+        """The bytes on the line, with an END on both sides."""
         content = bytes([self.command, self.sequence]) + self.payload
         content += zlib.crc32(content).to_bytes(4, "little")
         escaped = content.replace(bytes([ESC]), bytes([ESC, ESC_ESC])).replace(
@@ -50,26 +50,26 @@ class Frame:
         )
         return bytes([END]) + escaped + bytes([END])
 
-    def answers(self, request):
+    def answers(self, request: "Frame") -> bool:
         """Whether this is the response to `request`."""
         return self.command == request.command | RESPONSE and self.sequence == request.sequence
 
     @property
-    def is_failure(self):
+    def is_failure(self) -> bool:
         return self.command == FAILURE
 
 
 class Reader:
     """Finds undamaged frames in the bytes of a line.
 
-    Whatever is damaged is passed over in silence: a frame cut short, noise, a wrong checksum.
+    Anything damaged is ignored: a truncated frame, noise, a wrong checksum.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._line = bytearray()
 
-    def feed(self, received):
-        """Take bytes from the line and give the list of the frames that ended in them."""
+    def feed(self, received: bytes) -> list[Frame]:
+        """Take bytes from the line and return the frames that end in them."""
         frames = []
         for byte in received:
             if byte != END:
@@ -84,12 +84,12 @@ class Reader:
         return frames
 
 
-def identify(*, sequence):
-    """The request that asks a board which network runs on it."""
+def identify(*, sequence: int) -> Frame:
+    """The request for the identity of a board's network."""
     return Frame(command=IDENTIFY, sequence=sequence)
 
 
-def classify(*, sequence, image):
+def classify(*, sequence: int, image: np.ndarray) -> Frame:
     """The request to classify one image, an array of uint8 pixels of any shape."""
     image = np.asarray(image)
     if image.dtype != np.uint8:
@@ -99,24 +99,24 @@ def classify(*, sequence, image):
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """How a board's weights, which it loads at start-up, have come in.
+    """The state of the weights that a board loads at start-up.
 
     Parameters
     ----------
     state : int
         As in `sbgen.hw.flash_loader`.
     checksum : int
-        CRC-32 that the board has computed of them; worth something when it has stopped loading.
+        CRC-32 that the board computed; valid once it has finished loading.
     """
 
     state: int
     checksum: int
 
     @property
-    def loaded(self):
+    def loaded(self) -> bool:
         return self.state == LOADED
 
-    def __str__(self):
+    def __str__(self) -> str:
         if self.state == LOADING:
             return "loading"
         return f"CRC-32 {self.checksum:08x}, " + (
@@ -126,21 +126,20 @@ class Weights:
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """What a board tells of itself.
+    """What a board reports about its network.
 
     Parameters
     ----------
     lanes : int
-        Pixels in a beat of its core.
+        Pixels per beat of its core.
     outputs, pixels : int
-        Scores and pixels of an image of the network it runs.
+        Scores and pixels per image.
     digest : bytes
         First 8 bytes of that network's SHA-256.
     weights : Weights or None
-        None where all weights are in the bitstream.
+        None if all weights are in the bitstream.
     signs : bool
-        Whether the network decides by the sign of each score (version 2 of the protocol) instead of by the
-        greatest.
+        Whether the network decides by the sign of each score (version 2 of the protocol), not by the maximum.
     """
 
     lanes: int
@@ -151,27 +150,25 @@ class Identity:
     signs: bool = False
 
     @property
-    def classes(self):
+    def classes(self) -> int:
         """Classes of the network, or outputs of one that is multi-label."""
         return 2 if self.signs and self.outputs == 1 else self.outputs
 
     @property
-    def multi_label(self):
+    def multi_label(self) -> bool:
         """Whether an image has a bit per output instead of one class."""
         return self.signs and self.outputs > 1
 
-    def decide(self, scores):
-        """What an image's scores mean: its class, or of a multi-label network its bits, an array of shape
-        (outputs,).
-        """
+    def decide(self, scores: np.ndarray) -> int | np.ndarray:
+        """The class that the scores of an image mean; of a multi-label network its bits, shape (outputs,)."""
         if not self.signs:
             return int(scores.argmax())
         bits = (scores >= 0).astype(int)
         return bits if self.multi_label else int(bits[0])
 
 
-def parse_identity(frame):
-    """The `Identity` in the response to identify."""
+def parse_identity(frame: Frame) -> Identity:
+    """Parse the response to `identify`."""
     if not frame.payload or frame.payload[0] not in (VERSION, VERSION_SIGNS):
         raise LinkError(
             f"the board must speak version {VERSION} or {VERSION_SIGNS} of the host link, but speaks "
@@ -202,9 +199,10 @@ def parse_identity(frame):
     )
 
 
-def images_per_second(*, pixels, outputs, baud, signs=False, latency_ms=0.0):
-    """The most images per second that the link carries, one request and its response after the other, ten
-    bits per byte.
+def images_per_second(
+    *, pixels: int, outputs: int, baud: int, signs: bool = False, latency_ms: float = 0.0
+) -> float:
+    """The maximum rate of the link: one request and its response after the other, ten bits per byte.
 
     Parameters
     ----------
@@ -214,8 +212,8 @@ def images_per_second(*, pixels, outputs, baud, signs=False, latency_ms=0.0):
     signs : bool
         Whether the network decides by the signs of its scores.
     latency_ms : float
-        The latency timer of the USB converter: it holds back the end of a response, which does not fill a USB
-        packet, until the timer has run out.
+        The latency timer of the USB converter: the end of a response, which does not fill a USB packet, is
+        held back until it expires.
     """
     request = Frame(command=CLASSIFY, sequence=0, payload=bytes(pixels))
     response = Frame(
@@ -227,32 +225,28 @@ def images_per_second(*, pixels, outputs, baud, signs=False, latency_ms=0.0):
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One image's result: the scores, an int32 array of shape (outputs,), and the class, or the bits, an
-    array of shape (outputs,).
-    """
+    """The result of an image: int32 scores of shape (outputs,), and the class, or the bits of shape (outputs,)."""
 
     scores: np.ndarray
     label: int | np.ndarray
 
 
-def result_bytes(*, outputs, signs):
-    """Bytes of the response to classify."""
+def result_bytes(*, outputs: int, signs: bool) -> int:
+    """Bytes of the response to `classify`."""
     return 4 * outputs + (-(-outputs // 8) if signs else 2)
 
 
-def parse_result(frame, *, outputs, signs=False):
-    """The `Result` in the response to classify of a board with so many outputs; `signs` as in its `Identity`."""
+def parse_result(frame: Frame, *, outputs: int, signs: bool = False) -> Result:
+    """Parse the response to `classify`; `outputs` and `signs` as in the board's `Identity`."""
     size = result_bytes(outputs=outputs, signs=signs)
     if len(frame.payload) != size:
         raise LinkError(
             f"a result of {outputs} outputs must have {size} bytes, not {len(frame.payload)}; "
             "build the board's bitstream with this sbgen"
         )
-    scores, told = (
-        np.frombuffer(frame.payload[: 4 * outputs], "<i4").astype(np.int32),
-        frame.payload[4 * outputs :],
-    )
+    scores = np.frombuffer(frame.payload[: 4 * outputs], "<i4").astype(np.int32)
+    decision = frame.payload[4 * outputs :]
     if not signs:
-        return Result(scores=scores, label=int.from_bytes(told, "little"))
-    bits = np.unpackbits(np.frombuffer(told, np.uint8), bitorder="little").astype(int)
+        return Result(scores=scores, label=int.from_bytes(decision, "little"))
+    bits = np.unpackbits(np.frombuffer(decision, np.uint8), bitorder="little").astype(int)
     return Result(scores=scores, label=bits[:outputs] if outputs > 1 else int(bits[0]))

@@ -1,8 +1,11 @@
-"""The host's end of the link: a board on a serial port that tells what it is and classifies images."""
+"""The host side of the link: a board on a serial port, which reports its network and classifies images."""
 
+import argparse
 import math
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
@@ -10,18 +13,25 @@ from ..arguments import at_least
 from ..errors import LinkError
 from . import frames, usb
 
-__all__ = ["Link", "add_port_arguments", "open_link"]
+if TYPE_CHECKING:
+    from .board_spec import BoardSpec
 
-#: Tries of a request before it is given up.
+__all__ = ["Link", "Port", "add_port_arguments", "open_link"]
+
+#: How often a request is sent before it fails.
 _TRIES = 4
 
-#: Seconds that a response may take beyond the time on the line: the core's, the host's, and that of USB.
+#: The baud rate of most boards.
+_BAUD = 1_000_000
+
+#: Seconds that a response may take in addition to the time on the line: for the core, the host and USB.
 _PATIENCE = 1.0
 
 
-def _port_errors():
-    """What a serial port raises when its device is gone: pyserial's own error is an `OSError`, that of the
-    terminal below it is none.
+def _port_errors() -> tuple[type[Exception], ...]:
+    """The errors of a serial port whose device is gone.
+
+    The error of pyserial is an `OSError`, that of the terminal below it is not.
     """
     try:
         from termios import error
@@ -30,66 +40,82 @@ def _port_errors():
     return OSError, error
 
 
+class Port(Protocol):
+    """What a link needs of a serial port, as `serial.Serial` has it."""
+
+    baudrate: int
+
+    @property
+    def in_waiting(self) -> int: ...
+    def write(self, data: bytes, /) -> int | None: ...
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes: those received within a short timeout."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class Link:
     """Requests over a serial port.
 
-    Every try of a request has a sequence number of its own, and only an undamaged response with that number
-    counts, so that a late or repeated response is never taken for another image's.
+    Each time a request is sent it has a new sequence number, and only an undamaged response with that number
+    counts. So a late or repeated response is never mistaken for that of another image.
 
     Parameters
     ----------
     port
-        With ``write(bytes)``, ``read(count)`` (which gives what is there after at most a moment),
-        ``in_waiting``, ``baudrate`` and ``close()``, as `serial.Serial` has them.
+        A `Port`, such as `serial.Serial` with a short timeout.
     latency_ms : float or None
-        The latency timer of its USB converter; None where it is not known.
+        The latency timer of its USB converter; None if it is unknown.
     """
 
-    def __init__(self, *, port, latency_ms=None):
+    def __init__(self, *, port: Port, latency_ms: float | None = None) -> None:
         self._port = port
         self._latency_ms = latency_ms
         self._sequence = 0
         self._reader = frames.Reader()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception):
-        with suppress(*_port_errors()):  # of a board that is gone
+    def __exit__(self, *exception: object) -> None:
+        with suppress(*_port_errors()):  # the board may be gone
             self._port.close()
 
-    def bounds(self, identity):
-        """The most images per second that the line carries to a board, in words."""
-        size = {
-            "pixels": identity.pixels,
-            "outputs": identity.outputs,
-            "signs": identity.signs,
-            "baud": self._port.baudrate,
-        }
-        known = self._latency_ms is not None
-        latencies = (self._latency_ms,) if known else (usb.LOW_LATENCY_MS, usb.LATENCY_MS)
+    def bounds(self, identity: frames.Identity) -> str:
+        """The maximum rate of the link to a board, in words."""
+
+        def rate(latency_ms: float = 0.0) -> str:
+            return "{:,.0f}".format(
+                frames.images_per_second(
+                    pixels=identity.pixels,
+                    outputs=identity.outputs,
+                    signs=identity.signs,
+                    baud=self._port.baudrate,
+                    latency_ms=latency_ms,
+                )
+            )
+
+        latencies = (usb.LOW_LATENCY_MS, usb.LATENCY_MS) if self._latency_ms is None else (self._latency_ms,)
         rates = ", or ".join(
-            f"{frames.images_per_second(**size, latency_ms=latency):,.0f} with a USB latency timer of"
-            f" {latency:g} ms"
-            for latency in latencies
+            f"{rate(latency)} with a USB latency timer of {latency:g} ms" for latency in latencies
         )
-        return (
-            f"the link allows {frames.images_per_second(**size):,.0f} images/s at {self._port.baudrate:,}"
-            f" baud, {rates}" + ("" if known else " (that of this port is not known)")
+        return f"the link allows {rate()} images/s at {self._port.baudrate:,} baud, {rates}" + (
+            " (that of this port is not known)" if self._latency_ms is None else ""
         )
 
-    def identify(self):
-        """What the board runs, as a `frames.Identity`."""
+    def identify(self) -> frames.Identity:
+        """Ask the board which network it runs."""
         response = self._ask(frames.identify, answer_bytes=21)
         return frames.parse_identity(response)
 
-    def classify(self, images):
+    def classify(self, images: np.ndarray) -> Iterator[frames.Result]:
         """Classify images one after the other.
 
         Parameters
         ----------
         images : array of uint8, shape (N, ...)
-            Raw pixels, as many an image as the board's network takes.
+            Raw pixels, per image as many as the board's network takes.
 
         Yields
         ------
@@ -98,7 +124,7 @@ class Link:
         Raises
         ------
         LinkError
-            When the board gives no undamaged response after several tries, or cannot take such images.
+            When the board sends no undamaged response after several tries, or cannot take such images.
         """
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim < 2:
@@ -114,7 +140,7 @@ class Link:
         identity = self.identify()
         if identity.weights and not identity.weights.loaded:
             raise LinkError(
-                f"the board must have loaded its weights, but: {identity.weights}; write its flash anew with"
+                f"the board must have loaded its weights, but: {identity.weights}; write its flash again with"
                 " sbgen flash"
             )
         images = images.reshape(len(images), math.prod(images.shape[1:]))
@@ -131,17 +157,17 @@ class Link:
             result = frames.parse_result(response, outputs=identity.outputs, signs=identity.signs)
             if np.any(result.label != identity.decide(result.scores)):
                 must = (
-                    "a bit must be 1 where its score is not negative"
+                    "a bit must be 1 if its score is not negative"
                     if identity.signs
-                    else "the class must be the first greatest score"
+                    else "the class must be the first with the maximum score"
                 )
                 raise LinkError(
-                    f"image {n}: {must}, but the board says {'bits' if identity.multi_label else 'class'} "
-                    f"{result.label} for the scores {result.scores.tolist()}; its bitstream is not sound"
+                    f"image {n}: {must}, but the board reports {'bits' if identity.multi_label else 'class'} "
+                    f"{result.label} for the scores {result.scores.tolist()}; its bitstream is wrong"
                 )
             yield result
 
-    def _ask(self, make, *, answer_bytes):
+    def _ask(self, make: Callable[..., frames.Frame], *, answer_bytes: int) -> frames.Frame:
         trouble = []
         for _ in range(_TRIES):
             self._sequence = (self._sequence + 1) % 256
@@ -149,7 +175,7 @@ class Link:
             line = request.encode()
             try:
                 self._port.write(line)
-                # Escaped, a byte takes up to two, and each is ten bits on the line.
+                # An escaped byte takes two, and each is ten bits on the line.
                 deadline = (
                     time.monotonic()
                     + _PATIENCE
@@ -159,7 +185,7 @@ class Link:
             except _port_errors() as error:
                 raise LinkError(
                     f"the board must stay plugged in, but its port ended: {error}; plug it in again, load its"
-                    " bitstream (sbgen flash) and begin anew"
+                    " bitstream (sbgen flash) and start again"
                 ) from error
             if response is None:
                 trouble.append("nothing")
@@ -168,31 +194,34 @@ class Link:
             else:
                 return response
         raise LinkError(
-            f"the board must answer, but {_TRIES} requests brought: {', '.join(trouble)}; check the port and "
+            f"the board must answer, but {_TRIES} requests led to: {', '.join(trouble)}; check the port and "
             "the baud rate, that the bitstream is loaded (sbgen flash), and press its reset"
         )
 
-    def _wait(self, request, deadline):
-        """The response to `request`, or the failure of it, or None."""
+    def _wait(self, request: frames.Frame, deadline: float) -> frames.Frame | None:
+        """The response to `request`, or the failure that the board reports of it, or None."""
         while time.monotonic() < deadline:
             for frame in self._reader.feed(self._port.read(max(1, self._port.in_waiting))):
-                # A failure of another number was about noise or an earlier try.
+                # A failure with another number is about noise or an earlier try.
                 if frame.answers(request) or (frame.is_failure and frame.sequence == request.sequence):
                     return frame
         return None
 
 
-def add_port_arguments(parser):
-    """Add the options that say where the board is."""
-    parser.add_argument("--board", metavar="NAME", help="a board of `sbgen boards`, found by its USB ids")
-    parser.add_argument("--port", metavar="PORT", help="its serial port, where that is not enough")
+def add_port_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that select a board."""
+    parser.add_argument("--board", metavar="NAME", help="a board of `sbgen boards`, found by its USB IDs")
+    parser.add_argument("--port", metavar="PORT", help="serial port (default: that of --board)")
     parser.add_argument(
-        "--baud", type=at_least(1), metavar="N", help="the baud rate that its bitstream was built with"
+        "--baud",
+        type=at_least(1),
+        metavar="N",
+        help="baud rate of its bitstream (default: that of the board)",
     )
 
 
-def open_link(arguments):
-    """The `Link` that the options of `add_port_arguments` mean."""
+def open_link(arguments: argparse.Namespace) -> Link:
+    """Open the link that the options of `add_port_arguments` select."""
     from . import get
 
     if arguments.board is None and arguments.port is None:
@@ -201,22 +230,26 @@ def open_link(arguments):
         import serial
     except ImportError:
         raise LinkError(
-            "a board's link needs pyserial, which is not installed; try: pip install 'sbgen[link]'"
+            "the link to a board needs pyserial, which is not installed; try: pip install 'sbgen[link]'"
         ) from None
     board = None if arguments.board is None else get(arguments.board)
-    port = arguments.port or _find_port(board)
-    baud = arguments.baud or (board.baud if board else 1_000_000)
+    if board is None:
+        port, baud = arguments.port, _BAUD
+    else:
+        port, baud = arguments.port or _find_port(board), board.baud
+    baud = arguments.baud or baud
+    refusals: tuple[type[Exception], ...] = (*_port_errors(), ValueError, OverflowError)
     try:
         opened = serial.Serial(port, baudrate=baud, timeout=0.05)
         return Link(port=opened, latency_ms=usb.ask_low_latency(opened))
-    except (*_port_errors(), ValueError, OverflowError) as error:
+    except refusals as error:
         raise LinkError(
             f"{port} must open at {baud} baud, but: {error}; check the name, and that this user may open it "
             "(on Linux: group dialout)"
         ) from error
 
 
-def _find_port(board):
+def _find_port(board: "BoardSpec") -> str:
     from serial.tools.list_ports import comports
 
     ports = sorted(
@@ -227,7 +260,7 @@ def _find_port(board):
     if not right:
         ids = (
             " or ".join(f"{vendor:04x}:{product:04x}" for vendor, product in board.usb)
-            or "(its USB ids are unknown)"
+            or "(its USB IDs are unknown)"
         )
         raise LinkError(
             f"{board.name} must be plugged in, but no serial port of a USB device {ids} is there; "

@@ -3,13 +3,20 @@
 import time
 from argparse import Namespace
 
-from . import folding
+from . import boards, folding, network_cache
+from .boards import BoardSpec, harness
+from .compiler import fold
+from .compiler.cycles import predict, stage_cycles
+from .compiler.estimate import error_band, estimate
+from .compiler.ir import Network
+from .compiler.weight_count import weights
 from .console import Console
+from .report import bound
 
 __all__ = ["show"]
 
-#: Cycles an image times layers up to which the time between images is predicted exactly; beyond, the busiest
-#: layer tells.
+#: Cycles per image times layers up to which the interval between images is predicted exactly. Above, it is the
+#: interval of the slowest layer.
 _EXACT = 5_000
 
 #: Characters of the longest bar of a trade-off curve.
@@ -19,10 +26,6 @@ _BAR = 32
 def show(arguments: Namespace) -> None:
     """Print the estimate of one design, or with ``--fit`` of several."""
     start = time.monotonic()
-    from . import boards, network_cache
-    from .boards import harness
-    from .compiler.weight_count import weights
-
     console = Console()
     board = boards.get(arguments.board)
     clock_mhz, _ = harness.clock_and_pll(board, None if arguments.clock == "best" else arguments.clock)
@@ -38,17 +41,15 @@ def show(arguments: Namespace) -> None:
     )
     console.line()
     if arguments.fit:
-        _curve(arguments, console, network, board, clock_mhz)
+        _show_curve(arguments, console, network, board, clock_mhz)
     else:
-        _design(arguments, console, network, board, clock_mhz)
+        _show_design(arguments, console, network, board, clock_mhz)
     console.line(f"  estimated in {time.monotonic() - start:.1f} s; nothing was built")
 
 
-def _design(arguments, console, network, board, clock_mhz):
-    from .compiler.cycles import predict, stage_cycles
-    from .compiler.estimate import error_band, estimate
-    from .report import bound
-
+def _show_design(
+    arguments: Namespace, console: Console, network: Network, board: BoardSpec, clock_mhz: float
+) -> None:
     design = folding.fold(arguments, network, board, clock_mhz)
     device, resources, busy = board.device, estimate(design, board.device), stage_cycles(design)
     exact = max(busy) * len(busy) <= _EXACT
@@ -64,9 +65,7 @@ def _design(arguments, console, network, board, clock_mhz):
     band = error_band(device)
     real = tuple(resources["lut"] * (1 + band[end]) for end in ("low", "high"))
     notes = {
-        "lut": (
-            f"; {real[0]:,.0f} ... {real[1]:,.0f} going by {band['designs']} designs that were synthesised"
-        ),
+        "lut": (f"; {real[0]:,.0f} ... {real[1]:,.0f} judging by {band['designs']} synthesised designs"),
         "ff": ", at most",
         "bram": "",
         **({"spram": ""} if device.spram else {}),
@@ -75,39 +74,37 @@ def _design(arguments, console, network, board, clock_mhz):
         used, available = resources[name], getattr(device, name)
         console.line(f"  {label:12}{used:>9,} of {available:,}, {used / available:.0%}{note}")
     console.line(
-        f"  {'cycles':12}{interval:>9,} an image" + ("" if exact else ", as the busiest layer takes")
+        f"  {'cycles':12}{interval:>9,} per image" + ("" if exact else ", those of the slowest layer")
     )
     console.line(
-        f"  {'core':12}{clock_mhz * 1e6 / interval:>9,.0f} images/s, if {clock_mhz:g} MHz are reached"
+        f"  {'core':12}{clock_mhz * 1e6 / interval:>9,.0f} images/s, if {clock_mhz:g} MHz is reached"
     )
     limit = bound(network, device, interval)
     console.line(
-        f"  {'bound':12}{limit['cycles']:>9,} cycles by {limit['by']}, of which {limit['reached']:.0%} is"
+        f"  {'bound':12}{limit['cycles']:>9,} cycles per image by {limit['by']}, of which {limit['reached']:.0%} is"
         " reached"
     )
     console.line()
 
 
-def _curve(arguments, console, network, board, clock_mhz):
-    from .compiler import fold
-    from .compiler.cycles import stage_cycles
-    from .compiler.estimate import error_band, estimate
-
+def _show_curve(
+    arguments: Namespace, console: Console, network: Network, board: BoardSpec, clock_mhz: float
+) -> None:
     device = board.device
-    asked = folding.fold(arguments, network, board, clock_mhz)
+    requested = folding.fold(arguments, network, board, clock_mhz)
     by_hand = any(getattr(arguments, name) is not None for name in ("fps", "pe", "simd", "design"))
     designs = {
         design.foldings: design
-        for design in (*fold.trade_off(network, device, patchable=asked.patchable), asked)
+        for design in (*fold.trade_off(network, device, patchable=requested.patchable), requested)
     }.values()
-    told = sorted(
+    points = sorted(
         (
-            (max(stage_cycles(design)), estimate(design, device), design.foldings == asked.foldings)
+            (max(stage_cycles(design)), estimate(design, device), design.foldings == requested.foldings)
             for design in designs
         ),
-        key=lambda each: (each[0], -each[1]["lut"]),
+        key=lambda point: (point[0], -point[1]["lut"]),
     )
-    most = max(resources["lut"] for _, resources, _ in told)
+    most = max(resources["lut"] for _, resources, _ in points)
     rows = [
         [
             f"{clock_mhz * 1e6 / cycles:,.0f}",
@@ -115,9 +112,9 @@ def _curve(arguments, console, network, board, clock_mhz):
             resources["lut"],
             resources["bram"],
             "#" * max(1, round(_BAR * resources["lut"] / most))
-            + (" <- with these options" if by_hand else " <- default") * is_asked,
+            + (" <- with these options" if by_hand else " <- default") * is_requested,
         ]
-        for cycles, resources, is_asked in told
+        for cycles, resources, is_requested in points
     ]
     console.table(
         [f"images/s at {clock_mhz:g} MHz", "cycles", "LUT", "block RAM", f"LUT, of {device.lut:,}"], rows
@@ -125,6 +122,6 @@ def _curve(arguments, console, network, board, clock_mhz):
     console.line()
     band = error_band(device)
     console.line(
-        f"  LUTs of {band['designs']} designs that were synthesised were {band['low']:+.0%} ..."
-        f" {band['high']:+.0%} from the estimate; `sbgen build --fps N` builds one of these"
+        f"  LUTs of {band['designs']} synthesised designs differed by {band['low']:+.0%} ... {band['high']:+.0%}"
+        " from the estimate; `sbgen build --fps N` builds one of these"
     )

@@ -243,7 +243,7 @@ class TestLink:
     def test_silence_ends_in_a_timeout(self):
         port = Board(lambda line: b"")
         with pytest.raises(
-            LinkError, match="4 requests brought: nothing, nothing, nothing, nothing; check the port"
+            LinkError, match="4 requests led to: nothing, nothing, nothing, nothing; check the port"
         ):
             host.Link(port=port).identify()
         assert port.requests == 4
@@ -279,7 +279,7 @@ class TestLink:
 
     def test_class_without_the_maximum_score(self):
         image = images(1)
-        with pytest.raises(LinkError, match="must be the first greatest score"):
+        with pytest.raises(LinkError, match="must be the first with the maximum score"):
             list(host.Link(port=Board(label=(truth(image.reshape(-1))[1] + 1) % CLASSES)).classify(image))
 
 
@@ -576,7 +576,7 @@ class TestCommand:
     def test_a_bit_that_is_not_the_sign(self, monkeypatch, tmp_path):
         with pytest.raises(
             LinkError,
-            match="image 0: a bit must be 1 where its score is not negative, but the board says bits",
+            match="image 0: a bit must be 1 if its score is not negative, but the board reports bits",
         ):
             self.signed(monkeypatch, tmp_path, 3, np.zeros((3, 3), int), least=1)
 

@@ -57,7 +57,7 @@ def test_tells_what_the_design_of_these_options_takes(network, model, capsys, op
         predict(design).interval,
     ]
     band = error_band(device)
-    assert band["low"] < band["high"] and f"going by {band['designs']} designs" in shown
+    assert band["low"] < band["high"] and f"judging by {band['designs']} synthesised designs" in shown
     assert shown.isascii()
 
 

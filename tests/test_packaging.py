@@ -153,6 +153,33 @@ def test_imports_go_one_way(folder):
     assert wrong == []
 
 
+def all_imports(path):
+    """What a file imports, also inside its functions: (level, module, names)."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            yield node.level, node.module or "", [alias.name for alias in node.names]
+
+
+def test_no_command_imports_another():
+    commands = {path.stem for path in (ROOT / "sbgen" / "commands").glob("*.py")}
+    wrong = []
+    for path in sorted((ROOT / "sbgen" / "commands").glob("*.py")):
+        for level, module, names in all_imports(path):
+            if level == 1 or level == 2 and (module.startswith("commands") or "commands" in names):
+                wrong.append(f"{path.name}: from {'.' * level}{module} import {', '.join(names)}")
+    assert len(commands) > 10 and wrong == []
+
+
+def test_only_the_command_line_imports_commands():
+    wrong = []
+    for folder in ("hw", "compiler", "proofs", "train", "boards", "sbgen"):
+        for path in sources(folder):
+            for _, module, names in all_imports(path):
+                if "commands" in [*module.split("."), *names]:
+                    wrong.append(str(path))
+    assert wrong == []  # sbgen/cli.py imports them by name
+
+
 def test_shipped_code_imports_no_tests():
     for folder in ("hw", "compiler", "proofs", "train", "boards", "sbgen"):
         for path in sources(folder):
