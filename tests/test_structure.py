@@ -151,3 +151,15 @@ def test_the_record_has_the_design_before(counted):
 
     rows = json.loads((ROOT / "benchmarks/results/structure.json").read_text())["counts"]
     assert rows[0]["revision"] == "fe0a2d8" and rows[0]["kind"] == 133 and rows[0]["family"] == 19
+
+
+def test_recipe_for_a_family_names_every_file_that_knows_one(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    structure = importlib.import_module("structure")
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    recipe = text.partition("\n## Add a device family\n")[2].partition("\n## ")[0]
+    knowing = {place.path for place in structure.family(structure.checkout())}
+    # The LUT of patchable ROMs is the iCE40's; the other family has these ROMs in block RAM.
+    knowing -= {"compiler/verilog.py"}
+    data = {"compiler/device.py", "compiler/calibration.json", "pyproject.toml"}
+    assert [path for path in sorted(knowing | data) if f"`{path}`" not in recipe] == []

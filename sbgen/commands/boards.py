@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print one row per board."""
     from ..boards import BOARDS
+    from ..boards.families import FAMILIES
 
     console = Console()
     console.table(
@@ -33,7 +34,8 @@ def run(arguments: argparse.Namespace) -> None:
         ],
     )
     console.line()
+    families = " or ".join(family.title for family in FAMILIES.values())
     console.line(
-        "  Any iCE40 or ECP5 board of amaranth-boards with an oscillator and a UART: --board MODULE:CLASS,"
+        f"  Any {families} board of amaranth-boards with an oscillator and a UART: --board MODULE:CLASS,"
     )
     console.line("  such as amaranth_boards.icestick:ICEStickPlatform.")
