@@ -745,7 +745,7 @@ class TestRanked:
         with pytest.raises(
             ModelError,
             match=(
-                r"takes the result of node '/(Softmax|ArgMax)_\d+' .*, of which only the order of the"
+                r"must not use the result of node '/(Softmax|ArgMax)_\d+' .*, of which only the order of the"
                 r" classes is "
                 "known; end the graph with that node"
             ),
