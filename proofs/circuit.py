@@ -1,6 +1,10 @@
 """A circuit to be proved: a component, everything that may happen around it, and what must never be seen."""
 
-from amaranth.hdl import ClockDomain, Fragment, Module, Mux, Shape, Signal, Value
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from amaranth.hdl import ClockDomain, Fragment, Module, Mux, Shape, ShapeLike, Signal, Value, ValueLike
+from amaranth.lib import stream, wiring
 
 __all__ = ["Circuit"]
 
@@ -24,39 +28,41 @@ class Circuit:
         the component.
     """
 
-    def __init__(self, component):
+    def __init__(self, component: wiring.Component) -> None:
         self.component = component
         self.m = Module()
         self.m.domains.sync = self._domain = ClockDomain()
         self._fragment = Fragment.get(component, None)
         self.m.submodules.dut = self._fragment
-        self._inputs, self._violations, self._first = [], {}, None
+        self._inputs: list[Signal] = []
+        self._violations: dict[str, Signal] = {}
+        self._first: Signal | None = None
 
     @property
-    def inputs(self):
+    def inputs(self) -> list[Signal]:
         """The clock and the reset, then every free input."""
         return [self._domain.clk, self._domain.rst, *self._inputs]
 
     @property
-    def violations(self):
+    def violations(self) -> dict[str, Signal]:
         """By name, the signals that must be 0 in every cycle."""
         return dict(self._violations)
 
     @property
-    def first(self):
+    def first(self) -> Signal:
         """1 in the first cycle after a reset."""
         if self._first is None:
             self._first = Signal(init=1, name="first_cycle")
             self.m.d.sync += self._first.eq(0)
         return self._first
 
-    def free(self, shape=1, *, name):
+    def free(self, shape: ShapeLike = 1, *, name: str) -> Signal:
         """A signal that may have any value in any cycle."""
         signal = Signal(Shape.cast(shape), name=f"free_{name}")
         self._inputs.append(signal)
         return signal
 
-    def constant(self, limit, *, name):
+    def constant(self, limit: int, *, name: str) -> Signal:
         """Any number of ``0 ... limit - 1``, the same until a reset."""
         chosen, kept = self.free(range(limit), name=name), Signal(range(limit), name=f"kept_{name}")
         value = Signal(range(limit), name=name)
@@ -64,7 +70,7 @@ class Circuit:
         self.m.d.sync += kept.eq(value)
         return value
 
-    def table(self, index, values, *, name):
+    def table(self, index: Value, values: Sequence[int], *, name: str) -> Signal:
         """The `index`-th of some constants."""
         value = Signal(range(max(values) + 1), name=name)
         with self.m.Switch(index):
@@ -73,7 +79,7 @@ class Circuit:
                     self.m.d.comb += value.eq(each)
         return value
 
-    def delayed(self, value, cycles, *, name):
+    def delayed(self, value: Value, cycles: int, *, name: str) -> Value:
         """What `value` was some cycles ago; 0 before that."""
         for n in range(cycles):
             later = Signal(len(value), name=f"{name}_{n + 1}_ago")
@@ -81,12 +87,14 @@ class Circuit:
             value = later
         return value
 
-    def never(self, name, condition):
+    def never(self, name: str, condition: ValueLike) -> None:
         """What must not happen in any cycle."""
         self._violations[name] = violation = Signal(name=f"violation_{len(self._violations)}")
         self.m.d.comb += violation.eq(Value.cast(condition).bool())
 
-    def offer(self, stream, *, payload=None, name=""):
+    def offer(
+        self, port: stream.Interface, *, payload: Callable[[Value], Value] | None = None, name: str = ""
+    ) -> Signal:
         """Let the environment offer anything on a stream into the component, and keep to the contract: what
         it offers stays until it is taken.
 
@@ -100,18 +108,18 @@ class Circuit:
         Signal
             A payload is taken in this cycle.
         """
-        value, waiting = Value.cast(stream.payload), Signal(name=f"{name}waiting")
+        value, waiting = Value.cast(port.payload), Signal(name=f"{name}waiting")
         kept, taken = Signal(len(value), name=f"{name}waiting_payload"), Signal(name=f"{name}push")
         anything = self.free(len(value), name=f"{name}payload")
         self.m.d.comb += [
-            stream.valid.eq(waiting | self.free(name=f"{name}valid")),
+            port.valid.eq(waiting | self.free(name=f"{name}valid")),
             value.eq(Mux(waiting, kept, payload(anything) if payload else anything)),
-            taken.eq(stream.valid & stream.ready),
+            taken.eq(port.valid & port.ready),
         ]
-        self.m.d.sync += [waiting.eq(stream.valid & ~stream.ready), kept.eq(value)]
+        self.m.d.sync += [waiting.eq(port.valid & ~port.ready), kept.eq(value)]
         return taken
 
-    def take(self, stream, *, name=""):
+    def take(self, port: stream.Interface, *, name: str = "") -> Signal:
         """Let the environment take what comes on a stream out of the component in any cycle; what is offered
         must stay until then.
 
@@ -120,20 +128,17 @@ class Circuit:
         Signal
             A payload is taken in this cycle.
         """
-        value, refused = Value.cast(stream.payload), Signal(name=f"{name}refused")
+        value, refused = Value.cast(port.payload), Signal(name=f"{name}refused")
         was, taken = Signal(len(value), name=f"{name}refused_payload"), Signal(name=f"{name}pop")
-        self.m.d.comb += [
-            stream.ready.eq(self.free(name=f"{name}ready")),
-            taken.eq(stream.valid & stream.ready),
-        ]
-        self.m.d.sync += [refused.eq(stream.valid & ~stream.ready), was.eq(value)]
+        self.m.d.comb += [port.ready.eq(self.free(name=f"{name}ready")), taken.eq(port.valid & port.ready)]
+        self.m.d.sync += [refused.eq(port.valid & ~port.ready), was.eq(value)]
         self.never(
             f"a payload {f'of {name[:-1]} ' if name else ''}changed or left before it was taken",
-            refused & (~stream.valid | (value != was)),
+            refused & (~port.valid | (value != was)),
         )
         return taken
 
-    def replace(self, kind, make):
+    def replace(self, kind: type, make: Callable[[Any], Module | None]) -> int:
         """Replace every part of the component that was made from a `kind` by a module.
 
         Parameters
@@ -150,7 +155,7 @@ class Circuit:
             How many were replaced.
         """
 
-        def walk(fragment):
+        def walk(fragment: Fragment) -> int:
             count = 0
             for n, (part, name, src_loc) in enumerate(fragment.subfragments):
                 found = (

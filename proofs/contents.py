@@ -1,14 +1,17 @@
-"""What the emitted Verilog has of the network: every bit of its weights, every threshold, and widths that
-hold every sum.
-"""
+"""What the emitted Verilog contains of the network: all weight bits and thresholds, and sufficient widths."""
 
 import re
+from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 
 from ..compiler.constants import CONSTANT, number
 from ..compiler.contents import split
-from ..compiler.ir import Conv2d, Scores
+from ..compiler.ir import Conv2d, Dense, Scores
+from ..compiler.stage import Stage
+from ..hw import mvtu
+from ..hw import scale as scale_unit
 from ..hw.popcount import XnorPopcount
 from .statement import Statement
 
@@ -18,13 +21,13 @@ _MODULE = re.compile(r"^module \\?(\S+?) ?\(", re.MULTILINE)
 _WORD = re.compile(rf"^ +\S+ ?\[(\d+)\] = ({CONSTANT});", re.MULTILINE)
 
 
-def memory_words(verilog):
-    """The initialised memories of emitted Verilog, and the patchable ROMs in LUTs.
+def memory_words(verilog: str) -> dict[str, dict[int, int]]:
+    """The contents of the initialised memories and of the patchable ROMs in LUTs of emitted Verilog.
 
     Returns
     -------
     dict of str to dict of int to int
-        By module, the words by address.
+        By module, its words by address.
     """
     starts, found = [*_MODULE.finditer(verilog)], {}
     for n, match in enumerate(starts):
@@ -32,22 +35,22 @@ def memory_words(verilog):
         words = {int(word[1]): number(word[2]) for word in _WORD.finditer(verilog, match.start(), end)}
         if words:
             found[match[1]] = words
-    _, patchable, _ = split(verilog)  # those in LUTs are no memories of the text
+    _, patchable, _ = split(verilog)  # those in LUTs are not memories in the text
     return found | {
         name: dict(enumerate(memory.words)) for name, memory in patchable.items() if memory.store == "lut"
     }
 
 
-def loaded_words(unit, weights, rest):
-    """The words of a unit whose weights are loaded, and what is left for the units behind it.
+def loaded_words(unit: mvtu.Parameters, weights: bytes, rest: dict[int, int]) -> tuple[dict[int, int], bytes]:
+    """The words of a unit whose weights are loaded, and the remaining bytes, for the units after it.
 
     Parameters
     ----------
     unit : mvtu.Parameters
     weights : bytes
-        Block by block, each word little-endian, those of the unit first.
+        Block by block, each word little-endian, starting with the blocks of the unit.
     rest : dict of int to int
-        By address, the bits of each word beyond its RAMs, from their ROM as emitted.
+        By address, the bits of each word that are not in RAM, from their ROM as emitted.
     """
     depth, blocks = unit.weight_depth, unit.weight_blocks
     columns = (
@@ -66,12 +69,10 @@ def loaded_words(unit, weights, rest):
     return words, weights[2 * depth * blocks :]
 
 
-def same_verilog(name, verilog, convert):
-    """Statement that the file of that name is what `convert` gives for the components that the other
-    statements are about.
-    """
+def same_verilog(name: str, verilog: str, convert: Callable[[], str]) -> Statement:
+    """Statement that the file `name` is what `convert` returns for the components of the other statements."""
 
-    def check():
+    def check() -> list[str]:
         made = convert()
         if made == verilog:
             return []
@@ -97,8 +98,8 @@ def same_verilog(name, verilog, convert):
     )
 
 
-def _decoded(word, width):
-    """Weights from running parities of their complements, as popcounts take them."""
+def _decoded(word: int, width: int) -> list[int]:
+    """Weights from the prefix parities of their complements, the encoding of popcounts."""
     bits, at = [], 0
     for size in XnorPopcount.groups(width):
         before = 0
@@ -109,22 +110,27 @@ def _decoded(word, width):
     return bits
 
 
-def weights(name, stage, words):
-    """Statement that the ROM of a layer has the network's weights.
+def _weighted(stage: Stage) -> tuple[Conv2d | Dense | Scores, mvtu.Parameters]:
+    """The layer and the unit of a stage that has a weight memory."""
+    return cast(Conv2d | Dense | Scores, stage.layer), cast(mvtu.Parameters, stage.unit)
+
+
+def weights(name: str, stage: Stage, words: dict[int, int]) -> Statement:
+    """Statement that the ROM of a layer contains the network's weights.
 
     Parameters
     ----------
     name : str
-        Of the ROM's module.
+        Module of the ROM.
     stage : Stage
     words : dict of int to int
         The ROM as emitted.
     """
-    layer, unit = stage.layer, stage.unit
+    layer, unit = _weighted(stage)
 
-    def rows(array, unused):
-        # Inputs come in the order of the beats; what fills up a pixel's last beat, and the vector's, agrees
-        # with no 0.
+    def rows(array: np.ndarray, unused: int) -> np.ndarray:
+        # Inputs arrive in the order of the beats. The padding of the last beat of a pixel, and of the vector,
+        # agrees with no 0.
         if isinstance(layer, Conv2d):
             array = np.pad(
                 array, ((0, 0),) * 3 + ((0, -array.shape[3] % stage.i_lanes),), constant_values=unused
@@ -132,27 +138,25 @@ def weights(name, stage, words):
         array = array.reshape(layer.outputs, -1)
         return np.pad(array, ((0, 0), (0, -array.shape[1] % unit.simd)), constant_values=unused)
 
-    def check(words=words):
+    def check(words: dict[int, int] = words) -> list[str]:
         mask = np.ones_like(layer.weights) if layer.mask is None else layer.mask
-        passes = [layer.weights] if layer.mask is None else [layer.weights | (1 - mask), layer.weights & mask]
-        passes = [rows(each, 1) for each in passes]
-        slices, wrong = passes[0].shape[1] // unit.simd, []
-        places = unit.groups * len(passes) * slices
-        if (
-            unit.patchable
-        ):  # such a ROM has as many words as a block RAM, and those that are too many are never read
+        halves = [layer.weights] if layer.mask is None else [layer.weights | (1 - mask), layer.weights & mask]
+        halves = [rows(half, 1) for half in halves]
+        slices, wrong = halves[0].shape[1] // unit.simd, []
+        places = unit.groups * len(halves) * slices
+        if unit.patchable:  # such a ROM fills its block RAM; the words beyond are never read
             words = {address: word for address, word in words.items() if address < places}
         if sorted(words) != list(range(places)):
             wrong.append(f"{name} has {len(words)} words, not {places}")
         for address in sorted(words):
-            group, at = divmod(address, len(passes) * slices)
-            part, at = divmod(at, slices)
+            group, at = divmod(address, len(halves) * slices)
+            half, at = divmod(at, slices)
             for lane in range(unit.pe):
                 row = group * unit.pe + lane
                 if row >= layer.outputs:
                     continue
                 for n, bit in enumerate(_decoded(words[address] >> lane * unit.simd, unit.simd)):
-                    if bit != passes[part][row, at * unit.simd + n]:
+                    if bit != halves[half][row, at * unit.simd + n]:
                         wrong.append(
                             f"{name}: output {row}, input {at * unit.simd + n}: the ROM has {bit}, the"
                             " network does not"
@@ -172,23 +176,28 @@ def weights(name, stage, words):
     )
 
 
-def presets(stage):
-    """Statement that a unit's sums start from the network's thresholds and fit their registers."""
-    layer, unit = stage.layer, stage.unit
+def _starts(layer: Conv2d | Dense | Scores) -> tuple[np.ndarray, str]:
+    """The network's initial value of each accumulator of a layer, and what it is."""
+    if isinstance(layer, Scores):
+        return layer.offsets if layer.scales is None else np.zeros(layer.outputs, int), "its offset"
+    wanted = np.zeros(layer.outputs, int) if layer.thresholds is None else -layer.thresholds
+    return wanted, "minus its threshold"
 
-    def check():
+
+def presets(stage: Stage) -> Statement:
+    """Statement that a unit's sums start from the network's thresholds and fit their registers."""
+    layer, unit = _weighted(stage)
+    wanted, meaning = _starts(layer)
+
+    def check() -> list[str]:
         wrong = []
-        scores = isinstance(layer, Scores)
-        if scores:
-            wanted = layer.offsets if layer.scales is None else np.zeros(layer.outputs, int)
-        else:
-            wanted = np.zeros(layer.outputs, int) if layer.thresholds is None else -layer.thresholds
+        masks = unit.masks or ()
         top, half = (1 << unit.planes) - 1, 1 << unit.accumulator_width - 1
         for row, (preset, start) in enumerate(zip(wanted.tolist(), unit.starts, strict=True)):
-            unused = 0 if layer.mask is None else unit.inputs - unit.masks[row].bit_count()
+            unused = 0 if layer.mask is None else unit.inputs - masks[row].bit_count()
             if start != unit.halves * preset - top * unused:
                 wrong.append(f"output {row} starts from {start}, the network has {preset}")
-            # Each beat only adds; the sum is least at its start and greatest when every bit agrees.
+            # Every beat only adds: a sum is minimal at its start, and maximal if every bit agrees.
             least, most = (
                 value << unit.planes - 1
                 for value in (start, start + top * (unit.halves * unit.inputs - unused))
@@ -204,16 +213,15 @@ def presets(stage):
         subject=f"thresholds of layer {layer.name}",
         claim=(
             f"each of the {layer.outputs} outputs starts from the network's number for it"
-            f" ({'its offset' if isinstance(layer, Scores) else 'minus its threshold'}), and the least and"
+            f" ({meaning}), and the least and"
             f" greatest sum that it can reach fit the {unit.accumulator_width} bits of an accumulator"
         ),
         check=check,
     )
 
 
-def scales(layer, scaling, words):
-    """Statement that the ROM of the scores' scaling has the network's scales and offsets, and that no score
-    leaves its width.
+def scales(layer: Scores, scaling: scale_unit.Parameters, words: dict[int, int]) -> Statement:
+    """Statement that the ROM of a `Scale` contains the network's scales and offsets, and that scores fit.
 
     Parameters
     ----------
@@ -223,17 +231,17 @@ def scales(layer, scaling, words):
         The ROM as emitted.
     """
 
-    def check():
+    def check() -> list[str]:
         wrong = (
             []
             if sorted(words) == list(range(layer.outputs))
             else [f"the ROM has {len(words)} words, not {layer.outputs}"]
         )
         for row, (scale, offset) in enumerate(
-            zip(layer.scales.tolist(), layer.offsets.tolist(), strict=True)
+            zip(cast(np.ndarray, layer.scales).tolist(), layer.offsets.tolist(), strict=True)
         ):
             word = words.get(row, 0)
-            # The value of a two's complement number, from its bits; an unsigned scale has no sign among them.
+            # Decode two's complement; an unsigned scale has no sign bit.
             signs = (
                 scaling.scale_width - 1 if scaling.signed else scaling.scale_width,
                 scaling.offset_width - 1,

@@ -14,7 +14,10 @@
 import re
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
 
 from amaranth.back import rtlil
 from amaranth.hdl import Cat, Fragment, Signal
@@ -22,6 +25,7 @@ from amaranth.hdl._ir import PortDirection
 
 from .. import tools
 from ..errors import ToolError
+from .circuit import Circuit
 
 __all__ = ["Outcome", "decide"]
 
@@ -66,10 +70,10 @@ class Outcome:
     solver: str
     depth: int | None
     seconds: float
-    violated: tuple = ()
+    violated: tuple[str, ...] = ()
 
 
-def decide(circuit, *, budget, trace=None):
+def decide(circuit: Circuit, *, budget: float, trace: str | PathLike[str] | None = None) -> Outcome:
     """Whether no violation of `circuit` can be reached.
 
     Parameters
@@ -92,7 +96,7 @@ def decide(circuit, *, budget, trace=None):
         (folder / "design.il").write_text(text, encoding="utf-8")
         tools.run(tools.find("yosys"), ["-p", _PREPARE], cwd=folder, log=folder / "yosys.log")
 
-        def abc(commands, share=None):
+        def abc(commands: str, share: float | None = None) -> str:
             seconds = None if share is None else max(1, round(budget * share))
             return tools.run(
                 tools.find("yosys-abc"),
@@ -102,7 +106,9 @@ def decide(circuit, *, budget, trace=None):
                 processor_seconds=seconds,
             )
 
-        def outcome(status, solver, depth=None, violated=()):
+        def outcome(
+            status: str, solver: str, depth: int | None = None, violated: tuple[str, ...] = ()
+        ) -> Outcome:
             return Outcome(
                 status=status, solver=solver, depth=depth, violated=violated, seconds=time.monotonic() - start
             )
@@ -127,7 +133,7 @@ def decide(circuit, *, budget, trace=None):
         return outcome("undecided", "abc scorr, " + "/".join(dict(engines)))
 
 
-def _rtlil(circuit):
+def _rtlil(circuit: Circuit) -> str:
     # One output; which violation it was is read from the waveform.
     bad = Signal(name="bad")
     circuit.m.d.comb += bad.eq(Cat(circuit.violations.values()).any())
@@ -136,15 +142,17 @@ def _rtlil(circuit):
     return rtlil.convert_fragment(Fragment.get(circuit.m, None), ports, "top", emit_src=False)[0]
 
 
-def _status(said):
-    found = re.findall(r"Status = (-?\d)\s+Frames = (-?\d+)", said)
+def _status(output: str) -> tuple[str, int | None]:
+    found = re.findall(r"Status = (-?\d)\s+Frames = (-?\d+)", output)
     if not found:
         return "undecided", None
     code, frames = found[-1]
     return {"1": "proved", "0": "refuted"}.get(code, "undecided"), max(0, int(frames))
 
 
-def _refute(folder, abc, names, trace):
+def _refute(
+    folder: Path, abc: Callable[[str], str], names: list[str], trace: str | PathLike[str] | None
+) -> tuple[str, ...]:
     """The shortest counterexample as a waveform at `trace`; gives what it violates."""
     abc(_REFUTE)
     tools.run(tools.find("yosys"), ["-p", _REPLAY], cwd=folder, log=folder / "replay.log")
@@ -156,7 +164,7 @@ def _refute(folder, abc, names, trace):
     return tuple(names[n] for n in violated)
 
 
-def _violated(waveform):
+def _violated(waveform: str) -> list[int]:
     """Which violations a waveform ever shows."""
     codes = {
         match[1]: int(match[2]) for match in re.finditer(r"\$var \w+ 1 (\S+) violation_(\d+) \$end", waveform)

@@ -5,18 +5,18 @@ from amaranth.hdl import Mux, Signal, Value, signed
 from ..hw.window import Geometry
 from .circuit import Circuit
 from .moves import CONTRACT, ONE_BIT, TRACKED
-from .statement import Statement
+from .statement import Make, Statement
 from .tracked_memory import TrackedMemory
 from .vectors import Vectors
 
 __all__ = ["or_reduce", "smaller", "sums", "window"]
 
 
-def smaller(geometry, *, rows=3, columns=2):
+def smaller(geometry: Geometry, *, rows: int = 3, columns: int = 2) -> Geometry:
     """The same window over an image of no more than so many rows and columns of its positions, and of at most
     two words a pixel in each group and two repeats."""
 
-    def size(length, kernel, stride, padding, positions):
+    def size(length: int, kernel: int, stride: int, padding: tuple[int, int], positions: int) -> int:
         least = kernel - sum(padding)
         return min(length, max(1, least + (positions - 1) * stride))
 
@@ -40,7 +40,7 @@ def smaller(geometry, *, rows=3, columns=2):
     )
 
 
-def _sizes(g):
+def _sizes(g: Geometry) -> str:
     return (
         f"{g.height} x {g.width} pixels of {g.slices} word(s), kernel {g.kernel[0]} x {g.kernel[1]}, stride"
         f" {g.stride[0]} x {g.stride[1]}"
@@ -51,16 +51,16 @@ def _sizes(g):
     )
 
 
-def window(make, *, width, geometry, padding_bit):
+def window(make: Make, *, width: int, geometry: Geometry, padding_bit: int) -> Statement:
     """A `SlidingWindow`; `make` gives one for a shape, a geometry and its padding words."""
     g = smaller(geometry)
     words = g.slices // g.groups
 
-    def circuit():
-        made = Circuit(make(1, g, (padding_bit,) * g.slices))
-        memory, m = TrackedMemory(made), made.m
+    def circuit() -> Circuit:
+        bench = Circuit(make(1, g, (padding_bit,) * g.slices))
+        memory, m = TrackedMemory(bench), bench.m
         vectors = Vectors(
-            made,
+            bench,
             i_loops={"word": g.slices, "column": g.width, "row": g.height},
             o_loops={
                 "word": words,
@@ -76,9 +76,9 @@ def window(make, *, width, geometry, padding_bit):
         )
         # Any word of the image: wherever the window is over it, it must be given.
         place = {
-            "word": made.constant(g.slices, name="word"),
-            "column": made.constant(g.width, name="column"),
-            "row": made.constant(g.height, name="row"),
+            "word": bench.constant(g.slices, name="word"),
+            "column": bench.constant(g.width, name="column"),
+            "row": bench.constant(g.height, name="row"),
         }
         known, value = vectors.captured(1, place=place, value=Value.cast(vectors.i.payload))
         m.d.comb += memory.follow.eq(vectors.entering & vectors.push & vectors.taken.is_at(place))
@@ -94,14 +94,14 @@ def window(make, *, width, geometry, padding_bit):
             & (column == place["column"])
             & (at["group"] * words + at["word"] == place["word"])
         )
-        made.never(
+        bench.never(
             "a word given is not the one that the window is over",
             vectors.leaving & here & (~known | (value != given)),
         )
-        made.never(
+        bench.never(
             "what is outside the image is not padding", vectors.leaving & outside & (given != padding_bit)
         )
-        return made
+        return bench
 
     scope = (
         [
@@ -125,20 +125,20 @@ def window(make, *, width, geometry, padding_bit):
     )
 
 
-def or_reduce(make, *, lanes, beats):
+def or_reduce(make: Make, *, lanes: int, beats: int) -> Statement:
     """An `OrReduce`; `make` gives one for a number of lanes."""
 
-    def circuit():
-        made = Circuit(make(1))
-        vectors = Vectors(made, i_loops={"beat": beats}, o_loops={"beat": 1}, capacity=1, patience=3)
-        m, now, so_far = made.m, Signal(name="or_now"), Signal(name="or_so_far")
+    def circuit() -> Circuit:
+        bench = Circuit(make(1))
+        vectors = Vectors(bench, i_loops={"beat": beats}, o_loops={"beat": 1}, capacity=1, patience=3)
+        m, now, so_far = bench.m, Signal(name="or_now"), Signal(name="or_so_far")
         m.d.comb += now.eq(Mux(vectors.entering, so_far | Value.cast(vectors.i.payload), so_far))
         with m.If(vectors.entering & vectors.push):
             m.d.sync += so_far.eq(now)
-        made.never(
+        bench.never(
             "a result is not the OR of its words", vectors.leaving & (Value.cast(vectors.o.payload) != so_far)
         )
-        return made
+        return bench
 
     return Statement(
         subject=f"OR of {beats} words of {lanes} bits",
@@ -148,13 +148,13 @@ def or_reduce(make, *, lanes, beats):
     )
 
 
-def _fewer(geometry):
+def _fewer(geometry: Geometry) -> Geometry:
     """The same sums over at most two rows and columns of windows, of at most 2 x 2 pixels, with nothing
     behind the last; at most two words a pixel.
     """
     g = geometry
-    kernel = tuple(min(size, 2) for size in g.kernel)
-    stride = tuple(step - size + small for step, size, small in zip(g.stride, g.kernel, kernel, strict=True))
+    kernel = min(g.kernel[0], 2), min(g.kernel[1], 2)
+    stride = g.stride[0] - g.kernel[0] + kernel[0], g.stride[1] - g.kernel[1] + kernel[1]
     height, width = (
         (min(count, 2) - 1) * step + size
         for count, step, size in zip((g.out_height, g.out_width), stride, kernel, strict=True)
@@ -162,41 +162,41 @@ def _fewer(geometry):
     return Geometry(height=height, width=width, slices=min(g.slices, 2), kernel=kernel, stride=stride)
 
 
-def sums(make, *, lanes, geometry, greatest=1):
+def sums(make: Make, *, lanes: int, geometry: Geometry, greatest: int = 1) -> Statement:
     """A `WindowSums` of elements of 0 ... `greatest`; `make` builds one of a lane for a geometry and a
     maximum element.
     """
     g, most = _fewer(geometry), min(greatest, 3)
 
-    def circuit():
-        made = Circuit(make(g, most))
+    def circuit() -> Circuit:
+        bench = Circuit(make(g, most))
         vectors = Vectors(
-            made,
+            bench,
             i_loops={"word": g.slices, "column": g.width, "row": g.height},
             o_loops={"word": g.slices, "out_column": g.out_width, "out_row": g.out_height},
             capacity=2,
             patience=4,
         )
-        m, at = made.m, vectors.taken.at
+        m, at = bench.m, vectors.taken.at
         # Any sum of the image, and what has come of it.
         place = {
-            "word": made.constant(g.slices, name="word"),
-            "out_column": made.constant(g.out_width, name="column"),
-            "out_row": made.constant(g.out_height, name="row"),
+            "word": bench.constant(g.slices, name="word"),
+            "out_column": bench.constant(g.out_width, name="column"),
+            "out_row": bench.constant(g.out_height, name="row"),
         }
         under = at["word"] == place["word"]
         for axis, out, size, kernel, stride in (
             ("column", "out_column", g.width, g.kernel[1], g.stride[1]),
             ("row", "out_row", g.height, g.kernel[0], g.stride[0]),
         ):
-            inside = made.table(
+            inside = bench.table(
                 at[axis], [int(n % stride < kernel) for n in range(size)], name=f"{axis}_inside"
             )
             under = (
                 under
                 & inside
                 & (
-                    made.table(at[axis], [n // stride for n in range(size)], name=f"{axis}_window")
+                    bench.table(at[axis], [n // stride for n in range(size)], name=f"{axis}_window")
                     == place[out]
                 )
             )
@@ -208,10 +208,10 @@ def sums(make, *, lanes, geometry, greatest=1):
         )
         m.d.sync += total.eq(now)
         given = vectors.leaving & vectors.given.is_at(place)
-        made.never(
+        bench.never(
             "a sum is not that of what is under its window", given & (Value.cast(vectors.o.payload) != total)
         )
-        return made
+        return bench
 
     said = (
         f"{geometry.height} x {geometry.width} pixels of {geometry.slices} word(s), windows"

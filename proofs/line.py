@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ..hw.slip import END, ESC, ESC_END, ESC_ESC, Decoder, Encoder, frame_layout
 from .circuit import Circuit
 from .moves import CONTRACT
-from .statement import Statement
+from .statement import Make, Statement
 from .vectors import Count, Vectors
 
 __all__ = ["checksum", "decoder", "encoder", "receiver", "round_trip", "transmitter"]
@@ -22,22 +22,22 @@ _SYNCHRONISER = 3
 _POLYNOMIAL = 0xEDB88320
 
 
-def encoder(make):
+def encoder(make: Make) -> Statement:
     """An `Encoder`."""
 
-    def circuit():
-        made = Circuit(make())
-        dut, m = made.component, made.m
-        push, pop = made.offer(dut.i), made.take(dut.o)
+    def circuit() -> Circuit:
+        bench = Circuit(make())
+        dut, m = bench.component, bench.m
+        push, pop = bench.offer(dut.i), bench.take(dut.o)
         byte, end, second = dut.i.payload.data, dut.i.payload.end, Signal(name="second_of_two")
         two = ~end & ((byte == END) | (byte == ESC))
         with m.If(pop):
             m.d.sync += second.eq(two & ~second)
         wanted = Mux(end, END, Mux(two, Mux(second, Mux(byte == END, ESC_END, ESC_ESC), ESC), byte))
-        made.never("a byte is not offered when there is one", dut.o.valid != dut.i.valid)
-        made.never("another byte is offered", dut.o.valid & (dut.o.payload != wanted))
-        made.never("a beat is taken before its last byte, or not with it", push != (pop & (second | ~two)))
-        return made
+        bench.never("a byte is not offered when there is one", dut.o.valid != dut.i.valid)
+        bench.never("another byte is offered", dut.o.valid & (dut.o.payload != wanted))
+        bench.never("a beat is taken before its last byte, or not with it", push != (pop & (second | ~two)))
+        return bench
 
     return Statement(
         subject="frames to bytes",
@@ -50,34 +50,34 @@ def encoder(make):
     )
 
 
-def decoder(make):
+def decoder(make: Make) -> Statement:
     """A `Decoder`."""
 
-    def circuit():
-        made = Circuit(make())
-        dut, m = made.component, made.m
-        push, pop = made.offer(dut.i), made.take(dut.o)
+    def circuit() -> Circuit:
+        bench = Circuit(make())
+        dut, m = bench.component, bench.m
+        push, pop = bench.offer(dut.i), bench.take(dut.o)
         byte, escaped = dut.i.payload, Signal(name="behind_an_escape")
         swallowed = ~escaped & (byte == ESC)
         with m.If(push):
             m.d.sync += escaped.eq(swallowed)
         wanted = Mux(escaped & (byte == ESC_END), END, Mux(escaped & (byte == ESC_ESC), ESC, byte))
-        made.never(
+        bench.never(
             "a beat is not offered when there is one, or an escape is",
             dut.o.valid != (dut.i.valid & ~swallowed),
         )
-        made.never(
+        bench.never(
             "an END does not end a frame, or something else does",
             dut.o.valid & (dut.o.payload.end != (byte == END)),
         )
-        made.never(
+        bench.never(
             "another byte is offered", dut.o.valid & ~dut.o.payload.end & (dut.o.payload.data != wanted)
         )
-        made.never(
+        bench.never(
             "a byte is not taken with its beat, or an escape not at once",
             push != (pop | dut.i.valid & swallowed),
         )
-        return made
+        return bench
 
     return Statement(
         subject="bytes to frames",
@@ -91,8 +91,14 @@ def decoder(make):
 
 
 class _RoundTrip(wiring.Component):
-    i: In(stream.Signature(frame_layout))
-    o: Out(stream.Signature(frame_layout))
+    """Frames through an `Encoder` and a `Decoder`."""
+
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self) -> None:
+        layout = stream.Signature(frame_layout)
+        super().__init__({"i": In(layout), "o": Out(layout)})
 
     def elaborate(self, platform):
         m = Module()
@@ -103,19 +109,19 @@ class _RoundTrip(wiring.Component):
         return m
 
 
-def round_trip():
+def round_trip() -> Statement:
     """That an `Encoder` and a `Decoder` understand each other."""
 
-    def circuit():
-        made = Circuit(_RoundTrip())
-        vectors = Vectors(made, i_loops={"beat": 1}, o_loops={"beat": 1}, capacity=1, patience=4)
+    def circuit() -> Circuit:
+        bench = Circuit(_RoundTrip())
+        vectors = Vectors(bench, i_loops={"beat": 1}, o_loops={"beat": 1}, capacity=1, patience=4)
         known, value = vectors.captured(9, place={}, value=vectors.i.payload.as_value())
         given, sent = vectors.o.payload, frame_layout(value)
-        made.never(
+        bench.never(
             "a beat is not the one that came in at its place",
             vectors.leaving & (~known | (given.end != sent.end) | ~sent.end & (given.data != sent.data)),
         )
-        return made
+        return bench
 
     return Statement(
         subject="frames to bytes and back",
@@ -127,22 +133,22 @@ def round_trip():
     )
 
 
-def checksum(make):
+def checksum(make: Make) -> Statement:
     """The CRC-32 of the frames, a bit a cycle."""
 
-    def circuit():
-        made = Circuit(make())
-        dut, m = made.component, made.m
+    def circuit() -> Circuit:
+        bench = Circuit(make())
+        dut, m = bench.component, bench.m
         m.d.comb += [
-            dut.start.eq(made.free(name="start")),
-            dut.valid.eq(made.free(name="valid")),
-            dut.data.eq(made.free(name="data")),
+            dut.start.eq(bench.free(name="start")),
+            dut.valid.eq(bench.free(name="valid")),
+            dut.data.eq(bench.free(name="data")),
         ]
         rest, before = Signal(32, init=0xFFFFFFFF, name="rest"), Signal(32, name="before")
         m.d.comb += before.eq(Mux(dut.start, 0xFFFFFFFF, rest))
         m.d.sync += rest.eq(Mux(dut.valid, before >> 1 ^ Mux(before[0] ^ dut.data, _POLYNOMIAL, 0), before))
-        made.never("the checksum is not that of the bits that came", dut.crc != ~rest)
-        return made
+        bench.never("the checksum is not that of the bits that came", dut.crc != ~rest)
+        return bench
 
     return Statement(
         subject="checksum of 32 bits",
@@ -155,19 +161,19 @@ def checksum(make):
     )
 
 
-def _smaller(divisor):
+def _smaller(divisor: int) -> tuple[int, str]:
     used = min(divisor, _MOST_CYCLES)
     return used, "" if used == divisor else f"a bit of {used} cycles stands for one of {divisor}"
 
 
-def transmitter(make, *, divisor):
+def transmitter(make: Make, *, divisor: int) -> Statement:
     """A `uart.Tx`; `make` gives one for a number of cycles a bit."""
     used, scope = _smaller(divisor)
 
-    def circuit():
-        made = Circuit(make(used))
-        dut, m = made.component, made.m
-        push, busy = made.offer(dut.i), Signal(name="sending")
+    def circuit() -> Circuit:
+        bench = Circuit(make(used))
+        dut, m = bench.component, bench.m
+        push, busy = bench.offer(dut.i), Signal(name="sending")
         at, byte = Count(m, loops={"cycle": used, "bit": 10}, step=busy, name="at"), Signal(8, name="byte")
         with m.If(push):
             m.d.sync += [busy.eq(1), byte.eq(dut.i.payload)]
@@ -175,13 +181,13 @@ def transmitter(make, *, divisor):
             m.d.sync += busy.eq(0)
         rested = Signal(name="rested")
         m.d.sync += rested.eq(~busy)
-        made.never(
+        bench.never(
             "the line is not what the byte makes it",
             dut.tx != Mux(busy, Cat(0, byte, 1).bit_select(at.at["bit"], 1), 1),
         )
-        made.never("a byte is taken while another is sent", push & busy)
-        made.never("a byte is refused although the line rests", ~busy & rested & ~dut.i.ready)
-        return made
+        bench.never("a byte is taken while another is sent", push & busy)
+        bench.never("a byte is refused although the line rests", ~busy & rested & ~dut.i.ready)
+        return bench
 
     return Statement(
         subject=f"sender of bytes, {divisor} cycles a bit",
@@ -195,24 +201,24 @@ def transmitter(make, *, divisor):
     )
 
 
-def receiver(make, *, divisor):
+def receiver(make: Make, *, divisor: int) -> Statement:
     """A `uart.Rx`; `make` gives one for a number of cycles a bit."""
     used, scope = _smaller(divisor)
     early = max(0, used // 2 - 2)  # cycles that an edge may be early or late
     rests = used // 2 + _SYNCHRONISER
 
-    def circuit():
-        made = Circuit(make(used))
-        dut, m = made.component, made.m
-        pop = made.take(dut.o)
+    def circuit() -> Circuit:
+        bench = Circuit(make(used))
+        dut, m = bench.component, bench.m
+        pop = bench.take(dut.o)
         # A line on which bytes come, each edge but the first of a byte within so many cycles of its time.
         sending, byte = Signal(name="sending"), Signal(8, name="byte")
         at = Count(m, loops={"cycle": used, "bit": 10}, step=sending, name="at")
         cycle, bit = at.at["cycle"], at.at["bit"]
-        begins, offered = Signal(name="begins"), made.free(8, name="byte")
+        begins, offered = Signal(name="begins"), bench.free(8, name="byte")
         # A reset leaves the synchroniser as it is, and what is in it may look like a start bit.
         m.d.comb += begins.eq(
-            ~sending & made.free(name="begins") & made.delayed(Const(1, 1), rests, name="rested")
+            ~sending & bench.free(name="begins") & bench.delayed(Const(1, 1), rests, name="rested")
         )
         with m.If(begins):
             m.d.sync += [sending.eq(1), byte.eq(offered)]
@@ -220,7 +226,7 @@ def receiver(make, *, divisor):
             m.d.sync += sending.eq(0)
         levels = Cat(1, 0, byte, 1, 1)  # before the byte, of its ten bits, and behind them
         before, now, behind = (levels.bit_select(place, 1) for place in (bit, bit + 1, bit + 2))
-        either = made.free(name="edge")
+        either = bench.free(name="edge")
         moved = Mux(
             (cycle < early) & (bit != 0) & either, before, Mux((cycle >= used - early) & either, behind, now)
         )
@@ -239,11 +245,11 @@ def receiver(make, *, divisor):
             m.d.sync += owed.eq(0)
         with m.Elif(owed):
             m.d.sync += since.eq(since + 1)
-        made.never("a byte is given that was not sent", comes & (~owed | (dut.o.payload != sent)))
+        bench.never("a byte is given that was not sent", comes & (~owed | (dut.o.payload != sent)))
         waits = Signal(name="waits")  # at any time since the stop bit began
         m.d.sync += waits.eq(was_valid | waits & owed & ~samples)
-        made.never("a byte that was sent is not given", owed & (since == late) & ~waits)
-        return made
+        bench.never("a byte that was sent is not given", owed & (since == late) & ~waits)
+        return bench
 
     return Statement(
         subject=f"receiver of bytes, {divisor} cycles a bit",

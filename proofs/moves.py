@@ -3,9 +3,9 @@
 from amaranth.hdl import Mux, Signal, Value
 
 from .circuit import Circuit
-from .statement import Statement
+from .statement import Make, Statement
 from .tracked_memory import TrackedMemory
-from .vectors import Vectors
+from .vectors import Count, Vectors
 
 __all__ = ["CONTRACT", "ONE_BIT", "TRACKED", "deep_queue", "fork", "queue", "replay", "width", "wires"]
 
@@ -22,7 +22,7 @@ ONE_BIT = "payloads of one bit stand for each bit of {width}"
 TRACKED = "of its memory one word, any of them, is followed, and all others hold anything"
 
 
-def _in_order(circuit, *, capacity, patience, follow=None):
+def _in_order(circuit: Circuit, *, capacity: int, patience: int, follow: Signal | None = None) -> Circuit:
     vectors = Vectors(circuit, i_loops={"beat": 1}, o_loops={"beat": 1}, capacity=capacity, patience=patience)
     known, value = vectors.captured(
         len(Value.cast(vectors.i.payload)), place={}, value=Value.cast(vectors.i.payload)
@@ -36,10 +36,10 @@ def _in_order(circuit, *, capacity, patience, follow=None):
     return circuit
 
 
-def queue(make, *, width, depth):
+def queue(make: Make, *, width: int, depth: int) -> Statement:
     """A `Queue`; `make` gives one for a shape."""
 
-    def circuit():
+    def circuit() -> Circuit:
         return _in_order(Circuit(make(1)), capacity=depth, patience=2)
 
     return Statement(
@@ -50,20 +50,20 @@ def queue(make, *, width, depth):
     )
 
 
-def wires(make, *, width):
+def wires(make: Make, *, width: int) -> Statement:
     """A `WidthConverter` between equal widths."""
 
-    def circuit():
-        made = Circuit(make(1))
-        dut = made.component
-        push, pop = made.offer(dut.i), made.take(dut.o)
-        made.never("a payload is not passed on when it is offered", dut.o.valid != dut.i.valid)
-        made.never(
+    def circuit() -> Circuit:
+        bench = Circuit(make(1))
+        dut = bench.component
+        push, pop = bench.offer(dut.i), bench.take(dut.o)
+        bench.never("a payload is not passed on when it is offered", dut.o.valid != dut.i.valid)
+        bench.never(
             "another payload is passed on",
             dut.o.valid & (Value.cast(dut.o.payload) != Value.cast(dut.i.payload)),
         )
-        made.never("a payload is not taken when it is taken behind", push != pop)
-        return made
+        bench.never("a payload is not taken when it is taken behind", push != pop)
+        return bench
 
     return Statement(
         subject=f"wires of {width} bits",
@@ -73,13 +73,13 @@ def wires(make, *, width):
     )
 
 
-def deep_queue(make, *, width, depth):
+def deep_queue(make: Make, *, width: int, depth: int) -> Statement:
     """A `DeepQueue`."""
 
-    def circuit():
-        made = Circuit(make(1))
-        memory = TrackedMemory(made)
-        return _in_order(made, capacity=depth + 1, patience=4, follow=memory.follow)
+    def circuit() -> Circuit:
+        bench = Circuit(make(1))
+        memory = TrackedMemory(bench)
+        return _in_order(bench, capacity=depth + 1, patience=4, follow=memory.follow)
 
     return Statement(
         subject=f"deep queue of {depth} x {width} bits",
@@ -89,29 +89,29 @@ def deep_queue(make, *, width, depth):
     )
 
 
-def fork(make, *, width):
+def fork(make: Make, *, width: int) -> Statement:
     """A `Fork`; `make` gives one for a shape."""
 
-    def circuit():
-        made = Circuit(make(1))
-        dut, m, both = made.component, made.m, 1
-        push = made.offer(dut.i)
+    def circuit() -> Circuit:
+        bench = Circuit(make(1))
+        dut, m, both = bench.component, bench.m, 1
+        push = bench.offer(dut.i)
         for name, side in ("o", dut.o), ("kept", dut.kept):
             got = Signal(name=f"{name}_got")  # in an earlier cycle, while the other side was waited for
-            now = got | made.take(side, name=f"{name}_")
+            now = got | bench.take(side, name=f"{name}_")
             m.d.sync += got.eq(now & ~push)
-            made.never(
+            bench.never(
                 f"{name} is offered a payload twice, or not when it comes", side.valid != (dut.i.valid & ~got)
             )
-            made.never(
+            bench.never(
                 f"{name} is offered another payload",
                 side.valid & (Value.cast(side.payload) != Value.cast(dut.i.payload)),
             )
             both = both & now
-        made.never(
+        bench.never(
             "a payload is taken before both have it, or not when they have", push != (dut.i.valid & both)
         )
-        return made
+        return bench
 
     return Statement(
         subject=f"fork of {width} bits",
@@ -125,7 +125,7 @@ def fork(make, *, width):
     )
 
 
-def _smaller_replay(beats, repeats):
+def _smaller_replay(beats: int, repeats: int) -> tuple[int, int]:
     """The beats and repeats in which a replay buffer is proved; a vector that fills its bank, a power of two,
     still does.
     """
@@ -134,27 +134,27 @@ def _smaller_replay(beats, repeats):
     return min(beats, 32 if beats.bit_count() == 1 else 50), min(repeats, 3)
 
 
-def replay(make, *, width, beats, repeats):
+def replay(make: Make, *, width: int, beats: int, repeats: int) -> Statement:
     """A `ReplayBuffer`; `make` gives one for a shape, beats and repeats."""
     few, times = _smaller_replay(beats, repeats)
 
-    def circuit():
-        made = Circuit(make(1, few, times))
-        memory = TrackedMemory(made) if few > 1 else None
+    def circuit() -> Circuit:
+        bench = Circuit(make(1, few, times))
+        memory = TrackedMemory(bench) if few > 1 else None
         vectors = Vectors(
-            made, i_loops={"beat": few}, o_loops={"beat": few, "pass": times}, capacity=3, patience=4
+            bench, i_loops={"beat": few}, o_loops={"beat": few, "pass": times}, capacity=3, patience=4
         )
-        beat = made.constant(few, name="beat")
+        beat = bench.constant(few, name="beat")
         known, value = vectors.captured(1, place={"beat": beat}, value=vectors.i.payload)
-        made.never(
+        bench.never(
             "a beat given is not the one taken in at its place",
             vectors.leaving & (vectors.given.at["beat"] == beat) & (~known | (value != vectors.o.payload)),
         )
         if memory:
-            made.m.d.comb += memory.follow.eq(
+            bench.m.d.comb += memory.follow.eq(
                 vectors.entering & vectors.push & (vectors.taken.at["beat"] == beat)
             )
-        return made
+        return bench
 
     scope = (
         [f"{few} beats, {times} times, stand for {beats}, {repeats} times"]
@@ -172,18 +172,18 @@ def replay(make, *, width, beats, repeats):
     )
 
 
-def width(make, *, bits, length, i_lanes, o_lanes):
+def width(make: Make, *, bits: int, length: int, i_lanes: int, o_lanes: int) -> Statement:
     """A `WidthConverter`."""
     i_beats, o_beats = -(-length // i_lanes), -(-length // o_lanes)
 
-    def offered(taken, payload):
+    def offered(taken: Count, payload: Value) -> Value:
         unused = i_beats * i_lanes - length
         return Mux(taken.last, payload[: i_lanes - unused], payload) if unused else payload
 
-    def circuit():
-        made = Circuit(make(1))
+    def circuit() -> Circuit:
+        bench = Circuit(make(1))
         vectors = Vectors(
-            made,
+            bench,
             i_loops={"beat": i_beats},
             o_loops={"beat": o_beats},
             capacity=2 + (i_lanes + o_lanes) // length,
@@ -191,9 +191,9 @@ def width(make, *, bits, length, i_lanes, o_lanes):
             i_payload=offered,
         )
         places = range(o_beats * o_lanes)
-        element = made.constant(len(places), name="element")
+        element = bench.constant(len(places), name="element")
         i_beat, i_lane, o_beat, o_lane = (
-            made.table(element, values, name=name)
+            bench.table(element, values, name=name)
             for name, values in (
                 ("i_beat", [n // i_lanes if n < length else 0 for n in places]),
                 ("i_lane", [n % i_lanes for n in places]),
@@ -206,12 +206,12 @@ def width(make, *, bits, length, i_lanes, o_lanes):
         )
         given = Value.cast(vectors.o.payload).bit_select(o_lane, 1)
         here = vectors.leaving & (vectors.given.at["beat"] == o_beat)
-        made.never(
+        bench.never(
             "an element given is not the one taken in at its place",
             here & (element < length) & (~known | (value != given)),
         )
-        made.never("an unused lane is not 0", here & (element >= length) & given)
-        return made
+        bench.never("an unused lane is not 0", here & (element >= length) & given)
+        return bench
 
     return Statement(
         subject=f"width converter of {length} x {bits} bits from {i_lanes} to {o_lanes} a beat",

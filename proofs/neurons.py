@@ -30,7 +30,7 @@ __all__ = ["operands", "popcount", "sums", "traffic"]
 _READS_AFTER = 1
 
 
-def _parities(word):
+def _parities(word: Value) -> Value:
     """A word as popcounts take it: each bit the parity of itself and those before it in its group."""
     coded, at = [], 0
     for size in XnorPopcount.groups(len(word)):
@@ -39,25 +39,25 @@ def _parities(word):
     return Cat(coded)
 
 
-def popcount(*, width):
+def popcount(*, width: int) -> Statement:
     """An `XnorPopcount`."""
     latency = XnorPopcount.latency(width)
 
-    def circuit():
-        made = Circuit(XnorPopcount(width=width))
-        dut, m = made.component, made.m
-        a, b, total = made.free(width, name="a"), made.free(width, name="b"), Const(0)
+    def circuit() -> Circuit:
+        bench = Circuit(XnorPopcount(width=width))
+        dut, m = bench.component, bench.m
+        a, b, total = bench.free(width, name="a"), bench.free(width, name="b"), Const(0)
         m.d.comb += [dut.a.eq(_parities(a)), dut.b.eq(_parities(~b))]
         for n in range(width):
             longer = Signal(range(width + 1), name=f"agree_{n}")
             m.d.comb += longer.eq(total + (a[n] == b[n]))
             total = longer
-        made.never(
+        bench.never(
             "the count is not the number of agreeing bits",
-            made.delayed(Const(1, 1), latency, name="full")
-            & (dut.o + dut.carry != made.delayed(total, latency, name="agree")),
+            bench.delayed(Const(1, 1), latency, name="full")
+            & (dut.o + dut.carry != bench.delayed(total, latency, name="agree")),
         )
-        return made
+        return bench
 
     return Statement(
         subject=f"popcount of {width} bits",
@@ -78,52 +78,54 @@ class _Read:
     data: Value
 
 
-def _unit(parameters: Parameters):
+def _unit(parameters: Parameters) -> tuple[Circuit, list[XnorPopcount], _Read]:
     """The unit with free numbers in place of weights and popcounts; what was replaced, in order."""
-    made, popcounts, words = Circuit(parameters.create()), [], []
+    bench = Circuit(parameters.create())
+    popcounts: list[XnorPopcount] = []
+    words: list[_Read] = []
 
-    def free_count(popcount):
+    def free_count(popcount: XnorPopcount) -> Module:
         m = Module()
         m.d.comb += [
-            popcount.o.eq(made.free(len(popcount.o), name=f"count_{len(popcounts)}")),
-            popcount.carry.eq(made.free(name=f"carry_{len(popcounts)}")),
+            popcount.o.eq(bench.free(len(popcount.o), name=f"count_{len(popcounts)}")),
+            popcount.carry.eq(bench.free(name=f"carry_{len(popcounts)}")),
         ]
         popcounts.append(popcount)
         return m
 
-    def free_word(memory):
+    def free_word(memory: MemoryInstance) -> Module | None:
         init, depth = tuple(memory._data.init), len(parameters.weight_words)
         if (
             init[:depth] != parameters.weight_words or any(init[depth:]) or words
         ):  # a patchable ROM has more words than are read
             return None
         m, (read,) = Module(), memory._read_ports
-        m.d.comb += read._data.eq(made.free(len(read._data), name="weights"))
+        m.d.comb += read._data.eq(bench.free(len(read._data), name="weights"))
         words.append(_Read(address=read._addr, data=read._data))
         return m
 
-    def free_ram(ram):
+    def free_ram(ram: Spram) -> Module:
         m = Module()
-        m.d.comb += ram.data.eq(made.free(len(ram.data), name="weights"))
+        m.d.comb += ram.data.eq(bench.free(len(ram.data), name="weights"))
         words.append(_Read(address=ram.addr, data=ram.data))
         return m
 
-    made.replace(XnorPopcount, free_count)
+    bench.replace(XnorPopcount, free_count)
     if parameters.weight_blocks:
-        made.replace(Spram, free_ram)
+        bench.replace(Spram, free_ram)
     else:
-        made.replace(MemoryInstance, free_word)
+        bench.replace(MemoryInstance, free_word)
     (read,) = words
-    return made, popcounts, read
+    return bench, popcounts, read
 
 
-def _before_counts(parameters):
+def _before_counts(parameters: Parameters) -> tuple[int, int]:
     """Cycles from a beat being accepted to the popcounts seeing it, and to its counts being added."""
     added = parameters.latency - 2
     return added - XnorPopcount.latency(parameters.simd), added
 
 
-def _loops(parameters):
+def _loops(parameters: Parameters) -> dict[str, int]:
     return {
         "slice": parameters.slices,
         "pass": parameters.halves,
@@ -132,50 +134,50 @@ def _loops(parameters):
     }
 
 
-def _drive(made):
+def _drive(bench: Circuit) -> Signal:
     """Let the environment do anything at all with the unit; gives whether it takes a beat."""
-    dut, m = made.component, made.m
+    dut, m = bench.component, bench.m
     m.d.comb += [
-        dut.i.valid.eq(made.free(name="valid")),
-        dut.o.ready.eq(made.free(name="ready")),
-        dut.i.payload.eq(made.free(len(dut.i.payload.as_value()), name="payload")),
+        dut.i.valid.eq(bench.free(name="valid")),
+        dut.o.ready.eq(bench.free(name="ready")),
+        dut.i.payload.eq(bench.free(len(dut.i.payload.as_value()), name="payload")),
     ]
     push = Signal(name="push")
     m.d.comb += push.eq(dut.i.valid & dut.i.ready)
     return push
 
 
-def _subject(p):
+def _subject(p: Parameters) -> str:
     return f"unit of {p.inputs} inputs and {p.outputs} outputs, {p.pe} x {p.simd} at once"
 
 
-def operands(parameters):
+def operands(parameters: Parameters) -> Statement:
     """That the popcounts see the right slice and the right weights."""
     p = parameters
 
-    def circuit():
-        made, popcounts, read = _unit(p)
-        push = _drive(made)
-        m = made.m
+    def circuit() -> Circuit:
+        bench, popcounts, read = _unit(p)
+        push = _drive(bench)
+        m = bench.m
         at = Count(m, loops=_loops(p), step=push, name="taken").at
         word = Signal.like(read.address, name="word")
         m.d.comb += word.eq((at["group"] * p.halves + at["pass"]) * p.slices + at["slice"])
-        made.never(
+        bench.never(
             "the weights are read from a wrong address",
-            made.delayed(push, _READS_AFTER, name="reads")
-            & (read.address != made.delayed(word, _READS_AFTER, name="word")),
+            bench.delayed(push, _READS_AFTER, name="reads")
+            & (read.address != bench.delayed(word, _READS_AFTER, name="word")),
         )
         seen, _ = _before_counts(p)
-        x = made.delayed(_parities(made.component.i.payload.as_value()), seen, name="x")
-        weights = made.delayed(read.data, seen - _READS_AFTER - 1, name="weights")
-        pushed = made.delayed(push, seen, name="pushed")
+        x = bench.delayed(_parities(bench.component.i.payload.as_value()), seen, name="x")
+        weights = bench.delayed(read.data, seen - _READS_AFTER - 1, name="weights")
+        pushed = bench.delayed(push, seen, name="pushed")
         for lane, each in enumerate(popcounts):
-            made.never(f"processing element {lane} sees another slice", pushed & (each.a != x))
-            made.never(
+            bench.never(f"processing element {lane} sees another slice", pushed & (each.a != x))
+            bench.never(
                 f"processing element {lane} sees other weights",
                 pushed & (each.b != weights.word_select(lane, p.simd)),
             )
-        return made
+        return bench
 
     return Statement(
         subject=_subject(p) + ": operands",
@@ -190,24 +192,24 @@ def operands(parameters):
     )
 
 
-def sums(parameters, *, name):
+def sums(parameters: Parameters, *, name: str) -> Statement:
     """That each output is made from the preset and the counts of its beats."""
     p = parameters
     width, point = p.accumulator_width, p.planes - 1
 
-    def circuit():
-        made, popcounts, _ = _unit(p)
-        push = _drive(made)
-        m = made.m
+    def circuit() -> Circuit:
+        bench, popcounts, _ = _unit(p)
+        push = _drive(bench)
+        m = bench.m
         queues = []
-        made.replace(Queue, lambda each: queues.append(each))
+        bench.replace(Queue, lambda each: queues.append(each))
         (queue,) = queues
         _, added = _before_counts(p)
         # The beats of a group are counted at the door; what follows from that travels beside them.
         beats = Count(m, loops=_loops(p) | {"group": 1}, step=push, name="taken")
-        step = made.delayed(push, added, name="adds")
-        last = made.delayed(push & beats.last, added, name="adds_last")
-        doubles = made.delayed(
+        step = bench.delayed(push, added, name="adds")
+        last = bench.delayed(push & beats.last, added, name="adds_last")
+        doubles = bench.delayed(
             push & (beats.at["slice"] == 0) & (beats.at["pass"] == 0), added, name="doubles"
         )
         group = Count(m, loops={"group": p.groups}, step=last, name="added").at["group"]
@@ -219,7 +221,7 @@ def sums(parameters, *, name):
         m.d.sync += ended.eq(last)
         with m.If(step):
             m.d.sync += [first.eq(last), ended_group.eq(group)]
-        made.never(
+        bench.never(
             "results are not put into the queue one cycle after the last addition", queue.i.valid != ended
         )
         for lane, each in enumerate(popcounts):
@@ -243,8 +245,8 @@ def sums(parameters, *, name):
             given = queue.i.payload.as_value().word_select(lane, len(queue.i.payload.as_value()) // p.pe)
             wanted = Signal(len(given), name=f"expected_{lane}")
             m.d.comb += wanted.eq(Mux(unused, 0, expected))
-            made.never(f"output {lane} of a group is not made from its sum", ended & (given != wanted))
-        return made
+            bench.never(f"output {lane} of a group is not made from its sum", ended & (given != wanted))
+        return bench
 
     made_of = "is 1 exactly where" if p.signs else "is"
     return Statement(
@@ -261,24 +263,24 @@ def sums(parameters, *, name):
     )
 
 
-def traffic(parameters):
+def traffic(parameters: Parameters) -> Statement:
     """That no group is lost and none doubled, whoever stalls."""
     p = parameters
 
-    def circuit():
-        made, _, _ = _unit(p)
+    def circuit() -> Circuit:
+        bench, _, _ = _unit(p)
         queues = []
-        made.replace(Queue, lambda each: queues.append(each))
+        bench.replace(Queue, lambda each: queues.append(each))
         (queue,) = queues
         Vectors(
-            made,
+            bench,
             i_loops={"beat": p.beats},
             o_loops={"beat": 1},
             capacity=p.queue_depth,
             patience=p.latency + 2,
         )
-        made.never("a result meets a full queue", queue.i.valid & ~queue.i.ready)
-        return made
+        bench.never("a result meets a full queue", queue.i.valid & ~queue.i.ready)
+        return bench
 
     return Statement(
         subject=_subject(p) + ": traffic",

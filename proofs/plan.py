@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from amaranth.hdl import Elaboratable, Fragment, Shape, ShapeLike
 from amaranth.lib import crc, memory, wiring
@@ -43,7 +43,7 @@ from ..hw.popcount import XnorPopcount
 from ..hw.queue import Queue
 from ..hw.rom import Rom
 from ..hw.spram import Spram
-from . import contents, images, line, loaded, moves, neurons, unrolled, values
+from . import contents, decisions, images, line, loaded, moves, neurons, unrolled, values
 from .statement import Statement
 
 if TYPE_CHECKING:
@@ -121,7 +121,9 @@ def _plan_contents(planned: Planned, design: Design, core_verilog: str, weights:
     _, scaling, _ = ends(design, made[-1])
     for part in scaling:
         words = roms.get(f"top.{memory_path(part, 'rom')}", {})
-        planned.add(contents.scales(made[-1].layer, part, words), part.rtl_name)
+        planned.add(
+            contents.scales(cast(Scores, made[-1].layer), cast(scale.Parameters, part), words), part.rtl_name
+        )
 
 
 def _walk(planned: Planned, fragment: Fragment, layers: dict[str, Layer], inside: str = "") -> None:
@@ -165,7 +167,7 @@ def _add(p: add.Parameters, layer: Add, name: str) -> Statements:
 
 
 def _argmax(p: argmax.Parameters, layer: Layer, name: str) -> Statements:
-    return (values.argmax(p.create, width=p.score_width, classes=p.classes, top=p.top_k),)
+    return (decisions.argmax(p.create, width=p.score_width, classes=p.classes, top=p.top_k),)
 
 
 def _binarize(p: binarize.Parameters, layer: Binarize, name: str) -> Statements:
@@ -220,7 +222,7 @@ def _scale(p: scale.Parameters, layer: Layer, name: str) -> Statements:
 
 
 def _signs(p: signs.Parameters, layer: Layer, name: str) -> Statements:
-    return (values.signs(p.create, outputs=p.outputs, width=p.score_width),)
+    return (decisions.signs(p.create, outputs=p.outputs, width=p.score_width),)
 
 
 def _sums(p: sums.Parameters, layer: Layer, name: str) -> Statements:

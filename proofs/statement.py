@@ -3,12 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Statement"]
+from amaranth.lib import wiring
+
+from .circuit import Circuit
+
+__all__ = ["Make", "Statement"]
+
+#: Builds the component that a statement is about, for the sizes that the proof chooses.
+Make = Callable[..., wiring.Component]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """One statement about the parts of a design that are alike.
+    """One statement about equal parts of a design.
 
     Parameters
     ----------
@@ -17,15 +24,15 @@ class Statement:
     claim : str
         What is proved, in words, for every input and environment.
     scope : str
-        What stands for what in the proof; empty where it is the component with its own parameters.
+        What the proof abstracts or reduces; empty if it is about the component with its own parameters.
     circuit : callable or None
-        Makes the `Circuit` in which the claim is that no violation is ever seen.
+        Builds the `Circuit`; the claim is that it never shows a violation.
     check : callable or None
-        Instead of a circuit, where so few cases are that all are compared: gives what differs, a line each.
+        Instead of a circuit, if all cases are compared: returns one line per difference.
     """
 
     subject: str
     claim: str
     scope: str = ""
-    circuit: Callable | None = None
-    check: Callable | None = None
+    circuit: Callable[[], Circuit] | None = None
+    check: Callable[[], list[str]] | None = None

@@ -7,6 +7,8 @@ followed is the one written in a cycle that the specification names, so that it 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.hdl._mem import MemoryInstance
 
+from .circuit import Circuit
+
 __all__ = ["TrackedMemory"]
 
 
@@ -27,14 +29,14 @@ class TrackedMemory:
         A word is written in this cycle.
     """
 
-    def __init__(self, circuit):
+    def __init__(self, circuit: Circuit) -> None:
         self._circuit = circuit
         self.follow = Signal(name="memory_follow")
         self.wrote = Signal(name="memory_wrote")
         if circuit.replace(MemoryInstance, self._module) != 1:
             raise AssertionError("there must be one memory")
 
-    def _module(self, memory):
+    def _module(self, memory: MemoryInstance) -> Module:
         m = Module()
         (write,), (read,) = memory._write_ports, memory._read_ports
         followed, address = Signal(name="memory_followed"), Signal(len(write._addr), name="memory_address")

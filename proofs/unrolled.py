@@ -12,6 +12,8 @@ from dataclasses import replace
 
 from amaranth.hdl import Cat, Const, Mux, Signal, Value, signed
 
+from ..compiler.ir import Dense, Scores
+from ..hw.unrolled import Parameters
 from .circuit import Circuit
 from .moves import CONTRACT
 from .statement import Statement
@@ -23,22 +25,22 @@ __all__ = ["MOST_INPUTS", "traffic", "whole"]
 MOST_INPUTS = 48
 
 
-def _subject(p):
+def _subject(p: Parameters) -> str:
     return f"unrolled layer of {p.inputs} inputs and {p.pe} outputs, {len(p.tables):,} tables"
 
 
-def traffic(parameters):
+def traffic(parameters: Parameters) -> Statement:
     """That every output is made from the bits of its own vector, and that none is lost."""
     p = parameters
 
-    def circuit():
+    def circuit() -> Circuit:
         # With tables that are on where all their inputs are, a bit that is on has seen nothing but bits that
         # are on.
-        made = Circuit(
+        bench = Circuit(
             replace(p, tables=tuple((1 << (1 << len(ins)) - 1, ins) for _, ins in p.tables)).create()
         )
         vectors = Vectors(
-            made,
+            bench,
             i_loops={"beat": 1},
             o_loops={"beat": 1},
             capacity=p.latency,
@@ -48,11 +50,11 @@ def traffic(parameters):
         known, value = vectors.captured(1, place={}, value=Value.cast(vectors.i.payload)[0])
         literals = [literal for bits in p.outputs for literal in bits]
         wanted = Cat(value ^ (literal & 1) if literal > 1 else literal for literal in literals)
-        made.never(
+        bench.never(
             "an output has seen bits of another vector",
             vectors.leaving & (~known | (Value.cast(vectors.o.payload) != wanted)),
         )
-        return made
+        return bench
 
     return Statement(
         subject=_subject(p) + ": traffic",
@@ -69,7 +71,7 @@ def traffic(parameters):
     )
 
 
-def whole(parameters, layer, *, name):
+def whole(parameters: Parameters, layer: Dense | Scores, *, name: str) -> Statement:
     """That the tables compute the network's layer, all of it at once.
 
     Parameters
@@ -79,36 +81,36 @@ def whole(parameters, layer, *, name):
     layer : Dense or Scores
     """
     p = parameters
-    top = (1 << p.planes) - 1
-    scores, masks = hasattr(layer, "offsets"), layer.mask
-    presets = (
-        (layer.offsets if scores and layer.scales is None else None)
-        if scores or layer.thresholds is None
-        else -layer.thresholds
-    )
-    signs = not scores and layer.thresholds is not None
+    masks = layer.mask
+    if isinstance(layer, Scores):
+        presets, signs = layer.offsets if layer.scales is None else None, False
+    else:
+        presets = None if layer.thresholds is None else -layer.thresholds
+        signs = presets is not None
 
-    def circuit():
-        made = Circuit(replace(p, levels=max(1, p.depth)).create())
-        dut, m = made.component, made.m
-        vector = made.free(p.inputs * p.planes, name="vector")
+    def circuit() -> Circuit:
+        bench = Circuit(replace(p, levels=max(1, p.depth)).create())
+        dut, m = bench.component, bench.m
+        vector = bench.free(p.inputs * p.planes, name="vector")
         m.d.comb += [dut.i.valid.eq(1), dut.o.ready.eq(1), Value.cast(dut.i.payload).eq(vector)]
-        full = made.delayed(Const(1, 1), 1, name="full")
+        full = bench.delayed(Const(1, 1), 1, name="full")
         numbers = [vector.word_select(n, p.planes) for n in range(p.inputs)]
         for row in range(layer.outputs):
             total = Const(0 if presets is None else int(presets[row]), signed(40))
             for n, number in enumerate(numbers):
                 if masks is None or masks[row, n]:
                     longer = Signal(signed(p.inputs.bit_length() + p.planes + 24), name=f"sum_{row}_{n}")
-                    m.d.comb += longer.eq(total + (number if layer.weights[row, n] else top - number))
+                    m.d.comb += longer.eq(
+                        total + (number if layer.weights[row, n] else (1 << p.planes) - 1 - number)
+                    )
                     total = longer
             wanted = Signal(p.sum_width, name=f"wanted_{row}")
             m.d.comb += wanted.eq(Mux(total >= 0, 1, 0) if signs else total)
             given = Value.cast(dut.o.payload).word_select(row, p.sum_width)
-            made.never(
-                f"output {row} is wrong", full & (given != made.delayed(wanted, 1, name=f"wanted_{row}"))
+            bench.never(
+                f"output {row} is wrong", full & (given != bench.delayed(wanted, 1, name=f"wanted_{row}"))
             )
-        return made
+        return bench
 
     return Statement(
         subject=f"{_subject(p)}: {name} as a whole",

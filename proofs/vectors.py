@@ -8,7 +8,12 @@ for all::
                                            compared with what was taken in for it
 """
 
-from amaranth.hdl import Mux, Signal
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value, ValueLike
+
+from .circuit import Circuit
 
 __all__ = ["Count", "Vectors"]
 
@@ -25,7 +30,7 @@ class Count:
         A beat is passed.
     """
 
-    def __init__(self, m, *, loops, step, name):
+    def __init__(self, m: Module, *, loops: dict[str, int], step: Value, name: str) -> None:
         self.at, ends, self.starts = {}, 1, 1
         self.loops = loops
         for each, turns in loops.items():
@@ -37,7 +42,7 @@ class Count:
         self.last = Signal(name=f"{name}_last")
         m.d.comb += self.last.eq(ends)
 
-    def is_at(self, place):
+    def is_at(self, place: Mapping[str, ValueLike]) -> Value:
         """Whether every counter has the value that `place` names for it."""
         found = 1
         for name, value in place.items():
@@ -62,15 +67,23 @@ class Vectors:
         What the environment can offer, from any value (where unused lanes are 0, say).
     """
 
-    def __init__(self, circuit, *, i_loops, o_loops, capacity, patience, i_payload=None):
+    def __init__(
+        self,
+        circuit: Circuit,
+        *,
+        i_loops: dict[str, int],
+        o_loops: dict[str, int],
+        capacity: int,
+        patience: int,
+        i_payload: Callable[[Count, Value], Value] | None = None,
+    ) -> None:
         self.circuit, m = circuit, circuit.m
         dut = circuit.component
         self.m, self.i, self.o = m, dut.i, dut.o
         push = self.push = Signal(name="i_taken")
         self.taken = Count(m, loops=i_loops, step=push, name="taken")
-        m.d.comb += push.eq(
-            circuit.offer(dut.i, payload=i_payload and (lambda anything: i_payload(self.taken, anything)))
-        )
+        payload = None if i_payload is None else partial(i_payload, self.taken)
+        m.d.comb += push.eq(circuit.offer(dut.i, payload=payload))
         pop = self.pop = circuit.take(dut.o)
         self.given = Count(m, loops=o_loops, step=pop, name="given")
 
@@ -108,7 +121,7 @@ class Vectors:
         with m.If(self.leaving & pop & self.given.last):
             m.d.sync += done.eq(1)
 
-    def _within(self, name, cycles, condition):
+    def _within(self, name: str, cycles: int, condition: Value) -> None:
         waited = Signal(range(cycles + 1), name=f"waited_{len(self.circuit.violations)}")
         with self.m.If(condition):
             self.m.d.sync += waited.eq(waited + (waited != cycles))
@@ -116,7 +129,9 @@ class Vectors:
             self.m.d.sync += waited.eq(0)
         self.circuit.never(name, waited == cycles)
 
-    def captured(self, shape, *, place, value, name="source"):
+    def captured(
+        self, shape: ShapeLike, *, place: Mapping[str, ValueLike], value: Value, name: str = "source"
+    ) -> tuple[Value, Value]:
         """What the marked vector has in one of its beats, and whether it has been offered yet.
 
         Parameters

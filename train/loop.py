@@ -146,7 +146,6 @@ def train(
     _check_teacher(run)
     identity = _identity(run, (images, labels), validation, seed)
     epochs: list[Epoch] = []
-
     if resume and state is not None and Path(state).exists():
         epochs = _restore(state, identity, run)
         for epoch in epochs:
