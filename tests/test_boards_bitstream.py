@@ -6,7 +6,7 @@ from sbgen.boards.ecp5 import ECP5
 from sbgen.boards.ice40 import ICE40
 from sbgen.errors import BoardError
 
-# The last of six block RAMs of an iCEBreaker's bitstream, as iceunpack tells it: eight columns of a ROM of
+# The last of six block RAMs of an iCEBreaker's bitstream, as iceunpack writes it: eight columns of a ROM of
 # 192 words.
 ASC = """\
 .device 5k
@@ -96,8 +96,8 @@ class TestPlaces:
         return memories.places(memory, cells, family=family)
 
     def test_banks_side_by_side(self):
-        """600 words of 5 bits, 512 deep and 8 wide: the second bank's columns are behind the first's, over
-        into the next RAM.
+        """600 words of 5 bits, 512 deep and 8 wide: the second bank's columns follow the first's, into the
+        next RAM.
         """
         ram, bit = self.places(600, 5, [cell(1, 8, "b"), cell(0, 8, "a")], family=ICE40)
         assert (ram[:512] == 1).all() and (ram[512:, :3] == 1).all() and (ram[512:, 3:] == 0).all()

@@ -41,7 +41,7 @@ def plan(*, clock_margin=flow.MARGIN, **settings):
 
 
 class TestPlan:
-    def test_tells_every_file_and_command_beforehand(self, fake):
+    def test_lists_every_file_and_command_beforehand(self, fake):
         fake()
         made = plan()
         assert list(made.files) == ["top.v", "top.pcf", "brams.v"]
@@ -93,7 +93,7 @@ class TestPlan:
         )
         assert plan().digest == first
 
-    def test_missing_tool_is_told_before_anything_runs(self, monkeypatch):
+    def test_missing_tool_is_reported_before_anything_runs(self, monkeypatch):
         def find(name):
             raise ToolError(f"{name} is not installed")
 

@@ -8,6 +8,7 @@ from layout_texts import ecp5_text, ice40_text
 
 from sbgen.boards.ecp5.layout import Ecp5Layout
 from sbgen.boards.ice40.layout import Ice40Layout
+from sbgen.errors import BoardError
 
 
 @pytest.mark.parametrize(("layout", "text"), [(Ice40Layout, ice40_text), (Ecp5Layout, ecp5_text)])
@@ -40,3 +41,17 @@ def test_luts_of_one_tile_do_not_touch_each_other():
     for z in range(8):
         layout.set_lut(2, 7, z, 0x1234 + z)
     assert [layout.lut(2, 7, z) for z in range(8)] == [0x1234 + z for z in range(8)]
+
+
+@pytest.mark.parametrize("damage", ["short", "cut"])
+def test_an_incomplete_ice40_block_ram_is_refused(damage):
+    lines = ice40_text(random.Random(4)).splitlines()
+    first = lines.index(".ram_data 19 5") + 1
+    if damage == "cut":
+        lines = lines[: first + 3]
+    else:
+        lines[first + 3] = lines[first + 3][:-1]
+    layout = Ice40Layout("\n".join(lines) + "\n")
+    assert layout.block("6/3").shape == (256, 16)
+    with pytest.raises(BoardError, match="must have 16 lines of 64 hexadecimal digits, but 19/5 of"):
+        layout.block("19/5")

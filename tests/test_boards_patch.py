@@ -76,7 +76,7 @@ def test_a_network_that_decides_in_another_way_is_refused():
 
 @pytest.fixture(scope="module", params=["icebreaker", pytest.param("ulx3s_85f", marks=pytest.mark.slow)])
 def built(request, tmp_path_factory):
-    """A folder with the build of ``network(1)``; finished steps are kept for builds of the same hardware."""
+    """A folder with the build of ``network(1)``; finished steps are cached for builds of the same hardware."""
     try:
         flow.plan(verilog="", board=boards.get(request.param))
         tools.find(boards.get(request.param).family.unpacker.tool)
@@ -91,7 +91,7 @@ def built(request, tmp_path_factory):
 
 @pytest.fixture
 def copy(built, tmp_path):
-    """The build's files, to be spoilt."""
+    """A copy of the build's files that a test may damage."""
     board, folder = built
     shutil.copytree(folder / "out", tmp_path / "out")
     return board, tmp_path / "out"
@@ -187,7 +187,7 @@ def test_files_of_the_build_are_not_overwritten(copy, capsys):
 
 
 def test_verify_reads_back_what_was_patched_in(copy, capsys):
-    """The network that a patched bitstream is compared with is the one beside it; that of the build is not in
+    """A patched bitstream is compared with the network next to it; that of the build is not in
     it any more.
     """
     _, folder = copy

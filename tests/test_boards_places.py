@@ -43,7 +43,7 @@ def test_ice40_narrow_and_deep_memories_and_luts_are_found_read_and_replaced():
         "wide": random_memory(rng, width=2, depth=256),
         "luts": random_memory(rng, width=1, depth=16, store="lut"),
     }
-    # Two words in a row, or the second half in a lane of its own, as the synthesis likes it.
+    # Two words in a row, or the second half in a lane of its own, as synthesis may place them.
     for start in 0, 1:
         hide(layout, noise["deep"], block="6/3", lane=7 + start, start=start, stride=2)
     for bit in 0, 1:

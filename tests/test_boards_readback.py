@@ -193,7 +193,7 @@ def test_a_flipped_bit_is_found_in_its_place(built, memory, part, shape):
                 )
                 assert (
                     first.where == f"{location}, bit {place}" or part % 2
-                )  # of a number only its lowest bit is told
+                )  # a number is reported by its lowest bit
                 named.add(first.index)
     assert named
 
@@ -222,7 +222,7 @@ def test_every_bit_of_a_memory_is_compared(built):
     assert padding > 10
 
 
-def test_what_is_wrong_is_told(built):
+def test_a_difference_is_described(built):
     settings, rams = built
     rams = {where: bits.copy() for where, bits in rams.items()}
     where = settings["netlist"]["cells"]["core.mvtu_1.weight_rom.memory.0.0_RAM"]["attributes"][
@@ -246,7 +246,7 @@ def test_memories_that_became_logic(built):
 
 
 class TestNetlist:
-    def test_keeps_no_path_and_gives_the_same_bytes(self, tmp_path):
+    def test_has_no_path_and_the_same_bytes_twice(self, tmp_path):
         top = {
             "ports": {"clk": {"direction": "input", "bits": [2]}},
             "cells": {

@@ -37,7 +37,7 @@ def test_equal_tables_in_any_order_of_their_inputs():
         ) == ([], 2)
 
 
-def test_a_flipped_bit_is_told():
+def test_a_flipped_bit_is_reported():
     for bit in range(16):
         (first,), count = truth_tables.compare(
             text({2: 0x1AC7 ^ 1 << bit, 3: 0x8000}), netlist({2: 0x1AC7, 3: 0x8000})
@@ -52,7 +52,7 @@ def test_a_flipped_bit_is_told():
 
 
 def rewired(table, order):
-    """The table behind wires that swap its inputs, value by value."""
+    """The table after wires that swap its inputs, value by value."""
     return sum(
         (table >> sum((at >> n & 1) << to for n, to in enumerate(order)) & 1) << at for at in range(16)
     )
