@@ -270,9 +270,10 @@ def _no_process(path):
 
 
 def _load_model(path):
-    from sbgen.compiler.frontends import from_larq, model
+    from sbgen.compiler.frontends import model
+    from sbgen.compiler.frontends.larq import reader
 
-    with mock.patch.object(from_larq, "read", _no_process):
+    with mock.patch.object(reader, "read", _no_process):
         model.load(path)
 
 
@@ -364,11 +365,11 @@ def _load_qonnx(data):
 
 
 def _load_larq(path):
-    from sbgen.compiler.frontends import from_larq, keras_file
+    from sbgen.compiler.frontends.larq import keras_file, reader
 
     # What the process of its own does; that it ends is seen to from outside.
-    with mock.patch.object(from_larq, "read", keras_file.read_here):
-        from_larq.load(path)
+    with mock.patch.object(reader, "read", keras_file.read_here):
+        reader.load(path)
 
 
 # ------------------------------------------------------------------------------------------------ data sets

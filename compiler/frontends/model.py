@@ -92,9 +92,9 @@ def load(path: Path | str, *, force: bool = False, pixels: str | None = None) ->
         return Model(network=network, file=path, sha256=sha256)
     if data[:8] == _HDF5:
         _require("h5py", path, "a larq model", "larq")
-        from . import from_larq
+        from . import larq
 
-        return Model(network=from_larq.load(path, pixels=pixels), file=path, sha256=sha256)
+        return Model(network=larq.load(path, pixels=pixels), file=path, sha256=sha256)
     raise ModelError(
         f"{path}: must be a net.pt, a QONNX file, a larq model (.h5) or a JSON exchange file, but begins with"
         f" {data[:8]!r}"

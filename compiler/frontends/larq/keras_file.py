@@ -1,4 +1,4 @@
-"""A Keras model saved whole as HDF5 (``model.save("net.h5")``): its layers and their weights, without Keras."""
+"""The layers and weights of a Keras model in HDF5 (``model.save("net.h5")``), without Keras."""
 
 import json
 import math
@@ -6,71 +6,81 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
-from ...errors import ModelError
-from .tensors import check_size
+from ....errors import ModelError
+from ..tensors import check_size
 
 __all__ = ["KerasLayer", "read", "read_here"]
 
-#: Of a description of layers; a longer one is a mistake or an attack.
+#: Bytes of a description of layers; a longer one is a mistake or an attack.
 _MAX_CONFIG = 16 << 20
 
-#: What reading a file may take: a model of 512 MiB takes a few seconds.
+#: Limits for reading a file; a model of 512 MiB takes a few seconds.
 _SECONDS = 60
 _BYTES = 4 << 30
 
 
 @dataclass(frozen=True, kw_only=True)
 class KerasLayer:
-    """One layer: its class, settings, weights by their short names, and the names of the layers that it
-    takes.
+    """One layer of a model.
+
+    Parameters
+    ----------
+    name : str
+    kind : str
+        Its class.
+    config : dict
+        Its settings.
+    weights : dict
+        Arrays by their short names (kernel, bias, gamma, ...).
+    inputs : tuple of str
+        Names of the layers whose outputs it takes.
     """
 
     name: str
     kind: str
-    config: dict
-    weights: dict
-    inputs: tuple
+    config: dict[str, Any]
+    weights: dict[str, np.ndarray]
+    inputs: tuple[str, ...]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"layer {self.name!r} ({self.kind})"
 
 
-def read(path):
-    """The layers in order, and the name of the last.
+def read(path: Path | str) -> tuple[list[KerasLayer], str]:
+    """The layers in order, and the name of the last one.
 
-    The HDF5 library is a large one, and a damaged file can send it into an endless loop or worse: it works in
-    a process of its own, which gets `_SECONDS` and `_BYTES`.
+    A damaged file can send the HDF5 library into an endless loop or worse. It therefore works in a process of
+    its own, limited to `_SECONDS` and `_BYTES`.
 
     Raises
     ------
     ModelError
-        The file is damaged, holds weights alone, or is no plain chain or graph of layers. What lies in other
-        files is never opened.
+        The file is damaged, holds only weights, or is not a plain chain or graph of layers. Other files are
+        never opened.
     """
     pool = ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"), initializer=_limit_memory)
     try:
         return pool.submit(read_here, str(path)).result(timeout=_SECONDS)
     except (TimeoutError, BrokenProcessPool) as error:
-        why = (
-            f"took more than {_SECONDS} s"
-            if isinstance(error, TimeoutError)
-            else "ended the process that read it"
-        )
+        slow = isinstance(error, TimeoutError)
+        why = f"took more than {_SECONDS} s" if slow else "ended the process that read it"
         raise ModelError(
-            f"must be a Keras model in HDF5 that can be read, but {why}; it is damaged, save it again with "
-            'model.save("net.h5")'
+            f"must be a Keras model in HDF5 that can be read, but {why}; it is damaged, save it again with"
+            ' model.save("net.h5")'
         ) from None
     finally:
         for process in list((pool._processes or {}).values()):
-            process.kill()  # what hangs in native code hears nothing else
+            process.kill()  # nothing else stops a process that hangs in native code
         pool.shutdown(cancel_futures=True)
 
 
-def _limit_memory():
+def _limit_memory() -> None:
     try:
         import resource
     except ImportError:
@@ -78,7 +88,7 @@ def _limit_memory():
     resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
 
 
-def read_here(path):
+def read_here(path: Path | str) -> tuple[list[KerasLayer], str]:
     """`read` in this process and without limits."""
     try:
         with h5py.File(path, "r") as file:
@@ -101,11 +111,12 @@ def read_here(path):
         ) from None
 
 
-def _layers(file):
+def _layers(file: h5py.File) -> tuple[list[KerasLayer], str]:
     text = file.attrs.get("model_config")
     if text is None:
         raise ModelError(
-            'holds no model_config, as of save_weights(); save the whole model with model.save("net.h5")'
+            "must have a model_config, which a file of save_weights() has not; save the whole model with"
+            ' model.save("net.h5")'
         )
     if len(text) > _MAX_CONFIG:
         raise ModelError(
@@ -119,11 +130,12 @@ def _layers(file):
         raise ModelError(
             f"must be a Sequential or a functional model, not {model['class_name']!r}; build it of layers"
         )
-    found, before = [], ()
-    for each in layers:
-        kind, settings = str(each["class_name"]), dict(each["config"])
-        name = str(settings["name"] if sequential else each.get("name", settings["name"]))
-        inputs = before if sequential else _inbound(name, each.get("inbound_nodes") or [])
+    found: list[KerasLayer] = []
+    for entry in layers:
+        kind, settings = str(entry["class_name"]), dict(entry["config"])
+        name = str(settings["name"] if sequential else entry.get("name", settings["name"]))
+        before = (found[-1].name,) if found else ()
+        inputs = before if sequential else _inbound(name, entry.get("inbound_nodes") or [])
         found.append(
             KerasLayer(
                 name=name,
@@ -133,9 +145,8 @@ def _layers(file):
                 inputs=inputs,
             )
         )
-        before = (name,)
     if not found:
-        raise ModelError("has no layers")
+        raise ModelError("must have layers, but has none")
     last = found[-1].name
     if not sequential:
         outputs = config["output_layers"]
@@ -146,16 +157,18 @@ def _layers(file):
     return found, last
 
 
-def _inbound(name, nodes):
-    """Names of the layers that a functional model's layer takes, of Keras 2 or 3."""
+def _inbound(name: str, nodes: list[Any]) -> tuple[str, ...]:
+    """Names of the inputs of a functional model's layer, as Keras 2 or 3 describes them."""
     if len(nodes) > 1:
-        raise ModelError(f"layer {name!r}: is used {len(nodes)} times; every layer must be used once")
+        raise ModelError(
+            f"layer {name!r}: must be used once, but is used {len(nodes)} times; build a layer for each use"
+        )
     if not nodes:
         return ()
     if isinstance(nodes[0], dict):
-        histories = []
+        histories: list[str] = []
 
-        def walk(value):
+        def walk(value: Any) -> None:
             if isinstance(value, dict) and "keras_history" in value.get("config", {}):
                 histories.append(str(value["config"]["keras_history"][0]))
             elif isinstance(value, list):
@@ -167,8 +180,8 @@ def _inbound(name, nodes):
     return tuple(str(each[0]) for each in (nodes[0] if isinstance(nodes[0][0], list) else [nodes[0]]))
 
 
-def _weights(group, name):
-    """The arrays of a layer by what follows the last slash of their names: kernel, bias, gamma, ..."""
+def _weights(group: h5py.Group, name: str) -> dict[str, np.ndarray]:
+    """The arrays of a layer, by the part of their names after the last slash: kernel, bias, gamma, ..."""
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
         return {}
     weights = {}
@@ -178,8 +191,7 @@ def _weights(group, name):
         for part in full.split("/"):
             if not isinstance(node.get(part, getlink=True), h5py.HardLink):
                 raise ModelError(
-                    f"layer {name!r}: its weight {full!r} is missing or lies in another file; save the model"
-                    " anew"
+                    f"layer {name!r}: its weight {full!r} is missing or in another file; save the model again"
                 )
             node = node[part]
         if (
