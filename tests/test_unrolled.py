@@ -9,7 +9,8 @@ import pytest
 from streams import beats, elements, transfer
 from test_hw_mvtu import random_parameters
 
-from sbgen.compiler.unrolled import _merged, unroll
+from sbgen.compiler.unrolled import unroll
+from sbgen.compiler.unrolled.fusion import merged
 
 
 def run(parameters, vectors, *, seed=None):
@@ -100,13 +101,13 @@ def test_tables_take_in_others():
     # Of inputs a, b, c, d at places 1 ... 4: a and b, twice; their difference, which is 0; that or c; that
     # and d.
     tables = [(0b1000, (1, 2)), (0b1000, (1, 2)), (0b0110, (5, 6)), (0b1110, (3, 7)), (0b1000, (4, 8))]
-    assert _merged(5, tables, [[2 * 9], [2 * 7 + 1], [2 * 5]]) == (
+    assert merged(5, tables, [[2 * 9], [2 * 7 + 1], [2 * 5]]) == (
         [(0b1000, (1, 2)), (0b1000, (3, 4))],
         [[2 * 6], [1], [2 * 5]],
     )
     # a xor b is read by c xor it alone; both are read with d by the last, which has room for three of them.
     tables = [(0b0110, (1, 2)), (0b0110, (3, 5)), (0b1000, (4, 6))]
-    made, outputs = _merged(5, tables, [[2 * 7]])
+    made, outputs = merged(5, tables, [[2 * 7]])
     contents, ins = made[outputs[0][0] // 2 - 5]
     assert ins == (1, 2, 3, 4)
     assert [contents >> n & 1 for n in range(16)] == [(n ^ n >> 1 ^ n >> 2) & n >> 3 & 1 for n in range(16)]

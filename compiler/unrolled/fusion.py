@@ -1,0 +1,90 @@
+"""Fewer tables that compute the same."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from .tables import Table, Tables
+
+__all__ = ["merged", "pruned"]
+
+
+def merged(
+    first: int, tables: Sequence[Table], outputs: Sequence[Sequence[int]]
+) -> tuple[list[Table], list[list[int]]]:
+    """As many tables or fewer: one takes the inputs of another instead of its output, if nothing else reads
+    that output, or if its own bit then comes sooner.
+    """
+    readers = Counter(place for _, ins in tables for place in ins) + Counter(
+        literal >> 1 for bits in outputs for literal in bits
+    )
+    depths, moved = [0] * first, list(range(first))
+    made: list[Table] = []
+    places: dict[Table, int] = {}
+
+    def depth(ins: Iterable[int]) -> int:
+        return max((depths[place] for place in ins), default=0)
+
+    def put(contents: int, ins: tuple[int, ...], at: int | None = None) -> Table | None:
+        """A table that takes the inputs of its input number `at` instead of that, or None if those are too
+        many.
+        """
+        inner, inner_ins = (0, ()) if at is None else made[ins[at] - first]
+        given = sorted({*ins, *inner_ins} - {0, *(() if at is None else ins[at : at + 1])})
+        if len(given) > 4:
+            return None
+
+        def value(*bits: int) -> int:
+            known = {0: 0, **dict(zip(given, bits, strict=True))}
+            if at is not None:
+                known[ins[at]] = inner >> sum(known[place] << n for n, place in enumerate(inner_ins)) & 1
+            return contents >> sum(known[place] << n for n, place in enumerate(ins)) & 1
+
+        contents_now, used, _ = Tables.normalise(value, range(2, 2 * len(given) + 2, 2), len(given))
+        return contents_now, tuple(given[n] for n in used)
+
+    for contents, ins in tables:
+        alone = {moved[each] for each in ins if each >= first and readers[each] == 1}
+        best = now = put(contents, tuple(moved[each] for each in ins))
+        while now is not None and len(now[1]) > 1:
+            # What nothing else reads first, then what comes last.
+            at = max(range(len(now[1])), key=lambda n: (now[1][n] in alone, depths[now[1][n]]))
+            saves = now[1][at] in alone
+            now = put(*now, at) if now[1][at] >= first else None
+            if now is not None and (saves or depth(now[1]) < depth(best[1])):
+                best = now
+        if len(best[1]) < 2:  # 0, or a bit that is there
+            places[best] = (0, *best[1])[-1]
+        elif best not in places:
+            places[best] = first + len(made)
+            made.append(best)
+            depths.append(1 + depth(best[1]))
+        moved.append(places[best])
+    return made, [[2 * moved[literal >> 1] + (literal & 1) for literal in bits] for bits in outputs]
+
+
+def pruned(
+    first: int, tables: Sequence[Table], outputs: Sequence[Sequence[int]]
+) -> tuple[tuple[Table, ...], tuple[tuple[int, ...], ...]]:
+    """Tables and outputs without what no output needs."""
+    needed = {literal >> 1 for bits in outputs for literal in bits}
+    for place in reversed(range(first, first + len(tables))):
+        if place in needed:
+            needed.update(tables[place - first][1])
+    moved = {place: place for place in range(first)}
+    kept: list[Table] = []
+    for place, (contents, ins) in enumerate(tables, start=first):
+        if place in needed:
+            moved[place] = first + len(kept)
+            kept.append((contents, tuple(moved[each] for each in ins)))
+    outputs = tuple(tuple(2 * moved[literal >> 1] + (literal & 1) for literal in bits) for bits in outputs)
+    # A table that is read only by an inverted output outputs that bit itself.
+    read = {place for _, ins in kept for place in ins} | {
+        literal >> 1 for bits in outputs for literal in bits if not literal & 1
+    }
+    inverted = {literal >> 1 for bits in outputs for literal in bits if literal >> 1 >= first} - read
+    for place in inverted:
+        contents, ins = kept[place - first]
+        kept[place - first] = contents ^ (1 << (1 << len(ins))) - 1, ins
+    return tuple(kept), tuple(
+        tuple(literal - (literal >> 1 in inverted) for literal in bits) for bits in outputs
+    )
