@@ -1,1 +1,1 @@
-"""What is proved of a design for every input and every environment, and the engine that proves it."""
+"""Statements about a design for every input and every environment, and the engine that proves them."""

@@ -1,4 +1,4 @@
-"""A circuit to be proved: a component, everything that may happen around it, and what must never be seen."""
+"""A circuit for a proof: a component, a free environment, and the violations that must not occur."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,22 +10,20 @@ __all__ = ["Circuit"]
 
 
 class Circuit:
-    """A component among free inputs and violations.
+    """A component with free inputs and violations.
 
-    Nothing here is random: a free input stands for every sequence of values at once, a constant for every
-    value. What a proof shows holds for all of them, in every cycle, from power-on and with a reset in any
-    cycle.
+    Nothing here is random: a free input stands for every sequence of values, a constant for every value. A
+    proof holds for all of them, in every cycle, from power-on and with a reset in any cycle.
 
     Parameters
     ----------
     component : :class:`wiring.Component`
-        It is elaborated once; parts of it may then be replaced by what may do more than they can.
+        It is elaborated once. Parts of it can then be replaced by modules with at least their behaviours.
 
     Attributes
     ----------
     m : :class:`Module`
-        Where specifications are written; a reset, which is a free input, resets them as it resets
-        the component.
+        Module of the specification. The reset, which is a free input, resets it together with the component.
     """
 
     def __init__(self, component: wiring.Component) -> None:
@@ -57,7 +55,7 @@ class Circuit:
         return self._first
 
     def free(self, shape: ShapeLike = 1, *, name: str) -> Signal:
-        """A signal that may have any value in any cycle."""
+        """A signal with any value in any cycle."""
         signal = Signal(Shape.cast(shape), name=f"free_{name}")
         self._inputs.append(signal)
         return signal
@@ -88,20 +86,20 @@ class Circuit:
         return value
 
     def never(self, name: str, condition: ValueLike) -> None:
-        """What must not happen in any cycle."""
+        """State that `condition` must not hold in any cycle."""
         self._violations[name] = violation = Signal(name=f"violation_{len(self._violations)}")
         self.m.d.comb += violation.eq(Value.cast(condition).bool())
 
     def offer(
         self, port: stream.Interface, *, payload: Callable[[Value], Value] | None = None, name: str = ""
     ) -> Signal:
-        """Let the environment offer anything on a stream into the component, and keep to the contract: what
-        it offers stays until it is taken.
+        """Let the environment offer anything on an input stream of the component, within the contract: an
+        offered payload stays until it is taken.
 
         Parameters
         ----------
         payload : callable, optional
-            What it can offer, from any value (where unused lanes are 0, say).
+            Maps any value to one that the environment can offer (with unused lanes of 0, say).
 
         Returns
         -------
@@ -120,8 +118,8 @@ class Circuit:
         return taken
 
     def take(self, port: stream.Interface, *, name: str = "") -> Signal:
-        """Let the environment take what comes on a stream out of the component in any cycle; what is offered
-        must stay until then.
+        """Let the environment take payloads from an output stream of the component in any cycle; an offered
+        payload must stay until then.
 
         Returns
         -------
@@ -139,20 +137,20 @@ class Circuit:
         return taken
 
     def replace(self, kind: type, make: Callable[[Any], Module | None]) -> int:
-        """Replace every part of the component that was made from a `kind` by a module.
+        """Replace every part of the component that is a `kind` by a module.
 
         Parameters
         ----------
         kind : type
-            Of a component, or :class:`MemoryInstance`.
+            Class of a component, or :class:`MemoryInstance`.
         make : callable
-            From the part to the :class:`Module` that drives its outputs instead of it, or to None to leave
-            it.
+            Returns the :class:`Module` that drives the outputs of a part instead of it, or None to leave the
+            part.
 
         Returns
         -------
         int
-            How many were replaced.
+            Number of replaced parts.
         """
 
         def walk(fragment: Fragment) -> int:

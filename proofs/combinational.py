@@ -7,8 +7,8 @@ __all__ = ["PASSES", "passes"]
 
 #: What the claims about such a component have in common.
 PASSES = (
-    "it passes a beat on in the cycle in which it is offered, takes it when it is taken, and holds none, so"
-    " that nothing is lost, doubled or reordered"
+    "it passes a beat on in the cycle in which it is offered, takes it when it is taken downstream, and"
+    " stores none, so nothing is lost, duplicated or reordered"
 )
 
 

@@ -66,7 +66,7 @@ def _never_misranked(
 
 
 def argmax(make: Make, *, width: int, classes: int, top: int) -> Statement:
-    """An `Argmax`."""
+    """Statement about an `Argmax`."""
 
     def circuit() -> Circuit:
         bench = Circuit(make())
@@ -123,17 +123,17 @@ def argmax(make: Make, *, width: int, classes: int, top: int) -> Statement:
     return Statement(
         subject=f"best of {classes} classes, {width} bits" + (f", {top} told" if top > 1 else ""),
         claim=(
-            f"with every score that is taken comes {best} so far, an equal score behind that of a lower"
-            " class: each rank tells a class of its own, none stands before one that beats it, and no class"
-            f" that is not told beats one that is, for every class and all scores of {width} bits; `last` is"
-            f" set at the last class only; {PASSES}"
+            f"with every score that is taken comes {best} so far, an equal score after that of a lower"
+            " class: each rank reports a class of its own, none comes before one that beats it, and no class"
+            f" that is not reported beats one that is, for every class and all scores of {width} bits; `last`"
+            f" is set at the last class only; {PASSES}"
         ),
         circuit=circuit,
     )
 
 
 def signs(make: Make, *, width: int, outputs: int) -> Statement:
-    """A `Signs`."""
+    """Statement about a `Signs`."""
 
     def circuit() -> Circuit:
         bench = Circuit(make())

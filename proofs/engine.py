@@ -1,13 +1,12 @@
-"""Decide whether a violation of a circuit can ever be seen.
+"""Decide whether a violation of a circuit is reachable.
 
 ::
 
-    Circuit -> RTLIL -> yosys -> and-inverter graph -> abc: sequential sweeping (scorr) merges what is always
-    equal, then
-                                                           pdr    property-directed reachability: an inductive
-                                                           invariant reach  the set of all reachable states,
-                                                           as a BDD cec    combinational equivalence, where no
-                                                           state is left
+    Circuit -> RTLIL -> yosys -> and-inverter graph -> abc:
+        scorr  sequential sweeping, which merges equal signals; then
+        pdr    property-directed reachability, which finds an inductive invariant
+        reach  the set of all reachable states, as a BDD
+        cec    combinational equivalence, if no state is left
     refuted <- inputs, cycle by cycle, which yosys replays into a waveform
 """
 
@@ -29,7 +28,7 @@ from .circuit import Circuit
 
 __all__ = ["Outcome", "decide"]
 
-# Memories that are left become registers and multiplexers; what is undefined may be anything in any cycle.
+# Remaining memories become registers and multiplexers; undefined values are free in every cycle.
 _PREPARE = (
     "read_rtlil design.il; proc; flatten; memory_map; opt -nodffe -nosdff; "
     "techmap; dffunmap; setundef -anyseq; opt -nodffe -nosdff; opt_clean; write_rtlil gates.il; "
@@ -38,8 +37,8 @@ _PREPARE = (
 _REPLAY = "read_rtlil gates.il; sim -clock clk -r refuted.aiw -map design.aim -vcd refuted.vcd top"
 
 _SWEEP = "read_aiger design.aig; strash; scorr; print_stats; write_aiger swept.aig"
-#: What is tried in turn, each with its share of the budget. PDR is quick where invariants are local, the set
-#: of states where counters are long.
+#: Engines to try in turn, each with its share of the budget. PDR is fast if invariants are local,
+#: reachability if counters are long.
 _ENGINES = (("pdr", 0.03), ("reach", 0.67), ("pdr", 0.3))
 _COMMANDS = {
     "cec": "read_aiger swept.aig; dprove; print_status",
@@ -51,19 +50,19 @@ _REFUTE = "read_aiger design.aig; strash; bmc3; write_cex -a refuted.aiw"
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a statement.
+    """Result of a proof.
 
     Parameters
     ----------
     status : str
         ``"proved"``, ``"refuted"`` or ``"undecided"``: no answer within the budget.
     solver : str
-        What decided it.
+        What decided the statement.
     depth : int or None
-        Cycles, or steps of the solver, after which the answer stood.
+        Cycles, or steps of the solver, that the answer took.
     seconds : float
     violated : tuple of str
-        What a counterexample shows.
+        Violations that the counterexample shows.
     """
 
     status: str
@@ -74,16 +73,15 @@ class Outcome:
 
 
 def decide(circuit: Circuit, *, budget: float, trace: str | PathLike[str] | None = None) -> Outcome:
-    """Whether no violation of `circuit` can be reached.
+    """Decide whether a violation of `circuit` is reachable.
 
     Parameters
     ----------
     circuit : Circuit
     budget : float
-        Seconds of the processor that the solvers may take, so that other work on the machine changes no
-        verdict.
+        CPU seconds for the solvers. Unlike elapsed time, these do not depend on other work on the machine.
     trace : path, optional
-        Where the waveform of a counterexample is put.
+        File for the waveform of a counterexample.
 
     Returns
     -------
@@ -134,7 +132,7 @@ def decide(circuit: Circuit, *, budget: float, trace: str | PathLike[str] | None
 
 
 def _rtlil(circuit: Circuit) -> str:
-    # One output; which violation it was is read from the waveform.
+    # A single output: the waveform shows which violation it was.
     bad = Signal(name="bad")
     circuit.m.d.comb += bad.eq(Cat(circuit.violations.values()).any())
     ports = {signal.name: (signal, PortDirection.Input) for signal in circuit.inputs}
@@ -153,7 +151,7 @@ def _status(output: str) -> tuple[str, int | None]:
 def _refute(
     folder: Path, abc: Callable[[str], str], names: list[str], trace: str | PathLike[str] | None
 ) -> tuple[str, ...]:
-    """The shortest counterexample as a waveform at `trace`; gives what it violates."""
+    """Write the shortest counterexample as a waveform to `trace`; return what it violates."""
     abc(_REFUTE)
     tools.run(tools.find("yosys"), ["-p", _REPLAY], cwd=folder, log=folder / "replay.log")
     if trace is not None:
@@ -165,7 +163,7 @@ def _refute(
 
 
 def _violated(waveform: str) -> list[int]:
-    """Which violations a waveform ever shows."""
+    """Numbers of the violations that a waveform shows."""
     codes = {
         match[1]: int(match[2]) for match in re.finditer(r"\$var \w+ 1 (\S+) violation_(\d+) \$end", waveform)
     }

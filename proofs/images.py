@@ -1,4 +1,4 @@
-"""Components that look at images: the sliding window and the reduction of what it gives."""
+"""Components that process images: the sliding window, and reductions over its output."""
 
 from amaranth.hdl import Mux, Signal, Value, signed
 
@@ -13,8 +13,9 @@ __all__ = ["or_reduce", "smaller", "sums", "window"]
 
 
 def smaller(geometry: Geometry, *, rows: int = 3, columns: int = 2) -> Geometry:
-    """The same window over an image of no more than so many rows and columns of its positions, and of at most
-    two words a pixel in each group and two repeats."""
+    """The same window over an image with at most that many rows and columns of positions, two words per pixel
+    in each group, and two repeats.
+    """
 
     def size(length: int, kernel: int, stride: int, padding: tuple[int, int], positions: int) -> int:
         least = kernel - sum(padding)
@@ -52,7 +53,7 @@ def _sizes(g: Geometry) -> str:
 
 
 def window(make: Make, *, width: int, geometry: Geometry, padding_bit: int) -> Statement:
-    """A `SlidingWindow`; `make` gives one for a shape, a geometry and its padding words."""
+    """Statement about a `SlidingWindow`; `make` builds one for a shape, a geometry and its padding words."""
     g = smaller(geometry)
     words = g.slices // g.groups
 
@@ -74,7 +75,7 @@ def window(make: Make, *, width: int, geometry: Geometry, padding_bit: int) -> S
             capacity=g.rows // g.height + 2,
             patience=6,
         )
-        # Any word of the image: wherever the window is over it, it must be given.
+        # An arbitrary word of the image: it must be output wherever the window covers it.
         place = {
             "word": bench.constant(g.slices, name="word"),
             "column": bench.constant(g.width, name="column"),
@@ -116,9 +117,9 @@ def window(make: Make, *, width: int, geometry: Geometry, padding_bit: int) -> S
     return Statement(
         subject=f"window over {_sizes(geometry)}, words of {width} bits, padding of {padding_bit}",
         claim=(
-            "for each position, row by row, and each group and repeat, the words under the kernel are given"
-            f" in the order kernel row, kernel column, word; what is outside the image is {padding_bit};"
-            f" images follow each other without mixing; {CONTRACT}"
+            "for each position, row by row, and each group and repeat, the words under the kernel are output"
+            f" in the order kernel row, kernel column, word; positions outside the image are {padding_bit};"
+            f" consecutive images do not mix; {CONTRACT}"
         ),
         scope="; ".join([*scope, ONE_BIT.format(width=width), TRACKED]),
         circuit=circuit,
@@ -126,7 +127,7 @@ def window(make: Make, *, width: int, geometry: Geometry, padding_bit: int) -> S
 
 
 def or_reduce(make: Make, *, lanes: int, beats: int) -> Statement:
-    """An `OrReduce`; `make` gives one for a number of lanes."""
+    """Statement about an `OrReduce`; `make` builds one for a number of lanes."""
 
     def circuit() -> Circuit:
         bench = Circuit(make(1))
@@ -149,8 +150,8 @@ def or_reduce(make: Make, *, lanes: int, beats: int) -> Statement:
 
 
 def _fewer(geometry: Geometry) -> Geometry:
-    """The same sums over at most two rows and columns of windows, of at most 2 x 2 pixels, with nothing
-    behind the last; at most two words a pixel.
+    """The same sums over at most two rows and columns of windows of at most 2 x 2 pixels, without pixels
+    after the last window, and with at most two words per pixel.
     """
     g = geometry
     kernel = min(g.kernel[0], 2), min(g.kernel[1], 2)
@@ -163,8 +164,8 @@ def _fewer(geometry: Geometry) -> Geometry:
 
 
 def sums(make: Make, *, lanes: int, geometry: Geometry, greatest: int = 1) -> Statement:
-    """A `WindowSums` of elements of 0 ... `greatest`; `make` builds one of a lane for a geometry and a
-    maximum element.
+    """Statement about `WindowSums` of elements of 0 ... `greatest`; `make` builds one of a lane for a
+    geometry and a maximum element.
     """
     g, most = _fewer(geometry), min(greatest, 3)
 
@@ -178,7 +179,7 @@ def sums(make: Make, *, lanes: int, geometry: Geometry, greatest: int = 1) -> St
             patience=4,
         )
         m, at = bench.m, vectors.taken.at
-        # Any sum of the image, and what has come of it.
+        # An arbitrary sum of the image, and its input so far.
         place = {
             "word": bench.constant(g.slices, name="word"),
             "out_column": bench.constant(g.out_width, name="column"),
@@ -225,8 +226,8 @@ def sums(make: Make, *, lanes: int, geometry: Geometry, greatest: int = 1) -> St
         subject=f"sums of {lanes} {'bits' if greatest == 1 else f'integers of 0 ... {greatest}'} over {said}",
         claim=(
             f"each sum is {'the number of bits that are on' if greatest == 1 else 'that of the integers'}"
-            " under its window, the windows row by row, and each comes once; images follow each other"
-            f" without mixing; {CONTRACT}"
+            " under its window, the windows row by row, and each comes once; consecutive images"
+            f" do not mix; {CONTRACT}"
         ),
         scope=f"{small}; a word of one {'bit' if greatest == 1 else 'integer'} stands for each of {lanes}"
         + (f", integers of 0 ... {most} for those of 0 ... {greatest}" if most < greatest else ""),

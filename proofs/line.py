@@ -1,4 +1,4 @@
-"""What a host's bytes pass: the serial line's two ends, the frames on it, and their checksum."""
+"""The path of a host's bytes: both ends of the serial line, the frames on it, and their checksum."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
@@ -12,18 +12,19 @@ from .vectors import Count, Vectors
 
 __all__ = ["checksum", "decoder", "encoder", "receiver", "round_trip", "transmitter"]
 
-#: Cycles a bit for which the ends of a line are proved, at most: their counters are followed one by one.
+#: Maximum cycles per bit for which the ends of a line are proved: the states of their counters are
+#: enumerated.
 _MOST_CYCLES = 8
 
-#: Cycles that a level of the line is in the receiver's synchroniser.
+#: Cycles of latency of the receiver's synchroniser.
 _SYNCHRONISER = 3
 
-#: IEEE 802.3, the highest power lowest, as the bits of a byte come lowest first.
+#: IEEE 802.3, bit-reversed, since the bits of a byte arrive least significant first.
 _POLYNOMIAL = 0xEDB88320
 
 
 def encoder(make: Make) -> Statement:
-    """An `Encoder`."""
+    """Statement about an `Encoder`."""
 
     def circuit() -> Circuit:
         bench = Circuit(make())
@@ -42,8 +43,8 @@ def encoder(make: Make) -> Statement:
     return Statement(
         subject="frames to bytes",
         claim=(
-            "each end of a frame is given as END, each END and each ESC in it as ESC and the byte that stands"
-            " for it, any other byte as itself, in order, none lost and none doubled; a byte offered stays"
+            "each end of a frame is encoded as END, each END and ESC in it as ESC and the byte that stands"
+            " for it, any other byte as itself, in order, none lost or duplicated; an offered byte stays"
             " until it is taken"
         ),
         circuit=circuit,
@@ -51,7 +52,7 @@ def encoder(make: Make) -> Statement:
 
 
 def decoder(make: Make) -> Statement:
-    """A `Decoder`."""
+    """Statement about a `Decoder`."""
 
     def circuit() -> Circuit:
         bench = Circuit(make())
@@ -82,9 +83,9 @@ def decoder(make: Make) -> Statement:
     return Statement(
         subject="bytes to frames",
         claim=(
-            "each END ends a frame, wherever it comes; the byte behind an ESC is the one that it stands for,"
-            " or itself where it stands for none; any other byte is itself: in order, none lost and none"
-            " doubled, for any bytes at all; a beat offered stays until it is taken"
+            "each END ends a frame, wherever it comes; the byte after an ESC is decoded to the one that it"
+            " stands for, or to itself if it stands for none; any other byte is itself: in order, none lost or"
+            " duplicated, for any bytes at all; an offered beat stays until it is taken"
         ),
         circuit=circuit,
     )
@@ -110,7 +111,7 @@ class _RoundTrip(wiring.Component):
 
 
 def round_trip() -> Statement:
-    """That an `Encoder` and a `Decoder` understand each other."""
+    """Statement that a `Decoder` decodes what an `Encoder` encodes."""
 
     def circuit() -> Circuit:
         bench = Circuit(_RoundTrip())
@@ -134,7 +135,7 @@ def round_trip() -> Statement:
 
 
 def checksum(make: Make) -> Statement:
-    """The CRC-32 of the frames, a bit a cycle."""
+    """Statement about the CRC-32 of the frames, one bit per cycle."""
 
     def circuit() -> Circuit:
         bench = Circuit(make())
@@ -153,7 +154,7 @@ def checksum(make: Make) -> Statement:
     return Statement(
         subject="checksum of 32 bits",
         claim=(
-            "it begins with ones; each bit that comes divides what was there by the polynomial of IEEE 802.3"
+            "the remainder starts with ones; each bit divides it by the polynomial of IEEE 802.3"
             " (0x04C11DB7), the lowest bit of a byte first; the checksum is the complement of the remainder:"
             " the CRC-32 of all bits since the start, for any number of them"
         ),
@@ -167,7 +168,7 @@ def _smaller(divisor: int) -> tuple[int, str]:
 
 
 def transmitter(make: Make, *, divisor: int) -> Statement:
-    """A `uart.Tx`; `make` gives one for a number of cycles a bit."""
+    """Statement about a `uart.Tx`; `make` builds one for a number of cycles per bit."""
     used, scope = _smaller(divisor)
 
     def circuit() -> Circuit:
@@ -194,7 +195,7 @@ def transmitter(make: Make, *, divisor: int) -> Statement:
         claim=(
             "a byte that is taken is on the line from the next cycle on: a 0, its eight bits with the lowest"
             f" first, a 1, each for {used} cycles; otherwise the line is 1; the next byte is taken at the"
-            " latest in the second cycle behind it, for all bytes and any pauses"
+            " latest in the second cycle after it, for all bytes and any pauses"
         ),
         scope=scope,
         circuit=circuit,
@@ -202,7 +203,7 @@ def transmitter(make: Make, *, divisor: int) -> Statement:
 
 
 def receiver(make: Make, *, divisor: int) -> Statement:
-    """A `uart.Rx`; `make` gives one for a number of cycles a bit."""
+    """Statement about a `uart.Rx`; `make` builds one for a number of cycles per bit."""
     used, scope = _smaller(divisor)
     early = max(0, used // 2 - 2)  # cycles that an edge may be early or late
     rests = used // 2 + _SYNCHRONISER
@@ -211,12 +212,12 @@ def receiver(make: Make, *, divisor: int) -> Statement:
         bench = Circuit(make(used))
         dut, m = bench.component, bench.m
         pop = bench.take(dut.o)
-        # A line on which bytes come, each edge but the first of a byte within so many cycles of its time.
+        # A line with bytes. Each edge except the first of a byte may deviate from its time by `early` cycles.
         sending, byte = Signal(name="sending"), Signal(8, name="byte")
         at = Count(m, loops={"cycle": used, "bit": 10}, step=sending, name="at")
         cycle, bit = at.at["cycle"], at.at["bit"]
         begins, offered = Signal(name="begins"), bench.free(8, name="byte")
-        # A reset leaves the synchroniser as it is, and what is in it may look like a start bit.
+        # A reset does not clear the synchroniser, and its contents may look like a start bit.
         m.d.comb += begins.eq(
             ~sending & bench.free(name="begins") & bench.delayed(Const(1, 1), rests, name="rested")
         )
@@ -224,7 +225,7 @@ def receiver(make: Make, *, divisor: int) -> Statement:
             m.d.sync += [sending.eq(1), byte.eq(offered)]
         with m.Elif(at.last):
             m.d.sync += sending.eq(0)
-        levels = Cat(1, 0, byte, 1, 1)  # before the byte, of its ten bits, and behind them
+        levels = Cat(1, 0, byte, 1, 1)  # before the byte, of its ten bits, and after them
         before, now, behind = (levels.bit_select(place, 1) for place in (bit, bit + 1, bit + 2))
         either = bench.free(name="edge")
         moved = Mux(
@@ -232,7 +233,7 @@ def receiver(make: Make, *, divisor: int) -> Statement:
         )
         m.d.comb += dut.rx.eq(Mux(sending, moved, 1))
 
-        # What has been sent whole is given, unless the byte before it still waits.
+        # A byte that was sent completely is output, unless the previous one still waits.
         was_valid = Signal(name="was_valid")
         m.d.sync += was_valid.eq(dut.o.valid & ~pop)
         comes = dut.o.valid & ~was_valid
@@ -255,10 +256,10 @@ def receiver(make: Make, *, divisor: int) -> Statement:
         subject=f"receiver of bytes, {divisor} cycles a bit",
         claim=(
             f"every byte on the line comes out, once and unchanged, at the latest {used // 2 + 4} cycles"
-            " behind the beginning of its stop bit, if the byte before it has been taken; nothing else comes"
+            " after the beginning of its stop bit, if the previous byte has been taken; nothing else comes"
             f" out; each edge within a byte may be up to {early} of {used} cycles early or late, and change"
-            " any number of times meanwhile; a byte offered stays until it is taken"
+            " any number of times meanwhile; an offered byte stays until it is taken"
         ),
-        scope="; ".join(filter(None, (scope, f"the line rests for {rests} cycles behind a reset"))),
+        scope="; ".join(filter(None, (scope, f"the line is idle for {rests} cycles after a reset"))),
         circuit=circuit,
     )

@@ -1,4 +1,4 @@
-"""A memory that is filled at run time: what was written last is what is read."""
+"""A memory that is filled at run time: a read returns what was written last."""
 
 from functools import partial
 from typing import Any
@@ -36,14 +36,14 @@ def _memory(bench: Circuit, followed: Signal, rests: list[Any], instance: Memory
 
 
 def spram(make: Make, *, depth: int, blocks: int, width: int, rest_width: int) -> Statement:
-    """An `Spram`.
+    """Statement about an `Spram`.
 
     Parameters
     ----------
     make : callable
-        Gives one.
+        Builds one.
     depth, blocks, width : int
-        Words, RAMs side by side, and bits of a word in them.
+        Words, parallel RAMs, and bits of a word in the RAMs.
     rest_width : int
         Bits of a word that are in a ROM.
     """
@@ -51,7 +51,7 @@ def spram(make: Make, *, depth: int, blocks: int, width: int, rest_width: int) -
     def circuit() -> Circuit:
         bench = Circuit(make())
         dut, m = bench.component, bench.m
-        # Any word: it is followed, and all others hold anything.
+        # An arbitrary word is tracked, and all others hold anything.
         followed = bench.constant(depth, name="followed")
         rests: list[Any] = []
 
@@ -98,10 +98,10 @@ def spram(make: Make, *, depth: int, blocks: int, width: int, rest_width: int) -
         subject=f"loaded memory of {depth} words in {blocks} RAM(s) side by side, {width} bits"
         + (f" and {rest_width} beyond them" if rest_width else ""),
         claim=(
-            f"when a word is read in a cycle in which nothing is loaded, each of the {blocks} RAMs gives what"
-            " was loaded last into its part of that word, from the next cycle until something else is read"
+            f"when a word is read in a cycle in which nothing is loaded, each of the {blocks} RAMs returns"
+            " what was loaded last into its part of that word, from the next cycle until something else is read"
             f" or loaded, for every address and any order of loading{rest}"
         ),
-        scope="one word, any of them, is followed, and all others hold anything",
+        scope="one arbitrary word is tracked, and all others hold anything",
         circuit=circuit,
     )

@@ -1,4 +1,4 @@
-"""Components that move payloads and do not look at them: queues, the replay buffer, the width converter."""
+"""Components that move payloads without looking at them: queues, forks, replay buffers, width converters."""
 
 from amaranth.hdl import Mux, Signal, Value
 
@@ -9,17 +9,17 @@ from .vectors import Count, Vectors
 
 __all__ = ["CONTRACT", "ONE_BIT", "TRACKED", "deep_queue", "fork", "queue", "replay", "width", "wires"]
 
-#: Beats that a replay buffer gives of a vector, up to which it is proved in its own size: its states are
-#: counted one by one.
+#: Maximum output beats per vector for which a replay buffer is proved at its own size: its states are
+#: enumerated.
 _MOST_REPLAYED = 500
 
-_ORDER = "the n-th payload in is the n-th out, for every n: none is lost, none doubled, none changed; "
+_ORDER = "the n-th payload in is the n-th out, for every n: none is lost, duplicated or changed; "
 CONTRACT = (
-    "a payload offered stays until it is taken; what was taken in whole comes out without waiting for the"
+    "an offered payload stays until it is taken; what was taken in whole comes out without waiting for the"
     " other side, and input is not refused for ever"
 )
 ONE_BIT = "payloads of one bit stand for each bit of {width}"
-TRACKED = "of its memory one word, any of them, is followed, and all others hold anything"
+TRACKED = "one arbitrary word of its memory is tracked, and all others hold anything"
 
 
 def _in_order(circuit: Circuit, *, capacity: int, patience: int, follow: Signal | None = None) -> Circuit:
@@ -37,7 +37,7 @@ def _in_order(circuit: Circuit, *, capacity: int, patience: int, follow: Signal 
 
 
 def queue(make: Make, *, width: int, depth: int) -> Statement:
-    """A `Queue`; `make` gives one for a shape."""
+    """Statement about a `Queue`; `make` builds one for a shape."""
 
     def circuit() -> Circuit:
         return _in_order(Circuit(make(1)), capacity=depth, patience=2)
@@ -51,7 +51,7 @@ def queue(make: Make, *, width: int, depth: int) -> Statement:
 
 
 def wires(make: Make, *, width: int) -> Statement:
-    """A `WidthConverter` between equal widths."""
+    """Statement about a `WidthConverter` between equal widths."""
 
     def circuit() -> Circuit:
         bench = Circuit(make(1))
@@ -67,14 +67,14 @@ def wires(make: Make, *, width: int) -> Statement:
 
     return Statement(
         subject=f"wires of {width} bits",
-        claim="what is offered is passed on in the same cycle, unchanged, and taken when it is taken behind",
+        claim="an offer is passed on in the same cycle, unchanged, and taken when it is taken downstream",
         scope=ONE_BIT.format(width=width),
         circuit=circuit,
     )
 
 
 def deep_queue(make: Make, *, width: int, depth: int) -> Statement:
-    """A `DeepQueue`."""
+    """Statement about a `DeepQueue`."""
 
     def circuit() -> Circuit:
         bench = Circuit(make(1))
@@ -90,7 +90,7 @@ def deep_queue(make: Make, *, width: int, depth: int) -> Statement:
 
 
 def fork(make: Make, *, width: int) -> Statement:
-    """A `Fork`; `make` gives one for a shape."""
+    """Statement about a `Fork`; `make` builds one for a shape."""
 
     def circuit() -> Circuit:
         bench = Circuit(make(1))
@@ -126,8 +126,8 @@ def fork(make: Make, *, width: int) -> Statement:
 
 
 def _smaller_replay(beats: int, repeats: int) -> tuple[int, int]:
-    """The beats and repeats in which a replay buffer is proved; a vector that fills its bank, a power of two,
-    still does.
+    """Beats and repeats for the proof of a replay buffer. A vector that fills its bank, a power of two, still
+    does.
     """
     if beats == 1 or beats * repeats <= _MOST_REPLAYED:
         return beats, repeats
@@ -135,7 +135,7 @@ def _smaller_replay(beats: int, repeats: int) -> tuple[int, int]:
 
 
 def replay(make: Make, *, width: int, beats: int, repeats: int) -> Statement:
-    """A `ReplayBuffer`; `make` gives one for a shape, beats and repeats."""
+    """Statement about a `ReplayBuffer`; `make` builds one for a shape, beats and repeats."""
     few, times = _smaller_replay(beats, repeats)
 
     def circuit() -> Circuit:
@@ -164,8 +164,8 @@ def replay(make: Make, *, width: int, beats: int, repeats: int) -> Statement:
     return Statement(
         subject=f"replay buffer of {beats} x {width} bits, {repeats} times",
         claim=(
-            f"each vector of {beats} beats is given {repeats} times, whole and in order, before the next:"
-            f" beat b of each pass is beat b as taken in, for every b; {CONTRACT}"
+            f"each vector of {beats} beats is output {repeats} times, complete and in order, before the next:"
+            f" beat b of each repetition is beat b of the input, for every b; {CONTRACT}"
         ),
         scope="; ".join([*scope, ONE_BIT.format(width=width), *([TRACKED] if beats > 1 else [])]),
         circuit=circuit,
@@ -173,7 +173,7 @@ def replay(make: Make, *, width: int, beats: int, repeats: int) -> Statement:
 
 
 def width(make: Make, *, bits: int, length: int, i_lanes: int, o_lanes: int) -> Statement:
-    """A `WidthConverter`."""
+    """Statement about a `WidthConverter`."""
     i_beats, o_beats = -(-length // i_lanes), -(-length // o_lanes)
 
     def offered(taken: Count, payload: Value) -> Value:

@@ -1,4 +1,4 @@
-"""The matrix-vector-threshold unit in four statements that together are its meaning.
+"""The matrix-vector-threshold unit, in four statements that together specify it.
 
 ::
 
@@ -6,8 +6,8 @@
                  ------- operands --------              ---- sums ----
          -------------------------------- traffic ------------------------------------
 
-What stands in brackets is proved by itself (popcounts, queue) or compared word by word (weights); the other
-statements let it do whatever it likes.
+The parts in brackets are proved separately (popcounts, queue) or compared word by word (weights). In the
+other statements they may do anything.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _READS_AFTER = 1
 
 
 def _parities(word: Value) -> Value:
-    """A word as popcounts take it: each bit the parity of itself and those before it in its group."""
+    """A word as popcounts take it, prefix-parity encoded in each group."""
     coded, at = [], 0
     for size in XnorPopcount.groups(len(word)):
         coded += [word[at : at + n + 1].xor() for n in range(size)]
@@ -40,7 +40,7 @@ def _parities(word: Value) -> Value:
 
 
 def popcount(*, width: int) -> Statement:
-    """An `XnorPopcount`."""
+    """Statement about an `XnorPopcount`."""
     latency = XnorPopcount.latency(width)
 
     def circuit() -> Circuit:
@@ -62,7 +62,7 @@ def popcount(*, width: int) -> Statement:
     return Statement(
         subject=f"popcount of {width} bits",
         claim=(
-            f"for all {width}-bit words a and b, coded as running parities of a and of the complement of b,"
+            f"for all {width}-bit words a and b, encoded as prefix parities of a and of the complement of b,"
             f" the output and its carry add up to the number of places where a and b agree, {latency}"
             " cycle(s) later"
         ),
@@ -72,14 +72,14 @@ def popcount(*, width: int) -> Statement:
 
 @dataclass(frozen=True, kw_only=True)
 class _Read:
-    """Where the unit reads its weights, and what it gets in the next cycle."""
+    """The address at which the unit reads its weights, and the data of the next cycle."""
 
     address: Value
     data: Value
 
 
 def _unit(parameters: Parameters) -> tuple[Circuit, list[XnorPopcount], _Read]:
-    """The unit with free numbers in place of weights and popcounts; what was replaced, in order."""
+    """The unit with free numbers instead of weights and popcounts; and what was replaced, in order."""
     bench = Circuit(parameters.create())
     popcounts: list[XnorPopcount] = []
     words: list[_Read] = []
@@ -135,7 +135,7 @@ def _loops(parameters: Parameters) -> dict[str, int]:
 
 
 def _drive(bench: Circuit) -> Signal:
-    """Let the environment do anything at all with the unit; gives whether it takes a beat."""
+    """Let the environment do anything with the unit; return whether it takes a beat."""
     dut, m = bench.component, bench.m
     m.d.comb += [
         dut.i.valid.eq(bench.free(name="valid")),
@@ -152,7 +152,7 @@ def _subject(p: Parameters) -> str:
 
 
 def operands(parameters: Parameters) -> Statement:
-    """That the popcounts see the right slice and the right weights."""
+    """Statement that the popcounts see the right slice and the right weights."""
     p = parameters
 
     def circuit() -> Circuit:
@@ -184,8 +184,8 @@ def operands(parameters: Parameters) -> Statement:
         claim=(
             f"when slice s of group g is accepted, word g*{p.halves * p.slices}+s of the weights is read, and"
             f" {_before_counts(p)[0]} cycle(s) later every one of the {p.pe} popcounts sees that slice,"
-            f" coded, and its own {p.simd} bits of that word, for every slice and group, whatever was"
-            " accepted before and however long was waited"
+            f" encoded, and its own {p.simd} bits of that word, for every slice and group, whatever was"
+            " accepted before and however long it waited"
         ),
         scope="the words of the weights and the results of the popcounts are any numbers in any cycle",
         circuit=circuit,
@@ -193,7 +193,7 @@ def operands(parameters: Parameters) -> Statement:
 
 
 def sums(parameters: Parameters, *, name: str) -> Statement:
-    """That each output is made from the preset and the counts of its beats."""
+    """Statement that each output follows from the preset and the counts of its beats."""
     p = parameters
     width, point = p.accumulator_width, p.planes - 1
 
@@ -205,7 +205,7 @@ def sums(parameters: Parameters, *, name: str) -> Statement:
         bench.replace(Queue, lambda each: queues.append(each))
         (queue,) = queues
         _, added = _before_counts(p)
-        # The beats of a group are counted at the door; what follows from that travels beside them.
+        # The beats of a group are counted at the input; what follows from that travels along with them.
         beats = Count(m, loops=_loops(p) | {"group": 1}, step=push, name="taken")
         step = bench.delayed(push, added, name="adds")
         last = bench.delayed(push & beats.last, added, name="adds_last")
@@ -264,7 +264,7 @@ def sums(parameters: Parameters, *, name: str) -> Statement:
 
 
 def traffic(parameters: Parameters) -> Statement:
-    """That no group is lost and none doubled, whoever stalls."""
+    """Statement that no group is lost or duplicated, whichever side stalls."""
     p = parameters
 
     def circuit() -> Circuit:

@@ -1,7 +1,7 @@
-"""A memory of which one word is followed and all others may hold anything.
+"""A memory with one tracked word, whose other words may hold anything.
 
-It can do all that the real memory can, and more: what is proved with it holds for the real one. The word
-followed is the one written in a cycle that the specification names, so that it is any of them.
+It has at least the behaviours of the real memory, so a proof with it holds for the real one. The tracked word
+is the one written in a cycle that the specification chooses, so it stands for any word.
 """
 
 from amaranth.hdl import Module, Mux, Signal
@@ -13,9 +13,9 @@ __all__ = ["TrackedMemory"]
 
 
 class TrackedMemory:
-    """Takes the place of the one memory of a circuit's component.
+    """Replaces the only memory of the component of a circuit.
 
-    A word that is read in the cycle in which it is written is anything, too.
+    A word that is read in the cycle in which it is written may be anything too.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class TrackedMemory:
     Attributes
     ----------
     follow : Signal
-        To be driven: the word written in this cycle is the one to follow from now on.
+        Input: track the word written in this cycle from now on.
     wrote : Signal
         A word is written in this cycle.
     """

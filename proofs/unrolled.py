@@ -1,5 +1,5 @@
-"""Unrolled layers: that each vector is computed by itself, whoever stalls, and that what is computed is the
-layer.
+"""Unrolled layers: each vector is computed independently, whichever side stalls, and the result is that of
+the layer.
 
 ::
 
@@ -21,7 +21,7 @@ from .vectors import Vectors
 
 __all__ = ["MOST_INPUTS", "traffic", "whole"]
 
-#: Input bits of a layer that is stated as a whole, at most: sums of more are beyond what the solvers decide.
+#: Maximum input bits of a layer that is stated as a whole: the solvers do not decide sums of more.
 MOST_INPUTS = 48
 
 
@@ -30,7 +30,7 @@ def _subject(p: Parameters) -> str:
 
 
 def traffic(parameters: Parameters) -> Statement:
-    """That every output is made from the bits of its own vector, and that none is lost."""
+    """Statement that every output depends on the bits of its own vector only, and that none is lost."""
     p = parameters
 
     def circuit() -> Circuit:
@@ -59,8 +59,8 @@ def traffic(parameters: Parameters) -> Statement:
     return Statement(
         subject=_subject(p) + ": traffic",
         claim=(
-            "every output bit of a vector is made, through its tables, from bits of that vector alone,"
-            f" {p.latency} register(s) behind each other, however long any of them waits; the n-th vector in"
+            "every output bit of a vector follows, through its tables, from bits of that vector alone,"
+            f" through {p.latency} register(s) in series, however long any of them waits; the n-th vector in"
             f" is the n-th out; {CONTRACT}"
         ),
         scope=(
@@ -72,7 +72,7 @@ def traffic(parameters: Parameters) -> Statement:
 
 
 def whole(parameters: Parameters, layer: Dense | Scores, *, name: str) -> Statement:
-    """That the tables compute the network's layer, all of it at once.
+    """Statement that the tables compute the network's layer, as a whole.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def whole(parameters: Parameters, layer: Dense | Scores, *, name: str) -> Statem
             else "its count of agreeing inputs" + (" and the network's offset" if presets is not None else "")
         ),
         scope=(
-            "the registers between the tables are left out: that they only delay is the statement about its"
+            "the registers between the tables are omitted: that they only delay is the statement about its"
             " traffic"
         ),
         circuit=circuit,

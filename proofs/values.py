@@ -15,7 +15,7 @@ __all__ = ["add", "binarize", "lookup", "planes", "scale", "threshold"]
 
 
 def binarize(make: Make, *, thresholds: Sequence[Sequence[int]], lanes: int) -> Statement:
-    """A `Binarize`; thresholds are those of the network, for each pixel its levels."""
+    """Statement about a `Binarize`; thresholds are those of the network, for each pixel its levels."""
     levels, beats = len(thresholds[0]), -(-len(thresholds) // lanes)
 
     def circuit() -> Circuit:
@@ -48,7 +48,7 @@ def binarize(make: Make, *, thresholds: Sequence[Sequence[int]], lanes: int) -> 
 
 
 def lookup(make: Make, *, table: Sequence[int], pixels: int, lanes: int) -> Statement:
-    """A `Lookup`; the table is the network's."""
+    """Statement about a `Lookup`; the table is the network's."""
     beats = -(-pixels // lanes)
 
     def circuit() -> Circuit:
@@ -74,7 +74,7 @@ def lookup(make: Make, *, table: Sequence[int], pixels: int, lanes: int) -> Stat
 
 
 def planes(make: Make, *, lanes: int, beats: int, planes: int) -> Statement:
-    """A `BitPlanes`."""
+    """Statement about a `BitPlanes`."""
 
     def circuit() -> Circuit:
         bench = Circuit(make())
@@ -90,7 +90,7 @@ def planes(make: Make, *, lanes: int, beats: int, planes: int) -> Statement:
     return Statement(
         subject=f"bit planes of {lanes} numbers of {planes} bits, {beats} beats",
         claim=(
-            f"the n-th time that a vector comes, each number gives bit {planes - 1}-n of itself, for n = 0"
+            f"when a vector comes for the n-th time, each number outputs its bit {planes - 1}-n, for n = 0"
             f" ... {planes - 1}; {PASSES}"
         ),
         circuit=circuit,
@@ -100,7 +100,7 @@ def planes(make: Make, *, lanes: int, beats: int, planes: int) -> Statement:
 def threshold(
     make: Make, *, thresholds: Sequence[int], inverted: Sequence[int], width: int, lanes: int, name: str
 ) -> Statement:
-    """A `Threshold`; thresholds and inversions are those of the network, of each channel."""
+    """Statement about a `Threshold`; thresholds and inversions are those of the network, of each channel."""
     beats = -(-len(thresholds) // lanes)
     unused = beats * lanes - len(thresholds)
 
@@ -148,7 +148,7 @@ def threshold(
 
 
 def add(make: Make, *, widths: Sequence[int], scale: int, lanes: int) -> Statement:
-    """An `Add`."""
+    """Statement about an `Add`."""
 
     def circuit() -> Circuit:
         bench = Circuit(make())
@@ -186,7 +186,7 @@ def add(make: Make, *, widths: Sequence[int], scale: int, lanes: int) -> Stateme
 def scale(
     make: Make, *, classes: int, count_width: int, scale_width: int, score_width: int, negative: bool
 ) -> Statement:
-    """A `Scale`."""
+    """Statement about a `Scale`."""
 
     def circuit() -> Circuit:
         bench = Circuit(make())

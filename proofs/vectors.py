@@ -1,11 +1,10 @@
-"""The contract of a component that turns vectors into vectors, stated without looking inside.
+"""The contract of a component that maps vectors to vectors, stated without looking inside.
 
-A vector enters as a number of beats and leaves as a number of beats; the environment offers whatever it likes
-whenever it likes, and takes whenever it likes. One vector, any of them, is *marked*; what is seen of it holds
-for all::
+A vector enters and leaves as a number of beats. The environment offers anything at any time, and takes at any
+time. One arbitrary vector is *marked*; what is proved of it holds for all::
 
-    offered --> component --> given        counted on both sides; the beats of the marked vector are
-                                           compared with what was taken in for it
+    offered --> component --> output       counted on both sides; the beats of the marked vector are
+                                           compared with its input
 """
 
 from collections.abc import Callable, Mapping
@@ -19,15 +18,15 @@ __all__ = ["Count", "Vectors"]
 
 
 class Count:
-    """Where a stream stands in its vectors: nested counters, the innermost first.
+    """The position of a stream in its vectors: nested counters, the innermost first.
 
     Parameters
     ----------
     m : :class:`Module`
     loops : dict of str to :class:`int`
-        Turns of each loop, the innermost first.
+        Iterations of each loop, the innermost first.
     step : Value
-        A beat is passed.
+        A beat is transferred.
     """
 
     def __init__(self, m: Module, *, loops: dict[str, int], step: Value, name: str) -> None:
@@ -43,7 +42,7 @@ class Count:
         m.d.comb += self.last.eq(ends)
 
     def is_at(self, place: Mapping[str, ValueLike]) -> Value:
-        """Whether every counter has the value that `place` names for it."""
+        """Whether the counters have the values in `place`."""
         found = 1
         for name, value in place.items():
             found = found & (self.at[name] == value)
@@ -51,7 +50,7 @@ class Count:
 
 
 class Vectors:
-    """A component with one input and one output stream among everything that may happen.
+    """A component with one input and one output stream in a free environment.
 
     Parameters
     ----------
@@ -60,11 +59,11 @@ class Vectors:
     i_loops, o_loops : dict of str to :class:`int`
         Beats of a vector as nested loops, the innermost first.
     capacity : :class:`int`
-        Most complete vectors that can be inside.
+        Maximum complete vectors inside the component.
     patience : :class:`int`
-        Cycles after which something owed must have happened.
+        Maximum cycles until a due output or acceptance.
     i_payload : callable, optional
-        What the environment can offer, from any value (where unused lanes are 0, say).
+        Maps any value to one that the environment can offer (with unused lanes of 0, say).
     """
 
     def __init__(
@@ -95,7 +94,7 @@ class Vectors:
             "something came out of nothing", dut.o.valid & (inside == 0) & self.taken.starts & ~dut.i.valid
         )
 
-        # What is owed comes, whatever the other side does meanwhile.
+        # What is due happens, whatever the other side does meanwhile.
         self._within("an output that was owed did not come", patience, (inside != 0) & ~dut.o.valid)
         self._within(
             "an input was refused for ever", patience, dut.i.valid & ~dut.i.ready & dut.o.ready & ~dut.o.valid
@@ -132,19 +131,19 @@ class Vectors:
     def captured(
         self, shape: ShapeLike, *, place: Mapping[str, ValueLike], value: Value, name: str = "source"
     ) -> tuple[Value, Value]:
-        """What the marked vector has in one of its beats, and whether it has been offered yet.
+        """The contents of one beat of the marked vector, and whether that beat has been offered yet.
 
         Parameters
         ----------
         place : dict of str to Value
-            Of the beat, as of `i_loops`.
+            Position of the beat in `i_loops`.
         value : Value
-            What of it is kept.
+            What to capture.
 
         Returns
         -------
         pair of Value
-            Whether there is one, and the value.
+            Whether it has been offered, and the captured value.
         """
         m = self.m
         here = Signal(name=f"{name}_here")
