@@ -31,7 +31,7 @@ from sbgen.hw.slip import Decoder, Encoder
 from sbgen.hw.spram import Spram
 from sbgen.hw.uart import Rx, Tx
 from sbgen.hw.window import Geometry
-from sbgen.proofs import images, line, loaded, moves, neurons, unrolled, values
+from sbgen.proofs import decisions, images, line, loaded, moves, neurons, unrolled, values
 from sbgen.proofs.engine import decide
 
 BUDGET = 60
@@ -125,10 +125,10 @@ STATEMENTS = [
         lanes=2,
     ),
     values.planes(lambda: planes.Parameters(lanes=2, beats=3, planes=4).create(), lanes=2, beats=3, planes=4),
-    values.argmax(
+    decisions.argmax(
         lambda: argmax.Parameters(score_width=8, classes=10, top_k=3).create(), width=8, classes=10, top=3
     ),
-    values.signs(lambda: signs.Parameters(score_width=9, outputs=5).create(), width=9, outputs=5),
+    decisions.signs(lambda: signs.Parameters(score_width=9, outputs=5).create(), width=9, outputs=5),
     moves.fork(lambda shape: fork.Parameters(shape=shape).create(), width=8),
     line.encoder(Encoder),
     line.decoder(Decoder),
@@ -266,7 +266,7 @@ def test_out_of_time_is_undecided(monkeypatch):
 
 def test_a_bit_of_another_output_is_refuted():
     outcome = decide(
-        values.signs(
+        decisions.signs(
             lambda: signs.Parameters(score_width=4, outputs=3).create(), width=4, outputs=4
         ).circuit(),
         budget=BUDGET,
@@ -277,7 +277,7 @@ def test_a_bit_of_another_output_is_refuted():
 def test_one_class_too_few_is_refuted():
     # The hardware goes on to the next image before the specification does.
     outcome = decide(
-        values.argmax(
+        decisions.argmax(
             lambda: argmax.Parameters(score_width=4, classes=3).create(), width=4, classes=4, top=1
         ).circuit(),
         budget=BUDGET,

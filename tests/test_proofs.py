@@ -32,7 +32,7 @@ from sbgen.hw.slip import END, ESC, ESC_END, ESC_ESC, Decoder, Encoder
 from sbgen.hw.spram import Spram
 from sbgen.hw.uart import Rx, Tx
 from sbgen.hw.window import Geometry
-from sbgen.proofs import contents, engine, images, line, loaded, moves, neurons, values
+from sbgen.proofs import contents, decisions, engine, images, line, loaded, moves, neurons, values
 from sbgen.proofs.circuit import Circuit
 from sbgen.proofs.plan import plan
 from sbgen.proofs.vectors import Count
@@ -245,7 +245,7 @@ STATEMENTS = [
         lambda: threshold_part.Parameters(store="lut", **THRESHOLDS).create(), name="levels", **THRESHOLDS
     ),
     scaling(SCALING),
-    values.argmax(
+    decisions.argmax(
         lambda: argmax.Parameters(score_width=3, classes=5, top_k=3).create(), width=3, classes=5, top=3
     ),
     moves.queue(lambda shape: Queue(shape=shape, depth=3), width=8, depth=3),
@@ -481,7 +481,7 @@ def test_scales_are_compared():
 
 def test_best_class_with_equal_scores_and_several_told():
     for top in 1, 2, 3:
-        statement = values.argmax(
+        statement = decisions.argmax(
             lambda top=top: argmax.Parameters(score_width=2, classes=5, top_k=top).create(),
             width=2,
             classes=5,
