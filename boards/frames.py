@@ -225,7 +225,7 @@ def images_per_second(
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """The result of an image: int32 scores of shape (outputs,), and the class, or the bits of shape (outputs,)."""
+    """The int32 scores of an image, shape (outputs,), and its class, or its bits, shape (outputs,)."""
 
     scores: np.ndarray
     label: int | np.ndarray

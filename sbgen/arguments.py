@@ -4,13 +4,11 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["add_images", "add_model", "at_least", "images", "percent", "positive"]
+__all__ = ["add_images", "add_model", "add_reading", "at_least", "images", "percent", "positive"]
 
 
-def add_model(
-    parser: argparse.ArgumentParser, *, force: str = "accept a network that is not hardened enough"
-) -> None:
-    """Add ``--model``, ``--pixels`` and ``--force``, of which `force` is the help."""
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add ``--model``."""
     from .compiler import shipped
 
     parser.add_argument(
@@ -23,12 +21,18 @@ def add_model(
             f" model: {', '.join(shipped.NAMES)}"
         ),
     )
+
+
+def add_reading(
+    parser: argparse.ArgumentParser, *, force: str = "accept a network that is not hardened enough"
+) -> None:
+    """Add the options of how to read the model, ``--pixels`` and ``--force``; `force` is the help of that."""
     parser.add_argument(
         "--pixels",
         choices=("unit", "fixed", "raw", "signed"),
         help=(
-            "value of a pixel p of 0 ... 255 in a QONNX file or larq model: p/255, p/256, p or p/127.5 - 1"
-            " (default: as the file says, else unit, for larq signed)"
+            "what a pixel p of 0 ... 255 means to a QONNX file or larq model: p/255, p/256, p or p/127.5 - 1"
+            " (default: as the file says, else unit for QONNX, signed for larq)"
         ),
     )
     parser.add_argument("--force", action="store_true", help=force)

@@ -27,8 +27,8 @@ class Command:
     help: str
 
 
-#: Every command, in the order in which a user meets them. Its module is imported only when it runs, so help is
-#: fast and a missing extra affects only the command that needs it.
+#: Every command, in the order in which a user meets them. Its module is imported only when it runs, so help
+#: is fast and a missing extra affects only the command that needs it.
 COMMANDS = (
     Command(name="doctor", help="check that the tools are installed and work"),
     Command(name="boards", help="list the supported boards"),

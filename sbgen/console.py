@@ -1,7 +1,7 @@
 """What the user sees while sbgen works: steps with their time, lines and tables.
 
-On a terminal, `rich` draws them; elsewhere they are plain ASCII lines, suitable for a log. Control characters are
-always escaped.
+On a terminal, `rich` draws them; elsewhere they are plain ASCII lines, suitable for a log. Control
+characters are always escaped.
 """
 
 import os

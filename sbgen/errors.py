@@ -1,7 +1,7 @@
 """Errors that the user can fix.
 
-Each message is one line: what must hold, what was found instead and what to try. The command line prints it without
-a trace. Any other exception is a defect of sbgen and keeps its trace.
+Each message is one line: what must hold, what was found instead and what to try. The command line prints
+it without a trace. Any other exception is a defect of sbgen and keeps its trace.
 """
 
 from typing import TYPE_CHECKING

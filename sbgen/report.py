@@ -152,29 +152,9 @@ def assemble(
         "board": board.reference,
         "device": device.name,
         "network": _network(network, sha256),
-        "model": {
-            "file": model.file.name,
-            "sha256": model.sha256,
-            "dataset": model.info.get("dataset"),
-            "pixel_range": list(model.info.get("pixel_range", trial_images.PIXELS)),
-            "layers": [
-                _layer(*stage, *shapes, layer_cycles)
-                for stage, shapes, layer_cycles in zip(
-                    design.stages, pairwise(network.shapes), cycles.layers, strict=True
-                )
-            ],
-        },
+        "model": _model(model, design, cycles),
         "top": design.top_k,
-        "timing": {
-            "clock_mhz": clock_mhz,
-            "fmax_mhz": None if implementation is None else implementation.fmax_mhz,
-            "clock_margin": None if implementation is None else implementation.margin,
-            "seed": None if implementation is None else implementation.seed,
-            "trials": None if implementation is None else [asdict(trial) for trial in implementation.trials],
-            "cycles_per_image": cycles.interval,
-            "latency_cycles": cycles.latency,
-            "images_per_second": images_per_second,
-        },
+        "timing": _timing(implementation, cycles, clock_mhz),
         "bound": bound(network, device, cycles.interval) | _whole(board, network, images_per_second),
         "link": _link(board, network),
         "resources": {
@@ -210,6 +190,35 @@ def _network(network: Network, sha256: str) -> dict[str, Any]:
         "decision": network.decision,
         "weights": sum(weights(network)),
         "weight_bits": network.weight_bits,
+    }
+
+
+def _model(model: "Model", design: Design, cycles: Cycles) -> dict[str, Any]:
+    shapes = pairwise(design.network.shapes)
+    return {
+        "file": model.file.name,
+        "sha256": model.sha256,
+        "dataset": model.info.get("dataset"),
+        "pixel_range": list(model.info.get("pixel_range", trial_images.PIXELS)),
+        "layers": [
+            _layer(layer, folding, *around, layer_cycles)
+            for (layer, folding), around, layer_cycles in zip(
+                design.stages, shapes, cycles.layers, strict=True
+            )
+        ],
+    }
+
+
+def _timing(implementation: "Implementation | None", cycles: Cycles, clock_mhz: float) -> dict[str, Any]:
+    return {
+        "clock_mhz": clock_mhz,
+        "fmax_mhz": None if implementation is None else implementation.fmax_mhz,
+        "clock_margin": None if implementation is None else implementation.margin,
+        "seed": None if implementation is None else implementation.seed,
+        "trials": None if implementation is None else [asdict(trial) for trial in implementation.trials],
+        "cycles_per_image": cycles.interval,
+        "latency_cycles": cycles.latency,
+        "images_per_second": clock_mhz * 1e6 / cycles.interval,
     }
 
 

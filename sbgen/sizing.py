@@ -1,4 +1,4 @@
-"""Size and speed of a network on a board, without building: what `sbgen estimate` and `sbgen build --fit` print."""
+"""Size and speed of a network without building: what `sbgen estimate` and `sbgen build --fit` print."""
 
 import time
 from argparse import Namespace
@@ -15,8 +15,8 @@ from .report import bound
 
 __all__ = ["show"]
 
-#: Cycles per image times layers up to which the interval between images is predicted exactly. Above, it is the
-#: interval of the slowest layer.
+#: Cycles per image times layers up to which the interval between images is predicted exactly. Above, it is
+#: the interval of the slowest layer.
 _EXACT = 5_000
 
 #: Characters of the longest bar of a trade-off curve.
@@ -81,8 +81,8 @@ def _show_design(
     )
     limit = bound(network, device, interval)
     console.line(
-        f"  {'bound':12}{limit['cycles']:>9,} cycles per image by {limit['by']}, of which {limit['reached']:.0%} is"
-        " reached"
+        f"  {'bound':12}{limit['cycles']:>9,} cycles per image by {limit['by']}, of which"
+        f" {limit['reached']:.0%} is reached"
     )
     console.line()
 
@@ -122,6 +122,6 @@ def _show_curve(
     console.line()
     band = error_band(device)
     console.line(
-        f"  LUTs of {band['designs']} synthesised designs differed by {band['low']:+.0%} ... {band['high']:+.0%}"
-        " from the estimate; `sbgen build --fps N` builds one of these"
+        f"  LUTs of {band['designs']} synthesised designs differed by {band['low']:+.0%} ..."
+        f" {band['high']:+.0%} from the estimate; `sbgen build --fps N` builds one of these"
     )

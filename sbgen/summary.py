@@ -84,7 +84,10 @@ def _speed(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     )
     yield (
         "bound",
-        f"{bound['cycles']:>9,} cycles per image by {bound['by']}, of which {bound['reached']:.0%} is reached",
+        (
+            f"{bound['cycles']:>9,} cycles per image by {bound['by']}, of which"
+            f" {bound['reached']:.0%} is reached"
+        ),
     )
     yield (
         "latency",

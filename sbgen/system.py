@@ -45,7 +45,7 @@ _FULL_BYTES = 1 << 16
 
 
 def of_system(error: OSError) -> SbgenError | None:
-    """The `SbgenError` that says in one line what the system refused, or None if the error is a defect of sbgen.
+    """The `SbgenError` that says in one line what the system refused; None if it is a defect of sbgen.
 
     A missing file is the user's error unless it is one of sbgen's own or a temporary file.
 

@@ -13,11 +13,14 @@ from .errors import SbgenError, ToolError
 if TYPE_CHECKING:
     from .boards import BoardSpec
     from .compiler.design import Design
+    from .hw.core import Core
 
 __all__ = ["AMARANTH_CYCLES", "MismatchError", "Verdict", "compare", "of_core"]
 
 #: Cycles that Amaranth's simulator runs in well below a minute.
 AMARANTH_CYCLES = 3000
+
+_DEFECT = "nothing was written: this is a defect of sbgen, please report it with the model file"
 
 
 class MismatchError(SbgenError):
@@ -77,9 +80,8 @@ def compare(simulation: Simulation, scores: np.ndarray, classes: np.ndarray) -> 
         image, output = (int(n) for n in wrong[0])
         raise MismatchError(
             f"the hardware must compute the reference's scores, but image {image}, output {output} has"
-            f" {int(simulation.scores[image, output])} instead of {int(scores[image, output])} ({len(wrong)} of"
-            f" {scores.size} scores differ, in {simulation.simulator}); nothing was written: this is a defect"
-            " of sbgen, please report it with the model file"
+            f" {int(simulation.scores[image, output])} instead of {int(scores[image, output])}"
+            f" ({len(wrong)} of {scores.size} scores differ, in {simulation.simulator}); {_DEFECT}"
         )
     # Only a network that decides by argmax has a second best class.
     ranked = classes.reshape(len(classes), -1)
@@ -90,10 +92,9 @@ def compare(simulation: Simulation, scores: np.ndarray, classes: np.ndarray) -> 
     if len(wrong):
         image = int(wrong[0])
         raise MismatchError(
-            f"the hardware must compute the reference's {'bits' if classes.ndim > 1 else 'classes'}, but image"
-            f" {image} has {_words(simulation.ranked[image])} instead of {_words(ranked[image])} although its"
-            f" scores are equal (in {simulation.simulator}); nothing was written: this is a defect of sbgen,"
-            " please report it with the model file"
+            f"the hardware must compute the reference's {'bits' if classes.ndim > 1 else 'classes'}, but"
+            f" image {image} has {_words(simulation.ranked[image])} instead of {_words(ranked[image])}"
+            f" although its scores are equal (in {simulation.simulator}); {_DEFECT}"
         )
     return Verdict(
         simulator=simulation.simulator,
@@ -106,6 +107,7 @@ def compare(simulation: Simulation, scores: np.ndarray, classes: np.ndarray) -> 
 
 
 def of_core(
+    core: "Core",
     verilog: str,
     design: "Design",
     board: "BoardSpec",
@@ -122,8 +124,10 @@ def of_core(
 
     Parameters
     ----------
+    core : Core
+        Of the design; it is not simulated itself.
     verilog : str
-        The core.
+        That of the core.
     images : uint8 array, shape (N, *image_shape)
     scores, classes : int array
         Of the reference, as in `compare`.
@@ -138,7 +142,6 @@ def of_core(
     """
     from .compiler import amaranth_simulator, lower, simulate
 
-    core = lower.lower(design)
     try:
         simulator = simulate.quickest(design.network, len(images))
     except ToolError as error:
@@ -156,7 +159,7 @@ def of_core(
         )
     with console.step(f"simulate {len(images):,} images") as step:
         if simulator == "amaranth":
-            simulation = amaranth_simulator.simulate(core, design.network, images)
+            simulation = amaranth_simulator.simulate(lower.lower(design), design.network, images)
         else:
             simulation = simulate.simulate(
                 verilog,

@@ -222,6 +222,22 @@ def test_same_input_gives_the_same_bytes(model, tmp_path):
     assert contents(tmp_path / "1") == contents(tmp_path / "2")
 
 
+@pytest.mark.parametrize("simulators", [{}, {"SBGEN_IVERILOG": "no-such", "SBGEN_VERILATOR": "no-such"}])
+def test_nothing_is_printed_to_standard_error(model, tmp_path, simulators):
+    """Such as a warning about a component that was created and never used."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "sbgen", "build", "--model", model, "--board", "icebreaker"),
+            *("--no-bitstream", "--images", "2", "--pe", "1,1", "--simd", "1,1", "--out", tmp_path / "out"),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **simulators},
+    )
+    assert done.stderr == "" and "scores equal the reference" in done.stdout
+
+
 def foldings(folder):
     return {
         name: (folding["pe"], folding["simd"])

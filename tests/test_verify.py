@@ -362,8 +362,8 @@ class TestRun:
         assert json.loads((built / "ledger.json").read_text())["tried"]["accuracy"] is None
         assert cli.main(["verify", str(built), "--images", "2"]) == 0
         assert (
-            "2 random images: seed 0, pixels of 0 ... 255; the model names no known data set; the build used 6"
-            " others" in capsys.readouterr().out
+            "2 random images: seed 0, pixels of 0 ... 255; the model names no known data set; the build used"
+            " 6 others" in capsys.readouterr().out
         )
 
     def test_random_images_are_those_of_the_build(self, built):

@@ -1,7 +1,7 @@
 """`sbgen build`: from a trained network to a bitstream, a verdict and a report. ::
 
-model ─▶ network ─▶ design ─▶ estimate: fits? ─▶ Verilog ─┬─▶ synthesis, place and route ─▶ bitstream ─┬─▶ report
-                                                          └─▶ simulation ═ reference ═▶ verdict ───────┘
+model ─▶ network ─▶ design: fits? ─▶ Verilog ─┬─▶ synthesis, place and route ─▶ bitstream ─┬─▶ report
+                                              └─▶ simulation ═ reference ═▶ verdict ───────┘
 """
 
 import argparse
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import folding
-from ..arguments import add_images, add_model, at_least, images, percent, positive
+from ..arguments import add_images, add_model, add_reading, at_least, images, percent, positive
 from ..built import FILES
 from ..console import Console
 
@@ -38,12 +38,13 @@ def _clock(text: str) -> float | str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sbgen build`."""
-    add_model(
-        parser, force="write into a folder with other files; accept a network that is not hardened enough"
-    )
+    add_model(parser)
     parser.add_argument("--board", required=True, metavar="NAME", help="a board of `sbgen boards`")
     parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: build/MODEL-BOARD)")
     folding.add_arguments(parser)
+    add_reading(
+        parser, force="write into a folder with other files; accept a network that is not hardened enough"
+    )
     clock = parser.add_argument_group(
         "clock", "Place and route runs with several seeds in parallel, as cores and memory allow."
     )
@@ -141,7 +142,7 @@ def _build(
     staging: Path,
 ) -> dict[str, Any]:
     """Write every file into `staging`; returns the report."""
-    from .. import clock_search, parallel, report, tools, verdict
+    from .. import parallel, report, tools, verdict
     from ..compiler import reference
 
     fixed_clock = _fixed_clock(arguments)
@@ -163,25 +164,13 @@ def _build(
     def implement() -> "tuple[str, Implementation | None]":
         if first is None:
             return top_verilog, None
-        return clock_search.search(
-            tops.plan,
-            first,
-            lambda plan: clock_search.implement(
-                plan, staging, console=console, jobs=arguments.jobs, fresh=arguments.fresh
-            ),
-            wish=clock_search.Wish(
-                required=fixed_clock is not None,
-                rate=arguments.fps is not None,
-                best=arguments.clock == "best",
-                margin=arguments.clock_margin,
-            ),
-            console=console,
-        )
+        return tops.implement(first, staging, console)
 
     def simulate() -> "tuple[verdict.Verdict | None, str | None]":
         if arguments.no_sim:
             return None, "not asked for (--no-sim)"
         return verdict.of_core(
+            emitted.core,
             emitted.verilog,
             design,
             board,
@@ -312,6 +301,28 @@ class _TopLevels:
             every_seed=self.arguments.clock == "best",
             seeds=_seeds(self.arguments),
             patchable=self.patchable,
+        )
+
+    def implement(
+        self, first: "tuple[str, Plan]", staging: Path, console: Console
+    ) -> "tuple[str, Implementation]":
+        """The Verilog at the final clock, and what place and route reached."""
+        from .. import clock_search
+
+        options = self.arguments
+        return clock_search.search(
+            self.plan,
+            first,
+            lambda plan: clock_search.implement(
+                plan, staging, console=console, jobs=options.jobs, fresh=options.fresh
+            ),
+            wish=clock_search.Wish(
+                required=_fixed_clock(options) is not None,
+                rate=options.fps is not None,
+                best=options.clock == "best",
+                margin=options.clock_margin,
+            ),
+            console=console,
         )
 
 

@@ -95,7 +95,8 @@ def _check_top(top: int | None, identity: "Identity") -> None:
         return
     if identity.signs:
         raise LinkError(
-            "--top must be left out: the board's network decides by the sign of each score and ranks no classes"
+            "--top must be left out: the board's network decides by the sign of each score and ranks no"
+            " classes"
         )
     if not 1 <= top <= identity.classes:
         raise LinkError(

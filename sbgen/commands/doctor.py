@@ -260,7 +260,8 @@ def _packages(console: Console, feature: Feature) -> Iterator[str]:
             yield _report(
                 console,
                 "FAIL",
-                f"{name} {version}, but at least {minimum} is needed: pip install --upgrade '{name}>={minimum}'",
+                f"{name} {version}, but at least {minimum} is needed:"
+                f" pip install --upgrade '{name}>={minimum}'",
             )
         else:
             yield _report(console, "PASS", f"{name} {version}")

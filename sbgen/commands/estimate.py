@@ -3,7 +3,7 @@
 import argparse
 
 from .. import folding
-from ..arguments import add_model, positive
+from ..arguments import add_model, add_reading, positive
 
 __all__ = ["add_arguments", "run"]
 
@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clock", type=positive, metavar="MHZ", help="core clock (default: the board's usual clock)"
     )
+    add_reading(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..arguments import add_model
+from ..arguments import add_model, add_reading
 from ..compiler import exchange
 from ..compiler.frontends import model as model_file
 from ..compiler.ir import Network
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="NAME.onnx for QONNX, NAME.json for the exchange file",
     )
+    add_reading(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@
 
     seed -> design -+-> reference ------> scores, classes -+
                     +-> predicted cycles ------------------+-> equal? -- no --> shrink --> files, and the
-                    +-> simulated, free and stalled -------+                               command to repeat it
+                    +-> simulated, free and stalled -------+                               command to repeat
 
 With a board, the board's top level is simulated through its pins: the netlist after place and route, or an
 earlier level.
@@ -54,7 +54,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--count",
         type=at_least(1),
         metavar="N",
-        help="networks, or foldings of one; each uses the next seed (default: 20)",
+        help="number of networks, or of foldings of one; each uses the next seed (default: 20)",
     )
     parser.add_argument(
         "--largest",
@@ -62,8 +62,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=48,
         metavar="N",
         help=(
-            "maximum number of neurons of a layer, and of pixels of a small image; "
-            "from 24 also images of up to 128 x 128 (default: %(default)s)"
+            "maximum number of neurons per layer, and of pixels per small image; from 24 on there are also"
+            " images of up to 128 x 128 (default: %(default)s)"
         ),
     )
     parser.add_argument(
@@ -71,60 +71,66 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=at_least(1),
         default=6,
         metavar="N",
-        help="maximum number of images for each; slow networks get fewer, at least two (default: %(default)s)",
+        help="maximum number of images per network; slow ones get fewer, at least 2 (default: %(default)s)",
     )
     parser.add_argument(
         "--simulator",
         choices=("auto", *SIMULATORS),
         default="auto",
-        help="auto: icarus for small networks, verilator for large ones, amaranth where neither is there",
+        help="auto: icarus for small networks, verilator for large ones, amaranth if neither can run",
     )
     parser.add_argument(
-        "--patchable",
-        action="store_true",
-        help="only designs whose weights can be replaced in the bitstream (default: one of eight)",
+        "--patchable", action="store_true", help="only patchable designs (default: one in eight)"
     )
     parser.add_argument(
-        "--board", metavar="NAME", help="the design under a board's top level, through the board's pins"
+        "--board", metavar="NAME", help="simulate the whole board through its pins instead of the core"
     )
     parser.add_argument(
         "--level",
         choices=("emitted", "synthesised", "placed"),
         default="placed",
-        help="with --board, what is simulated: the emitted Verilog or a netlist (default: %(default)s)",
+        help="with --board, simulate the emitted Verilog or a netlist (default: %(default)s)",
+    )
+    _add_repeat_arguments(parser)
+
+
+def _add_repeat_arguments(parser: ArgumentParser) -> None:
+    """Add the options that repeat a failure and limit the work on it."""
+    parser.add_argument(
+        "--network", type=Path, metavar="FILE", help="fold this model at random, instead of random networks"
     )
     parser.add_argument(
-        "--network", type=Path, metavar="FILE", help="a model to fold at random, instead of random networks"
-    )
-    parser.add_argument(
-        "--design", type=Path, metavar="FILE", help="the folding of --network, instead of random ones"
+        "--design",
+        type=Path,
+        metavar="FILE",
+        help="design.json to use with --network, instead of random foldings",
     )
     parser.add_argument(
         "--images-from",
         type=Path,
         metavar="FILE",
-        help="images for --network, as --samples of `sbgen build` takes them",
+        help="images for --network, as for `sbgen build --samples`",
     )
     parser.add_argument(
         "--timeout",
         type=at_least(1),
         default=900,
         metavar="S",
-        help="longest time for one, in seconds (default: %(default)s)",
+        help="maximum time per network, in seconds (default: %(default)s)",
     )
     parser.add_argument(
         "--shrink",
         type=at_least(0),
         default=300,
         metavar="N",
-        help="most tries to make a failing network smaller; 0 leaves it (default: %(default)s)",
+        help="maximum attempts to shrink a failing network; 0 is none (default: %(default)s)",
     )
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("build/fuzz"),
         metavar="DIR",
-        help="where failures are written (default: %(default)s)",
+        help="output folder for failures (default: %(default)s)",
     )
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..arguments import add_model
+from ..arguments import add_model, add_reading
 from ..built import Built
 from ..console import Console
 from ..errors import BoardError
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             " the old one)"
         ),
     )
+    add_reading(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -50,7 +51,8 @@ def run(arguments: argparse.Namespace) -> None:
     for path in (out, out.with_suffix(".json")):
         if path.name in ("network.json", "design.json", "memory.json", "report.json") or out.suffix != suffix:
             raise BoardError(
-                f"the new bitstream must be called NAME{suffix}, and not like a file of a build, but --out is {out}; give"
+                f"the new bitstream must be called NAME{suffix}, and not like a file of a build, but --out is"
+                f" {out}; give"
                 " another --out"
             )
 
@@ -61,9 +63,8 @@ def run(arguments: argparse.Namespace) -> None:
         step.note(f"{network.name}: {len(network.layers)} layers, {sum(weights(network)):,} weights")
     with console.step("write Verilog") as step:
         contents = patch.contents(folder, network)
-        step.note(
-            f"{len(contents)} ROMs, {sum(memory.width * len(memory.words) for memory in contents.values()):,} bits"
-        )
+        bits = sum(memory.width * len(memory.words) for memory in contents.values())
+        step.note(f"{len(contents)} ROMs, {bits:,} bits")
     with console.step(f"patch {arguments.bitstream.name}") as step:
         patch.write(arguments.bitstream, out, contents)
         step.note("all bits read back")

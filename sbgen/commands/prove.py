@@ -1,4 +1,4 @@
-"""`sbgen prove`: machine-checked proofs about the parts of a built design, for every input and every stall. ::
+"""`sbgen prove`: machine-checked proofs about the parts of a design, for every input and every stall. ::
 
 network.json, design.json, core.v -> statements, one per kind of part -> solvers -> proofs.json, proofs.md
                                                                                     refuted-N.vcd
@@ -33,9 +33,9 @@ NOT_PROVED = (
     ),
     "clock, PLL and reset of the board around the core (`sbgen verify` runs the board's Verilog)",
     (
-        "how the host link and the flash loader use their parts, which are proved: that requests are answered as"
-        " docs/link.md says, and that the weights are read from the flash (tests and benches, `sbgen verify`"
-        " through the pins)"
+        "how the host link and the flash loader use their parts, which are proved: that requests are"
+        " answered as docs/link.md says, and that the weights are read from the flash (tests and"
+        " benches, `sbgen verify` through the pins)"
     ),
     (
         "synthesis, place and route: that the bitstream does what core.v says (`sbgen verify` simulates the"

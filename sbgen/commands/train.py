@@ -124,7 +124,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    """The preset's settings with those of the command line; options that were not given are missing in `args`."""
+    """The preset's settings with those of the command line; `args` lacks options that were not given."""
     settings = PRESETS[args.preset].settings
     if args.method:
         settings = for_method(settings, args.method)

@@ -33,10 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ),
     )
     parser.add_argument(
-        "--model",
-        type=Path,
-        metavar="FILE",
-        help="the model file that DIR was built from (default: where it was)",
+        "--model", type=Path, metavar="FILE", help="the model file that DIR was built from, if it has moved"
     )
     parser.add_argument(
         "--images",
@@ -44,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=300,
         metavar="N",
         help=(
-            "use the first N images of the samples or test set, or all (default: %(default)s); slow levels use"
-            " only the first few"
+            "use the first N images of the samples or test set, or all (default: %(default)s); slow levels"
+            " use only the first few"
         ),
     )
     add_images(parser).add_argument(

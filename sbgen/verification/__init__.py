@@ -2,8 +2,8 @@
 
 ::
 
-    model ─▶ integer network ─▶ Amaranth ─▶ core.v ─▶ top.v ─▶ netlist ─▶ placed netlist ─▶ bitstream ─▶ Verilog
-             reference ══ every score of every image ════════════════════════╝           ╚═ weights
+    model ─▶ network ─▶ Amaranth ─▶ core.v ─▶ top.v ─▶ netlist ─▶ placed netlist ─▶ bitstream ─▶ Verilog
+           reference ══ every score of every image ══════════════════════╝           ╚═ weights
 """
 
 from . import bitstream, files, pins, simulation, trained, weights

@@ -37,7 +37,7 @@ def origin(subject: Subject, step: Step) -> str:
 
 
 def configuration(subject: Subject, step: Step) -> str:
-    """Compare every bit that the unpacker shows with the placed layout, except the ROMs of a patchable build."""
+    """Compare every bit that the unpacker shows with the placed layout, except patchable ROMs."""
     built, path, family = subject.built, subject.bitstream, subject.family
     expected = built.layout
     packed = bitstream.pack(expected, family=family)

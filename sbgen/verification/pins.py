@@ -51,8 +51,8 @@ def unpacked(build: Build, step: Step) -> str:
         raise SkippedError(f"no open tool turns a bitstream of {build.family} back into Verilog")
     if build.built.top.load_cycles:
         raise SkippedError(
-            "the tool for this omits SPRAM, which holds weights of this design; the netlists and the truth tables"
-            " show the rest"
+            "the tool for this omits SPRAM, which holds weights of this design; the netlists and the truth"
+            " tables show the rest"
         )
     text = build.family.to_verilog(bitstream.unpack(path, family=build.family), build.built.board)
     return _compare(build, text, step)
