@@ -176,7 +176,7 @@ def mvtu_parameters(
         patchable=patchable,
         planes=layer.planes,
         signs=not scores and not counts,
-        greatest_count=layer.reach if counts else None,
+        max_count=layer.reach if counts else None,
     )
 
 

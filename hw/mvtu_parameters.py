@@ -67,7 +67,7 @@ class Parameters(Part):
         weights.
     signs : :class:`bool`
         Whether an output is the sign of its sum (1 if the sum is not negative) instead of the sum.
-    greatest_count : :class:`int` or None
+    max_count : :class:`int` or None
         Maximum sum, if all sums start from 0 and so are never negative: outputs are then unsigned.
     patchable : :class:`bool`
         Whether weights and presets can be replaced in a bitstream. The logic around the ROMs then does not
@@ -97,7 +97,7 @@ class Parameters(Part):
     sprams: int | None = None
     planes: int = 1
     signs: bool = True
-    greatest_count: int | None = None
+    max_count: int | None = None
     masks: tuple[int, ...] | None = None
     patchable: bool = False
 
@@ -109,7 +109,7 @@ class Parameters(Part):
             raise ValueError(f"{self.outputs} outputs need as many masks, not {len(self.masks)}")
         if len(self.presets) != self.outputs:
             raise ValueError(f"{self.outputs} outputs need as many presets, not {len(self.presets)}")
-        if self.greatest_count is not None and (self.signs or any(self.presets)):
+        if self.max_count is not None and (self.signs or any(self.presets)):
             raise ValueError("counts must be sums that start from 0")
         if self.planes < 1:
             raise ValueError(f"planes must be at least 1, not {self.planes!r}")
@@ -171,8 +171,8 @@ class Parameters(Part):
     @property
     def element(self) -> ShapeLike:
         """Shape of one output."""
-        if self.greatest_count is not None:
-            return unsigned(bits_for(self.greatest_count))
+        if self.max_count is not None:
+            return unsigned(bits_for(self.max_count))
         return 1 if self.signs else signed(self.sum_width)
 
     # Widths.
@@ -195,7 +195,7 @@ class Parameters(Part):
         largest sum.
         """
         minimum, maximum = min(self.presets), max(self.presets)
-        if self.patchable and self.greatest_count is None:
+        if self.patchable and self.max_count is None:
             reach = self.inputs * self.max_input + 1
             return min(minimum, -reach), max(maximum, 0 if self.signs else reach)
         return minimum, maximum
@@ -331,7 +331,7 @@ class Parameters(Part):
         """
         if self.patchable:
             # Counts start from 0, but with ternary weights from what the zero weights add.
-            return self.greatest_count is not None and self.masks is None
+            return self.max_count is not None and self.masks is None
         return len(set(self.preset_words)) == 1
 
     # What it computes.

@@ -198,13 +198,13 @@ def presets(stage: Stage) -> Statement:
             if start != unit.halves * preset - top * unused:
                 wrong.append(f"output {row} starts from {start}, the network has {preset}")
             # Every beat only adds: a sum is minimal at its start, and maximal if every bit agrees.
-            least, most = (
+            minimum, maximum = (
                 value << unit.planes - 1
                 for value in (start, start + top * (unit.halves * unit.inputs - unused))
             )
-            if not -half <= least <= most < half:
+            if not -half <= minimum <= maximum < half:
                 wrong.append(
-                    f"output {row} reaches {least} ... {most}, but an accumulator holds {-half} ..."
+                    f"output {row} reaches {minimum} ... {maximum}, but an accumulator holds {-half} ..."
                     f" {half - 1}"
                 )
         return wrong
@@ -213,8 +213,8 @@ def presets(stage: Stage) -> Statement:
         subject=f"thresholds of layer {layer.name}",
         claim=(
             f"each of the {layer.outputs} outputs starts from the network's number for it"
-            f" ({meaning}), and the least and"
-            f" greatest sum that it can reach fit the {unit.accumulator_width} bits of an accumulator"
+            f" ({meaning}), and the minimum and"
+            f" maximum sum that it can reach fit the {unit.accumulator_width} bits of an accumulator"
         ),
         check=check,
     )
@@ -264,7 +264,7 @@ def scales(layer: Scores, scaling: scale_unit.Parameters, words: dict[int, int])
         subject=f"scales and offsets of layer {layer.name}",
         claim=(
             "word c of the ROM in core.v has the network's scale and offset of class c, for all"
-            f" {layer.outputs}, and the least and greatest score that a class can reach fit the"
+            f" {layer.outputs}, and the minimum and maximum score that a class can reach fit the"
             f" {scaling.score_width} bits of a score"
         ),
         check=check,

@@ -18,8 +18,8 @@ def smaller(geometry: Geometry, *, rows: int = 3, columns: int = 2) -> Geometry:
     """
 
     def size(length: int, kernel: int, stride: int, padding: tuple[int, int], positions: int) -> int:
-        least = kernel - sum(padding)
-        return min(length, max(1, least + (positions - 1) * stride))
+        minimum = kernel - sum(padding)
+        return min(length, max(1, minimum + (positions - 1) * stride))
 
     g = geometry
     height, width = (
@@ -27,7 +27,7 @@ def smaller(geometry: Geometry, *, rows: int = 3, columns: int = 2) -> Geometry:
         for each in zip((g.height, g.width), g.kernel, g.stride, g.padding, (rows, columns), strict=True)
     )
     groups = min(g.groups, 2)
-    least, most = Geometry.rows_range(height=height, kernel=g.kernel, stride=g.stride)
+    minimum, maximum = Geometry.rows_range(height=height, kernel=g.kernel, stride=g.stride)
     return Geometry(
         height=height,
         width=width,
@@ -37,7 +37,7 @@ def smaller(geometry: Geometry, *, rows: int = 3, columns: int = 2) -> Geometry:
         padding=g.padding,
         groups=groups,
         repeats=min(g.repeats, 2),
-        rows=min(max(g.rows, least), most),
+        rows=min(max(g.rows, minimum), maximum),
     )
 
 
@@ -163,11 +163,11 @@ def _fewer(geometry: Geometry) -> Geometry:
     return Geometry(height=height, width=width, slices=min(g.slices, 2), kernel=kernel, stride=stride)
 
 
-def sums(make: Make, *, lanes: int, geometry: Geometry, greatest: int = 1) -> Statement:
-    """Statement about `WindowSums` of elements of 0 ... `greatest`; `make` builds one of a lane for a
+def sums(make: Make, *, lanes: int, geometry: Geometry, maximum: int = 1) -> Statement:
+    """Statement about `WindowSums` of elements of 0 ... `maximum`; `make` builds one of a lane for a
     geometry and a maximum element.
     """
-    g, most = _fewer(geometry), min(greatest, 3)
+    g, most = _fewer(geometry), min(maximum, 3)
 
     def circuit() -> Circuit:
         bench = Circuit(make(g, most))
@@ -223,13 +223,13 @@ def sums(make: Make, *, lanes: int, geometry: Geometry, greatest: int = 1) -> St
         f" {g.kernel[1]}, with nothing behind the last, stand for these"
     )
     return Statement(
-        subject=f"sums of {lanes} {'bits' if greatest == 1 else f'integers of 0 ... {greatest}'} over {said}",
+        subject=f"sums of {lanes} {'bits' if maximum == 1 else f'integers of 0 ... {maximum}'} over {said}",
         claim=(
-            f"each sum is {'the number of bits that are on' if greatest == 1 else 'that of the integers'}"
+            f"each sum is {'the number of bits that are on' if maximum == 1 else 'that of the integers'}"
             " under its window, the windows row by row, and each comes once; consecutive images"
             f" do not mix; {CONTRACT}"
         ),
-        scope=f"{small}; a word of one {'bit' if greatest == 1 else 'integer'} stands for each of {lanes}"
-        + (f", integers of 0 ... {most} for those of 0 ... {greatest}" if most < greatest else ""),
+        scope=f"{small}; a word of one {'bit' if maximum == 1 else 'integer'} stands for each of {lanes}"
+        + (f", integers of 0 ... {most} for those of 0 ... {maximum}" if most < maximum else ""),
         circuit=circuit,
     )

@@ -84,8 +84,8 @@ def decoder(make: Make) -> Statement:
         subject="bytes to frames",
         claim=(
             "each END ends a frame, wherever it comes; the byte after an ESC is decoded to the one that it"
-            " stands for, or to itself if it stands for none; any other byte is itself: in order, none lost or"
-            " duplicated, for any bytes at all; an offered beat stays until it is taken"
+            " stands for, or to itself if it stands for none; any other byte is itself: in order, none lost"
+            " or duplicated, for any bytes at all; an offered beat stays until it is taken"
         ),
         circuit=circuit,
     )

@@ -99,8 +99,8 @@ def spram(make: Make, *, depth: int, blocks: int, width: int, rest_width: int) -
         + (f" and {rest_width} beyond them" if rest_width else ""),
         claim=(
             f"when a word is read in a cycle in which nothing is loaded, each of the {blocks} RAMs returns"
-            " what was loaded last into its part of that word, from the next cycle until something else is read"
-            f" or loaded, for every address and any order of loading{rest}"
+            " what was loaded last into its part of that word, from the next cycle until something else is"
+            f" read or loaded, for every address and any order of loading{rest}"
         ),
         scope="one arbitrary word is tracked, and all others hold anything",
         circuit=circuit,

@@ -229,7 +229,7 @@ def _sums(p: sums.Parameters, layer: Layer, name: str) -> Statements:
     def make(geometry: window.Geometry, maximum: int) -> sums.WindowSums:
         return sums.Parameters(lanes=1, geometry=geometry, store="lut", maximum=maximum).create()
 
-    return (images.sums(make, lanes=p.lanes, geometry=p.geometry, greatest=p.maximum),)
+    return (images.sums(make, lanes=p.lanes, geometry=p.geometry, maximum=p.maximum),)
 
 
 def _threshold(p: threshold.Parameters, layer: Threshold, name: str) -> Statements:

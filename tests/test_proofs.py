@@ -216,7 +216,7 @@ STATEMENTS = [
             lanes=1, geometry=geometry, store="lut", maximum=greatest
         ).create(),
         lanes=3,
-        greatest=20,
+        maximum=20,
         geometry=Geometry(height=8, width=9, slices=2, kernel=(2, 2), stride=(2, 3)),
     ),
     images.sums(

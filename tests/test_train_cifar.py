@@ -74,7 +74,7 @@ def test_official_archive_is_downloaded_with_its_digest(folder, monkeypatch):
     def served(md5):
         return data.Dataset(
             image_shape=about.image_shape,
-            greatest=255,
+            max_pixel=255,
             labels=about.labels,
             files=about.files,
             md5=(md5,),

@@ -130,7 +130,7 @@ def mirror(folder, tmp_path, monkeypatch):
     digests = tuple(hashlib.md5(content).hexdigest() for content in contents().values())
     served = data.Dataset(
         image_shape=about.image_shape,
-        greatest=255,
+        max_pixel=255,
         labels=about.labels,
         md5=digests,
         mirrors=(f"file://{tmp_path}/nowhere/", f"file://{folder}/mnist/"),

@@ -45,7 +45,7 @@ class Dataset:
     ----------
     image_shape : tuple of int
         Height and width, or height, width and channels.
-    greatest : int
+    max_pixel : int
         Maximum pixel.
     labels : tuple of str
         Names of the classes.
@@ -54,7 +54,7 @@ class Dataset:
     """
 
     image_shape: tuple[int, ...]
-    greatest: int
+    max_pixel: int
     labels: tuple[str, ...]
     mirrors: tuple[str, ...] = ()
     files: tuple[str, ...] = tuple(f"{file}.gz" for file in _FILES)
@@ -64,10 +64,10 @@ class Dataset:
 _DIGITS = tuple("0123456789")
 
 DATASETS = {
-    "digits": Dataset(image_shape=(8, 8), greatest=16, labels=_DIGITS),
+    "digits": Dataset(image_shape=(8, 8), max_pixel=16, labels=_DIGITS),
     "mnist": Dataset(
         image_shape=(28, 28),
-        greatest=255,
+        max_pixel=255,
         labels=_DIGITS,
         mirrors=(
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -82,7 +82,7 @@ DATASETS = {
     ),
     "fashion-mnist": Dataset(
         image_shape=(28, 28),
-        greatest=255,
+        max_pixel=255,
         labels=(
             "T-shirt/top",
             "Trouser",
@@ -105,13 +105,13 @@ DATASETS = {
     ),
     "cifar10": Dataset(
         image_shape=cifar.SHAPE,
-        greatest=255,
+        max_pixel=255,
         labels=cifar.LABELS,
         mirrors=("https://www.cs.toronto.edu/~kriz/",),
         files=(cifar.ARCHIVE,),
         md5=("c32a1d4ab5d03f1284b67883e8d87530",),
     ),
-    "cifar10-jpeg": Dataset(image_shape=cifar.SHAPE, greatest=255, labels=cifar.LABELS),
+    "cifar10-jpeg": Dataset(image_shape=cifar.SHAPE, max_pixel=255, labels=cifar.LABELS),
 }
 
 

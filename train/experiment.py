@@ -102,7 +102,7 @@ def run(
         out,
         image_shape=kind.image_shape,
         labels=kind.labels,
-        pixel_range=(0, kind.greatest),
+        pixel_range=(0, kind.max_pixel),
         dataset=dataset,
         settings={"preset": preset, **settings.primitives()},
         seed=seed,
