@@ -34,7 +34,7 @@ def temporary(prefix: str = "sbgen-", *, parent: Path | str | None = None) -> It
         try:
             yield Path(folder)
         except OSError as error:
-            blame(error, folder)
+            blame(error, Path(folder))
             raise
         except ToolError as error:
             if folder in str(error):
@@ -99,7 +99,7 @@ def run(
     ToolError
         When it exits with anything but 0; quotes the tool's own error lines and names the log.
     """
-    args = list(map(str, args))
+    log, args = Path(log), list(map(str, args))
     argv = [*tool.argv, *args]
     limited = processor_seconds is not None and os.name == "posix"
     if limited:
@@ -118,7 +118,7 @@ def run(
         quoted = " | ".join(_error_lines(lines)) or "it said nothing"
         ended = f"ended by signal {-code}" if code < 0 else f"failed with code {code}"
         # What a tool says of a file that was cut off may be anything.
-        where = full(cwd, Path(log).parent)
+        where = full(cwd, log.parent)
         disk = f"; there is no room left in {where}, make some" if where else ""
         raise ToolError(f"{tool.name} {ended}: {quoted}{disk}", log=log)
     return "\n".join(lines)
