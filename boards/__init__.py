@@ -15,8 +15,13 @@ def get(name: str) -> BoardSpec:
     Parameters
     ----------
     name : str
-        A key of `BOARDS`, with ``-`` as good as ``_``, or ``module:Class`` of an iCE40 or ECP5 platform of
-        amaranth-boards (or written like one), which then runs at its oscillator's clock.
+        A key of `BOARDS`, in which ``-`` may replace ``_``, or ``module:Class`` of a platform of
+        amaranth-boards (or of a class like one), which then runs at its oscillator's clock.
+
+    Raises
+    ------
+    BoardError
+        When there is no such board, or sbgen cannot use it.
     """
     spelled = name.replace("-", "_")
     if spelled in BOARDS:

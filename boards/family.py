@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from .memories import BlockRams
     from .netlist import Netlist
     from .netlist_verilog import CellLibrary
-    from .places import Lut
     from .plan import Plan
     from .pll import Pll
+    from .rom_places import Lut
 
 __all__ = ["Converter", "Family", "TableDifference"]
 

@@ -15,10 +15,10 @@ from ..compiler import contents as contents_
 from ..errors import BoardError, FitError
 from . import netlist
 from .harness import clock_and_pll
-from .place import Trial, place, read_report, run_cached
-from .places import locate
 from .plan import MARGIN, Plan
 from .repack import Patches, hardware_digest, repack
+from .rom_places import locate
+from .seeds import Trial, place, read_report, run_cached
 
 if TYPE_CHECKING:
     from ..cache import Cache

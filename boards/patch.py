@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from .. import atomic, tools
 from ..errors import BoardError, FitError, ToolError
-from .places import Places
+from .rom_places import Places
 
 if TYPE_CHECKING:
     from ..compiler.contents import Memory

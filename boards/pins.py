@@ -264,7 +264,8 @@ class Pins:
                 f"the board must answer every frame, but {self.name} found: "
                 + said[said.index("error: ") + 7 :].splitlines()[0]
             )
-        heard = frames.Reader().feed(int(line) for line in (self._folder / "heard.txt").read_text().split())
+        line = bytes(map(int, (self._folder / "heard.txt").read_text().split()))
+        heard = frames.Reader().feed(line)
         if len(heard) != len(requests) or not all(map(frames.Frame.answers, heard, requests)):
             raise HardwareError(
                 f"the board must answer {len(requests)} frames, but {self.name} heard {len(heard)} undamaged"

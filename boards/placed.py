@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..compiler.design import Design
     from .board_spec import BoardSpec
     from .plan import Plan
-from .place import too_big
+from .seeds import too_big
 
 __all__ = ["LEVELS", "ask"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import tools
 from ..errors import ToolError
-from .places import Places
+from .rom_places import Places
 
 if TYPE_CHECKING:
     from ..compiler.contents import Memory

@@ -234,7 +234,7 @@ def test_whatever_pins_a_platform_has_they_are_its_own_or_it_is_refused(monkeypa
 
 def core():
     """What a top level looks at of a core whose weights are in SPRAM."""
-    return SimpleNamespace(image=(range(4),), pixels=4, lanes=1, outputs=2, score_width=8, signs=False)
+    return SimpleNamespace(ram_contents=(range(4),), pixels=4, lanes=1, outputs=2, score_width=8, signs=False)
 
 
 @pytest.mark.parametrize(

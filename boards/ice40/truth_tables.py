@@ -13,7 +13,7 @@ from itertools import permutations
 from ...compiler.contents import permuted
 from ..family import TableDifference
 from ..netlist import Netlist
-from ..places import Lut
+from ..rom_places import Lut
 from .layout import Ice40Layout
 
 __all__ = ["compare", "patchable_luts"]

@@ -1,4 +1,4 @@
-"""`sbgen.boards.places` on layouts of random bits in which ROMs are hidden."""
+"""`sbgen.boards.rom_places` on layouts of random bits in which ROMs are hidden."""
 
 import json
 import random
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from layout_texts import ecp5_text, ice40_text
 
-from sbgen.boards import places as places_
+from sbgen.boards import rom_places
 from sbgen.boards.ecp5.layout import Ecp5Layout
 from sbgen.boards.ice40.layout import Ice40Layout
 from sbgen.compiler.contents import Memory, permuted
@@ -51,7 +51,9 @@ def test_ice40_narrow_and_deep_memories_and_luts_are_found_read_and_replaced():
     init = 0x8CE1
     noise["luts"] = Memory(store="lut", width=1, words=tuple(init >> n & 1 for n in range(16)))
     layout.set_lut(1, 1, 4, permuted(init, (2, 0, 3, 1)))
-    places = places_.locate(noise, layout, luts=[places_.Lut(memory="luts", chunk=0, bit=0, x=1, y=1, z=4)])
+    places = rom_places.locate(
+        noise, layout, luts=[rom_places.Lut(memory="luts", chunk=0, bit=0, x=1, y=1, z=4)]
+    )
     assert columns(places) == {
         ("deep", 0, 0, 2, "6/3", 7, 0, 1),
         ("deep", 0, 1, 2, "6/3", 8, 0, 1),
@@ -59,7 +61,7 @@ def test_ice40_narrow_and_deep_memories_and_luts_are_found_read_and_replaced():
         ("wide", 1, 0, 1, "19/5", 1, 0, 1),
     }
     assert places.luts[0].order == (2, 0, 3, 1)
-    assert places_.Places.of_json(json.loads(places.dumps())) == places
+    assert rom_places.Places.of_json(json.loads(places.dumps())) == places
 
     before = places.digest(Ice40Layout(layout.text))
     wanted = {
@@ -81,7 +83,7 @@ def test_ecp5_words_of_four_rows():
     for bit in range(3):
         hide(layout, noise["rom"], block="0", lane=bit, bit=bit, row=3, step=4)
         hide(layout, noise["rom"], block="3", lane=bit, bit=bit, row=3, step=4, start=512)
-    places = places_.locate(noise, layout)
+    places = rom_places.locate(noise, layout)
     assert columns(places) == {
         ("rom", bit, start, 1, block, bit, 3, 4)
         for bit in range(3)
@@ -98,4 +100,4 @@ def test_what_is_not_in_one_place_is_refused(copies):
     for lane in range(copies):
         hide(layout, noise["rom"], block="6/3", lane=lane)
     with pytest.raises(ToolError, match=f"bit 0 of word 0 of rom is in {copies}; build without --patchable"):
-        places_.locate(noise, layout)
+        rom_places.locate(noise, layout)
