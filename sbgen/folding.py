@@ -1,16 +1,22 @@
-"""The options that fold a network to a board, and the design that they ask for."""
+"""The options that fold a network to a board, and the design that they request."""
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .arguments import positive
 from .errors import BoardError, FitError, ModelError, SbgenError
 
+if TYPE_CHECKING:
+    from .boards import BoardSpec
+    from .compiler.design import Design
+    from .compiler.ir import Network
+
 __all__ = ["add_arguments", "fold", "patchable"]
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of folding."""
     folding = parser.add_argument_group(
         "folding",
@@ -43,16 +49,20 @@ def add_arguments(parser):
     )
 
 
-def patchable(arguments):
-    """Whether the options, or the design file that they name, ask for a patchable design."""
+def patchable(arguments: Namespace) -> bool:
+    """Whether the options, or the design file that they name, request a patchable design."""
     from .compiler import design_file
 
     return arguments.patchable or arguments.design is not None and design_file.is_patchable(arguments.design)
 
 
-def fold(arguments, network, board, clock_mhz):
-    """The design that the options ask for; a `FitError` with what would do, when there is none, before any
-    tool has run.
+def fold(arguments: Namespace, network: "Network", board: "BoardSpec", clock_mhz: float) -> "Design":
+    """The design that the options request.
+
+    Raises
+    ------
+    FitError
+        When there is none, with options that would work. No tool has run by then.
     """
     try:
         return _design(arguments, network, board, clock_mhz)
@@ -62,7 +72,7 @@ def fold(arguments, network, board, clock_mhz):
             if arguments.fps is None
             else (
                 f"--fps {arguments.fps:,.12g} leaves {_cycles(arguments, clock_mhz):,} cycles of "
-                f"{clock_mhz:g} MHz for an image, and "
+                f"{clock_mhz:g} MHz per image, and "
             )
         )
         raise FitError(
@@ -70,12 +80,12 @@ def fold(arguments, network, board, clock_mhz):
         ) from error
 
 
-def _cycles(arguments, clock_mhz):
-    """Cycles an image may take at most, or None."""
+def _cycles(arguments: Namespace, clock_mhz: float) -> int | None:
+    """The maximum number of cycles per image, or None."""
     return None if arguments.fps is None else int(clock_mhz * 1e6 / arguments.fps)
 
 
-def _design(arguments, network, board, clock_mhz):
+def _design(arguments: Namespace, network: "Network", board: "BoardSpec", clock_mhz: float) -> "Design":
     from .compiler import design_file
     from .compiler.design import to_patchable
     from .compiler.fold import fold as search
@@ -98,57 +108,56 @@ def _design(arguments, network, board, clock_mhz):
     return design
 
 
-def _remedies(arguments, network, board, clock_mhz):
-    """Other options with which the network is folded, as was tried: those of the folding left out, fewer
-    images a second, a larger board.
-    """
+def _remedies(arguments: Namespace, network: "Network", board: "BoardSpec", clock_mhz: float) -> list[str]:
+    """Changes of the options that work, as was tried: no folding by hand, fewer images/s, a larger board."""
     from .boards import BOARDS
     from .boards.harness import clock_and_pll
     from .compiler.cycles import predict
     from .compiler.fit import FILL
     from .compiler.fold import fold as search
 
-    def holds(board, clock_mhz, **changes):
+    def fits(board: "BoardSpec", clock_mhz: float, **changes: float | None) -> bool:
         try:
             _design(Namespace(**vars(arguments) | changes), network, board, clock_mhz)
         except SbgenError:
             return False
         return True
 
-    found, given = [], [name for name in ("pe", "simd", "design") if getattr(arguments, name) is not None]
-    if given and holds(board, clock_mhz, **dict.fromkeys(given)):
-        found.append(f"without {' and '.join(f'--{name}' for name in given)} it fits")
+    remedies = []
+    given = [name for name in ("pe", "simd", "design") if getattr(arguments, name) is not None]
+    if given and fits(board, clock_mhz, **dict.fromkeys(given)):
+        remedies.append(f"without {' and '.join(f'--{name}' for name in given)} it fits")
     if arguments.fps is not None:
         try:
             fastest = search(network, board.device, fill=FILL, patchable=arguments.patchable)
             fps = clock_mhz * 1e6 // predict(fastest).interval
         except FitError:
             fps = 0
-        if 0 < fps < arguments.fps and holds(board, clock_mhz, fps=fps):
-            found.append(f"--fps {fps:.0f} is reached")
-    if arguments.patchable and holds(board, clock_mhz, patchable=False):
-        found.append("without --patchable it fits")
+        if 0 < fps < arguments.fps and fits(board, clock_mhz, fps=fps):
+            remedies.append(f"--fps {fps:.0f} is reached")
+    if arguments.patchable and fits(board, clock_mhz, patchable=False):
+        remedies.append("without --patchable it fits")
     for other in sorted(BOARDS.values(), key=lambda other: other.device.lut):
         if other.device.lut > board.device.lut:
             try:
                 other_mhz, _ = clock_and_pll(other, None if arguments.clock == "best" else arguments.clock)
             except BoardError:
                 continue
-            if holds(other, other_mhz):
-                found.append(f"the board {other.name} would hold it")
+            if fits(other, other_mhz):
+                remedies.append(f"the board {other.name} would hold it")
                 break
-    return found
+    return remedies
 
 
-def _refold(design, name, text):
-    """`design` with PE or SIMD replaced as an option's text says: ``N,N,...`` or ``LAYER=N,...``."""
+def _refold(design: "Design", name: str, text: str) -> "Design":
+    """`design` with PE or SIMD replaced by those of an option: ``N,N,...`` or ``LAYER=N,...``."""
     from .compiler.layers import rules
 
     layers = design.network.layers
     weighted = [layer.name for layer in layers if layer.weight_bits]
     words = text.split(",")
     if all("=" in word for word in words):
-        pairs = [tuple(word.split("=", 1)) for word in words]
+        pairs = [(layer, number) for layer, _, number in (word.partition("=") for word in words)]
     elif len(words) == len(weighted):
         pairs = list(zip(weighted, words, strict=True))
     else:
@@ -162,10 +171,10 @@ def _refold(design, name, text):
             raise ModelError(f"--{name}: the layers are {', '.join(foldings)}, not {layer!r}")
         if not number.isdecimal():
             raise ModelError(f"--{name}: layer {layer!r} must have a count, not {number!r}")
-        folded = not foldings[layer].unrolled or int(number) == getattr(foldings[layer], name)
-        foldings[layer] = replace(
-            foldings[layer], **{name: int(number)}, **({} if folded else {"store": "bram"})
-        )
+        changes: dict[str, Any] = {name: int(number)}
+        if foldings[layer].unrolled and int(number) != getattr(foldings[layer], name):
+            changes["store"] = "bram"  # no longer all at once
+        foldings[layer] = replace(foldings[layer], **changes)
     completed = (
         rule.complete(folding) for rule, folding in zip(rules(design.network), foldings.values(), strict=True)
     )

@@ -345,7 +345,7 @@ def test_a_wrong_path_of_samples_is_named_before_the_design_is_folded(model, tmp
         (["--design", "no-such-file"], "no-such-file"),
         (["--board", "icebraker"], "icebreaker"),
         (["--model", "no-such-model.pt"], "no-such-model.pt"),
-        (["--fps", "100000000"], "leaves 0 cycles of 48 MHz for an image"),
+        (["--fps", "100000000"], "leaves 0 cycles of 48 MHz per image"),
         (["--clock", "5000"], "5000"),
     ],
 )
