@@ -122,6 +122,18 @@ def test_links_between_pages_lead_somewhere():
     assert broken == []
 
 
+def test_files_that_pages_name_exist():
+    # A path with a folder in code quotes, as `compiler/ir.py`; NAME is any.
+    folders = "benchmarks|boards|compiler|docs|hw|models|proofs|sbgen|sim|tests|train"
+    missing = {}
+    for path, text in texts():
+        if path.suffix == ".md" and path.name != "CHANGELOG.md":
+            for name in re.findall(rf"`((?:{folders})/[\w./-]*)`", text):
+                if "NAME" not in name and not (ROOT / name).exists():
+                    missing.setdefault(str(path.relative_to(ROOT)), []).append(name)
+    assert missing == {}
+
+
 def test_no_scratch_files_in_the_root():
     # The root is a table of contents; what is new here must be wanted.
     wanted = {
