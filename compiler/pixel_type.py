@@ -1,10 +1,8 @@
-"""What the byte of a pixel holds: one of the data types of up to eight bits that QONNX annotates tensors
-with.
+"""What the byte of a pixel holds: one of the data types of up to eight bits by which QONNX annotates tensors.
 
-The byte is the value itself: unsigned, or in two's complement where the type has negative values. Only
-BIPOLAR differs: there 0 is
--1 and 255 is +1. A byte that holds no value of the type counts as the nearest one, so every byte has a
-meaning.
+The byte is the value itself, unsigned, or in two's complement if the type has negative values. Only BIPOLAR
+is different: the byte 0 is -1 and the byte 255 is +1. A byte that holds no value of the type counts as the
+nearest value, so that every byte has a meaning.
 """
 
 import re
@@ -28,9 +26,9 @@ class PixelType:
     name : str
         As QONNX writes it: UINT8, INT4, BIPOLAR, TERNARY, BINARY, FIXED<8,4>.
     low, high : int
-        Least and greatest integer.
+        Minimum and maximum integer.
     fraction : int
-        Bits behind the point: the value is the integer divided by 2**fraction.
+        Bits after the binary point: the value is the integer divided by 2**fraction.
     """
 
     name: str
@@ -38,16 +36,16 @@ class PixelType:
     high: int
     fraction: int = 0
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
     @property
-    def signed(self):
+    def signed(self) -> bool:
         """Whether bytes are read in two's complement."""
         return self.low < 0 and self.name != "BIPOLAR"
 
     @property
-    def integers(self):
+    def integers(self) -> np.ndarray:
         """The integer that each byte stands for, shape (256,), int64."""
         byte = np.arange(_BYTES)
         if self.name == "BIPOLAR":
@@ -57,18 +55,18 @@ class PixelType:
         )
 
     @property
-    def values(self):
+    def values(self) -> np.ndarray:
         """The number that each byte stands for, shape (256,), float64."""
         return self.integers / 2.0**self.fraction
 
     @property
-    def ranks(self):
-        """The place of each byte's value among all values, the least being 0: shape (256,)."""
+    def ranks(self) -> np.ndarray:
+        """The rank of each byte's value among all values, the minimum being 0: shape (256,)."""
         return np.unique(self.integers, return_inverse=True)[1].reshape(-1)
 
     @property
-    def bytes(self):
-        """The bytes that hold a value of the type, uint8, in the order of the values."""
+    def bytes(self) -> np.ndarray:
+        """The bytes that hold a value of the type, uint8, in the order of their values."""
         if self.name == "BIPOLAR":
             return np.array([0, _BYTES - 1], np.uint8)
         return np.arange(self.low, self.high + 1).astype(np.uint8)
@@ -83,20 +81,20 @@ _NAMED = {
 }
 
 
-def parse(name):
+def parse(name: str) -> PixelType:
     """The `PixelType` of a name.
 
     Raises
     ------
     ModelError
-        The name is no data type, or one that a byte does not hold.
+        The name is not a data type, or not one that a byte can hold.
     """
     if name in _NAMED:
         return _NAMED[name]
     match = re.fullmatch(r"(U?)INT([1-9]\d?)|FIXED<([1-9]\d?), ?(\d{1,2})>", name)
     if match is None:
         raise ModelError(
-            f"has the data type {name[:40]!r}, which says nothing of integers of up to 8 bits; known are"
+            f"has the data type {name[:40]!r}, but must have one of integers of up to 8 bits, which are"
             " UINT1 ... UINT8, INT1 ... INT8, FIXED<bits,integer bits>, BIPOLAR, TERNARY and BINARY"
         )
     unsigned, integer, fixed, whole = match.groups()

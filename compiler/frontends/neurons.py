@@ -188,27 +188,13 @@ def convolve(
             " channels of padding"
         )
     _set_image_shape(chain, value, takes_pixels)
-    row = value.row[0, :, 0, 0] if as_rows is None else value.row[0, 0, :, 0]
-    if (value.row != row.reshape((1, -1, 1, 1) if as_rows is None else (1, 1, -1, 1))).any():
-        raise ModelError(
-            f"{where}: each channel of its image must have one scale, but that of {value.origin} differs"
-            " between positions"
-        )
+    row = _row_of_channels(where, value, as_rows is not None)
     weights = reorder_inputs(where, weights, image.order, groups)
     bit = 0
     if image.padding is not None:
         highest = lines.lowest[row] + lines.step[row] * source.most
         bit = padding_bit(where, image.padding, lines.lowest[row], highest, own_pads)
-    part = len(weights) // groups
-
-    def spread(array: np.ndarray) -> np.ndarray:
-        """(channels,) to (outputs, channels of its group, 1, 1), or to the rows of the kernel."""
-        if as_rows is not None:
-            return array[row][None, None, :, None]
-        return np.repeat(array[row].reshape(groups, -1), part, axis=0)[:, :, None, None]
-
-    inputs = Lines(lowest=spread(lines.lowest), step=spread(lines.step))
-    binary = binarize_weights(where, weights, inputs, source, value.origin)
+    binary = _binarize_kernel(where, weights, lines, row, groups, as_rows is not None, value)
     cropped = positions_of(size, ((0, 0), (0, 0)), kernel, stride)
     if min(cropped) < 1:
         raise ModelError(f"{where}: its kernel {tuple(kernel)} must fit the padded image of {tuple(size)}")
@@ -237,6 +223,40 @@ def convolve(
     if bias is not None:
         result = elementwise(where, np.add, (result, np.asarray(bias).reshape(1, -1, 1, 1)))
     return result
+
+
+def _row_of_channels(where: Place, value: Tensor, as_rows: bool) -> np.ndarray:
+    """The row of each channel, or of each row if channels are rows, checked to be alike at all positions."""
+    row, shape = (value.row[0, 0, :, 0], (1, 1, -1, 1)) if as_rows else (value.row[0, :, 0, 0], (1, -1, 1, 1))
+    if (value.row != row.reshape(shape)).any():
+        raise ModelError(
+            f"{where}: each channel of its image must have one scale, but that of {value.origin} differs"
+            " between positions"
+        )
+    return row
+
+
+def _binarize_kernel(
+    where: Place,
+    weights: np.ndarray,
+    lines: Lines,
+    row: np.ndarray,
+    groups: int,
+    as_rows: bool,
+    value: Tensor,
+) -> BinaryWeights:
+    """Weights (outputs, channels / groups, kernel rows, kernel columns) on inputs with the lines ``row``."""
+    part, source = len(weights) // groups, value.source
+    assert isinstance(source, Elements)
+
+    def spread(array: np.ndarray) -> np.ndarray:
+        """(channels,) to (outputs, channels of its group, 1, 1), or to the rows of the kernel."""
+        if as_rows:
+            return array[row][None, None, :, None]
+        return np.repeat(array[row].reshape(groups, -1), part, axis=0)[:, :, None, None]
+
+    inputs = Lines(lowest=spread(lines.lowest), step=spread(lines.step))
+    return binarize_weights(where, weights, inputs, source, value.origin)
 
 
 def _check_shapes(where: Place, value: Tensor, weights: np.ndarray, groups: int) -> None:

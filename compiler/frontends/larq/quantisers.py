@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ACTIVATIONS", "QUANTISERS", "by_name", "plain_name", "quantiser_of"]
+__all__ = ["ACTIVATIONS", "QUANTISERS", "Serialised", "by_name", "plain_name", "quantiser_of"]
 
 
 def _sign(x: np.ndarray) -> np.ndarray:
@@ -43,6 +43,9 @@ QUANTISERS: dict[str, Callable[[np.ndarray, Mapping[str, Any]], np.ndarray]] = {
     "swishsign": lambda x, settings: _sign(x),
 }
 
+#: A function in a model's settings: its name, or its class and settings.
+Serialised = str | dict[str, Any] | None
+
 #: Keras' activations that change values, each for itself.
 ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "hard_tanh": lambda x: np.clip(x, -1, 1),
@@ -57,12 +60,12 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.rsplit(">", 1)[-1].lower())
 
 
-def by_name(value: Any) -> Any:
+def by_name(value: Serialised) -> Serialised:
     """The name of a function that Keras 2.15 or later serialised as an object; other values as they are."""
     return value["config"] if isinstance(value, dict) and isinstance(value.get("config"), str) else value
 
 
-def quantiser_of(value: Any) -> Callable[[np.ndarray], np.ndarray] | None:
+def quantiser_of(value: Serialised) -> Callable[[np.ndarray], np.ndarray] | None:
     """The function of a serialised quantiser, or None if there is none.
 
     Raises
@@ -70,9 +73,9 @@ def quantiser_of(value: Any) -> Callable[[np.ndarray], np.ndarray] | None:
     ValueError
         The quantiser is not one of `QUANTISERS`.
     """
+    value = by_name(value)
     if value is None:
         return None
-    value = by_name(value)
     settings: Mapping[str, Any] = {}
     if isinstance(value, str):
         name = value

@@ -22,7 +22,7 @@ from ..shortcuts import join
 from ..sign_scores import are_bits
 from ..tensors import Pixels, Tensor, check_size, elementwise, move, pad
 from .keras_file import KerasLayer, read
-from .quantisers import ACTIVATIONS, QUANTISERS, by_name, plain_name, quantiser_of
+from .quantisers import ACTIVATIONS, QUANTISERS, Serialised, by_name, plain_name, quantiser_of
 
 __all__ = ["load"]
 
@@ -324,7 +324,7 @@ class _Reader:
         return replace(value, origin=str(layer))
 
 
-def _quantised(layer: KerasLayer, serialised: object, value: Tensor) -> Tensor:
+def _quantised(layer: KerasLayer, serialised: Serialised, value: Tensor) -> Tensor:
     """The tensor after a serialised quantiser, if there is one."""
     quantiser = quantiser_of(serialised)
     return value if quantiser is None else elementwise(layer, quantiser, (value,))
