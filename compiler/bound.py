@@ -1,33 +1,35 @@
-"""What no design of a network on a device can beat: the fewest cycles an image."""
+"""A lower bound on the cycles per image of any design of a network on a device."""
 
 import math
 
 from .design import Design
+from .device import Device
 from .folding import Folding
+from .ir import Network
 from .layers import rules
 from .linked import widest
 from .pipeline import stages
 
 __all__ = ["AS_BUILT", "LUTS_PER_PRODUCT", "bounds"]
 
-#: What says how designs are built, not what the device allows.
+#: The bound that comes from how designs are built, not from the device.
 AS_BUILT = "stages as built"
 
-#: 4-input LUTs that one product of a bit and a weight bit takes in each cycle, counted and summed: the least
-#: that was found for weights that come out of a memory, where they are coded (`sbgen.hw.popcount`).
+#: 4-input LUTs that one product of a bit and a weight bit takes in each cycle, counted and summed: the minimum
+#: that was measured for weights from a memory, which are coded (`sbgen.hw.popcount`).
 LUTS_PER_PRODUCT = 1.8
 
 
-def bounds(network, device):
-    """Fewest cycles an image, by what sets them.
+def bounds(network: Network, device: Device) -> dict[str, int]:
+    """The minimum of cycles per image, by what limits them.
 
     Returns
     -------
     dict of str to int
-        ``"memory ports"``: every weight is read once, from block RAM or, if it has no room there, from SPRAM;
-        ``"LUTs"``: every product is made and counted; ``"results"``: the core gives one score a cycle;
-        ``"stages as built"``: the slowest stage folded as wide as it can be, where a window gives one pixel a
-        cycle, a unit takes one plane and the host link bounds the pixels at once.
+        ``"memory ports"``: every weight is read once, from block RAM or, if it does not fit there, from SPRAM;
+        ``"LUTs"``: every product is computed and counted; ``"results"``: the core outputs one score per cycle;
+        ``"stages as built"``: the slowest stage folded as wide as possible. A window outputs one pixel per
+        cycle, a unit takes one plane per cycle, and the host link bounds the pixels per cycle.
     """
     placed, weights, products = rules(network), 0, 0
     foldings = []

@@ -1,9 +1,8 @@
-"""The contents of a design's patchable ROMs apart from its hardware, as both stand in the Verilog of
-`verilog.convert`.
-"""
+"""The contents of a design's patchable ROMs, separated from its hardware in the Verilog of `verilog.convert`."""
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -22,7 +21,7 @@ _LUT = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """What stands in one ROM.
+    """The contents of one ROM.
 
     Parameters
     ----------
@@ -36,11 +35,11 @@ class Memory:
 
     store: str
     width: int
-    words: tuple
+    words: tuple[int, ...]
 
 
-def split(verilog):
-    """A design without its contents, and the contents.
+def split(verilog: str) -> tuple[str, dict[str, Memory], dict[str, Memory]]:
+    """Separate a design from the contents of its ROMs.
 
     Parameters
     ----------
@@ -49,47 +48,52 @@ def split(verilog):
     Returns
     -------
     blank : str
-        The Verilog with noise in every patchable ROM, the same whatever was in them. In noise no two bits'
-        columns are alike and none is constant, so that the synthesis keeps them all and each can be found in
-        a bitstream.
-    contents, noise : dict of str to Memory
+        The Verilog with random fill in every patchable ROM, the same whatever was in them. In random fill no
+        two bits' columns are equal and none is constant, so that synthesis keeps them all and each can be
+        found in a bitstream.
+    contents, fill : dict of str to Memory
         What was in each ROM, and what is in `blank`, by the ROM's path in the hierarchy.
     """
-    contents, noise = {}, {}
+    contents: dict[str, Memory] = {}
+    fill: dict[str, Memory] = {}
 
-    def module(match):
+    def module(match: re.Match) -> str:
         name, text = match[1], match[0]
         if f"{PATCHABLE} = " in text:
-            width = int(_MEMORY.search(text)[1] or 0) + 1
-            before, after = {}, {}
+            memory = _MEMORY.search(text)
+            assert memory is not None
+            width = int(memory[1] or 0) + 1
+            before: dict[int, int] = {}
+            after: dict[int, int] = {}
 
-            def word(found):
+            def word(found: re.Match) -> str:
                 address = int(found[2])
-                before[address], after[address] = number(found[4]), _noise(f"{name}/{address}", width)
+                before[address], after[address] = number(found[4]), _random(f"{name}/{address}", width)
                 return f"{found[1]}{address}{found[3]}{width}'h{after[address]:0{-(-width // 4)}x};"
 
             text = _WORD.sub(word, text)
-            for kept, found in (contents, before), (noise, after):
-                kept[name] = Memory(
-                    store="bram", width=width, words=tuple(found[address] for address in range(len(found)))
+            for memories, words in (contents, before), (fill, after):
+                memories[name] = Memory(
+                    store="bram", width=width, words=tuple(words[address] for address in range(len(words)))
                 )
         elif f"  {LUT_MODULE} #(" in text:
-            before, after = {}, {}
+            inits: dict[tuple[int, int], int] = {}
+            fills: dict[tuple[int, int], int] = {}
 
-            def lut(found):
+            def lut(found: re.Match) -> str:
                 place = int(found[4]), int(found[5])
-                before[place], after[place] = int(found[2], 16), _lut_noise(f"{name}/{place}")
-                return f"{found[1]}{after[place]:04x}{found[3]}{place[0]}_{place[1]}"
+                inits[place], fills[place] = int(found[2], 16), _random_lut(f"{name}/{place}")
+                return f"{found[1]}{fills[place]:04x}{found[3]}{place[0]}_{place[1]}"
 
             text = _LUT.sub(lut, text)
-            for kept, found in (contents, before), (noise, after):
-                kept[name] = _of_luts(found)
+            for memories, luts in (contents, inits), (fill, fills):
+                memories[name] = _of_luts(luts)
         return text
 
-    return _MODULE.sub(module, verilog), contents, noise
+    return _MODULE.sub(module, verilog), contents, fill
 
 
-def _of_luts(inits):
+def _of_luts(inits: dict[tuple[int, int], int]) -> Memory:
     """The memory whose bit `bit` of words 16 `chunk` ... 16 `chunk` + 15 is the number `inits[chunk, bit]`."""
     chunks, width = (max(places) + 1 for places in zip(*inits, strict=True))
     return Memory(
@@ -103,24 +107,24 @@ def _of_luts(inits):
     )
 
 
-def permuted(init, order):
-    """The contents of a LUT, 16 bits, when its input `n` comes in at `order[n]`."""
+def permuted(init: int, order: Sequence[int]) -> int:
+    """The contents of a LUT, 16 bits, if its input `n` is connected to pin `order[n]`."""
     return sum(
         (init >> sum((at >> pin & 1) << n for n, pin in enumerate(order)) & 1) << at for at in range(16)
     )
 
 
-def _lut_noise(seed):
-    """Contents that tell any two orders of the inputs apart: place and route chooses the order."""
+def _random_lut(seed: str) -> int:
+    """Contents that differ for any two orders of the inputs: place and route chooses the order."""
     tries = 0
     while True:
-        init = _noise(f"{seed}/{tries}", 16)
+        init = _random(f"{seed}/{tries}", 16)
         if len({permuted(init, order) for order in permutations(range(4))}) == 24:
             return init
         tries += 1
 
 
-def _noise(seed, width):
+def _random(seed: str, width: int) -> int:
     return (
         int.from_bytes(hashlib.shake_256(seed.encode()).digest(-(-width // 8)), "little") & (1 << width) - 1
     )

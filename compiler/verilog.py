@@ -5,6 +5,7 @@ import re
 from amaranth.back import rtlil
 from amaranth.hdl import ClockDomain, ClockSignal, Fragment, Instance, Value
 from amaranth.hdl._ir import PortDirection
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from .. import __version__, tools
@@ -14,7 +15,7 @@ __all__ = ["convert"]
 
 # Amaranth's own conversion does the same three steps, but only with a yosys that it finds itself, and leaves
 # paths of source files in the text.
-# Tables of unrolled layers and copies of registers stay apart in synthesis (see `sbgen.hw.unrolled` and
+# Tables of unrolled layers and fan-out registers stay separate in synthesis (see `sbgen.hw.unrolled` and
 # `sbgen.hw.fan_out`). A memory without initial contents, which Amaranth does not know, is one that is filled at
 # run time: SPRAM has none.
 _SCRIPT = (
@@ -25,7 +26,7 @@ _SCRIPT = (
 )
 
 
-def _ports(component):
+def _ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]:
     """Every member of the component's signature as a port, its path joined by two underscores."""
     return {
         "__".join(map(str, path)): (
@@ -37,8 +38,7 @@ def _ports(component):
 
 
 class _Modules:
-    """What components are elaborated for: those that ask for it are instances of modules that are written
-    once.
+    """The platform of components: those that request it are instances of modules that are written once.
 
     Parameters
     ----------
@@ -46,17 +46,17 @@ class _Modules:
         Begins the names of these modules.
     """
 
-    def __init__(self, prefix):
+    def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self._texts = {}
+        self._texts: dict[str, str] = {}
 
-    def share(self, component, *, name):
-        """An instance of the module of that name, which `component` makes if it is its first.
+    def share(self, component: wiring.Component, *, name: str) -> Instance:
+        """An instance of the module of that name, which is built from `component` if it is the first.
 
         Parameters
         ----------
         component : :class:`amaranth.lib.wiring.Component`
-            Without a reset. Those of one name must be alike.
+            Without a reset. Those of one name must be equal.
         """
         name, ports = f"{self._prefix}.{name}", _ports(component)
         if name not in self._texts:
@@ -74,19 +74,19 @@ class _Modules:
         )
 
     @property
-    def text(self):
+    def text(self) -> str:
         """All modules."""
         return "".join(self._texts.values())
 
 
-#: Words of a memory in one initial block: yosys reads blocks in a time that grows with the square of their
+#: Words of a memory in one initial block: the time in which yosys reads a block grows with the square of its
 #: length.
 _INITIAL_WORDS = 256
 
 _WORD = re.compile(r"    \S+\[\d+\] = ")
 
 
-def _split_initial(verilog):
+def _split_initial(verilog: str) -> str:
     """Contents of memories in initial blocks of at most `_INITIAL_WORDS` words."""
     lines, words = [], 0
     for line in verilog.splitlines(keepends=True):
@@ -98,7 +98,7 @@ def _split_initial(verilog):
     return "".join(lines)
 
 
-#: The LUT of a patchable ROM: a cell that the synthesis leaves alone where it knows one, and what it does.
+#: The LUT of a patchable ROM: a cell that synthesis leaves alone where the family has one, or its function.
 _LUT = f"""
 module {LUT_MODULE} #(parameter [15:0] INIT = 16'h0000) (input [3:0] a, output o);
 `ifdef SBGEN_ICE40
@@ -110,14 +110,14 @@ endmodule
 """
 
 
-def convert(component, *, name="top"):
+def convert(component: wiring.Component, *, name: str = "top") -> str:
     """The component as Verilog-2005 text, the same for the same component and version of yosys.
 
     Parameters
     ----------
     component : :class:`amaranth.lib.wiring.Component`
-        Its signature makes the ports of the top module: ``i`` becomes ``i__payload``, ``i__valid`` and
-        ``i__ready``; the clock and the synchronous reset are ``clk`` and ``rst`` where they are not made
+        Its signature becomes the ports of the top module: ``i`` becomes ``i__payload``, ``i__valid`` and
+        ``i__ready``; the clock and the synchronous reset are ``clk`` and ``rst``, unless they are generated
         inside.
     name : str
         Name of the top module.

@@ -48,7 +48,7 @@ def run():
 
 def test_a_core_that_hangs(monkeypatch):
     broken(monkeypatch, Argmax, lambda self, m: m.d.comb.__iadd__(self.o.valid.eq(0)))
-    with pytest.raises(HardwareError, match="take and give all of its 2 images.*nothing moved for"):
+    with pytest.raises(HardwareError, match="accept and return all of its 2 images.*nothing moved for"):
         run()
 
 
@@ -61,7 +61,7 @@ def test_a_core_that_changes_what_it_offers(monkeypatch):
         m.d.comb += self.o.payload.score.eq(toggle)
 
     broken(monkeypatch, Argmax, change)
-    with pytest.raises(HardwareError, match="the stream o give up beat"):
+    with pytest.raises(HardwareError, match="the stream o withdraw beat"):
         run()
 
 
