@@ -7,7 +7,6 @@ numbers are integers or halves that the file's float32 holds exactly. Whatever e
 """
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import onnx
 from numpy.typing import ArrayLike, DTypeLike
 from onnx import TensorProto, helper, numpy_helper
 
-from .... import __version__
+from .... import __version__, atomic
 from ....errors import ModelError
 from ...ir import (
     Add,
@@ -60,10 +59,7 @@ def save(network: Network, path: Path | str) -> None:
     ModelError
         A score reaches numbers that float32 does not hold.
     """
-    path = Path(path)
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(to_model(network).SerializeToString(deterministic=True))
-    os.replace(beside, path)
+    atomic.write(path, to_model(network).SerializeToString(deterministic=True))
 
 
 def to_model(network: Network) -> onnx.ModelProto:
