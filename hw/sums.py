@@ -154,17 +154,8 @@ class WindowSums(PartComponent[Parameters]):
             if name == "column":
                 row_ends, column = ends, at
         with m.If(take):
-            m.d.sync += address.eq(
-                Mux(
-                    row_ends,
-                    0,
-                    Mux(
-                        pixel_ends & ~step,
-                        address - (g.slices - 1),
-                        Mux(address == depth - 1, 0, address + 1),
-                    ),
-                )
-            )
+            same_window, following = address - (g.slices - 1), Mux(address == depth - 1, 0, address + 1)
+            m.d.sync += address.eq(Mux(row_ends, 0, Mux(pixel_ends & ~step, same_window, following)))
 
         # The word waits while the sum that it belongs to is read.
         held, begun, finished = Signal(), Signal(), Signal()
