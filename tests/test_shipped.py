@@ -94,7 +94,7 @@ def test_estimate_needs_neither_checkout_nor_torch(tmp_path):
         env={**os.environ, "PYTHONPATH": str(MODELS.parent), "XDG_CACHE_HOME": str(tmp_path / "cache")},
     )
     assert done.returncode == 0, done.stderr
-    assert "208 an image" in done.stdout
+    assert "208 per image" in done.stdout
 
 
 def test_help_names_a_model_that_is_there(capsys):

@@ -36,9 +36,9 @@ def first_constant(network: Network) -> int | None:
             case Fork():
                 shortcuts[layer.name] = low, high
             case Add():
-                kept_low, kept_high = shortcuts.pop(layer.fork)
-                low = reference.run_layer(layer, low, kept_low)
-                high = reference.run_layer(layer, high, kept_high)
+                forked_low, forked_high = shortcuts.pop(layer.fork)
+                low = reference.run_layer(layer, low, forked_low)
+                high = reference.run_layer(layer, high, forked_high)
             case _:  # rises with each of its inputs
                 low, high = reference.run_layer(layer, low), reference.run_layer(layer, high)
         if not shortcuts and np.array_equal(low, high):

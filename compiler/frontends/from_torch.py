@@ -242,15 +242,15 @@ class _Conversion:
         self.numbers = _symmetric(layer.weight[0].numel())
 
     def _residual(self, place: str, residual: Residual, shape: tuple[int, ...]) -> None:
-        name, kept = _name(place, "residual"), self.numbers
+        name, forked = _name(place, "residual"), self.numbers
         fork = ir.Fork(name=f"{name}_fork")
         self.layers.append(fork)
         self.shape = shape
         self.add(body(place, residual))
         self.layers.append(ir.Add(name=f"{name}_add", fork=fork.name, scale=residual.scale))
         self.numbers = _Numbers(
-            self.numbers.maximum + residual.scale * kept.maximum,
-            self.numbers.lowest + residual.scale * kept.lowest,
+            self.numbers.maximum + residual.scale * forked.maximum,
+            self.numbers.lowest + residual.scale * forked.lowest,
             self.numbers.unit,
         )
         if 2 * self.numbers.maximum >= _EXACT:

@@ -33,14 +33,14 @@ def join(chain: Chain, where: Place, first: Tensor, second: Tensor) -> Tensor:
         branch = as_elements(chain, where, branch)
     shortcut = _beginning(chain, where, shortcut, branch)
     branch, shortcut = _with_equal_copies(chain, branch, shortcut)
-    kept = _require_lines(where, shortcut)
+    shortcut_lines = _require_lines(where, shortcut)
     lines = _require_lines(where, branch)
     if isinstance(branch.source, Counts):
         falls = np.zeros(branch.source.outputs, bool)
-        falls[branch.index % branch.source.outputs] = np.sign(lines.step) != np.sign(kept.step)
+        falls[branch.index % branch.source.outputs] = np.sign(lines.step) != np.sign(shortcut_lines.step)
         branch = complement(where, branch, falls)
         lines = _require_lines(where, branch)
-    scale = _scale(where, branch, shortcut, kept.step / lines.step)
+    scale = _scale(where, branch, shortcut, shortcut_lines.step / lines.step)
     if isinstance(branch.source, Counts):
         branch = as_counts(chain, where, branch)
     assert isinstance(branch.source, Elements) and isinstance(shortcut.source, Elements)
@@ -48,7 +48,7 @@ def join(chain: Chain, where: Place, first: Tensor, second: Tensor) -> Tensor:
     chain.layers.insert(chain.position(shortcut.source.after) + 1, fork)
     name = chain.append(ir.Add(name=chain.new_name(where, "add"), fork=fork.name, scale=scale))
     count = branch.source.count + scale * (shortcut.source.count - 1)
-    key = np.stack([(lines.lowest + kept.lowest).reshape(-1), lines.step.reshape(-1)], axis=1)
+    key = np.stack([(lines.lowest + shortcut_lines.lowest).reshape(-1), lines.step.reshape(-1)], axis=1)
     functions, row = np.unique(key, axis=0, return_inverse=True)
     rows = functions[:, :1] + functions[:, 1:] * np.arange(count)
     return replace(
