@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
-from ..arguments import at_least
 from ..errors import LinkError
 from . import frames, usb
 
 if TYPE_CHECKING:
     from .board_spec import BoardSpec
 
-__all__ = ["Link", "Port", "add_port_arguments", "open_link"]
+__all__ = ["Link", "Port", "open_link"]
 
 #: How often a request is sent before it fails.
 _TRIES = 4
@@ -208,20 +207,8 @@ class Link:
         return None
 
 
-def add_port_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that select a board."""
-    parser.add_argument("--board", metavar="NAME", help="a board of `sbgen boards`, found by its USB IDs")
-    parser.add_argument("--port", metavar="PORT", help="serial port (default: that of --board)")
-    parser.add_argument(
-        "--baud",
-        type=at_least(1),
-        metavar="N",
-        help="baud rate of its bitstream (default: that of the board)",
-    )
-
-
 def open_link(arguments: argparse.Namespace) -> Link:
-    """Open the link that the options of `add_port_arguments` select."""
+    """Open the link that the options of `sbgen.arguments.add_port` select."""
     from . import get
 
     if arguments.board is None and arguments.port is None:

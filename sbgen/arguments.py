@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["add_images", "add_model", "add_reading", "at_least", "images", "percent", "positive"]
+__all__ = ["add_images", "add_model", "add_port", "add_reading", "at_least", "images", "percent", "positive"]
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +57,18 @@ def add_images(parser: argparse.ArgumentParser) -> "argparse._MutuallyExclusiveG
         help="folder with data sets: mnist/, cifar10/ and so on (default: SBGEN_DATA)",
     )
     return group
+
+
+def add_port(parser: argparse.ArgumentParser) -> None:
+    """Add the options that select a board."""
+    parser.add_argument("--board", metavar="NAME", help="a board of `sbgen boards`, found by its USB IDs")
+    parser.add_argument("--port", metavar="PORT", help="serial port (default: that of --board)")
+    parser.add_argument(
+        "--baud",
+        type=at_least(1),
+        metavar="N",
+        help="baud rate of its bitstream (default: that of the board)",
+    )
 
 
 def at_least(minimum: int) -> Callable[[str], int]:

@@ -460,7 +460,7 @@ class TestCommand:
         pixels = np.zeros((3, PIXELS), np.uint8)
         pixels[:, :CLASSES] = [[9, 9, 9], [0, 7, 7], [8, 0, 4]]
         np.savez(tmp_path / "images.npz", images=pixels, labels=np.full(3, 2))
-        monkeypatch.setattr(classify, "open_link", lambda arguments: host.Link(port=Board()))
+        monkeypatch.setattr(host, "open_link", lambda arguments: host.Link(port=Board()))
         classify.run(self.options(tmp_path / "images.npz", **options))
 
     def test_best_few_with_ties_to_the_lower_class(self, monkeypatch, tmp_path, capsys):
@@ -509,7 +509,7 @@ class TestCommand:
         labels = np.array([truth(image.reshape(-1))[1] for image in images()])
         labels[0] = (labels[0] + 1) % CLASSES
         np.savez(tmp_path / "images.npz", images=images(), labels=labels)
-        monkeypatch.setattr(classify, "open_link", lambda arguments: host.Link(port=Board()))
+        monkeypatch.setattr(host, "open_link", lambda arguments: host.Link(port=Board()))
         classify.run(self.options(tmp_path / "images.npz"))
         assert capsys.readouterr().out.endswith("4 of 5 right\n")
 
@@ -536,7 +536,7 @@ class TestCommand:
         pixels = np.zeros((3, PIXELS), np.uint8)
         pixels[:, :3] = [[9, 5, 0], [4, 0, 0], [6, 4, 8]]
         np.savez(tmp_path / "images.npz", images=pixels, labels=np.array(labels))
-        monkeypatch.setattr(classify, "open_link", lambda arguments: host.Link(port=Signed()))
+        monkeypatch.setattr(host, "open_link", lambda arguments: host.Link(port=Signed()))
         classify.run(self.options(tmp_path / "images.npz", **options))
 
     def test_one_output_has_two_classes(self, monkeypatch, tmp_path, capsys):
@@ -582,7 +582,7 @@ class TestCommand:
 
     def refused(self, monkeypatch, tmp_path, content, message):
         (tmp_path / "images.npy").write_bytes(content)
-        monkeypatch.setattr(classify, "open_link", lambda arguments: host.Link(port=Board()))
+        monkeypatch.setattr(host, "open_link", lambda arguments: host.Link(port=Board()))
         with pytest.raises(DataError, match=message):
             classify.run(self.options(tmp_path / "images.npy"))
 
@@ -609,7 +609,7 @@ class TestCommand:
 
     def test_labels_in_words(self, monkeypatch, tmp_path, capsys):
         np.savez(tmp_path / "images.npz", images=images(), labels=np.array(["2", "1", "0", "0", "0"]))
-        monkeypatch.setattr(classify, "open_link", lambda arguments: host.Link(port=Board()))
+        monkeypatch.setattr(host, "open_link", lambda arguments: host.Link(port=Board()))
         classify.run(self.options(tmp_path / "images.npz"))
         assert "label 2" in capsys.readouterr().out
         np.savez(tmp_path / "images.npz", images=images(), labels=np.array(["cat"] * 5))

@@ -38,10 +38,10 @@ HEAVY = TORCH | {"amaranth", "amaranth_boards", "numpy", "rich", "cocotb", "seri
         (["--version"], HEAVY),
         (["version"], HEAVY),
         (["biuld"], HEAVY),
-        (["build", "--help"], HEAVY),
-        (["train", "--help"], TORCH),
-        (["boards", "--help"], TORCH),
-        (["doctor", "--help"], TORCH),
+        *(
+            ([command.name, "--help"], TORCH if command.name == "train" else HEAVY)
+            for command in cli.COMMANDS
+        ),
     ],
 )
 def test_help_imports_nothing_heavy(argv, unwanted):

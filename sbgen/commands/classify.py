@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..boards.host import add_port_arguments, open_link
+from ..arguments import add_port
 from ..console import Console
 from ..errors import LinkError
 
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             " network"
         ),
     )
-    add_port_arguments(parser)
+    add_port(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -51,10 +51,11 @@ def run(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from .. import samples
+    from ..boards import host
 
     console = Console()
     right = among_best = right_bits = 0
-    with open_link(arguments) as link:
+    with host.open_link(arguments) as link:
         identity = link.identify()
         image_shape, names, signed = _network(arguments.network, identity)
         _check_top(arguments.top, identity)

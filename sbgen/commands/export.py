@@ -2,13 +2,14 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..arguments import add_model, add_reading
-from ..compiler import exchange
-from ..compiler.frontends import model as model_file
-from ..compiler.ir import Network
 from ..console import Console
 from ..errors import ModelError
+
+if TYPE_CHECKING:
+    from ..compiler.ir import Network
 
 __all__ = ["add_arguments", "run"]
 
@@ -28,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the file as a whole or not at all."""
+    from ..compiler import exchange
+    from ..compiler.frontends import model as model_file
+
     out = arguments.out
     if out.suffix not in (".onnx", ".json"):
         raise ModelError(f"--out must end in .onnx (QONNX) or .json (the exchange file), not {out.name!r}")
@@ -46,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
 
 
-def _onnx(network: Network, out: Path) -> None:
+def _onnx(network: "Network", out: Path) -> None:
     try:
         import onnx  # noqa: F401
     except ImportError as error:

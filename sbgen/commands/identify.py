@@ -2,7 +2,7 @@
 
 import argparse
 
-from ..boards.host import add_port_arguments, open_link
+from ..arguments import add_port
 from ..console import Console
 
 __all__ = ["add_arguments", "run"]
@@ -10,12 +10,14 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sbgen identify`."""
-    add_port_arguments(parser)
+    add_port(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the identity of the board's network."""
-    with open_link(arguments) as link:
+    from ..boards import host
+
+    with host.open_link(arguments) as link:
         identity = link.identify()
     console = Console()
     console.line(f"network  {identity.digest.hex()}... (first 8 bytes of the SHA-256 in its report)")

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import __version__, atomic, evidence, parallel
+from .. import __version__, atomic, parallel
 from ..arguments import at_least
 from ..built import Built
 from ..console import Console
@@ -72,6 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prove and report; the exit code is 1 if anything is not proved."""
+    from .. import evidence
+
     console = Console()
     with console.step("state") as step:
         planned = _plan(Built(arguments.folder))
