@@ -80,8 +80,8 @@ def test_netlist_of_a_design_that_failed_an_assertion_of_yosys(tmp_path):
     """Yosys 0.70 failed an assertion of its own on this design, found by `sbgen fuzz` (see
     `sbgen.boards.workarounds`).
 
-    Whether it does depends on the rest of the top level; tests/test_boards_workarounds.py shows the second attempt
-    by itself.
+    Whether it does depends on the rest of the top level; tests/test_boards_workarounds.py shows the second
+    attempt by itself.
     """
     board = boards.get("amaranth_boards.ulx3s:ULX3S_25F_Platform")
     require_tools(board)

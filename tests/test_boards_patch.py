@@ -76,7 +76,7 @@ def test_a_network_that_decides_in_another_way_is_refused():
 
 @pytest.fixture(scope="module", params=["icebreaker", pytest.param("ulx3s_85f", marks=pytest.mark.slow)])
 def built(request, tmp_path_factory):
-    """A folder with the build of ``network(1)``; finished steps are cached for builds of the same hardware."""
+    """A folder with the build of ``network(1)``; builds of the same hardware share its cached steps."""
     try:
         flow.plan(verilog="", board=boards.get(request.param))
         tools.find(boards.get(request.param).family.unpacker.tool)

@@ -25,8 +25,8 @@ def folder_of(package):
 
 
 def imports(path):
-    """Absolute names of the modules that a file imports when it is imported: not those inside its functions, nor
-    those for types only.
+    """Absolute names of the modules that a file imports when it is imported: not those inside its functions,
+    nor those for types only.
     """
     package = next(
         name
@@ -128,8 +128,8 @@ ALLOWED = {
         "sbgen",
     },
 }
-# The folder that speaks the languages of other tools as well. Only `model.load` imports their readers, when the
-# file needs it.
+# The folder that speaks the languages of other tools as well. Only `model.load` imports their readers, when
+# the file needs it.
 FRONTENDS = "compiler/frontends"
 ALLOWED_IN_FRONTENDS = {"torch", "sbgen.train", "onnx", "google", "h5py"}
 

@@ -39,7 +39,7 @@ def assert_as_the_graph(file, model, images, inputs, **settings):
 
 
 class Random:
-    """Two graphs side by side that compute the same: one in the form under test, one that the executor has."""
+    """Two graphs that compute the same: one in the form under test, one in a form that the executor has."""
 
     def __init__(self, seed):
         print("seed", seed)
@@ -158,7 +158,7 @@ def test_thresholds_of_no_axis():
 
 
 def image(seed):
-    """An image network with channels last by a Transpose, by operators of their own, and with channels first."""
+    """An image network, channels last by a Transpose, by operators of their own, and channels first."""
     random = Random(seed)
     rng = random.rng
     channels, height, width = int(rng.integers(1, 6)), int(rng.integers(3, 9)), int(rng.integers(3, 9))
