@@ -17,10 +17,10 @@ from .device import Device
 from .estimate import estimate
 from .fit import FILL, easy_fill, excess, excess_words
 from .ir import Network
+from .layers import scores_rule
 from .linked import check_network
 from .remedies import remedies, slowest
 from .search import Fitter
-from .stage import results_cycles
 
 __all__ = ["fold", "trade_off"]
 
@@ -73,7 +73,7 @@ def fold(
 def _within(fitter: Fitter, cycles: int, fill: Mapping[str, float], sprams: list[int]) -> Design:
     """The smallest design that takes at most `cycles` an image."""
     network, device = fitter.catalog.network, fitter.catalog.device
-    least, aim, spram = results_cycles(network), cycles, sprams[0]
+    least, aim, spram = scores_rule(network).results_cycles, cycles, sprams[0]
     if cycles < least:
         raise FitError(
             f"an image of {network.outputs} scores takes at least {least} cycles to output its results, "
@@ -110,7 +110,7 @@ def _fastest(
 ) -> Design:
     """The design of the fewest cycles that fits; `best` takes `high`."""
     network = fitter.catalog.network
-    low = results_cycles(network) - 1  # `high` fits, `low` does not
+    low = scores_rule(network).results_cycles - 1  # `high` fits, `low` does not
     step = min(max(bounds(network, fitter.catalog.device).values()), high - 1)
     aim = max(step, low + 1)
     while high - low > 1:

@@ -8,6 +8,7 @@ from the layers before.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import TypeGuard
 
 import numpy as np
@@ -662,16 +663,23 @@ class Network:
             signals.append(layer.after(signals[-1]))
         for fork in signals[-1].shortcuts:
             raise ModelError(f"layer {fork!r}: a Fork needs an Add after it that names it")
-        object.__setattr__(self, "shapes", tuple(signal.shape for signal in signals))
-        object.__setattr__(self, "maxima", tuple(signal.maximum for signal in signals))
+        object.__setattr__(self, "signals", tuple(signals))
         self._check_decision()
 
-    #: Shape of the image, then of each layer's output.
-    shapes: tuple[Shape, ...] = field(init=False, repr=False, compare=False, default=())
+    #: The image, then each layer's output.
+    signals: tuple[Signal, ...] = field(init=False, repr=False, compare=False, default=())
 
-    #: Maximum element of the image, then of each layer's output: 1 for bits. The last, of the signed scores,
-    #: is 0.
-    maxima: tuple[int, ...] = field(init=False, repr=False, compare=False, default=())
+    @cached_property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Shape of the image, then of each layer's output."""
+        return tuple(signal.shape for signal in self.signals)
+
+    @cached_property
+    def maxima(self) -> tuple[int, ...]:
+        """Maximum element of the image, then of each layer's output: 1 for bits. The last, of the signed
+        scores, is 0.
+        """
+        return tuple(signal.maximum for signal in self.signals)
 
     def _check_order(self) -> None:
         kinds = [type(layer) for layer in self.layers]

@@ -1,15 +1,14 @@
 """The stages of a design, connected: what a core consists of."""
 
 from dataclasses import replace
-from itertools import pairwise
 
 from ..hw import argmax, signs
 from ..hw.core import Submodule
 from ..hw.part import Part
 from .design import Design
-from .layers import rules
+from .layers import rules, scores_rule
 from .shortcut_queue import depth
-from .stage import Stage, converters, mvtu_parameters, scale_parameters, shortcut, stage
+from .stage import Stage, converters, shortcut
 
 __all__ = ["Decision", "ends", "input_lanes", "memory_path", "stages", "submodules"]
 
@@ -31,21 +30,8 @@ def stages(design: Design) -> list[Stage]:
     """The stages of a design, in order, each with its `entry` and `shortcut`."""
     network, reset_less = design.network, _reset_less(design)
     alone = [
-        stage(
-            layer,
-            folding,
-            shape,
-            i_maximum=i_maximum,
-            o_maximum=o_maximum,
-            unit=(
-                mvtu_parameters(layer, folding, patchable=True)
-                if design.patchable and layer.weight_bits
-                else None
-            ),
-        )
-        for (layer, folding), shape, (i_maximum, o_maximum) in zip(
-            design.stages, network.shapes[:-1], pairwise(network.maxima), strict=True
-        )
+        rule.stage(folding, patchable=design.patchable)
+        for rule, folding in zip(rules(network), design.foldings, strict=True)
     ]
     length, lanes, element = network.pixels, input_lanes(design), alone[0].parts[0].i_shape.elem_shape
     entered = []
@@ -79,7 +65,7 @@ def stages(design: Design) -> list[Stage]:
 def ends(design: Design, last: Stage) -> tuple[tuple[Part, ...], tuple[Part, ...], Decision]:
     """What is after the last stage: width converters, the scaling of the scores if there is one, the decision."""
     network = design.network
-    scaling = scale_parameters(last.layer, last.folding)
+    scaling = scores_rule(network).scaling(last.folding)
     width = scaling.score_width if scaling else last.unit.sum_width
     way = converters(
         last.o_element,

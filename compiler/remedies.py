@@ -6,11 +6,10 @@ from .device import DEVICES, Device
 from .estimate import estimate
 from .fit import FILL, excess, excess_words
 from .ir import Network
-from .layers import rules
+from .layers import rules, scores_rule
 from .linked import check_design
 from .narrow import narrow, widths
 from .search import Fitter
-from .stage import results_cycles
 from .weight_count import weights
 
 __all__ = ["check_fit", "remedies", "slowest"]
@@ -37,7 +36,9 @@ def check_fit(design: Design, device: Device) -> None:
 
 def slowest(network: Network) -> int:
     """Cycles an image of the smallest folding, one input and one output at a time."""
-    return max(network.pixels, results_cycles(network), *(rule.slowest for rule in rules(network)))
+    return max(
+        network.pixels, scores_rule(network).results_cycles, *(rule.slowest for rule in rules(network))
+    )
 
 
 def remedies(network: Network, device: Device, *, patchable: bool) -> list[str]:

@@ -25,7 +25,7 @@ from .layers.rule import Memories
 from .layers.weighted import MAX_LUT_BUFFER, WeightedRule
 from .linked import may_enter
 from .shortcut_queue import depth
-from .stage import Stage, mvtu_parameters, shortcut, stage
+from .stage import Stage, shortcut
 
 __all__ = ["Catalog", "Fitter", "Fitting", "Search", "free_rows"]
 
@@ -66,17 +66,17 @@ class Catalog:
                 if not rest or self.device.brams(width=rest, depth=unit.weight_depth) <= self.device.bram:
                     yield replace(choice.folding, store="spram", sprams=count)
 
-    def _first_unit(self, n: int, lanes: int | None) -> mvtu.Parameters:
-        return mvtu_parameters(
-            self.network.layers[n], Folding(pe=1, simd=lanes or 1), patchable=self.patchable
-        )
+    def _first_unit(self, n: int, lanes: int | None) -> mvtu.Parameters | None:
+        return self.rules[n].unit(Folding(pe=1, simd=lanes or 1), patchable=self.patchable)
 
     def stage(self, n: int, folding: Folding) -> Stage:
         """The stage of layer `n`, with as many rows in its line buffers as cost no further block RAM."""
         rule, unit = self.rules[n], None
         if isinstance(rule, WeightedRule) and not folding.unrolled:
+            first = self._unit(n, rule.pixel_lanes(folding.simd))
+            assert first is not None
             unit = replace(
-                self._unit(n, rule.pixel_lanes(folding.simd)),
+                first,
                 pe=folding.pe,
                 simd=folding.simd,
                 weight_store=folding.store,
@@ -84,13 +84,12 @@ class Catalog:
                 preset_store=folding.preset_store,
                 registered=folding.registered,
             )
-        about = {"i_maximum": self.network.maxima[n], "o_maximum": self.network.maxima[n + 1], "unit": unit}
-        found = stage(rule.layer, folding, rule.input_shape, **about)
+        found = rule.stage_of(folding, unit)
         moves = found.part(window.Parameters)
         if moves is None or folding.replay_store != "bram":
             return found
         rows = free_rows(moves.geometry, width=moves.width, device=self.device)
-        return stage(rule.layer, replace(folding, rows=rows), rule.input_shape, **about)
+        return rule.stage_of(replace(folding, rows=rows), unit)
 
 
 def free_rows(geometry: window.Geometry, *, width: int, device: Device) -> int:

@@ -9,9 +9,9 @@ from cases import Case, pack, save
 
 from sbgen.compiler import verilog
 from sbgen.compiler.folding import Folding
-from sbgen.compiler.ir import Binarize, Dense, Scores, SumPool, Threshold
+from sbgen.compiler.ir import Binarize, Dense, Scores, Signal, SumPool, Threshold
+from sbgen.compiler.layers import rule
 from sbgen.compiler.reference import run_layer
-from sbgen.compiler.stage import mvtu_parameters
 from sbgen.hw import argmax, binarize, deep_queue, pool, queue, replay, scale, sums, threshold, width, window
 from sbgen.hw.window import Geometry
 
@@ -145,7 +145,7 @@ def _binarizes(rng):
 
 
 def _layer(name, rng, layer, folding):
-    parameters = mvtu_parameters(layer, folding)
+    parameters = rule(layer, Signal(shape=(layer.inputs,), maximum=1)).unit(folding)
     vectors = rng.integers(0, 2, (VECTORS, layer.inputs))
     vectors[0], vectors[1] = (
         layer.weights[0],

@@ -7,8 +7,8 @@ from sbgen.compiler.design import Design
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import estimate, stage_cost
 from sbgen.compiler.folding import Folding
-from sbgen.compiler.ir import Binarize, Network, Scores, SumPool
-from sbgen.compiler.stage import stage
+from sbgen.compiler.ir import Binarize, Network, Scores, Signal, SumPool
+from sbgen.compiler.layers import rule
 
 
 def design(*, pe, simd, weights=None, **stores):
@@ -79,11 +79,6 @@ def test_more_parallel_costs_more():
 )
 def test_block_rams_of_sums(simd, store, bram):
     """Of a whole image of 7 x 7 x 64 the 64 sums of 6 bits are held, not the 3,136 bits."""
-    pool = stage(
-        SumPool(name="sums", kernel=(7, 7), stride=(7, 7)),
-        Folding(pe=simd, simd=simd, replay_store=store),
-        (7, 7, 64),
-        i_maximum=1,
-        o_maximum=49,
-    )
+    pool = rule(SumPool(name="sums", kernel=(7, 7), stride=(7, 7)), Signal(shape=(7, 7, 64), maximum=1))
+    pool = pool.stage(Folding(pe=simd, simd=simd, replay_store=store))
     assert stage_cost(pool, device=DEVICES["up5k"]).bram == bram

@@ -11,10 +11,10 @@ from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import estimate
 from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Lookup, MaxPool, Network, Scores, SumPool
+from sbgen.compiler.layers import scores_rule
 from sbgen.compiler.pipeline import input_lanes, stages
 from sbgen.compiler.random_network import random_network
 from sbgen.compiler.search import free_rows
-from sbgen.compiler.stage import results_cycles
 from sbgen.errors import FitError
 from sbgen.hw.protocol import LIMITS
 from sbgen.hw.window import Geometry
@@ -87,7 +87,7 @@ def test_keeps_to_the_cycles(seed, limit):
             for layer, after in zip(network.layers, network.shapes[1:], strict=True)
         ),
     )
-    least = results_cycles(network)
+    least = scores_rule(network).results_cycles
     if limit < least:
         with pytest.raises(
             FitError, match=f"takes at least {least} cycles to output its results, not {limit}"
@@ -365,7 +365,7 @@ def test_a_small_wide_network(sizes, device):
 def test_what_is_to_be_patched_is_in_roms(seed, device):
     network, device = random_network(seed, largest=24), DEVICES[device]
     least = max(1, *(getattr(layer, "planes", 1) * 2 for layer in network.layers))
-    for limit in None, max(least, results_cycles(network)), 10_000:
+    for limit in None, max(least, scores_rule(network).results_cycles), 10_000:
         try:
             design = fold.fold(network, device, cycles=limit, patchable=True)
         except FitError:
@@ -460,6 +460,7 @@ def test_line_buffers_hold_the_rows_that_cost_no_further_block_ram(device):
 @pytest.mark.parametrize("sizes", [(6, 4, 5), (9, 12, 4), (30, 8, 10), (16, 3)])
 def test_a_small_network_is_as_quick_as_its_results(sizes):
     network = dense_network(*sizes)
-    assert max(cycles.stage_cycles(fold.fold(network, DEVICES["up5k"], fill=fit.FILL))) == results_cycles(
-        network
+    assert (
+        max(cycles.stage_cycles(fold.fold(network, DEVICES["up5k"], fill=fit.FILL)))
+        == scores_rule(network).results_cycles
     )

@@ -12,8 +12,9 @@ import pytest
 
 from sbgen import cli, fuzzing, tools
 from sbgen.boards import placed
-from sbgen.compiler import cycles, design_file, exchange, lower, passes, reference, stage, verilog
+from sbgen.compiler import cycles, design_file, exchange, lower, passes, reference, verilog
 from sbgen.compiler.ir import Binarize, Conv2d, Scores
+from sbgen.compiler.layers.convolution import Conv2dRule
 from sbgen.compiler.random_network import random_design, random_images
 from sbgen.errors import FitError, ToolError
 from sbgen.fuzzing import comparison, failures
@@ -52,8 +53,13 @@ def the_failure(capsys, tmp_path):
 
 
 def ignore_the_padding_bit(monkeypatch):
-    sound = stage._padding_words
-    monkeypatch.setattr(stage, "_padding_words", lambda *args, **sizes: (0,) * len(sound(*args, **sizes)))
+    window = Conv2dRule._window
+
+    def without_padding(*arguments, **options):
+        sound = window(*arguments, **options)
+        return dataclasses.replace(sound, padding_words=(0,) * len(sound.padding_words))
+
+    monkeypatch.setattr(Conv2dRule, "_window", without_padding)
 
 
 def test_sound_hardware_agrees(capsys, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from sbgen.compiler import layers, linked
 from sbgen.compiler.design import Design
 from sbgen.compiler.folding import Folding
-from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
+from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores, Signal
 from sbgen.compiler.lower import lower
 from sbgen.compiler.random_network import random_design
 from sbgen.errors import FitError
@@ -109,7 +109,7 @@ def test_channels_that_do_not_fill_a_beat_enter_together(channels, kernel, most)
     layer = Conv2d(
         name="conv", weights=np.ones((1, 1, kernel, channels), int), thresholds=np.array([1]), planes=8
     )
-    rule = layers.Conv2dRule(layer=layer, input_shape=(1, kernel, channels), output_shape=(1, 1, 1))
+    rule = layers.rule(layer, Signal(shape=(1, kernel, channels), maximum=255))
     widest = linked.widest(rule, channels * kernel)
     assert widest == most and linked.may_enter(rule, widest)
 
@@ -126,5 +126,5 @@ def test_the_fold_that_is_named_is_taken():
 
 def test_a_first_layer_with_weights():
     layer = Dense(name="dense", weights=np.ones((2, 400), int), thresholds=np.array([1, 2]), planes=8)
-    rule = layers.DenseRule(layer=layer, input_shape=(400,), output_shape=(2,))
+    rule = layers.rule(layer, Signal(shape=(400,), maximum=255))
     assert linked.widest(rule, 400) == 255

@@ -18,8 +18,9 @@ from sbgen.compiler import random_network
 from sbgen.compiler.design import Design
 from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.compiler.ir import Signal as Between
+from sbgen.compiler.layers import rule, rules
 from sbgen.compiler.pipeline import stages
-from sbgen.compiler.stage import mvtu_parameters, unrolled_parameters
 from sbgen.compiler.unrolled import unroll
 from sbgen.hw import add, argmax, fork, mvtu, pool, sums, width
 from sbgen.hw import replay as replay_part
@@ -183,7 +184,7 @@ def replay(*, beats, repeats):
 
 #: The unit of a layer whose contents can be replaced, with its weights in block RAM and in LUTs.
 PATCHABLE = [
-    mvtu_parameters(network().layers[1], Folding(pe=3, simd=3 + at, store=store), patchable=True)
+    rules(network())[1].unit(Folding(pe=3, simd=3 + at, store=store), patchable=True)
     for at, store in enumerate(("bram", "lut"))
 ]
 
@@ -398,7 +399,7 @@ def test_a_wrong_threshold_is_seen():
 
 def test_a_wrong_table_of_an_unrolled_layer_is_seen():
     layer = network().layers[1]
-    unit = unrolled_parameters(layer, Folding(pe=6, simd=9, store="unrolled"))
+    unit = rules(network())[1].stage(Folding(pe=6, simd=9, store="unrolled")).unit
     assert violated(proofs.unrolled.whole(unit, layer, name="hidden").circuit()) == set()
     (contents, ins), *others = unit.tables
     wrong = replace(unit, tables=((contents ^ 1, ins), *others))
@@ -409,7 +410,7 @@ def test_every_bit_of_a_vector_counts_in_an_unrolled_layer(monkeypatch):
     """Each alone, the wrong way round, is seen."""
     rng = np.random.default_rng(5)
     layer = Dense(name="planes", weights=rng.integers(0, 2, (3, 5)), thresholds=np.array([7, 8, 9]), planes=2)
-    unit = unrolled_parameters(layer, Folding(pe=3, simd=5, store="unrolled"))
+    unit = rule(layer, Between(shape=(5,), maximum=3)).stage(Folding(pe=3, simd=5, store="unrolled")).unit
     statement = proofs.unrolled.whole(unit, layer, name="planes")
     assert violated(statement.circuit()) == set()
     # All vectors are claimed: each of their bits is free.

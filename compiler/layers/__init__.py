@@ -1,5 +1,7 @@
 """The rules of each kind of layer, in one table."""
 
+from itertools import pairwise
+
 from ..ir import (
     Add,
     Binarize,
@@ -11,16 +13,18 @@ from ..ir import (
     MaxPool,
     Network,
     Scores,
+    Signal,
     SumPool,
     Threshold,
 )
+from .convolution import Conv2dRule
 from .elementwise import AddRule, ForkRule, ThresholdRule
 from .pixels import BinarizeRule, LookupRule
 from .pools import MaxPoolRule, SumPoolRule
 from .rule import Rule
-from .weighted import Conv2dRule, DenseRule, ScoresRule
+from .weighted import DenseRule, ScoresRule
 
-__all__ = ["RULES", "Rule", "rules"]
+__all__ = ["RULES", "Rule", "rule", "rules", "scores_rule"]
 
 #: The rule of each kind of layer.
 RULES: dict[type[Layer], type[Rule]] = {
@@ -37,9 +41,20 @@ RULES: dict[type[Layer], type[Rule]] = {
 }
 
 
+def rule(layer: Layer, before: Signal) -> Rule:
+    """The rule of a layer with an input."""
+    return RULES[type(layer)](layer=layer, before=before, after=layer.after(before))
+
+
 def rules(network: Network) -> tuple[Rule, ...]:
     """The rule of each layer of a network, in order."""
     return tuple(
-        RULES[type(layer)](layer=layer, input_shape=before, output_shape=after)
-        for layer, before, after in zip(network.layers, network.shapes[:-1], network.shapes[1:], strict=True)
+        RULES[type(layer)](layer=layer, before=before, after=after)
+        for layer, (before, after) in zip(network.layers, pairwise(network.signals), strict=True)
     )
+
+
+def scores_rule(network: Network) -> ScoresRule:
+    """The rule of the last layer of a network."""
+    before, after = network.signals[-2:]
+    return ScoresRule(layer=network.scores, before=before, after=after)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from ...hw import add, fork, mvtu, threshold
+from ...hw.part import Part
 from ..folding import Folding
 from ..ir import Add, Fork, Threshold
 from .rule import Memories, Rule
@@ -15,12 +17,23 @@ class ForkRule(Rule[Fork]):
     title = "fork"
     outputs = "elements"
 
+    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+        return (fork.Parameters(shape=self.i_beat(folding)),)
+
 
 class AddRule(Rule[Add]):
     """No memory of its own."""
 
     title = "add"
     outputs = "sums"
+
+    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+        maximum, kept_maximum = self.before.maximum, self.before.shortcuts[self.layer.fork].maximum
+        return (
+            add.Parameters(
+                maximum=maximum, kept_maximum=kept_maximum, scale=self.layer.scale, lanes=folding.simd
+            ),
+        )
 
 
 class ThresholdRule(Rule[Threshold]):
@@ -31,3 +44,14 @@ class ThresholdRule(Rule[Threshold]):
     def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[Folding]:
         for store in ("bram", "lut") if len(self.layer.thresholds) > pe else ("lut",):
             yield Folding(pe=pe, simd=simd, preset_store=store)
+
+    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+        return (
+            threshold.Parameters(
+                thresholds=tuple(self.layer.thresholds.tolist()),
+                inverted=tuple(self.layer.inverted.tolist()),
+                width=self.before.maximum.bit_length(),
+                lanes=folding.simd,
+                store=folding.preset_store,
+            ),
+        )

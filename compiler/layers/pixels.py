@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from math import prod
 from typing import Generic, TypeVar
 
+from ...hw import binarize, lookup, mvtu
+from ...hw.part import Part
+from ..folding import Folding
 from ..ir import Binarize, Lookup
 from .rule import Rule, Shallow, widths
 
@@ -26,6 +29,18 @@ class PixelRule(Rule[P], Generic[P]):
     def slowest(self) -> int:
         return prod(self.input_shape)
 
+    @property
+    def i_length(self) -> int:
+        return prod(self.input_shape)
+
+    @property
+    def o_length(self) -> int:
+        return self.pe_of(self.i_length)
+
+    @property
+    def vectors(self) -> int:
+        return 1
+
     def shapes(self, cycles: int, shallow: Shallow) -> Iterator[tuple[int, int]]:
         pixels = prod(self.input_shape)
         for simd in widths(pixels, least=-(-pixels // cycles)):
@@ -40,9 +55,17 @@ class BinarizeRule(PixelRule[Binarize]):
     def pe_of(self, simd: int) -> int:
         return simd * self.layer.levels
 
+    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+        thresholds = tuple(map(tuple, self.layer.thresholds.tolist()))
+        return (binarize.Parameters(thresholds=thresholds, lanes=folding.simd),)
+
 
 class LookupRule(PixelRule[Lookup]):
     """Each pixel is a number."""
 
     title = "pixels to numbers"
     outputs = "numbers"
+
+    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+        table = tuple(self.layer.table.tolist())
+        return (lookup.Parameters(table=table, pixels=self.i_length, lanes=folding.simd),)

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from math import prod
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from ...hw import mvtu, pool, sums, window
+from ...hw.part import Part
 from ...hw.window import Geometry
 from ..folding import Folding
 from ..ir import MaxPool, SumPool
@@ -23,6 +25,27 @@ class PoolRule(Rule[P], Generic[P]):
             height=self.input_shape[0], kernel=self.layer.kernel, stride=self.layer.stride
         )
 
+    def _geometry(self, folding: Folding, **more: Any) -> Geometry:
+        height, width, channels = self.input_shape
+        return Geometry(
+            height=height,
+            width=width,
+            slices=-(-channels // folding.simd),
+            kernel=self.layer.kernel,
+            stride=self.layer.stride,
+            **more,
+        )
+
+    def _window(self, folding: Folding, **more: Any) -> window.Parameters:
+        """The window, which outputs the words of each position one after the other."""
+        slices = -(-self.i_length // folding.simd)
+        return window.Parameters(
+            shape=self.i_beat(folding),
+            geometry=self._geometry(folding, groups=slices, rows=folding.rows, **more),
+            padding_words=(0,) * slices,
+            store=folding.replay_store,
+        )
+
     @property
     def slowest(self) -> int:
         return max(prod(self.input_shape), prod(self.output_shape) * prod(self.layer.kernel))
@@ -35,6 +58,10 @@ class MaxPoolRule(PoolRule[MaxPool]):
 
     def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[Folding]:
         yield Folding(pe=pe, simd=simd, replay_store="bram")
+
+    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+        words = pool.Parameters(lanes=folding.simd, beats=prod(self.layer.kernel))
+        return self._window(folding, padding=self.layer.padding), words
 
 
 class SumPoolRule(PoolRule[SumPool]):
@@ -50,3 +77,15 @@ class SumPoolRule(PoolRule[SumPool]):
     def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[Folding]:
         for store in "bram", "lut":
             yield Folding(pe=pe, simd=simd, replay_store=store)
+
+    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+        before: tuple[Part, ...] = ()
+        geometry = self._geometry(folding)
+        if self.layer.overlaps:
+            # Each window comes whole, as a row of its own.
+            before, words = (self._window(folding),), prod(self.layer.kernel)
+            geometry = Geometry(height=1, width=words, slices=1, kernel=(1, words), stride=(1, words))
+        adder = sums.Parameters(
+            lanes=folding.simd, geometry=geometry, store=folding.replay_store, maximum=self.before.maximum
+        )
+        return *before, adder

@@ -1,15 +1,21 @@
-"""What a rule is: all that folding and reports need to know of a kind of layer."""
+"""What a rule is: all that folding, hardware and reports need to know of a kind of layer."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, Generic, TypeVar
 
+from amaranth.hdl import unsigned
+from amaranth.lib.data import ArrayLayout
+
 from ...errors import ModelError
+from ...hw import mvtu
 from ...hw.mvtu import WEIGHT_STORES
+from ...hw.part import Part
 from ...hw.rom import STORES
 from ..folding import UNROLLED, Folding
-from ..ir import Layer, Shape
+from ..ir import Layer, Shape, Signal
+from ..stage import Stage
 
 __all__ = ["Memories", "Rule", "Shallow", "widths"]
 
@@ -38,19 +44,21 @@ class Memories:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule(Generic[L]):
-    """One layer in its network: which foldings are legal, and which of them are worth a try.
+    """One layer in its network: which foldings are legal, which of them are worth a try, and the parts of its
+    hardware.
 
     A class for each kind of layer; `rules` in this package chooses it.
 
     Parameters
     ----------
     layer : Layer
-    input_shape, output_shape : tuple of int
+    before, after : Signal
+        Its input and its output.
     """
 
     layer: L
-    input_shape: Shape
-    output_shape: Shape
+    before: Signal
+    after: Signal
 
     #: What a report calls the layer.
     title: ClassVar[str]
@@ -61,6 +69,16 @@ class Rule(Generic[L]):
 
     #: Whether its weights can be wired in.
     unrolls: ClassVar[bool] = False
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of its input."""
+        return self.before.shape
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of its output."""
+        return self.after.shape
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -193,6 +211,55 @@ class Rule(Generic[L]):
     def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[Folding]:
         """Every choice of memories worth a try for a pe and simd."""
         yield Folding(pe=pe, simd=simd, preset_store="lut")
+
+    @property
+    def i_length(self) -> int:
+        """Elements of the vectors that it takes."""
+        return self.input_shape[-1]
+
+    @property
+    def o_length(self) -> int:
+        """Elements of the vectors that it outputs."""
+        return self.input_shape[-1]
+
+    @property
+    def vectors(self) -> int:
+        """Vectors per image that it takes."""
+        return prod(self.input_shape[:-1])
+
+    def i_lanes(self, folding: Folding) -> int:
+        """Elements in a beat of the vectors that it takes."""
+        return folding.simd
+
+    def i_beat(self, folding: Folding) -> ArrayLayout:
+        """Shape of a beat of the vectors that it takes."""
+        return ArrayLayout(unsigned(self.before.maximum.bit_length()), self.i_lanes(folding))
+
+    def unit(self, folding: Folding, *, patchable: bool = False) -> mvtu.Parameters | None:
+        """The matrix-vector-threshold unit; None if there is none."""
+        return None
+
+    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+        """The parts of the hardware, connected in order."""
+        raise NotImplementedError
+
+    def stage(self, folding: Folding, *, patchable: bool = False) -> Stage:
+        """The layer's hardware."""
+        return self.stage_of(folding, self.unit(folding, patchable=patchable))
+
+    def stage_of(self, folding: Folding, unit: mvtu.Parameters | None) -> Stage:
+        """The layer's hardware, for a caller that already has the unit."""
+        return Stage(
+            layer=self.layer,
+            folding=folding,
+            parts=self.parts(folding, unit),
+            i_length=self.i_length,
+            i_lanes=self.i_lanes(folding),
+            o_length=self.o_length,
+            o_lanes=folding.pe,
+            i_maximum=self.before.maximum,
+            vectors=self.vectors,
+        )
 
 
 def widths(length: int, least: int = 1) -> list[int]:

@@ -1,18 +1,33 @@
 """Rules of the layers with weights."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import lru_cache
 from itertools import product
-from math import gcd, prod
-from typing import Generic, TypeVar
+from math import prod
+from typing import Any, Generic, TypeVar
 
+import numpy as np
+from amaranth.hdl import unsigned
+from amaranth.lib.data import ArrayLayout
+
+from ...hw import mvtu, planes, replay, scale, unrolled
+from ...hw.part import Part
 from ...hw.spram import BLOCK_DEPTH, blocks
-from ...hw.window import Geometry
 from ..folding import UNROLLED, Folding
 from ..ir import Conv2d, Dense, Scores
+from ..unrolled import unroll
 from .rule import Memories, Rule, Shallow, widths
 
-__all__ = ["MAX_LUT_BUFFER", "Conv2dRule", "DenseRule", "ScoresRule", "WeightedRule", "halves"]
+__all__ = [
+    "MAX_LUT_BUFFER",
+    "DenseRule",
+    "ScoresRule",
+    "WeightedRule",
+    "divisor",
+    "halves",
+    "minus_thresholds",
+]
 
 #: Maximum bits of a buffer that is tried in flip-flops.
 MAX_LUT_BUFFER = 128
@@ -34,6 +49,7 @@ _UNROLLED_CYCLES = 6
 _MAX_UNROLLED = 1 << 14
 
 W = TypeVar("W", Conv2d, Dense, Scores)
+V = TypeVar("V", Dense, Scores)
 
 
 def halves(layer: Conv2d | Dense | Scores) -> int:
@@ -71,6 +87,63 @@ class WeightedRule(Rule[W], Generic[W]):
         """Channels in a word of the line buffers, to which a pixel's weights are padded; None without them."""
         return None
 
+    def _rows(self, bits: np.ndarray, simd: int) -> tuple[int, ...]:
+        """The weights or the mask of each output as one number."""
+        packed = np.packbits(bits.reshape(self.layer.outputs, -1).astype(bool), axis=1, bitorder="little")
+        return tuple(int.from_bytes(row.tobytes(), "little") for row in packed)
+
+    def _unit_inputs(self, simd: int) -> int:
+        """Inputs of a neuron, with those that fill the last word of a pixel."""
+        return self.layer.inputs
+
+    def _presets(self) -> np.ndarray | None:
+        """What the sums of a unit start from; None if it outputs counts."""
+        raise NotImplementedError
+
+    def unit(self, folding: Folding, *, patchable: bool = False) -> mvtu.Parameters | None:
+        """The matrix-vector-threshold unit; None for unrolled weights.
+
+        A sum that starts from minus the threshold ends at or above zero exactly if the count reaches the
+        threshold. A convolution counts over the words of the window; what is unused in a pixel's last word has
+        weights that never agree with its zeros. Scaled scores get their offsets afterwards.
+        """
+        if folding.unrolled:
+            return None
+        layer, presets = self.layer, self._presets()
+        counts = presets is None
+        return mvtu.Parameters(
+            inputs=self._unit_inputs(folding.simd),
+            weights=self._rows(layer.weights, folding.simd),
+            masks=None if layer.mask is None else self._rows(layer.mask, folding.simd),
+            presets=tuple((np.zeros(layer.outputs, int) if presets is None else presets).tolist()),
+            pe=folding.pe,
+            simd=folding.simd,
+            weight_store=folding.store,
+            preset_store=folding.preset_store,
+            registered=folding.registered,
+            sprams=folding.sprams,
+            patchable=patchable,
+            planes=layer.planes,
+            signs=self.outputs == "bits" and not counts,
+            max_count=layer.reach if counts else None,
+        )
+
+    def _before_unit(self, unit: mvtu.Parameters, folding: Folding, *, repeats: int) -> tuple[Part, ...]:
+        """What is before the unit: each vector is repeated, and split into its bit planes."""
+        parts: list[Part] = []
+        if repeats > 1:
+            shape = ArrayLayout(unsigned(unit.planes), unit.simd)
+            parts.append(
+                replay.Parameters(shape=shape, beats=unit.slices, repeats=repeats, store=folding.replay_store)
+            )
+        if unit.planes > 1:
+            parts.append(planes.Parameters(lanes=unit.simd, beats=unit.plane_beats, planes=unit.planes))
+        return tuple(parts)
+
+    def _repeats(self, unit: mvtu.Parameters) -> int:
+        """How often the unit needs each vector: for each beat of outputs (of a group), plane and half."""
+        return unit.groups // self.layer.groups * unit.planes * unit.halves
+
     def slices(self, simd: int) -> int:
         """Beats of `simd` inputs that a vector of one neuron's inputs takes."""
         inputs = self.group_inputs
@@ -105,15 +178,15 @@ class WeightedRule(Rule[W], Generic[W]):
         """Numbers of outputs at once worth a try, at least `least`."""
         outputs = self.limits[0]
         # A power of two or a divisor meets the next layer's beats more easily.
-        divisor = _divisor(outputs, least)
+        even = divisor(outputs, least)
         words = self.slices(simd) * halves(self.layer) * self.layer.groups
         for n in range(outputs.bit_length() + 1):
-            pe = min(divisor << n, outputs)
+            pe = min(even << n, outputs)
             if shallow(width=pe * simd, depth=words * -(-outputs // pe)):
                 break
         else:
-            pe = divisor
-        return {least, min(1 << (least - 1).bit_length(), outputs), divisor, pe}
+            pe = even
+        return {least, min(1 << (least - 1).bit_length(), outputs), even, pe}
 
     def shapes(self, cycles: int, shallow: Shallow) -> Iterator[tuple[int, int]]:
         """For each simd the minimum pe, and the minimum that makes a weight ROM that is `shallow`."""
@@ -160,89 +233,83 @@ class WeightedRule(Rule[W], Generic[W]):
             yield Folding(pe=pe, simd=simd, store=UNROLLED)
 
 
-class DenseRule(WeightedRule[Dense]):
-    """The vector is whatever comes before."""
+class VectorRule(WeightedRule[V], Generic[V]):
+    """The input is one vector."""
 
     unrolls = True
 
+    @property
+    def i_length(self) -> int:
+        return self.layer.inputs
 
-class ScoresRule(WeightedRule[Scores]):
-    """As `DenseRule`."""
+    @property
+    def o_length(self) -> int:
+        return self.layer.outputs
+
+    @property
+    def vectors(self) -> int:
+        return 1
+
+    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+        if unit is None:
+            return (self._unrolled(folding),)
+        return *self._before_unit(unit, folding, repeats=self._repeats(unit)), unit
+
+    def _unrolled(self, folding: Folding) -> unrolled.Parameters:
+        """The network of tables."""
+        unit = self.unit(Folding(pe=1, simd=1))
+        assert unit is not None
+        return _cached_unroll(
+            levels=folding.levels, **{field.name: getattr(unit, field.name) for field in fields(unit)}
+        )
+
+
+@lru_cache(maxsize=16)  # the same layer is unrolled again and again
+def _cached_unroll(*, levels: int, **unit: Any) -> unrolled.Parameters:
+    return unroll(mvtu.Parameters(**unit), levels=levels)
+
+
+class DenseRule(VectorRule[Dense]):
+    """Neurons."""
+
+    def _presets(self) -> np.ndarray | None:
+        return minus_thresholds(self.layer)
+
+
+class ScoresRule(VectorRule[Scores]):
+    """Neurons whose counts are scores. `preset_store` is also where scales are."""
 
     title = "dense, scores"
     outputs = "scores"
-    unrolls = True
 
+    def _presets(self) -> np.ndarray | None:
+        return self.layer.offsets if self.layer.scales is None else None
 
-class Conv2dRule(WeightedRule[Conv2d]):
-    """`simd` channels of one pixel, or all channels of several pixels under the kernel; `pe` of one group."""
-
-    title = "convolution"
-
-    @property
-    def limits(self) -> tuple[int, int]:
-        return self.layer.outputs // self.layer.groups, self.layer.inputs
-
-    @property
-    def group_inputs(self) -> int:
-        return self.layer.group_channels
-
-    @property
-    def positions(self) -> int:
-        return prod(self.output_shape[:2])
-
-    @property
-    def rows(self) -> tuple[int, int] | None:
-        return Geometry.rows_range(
-            height=self.input_shape[0], kernel=self.layer.kernel, stride=self.layer.stride
+    def scaling(self, folding: Folding) -> scale.Parameters | None:
+        """The scales and offsets, in the order of the classes; None without scales."""
+        if self.layer.scales is None:
+            return None
+        return scale.Parameters(
+            maximum=self.layer.reach,
+            scales=tuple(self.layer.scales.tolist()),
+            offsets=tuple(self.layer.offsets.tolist()),
+            store=folding.preset_store,
         )
 
     @property
-    def legal_pe(self) -> list[int]:
-        """A beat of outputs must not reach from one group into the next."""
-        most, _ = self.limits
-        return [pe for pe in range(1, most + 1) if self.layer.groups == 1 or most % pe == 0]
-
-    def legal_simd(self, simd: int) -> int:
-        channels = self.layer.group_channels
-        return simd if simd <= channels else simd // channels * channels
-
-    def beat_pixels(self, simd: int) -> int:
-        """All channels of a pixel if they do not fill its last beat: the image is one vector without gaps."""
-        return self.layer.channels if self.layer.channels % simd else simd
-
-    def pixel_lanes(self, simd: int) -> int | None:
-        return min(simd, self.layer.group_channels)
-
-    def nearest(self, folding: Folding) -> Folding:
-        folding = super().nearest(folding)
-        return replace(folding, pe=gcd(folding.pe, self.limits[0])) if self.layer.groups > 1 else folding
-
-    def _check_simd(self, folding: Folding) -> None:
-        self._require(
-            folding.simd == self.legal_simd(folding.simd),
-            f"simd must be at most the {self.layer.group_channels} channels of a pixel (of a group) or a"
-            f" multiple of them, whole pixels under the kernel, not {folding.simd}",
-        )
-        outputs, _ = self.limits
-        self._require(
-            self.layer.groups == 1 or outputs % folding.pe == 0,
-            f"pe must divide the {outputs} outputs of a group, which {folding.pe} does not",
-        )
-
-    def _simds(self) -> list[int]:
-        channels = self.layer.group_channels
-        return widths(channels) + [channels * pixels for pixels in widths(prod(self.layer.kernel), least=2)]
-
-    def _pes(self, least: int, simd: int, shallow: Shallow) -> set[int]:
-        if self.layer.groups == 1:
-            return super()._pes(least, simd, shallow)
-        return {_divisor(self.limits[0], least)}
-
-    def _replay_stores(self, simd: int, slices: int, groups: int) -> tuple[str, ...]:
-        return ("bram",)
+    def results_cycles(self) -> int:
+        """Cycles in which the results of an image leave, whatever the folding: one per output, or what its
+        scaling takes.
+        """
+        scaling = self.scaling(Folding(pe=1, simd=1))
+        return self.layer.outputs * (scaling.cycles if scaling else 1)
 
 
-def _divisor(number: int, least: int) -> int:
+def minus_thresholds(layer: Conv2d | Dense) -> np.ndarray | None:
+    """What the sums of a layer's unit start from; None if it outputs counts."""
+    return None if layer.thresholds is None else -layer.thresholds
+
+
+def divisor(number: int, least: int) -> int:
     """The minimum divisor of a number that is at least `least`."""
     return next(each for each in range(least, number + 1) if number % each == 0)
