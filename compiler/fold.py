@@ -5,7 +5,6 @@ cheapest design for a number of cycles, and bisection the minimum number whose d
 go into single-port RAM, which is filled at start-up, only if block RAM does not suffice.
 """
 
-import math
 from collections.abc import Mapping
 from itertools import product
 
@@ -59,12 +58,13 @@ def fold(
     sprams = sorted({0, 0 if patchable else device.spram})
     if cycles is not None:
         return _within(fitter, cycles, fill or FILL, sprams)
-    high, misfit = slowest(network), None
+    high = slowest(network)
     for spram, share in product(sprams, (easy_fill(device), FILL) if fill is None else (fill,)):
         smallest, misfit, max_banks = fitter.fitting(high, share, spram=spram)
         if smallest is not None:
             # Deep ROMs are for what fits with nothing else.
             return _fastest(fitter, share, smallest, high, spram=spram, banks=(max_banks,))
+    assert misfit is not None  # every layer has a folding that is this slow
     over = excess(estimate(misfit, device, exact=False), device, share)
     what = f"network {network.name!r} does not fit {device.name} at any folding: {excess_words(over)}"
     raise FitError("; ".join([what, *remedies(network, device, patchable=patchable)]))
@@ -111,16 +111,16 @@ def _fastest(
     """The design of the fewest cycles that fits; `best` takes `high`."""
     network = fitter.catalog.network
     low = scores_rule(network).results_cycles - 1  # `high` fits, `low` does not
-    step = min(max(bounds(network, fitter.catalog.device).values()), high - 1)
-    aim = max(step, low + 1)
+    step: int | None = min(max(bounds(network, fitter.catalog.device).values()), high - 1)
+    aim = max(step or 0, low + 1)
     while high - low > 1:
         design = fitter.fitting(aim, fill, spram=spram, banks=banks).design
         if design is None:
-            low, step = aim, 2 * step
+            low, step = aim, step and 2 * step
         else:
-            best, high, step = design, aim, math.inf
+            best, high, step = design, aim, None
         # Up from the guess in steps that double, then by halves.
-        aim = min(low + step, (low + high) // 2)
+        aim = min(low + (step or high), (low + high) // 2)
     return best
 
 

@@ -66,6 +66,7 @@ def ends(design: Design, last: Stage) -> tuple[tuple[Part, ...], tuple[Part, ...
     """What is after the last stage: width converters, the scaling of the scores if there is one, the decision."""
     network = design.network
     scaling = scores_rule(network).scaling(last.folding)
+    assert last.unit is not None  # of the scores
     width = scaling.score_width if scaling else last.unit.sum_width
     way = converters(
         last.o_element,

@@ -146,7 +146,7 @@ class Conv2dRule(WeightedRule[Conv2d]):
                 padding=layer.padding,
                 groups=layer.groups,
                 repeats=repeats,
-                rows=folding.rows,
+                rows=folding.rows,  # type: ignore[arg-type]  # None is the minimum
             ),
             padding_words=tuple(word * layer.padding_bit for word in words) * layer.groups,
             store=folding.replay_store,

@@ -253,7 +253,8 @@ class VectorRule(WeightedRule[V], Generic[V]):
     def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
         if unit is None:
             return (self._unrolled(folding),)
-        return *self._before_unit(unit, folding, repeats=self._repeats(unit)), unit
+        first: tuple[Part, ...] = self._before_unit(unit, folding, repeats=self._repeats(unit))
+        return (*first, unit)
 
     def _unrolled(self, folding: Folding) -> unrolled.Parameters:
         """The network of tables."""
