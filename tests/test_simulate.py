@@ -276,11 +276,12 @@ class TestAuto:
     @pytest.mark.parametrize(
         "installed, missing",
         [
-            ((), "make and g[+]{2}, which are"),
-            (("make",), "g[+]{2}, which is"),
-            (("g++",), "make, which is"),
-            (("make", "g++"), None),
-            (("make", "clang++"), None),
+            ((), "perl and make and g[+]{2}, which are"),
+            (("perl", "make"), "g[+]{2}, which is"),
+            (("make", "g++"), "perl, which is"),
+            (("perl", "g++"), "make, which is"),
+            (("perl", "make", "g++"), None),
+            (("perl", "make", "clang++"), None),
         ],
     )
     def test_verilator_needs_a_compiler(self, installed, missing, monkeypatch):

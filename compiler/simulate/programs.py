@@ -40,8 +40,8 @@ def require(simulator: str) -> None:
         tools.find("iverilog")
         return
     tools.find("verilator")
-    # It writes C++.
-    missing = [] if shutil.which("make") else ["make"]
+    # It is started by a Perl script and writes C++.
+    missing = [name for name in ("perl", "make") if not shutil.which(name)]
     if not any(map(shutil.which, ("g++", "c++", "clang++"))):
         missing.append("g++")
     if missing:

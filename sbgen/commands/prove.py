@@ -82,7 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
             for statement, places in planned.values()
             if arguments.only is None or any(arguments.only in text for text in (statement.subject, *places))
         ]
-        step.note(f"{len(chosen)} statements about {sum(sum(places.values()) for _, places in chosen)} parts")
+        parts = sum(sum(places.values()) for _, places in chosen)
+        step.note(f"{len(chosen):,} statements, {parts:,} parts")
     if not chosen:
         raise ModelError(
             f"--only must be part of a subject, but {arguments.only!r} is in none of: {'; '.join(planned)}"
@@ -144,7 +145,7 @@ def _prove(console: Console, n: int, statement: "Statement", arguments: argparse
             wrong = statement.check()
             outcome = Outcome(
                 status="refuted" if wrong else "proved",
-                solver="compared one by one",
+                solver="comparison one by one",
                 depth=None,
                 seconds=time.monotonic() - start,
                 violated=tuple(wrong[:10]),
