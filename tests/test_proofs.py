@@ -389,11 +389,10 @@ def test_a_queue_too_short_for_its_unit_is_seen(monkeypatch):
 
 
 def test_a_wrong_threshold_is_seen():
-    from sbgen.hw.binarize import Binarize as Unit
+    from sbgen.hw.binarize import Parameters
 
-    statement = values.binarize(
-        lambda: Unit(thresholds=[[100], [7]], lanes=1), thresholds=[[100], [8]], lanes=1
-    )
+    unit = Parameters(thresholds=((100,), (7,)), lanes=1)
+    statement = values.binarize(unit.create, thresholds=[[100], [8]], lanes=1)
     assert violated(statement.circuit(), cycles=3000) == {"bit 0 of a beat is wrong"}
 
 
