@@ -168,7 +168,7 @@ def _build(
 
     def simulate() -> "tuple[verdict.Verdict | None, str | None]":
         if arguments.no_sim:
-            return None, "not asked for (--no-sim)"
+            return None, "not requested (--no-sim)"
         return verdict.of_core(
             emitted.core,
             emitted.verilog,
