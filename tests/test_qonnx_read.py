@@ -430,7 +430,7 @@ class TestRefused:
         graph, x = conv(pads=(1, 1, 1, 1))
         message = bad(graph, end_of(graph, x, 50))
         assert (
-            "(Conv): pads with 0, which is not one of the values of its inputs (-1, 1): a bit has no 0 between"
+            "(Conv): pads with 0, which is not one of the values of its inputs (-1, 1): a bit has no 0"
             in message
         )
         assert "padding of -1 or +1" in message and "torch.nn.functional.pad" in message
