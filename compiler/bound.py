@@ -15,8 +15,8 @@ __all__ = ["AS_BUILT", "LUTS_PER_PRODUCT", "bounds"]
 #: The bound that comes from how designs are built, not from the device.
 AS_BUILT = "stages as built"
 
-#: 4-input LUTs that one product of a bit and a weight bit takes in each cycle, counted and summed: the minimum
-#: that was measured for weights from a memory, which are coded (`sbgen.hw.popcount`).
+#: 4-input LUTs that one product of a bit and a weight bit takes in each cycle, counted and summed: the
+#: minimum that was measured for weights from a memory, which are coded (`sbgen.hw.popcount`).
 LUTS_PER_PRODUCT = 1.8
 
 
@@ -26,8 +26,8 @@ def bounds(network: Network, device: Device) -> dict[str, int]:
     Returns
     -------
     dict of str to int
-        ``"memory ports"``: every weight is read once, from block RAM or, if it does not fit there, from SPRAM;
-        ``"LUTs"``: every product is computed and counted; ``"results"``: the core outputs one score per cycle;
+        ``"memory ports"``: every weight is read once, from block RAM or, if it does not fit there, SPRAM;
+        ``"LUTs"``: every product is computed and counted; ``"results"``: the core outputs a score per cycle;
         ``"stages as built"``: the slowest stage folded as wide as possible. A window outputs one pixel per
         cycle, a unit takes one plane per cycle, and the host link bounds the pixels per cycle.
     """

@@ -1,4 +1,4 @@
-"""The contents of a design's patchable ROMs, separated from its hardware in the Verilog of `verilog.convert`."""
+"""The contents of a design's patchable ROMs, separated from its hardware in its Verilog."""
 
 import hashlib
 import re
@@ -94,7 +94,7 @@ def split(verilog: str) -> tuple[str, dict[str, Memory], dict[str, Memory]]:
 
 
 def _of_luts(inits: dict[tuple[int, int], int]) -> Memory:
-    """The memory whose bit `bit` of words 16 `chunk` ... 16 `chunk` + 15 is the number `inits[chunk, bit]`."""
+    """The memory in which bit `bit` of words 16 `chunk` ... 16 `chunk` + 15 is `inits[chunk, bit]`."""
     chunks, width = (max(places) + 1 for places in zip(*inits, strict=True))
     return Memory(
         store="lut",

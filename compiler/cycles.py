@@ -520,7 +520,7 @@ def _input_beats(design: Design) -> int:
 
 
 def stage_cycles(design: Design) -> tuple[int, ...]:
-    """For each layer the cycles that its slowest part is busy per image; their maximum bounds the interval."""
+    """For each layer the cycles per image of its slowest part; their maximum bounds the interval."""
     return _layers(design, _chain(design))
 
 

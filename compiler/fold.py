@@ -41,8 +41,8 @@ def fold(
     cycles : int, optional
         Maximum cycles per image.
     fill : dict, optional
-        Share of each resource that may be used. The default is `FILL` with `cycles`, else `easy_fill`, or more
-        if the network would not fit otherwise.
+        Share of each resource that may be used. The default is `FILL` with `cycles`, else `easy_fill`, or
+        more if the network would not fit otherwise.
     patchable : bool
         Whether weights and thresholds can be replaced in the bitstream.
 

@@ -1,7 +1,7 @@
 """The integer network: what is computed, exactly, and nothing about how.
 
-``docs/semantics.md`` defines every layer and `sbgen.compiler.reference` computes it. A bit 1 stands for +1 and
-a bit 0 for -1. A neuron is on when the number of agreeing inputs reaches its threshold, a tie included
+``docs/semantics.md`` defines every layer and `sbgen.compiler.reference` computes it. A bit 1 stands for +1
+and a bit 0 for -1. A neuron is on when the number of agreeing inputs reaches its threshold, a tie included
 (sign(0) = +1). Between layers there are bits or, after some layers, integers from 0 to a maximum that follows
 from the layers before.
 """
@@ -629,9 +629,9 @@ class Network:
     """A chain of layers from raw pixels to scores: one `Binarize`, any number of others, one `Scores`.
 
     Instead of `Binarize`, a first `Conv2d` or `Dense` of 8 planes may take the pixels themselves, or the
-    outputs of a `Lookup`. Images between layers have the shape (height, width, channels), row-major; a `Dense`
-    or `Scores` layer takes an input of any shape as one vector in that order. A shortcut leaves the chain at a
-    `Fork` and comes back at its `Add`.
+    outputs of a `Lookup`. Images between layers have the shape (height, width, channels), row-major; a
+    `Dense` or `Scores` layer takes an input of any shape as one vector in that order. A shortcut leaves the
+    chain at a `Fork` and comes back at its `Add`.
 
     Parameters
     ----------
@@ -730,7 +730,7 @@ class Network:
 
     @property
     def classes(self) -> int:
-        """Things that have a label: the outputs, or the two classes of one output that decides by its sign."""
+        """Things with a label: the outputs, or the two classes of one output that decides by its sign."""
         return 2 if self.decision == "sign" and self.outputs == 1 else self.outputs
 
     @property

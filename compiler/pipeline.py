@@ -63,7 +63,7 @@ def stages(design: Design) -> list[Stage]:
 
 
 def ends(design: Design, last: Stage) -> tuple[tuple[Part, ...], tuple[Part, ...], Decision]:
-    """What is after the last stage: width converters, the scaling of the scores if there is one, the decision."""
+    """What is after the last stage: width converters, the scaling of scores if any, the decision."""
     network = design.network
     scaling = scores_rule(network).scaling(last.folding)
     assert last.unit is not None  # of the scores

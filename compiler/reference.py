@@ -121,7 +121,8 @@ def run_layer(layer: Layer, x: np.ndarray, stored: np.ndarray | None = None) -> 
 
 
 def check_images(network: Network, images: np.ndarray) -> np.ndarray:
-    """Images as a uint8 array of shape (N, pixels); a `ValueError` for what is not raw pixels of the right shape.
+    """Images as a uint8 array of shape (N, pixels); a `ValueError` for what is not raw pixels of the right
+    shape.
 
     Axes of length 1 are optional. Pixels are uint8, or int8 where the network's `pixel_type` is
     signed, whose bytes are those of int8.

@@ -113,8 +113,8 @@ def _fit(layer: Layer, shape: Shape, maximum: int) -> Layer:
 
 
 def refit(design: Design, image_shape: Shape, pairs: Sequence[tuple[Layer, Folding]]) -> Design:
-    """The design, but of these layers and foldings, each layer fitted to the one before it; one output decides
-    by its sign.
+    """The design, but of these layers and foldings, each layer fitted to the one before it; one output
+    decides by its sign.
 
     Raises
     ------

@@ -108,7 +108,7 @@ def free_rows(geometry: window.Geometry, *, width: int, device: Device) -> int:
 def _converts_in_time(
     i_length: int, i_lanes: int, o_length: int, o_lanes: int, elements: int, cycles: int
 ) -> bool:
-    """Whether the width converters between two stages take at most `cycles` for so many elements of an image."""
+    """Whether the width converters between two stages take at most `cycles` for elements of an image."""
     for length, *lanes in conversions(i_length=i_length, i_lanes=i_lanes, o_length=o_length, o_lanes=o_lanes):
         narrow = math.gcd(*lanes)
         if narrow != min(lanes) and elements // length * -(-length // narrow) > cycles:
@@ -266,8 +266,8 @@ class Search:
     def _shortcut(
         self, way: _Way, n: int, add: Stage, cycles: int, bram_price: float
     ) -> tuple[tuple[Stage, ...], float]:
-        """The stages of a way with the cheapest memory for the shortcut that ends at the `Add`, layer `n`, and
-        the price of the shortcut.
+        """The stages of a way with the cheapest memory for the shortcut that ends at the `Add`, layer `n`,
+        and the price of the shortcut.
         """
         begin = self._forks[n]
         fork = way.stages[begin]

@@ -44,7 +44,7 @@ def _about():
 
 
 def texts(folder):
-    """The text of each file of ``compiler/networks``, by its name, of the ``*.pt`` in `folder`; needs torch."""
+    """Texts of ``compiler/networks`` by file name, from the ``*.pt`` in `folder`; needs torch."""
     from . import exchange
     from .frontends import model
 

@@ -16,8 +16,8 @@ __all__ = ["convert"]
 # Amaranth's own conversion does the same three steps, but only with a yosys that it finds itself, and leaves
 # paths of source files in the text.
 # Tables of unrolled layers and fan-out registers stay separate in synthesis (see `sbgen.hw.unrolled` and
-# `sbgen.hw.fan_out`). A memory without initial contents, which Amaranth does not know, is one that is filled at
-# run time: SPRAM has none.
+# `sbgen.hw.fan_out`). A memory without initial contents, which Amaranth does not know, is one that is filled
+# at run time: SPRAM has none.
 _SCRIPT = (
     "read_rtlil design.il; proc -nomux -norom; memory_collect; setparam -set INIT 1'x a:ram_style=huge; "
     "attrmap -remove generator -remove top -remove src -remove amaranth.hierarchy -remove amaranth.decoding; "

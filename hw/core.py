@@ -46,7 +46,7 @@ class Core(wiring.Component):
     their order. Images may follow each other without a pause and several are in flight at once. A synchronous
     reset at any time empties the core: the next beat is the first of a new image. ::
 
-        i -> parts of a layer -> [WidthConverter] -> ... -> [WidthConverter] -> [Scale] -> Argmax or Signs -> o
+        i -> parts of a layer -> [WidthConverter] -> ... -> [Scale] -> Argmax or Signs -> o
 
     A shortcut leaves the chain at a :class:`.Fork` and comes back at its :class:`.Add`::
 

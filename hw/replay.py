@@ -53,7 +53,7 @@ class Parameters(Part):
 
     @property
     def depth(self) -> int:
-        """Words of memory: two banks, each of a power of two for its address; none for vectors of one beat."""
+        """Words of memory: two banks, each of a power of two; none for vectors of one beat."""
         return 2 << ceil_log2(self.beats) if self.beats > 1 else 0
 
     def o_beats(self, i_beats: int) -> int:

@@ -66,7 +66,7 @@ class Parameters(Part):
 
     @property
     def cycles(self) -> int:
-        """Cycles that a score takes: one for each bit of the scale, one for the offset, one to be passed on."""
+        """Cycles per score: one for each bit of the scale, one for the offset, one to be passed on."""
         return self.scale_width + 2
 
     @property

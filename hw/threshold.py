@@ -62,7 +62,7 @@ class Parameters(Part):
 
     @cached_property
     def words(self) -> tuple[int, ...]:
-        """The ROM: a word per beat; of each lane, the first lowest, the threshold and above it the inversion."""
+        """The ROM: a word per beat; of each lane, first lowest, the threshold, above it the inversion."""
         width, words = self.threshold_width, []
         for first in range(0, len(self.thresholds), self.lanes):
             lanes = slice(first, first + self.lanes)

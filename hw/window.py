@@ -130,7 +130,7 @@ class Geometry:
         return max(last - self.first(out_row), self.freed(out_row))
 
     def positions(self) -> Iterator[tuple[int, int, int] | None]:
-        """For each word that is output, in order: (row, column, word of the pixel), or None where it is padding."""
+        """For each word that is output, in order: (row, column, word of the pixel), or None for padding."""
         words = self.slices // self.groups
         for out_row in range(self.out_height):
             for out_column in range(self.out_width):

@@ -150,7 +150,10 @@ class Rule(Generic[L]):
         done = self.complete(folding)
         self._require(
             (done.pe, done.simd) == (folding.pe, folding.simd),
-            f"unrolled weights need pe {done.pe} and simd {done.simd}, not pe {folding.pe} and simd {folding.simd}"
+            (
+                f"unrolled weights need pe {done.pe} and simd {done.simd}, not pe {folding.pe} and simd"
+                f" {folding.simd}"
+            )
             if folding.unrolled
             else f"pe must be {done.pe}, which follows from simd {folding.simd}, not {folding.pe}",
         )

@@ -84,7 +84,7 @@ class WeightedRule(Rule[W], Generic[W]):
         return replace(folding, pe=pe, simd=simd)
 
     def pixel_lanes(self, simd: int) -> int | None:
-        """Channels in a word of the line buffers, to which a pixel's weights are padded; None without them."""
+        """Channels in a word of the line buffers, to which weights are padded; None without line buffers."""
         return None
 
     def _rows(self, bits: np.ndarray, simd: int) -> tuple[int, ...]:
@@ -104,8 +104,8 @@ class WeightedRule(Rule[W], Generic[W]):
         """The matrix-vector-threshold unit; None for unrolled weights.
 
         A sum that starts from minus the threshold ends at or above zero exactly if the count reaches the
-        threshold. A convolution counts over the words of the window; what is unused in a pixel's last word has
-        weights that never agree with its zeros. Scaled scores get their offsets afterwards.
+        threshold. A convolution counts over the words of the window; what is unused in a pixel's last word
+        has weights that never agree with its zeros. Scaled scores get their offsets afterwards.
         """
         if folding.unrolled:
             return None

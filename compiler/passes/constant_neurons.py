@@ -16,8 +16,8 @@ def remove_constant_neurons(network: Network) -> Network:
     Precondition: none. Promise: the scores are equal for every image. Only `Dense` layers lose outputs, those
     right before a `Dense` of bits or `Scores`, and each keeps at least one. A removed neuron adds a constant
     to the counts of the neurons after it, which moves their thresholds or offsets. Thresholds stay in their
-    range, and a neuron that becomes constant by it is removed in its turn. If an offset would leave its range,
-    the layer stays as it is: the result is legal for every legal network.
+    range, and a neuron that becomes constant by it is removed in its turn. If an offset would leave its
+    range, the layer stays as it is: the result is legal for every legal network.
     """
     layers = list(network.layers)
     for n in range(len(layers) - 1):

@@ -163,7 +163,7 @@ def _in_spram(rng: np.random.Generator, rule: Rule, folding: Folding) -> Folding
 def _unrolled(
     rng: np.random.Generator, rule: Rule, folding: Folding, lanes: int | None, slowest: int
 ) -> Folding:
-    """In one of six dense layers, if it takes no more than `lanes` at once, the folding with unrolled weights."""
+    """In one of six dense layers of at most `lanes` inputs at once, the folding with unrolled weights."""
     if not (rule.unrolls and one_in(rng, 6)):
         return folding
     layer, (pe, simd) = rule.layer, rule.limits

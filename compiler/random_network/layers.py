@@ -81,7 +81,7 @@ def random_pool(rng: np.random.Generator, chain: Chain, name: str) -> MaxPool | 
 def random_threshold(
     rng: np.random.Generator, name: str, channels: int, greatest: int, *, scale: int | None = None
 ) -> Threshold:
-    """Thresholds around half of the greatest sum; after an `Add` of that scale also around multiples of it."""
+    """Thresholds around half of the maximum; after an `Add` of that scale also around its multiples."""
     thresholds = random_thresholds(rng, greatest, greatest, channels)
     if scale is not None and rng.integers(2):
         near = scale * rng.integers(0, greatest // scale + 1, channels) + rng.integers(

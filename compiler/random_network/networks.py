@@ -28,7 +28,8 @@ __all__ = ["other_contents", "random_network"]
 #: Maximum rows and columns of an image.
 _MAX_SIDE = 128
 
-#: Maximum number of elements of the vector that a dense layer takes, relative to the maximum number of neurons.
+#: Maximum number of elements of the vector that a dense layer takes, relative to the maximum number of
+#: neurons.
 _INPUTS_PER_NEURON = 8
 
 

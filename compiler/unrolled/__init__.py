@@ -2,8 +2,8 @@
 computed once.
 
 A sum over bits is a tree of full adders: 3 bits of a column become one there and a carry in the next. In the
-lowest column the sum bits, being exclusive ors, are the same for every neuron except for an inversion, so only
-the carries differ. Inputs are therefore added in groups of seven, in the same places for all neurons::
+lowest column the sum bits, being exclusive ors, are the same for every neuron except for an inversion, so
+only the carries differ. Inputs are therefore added in groups of seven, in the same places for all neurons::
 
     a b c   d e f   g        each group: 3 full adders, whose sum bits all neurons share and whose carries
     have 4 variants,
