@@ -7,13 +7,14 @@ from .. import atomic
 from ..errors import ModelError
 from .design import Design
 from .folding import Folding
+from .ir import Network
 
 __all__ = ["foldings_from_json", "is_patchable", "load", "save"]
 
 _FIELDS = tuple(Folding.__dataclass_fields__)
 
 
-def foldings_from_json(text, network, *, source="design file"):
+def foldings_from_json(text: str, network: Network, *, source: str = "design file") -> tuple[Folding, ...]:
     """The foldings of `network` in a design file: ``{"layers": {name: {"pe": 4, "simd": 8, …}}}``.
 
     Raises
@@ -38,7 +39,7 @@ def foldings_from_json(text, network, *, source="design file"):
     return tuple(foldings[name] for name in names)
 
 
-def load(path, network):
+def load(path: Path | str, network: Network) -> Design:
     """The design of `network` that a design file describes."""
     text = _read(path)
     foldings = foldings_from_json(text, network, source=str(path))
@@ -47,7 +48,7 @@ def load(path, network):
     )
 
 
-def is_patchable(path):
+def is_patchable(path: Path | str) -> bool:
     """Whether a design file describes a patchable design; False where it is no design file, which `load`
     says.
     """
@@ -57,14 +58,14 @@ def is_patchable(path):
         return False
 
 
-def _read(path):
+def _read(path: Path | str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: cannot be read as a design file: {error}") from None
 
 
-def save(design, path):
+def save(design: Design, path: Path | str) -> None:
     """Write the design file; an existing file is replaced as a whole or not at all."""
     content = {
         "top": design.top_k,

@@ -50,5 +50,5 @@ class Folding:
     levels: int = 4
 
     @property
-    def unrolled(self):
+    def unrolled(self) -> bool:
         return self.store == UNROLLED

@@ -3,7 +3,10 @@ estimated or built.
 """
 
 from ..errors import FitError
+from ..hw.core import Core
 from ..hw.protocol import LIMITS
+from .design import Design
+from .ir import Network
 from .layers import Rule, rules
 from .pipeline import ends, input_lanes, stages
 
@@ -20,7 +23,7 @@ def widest(rule: Rule, simd: int) -> int:
     return next(each for each in range(simd, 0, -1) if may_enter(rule, each))
 
 
-def check_network(network):
+def check_network(network: Network) -> None:
     """Refuse a network that no folding makes fit for the host link.
 
     Raises
@@ -31,7 +34,7 @@ def check_network(network):
     _check(pixels=network.pixels, outputs=network.outputs)
 
 
-def check_design(design):
+def check_design(design: Design) -> None:
     """Refuse a design whose core the host link cannot serve.
 
     Raises
@@ -46,7 +49,7 @@ def check_design(design):
     _check("; build without --patchable" if design.patchable else "", score_width=decision.score_width)
 
 
-def check_core(core):
+def check_core(core: Core) -> None:
     """Refuse a core that the host link cannot serve: what `check_design` says of its design, for one that was
     never checked.
     """
@@ -61,7 +64,7 @@ _WORDS = {
 }
 
 
-def _check(remedy="", **values):
+def _check(remedy: str = "", **values: int) -> None:
     for name, value in values.items():
         if value > LIMITS[name]:
             raise FitError(

@@ -8,6 +8,7 @@ import json
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 __all__ = ["NAMES", "about", "path_of", "texts"]
 
@@ -19,7 +20,7 @@ _ABOUT = "about.json"
 NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.json") if path.name != _ABOUT))
 
 
-def path_of(path):
+def path_of(path: Path | str) -> Path:
     """The file that `path` means: itself where it is there, else that of the shipped model of this name, else
     itself.
     """
@@ -27,7 +28,7 @@ def path_of(path):
     return _FOLDER / f"{path}.json" if str(path) in NAMES and not path.exists() else path
 
 
-def about(path):
+def about(path: Path | str) -> dict[str, Any]:
     """What the ``net.pt`` of a shipped model's file says of itself, as `model.Model.info`; empty for other
     files.
     """
@@ -39,7 +40,7 @@ def about(path):
 
 
 @cache
-def _about():
+def _about() -> dict[str, dict[str, Any]]:
     return json.loads((_FOLDER / _ABOUT).read_text(encoding="ascii"))
 
 

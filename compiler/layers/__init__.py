@@ -24,7 +24,7 @@ from .pools import MaxPoolRule, SumPoolRule
 from .rule import Rule
 from .weighted import DenseRule, ScoresRule
 
-__all__ = ["RULES", "Rule", "rule", "rules", "scores_rule"]
+__all__ = ["BY_NAME", "RULES", "Rule", "rule", "rules", "scores_rule"]
 
 #: The rule of each kind of layer.
 RULES: dict[type[Layer], type[Rule]] = {
@@ -39,6 +39,10 @@ RULES: dict[type[Layer], type[Rule]] = {
     Dense: DenseRule,
     Scores: ScoresRule,
 }
+
+
+#: The rule of each kind, by the name of the kind in files and reports.
+BY_NAME = {kind.__name__.lower(): rule for kind, rule in RULES.items()}
 
 
 def rule(layer: Layer, before: Signal) -> Rule:

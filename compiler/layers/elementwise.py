@@ -14,7 +14,7 @@ __all__ = ["AddRule", "ForkRule", "ThresholdRule"]
 class ForkRule(Rule[Fork]):
     """`replay_store` is where the shortcut's queue is; the search chooses it at the `Add`."""
 
-    title = "fork"
+    title = "shortcut starts"
     outputs = "elements"
 
     def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
@@ -24,7 +24,7 @@ class ForkRule(Rule[Fork]):
 class AddRule(Rule[Add]):
     """No memory of its own."""
 
-    title = "add"
+    title = "shortcut ends"
     outputs = "sums"
 
     def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
@@ -39,7 +39,7 @@ class AddRule(Rule[Add]):
 class ThresholdRule(Rule[Threshold]):
     """The thresholds of several beats are a ROM."""
 
-    title = "threshold"
+    title = "thresholds"
 
     def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[Folding]:
         for store in ("bram", "lut") if len(self.layer.thresholds) > pe else ("lut",):

@@ -54,7 +54,7 @@ class PoolRule(Rule[P], Generic[P]):
 class MaxPoolRule(PoolRule[MaxPool]):
     """Line buffers hold the rows under the kernel."""
 
-    title = "max pool"
+    title = "max pooling"
 
     def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[Folding]:
         yield Folding(pe=pe, simd=simd, replay_store="bram")
@@ -67,7 +67,7 @@ class MaxPoolRule(PoolRule[MaxPool]):
 class SumPoolRule(PoolRule[SumPool]):
     """Windows that do not overlap are added as they come, without line buffers."""
 
-    title = "sum pool"
+    title = "sum pooling"
     outputs = "sums"
 
     @property

@@ -37,7 +37,7 @@ def random_weights(rng: np.random.Generator, shape: Shape) -> np.ndarray:
 
 
 def random_neurons(
-    rng: np.random.Generator, shape: Shape, greatest: int, *, counts: bool = False
+    rng: np.random.Generator, shape: Shape, maximum: int, *, counts: bool = False
 ) -> dict[str, Any]:
     """Weights of that shape for elements of 0 ... `greatest`; thresholds unless it outputs counts."""
     planes, inputs, mask = greatest.bit_length(), prod(shape[1:]), random_mask(rng, shape)
@@ -53,5 +53,5 @@ def random_neurons(
 
 def random_scales(rng: np.random.Generator, classes: int) -> np.ndarray:
     """Of up to ten bits, in one of three of both signs and with zeros."""
-    greatest = 2 ** int(rng.integers(1, 11)) - 1
-    return rng.integers(-greatest if one_in(rng, 3) else 1, greatest + 1, classes)
+    maximum = 2 ** int(rng.integers(1, 11)) - 1
+    return rng.integers(-maximum if one_in(rng, 3) else 1, maximum + 1, classes)

@@ -79,15 +79,15 @@ def random_pool(rng: np.random.Generator, chain: Chain, name: str) -> MaxPool | 
 
 
 def random_threshold(
-    rng: np.random.Generator, name: str, channels: int, greatest: int, *, scale: int | None = None
+    rng: np.random.Generator, name: str, channels: int, maximum: int, *, scale: int | None = None
 ) -> Threshold:
     """Thresholds around half of the maximum; after an `Add` of that scale also around its multiples."""
     thresholds = random_thresholds(rng, greatest, greatest, channels)
     if scale is not None and rng.integers(2):
-        near = scale * rng.integers(0, greatest // scale + 1, channels) + rng.integers(
-            0, greatest % scale + 2, channels
+        near = scale * rng.integers(0, maximum // scale + 1, channels) + rng.integers(
+            0, maximum % scale + 2, channels
         )
-        thresholds = np.minimum(near, greatest + 1)
+        thresholds = np.minimum(near, maximum + 1)
     return Threshold(name=name, thresholds=thresholds, inverted=rng.integers(0, 2, channels))
 
 

@@ -7,24 +7,12 @@ from typing import Any
 from markupsafe import Markup
 
 from .. import metrics, trial_images
+from ..compiler.layers import BY_NAME
 from . import formats
 from .charts import Bar, Box, bars, pipeline
 
 __all__ = ["views"]
 
-_KINDS = {
-    "binarize": "pixels to bits",
-    "conv2d": "convolution",
-    "dense": "dense",
-    "maxpool": "max pooling",
-    "sumpool": "sum pooling",
-    "lookup": "pixels to numbers",
-    "scores": "dense, scores",
-    "threshold": "thresholds",
-    "fork": "shortcut starts",
-    "add": "shortcut ends",
-}
-_OUTPUTS = {"scores": "scores", "sumpool": "sums", "add": "sums", "fork": "elements", "lookup": "numbers"}
 _RESOURCES = {"lut": "LUT", "ff": "flip-flops", "bram": "block RAM", "spram": "SPRAM", "dsp": "DSP"}
 
 #: With more classes a confusion matrix is not readable; the most frequent mistakes are listed instead.
@@ -133,17 +121,17 @@ def _pipeline_chart(report: _Report) -> Markup:
     slowest = max(layer["cycles"] for layer in layers)
     boxes = []
     for layer in layers:
+        rule = BY_NAME[layer["kind"]]
         if layer["weight_bits"]:
             lanes, folding = (layer["pe"], layer["simd"]), f"{layer['pe']:,} PE × {layer['simd']:,} SIMD"
         else:
             # Thermometer bits are drawn below their pixel, a pooled channel alone.
             lanes = layer["pe"] // layer["simd"], layer["simd"]
-            noun = "pixel" if layer["kind"] in ("binarize", "lookup") else "channel"
-            folding = formats.count(layer["simd"], noun) + " per cycle"
+            folding = formats.count(layer["simd"], rule.takes) + " per cycle"
         boxes.append(
             Box(
                 name=layer["name"],
-                kind=_KINDS.get(layer["kind"], layer["kind"]),
+                kind=rule.title,
                 lanes=lanes,
                 lines=(
                     folding,
@@ -152,7 +140,7 @@ def _pipeline_chart(report: _Report) -> Markup:
                 ),
                 share=layer["cycles"] / interval,
                 slowest=layer["cycles"] == slowest,
-                output=f"{layer['outputs']:,} " + _OUTPUTS.get(layer["kind"], "bits"),
+                output=f"{layer['outputs']:,} " + rule.outputs,
             )
         )
     return pipeline(report["network"]["image_shape"], boxes, "class")
