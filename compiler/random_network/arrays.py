@@ -39,8 +39,8 @@ def random_weights(rng: np.random.Generator, shape: Shape) -> np.ndarray:
 def random_neurons(
     rng: np.random.Generator, shape: Shape, maximum: int, *, counts: bool = False
 ) -> dict[str, Any]:
-    """Weights of that shape for elements of 0 ... `greatest`; thresholds unless it outputs counts."""
-    planes, inputs, mask = greatest.bit_length(), prod(shape[1:]), random_mask(rng, shape)
+    """Weights of that shape for elements of 0 ... `maximum`; thresholds unless it outputs counts."""
+    planes, inputs, mask = maximum.bit_length(), prod(shape[1:]), random_mask(rng, shape)
     thresholds = (
         None
         if counts

@@ -82,7 +82,7 @@ def random_threshold(
     rng: np.random.Generator, name: str, channels: int, maximum: int, *, scale: int | None = None
 ) -> Threshold:
     """Thresholds around half of the maximum; after an `Add` of that scale also around its multiples."""
-    thresholds = random_thresholds(rng, greatest, greatest, channels)
+    thresholds = random_thresholds(rng, maximum, maximum, channels)
     if scale is not None and rng.integers(2):
         near = scale * rng.integers(0, maximum // scale + 1, channels) + rng.integers(
             0, maximum % scale + 2, channels
