@@ -49,9 +49,7 @@ def load(path: Path | str, network: Network) -> Design:
 
 
 def is_patchable(path: Path | str) -> bool:
-    """Whether a design file describes a patchable design; False where it is no design file, which `load`
-    says.
-    """
+    """Whether a design file describes a patchable design; False for another file, which `load` refuses."""
     try:
         return json.loads(_read(path))["patchable"] is True
     except (ValueError, TypeError, KeyError, RecursionError):

@@ -17,26 +17,26 @@ class Folding:
     pe : int
         Outputs at once, 1 ... outputs; of a convolution, those of a group.
     simd : int
-        Inputs at once, 1 ... inputs; of a convolution channels (of a group) of one pixel, or all of them for
-        several pixels under the kernel; of a pooling layer channels at once; of `Binarize` and `Lookup`
-        pixels at once, and there as in pooling and all that is done element by element `pe` follows from it.
+        Inputs at once, 1 ... inputs. A convolution takes channels (of a group) of one pixel, or all of them
+        for several pixels under the kernel; a pooling layer takes channels, `Binarize` and `Lookup` pixels.
+        In a layer without weights `pe` follows from `simd`.
     store, preset_store, replay_store : str
-        Where the weights, the thresholds (or score offsets) and the buffered input (or line buffers, sums
-        under way, or a fork's shortcut) live: ``"bram"`` or ``"lut"``; the weights also ``"spram"``, which is
-        filled at start-up (``docs/spram.md``), and those of a `Dense` or `Scores` with the greatest `pe` and
-        `simd` ``"unrolled"``: wired into the logic, which then takes a vector in each cycle.
+        Where the weights, the thresholds (or score offsets) and the buffered input (or line buffers, running
+        sums, or a fork's shortcut) are: ``"bram"`` or ``"lut"``. Weights can also be in ``"spram"``, which is
+        filled at start-up (``docs/spram.md``). Those of a `Dense` or `Scores` with the maximum `pe` and
+        `simd` can be ``"unrolled"``: wired into the logic, which then takes a vector in each cycle.
     registered : bool
-        Whether weights, thresholds and inputs of a layer with weights pass a register more behind their
-        memories, which slow ones need, and payloads have no reset, whose net would be too long: for large
-        devices.
+        For large devices: whether weights, thresholds and inputs of a layer with weights pass one more
+        register after their memories, which slow memories need, and payloads have no reset, whose net would
+        be too long.
     sprams : int or None
-        SPRAMs that the weights live in, where `store` is ``"spram"``; what a word of them has beyond those
-        lives in block RAM. None is as many as a word takes.
+        Number of SPRAMs for the weights, if `store` is ``"spram"``; the rest of each word is in block RAM.
+        None is as many as a word takes.
     rows : int or None
-        Rows that the line buffers of a convolution or pooling layer hold; None is the fewest that do. Twice
-        the rows of the kernel let the next image come in while the kernel is at the bottom of this one.
+        Rows that the line buffers of a convolution or pooling layer hold; None is the minimum. With twice the
+        rows of the kernel, the next image comes in while the kernel is at the bottom of this one.
     levels : int
-        Most look-up tables that a bit of an unrolled layer passes between two registers.
+        Maximum number of look-up tables that a bit of an unrolled layer passes between two registers.
     """
 
     pe: int
@@ -51,4 +51,5 @@ class Folding:
 
     @property
     def unrolled(self) -> bool:
+        """Whether weights are wired in."""
         return self.store == UNROLLED

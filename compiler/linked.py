@@ -1,6 +1,4 @@
-"""What the host link asks of a core, before there is one: a design that breaks a limit is never folded,
-estimated or built.
-"""
+"""Limits of the host link: a design that breaks one is never folded, estimated or built."""
 
 from ..errors import FitError
 from ..hw.core import Core
@@ -24,7 +22,7 @@ def widest(rule: Rule, simd: int) -> int:
 
 
 def check_network(network: Network) -> None:
-    """Refuse a network that no folding makes fit for the host link.
+    """Refuse a network whose core the host link cannot serve with any folding.
 
     Raises
     ------
@@ -40,7 +38,7 @@ def check_design(design: Design) -> None:
     Raises
     ------
     FitError
-        With the limit, what was found and what would do.
+        With the limit, what was found and what to try.
     """
     check_network(design.network)
     first, (*_, decision) = rules(design.network)[0], ends(design, stages(design)[-1])
@@ -50,9 +48,7 @@ def check_design(design: Design) -> None:
 
 
 def check_core(core: Core) -> None:
-    """Refuse a core that the host link cannot serve: what `check_design` says of its design, for one that was
-    never checked.
-    """
+    """Refuse a core that the host link cannot serve, as `check_design` does for its design."""
     _check(**{name: getattr(core, name) for name in LIMITS})
 
 

@@ -1,7 +1,7 @@
 """The models that ship, as integer networks: ``--model digits`` needs neither a checkout nor torch.
 
-``compiler/networks/NAME.json`` is the exchange file of ``models/NAME.pt``, and ``about.json`` what each of
-those files says of itself. ``python -m sbgen.compiler.shipped models`` writes them anew.
+``compiler/networks/NAME.json`` is the exchange file of ``models/NAME.pt``, and ``about.json`` the
+information in each of those. ``python -m sbgen.compiler.shipped models`` writes them again.
 """
 
 import json
@@ -21,17 +21,13 @@ NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.json") if path.name !
 
 
 def path_of(path: Path | str) -> Path:
-    """The file that `path` means: itself where it is there, else that of the shipped model of this name, else
-    itself.
-    """
+    """The file that `path` names: `path` if it exists, else the shipped model of this name, else `path`."""
     path = Path(path)
     return _FOLDER / f"{path}.json" if str(path) in NAMES and not path.exists() else path
 
 
 def about(path: Path | str) -> dict[str, Any]:
-    """What the ``net.pt`` of a shipped model's file says of itself, as `model.Model.info`; empty for other
-    files.
-    """
+    """The information in the ``net.pt`` of a shipped model, as `model.Model.info`; empty for other files."""
     path = Path(path)
     if path.parent != _FOLDER:
         return {}
@@ -44,17 +40,17 @@ def _about() -> dict[str, dict[str, Any]]:
     return json.loads((_FOLDER / _ABOUT).read_text(encoding="ascii"))
 
 
-def texts(folder):
+def texts(folder: Path | str) -> dict[str, str]:
     """Texts of ``compiler/networks`` by file name, from the ``*.pt`` in `folder`; needs torch."""
     from . import exchange
     from .frontends import model
 
     models = {path.stem: model.load(path) for path in sorted(Path(folder).glob("*.pt"))}
-    told = {
+    infos = {
         name: {**read.info, "pixel_range": list(read.info["pixel_range"])} for name, read in models.items()
     }
     return {f"{name}.json": exchange.dumps(read.network) for name, read in models.items()} | {
-        _ABOUT: json.dumps(told, indent=1, sort_keys=True) + "\n"
+        _ABOUT: json.dumps(infos, indent=1, sort_keys=True) + "\n"
     }
 
 
