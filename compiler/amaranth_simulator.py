@@ -90,7 +90,7 @@ class _Bench:
                 if self._given % image_beats == 0:
                     self.firsts.append(cycle)
                 self._given, valid = self._given + 1, False
-            if offers and ready:
+            if word is not None and ready:
                 self.taken.append((cycle, word))
             idle = 0 if takes or offers and ready else idle + 1
             if idle > self._patience:

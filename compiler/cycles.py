@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import SbgenError
 from ..hw import (
@@ -82,9 +83,13 @@ class _Model:
     """
 
     source: _Model | _Side | _Source  # the model before it, or one side of a fork
-    valid: bool
     o_ready = True
     take = False
+
+    @property
+    def valid(self) -> bool:
+        """Whether it offers a beat in this cycle."""
+        raise NotImplementedError
 
     def ready(self, o_ready: bool) -> bool:
         """Whether it takes a beat in this cycle, if the one after it takes one or not."""
@@ -100,6 +105,12 @@ class _Model:
 
     def step(self) -> None:
         self.move(self.take, self.o_ready)
+
+
+class _Registered(_Model):
+    """A part whose `valid` is a flip-flop."""
+
+    valid = False
 
 
 class _Cut(_Model):
@@ -127,7 +138,7 @@ class _Cut(_Model):
             self.beat = 0 if last else self.beat + 1
 
 
-class _Gather(_Model):
+class _Gather(_Registered):
     """`sbgen.hw.width.WidthConverter` towards a multiple of the width."""
 
     def __init__(self, *, length: int, i_lanes: int, o_lanes: int) -> None:
@@ -149,7 +160,7 @@ class _Gather(_Model):
             self.beat = 0 if ends else self.beat + 1
 
 
-class _Replay(_Model):
+class _Replay(_Registered):
     """`sbgen.hw.replay.ReplayBuffer` for vectors of several beats."""
 
     def __init__(self, *, beats: int, repeats: int) -> None:
@@ -224,7 +235,7 @@ class _Unrolled(_Model):
             self.held.append(take)
 
 
-class _Window(_Model):
+class _Window(_Registered):
     """`sbgen.hw.window.SlidingWindow`."""
 
     def __init__(self, geometry: window.Geometry) -> None:
@@ -256,7 +267,7 @@ class _Window(_Model):
                 self.rows_held += 1
 
 
-class _OrReduce(_Model):
+class _OrReduce(_Registered):
     """`sbgen.hw.pool.OrReduce`."""
 
     def __init__(self, parameters: pool.Parameters) -> None:
@@ -275,7 +286,7 @@ class _OrReduce(_Model):
             self.valid = self.beat == 0
 
 
-class _Sums(_Model):
+class _Sums(_Registered):
     """`sbgen.hw.sums.WindowSums`."""
 
     def __init__(self, geometry: window.Geometry) -> None:
@@ -327,7 +338,7 @@ class _Scale(_Model):
             self.full, self.left = True, self.each - 1
 
 
-class _Queue(_Model):
+class _Queue(_Registered):
     """`sbgen.hw.deep_queue.DeepQueue`."""
 
     def __init__(self, parameters: deep_queue.Parameters) -> None:
@@ -346,7 +357,7 @@ class _Queue(_Model):
         self.held += take
 
 
-class _Threshold(_Model):
+class _Threshold(_Registered):
     """`sbgen.hw.threshold.Threshold`."""
 
     def __init__(self, _: threshold.Parameters) -> None:
@@ -496,7 +507,7 @@ def _in_order(placed: list[Submodule]) -> list[Submodule]:
 def _chain(design: Design) -> _Chain:
     """The models of a design's core, connected."""
     source = _Source()
-    outputs = {"": source}  # by the names that submodules refer to them by
+    outputs: dict[str, Any] = {"": source}  # by the names that submodules refer to them by
     beats = {"": _input_beats(design)}  # per image
     chain = _Chain(models=[], source=source, busy=[])
     for each in _in_order(submodules(design)):
@@ -553,10 +564,12 @@ def predict(design: Design, *, images: int = 8) -> Cycles:
     chain = _chain(design)
     models, source, results = chain.models, chain.source, design.network.outputs
     last, backwards = models[-1], models[::-1]
+    assert isinstance(last, _Model)
     patience = 1000 + 2 * (_input_beats(design) + results + sum(busy for _, busy in chain.busy))
     # A beat may be offered before it is taken: a fork lets go when both sides have it, of which one may wait
     # for the other.
-    finishes, given, cycle, before, untaken = [], 0, 0, None, True
+    finishes: list[int] = []
+    given, cycle, before, untaken = 0, 0, None, True
     while len(finishes) < images:
         if cycle - (finishes[-1] if finishes else 0) > patience:
             raise DeadlockError(

@@ -394,6 +394,8 @@ def estimate(design: Design, device: Device, *, host_link: bool = True, exact: b
         for parts in stage.entry, stage.parts, stage.shortcut:
             cost += _parts_cost(parts, device=device, exact=exact)
     _, scaling, decision = ends(design, stage)
+    unit = stage.unit
+    assert unit is not None  # the last layer has weights
     cost += _parts_cost(scaling, device=device, exact=exact)
     # Here counts have the bits of sums, also where they are scaled and need no sign.
     cost += converter_cost(
@@ -401,7 +403,7 @@ def estimate(design: Design, device: Device, *, host_link: bool = True, exact: b
         i_lanes=stage.o_lanes,
         o_length=stage.o_length,
         o_lanes=1,
-        element_bits=stage.unit.sum_width,
+        element_bits=unit.sum_width,
     )
     cost += part_cost(decision, device=device, exact=exact)
     if host_link and cost.spram:

@@ -17,8 +17,9 @@ _NEVER = 256  # greater than any pixel
 
 def period(beats: Sequence) -> int:
     """The least number of beats after which `beats` repeats itself; it divides their number."""
+    count = len(beats)
     return next(
-        n for n in range(1, len(beats) + 1) if len(beats) % n == 0 and beats == beats[:n] * (len(beats) // n)
+        n for n in range(1, count + 1) if count % n == 0 and list(beats) == list(beats[:n]) * (count // n)
     )
 
 

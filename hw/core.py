@@ -77,7 +77,9 @@ class Core(wiring.Component):
         self._submodules = tuple(submodules)
         self._components = {each.name: each.part.create() for each in self._submodules}
         self._pixels = pixels
-        self._decision = self._submodules[-1].part
+        decision = self._submodules[-1].part
+        assert isinstance(decision, argmax.Parameters | signs.Parameters), "scores must be decided on"
+        self._decision = decision
         self._loaded = [
             component
             for component in self._components.values()

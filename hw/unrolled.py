@@ -87,7 +87,7 @@ class Parameters(Part):
     @cached_property
     def held(self) -> tuple[tuple[int, ...], ...]:
         """For each register but the last the places whose bits it holds, in order."""
-        last = {}  # the last register before which a place is needed
+        last: dict[int, int] = {}  # the last register before which a place is needed
         for place, (_, ins) in enumerate(self.tables, start=self.first_table):
             for each in ins:
                 last[each] = max(last.get(each, 0), self.stage(place))

@@ -44,12 +44,16 @@ def merged(
 
     for contents, ins in tables:
         alone = {moved[each] for each in ins if each >= first and readers[each] == 1}
-        best = now = put(contents, tuple(moved[each] for each in ins))
+        own = put(contents, tuple(moved[each] for each in ins))
+        assert own is not None  # no table has more than four inputs
+        best = own
+        now: Table | None = own
         while now is not None and len(now[1]) > 1:
             # What nothing else reads first, then what comes last.
-            at = max(range(len(now[1])), key=lambda n: (now[1][n] in alone, depths[now[1][n]]))
-            saves = now[1][at] in alone
-            now = put(*now, at) if now[1][at] >= first else None
+            read = now[1]
+            at = max(range(len(read)), key=lambda n: (read[n] in alone, depths[read[n]]))
+            saves = read[at] in alone
+            now = put(*now, at) if read[at] >= first else None
             if now is not None and (saves or depth(now[1]) < depth(best[1])):
                 best = now
         if len(best[1]) < 2:  # 0, or a bit that is there

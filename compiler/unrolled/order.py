@@ -42,7 +42,7 @@ def order(weights: np.ndarray) -> tuple[list[int], list[list[int]]]:
 
     def variants_of(group: int) -> int:
         of = weights[:, places[group * GROUP : (group + 1) * GROUP]]
-        return np.count_nonzero(np.bincount((of ^ of[:, :1]) @ (1 << np.arange(GROUP))))
+        return int(np.count_nonzero(np.bincount((of ^ of[:, :1]) @ (1 << np.arange(GROUP)))))
 
     counts, rng = [variants_of(group) for group in range(groups)], np.random.default_rng(0)
     for pair in rng.integers(

@@ -212,7 +212,8 @@ class Tables:
         if pairs:
             ((x, p),) = pairs
             bits = [x, self.table(_is_odd, x, p)]
-        one, carry = self.add(*(bits + [0, 0])[:2], constant)
+        a, b = (bits + [0, 0])[:2]
+        one, carry = self.add(a, b, constant)
         return one, [each for each in (*carries, carry) if each], twos
 
     def any(self, bits: Iterable[int]) -> int:
