@@ -27,9 +27,10 @@ full: setup tools
 	$(BIN)/python benchmarks/full.py
 
 lint: setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check ruff --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check ruff mypy --constraint constraints.txt
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check
+	$(BIN)/python -m mypy
 
 setup: $(READY)
 

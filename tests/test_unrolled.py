@@ -121,7 +121,7 @@ def test_registers_between_levels():
         for place, (_, ins) in enumerate(unrolled.tables, start=unrolled.first_table):
             for each in ins:
                 at = range(unrolled.stage(each), unrolled.stage(place))
-                assert all(each in unrolled.kept[register] for register in at)
+                assert all(each in unrolled.held[register] for register in at)
 
 
 @pytest.mark.parametrize(
