@@ -35,6 +35,7 @@ def test_no_more_than_so_many_at_a_time():
     assert max(most) <= 2 and len(most) == 6
 
 
+@pytest.mark.timeout(60)
 def test_the_first_failure_stops_the_others():
     shown, ended, begun = console(), [], []
 
