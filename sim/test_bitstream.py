@@ -98,7 +98,8 @@ class Roms(wiring.Component):
         m.d.sync += self.out.eq(0)
         for n, (width, words) in enumerate(self._contents):
             m.submodules[f"rom_{n}"] = rom = Rom(width=width, words=words, store="bram")
-            address, read, before = (Signal(range(len(words))), Signal(width), self.out if n == 0 else folded)  # noqa: F821
+            address, read = Signal(range(len(words))), Signal(width)
+            before = self.out if n == 0 else folded  # noqa: F821
             m.d.comb += [rom.addr.eq(address), rom.en.eq(1)]
             folded = Signal(name=f"folded_{n}")
             m.d.sync += [address.eq(address + 1), read.eq(rom.data), folded.eq(read.xor() ^ before)]

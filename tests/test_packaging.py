@@ -17,11 +17,11 @@ FOLDERS = PROJECT["tool"]["setuptools"]["package-dir"]
 
 
 def folder_of(package):
-    """The folder of a package; a sub-package lies in its parent's."""
-    for name in (package, package.rpartition(".")[0]):
-        if name in FOLDERS:
-            return ROOT / FOLDERS[name] / package[len(name) :].replace(".", "/").strip("/")
-    raise AssertionError(package)
+    """The folder of a package; a sub-package is in its parent's."""
+    name = package
+    while name not in FOLDERS:
+        name = name.rpartition(".")[0]
+    return ROOT / FOLDERS[name] / package[len(name) :].replace(".", "/").strip("/")
 
 
 def imports(path):
@@ -78,6 +78,13 @@ def test_every_module_lies_in_a_package():
     for package in ("hw", "compiler", "proofs", "train", "boards"):
         for path in sources(package):
             assert (path.parent / "__init__.py").exists(), path
+
+
+def test_every_package_is_in_the_table_of_folders():
+    table = (ROOT / "docs/architecture.md").read_text().partition("\n| folder |")[2].partition("\n\n")[0]
+    for package in PROJECT["tool"]["setuptools"]["packages"]:
+        folder = folder_of(package).relative_to(ROOT)
+        assert f"`{folder}/`" in table, package
 
 
 def test_all_has_every_extra_of_a_user():
