@@ -317,7 +317,10 @@ def test_thresholds_on_pixels_by_hand(mean, pixels, threshold):
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ([Pixels((2, 2)), Scores(4, 2)], "after Pixels must come BinaryConv2d or BinaryLinear, not Scores"),
+        (
+            [Pixels((2, 2)), Scores(4, 2)],
+            "after Pixels must come BinaryConv1d or BinaryConv2d or BinaryLinear, not Scores",
+        ),
         (
             [Pixels((2, 2)), BinaryConv2d(1, 1, 3, padding=1), BinaryActivation(), Scores(4, 2)],
             "'1': padding_value must be -WHITE or WHITE after Pixels, not -1",

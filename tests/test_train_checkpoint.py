@@ -252,7 +252,8 @@ def test_unsupported_layer(path, content):
     content["architecture"][1]["kind"] = "convolution"
     torch.save(content, path)
     refused(
-        path, "'linear1': the kind 'convolution' is not supported; supported are binarize, pixels, conv2d"
+        path,
+        "'linear1': the kind 'convolution' is not supported; supported are binarize, pixels, conv1d, conv2d",
     )
 
 

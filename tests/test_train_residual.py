@@ -181,9 +181,9 @@ def test_model_file(make, tmp_path):
         (nn.Sequential(BinaryLinear(4, 3)), r"must give the shape that it takes, \(4,\), not \(3,\)"),
         (
             nn.Sequential(BinaryLinear(4, 4), BatchNorm(4)),
-            "must end in BinaryConv2d or BinaryLinear, not BatchNorm",
+            "must end in BinaryConv1d, BinaryConv2d or BinaryLinear, not BatchNorm",
         ),
-        (nn.Sequential(), "must end in BinaryConv2d or BinaryLinear, not nothing"),
+        (nn.Sequential(), "must end in BinaryConv1d, BinaryConv2d or BinaryLinear, not nothing"),
         (
             nn.Sequential(BatchNorm(4), BinaryActivation(), BinaryLinear(4, 4)),
             "after Binarize must come .*, not BatchNorm",

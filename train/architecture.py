@@ -12,18 +12,21 @@ from ..errors import ModelError
 from .binarizers import Binarizer
 from .chain import check, check_values
 from .layers import (
+    AvgPool1d,
     AvgPool2d,
     BatchNorm,
     Binarize,
     BinaryActivation,
+    BinaryConv1d,
     BinaryConv2d,
     BinaryLinear,
+    Convolution,
     Hardenable,
     Pixels,
     Residual,
     Scores,
 )
-from .shapes import pool_padding, pool_window
+from .shapes import Pool, pool_padding, pool_window
 from .trace import Layers
 
 __all__ = ["MAX_SCALE_BITS", "describe", "rebuild"]
@@ -37,7 +40,7 @@ State = Mapping[str, torch.Tensor]
 
 #: Fields that must be integers of at least 1, and those that are sequences of such.
 _SIZES = ("pixels", "levels", "inputs", "outputs", "classes", "features", "channels", "groups", "average")
-_SIZE_LISTS = ("kernel", "stride", "image")
+_SIZE_LISTS = ("kernel", "stride", "image", "sequence")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,16 +85,22 @@ def _how(fields: Fields) -> dict[str, Any]:
 
 
 def _describe_binarize(layer: Binarize) -> Fields:
-    fields: Fields = {"pixels": layer.pixels, "levels": layer.thresholds.shape[1]}
-    return fields if layer.image is None else {**fields, "image": list(layer.image)}
+    return {"pixels": layer.pixels, "levels": layer.thresholds.shape[1], **_describe_shape(layer)}
 
 
-def _describe_pool(layer: nn.MaxPool2d | nn.AvgPool2d) -> Fields:
+def _describe_shape(layer: Binarize | Pixels) -> Fields:
+    """The image or sequence that a first layer outputs; nothing for a vector."""
+    if layer.sequence is not None:
+        return {"sequence": list(layer.sequence)}
+    return {} if layer.image is None else {"image": list(layer.image)}
+
+
+def _describe_pool(layer: Pool) -> Fields:
     kernel, stride = pool_window(layer)
     return {"kernel": list(kernel), "stride": list(stride)}
 
 
-def _describe_maxpool(layer: nn.MaxPool2d) -> Fields:
+def _describe_maxpool(layer: nn.MaxPool1d | nn.MaxPool2d) -> Fields:
     padding = [before for before, _ in pool_padding(layer)]
     return {**_describe_pool(layer), **({"padding": padding} if any(padding) else {})}
 
@@ -103,7 +112,21 @@ def _build_maxpool(fields: Fields, state: State) -> nn.Module:
     return nn.MaxPool2d(tuple(fields["kernel"]), tuple(fields["stride"]), tuple(padding))
 
 
-def _describe_conv2d(layer: BinaryConv2d) -> Fields:
+def _build_maxpool1d(fields: Fields, state: State) -> nn.Module:
+    padding = _only(fields.get("padding", (0,)))
+    if type(padding) is not int or padding < 0:
+        raise ValueError(f"padding must be an integer of at least 0, not {padding!r}")
+    return nn.MaxPool1d(_only(fields["kernel"]), _only(fields["stride"]), padding)
+
+
+def _only(values: Sequence[Any]) -> Any:
+    """The value for the one dimension of a sequence."""
+    if len(values) != 1:
+        raise ValueError(f"there must be one size, for the length, not {values!r}")
+    return values[0]
+
+
+def _describe_convolution(layer: Convolution) -> Fields:
     return {
         "channels": layer.channels,
         "outputs": layer.outputs,
@@ -116,16 +139,29 @@ def _describe_conv2d(layer: BinaryConv2d) -> Fields:
     }
 
 
-def _build_conv2d(fields: Fields, state: State) -> nn.Module:
-    return BinaryConv2d(
+def _build_convolution(fields: Fields, state: State) -> nn.Module:
+    make: Callable[..., nn.Module] = BinaryConv1d if fields["kind"] == "conv1d" else BinaryConv2d
+    sizes: Callable[[Sequence[Any]], Any] = _only if fields["kind"] == "conv1d" else tuple
+    return make(
         fields["channels"],
         fields["outputs"],
-        tuple(fields["kernel"]),
-        stride=tuple(fields["stride"]),
-        padding=fields["padding"],
+        sizes(fields["kernel"]),
+        stride=sizes(fields["stride"]),
+        padding=sizes(fields["padding"]),
         padding_value=fields["padding_value"],
         groups=fields["groups"],
         **_how(fields),
+    )
+
+
+def _convolution(layer: type[Convolution]) -> _Kind:
+    return _Kind(
+        types=(layer,),
+        describe=_describe_convolution,
+        build=_build_convolution,
+        shapes=lambda fields: {
+            "weight": (fields["outputs"], fields["channels"] // fields["groups"], *fields["kernel"])
+        },
     )
 
 
@@ -171,22 +207,25 @@ _KINDS = {
         types=(Binarize,),
         describe=_describe_binarize,
         build=lambda fields, state: Binarize(
-            fields["pixels"], state["thresholds"].numpy(), image=fields.get("image")
+            fields["pixels"],
+            state["thresholds"].numpy(),
+            image=fields.get("image"),
+            sequence=fields.get("sequence"),
         ),
         shapes=lambda fields: {"thresholds": (fields["pixels"], fields["levels"])},
     ),
     "pixels": _Kind(
         types=(Pixels,),
-        describe=lambda layer: {"image": list(layer.image)},
-        build=lambda fields, state: Pixels(fields["image"]),
+        describe=_describe_shape,
+        build=lambda fields, state: Pixels(fields.get("image"), sequence=fields.get("sequence")),
     ),
-    "conv2d": _Kind(
-        types=(BinaryConv2d,),
-        describe=_describe_conv2d,
-        build=_build_conv2d,
-        shapes=lambda fields: {
-            "weight": (fields["outputs"], fields["channels"] // fields["groups"], *fields["kernel"])
-        },
+    "conv1d": _convolution(BinaryConv1d),
+    "conv2d": _convolution(BinaryConv2d),
+    "maxpool1d": _Kind(types=(nn.MaxPool1d,), describe=_describe_maxpool, build=_build_maxpool1d),
+    "avgpool1d": _Kind(
+        types=(AvgPool1d, nn.AvgPool1d),
+        describe=_describe_pool,
+        build=lambda fields, state: AvgPool1d(_only(fields["kernel"]), stride=_only(fields["stride"])),
     ),
     "maxpool": _Kind(types=(nn.MaxPool2d,), describe=_describe_maxpool, build=_build_maxpool),
     "avgpool": _Kind(

@@ -8,13 +8,16 @@ from torch import nn
 from ..errors import ModelError
 from .layers import (
     WHITE,
+    AvgPool1d,
     AvgPool2d,
     BatchNorm,
     Binarize,
     BinaryActivation,
+    BinaryConv1d,
     BinaryConv2d,
     BinaryLinear,
     BinaryWeights,
+    Convolution,
     Pixels,
     Residual,
     Scores,
@@ -27,24 +30,26 @@ __all__ = ["chain", "check", "check_values"]
 #: Maximum sum of pixels, in 256ths, that float32 represents exactly.
 _EXACT = 2**24
 
-_NEURONS = (BinaryConv2d, BinaryLinear, Scores)
-_AVERAGES = (AvgPool2d, nn.AvgPool2d)
+_CONVOLUTIONS = (BinaryConv1d, BinaryConv2d)
+_NEURONS = (*_CONVOLUTIONS, BinaryLinear, Scores)
+_MAXIMA = (nn.MaxPool1d, nn.MaxPool2d)
+_AVERAGES = (AvgPool1d, nn.AvgPool1d, AvgPool2d, nn.AvgPool2d)
 _AFTER_SUMS = (BatchNorm, BinaryActivation, Residual)
-_AFTER_BITS = (*_NEURONS, nn.MaxPool2d, *_AVERAGES, Residual)
+_AFTER_BITS = (*_NEURONS, *_MAXIMA, *_AVERAGES, Residual)
+_AFTER_AVERAGES = (*_NEURONS, BatchNorm, BinaryActivation)
 
 #: Kinds that may follow each kind; None is the beginning.
 _FOLLOWING: dict[type[nn.Module] | None, tuple[type[nn.Module], ...]] = {
     None: (Binarize, Pixels),
     Binarize: (*_NEURONS, Residual),
-    Pixels: (BinaryConv2d, BinaryLinear),
+    Pixels: (*_CONVOLUTIONS, BinaryLinear),
     BinaryLinear: _AFTER_SUMS,
-    BinaryConv2d: _AFTER_SUMS,
+    **dict.fromkeys(_CONVOLUTIONS, _AFTER_SUMS),
     Residual: _AFTER_SUMS,
     BatchNorm: (BinaryActivation,),
     BinaryActivation: _AFTER_BITS,
-    nn.MaxPool2d: _AFTER_BITS,
-    AvgPool2d: (*_NEURONS, BatchNorm, BinaryActivation),
-    nn.AvgPool2d: (*_NEURONS, BatchNorm, BinaryActivation),
+    **dict.fromkeys(_MAXIMA, _AFTER_BITS),
+    **dict.fromkeys(_AVERAGES, _AFTER_AVERAGES),
     Scores: (),
 }
 
@@ -71,7 +76,8 @@ def check(layers: Layers) -> None:
 
     Pixels is followed by at least one layer of neurons. Neurons are BinaryLinear or, on images, BinaryConv2d;
     then optionally BatchNorm; then BinaryActivation; then on images optionally MaxPool2d, and optionally
-    AvgPool2d, which BatchNorm and BinaryActivation may follow.
+    AvgPool2d, which BatchNorm and BinaryActivation may follow. On sequences, the layers of one dimension
+    replace those of two.
 
     Raises
     ------
@@ -103,7 +109,7 @@ def _check_order(
         if isinstance(layer, BinaryWeights):
             on_pixels = before is Pixels
             _check_range(name, layer, on_pixels=on_pixels, area=area)
-        area = math.prod(pool_window(layer)[0]) if isinstance(layer, nn.AvgPool2d) else 1
+        area = math.prod(pool_window(layer)[0]) if isinstance(layer, _AVERAGES) else 1
         if kind is BinaryActivation:
             on_pixels = False
         if isinstance(layer, Residual):
@@ -114,9 +120,9 @@ def _check_order(
                 )
             inner = body(name, layer)
             last = _check_order(inner, before=before, shape=shape) if inner else None
-            if last not in (BinaryConv2d, BinaryLinear, Residual):
+            if last not in (*_CONVOLUTIONS, BinaryLinear, Residual):
                 raise ModelError(
-                    f"layer {name!r}: its body must end in BinaryConv2d or BinaryLinear, not "
+                    f"layer {name!r}: its body must end in BinaryConv1d, BinaryConv2d or BinaryLinear, not "
                     f"{last.__name__ if last else 'nothing'}"
                 )
         shape = output_shape(name, layer, shape)
@@ -160,8 +166,7 @@ def _check_range(name: str, layer: BinaryWeights, *, on_pixels: bool, area: int)
 
 def _padding_value(layer: BinaryWeights) -> float | None:
     """Value of the padding of a convolution; None without padding."""
-    padded = isinstance(layer, BinaryConv2d) and any(map(any, layer.padding))
-    return layer.padding_value if isinstance(layer, BinaryConv2d) and padded else None
+    return layer.padding_value if isinstance(layer, Convolution) and any(map(any, layer.padding)) else None
 
 
 def check_values(layers: Layers) -> None:

@@ -22,7 +22,8 @@ def checked(
     ----------
     model : nn.Module
         uint8 images to logits.
-    images : uint8 tensor, shape (N, height, width), (N, height, width, channels) or (N, features)
+    images : uint8 tensor, shape (N, height, width), (N, height, width, channels) or (N, features); for
+        sequences (N, length, channels) or (N, length)
         N is at least 1.
     labels : integer tensor, shape (N,)
         Values 0 ... classes - 1; 0 and 1 if the sign of one output decides. If the signs of several outputs
@@ -83,6 +84,9 @@ def _check_layout(model: nn.Module, images: torch.Tensor, name: str) -> None:
     """Check that the images have the shape that the network takes, channels last."""
     first = next((layer for layer in model.modules() if isinstance(layer, (Binarize, Pixels))), None)
     found = tuple(images.shape[1:])
+    if first is not None and first.sequence is not None:
+        _check_sequences(first.sequence, images, name)
+        return
     wanted = None if first is None or first.image is None or len(first.image) != 3 else first.image
     if len(found) == 3:
         first_axis = (found[1], found[2], found[0])
@@ -104,6 +108,20 @@ def _check_layout(model: nn.Module, images: torch.Tensor, name: str) -> None:
             f"{name} images must have the {first.pixels} pixels that the network takes, not"
             f" {images[0].numel()} of shape {found}"
         )
+
+
+def _check_sequences(wanted: tuple[int, int], images: torch.Tensor, name: str) -> None:
+    """Check that the images are sequences of the length and channels that the network takes."""
+    length, channels = wanted
+    found = tuple(images.shape[1:])
+    if found in (wanted, (length, 1, channels), (length * channels,)):
+        return
+    swapped = found == (channels, length)
+    raise DataError(
+        f"{name} images must have the shape (N, {length}, {channels}) that the network takes, length and"
+        f" channels, not {tuple(images.shape)}"
+        + ("; pass images.permute(0, 2, 1), which has the channels last" if swapped else "")
+    )
 
 
 def _classes(model: nn.Module, images: torch.Tensor) -> int:

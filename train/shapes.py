@@ -8,30 +8,54 @@ from torch import nn
 
 from ..errors import ModelError
 from .layers import (
+    AvgPool1d,
     AvgPool2d,
     BatchNorm,
     Binarize,
     BinaryActivation,
+    BinaryConv1d,
     BinaryConv2d,
     BinaryLinear,
+    Convolution,
     Pixels,
     Residual,
     Scores,
 )
-from .layers.pools import average_unit, pair
+from .layers.pools import average_unit
 from .trace import body
 
-__all__ = ["Shape", "output_shape", "pool_padding", "pool_window"]
+__all__ = ["Pool", "Shape", "output_shape", "pool_padding", "pool_window"]
 
-#: Shape of one example: (features,) or (channels, height, width).
+#: Shape of one example: (features,), (channels, length) or (channels, height, width).
 Shape = tuple[int, ...]
 
-#: A size in each dimension, and rows or columns before and after in each dimension.
-Pair = tuple[int, int]
-Sides = tuple[Pair, Pair]
+#: A size in each dimension, and elements before and after in each dimension.
+Sizes = tuple[int, ...]
+Sides = tuple[tuple[int, int], ...]
+
+#: A pool over a sequence or an image.
+Pool = nn.MaxPool1d | nn.MaxPool2d | nn.AvgPool1d | nn.AvgPool2d
+
+#: Dimensions of a layer with a window: 1 for sequences, 2 for images.
+_DIMENSIONS: dict[type[nn.Module], int] = {
+    BinaryConv1d: 1,
+    nn.MaxPool1d: 1,
+    AvgPool1d: 1,
+    nn.AvgPool1d: 1,
+    BinaryConv2d: 2,
+    nn.MaxPool2d: 2,
+    AvgPool2d: 2,
+    nn.AvgPool2d: 2,
+}
 
 #: Attribute with the number of inputs, or of channels, that a kind takes.
-_TAKES = {BinaryLinear: "inputs", Scores: "inputs", BatchNorm: "num_features", BinaryConv2d: "channels"}
+_TAKES = {
+    BinaryLinear: "inputs",
+    Scores: "inputs",
+    BatchNorm: "num_features",
+    BinaryConv1d: "channels",
+    BinaryConv2d: "channels",
+}
 
 
 def output_shape(name: str, layer: nn.Module, shape: Shape | None) -> Shape:
@@ -50,14 +74,13 @@ def output_shape(name: str, layer: nn.Module, shape: Shape | None) -> Shape:
     ModelError
         The layer does not take that shape, or is a pooling or batch norm without an integer form here.
     """
-    if (
-        isinstance(layer, (BinaryConv2d, nn.MaxPool2d, nn.AvgPool2d))
-        and shape is not None
-        and len(shape) != 3
-    ):
+    dimensions = _DIMENSIONS.get(type(layer))
+    if dimensions is not None and shape is not None and len(shape) != 1 + dimensions:
+        word, article = ("sequence", "a") if dimensions == 1 else ("image", "an")
+        found = (f"{shape[0]} values", "a sequence", "an image")[len(shape) - 1]
         raise ModelError(
-            f"layer {name!r}: must be given an image, not {shape[0]} values; give Binarize its image, and "
-            "put convolutions and pools before the first BinaryLinear"
+            f"layer {name!r}: must be given {article} {word}, not {found}; give Binarize its {word}, and put"
+            " convolutions and pools before the first BinaryLinear"
         )
     takes = _TAKES.get(type(layer))
     if takes and shape is not None:
@@ -71,15 +94,19 @@ def output_shape(name: str, layer: nn.Module, shape: Shape | None) -> Shape:
     return _SHAPES[type(layer)](name, layer, shape or ())
 
 
-def pool_window(layer: nn.MaxPool2d | nn.AvgPool2d) -> Sides:
-    """Kernel and stride of a pool, each a pair."""
-    return pair(layer.kernel_size), pair(layer.stride)
+def pool_window(layer: Pool) -> tuple[Sizes, Sizes]:
+    """Kernel and stride of a pool, each with a size for each dimension."""
+    return _sizes(layer, layer.kernel_size), _sizes(layer, layer.stride)
 
 
-def pool_padding(layer: nn.MaxPool2d) -> Sides:
-    """Rows and columns around the image of an `nn.MaxPool2d`: pairs (before, after)."""
-    rows, columns = pair(layer.padding)
-    return (rows, rows), (columns, columns)
+def pool_padding(layer: nn.MaxPool1d | nn.MaxPool2d) -> Sides:
+    """Elements around the input of a maximum pool: a pair (before, after) for each dimension."""
+    return tuple((size, size) for size in _sizes(layer, layer.padding))
+
+
+def _sizes(layer: Pool, value: int | Sequence[int]) -> Sizes:
+    """A size for each dimension of a pool, which may have one for all."""
+    return (value,) * _DIMENSIONS[type(layer)] if isinstance(value, int) else tuple(value)
 
 
 def _same(name: str, layer: nn.Module, shape: Shape) -> Shape:
@@ -93,16 +120,19 @@ def _features(name: str, layer: BinaryLinear, shape: Shape) -> Shape:
 def _binarized(name: str, layer: Binarize, shape: Shape) -> Shape:
     if layer.image is None:
         return (layer.outputs,)
+    if layer.sequence is not None:
+        length, _ = layer.sequence
+        return layer.outputs // length, length
     height, width = layer.image[:2]
     return layer.outputs // (height * width), height, width
 
 
 def _pixels(name: str, layer: Pixels, shape: Shape) -> Shape:
-    *image, channels = layer.image
+    *image, channels = layer.image if layer.sequence is None else layer.sequence
     return channels, *image
 
 
-def _convolved(name: str, layer: BinaryConv2d, shape: Shape) -> Shape:
+def _convolved(name: str, layer: Convolution, shape: Shape) -> Shape:
     return layer.outputs, *_positions(name, shape, layer.kernel, layer.stride, layer.padding)
 
 
@@ -112,37 +142,39 @@ def _normalised(name: str, layer: BatchNorm, shape: Shape) -> Shape:
     return shape
 
 
-def _max_pooled(name: str, layer: nn.MaxPool2d, shape: Shape) -> Shape:
+def _max_pooled(name: str, layer: nn.MaxPool1d | nn.MaxPool2d, shape: Shape) -> Shape:
     kernel, stride = pool_window(layer)
-    if layer.dilation not in (1, (1, 1)) or layer.ceil_mode:
+    if set(_sizes(layer, layer.dilation)) != {1} or layer.ceil_mode:
         raise ModelError(
-            f"layer {name!r}: MaxPool2d must have no dilation and no ceil_mode, not {layer.dilation},"
-            f" {layer.ceil_mode}"
+            f"layer {name!r}: {type(layer).__name__} must have no dilation and no ceil_mode, not"
+            f" {layer.dilation}, {layer.ceil_mode}"
         )
     padding = pool_padding(layer)
     if any(2 * before > size for (before, _), size in zip(padding, kernel, strict=True)):
         raise ModelError(
-            f"layer {name!r}: MaxPool2d must pad by at most half of its kernel {kernel}, not by"
+            f"layer {name!r}: {type(layer).__name__} must pad by at most half of its kernel {kernel}, not by"
             f" {layer.padding}"
         )
     return shape[0], *_positions(name, shape, kernel, stride, padding)
 
 
-def _averaged(name: str, layer: nn.AvgPool2d, shape: Shape) -> Shape:
+def _averaged(name: str, layer: nn.AvgPool1d | nn.AvgPool2d, shape: Shape) -> Shape:
     kernel, stride = pool_window(layer)
     area = math.prod(kernel)
-    if layer.padding not in (0, (0, 0)) or layer.ceil_mode:
+    kind = type(layer).__name__
+    if any(_sizes(layer, layer.padding)) or layer.ceil_mode:
         raise ModelError(
-            f"layer {name!r}: AvgPool2d must have no padding and no ceil_mode, not {layer.padding}, "
+            f"layer {name!r}: {kind} must have no padding and no ceil_mode, not {layer.padding}, "
             f"{layer.ceil_mode}"
         )
-    if (layer.divisor_override or area) != average_unit(area):
+    divisor = getattr(layer, "divisor_override", None) or area  # nn.AvgPool1d has none
+    if divisor != average_unit(area):
         raise ModelError(
             f"layer {name!r}: to be exact, averages must divide by {average_unit(area)}, the power of two"
-            f" that is not below the {area} signs of their kernel, not by {layer.divisor_override or area};"
-            " take AvgPool2d of sbgen.train.layers"
+            f" that is not below the {area} signs of their kernel, not by {divisor};"
+            f" take {kind} of sbgen.train.layers"
         )
-    return shape[0], *_positions(name, shape, kernel, stride, ((0, 0), (0, 0)))
+    return shape[0], *_positions(name, shape, kernel, stride, ((0, 0),) * len(kernel))
 
 
 def _with_shortcut(name: str, layer: Residual, shape: Shape) -> Shape:
@@ -161,11 +193,15 @@ def _with_shortcut(name: str, layer: Residual, shape: Shape) -> Shape:
 _SHAPES: dict[type[nn.Module], Callable[[str, Any, Shape], Shape]] = {
     Binarize: _binarized,
     Pixels: _pixels,
+    BinaryConv1d: _convolved,
     BinaryConv2d: _convolved,
     BinaryLinear: _features,
     BatchNorm: _normalised,
     BinaryActivation: _same,
+    nn.MaxPool1d: _max_pooled,
     nn.MaxPool2d: _max_pooled,
+    AvgPool1d: _averaged,
+    nn.AvgPool1d: _averaged,
     AvgPool2d: _averaged,
     nn.AvgPool2d: _averaged,
     Residual: _with_shortcut,
@@ -173,11 +209,12 @@ _SHAPES: dict[type[nn.Module], Callable[[str, Any, Shape], Shape]] = {
 }
 
 
-def _positions(name: str, shape: Shape, kernel: Pair, stride: Pair, padding: Sides) -> Sequence[int]:
-    """Rows and columns of the positions of a kernel."""
+def _positions(name: str, shape: Shape, kernel: Sizes, stride: Sizes, padding: Sides) -> Sequence[int]:
+    """Positions of a kernel in each dimension."""
     sizes = [size + sum(around) for size, around in zip(shape[1:], padding, strict=True)]
     if any(size < window for size, window in zip(sizes, kernel, strict=True)):
         raise ModelError(
-            f"layer {name!r}: its kernel {kernel} must fit the padded image of {sizes[0]} x {sizes[1]}"
+            f"layer {name!r}: its kernel {kernel} must fit the padded"
+            f" {'image' if len(sizes) == 2 else 'sequence'} of {' x '.join(map(str, sizes))}"
         )
     return [(size - window) // step + 1 for size, window, step in zip(sizes, kernel, stride, strict=True)]

@@ -7,10 +7,12 @@ from torch import fx, nn
 
 from ..errors import ModelError
 from .layers import (
+    AvgPool1d,
     AvgPool2d,
     BatchNorm,
     Binarize,
     BinaryActivation,
+    BinaryConv1d,
     BinaryConv2d,
     BinaryLinear,
     Pixels,
@@ -26,11 +28,15 @@ Layers = list[tuple[str, nn.Module]]
 _LAYERS = (
     Binarize,
     Pixels,
+    BinaryConv1d,
     BinaryConv2d,
     BinaryLinear,
     BatchNorm,
     BinaryActivation,
+    nn.MaxPool1d,
     nn.MaxPool2d,
+    AvgPool1d,
+    nn.AvgPool1d,
     AvgPool2d,
     nn.AvgPool2d,
     Residual,
@@ -41,8 +47,9 @@ _LAYERS = (
 _TRANSPARENT = (nn.Dropout, nn.Identity)
 
 _SUPPORTED = (
-    "supported are Binarize, Pixels, BinaryLinear, BinaryConv2d, BatchNorm, BinaryActivation, AvgPool2d,"
-    " Residual and Scores of sbgen.train.layers, and MaxPool2d, Flatten, Dropout and Identity"
+    "supported are Binarize, Pixels, BinaryLinear, BinaryConv1d, BinaryConv2d, BatchNorm, BinaryActivation,"
+    " AvgPool1d, AvgPool2d, Residual and Scores of sbgen.train.layers, and MaxPool1d, MaxPool2d, Flatten,"
+    " Dropout and Identity"
 )
 
 

@@ -10,7 +10,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -25,11 +25,13 @@ from ...train.layers import (
     BinaryActivation,
     BinaryConv2d,
     BinaryWeights,
+    Convolution,
     Pixels,
     Residual,
     Scores,
     hardened,
 )
+from ...train.layers.pools import average_unit
 from ...train.shapes import output_shape, pool_padding, pool_window
 from ...train.trace import body
 from ...train.trust import check_trust
@@ -94,9 +96,11 @@ def to_network(
         conversion.add(trained)
         layers = conversion.layers
         first, second = trained[0][1], trained[1][1]
-        if not image_shape or (isinstance(first, Pixels) and isinstance(second, BinaryConv2d)):
-            # It has the channel of grey images, which a convolution needs.
-            image_shape = cast(Binarize | Pixels, first).image
+        pixels = cast(Binarize | Pixels, first)
+        grey = isinstance(first, Pixels) and isinstance(second, BinaryConv2d)
+        if not image_shape or grey or pixels.sequence is not None:
+            # It has the channel of grey images, which a convolution needs, and the width of sequences, 1.
+            image_shape = pixels.image
     decision, outputs = cast(Scores, trained[-1][1]).decision, cast(ir.Scores, layers[-1]).outputs
     labels = tuple(labels) if labels else tuple(str(label) for label in range(max(2, outputs)))
     return ir.Network(
@@ -121,14 +125,24 @@ def _weights(layer: BinaryWeights, shape: Sequence[int]) -> tuple[np.ndarray, np
     """
 
     def ordered(bits: torch.Tensor) -> np.ndarray:
-        if isinstance(layer, BinaryConv2d):
-            bits = bits.permute(0, 2, 3, 1)
-        elif len(shape) == 3:
-            bits = bits.reshape(-1, *shape).permute(0, 2, 3, 1).flatten(1)
+        if isinstance(layer, Convolution):
+            outputs, channels, *kernel = bits.shape
+            bits = bits.reshape(outputs, channels, *_over_image(kernel, 1)).permute(0, 2, 3, 1)
+        elif len(shape) > 1:
+            bits = bits.reshape(-1, *shape).movedim(1, -1).flatten(1)
         return bits.to(torch.uint8).numpy()
 
     weights = layer.hard()
     return ordered(weights > 0), None if layer.ternary is None else ordered(weights != 0)
+
+
+_Size = TypeVar("_Size")
+
+
+def _over_image(sizes: Sequence[_Size], rest: _Size) -> tuple[_Size, _Size]:
+    """One size for rows and one for columns. A sequence is an image of one column, whose size is `rest`."""
+    rows, columns = (*sizes, rest)[:2]
+    return rows, columns
 
 
 def _excess(weights: np.ndarray, mask: np.ndarray | None, maximum: int) -> np.ndarray:
@@ -194,16 +208,26 @@ class _Conversion:
                     self.numbers = _symmetric(ir.PIXEL_LEVELS - 1, unit=ir.PIXEL_LEVELS)
                 case Scores():
                     self.layers.append(self._scores(place, layer, before))
-                case nn.AvgPool2d():
+                case nn.AvgPool1d() | nn.AvgPool2d():
                     kernel, stride = pool_window(layer)
-                    self.layers.append(ir.SumPool(name=_name(place, "sumpool"), kernel=kernel, stride=stride))
-                    area = math.prod(kernel)
-                    self.numbers = _symmetric(area, unit=layer.divisor_override or area)
-                case nn.MaxPool2d():
+                    self.layers.append(
+                        ir.SumPool(
+                            name=_name(place, "sumpool"),
+                            kernel=_over_image(kernel, 1),
+                            stride=_over_image(stride, 1),
+                        )
+                    )
+                    self.numbers = _symmetric(math.prod(kernel), unit=average_unit(math.prod(kernel)))
+                case nn.MaxPool1d() | nn.MaxPool2d():
                     kernel, stride = pool_window(layer)
-                    padding = pool_padding(layer)
-                    name = _name(place, "maxpool")
-                    self.layers.append(ir.MaxPool(name=name, kernel=kernel, stride=stride, padding=padding))
+                    self.layers.append(
+                        ir.MaxPool(
+                            name=_name(place, "maxpool"),
+                            kernel=_over_image(kernel, 1),
+                            stride=_over_image(stride, 1),
+                            padding=_over_image(pool_padding(layer), (0, 0)),
+                        )
+                    )
                 case BinaryWeights():
                     self._weighted(place, layer, before, rest)
                 case Residual():
@@ -228,7 +252,7 @@ class _Conversion:
 
     def _weighted(self, place: str, layer: BinaryWeights, shape: Sequence[int], rest: deque[_Named]) -> None:
         """A layer with weights: neurons with the activation that follows, or sums for a shortcut."""
-        name = _name(place, "conv" if isinstance(layer, BinaryConv2d) else "dense")
+        name = _name(place, "conv" if isinstance(layer, Convolution) else "dense")
         if rest and not isinstance(rest[0][1], Residual):
             self.layers.append(_neurons(name, layer, _activation(rest), shape, self.numbers))
             self.numbers = _symmetric(1)
@@ -329,15 +353,15 @@ def _layer(
     planes: int,
 ) -> ir.Dense | ir.Conv2d:
     bits, mask = weights
-    if isinstance(layer, BinaryConv2d):
+    if isinstance(layer, Convolution):
         return ir.Conv2d(
             name=name,
             weights=bits,
             mask=mask,
             thresholds=thresholds,
             planes=planes,
-            stride=layer.stride,
-            padding=layer.padding,
+            stride=_over_image(layer.stride, 1),
+            padding=_over_image(layer.padding, (0, 0)),
             padding_bit=int(layer.padding_value > 0),
             groups=layer.groups,
         )

@@ -11,15 +11,17 @@ __all__ = ["BatchNorm", "BinaryActivation"]
 
 
 class BatchNorm(Hardenable, nn.BatchNorm1d):
-    """Batch normalisation of vectors (N, features) or images (N, features, height, width).
+    """Batch normalisation of vectors (N, features), sequences (N, features, length) or images (N, features,
+    height, width).
 
     Hardened, it is ``gamma * ((x - mean) / sqrt(var + eps)) + beta`` in float64, step by step.
     """
 
     def _check_input_dim(self, x: torch.Tensor) -> None:
-        if x.dim() not in (2, 4):
+        if x.dim() not in (2, 3, 4):
             raise ValueError(
-                f"batch norm takes (N, features) or (N, features, height, width), not {tuple(x.shape)}"
+                "batch norm takes (N, features), (N, features, length) or (N, features, height, width), not"
+                f" {tuple(x.shape)}"
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,8 @@ class Binarize(nn.Module):
 
     Takes uint8 images of shape (N, ...) with `pixels` values each and outputs float32 of shape (N, pixels *
     levels). With `image`, for convolutions, it takes rows of pixels, channels last, and outputs (N, channels
-    * levels, height, width).
+    * levels, height, width). With `sequence` it takes elements of a sequence, channels last, and outputs (N,
+    channels * levels, length).
 
     Parameters
     ----------
@@ -26,11 +27,13 @@ class Binarize(nn.Module):
         A flat sequence applies to every pixel. Several levels make a thermometer code.
     image : (int, int, int) or None
         Height, width and channels, if the output is an image.
+    sequence : (int, int), (int,) or None
+        Length and channels (default 1), if the output is a sequence.
 
     Raises
     ------
     ValueError
-        The thresholds have another shape, type or range, or the image another number of pixels.
+        The thresholds have another shape, type or range, or the image or sequence another number of pixels.
     """
 
     thresholds: torch.Tensor
@@ -41,8 +44,12 @@ class Binarize(nn.Module):
         thresholds: Sequence[int] | np.ndarray | torch.Tensor,
         *,
         image: Sequence[int] | None = None,
+        sequence: Sequence[int] | None = None,
     ):
         super().__init__()
+        self.sequence = _sequence(sequence, image)
+        if self.sequence is not None:
+            image = _as_image(self.sequence)
         if image is not None and int(np.prod(image)) != pixels:
             raise ValueError(
                 f"an image of {' x '.join(map(str, image))} must have {pixels} pixels, "
@@ -73,11 +80,16 @@ class Binarize(nn.Module):
         signs = (pixels - (self.thresholds - 0.5)).sign_()
         if self.image is None:
             return signs.reshape(len(images), -1)
-        return signs.reshape(len(images), *self.image[:2], -1).permute(0, 3, 1, 2)
+        signs = signs.reshape(len(images), *self.image[:2], -1).permute(0, 3, 1, 2)
+        return signs if self.sequence is None else signs.squeeze(-1)
 
     def extra_repr(self) -> str:
         return f"{self.pixels}, levels={self.thresholds.shape[1]}" + (
-            "" if self.image is None else f", image={self.image}"
+            ""
+            if self.image is None
+            else f", image={self.image}"
+            if self.sequence is None
+            else f", sequence={self.sequence}"
         )
 
 
@@ -89,21 +101,29 @@ class Pixels(nn.Module):
     ... 255 n, the sum is ``(2p - 255 n) / 256``.
 
     Takes uint8 images of shape (N, ...) with the values of `image` each, in the order row, column, channel.
-    Outputs float32 of shape (N, channels, height, width), or (N, pixels).
+    Outputs float32 of shape (N, channels, height, width), or (N, pixels), or (N, channels, length).
 
     Parameters
     ----------
-    image : (int, int, int), (int, int) or (int,)
+    image : (int, int, int), (int, int), (int,) or None
         Height, width and channels (default 1), or the number of pixels of a flat input.
+    sequence : (int, int), (int,) or None
+        In its place, length and channels (default 1) of a sequence.
 
     Raises
     ------
     ValueError
-        `image` has more than three numbers, or none.
+        `image` has more than three numbers, or none; or `sequence` more than two, or none; or there are both
+        or neither.
     """
 
-    def __init__(self, image: Sequence[int]):
+    def __init__(self, image: Sequence[int] | None = None, *, sequence: Sequence[int] | None = None):
         super().__init__()
+        self.sequence = _sequence(sequence, image)
+        if self.sequence is not None:
+            image = _as_image(self.sequence)
+        if image is None:
+            raise ValueError("Pixels must have an image or a sequence, but has neither")
         if not 1 <= len(image) <= 3:
             raise ValueError(f"an image must have the shape (height, width, channels), not {tuple(image)}")
         self.image = tuple(image) if len(image) != 2 else (*image, 1)
@@ -119,7 +139,27 @@ class Pixels(nn.Module):
         if len(self.image) == 3:
             # Channels stay innermost in memory, which makes the convolutions a third faster.
             images = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
+        if self.sequence is not None:
+            images = images.squeeze(-1)
         return images.to(torch.float32).mul(2 / 256).sub_(WHITE)
 
     def extra_repr(self) -> str:
-        return str(self.image)
+        return str(self.image) if self.sequence is None else f"sequence={self.sequence}"
+
+
+def _sequence(sequence: Sequence[int] | None, image: Sequence[int] | None) -> tuple[int, int] | None:
+    """Length and channels of a sequence, checked."""
+    if sequence is None:
+        return None
+    if image is not None:
+        raise ValueError(f"the pixels must be an image or a sequence, not {image} and {sequence}")
+    if not 1 <= len(sequence) <= 2:
+        raise ValueError(f"a sequence must have the shape (length, channels), not {tuple(sequence)}")
+    length, channels = (*sequence, 1)[:2]
+    return length, channels
+
+
+def _as_image(sequence: tuple[int, int]) -> tuple[int, int, int]:
+    """The image that a sequence is in hardware: one pixel wide."""
+    length, channels = sequence
+    return length, 1, channels

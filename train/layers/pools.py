@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+import torch
+import torch.nn.functional as F
 from torch import nn
 
-__all__ = ["AvgPool2d", "average_unit", "pair"]
+__all__ = ["AvgPool1d", "AvgPool2d", "average_unit", "pair"]
 
 
 def pair(value: int | Sequence[int]) -> tuple[int, int]:
@@ -38,3 +40,24 @@ class AvgPool2d(nn.AvgPool2d):
         super().__init__(
             size, size if stride is None else pair(stride), divisor_override=average_unit(size[0] * size[1])
         )
+
+
+class AvgPool1d(nn.AvgPool1d):
+    """`AvgPool2d` along a sequence.
+
+    Parameters
+    ----------
+    kernel : int
+        The length of the sequence makes the pooling global.
+    stride : int or None
+        None is the kernel.
+    """
+
+    def __init__(self, kernel: int, *, stride: int | None = None):
+        super().__init__(kernel, kernel if stride is None else stride)
+        self.divisor_override = average_unit(kernel)
+        self._window = (kernel, 1), (kernel if stride is None else stride, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        # torch's own in one dimension always divides by the size of the kernel.
+        return F.avg_pool2d(x[..., None], *self._window, divisor_override=self.divisor_override).squeeze(-1)

@@ -9,10 +9,8 @@ from torch import nn
 from .. import binarizers
 from ..binarizers import sign
 from .hardening import Hardenable
-from .pixels import WHITE
-from .pools import pair
 
-__all__ = ["BinaryConv2d", "BinaryLinear", "BinaryWeights"]
+__all__ = ["BinaryLinear", "BinaryWeights"]
 
 
 class BinaryWeights(Hardenable, nn.Module):
@@ -81,7 +79,7 @@ class BinaryWeights(Hardenable, nn.Module):
 class BinaryLinear(BinaryWeights):
     """Sums of inputs weighted by -1 and +1, without bias or scale: (N, ...) to (N, outputs).
 
-    An image is flattened first, as by `nn.Flatten`.
+    An image or a sequence is flattened first, as by `nn.Flatten`.
 
     Parameters
     ----------
@@ -109,71 +107,4 @@ class BinaryLinear(BinaryWeights):
         return (
             f"{self.inputs}, {self.outputs}, method={self.method!r}, slope_cap={self.slope_cap}"
             + self._ternary_repr()
-        )
-
-
-class BinaryConv2d(BinaryWeights):
-    """`BinaryLinear` at every position of a kernel: (N, channels, height, width) to (N, outputs, rows,
-    columns).
-
-    Parameters
-    ----------
-    channels, outputs : int
-    kernel : int or (int, int)
-    stride : int or (int, int)
-    padding : int, (int, int) or ((int, int), (int, int))
-        Rows above and below, columns left and right.
-    padding_value : float
-        Value of the padding: -1 or +1, since signs have no 0; after `Pixels`, -`WHITE` or `WHITE`.
-    groups : int
-        Must divide the channels and the outputs.
-    method, slope_cap, ternary
-        As in `BinaryWeights`.
-
-    Raises
-    ------
-    ValueError
-        `padding_value` is another number, or `groups` does not divide.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        outputs: int,
-        kernel: int | tuple[int, int],
-        *,
-        stride: int | tuple[int, int] = 1,
-        padding: int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] = 0,
-        padding_value: float = -1,
-        groups: int = 1,
-        method: str = "self-binarizing",
-        slope_cap: float | None = None,
-        ternary: float | None = None,
-    ):
-        kernel, stride = pair(kernel), pair(stride)
-        rows, columns = (padding, padding) if isinstance(padding, int) else padding
-        if padding_value not in (-1, 1, -WHITE, WHITE):
-            raise ValueError(
-                f"padding_value must be -1 or +1, or -WHITE or WHITE after Pixels, not {padding_value!r}: "
-                "signs have no 0"
-            )
-        if groups < 1 or channels % groups or outputs % groups:
-            raise ValueError(f"groups must divide {channels} channels and {outputs} outputs, not {groups!r}")
-        super().__init__(
-            (outputs, channels // groups, *kernel), method=method, slope_cap=slope_cap, ternary=ternary
-        )
-        self.channels, self.outputs, self.kernel, self.stride = channels, outputs, kernel, stride
-        self.padding, self.padding_value, self.groups = (pair(rows), pair(columns)), padding_value, groups
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        (top, bottom), (left, right) = self.padding
-        if top or bottom or left or right:
-            x = F.pad(x, (left, right, top, bottom), value=float(self.padding_value))
-        return F.conv2d(x, self.binary(), stride=self.stride, groups=self.groups)
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.channels}, {self.outputs}, kernel={self.kernel}, stride={self.stride},"
-            f" padding={self.padding}, padding_value={self.padding_value}, groups={self.groups},"
-            f" method={self.method!r}, slope_cap={self.slope_cap}" + self._ternary_repr()
         )
