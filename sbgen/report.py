@@ -7,7 +7,6 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,8 @@ from .compiler.cycles import Cycles
 from .compiler.design import Design
 from .compiler.device import Device
 from .compiler.folding import Folding
-from .compiler.ir import Layer, Network
+from .compiler.ir import Network
+from .compiler.layers import Rule, rules
 from .compiler.weight_count import weights
 from .trial_images import TrialImages
 from .verdict import Verdict
@@ -194,17 +194,13 @@ def _network(network: Network, sha256: str) -> dict[str, Any]:
 
 
 def _model(model: "Model", design: Design, cycles: Cycles) -> dict[str, Any]:
-    shapes = pairwise(design.network.shapes)
     return {
         "file": model.file.name,
         "sha256": model.sha256,
         "dataset": model.info.get("dataset"),
         "pixel_range": list(model.info.get("pixel_range", trial_images.PIXELS)),
         "layers": [
-            _layer(layer, folding, *around, layer_cycles)
-            for (layer, folding), around, layer_cycles in zip(
-                design.stages, shapes, cycles.layers, strict=True
-            )
+            _layer(*each) for each in zip(rules(design.network), design.foldings, cycles.layers, strict=True)
         ],
     }
 
@@ -222,16 +218,16 @@ def _timing(implementation: "Implementation | None", cycles: Cycles, clock_mhz: 
     }
 
 
-def _layer(
-    layer: Layer, folding: Folding, input_shape: tuple[int, ...], output_shape: tuple[int, ...], cycles: int
-) -> dict[str, Any]:
+def _layer(rule: Rule, folding: Folding, cycles: int) -> dict[str, Any]:
+    layer = rule.layer
     return {
         "name": layer.name,
         "kind": type(layer).__name__.lower(),
-        "inputs": math.prod(input_shape),
-        "outputs": math.prod(output_shape),
-        "input_shape": list(input_shape),
-        "output_shape": list(output_shape),
+        "description": rule.description,
+        "inputs": math.prod(rule.input_shape),
+        "outputs": math.prod(rule.output_shape),
+        "input_shape": list(rule.input_shape),
+        "output_shape": list(rule.output_shape),
         "weight_bits": layer.weight_bits,
         "pe": folding.pe,
         "simd": folding.simd,

@@ -15,7 +15,7 @@ from sbgen.boards.flow import Trial
 from sbgen.compiler.design import Design
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.folding import Folding
-from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores
+from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores, SumPool
 from sbgen.trial_images import RANDOM, SAMPLES, TEST_SET, TrialImages
 from sbgen.verdict import Verdict
 
@@ -145,9 +145,18 @@ def check_schema(content):
     )
     assert set(content["model"]) == {"file", "sha256", "dataset", "pixel_range", "layers"}
     for layer in content["model"]["layers"]:
-        assert {"name", "kind", "inputs", "outputs", "weight_bits", "pe", "simd", "cycles", "store"} <= set(
-            layer
-        )
+        assert {
+            "name",
+            "kind",
+            "description",
+            "inputs",
+            "outputs",
+            "weight_bits",
+            "pe",
+            "simd",
+            "cycles",
+            "store",
+        } <= set(layer)
         assert layer["kind"] in {"binarize", "conv2d", "dense", "maxpool", "scores"} and layer["store"] in {
             "none",
             "bram",
@@ -326,6 +335,45 @@ def test_page_shows_the_shapes_of_a_convolution():
         "2 PE × 1 SIMD",
     ):
         assert wanted in text, wanted
+
+
+def test_windows_along_a_sequence_are_called_so():
+    network = Network(
+        name="sequence",
+        image_shape=(9, 1, 2),
+        labels=("a", "b"),
+        layers=(
+            Binarize(name="input", thresholds=np.full((18, 1), 8)),
+            Conv2d(name="conv", weights=np.ones((4, 3, 1, 2), int), thresholds=np.full(4, 5)),
+            Conv2d(
+                name="wide",
+                weights=np.ones((4, 1, 3, 4), int),
+                thresholds=np.full(4, 5),
+                padding=((0, 0), (1, 1)),
+            ),
+            MaxPool(name="pool", kernel=(2, 1), stride=(2, 1)),
+            SumPool(name="mean", kernel=(3, 1), stride=(3, 1)),
+            Scores(name="scores", weights=np.ones((2, 4), int), planes=2, offsets=np.zeros(2, int)),
+        ),
+    )
+    foldings = (Folding(pe=1, simd=1),) * 6
+    content = assemble(
+        design=Design(network=network, foldings=foldings),
+        cycles=SimpleNamespace(interval=64, latency=99, layers=(64,) * 6),
+    )
+    assert [layer["description"] for layer in content["model"]["layers"]] == [
+        "pixels to bits",
+        "1-D convolution of 3",
+        "convolution",
+        "1-D max pooling of 2",
+        "1-D sum pooling of 3",
+        "dense, scores",
+    ]
+    assert "1-D convolution of 3" in Page(report_html.page(content)).text
+    old = convolutional()
+    for layer in old["model"]["layers"]:
+        assert layer.pop("description")
+    assert "max pooling" in Page(report_html.page(old)).text
 
 
 def test_confusion_matrix_has_the_true_class_first():

@@ -23,6 +23,10 @@ class Conv2dRule(WeightedRule[Conv2d]):
     title = "convolution"
 
     @property
+    def kernel(self) -> tuple[int, int] | None:
+        return self.layer.kernel
+
+    @property
     def limits(self) -> tuple[int, int]:
         return self.layer.outputs // self.layer.groups, self.layer.inputs
 

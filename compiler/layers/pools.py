@@ -20,6 +20,10 @@ class PoolRule(Rule[P], Generic[P]):
     """`simd` channels of a pixel enter in each cycle."""
 
     @property
+    def kernel(self) -> tuple[int, int] | None:
+        return self.layer.kernel
+
+    @property
     def rows(self) -> tuple[int, int] | None:
         return Geometry.rows_range(
             height=self.input_shape[0], kernel=self.layer.kernel, stride=self.layer.stride

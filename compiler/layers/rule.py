@@ -60,7 +60,7 @@ class Rule(Generic[L]):
     before: Signal
     after: Signal
 
-    #: What a report calls the layer.
+    #: What a report calls the kind of layer.
     title: ClassVar[str]
 
     #: What a report calls one of its inputs at once, and its outputs.
@@ -79,6 +79,20 @@ class Rule(Generic[L]):
     def output_shape(self) -> Shape:
         """Shape of its output."""
         return self.after.shape
+
+    @property
+    def kernel(self) -> tuple[int, int] | None:
+        """Rows and columns of its window over an image; None if it has none."""
+        return None
+
+    @property
+    def description(self) -> str:
+        """What a report calls the layer; a window along a sequence, an image one pixel wide, as such."""
+        if self.kernel is None:
+            return self.title
+        length, width, _ = self.input_shape
+        is_sequence = length > 1 and width == self.output_shape[1] == self.kernel[1] == 1
+        return f"1-D {self.title} of {self.kernel[0]}" if is_sequence else self.title
 
     @property
     def limits(self) -> tuple[int, int]:

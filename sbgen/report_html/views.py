@@ -131,7 +131,7 @@ def _pipeline_chart(report: _Report) -> Markup:
         boxes.append(
             Box(
                 name=layer["name"],
-                kind=rule.title,
+                kind=layer.get("description", rule.title),  # reports of 0.1 have none
                 lanes=lanes,
                 lines=(
                     folding,
