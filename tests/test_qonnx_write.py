@@ -13,12 +13,17 @@ from sbgen.compiler.random_network import fold_at_random, random_images, random_
 from sbgen.errors import ModelError
 
 
-def layouts(network, images):
+def layouts(model, network, images):
     """Images as the file's input has them: channels first, as float32."""
     images = images.reshape(-1, *network.image_shape)
     if images.ndim > 2:
         images = images.reshape(*images.shape[:3], -1).transpose(0, 3, 1, 2)
-    return images.astype(np.float32)
+    return images.reshape(-1, *input_shape(model)).astype(np.float32)
+
+
+def input_shape(model):
+    """Shape of the file's input, without the batch."""
+    return [size.dim_value for size in model.graph.input[0].type.tensor_type.shape.dim][1:]
 
 
 def written(network):
@@ -37,7 +42,9 @@ def test_executes_as_the_reference(seed):
     images = random_images(seed, network, 8)
     model = written(network)
     onnx.checker.check_model(model)
-    assert np.array_equal(execute(model, layouts(network, images)), reference.evaluate(network, images)[0])
+    assert np.array_equal(
+        execute(model, layouts(model, network, images)), reference.evaluate(network, images)[0]
+    )
 
 
 @pytest.mark.parametrize("seed", range(100))
@@ -118,8 +125,100 @@ def test_planes():
     )
     images = random_noise(network, 20)
     model = qonnx.to_model(network)
-    assert np.array_equal(execute(model, layouts(network, images)), reference.evaluate(network, images)[0])
+    assert np.array_equal(
+        execute(model, layouts(model, network, images)), reference.evaluate(network, images)[0]
+    )
     assert loads(model.SerializeToString(), name="planes") == network
+
+
+def sequences(seed):
+    """A network of windows along a sequence, of every kind of layer with one."""
+    rng = np.random.default_rng([seed, 23])
+    length, channels, levels = int(rng.integers(14, 20)), int(rng.integers(1, 4)), int(rng.integers(1, 3))
+    inputs = channels * levels
+    kernel, padding = int(rng.integers(2, 5)), int(rng.integers(2))
+    layers = [
+        ir.Binarize(name="pixels", thresholds=rng.integers(1, 256, (length * channels, levels))),
+        ir.Conv2d(
+            name="conv",
+            weights=rng.integers(0, 2, (6, kernel, 1, inputs)),
+            thresholds=rng.integers(1, kernel * inputs + 1, 6),
+            stride=(int(rng.integers(1, 3)), 1),
+            padding=((padding, 0), (0, 0)),
+            padding_bit=int(rng.integers(2)),
+        ),
+        ir.MaxPool(name="pool", kernel=(2, 1), stride=(1, 1), padding=((0, padding), (0, 0))),
+        ir.Fork(name="fork"),
+        ir.Conv2d(name="same", weights=rng.integers(0, 2, (6, 1, 1, 6)), thresholds=None),
+        ir.Add(name="add", fork="fork", scale=2),
+        ir.Threshold(
+            name="signs", thresholds=rng.integers(2, 7, 6), inverted=rng.permutation([0, 0, 0, 1, 1, 1])
+        ),
+        ir.Conv2d(
+            name="depthwise",
+            weights=rng.integers(0, 2, (6, 3, 1, 1)),
+            mask=rng.integers(0, 2, (6, 3, 1, 1)) | np.array([[1], [0], [0]])[:, :, None],
+            thresholds=np.ones(6, int),
+            groups=6,
+        ),
+        ir.SumPool(name="sums", kernel=(2, 1), stride=(2, 1)),
+    ]
+    shape = (length, 1, channels)
+    for layer in layers:
+        shape = layer.output_shape(shape)
+    layers.append(
+        ir.Scores(
+            name="scores",
+            weights=rng.integers(0, 2, (3, int(np.prod(shape)))),
+            planes=2,
+            offsets=rng.integers(-3, 4, 3),
+        )
+    )
+    return ir.Network(
+        name="sequences", image_shape=(length, 1, channels), labels=tuple("abc"), layers=tuple(layers)
+    )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_sequences_are_written_as_such_and_read_again(seed):
+    print("seed", seed)
+    network = sequences(seed)
+    images, model = random_noise(network, 40), qonnx.to_model(network)
+    onnx.checker.check_model(model)
+    assert input_shape(model) == [network.image_shape[2], network.image_shape[0]]
+    windows = [node for node in model.graph.node if node.op_type in ("Conv", "MaxPool", "AveragePool")]
+    assert len(windows) == 5
+    for node in windows:
+        sizes = {each.name: list(each.ints) for each in node.attribute}
+        assert len(sizes["kernel_shape"]) == len(sizes["strides"]) == 1, node.name
+    scores = reference.evaluate(network, images)[0]
+    assert np.array_equal(execute(model, layouts(model, network, images)), scores)
+    again = loads(model.SerializeToString(), name=network.name)
+    assert np.array_equal(reference.evaluate(again, images)[0], scores)
+    assert (again.image_shape, again.shapes) == (network.image_shape, network.shapes)
+
+
+def test_images_of_one_column_under_wider_windows_stay_images():
+    network = ir.Network(
+        name="column",
+        image_shape=(6, 1, 2),
+        labels=("a", "b"),
+        layers=(
+            ir.Binarize(name="pixels", thresholds=np.full((12, 1), 100)),
+            ir.Conv2d(
+                name="conv",
+                weights=np.random.default_rng(3).integers(0, 2, (3, 2, 3, 2)),
+                thresholds=np.full(3, 6),
+                padding=((0, 0), (1, 1)),
+            ),
+            ir.Scores(name="scores", weights=np.eye(2, 15, dtype=int), offsets=np.zeros(2, int)),
+        ),
+    )
+    images, model = random_noise(network, 20), qonnx.to_model(network)
+    assert input_shape(model) == [2, 6, 1]
+    scores = reference.evaluate(network, images)[0]
+    assert np.array_equal(execute(model, layouts(model, network, images)), scores)
+    assert np.array_equal(reference.evaluate(loads(model.SerializeToString()), images)[0], scores)
 
 
 def random_noise(network, count):

@@ -86,13 +86,16 @@ class Rule(Generic[L]):
         return None
 
     @property
+    def along_sequence(self) -> bool:
+        """Whether it has a window that moves along a sequence: an image one pixel wide."""
+        return self.kernel is not None and self.input_shape[1] == self.output_shape[1] == self.kernel[1] == 1
+
+    @property
     def description(self) -> str:
-        """What a report calls the layer; a window along a sequence, an image one pixel wide, as such."""
-        if self.kernel is None:
+        """What a report calls the layer; a window along a sequence as such."""
+        if self.kernel is None or not self.along_sequence or self.input_shape[0] == 1:
             return self.title
-        length, width, _ = self.input_shape
-        is_sequence = length > 1 and width == self.output_shape[1] == self.kernel[1] == 1
-        return f"1-D {self.title} of {self.kernel[0]}" if is_sequence else self.title
+        return f"1-D {self.title} of {self.kernel[0]}"
 
     @property
     def limits(self) -> tuple[int, int]:

@@ -19,20 +19,27 @@ __all__ = ["LAYERS"]
 
 @dataclass(frozen=True)
 class _Window:
-    """A window over an image or a sequence, with one entry for each axis."""
+    """A window over an image or a sequence, with one entry for each axis.
+
+    A sequence is an image of one row, or of one column if `upright`.
+    """
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
     pads: tuple[tuple[int, int], ...]
+    upright: bool = False
 
     @property
     def over_image(self) -> tuple[tuple[int, int], tuple[int, int], ir.Padding]:
-        """Kernel, stride and pads over an image; a sequence is an image of one row."""
+        """Kernel, stride and pads over an image."""
         if len(self.kernel) == 2:
             return cast(
                 tuple[tuple[int, int], tuple[int, int], ir.Padding], (self.kernel, self.stride, self.pads)
             )
-        return (1, self.kernel[0]), (1, self.stride[0]), ((0, 0), self.pads[0])
+        (kernel,), (stride,), (pads,) = self.kernel, self.stride, self.pads
+        if self.upright:
+            return (kernel, 1), (stride, 1), (pads, (0, 0))
+        return (1, kernel), (1, stride), ((0, 0), pads)
 
     def remainders(self, size: tuple[int, ...]) -> list[int]:
         """Elements of each axis after the last position."""
@@ -80,12 +87,23 @@ def _same_pads(
     return tuple(pads)
 
 
-def _over_image(node: Node, value: Tensor, layer: Callable[[Tensor], Tensor]) -> Tensor:
-    """A layer on an image, also of a sequence (1, channels, length), which is an image of one row."""
+#: A layer of an image, with kernel, stride and pads.
+_Layer = Callable[[Tensor, tuple[int, int], tuple[int, int], ir.Padding], Tensor]
+
+
+def _over_image(chain: Chain, node: Node, value: Tensor, window: _Window, layer: _Layer) -> Tensor:
+    """A layer on an image, also of a sequence (1, channels, length).
+
+    A sequence is an image of one column if the one in its source is, and else of one row.
+    """
     if len(value.shape) == 4:
-        return layer(value)
-    result = layer(move(node, lambda array: array[:, :, None], value))
-    return move(node, lambda array: array[:, :, 0], result)
+        return layer(value, *window.over_image)
+    positions = chain.positions(value.source)
+    upright = positions is not None and positions[0] > 1 == positions[1]
+    axis = 3 if upright else 2
+    image = move(node, lambda array: np.expand_dims(array, axis), value)
+    result = layer(image, *replace(window, upright=upright).over_image)
+    return move(node, lambda array: array.squeeze(axis), result)
 
 
 def _conv(
@@ -93,17 +111,14 @@ def _conv(
 ) -> Tensor:
     weights = np.asarray(weights)
     window = _window(node, weights.shape[2:], value.shape[2:])
-    is_sequence = len(value.shape) == 3 == weights.ndim
-    kernels = weights[:, :, None] if is_sequence else weights
-    _, stride, pads = window.over_image
 
-    def layer(image: Tensor) -> Tensor:
-        groups = node.get("group", 1)
+    def layer(image: Tensor, kernel: tuple[int, int], stride: tuple[int, int], pads: ir.Padding) -> Tensor:
+        kernels, groups = weights.reshape(*weights.shape[:2], *kernel), node.get("group", 1)
         return neurons.convolve(
             chain, node, image, kernels, bias=bias, stride=stride, pads=pads, groups=groups
         )
 
-    return _over_image(node, value, layer) if is_sequence else layer(value)
+    return _over_image(chain, node, value, window, layer)
 
 
 def _gemm(
@@ -138,12 +153,11 @@ def _max_pool(chain: Chain, node: Node, value: Tensor) -> Tensor:
     window = _window(node, tuple(node.get("kernel_shape")), value.shape[2:])
     if node.get("ceil_mode", 0):
         window = _with_last_positions(window, value.shape[2:])
-    kernel, stride, pads = window.over_image
 
-    def layer(image: Tensor) -> Tensor:
+    def layer(image: Tensor, kernel: tuple[int, int], stride: tuple[int, int], pads: ir.Padding) -> Tensor:
         return pools.max_pool(chain, node, image, kernel=kernel, stride=stride, pads=pads)
 
-    return _over_image(node, value, layer)
+    return _over_image(chain, node, value, window, layer)
 
 
 def _with_last_positions(window: _Window, size: tuple[int, ...]) -> _Window:
@@ -182,10 +196,10 @@ def _global_average_pool(chain: Chain, node: Node, value: Tensor) -> Tensor:
 
 
 def _average(chain: Chain, node: Node, value: Tensor, window: _Window) -> Tensor:
-    kernel, stride, _ = window.over_image
-    return _over_image(
-        node, value, lambda image: pools.average_pool(chain, node, image, kernel=kernel, stride=stride)
-    )
+    def layer(image: Tensor, kernel: tuple[int, int], stride: tuple[int, int], pads: ir.Padding) -> Tensor:
+        return pools.average_pool(chain, node, image, kernel=kernel, stride=stride)
+
+    return _over_image(chain, node, value, window, layer)
 
 
 def _reduce_mean(chain: Chain, node: Node, value: Tensor, axes: np.ndarray | None = None) -> Tensor:

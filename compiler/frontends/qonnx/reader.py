@@ -211,8 +211,12 @@ class _Reader:
             _, channels, height, width = shape
             index = index.reshape(height, width, channels).transpose(2, 0, 1)
             self.chain.image_shape = (height, width, channels) if channels > 1 else (height, width)
-        elif len(shape) == 3 and last:  # one row of pixels
-            self.chain.image_shape = (1, *shape[1:])
+        elif len(shape) == 3 and last:  # one column of pixels
+            _, length, channels = shape
+            self.chain.image_shape = length, 1, channels
+        elif len(shape) == 3 and image_shape is not None and len(image_shape) == 3:
+            _, channels, length = shape  # as sbgen writes a sequence, whose pixels have the channels last
+            index = index.reshape(length, channels).transpose()
         else:
             self.chain.image_shape = tuple(shape[1:]) if len(shape) < 4 or shape[3] > 1 else tuple(shape[1:3])
         if image_shape is not None:

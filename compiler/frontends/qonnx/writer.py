@@ -1,20 +1,19 @@
 """A network as a QONNX file, for other tools.
 
 Every tensor between layers holds -1 and +1, or the integers that the layer outputs, with channels first, as
-ONNX has images. Weights are -1 and +1 (and 0), and the thresholds of a layer are a MultiThreshold. All
-numbers are integers or halves that the file's float32 holds exactly. Whatever executes the file, as the
-``qonnx`` package does, computes exactly the scores of `reference`.
+ONNX has images and sequences. Weights are -1 and +1 (and 0), and the thresholds of a layer are a
+MultiThreshold. All numbers are integers or halves that the file's float32 holds exactly. Whatever executes
+the file, as the ``qonnx`` package does, computes exactly the scores of `reference`.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import ArrayLike, DTypeLike
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from .... import __version__, atomic
 from ....errors import ModelError
@@ -33,7 +32,9 @@ from ...ir import (
     SumPool,
     Threshold,
 )
+from ...layers import rules
 from ...pixel_type import PixelType
+from .graph import Graph
 
 __all__ = ["save", "to_model"]
 
@@ -50,7 +51,8 @@ def save(network: Network, path: Path | str) -> None:
     """Write a network as QONNX; an existing file is replaced as a whole or not at all.
 
     The graph's input is an image of values as float32, of the shape (1, channels, rows, columns) or (1,
-    pixels). It is annotated with the network's `pixel_type` (UINT8: 0 ... 255). Its output are the scores,
+    pixels). That of sequences, images one pixel wide with windows along them, has the shape (1, channels,
+    length). It is annotated with the network's `pixel_type` (UINT8: 0 ... 255). Its output are the scores,
     (1, outputs). Image shape and labels are in the metadata ``sbgen.image_shape`` and ``sbgen.labels``;
     ``sbgen.decision`` is there if the scores decide by their signs.
 
@@ -64,18 +66,15 @@ def save(network: Network, path: Path | str) -> None:
 
 def to_model(network: Network) -> onnx.ModelProto:
     """The `onnx.ModelProto` that `save` writes."""
-    writer = _Writer(network.pixel_type)
     shape = _image(network.image_shape)
+    writer = _Writer(network.pixel_type, axes=1 if _has_sequences(network) else 2)
+    input_shape = writer.channels_first(shape)
     for layer, maximum in zip(network.layers, network.maxima[1:], strict=True):
         shape = writer.add_layer(layer, shape, maximum)
     graph = helper.make_graph(
         writer.nodes,
         network.name or "network",
-        [
-            helper.make_tensor_value_info(
-                writer.input, TensorProto.FLOAT, (1, *_channels_first(_image(network.image_shape)))
-            )
-        ],
+        [helper.make_tensor_value_info(writer.input, TensorProto.FLOAT, (1, *input_shape))],
         [helper.make_tensor_value_info(writer.tensor, TensorProto.FLOAT, (1, network.outputs))],
         initializer=writer.constants,
     )
@@ -117,13 +116,12 @@ def _image(shape: Shape) -> Shape:
     return tuple(shape) if len(shape) == 1 else (*shape[:2], int(np.prod(shape[2:])))
 
 
-def _channels_first(shape: Shape) -> Shape:
-    return shape[2:] + shape[:2]
-
-
-def _per_channel(values: np.ndarray, shape: Shape) -> np.ndarray:
-    """One value for each channel, to broadcast to a tensor of `shape` with channels first."""
-    return values.reshape(-1, *[1] * (len(shape) - 1))
+def _has_sequences(network: Network) -> bool:
+    """Whether the network is written as one of sequences: its images are one pixel wide, and its windows, of
+    which there is one at least, move along them.
+    """
+    windows = [rule for rule in rules(network) if rule.kernel is not None]
+    return bool(windows) and network.image_shape[0] > 1 and all(rule.along_sequence for rule in windows)
 
 
 def _count_of_product(layer: Conv2d | Dense | Scores) -> tuple[float, np.ndarray]:
@@ -138,61 +136,44 @@ def _count_of_product(layer: Conv2d | Dense | Scores) -> tuple[float, np.ndarray
     return (1, (2**layer.planes - 1) * negative) if layer.planes > 1 else (0.5, inputs / 2)
 
 
-class _Writer:
-    """The graph so far.
+class _Writer(Graph):
+    """The graph of a network so far.
 
     Attributes
     ----------
-    tensor : str
-        Name of the last tensor.
     bits : bool
-        Whether it holds -1 and +1, or integers.
+        Whether the last tensor holds -1 and +1, or integers.
+    axes : int
+        Of what is not a vector, apart from channels: 2 of images, 1 of sequences.
     """
 
     input = "image"
 
-    def __init__(self, pixel_type: PixelType) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
+    def __init__(self, pixel_type: PixelType, *, axes: int) -> None:
+        super().__init__(self.input)
+        self.axes, self.bits = axes, False
         self.kinds: list[tuple[str, str]] = []
-        self.bits, self.tensor = False, self.input
         self._forks: dict[str, tuple[str, bool]] = {}
         self._bytes(pixel_type)
 
+    def channels_first(self, shape: Shape) -> Shape:
+        """Shape of the tensor, without the batch, of an image or vector of `shape`."""
+        return shape[2:] + shape[: self.axes]
+
+    def _per_channel(self, values: np.ndarray, shape: Shape) -> np.ndarray:
+        """One value for each channel, to broadcast to the tensor of an image or vector of `shape`."""
+        return values.reshape(-1, *[1] * (len(self.channels_first(shape)) - 1))
+
+    def _window(self, layer: Conv2d | MaxPool | SumPool) -> dict[str, Any]:
+        """The attributes of a window, apart from padding."""
+        return {"kernel_shape": layer.kernel[: self.axes], "strides": layer.stride[: self.axes]}
+
+    def _pads(self, layer: Conv2d | MaxPool) -> tuple[list[int], list[int]]:
+        """Padding in front and behind, along each axis."""
+        before, after = zip(*layer.padding[: self.axes], strict=True)
+        return list(before), list(after)
+
     # ------------------------------------------------------------------------------------------------- nodes
-
-    def add(
-        self,
-        op: str,
-        inputs: Sequence[str],
-        output: str,
-        *,
-        name: str | None = None,
-        domain: str = "",
-        attributes: Mapping[str, Any] | None = None,
-    ) -> str:
-        """Append a node; its output becomes the last tensor and is returned.
-
-        The node with the weights of a layer has the layer's name, where readers look for it.
-        """
-        name, attributes = name or output + ".node", attributes or {}
-        self.nodes.append(helper.make_node(op, inputs, [output], name=name, domain=domain, **attributes))
-        self.tensor = output
-        return output
-
-    def constant(self, name: str, value: ArrayLike, kind: DTypeLike = np.float32) -> str:
-        """Append a stored tensor; returns its name."""
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, kind), name))
-        return name
-
-    def scale(self, name: str, scale: ArrayLike, offset: ArrayLike) -> str:
-        """Append ``scale * tensor + offset``; numbers, or one for each channel in the tensor's shape."""
-        self.add("Mul", [self.tensor, self.constant(f"{name}.scale", scale)], f"{name}.scaled")
-        return self.add("Add", [self.tensor, self.constant(f"{name}.offset", offset)], name)
-
-    def reshape(self, name: str, shape: Shape) -> str:
-        """Append a Reshape to (1, *shape)."""
-        return self.add("Reshape", [self.tensor, self.constant(f"{name}.shape", (1, *shape), np.int64)], name)
 
     def weights(self, layer: Conv2d | Dense | Scores, transform: Callable[[np.ndarray], np.ndarray]) -> str:
         """Append the weights of a layer as -1, +1 and 0, in the order of ONNX; returns their name."""
@@ -209,7 +190,12 @@ class _Writer:
             [self.tensor, self.constant(f"{layer.name}.thresholds", steps[:, None])],
             layer.name,
             domain=_DOMAIN,
-            attributes={"out_dtype": "BIPOLAR", "out_scale": 2.0, "out_bias": -1.0, "data_layout": "NCHW"},
+            attributes={
+                "out_dtype": "BIPOLAR",
+                "out_scale": 2.0,
+                "out_bias": -1.0,
+                "data_layout": "NCW" if self.axes == 1 else "NCHW",
+            },
         )
 
     # ------------------------------------------------------------------------------------------------ layers
@@ -271,7 +257,8 @@ class _Writer:
         between: Shape
         if len(shape) == 3:
             thresholds = thresholds.transpose(3, 0, 1, 2)  # channels, levels, rows, columns
-            between = shape[2], 1, *shape[:2]
+            thresholds = thresholds.reshape(thresholds.shape[: 2 + self.axes])
+            between = shape[2], 1, *shape[: self.axes]
         else:
             thresholds, between = thresholds.T, (shape[0], 1)
         if levels == 1:
@@ -281,7 +268,7 @@ class _Writer:
         steps = self.constant(f"{layer.name}.thresholds", thresholds[None])
         self.add("Sub", [self.tensor, steps], f"{layer.name}.above")
         if levels > 1:
-            self.reshape(f"{layer.name}.levels", _channels_first(after))
+            self.reshape(f"{layer.name}.levels", self.channels_first(after))
         one = self.constant(f"{layer.name}.scale", 1.0)
         self.add("BipolarQuant", [self.tensor, one], layer.name, domain=_DOMAIN)
         self.bits = True
@@ -292,16 +279,21 @@ class _Writer:
         self.add("Gather", [table, pixels], layer.name, attributes={"axis": 0})
 
     def _max_pool(self, layer: MaxPool) -> None:
-        (top, bottom), (left, right) = layer.padding
-        window: dict[str, tuple[int, ...]] = {"kernel_shape": layer.kernel, "strides": layer.stride}
+        window = self._window(layer)
         if any(map(any, layer.padding)):
-            window["pads"] = top, left, bottom, right
+            before, after = self._pads(layer)
+            window["pads"] = before + after
         self.add("MaxPool", [self.tensor], layer.name, name=layer.name, attributes=window)
 
     def _sum_pool(self, layer: SumPool) -> None:
         area = float(np.prod(layer.kernel))
-        window = {"kernel_shape": layer.kernel, "strides": layer.stride}
-        self.add("AveragePool", [self.tensor], f"{layer.name}.means", name=layer.name, attributes=window)
+        self.add(
+            "AveragePool",
+            [self.tensor],
+            f"{layer.name}.means",
+            name=layer.name,
+            attributes=self._window(layer),
+        )
         self.add("Mul", [self.tensor, self.constant(f"{layer.name}.area", area)], f"{layer.name}.products")
         # A mean over an area that is no power of two was rounded.
         self.add("Round", [self.tensor], f"{layer.name}.differences" if self.bits else layer.name)
@@ -312,7 +304,7 @@ class _Writer:
     def _threshold(self, layer: Threshold, after: Shape) -> None:
         self.threshold(layer, layer.thresholds)
         if layer.inverted.any():
-            signs = self.constant(f"{layer.name}.signs", _per_channel(1.0 - 2 * layer.inverted, after))
+            signs = self.constant(f"{layer.name}.signs", self._per_channel(1.0 - 2 * layer.inverted, after))
             self.add("Mul", [self.tensor, signs], f"{layer.name}.signed")
 
     def _add(self, layer: Add) -> None:
@@ -330,20 +322,25 @@ class _Writer:
 
     def _convolve(self, layer: Conv2d) -> None:
         if any(map(any, layer.padding)):
-            (top, bottom), (left, right) = layer.padding
+            before, after = self._pads(layer)
             bit, top_value = layer.padding_bit, 2.0**layer.planes - 1
             value = bit * top_value if layer.planes > 1 else 2.0 * bit - 1
-            pads = self.constant(f"{layer.name}.pads", (0, 0, top, left, 0, 0, bottom, right), np.int64)
+            pads = self.constant(f"{layer.name}.pads", (0, 0, *before, 0, 0, *after), np.int64)
             constant = self.constant(f"{layer.name}.padding", value)
             self.add(
                 "Pad", [self.tensor, pads, constant], f"{layer.name}.padded", attributes={"mode": "constant"}
             )
+
+        def in_order(signs: np.ndarray) -> np.ndarray:
+            first = signs.transpose(0, 3, 1, 2)
+            return first.reshape(first.shape[: 2 + self.axes])
+
         self.add(
             "Conv",
-            [self.tensor, self.weights(layer, lambda signs: signs.transpose(0, 3, 1, 2))],
+            [self.tensor, self.weights(layer, in_order)],
             f"{layer.name}.sums",
             name=layer.name,
-            attributes={"kernel_shape": layer.kernel, "strides": layer.stride, "group": layer.groups},
+            attributes={**self._window(layer), "group": layer.groups},
         )
 
     def _multiply(self, layer: Dense | Scores, shape: Shape) -> None:
@@ -365,7 +362,7 @@ class _Writer:
             self.threshold(layer, (layer.thresholds - lowest) / step)
         else:
             self.bits = False
-            self.scale(layer.name, step, _per_channel(lowest, after))
+            self.scale(layer.name, step, self._per_channel(lowest, after))
 
     def _scores(self, layer: Scores, shape: Shape) -> None:
         low, high = layer.score_range
