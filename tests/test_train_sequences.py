@@ -253,14 +253,24 @@ def test_images_of_a_network_of_sequences():
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [("kernel", [1, 1]), ("stride", [1, 1]), ("padding", [[0, 0], [0, 0]]), ("kernel", [0])],
+    ("layer", "field", "value", "message"),
+    [
+        (1, "kernel", [1, 1], r"weight must have the shape \(3, 2, 1, 1\)"),
+        (1, "stride", [1, 1], "there must be one size, for the length"),
+        (1, "padding", [[0, 0], [0, 0]], "there must be one size, for the length"),
+        (1, "kernel", [0], r"kernel\[0\] must be an integer of at least 1"),
+        (0, "sequence", [-6, -2], r"sequence\[0\] must be an integer of at least 1"),
+        (0, "sequence", [6, 2, 1], r"must have the shape \(length, channels\)"),
+        (3, "padding", [-1], "padding must be an integer of at least 0"),
+    ],
 )
-def test_damaged_sizes_of_a_file_are_refused(field, value, tmp_path):
-    model = nn.Sequential(SEQUENCE, BinaryConv1d(2, 3, 1), BinaryActivation(), Scores(18, 3))
-    checkpoint.save(model, tmp_path / "net.pt", image_shape=(6, 2), labels="012")
+def test_damaged_sizes_of_a_file_are_refused(layer, field, value, message, tmp_path):
+    before = SEQUENCE, BinaryConv1d(2, 3, 1), BinaryActivation(), nn.MaxPool1d(2)
+    checkpoint.save(
+        nn.Sequential(*before, Scores(9, 3)), tmp_path / "net.pt", image_shape=(6, 2), labels="012"
+    )
     content = torch.load(tmp_path / "net.pt", weights_only=True)
-    content["architecture"][1][field] = value
+    content["architecture"][layer][field] = value
     torch.save(content, tmp_path / "net.pt")
-    with pytest.raises(ModelError, match="layer '1'"):
+    with pytest.raises(ModelError, match=f"layer '{layer}': .*{message}"):
         checkpoint.load(tmp_path / "net.pt", force=True)
