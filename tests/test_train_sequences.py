@@ -27,6 +27,8 @@ from sbgen.train.layers import (
     Scores,
     hardened,
 )
+from sbgen.train.loop import train
+from sbgen.train.settings import Settings
 from sbgen.train.shapes import output_shape
 
 
@@ -250,6 +252,25 @@ def test_images_of_a_network_of_sequences():
         check_images(model, torch.zeros(4, 2, 6, dtype=torch.uint8), name="training")
     with pytest.raises(DataError, match=r"\(N, 6, 2\) that the network takes, .* not \(4, 3, 4\)"):
         check_images(model, torch.zeros(4, 3, 4, dtype=torch.uint8), name="training")
+
+
+@pytest.mark.parametrize("settings", [{"shift": 1}, {"flip": True}, {"deform": 2}])
+def test_sequences_are_trained_on_but_not_augmented(settings):
+    torch.manual_seed(3)
+    model = nn.Sequential(SEQUENCE, BinaryConv1d(2, 8, 3), BatchNorm(8), BinaryActivation(), Scores(32, 2))
+    sequences = torch.randint(0, 256, (24, 6, 2), dtype=torch.uint8)
+    labels = (sequences[:, 0, 0] > 100).long()
+    before = model[1].weight.detach().clone()
+
+    def trained(**more):
+        how = Settings(epochs=2, batch=8, **more)
+        return train(model, sequences, labels, validation=(sequences, labels), settings=how, seed=0)
+
+    with pytest.raises(DataError, match="must have rows and columns to be shifted, flipped or deformed"):
+        trained(**settings)
+    assert torch.equal(model[1].weight, before)
+    trained()
+    assert not torch.equal(model[1].weight, before)
 
 
 @pytest.mark.parametrize(

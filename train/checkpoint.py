@@ -85,7 +85,7 @@ def save(
         A chain of the layers of `sbgen.train.layers`.
     path : path
     image_shape : tuple of int
-        Height and width, or height, width and channels.
+        Height and width, or height, width and channels; of sequences, length and channels.
     labels : sequence of str
     pixel_range : (int, int)
         Minimum and maximum pixel of the training images.

@@ -6,7 +6,7 @@ from torch import nn
 from ..errors import DataError, ModelError
 from .layers import Binarize, Pixels, Scores
 
-__all__ = ["check_batches", "check_images", "checked"]
+__all__ = ["check_batches", "check_images", "checked", "takes_sequences"]
 
 #: If the network does not determine the channels, a first axis of at most this size is taken for the
 #: channels.
@@ -80,9 +80,19 @@ def _check_images(images: torch.Tensor, name: str) -> None:
         )
 
 
+def _first_layer(model: nn.Module) -> Binarize | Pixels | None:
+    return next((layer for layer in model.modules() if isinstance(layer, (Binarize, Pixels))), None)
+
+
+def takes_sequences(model: nn.Module) -> bool:
+    """Whether the network takes sequences, which have no rows and columns."""
+    first = _first_layer(model)
+    return first is not None and first.sequence is not None
+
+
 def _check_layout(model: nn.Module, images: torch.Tensor, name: str) -> None:
     """Check that the images have the shape that the network takes, channels last."""
-    first = next((layer for layer in model.modules() if isinstance(layer, (Binarize, Pixels))), None)
+    first = _first_layer(model)
     found = tuple(images.shape[1:])
     if first is not None and first.sequence is not None:
         _check_sequences(first.sequence, images, name)

@@ -102,7 +102,8 @@ def train(
     model : nn.Module
         uint8 images to logits, initialised.
     images : uint8 tensor, shape (N, height, width), (N, height, width, channels) or (N, features)
-        As for `inputs.checked`. Flat images cannot be shifted, flipped or deformed.
+        As for `inputs.checked`. Flat images and sequences cannot be shifted, flipped or
+        deformed.
     labels : integer tensor, shape (N,)
         As for `inputs.checked`. If the signs of several outputs decide, labels are 0 and 1, of shape (N,
         outputs), and the loss is the binary cross entropy.
@@ -134,7 +135,7 @@ def train(
     """
     images, labels = inputs.checked(model, images, labels, name="training")
     validation = inputs.checked(model, *validation, name="validation")
-    images = _with_rows(images, validation[0], settings)
+    images = _with_rows(model, images, validation[0], settings)
     schedule = settings.schedule()
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=0.0, fused=True)
     generator = torch.Generator().manual_seed(seed)
@@ -178,14 +179,17 @@ class _Run:
     generator: torch.Generator
 
 
-def _with_rows(images: torch.Tensor, validation: torch.Tensor, settings: Settings) -> torch.Tensor:
+def _with_rows(
+    model: nn.Module, images: torch.Tensor, validation: torch.Tensor, settings: Settings
+) -> torch.Tensor:
     """The training images, flat ones as images of one row, if they can be augmented as the settings say."""
     if validation.shape[1:] != images.shape[1:]:
         raise DataError(
             f"validation images must have the shape {tuple(images.shape[1:])} of the training images, not "
             f"{tuple(validation.shape[1:])}"
         )
-    if images.dim() != 2:
+    is_flat = images.dim() == 2
+    if not is_flat and not inputs.takes_sequences(model):
         return images
     if settings.shift or settings.flip or settings.deform > 1:
         raise DataError(
@@ -193,7 +197,7 @@ def _with_rows(images: torch.Tensor, validation: torch.Tensor, settings: Setting
             f" shape {tuple(images.shape)}; give shift 0, no flip and deform 1, or images (N, height,"
             " width)"
         )
-    return images[:, None]
+    return images[:, None] if is_flat else images
 
 
 def _check_teacher(run: _Run) -> None:
