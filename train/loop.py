@@ -102,8 +102,7 @@ def train(
     model : nn.Module
         uint8 images to logits, initialised.
     images : uint8 tensor, shape (N, height, width), (N, height, width, channels) or (N, features)
-        As for `inputs.checked`. Flat images and sequences cannot be shifted, flipped or
-        deformed.
+        As for `inputs.checked`. Tables and sequences cannot be shifted, flipped or deformed.
     labels : integer tensor, shape (N,)
         As for `inputs.checked`. If the signs of several outputs decide, labels are 0 and 1, of shape (N,
         outputs), and the loss is the binary cross entropy.
