@@ -1,6 +1,7 @@
 """SHA-256 of what sbgen builds, to show that a redesign changes nothing.
 
-    python benchmarks/digests.py [--random 300] [--folds 60] [--models [digits ...]] [--write]
+    python benchmarks/digests.py [--random 300] [--folds 60] [--models [digits ...]]
+                                  [--boards icebreaker ...] [--write]
 
 Each seed is a random network and folding: SHA-256 of the network, the design file and the Verilog, cycles,
 and estimates for two devices. The first seeds also have the design that the search finds. ``--models`` runs
@@ -101,6 +102,7 @@ def main():
     parser.add_argument("--random", type=int, default=300, metavar="N", help="random designs (300)")
     parser.add_argument("--folds", type=int, default=60, metavar="N", help="of them, searched as well (60)")
     parser.add_argument("--models", nargs="*", choices=BUILDS, help="shipped models to build, or all")
+    parser.add_argument("--boards", nargs="*", metavar="NAME", help="only builds for these boards")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="designs at the same time (1)")
     parser.add_argument("--write", action="store_true", help="replace the record")
     options = parser.parse_args()
@@ -129,6 +131,8 @@ def main():
             take(designs, row.result()["seed"], row.result())
     for model in models:
         for board in BUILDS[model]:
+            if options.boards and board not in options.boards:
+                continue
             take(builds, (model, board), build_row(model, board))
     if options.write:
         record.write(
