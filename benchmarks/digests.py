@@ -1,7 +1,6 @@
 """SHA-256 of what sbgen builds, to show that a redesign changes nothing.
 
-    python benchmarks/digests.py [--random 300] [--folds 60] [--models [digits ...]]
-                                  [--boards icebreaker ...] [--write]
+    python benchmarks/digests.py [--random 300] [--folds 60] [--models [digits ...]] [--write]
 
 Each seed is a random network and folding: SHA-256 of the network, the design file and the Verilog, cycles,
 and estimates for two devices. The first seeds also have the design that the search finds. ``--models`` runs
@@ -20,6 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import record
+from shipped import PACE
 
 from sbgen import fuzzing
 from sbgen.compiler import design_file as files
@@ -38,7 +38,7 @@ ON = tuple(DEVICES[name] for name in ("up5k", "ecp5-85f"))
 
 #: The builds of the README's table.
 BUILDS = {
-    "digits": ("icebreaker", "ice40_hx8k_b_evn", "ulx3s_85f"),
+    "digits": ("icebreaker", "ice40_hx8k_b_evn"),
     "tfc-mnist": ("icebreaker", "ice40_hx8k_b_evn"),
     "cnn-mnist": ("icebreaker",),
     "sfc-mnist": ("icebreaker",),
@@ -82,11 +82,12 @@ def random_row(seed, *, search):
 
 def build_row(model, board):
     """The digests of the files of a build."""
-    pace = ("--fps", "5000") if model == "cnv-cifar10" else ()
     with tempfile.TemporaryDirectory(prefix="sbgen-digests-") as out:
         command = ["build", "--model", str(ROOT / "models" / f"{model}.pt"), "--board", board, "--out", out]
         subprocess.run(
-            [sys.executable, "-m", "sbgen", *command, *pace, "--fresh", "--images", "2"], cwd=ROOT, check=True
+            [sys.executable, "-m", "sbgen", *command, *PACE.get(model, ()), "--fresh", "--images", "2"],
+            cwd=ROOT,
+            check=True,
         )
         files = {path.name: path for path in Path(out).iterdir()}
         wanted = [name for name in ("core.v", "top.v", "top.bin", "top.bit") if name in files]
@@ -102,7 +103,6 @@ def main():
     parser.add_argument("--random", type=int, default=300, metavar="N", help="random designs (300)")
     parser.add_argument("--folds", type=int, default=60, metavar="N", help="of them, searched as well (60)")
     parser.add_argument("--models", nargs="*", choices=BUILDS, help="shipped models to build, or all")
-    parser.add_argument("--boards", nargs="*", metavar="NAME", help="only builds for these boards")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="designs at the same time (1)")
     parser.add_argument("--write", action="store_true", help="replace the record")
     options = parser.parse_args()
@@ -131,8 +131,6 @@ def main():
             take(designs, row.result()["seed"], row.result())
     for model in models:
         for board in BUILDS[model]:
-            if options.boards and board not in options.boards:
-                continue
             take(builds, (model, board), build_row(model, board))
     if options.write:
         record.write(
