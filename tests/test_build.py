@@ -553,26 +553,7 @@ def test_kill_in_the_middle_leaves_the_earlier_build(model, tmp_path, ending, co
         "while not {'-V', '--version'} & set(sys.argv): time.sleep(60)\n"
     )
     simulators = {f"SBGEN_{name}": f"{sys.executable} {stuck}" for name in ("IVERILOG", "VVP", "VERILATOR")}
-    with started(
-        [
-            sys.executable,
-            "-m",
-            "sbgen",
-            "build",
-            "--model",
-            model,
-            "--board",
-            "icebreaker",
-            "--out",
-            out,
-            "--no-bitstream",
-            "--pe",
-            "hidden=1",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, **simulators},
-    ) as process:
+    with start(model, out, "--pe", "hidden=1", env={**os.environ, **simulators}) as process:
         while not list(tmp_path.glob(".out.*.part/core.v")) and process.poll() is None:
             time.sleep(0.005)
         process.send_signal(ending)
@@ -584,8 +565,8 @@ def test_kill_in_the_middle_leaves_the_earlier_build(model, tmp_path, ending, co
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "tiny.json"]
 
 
-def start(model, out, *options):
-    """A build in a process of its own, which ends with the block."""
+def start(model, out, *options, env=None):
+    """A build in a process of its own, without a bitstream, which ends with the block."""
     return started(
         [
             sys.executable,
@@ -599,12 +580,12 @@ def start(model, out, *options):
             "--out",
             out,
             "--no-bitstream",
-            "--no-sim",
             *options,
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        env=env,
     )
 
 
@@ -626,7 +607,9 @@ def test_builds_at_the_same_time_into_one_folder(tmp_path):
     for n, each in enumerate(networks):
         exchange.save(each, tmp_path / f"{n}.json")
     with ExitStack() as stack:
-        builds = [stack.enter_context(start(tmp_path / f"{n}.json", tmp_path / "out")) for n in range(3)]
+        builds = [
+            stack.enter_context(start(tmp_path / f"{n}.json", tmp_path / "out", "--no-sim")) for n in range(3)
+        ]
         ended = [(build.communicate()[1], build.returncode) for build in builds]
     print(ended)
     for error, code in ended:
@@ -654,7 +637,7 @@ def test_kill_at_a_random_moment_leaves_one_build(tmp_path):
         # Moments are counted in files begun, and a little more, so that a slow machine is killed at the same
         # places.
         files, more = int(rng.integers(0, 5)), float(rng.uniform(0, 0.1))
-        with start(tmp_path / f"{n % 2}.json", out, "--pe", "1,1", "--simd", "1,1") as process:
+        with start(tmp_path / f"{n % 2}.json", out, "--no-sim", "--pe", "1,1", "--simd", "1,1") as process:
             while len(list(tmp_path.glob(".out.*.part/*"))) < files and process.poll() is None:
                 time.sleep(0.001)
             time.sleep(more)

@@ -182,6 +182,10 @@ def replay(*, beats, repeats):
     )
 
 
+def window_sums(geometry, maximum):
+    return sums.Parameters(lanes=1, geometry=geometry, store="lut", maximum=maximum).create()
+
+
 #: The unit of a layer whose contents can be replaced, with its weights in block RAM and in LUTs.
 PATCHABLE = [
     rules(network())[1].unit(Folding(pe=3, simd=3 + at, store=store), patchable=True)
@@ -206,33 +210,19 @@ STATEMENTS = [
         rest_width=3,
     ),
     images.sums(
-        lambda geometry, greatest: sums.Parameters(
-            lanes=1, geometry=geometry, store="lut", maximum=greatest
-        ).create(),
-        lanes=3,
-        geometry=Geometry(height=8, width=9, slices=2, kernel=(2, 2), stride=(2, 3)),
+        window_sums, lanes=3, geometry=Geometry(height=8, width=9, slices=2, kernel=(2, 2), stride=(2, 3))
     ),
     images.sums(
-        lambda geometry, greatest: sums.Parameters(
-            lanes=1, geometry=geometry, store="lut", maximum=greatest
-        ).create(),
+        window_sums,
         lanes=3,
         maximum=20,
         geometry=Geometry(height=8, width=9, slices=2, kernel=(2, 2), stride=(2, 3)),
     ),
     images.sums(
-        lambda geometry, greatest: sums.Parameters(
-            lanes=1, geometry=geometry, store="lut", maximum=greatest
-        ).create(),
-        lanes=3,
-        geometry=Geometry(height=7, width=6, slices=1, kernel=(1, 2), stride=(2, 2)),
+        window_sums, lanes=3, geometry=Geometry(height=7, width=6, slices=1, kernel=(1, 2), stride=(2, 2))
     ),
     images.sums(
-        lambda geometry, greatest: sums.Parameters(
-            lanes=1, geometry=geometry, store="lut", maximum=greatest
-        ).create(),
-        lanes=1,
-        geometry=Geometry(height=4, width=6, slices=1, kernel=(2, 1), stride=(2, 2)),
+        window_sums, lanes=1, geometry=Geometry(height=4, width=6, slices=1, kernel=(2, 1), stride=(2, 2))
     ),
     proofs.unrolled.traffic(unrolled()),
     moves.fork(lambda shape: fork.Parameters(shape=shape).create(), width=3),
