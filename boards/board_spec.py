@@ -12,6 +12,7 @@ from ..compiler.device import DEVICES, Device
 from ..errors import BoardError
 from . import families
 from .family import Family
+from .usb_chips import UsbChip
 
 __all__ = ["BoardSpec", "Pin", "Programmer"]
 
@@ -80,6 +81,8 @@ class BoardSpec:
         Vendor and product of the board's USB interface.
     serial_interface : int
         Which of its USB interfaces carries the host link.
+    usb_chip : UsbChip or None
+        The converter between its USB and its UART, which limits the baud rate; None if it is not known.
     """
 
     name: str
@@ -90,6 +93,7 @@ class BoardSpec:
     programmers: tuple[Programmer, ...] = ()
     usb: tuple[tuple[int, int], ...] = ()
     serial_interface: int = 0
+    usb_chip: UsbChip | None = None
 
     @property
     def reference(self) -> str:

@@ -1,6 +1,7 @@
 """Lattice iCE40HX-8K Breakout Board: iCE40HX8K, FT2232H."""
 
 from ..board_spec import BoardSpec, Programmer
+from ..usb_chips import FT2232H
 
 __all__ = ["ICE40_HX8K_B_EVN"]
 
@@ -16,4 +17,5 @@ ICE40_HX8K_B_EVN = BoardSpec(
     ),
     usb=((0x0403, 0x6010),),
     serial_interface=1,
+    usb_chip=FT2232H,
 )

@@ -1,6 +1,7 @@
 """iCEBreaker: iCE40UP5K, FT2232H."""
 
 from ..board_spec import BoardSpec, Programmer
+from ..usb_chips import FT2232H
 
 __all__ = ["ICEBREAKER"]
 
@@ -15,4 +16,5 @@ ICEBREAKER = BoardSpec(
     ),
     usb=((0x0403, 0x6010),),
     serial_interface=1,
+    usb_chip=FT2232H,
 )

@@ -1,6 +1,7 @@
 """ULX3S with the largest device: ECP5-85F, FT231X."""
 
 from ..board_spec import BoardSpec, Programmer
+from ..usb_chips import FT231X
 
 __all__ = ["ULX3S_85F"]
 
@@ -11,4 +12,5 @@ ULX3S_85F = BoardSpec(
     clock_mhz=75,
     programmers=(Programmer(tool="openFPGALoader", args=("--board", "ulx3s")),),
     usb=((0x0403, 0x6015),),
+    usb_chip=FT231X,
 )
