@@ -30,7 +30,14 @@ __all__ = [
 ]
 
 #: Why a board did not answer a frame.
-REASONS = {1: "checksum", 2: "length", 3: "unknown command", 4: "busy", 5: "weights not loaded"}
+REASONS = {
+    1: "checksum",
+    2: "length",
+    3: "unknown command",
+    4: "busy",
+    5: "weights not loaded",
+    6: "unknown want",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
