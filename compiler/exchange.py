@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +30,7 @@ from .ir import (
     Threshold,
 )
 
-__all__ = ["FORMAT", "VERSION", "digest", "dumps", "load", "loads", "save"]
+__all__ = ["FORMAT", "VERSION", "digest", "dumps", "load", "load_recipe", "loads", "save"]
 
 _T = TypeVar("_T")
 
@@ -124,21 +124,26 @@ def digest(network: Network) -> str:
     return _digest(_network_out(network))
 
 
-def dumps(network: Network) -> str:
-    """The exchange file's text; equal networks give equal text."""
+def dumps(network: Network, *, recipe: Mapping[str, Any] | None = None) -> str:
+    """The exchange file's text; equal networks and recipes give equal text.
+
+    Parameters
+    ----------
+    network : Network
+    recipe : dict or None
+        How samples become its inputs, as plain values. It is no part of the network nor of its digest.
+    """
     content = _network_out(network)
-    return (
-        json.dumps(
-            {"format": FORMAT, "version": VERSION, "sha256": _digest(content), "network": content}, indent=1
-        )
-        + "\n"
-    )
+    file = {"format": FORMAT, "version": VERSION, "sha256": _digest(content), "network": content}
+    if recipe is not None:
+        file |= {"recipe": recipe, "recipe_sha256": _digest(recipe)}
+    return json.dumps(file, indent=1) + "\n"
 
 
-def save(network: Network, path: Path | str) -> None:
+def save(network: Network, path: Path | str, *, recipe: Mapping[str, Any] | None = None) -> None:
     """Write the exchange file; an existing file is replaced as a whole or not at all."""
     path = Path(path)
-    atomic.write(path, dumps(network), encoding="ascii")
+    atomic.write(path, dumps(network, recipe=recipe), encoding="ascii")
 
 
 def _integers(values: Any) -> np.ndarray:
@@ -235,14 +240,8 @@ def _layer_in(value: dict[str, Any]) -> Layer:
             )
 
 
-def loads(text: str, *, source: str = "exchange file") -> Network:
-    """The network of an exchange file's text.
-
-    Raises
-    ------
-    ModelError
-        When it is no exchange file, of a later version, damaged, or not a legal network.
-    """
+def _content(text: str, source: str) -> dict[str, Any]:
+    """The JSON of an exchange file, of this version."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -257,6 +256,18 @@ def loads(text: str, *, source: str = "exchange file") -> Network:
             f"{source}: is of version {content.get('version')!r}, this sbgen reads {VERSION}; "
             "write it again with this version, or update sbgen"
         )
+    return content
+
+
+def loads(text: str, *, source: str = "exchange file") -> Network:
+    """The network of an exchange file's text.
+
+    Raises
+    ------
+    ModelError
+        When it is no exchange file, of a later version, damaged, or not a legal network.
+    """
+    content = _content(text, source)
     network: Any = content.get("network")
     if _digest(network) != content.get("sha256"):
         raise ModelError(
@@ -291,8 +302,25 @@ def loads(text: str, *, source: str = "exchange file") -> Network:
 
 def load(path: Path | str) -> Network:
     """The network of an exchange file; errors as `loads`."""
+    return loads(_text(path), source=str(path))
+
+
+def load_recipe(path: Path | str) -> dict[str, Any] | None:
+    """The recipe of an exchange file, None if it has none; its values are not checked. Errors as `loads`."""
+    content = _content(_text(path), str(path))
+    recipe = content.get("recipe")
+    if recipe is None:
+        return None
+    if not isinstance(recipe, dict) or _digest(recipe) != content.get("recipe_sha256"):
+        raise ModelError(
+            f"{path}: its SHA-256 does not match its recipe; it was damaged or edited, write it again from"
+            " the model"
+        )
+    return recipe
+
+
+def _text(path: Path | str) -> str:
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: cannot be read as an exchange file: {error}") from None
-    return loads(text, source=str(path))

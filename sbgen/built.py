@@ -96,6 +96,15 @@ class Built:
         return exchange.load(self._required("network.json"))
 
     @cached_property
+    def recipe(self) -> dict[str, Any] | None:
+        """How samples become inputs of the network, as `samples.Recipe.primitives`; None if it has no
+        recipe.
+        """
+        from .compiler import exchange
+
+        return exchange.load_recipe(self._required("network.json"))
+
+    @cached_property
     def design(self) -> "Design":
         from .compiler import design_file
 

@@ -108,7 +108,8 @@ def choose(
     ----------
     network : Network
     trained_on : dict
-        `Model.info`, or what a report has of it. Of its ``dataset`` the test set is used, if it is on this
+        `Model.info`, or what a report has of it. With its ``recipe`` samples are read, without those that the
+        network was trained on. Of its ``dataset`` the test set is used, if it is on this
         machine; nothing is downloaded. Random pixels are in its ``pixel_range``.
     samples_file : path or None
         Read by `samples.read`.
@@ -120,7 +121,7 @@ def choose(
         Use random images of this seed, even if there is a test set.
     """
     if samples_file is not None:
-        return _samples(network, samples_file)
+        return _samples(network, samples_file, trained_on.get("recipe"))
     if seed is not None:
         why = "as requested"
     else:
@@ -145,14 +146,8 @@ def choose(
     )
 
 
-def _samples(network: "Network", path: Path) -> TrialImages:
-    found = samples.read(
-        path,
-        image_shape=network.image_shape,
-        classes=network.labels,
-        signed=network.pixel_type.signed,
-        multi_label=network.multi_label,
-    )
+def _samples(network: "Network", path: Path, recipe: Mapping[str, Any] | None) -> TrialImages:
+    found = samples.read_for(network, path, recipe).test()
     return TrialImages(
         images=found.images,
         labels=found.labels,

@@ -14,6 +14,7 @@
     settings, seed settings and seed of the training, or None
     accuracy       {"validation": {"float", "hardened"}, "test": {...}}, each 0 ... 1, as far as known
     hardening      the hardening report, or None if the network was never hardened
+    recipe         how samples become inputs, as `sbgen.samples.Recipe.primitives`; left out if there is none
 """
 
 import io
@@ -60,6 +61,7 @@ class Checkpoint:
     seed: int | None
     accuracy: dict[str, dict[str, float]]
     hardening: dict[str, Any] | None
+    recipe: dict[str, Any] | None = None
 
 
 def save(
@@ -74,6 +76,7 @@ def save(
     seed: int | None = None,
     accuracy: Mapping[str, Mapping[str, float]] | None = None,
     report: "HardeningReport | None" = None,
+    recipe: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a network, hardened or not, as a model file.
 
@@ -92,6 +95,8 @@ def save(
     dataset, settings, seed, accuracy
         As in the file.
     report : `HardeningReport` or None
+    recipe : dict or None
+        `sbgen.samples.Recipe.primitives`.
 
     Raises
     ------
@@ -119,6 +124,7 @@ def save(
         "seed": seed,
         "accuracy": accuracy or {},
         "hardening": None if report is None else _report_fields(report),
+        **({} if recipe is None else {"recipe": recipe}),
     }
     _check_contract(content, layers)
     # Through a buffer, because torch.save writes the name of the file into it.
@@ -199,6 +205,7 @@ def load(path: str | PathLike[str], *, force: bool = False) -> Checkpoint:
             seed=content["seed"],
             accuracy=content["accuracy"],
             hardening=content["hardening"],
+            recipe=content.get("recipe"),
         )
         if not force:
             check_trust(checkpoint.model, checkpoint.hardening)

@@ -36,7 +36,8 @@ class Model:
         Of the file's bytes.
     info : dict
         What a ``net.pt`` records: ``dataset``, ``accuracy`` ({"validation": {"float", "hardened"}, "test":
-        {...}}, each 0 ... 1), ``seed``, ``settings``, ``hardening``, ``pixel_range``. Empty for other files,
+        {...}}, each 0 ... 1), ``seed``, ``settings``, ``hardening``, ``pixel_range``; and ``recipe``, how
+        samples become inputs (`sbgen.samples.Recipe.primitives`), or None. Other files have a recipe at most,
         except those of shipped models.
     """
 
@@ -72,7 +73,9 @@ def load(path: Path | str, *, force: bool = False, pixels: str | None = None) ->
     sha256 = hashlib.sha256(data).hexdigest()
     if data.lstrip()[:1] == b"{":
         _refuse_pixels(path, pixels, "an exchange file")
-        return Model(network=exchange.load(path), file=path, sha256=sha256, info=shipped.about(path))
+        recipe = exchange.load_recipe(path)
+        info = shipped.about(path) | ({} if recipe is None else {"recipe": recipe})
+        return Model(network=exchange.load(path), file=path, sha256=sha256, info=info)
     _refuse_arrays(path, data)
     # An archive of torch.save, or a pickle, which its reader refuses.
     is_torch = data[:2] == b"PK" or data[:1] == b"\x80"
@@ -166,4 +169,7 @@ def _load_torch(path: Path, force: bool) -> tuple[Network, dict[str, Any]]:
 
     trained = checkpoint.load(path, force=force)
     names = ("dataset", "accuracy", "seed", "settings", "hardening", "pixel_range")
-    return to_network(trained, name=path.stem), {name: getattr(trained, name) for name in names}
+    info = {name: getattr(trained, name) for name in names}
+    if trained.recipe is not None:
+        info["recipe"] = trained.recipe
+    return to_network(trained, name=path.stem), info

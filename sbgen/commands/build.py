@@ -5,7 +5,7 @@ model ─▶ network ─▶ design: fits? ─▶ Verilog ─┬─▶ synthesis,
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,7 +149,7 @@ def _build(
     folded = _fold(arguments, console, model, board, clock_mhz)
     design = folded.design
     with console.step("write Verilog") as step:
-        emitted = _emit(design, staging)
+        emitted = _emit(design, model.info.get("recipe"), staging)
         tops = _TopLevels(arguments=arguments, board=board, emitted=emitted, patchable=design.patchable)
         first = None if arguments.no_bitstream else tops.plan(fixed_clock)
         top_verilog = tops.verilog(fixed_clock)[0] if first is None else first[0]
@@ -244,7 +244,7 @@ class _Emitted:
     weights: bytes
 
 
-def _emit(design: "Design", staging: Path) -> _Emitted:
+def _emit(design: "Design", recipe: Mapping[str, Any] | None, staging: Path) -> _Emitted:
     """Write the files of the core."""
     from ..boards import flash_image
     from ..compiler import design_file, exchange, lower, verilog
@@ -259,7 +259,7 @@ def _emit(design: "Design", staging: Path) -> _Emitted:
     (staging / "core.v").write_text(emitted.verilog, encoding="ascii")
     if emitted.weights:
         (staging / "weights.bin").write_bytes(emitted.weights)
-    exchange.save(design.network, staging / "network.json")
+    exchange.save(design.network, staging / "network.json", recipe=recipe)
     design_file.save(design, staging / "design.json")
     return emitted
 

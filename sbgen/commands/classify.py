@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..boards.frames import Identity, Result
+    from ..samples import Samples
 
 __all__ = ["add_arguments", "run"]
 
@@ -50,7 +51,6 @@ def run(arguments: argparse.Namespace) -> None:
     """
     import numpy as np
 
-    from .. import samples
     from ..boards import host
 
     console = Console()
@@ -59,13 +59,9 @@ def run(arguments: argparse.Namespace) -> None:
         identity = link.identify()
         image_shape, names, signed = _network(arguments.network, identity)
         _check_top(arguments.top, identity)
-        tried = samples.read(
-            arguments.images,
-            image_shape=image_shape,
-            classes=names,
-            signed=signed,
-            multi_label=identity.multi_label,
-        )
+        tried = _samples(arguments, image_shape, names, signed, identity.multi_label)
+        if tried.note:
+            console.line(f"  {tried.note}")
         images, labels = tried.images, tried.labels
         start = time.monotonic()
         for n, result in enumerate(link.classify(images)):
@@ -89,6 +85,27 @@ def run(arguments: argparse.Namespace) -> None:
             f"{right} of {len(images)} right"
             + ("" if arguments.top is None else f", {among_best} among the best {arguments.top}")
         )
+
+
+def _samples(
+    arguments: argparse.Namespace,
+    image_shape: tuple[int, ...],
+    names: Sequence[str],
+    signed: bool,
+    multi_label: bool,
+) -> "Samples":
+    """The images; of those with classes only what the network was not trained on."""
+    from .. import samples
+    from ..compiler import exchange
+
+    recipe = None if arguments.network is None else exchange.load_recipe(arguments.network)
+    if recipe is None:
+        return samples.read(
+            arguments.images, image_shape=image_shape, classes=names, signed=signed, multi_label=multi_label
+        )
+    made = samples.Recipe.parse(recipe).checked(image_shape)
+    tried = samples.read_with(made, arguments.images, image_shape=image_shape, classes=names)
+    return tried if tried.labels is None else tried.test()
 
 
 def _check_top(top: int | None, identity: "Identity") -> None:

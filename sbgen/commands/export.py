@@ -35,10 +35,11 @@ def run(arguments: argparse.Namespace) -> None:
     out = arguments.out
     if out.suffix not in (".onnx", ".json"):
         raise ModelError(f"--out must end in .onnx (QONNX) or .json (the exchange file), not {out.name!r}")
-    network = model_file.load(arguments.model, force=arguments.force, pixels=arguments.pixels).network
+    model = model_file.load(arguments.model, force=arguments.force, pixels=arguments.pixels)
+    network = model.network
     try:
         if out.suffix == ".json":
-            exchange.save(network, out)
+            exchange.save(network, out, recipe=model.info.get("recipe"))
         else:
             _onnx(network, out)
     except OSError as error:

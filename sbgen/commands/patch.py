@@ -69,5 +69,5 @@ def run(arguments: argparse.Namespace) -> None:
         patch.write(arguments.bitstream, out, contents)
         step.note("all bits read back")
     network_file = out.with_suffix(".json")
-    exchange.save(network, network_file)
+    exchange.save(network, network_file, recipe=model.info.get("recipe"))
     console.line(f"  {out}, network {exchange.digest(network)[:16]}... ({network_file.name})")

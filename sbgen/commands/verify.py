@@ -144,7 +144,11 @@ def _trials(arguments: argparse.Namespace, built: "Built") -> "Trials":
     from ..verification.subject import Trials
 
     # The report of an early build has the data set with the accuracy.
-    trained_on = {"dataset": built.report["accuracy"]["dataset"], **built.report["model"]}
+    trained_on = {
+        "dataset": built.report["accuracy"]["dataset"],
+        **built.report["model"],
+        "recipe": built.recipe,
+    }
     whole = trial_images.choose(
         network=built.network,
         trained_on=trained_on,

@@ -18,7 +18,7 @@ from ..errors import DataError
 if TYPE_CHECKING:  # Pillow is an extra
     from PIL.Image import Image
 
-__all__ = ["files", "folders", "read"]
+__all__ = ["files", "folders", "opened", "read", "require_pillow", "rgba"]
 
 _ENDINGS = (".png", ".jpg", ".jpeg")
 
@@ -88,13 +88,7 @@ def read(paths: Sequence[Path], image_shape: tuple[int, ...]) -> tuple[np.ndarra
     DataError
         Pillow is not installed; a file is damaged, of another size or of another kind of colour.
     """
-    try:
-        import PIL  # noqa: F401
-    except ImportError as error:
-        raise DataError(
-            "a folder of images needs Pillow, which is not installed; try `pip install pillow`, or save the"
-            " images as .npz"
-        ) from error
+    require_pillow()
     if len(image_shape) > 3 or len(image_shape) == 3 and image_shape[2] not in (1, 3, 4):
         raise DataError(
             "a folder of images must be for a network of 1, 3 or 4 channels, but this one takes"
@@ -103,7 +97,7 @@ def read(paths: Sequence[Path], image_shape: tuple[int, ...]) -> tuple[np.ndarra
     images = np.empty((len(paths), math.prod(image_shape)), np.uint8)
     size, converted = None, Counter[str]()
     for n, path in enumerate(paths):
-        image = _open(path)
+        image = opened(path)
         height, width = image.height, image.width
         channels = _channels(path, height, width, image_shape)  # before any pixel is unpacked
         size = size or (height, width)
@@ -119,7 +113,18 @@ def read(paths: Sequence[Path], image_shape: tuple[int, ...]) -> tuple[np.ndarra
     )
 
 
-def _open(path: Path) -> "Image":
+def require_pillow() -> None:
+    """Raise a `DataError` if Pillow is not installed."""
+    try:
+        import PIL  # noqa: F401
+    except ImportError as error:
+        raise DataError(
+            "a folder of images needs Pillow, which is not installed; try `pip install pillow`, or save the"
+            " images as .npz"
+        ) from error
+
+
+def opened(path: Path) -> "Image":
     """A Pillow image of which only the header has been read."""
     from PIL import Image
 
@@ -150,8 +155,8 @@ def _damage_named(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _pixels(path: Path, image: "Image", channels: int) -> tuple[np.ndarray, str]:
-    """The pixels of an open image, (pixels,), and what was converted."""
+def rgba(path: Path, image: "Image") -> np.ndarray:
+    """The pixels, (rows, columns, 4), of an open image of 8 bits and one frame."""
     mode = image.mode
     if mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
         raise DataError(
@@ -161,7 +166,12 @@ def _pixels(path: Path, image: "Image", channels: int) -> tuple[np.ndarray, str]
     if (frames := getattr(image, "n_frames", 1)) != 1:
         raise DataError(f"{path} must be a single image, but has {frames} frames")
     with _damage_named(path):
-        pixels = np.asarray(image.convert("RGBA"))
+        return np.asarray(image.convert("RGBA"))
+
+
+def _pixels(path: Path, image: "Image", channels: int) -> tuple[np.ndarray, str]:
+    """The pixels of an open image, (pixels,), and what was converted."""
+    mode, pixels = image.mode, rgba(path, image)
     alpha = mode in ("LA", "PA", "RGBA") or "transparency" in image.info
     if channels == 4:
         if not alpha:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..errors import DataError
+
 __all__ = ["Samples", "digest"]
 
 
@@ -23,12 +25,15 @@ class Samples:
         Name of the file or folder, without its path.
     note : str
         Which exact conversions were done; often empty.
+    seen : bool array, shape (N,), or None
+        Which of them the network was trained on; None if that is unknown.
     """
 
     images: np.ndarray
     labels: np.ndarray | None
     source: str
     note: str = ""
+    seen: np.ndarray | None = None
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -36,6 +41,23 @@ class Samples:
             if array is not None:
                 array.flags.writeable = False
         object.__setattr__(self, "sha256", digest(self.images, self.labels))
+
+    def test(self) -> "Samples":
+        """Those that the network was not trained on; a `DataError` if there is none."""
+        if self.seen is None or not self.seen.any():
+            return self
+        if self.seen.all():
+            raise DataError(
+                f"{self.source} must have samples that the network was not trained on, but all"
+                f" {len(self.seen):,} are of its training; give others"
+            )
+        left_out = f"{self.seen.sum():,} samples of the training left out"
+        return Samples(
+            images=self.images[~self.seen],
+            labels=None if self.labels is None else self.labels[~self.seen],
+            source=self.source,
+            note="; ".join(filter(None, (self.note, left_out))),
+        )
 
 
 def digest(images: np.ndarray, labels: np.ndarray | None) -> str:
