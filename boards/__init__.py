@@ -6,7 +6,7 @@ from ..errors import BoardError
 from .board_spec import BoardSpec
 from .catalog import BOARDS
 
-__all__ = ["BOARDS", "BoardSpec", "get"]
+__all__ = ["BOARDS", "BoardSpec", "get", "parse_uart"]
 
 
 def get(name: str) -> BoardSpec:
@@ -16,23 +16,44 @@ def get(name: str) -> BoardSpec:
     ----------
     name : str
         A key of `BOARDS`, in which ``-`` may replace ``_``, or ``module:Class`` of a platform of
-        amaranth-boards (or of a class like one), which then runs at its oscillator's clock.
+        amaranth-boards (or of a class like one), which then runs at its oscillator's clock. Either may be
+        followed by ``,rx=PIN,tx=PIN``: the pins of a USB serial adapter.
 
     Raises
     ------
     BoardError
         When there is no such board, or sbgen cannot use it.
     """
-    spelled = name.replace("-", "_")
-    if spelled in BOARDS:
-        return BOARDS[spelled]
+    name, *pins = name.split(",")
+    board = BOARDS.get(name.lower().replace("-", "_")) or _imported(name)
+    if pins:
+        return board.with_adapter(**parse_uart(",".join(pins)))
     if ":" in name:
-        board = BoardSpec(
+        board.device, board.pins  # noqa: B018
+    return board
+
+
+def parse_uart(text: str) -> dict[str, str]:
+    """The pins in ``rx=PIN,tx=PIN``, by these names.
+
+    Raises
+    ------
+    BoardError
+        When it has another form.
+    """
+    pins = dict(part.partition("=")[::2] for part in text.split(","))
+    if set(pins) != {"rx", "tx"} or not all(pins.values()) or text.count("=") != 2:
+        raise BoardError(f"the pins of the UART must be given as rx=PIN,tx=PIN, not {text!r}")
+    return pins
+
+
+def _imported(name: str) -> BoardSpec:
+    """The board of a platform, ``module:Class``."""
+    if ":" in name:
+        return BoardSpec(
             name=name.rpartition(":")[2], description=f"amaranth-boards platform {name}", platform=name
         )
-        board.device, board.pins  # noqa: B018
-        return board
-    near = difflib.get_close_matches(spelled.lower(), BOARDS, n=2, cutoff=0.4)
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), BOARDS, n=2, cutoff=0.4)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise BoardError(
         f"unknown board {name!r}: known are {', '.join(BOARDS)}, and MODULE:CLASS of an amaranth-boards "

@@ -1,47 +1,25 @@
 """A board as data, and what follows from its amaranth-boards platform."""
 
 import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
-from amaranth.build import Platform, ResourceError
-from amaranth.lib.io import PortLike
+from amaranth.build import Platform
 
 from ..compiler.device import DEVICES, Device
 from ..errors import BoardError
 from . import families
+from .board_pins import BoardPins, Pin
 from .family import Family
+from .oscillator import Oscillator
+from .plan import MARGIN
 from .usb_chips import UsbChip
 
 __all__ = ["BoardSpec", "Pin", "Programmer"]
 
-#: Pins that must be high while a design runs, and their ports, by resource and subsignal of the platform. The
-#: ESP32 of a ULX3S takes over the board when its gpio0 is low.
-_HIGH = {("esp32", "gpio0"): "wifi_gpio0"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pin:
-    """The package pin of one port of the top level.
-
-    Parameters
-    ----------
-    port : str
-        ``"clk"``, ``"rx"``, ``"tx"`` or ``"led"``; ``"flash_cs"``, ``"flash_clk"``, ``"flash_copi"``,
-        ``"flash_cipo"``, ``"flash_wp"`` or ``"flash_hold"``; ``"wifi_gpio0"``.
-    site : str
-        The package's name for the pin.
-    invert : bool
-        Whether the board sees the opposite level.
-    attrs : tuple of (str, value)
-        The platform's attributes of the pin, such as its I/O standard.
-    """
-
-    port: str
-    site: str
-    invert: bool
-    attrs: tuple[tuple[str, str | int | bool], ...]
+#: The baud rate of a board that does not state one.
+BAUD = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +30,35 @@ class Programmer:
     ----------
     tool : str
         Its name in `sbgen.tools.KNOWN`.
-    args : tuple of str
-        Arguments before the bitstream's path.
+    flash, sram : tuple of str or None
+        Arguments before the bitstream's path: to write the flash memory, which outlasts power, and to
+        configure the FPGA until power is lost. None where it cannot.
+    first : str
+        ``"flash"`` or ``"sram"``: where it loads to by default.
+    serial : tuple of str
+        Further arguments that choose a board by its USB serial number, ``{serial}``; empty where it cannot.
     """
 
     tool: str
-    args: tuple[str, ...] = ()
+    flash: tuple[str, ...] | None = None
+    sram: tuple[str, ...] | None = None
+    first: str = "flash"
+    serial: tuple[str, ...] = ()
+
+    def arguments(self, *, memory: str | None = None, serial: str | None = None) -> tuple[str, ...] | None:
+        """The arguments before the bitstream's path; None where it cannot load so.
+
+        Parameters
+        ----------
+        memory : str or None
+            ``"flash"`` or ``"sram"``; None is `first`.
+        serial : str or None
+            The board's USB serial number.
+        """
+        found = {"flash": self.flash, "sram": self.sram}[memory or self.first]
+        if found is None or serial and not self.serial:
+            return None
+        return found + tuple(arg.format(serial=serial) for arg in self.serial if serial)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +69,11 @@ class BoardSpec:
     ----------
     name : str
     description : str
+    note : str
+        What a person must connect or set, if anything.
     platform : str
         The amaranth-boards platform as ``module:Class``. It is the source of the device, the package, the
-        oscillator and the pins; it needs a ``uart`` resource and a default clock that comes in through a pin.
+        oscillator and the pins.
     clock_mhz : float or None
         The core's default clock; None is the oscillator's, without a PLL.
     baud : int
@@ -79,26 +82,41 @@ class BoardSpec:
         In the order in which they are tried.
     usb : tuple of (int, int)
         Vendor and product of the board's USB interface.
-    serial_interface : int
-        Which of its USB interfaces carries the host link.
+    serial_interface : int or None
+        Which of its USB interfaces carries the host link; None if the link needs a USB serial adapter.
     usb_chip : UsbChip or None
         The converter between its USB and its UART, which limits the baud rate; None if it is not known.
+    clock : str or None
+        The platform's resource that is the clock, in place of its default one.
+    uart : (str, str) or None
+        Its pins for ``rx`` and ``tx``, where the platform has no ``uart``.
+    kept_high : tuple of (str, str)
+        Resources of the platform and their subsignals that must be high while a design runs.
+    adapter : (str, str) or None
+        Pins that a user chose for a USB serial adapter (`with_adapter`).
     """
 
     name: str
     description: str
     platform: str
+    note: str = ""
     clock_mhz: float | None = None
-    baud: int = 1_000_000
+    baud: int = BAUD
     programmers: tuple[Programmer, ...] = ()
     usb: tuple[tuple[int, int], ...] = ()
-    serial_interface: int = 0
+    serial_interface: int | None = 0
     usb_chip: UsbChip | None = None
+    clock: str | None = None
+    uart: tuple[str, str] | None = None
+    kept_high: tuple[tuple[str, str], ...] = ()
+    adapter: tuple[str, str] | None = None
 
     @property
     def reference(self) -> str:
-        """The name under which `sbgen.boards.get` finds this board: `name` or ``module:Class``."""
-        return self.platform if self.name == self.platform.rpartition(":")[2] else self.name
+        """The name under which `sbgen.boards.get` finds this board: `name` or ``module:Class``, and the pins
+        of `with_adapter`."""
+        own = self.platform if self.name == self.platform.rpartition(":")[2] else self.name
+        return own if self.adapter is None else "{},rx={},tx={}".format(own, *self.adapter)
 
     def new_platform(self) -> Platform:
         """A fresh platform object: each one counts the resources that were requested from it."""
@@ -146,121 +164,93 @@ class BoardSpec:
         return getattr(self._platform, "speed", "")
 
     @property
+    def clock_name(self) -> str:
+        """The platform's resource of the oscillator, or its name for one in the FPGA."""
+        name = self.clock if self.clock is not None else self._platform.default_clk
+        return "nothing" if name is None else name
+
+    @cached_property
+    def oscillator(self) -> Oscillator | None:
+        """The oscillator in the FPGA that is the clock; None where the clock comes in through a pin."""
+        kind = self.family.oscillators.get(self.clock_name)
+        return None if kind is None else kind.of(self._platform)
+
+    @property
     def oscillator_mhz(self) -> float:
-        """Frequency at the port ``clk``."""
+        """Frequency of the oscillator, at the port ``clk`` where it has one."""
+        if self.oscillator is not None:
+            return self.oscillator.clock_mhz
         self.pins  # noqa: B018
-        try:
-            return self._platform.default_clk_frequency / 1e6
-        except (AttributeError, TypeError) as error:
+        clock = self._platform.resources[self.clock_name, 0].clock
+        if clock is None:
             raise BoardError(
                 f"board {self.name!r}: the frequency of its oscillator must be known, but its platform"
                 f" {self.platform} has none; sbgen cannot use this board"
-            ) from error
+            )
+        return clock.frequency / 1e6
+
+    @property
+    def clock_margin(self) -> float:
+        """Share by which a design must be faster than its clock, unless the user wants another."""
+        return MARGIN + (0 if self.oscillator is None else self.oscillator.tolerance)
+
+    @cached_property
+    def _pins(self) -> BoardPins:
+        return BoardPins(
+            self.name,
+            self.new_platform,
+            clock=None if self.oscillator is not None else self.clock_name,
+            uart=self.adapter or self.uart,
+            adapter_attrs=self.family.adapter_attrs,
+            differential_clock=self.family.differential_clock,
+        )
 
     @property
     def pins(self) -> tuple[Pin, ...]:
-        """A `Pin` for each of ``clk``, ``rx``, ``tx`` and, if the board has one that can be used, ``led``."""
-        return self._pins[0]
+        """A `Pin` for each of ``clk``, ``rx``, ``tx`` and, if the board has one that can be used, ``led``;
+        no ``clk`` where the oscillator is in the FPGA."""
+        return self._pins.pins
 
     @property
     def left_out(self) -> str | None:
         """Why the board's LED is not used, or None."""
-        return self._pins[1]
-
-    @cached_property
-    def _pins(self) -> tuple[tuple[Pin, ...], str | None]:
-        """The `pins`, and why the LED is left out."""
-        platform = self.new_platform()
-        for name, what in (platform.default_clk, "an oscillator"), ("uart", "a UART"):
-            if (name, 0) not in platform.resources:
-                raise BoardError(
-                    f"board {self.name!r}: it must have {what} on pins of its own, but its platform "
-                    f"{self.platform} has none; sbgen cannot use this board"
-                )
-        uart = self._request(platform, "uart")
-        ports = {
-            "clk": self._request(platform, platform.default_clk),
-            "rx": getattr(uart, "rx", None),
-            "tx": getattr(uart, "tx", None),
-        }
-        pins = self._single(ports)
-        if ("led", 0) not in platform.resources:
-            return pins, None
-        try:
-            return pins + self._single({"led": self._request(platform, "led")}), None
-        except BoardError as error:
-            return pins, f"the board is used without its LED: {error}"
-
-    def _request(self, platform: Platform, name: str) -> PortLike:
-        """The platform's port of that name; a `BoardError` when another port has its pins."""
-        try:
-            return platform.request(name, 0, dir="-")
-        except (ResourceError, TypeError) as error:
-            raise BoardError(
-                f"board {self.name!r}: {name} must have pins of its own, but: {error}; sbgen cannot use it"
-            ) from error
+        return self._pins.left_out
 
     @cached_property
     def high_pins(self) -> tuple[Pin, ...]:
         """A `Pin` for each output of the board that is always high, such as ``wifi_gpio0`` of a ULX3S."""
-        platform = self.new_platform()
-        ports = {}
-        for (name, signal), port in _HIGH.items():
-            if (name, 0) in platform.resources:
-                found = platform.request(name, 0, dir="-")
-                if hasattr(found, signal):
-                    ports[port] = getattr(found, signal)
-        return self._single(ports)
+        return self._pins.high_pins(self.kept_high)
 
     @cached_property
     def flash_pins(self) -> tuple[Pin, ...]:
         """A `Pin` for each of ``flash_cs``, ``flash_clk``, ``flash_copi``, ``flash_cipo`` and, where the
         board has them, ``flash_wp`` and ``flash_hold``: the SPI flash that it is configured from."""
-        platform = self.new_platform()
-        if ("spi_flash_1x", 0) not in platform.resources:
-            raise BoardError(
-                f"board {self.name!r}: it must have an SPI flash for weights in SPRAM, but its platform"
-                f" {self.platform} has no spi_flash_1x; keep the weights in block RAM (a design file with"
-                ' "store": "bram")'
-            )
-        flash = self._request(platform, "spi_flash_1x")
-        pins = self._single(
-            {
-                f"flash_{name}": getattr(flash, name, None)
-                for name in ("cs", "clk", "copi", "cipo", "wp", "hold")
-                if hasattr(flash, name) or name not in ("wp", "hold")
-            }
-        )
-        taken = {pin.site: pin.port for pin in self.pins if pin.port != "led"}  # the LED gives way
-        for pin in pins:
-            if pin.site in taken:
-                raise BoardError(
-                    f"board {self.name!r}: {pin.port} must have a pin of its own for weights in SPRAM, but"
-                    f" {pin.site} is "
-                    f'{taken[pin.site]}\'s; keep the weights in block RAM (a design file with "store":'
-                    ' "bram")'
-                )
-        return pins
+        return self._pins.flash_pins()
 
-    def _single(self, ports: Mapping[str, PortLike | None]) -> tuple[Pin, ...]:
-        """The pins of platform ports, each of which must be a single one."""
-        pins = []
-        for name, port in ports.items():
-            if port is None or not hasattr(port, "io") or len(port) != 1:
+    def with_adapter(self, *, rx: str, tx: str) -> Self:
+        """This board with a USB serial adapter at two of its pins in place of its own UART.
+
+        Parameters
+        ----------
+        rx, tx : str
+            Pins of the package, or ``CONNECTOR:PIN``.
+
+        Raises
+        ------
+        BoardError
+            When there is no such pin, or something else needs it.
+        """
+        adapted = replace(
+            self, adapter=(rx, tx), kept_high=(), baud=BAUD, serial_interface=None, usb_chip=None
+        )
+        pins = adapted._pins
+        for name in rx, tx:
+            if use := pins.taken(pins.site(name)):
                 raise BoardError(
-                    f"board {self.name!r}: {name} must be one single-ended pin, but it is {port!r}; "
-                    "sbgen cannot use this board"
+                    f"board {self.name!r}: a pin for --uart must be free, but {name} is that of {use}; choose"
+                    f" another ({pins.free()})"
                 )
-            metadata = port.io.metadata[0]
-            pins.append(
-                Pin(
-                    port=name,
-                    site=metadata.name,
-                    invert=port.invert[0],
-                    attrs=tuple(sorted(metadata.attrs.items())),
-                )
-            )
-        return tuple(pins)
+        return adapted
 
     def pin(self, port: str) -> Pin | None:
         """The `Pin` of that name, or None."""

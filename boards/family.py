@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .memories import BlockRams
     from .netlist import Netlist
     from .netlist_verilog import CellLibrary
+    from .oscillator import Oscillator
     from .plan import Plan
     from .pll import Pll
     from .rom_places import Lut
@@ -118,6 +119,14 @@ class Family:
         Of its PLL.
     pll_pads : dict of (device, package) to tuple of str
         Pads from which a PLL is fed directly.
+    without_pll : frozenset of (device, package)
+        Packages whose pins do not power a PLL.
+    oscillators : dict of str to class
+        Oscillators in the FPGA, by the names that the platforms of amaranth-boards have for them.
+    differential_clock : bool
+        Whether a clock may come in at a pair of pins: the first of them is then constrained.
+    adapter_attrs : dict
+        Attributes of the two pins of a USB serial adapter, as in a platform of amaranth-boards.
     layout : class
         Of its layouts.
     differences : function
@@ -153,6 +162,10 @@ class Family:
     flip_flops: str = ""
     pll: type[Pll]
     pll_pads: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    without_pll: frozenset[tuple[str, str]] = frozenset()
+    oscillators: Mapping[str, type[Oscillator]] = field(default_factory=dict)
+    differential_clock: bool = False
+    adapter_attrs: Mapping[str, str | int] = field(default_factory=dict)
     layout: type[Layout]
     differences: Callable[[str, list[str] | None, list[str] | None], tuple[list[Difference], int]]
     compared: str

@@ -61,6 +61,11 @@ def clock_and_pll(board: BoardSpec, clock_mhz: float | None = None) -> tuple[flo
         clock_mhz = board.default_clock_mhz
     if clock_mhz == board.oscillator_mhz:
         return clock_mhz, None
+    if (board.device.name, board.package.lower()) in board.family.without_pll:
+        raise BoardError(
+            f"{board.name}: the clock must be the oscillator's {board.oscillator_mhz:g} MHz, as its package"
+            f" has no PLL, but it is {clock_mhz:g} MHz; leave out --clock"
+        )
     pll = board.family.pll.nearest(oscillator_mhz=board.oscillator_mhz, clock_mhz=clock_mhz)
     return pll.clock_mhz, pll
 
@@ -88,7 +93,9 @@ class Top(wiring.Component):
 
     Members
     -------
-    clk, rx : :py:`In(1)`
+    clk : :py:`In(1)`
+        Only if the oscillator is not in the FPGA.
+    rx : :py:`In(1)`
     tx : :py:`Out(1)`
     led : :py:`Out(1)`
         On while a request is processed. Only if the board has one on a pin of its own.
@@ -130,7 +137,7 @@ class Top(wiring.Component):
         self._led = None if led is None or led.site in {pin.site for pin in self._flash_pins} else led
         super().__init__(
             {
-                "clk": In(1),
+                **({"clk": In(1)} if board.oscillator is None else {}),
                 "rx": In(1),
                 "tx": Out(1),
                 **({"led": Out(1)} if self._led else {}),
@@ -166,7 +173,9 @@ class Top(wiring.Component):
     @property
     def reset_cycles(self) -> int:
         """Clock cycles from a steady clock to the end of reset, a power of two."""
-        return 1 << (int(self._clock_mhz * 1e6 * RESET_SECONDS) - 1).bit_length()
+        oscillator = self._board.oscillator
+        seconds = RESET_SECONDS if oscillator is None else max(RESET_SECONDS, oscillator.settle_seconds)
+        return 1 << (int(self._clock_mhz * 1e6 * seconds) - 1).bit_length()
 
     @property
     def load_cycles(self) -> int:
@@ -191,17 +200,23 @@ class Top(wiring.Component):
         m.domains.sync = sync = ClockDomain(local=True)
         m.domains.core = ClockDomain(local=True)
         m.domains.por = ClockDomain(local=True, reset_less=True)
+        if board.oscillator is None:
+            clk = self.clk
+        else:
+            # Nothing here is called "clk": `simulated.top_level` makes a port of that name.
+            clk, sync.clk = Signal(name="oscillator_clk"), Signal(name="sync_clk")
+            m.submodules.oscillator = board.oscillator.instance(o=clk)
         m.d.comb += [ClockSignal("core").eq(sync.clk), ClockSignal("por").eq(sync.clk)]
 
         running = Signal()
         count = Signal(range(self.reset_cycles + 1))
         if self._pll is None:
-            m.d.comb += sync.clk.eq(self.clk)
+            m.d.comb += sync.clk.eq(clk)
             steady = Const(1)
         else:
             locked, steady = Signal(), Signal()
             m.submodules.pll = self._pll.instance(
-                i=self.clk, o=sync.clk, locked=locked, pad=board.clock_is_pll_pad
+                i=clk, o=sync.clk, locked=locked, pad=board.clock_is_pll_pad
             )
             m.submodules.locked = FFSynchronizer(locked, steady, o_domain="por")
         m.d.comb += [running.eq(count[-1]), sync.rst.eq(~running)]
@@ -254,7 +269,7 @@ class Top(wiring.Component):
             m.d.comb += [link.state.eq(loader.state), link.checksum.eq(loader.checksum)]
             self._connect_flash(m, loader)
         for pin in board.high_pins:
-            m.d.comb += getattr(self, pin.port).eq(1 ^ pin.invert)
+            m.d.comb += getattr(self, pin.port).eq(1)
         if self._led:
             m.d.comb += self.led.eq(~link.clear ^ self._led.invert)
 

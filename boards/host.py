@@ -239,6 +239,12 @@ def open_link(arguments: argparse.Namespace) -> Link:
 def _find_port(board: "BoardSpec") -> str:
     from serial.tools.list_ports import comports
 
+    if board.serial_interface is None:
+        rx, tx = (pin.site for port in ("rx", "tx") if (pin := board.pin(port)))
+        raise LinkError(
+            f"{board.name} must have a USB serial adapter at its pins {rx} (rx) and {tx} (tx), as its own USB"
+            " does not lead to the link; name the adapter's port: --port PORT"
+        )
     ports = sorted(
         (port for port in comports() if (port.vid, port.pid) in board.usb), key=lambda port: port.device
     )

@@ -2,7 +2,8 @@
 
 Logic cells become expressions and registers, with a name for each net; only memories are modules. Each family
 says what its cells mean, as its vendor documents them and yosys and nextpnr use them. A PLL outputs its
-input: the clock at the pin is the one that the core is built for.
+input: the clock at the pin is the one that the core is built for. An oscillator in the FPGA outputs a port
+``clk`` that the netlist does not have.
 """
 
 from __future__ import annotations
@@ -194,6 +195,8 @@ class Module:
                 body.append(f"  assign {_net(bit)} = {name};")
             else:
                 body.append(f"  assign {name} = {_net(bit)};")
+        if "clk" not in self._netlist["ports"]:
+            header.append("input clk")  # for the oscillator in the FPGA, which no simulator has
         lines = [f"module top({', '.join(header)});"]
         for net, kind in declared.items():
             lines.append(f"  wire {net};" if kind == "wire" else f"  reg {net}{kind[3:]};")

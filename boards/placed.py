@@ -9,7 +9,7 @@ import numpy as np
 
 from ..compiler import exchange, linked, lower, verilog
 from ..errors import ToolError
-from . import flash_image, flow, netlist, netlist_verilog, pins, workarounds
+from . import flash_image, flow, netlist, netlist_verilog, pins, simulated, workarounds
 from .harness import Top
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def ask(
         ).ask(images)
 
     if level == "emitted":
-        return ask_pins(text), None
+        return ask_pins(simulated.top_level(text, family=board.family)), None
     plan = flow.plan(verilog=text, board=board, clock_mhz=clock_mhz, seeds=[seed], pins=top.pins)
     cells = _implement(plan, folder, routed=level == "placed")
     return ask_pins(netlist_verilog.verilog(cells, family=board.family)), cells

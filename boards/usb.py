@@ -47,12 +47,15 @@ class UsbDevice:
         The device's own name.
     node : Path
         Its file below ``/dev``, which programmers open.
+    serial : str
+        Its serial number; empty if it has none.
     """
 
     vendor: int
     product: int
     name: str
     node: Path
+    serial: str = ""
 
     @property
     def accessible(self) -> bool:
@@ -75,13 +78,24 @@ def find(ids: Collection[tuple[int, int]], *, sysfs: Path = SYSFS) -> list[UsbDe
         except (OSError, ValueError):
             continue  # an interface or a hub's port, not a device
         if (vendor, product) in ids:
-            try:
-                name = (folder / "product").read_text().strip()
-            except OSError:
-                name = "nameless"
-            node = Path(f"/dev/bus/usb/{bus:03}/{number:03}")
-            devices.append(UsbDevice(vendor=vendor, product=product, name=name, node=node))
+            devices.append(
+                UsbDevice(
+                    vendor=vendor,
+                    product=product,
+                    name=_text(folder / "product") or "nameless",
+                    node=Path(f"/dev/bus/usb/{bus:03}/{number:03}"),
+                    serial=_text(folder / "serial"),
+                )
+            )
     return devices
+
+
+def _text(path: Path) -> str:
+    """What a file of /sys has; empty if it is not there."""
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def ask_low_latency(port: "Serial", *, timer: str = _TIMER) -> float | None:

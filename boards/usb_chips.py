@@ -1,10 +1,11 @@
 """Baud rates of the USB serial converters on boards."""
 
+import math
 from dataclasses import dataclass
 
 from ..errors import BoardError
 
-__all__ = ["FT231X", "FT2232H", "UsbChip"]
+__all__ = ["FT231X", "FT2232H", "RP2040", "UsbChip"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,7 @@ class UsbChip:
     steps : int
         Divisors between one integer and the next.
     least : float
-        The smallest divisor from which on all are possible.
+        The smallest divisor from which on all are possible; infinity if only those of `also` are.
     also : tuple of float
         Smaller divisors that are possible too.
     """
@@ -36,7 +37,7 @@ class UsbChip:
     @property
     def max_baud(self) -> float:
         """The fastest baud rate."""
-        return self.clock_hz / min(self.least, *self.also) if self.also else self.clock_hz / self.least
+        return self.clock_hz / min((self.least, *self.also))
 
     def nearest(self, baud: float) -> float:
         """The baud rate that the converter really makes when `baud` is requested.
@@ -62,3 +63,6 @@ FT2232H = UsbChip(name="FT2232H", clock_hz=12_000_000, steps=8, least=2, also=(1
 
 #: FTDI's converters at Full Speed: 3 MHz over the same.
 FT231X = UsbChip(name="FT231X", clock_hz=3_000_000, steps=8, least=2, also=(1, 1.5))
+
+#: The RP2040 of a pico-ice, whose firmware has one rate.
+RP2040 = UsbChip(name="RP2040 of a pico-ice", clock_hz=115_200, least=math.inf, also=(1,))

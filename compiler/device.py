@@ -124,22 +124,36 @@ class Device:
         return self.bram * max(width for width, _ in self.fabric.bram_shapes)
 
 
+#: Sizes of the ECP5, with or without transceivers: LUTs (and as many flip-flops), block RAMs, multipliers.
+#: The 12F is the die of the 25F, and the open tools use all of it; Lattice sells half of its LUTs.
+_ECP5 = (("12f", 24288, 56, 28), ("25f", 24288, 56, 28), ("45f", 43848, 108, 72), ("85f", 83640, 208, 156))
+
 #: Every device that a board may name. Sources: the vendors' family data sheets.
 DEVICES = {
     device.name: device
     for device in (
         Device(name="up5k", part="iCE40UP5K", family="ice40", lut=5280, ff=5280, bram=30, spram=4, dsp=8),
         Device(name="hx1k", part="iCE40HX1K", family="ice40", lut=1280, ff=1280, bram=16, spram=0, dsp=0),
+        # The die is that of the HX8K, and the open tools use all of it; Lattice sells 3,520 of its LUTs and
+        # 20 of its block RAMs.
+        Device(name="hx4k", part="iCE40HX4K", family="ice40", lut=7680, ff=7680, bram=32, spram=0, dsp=0),
         Device(name="hx8k", part="iCE40HX8K", family="ice40", lut=7680, ff=7680, bram=32, spram=0, dsp=0),
+        Device(name="lp1k", part="iCE40LP1K", family="ice40", lut=1280, ff=1280, bram=16, spram=0, dsp=0),
         Device(name="lp8k", part="iCE40LP8K", family="ice40", lut=7680, ff=7680, bram=32, spram=0, dsp=0),
-        Device(
-            name="ecp5-25f", part="LFE5U-25F", family="ecp5", lut=24288, ff=24288, bram=56, spram=0, dsp=28
-        ),
-        Device(
-            name="ecp5-45f", part="LFE5U-45F", family="ecp5", lut=43848, ff=43848, bram=108, spram=0, dsp=72
-        ),
-        Device(
-            name="ecp5-85f", part="LFE5U-85F", family="ecp5", lut=83640, ff=83640, bram=208, spram=0, dsp=156
+        *(
+            Device(
+                name=f"ecp5-{transceivers}{size}",
+                part=f"LFE5{part}-{size}".upper(),
+                family="ecp5",
+                lut=lut,
+                ff=lut,
+                bram=bram,
+                spram=0,
+                dsp=dsp,
+            )
+            for transceivers, part in (("", "u"), ("um-", "um"), ("um5g-", "um5g"))
+            for size, lut, bram, dsp in _ECP5
+            if size != "12f" or not transceivers
         ),
     )
 }

@@ -4,7 +4,19 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["add_images", "add_model", "add_port", "add_reading", "at_least", "images", "percent", "positive"]
+__all__ = [
+    "add_board",
+    "add_images",
+    "add_model",
+    "add_port",
+    "add_reading",
+    "add_serial",
+    "at_least",
+    "board_name",
+    "images",
+    "percent",
+    "positive",
+]
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +33,29 @@ def add_model(parser: argparse.ArgumentParser) -> None:
             f" model: {', '.join(shipped.NAMES)}"
         ),
     )
+
+
+def add_board(parser: argparse.ArgumentParser) -> None:
+    """Add ``--board`` and ``--uart``, which `board_name` reads."""
+    parser.add_argument(
+        "--board",
+        required=True,
+        metavar="NAME",
+        help="a board of `sbgen boards`, or MODULE:CLASS of a platform of amaranth-boards",
+    )
+    parser.add_argument(
+        "--uart",
+        metavar="rx=PIN,tx=PIN",
+        help=(
+            "two free pins with a USB serial adapter, as the package or a connector (pmod_0:1) names them,"
+            " for a board without a UART or in place of it"
+        ),
+    )
+
+
+def board_name(arguments: argparse.Namespace) -> str:
+    """The name that `sbgen.boards.get` takes, from the options of `add_board`."""
+    return arguments.board + (f",{arguments.uart}" if arguments.uart else "")
 
 
 def add_reading(
@@ -68,6 +103,15 @@ def add_port(parser: argparse.ArgumentParser) -> None:
         type=at_least(1),
         metavar="N",
         help="baud rate of its bitstream (default: that of the board)",
+    )
+
+
+def add_serial(parser: argparse.ArgumentParser) -> None:
+    """Add ``--serial``, which chooses one of several boards."""
+    parser.add_argument(
+        "--serial",
+        metavar="NUMBER",
+        help="the board with this USB serial number, where several are plugged in (`sbgen doctor boards`)",
     )
 
 

@@ -4,6 +4,7 @@ import time
 from argparse import Namespace
 
 from . import boards, folding, network_cache
+from .arguments import board_name
 from .boards import BoardSpec, harness
 from .compiler import fold
 from .compiler.cycles import predict, stage_cycles
@@ -27,7 +28,7 @@ def show(arguments: Namespace) -> None:
     """Print the estimate of one design, or with ``--fit`` of several."""
     start = time.monotonic()
     console = Console()
-    board = boards.get(arguments.board)
+    board = boards.get(board_name(arguments))
     clock_mhz, _ = harness.clock_and_pll(board, None if arguments.clock == "best" else arguments.clock)
     network = network_cache.load(
         arguments.model,

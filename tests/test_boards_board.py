@@ -1,13 +1,10 @@
-import importlib
-import pkgutil
 from collections import Counter
 from dataclasses import replace
 from random import Random
 from types import SimpleNamespace
 
-import amaranth_boards
 import pytest
-from amaranth.build import Clock, DiffPairs, Pins, PinsN, Platform, Resource, Subsignal
+from amaranth.build import Clock, DiffPairs, Pins, PinsN, Resource, Subsignal
 from amaranth.vendor import LatticeICE40Platform
 
 from sbgen import boards
@@ -29,8 +26,11 @@ class TestEveryBoard:
 
     def test_device_and_pins_come_from_the_platform(self, board):
         assert board.device in DEVICES.values()
-        assert [pin.port for pin in board.pins] == ["clk", "rx", "tx", "led"]
-        assert len({pin.site for pin in board.pins}) == 4
+        ports = [pin.port for pin in board.pins]
+        assert ports == ["clk"] * (board.oscillator is None) + ["rx", "tx"] + ["led"] * (
+            board.left_out is None
+        )
+        assert len({pin.site for pin in board.pins + board.high_pins}) == len(ports) + len(board.high_pins)
 
     def test_programmers_are_known_tools(self, board):
         assert board.programmers
@@ -96,7 +96,6 @@ class TestImportPath:
                 "amaranth_boards.arty_a7:ArtyA7_35Platform",
                 "device must be one of up5k, .*, but it is xc7a35ti",
             ),
-            ("amaranth_boards.upduino_v3:UpduinoV3Platform", "must have an oscillator"),
             ("amaranth_boards.fomu_pvt:FomuPVTPlatform", "must have a UART"),
         ],
     )
@@ -118,40 +117,6 @@ def test_clock_of_none_is_the_oscillators():
     board = replace(boards.get("icebreaker"), clock_mhz=None)
     assert isinstance(board, BoardSpec)
     assert board.default_clock_mhz == 12
-
-
-def platforms():
-    """Every platform class of amaranth-boards, as `module:Class`."""
-    found = []
-    for module in pkgutil.iter_modules(amaranth_boards.__path__):
-        loaded = importlib.import_module(f"amaranth_boards.{module.name}")
-        found += [
-            f"{loaded.__name__}:{name}"
-            for name, value in vars(loaded).items()
-            if isinstance(value, type) and issubclass(value, Platform) and value.__module__ == loaded.__name__
-        ]
-    return found
-
-
-def test_every_platform_of_amaranth_boards_is_used_on_pins_of_its_own_or_refused():
-    used = 0
-    for path in platforms():
-        print(path)
-        try:
-            board = boards.get(path)
-        except BoardError:
-            continue
-        used += 1
-        assert len({pin.site for pin in board.pins}) == len(board.pins) and board.oscillator_mhz > 0
-        assert board.family.constraints(board)
-    assert used >= 12
-
-
-def test_led_that_shares_a_pin_is_left_out():
-    board = boards.get("amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform")
-    assert [pin.port for pin in board.pins] == ["clk", "rx", "tx"]
-    assert "used without its LED" in board.left_out and "P11" in board.left_out
-    assert boards.get("icebreaker").left_out is None
 
 
 def random_platform(random):

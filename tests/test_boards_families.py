@@ -120,4 +120,11 @@ class TestEveryFamily:
 def test_only_tables_without_a_choice_are_optional():
     """What a family may lack is said by its type: everything else has no default."""
     optional = {each.name for each in dataclasses.fields(Family) if each.default is not dataclasses.MISSING}
-    assert optional == {"flip_flops", "patchable_luts", "truth_tables", "to_verilog"}
+    assert optional == {
+        "differential_clock",
+        "flip_flops",
+        "patchable_luts",
+        "to_verilog",
+        "truth_tables",
+        "without_pll",
+    }

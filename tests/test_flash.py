@@ -72,8 +72,8 @@ def built(tmp_path):
     return folder
 
 
-def run(file, *, board=None, dry_run=False):
-    flash.run(SimpleNamespace(file=file, board=board, dry_run=dry_run))
+def run(file, *, board=None, dry_run=False, memory=None, serial=None):
+    flash.run(SimpleNamespace(file=file, board=board, dry_run=dry_run, memory=memory, serial=serial))
 
 
 class TestUsb:
@@ -161,4 +161,4 @@ class TestFlash:
 
     def test_board_without_programmer(self, built):
         with pytest.raises(BoardError, match="no programmer is known for it"):
-            run(built / "top.bin", board="amaranth_boards.icestick:ICEStickPlatform")
+            run(built / "top.bin", board="amaranth_boards.butterstick:ButterStickPlatform,rx=B10,tx=A9")

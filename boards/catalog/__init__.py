@@ -1,11 +1,33 @@
 """Every board that sbgen knows by name, each in a file of its own."""
 
 from ..board_spec import BoardSpec
+from .colorlight_5a_75b import COLORLIGHT_5A_75B
 from .ice40_hx8k_b_evn import ICE40_HX8K_B_EVN
 from .icebreaker import ICEBREAKER
-from .ulx3s_85f import ULX3S_85F
+from .icestick import ICESTICK
+from .icesugar import ICESUGAR
+from .orangecrab_r0_2 import ORANGECRAB_R0_2
+from .pico_ice import PICO_ICE
+from .tinyfpga_bx import TINYFPGA_BX
+from .ulx3s import ULX3S
+from .upduino_v3 import UPDUINO_V3, UPDUINO_V3_12MHZ
 
 __all__ = ["BOARDS"]
 
 #: Boards by name.
-BOARDS: dict[str, BoardSpec] = {board.name: board for board in (ICEBREAKER, ICE40_HX8K_B_EVN, ULX3S_85F)}
+BOARDS: dict[str, BoardSpec] = {
+    board.name: board
+    for board in (
+        ICEBREAKER,
+        ICE40_HX8K_B_EVN,
+        ICESTICK,
+        ICESUGAR,
+        PICO_ICE,
+        TINYFPGA_BX,
+        UPDUINO_V3,
+        UPDUINO_V3_12MHZ,
+        *ULX3S,
+        COLORLIGHT_5A_75B,
+        ORANGECRAB_R0_2,
+    )
+}

@@ -12,8 +12,10 @@ ICE40_HX8K_B_EVN = BoardSpec(
     clock_mhz=120,
     programmers=(
         # The board's jumpers as delivered connect the flash, as both commands here expect.
-        Programmer(tool="iceprog"),
-        Programmer(tool="openFPGALoader", args=("--board", "ice40_generic")),
+        Programmer(tool="iceprog", flash=(), serial=("-d", "s:0x0403:0x6010:{serial}")),
+        Programmer(
+            tool="openFPGALoader", flash=("--board", "ice40_generic"), serial=("--ftdi-serial", "{serial}")
+        ),
     ),
     usb=((0x0403, 0x6010),),
     serial_interface=1,

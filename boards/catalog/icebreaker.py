@@ -11,8 +11,10 @@ ICEBREAKER = BoardSpec(
     platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
     clock_mhz=48,
     programmers=(
-        Programmer(tool="iceprog"),
-        Programmer(tool="openFPGALoader", args=("--board", "ice40_generic")),
+        Programmer(tool="iceprog", flash=(), serial=("-d", "s:0x0403:0x6010:{serial}")),
+        Programmer(
+            tool="openFPGALoader", flash=("--board", "ice40_generic"), serial=("--ftdi-serial", "{serial}")
+        ),
     ),
     usb=((0x0403, 0x6010),),
     serial_interface=1,

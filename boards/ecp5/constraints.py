@@ -22,5 +22,6 @@ def lpf(board: BoardSpec, pins: Sequence[Pin] | None = None, *, margin: float = 
         if pin.attrs:
             settings = " ".join(f"{name}={value}" for name, value in pin.attrs)
             lines.append(f'IOBUF PORT "{pin.port}" {settings};')
-    lines.append(f'FREQUENCY PORT "clk" {board.oscillator_mhz * (1 + margin):g} MHZ;')
+    if board.oscillator is None:
+        lines.append(f'FREQUENCY PORT "clk" {board.oscillator_mhz * (1 + margin):g} MHZ;')
     return "\n".join(lines) + "\n"

@@ -8,7 +8,8 @@ from .configuration import differences
 from .constraints import pcf
 from .flow import PACKER, UNPACKER, plan
 from .layout import Ice40Layout
-from .pll import PLL_PADS, Ice40Pll
+from .oscillator import HighFrequencyOscillator
+from .pll import PLL_PADS, WITHOUT_PLL, Ice40Pll
 
 __all__ = ["ICE40"]
 
@@ -32,6 +33,9 @@ ICE40 = Family(
     flip_flops="SB_DFF",
     pll=Ice40Pll,
     pll_pads=PLL_PADS,
+    without_pll=WITHOUT_PLL,
+    oscillators={"SB_HFOSC": HighFrequencyOscillator},
+    adapter_attrs={"PULLUP": 1},
     layout=Ice40Layout,
     differences=differences,
     compared="bits",

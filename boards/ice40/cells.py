@@ -80,6 +80,10 @@ def _pll(m: Module, cell: Cell) -> None:
     m.assign(cell.output("LOCK"), ONE)
 
 
+def _oscillator(m: Module, cell: Cell) -> None:
+    m.assign(cell.output("CLKHF"), "clk")
+
+
 def _ram(m: Module, cell: Cell) -> None:
     init = "".join(
         cell.parameters.get(f"INIT_{n:X}", "0" * 256).replace("x", "0") for n in reversed(range(16))
@@ -137,6 +141,8 @@ CELLS = CellLibrary(
         "SB_GB": _sb_gb,
         "SB_IO": _sb_io,
         "ICESTORM_PLL": _pll,
+        "SB_HFOSC": _oscillator,
+        "ICESTORM_HFOSC": _oscillator,
         "ICESTORM_RAM": _ram,
         "SB_SPRAM256KA": _spram,
         "ICESTORM_SPRAM": _spram,

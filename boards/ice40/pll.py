@@ -7,18 +7,22 @@ from amaranth.hdl import Instance, Value
 
 from ..pll import Pll, check_range
 
-__all__ = ["PLL_PADS", "Ice40Pll"]
+__all__ = ["PLL_PADS", "WITHOUT_PLL", "Ice40Pll"]
 
 #: Device and pads from which its PLLs can be fed, by package (icestorm's icebox: PLLOUT_A's pin). The PLL
 #: takes such a pad for itself, and the pin cannot be an ordinary input then. From any other pin the PLL is
 #: fed through the fabric.
 PLL_PADS = {
     ("up5k", "sg48"): ("35",),
+    ("up5k", "uwg30"): ("B3",),
     ("hx1k", "tq144"): ("49",),
-    ("hx1k", "vq100"): ("33",),
+    ("hx4k", "tq144"): ("49", "129"),
     ("hx8k", "ct256"): ("F7", "R9"),
-    ("lp8k", "cm81"): ("C4", "G4"),
+    ("lp8k", "cm81"): ("G4",),
 }
+
+#: Device and package without the PLL's supply (icestorm's icebox: noplls_db).
+WITHOUT_PLL = frozenset({("hx1k", "vq100"), ("lp1k", "cm36")})
 
 
 @dataclass(frozen=True, kw_only=True)

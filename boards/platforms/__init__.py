@@ -1,0 +1,1 @@
+"""Platforms of boards that amaranth-boards does not have, in its form."""
