@@ -86,7 +86,7 @@ def main():
         "integer to RTL, scores": int((scores != result.scores).any(axis=1).sum()),
     }
     accuracy = {
-        "float": loaded.info["accuracy"]["test"]["float"],
+        "soft": loaded.info["accuracy"]["test"].get("soft"),
         **{
             name: float(np.mean(classes == labels))
             for name, classes in (("hardened", hardened), ("integer", integer), ("rtl", result.labels))
@@ -97,6 +97,7 @@ def main():
         [
             [name, f"{value:.2%}", round((1 - value) * len(labels)), round(seconds.get(name, 0), 1) or None]
             for name, value in accuracy.items()
+            if value is not None
         ],
     )
     among = {

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["RESOURCES", "SCHEMA", "accuracy", "assemble", "bound", "digests", "dumps", "write"]
 
 #: Version of the format; a reader must refuse an unknown one.
-SCHEMA = 1
+SCHEMA = 2
 
 #: The resources of a device, in the order in which they are shown.
 RESOURCES = ("lut", "ff", "bram", "spram", "dsp")
@@ -68,7 +68,7 @@ def accuracy(
         "dataset": tried.name if tried.source == trial_images.TEST_SET else None,
         "images": None if tried.labels is None else len(tried.labels),
         # On the test set of the model's own data set, whatever images were run here.
-        "float": trained.get("float"),
+        "soft": trained.get("soft"),
         "hardened": trained.get("hardened"),
         "integer": tried.accuracy(first(integer)),
         "rtl": None,

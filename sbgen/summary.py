@@ -112,7 +112,7 @@ def _accuracy(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     # The accuracies of training are those of its own test set.
     keys = ("integer", "rtl")
     if images["source"] != trial_images.SAMPLES:
-        keys = ("float", "hardened", *keys)
+        keys = ("soft", "hardened", *keys)
     values = ", ".join(f"{key} {accuracy[key]:.2%}" for key in keys if accuracy[key] is not None)
     if values:
         some = accuracy["rtl"] is not None and accuracy["rtl_images"] != accuracy["images"]

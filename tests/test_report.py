@@ -33,7 +33,7 @@ DESIGN = Design(
     network=NETWORK,
     foldings=(Folding(pe=4, simd=2), Folding(pe=2, simd=6), Folding(pe=1, simd=4, store="lut")),
 )
-INFO = {"dataset": "digits", "accuracy": {"test": {"float": 0.75, "hardened": 0.5}}}
+INFO = {"dataset": "digits", "accuracy": {"test": {"soft": 0.75, "hardened": 0.5}}}
 LABELS = np.array([0, 1, 1, 0])
 TRIAL = TrialImages(
     images=np.zeros((4, 2, 3), np.uint8), labels=LABELS, source=TEST_SET, name="digits", sha256="ef" * 32
@@ -136,7 +136,7 @@ def check_schema(content):
     def number(value):
         return isinstance(value, (int, float)) and not isinstance(value, bool)
 
-    assert content["schema"] == 1
+    assert content["schema"] == 2
     assert content["network"]["weights"] <= content["network"]["weight_bits"]
     assert (
         isinstance(content["sbgen"], str)
@@ -189,7 +189,7 @@ def check_schema(content):
     for entry in content["resources"].values():
         assert set(entry) == {"used", "available"} and number(entry["available"])
     ledger = content["accuracy"]
-    assert {"dataset", "images", "float", "hardened", "integer", "rtl", "confusion"} <= set(ledger)
+    assert {"dataset", "images", "soft", "hardened", "integer", "rtl", "confusion"} <= set(ledger)
     images = content["images"]
     assert set(images) == {"source", "name", "sha256", "count", "note"} and images["source"] in {
         "samples",
@@ -201,9 +201,7 @@ def check_schema(content):
         assert sum(row[n] for n, row in enumerate(ledger["confusion"])) == pytest.approx(
             ledger["integer"] * images["count"]
         )
-    assert all(
-        ledger[key] is None or 0 <= ledger[key] <= 1 for key in ("float", "hardened", "integer", "rtl")
-    )
+    assert all(ledger[key] is None or 0 <= ledger[key] <= 1 for key in ("soft", "hardened", "integer", "rtl"))
     assert all(isinstance(version, str) for version in content["tools"].values())
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in content["files"].values())
 
@@ -217,7 +215,7 @@ def test_form_of_schema_1(make):
 
 def test_ledger_compares_the_rtl_on_the_images_it_saw():
     ledger = assemble()["accuracy"]
-    assert (ledger["float"], ledger["hardened"]) == (0.75, 0.5)
+    assert (ledger["soft"], ledger["hardened"]) == (0.75, 0.5)
     assert (ledger["integer"], ledger["images"]) == (0.5, 4)
     assert (ledger["rtl"], ledger["rtl_images"], ledger["integer_rtl_images"]) == (2 / 3, 3, 2 / 3)
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from sbgen.train.binarizers import METHODS, make, sign
-from sbgen.train.settings import METHODS as NAMES
+from sbgen.train.binarizers import FUNCTIONS, make, sign
+from sbgen.train.methods import METHODS
 
 X = torch.tensor([-3.0, -1.0, -0.4, -0.0, 0.0, 0.2, 1.0, 2.5])
 
@@ -22,25 +22,37 @@ def test_sign_of_zero_is_plus_one():
     assert sign(X.double()).dtype == torch.float64
 
 
-def test_methods_are_those_of_the_settings():
-    assert tuple(METHODS) == NAMES
+@pytest.mark.parametrize("role", ["weights", "activations"])
+def test_each_method_names_functions_that_exist(role):
+    for name, method in METHODS.items():
+        assert method.name == name and getattr(method, role) in FUNCTIONS
 
 
 def test_unknown_method_names_the_known():
-    with pytest.raises(ValueError, match="self-binarizing.*'other'"):
-        make("other")
+    with pytest.raises(ValueError, match="self-binarizing, paper, surrogate.*'other'"):
+        make("other", "weights")
 
 
 @pytest.mark.parametrize("nu", [1.0, 3.0, 1000.0])
-def test_self_binarizing_is_the_papers_tanh(nu):
-    binarizer = make("self-binarizing")
+@pytest.mark.parametrize(
+    "method, role", [("paper", "weights"), ("paper", "activations"), ("self-binarizing", "activations")]
+)
+def test_exact_methods_are_tanh_and_its_derivative(method, role, nu):
+    binarizer = make(method, role)
     binarizer.nu = nu
     assert torch.equal(binarizer(X), torch.tanh(nu * X))
     torch.testing.assert_close(gradient(binarizer, X).double(), slope(X, nu), atol=1e-4 * nu, rtol=1e-4)
 
 
+def test_self_binarizing_weights_move_by_the_gradient_of_their_value():
+    binarizer = make("self-binarizing", "weights")
+    binarizer.nu = 30.0
+    assert torch.equal(binarizer(X), torch.tanh(30 * X))
+    assert torch.equal(gradient(binarizer, X), torch.ones_like(X))
+
+
 def test_slope_cap_changes_only_the_gradient():
-    binarizer = make("self-binarizing", slope_cap=2.0)
+    binarizer = make("surrogate", "weights", slope_cap=2.0)
     binarizer.nu = 100.0
     assert torch.equal(binarizer(X), torch.tanh(100 * X))
     torch.testing.assert_close(gradient(binarizer, X).double(), slope(X, 2.0), atol=1e-5, rtol=1e-4)
@@ -48,8 +60,14 @@ def test_slope_cap_changes_only_the_gradient():
     torch.testing.assert_close(gradient(binarizer, X).double(), slope(X, 1.5), atol=1e-5, rtol=1e-4)
 
 
+def test_other_methods_ignore_the_slope_cap():
+    binarizer = make("paper", "weights", slope_cap=2.0)
+    binarizer.nu = 5.0
+    torch.testing.assert_close(gradient(binarizer, X).double(), slope(X, 5.0), atol=1e-4, rtol=1e-4)
+
+
 def test_hard_tail_is_sign_with_the_same_gradient():
-    binarizer = make("self-binarizing", slope_cap=2.0)
+    binarizer = make("surrogate", "activations", slope_cap=2.0)
     binarizer.nu, binarizer.hard = 100.0, True
     assert torch.equal(binarizer(X), sign(X))
     torch.testing.assert_close(gradient(binarizer, X).double(), slope(X, 2.0), atol=1e-5, rtol=1e-4)
@@ -57,13 +75,16 @@ def test_hard_tail_is_sign_with_the_same_gradient():
 
 
 def test_straight_through_passes_within_one():
-    binarizer = make("straight-through")
+    binarizer = make("straight-through", "weights")
     assert torch.equal(binarizer(X), sign(X))
     assert gradient(binarizer, X).tolist() == [0, 1, 1, 1, 1, 1, 1, 0]
 
 
-def test_ede_is_sign_with_the_slope_of_tanh():
-    binarizer = make("ede")
-    binarizer.nu = 4.0
+@pytest.mark.parametrize("nu, factor", [(4.0, 1), (0.1, 10)])
+def test_ede_is_sign_with_the_slope_of_tanh(nu, factor):
+    """The slope at 0 is at least 1 (IR-Net's k)."""
+    binarizer = make("ede", "activations")
+    binarizer.nu = nu
     assert torch.equal(binarizer(X), sign(X))
-    torch.testing.assert_close(gradient(binarizer, X).double(), slope(X, 4.0), atol=1e-5, rtol=1e-4)
+    expected = factor * slope(X, nu)
+    torch.testing.assert_close(gradient(binarizer, X).double(), expected, atol=1e-5, rtol=1e-4)

@@ -9,7 +9,7 @@ from torch import nn
 from sbgen.errors import ModelError
 from sbgen.train import checkpoint
 from sbgen.train.harden import harden
-from sbgen.train.layers import BatchNorm, Binarize, BinaryActivation, BinaryLinear, Scores, hardened
+from sbgen.train.layers import BatchNorm, Binarize, BinaryActivation, BinaryLinear, Residual, Scores, hardened
 from sbgen.train.network import network
 
 ABOUT = {"image_shape": (3, 4), "labels": ("a", "b", "c")}
@@ -69,7 +69,7 @@ def test_hardened_network_comes_back_exactly(path, seed):
         dataset="mnist",
         settings={"epochs": 3},
         seed=seed,
-        accuracy={"test": {"float": 0.5, "hardened": 0.25}},
+        accuracy={"test": {"soft": 0.5, "hardened": 0.25}},
         **ABOUT,
     )
     kept = checkpoint.load(path)
@@ -109,6 +109,50 @@ def test_soft_network_comes_back_exactly(path):
     assert torch.equal(kept(images(50, 1)), net(images(50, 1)))
     with hardened(kept), hardened(net):
         assert torch.equal(kept(images(50, 1)), net(images(50, 1)))
+
+
+def _as_version_1(content, *, hard_tail):
+    """A file of the current version as sbgen 0.1 wrote it, whose network is of the surrogate method."""
+
+    def renamed(fields):
+        fields = {**fields, "method": "self-binarizing"} if "method" in fields else fields
+        return (
+            {**fields, "body": [renamed(layer) for layer in fields["body"]]} if "body" in fields else fields
+        )
+
+    return {
+        **content,
+        "version": 1,
+        "architecture": [renamed(layer) for layer in content["architecture"]],
+        "settings": {"preset": "tfc", "method": "self-binarizing", "hard_tail": hard_tail},
+        "accuracy": {"test": {"float": 0.5, "hardened": 0.25}},
+    }
+
+
+@pytest.mark.parametrize("hard_tail", [0.0, 0.5])
+@pytest.mark.parametrize("shortcut", [False, True])
+def test_files_of_version_1_are_of_the_surrogate_method(path, hard_tail, shortcut):
+    torch.manual_seed(0)
+    how = {"method": "surrogate", "slope_cap": 1.0}
+    inner = nn.Sequential(BinaryLinear(6, 6, **how))
+    net = nn.Sequential(
+        Binarize(12, [128]),
+        BinaryLinear(12, 6, **how),
+        BatchNorm(6),
+        BinaryActivation(**how),
+        *([Residual(inner), BinaryActivation(**how)] if shortcut else []),
+        Scores(6, 3, **how),
+    )
+    harden(net, images(100, 5), validation=(images(100, 6), torch.arange(100) % 3))
+    checkpoint.save(net, path, **ABOUT)
+    content = torch.load(path, weights_only=True)
+    torch.save(_as_version_1(content, hard_tail=hard_tail), path)
+    kept = checkpoint.load(path)
+    assert torch.equal(kept.model(images(50, 1)), net(images(50, 1)))
+    methods = {layer.method for layer in kept.model.modules() if hasattr(layer, "method")}
+    assert methods == {kept.settings["method"]} == {"surrogate"}
+    soft = {} if hard_tail else {"soft": 0.5}
+    assert kept.accuracy == {"test": {**soft, "hardened": 0.25}}
 
 
 def test_same_network_gives_the_same_bytes(path, tmp_path):
@@ -220,8 +264,8 @@ def test_missing_file(path):
 
 
 def test_newer_version(path, content):
-    torch.save(content | {"version": 2}, path)
-    refused(path, "version 1, not 2")
+    torch.save(content | {"version": 3}, path)
+    refused(path, "version 1 ... 2, not 3")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 import argparse
+import math
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +16,8 @@ from sbgen.compiler.frontends import model
 from sbgen.errors import SbgenError
 from sbgen.train import checkpoint, data
 from sbgen.train.errors import SettingsError
-from sbgen.train.presets import PRESETS, for_method
+from sbgen.train.methods import METHODS
+from sbgen.train.presets import PRESETS
 
 
 def parsed(*argv):
@@ -57,6 +60,12 @@ def test_each_option_replaces_its_setting():
             "linear",
             "--hard-tail",
             "0.1",
+            "--nu-until",
+            "0.7",
+            "--noise",
+            "0.2",
+            "--average",
+            "0.3",
             "--shift",
             "2",
             "--flip",
@@ -76,18 +85,19 @@ def test_each_option_replaces_its_setting():
             "4",
         )
     )
-    assert (settings.epochs, settings.batch, settings.lr, settings.slope_cap) == (3, 7, 0.5, None)
+    assert (settings.epochs, settings.batch, settings.lr, settings.slope_cap) == (3, 7, 0.5, math.inf)
     assert (settings.nu_weights, settings.nu_activations, settings.nu_shape) == ((1, 50), (2, 60), "linear")
     assert (settings.hard_tail, settings.shift, settings.flip, settings.deform) == (0.1, 2, True, 5)
     assert (settings.distill, settings.validation) == (0.3, 0.25)
+    assert (settings.nu_until, settings.noise, settings.average) == (0.7, 0.2, 0.3)
     assert settings.nu_layers == {"linear1": (1, 9), "active2": (3, 4)}
 
 
-@pytest.mark.parametrize("method", ["straight-through", "ede"])
-def test_baselines_have_no_cap_and_no_tail(method):
+@pytest.mark.parametrize("method", list(METHODS))
+def test_a_method_has_a_recipe_of_its_own(method):
     settings = command._settings(parsed("--method", method))
-    assert settings == for_method(PRESETS["digits"].settings, method)
-    assert (settings.method, settings.slope_cap, settings.hard_tail) == (method, None, 0)
+    assert settings == replace(PRESETS["digits"].settings, method=method)
+    assert settings.recipe == METHODS[method].recipe
 
 
 @pytest.mark.parametrize("argv", [("--epochs", "0"), ("--nu-layer", "linear1", "1", "x"), ("--lr", "nan")])

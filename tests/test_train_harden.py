@@ -1,11 +1,12 @@
 import pytest
 import torch
 
-from sbgen.train.harden import SCALE_BITS, _estimate, harden
+from sbgen.train.harden import SCALE_BITS, harden
 from sbgen.train.layers import BatchNorm, BinaryActivation, BinaryLinear, Scores
 from sbgen.train.loop import accuracy
 from sbgen.train.network import network
 from sbgen.train.softness import NEAR, UNSATURATED, softness
+from sbgen.train.statistics import estimate, hard_forward
 
 
 def images(count, seed):
@@ -53,7 +54,7 @@ def test_softness_of_activations_near_their_threshold():
 
 
 def test_softness_sees_through_a_hard_tail():
-    net = model(nu=2.0)
+    net = model(nu=2.0, method="surrogate")
     before = softness(net, images(10, 1))[0]
     net.linear1.binarizer.hard = True
     assert softness(net, images(10, 1))[0] == before
@@ -103,7 +104,8 @@ def test_estimated_statistics_are_those_of_the_hard_network():
     twin = model(nu=1.0)
     for norm in (twin.norm1, twin.norm2):
         norm.momentum = None
-    _estimate(twin, [twin.norm1, twin.norm2], training, 1000)
+    with hard_forward(twin):
+        estimate(twin, training)
     truth = torch.where(twin.linear1.weight >= 0, 1.0, -1.0)
     sums = twin.binarize(training) @ truth.T
     torch.testing.assert_close(twin.norm1.running_mean, sums.mean(0))

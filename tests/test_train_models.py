@@ -2,6 +2,7 @@
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +55,10 @@ def test_integer_accuracy_is_the_one_told(file):
 @pytest.mark.parametrize("file", FILES)
 def test_made_by_its_preset_as_it_is(file):
     read = model.load(MODELS / file)
-    name = read.info["settings"]["preset"]
-    assert read.info["settings"] == {"preset": name, **PRESETS[name].settings.primitives()}
+    settings = read.info["settings"]
+    name, method = settings["preset"], settings["method"]
+    preset = replace(PRESETS[name].settings, method=method).primitives()
+    assert settings == {"preset": name, **{key: preset[key] for key in settings if key != "preset"}}
     if PRESETS[name].thresholds:
         assert (read.network.layers[0].thresholds == PRESETS[name].thresholds).all()
 

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from sbgen.train.errors import SettingsError
-from sbgen.train.layers import BinaryActivation, BinaryLinear, Scores
+from sbgen.train.layers import Binarize, BinaryActivation, BinaryConv2d, BinaryLinear, Scores
+from sbgen.train.methods import METHODS
 from sbgen.train.schedule import Range, Schedule
 from sbgen.train.settings import Settings
 
@@ -20,47 +23,95 @@ def test_default_is_the_papers_schedule():
     assert found == pytest.approx([1000 ** (epoch / 30) for epoch in range(31)])
 
 
-def test_one_epoch_is_the_last():
+def test_one_step_is_the_last():
     assert Range().nu(0, 1) == 1000
 
 
 def test_linear_ends():
-    assert [Range(start=2, end=6, shape="linear").nu(epoch, 3) for epoch in range(3)] == [2, 4, 6]
+    assert [Range(start=2, end=6, shape="linear").nu(step, 3) for step in range(3)] == [2, 4, 6]
+
+
+def test_reached_early_it_stays():
+    found = [Range(start=1, end=16, until=0.5).nu(step, 9) for step in range(9)]
+    assert found == pytest.approx([1, 2, 4, 8, 16, 16, 16, 16, 16])
 
 
 def test_weights_activations_and_single_layers_apart():
     net = model()
-    Schedule(weights=Range(end=100.0), activations=Range(end=10.0), layers={"2": Range(end=7.0)}).apply(
-        net, epoch=4, epochs=5
-    )
+    schedule = Schedule(weights=Range(end=100.0), activations=Range(end=10.0), layers={"2": Range(end=7.0)})
+    schedule.over(net).apply(4, 5)
     assert nus(net) == pytest.approx([100, 10, 7])
 
 
 def test_hard_tail_is_the_last_part():
-    net = model()
-    schedule = Schedule(hard_tail=0.2)
+    net = model(method="surrogate")
+    sharpening = Schedule(hard_tail=0.2).over(net)
     hard = []
-    for epoch in range(10):
-        schedule.apply(net, epoch=epoch, epochs=10)
+    for step in range(10):
+        sharpening.apply(step, 10)
         hard.append(net[0].binarizer.hard)
     assert hard == [False] * 8 + [True] * 2
 
 
-def test_no_hard_tail_never_hard():
-    net = model()
-    Schedule().apply(net, epoch=9, epochs=10)
+@pytest.mark.parametrize("method", ["self-binarizing", "paper", "surrogate"])
+def test_no_hard_tail_never_hard(method):
+    net = model(method=method)
+    Schedule().over(net).apply(9, 10)
     assert not net[0].binarizer.hard
 
 
 def test_straight_through_stays_hard():
     net = model(method="straight-through")
-    Schedule().apply(net, epoch=0, epochs=10)
+    Schedule().over(net).apply(0, 10)
     assert net[0].binarizer.hard
+
+
+def test_noise_grows_and_spares_what_a_maximum_follows():
+    net = torch.nn.Sequential(
+        Binarize(16, [128], image=(4, 4, 1)),
+        BinaryConv2d(1, 2, 1),
+        BinaryActivation(),
+        torch.nn.MaxPool2d(2),
+        BinaryConv2d(2, 2, 1),
+        BinaryActivation(),
+        Scores(8, 2),
+    )
+    sharpening = Schedule(noise=0.4).over(net)
+    found = []
+    for step in range(5):
+        sharpening.apply(step, 5)
+        found.append((net[2].noise, net[5].noise))
+    assert found == [(0, pytest.approx(0.1 * step)) for step in range(5)]
+
+
+def test_noise_is_of_training_alone():
+    torch.manual_seed(0)
+    layer = BinaryActivation()
+    layer.noise, x = 0.5, torch.zeros(20000)
+    noisy = torch.atanh(layer.train()(x))
+    assert noisy.std().item() == pytest.approx(0.5, rel=0.02)
+    assert torch.equal(layer.eval()(x), torch.zeros(20000))
 
 
 def test_layer_that_is_not_there_names_those_that_are():
     with pytest.raises(SettingsError, match="0, 1, 2, not 'linear9'"):
-        Schedule(layers={"linear9": Range()}).apply(model(), epoch=0, epochs=2)
+        Schedule(layers={"linear9": Range()}).over(model())
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_settings_have_what_the_method_has_and_what_is_given(method):
+    own = METHODS[method].recipe
+    assert Settings(method=method).recipe == own
+    assert Settings(method=method, noise=0.7).recipe == replace(own, noise=0.7)
+    written = Settings(method=method, noise=0.7).primitives()
+    assert written["noise"] == 0.7 and written["nu_weights"] == list(own.nu_weights)
+    assert None not in [value for name, value in written.items() if name != "slope_cap"]
+
+
+def test_last_learning_rate_is_the_methods_share():
+    assert Settings(lr=0.02).last_rate == pytest.approx(0.002)
+    assert Settings(method="paper", lr=0.02).last_rate == 1e-5
+    assert Settings(lr_end=1e-4).last_rate == 1e-4
 
 
 @pytest.mark.parametrize(
@@ -71,6 +122,9 @@ def test_layer_that_is_not_there_names_those_that_are():
         {"lr": -1.0},
         {"method": "other"},
         {"slope_cap": 0.0},
+        {"noise": -0.1},
+        {"average": 1.0},
+        {"nu_until": 0.0},
         {"hard_tail": 1.5},
         {"validation": 0.0},
         {"distill": 2.0},

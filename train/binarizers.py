@@ -1,14 +1,14 @@
-"""Functions from real values to -1 ... +1 that converge to sign, each with its gradient.
+"""Functions from real values to -1 ... +1 that are or converge to sign, each with its gradient.
 
-    method            forward                 backward
-    self-binarizing   tanh(nu x)              nu sech^2(nu x), or c sech^2(c x) with c = min(nu, slope_cap)
-    straight-through  sign(x)                 1 where |x| <= 1, else 0
-    ede               sign(x)                 nu sech^2(nu x)
+    function   forward                          backward
+    tanh       tanh(nu x)                       nu sech^2(nu x), its derivative
+    mirror     tanh(nu x)                       1: the gradient with respect to the value moves x as it is
+    capped     tanh(nu x), or sign where hard   c sech^2(c x), c = min(nu, slope_cap)
+    straight   sign(x)                          1 where |x| <= 1, else 0
+    decaying   sign(x)                          k nu sech^2(nu x), k = max(1, 1 / nu)
 
-sign(0) = +1 everywhere. The self-binarizing function is that of Lahoud et al. (arXiv 1902.00730). The slope
-cap is our extension: forward pass and weights stay the same, but the gradient does not vanish as nu grows.
-Straight-through is BinaryNet's (arXiv 1602.02830), EDE is IR-Net's (arXiv
-1909.10788).
+sign(0) = +1 everywhere. `methods` says which method uses which of them for weights and for activations, and
+where they are published.
 """
 
 from typing import Any
@@ -16,7 +16,9 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["METHODS", "Binarizer", "ErrorDecay", "SelfBinarizing", "StraightThrough", "make", "sign"]
+from .methods import METHODS
+
+__all__ = ["FUNCTIONS", "Binarizer", "make", "sign"]
 
 
 def sign(x: torch.Tensor) -> torch.Tensor:
@@ -29,7 +31,7 @@ def _slope(x: torch.Tensor, nu: float) -> torch.Tensor:
     return (x * nu).tanh_().square_().mul_(-nu).add_(nu)
 
 
-class _SoftForward(torch.autograd.Function):
+class _SmoothForward(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, nu: float, slope: float) -> torch.Tensor:
         ctx.save_for_backward(x)
@@ -42,17 +44,27 @@ class _SoftForward(torch.autograd.Function):
         return gradient * _slope(x, ctx.slope), None, None
 
 
+class _Mirrored(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, nu: float) -> torch.Tensor:
+        return (x * nu).tanh_()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+        return gradient, None
+
+
 class _HardForward(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, slope: float) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, nu: float, factor: float) -> torch.Tensor:
         ctx.save_for_backward(x)
-        ctx.slope = slope
+        ctx.nu, ctx.factor = nu, factor
         return sign(x)
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> Any:
         (x,) = ctx.saved_tensors
-        return gradient * _slope(x, ctx.slope), None
+        return gradient * _slope(x, ctx.nu).mul_(ctx.factor), None, None
 
 
 class _PassedStraight(torch.autograd.Function):
@@ -73,77 +85,94 @@ class Binarizer(nn.Module):
     Attributes
     ----------
     nu : float
-        Sharpness, greater than 0; set by the schedule before each epoch.
+        Sharpness, greater than 0; set by the schedule before each step.
     hard : bool
-        Whether the forward pass is sign, as in the hard tail of a schedule and in every straight-through
-        method.
+        Whether the forward pass is sign.
     slope_cap : float or None
-        Maximum `nu` of the backward pass; None is no cap.
+        Maximum `nu` of the backward pass; None is no cap. For "capped" only.
     """
 
     slope_cap: float | None = None
+    hard = True
 
     def __init__(self) -> None:
         super().__init__()
         self.nu = 1.0
-        self.hard = True
 
     def soft(self, x: torch.Tensor) -> torch.Tensor:
-        """The function that converges to sign as nu grows; sign itself if the method always computes sign."""
+        """The function that converges to sign as nu grows; sign itself if the function always is sign."""
         return sign(x)
 
     def extra_repr(self) -> str:
         return f"nu={self.nu:g}" + (", hard" if self.hard else "")
 
 
-class SelfBinarizing(Binarizer):
-    """``tanh(nu x)``, sharpened until it equals sign (Lahoud et al., arXiv 1902.00730).
+class Smooth(Binarizer):
+    """``tanh(nu x)`` with its exact derivative (Lahoud et al., arXiv 1902.00730)."""
 
-    Parameters
-    ----------
-    slope_cap : float or None
-        Maximum `nu` of the backward pass; None is the method of the paper.
-    """
-
-    def __init__(self, *, slope_cap: float | None = None):
-        super().__init__()
-        self.hard = False
-        self.slope_cap = slope_cap
+    hard = False
 
     def soft(self, x: torch.Tensor) -> torch.Tensor:
         return torch.tanh(x * self.nu)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return _SmoothForward.apply(x, self.nu, self.nu)
+
+
+class Mirrored(Smooth):
+    """``tanh(nu x)``, whose value's gradient moves x without the factor of the derivative: mirror descent
+    (Ajanthan et al., arXiv 1910.08237).
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return _Mirrored.apply(x, self.nu)
+
+
+class Capped(Smooth):
+    """``tanh(nu x)``, or sign where `hard`; the backward pass has a slope of at most `slope_cap`."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         slope = self.nu if self.slope_cap is None else min(self.nu, self.slope_cap)
-        return _HardForward.apply(x, slope) if self.hard else _SoftForward.apply(x, self.nu, slope)
+        return _HardForward.apply(x, slope, 1.0) if self.hard else _SmoothForward.apply(x, self.nu, slope)
 
 
-class StraightThrough(Binarizer):
+class Straight(Binarizer):
     """sign forward; the gradient passes unchanged within -1 ... +1 (BinaryNet, arXiv 1602.02830)."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return _PassedStraight.apply(x)
 
 
-class ErrorDecay(Binarizer):
-    """sign forward, the derivative of ``tanh(nu x)`` backward (error decay estimator of IR-Net, arXiv
+class Decaying(Binarizer):
+    """sign forward; backward the derivative of ``k tanh(nu x)``, k = max(1, 1 / nu) (IR-Net, arXiv
     1909.10788).
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return _HardForward.apply(x, self.nu)
+        return _HardForward.apply(x, self.nu, max(1.0, 1 / self.nu))
 
 
-#: The functions by the name of their method.
-METHODS: dict[str, type[Binarizer]] = {
-    "self-binarizing": SelfBinarizing,
-    "straight-through": StraightThrough,
-    "ede": ErrorDecay,
+#: The functions by the name that a method gives them.
+FUNCTIONS: dict[str, type[Binarizer]] = {
+    "tanh": Smooth,
+    "mirror": Mirrored,
+    "capped": Capped,
+    "straight": Straight,
+    "decaying": Decaying,
 }
 
 
-def make(method: str, *, slope_cap: float | None = None) -> Binarizer:
-    """The binarizer of a method; only the self-binarizing one has a slope cap.
+def make(method: str, role: str, *, slope_cap: float | None = None) -> Binarizer:
+    """The binarizer of a method.
+
+    Parameters
+    ----------
+    method : str
+        One of `methods.METHODS`.
+    role : str
+        "weights" or "activations".
+    slope_cap : float or None
+        For the method "surrogate"; others ignore it.
 
     Raises
     ------
@@ -152,4 +181,7 @@ def make(method: str, *, slope_cap: float | None = None) -> Binarizer:
     """
     if method not in METHODS:
         raise ValueError(f"the method must be one of {', '.join(METHODS)}, not {method!r}")
-    return SelfBinarizing(slope_cap=slope_cap) if method == "self-binarizing" else METHODS[method]()
+    binarizer = FUNCTIONS[getattr(METHODS[method], role)]()
+    if isinstance(binarizer, Capped):
+        binarizer.slope_cap = slope_cap
+    return binarizer

@@ -2,7 +2,7 @@
 ``weights_only=True``.
 
     format         "sbgen-net"
-    version        1
+    version        2; files of version 1 are read, too (`versions`)
     architecture   list of {"name", "kind", ...}, one per layer in order; the other fields are what it is
     built from state          "<name>.<parameter>": tensor; the weights of a hardened network are int8 -1 and
     +1 input          {"dtype": "uint8", "shape": [height, width] or [height, width, channels],
@@ -12,7 +12,8 @@
                    outputs decide by their signs
     dataset        name, or None
     settings, seed settings and seed of the training, or None
-    accuracy       {"validation": {"float", "hardened"}, "test": {...}}, each 0 ... 1, as far as known
+    accuracy       {"validation": {"soft", "hardened"}, "test": {...}}, each 0 ... 1, as far as known; "soft"
+                   is of the smooth network before hardening, and missing if it was not smooth
     hardening      the hardening report, or None if the network was never hardened
     recipe         how samples become inputs, as `sbgen.samples.Recipe.primitives`; left out if there is none
 """
@@ -38,6 +39,7 @@ from .chain import chain, check_values
 from .layers import BinaryWeights, Residual
 from .trace import Layers, body, leaves
 from .trust import check_trust
+from .versions import VERSION, upgraded
 
 if TYPE_CHECKING:
     from .harden import HardeningReport
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "VERSION", "Checkpoint", "load", "save"]
 
 FORMAT = "sbgen-net"
-VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,12 +188,13 @@ def load(path: str | PathLike[str], *, force: bool = False) -> Checkpoint:
             f"{path}: must be a model file of format {FORMAT!r}, but is another .pt file; "
             "save the model with sbgen.train.checkpoint.save"
         )
-    if content.get("version") != VERSION:
+    if content.get("version") not in range(1, VERSION + 1):
         raise ModelError(
-            f"{path}: must have version {VERSION}, not {content.get('version')!r}; "
+            f"{path}: must have version 1 ... {VERSION}, not {content.get('version')!r}; "
             "use the sbgen that wrote it or train anew"
         )
     try:
+        content = upgraded(content)
         layers = rebuild(content["architecture"], content["state"])
         _check_contract(content, layers)
         checkpoint = Checkpoint(

@@ -14,7 +14,7 @@ from ..errors import DataError, ModelError
 from . import checkpoint, data, distill
 from .errors import SettingsError
 from .harden import HardeningReport, harden
-from .loop import Epoch, Labelled, accuracy, train
+from .loop import Epoch, Labelled, accuracy, is_smooth, train
 from .network import network
 from .presets import PRESETS
 from .settings import Settings
@@ -27,7 +27,8 @@ _SPLIT_SEED = 0
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """Result of a run; accuracies are {"validation": {"float", "hardened"}, "test": {...}}, 0 ... 1."""
+    """Result of a run; accuracies are {"validation": {"soft", "hardened"}, "test": {...}}, 0 ... 1, without
+    "soft" if the network was not smooth before hardening."""
 
     epochs: list[Epoch]
     report: HardeningReport
@@ -153,18 +154,20 @@ def _network(preset: str, settings: Settings, kind: data.Dataset) -> nn.Module:
         widths=about.widths,
         classes=len(kind.labels),
         method=settings.method,
-        slope_cap=settings.slope_cap,
+        slope_cap=settings.layer_slope_cap,
     )
 
 
 def _hardened(model: nn.Module, parts: _Parts) -> tuple[HardeningReport, dict[str, dict[str, float]]]:
     """Harden the model; the report, and the accuracies before and after."""
     measured_on = {"validation": parts.validation, "test": parts.test}
-    soft = {part: accuracy(model, *images) for part, images in measured_on.items()}
+    soft = {
+        part: {"soft": accuracy(model, *images)} if is_smooth(model) else {}
+        for part, images in measured_on.items()
+    }
     report = harden(model, parts.training[0], validation=parts.validation)
     return report, {
-        part: {"float": soft[part], "hardened": accuracy(model, *images)}
-        for part, images in measured_on.items()
+        part: {**soft[part], "hardened": accuracy(model, *images)} for part, images in measured_on.items()
     }
 
 

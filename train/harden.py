@@ -1,15 +1,13 @@
 """Hardening: the explicit step from a sharpened network to one that computes on -1 and +1 only."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from . import inputs
-from .layers import BatchNorm, Scores, hardened, hardened_layers
+from . import inputs, statistics
+from .layers import Scores, hardened, hardened_layers
 from .loop import accuracy, classify
 from .softness import LayerSoftness, softness
 
@@ -84,11 +82,12 @@ def harden(
     # The values of all layers are in memory at the same time: of large images, fewer are enough.
     layers = tuple(softness(model, validation[0][: 2**23 // images[0].numel()]))
     before = accuracy(model, *validation)
-    norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
     with hardened(model):
         kept_accuracy = accuracy(model, *validation)
+    norms = statistics.norms(model)
     kept = [deepcopy(norm.state_dict()) for norm in norms]
-    _estimate(model, norms, images, batch)
+    with statistics.hard_forward(model):
+        statistics.estimate(model, images, batch=batch)
     with hardened(model):
         estimated_accuracy = accuracy(model, *validation)
     estimated = estimated_accuracy > kept_accuracy
@@ -130,39 +129,3 @@ def _choose_bits(model: nn.Module, scores: Scores, images: torch.Tensor, labels:
             right = torch.cat([scores(x) for x in entered]).argmax(1) == labels
             found[scores.scale_bits] = right.float().mean().item()
     return max(found, key=lambda bits: found[bits])  # the first on a tie
-
-
-@contextmanager
-def _hard_forward(model: nn.Module) -> Iterator[None]:
-    # Unlike `hardened`, this lets the batch norms compute as in training, to gather their statistics.
-    changed = [
-        layer
-        for _, layer in hardened_layers(model)
-        if not isinstance(layer, BatchNorm) and not layer.hardened
-    ]
-    for layer in changed:
-        layer.hardened = True
-    try:
-        yield
-    finally:
-        for layer in changed:
-            layer.hardened = False
-
-
-def _estimate(model: nn.Module, norms: list[BatchNorm], images: torch.Tensor, batch: int) -> None:
-    """Set the batch-norm statistics to their mean over batches through the hard network."""
-    momenta = [norm.momentum for norm in norms]
-    training = [(module, module.training) for module in model.modules()]
-    model.eval()  # no dropout; only the batch norms gather statistics
-    for norm in norms:
-        norm.train()
-        norm.reset_running_stats()
-        norm.momentum = None
-    with _hard_forward(model), torch.no_grad():
-        for part in images.split(batch):
-            if len(part) > 1:
-                model(part)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    for module, mode in training:
-        module.training = mode

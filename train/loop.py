@@ -14,12 +14,17 @@ from torch import nn
 
 from .. import atomic
 from ..errors import DataError, ModelError
-from . import distill, inputs
+from . import distill, inputs, statistics
 from .augment import Augmented
-from .layers import BinaryWeights, Scores, hardened
+from .average import Average
+from .layers import BatchNorm, BinaryActivation, BinaryWeights, Scores, hardened
+from .schedule import Sharpening
 from .settings import Settings
 
-__all__ = ["Epoch", "accuracy", "classify", "train"]
+__all__ = ["Epoch", "accuracy", "classify", "is_smooth", "train"]
+
+#: Training images from which batch-norm statistics are estimated after each epoch.
+_STATISTICS = 5000
 
 #: Images and their labels.
 Labelled = tuple[torch.Tensor, torch.Tensor]
@@ -37,14 +42,16 @@ class Epoch:
         Maximum sharpness of the layers with weights.
     loss : float
         Mean over the training images.
-    soft, hard : float, 0 ... 1
-        Validation accuracy as trained and hardened.
+    soft : float, 0 ... 1, or None
+        Validation accuracy of the smooth network, without noise; None if the forward pass is sign.
+    hard : float, 0 ... 1
+        Validation accuracy of the same network hardened.
     """
 
     epoch: int
     nu: float
     loss: float
-    soft: float
+    soft: float | None
     hard: float
 
 
@@ -135,14 +142,16 @@ def train(
     images, labels = inputs.checked(model, images, labels, name="training")
     validation = inputs.checked(model, *validation, name="validation")
     images = _with_rows(model, images, validation[0], settings)
-    schedule = settings.schedule()
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=0.0, fused=True)
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     augmented = Augmented(images, shift=settings.shift, flip=settings.flip, deform=settings.deform)
     batches = -(-len(images) // settings.batch)
     inputs.check_batches(model, len(images), batches)
-    run = _Run(model, augmented, labels, teacher, settings, batches, optimizer, generator)
+    sharpening = settings.schedule().over(model)
+    run = _Run(
+        model, augmented, labels, teacher, settings, batches, optimizer, generator, sharpening, Average(model)
+    )
     _check_teacher(run)
     identity = _identity(run, (images, labels), validation, seed)
     epochs: list[Epoch] = []
@@ -153,14 +162,19 @@ def train(
                 progress(epoch)
 
     for number in range(len(epochs), settings.epochs):
-        schedule.apply(model, epoch=number, epochs=settings.epochs)
         loss = _train_epoch(run, number)
-        epochs.append(_measured(model, validation, number=number, loss=loss))
+        with torch.no_grad(), run.average.taken():
+            epochs.append(_measured(run, images[:_STATISTICS], validation, number=number, loss=loss))
         if state is not None:
             _save_state(state, identity, run, epochs)
         if progress:
             progress(epochs[-1])
-    schedule.apply(model, epoch=settings.epochs - 1, epochs=settings.epochs)
+    sharpening.apply(run.steps - 1, run.steps)
+    with torch.no_grad():
+        if run.average.steps:
+            run.average.take()
+        if _drifts(run):
+            statistics.estimate(model, images)
     return epochs
 
 
@@ -176,6 +190,13 @@ class _Run:
     batches: int
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
+    sharpening: Sharpening
+    average: Average
+
+    @property
+    def steps(self) -> int:
+        """Steps of all epochs."""
+        return self.settings.epochs * self.batches
 
 
 def _with_rows(
@@ -230,10 +251,11 @@ def _train_epoch(run: _Run, number: int) -> float:
     run.model.train()
     total = torch.zeros((), dtype=torch.float64)
     order = torch.randperm(len(labels), generator=generator)
-    for step, index in enumerate(order.chunk(run.batches)):
-        done = (number * run.batches + step) / (settings.epochs * run.batches)
+    last_rate, averaged = settings.last_rate, run.steps * (1 - settings.recipe.average)
+    for step, index in enumerate(order.chunk(run.batches), number * run.batches):
+        run.sharpening.apply(step, run.steps)
         optimizer.param_groups[0]["lr"] = (
-            settings.lr_end + (settings.lr - settings.lr_end) * (1 + math.cos(math.pi * done)) / 2
+            last_rate + (settings.lr - last_rate) * (1 + math.cos(math.pi * step / run.steps)) / 2
         )
         way = run.augmented.draw(len(index), generator=generator)
         optimizer.zero_grad()
@@ -249,6 +271,8 @@ def _train_epoch(run: _Run, number: int) -> float:
         with torch.no_grad():
             for weight in weights:
                 weight.clamp_(-1, 1)
+            if step >= averaged:
+                run.average.add()
         total += value.detach() * len(index)
     mean = total.item() / len(labels)
     if not math.isfinite(mean):
@@ -256,10 +280,31 @@ def _train_epoch(run: _Run, number: int) -> float:
     return mean
 
 
-def _measured(model: nn.Module, validation: Labelled, *, number: int, loss: float) -> Epoch:
-    soft = accuracy(model, *validation)
-    with hardened(model):
-        hard = accuracy(model, *validation)
+def is_smooth(model: nn.Module) -> bool:
+    """Whether the forward pass of `model` is smooth: no weight and no activation is a sign."""
+    layers = [layer for layer in model.modules() if isinstance(layer, (BinaryWeights, BinaryActivation))]
+    return not any(layer.hardened or layer.binarizer.hard for layer in layers)
+
+
+def _drifts(run: _Run) -> bool:
+    """Whether the running batch-norm statistics are of another network than the one that is measured."""
+    return bool(run.average.steps or run.settings.recipe.noise)
+
+
+def _measured(run: _Run, images: torch.Tensor, validation: Labelled, *, number: int, loss: float) -> Epoch:
+    """Measure the network as `harden` would leave it; `images` are for its batch-norm statistics."""
+    model = run.model
+    with statistics.restored(model):
+        if _drifts(run):
+            statistics.estimate(model, images)
+        soft = accuracy(model, *validation) if is_smooth(model) else None
+        with hardened(model):
+            hard = accuracy(model, *validation)
+        if any(isinstance(layer, BatchNorm) for layer in model.modules()):
+            with statistics.hard_forward(model):
+                statistics.estimate(model, images)
+            with hardened(model):
+                hard = max(hard, accuracy(model, *validation))
     nu = max(
         (layer.binarizer.nu for layer in model.modules() if isinstance(layer, BinaryWeights)), default=1.0
     )
@@ -290,6 +335,7 @@ def _save_state(path: str | PathLike[str], identity: dict[str, Any], run: _Run, 
             "optimizer": run.optimizer.state_dict(),
             "order": run.generator.get_state(),
             "random": torch.get_rng_state(),
+            "average": {"steps": run.average.steps, "values": run.average.values},
             "epochs": [asdict(epoch) for epoch in epochs],
         },
         buffer,
@@ -334,6 +380,7 @@ def _restore(path: str | PathLike[str], identity: dict[str, Any], run: _Run) -> 
         run.optimizer.load_state_dict(stored["optimizer"])
         run.generator.set_state(stored["order"])
         torch.set_rng_state(stored["random"])
+        run.average.restore(**stored["average"])
         return [Epoch(**epoch) for epoch in stored["epochs"]]
     except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise ModelError(damaged) from error

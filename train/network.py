@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from .layers import WHITE, BatchNorm, Binarize, BinaryActivation, BinaryConv2d, BinaryLinear, Pixels, Scores
+from .methods import DEFAULT
 from .presets import Convolution
 from .shapes import output_shape
 
@@ -21,7 +22,7 @@ def network(
     convolutions: Sequence[Convolution] = (),
     widths: Sequence[int],
     classes: int,
-    method: str = "self-binarizing",
+    method: str = DEFAULT,
     slope_cap: float | None = None,
 ) -> nn.Sequential:
     """Build Binarize or Pixels; (conv, norm, active and optionally pool) per convolution; (linear, norm,

@@ -1,10 +1,10 @@
 """The named networks, each with its default training settings."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .settings import Settings
 
-__all__ = ["PRESETS", "Convolution", "Preset", "for_method"]
+__all__ = ["PRESETS", "Convolution", "Preset"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,29 +59,25 @@ PRESETS = {
         dataset="digits",
         thresholds=(2, 6, 10, 14),
         widths=(256, 64),
-        settings=Settings(slope_cap=1.0, hard_tail=0.5, epochs=80, batch=128, deform=20),
+        settings=Settings(epochs=80, batch=128, deform=20),
     ),
     "tfc": Preset(
         dataset="mnist",
         thresholds=_STROKES,
         widths=(64, 64, 64),
-        settings=Settings(slope_cap=1.0, hard_tail=0.5, epochs=40, batch=500, lr=2e-2, deform=2),
+        settings=Settings(epochs=40, batch=500, lr=2e-2, deform=2),
     ),
     "sfc": Preset(
         dataset="mnist",
         thresholds=_STROKES,
         widths=(256, 256, 256),
-        settings=Settings(
-            slope_cap=1.0, hard_tail=0.5, epochs=25, batch=500, deform=3, distill=0.7, teacher_epochs=8
-        ),
+        settings=Settings(epochs=25, batch=500, deform=3, distill=0.7, teacher_epochs=8),
     ),
     "lfc": Preset(
         dataset="mnist",
         thresholds=_STROKES,
         widths=(1024, 1024, 1024),
-        settings=Settings(
-            slope_cap=1.0, hard_tail=0.5, epochs=8, batch=500, deform=3, distill=0.7, teacher_epochs=8
-        ),
+        settings=Settings(epochs=8, batch=500, deform=3, distill=0.7, teacher_epochs=8),
     ),
     # Fits an iCEBreaker: 54 kbit of weights.
     "cnn": Preset(
@@ -93,7 +89,7 @@ PRESETS = {
             Convolution(outputs=48, padding=1, pool=2),
             Convolution(outputs=64),
         ),
-        settings=Settings(slope_cap=1.0, hard_tail=0.5, epochs=30, batch=250, lr=1e-2, deform=4),
+        settings=Settings(epochs=30, batch=250, lr=1e-2, deform=4),
     ),
     # The topology of FINN's CNV (arXiv 1612.07119) on colour images.
     "cnv": Preset(
@@ -108,16 +104,6 @@ PRESETS = {
             Convolution(outputs=256),
             Convolution(outputs=256),
         ),
-        settings=Settings(slope_cap=1.0, hard_tail=0.6, epochs=7, batch=100, lr=1e-2, shift=2, flip=True),
+        settings=Settings(hard_tail=0.6, epochs=7, batch=100, lr=1e-2, shift=2, flip=True),
     ),
 }
-
-
-def for_method(settings: Settings, method: str) -> Settings:
-    """`settings` for another method, with the sharpness that it needs."""
-    if method == settings.method:
-        return settings
-    if method == "self-binarizing":
-        return replace(settings, method=method)
-    nu = (1.0, 10.0) if method == "ede" else (1.0, 1.0)  # straight-through has no sharpness
-    return replace(settings, method=method, slope_cap=None, hard_tail=0.0, nu_weights=nu, nu_activations=nu)

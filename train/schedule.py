@@ -1,21 +1,24 @@
-"""The sharpness nu of every layer in every epoch."""
+"""The sharpness nu of every layer, and the noise on its inputs, at every step of a training."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from .errors import SettingsError
+from .methods.surrogate import SURROGATE
 
 if TYPE_CHECKING:  # settings are read without torch
     from torch import nn
 
-__all__ = ["Range", "Schedule"]
+__all__ = ["Range", "Schedule", "Sharpening"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """Sharpness from `start` to `end`, exponential or linear in the epoch.
+    """Sharpness from `start` to `end`, exponential or linear in the step, reached at the share `until` of the
+    steps.
 
     That of the paper (Lahoud et al., arXiv 1902.00730) is ``nu(e) = 1000 ** (e / (E - 1))``, e = 0 ... E - 1:
     exponential from 1 to 1000.
@@ -24,16 +27,19 @@ class Range:
     start: float = 1.0
     end: float = 1000.0
     shape: str = "exponential"
+    until: float = 1.0
 
     def __post_init__(self) -> None:
         if self.shape not in ("exponential", "linear"):
             raise SettingsError(f"the shape of a schedule must be exponential or linear, not {self.shape!r}")
         if not 0 < self.start < float("inf") or not 0 < self.end < float("inf"):
             raise SettingsError(f"nu must be finite and greater than 0, not {self.start} ... {self.end}")
+        if not 0 < self.until <= 1:
+            raise SettingsError(f"nu_until must be above 0 and at most 1, not {self.until}")
 
-    def nu(self, epoch: int, epochs: int) -> float:
-        """Sharpness in `epoch`, 0 ... epochs - 1."""
-        done = epoch / (epochs - 1) if epochs > 1 else 1.0
+    def nu(self, step: int, steps: int) -> float:
+        """Sharpness at `step`, 0 ... steps - 1."""
+        done = min(1.0, step / (steps - 1) / self.until) if steps > 1 else 1.0
         if self.shape == "linear":
             return self.start + (self.end - self.start) * done
         return self.start * (self.end / self.start) ** done
@@ -41,7 +47,7 @@ class Range:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """The sharpness of all layers over the epochs.
+    """The sharpness and noise of all layers over the steps.
 
     Parameters
     ----------
@@ -49,40 +55,69 @@ class Schedule:
     layers : dict of str to `Range`
         Ranges of single layers, by their name in the model.
     hard_tail : float
-        Share of the epochs, at the end, whose forward pass is sign (our extension), 0 ... 1; 0 is the method
-        of the paper.
+        Share of the steps, at the end, whose forward pass is sign in layers of the method "surrogate", 0 ...
+        1.
+    noise : float
+        Standard deviation of the noise at the last step; it grows linearly from 0.
     """
 
     weights: Range = Range()
     activations: Range = Range()
     layers: dict[str, Range] = field(default_factory=dict)
     hard_tail: float = 0.0
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.hard_tail <= 1:
-            raise SettingsError(f"the hard tail must be in 0 ... 1 of the epochs, not {self.hard_tail}")
+            raise SettingsError(f"the hard tail must be in 0 ... 1 of the steps, not {self.hard_tail}")
 
-    def apply(self, model: nn.Module, *, epoch: int, epochs: int) -> None:
-        """Set nu and the hard tail in every layer of `model` that `sharpens`, for `epoch` in 0 ... epochs -
-        1.
+    def over(self, model: nn.Module) -> Sharpening:
+        """The schedule for the layers of `model`.
 
         Raises
         ------
         SettingsError
             A range is for a layer that does not exist.
         """
-        names = set()
-        for name, layer in model.named_modules():
-            what = getattr(layer, "sharpens", None)
-            if what is None:
-                continue
-            names.add(name)
-            usual = {"weights": self.weights, "activations": self.activations}[what]
-            layer.binarizer.nu = self.layers.get(name, usual).nu(epoch, epochs)
-            if layer.method == "self-binarizing":
-                layer.binarizer.hard = epoch >= epochs * (1 - self.hard_tail)
-        if set(self.layers) - names:
+        return Sharpening(self, model)
+
+
+class Sharpening:
+    """A `Schedule` for the layers of one model."""
+
+    def __init__(self, schedule: Schedule, model: nn.Module) -> None:
+        self._hard_tail, self._noise = schedule.hard_tail, schedule.noise
+        usual = {"weights": schedule.weights, "activations": schedule.activations}
+        found = [(name, layer) for name, layer in model.named_modules() if hasattr(layer, "sharpens")]
+        self._layers: list[tuple[Any, Range]] = [
+            (layer, schedule.layers.get(name, usual[layer.sharpens])) for name, layer in found
+        ]
+        self._noisy: list[Any] = _noisy(model) if schedule.noise else []
+        names = {name for name, _ in found}
+        if set(schedule.layers) - names:
             raise SettingsError(
                 f"a sharpness range must be for one of the layers {', '.join(sorted(names))}, not "
-                f"{min(set(self.layers) - names)!r}"
+                f"{min(set(schedule.layers) - names)!r}"
             )
+
+    def apply(self, step: int, steps: int) -> None:
+        """Set nu, the hard tail and the noise of every layer for `step` in 0 ... steps - 1."""
+        for layer, sharpness in self._layers:
+            layer.binarizer.nu = sharpness.nu(step, steps)
+            if layer.method == SURROGATE.name:
+                layer.binarizer.hard = step >= steps * (1 - self._hard_tail)
+        for layer in self._noisy:
+            layer.noise = self._noise * (step / (steps - 1) if steps > 1 else 1.0)
+
+
+def _noisy(model: nn.Module) -> list[nn.Module]:
+    """The activations that may have noise: a maximum would shift its mean."""
+    from .layers import BinaryActivation
+    from .trace import leaves, trace
+
+    layers = [layer for _, layer in leaves(trace(model))]
+    return [
+        layer
+        for layer, after in pairwise([*layers, None])
+        if isinstance(layer, BinaryActivation) and "MaxPool" not in type(after).__name__
+    ]

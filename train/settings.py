@@ -1,16 +1,17 @@
 """Settings of the training, apart from the network."""
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from .errors import SettingsError
+from .methods import DEFAULT, METHODS, Recipe
 from .schedule import Range, Schedule
 
-__all__ = ["METHODS", "Settings"]
+__all__ = ["Settings"]
 
-#: Names of the methods; their functions and gradients are in `binarizers`.
-METHODS = ("self-binarizing", "straight-through", "ede")
+#: Lowest learning rate at the end, where the settings name none.
+_LAST_RATE = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,20 +21,15 @@ class Settings:
     Parameters
     ----------
     method : str
-        One of `METHODS`.
-    slope_cap : float or None
-        Maximum slope of the self-binarizing backward pass; None is the method of the paper.
-    nu_weights, nu_activations : (float, float)
-        Sharpness in the first and the last epoch.
-    nu_shape : str
-        "exponential" or "linear".
+        One of `methods.METHODS`.
+    nu_weights, nu_activations, nu_shape, nu_until, slope_cap, hard_tail, noise, average
+        As in `methods.Recipe`; None is the method's own. `recipe` has them all.
     nu_layers : dict of str to (float, float)
-        Ranges of single layers, by name.
-    hard_tail : float, 0 ... 1
-        Share of the epochs, at the end, with sign as the forward pass.
+        Sharpness of single layers at the first and the last step, by name.
     epochs, batch : int
     lr, lr_end : float
-        Learning rate of AdamW without decay, from `lr` to `lr_end` along a cosine.
+        Learning rate of AdamW without decay, from `lr` to `lr_end` along a cosine. None is the method's own
+        share of `lr`.
     shift : int
         Maximum random shift of training images, 0 ... 8 pixels in each direction.
     flip : bool
@@ -49,17 +45,20 @@ class Settings:
         Share of the training images held out for every choice; never trained on.
     """
 
-    method: str = "self-binarizing"
-    slope_cap: float | None = None
-    nu_weights: tuple[float, float] = (1.0, 1000.0)
-    nu_activations: tuple[float, float] = (1.0, 1000.0)
-    nu_shape: str = "exponential"
+    method: str = DEFAULT
+    nu_weights: tuple[float, float] | None = None
+    nu_activations: tuple[float, float] | None = None
+    nu_shape: str | None = None
+    nu_until: float | None = None
     nu_layers: dict[str, tuple[float, float]] = field(default_factory=dict)
-    hard_tail: float = 0.0
+    slope_cap: float | None = None
+    hard_tail: float | None = None
+    noise: float | None = None
+    average: float | None = None
     epochs: int = 30
     batch: int = 256
     lr: float = 1e-2
-    lr_end: float = 1e-5
+    lr_end: float | None = None
     shift: int = 0
     flip: bool = False
     deform: int = 1
@@ -70,35 +69,62 @@ class Settings:
     validation: float = 0.1
 
     def __post_init__(self) -> None:
-        def require(name: str, holds: bool, what: str) -> None:
+        def require(name: str, value: Any, holds: bool, what: str) -> None:
             if not holds:
-                raise SettingsError(f"{name} must be {what}, not {getattr(self, name)}")
+                raise SettingsError(f"{name} must be {what}, not {value}")
 
-        require("method", self.method in METHODS, f"one of {', '.join(METHODS)}")
+        def require_own(name: str, holds: bool, what: str) -> None:
+            require(name, getattr(self, name), holds, what)
+
+        require_own("method", self.method in METHODS, f"one of {', '.join(METHODS)}")
         for name in ("epochs", "batch", "deform", "teacher_epochs", "teacher_width"):
-            require(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("lr", "lr_end", "temperature", *(["slope_cap"] if self.slope_cap is not None else [])):
-            require(name, 0 < getattr(self, name) < math.inf, "greater than 0 and finite")
-        require("shift", 0 <= self.shift <= 8, "0 ... 8 pixels")
-        require("distill", 0 <= self.distill <= 1, "0 ... 1")
-        require("validation", 0 < self.validation < 1, "between 0 and 1")
+            require_own(name, getattr(self, name) >= 1, "at least 1")
+        for name, rate in (("lr", self.lr), ("lr_end", self.last_rate), ("temperature", self.temperature)):
+            require(name, rate, 0 < rate < math.inf, "greater than 0 and finite")
+        require_own("shift", 0 <= self.shift <= 8, "0 ... 8 pixels")
+        require_own("distill", 0 <= self.distill <= 1, "0 ... 1")
+        require_own("validation", 0 < self.validation < 1, "between 0 and 1")
+        recipe = self.recipe
+        require("slope_cap", recipe.slope_cap, recipe.slope_cap > 0, "greater than 0")
+        require("noise", recipe.noise, 0 <= recipe.noise < math.inf, "at least 0 and finite")
+        require("average", recipe.average, 0 <= recipe.average < 1, "0 to less than 1")
         self.schedule()
 
-    def schedule(self) -> Schedule:
-        """The sharpness of all layers over the epochs."""
+    @property
+    def recipe(self) -> Recipe:
+        """The method's recipe with what these settings replace."""
+        own = METHODS[self.method].recipe
+        given = {name.name: getattr(self, name.name, None) for name in fields(Recipe)}
+        return replace(own, **{name: value for name, value in given.items() if value is not None})
 
-        def both(ends: tuple[float, float]) -> Range:
-            return Range(start=ends[0], end=ends[1], shape=self.nu_shape)
+    @property
+    def last_rate(self) -> float:
+        """The learning rate at the last step."""
+        return max(_LAST_RATE, self.recipe.final_rate * self.lr) if self.lr_end is None else self.lr_end
+
+    @property
+    def layer_slope_cap(self) -> float | None:
+        """The slope cap as layers take it: None is none."""
+        return None if math.isinf(self.recipe.slope_cap) else self.recipe.slope_cap
+
+    def schedule(self) -> Schedule:
+        """The sharpness and noise of all layers over the steps."""
+        recipe = self.recipe
+
+        def both(ends: tuple[float, float], until: float = 1.0) -> Range:
+            return Range(start=ends[0], end=ends[1], shape=recipe.nu_shape, until=until)
 
         return Schedule(
-            weights=both(self.nu_weights),
-            activations=both(self.nu_activations),
+            weights=both(recipe.nu_weights, recipe.nu_until),
+            activations=both(recipe.nu_activations),
             layers={name: both(ends) for name, ends in self.nu_layers.items()},
-            hard_tail=self.hard_tail if self.method == "self-binarizing" else 0.0,
+            hard_tail=recipe.hard_tail,
+            noise=recipe.noise,
         )
 
     def primitives(self) -> dict[str, Any]:
-        """The settings as a dict of numbers, strings and lists, as in files."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
-        }
+        """All settings as a dict of numbers, strings and lists, as in files; those of the method included."""
+        values = asdict(self) | asdict(self.recipe) | {"lr_end": self.last_rate}
+        del values["final_rate"]
+        values["slope_cap"] = self.layer_slope_cap
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

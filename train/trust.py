@@ -36,7 +36,7 @@ def check_trust(model: nn.Module, hardening: Mapping[str, Any] | None = None) ->
     ModelError
         The network is not trusted.
     """
-    remedy = "train to a greater nu or with a hard tail, or pass force to use it anyway"
+    remedy = "train longer, with more noise, or by --method straight-through, or pass force to use it anyway"
     if hardening and hardening["before"] - hardening["after"] > MAX_LOSS:
         raise ModelError(
             f"hardening may cost at most {100 * MAX_LOSS:g} points of validation accuracy, but cost "

@@ -35,7 +35,7 @@ class Model:
     sha256 : str
         Of the file's bytes.
     info : dict
-        What a ``net.pt`` records: ``dataset``, ``accuracy`` ({"validation": {"float", "hardened"}, "test":
+        What a ``net.pt`` records: ``dataset``, ``accuracy`` ({"validation": {"soft", "hardened"}, "test":
         {...}}, each 0 ... 1), ``seed``, ``settings``, ``hardening``, ``pixel_range``; and ``recipe``, how
         samples become inputs (`sbgen.samples.Recipe.primitives`), or None. Other files have a recipe at most,
         except those of shipped models.

@@ -1,6 +1,7 @@
 """`sbgen train`: train a preset on its data set and write a model file."""
 
 import argparse
+import math
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,9 @@ from ..console import Console
 from ..errors import ToolError
 from ..train.data import DATASETS
 from ..train.errors import SettingsError
-from ..train.presets import PRESETS, for_method
-from ..train.settings import METHODS, Settings
+from ..train.methods import DEFAULT, METHODS
+from ..train.presets import PRESETS
+from ..train.settings import Settings
 
 if TYPE_CHECKING:  # they need torch
     from ..train.experiment import Result
@@ -20,8 +22,8 @@ if TYPE_CHECKING:  # they need torch
 __all__ = ["add_arguments", "run"]
 
 
-def _slope(text: str) -> float | None:
-    return None if text == "none" else float(text)
+def _slope(text: str) -> float:
+    return math.inf if text == "none" else float(text)
 
 
 #: Options that replace the preset's setting of the same name: (option, keywords of `add_argument`).
@@ -31,7 +33,7 @@ _SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--lr", {"type": float, "metavar": "X", "help": "initial learning rate of the cosine schedule"}),
     (
         "--slope-cap",
-        {"type": _slope, "metavar": "X", "help": "maximum nu in the backward pass; 'none' as in the paper"},
+        {"type": _slope, "metavar": "X", "help": "surrogate: maximum nu in the backward pass, or 'none'"},
     ),
     (
         "--nu-weights",
@@ -53,11 +55,17 @@ _SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ),
     ("--nu-shape", {"choices": ["exponential", "linear"], "help": "how the sharpness grows"}),
     (
+        "--nu-until",
+        {"type": float, "metavar": "PART", "help": "fraction of the steps over which that of weights grows"},
+    ),
+    ("--noise", {"type": float, "metavar": "X", "help": "final noise on the inputs of activations"}),
+    ("--average", {"type": float, "metavar": "PART", "help": "final fraction of the steps to average over"}),
+    (
         "--hard-tail",
         {
             "type": float,
             "metavar": "PART",
-            "help": "final fraction of the epochs, with sign in the forward pass",
+            "help": "surrogate: final fraction of the steps, with sign in the forward pass",
         },
     ),
     ("--shift", {"type": int, "metavar": "PIXELS", "help": "maximum random shift of training images"}),
@@ -99,7 +107,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder with data sets: mnist/, cifar10/ and so on (default: SBGEN_DATA, else a download)",
     )
-    parser.add_argument("--method", choices=METHODS, help="binarization method (default: self-binarizing)")
+    parser.add_argument(
+        "--method", choices=list(METHODS), default=DEFAULT, help="training method (default: %(default)s)"
+    )
     parser.add_argument(
         "--resume", action="store_true", help="continue an interrupted run with the same options"
     )
@@ -125,9 +135,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _settings(args: argparse.Namespace) -> Settings:
     """The preset's settings with those of the command line; `args` lacks options that were not given."""
-    settings = PRESETS[args.preset].settings
-    if args.method:
-        settings = for_method(settings, args.method)
+    settings = replace(PRESETS[args.preset].settings, method=args.method)
     given: dict[str, Any] = {
         field.name: getattr(args, field.name) for field in fields(settings) if hasattr(args, field.name)
     }
@@ -157,7 +165,7 @@ def run(args: argparse.Namespace) -> None:
     console = Console()
     console.line(
         f"{args.preset} by the {settings.method} method, seed {args.seed}, {settings.epochs} epochs; "
-        "soft and hard are accuracies on the validation images"
+        "soft and hard are validation accuracies before and after hardening"
     )
     with console.step("train") as step:
 
@@ -170,7 +178,9 @@ def run(args: argparse.Namespace) -> None:
             step.note(f"epoch {epoch.epoch + 1}/{settings.epochs}")
             console.line(
                 f"  epoch {epoch.epoch + 1:4}/{settings.epochs}  nu {epoch.nu:8.2f}  loss {epoch.loss:8.4f}  "
-                f"soft {epoch.soft:7.2%}  hard {epoch.hard:7.2%}"
+                + ("" if epoch.soft is None else f"soft {epoch.soft:7.2%}  ")
+                + f"hard {epoch.hard:7.2%}"
+                + ("" if epoch.soft is None else f"  gap {100 * (epoch.soft - epoch.hard):5.2f}")
             )
 
         result = experiment.run(
@@ -212,9 +222,9 @@ def _show(console: Console, result: "Result") -> None:
         f"{report.kept_statistics:.2%} kept, {report.estimated_statistics:.2%} estimated again)"
     )
     console.table(
-        ["accuracy", "float", "hardened"],
+        ["accuracy", "soft", "hardened"],
         [
-            [part, f"{values['float']:.2%}", f"{values['hardened']:.2%}"]
+            [part, f"{values['soft']:.2%}" if "soft" in values else None, f"{values['hardened']:.2%}"]
             for part, values in result.accuracy.items()
         ],
     )

@@ -33,8 +33,10 @@ def check(build: Build, step: Step) -> str:
     require_equal(found, scores)
     accuracy = loaded.accuracy.get("test", {})
     trained = (
-        f"; float {accuracy['float']:.2%}, hardened {accuracy['hardened']:.2%} of the test set"
-        if {"float", "hardened"} <= set(accuracy)
+        "; "
+        + ", ".join(f"{name} {accuracy[name]:.2%}" for name in ("soft", "hardened") if name in accuracy)
+        + " of the test set"
+        if accuracy
         else ""
     )
     return f"all {scores.size:,} scores of {len(images):,} images equal the integer network's{trained}"

@@ -5,6 +5,7 @@ from torch import nn
 
 from .. import binarizers
 from ..binarizers import sign
+from ..methods import DEFAULT
 from .hardening import Hardenable
 
 __all__ = ["BatchNorm", "BinaryActivation"]
@@ -43,17 +44,27 @@ class BinaryActivation(Hardenable, nn.Module):
     method : str
     slope_cap : float or None
         Both as in `BinaryWeights`.
+
+    Attributes
+    ----------
+    noise : float
+        Standard deviation of Gaussian noise that is added to the input in training; set by the schedule.
     """
 
     sharpens = "activations"
+    noise = 0.0
 
-    def __init__(self, *, method: str = "self-binarizing", slope_cap: float | None = None):
+    def __init__(self, *, method: str = DEFAULT, slope_cap: float | None = None):
         super().__init__()
         self.method, self.slope_cap = method, slope_cap
-        self.binarizer = binarizers.make(method, slope_cap=slope_cap)
+        self.binarizer = binarizers.make(method, self.sharpens, slope_cap=slope_cap)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return sign(x).to(torch.float32) if self.hardened else self.binarizer(x)
+        if self.hardened:
+            return sign(x).to(torch.float32)
+        if self.training and self.noise:
+            x = x + self.noise * torch.randn_like(x)
+        return self.binarizer(x)
 
     def extra_repr(self) -> str:
         return f"method={self.method!r}, slope_cap={self.slope_cap}"

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 
+from ..methods import DEFAULT
 from .pixels import WHITE
 from .pools import pair
 from .weights import BinaryWeights
@@ -111,7 +112,7 @@ class BinaryConv2d(Convolution):
         padding: int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] = 0,
         padding_value: float = -1,
         groups: int = 1,
-        method: str = "self-binarizing",
+        method: str = DEFAULT,
         slope_cap: float | None = None,
         ternary: float | None = None,
     ):
@@ -166,7 +167,7 @@ class BinaryConv1d(Convolution):
         padding: int | tuple[int, int] = 0,
         padding_value: float = -1,
         groups: int = 1,
-        method: str = "self-binarizing",
+        method: str = DEFAULT,
         slope_cap: float | None = None,
         ternary: float | None = None,
     ):

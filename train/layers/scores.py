@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..methods import DEFAULT
 from .pools import average_unit
 from .weights import BinaryLinear
 
@@ -60,7 +61,7 @@ class Scores(BinaryLinear):
         decision: str | None = None,
         per_class: bool = False,
         average: int = 1,
-        method: str = "self-binarizing",
+        method: str = DEFAULT,
         slope_cap: float | None = None,
         ternary: float | None = None,
     ):

@@ -8,6 +8,7 @@ from torch import nn
 
 from .. import binarizers
 from ..binarizers import sign
+from ..methods import DEFAULT
 from .hardening import Hardenable
 
 __all__ = ["BinaryLinear", "BinaryWeights"]
@@ -21,9 +22,9 @@ class BinaryWeights(Hardenable, nn.Module):
     shape : tuple of int
         Of the weights, the outputs first.
     method : str
-        One of `binarizers.METHODS`.
+        One of `methods.METHODS`.
     slope_cap : float or None
-        See `binarizers.SelfBinarizing`.
+        Maximum slope of the method "surrogate"; None is none. Other methods ignore it.
     ternary : float or None
         For weights of -1, 0 and +1: half the width of the interval that becomes 0, between 0 and 1. A weight
         is the mean of the binarized ``W + ternary`` and ``W - ternary``.
@@ -45,7 +46,7 @@ class BinaryWeights(Hardenable, nn.Module):
         self.ternary = ternary
         self.method, self.slope_cap = method, slope_cap
         self.weight = nn.Parameter(torch.empty(shape))
-        self.binarizer = binarizers.make(method, slope_cap=slope_cap)
+        self.binarizer = binarizers.make(method, self.sharpens, slope_cap=slope_cap)
         nn.init.xavier_uniform_(self.weight)  # uniform +-0.5 freezes before it moves
 
     def binarized(self, binarizer: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
@@ -93,7 +94,7 @@ class BinaryLinear(BinaryWeights):
         inputs: int,
         outputs: int,
         *,
-        method: str = "self-binarizing",
+        method: str = DEFAULT,
         slope_cap: float | None = None,
         ternary: float | None = None,
     ):
