@@ -13,6 +13,7 @@ __all__ = [
     "add_serial",
     "at_least",
     "board_name",
+    "fraction",
     "images",
     "percent",
     "positive",
@@ -133,6 +134,17 @@ def images(text: str) -> int | None:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be an integer of at least 1, or all, not {text!r}")
     return int(text)
+
+
+def fraction(text: str) -> float:
+    """A number between 0 and 1, both excluded."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"must be a fraction between 0 and 1, such as 0.2, not {text!r}")
+    return value
 
 
 def percent(text: str) -> float:

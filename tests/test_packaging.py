@@ -118,6 +118,7 @@ ALLOWED = {
         "sbgen.cache",
         "sbgen.errors",
         "sbgen.console",
+        "sbgen.samples",
     },
     "boards": {
         "amaranth",

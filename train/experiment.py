@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,7 +20,7 @@ from .network import network
 from .presets import PRESETS
 from .settings import Settings
 
-__all__ = ["Result", "run"]
+__all__ = ["Parts", "Result", "layers_by", "measured", "require_writable", "run"]
 
 #: The validation split and the teacher are the same for every seed, so that seeds can be compared.
 _SPLIT_SEED = 0
@@ -79,7 +80,7 @@ def run(
     """
     out = Path(out)
     state = out.with_name(f"{out.name}.resume")
-    _require_writable(state)
+    require_writable(state)
     dataset = dataset or PRESETS[preset].dataset
     parts = _load(preset, dataset, folder, settings)
     kind = data.DATASETS[dataset]
@@ -97,7 +98,7 @@ def run(
         resume=resume,
         progress=progress,
     )
-    report, measured = _hardened(model, parts)
+    report, accuracies = measured(model, parts)
     checkpoint.save(
         model,
         out,
@@ -107,23 +108,23 @@ def run(
         dataset=dataset,
         settings={"preset": preset, **settings.primitives()},
         seed=seed,
-        accuracy=measured,
+        accuracy=accuracies,
         report=report,
     )
     state.unlink(missing_ok=True)
-    return Result(epochs=epochs, report=report, accuracy=measured)
+    return Result(epochs=epochs, report=report, accuracy=accuracies)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Parts:
-    """Images and labels of each part of a data set."""
+class Parts:
+    """Images and labels of each part of a data set; a user's own samples may lack a test part."""
 
     training: Labelled
     validation: Labelled
-    test: Labelled
+    test: Labelled | None
 
 
-def _load(preset: str, dataset: str, folder: str | PathLike[str] | None, settings: Settings) -> _Parts:
+def _load(preset: str, dataset: str, folder: str | PathLike[str] | None, settings: Settings) -> Parts:
     """The data set, split; its images must have the shape that the preset takes."""
     shape = data.DATASETS[PRESETS[preset].dataset].image_shape
     kind = data.DATASETS.get(dataset)
@@ -138,7 +139,7 @@ def _load(preset: str, dataset: str, folder: str | PathLike[str] | None, setting
         torch.from_numpy(part)
         for part in data.split(labels.numpy(), part=settings.validation, seed=_SPLIT_SEED)
     )
-    return _Parts(
+    return Parts(
         training=(images[rest], labels[rest]),
         validation=(images[held], labels[held]),
         test=(test_images, test_labels),
@@ -153,14 +154,18 @@ def _network(preset: str, settings: Settings, kind: data.Dataset) -> nn.Module:
         convolutions=about.convolutions,
         widths=about.widths,
         classes=len(kind.labels),
-        method=settings.method,
-        slope_cap=settings.layer_slope_cap,
+        **layers_by(settings),
     )
 
 
-def _hardened(model: nn.Module, parts: _Parts) -> tuple[HardeningReport, dict[str, dict[str, float]]]:
+def layers_by(settings: Settings) -> dict[str, Any]:
+    """The arguments of `network` that the settings decide."""
+    return {"method": settings.method, "slope_cap": settings.layer_slope_cap}
+
+
+def measured(model: nn.Module, parts: Parts) -> tuple[HardeningReport, dict[str, dict[str, float]]]:
     """Harden the model; the report, and the accuracies before and after."""
-    measured_on = {"validation": parts.validation, "test": parts.test}
+    measured_on = {"validation": parts.validation} | ({} if parts.test is None else {"test": parts.test})
     soft = {
         part: {"soft": accuracy(model, *images)} if is_smooth(model) else {}
         for part, images in measured_on.items()
@@ -174,7 +179,7 @@ def _hardened(model: nn.Module, parts: _Parts) -> tuple[HardeningReport, dict[st
 def _teacher(
     preset: str,
     settings: Settings,
-    parts: _Parts,
+    parts: Parts,
     *,
     classes: int,
     progress: Callable[[int, int], object] | None,
@@ -203,7 +208,7 @@ def _teacher(
     )
 
 
-def _require_writable(path: Path) -> None:
+def require_writable(path: Path) -> None:
     """Create the folder of a file that training writes; raise a `ModelError` now if it cannot be written."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:

@@ -1,13 +1,24 @@
-"""The networks of the presets: convolutions, then dense layers, then scores."""
+"""Networks of convolutions, then dense layers, then scores: those of the presets and of a user's own data."""
 
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from torch import nn
 
-from .layers import WHITE, BatchNorm, Binarize, BinaryActivation, BinaryConv2d, BinaryLinear, Pixels, Scores
+from .layers import (
+    WHITE,
+    BatchNorm,
+    Binarize,
+    BinaryActivation,
+    BinaryConv1d,
+    BinaryConv2d,
+    BinaryLinear,
+    Pixels,
+    Scores,
+)
 from .methods import DEFAULT
 from .presets import Convolution
 from .shapes import output_shape
@@ -18,12 +29,13 @@ __all__ = ["network"]
 def network(
     *,
     image_shape: Sequence[int],
-    thresholds: Sequence[int] | None,
+    thresholds: Sequence[int] | np.ndarray | None,
     convolutions: Sequence[Convolution] = (),
     widths: Sequence[int],
     classes: int,
     method: str = DEFAULT,
     slope_cap: float | None = None,
+    sequence: bool = False,
 ) -> nn.Sequential:
     """Build Binarize or Pixels; (conv, norm, active and optionally pool) per convolution; (linear, norm,
     active) per width; and scores.
@@ -31,8 +43,8 @@ def network(
     Parameters
     ----------
     image_shape : tuple of int
-        Height and width, and channels if there are several.
-    thresholds : tuple of int or None
+        Height and width, and channels if there are several; length and channels of a sequence.
+    thresholds : tuple of int, integer array (pixels, levels), or None
         With None the first layer sums the pixels.
     convolutions : sequence of `presets.Convolution`
     widths : sequence of int
@@ -40,22 +52,27 @@ def network(
     classes : int
     method, slope_cap
         As in `BinaryWeights`.
+    sequence : bool
+        Whether it takes sequences: convolutions and pooling are then of one dimension.
 
     Returns
     -------
     nn.Sequential
     """
     how: dict[str, Any] = {"method": method, "slope_cap": slope_cap}
-    image = (*image_shape, 1)[:3] if convolutions else None
+    where: dict[str, Any] = {}
+    if convolutions or sequence:
+        where = {"sequence": image_shape} if sequence else {"image": (*image_shape, 1)[:3]}
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     if thresholds is None:
-        layers["pixels"] = Pixels(image_shape)
+        layers["pixels"] = Pixels(**where) if where else Pixels(image_shape)
     else:
-        layers["binarize"] = Binarize(math.prod(image_shape), thresholds, image=image)
+        layers["binarize"] = Binarize(math.prod(image_shape), thresholds, **where)
+    convolution, pool = (BinaryConv1d, nn.MaxPool1d) if sequence else (BinaryConv2d, nn.MaxPool2d)
     ((name, first),) = layers.items()
     shape = output_shape(name, first, None)
     for number, about in enumerate(convolutions, 1):
-        layers[f"conv{number}"] = BinaryConv2d(
+        layers[f"conv{number}"] = convolution(
             shape[0],
             about.outputs,
             about.kernel,
@@ -67,7 +84,7 @@ def network(
         layers[f"convactive{number}"] = BinaryActivation(**how)
         shape = output_shape(f"conv{number}", layers[f"conv{number}"], shape)
         if about.pool:
-            layers[f"pool{number}"] = nn.MaxPool2d(about.pool)
+            layers[f"pool{number}"] = pool(about.pool)
             shape = output_shape(f"pool{number}", layers[f"pool{number}"], shape)
     inputs = math.prod(shape)
     for number, outputs in enumerate(widths, 1):

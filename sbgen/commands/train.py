@@ -1,11 +1,13 @@
-"""`sbgen train`: train a preset on its data set and write a model file."""
+"""`sbgen train`: train a preset on its data set, or a network on a user's own samples; write a model file."""
 
 import argparse
 import math
-from dataclasses import fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import own_data
 from ..arguments import at_least
 from ..console import Console
 from ..errors import ToolError
@@ -87,8 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         choices=list(PRESETS),
-        default="digits",
-        help="network and settings (default: %(default)s)",
+        help="network and settings (default: digits, or with --samples by the kind of data)",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("net.pt"), metavar="FILE", help="model file (default: %(default)s)"
@@ -107,6 +108,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder with data sets: mnist/, cifar10/ and so on (default: SBGEN_DATA, else a download)",
     )
+    own_data.add_arguments(parser)
+    own_data.add_topology(parser)
     parser.add_argument(
         "--method", choices=list(METHODS), default=DEFAULT, help="training method (default: %(default)s)"
     )
@@ -133,9 +136,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _settings(args: argparse.Namespace) -> Settings:
-    """The preset's settings with those of the command line; `args` lacks options that were not given."""
-    settings = replace(PRESETS[args.preset].settings, method=args.method)
+def _settings(args: argparse.Namespace, settings: Settings | None = None) -> Settings:
+    """The settings, None for those of the preset, with those of the command line; `args` lacks options that
+    were not given.
+    """
+    settings = replace(settings or PRESETS[args.preset or "digits"].settings, method=args.method)
     given: dict[str, Any] = {
         field.name: getattr(args, field.name) for field in fields(settings) if hasattr(args, field.name)
     }
@@ -148,23 +153,124 @@ def _settings(args: argparse.Namespace) -> Settings:
     return replace(settings, nu_layers={**settings.nu_layers, **layers}, **given)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Train, write `args.out` and print the accuracies."""
-    settings = _settings(args)
-    if not -1 << 63 <= args.seed < 1 << 64:
-        raise SettingsError(f"--seed must be an integer of 64 bits, not {args.seed}")
+def run(arguments: argparse.Namespace) -> None:
+    """Train, write `arguments.out` and print the accuracies."""
+    if not -1 << 63 <= arguments.seed < 1 << 64:
+        raise SettingsError(f"--seed must be an integer of 64 bits, not {arguments.seed}")
+    console = Console()
+    if arguments.samples is not None:
+        _run_own(arguments, console)
+        return
+    _refuse_own(arguments)
+    preset = arguments.preset or "digits"
+    settings = _settings(arguments)
+    _require_torch(arguments.threads)
+    from ..train import experiment
+
+    def train(report: _Progress) -> "Result":
+        return experiment.run(
+            preset=preset,
+            settings=settings,
+            seed=arguments.seed,
+            out=arguments.out,
+            folder=arguments.data,
+            dataset=arguments.dataset,
+            resume=arguments.resume,
+            progress=report.trained,
+            teacher_progress=report.teaching,
+        )
+
+    _trained(arguments, console, settings, preset, train)
+
+
+def _run_own(arguments: argparse.Namespace, console: Console) -> None:
+    """Train on the samples of ``--samples``."""
+    for option in ("dataset", "data"):
+        if getattr(arguments, option) is not None:
+            raise SettingsError(f"--{option} must be left out with --samples, which are the data")
+    with console.step("read the samples") as step:
+        ready, test = own_data.prepared(arguments, validation=getattr(arguments, "validation", 0.15))
+        step.note(
+            f"{len(ready.images):,} of {', '.join(ready.classes[:5])}" + ", ..." * (len(ready.classes) > 5)
+        )
+    own_data.show(console, ready, test)
+    preset = None if arguments.preset is None else PRESETS[arguments.preset]
+    topology = own_data.topology(arguments, ready, preset)
+    _require_torch(arguments.threads)
+    from ..train import own_data as training
+
+    settings = _settings(arguments, training.default_settings(ready) if preset is None else None)
+    training.build(ready, topology, settings)  # refuses what does not fit before anything is written
+    console.line(f"  network: {topology.options()}")
+
+    def train(report: _Progress) -> "Result":
+        return training.run(
+            ready,
+            topology=topology,
+            settings=settings,
+            seed=arguments.seed,
+            out=arguments.out,
+            name=arguments.samples.name,
+            test=test,
+            resume=arguments.resume,
+            progress=report.trained,
+        )
+
+    _trained(arguments, console, settings, arguments.samples.name, train)
+
+
+def _refuse_own(arguments: argparse.Namespace) -> None:
+    """Raise a `SettingsError` for an option that only samples have."""
+    given = [
+        name
+        for name in (
+            "target",
+            "group",
+            "image",
+            "sequence",
+            "size",
+            "test_samples",
+            "hidden",
+            "conv",
+            "levels",
+        )
+        if getattr(arguments, name) is not None
+    ]
+    if given:
+        raise SettingsError(
+            f"--{given[0].replace('_', '-')} must be given with --samples FILE, your own data; the presets"
+            " have their own networks and data sets"
+        )
+
+
+def _require_torch(threads: int) -> None:
     try:
         import torch
     except ImportError as error:
         raise ToolError(
             "training needs torch, which is not installed; try `pip install 'sbgen[train]'`"
         ) from error
-    from ..train import experiment
+    torch.set_num_threads(threads)
 
-    torch.set_num_threads(args.threads)
-    console = Console()
+
+@dataclass(frozen=True)
+class _Progress:
+    """What a training reports while it runs."""
+
+    trained: Callable[["Epoch"], object]
+    teaching: Callable[[int, int], object]
+
+
+def _trained(
+    arguments: argparse.Namespace,
+    console: Console,
+    settings: Settings,
+    name: str,
+    train: Callable[[_Progress], "Result"],
+) -> None:
+    """Run a training with its progress, and print the accuracies."""
     console.line(
-        f"{args.preset} by the {settings.method} method, seed {args.seed}, {settings.epochs} epochs; "
+        f"{name} by the {settings.method} method, seed {arguments.seed}, {settings.epochs} epochs; "
         "soft and hard are validation accuracies before and after hardening"
     )
     with console.step("train") as step:
@@ -183,20 +289,13 @@ def run(args: argparse.Namespace) -> None:
                 + ("" if epoch.soft is None else f"  gap {100 * (epoch.soft - epoch.hard):5.2f}")
             )
 
-        result = experiment.run(
-            preset=args.preset,
-            settings=settings,
-            seed=args.seed,
-            out=args.out,
-            folder=args.data,
-            dataset=args.dataset,
-            resume=args.resume,
-            progress=trained,
-            teacher_progress=teaching,
-        )
+        result = train(_Progress(trained, teaching))
     console.line()
     _show(console, result)
-    console.line(f"wrote {args.out}; next: sbgen build --model {args.out} --board icebreaker")
+    console.line(
+        f"wrote {arguments.out}; next: sbgen build --model {arguments.out} --board icebreaker"
+        + ("" if arguments.samples is None else f" --samples {arguments.test_samples or arguments.samples}")
+    )
 
 
 def _show(console: Console, result: "Result") -> None:

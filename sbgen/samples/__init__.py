@@ -10,9 +10,25 @@ with what to do about it. A network that was trained on a person's own data has 
 numbers become bytes; it is in ``net.pt`` and ``network.json``. ``docs/cli.md`` describes the formats.
 """
 
+from .prepare import Options, Prepared, prepare
+from .raw import Raw, Reading
 from .reader import raw, read, read_for, read_with
 from .recipe import Recipe
 from .sample_set import Samples, digest
 from .split import Split
 
-__all__ = ["Recipe", "Samples", "Split", "digest", "raw", "read", "read_for", "read_with"]
+__all__ = [
+    "Options",
+    "Prepared",
+    "Raw",
+    "Reading",
+    "Recipe",
+    "Samples",
+    "Split",
+    "digest",
+    "prepare",
+    "raw",
+    "read",
+    "read_for",
+    "read_with",
+]

@@ -76,6 +76,8 @@ class Raw:
         Columns of the file without those of labels and groups; 0 for other kinds.
     labels, groups : tuple of str, or None
         For each sample, as text.
+    target, group : str or None
+        Names of the columns of labels and groups, of a table with names.
     where : tuple of str
         What to call each sample: "line 7", "row 3" or the name of its file.
     source : str
@@ -89,6 +91,8 @@ class Raw:
     width: int = 0
     labels: tuple[str, ...] | None = None
     groups: tuple[str, ...] | None = None
+    target: str | None = None
+    group: str | None = None
     where: Sequence[str]
     source: str
 

@@ -12,7 +12,7 @@ from ..errors import DataError
 from . import numpy_file
 from .raw import Raw, Reading, listed
 
-__all__ = ["LABEL_COLUMNS", "csv_file", "labels_of", "parquet"]
+__all__ = ["LABEL_COLUMNS", "csv_file", "is_number", "labels_of", "parquet"]
 
 #: Usual names of the column of labels, in any case.
 LABEL_COLUMNS = ("label", "labels", "y", "class", "target")
@@ -59,7 +59,7 @@ def csv_file(path: Path, reading: Reading) -> Raw:
             raise DataError(
                 f"{path}, line {line}: must have {len(first)} values as the first line has, found {len(row)}"
             )
-    named = not any(map(_is_number, first)) and len(rows) > 1
+    named = not any(map(is_number, first)) and len(rows) > 1
     names = tuple(first) if named else tuple(f"column{n + 1}" for n in range(len(first)))
     body = rows[1:] if named else rows
     return _raw(
@@ -130,6 +130,8 @@ def _raw(table: _Columns, reading: Reading) -> Raw:
         width=len(inputs),
         labels=labels,
         groups=text(group),
+        target=target if table.named else None,
+        group=group if table.named else None,
         where=table.where,
         source=str(table.path),
     )
@@ -201,7 +203,7 @@ def _numbers(table: _Columns, n: int) -> np.ndarray:
     for row, value in enumerate(column):
         if value is None or isinstance(value, str) and value.lower() in _MISSING:
             values[row] = np.nan
-        elif isinstance(value, (int, float)) or _is_number(value):
+        elif isinstance(value, (int, float)) or is_number(value):
             values[row] = float(value)
         else:
             raise DataError(
@@ -212,7 +214,8 @@ def _numbers(table: _Columns, n: int) -> np.ndarray:
     return values
 
 
-def _is_number(text: object) -> bool:
+def is_number(text: object) -> bool:
+    """Whether a text is a number, not NaN."""
     try:
         float(text)  # type: ignore[arg-type]
     except (ValueError, TypeError):
@@ -224,7 +227,7 @@ def _is_number(text: object) -> bool:
 def labels_of(values: Iterable[Any]) -> tuple[str, ...]:
     """Labels as text: whole numbers without a fraction, so that 1 and 1.0 are one class."""
     texts = ["" if value is None else str(value).strip() for value in values]
-    if all(_is_number(text) for text in texts):
+    if all(is_number(text) for text in texts):
         numbers = [float(text) for text in texts]
         if all(number.is_integer() for number in numbers):
             return tuple(str(int(number)) for number in numbers)
