@@ -1,4 +1,4 @@
-"""Bitstreams as files: packed from a layout, and unpacked into one, by the tools of their family. ::
+"""Bitstreams as files: packed from a layout, and unpacked into one, by the converters of their family. ::
 
 layout ──packer──▶ top.bin, top.bit ──unpacker──▶ layout
 """
@@ -39,9 +39,9 @@ def unpack(path: str | Path, *, family: Family) -> str:
     # A folder of its own: WebAssembly tools see little else.
     with tools.temporary() as folder:
         (folder / "packed").write_bytes(packed)
-        tool = tools.find(family.unpacker.tool)
+        family.unpacker.check()
         try:
-            tools.run(tool, family.unpacker.arguments("packed", "text"), cwd=folder, log=folder / "log")
+            family.unpacker.run("packed", "text", folder=folder, log=folder / "log")
         except ToolError as error:
             raise BoardError(f"{path}: must be a bitstream of {family}, but {error.what}") from error
         return (folder / "text").read_text(encoding="ascii")
@@ -57,6 +57,5 @@ def pack(text: str, *, family: Family) -> bytes:
     """
     with tools.temporary() as folder:
         (folder / "text").write_text(text, encoding="ascii")
-        tool = tools.find(family.packer.tool)
-        tools.run(tool, family.packer.arguments("text", "packed"), cwd=folder, log=folder / "log")
+        family.packer.run("text", "packed", folder=folder, log=folder / "log")
         return (folder / "packed").read_bytes()

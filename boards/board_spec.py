@@ -140,7 +140,8 @@ class BoardSpec:
     @property
     def device(self) -> Device:
         """The `Device` on it, by the platform's name for it."""
-        part = str(getattr(self._platform, "device", "nothing"))
+        # Platforms of Gowin's name the device as its family, and the part with its package and speed.
+        part = str(getattr(self._platform, "device", getattr(self._platform, "family", "nothing")))
         for device in DEVICES.values():
             if device.part.lower() == part.lower():
                 return device
@@ -152,6 +153,11 @@ class BoardSpec:
     def family(self) -> Family:
         """The family of its device."""
         return families.get(self.device.family)
+
+    @property
+    def part(self) -> str:
+        """The vendor's name of the device with its package and speed grade, where the platform has it."""
+        return getattr(self._platform, "part", "")
 
     @property
     def package(self) -> str:

@@ -3,12 +3,13 @@
 from ..errors import BoardError
 from .ecp5 import ECP5
 from .family import Family
+from .gowin import GOWIN
 from .ice40 import ICE40
 
 __all__ = ["FAMILIES", "get"]
 
 #: Families by name.
-FAMILIES: dict[str, Family] = {family.name: family for family in (ICE40, ECP5)}
+FAMILIES: dict[str, Family] = {family.name: family for family in (ICE40, ECP5, GOWIN)}
 
 
 def get(name: str) -> Family:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from .board_spec import BoardSpec, Pin
     from .configuration import Difference
+    from .converter import Converter
     from .layout import Layout
     from .memories import BlockRams
     from .netlist import Netlist
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .pll import Pll
     from .rom_places import Lut
 
-__all__ = ["Converter", "Family", "TableDifference"]
+__all__ = ["Family", "TableDifference"]
 
 
 class PlanFunction(Protocol):
@@ -47,26 +48,6 @@ class ConstraintFunction(Protocol):
     def __call__(
         self, board: BoardSpec, pins: Sequence[Pin] | None = None, *, margin: float = 0.0
     ) -> str: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Converter:
-    """A command that makes one file of another.
-
-    Parameters
-    ----------
-    tool : str
-        Its name in `sbgen.tools.KNOWN`.
-    args : tuple of str
-        Its arguments, with ``{source}`` and ``{target}`` for the names of the files.
-    """
-
-    tool: str
-    args: tuple[str, ...]
-
-    def arguments(self, source: str, target: str) -> tuple[str, ...]:
-        """The arguments for two files."""
-        return tuple(arg.format(source=source, target=target) for arg in self.args)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +88,12 @@ class Family:
     layout_file, bitstream_file : str
         Names of the layout and the bitstream in a build.
     packer, unpacker : Converter
-        Tools that make the bitstream of a layout, and a layout of a bitstream.
+        What makes the bitstream of a layout, and a layout of a bitstream. Where place and route writes no
+        layout, the packing step of a plan makes the bitstream, and the layout is what that unpacks to.
     placement_mib : int
         Memory that one place and route takes at most, in MiB.
-    resource_cells : dict of str to str
-        For each resource of a report the cell that place and route counts.
+    resource_cells : dict of str to tuple of str
+        For each resource of a report the cells that place and route counts, which share its places.
     flip_flops : str
         Beginning of the type of flip-flops in the synthesised netlist, which counts them where place and
         route does not; empty where it does.
@@ -158,7 +140,7 @@ class Family:
     packer: Converter
     unpacker: Converter
     placement_mib: int
-    resource_cells: Mapping[str, str]
+    resource_cells: Mapping[str, tuple[str, ...]]
     flip_flops: str = ""
     pll: type[Pll]
     pll_pads: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import gzip
 import math
-import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import tools
 from ..compiler import contents as contents_
 from ..errors import BoardError, FitError
 from . import netlist
 from .harness import clock_and_pll
 from .plan import MARGIN, Plan
-from .repack import Patches, hardware_digest, repack
+from .repack import Patches, hardware_digest, repack, unpack
 from .rom_places import locate
 from .seeds import Trial, place, read_report, run_cached
 
 if TYPE_CHECKING:
     from ..cache import Cache
     from ..console import Console
+    from ..console import Step as ConsoleStep
     from .board_spec import BoardSpec, Pin
 
 __all__ = [
@@ -149,7 +149,7 @@ def plan(
     clock_mhz, _ = clock_and_pll(board, clock_mhz)
     contents = noise = None
     if patchable:
-        tools.find(board.family.unpacker.tool)
+        board.family.unpacker.check()
         verilog, contents, noise = contents_.split(verilog)
     planned = board.family.plan(
         verilog,
@@ -221,17 +221,14 @@ def implement(
         cached = run_cached(plan.synthesis, folder, shown, logs, cache)
         shown.note("cached from an earlier build" if cached else "")
     step, trials = place(plan, folder, family=family, console=console, logs=logs, cache=cache, jobs=jobs)
-    layout, report, placed = step.writes
+    report, placed, *_ = step.writes
     fmax_mhz, utilization = read_report(folder / report)
     if fmax_mhz < plan.least_fmax_mhz:
         raise _missed(plan, fmax_mhz, trials)
-    os.replace(folder / layout, folder / plan.packing.reads[0])
+    # The layout or, where there is none, the placed netlist.
+    shutil.copyfile(folder / step.writes[-1], folder / plan.packing.reads[0])
     with console.step(plan.packing.title) as shown:
-        if plan.noise is None:
-            run_cached(plan.packing, folder, shown, logs, None)
-            text, patches = (folder / plan.packing.reads[0]).read_text(encoding="ascii"), None
-        else:
-            text, patches = _fill(plan, folder / placed, folder, logs)
+        text, patches = _pack(plan, folder / placed, folder, logs, shown)
         shown.note("")
 
     netlists = NETLISTS if plan.noise is None else ()
@@ -276,6 +273,21 @@ def _missed(plan: Plan, fmax_mhz: float, trials: tuple[Trial, ...]) -> ClockErro
     )
 
 
+def _pack(
+    plan: Plan, placed: Path, folder: Path, logs: Path, shown: ConsoleStep
+) -> tuple[str, Patches | None]:
+    """Write the bitstream: the text of its layout and, in a patchable design, the places of its ROMs."""
+    family = plan.board.family
+    layout_is_packed = plan.packing.reads == (family.layout_file,)
+    if plan.noise is None or not layout_is_packed:
+        run_cached(plan.packing, folder, shown, logs, None)
+    if not layout_is_packed:
+        unpack(family, folder=folder, logs=logs)
+    if plan.noise is None:
+        return (folder / family.layout_file).read_text(encoding="ascii"), None
+    return _fill(plan, placed, folder, logs)
+
+
 def _fill(plan: Plan, placed: Path, folder: Path, logs: Path) -> tuple[str, Patches]:
     """Replace the random fill of a patchable design's ROMs: the text of the layout, and the places."""
     assert plan.noise is not None and plan.contents is not None
@@ -293,7 +305,10 @@ def _resources(
 ) -> dict[str, dict[str, int]]:
     """What the design uses of each resource, and what the device has."""
     family, device = board.family, board.device
-    used = {name: utilization.get(cell, {"used": 0})["used"] for name, cell in family.resource_cells.items()}
+    used = {
+        name: sum(utilization.get(cell, {"used": 0})["used"] for cell in cells)
+        for name, cells in family.resource_cells.items()
+    }
     if family.flip_flops:
         cells = netlist.read_top(synthesised)["cells"].values()
         used["ff"] = sum(cell["type"].startswith(family.flip_flops) for cell in cells)

@@ -113,6 +113,6 @@ def _implement(plan: Plan, folder: Path, *, routed: bool) -> netlist.Netlist:
             workarounds.run(step, folder)
         except ToolError as error:
             raise too_big(plan, folder / step.log, family=plan.board.family) or error from None
-        _, _, result = step.writes
+        _, result, *_ = step.writes
     netlist.compact(folder / result, folder / "netlist.json.gz")
     return netlist.load(folder / "netlist.json.gz")

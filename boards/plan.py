@@ -83,9 +83,10 @@ class Plan:
         Names and contents of the input files.
     synthesis : `Step`
     placements : tuple of `Step`
-        Place and route with each seed. Each writes the layout, nextpnr's report and the placed netlist.
+        Place and route with each seed. Each writes nextpnr's report, the placed netlist and, in most
+        families, the layout.
     packing : `Step`
-        Reads the layout of the seed that is taken.
+        Reads the last of these, of the seed that is taken, under another name.
     bitstream : str
         Name of the product.
     margin : float
@@ -142,25 +143,26 @@ def placement(
     *,
     tool: tools.Tool,
     reads: tuple[str, ...],
-    layout_option: str,
-    suffix: str,
     args: Sequence[str],
+    layout_option: str = "",
+    suffix: str = "",
 ) -> Step:
     """Place and route of nextpnr with a seed.
 
-    The names of its files contain the seed, so that several run in one folder.
+    The names of its files contain the seed, so that several run in one folder. `layout_option` makes it write
+    the layout; without it, it writes none.
     """
-    layout, report, placed = f"top-{seed}.{suffix}", f"nextpnr-{seed}.json", f"placed-{seed}.json"
+    report, placed = f"nextpnr-{seed}.json", f"placed-{seed}.json"
+    layout = (f"top-{seed}.{suffix}",) if layout_option else ()
     return Step(
         title="place and route",
         tool=tool,
         reads=reads,
-        writes=(layout, report, placed),
+        writes=(report, placed, *layout),
         seed=seed,
         args=(
             *args,
-            layout_option,
-            layout,
+            *((layout_option, *layout) if layout else ()),
             "--write",
             placed,
             "--seed",

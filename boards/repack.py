@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import tools
 from ..errors import ToolError
 from .rom_places import Places
 
@@ -51,9 +50,8 @@ def unpack(family: Family, *, folder: Path, logs: Path) -> Layout:
     ToolError
         When it is no bitstream.
     """
-    unpacker = tools.find(family.unpacker.tool)
-    args = family.unpacker.arguments(family.bitstream_file, family.layout_file)
-    tools.run(unpacker, args, cwd=folder, log=logs / f"{unpacker.name}.log")
+    unpacker = family.unpacker
+    unpacker.run(family.bitstream_file, family.layout_file, folder=folder, log=logs / f"{unpacker.name}.log")
     return family.layout((folder / family.layout_file).read_text(encoding="ascii"))
 
 
@@ -74,11 +72,10 @@ def repack(
     ToolError
         When the contents are not read back from the bitstream.
     """
-    packer = tools.find(family.packer.tool)
+    packer = family.packer
     places.write(layout, contents)
     (folder / family.layout_file).write_text(layout.text, encoding="ascii")
-    args = family.packer.arguments(family.layout_file, family.bitstream_file)
-    tools.run(packer, args, cwd=folder, log=logs / f"{packer.name}.log")
+    packer.run(family.layout_file, family.bitstream_file, folder=folder, log=logs / f"{packer.name}.log")
     unpacked = unpack(family, folder=folder, logs=logs)
     read = places.read(unpacked)
     for memory, wanted in contents.items():

@@ -137,7 +137,7 @@ class _Race:
                 self.failed[n] = error  # another seed may well be routed
                 shown.note("failed")
                 return
-            fmax_mhz, _ = read_report(self._folder / step.writes[1])
+            fmax_mhz, _ = read_report(self._folder / step.writes[0])
             shown.note(
                 f"{fmax_mhz:.1f} MHz, for {plan.clock_mhz:g} MHz"
                 + (", cached from an earlier build" if cached else "")
@@ -195,11 +195,23 @@ def read_report(path: Path) -> tuple[float, Mapping[str, Mapping[str, int]]]:
 
 def too_big(plan: Plan, log: Path, *, family: Family) -> FitError | None:
     """A `FitError` when the log says that the design needs more of something than there is."""
-    names = {cell: name for name, cell in family.resource_cells.items()}
+    found = {
+        match[1]: (int(match[2]), int(match[3]))
+        for match in re.finditer(
+            r"^Info:\s+(\w+):\s*(\d+)/\s*(\d+)", log.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    }
+    # Cells that share their places are counted together; the first can take all of them.
+    groups = {
+        name: [cell for cell in cells if cell in found] for name, cells in family.resource_cells.items()
+    }
+    grouped = {cell for cells in groups.values() for cell in cells}
+    groups |= {cell: [cell] for cell in found if cell not in grouped}
     over = []
-    for line in log.read_text(encoding="utf-8").splitlines():
-        if (match := re.match(r"Info:\s+(\w+):\s*(\d+)/\s*(\d+)", line)) and int(match[2]) > int(match[3]):
-            over.append(f"{int(match[2])} {names.get(match[1], match[1])} of {int(match[3])}")
+    for name, cells in groups.items():
+        used = sum(found[cell][0] for cell in cells)
+        if cells and used > found[cells[0]][1]:
+            over.append(f"{used} {name} of {found[cells[0]][1]}")
     if over:
         return FitError(
             f"the design must fit {plan.board.device.name} on {plan.board.name}, but it needs "

@@ -54,6 +54,14 @@ FABRICS = {
         host_link_lut=390,
         host_link_ff=270,
     ),
+    "gowin": Fabric(
+        bram_shapes=((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
+        max_banks=2,
+        registered=True,
+        patchable_store="bram",
+        host_link_lut=600,
+        host_link_ff=270,
+    ),
 }
 
 
@@ -154,6 +162,13 @@ DEVICES = {
             for transceivers, part in (("", "u"), ("um-", "um"), ("um5g-", "um5g"))
             for size, lut, bram, dsp in _ECP5
             if size != "12f" or not transceivers
+        ),
+        Device(name="gw1nr-9c", part="GW1NR-9C", family="gowin", lut=8640, ff=6480, bram=26, spram=0, dsp=20),
+        Device(
+            name="gw2ar-18c", part="GW2AR-18C", family="gowin", lut=20736, ff=15552, bram=46, spram=0, dsp=48
+        ),
+        Device(
+            name="gw2a-18c", part="GW2A-18C", family="gowin", lut=20736, ff=15552, bram=46, spram=0, dsp=48
         ),
     )
 }

@@ -32,6 +32,7 @@ FILES = (
     "layout.gz",
     "top.bin",
     "top.bit",
+    "top.fs",
     "memory.json",
     "report.html",
     "report.json",

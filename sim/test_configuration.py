@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from sbgen import boards, cli, tools
+from sbgen import boards, cli
 from sbgen.boards import bitstream, flow, patch
 from sbgen.boards.ecp5 import ECP5
 from sbgen.boards.ice40 import ICE40
@@ -65,7 +65,7 @@ def build(folder, board, *, patchable):
     """A build of `NETWORK` as `sbgen verify` sees it."""
     try:
         flow.plan(verilog="", board=boards.get(board))
-        tools.find(boards.get(board).family.unpacker.tool)
+        boards.get(board).family.unpacker.check()
     except ToolError as error:
         pytest.skip(str(error))
     exchange.save(NETWORK, folder / "model.json")

@@ -39,12 +39,12 @@ class TestEveryBoard:
     def test_every_pin_is_constrained_once(self, board):
         text = board.family.constraints(board)
         for pin in board.pins:
-            place = (
-                f"{pin.port} {pin.site}"
-                if board.device.family == "ice40"
-                else f'"{pin.port}" SITE "{pin.site}"'
-            )
-            assert text.count(place) == 1
+            places = {
+                "ice40": f"{pin.port} {pin.site}",
+                "ecp5": f'"{pin.port}" SITE "{pin.site}"',
+                "gowin": f'"{pin.port}" {pin.site};',
+            }
+            assert text.count(places[board.device.family]) == 1
 
 
 def test_icebreaker_is_its_schematic():

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from sbgen import boards, cli, tools
+from sbgen import boards, cli
 from sbgen.boards import flow
 from sbgen.boards import patch as patch_command
 from sbgen.compiler import contents as contents_
@@ -79,7 +79,7 @@ def built(request, tmp_path_factory):
     """A folder with the build of ``network(1)``; builds of the same hardware share its cached steps."""
     try:
         flow.plan(verilog="", board=boards.get(request.param))
-        tools.find(boards.get(request.param).family.unpacker.tool)
+        boards.get(request.param).family.unpacker.check()
     except ToolError as error:
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp(request.param)
@@ -104,7 +104,7 @@ def patch(model, bits, *options):
 
 
 def bits_of(folder):
-    return next(path for path in folder.iterdir() if path.name in ("top.bin", "top.bit"))
+    return next(path for path in folder.iterdir() if path.name in ("top.bin", "top.bit", "top.fs"))
 
 
 def test_patched_is_what_a_build_makes(built, tmp_path, capsys):

@@ -222,7 +222,11 @@ def test_wheel_holds_every_source(tmp_path):
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info" not in name}
     wanted = {
         "sbgen/py.typed",
-        *(f"sbgen/{path.relative_to(ROOT)}" for path in (ROOT / "boards").rglob("*.v")),
+        *(
+            f"sbgen/{path.relative_to(ROOT)}"
+            for end in ("v", "txt")
+            for path in (ROOT / "boards").rglob(f"*.{end}")
+        ),
         "sbgen/compiler/calibration.json",
         "sbgen/compiler/simulate/main.cpp",
         "sbgen/compiler/simulate/testbench.v",

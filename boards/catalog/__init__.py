@@ -8,6 +8,9 @@ from .icestick import ICESTICK
 from .icesugar import ICESUGAR
 from .orangecrab_r0_2 import ORANGECRAB_R0_2
 from .pico_ice import PICO_ICE
+from .tang_nano_9k import TANG_NANO_9K
+from .tang_nano_20k import TANG_NANO_20K
+from .tang_primer_20k import TANG_PRIMER_20K
 from .tinyfpga_bx import TINYFPGA_BX
 from .ulx3s import ULX3S
 from .upduino_v3 import UPDUINO_V3, UPDUINO_V3_12MHZ
@@ -29,5 +32,8 @@ BOARDS: dict[str, BoardSpec] = {
         *ULX3S,
         COLORLIGHT_5A_75B,
         ORANGECRAB_R0_2,
+        TANG_NANO_9K,
+        TANG_NANO_20K,
+        TANG_PRIMER_20K,
     )
 }

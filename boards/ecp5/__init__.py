@@ -21,7 +21,12 @@ ECP5 = Family(
     packer=PACKER,
     unpacker=UNPACKER,
     placement_mib=2500,
-    resource_cells={"lut": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "dsp": "MULT18X18D"},
+    resource_cells={
+        "lut": ("TRELLIS_COMB",),
+        "ff": ("TRELLIS_FF",),
+        "bram": ("DP16KD",),
+        "dsp": ("MULT18X18D",),
+    },
     pll=Ecp5Pll,
     differential_clock=True,
     adapter_attrs={"IO_TYPE": "LVCMOS33", "PULLMODE": "UP"},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ... import tools
-from ..family import Converter
+from ..converter import Command
 from ..plan import FLAT, Plan, Step, placement
 from ..workarounds import ELEMENTS, RIPUP
 from .constraints import lpf
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PACKER", "UNPACKER", "plan"]
 
-PACKER = Converter(tool="ecppack", args=("--compress", "--input", "{source}", "--bit", "{target}"))
-UNPACKER = Converter(tool="ecpunpack", args=("--input", "{source}", "--textcfg", "{target}"))
+PACKER = Command(name="ecppack", args=("--compress", "--input", "{source}", "--bit", "{target}"))
+UNPACKER = Command(name="ecpunpack", args=("--input", "{source}", "--textcfg", "{target}"))
 
 #: Packages as nextpnr-ecp5 calls them.
 _PACKAGES = {
@@ -81,7 +81,7 @@ def plan(
         ),
         packing=Step(
             title="bitstream",
-            tool=tools.find(PACKER.tool),
+            tool=tools.find(PACKER.name),
             reads=("top.config",),
             writes=("top.bit",),
             args=PACKER.arguments("top.config", "top.bit"),

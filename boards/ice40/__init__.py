@@ -25,10 +25,10 @@ ICE40 = Family(
     placement_mib=700,
     # A logic cell is a LUT with its flip-flop, which is what fills the device.
     resource_cells={
-        "lut": "ICESTORM_LC",
-        "bram": "ICESTORM_RAM",
-        "spram": "ICESTORM_SPRAM",
-        "dsp": "ICESTORM_DSP",
+        "lut": ("ICESTORM_LC",),
+        "bram": ("ICESTORM_RAM",),
+        "spram": ("ICESTORM_SPRAM",),
+        "dsp": ("ICESTORM_DSP",),
     },
     flip_flops="SB_DFF",
     pll=Ice40Pll,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ... import tools
-from ..family import Converter
+from ..converter import Command
 from ..plan import FLAT, Plan, Step, placement
 from .constraints import pcf
 
@@ -19,8 +19,8 @@ __all__ = ["BRAMS", "PACKER", "UNPACKER", "plan"]
 #: Maps block RAMs in place of yosys' own file, at once.
 BRAMS = Path(__file__).with_name("brams.v")
 
-PACKER = Converter(tool="icepack", args=("{source}", "{target}"))
-UNPACKER = Converter(tool="iceunpack", args=("{source}", "{target}"))
+PACKER = Command(name="icepack", args=("{source}", "{target}"))
+UNPACKER = Command(name="iceunpack", args=("{source}", "{target}"))
 
 
 def plan(
@@ -65,7 +65,7 @@ def plan(
         ),
         packing=Step(
             title="bitstream",
-            tool=tools.find(PACKER.tool),
+            tool=tools.find(PACKER.name),
             reads=("top.asc",),
             writes=("top.bin",),
             args=PACKER.arguments("top.asc", "top.bin"),

@@ -155,6 +155,40 @@ FEATURES = {
             ),
         ),
         Feature(
+            name="gowin",
+            help="bitstreams for Gowin",
+            remedy="pip install 'sbgen[gowin]'",
+            checks=(
+                Check(
+                    tool="yosys",
+                    args=("-p", "read_verilog top.v; synth_gowin -top top -json gowin.json"),
+                    writes="gowin.json",
+                ),
+                Check(
+                    tool="nextpnr-himbaechel-gowin",
+                    needs="gowin.json",
+                    writes="placed.json",
+                    # Pins that no constraint names are placed at will.
+                    args=(
+                        "--device",
+                        "GW1NR-LV9QN88PC6/I5",
+                        "--vopt",
+                        "family=GW1N-9C",
+                        "--json",
+                        "gowin.json",
+                        "--write",
+                        "placed.json",
+                    ),
+                ),
+                Check(
+                    tool="gowin_pack",
+                    needs="placed.json",
+                    args=("-d", "GW1N-9C", "-o", "top.fs", "placed.json"),
+                    writes="top.fs",
+                ),
+            ),
+        ),
+        Feature(
             name="simulate",
             help="simulation in Verilator and Icarus",
             remedy="pip install 'sbgen[sim]'",

@@ -175,7 +175,7 @@ def _bitstream(path: Path) -> tuple[Path, str | None]:
         bitstream = built.bitstream
     except MissingError:
         raise BoardError(
-            f"the folder must hold top.bin or top.bit, but {path} does not; "
+            f"the folder must hold top.bin, top.bit or top.fs, but {path} does not; "
             "build it with: sbgen build --model FILE --board NAME --out DIR"
         ) from None
     try:

