@@ -44,7 +44,11 @@ def write(folder: Path, kind: str, content: Mapping[str, Any]) -> None:
         # Evidence about an earlier build in this folder says nothing about this one.
         if evidence and evidence.get("build") == digest:
             found[name] = evidence
-    atomic.write(folder / "report.html", report_html.page(json.loads(report), **found))
+    network = _bytes(folder / "network.json")
+    page = report_html.page(
+        json.loads(report), network=None if network is None else network.decode("ascii"), **found
+    )
+    atomic.write(folder / "report.html", page)
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -293,8 +293,9 @@ def dumps(report: Mapping[str, Any]) -> str:
 
 
 def write(report: dict[str, Any], out_dir: Path) -> None:
-    """Write report.json and report.html into the output folder."""
+    """Write report.json and report.html into the output folder, which already has network.json."""
     from . import report_html
 
-    (out_dir / "report.html").write_text(report_html.page(report), encoding="utf-8")
+    network = (out_dir / "network.json").read_text(encoding="ascii")
+    (out_dir / "report.html").write_text(report_html.page(report, network=network), encoding="utf-8")
     (out_dir / "report.json").write_text(dumps(report), encoding="ascii")

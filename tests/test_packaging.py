@@ -231,6 +231,11 @@ def test_wheel_holds_every_source(tmp_path):
         "sbgen/compiler/simulate/main.cpp",
         "sbgen/compiler/simulate/testbench.v",
         "sbgen/report_html/style.css",
+        *(
+            f"sbgen/play/{path.name}"
+            for path in (ROOT / "sbgen/play").iterdir()
+            if path.suffix in {".js", ".css", ".j2"}
+        ),
         *(f"sbgen/report_html/{path.name}" for path in (ROOT / "sbgen/report_html").glob("*.html.j2")),
         *(f"sbgen/compiler/networks/{path.name}" for path in (ROOT / "compiler" / "networks").iterdir()),
     }

@@ -12,6 +12,7 @@ import pytest
 
 from sbgen import report, report_html
 from sbgen.boards.flow import Trial
+from sbgen.compiler import exchange
 from sbgen.compiler.design import Design
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.folding import Folding
@@ -252,7 +253,7 @@ def test_equal_reports_give_equal_bytes():
 class Page(HTMLParser):
     """Tags in their nesting, attributes, and text."""
 
-    VOID = ("meta", "br")
+    VOID = ("meta", "br", "input")
 
     def __init__(self, text):
         super().__init__()
@@ -279,12 +280,14 @@ class Page(HTMLParser):
         return " ".join("".join(self.words).split())
 
 
+@pytest.mark.parametrize("network", [None, exchange.dumps(NETWORK)])
 @pytest.mark.parametrize(
     "make", [assemble, convolutional, without_bitstream_or_simulation, of_samples, lambda: of_samples(None)]
 )
-def test_page_stands_alone(make):
-    text = report_html.page(make())
+def test_page_stands_alone(make, network):
+    text = report_html.page(make(), network=network)
     page = Page(text)
+    assert text.count("<script>") == (network is not None)
     assert page.open == []
     for tag, name, value in page.attributes:
         assert tag not in {"script", "link", "img", "iframe", "object"}

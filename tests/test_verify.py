@@ -305,7 +305,10 @@ class TestRun:
             pages[0]["ledger"]["images"] == "2 random images: seed 1, pixels of 0 ... 255; as requested"
             and (built / "report.html").read_text() == "the page"
         )
-        assert pages[0] == {"ledger": json.loads((built / "ledger.json").read_text())}
+        assert pages[0] == {
+            "ledger": json.loads((built / "ledger.json").read_text()),
+            "network": (built / "network.json").read_text(),
+        }
         assert "2 random images: seed 1" in text
         for line in (
             "PASS     files of the build",
