@@ -22,4 +22,4 @@ class TangNano20kPlatform(GowinPlatform):
         *LEDResources(pins="15 16 17 18 19 20", invert=True, attrs=_LVCMOS33),
         UARTResource(0, rx="70", tx="69", attrs=Attrs(IO_TYPE="LVCMOS33", PULL_MODE="UP")),
     ]
-    connectors: ClassVar = []
+    connectors: ClassVar[list] = []

@@ -20,4 +20,4 @@ class TangPrimer20kPlatform(GowinPlatform):
         *LEDResources(pins="L16 L14 N14 N16 A13 C13", invert=True, attrs=Attrs(IO_TYPE="LVCMOS18")),
         UARTResource(0, rx="T13", tx="M11", attrs=Attrs(IO_TYPE="LVCMOS33", PULL_MODE="UP")),
     ]
-    connectors: ClassVar = []
+    connectors: ClassVar[list] = []
