@@ -2,11 +2,16 @@
 
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..errors import BoardError
 from ..hw.spram import BLOCK_WIDTH
 
-__all__ = ["OFFSET", "checksum", "combine", "weight_bytes"]
+__all__ = ["MODEL", "OFFSET", "as_hex", "checksum", "combine", "weight_bytes"]
+
+#: A model of the flash for simulators: the module ``spi_flash``, which reads `as_hex` of its bytes from
+#: ``flash.hex``.
+MODEL = Path(__file__).with_name("spi_flash.v")
 
 #: Address of the weights: the second erase block of 64 KiB after a bitstream of the iCE40UP5K, which has
 #: 104,090 bytes.
@@ -16,6 +21,11 @@ OFFSET = 0x20000
 def weight_bytes(ram_contents: Sequence[Sequence[int]]) -> bytes:
     """The contents of a core's RAMs as bytes: block by block, each word little-endian."""
     return b"".join(word.to_bytes(BLOCK_WIDTH // 8, "little") for words in ram_contents for word in words)
+
+
+def as_hex(contents: bytes) -> str:
+    """Bytes as the text that ``$readmemh`` reads."""
+    return "".join(f"{byte:02x}\n" for byte in contents)
 
 
 def checksum(ram_contents: Sequence[Sequence[int]]) -> int:

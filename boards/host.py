@@ -227,7 +227,7 @@ def open_link(arguments: argparse.Namespace) -> Link:
     baud = arguments.baud or baud
     refusals: tuple[type[Exception], ...] = (*_port_errors(), ValueError, OverflowError)
     try:
-        opened = serial.Serial(port, baudrate=baud, timeout=0.05)
+        opened = serial.serial_for_url(port, baudrate=baud, timeout=0.05)
         return Link(port=opened, latency_ms=usb.ask_low_latency(opened))
     except refusals as error:
         raise LinkError(

@@ -43,34 +43,11 @@ module testbench;
   wire tx;
 `ifdef FLASH
   wire cs_n, sck, copi;
-  reg cipo = 1;
+  wire cipo;
   top dut(.clk(clk), .rx(rx), .tx(tx),
           .flash_cs(cs_n), .flash_clk(sck), .flash_copi(copi), .flash_cipo(cipo));
-
-  // Asleep until it is released (0xAB); a read (0x03) then outputs bytes from a 24-bit address on.
-  // Missing bytes are ones.
-  reg [7:0] flash [0:`FLASH-1];
-  reg [31:0] sent = 0;
-  reg [5:0] sent_bits = 0;
-  reg [26:0] position = 0;
-  reg awake = 0, sck_before = 0;
-  wire [23:0] place = sent[23:0] + position[26:3] - `OFFSET;
-  initial $readmemh("flash.hex", flash);
-  always @(posedge clk) begin
-    sck_before <= sck;
-    if (cs_n !== 0) begin
-      if (sent_bits == 8 && sent[7:0] == 8'hAB) awake <= 1;
-      sent_bits <= 0;
-      position <= 0;
-      cipo <= 1;
-    end else if (sck && !sck_before && sent_bits != 32) begin
-      sent <= {sent[30:0], copi};
-      sent_bits <= sent_bits + 1;
-    end else if (!sck && sck_before && sent_bits == 32) begin
-      cipo <= awake && sent[31:24] == 8'h03 && place < `FLASH ? flash[place][~position[2:0]] : 1;
-      position <= position + 1;
-    end
-  end
+  spi_flash #(.BYTES(`FLASH), .OFFSET(`OFFSET)) flash(
+    .clk(clk), .cs_n(cs_n), .sck(sck), .copi(copi), .cipo(cipo));
 `else
   top dut(.clk(clk), .rx(rx), .tx(tx));
 `endif
@@ -214,11 +191,13 @@ class Pins:
         }
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
+        if flash:
+            verilog_text += flash_image.MODEL.read_text(encoding="ascii")
         (self._folder / "top.v").write_text(verilog_text)
         (self._folder / "testbench.v").write_text(_TESTBENCH)
         macros = {}
         if flash:
-            (self._folder / "flash.hex").write_text("".join(f"{byte:02x}\n" for byte in flash))
+            (self._folder / "flash.hex").write_text(flash_image.as_hex(flash))
             macros = {"FLASH": len(flash), "OFFSET": flash_image.OFFSET}
         self._program, self.name = build(
             self._folder, simulator=simulator, macros=macros, waves=waves, quick=True

@@ -10,7 +10,7 @@ twenty seconds and then is some hundred times faster. Stalls come from a generat
 simulators see the same stalls and agree in every cycle.
 """
 
-from .programs import SIMULATORS, build
+from .programs import SIMULATORS, build, require, verilate
 from .run import HardwareError, Simulation, Simulator, quickest, simulate
 from .workload import layer_work, patience, work
 
@@ -23,6 +23,8 @@ __all__ = [
     "layer_work",
     "patience",
     "quickest",
+    "require",
     "simulate",
+    "verilate",
     "work",
 ]

@@ -2,14 +2,14 @@
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ... import tools
 from ...errors import ToolError
 
-__all__ = ["SIMULATORS", "build", "choose", "require"]
+__all__ = ["SIMULATORS", "build", "choose", "require", "verilate"]
 
 SIMULATORS = ("icarus", "verilator")
 
@@ -97,8 +97,50 @@ def _icarus(folder: Path, macros: Mapping[str, int]) -> tuple[tools.Tool, str]:
 
 
 def _verilator(folder: Path, macros: Mapping[str, int], optimization: str) -> tuple[tools.Tool, str]:
-    compiler = tools.find("verilator")
     shutil.copyfile(Path(__file__).with_name("main.cpp"), folder / "main.cpp")
+    program = verilate(
+        folder,
+        top="testbench",
+        sources=("testbench.v", "top.v", "main.cpp"),
+        macros=macros,
+        optimization=optimization,
+        flags=("--trace-vcd",) if "WAVES" in macros else (),
+    )
+    return program, f"Verilator {program.version}"
+
+
+def verilate(
+    folder: Path,
+    *,
+    top: str,
+    sources: Sequence[str],
+    macros: Mapping[str, int],
+    optimization: str = "-O2",
+    flags: Sequence[str] = (),
+) -> tools.Tool:
+    """Compile Verilog with Verilator, and a C++ program that runs it.
+
+    Parameters
+    ----------
+    folder : Path
+        With the sources; the program and all that leads to it are written into its subfolder ``obj``.
+    top : str
+        The top module; its class in C++ is ``V<top>``, the program ``obj/<top>``.
+    sources : sequence of str
+        Verilog files, and the C++ file with ``main``.
+    macros : mapping of str
+        Defined for the Verilog.
+    optimization : str
+        Of the C++ compiler, for the model.
+    flags : sequence of str
+        Further ones of Verilator.
+
+    Returns
+    -------
+    `sbgen.tools.Tool`
+        The program; its version is that of Verilator.
+    """
+    compiler = tools.find("verilator")
     make = {
         # The runtime library is compiled as well and hardly runs: optimising it would only cost time.
         "OPT_FAST": optimization,
@@ -118,33 +160,27 @@ def _verilator(folder: Path, macros: Mapping[str, int], optimization: str) -> tu
             "0",
             "--no-timing",
             "-O3",
-            *(["--trace-vcd"] if "WAVES" in macros else []),
+            *flags,
             "-Wno-fatal",
             "-Wno-lint",
             "-Wno-style",
             "-MAKEFLAGS",
             " ".join(f"{name}={value}" for name, value in make.items()),
             "--top-module",
-            "testbench",
+            top,
             "-Mdir",
             "obj",
             "-o",
-            "testbench",
+            top,
             *_defines(macros),
-            "testbench.v",
-            "top.v",
-            "main.cpp",
+            *sources,
         ],
         cwd=folder,
         log=folder / "build.log",
     )
-    program = tools.Tool(
-        name="testbench",
-        argv=(str((folder / "obj" / "testbench").absolute()),),
-        version=compiler.version,
-        origin="build",
+    return tools.Tool(
+        name=top, argv=(str((folder / "obj" / top).absolute()),), version=compiler.version, origin="build"
     )
-    return program, f"Verilator {compiler.version}"
 
 
 def _defines(macros: Mapping[str, int]) -> list[str]:

@@ -1,0 +1,84 @@
+"""`sbgen emulate`: a built board behind its pseudo-terminal and its socket, asked by the host's own code."""
+
+import numpy as np
+import pytest
+
+from sbgen import tools
+from sbgen.boards import host
+from sbgen.built import Built
+from sbgen.cli import main
+from sbgen.compiler import exchange, reference
+from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.emulator import EmulatedBoard, compiled
+from sbgen.errors import ToolError
+
+CLASSES, PIXELS = 4, 30
+
+
+def network(rng):
+    return Network(
+        name="small",
+        image_shape=(PIXELS,),
+        labels=tuple("abcd"),
+        layers=(
+            Binarize(name="pixels", thresholds=rng.integers(1, 256, (PIXELS, 1))),
+            Dense(
+                name="hidden",
+                weights=rng.integers(0, 2, (24, PIXELS)).astype(np.uint8),
+                thresholds=rng.integers(10, 20, 24),
+            ),
+            Scores(
+                name="scores",
+                weights=rng.integers(0, 2, (CLASSES, 24)).astype(np.uint8),
+                offsets=rng.integers(-9, 9, CLASSES),
+            ),
+        ),
+    )
+
+
+def build(folder, seed, *options):
+    try:
+        for name in "verilator", "yosys":
+            tools.find(name)
+    except ToolError as error:
+        pytest.skip(str(error))
+    print("seed", seed)
+    net = network(np.random.default_rng(seed))
+    exchange.save(net, folder / "net.json")
+    out = folder / "build"
+    command = ["build", "--model", str(folder / "net.json"), "--board", "icebreaker", "--out", str(out)]
+    assert main([*command, *options]) == 0
+    return net, Built(out)
+
+
+def check(net, port, seed):
+    images = np.random.default_rng(seed).integers(0, 256, (20, PIXELS)).astype(np.uint8)
+    scores, labels = reference.evaluate(net, images)
+    with host.open_link(Arguments(port)) as link:
+        identity = link.identify()
+        assert identity.digest.hex() == exchange.digest(net)[:16]
+        results = list(link.classify(images))
+    assert [result.scores.tolist() for result in results] == scores.tolist()
+    assert [result.label for result in results] == labels.tolist()
+
+
+class Arguments:
+    board = baud = None
+
+    def __init__(self, port):
+        self.port = port
+
+
+def test_board_without_a_bitstream(tmp_path):
+    net, built = build(tmp_path, 1, "--no-bitstream")
+    folder = tmp_path / "emulator"
+    folder.mkdir()
+    program = compiled(built, folder=folder)
+    with EmulatedBoard(program, tcp=("127.0.0.1", 0)) as board:
+        check(net, board.port, 2)
+        check(net, board.url, 3)
+    (tmp_path / "again").mkdir()
+    again = compiled(built, folder=tmp_path / "again")
+    assert again.from_cache
+    with EmulatedBoard(again) as board:
+        check(net, board.port, 4)
