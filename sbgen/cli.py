@@ -32,6 +32,7 @@ class Command:
 COMMANDS = (
     Command(name="doctor", help="check that the tools are installed and work"),
     Command(name="boards", help="list the supported boards"),
+    Command(name="data", help="write a real data set as the file that a person has"),
     Command(name="train", help="train a self-binarizing network"),
     Command(name="build", help="build a bitstream and a report from a trained network"),
     Command(name="estimate", help="estimate size and speed without building"),
