@@ -55,8 +55,10 @@ def measure(kind, seed, folder):
         "kind": kind,
         "seed": seed,
         "layers": [
-            [type(layer).__name__, *shape, f"pe {folding.pe}", f"simd {folding.simd}"]
-            for (layer, folding), shape in zip(design.stages, network.shapes[1:], strict=True)
+            [type(layer).__name__, *shape, f"pe {pe}", f"simd {simd}"]
+            for layer, (pe, simd), shape in zip(
+                network.layers, design.shapes, network.shapes[1:], strict=True
+            )
         ],
         "top": design.top_k,
         "predicted": {"latency": predicted.latency, "interval": predicted.interval},

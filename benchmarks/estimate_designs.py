@@ -109,7 +109,7 @@ def main():
                 "lut_error": round(lut / estimated["lut"] - 1, 4),
                 "bram": bram,
                 "bram_estimate": estimated["bram"],
-                "foldings": [[folding.pe, folding.simd] for folding in design.foldings],
+                "foldings": [list(shape) for shape in design.shapes],
             }
         )
         print(rows[-1], file=sys.stderr, flush=True)

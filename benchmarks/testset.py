@@ -127,7 +127,8 @@ def main():
             "images": len(labels),
             "board": options.board,
             "layers": [
-                [layer.inputs, layer.outputs, folding.pe, folding.simd] for layer, folding in design.stages
+                [layer.inputs, layer.outputs, *shape]
+                for layer, shape in zip(design.network.layers, design.shapes, strict=True)
             ],
             "simulator": result.simulator,
             "cycles": simulated,

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..compiler.ir import Conv2d, Dense, Scores, Threshold
+from ..compiler.layers import rules
 from ..compiler.pipeline import memory_path, stages
 from ..hw.popcount import XnorPopcount
 
 if TYPE_CHECKING:
     from ..compiler.design import Design
-    from ..compiler.folding import Folding
     from ..compiler.ir import Weighted
     from ..compiler.stage import Stage
 
@@ -56,33 +56,36 @@ class Numbers:
 
 def numbers(design: Design) -> Iterator[Numbers]:
     """The numbers of every memory of a design, in the order of its layers."""
-    for n, stage in enumerate(stages(design)):
+    for n, (rule, stage) in enumerate(zip(rules(design.network), stages(design), strict=True)):
+        folded = rule.shape(stage.folding)
         match stage.layer:
             case Scores() as layer:
-                yield from _unit(n, stage, layer, "offsets", layer.offsets)
+                yield from _unit(n, stage, folded, layer, "offsets", layer.offsets)
             case Conv2d() | Dense() as layer:
                 presets = None if layer.thresholds is None else -layer.thresholds
-                yield from _unit(n, stage, layer, "thresholds", presets)
+                yield from _unit(n, stage, folded, layer, "thresholds", presets)
             case Threshold() as layer:
                 yield Numbers(
                     path=f"core.{memory_path(stage.parts[0], 'rom.memory', n)}",
                     layer=layer.name,
                     what="thresholds",
                     decode=np.asarray,
-                    lay_out=_thresholds(layer, stage.folding),
+                    lay_out=_thresholds(layer, *folded),
                 )
 
 
-def _unit(n: int, stage: Stage, layer: Weighted, what: str, presets: np.ndarray | None) -> Iterator[Numbers]:
+def _unit(
+    n: int, stage: Stage, folded: tuple[int, int], layer: Weighted, what: str, presets: np.ndarray | None
+) -> Iterator[Numbers]:
     """The numbers of a layer with weights: those, and the starts of its accumulators if it has any."""
-    unit, folding = stage.unit, stage.folding
+    unit, (pe, simd) = stage.unit, folded
     assert unit is not None
     yield Numbers(
         path=f"core.{memory_path(unit, 'weight_rom.memory', n)}",
         layer=layer.name,
         what="weights",
-        decode=_decode(folding),
-        lay_out=_weights(layer, folding),
+        decode=_decode(simd),
+        lay_out=_weights(layer, pe, simd),
     )
     if presets is not None:
         yield Numbers(
@@ -90,19 +93,19 @@ def _unit(n: int, stage: Stage, layer: Weighted, what: str, presets: np.ndarray 
             layer=layer.name,
             what=what,
             decode=np.asarray,
-            lay_out=_presets(presets, layer, folding),
+            lay_out=_presets(presets, layer, pe),
         )
 
 
-def _decode(folding: Folding) -> Callable[[np.ndarray], np.ndarray]:
+def _decode(simd: int) -> Callable[[np.ndarray], np.ndarray]:
     """Weights from their code: each bit is the parity of the complements of its weight and those before it in
     its group.
     """
-    begins = np.zeros(folding.simd, bool)
-    begins[np.cumsum((0, *XnorPopcount.groups(folding.simd)))[:-1]] = True
+    begins = np.zeros(simd, bool)
+    begins[np.cumsum((0, *XnorPopcount.groups(simd)))[:-1]] = True
 
     def decode(words: np.ndarray) -> np.ndarray:
-        coded = words.reshape(-1, folding.simd)
+        coded = words.reshape(-1, simd)
         before = np.roll(coded, 1, axis=1)
         before[:, begins] = 0
         return (1 ^ coded ^ before).reshape(words.shape)
@@ -110,7 +113,7 @@ def _decode(folding: Folding) -> Callable[[np.ndarray], np.ndarray]:
     return decode
 
 
-def _weights(layer: Weighted, folding: Folding) -> LayOut:
+def _weights(layer: Weighted, pe: int, simd: int) -> LayOut:
     """Word (group, half, slice) of `pe` rows of `simd` weights, the first lowest.
 
     A convolution's slices are the pieces of each pixel under the kernel. A ternary weight is half the sum of
@@ -118,11 +121,11 @@ def _weights(layer: Weighted, folding: Folding) -> LayOut:
     """
     channels = layer.weights.shape[-1]
     pixels = layer.weights.shape[1:-1]
-    lanes = min(folding.simd, channels)  # more than that are whole pixels
+    lanes = min(simd, channels)  # more than that are whole pixels
     padded = -(-channels // lanes) * lanes
     inputs = math.prod(pixels) * padded
-    slices = -(-inputs // folding.simd)
-    groups = -(-layer.outputs // folding.pe)
+    slices = -(-inputs // simd)
+    groups = -(-layer.outputs // pe)
     halves = 1 if layer.mask is None else 2
     expected = (
         layer.weights
@@ -131,9 +134,9 @@ def _weights(layer: Weighted, folding: Folding) -> LayOut:
     )
 
     def lay_out(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        places = np.arange(math.prod(shape)).reshape(groups, halves, slices, folding.pe, folding.simd)
+        places = np.arange(math.prod(shape)).reshape(groups, halves, slices, pe, simd)
         # (group, lane), half, (slice, place in it)
-        places = np.moveaxis(places, -2, 1).reshape(groups * folding.pe, halves, slices * folding.simd)
+        places = np.moveaxis(places, -2, 1).reshape(groups * pe, halves, slices * simd)
         places = places[: layer.outputs, :, :inputs].reshape(layer.outputs, halves, *pixels, padded)
         places = places[..., :channels]
         return (places[:, 0] if layer.mask is None else places), expected
@@ -141,7 +144,7 @@ def _weights(layer: Weighted, folding: Folding) -> LayOut:
     return lay_out
 
 
-def _presets(presets: np.ndarray, layer: Weighted, folding: Folding) -> LayOut:
+def _presets(presets: np.ndarray, layer: Weighted, pe: int) -> LayOut:
     """Word (group) of `pe` accumulators' starts: minus a threshold, or an offset. With ternary weights they
     are twice that, less what the weights of 0 add.
     """
@@ -151,17 +154,17 @@ def _presets(presets: np.ndarray, layer: Weighted, folding: Folding) -> LayOut:
         expected = 2 * expected - ((1 << layer.planes) - 1) * (layer.inputs - unmasked)
 
     def lay_out(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        places = np.arange(math.prod(shape)).reshape(shape[0] * folding.pe, shape[1] // folding.pe)
+        places = np.arange(math.prod(shape)).reshape(shape[0] * pe, shape[1] // pe)
         return places[: layer.outputs], expected
 
     return lay_out
 
 
-def _thresholds(layer: Threshold, folding: Folding) -> LayOut:
+def _thresholds(layer: Threshold, pe: int, simd: int) -> LayOut:
     """Word (beat) of `pe` thresholds with their inversion above, which is read as their sign here."""
 
     def lay_out(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        places = np.arange(math.prod(shape)).reshape(shape[0] * folding.pe, shape[1] // folding.pe)
+        places = np.arange(math.prod(shape)).reshape(shape[0] * pe, shape[1] // pe)
         width = places.shape[1] - 1
         inverted = layer.inverted.astype(np.int64) << width
         return places[: len(layer.thresholds)], layer.thresholds.astype(np.int64) - inverted

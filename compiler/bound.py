@@ -4,7 +4,6 @@ import math
 
 from .design import Design
 from .device import Device
-from .folding import Folding
 from .ir import Network
 from .layers import rules
 from .linked import widest
@@ -36,7 +35,7 @@ def bounds(network: Network, device: Device) -> dict[str, int]:
     for n, rule in enumerate(placed):
         pe, simd = rule.limits
         simd = simd if n else widest(rule, simd)
-        foldings.append(rule.complete(Folding(pe=pe, simd=simd)))
+        foldings.append(rule.folding(pe=pe, simd=simd))
         bits = rule.layer.weight_bits
         if bits:
             weights += bits

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, replace
 
 from ..errors import FitError, ModelError
-from ..hw.rom import STORES
 from .device import FABRICS
-from .folding import Folding
+from .folding import Folding, Rom, WeightedFolding
 from .ir import Layer, Network
 from .layers import rules
 
@@ -20,6 +19,7 @@ class Design:
     ----------
     network : Network
     foldings : tuple of Folding
+        Each of the class that the rule of its layer names (`sbgen.compiler.layers`).
     top_k : int
         How many of an image's best classes the core reports, 1 ... classes; 1 if the network decides by sign.
     patchable : bool
@@ -52,11 +52,20 @@ class Design:
         """Pairs of layer and folding, in order."""
         return tuple(zip(self.network.layers, self.foldings, strict=True))
 
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of pe and simd of each layer, in order."""
+        pairs = zip(rules(self.network), self.foldings, strict=True)
+        return tuple(rule.shape(folding) for rule, folding in pairs)
+
 
 def to_patchable(design: Design, family: str) -> Design:
     """The design with every ROM where it can be replaced in a bitstream of a device family."""
     elsewhere = [
-        layer.name for layer, folding in design.stages if layer.weight_bits and folding.store not in STORES
+        layer.name
+        for layer, folding in design.stages
+        if layer.weight_bits
+        and not (isinstance(folding, WeightedFolding) and isinstance(folding.weights, Rom))
     ]
     if elsewhere:
         raise FitError(
@@ -67,7 +76,9 @@ def to_patchable(design: Design, family: str) -> Design:
     foldings = design.foldings
     if FABRICS[family].patchable_store == "bram":
         foldings = tuple(
-            replace(folding, store="bram", preset_store="bram") if layer.weight_bits else folding
-            for layer, folding in design.stages
+            replace(each, weights=Rom("bram"), preset_store="bram")
+            if isinstance(each, WeightedFolding)
+            else each
+            for each in foldings
         )
     return replace(design, foldings=foldings, patchable=True)

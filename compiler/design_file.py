@@ -1,17 +1,34 @@
-"""The design file: `Design` as JSON, without its network."""
+"""The design file: `Design` as JSON, without its network.
+
+Each layer has the fields of all kinds of foldings: what its own kind lacks has its default there, and is
+ignored when the file is read. Its pe and simd are there even if they follow from the rest.
+"""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from .. import atomic
 from ..errors import ModelError
+from ..hw.mvtu import WEIGHT_STORES
 from .design import Design
-from .folding import Folding
+from .folding import UNROLLED, Folding, Rom, Spram, WeightedFolding, WindowFolding
 from .ir import Network
+from .layers import Rule, rules
 
-__all__ = ["foldings_from_json", "is_patchable", "load", "save"]
+__all__ = ["folding_of", "foldings_from_json", "is_patchable", "load", "save"]
 
-_FIELDS = tuple(Folding.__dataclass_fields__)
+#: The fields of a layer that may be left out, and what they are then.
+_DEFAULTS: dict[str, Any] = {
+    "store": "bram",
+    "preset_store": "lut",
+    "replay_store": "bram",
+    "registered": False,
+    "sprams": None,
+    "rows": None,
+    "levels": 4,
+}
 
 
 def foldings_from_json(text: str, network: Network, *, source: str = "design file") -> tuple[Folding, ...]:
@@ -22,21 +39,76 @@ def foldings_from_json(text: str, network: Network, *, source: str = "design fil
     ModelError
         When it is not such a file, or its layers are not those of the network.
     """
+    placed = {rule.layer.name: rule for rule in rules(network)}
     try:
-        content = json.loads(text)
-        layers = dict(content["layers"])
-        foldings = {name: Folding(**folding) for name, folding in layers.items()}
+        layers = dict(json.loads(text)["layers"])
+        if sorted(layers) != sorted(placed):
+            raise ModelError(
+                f"{source}: must name the layers {', '.join(placed)}; it names {', '.join(layers) or 'none'}"
+            )
+        return tuple(folding_of(rule, layers[name]) for name, rule in placed.items())
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelError(
             f'{source}: must be JSON of the form {{"layers": {{NAME: {{"pe": 1, "simd": 1}}}}}} with the '
-            f"fields {', '.join(_FIELDS)}; found {type(error).__name__}: {error}"
+            f"fields pe, simd, {', '.join(_DEFAULTS)}; found {type(error).__name__}: {error}"
         ) from None
-    names = [layer.name for layer in network.layers]
-    if sorted(foldings) != sorted(names):
-        raise ModelError(
-            f"{source}: must name the layers {', '.join(names)}; it names {', '.join(foldings) or 'none'}"
+
+
+def folding_of(rule: Rule, given: Mapping[str, Any]) -> Folding:
+    """The folding of a layer from its fields in the file.
+
+    Raises
+    ------
+    ModelError
+        When a field is unknown or must have another value; what depends on the sizes of the layer, `Design`
+        checks.
+    KeyError
+        When pe or simd is missing.
+    """
+    name, (given_pe, given_simd) = rule.layer.name, (given["pe"], given["simd"])
+    try:
+        folding = _folding(rule, {**_DEFAULTS, **given})
+    except ModelError as error:
+        raise ModelError(f"layer {name!r}: {error}") from None
+    pe, simd = rule.shape(folding)
+    if (given_pe, given_simd) != (pe, simd):
+        must = (
+            f"unrolled weights need pe {pe} and simd {simd}, not pe {given_pe!r} and simd {given_simd!r}"
+            if folding.store == UNROLLED
+            else f"pe must be {pe}, which follows from simd {simd}, not {given_pe!r}"
         )
-    return tuple(foldings[name] for name in names)
+        raise ModelError(f"layer {name!r}: {must}")
+    return folding
+
+
+def _folding(rule: Rule, values: dict[str, Any]) -> Folding:
+    """The folding of all fields; a store that its kind lacks is ignored, as older files have any."""
+    weighted, stores = issubclass(rule.folded_as, WeightedFolding), (*WEIGHT_STORES, UNROLLED)
+    store, sprams, rows = values["store"], values["sprams"], values["rows"]
+    if unknown := values.keys() - _DEFAULTS.keys() - {"pe", "simd"}:
+        raise ModelError(f"the fields are pe, simd, {', '.join(_DEFAULTS)}, not {min(unknown)!r}")
+    if store not in stores:
+        raise ModelError(f"store must be one of {', '.join(stores)}, not {store!r}")
+    if store == UNROLLED and rule.unrolled_as is None:
+        raise ModelError(
+            f"only the weights of a dense layer can be unrolled, not those of a {rule.layer.kind}"
+        )
+    if sprams is not None and not (weighted and store == "spram"):
+        raise ModelError(f"has no weights in SPRAM, so sprams must be left out, not {sprams!r}")
+    if rows is not None and not issubclass(rule.folded_as, WindowFolding):
+        raise ModelError(f"has no line buffers, so rows must be left out, not {rows!r}")
+    if store == UNROLLED:
+        return rule.unrolled(**values)
+    return rule.folding(**values, weights=Spram(sprams) if store == "spram" else Rom(store))
+
+
+def _fields(rule: Rule, folding: Folding) -> dict[str, Any]:
+    """The fields of a layer's folding in the file."""
+    pe, simd = rule.shape(folding)
+    own = {name: value for name, value in vars(folding).items() if name in _DEFAULTS}
+    if isinstance(folding, WeightedFolding) and isinstance(folding.weights, Spram):
+        own["sprams"] = folding.weights.count
+    return {"pe": pe, "simd": simd, **_DEFAULTS, "store": folding.store or _DEFAULTS["store"], **own}
 
 
 def load(path: Path | str, network: Network) -> Design:
@@ -69,7 +141,8 @@ def save(design: Design, path: Path | str) -> None:
         "top": design.top_k,
         **({"patchable": True} if design.patchable else {}),
         "layers": {
-            layer.name: {name: getattr(folding, name) for name in _FIELDS} for layer, folding in design.stages
+            rule.layer.name: _fields(rule, folding)
+            for rule, folding in zip(rules(design.network), design.foldings, strict=True)
         },
     }
     atomic.write(path, json.dumps(content, indent=1) + "\n", encoding="ascii")

@@ -55,9 +55,7 @@ def _any_sum(kind: type[ir.Layer], least: int) -> Predicate:
 
 def _weights_in(store: str) -> Predicate:
     """Whether the weights of a layer are in a store."""
-    return lambda case: any(
-        layer.weight_bits and folding.store == store for layer, folding in case.design.stages
-    )
+    return lambda case: any(folding.store == store for folding in case.design.foldings)
 
 
 def _pair(predicate: Callable[[int, int, int, int], bool]) -> Predicate:

@@ -42,7 +42,8 @@ def check_design(design: Design) -> None:
     """
     check_network(design.network)
     first, (*_, decision) = rules(design.network)[0], ends(design, stages(design)[-1])
-    most = widest(first, design.foldings[0].simd)
+    _, simd = first.shape(design.foldings[0])
+    most = widest(first, simd)
     _check(f"; fold layer {first.layer.name!r} with a simd of {most}", lanes=input_lanes(design))
     _check("; build without --patchable" if design.patchable else "", score_width=decision.score_width)
 

@@ -6,6 +6,7 @@ from ..hw import argmax, signs
 from ..hw.core import Submodule
 from ..hw.part import Part
 from .design import Design
+from .folding import WeightedFolding
 from .layers import rules, scores_rule
 from .shortcut_queue import depth
 from .stage import Stage, converters, shortcut
@@ -18,12 +19,14 @@ Decision = argmax.Parameters | signs.Parameters
 
 def input_lanes(design: Design) -> int:
     """Pixels in a beat of the core's input."""
-    return rules(design.network)[0].beat_pixels(design.foldings[0].simd)
+    first = rules(design.network)[0]
+    _, simd = first.shape(design.foldings[0])
+    return first.beat_pixels(simd)
 
 
 def _reset_less(design: Design) -> bool:
     """Whether payloads between layers have no reset, whose net would span a large device."""
-    return any(folding.registered for folding in design.foldings)
+    return any(isinstance(each, WeightedFolding) and each.registered for each in design.foldings)
 
 
 def stages(design: Design) -> list[Stage]:

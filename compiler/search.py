@@ -18,11 +18,11 @@ from .design import Design
 from .device import Device
 from .estimate import Cost, converter_cost, estimate, part_cost, stage_cost
 from .fit import excess
-from .folding import Folding
+from .folding import Folding, QueueFolding, Spram, WeightedFolding, WindowFolding
 from .ir import Network
 from .layers import rules
 from .layers.rule import Memories
-from .layers.weighted import MAX_LUT_BUFFER, WeightedRule
+from .layers.weighted import MAX_LUT_BUFFER, WeightedRule, folded_unit
 from .linked import may_enter
 from .shortcut_queue import depth
 from .stage import Stage, shortcut
@@ -58,35 +58,30 @@ class Catalog:
     def _in_spram(self, choice: Stage, spram: int) -> Iterator[Folding]:
         """The foldings of a stage whose weights are in block RAM with all or part of each word in SPRAM."""
         unit = choice.unit
-        if choice.folding.store != "bram" or not isinstance(unit, mvtu.Parameters):
+        folding = choice.folding
+        if not isinstance(folding, WeightedFolding) or folding.store != "bram":
             return
+        assert isinstance(unit, mvtu.Parameters)
         if unit.weight_depth <= BLOCK_DEPTH:
             for count in range(1, min(spram, blocks(unit.pe * unit.simd)) + 1):
                 rest = max(0, unit.pe * unit.simd - count * BLOCK_WIDTH)
                 if not rest or self.device.brams(width=rest, depth=unit.weight_depth) <= self.device.bram:
-                    yield replace(choice.folding, store="spram", sprams=count)
+                    yield replace(folding, weights=Spram(count))
 
     def _first_unit(self, n: int, lanes: int | None) -> mvtu.Parameters | None:
-        return self.rules[n].unit(Folding(pe=1, simd=lanes or 1), patchable=self.patchable)
+        rule = self.rules[n]
+        return rule.unit(rule.folding(pe=1, simd=lanes or 1), patchable=self.patchable)
 
     def stage(self, n: int, folding: Folding) -> Stage:
         """The stage of layer `n`, with as many rows in its line buffers as cost no further block RAM."""
         rule, unit = self.rules[n], None
-        if isinstance(rule, WeightedRule) and not folding.unrolled:
+        if isinstance(rule, WeightedRule) and isinstance(folding, WeightedFolding):
             first = self._unit(n, rule.pixel_lanes(folding.simd))
             assert first is not None
-            unit = replace(
-                first,
-                pe=folding.pe,
-                simd=folding.simd,
-                weight_store=folding.store,
-                sprams=folding.sprams,
-                preset_store=folding.preset_store,
-                registered=folding.registered,
-            )
+            unit = replace(first, **folded_unit(folding))
         found = rule.stage_of(folding, unit)
         moves = found.part(window.Parameters)
-        if moves is None or folding.replay_store != "bram":
+        if moves is None or not isinstance(folding, WindowFolding) or folding.replay_store != "bram":
             return found
         rows = free_rows(moves.geometry, width=moves.width, device=self.device)
         return rule.stage_of(replace(folding, rows=rows), unit)
@@ -213,7 +208,7 @@ class Search:
         first, pixels = self.catalog.rules[0], self.catalog.network.pixels
         best: dict[tuple[int, int], _Way] = {}
         for priced in self._in_time(0, cycles, bram_price):
-            simd, lanes = priced.stage.folding.simd, priced.stage.o_lanes
+            lanes, simd = first.shape(priced.stage.folding)
             reached = lanes, priced.spram
             if not may_enter(first, simd) or -(-pixels // first.beat_pixels(simd)) > cycles:
                 continue
@@ -279,8 +274,10 @@ class Search:
             i_length=length, i_lanes=fork.o_lanes, o_length=length, o_lanes=add.i_lanes, element_bits=bits
         )
         small = beats * fork.o_lanes * bits <= MAX_LUT_BUFFER
+        folding = fork.folding
+        assert isinstance(folding, QueueFolding)
         forks = [
-            replace(fork, folding=replace(fork.folding, replay_store=store))
+            replace(fork, folding=replace(folding, replay_store=store))
             for store in (("bram", "lut") if small else ("bram",))
         ]
 

@@ -17,6 +17,7 @@ from ..errors import ModelError
 from .design import Design
 from .folding import Folding
 from .ir import Layer, Network, Shape
+from .layers import Rule, rules
 from .refit import arrays_of, changed, refit
 
 __all__ = ["shrink"]
@@ -87,7 +88,10 @@ def _measure(design: Design, images: np.ndarray) -> tuple[Any, ...]:
         len(images),
         sum(numbers),
         design.top_k + design.patchable,
-        sum(folding.pe + folding.simd + len(_unusual(folding)) for folding in design.foldings),
+        sum(
+            sum(rule.shape(folding)) + (folding != _plain(rule, folding)) + len(_unusual(folding))
+            for rule, folding in zip(rules(design.network), design.foldings, strict=True)
+        ),
         sum(map(_bits, arrays)),
         np.count_nonzero(images),
     )
@@ -110,9 +114,8 @@ def _edits(design: Design, images: np.ndarray) -> Iterator[Callable[[], Case]]:
     def with_layer(n: int, change: Callable[[], Layer]) -> Case:
         return refitted(shape, [*pairs[:n], (change(), pairs[n][1]), *pairs[n + 1 :]], images)
 
-    def with_folding(n: int, change: dict[str, Any]) -> Case:
-        layer, folding = pairs[n]
-        return refitted(shape, [*pairs[:n], (layer, replace(folding, **change)), *pairs[n + 1 :]], images)
+    def with_folding(n: int, folding: Folding) -> Case:
+        return refitted(shape, [*pairs[:n], (pairs[n][0], folding), *pairs[n + 1 :]], images)
 
     def with_fields(**changes: Any) -> Case:
         return replace(design, **changes), images
@@ -131,13 +134,15 @@ def _edits(design: Design, images: np.ndarray) -> Iterator[Callable[[], Case]]:
     for n, (layer, _) in enumerate(pairs):
         for change in _changes(layer):
             yield partial(with_layer, n, change)
-    for n, (_, folding) in enumerate(pairs):
-        for name in "pe", "simd":
-            for value in _less(getattr(folding, name)):
-                if value:
-                    yield partial(with_folding, n, {name: value})
+    for n, (rule, folding) in enumerate(zip(rules(design.network), design.foldings, strict=True)):
+        pe, simd = rule.shape(folding)
+        for less in _less(pe)[1:]:
+            yield partial(with_folding, n, rule.resized(folding, pe=less, simd=simd))
+        for less in _less(simd)[1:]:
+            yield partial(with_folding, n, rule.resized(folding, pe=pe, simd=less))
+        yield partial(with_folding, n, _plain(rule, folding))
         for name, default in _unusual(folding).items():
-            yield partial(with_folding, n, {name: default})
+            yield partial(with_folding, n, replace(folding, **{name: default}))
     for top in _less(design.top_k):
         yield partial(with_fields, top_k=top)
     yield partial(with_fields, patchable=False)
@@ -181,6 +186,12 @@ def _droppable(network: Network) -> Iterator[set[int]]:
         yield {at, end}
     for n in sorted(set(range(len(network.layers) - 1)).difference(*ends)):
         yield {n}
+
+
+def _plain(rule: Rule, folding: Folding) -> Folding:
+    """The folding with everything but pe and simd as by default."""
+    pe, simd = rule.shape(folding)
+    return rule.folding(pe=pe, simd=simd)
 
 
 def _unusual(folding: Folding) -> dict[str, Any]:

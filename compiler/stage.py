@@ -12,7 +12,7 @@ from amaranth.hdl import ShapeLike
 
 from ..hw import deep_queue, mvtu, unrolled, width
 from ..hw.part import Part
-from .folding import Folding
+from .folding import Folding, QueueFolding
 from .ir import Layer
 
 __all__ = ["Stage", "Unit", "converters", "shortcut"]
@@ -102,4 +102,5 @@ def converters(
 
 def shortcut(stage: Stage, depth: int) -> deep_queue.Parameters:
     """The queue of the shortcut that begins at the stage of a `Fork`, for so many beats."""
+    assert isinstance(stage.folding, QueueFolding)
     return deep_queue.Parameters(shape=stage.parts[-1].o_shape, depth=depth, store=stage.folding.replay_store)

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .arguments import positive
 from .errors import BoardError, FitError, ModelError, SbgenError
@@ -166,16 +166,16 @@ def _refold(design: "Design", name: str, text: str) -> "Design":
             f"for some; found {text!r}"
         )
     foldings = dict(zip((layer.name for layer in layers), design.foldings, strict=True))
+    placed = {rule.layer.name: rule for rule in rules(design.network)}
     for layer, number in pairs:
         if layer not in foldings:
             raise ModelError(f"--{name}: the layers are {', '.join(foldings)}, not {layer!r}")
         if not number.isdecimal():
             raise ModelError(f"--{name}: layer {layer!r} must have a count, not {number!r}")
-        changes: dict[str, Any] = {name: int(number)}
-        if foldings[layer].unrolled and int(number) != getattr(foldings[layer], name):
-            changes["store"] = "bram"  # no longer all at once
-        foldings[layer] = replace(foldings[layer], **changes)
-    completed = (
-        rule.complete(folding) for rule, folding in zip(rules(design.network), foldings.values(), strict=True)
-    )
-    return replace(design, foldings=tuple(completed))
+        rule, folding = placed[layer], foldings[layer]
+        shape = dict(zip(("pe", "simd"), rule.shape(folding), strict=True))
+        try:
+            foldings[layer] = rule.resized(folding, **shape | {name: int(number)})
+        except ModelError as error:
+            raise ModelError(f"--{name}: layer {layer!r}: {error}") from None
+    return replace(design, foldings=tuple(foldings.values()))

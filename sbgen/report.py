@@ -219,7 +219,7 @@ def _timing(implementation: "Implementation | None", cycles: Cycles, clock_mhz: 
 
 
 def _layer(rule: Rule, folding: Folding, cycles: int) -> dict[str, Any]:
-    layer = rule.layer
+    layer, (pe, simd) = rule.layer, rule.shape(folding)
     return {
         "name": layer.name,
         "kind": type(layer).__name__.lower(),
@@ -229,10 +229,10 @@ def _layer(rule: Rule, folding: Folding, cycles: int) -> dict[str, Any]:
         "input_shape": list(rule.input_shape),
         "output_shape": list(rule.output_shape),
         "weight_bits": layer.weight_bits,
-        "pe": folding.pe,
-        "simd": folding.simd,
+        "pe": pe,
+        "simd": simd,
         "cycles": cycles,
-        "store": folding.store if layer.weight_bits else "none",
+        "store": folding.store or "none",
     }
 
 

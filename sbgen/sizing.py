@@ -58,8 +58,8 @@ def _show_design(
     console.table(
         ["layer", "PE", "SIMD", "cycles", "store"],
         [
-            [layer.name, folded.pe, folded.simd, cycles, folded.store if layer.weight_bits else None]
-            for (layer, folded), cycles in zip(design.stages, busy, strict=True)
+            [layer.name, *shape, cycles, folded.store]
+            for (layer, folded), shape, cycles in zip(design.stages, design.shapes, busy, strict=True)
         ],
     )
     console.line()

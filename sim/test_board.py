@@ -13,7 +13,7 @@ from sbgen import tools
 from sbgen.boards import flash_image, get
 from sbgen.boards.harness import Top
 from sbgen.compiler import cycles, estimate, exchange, fold, reference, verilog
-from sbgen.compiler.folding import Folding
+from sbgen.compiler.folding import Spram, WeightedFolding
 from sbgen.compiler.frontends import model
 from sbgen.compiler.lower import lower
 from sbgen.errors import ToolError
@@ -119,7 +119,7 @@ def test_synthesis_finds_the_spram_and_the_block_ram_of_the_rest(tmp_path):
     device = get(BOARD).device
     design = fold.fold(network, device)
     design = replace(
-        design, foldings=(*design.foldings[:-1], Folding(pe=3, simd=16, store="spram", sprams=2))
+        design, foldings=(*design.foldings[:-1], WeightedFolding(pe=3, simd=16, weights=Spram(2)))
     )
     try:
         yosys = tools.find("yosys")
@@ -143,7 +143,7 @@ def test_synthesis_finds_the_spram_and_the_block_ram_of_the_rest(tmp_path):
 @pytest.mark.parametrize("right", [True, False])
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_weights_from_flash(simulator, right, tmp_path):
-    core, sources = prepare(tmp_path, scores=Folding(pe=2, simd=16, store="spram"))
+    core, sources = prepare(tmp_path, scores=WeightedFolding(pe=2, simd=16, weights=Spram()))
     assert [len(words) for words in core.ram_contents] == [20, 20]
     weights = bytearray(flash_image.weight_bytes(core.ram_contents))
     weights[-1] ^= not right

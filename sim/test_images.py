@@ -13,8 +13,8 @@ from sbgen import tools
 from sbgen.compiler import cycles, estimate, reference, simulate, verilog
 from sbgen.compiler.design import Design
 from sbgen.compiler.device import DEVICES
-from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, MaxPool, Network, Scores
+from sbgen.compiler.layers import rules
 from sbgen.compiler.lower import lower
 from sbgen.compiler.pipeline import stages
 from sbgen.compiler.random_network import random_images
@@ -49,12 +49,9 @@ def made():
     )
     return Design(
         network=network,
-        foldings=(
-            Folding(pe=1, simd=1),
-            Folding(pe=8, simd=1),
-            Folding(pe=2, simd=8),
-            Folding(pe=8, simd=8),
-            Folding(pe=1, simd=8),
+        foldings=tuple(
+            rule.folding(pe=pe, simd=simd)
+            for rule, (pe, simd) in zip(rules(network), ((1, 1), (8, 1), (2, 8), (8, 8), (1, 8)), strict=True)
         ),
     )
 

@@ -8,7 +8,7 @@ from bench import SIMULATORS, Bench, run
 from cases import Case, pack, save
 
 from sbgen.compiler import verilog
-from sbgen.compiler.folding import Folding
+from sbgen.compiler.folding import Rom, WeightedFolding
 from sbgen.compiler.ir import Binarize, Dense, Scores, Signal, SumPool, Threshold
 from sbgen.compiler.layers import rule
 from sbgen.compiler.reference import run_layer
@@ -174,7 +174,7 @@ def _mvtus(rng):
             f"mvtu_{inputs}_{outputs}_{pe}_{simd}",
             rng,
             layer,
-            Folding(pe=pe, simd=simd, store=store, preset_store=preset_store),
+            WeightedFolding(pe=pe, simd=simd, weights=Rom(store), preset_store=preset_store),
         )
 
 
@@ -185,7 +185,7 @@ def _scores(rng):
             weights=rng.integers(0, 2, (classes, inputs)),
             offsets=rng.integers(-(10**reach), 10**reach + 1, classes),
         )
-        yield _layer(f"scores_{inputs}_{classes}_{pe}_{simd}", rng, layer, Folding(pe=pe, simd=simd))
+        yield _layer(f"scores_{inputs}_{classes}_{pe}_{simd}", rng, layer, WeightedFolding(pe=pe, simd=simd))
 
 
 def _windows(rng):

@@ -9,7 +9,7 @@ from sbgen import boards, tools
 from sbgen.boards import placed as placed_design
 from sbgen.compiler import design_file, exchange, reference
 from sbgen.compiler.design import Design
-from sbgen.compiler.folding import Folding
+from sbgen.compiler.folding import LaneFolding, Rom, Spram, WeightedFolding
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.compiler.random_network import random_images
 from sbgen.errors import ToolError
@@ -50,9 +50,18 @@ def test_levels(name, level, store, tmp_path):
     board, net = boards.get(name), network()
     design = Design(
         network=net,
-        foldings=tuple(
-            Folding(pe=pe, simd=simd, store=store, preset_store="bram", replay_store="bram")
-            for pe, simd in ((1, 1), (2, 5), (1, 4))
+        foldings=(
+            LaneFolding(simd=1),
+            *(
+                WeightedFolding(
+                    pe=pe,
+                    simd=simd,
+                    weights=Spram() if store == "spram" else Rom(store),
+                    preset_store="bram",
+                    replay_store="bram",
+                )
+                for pe, simd in ((2, 5), (1, 4))
+            ),
         ),
     )
     rng = np.random.default_rng(7)

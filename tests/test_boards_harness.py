@@ -3,6 +3,7 @@ import random
 import zlib
 from dataclasses import replace
 
+import by_hand
 import numpy as np
 import pytest
 from amaranth.hdl import Fragment, Module, Signal
@@ -15,8 +16,6 @@ from sbgen.boards import flash_image, frames, harness
 from sbgen.boards.ecp5.constraints import lpf
 from sbgen.boards.families import FAMILIES
 from sbgen.compiler import reference
-from sbgen.compiler.design import Design
-from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Network, Scores
 from sbgen.compiler.lower import lower
 from sbgen.errors import BoardError, FitError
@@ -40,9 +39,7 @@ def design(*, pixels=6, lanes=1, classes=3, seed=1, store="bram", decision="argm
             ),
         ),
     )
-    return Design(
-        network=network, foldings=(Folding(pe=lanes, simd=lanes), Folding(pe=1, simd=2, store=store))
-    )
+    return by_hand.fold(network, (lanes, lanes), {"pe": 1, "simd": 2, "store": store})
 
 
 class Host:

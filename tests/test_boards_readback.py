@@ -1,6 +1,7 @@
 import json
 import random
 
+import by_hand
 import numpy as np
 import pytest
 
@@ -8,8 +9,6 @@ from sbgen import boards
 from sbgen.boards import flash_image, memories, netlist, readback
 from sbgen.boards.ice40 import ICE40
 from sbgen.compiler import fold, verilog
-from sbgen.compiler.design import Design
-from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
 from sbgen.compiler.lower import lower
 from sbgen.compiler.random_network import random_design
@@ -73,19 +72,11 @@ def fabricated(design):
 def build(**changes):
     """The design of `network`; `changes` are those of foldings, by layer."""
     net = network()
-    return fabricated(
-        Design(
-            network=net,
-            foldings=tuple(
-                Folding(
-                    pe=pe,
-                    simd=simd,
-                    **{"store": "bram", "preset_store": "bram"} | changes.get(layer.name, {}),
-                )
-                for layer, (pe, simd) in zip(net.layers, FOLDINGS, strict=True)
-            ),
-        )
+    fields = (
+        {"pe": pe, "simd": simd, "preset_store": "bram", **changes.get(layer.name, {})}
+        for layer, (pe, simd) in zip(net.layers, FOLDINGS, strict=True)
     )
+    return fabricated(by_hand.fold(net, *fields))
 
 
 @pytest.fixture(scope="module")

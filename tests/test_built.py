@@ -4,23 +4,19 @@ import gzip
 import hashlib
 import json
 
+import by_hand
 import pytest
 from test_waveform import core_of, network
 
 from sbgen.built import Built, MissingError
 from sbgen.compiler import design_file, exchange
-from sbgen.compiler.design import Design
-from sbgen.compiler.folding import Folding
 from sbgen.errors import ModelError
 
 
 @pytest.fixture
 def folder(tmp_path):
     net = network()
-    design = Design(
-        network=net,
-        foldings=tuple(Folding(pe=pe, simd=simd) for pe, simd in ((2, 2), (2, 1), (3, 8), (1, 7))),
-    )
+    design = by_hand.fold(net, (2, 2), (2, 1), (3, 8), (1, 7))
     exchange.save(net, tmp_path / "network.json")
     design_file.save(design, tmp_path / "design.json")
     (tmp_path / "layout.gz").write_bytes(gzip.compress(b"a layout", mtime=0))

@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 from itertools import permutations
 
+import by_hand
 import numpy as np
 import pytest
 from amaranth.hdl import Module
@@ -147,16 +148,7 @@ def test_hardware_does_not_depend_on_what_can_be_replaced(seed, board):
     design = (
         fold(network, board.device, patchable=True)
         if seed % 2
-        else to_patchable(
-            replace(
-                fold_at_random(seed, network),
-                foldings=tuple(
-                    replace(folding, store="lut") if folding.unrolled else folding
-                    for folding in fold_at_random(seed, network).foldings
-                ),
-            ),
-            board.device.family,
-        )
+        else to_patchable(by_hand.without_unrolled(fold_at_random(seed, network)), board.device.family)
     )
     other = replace(network, layers=tuple(_other(rng, layer) for layer in network.layers))
 

@@ -1,13 +1,26 @@
 import dataclasses
 import json
 
+import by_hand
 import numpy as np
 import pytest
 
 from sbgen.compiler import design_file
 from sbgen.compiler.design import Design
-from sbgen.compiler.folding import Folding
+from sbgen.compiler.folding import (
+    ConvFolding,
+    LaneFolding,
+    QueueFolding,
+    Rom,
+    Spram,
+    ThresholdFolding,
+    Unrolled,
+    UnrolledScores,
+    WeightedFolding,
+    WindowFolding,
+)
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
+from sbgen.compiler.layers import rules
 from sbgen.compiler.random_network import random_design, random_network
 from sbgen.errors import ModelError
 
@@ -21,7 +34,11 @@ def test_round_trip(seed, tmp_path):
 
 
 def layers(made, **change):
-    content = {layer.name: {"pe": folding.pe, "simd": folding.simd} for layer, folding in made.stages}
+    pairs = zip(rules(made.network), made.foldings, strict=True)
+    content = {
+        rule.layer.name: dict(zip(("pe", "simd"), rule.shape(folding), strict=True))
+        for rule, folding in pairs
+    }
     name = made.network.layers[-1].name
     content[name] = {**content[name], **change}
     return json.dumps({"layers": content})
@@ -30,19 +47,19 @@ def layers(made, **change):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"pe": 0}, "layer 'scores': pe must be in 1"),
+        ({"pe": 0}, "layer 'scores': pe must be an integer of at least 1, not 0"),
         ({"simd": 10**6}, "layer 'scores': simd must be in 1"),
-        ({"pe": "2"}, "layer 'scores': pe must be in 1"),
-        ({"pe": 1.0}, "layer 'scores': pe must be in 1"),
-        ({"pe": True}, "layer 'scores': pe must be in 1"),
+        ({"pe": "2"}, "layer 'scores': pe must be an integer of at least 1, not '2'"),
+        ({"pe": 1.0}, "layer 'scores': pe must be an integer of at least 1, not 1.0"),
+        ({"pe": True}, "layer 'scores': pe must be an integer of at least 1, not True"),
         ({"store": "sram"}, "store must be one of bram, lut, spram, unrolled, not 'sram'"),
         ({"preset_store": "spram"}, "preset_store must be one of bram, lut, not 'spram'"),
         (
             {"store": "unrolled"},
             r"layer 'scores': unrolled weights need pe \d+ and simd \d+, not pe \d+ and simd \d+",
         ),
-        ({"levels": 0}, "layer 'scores': levels must be at least 1, not 0"),
-        ({"speed": 9}, "found TypeError"),
+        ({"registered": 1}, "layer 'scores': registered must be true or false, not 1"),
+        ({"speed": 9}, "layer 'scores': the fields are pe, simd, store, .*, levels, not 'speed'"),
     ],
 )
 def test_illegal_folding(change, message):
@@ -57,9 +74,9 @@ def test_illegal_folding(change, message):
 @pytest.mark.parametrize(
     "store, sprams, message",
     [
-        ("spram", 0, "sprams must be in 1 ... 2, not 0"),
+        ("spram", 0, "sprams must be an integer of at least 1, not 0"),
         ("spram", 3, "sprams must be in 1 ... 2, not 3"),
-        ("spram", True, "sprams must be in 1 ... 2, not True"),
+        ("spram", True, "sprams must be an integer of at least 1, not True"),
         ("bram", 1, "has no weights in SPRAM, so sprams must be left out, not 1"),
     ],
 )
@@ -74,10 +91,7 @@ def test_illegal_number_of_sprams(store, sprams, message):
         ),
     )
     with pytest.raises(ModelError, match=f"layer 'scores': {message}"):
-        Design(
-            network=network,
-            foldings=(Folding(pe=1, simd=1), Folding(pe=2, simd=9, store=store, sprams=sprams)),
-        )
+        by_hand.fold(network, (1, 1), {"pe": 2, "simd": 9, "store": store, "sprams": sprams})
 
 
 def test_too_deep_for_spram():
@@ -91,13 +105,12 @@ def test_too_deep_for_spram():
             Scores(name="scores", weights=np.zeros((2, 257), int), offsets=np.zeros(2, int)),
         ),
     )
-    one = Folding(pe=1, simd=1)
     with pytest.raises(
         ModelError,
         match="layer 'dense': in SPRAM it can have 16,384 words of weights, but pe 1 and simd 1 make 16,448",
     ):
-        Design(network=network, foldings=(one, Folding(pe=1, simd=1, store="spram"), one))
-    Design(network=network, foldings=(one, Folding(pe=2, simd=1, store="spram"), one))
+        by_hand.fold(network, (1, 1), {"pe": 1, "simd": 1, "store": "spram"}, (1, 1))
+    by_hand.fold(network, (1, 1), {"pe": 2, "simd": 1, "store": "spram"}, (1, 1))
 
 
 @pytest.mark.parametrize(
@@ -121,15 +134,13 @@ def test_missing_file(tmp_path):
 
 def test_number_of_foldings():
     with pytest.raises(ModelError, match="layers need as many foldings, not 1"):
-        Design(network=random_network(3), foldings=(Folding(pe=1, simd=1),))
+        Design(network=random_network(3), foldings=(LaneFolding(simd=1),))
 
 
 def test_lanes_of_binarize_follow_from_its_pixels():
-    made = random_design(3)
-    first = made.foldings[0]
-    wrong = Folding(pe=first.pe - 1, simd=first.simd)
-    with pytest.raises(ModelError, match="pe must be 18, which follows from simd 18, not 17"):
-        Design(network=made.network, foldings=(wrong, *made.foldings[1:]))
+    with pytest.raises(ModelError, match="layer 'pixels': pe must be 6, which follows from simd 3, not 5"):
+        by_hand.fold(two_layers(), (5, 3), (1, 1))
+    assert by_hand.fold(two_layers(), (6, 3), (1, 1)).foldings[0] == LaneFolding(simd=3)
 
 
 @pytest.mark.parametrize(
@@ -146,19 +157,19 @@ def test_rows_of_line_buffers(rows, message):
             Scores(name="scores", weights=np.zeros((1, 9), int), offsets=np.zeros(1, int)),
         ),
     )
-    folding = Folding(pe=1, simd=1)
-    Design(network=network, foldings=(dataclasses.replace(folding, rows=6), folding))
+    one = {"pe": 1, "simd": 1}
+    by_hand.fold(network, {**one, "rows": 6}, one)
     with pytest.raises(ModelError, match=message):
-        Design(network=network, foldings=(dataclasses.replace(folding, rows=rows), folding))
+        by_hand.fold(network, {**one, "rows": rows}, one)
     with pytest.raises(
         ModelError, match="layer 'scores': has no line buffers, so rows must be left out, not 6"
     ):
-        Design(network=network, foldings=(folding, dataclasses.replace(folding, rows=6)))
+        by_hand.fold(network, one, {**one, "rows": 6})
 
 
 @pytest.mark.parametrize("simd", [1, 2, 3, 6, 15, 18])
 def test_whole_pixels_under_the_kernel(simd):
-    Design(network=colour(), foldings=(Folding(pe=1, simd=simd), Folding(pe=1, simd=1)))
+    by_hand.fold(colour(), (1, simd), (1, 1))
 
 
 @pytest.mark.parametrize(
@@ -176,7 +187,100 @@ def test_whole_pixels_under_the_kernel(simd):
 )
 def test_parts_of_pixels_under_the_kernel(simd, message):
     with pytest.raises(ModelError, match=message):
-        Design(network=colour(), foldings=(Folding(pe=1, simd=simd), Folding(pe=1, simd=1)))
+        by_hand.fold(colour(), (1, simd), (1, 1))
+
+
+def two_layers():
+    return Network(
+        name="net",
+        image_shape=(6,),
+        labels=("a", "b", "c"),
+        layers=(
+            Binarize(name="pixels", thresholds=np.full((6, 2), (1, 9))),
+            Scores(
+                name="scores",
+                weights=np.zeros((3, 12), int),
+                offsets=np.zeros(3, int),
+                scales=np.array([1, 2, 3]),
+            ),
+        ),
+    )
+
+
+#: Foldings that no layer has.
+ILLEGAL = {
+    "no weights": (LaneFolding, {"simd": 1, "pe": 1}),
+    "no memory": (LaneFolding, {"simd": 1, "replay_store": "lut"}),
+    "a queue has no rows": (QueueFolding, {"simd": 1, "rows": 2}),
+    "a window has no thresholds": (WindowFolding, {"simd": 1, "preset_store": "lut"}),
+    "thresholds have no queue": (ThresholdFolding, {"simd": 1, "replay_store": "lut"}),
+    "dense layers have no rows": (WeightedFolding, {"pe": 1, "simd": 1, "rows": 2}),
+    "levels of weights in a ROM": (WeightedFolding, {"pe": 1, "simd": 1, "levels": 2}),
+    "SPRAMs of a ROM": (Rom, {"store": "bram", "count": 1}),
+    "unrolled weights take all inputs": (Unrolled, {"simd": 1}),
+    "unrolled thresholds are wired in": (Unrolled, {"preset_store": "lut"}),
+}
+
+
+@pytest.mark.parametrize("name", ILLEGAL)
+def test_a_field_that_means_nothing_does_not_exist(name):
+    kind, values = ILLEGAL[name]
+    with pytest.raises(TypeError, match="unexpected keyword argument"):
+        kind(**values)
+
+
+@pytest.mark.parametrize(
+    "kind, values, message",
+    [
+        (Rom, {"store": "spram"}, "store must be one of bram, lut, not 'spram'"),
+        (Spram, {"count": 0}, "sprams must be an integer of at least 1, not 0"),
+        (LaneFolding, {"simd": 0}, "simd must be an integer of at least 1, not 0"),
+        (QueueFolding, {"simd": 1, "replay_store": "spram"}, "replay_store must be one of bram, lut"),
+        (ThresholdFolding, {"simd": 1, "preset_store": None}, "preset_store must be one of bram, lut"),
+        (ConvFolding, {"pe": 1, "simd": 1, "rows": 0}, "rows must be an integer of at least 1, not 0"),
+        (ConvFolding, {"pe": 1, "simd": 0}, "simd must be an integer of at least 1, not 0"),
+        (WeightedFolding, {"pe": 1, "simd": True}, "simd must be an integer of at least 1, not True"),
+        (Unrolled, {"levels": 0}, "levels must be an integer of at least 1, not 0"),
+        (UnrolledScores, {"preset_store": "rom"}, "preset_store must be one of bram, lut, not 'rom'"),
+    ],
+)
+def test_an_illegal_folding_cannot_be_created(kind, values, message):
+    with pytest.raises(ModelError, match=message):
+        kind(**values)
+
+
+def test_a_folding_of_another_kind_of_layer():
+    scores = WeightedFolding(pe=1, simd=1)
+    Design(network=two_layers(), foldings=(LaneFolding(simd=1), scores))
+    for first in ThresholdFolding(simd=1), scores, Unrolled():
+        with pytest.raises(TypeError, match="layer 'pixels': a binarize has a LaneFolding, not a"):
+            Design(network=two_layers(), foldings=(first, scores))
+    for last in ConvFolding(pe=1, simd=1), Unrolled():
+        with pytest.raises(TypeError, match="layer 'scores': a scores has a WeightedFolding"):
+            Design(network=two_layers(), foldings=(LaneFolding(simd=1), last))
+
+
+def test_files_with_meaningless_stores_are_read():
+    """Older ones have all fields of every layer, with any value."""
+    old = {"store": "lut", "preset_store": "bram", "replay_store": "lut", "registered": True}
+    old |= {"sprams": None, "rows": None, "levels": 7}
+    design = by_hand.fold(
+        two_layers(), {"pe": 4, "simd": 2, **old}, {"pe": 3, "simd": 12, **old, "store": "unrolled"}
+    )
+    assert design.foldings == (LaneFolding(simd=2), UnrolledScores(levels=7, preset_store="bram"))
+
+
+def test_fields_of_a_file(tmp_path):
+    """As every version has written them: what a kind lacks has its default."""
+    network = two_layers()
+    foldings = (LaneFolding(simd=2), WeightedFolding(pe=2, simd=3, weights=Spram(1), registered=True))
+    design_file.save(Design(network=network, foldings=foldings), tmp_path / "design.json")
+    usual = {"store": "bram", "preset_store": "lut", "replay_store": "bram", "registered": False}
+    usual |= {"sprams": None, "rows": None, "levels": 4}
+    pixels = {"pe": 4, "simd": 2, **usual}
+    scores = {"pe": 2, "simd": 3, **usual, "store": "spram", "registered": True, "sprams": 1}
+    expected = {"top": 1, "layers": {"pixels": pixels, "scores": scores}}
+    assert (tmp_path / "design.json").read_text() == json.dumps(expected, indent=1) + "\n"
 
 
 def colour():

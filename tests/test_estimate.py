@@ -1,12 +1,13 @@
 from dataclasses import replace
 
+import by_hand
 import numpy as np
 import pytest
 
 from sbgen.compiler.design import Design
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import estimate, stage_cost
-from sbgen.compiler.folding import Folding
+from sbgen.compiler.folding import WindowFolding
 from sbgen.compiler.ir import Binarize, Network, Scores, Signal, SumPool
 from sbgen.compiler.layers import rule
 
@@ -23,9 +24,7 @@ def design(*, pe, simd, weights=None, **stores):
             Scores(name="scores", weights=weights, offsets=np.arange(16)),
         ),
     )
-    return Design(
-        network=network, foldings=(Folding(pe=simd, simd=simd), Folding(pe=pe, simd=simd, **stores))
-    )
+    return by_hand.fold(network, (simd, simd), {"pe": pe, "simd": simd, **stores})
 
 
 def test_block_rams_of_weights_and_replay():
@@ -80,5 +79,5 @@ def test_more_parallel_costs_more():
 def test_block_rams_of_sums(simd, store, bram):
     """Of a whole image of 7 x 7 x 64 the 64 sums of 6 bits are held, not the 3,136 bits."""
     pool = rule(SumPool(name="sums", kernel=(7, 7), stride=(7, 7)), Signal(shape=(7, 7, 64), maximum=1))
-    pool = pool.stage(Folding(pe=simd, simd=simd, replay_store=store))
+    pool = pool.stage(WindowFolding(simd=simd, replay_store=store))
     assert stage_cost(pool, device=DEVICES["up5k"]).bram == bram

@@ -1,15 +1,16 @@
 import re
 from itertools import pairwise
 
+import by_hand
 import numpy as np
 import pytest
 
 from sbgen.compiler import cycles, fit, fold, remedies
 from sbgen.compiler.bound import bounds
-from sbgen.compiler.design import Design, to_patchable
+from sbgen.compiler.design import to_patchable
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import estimate
-from sbgen.compiler.folding import Folding
+from sbgen.compiler.folding import Unrolled
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Lookup, MaxPool, Network, Scores, SumPool
 from sbgen.compiler.layers import scores_rule
 from sbgen.compiler.pipeline import input_lanes, stages
@@ -63,8 +64,8 @@ def test_tfc_on_up5k_is_near_the_bound_of_its_memory_ports():
 def test_unrolled_where_an_image_takes_few_cycles():
     network, device = dense_network(16, 32, 32, 2), DEVICES["hx8k"]
     quick, slow = (fold.fold(network, device, cycles=limit) for limit in (2, 100))
-    assert [folding.unrolled for folding in quick.foldings] == [False, True, True, True]
-    assert not any(folding.unrolled for folding in slow.foldings)
+    assert [folding.store for folding in quick.foldings] == [None, *["unrolled"] * 3]
+    assert "unrolled" not in [folding.store for folding in slow.foldings]
     assert cycles.predict(quick).interval == 2
 
 
@@ -249,10 +250,7 @@ def test_too_many_weights_even_for_spram():
 
 def test_spram_on_a_device_without():
     network = dense_network(784, 64, 10)
-    design = Design(
-        network=network,
-        foldings=(Folding(pe=1, simd=1), Folding(pe=4, simd=4, store="spram"), Folding(pe=1, simd=1)),
-    )
+    design = by_hand.fold(network, (1, 1), {"pe": 4, "simd": 4, "store": "spram"}, (1, 1))
     remedies.check_fit(design, DEVICES["up5k"])
     with pytest.raises(FitError, match="1 SPRAMs are requested and 0 can be used"):
         remedies.check_fit(design, DEVICES["hx8k"])
@@ -376,10 +374,9 @@ def test_what_is_to_be_patched_is_in_roms(seed, device):
 
 def test_patchable_though_unrolled_is_faster():
     network, device = dense_network(16, 32, 32, 2), DEVICES["hx8k"]
-    assert any(folding.unrolled for folding in fold.fold(network, device, cycles=2).foldings)
-    assert not any(
-        folding.unrolled for folding in fold.fold(network, device, cycles=2, patchable=True).foldings
-    )
+    for patchable in False, True:
+        design = fold.fold(network, device, cycles=2, patchable=patchable)
+        assert any(isinstance(folding, Unrolled) for folding in design.foldings) != patchable
 
 
 def test_patchable_weights_cannot_be_loaded():

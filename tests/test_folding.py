@@ -4,6 +4,7 @@ import argparse
 import re
 from itertools import pairwise
 
+import by_hand
 import numpy as np
 import pytest
 
@@ -11,8 +12,6 @@ from sbgen import boards, folding
 from sbgen.arguments import positive
 from sbgen.compiler import design_file
 from sbgen.compiler.cycles import predict
-from sbgen.compiler.design import Design
-from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.errors import FitError
 
@@ -62,7 +61,7 @@ BOARDS = ["icebreaker", "ice40_hx8k_b_evn", "ulx3s_85f"]
 @pytest.mark.parametrize("sizes", [(16, 32, 32, 2), (300, 4, 2), (12, 3), (784, 2)])
 def test_small_networks_are_patchable(board, sizes):
     design = fold(network(*sizes), board, "--patchable")
-    assert design.patchable and all(each.store in ("bram", "lut") for each in design.foldings)
+    assert design.patchable and all(each.store in (None, "bram", "lut") for each in design.foldings)
 
 
 @pytest.mark.parametrize(
@@ -80,13 +79,7 @@ def test_more_pixels_at_once_than_the_link_can_report(options):
 
 def test_a_design_file_of_the_same(tmp_path):
     net = network(300, 4, 2)
-    design_file.save(
-        Design(
-            network=net,
-            foldings=tuple(Folding(pe=pe, simd=simd) for pe, simd in ((300, 300), (1, 1), (1, 1))),
-        ),
-        tmp_path / "design.json",
-    )
+    design_file.save(by_hand.fold(net, (300, 300), (1, 1), (1, 1)), tmp_path / "design.json")
     assert "at most 255 pixels at once, not 300" in refused(
         net, "ulx3s_85f", "--design", str(tmp_path / "design.json")
     )
@@ -103,7 +96,7 @@ def test_patchable_weights_that_would_be_loaded():
 def test_wired_in_by_hand_is_no_matter_of_a_larger_board(tmp_path):
     net = network(16, 32, 32, 2)
     unrolled = fold(net, "ice40_hx8k_b_evn", "--fps", "20000000")
-    assert any(each.unrolled for each in unrolled.foldings)
+    assert any(each.store == "unrolled" for each in unrolled.foldings)
     design_file.save(unrolled, tmp_path / "design.json")
     said = refused(net, "ice40_hx8k_b_evn", "--patchable", "--design", str(tmp_path / "design.json"))
     assert "ROMs of the bitstream" in said and "would hold it" not in said

@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
+import by_hand
 import numpy as np
 import pytest
 
 from sbgen.compiler import layers, linked
-from sbgen.compiler.design import Design
-from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores, Signal
 from sbgen.compiler.lower import lower
 from sbgen.compiler.random_network import random_design
@@ -36,23 +35,10 @@ def test_a_design_is_refused_exactly_where_the_link_is(patchable):
         if isinstance(first, Binarize):
             # From half of the pixels to all of them, on both sides of the limit of 255.
             simd = int(np.random.default_rng(seed).integers((first.inputs + 1) // 2, first.inputs + 1))
-            design = replace(
-                design,
-                foldings=(
-                    replace(design.foldings[0], simd=simd, pe=simd * first.levels),
-                    *design.foldings[1:],
-                ),
-            )
+            design = replace(design, foldings=(replace(design.foldings[0], simd=simd), *design.foldings[1:]))
         if patchable:
-            design = replace(
-                design,
-                patchable=True,
-                foldings=tuple(
-                    replace(folding, store="lut") if folding.unrolled else folding
-                    for folding in design.foldings
-                ),
-            )
-        elif any(folding.unrolled for folding in design.foldings):
+            design = by_hand.without_unrolled(design, patchable=True)
+        elif any(folding.store == "unrolled" for folding in design.foldings):
             continue  # takes seconds at this size
         core = lower(design)
         try:
@@ -95,7 +81,7 @@ def test_pixels(monkeypatch):
 
 def test_scores(monkeypatch):
     # Every legal score fits 32 bits; only what a patchable unit adds can be more.
-    design = Design(network=network(offset=2**30), foldings=(Folding(pe=1, simd=1), Folding(pe=1, simd=1)))
+    design = by_hand.fold(network(offset=2**30), (1, 1), (1, 1))
     linked.check_design(design)
     monkeypatch.setitem(LIMITS, "score_width", 4)
     with pytest.raises(FitError, match="takes scores of at most 4 bits, not 32$"):
@@ -116,12 +102,12 @@ def test_channels_that_do_not_fill_a_beat_enter_together(channels, kernel, most)
 
 def test_the_fold_that_is_named_is_taken():
     wide = network(pixels=600)
-    design = Design(network=wide, foldings=(Folding(pe=600, simd=600), Folding(pe=1, simd=1)))
+    design = by_hand.fold(wide, (600, 600), (1, 1))
     with pytest.raises(
         FitError, match="at most 255 pixels at once, not 600; fold layer 'pixels' with a simd of 255"
     ):
         linked.check_design(design)
-    linked.check_design(replace(design, foldings=(Folding(pe=255, simd=255), design.foldings[1])))
+    linked.check_design(by_hand.fold(wide, (255, 255), (1, 1)))
 
 
 def test_a_first_layer_with_weights():

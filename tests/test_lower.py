@@ -2,15 +2,14 @@
 
 from dataclasses import replace
 
+import by_hand
 import numpy as np
 import pytest
 from streams import beats, transfer
 
 from sbgen.compiler import amaranth_simulator, cycles, reference
-from sbgen.compiler.design import Design
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.fold import fold
-from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool
 from sbgen.compiler.lower import lower
 from sbgen.compiler.pipeline import input_lanes
@@ -102,10 +101,7 @@ def test_latency_counts_from_where_the_first_beat_is_taken():
         ),
     )
     for simd in 1, 2:
-        design = Design(
-            network=network,
-            foldings=(Folding(pe=1, simd=1), *[Folding(pe=1, simd=1)] * 2, Folding(pe=2, simd=simd)),
-        )
+        design = by_hand.fold(network, (1, 1), (1, 1), (1, 1), (2, simd))
         images = random_images(1, network, IMAGES)
         simulated = amaranth_simulator.simulate(lower(design), network, images)
         assert (
@@ -220,20 +216,20 @@ SUMS = {
 def test_sums(name, pe, simd):
     rng = np.random.default_rng(6)
     network = chain(rng, (4, 6, 3), *SUMS[name])
-    foldings = [Folding(pe=2, simd=2)] + [
-        Folding(
-            pe=(
+    shapes = [
+        (
+            (
                 simd
                 if isinstance(layer, MaxPool | SumPool)
                 else 1
                 if isinstance(layer, Conv2d) and layer.groups > 1
                 else pe
             ),
-            simd=1 if isinstance(layer, Conv2d) and layer.groups > 1 else simd,
+            1 if isinstance(layer, Conv2d) and layer.groups > 1 else simd,
         )
         for layer in network.layers[1:]
     ]
-    design = Design(network=network, foldings=tuple(foldings))
+    design = by_hand.fold(network, (2, 2), *shapes)
     images = random_images(6, network, 4)
     scores, labels = reference.evaluate(network, images)
     assert len({tuple(each) for each in scores.tolist()}) > 1
@@ -267,14 +263,8 @@ def test_several_pixels_under_the_kernel(name, pe, stalls):
     layers, simd = GATHERED[name]
     network = chain(rng, (5, 6, 3), *layers)
     *front, conv, scores = network.layers
-    design = Design(
-        network=network,
-        foldings=(
-            *(Folding(pe=3, simd=3) for _ in front),
-            Folding(pe=1 if pe == "one" else conv.outputs // conv.groups, simd=simd),
-            Folding(pe=1, simd=scores.inputs),
-        ),
-    )
+    pe = 1 if pe == "one" else conv.outputs // conv.groups
+    design = by_hand.fold(network, *[(3, 3)] * len(front), (pe, simd), (1, scores.inputs))
     images = random_images(6, network, 4)
     expected, labels = reference.evaluate(network, images)
     assert len({tuple(each) for each in expected.tolist()}) > 1
@@ -303,7 +293,7 @@ def test_the_first_layer_of_a_colour_image_counts_a_position_in_one_beat_a_plane
             ),
         ),
     )
-    design = Design(network=network, foldings=(Folding(pe=4, simd=27), Folding(pe=2, simd=36)))
+    design = by_hand.fold(network, (4, 27), (2, 36))
     images = random_images(6, network, 4)
     scores, labels = reference.evaluate(network, images)
     found = run(design, images)
@@ -337,10 +327,7 @@ def test_pixels_through_a_table(greatest, lanes):
         ),
     )
     automatic = fold(network, DEVICES["up5k"])
-    design = Design(
-        network=network,
-        foldings=(Folding(pe=lanes, simd=lanes), Folding(pe=2, simd=2), Folding(pe=2, simd=4)),
-    )
+    design = by_hand.fold(network, (lanes, lanes), (2, 2), (2, 4))
     images = random_images(6, network, 4)
     scores, labels = reference.evaluate(network, images)
     assert len({tuple(each) for each in scores.tolist()}) > 1
@@ -356,13 +343,6 @@ def test_patchable_designs(seed):
     """What is around the ROMs of a patchable design is made for any contents, and has the widths of the units
     that it is around.
     """
-    design = random_design(seed, largest=12)
-    design = replace(
-        design,
-        patchable=True,
-        foldings=tuple(
-            replace(folding, store="lut") if folding.unrolled else folding for folding in design.foldings
-        ),
-    )
+    design = by_hand.without_unrolled(random_design(seed, largest=12), patchable=True)
     images = random_images(seed, design.network, 3)
     assert run(design, images, seed=seed)[:2] == expected(design, images)

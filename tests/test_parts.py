@@ -7,7 +7,7 @@ from amaranth.hdl import Shape
 
 from sbgen.compiler import cycles, estimate, shortcut_queue
 from sbgen.compiler.device import DEVICES
-from sbgen.compiler.folding import Folding
+from sbgen.compiler.folding import WeightedFolding
 from sbgen.compiler.ir import Add, Binarize, Conv2d, Dense, Lookup, Scores, Threshold
 from sbgen.compiler.random_network import random_design
 from sbgen.compiler.stage import Stage
@@ -141,7 +141,7 @@ def test_every_part_has_a_cost(part):
 def test_more_is_begun_than_is_output(part):
     stage = Stage(
         layer=Scores(name="scores", weights=np.ones((1, 2), int), offsets=np.zeros(1, int)),
-        folding=Folding(pe=1, simd=1),
+        folding=WeightedFolding(pe=1, simd=1),
         parts=(part,),
         i_length=16,
         i_lanes=1,

@@ -6,6 +6,7 @@ import random
 import re
 from dataclasses import replace
 
+import by_hand
 import numpy as np
 import pytest
 from amaranth.hdl import Module, Signal, Value
@@ -14,9 +15,8 @@ from amaranth.lib.wiring import Out
 from amaranth.sim import Simulator
 
 from sbgen import proofs
-from sbgen.compiler import random_network
-from sbgen.compiler.design import Design
-from sbgen.compiler.folding import Folding
+from sbgen.compiler import folding, random_network
+from sbgen.compiler.folding import Unrolled, WeightedFolding
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.compiler.ir import Signal as Between
 from sbgen.compiler.layers import rule, rules
@@ -133,9 +133,7 @@ def network(*, seed=0):
 
 
 def design():
-    return Design(
-        network=network(), foldings=(Folding(pe=4, simd=4), Folding(pe=4, simd=4), Folding(pe=1, simd=3))
-    )
+    return by_hand.fold(network(), (4, 4), (4, 4), (1, 3))
 
 
 def rom(stage):
@@ -188,7 +186,7 @@ def window_sums(geometry, maximum):
 
 #: The unit of a layer whose contents can be replaced, with its weights in block RAM and in LUTs.
 PATCHABLE = [
-    rules(network())[1].unit(Folding(pe=3, simd=3 + at, store=store), patchable=True)
+    rules(network())[1].unit(WeightedFolding(pe=3, simd=3 + at, weights=folding.Rom(store)), patchable=True)
     for at, store in enumerate(("bram", "lut"))
 ]
 
@@ -388,7 +386,7 @@ def test_a_wrong_threshold_is_seen():
 
 def test_a_wrong_table_of_an_unrolled_layer_is_seen():
     layer = network().layers[1]
-    unit = rules(network())[1].stage(Folding(pe=6, simd=9, store="unrolled")).unit
+    unit = rules(network())[1].stage(Unrolled()).unit
     assert violated(proofs.unrolled.whole(unit, layer, name="hidden").circuit()) == set()
     (contents, ins), *others = unit.tables
     wrong = replace(unit, tables=((contents ^ 1, ins), *others))
@@ -399,7 +397,7 @@ def test_every_bit_of_a_vector_counts_in_an_unrolled_layer(monkeypatch):
     """Each alone, the wrong way round, is seen."""
     rng = np.random.default_rng(5)
     layer = Dense(name="planes", weights=rng.integers(0, 2, (3, 5)), thresholds=np.array([7, 8, 9]), planes=2)
-    unit = rule(layer, Between(shape=(5,), maximum=3)).stage(Folding(pe=3, simd=5, store="unrolled")).unit
+    unit = rule(layer, Between(shape=(5,), maximum=3)).stage(Unrolled()).unit
     statement = proofs.unrolled.whole(unit, layer, name="planes")
     assert violated(statement.circuit()) == set()
     # All vectors are claimed: each of their bits is free.

@@ -7,15 +7,14 @@ from html.parser import HTMLParser
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
+import by_hand
 import numpy as np
 import pytest
 
 from sbgen import report, report_html
 from sbgen.boards.flow import Trial
 from sbgen.compiler import exchange
-from sbgen.compiler.design import Design
 from sbgen.compiler.device import DEVICES
-from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores, SumPool
 from sbgen.trial_images import RANDOM, SAMPLES, TEST_SET, TrialImages
 from sbgen.verdict import Verdict
@@ -30,10 +29,7 @@ NETWORK = Network(
         Scores(name="scores", weights=np.ones((2, 4), int), offsets=np.zeros(2, int)),
     ),
 )
-DESIGN = Design(
-    network=NETWORK,
-    foldings=(Folding(pe=4, simd=2), Folding(pe=2, simd=6), Folding(pe=1, simd=4, store="lut")),
-)
+DESIGN = by_hand.fold(NETWORK, (4, 2), (2, 6), {"pe": 1, "simd": 4, "store": "lut"})
 INFO = {"dataset": "digits", "accuracy": {"test": {"soft": 0.75, "hardened": 0.5}}}
 LABELS = np.array([0, 1, 1, 0])
 TRIAL = TrialImages(
@@ -124,10 +120,7 @@ def convolutional():
             Scores(name="scores", weights=np.ones((2, 16), int), offsets=np.zeros(2, int)),
         ),
     )
-    design = Design(
-        network=network,
-        foldings=(Folding(pe=1, simd=1), Folding(pe=2, simd=1), Folding(pe=2, simd=2), Folding(pe=1, simd=4)),
-    )
+    design = by_hand.fold(network, (1, 1), (2, 1), (2, 2), (1, 4))
     return assemble(design=design, cycles=SimpleNamespace(interval=64, latency=99, layers=(36, 64, 16, 8)))
 
 
@@ -357,9 +350,8 @@ def test_windows_along_a_sequence_are_called_so():
             Scores(name="scores", weights=np.ones((2, 4), int), planes=2, offsets=np.zeros(2, int)),
         ),
     )
-    foldings = (Folding(pe=1, simd=1),) * 6
     content = assemble(
-        design=Design(network=network, foldings=foldings),
+        design=by_hand.fold(network, *[(1, 1)] * 6),
         cycles=SimpleNamespace(interval=64, latency=99, layers=(64,) * 6),
     )
     assert [layer["description"] for layer in content["model"]["layers"]] == [

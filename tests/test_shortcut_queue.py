@@ -7,8 +7,8 @@ import pytest
 
 from sbgen.compiler import cycles, pipeline
 from sbgen.compiler.design import Design
-from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Add, Binarize, Conv2d, Fork, Network, Scores, Threshold
+from sbgen.compiler.layers import rules
 from sbgen.compiler.random_network import random_design
 
 
@@ -88,14 +88,10 @@ def residual_block(channels, side):
 def test_a_convolution_takes_the_rows_of_its_line_buffers_and_what_is_in_flight():
     channels, side, lanes = 8, 32, 4
     network = residual_block(channels, side)
-    foldings = tuple(
-        Folding(
-            pe=lanes * channels if isinstance(layer, Binarize) else lanes if layer.name != "scores" else 1,
-            simd=lanes,
-        )
-        for layer in network.layers
+    foldings = (
+        rule.folding(pe=lanes if rule.layer.name != "scores" else 1, simd=lanes) for rule in rules(network)
     )
-    beats, row = depths(Design(network=network, foldings=foldings))[1], side * channels // lanes
+    beats, row = depths(Design(network=network, foldings=tuple(foldings)))[1], side * channels // lanes
     assert 4 * row < beats < 4.5 * row
 
 
@@ -104,12 +100,11 @@ def test_most_of_the_queue_is_used_where_nothing_stalls():
     design = Design(
         network=network,
         foldings=tuple(
-            (
-                Folding(pe=4, simd=1 if isinstance(layer, Binarize) else 4)
-                if layer.name != "scores"
-                else Folding(pe=1, simd=1)
+            rule.folding(
+                pe=1 if rule.layer.name == "scores" else 4,
+                simd=1 if isinstance(rule.layer, Binarize | Scores) else 4,
             )
-            for layer in network.layers
+            for rule in rules(network)
         ),
     )
     bound = depths(design)[1]

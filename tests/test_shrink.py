@@ -7,7 +7,9 @@ import pytest
 
 from sbgen.compiler import reference, refit, shrink
 from sbgen.compiler.design import Design
+from sbgen.compiler.folding import WeightedFolding
 from sbgen.compiler.ir import Add, Binarize, Conv2d, Dense, Fork, MaxPool, Network, Scores, SumPool, Threshold
+from sbgen.compiler.layers import rules
 from sbgen.compiler.random_network import fold_at_random, random_design, random_images
 from sbgen.errors import ModelError
 
@@ -40,7 +42,7 @@ def test_what_always_fails_becomes_nothing_but_pixels_and_a_score(seed):
     assert len(design.network.layers) == 2 and kinds(design)[-1] is Scores
     assert design.network.pixels == design.network.outputs == len(images) == 1
     assert not images.any()
-    assert all((folding.pe, folding.simd, folding.rows) == (1, 1, None) for folding in design.foldings)
+    assert design.foldings == tuple(rule.folding(pe=1, simd=1) for rule in rules(design.network))
     assert design.top_k == 1 and not design.patchable
 
 
@@ -146,7 +148,7 @@ def test_a_folding_that_matters_is_kept():
         network=network,
         foldings=(
             design.foldings[0],
-            *(type(each)(pe=min(12, layer.outputs), simd=7) for layer, each in design.stages[1:]),
+            *(WeightedFolding(pe=min(12, layer.outputs), simd=7) for layer in network.layers[1:]),
         ),
     )
     design, _ = shrunk(

@@ -1,10 +1,9 @@
+import by_hand
 import numpy as np
 import pytest
 
 from sbgen import tools
 from sbgen.compiler import cycles, reference, simulate, verilog
-from sbgen.compiler.design import Design
-from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
 from sbgen.compiler.lower import lower
 from sbgen.compiler.pipeline import input_lanes
@@ -104,9 +103,7 @@ class TestIcarus:
                 Scores(name="scores", weights=rng.integers(0, 2, (3, 24)), offsets=np.array([0, 1, 2])),
             ),
         )
-        design = Design(
-            network=network, foldings=(Folding(pe=9, simd=9), Folding(pe=1, simd=2), Folding(pe=2, simd=5))
-        )
+        design = by_hand.fold(network, (9, 9), (1, 2), (2, 5))
         images = random_images(1, network, 8)
         result = simulate.simulate(
             verilog.convert(lower(design)), network, images, lanes=9, simulator="icarus"
@@ -200,9 +197,7 @@ def test_both_simulators_agree_in_every_cycle(tmp_path):
             Scores(name="scores", weights=rng.integers(0, 2, (4, 9)), offsets=np.array([-20, 0, 5, -6])),
         ),
     )
-    design = Design(
-        network=network, foldings=(Folding(pe=5, simd=5), Folding(pe=2, simd=7), Folding(pe=3, simd=4))
-    )
+    design = by_hand.fold(network, (5, 5), (2, 7), (3, 4))
     images = random_images(1, network, 20)
     scores, labels = reference.evaluate(design.network, images)
     assert scores.min() < 0 < scores.max()

@@ -2,6 +2,7 @@ import hashlib
 import json
 from types import SimpleNamespace
 
+import by_hand
 import numpy as np
 import pytest
 from test_waveform import always_on, core_of, network
@@ -10,8 +11,6 @@ from sbgen import cli, report_html, samples, tools, trial_images, verification
 from sbgen.built import Built, MissingError
 from sbgen.commands import verify
 from sbgen.compiler import design_file, exchange, reference, verilog
-from sbgen.compiler.design import Design
-from sbgen.compiler.folding import Folding
 from sbgen.compiler.simulate import HardwareError
 from sbgen.console import Console
 from sbgen.errors import BoardError, ModelError, ToolError
@@ -34,10 +33,7 @@ def found(name):
 def built(tmp_path):
     """What a build without a bitstream leaves."""
     net = network()
-    design = Design(
-        network=net,
-        foldings=tuple(Folding(pe=pe, simd=simd) for pe, simd in ((2, 2), (2, 1), (3, 8), (1, 7))),
-    )
+    design = by_hand.fold(net, (2, 2), (2, 1), (3, 8), (1, 7))
     exchange.save(net, tmp_path / "network.json")
     design_file.save(design, tmp_path / "design.json")
     (tmp_path / "core.v").write_text(verilog.convert(core_of(net)))

@@ -1,11 +1,10 @@
 from dataclasses import replace
 
+import by_hand
 import numpy as np
 import pytest
 
 from sbgen.compiler import amaranth_simulator, reference, simulate, verilog, waveform
-from sbgen.compiler.design import Design
-from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores
 from sbgen.compiler.lower import lower
 from sbgen.errors import ToolError
@@ -31,10 +30,7 @@ def network():
 
 
 def design_of(net):
-    return Design(
-        network=net,
-        foldings=tuple(Folding(pe=pe, simd=simd) for pe, simd in ((2, 2), (2, 1), (3, 8), (1, 7))),
-    )
+    return by_hand.fold(net, (2, 2), (2, 1), (3, 8), (1, 7))
 
 
 def core_of(net):

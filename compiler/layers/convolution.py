@@ -9,7 +9,7 @@ from amaranth.hdl import unsigned
 from ...hw import mvtu, width, window
 from ...hw.part import Part
 from ...hw.window import Geometry
-from ..folding import Folding
+from ..folding import ConvFolding
 from ..ir import Conv2d
 from .rule import Shallow, widths
 from .weighted import WeightedRule, divisor, minus_thresholds
@@ -17,10 +17,11 @@ from .weighted import WeightedRule, divisor, minus_thresholds
 __all__ = ["Conv2dRule"]
 
 
-class Conv2dRule(WeightedRule[Conv2d]):
+class Conv2dRule(WeightedRule[Conv2d, ConvFolding]):
     """`simd` channels of one pixel, or all channels of several pixels under the kernel; `pe` of one group."""
 
     title = "convolution"
+    folded_as = ConvFolding
 
     @property
     def kernel(self) -> tuple[int, int] | None:
@@ -61,11 +62,12 @@ class Conv2dRule(WeightedRule[Conv2d]):
     def pixel_lanes(self, simd: int) -> int:
         return min(simd, self.layer.group_channels)
 
-    def nearest(self, folding: Folding) -> Folding:
+    def nearest(self, folding: ConvFolding) -> ConvFolding:
         folding = super().nearest(folding)
         return replace(folding, pe=gcd(folding.pe, self.limits[0])) if self.layer.groups > 1 else folding
 
-    def _check_simd(self, folding: Folding) -> None:
+    def check(self, folding: ConvFolding) -> None:
+        super().check(folding)
         self._require(
             folding.simd == self.legal_simd(folding.simd),
             f"simd must be at most the {self.layer.group_channels} channels of a pixel (of a group) or a"
@@ -112,10 +114,10 @@ class Conv2dRule(WeightedRule[Conv2d]):
     def vectors(self) -> int:
         return prod(self.input_shape[:2]) * self.layer.groups
 
-    def i_lanes(self, folding: Folding) -> int:
+    def i_lanes(self, folding: ConvFolding) -> int:
         return self.pixel_lanes(folding.simd)
 
-    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+    def parts(self, folding: ConvFolding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
         assert unit is not None  # a convolution is never unrolled
         lanes, repeats = self.i_lanes(folding), self._repeats(unit)
         if lanes == unit.simd:
@@ -132,7 +134,7 @@ class Conv2dRule(WeightedRule[Conv2d]):
         before = self._before_unit(unit, folding, repeats=repeats)
         return self._window(folding, repeats=1), gather, *before, unit
 
-    def _window(self, folding: Folding, *, repeats: int) -> window.Parameters:
+    def _window(self, folding: ConvFolding, *, repeats: int) -> window.Parameters:
         layer, (height, columns, _) = self.layer, self.input_shape
         lanes = self.i_lanes(folding)
         slices = -(-layer.group_channels // lanes)  # of a group

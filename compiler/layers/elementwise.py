@@ -4,30 +4,32 @@ from collections.abc import Iterator
 
 from ...hw import add, fork, mvtu, threshold
 from ...hw.part import Part
-from ..folding import Folding
+from ..folding import LaneFolding, QueueFolding, ThresholdFolding
 from ..ir import Add, Fork, Threshold
 from .rule import Memories, Rule
 
 __all__ = ["AddRule", "ForkRule", "ThresholdRule"]
 
 
-class ForkRule(Rule[Fork]):
+class ForkRule(Rule[Fork, QueueFolding]):
     """`replay_store` is where the shortcut's queue is; the search chooses it at the `Add`."""
 
     title = "shortcut starts"
     outputs = "elements"
+    folded_as = QueueFolding
 
-    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+    def parts(self, folding: QueueFolding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
         return (fork.Parameters(shape=self.i_beat(folding)),)
 
 
-class AddRule(Rule[Add]):
+class AddRule(Rule[Add, LaneFolding]):
     """No memory of its own."""
 
     title = "shortcut ends"
     outputs = "sums"
+    folded_as = LaneFolding
 
-    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+    def parts(self, folding: LaneFolding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
         maximum, kept_maximum = self.before.maximum, self.before.shortcuts[self.layer.fork].maximum
         return (
             add.Parameters(
@@ -36,16 +38,17 @@ class AddRule(Rule[Add]):
         )
 
 
-class ThresholdRule(Rule[Threshold]):
+class ThresholdRule(Rule[Threshold, ThresholdFolding]):
     """The thresholds of several beats are a ROM."""
 
     title = "thresholds"
+    folded_as = ThresholdFolding
 
-    def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[Folding]:
+    def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[ThresholdFolding]:
         for store in ("bram", "lut") if len(self.layer.thresholds) > pe else ("lut",):
-            yield Folding(pe=pe, simd=simd, preset_store=store)
+            yield ThresholdFolding(simd=simd, preset_store=store)
 
-    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+    def parts(self, folding: ThresholdFolding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
         return (
             threshold.Parameters(
                 thresholds=tuple(self.layer.thresholds.tolist()),

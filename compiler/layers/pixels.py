@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from ...hw import binarize, lookup, mvtu
 from ...hw.part import Part
-from ..folding import Folding
+from ..folding import LaneFolding
 from ..ir import Binarize, Lookup
 from .rule import Rule, Shallow, widths
 
@@ -15,10 +15,11 @@ __all__ = ["BinarizeRule", "LookupRule"]
 P = TypeVar("P", Binarize, Lookup)
 
 
-class PixelRule(Rule[P], Generic[P]):
+class PixelRule(Rule[P, LaneFolding], Generic[P]):
     """`simd` pixels enter in each cycle, and their outputs leave."""
 
     takes = "pixel"
+    folded_as = LaneFolding
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -55,7 +56,7 @@ class BinarizeRule(PixelRule[Binarize]):
     def pe_of(self, simd: int) -> int:
         return simd * self.layer.levels
 
-    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+    def parts(self, folding: LaneFolding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
         thresholds = tuple(map(tuple, self.layer.thresholds.tolist()))
         return (binarize.Parameters(thresholds=thresholds, lanes=folding.simd),)
 
@@ -66,6 +67,6 @@ class LookupRule(PixelRule[Lookup]):
     title = "pixels to numbers"
     outputs = "numbers"
 
-    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+    def parts(self, folding: LaneFolding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
         table = tuple(self.layer.table.tolist())
         return (lookup.Parameters(table=table, pixels=self.i_length, lanes=folding.simd),)

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from ...hw import mvtu, pool, sums, window
 from ...hw.part import Part
 from ...hw.window import Geometry
-from ..folding import Folding
+from ..folding import WindowFolding
 from ..ir import MaxPool, SumPool
 from .rule import Memories, Rule
 
@@ -16,8 +16,10 @@ __all__ = ["MaxPoolRule", "SumPoolRule"]
 P = TypeVar("P", MaxPool, SumPool)
 
 
-class PoolRule(Rule[P], Generic[P]):
+class PoolRule(Rule[P, WindowFolding], Generic[P]):
     """`simd` channels of a pixel enter in each cycle."""
+
+    folded_as = WindowFolding
 
     @property
     def kernel(self) -> tuple[int, int] | None:
@@ -29,7 +31,7 @@ class PoolRule(Rule[P], Generic[P]):
             height=self.input_shape[0], kernel=self.layer.kernel, stride=self.layer.stride
         )
 
-    def _geometry(self, folding: Folding, **more: Any) -> Geometry:
+    def _geometry(self, folding: WindowFolding, **more: Any) -> Geometry:
         height, width, channels = self.input_shape
         return Geometry(
             height=height,
@@ -40,7 +42,7 @@ class PoolRule(Rule[P], Generic[P]):
             **more,
         )
 
-    def _window(self, folding: Folding, **more: Any) -> window.Parameters:
+    def _window(self, folding: WindowFolding, **more: Any) -> window.Parameters:
         """The window, which outputs the words of each position one after the other."""
         slices = -(-self.i_length // folding.simd)
         return window.Parameters(
@@ -60,10 +62,7 @@ class MaxPoolRule(PoolRule[MaxPool]):
 
     title = "max pooling"
 
-    def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[Folding]:
-        yield Folding(pe=pe, simd=simd, replay_store="bram")
-
-    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+    def parts(self, folding: WindowFolding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
         words = pool.Parameters(lanes=folding.simd, beats=prod(self.layer.kernel))
         return self._window(folding, padding=self.layer.padding), words
 
@@ -78,11 +77,11 @@ class SumPoolRule(PoolRule[SumPool]):
     def rows(self) -> tuple[int, int] | None:
         return super().rows if self.layer.overlaps else None
 
-    def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[Folding]:
+    def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[WindowFolding]:
         for store in "bram", "lut":
-            yield Folding(pe=pe, simd=simd, replay_store=store)
+            yield WindowFolding(simd=simd, replay_store=store)
 
-    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+    def parts(self, folding: WindowFolding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
         before: tuple[Part, ...] = ()
         geometry = self._geometry(folding)
         if self.layer.overlaps:

@@ -3,23 +3,22 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import prod
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from amaranth.hdl import unsigned
 from amaranth.lib.data import ArrayLayout
 
 from ...errors import ModelError
 from ...hw import mvtu
-from ...hw.mvtu import WEIGHT_STORES
 from ...hw.part import Part
-from ...hw.rom import STORES
-from ..folding import UNROLLED, Folding
+from ..folding import Folding, LaneFolding, Unrolled, WindowFolding
 from ..ir import Layer, Shape, Signal
 from ..stage import Stage
 
 __all__ = ["Memories", "Rule", "Shallow", "widths"]
 
 L = TypeVar("L", bound=Layer)
+F = TypeVar("F", bound=Folding)
 
 #: Whether a memory of `width` bits and `depth` words has few block RAMs one after the other:
 #: ``shallow(width=…, depth=…)``.
@@ -33,7 +32,7 @@ class Memories:
     Parameters
     ----------
     registered : bool
-        As in `Folding`.
+        As in `WeightedFolding`.
     patchable_store : str or None
         The store of ROMs that can be replaced in the bitstream; None if none need be.
     """
@@ -43,7 +42,7 @@ class Memories:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule(Generic[L]):
+class Rule(Generic[L, F]):
     """One layer in its network: which foldings are legal, which of them are worth a try, and the parts of its
     hardware.
 
@@ -67,8 +66,9 @@ class Rule(Generic[L]):
     takes: ClassVar[str] = "channel"
     outputs: ClassVar[str] = "bits"
 
-    #: Whether its weights can be wired in.
-    unrolls: ClassVar[bool] = False
+    #: The class of its foldings, and of those with its weights wired in if they can be.
+    folded_as: ClassVar[type[Folding]]
+    unrolled_as: ClassVar[type[Unrolled] | None] = None
 
     @property
     def input_shape(self) -> Shape:
@@ -103,9 +103,26 @@ class Rule(Generic[L]):
         channels = self.input_shape[-1]
         return channels, channels
 
-    def complete(self, folding: Folding) -> Folding:
-        """The folding with what follows from the rest of it: without weights, pe follows from simd."""
-        return replace(folding, pe=self.pe_of(folding.simd))
+    def folding(self, **values: Any) -> F:
+        """A folding with the fields of its class that `values` has: `simd`, in a layer with weights `pe`, and
+        memories other than the default.
+        """
+        return cast(F, self.folded_as.of(values))
+
+    def unrolled(self, **values: Any) -> F:
+        """The same with the weights wired in, where they can be."""
+        assert self.unrolled_as is not None
+        return cast(F, self.unrolled_as.of(values))
+
+    def shape(self, folding: F) -> tuple[int, int]:
+        """Outputs and inputs at once, pe and simd; without weights, pe follows from simd."""
+        assert isinstance(folding, LaneFolding)
+        return self.pe_of(folding.simd), folding.simd
+
+    def resized(self, folding: F, *, pe: int, simd: int) -> F:
+        """The folding with other inputs and, in a layer with weights, outputs at once."""
+        assert isinstance(folding, LaneFolding)
+        return replace(folding, simd=simd)
 
     def pe_of(self, simd: int) -> int:
         """Outputs at once of a layer without weights: as many as inputs."""
@@ -139,83 +156,35 @@ class Rule(Generic[L]):
         """Pixels in a beat of the core's input, if this is its first layer and folded by `simd`."""
         return simd
 
-    def nearest(self, folding: Folding) -> Folding:
+    def nearest(self, folding: F) -> F:
         """A legal folding that differs as little as possible."""
-        most_pe, most_simd = self.limits
-        rows = folding.rows
-        if rows is not None:
-            low, high = self.rows or (0, 0)
-            rows = max(low, min(rows, high))
-        return self.complete(
-            replace(
-                folding,
-                pe=min(folding.pe, most_pe),
-                simd=self.legal_simd(min(folding.simd, most_simd)),
-                rows=rows,
-            )
-        )
+        (pe, simd), (most_pe, most_simd) = self.shape(folding), self.limits
+        found = self.resized(folding, pe=min(pe, most_pe), simd=self.legal_simd(min(simd, most_simd)))
+        if not isinstance(found, WindowFolding) or found.rows is None:
+            return found
+        if self.rows is None:
+            return replace(found, rows=None)
+        low, high = self.rows
+        return replace(found, rows=max(low, min(found.rows, high)))
 
-    def check(self, folding: Folding) -> None:
-        """Refuse a folding that is not legal, by a `ModelError` that names the layer."""
-        for name, limit in zip(("pe", "simd"), self.limits, strict=True):
-            value = getattr(folding, name)
-            self._require(
-                type(value) is int and 1 <= value <= limit, f"{name} must be in 1 ... {limit}, not {value!r}"
+    def check(self, folding: F) -> None:
+        """Refuse a folding that is not legal for the sizes of the layer, by a `ModelError` that names it."""
+        if type(folding) not in (self.folded_as, self.unrolled_as):
+            raise TypeError(
+                f"layer {self.layer.name!r}: a {self.layer.kind} has a {self.folded_as.__name__}, not a"
+                f" {type(folding).__name__}"
             )
-        self._check_stores(folding)
-        self._check_simd(folding)
-        done = self.complete(folding)
-        self._require(
-            (done.pe, done.simd) == (folding.pe, folding.simd),
-            (
-                f"unrolled weights need pe {done.pe} and simd {done.simd}, not pe {folding.pe} and simd"
-                f" {folding.simd}"
-            )
-            if folding.unrolled
-            else f"pe must be {done.pe}, which follows from simd {folding.simd}, not {folding.pe}",
-        )
-        self._check_rows(folding)
-        self._check_sprams(folding)
+        for name, value, limit in zip(("pe", "simd"), self.shape(folding), self.limits, strict=True):
+            self._require(value <= limit, f"{name} must be in 1 ... {limit}, not {value}")
+        if isinstance(folding, WindowFolding) and folding.rows is not None:
+            self._check_rows(folding.rows)
 
-    def _check_simd(self, folding: Folding) -> None:
-        pass
-
-    def _check_stores(self, folding: Folding) -> None:
-        for name in "store", "preset_store", "replay_store":
-            stores = (*WEIGHT_STORES, UNROLLED) if name == "store" else tuple(STORES)
-            self._require(
-                getattr(folding, name) in stores,
-                f"{name} must be one of {', '.join(stores)}, not {getattr(folding, name)!r}",
-            )
-        self._require(
-            self.unrolls or not folding.unrolled,
-            f"only the weights of a dense layer can be unrolled, not those of a {self.layer.kind}",
-        )
-        self._require(
-            type(folding.levels) is int and folding.levels >= 1,
-            f"levels must be at least 1, not {folding.levels!r}",
-        )
-        self._require(
-            type(folding.registered) is bool, f"registered must be true or false, not {folding.registered!r}"
-        )
-
-    def _check_rows(self, folding: Folding) -> None:
-        rows, found = folding.rows, self.rows
-        if rows is None:
-            return
-        if found is None:
-            self._require(False, f"has no line buffers, so rows must be left out, not {rows!r}")
+    def _check_rows(self, rows: int) -> None:
+        if self.rows is None:
+            self._require(False, f"has no line buffers, so rows must be left out, not {rows}")
         else:
-            low, high = found
-            self._require(
-                type(rows) is int and low <= rows <= high, f"rows must be in {low} ... {high}, not {rows!r}"
-            )
-
-    def _check_sprams(self, folding: Folding) -> None:
-        self._require(
-            folding.sprams is None,
-            f"has no weights in SPRAM, so sprams must be left out, not {folding.sprams!r}",
-        )
+            low, high = self.rows
+            self._require(low <= rows <= high, f"rows must be in {low} ... {high}, not {rows}")
 
     def _require(self, holds: bool, what: str) -> None:
         if not holds:
@@ -228,9 +197,9 @@ class Rule(Generic[L]):
             if prod(sides) * -(-channels // simd) <= cycles:
                 yield self.pe_of(simd), simd
 
-    def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[Folding]:
+    def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[F]:
         """Every choice of memories worth a try for a pe and simd."""
-        yield Folding(pe=pe, simd=simd, preset_store="lut")
+        yield self.folding(simd=simd)
 
     @property
     def i_length(self) -> int:
@@ -247,27 +216,27 @@ class Rule(Generic[L]):
         """Vectors per image that it takes."""
         return prod(self.input_shape[:-1])
 
-    def i_lanes(self, folding: Folding) -> int:
+    def i_lanes(self, folding: F) -> int:
         """Elements in a beat of the vectors that it takes."""
-        return folding.simd
+        return self.shape(folding)[1]
 
-    def i_beat(self, folding: Folding) -> ArrayLayout:
+    def i_beat(self, folding: F) -> ArrayLayout:
         """Shape of a beat of the vectors that it takes."""
         return ArrayLayout(unsigned(self.before.maximum.bit_length()), self.i_lanes(folding))
 
-    def unit(self, folding: Folding, *, patchable: bool = False) -> mvtu.Parameters | None:
+    def unit(self, folding: F, *, patchable: bool = False) -> mvtu.Parameters | None:
         """The matrix-vector-threshold unit; None if there is none."""
         return None
 
-    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+    def parts(self, folding: F, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
         """The parts of the hardware, connected in order."""
         raise NotImplementedError
 
-    def stage(self, folding: Folding, *, patchable: bool = False) -> Stage:
+    def stage(self, folding: F, *, patchable: bool = False) -> Stage:
         """The layer's hardware."""
         return self.stage_of(folding, self.unit(folding, patchable=patchable))
 
-    def stage_of(self, folding: Folding, unit: mvtu.Parameters | None) -> Stage:
+    def stage_of(self, folding: F, unit: mvtu.Parameters | None) -> Stage:
         """The layer's hardware, for a caller that already has the unit."""
         return Stage(
             layer=self.layer,
@@ -276,7 +245,7 @@ class Rule(Generic[L]):
             i_length=self.i_length,
             i_lanes=self.i_lanes(folding),
             o_length=self.o_length,
-            o_lanes=folding.pe,
+            o_lanes=self.shape(folding)[0],
             i_maximum=self.before.maximum,
             vectors=self.vectors,
         )

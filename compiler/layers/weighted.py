@@ -14,7 +14,7 @@ from amaranth.lib.data import ArrayLayout
 from ...hw import mvtu, planes, replay, scale, unrolled
 from ...hw.part import Part
 from ...hw.spram import BLOCK_DEPTH, blocks
-from ..folding import UNROLLED, Folding
+from ..folding import Folding, Rom, Spram, Unrolled, UnrolledScores, WeightedFolding
 from ..ir import Conv2d, Dense, Scores
 from ..unrolled import unroll
 from .rule import Memories, Rule, Shallow, widths
@@ -25,6 +25,7 @@ __all__ = [
     "ScoresRule",
     "WeightedRule",
     "divisor",
+    "folded_unit",
     "halves",
     "minus_thresholds",
 ]
@@ -50,6 +51,7 @@ _MAX_UNROLLED = 1 << 14
 
 W = TypeVar("W", Conv2d, Dense, Scores)
 V = TypeVar("V", Dense, Scores)
+F = TypeVar("F", bound=Folding)
 
 
 def halves(layer: Conv2d | Dense | Scores) -> int:
@@ -57,7 +59,7 @@ def halves(layer: Conv2d | Dense | Scores) -> int:
     return 1 if layer.mask is None else 2
 
 
-class WeightedRule(Rule[W], Generic[W]):
+class WeightedRule(Rule[W, F], Generic[W, F]):
     """`simd` inputs are counted for each of `pe` outputs in each cycle."""
 
     title = "dense"
@@ -76,12 +78,15 @@ class WeightedRule(Rule[W], Generic[W]):
         """Inputs from which a slice never reaches into the next ones."""
         return self.layer.inputs
 
-    def complete(self, folding: Folding) -> Folding:
+    def shape(self, folding: F) -> tuple[int, int]:
         """Both pe and simd are chosen, but unrolled weights need all of both."""
-        if not folding.unrolled:
-            return folding
-        pe, simd = self.limits
-        return replace(folding, pe=pe, simd=simd)
+        return (folding.pe, folding.simd) if isinstance(folding, WeightedFolding) else self.limits
+
+    def resized(self, folding: F, *, pe: int, simd: int) -> F:
+        """Weights that are no longer all used at once are not unrolled either."""
+        if isinstance(folding, WeightedFolding):
+            return replace(folding, pe=pe, simd=simd)
+        return folding if (pe, simd) == self.limits else self.folding(pe=pe, simd=simd)
 
     def pixel_lanes(self, simd: int) -> int | None:
         """Channels in a word of the line buffers, to which weights are padded; None without line buffers."""
@@ -100,14 +105,14 @@ class WeightedRule(Rule[W], Generic[W]):
         """What the sums of a unit start from; None if it outputs counts."""
         raise NotImplementedError
 
-    def unit(self, folding: Folding, *, patchable: bool = False) -> mvtu.Parameters | None:
+    def unit(self, folding: F, *, patchable: bool = False) -> mvtu.Parameters | None:
         """The matrix-vector-threshold unit; None for unrolled weights.
 
         A sum that starts from minus the threshold ends at or above zero exactly if the count reaches the
         threshold. A convolution counts over the words of the window; what is unused in a pixel's last word
         has weights that never agree with its zeros. Scaled scores get their offsets afterwards.
         """
-        if folding.unrolled:
+        if not isinstance(folding, WeightedFolding):
             return None
         layer, presets = self.layer, self._presets()
         counts = presets is None
@@ -116,19 +121,16 @@ class WeightedRule(Rule[W], Generic[W]):
             weights=self._rows(layer.weights, folding.simd),
             masks=None if layer.mask is None else self._rows(layer.mask, folding.simd),
             presets=tuple((np.zeros(layer.outputs, int) if presets is None else presets).tolist()),
-            pe=folding.pe,
-            simd=folding.simd,
-            weight_store=folding.store,
-            preset_store=folding.preset_store,
-            registered=folding.registered,
-            sprams=folding.sprams,
+            **folded_unit(folding),
             patchable=patchable,
             planes=layer.planes,
             signs=self.outputs == "bits" and not counts,
             max_count=layer.reach if counts else None,
         )
 
-    def _before_unit(self, unit: mvtu.Parameters, folding: Folding, *, repeats: int) -> tuple[Part, ...]:
+    def _before_unit(
+        self, unit: mvtu.Parameters, folding: WeightedFolding, *, repeats: int
+    ) -> tuple[Part, ...]:
         """What is before the unit: each vector is repeated, and split into its bit planes."""
         parts: list[Part] = []
         if repeats > 1:
@@ -155,15 +157,12 @@ class WeightedRule(Rule[W], Generic[W]):
         """Words of the weight memory: for each group of outputs, half of ternary weights, and slice."""
         return -(-self.layer.outputs // pe) * halves(self.layer) * self.slices(simd)
 
-    def _check_sprams(self, folding: Folding) -> None:
-        if folding.store != "spram":
-            return super()._check_sprams(folding)
-        if folding.sprams is not None:
-            most = blocks(folding.pe * folding.simd)
-            self._require(
-                type(folding.sprams) is int and 1 <= folding.sprams <= most,
-                f"sprams must be in 1 ... {most}, not {folding.sprams!r}",
-            )
+    def check(self, folding: F) -> None:
+        super().check(folding)
+        if not (isinstance(folding, WeightedFolding) and isinstance(folding.weights, Spram)):
+            return
+        most, count = blocks(folding.pe * folding.simd), folding.weights.count
+        self._require(count is None or count <= most, f"sprams must be in 1 ... {most}, not {count}")
         words = self.weight_words(folding.pe, folding.simd)
         self._require(
             words <= BLOCK_DEPTH,
@@ -205,13 +204,17 @@ class WeightedRule(Rule[W], Generic[W]):
     def _may_unroll(self) -> bool:
         """Whether it is tried unrolled: a single pass of no more weights than take seconds."""
         layer = self.layer
-        return self.unrolls and layer.planes == halves(layer) == 1 and layer.weight_bits <= _MAX_UNROLLED
+        return (
+            self.unrolled_as is not None
+            and layer.planes == halves(layer) == 1
+            and layer.weight_bits <= _MAX_UNROLLED
+        )
 
     def _replay_stores(self, simd: int, slices: int, groups: int) -> tuple[str, ...]:
         small = groups > 1 and simd * slices <= MAX_LUT_BUFFER
         return ("bram", "lut") if small else ("bram",)
 
-    def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[Folding]:
+    def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[F]:
         slices = -(-self.layer.inputs // simd)
         groups = -(-self.layer.outputs // pe) * halves(self.layer)
         stores = ("bram", "lut") if slices * groups <= _MAX_LUT_DEPTH else ("bram",)
@@ -221,22 +224,23 @@ class WeightedRule(Rule[W], Generic[W]):
         for store, preset_store, replay_store in product(
             stores, presets, self._replay_stores(simd, slices, groups)
         ):
-            yield Folding(
+            yield self.folding(
                 pe=pe,
                 simd=simd,
-                store=store,
+                weights=Rom(store),
                 preset_store=preset_store,
                 replay_store=replay_store,
                 registered=memories.registered,
             )
         if slices == groups == 1 and self._may_unroll and memories.patchable_store is None:
-            yield Folding(pe=pe, simd=simd, store=UNROLLED)
+            yield self.unrolled()
 
 
-class VectorRule(WeightedRule[V], Generic[V]):
+class VectorRule(WeightedRule[V, WeightedFolding | Unrolled], Generic[V]):
     """The input is one vector."""
 
-    unrolls = True
+    folded_as = WeightedFolding
+    unrolled_as = Unrolled
 
     @property
     def i_length(self) -> int:
@@ -250,15 +254,16 @@ class VectorRule(WeightedRule[V], Generic[V]):
     def vectors(self) -> int:
         return 1
 
-    def parts(self, folding: Folding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
-        if unit is None:
+    def parts(self, folding: WeightedFolding | Unrolled, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+        if isinstance(folding, Unrolled):
             return (self._unrolled(folding),)
+        assert unit is not None
         first: tuple[Part, ...] = self._before_unit(unit, folding, repeats=self._repeats(unit))
         return (*first, unit)
 
-    def _unrolled(self, folding: Folding) -> unrolled.Parameters:
+    def _unrolled(self, folding: Unrolled) -> unrolled.Parameters:
         """The network of tables."""
-        unit = self.unit(Folding(pe=1, simd=1))
+        unit = self.unit(WeightedFolding(pe=1, simd=1))
         assert unit is not None
         return _cached_unroll(
             levels=folding.levels, **{field.name: getattr(unit, field.name) for field in fields(unit)}
@@ -282,6 +287,7 @@ class ScoresRule(VectorRule[Scores]):
 
     title = "dense, scores"
     outputs = "scores"
+    unrolled_as = UnrolledScores
 
     def _presets(self) -> np.ndarray | None:
         return self.layer.offsets if self.layer.scales is None else None
@@ -290,6 +296,7 @@ class ScoresRule(VectorRule[Scores]):
         """The scales and offsets, in the order of the classes; None without scales."""
         if self.layer.scales is None:
             return None
+        assert isinstance(folding, WeightedFolding | UnrolledScores)
         return scale.Parameters(
             maximum=self.layer.reach,
             scales=tuple(self.layer.scales.tolist()),
@@ -302,8 +309,21 @@ class ScoresRule(VectorRule[Scores]):
         """Cycles in which the results of an image leave, whatever the folding: one per output, or what its
         scaling takes.
         """
-        scaling = self.scaling(Folding(pe=1, simd=1))
+        scaling = self.scaling(self.folding(pe=1, simd=1))
         return self.layer.outputs * (scaling.cycles if scaling else 1)
+
+
+def folded_unit(folding: WeightedFolding) -> dict[str, Any]:
+    """What a unit's parameters take from a folding."""
+    weights = folding.weights
+    return {
+        "pe": folding.pe,
+        "simd": folding.simd,
+        "weight_store": weights.store,
+        "sprams": weights.count if isinstance(weights, Spram) else None,
+        "preset_store": folding.preset_store,
+        "registered": folding.registered,
+    }
 
 
 def minus_thresholds(layer: Conv2d | Dense) -> np.ndarray | None:

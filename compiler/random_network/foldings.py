@@ -10,7 +10,7 @@ from ...hw.rom import STORES
 from ...hw.spram import BLOCK_DEPTH, BLOCK_WIDTH, blocks
 from ..design import Design, to_patchable
 from ..device import FABRICS
-from ..folding import UNROLLED, Folding
+from ..folding import Folding, Rom, Spram, WeightedFolding
 from ..ir import Binarize, Conv2d, MaxPool, Network
 from ..layers import Rule, rules
 from ..layers.weighted import WeightedRule
@@ -47,8 +47,9 @@ def _parallel(rng: np.random.Generator, limit: int) -> int:
 def _cycles(rule: Rule, folding: Folding) -> int:
     """Cycles that a layer is busy with an image."""
     if not isinstance(rule, WeightedRule):
-        return prod(rule.input_shape) // folding.simd
-    return rule.positions * rule.layer.planes * rule.weight_words(folding.pe, folding.simd)
+        _, simd = rule.shape(folding)
+        return prod(rule.input_shape) // simd
+    return rule.positions * rule.layer.planes * rule.weight_words(*rule.shape(folding))
 
 
 def _pe_and_simd(
@@ -65,19 +66,19 @@ def _pe_and_simd(
             simd = min(simd, max(1, _MAX_COMPARED // rule.layer.levels))
         while simd < simd_limit and prod(rule.input_shape) // simd > cycles:
             simd = min(2 * simd, simd_limit)
-        return rule.complete(Folding(pe=1, simd=simd))
+        return rule.folding(simd=simd)
     legal = rule.legal_pe
     pe = int(rng.choice(legal)) if rule.layer.groups > 1 else _parallel(rng, pe_limit)
     while pe * simd > parallel:
         pe, simd = max(n for n in legal if n <= -(-pe // 2)), rule.legal_simd(-(-simd // 2))
-    while _cycles(rule, Folding(pe=pe, simd=simd)) > cycles and (pe < pe_limit or simd < simd_limit):
+    while _cycles(rule, rule.folding(pe=pe, simd=simd)) > cycles and (pe < pe_limit or simd < simd_limit):
         pe, simd = (
             min(n for n in legal if n >= min(2 * pe, pe_limit)),
             max(simd, rule.legal_simd(min(2 * simd, simd_limit))),
         )
         if simd * 2 > simd_limit:
             simd = max(simd, rule.legal_simd(simd_limit))
-    return Folding(pe=pe, simd=simd)
+    return rule.folding(pe=pe, simd=simd)
 
 
 def fold_at_random(
@@ -134,16 +135,17 @@ def fold_at_random(
 
 def _fold(rng: np.random.Generator, rule: Rule, lanes: int | None, cycles: int, parallel: int) -> Folding:
     """A random folding in block RAMs and LUTs; arguments as for `_pe_and_simd`."""
-    folding = _pe_and_simd(rng, rule, lanes, cycles, parallel)
+    pe, simd = rule.shape(_pe_and_simd(rng, rule, lanes, cycles, parallel))
     limits, rows = rule.rows if isinstance(rule.layer, Conv2d | MaxPool) else None, None
     if limits is not None and rng.integers(2):
         rows = int(rng.integers(limits[0], limits[1] + 1))
     store, preset_store, replay_store = (str(store) for store in rng.choice(sorted(STORES), 3))
-    return replace(
-        folding,
+    return rule.folding(
+        pe=pe,
+        simd=simd,
         rows=rows,
-        registered=(folding.pe + folding.simd) % 3 == 0,
-        store=store,
+        registered=(pe + simd) % 3 == 0,
+        weights=Rom(store),
         preset_store=preset_store,
         replay_store=replay_store,
     )
@@ -151,22 +153,24 @@ def _fold(rng: np.random.Generator, rule: Rule, lanes: int | None, cycles: int, 
 
 def _in_spram(rng: np.random.Generator, rule: Rule, folding: Folding) -> Folding:
     """In one of three layers with weights, if it can be, the folding with these in SPRAM."""
-    wanted = rng.integers(3) == 0 and folding.pe * folding.simd <= _SPRAM_WIDTH
-    if not (isinstance(rule, WeightedRule) and wanted):
+    pe, simd = rule.shape(folding)
+    wanted = rng.integers(3) == 0 and pe * simd <= _SPRAM_WIDTH
+    if not (isinstance(rule, WeightedRule) and isinstance(folding, WeightedFolding) and wanted):
         return folding
-    if rule.weight_words(folding.pe, folding.simd) > BLOCK_DEPTH:
+    if rule.weight_words(pe, simd) > BLOCK_DEPTH:
         return folding
-    most = blocks(folding.pe * folding.simd)
-    return replace(folding, store="spram", sprams=int(rng.integers(1, most + 1)) if rng.integers(2) else None)
+    most = blocks(pe * simd)
+    return replace(folding, weights=Spram(int(rng.integers(1, most + 1)) if rng.integers(2) else None))
 
 
 def _unrolled(
     rng: np.random.Generator, rule: Rule, folding: Folding, lanes: int | None, slowest: int
 ) -> Folding:
     """In one of six dense layers of at most `lanes` inputs at once, the folding with unrolled weights."""
-    if not (rule.unrolls and one_in(rng, 6)):
+    if not (rule.unrolled_as and one_in(rng, 6)):
         return folding
-    layer, (pe, simd) = rule.layer, rule.limits
+    assert isinstance(folding, WeightedFolding)
+    layer, (_, simd) = rule.layer, rule.limits
     bits = layer.planes * simd if layer.planes > 1 else 0
     if (
         layer.weight_bits * layer.planes * slowest > _MAX_UNROLLED
@@ -175,7 +179,7 @@ def _unrolled(
         and simd > lanes
     ):
         return folding
-    return replace(folding, pe=pe, simd=simd, store=UNROLLED, sprams=None, levels=int(rng.integers(1, 9)))
+    return rule.unrolled(levels=int(rng.integers(1, 9)), preset_store=folding.preset_store)
 
 
 def _top_k(rng: np.random.Generator, network: Network) -> int:
