@@ -60,7 +60,9 @@ _FILE_LINES, _FUNCTION_LINES, _WIDTH = 400, 80, 110
 
 _FAMILIES = re.compile("ice40|ecp5|gowin|nexus|machxo2", re.IGNORECASE)
 #: A family's own folder, and boards and devices as data; other files of boards are left out by `_is_board`.
-_FAMILY_OWN = re.compile(r"boards/(catalog|platforms|ice40|ecp5|gowin)/|compiler/device\.py")
+_FAMILY_OWN = re.compile(
+    r"boards/(catalog|platforms|ice40|ecp5|gowin)/|boards/vendor_tools\.py|compiler/(device|vendor_devices)\.py"
+)
 
 
 @dataclass(frozen=True, kw_only=True, order=True)

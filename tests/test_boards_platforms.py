@@ -3,11 +3,14 @@
 import importlib
 import inspect
 import pkgutil
+import re
 from collections import Counter
 
 import amaranth_boards
 import pytest
 from amaranth.build import Platform
+from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.lib import io
 from amaranth.vendor import LatticeECP5Platform, LatticeICE40Platform
 
 from sbgen import boards
@@ -195,3 +198,32 @@ def test_arguments_of_a_programmer():
     assert loader.arguments(memory="flash", serial="A1") == ("-f", "--ftdi-serial", "A1")
     assert Programmer(tool="iceprog", flash=()).arguments(memory="sram") is None
     assert Programmer(tool="iceprog", flash=()).arguments(serial="A1") is None
+
+
+@pytest.mark.parametrize("board", boards.BOARDS.values(), ids=boards.BOARDS)
+def test_pins_are_those_that_amaranth_itself_constrains(board):
+    """The constraint file of Amaranth's own build, of a design with the same resources, has the same pins."""
+    platform = board.new_platform()
+    wanted = {}
+    if board.oscillator is None:
+        wanted["clk"] = platform.request(board.clock_name, 0, dir="-")
+    if board.uart is None:
+        uart = platform.request("uart", 0, dir="-")
+        wanted |= {"rx": uart.rx, "tx": uart.tx}
+    if board.pin("led"):
+        led = platform.request("led" if ("led", 0) in platform.resources else "rgb_led", 0, dir="-")
+        wanted["led"] = getattr(led, "g", led)
+
+    class Design(Elaboratable):
+        def elaborate(self, _):
+            m = Module()
+            for name, port in wanted.items():
+                direction = "o" if name in ("tx", "led") else "i"
+                m.submodules[name] = buffer = io.Buffer(direction, port)
+                m.d.comb += (buffer.o if direction == "o" else Signal(name=name)).eq(1)
+            return m
+
+    files = platform.build(Design(), do_build=False).files
+    text = "".join(str(files[name]) for name in files if name.endswith((".pcf", ".lpf")))
+    sites = re.findall(r'^(?:set_io \S+|LOCATE COMP \S+ SITE) "?(\w+)"?;?$', text, re.MULTILINE)
+    assert sorted(sites) == sorted(board.pin(name).site for name in wanted)
