@@ -4,9 +4,9 @@ import difflib
 
 from ..errors import BoardError
 from .board_spec import BoardSpec
-from .catalog import BOARDS
+from .catalog import BOARDS, VENDOR_BOARDS
 
-__all__ = ["BOARDS", "BoardSpec", "get", "parse_uart"]
+__all__ = ["BOARDS", "VENDOR_BOARDS", "BoardSpec", "get", "parse_uart"]
 
 
 def get(name: str) -> BoardSpec:
@@ -15,9 +15,9 @@ def get(name: str) -> BoardSpec:
     Parameters
     ----------
     name : str
-        A key of `BOARDS`, in which ``-`` may replace ``_``, or ``module:Class`` of a platform of
-        amaranth-boards (or of a class like one), which then runs at its oscillator's clock. Either may be
-        followed by ``,rx=PIN,tx=PIN``: the pins of a USB serial adapter.
+        A key of `BOARDS` or `VENDOR_BOARDS`, in which ``-`` may replace ``_``, or ``module:Class`` of a
+        platform of amaranth-boards (or of a class like one), which then runs at its oscillator's clock.
+        Either may be followed by ``,rx=PIN,tx=PIN``: the pins of a USB serial adapter.
 
     Raises
     ------
@@ -25,7 +25,8 @@ def get(name: str) -> BoardSpec:
         When there is no such board, or sbgen cannot use it.
     """
     name, *pins = name.split(",")
-    board = BOARDS.get(name.lower().replace("-", "_")) or _imported(name)
+    named = BOARDS | VENDOR_BOARDS
+    board = named.get(name.lower().replace("-", "_")) or _imported(name)
     if pins:
         return board.with_adapter(**parse_uart(",".join(pins)))
     if ":" in name:
@@ -53,9 +54,9 @@ def _imported(name: str) -> BoardSpec:
         return BoardSpec(
             name=name.rpartition(":")[2], description=f"amaranth-boards platform {name}", platform=name
         )
-    near = difflib.get_close_matches(name.lower().replace("-", "_"), BOARDS, n=2, cutoff=0.4)
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), BOARDS | VENDOR_BOARDS, n=2, cutoff=0.4)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise BoardError(
-        f"unknown board {name!r}: known are {', '.join(BOARDS)}, and MODULE:CLASS of an amaranth-boards "
-        f"platform{hint}"
+        f"unknown board {name!r}: known are {', '.join(BOARDS | VENDOR_BOARDS)}, and MODULE:CLASS of"
+        f" an amaranth-boards platform{hint}"
     )

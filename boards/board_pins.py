@@ -73,7 +73,9 @@ class BoardPins:
         differential_clock: bool,
     ):
         self._name, self._new_platform = name, new_platform
-        self._platform = platform = new_platform()
+        #: The platform whose resources were requested, and its port for each of `pins`.
+        self.platform = platform = new_platform()
+        self.ports: dict[str, PortLike] = {}
         pins = () if clock is None else self._clock(clock, differential=differential_clock)
         if uart is None:
             pins += self._uart_resource()
@@ -90,7 +92,7 @@ class BoardPins:
                 self.left_out = f"the board is used without its LED: {error}"
 
     def _clock(self, name: str, *, differential: bool) -> tuple[Pin, ...]:
-        if (name, 0) not in self._platform.resources:
+        if (name, 0) not in self.platform.resources:
             raise BoardError(
                 f"board {self._name!r}: it must have an oscillator on a pin of its own, or in the FPGA where"
                 f" sbgen knows it, but its platform has {name!r}; sbgen cannot use this board"
@@ -101,7 +103,7 @@ class BoardPins:
         return self._single({"clk": port})
 
     def _uart_resource(self) -> tuple[Pin, ...]:
-        if ("uart", 0) not in self._platform.resources:
+        if ("uart", 0) not in self.platform.resources:
             raise BoardError(
                 f"board {self._name!r}: it must have a UART on pins of its own, but its platform has none;"
                 " connect a USB serial adapter to two free pins and name them: --uart rx=PIN,tx=PIN"
@@ -120,7 +122,7 @@ class BoardPins:
                 f" and the clock {', '.join(used) or 'none'}; choose others ({self.free()})"
             )
         directions = Subsignal("rx", Pins(rx, dir="i")), Subsignal("tx", Pins(tx, dir="o"))
-        self._platform.add_resources([Resource("sbgen_uart", 0, *directions, Attrs(**attrs))])
+        self.platform.add_resources([Resource("sbgen_uart", 0, *directions, Attrs(**attrs))])
         port = self._request("sbgen_uart")
         return self._single({"rx": port.rx, "tx": port.tx})
 
@@ -144,7 +146,7 @@ class BoardPins:
 
     def taken(self, site: str) -> str | None:
         """What else needs a pin while a design runs: the flash, an oscillator, a level that must be kept."""
-        for (name, number), resource in self._platform.resources.items():
+        for (name, number), resource in self.platform.resources.items():
             kept = name.startswith("spi_flash") or resource.clock is not None or (name, "gpio0") in _HIGH
             if kept and site in _names(resource):
                 return f"{name} {number}"
@@ -152,7 +154,7 @@ class BoardPins:
 
     def free(self) -> str:
         """Some pins for an adapter, in words."""
-        resources = self._platform.resources.values()
+        resources = self.platform.resources.values()
         used = {site for resource in resources for site in _names(resource)}
         free = [f"{name} is {site}" for name, site in self._connector_pins().items() if site not in used]
         rest = sorted(site for site in self._known() if not self.taken(site))
@@ -163,19 +165,19 @@ class BoardPins:
         return dict(
             sorted(
                 (name, site)
-                for connector in self._platform.connectors.values()
+                for connector in self.platform.connectors.values()
                 for name, site in connector
-                if ":" not in site
+                if site.isalnum()
             )
         )
 
     def _known(self) -> set[str]:
         """Every pin of the FPGA that the platform names."""
-        named = {name for resource in self._platform.resources.values() for name in _names(resource)}
-        return {name for name in named if ":" not in name} | set(self._connector_pins().values())
+        named = {name for resource in self.platform.resources.values() for name in _names(resource)}
+        return {name for name in named if name.isalnum()} | set(self._connector_pins().values())
 
     def _led(self) -> PortLike:
-        if ("led", 0) in self._platform.resources:
+        if ("led", 0) in self.platform.resources:
             return self._request("led")
         colours = self._request("rgb_led")
         return getattr(colours, "g", colours)
@@ -183,7 +185,7 @@ class BoardPins:
     def _request(self, name: str, platform: Platform | None = None) -> PortLike:
         """The platform's port of that name; a `BoardError` when another port has its pins."""
         try:
-            return (platform or self._platform).request(name, 0, dir="-")
+            return (platform or self.platform).request(name, 0, dir="-")
         except (ResourceError, TypeError) as error:
             raise BoardError(
                 f"board {self._name!r}: {name} must have pins of its own, but: {error}; sbgen cannot use it"
@@ -241,6 +243,7 @@ class BoardPins:
                     f"board {self._name!r}: {name} must be one single-ended pin, but it is {port!r}; "
                     "sbgen cannot use this board"
                 )
+            self.ports[name] = port
             metadata = port.io.metadata[0]
             pins.append(
                 Pin(

@@ -8,8 +8,9 @@ from typing import Self
 from amaranth.build import Platform
 
 from ..compiler.device import DEVICES, Device
-from ..errors import BoardError
-from . import families
+from ..compiler.vendor_devices import VENDOR_DEVICES
+from ..errors import BoardError, VendorError
+from . import families, vendor_tools
 from .board_pins import BoardPins, Pin
 from .family import Family
 from .oscillator import Oscillator
@@ -118,15 +119,21 @@ class BoardSpec:
         own = self.platform if self.name == self.platform.rpartition(":")[2] else self.name
         return own if self.adapter is None else "{},rx={},tx={}".format(own, *self.adapter)
 
-    def new_platform(self) -> Platform:
-        """A fresh platform object: each one counts the resources that were requested from it."""
+    def new_platform(self, **settings: str) -> Platform:
+        """A fresh platform object: each one counts the resources that were requested from it.
+
+        Parameters
+        ----------
+        settings
+            Of its class.
+        """
         module, _, cls = self.platform.partition(":")
         try:
             found = getattr(importlib.import_module(module), cls)
             # Anything else must not be called.
             if not (isinstance(found, type) and issubclass(found, Platform)):
                 raise TypeError("it is another thing")
-            return found()
+            return found(**settings)
         except (ImportError, AttributeError, TypeError, ValueError) as error:
             raise BoardError(
                 f"board {self.name!r}: {self.platform} must be a platform class of amaranth-boards, "
@@ -140,18 +147,39 @@ class BoardSpec:
     @property
     def device(self) -> Device:
         """The `Device` on it, by the platform's name for it."""
-        # Platforms of Gowin's name the device as its family, and the part with its package and speed.
-        part = str(getattr(self._platform, "device", getattr(self._platform, "family", "nothing")))
+        # Some platforms name the device as its family, and the part with its package and speed.
+        named = getattr(self._platform, "device", None) or getattr(self._platform, "family", None)
+        part = str(named or "nothing").lower()
         for device in DEVICES.values():
-            if device.part.lower() == part.lower():
+            if device.part.lower() == part:
+                return device
+        for prefix, device in VENDOR_DEVICES.items():
+            if part.startswith(prefix.lower()):
                 return device
         raise BoardError(
-            f"board {self.name!r}: its device must be one of {', '.join(DEVICES)}, but it is {part}"
+            f"board {self.name!r}: its device must be one of {', '.join(DEVICES)}, or known with its vendor's"
+            f" tools ({', '.join(VENDOR_DEVICES)}), but it is {named or 'nothing'}"
         )
 
     @property
+    def is_open(self) -> bool:
+        """Whether open tools place and route for its device; else a build writes its vendor's project."""
+        return self.device.own_fabric is None
+
+    @property
     def family(self) -> Family:
-        """The family of its device."""
+        """The family of its device.
+
+        Raises
+        ------
+        VendorError
+            When place and route of its device is its vendor's alone.
+        """
+        if not self.is_open:
+            raise VendorError(
+                f"{self.name}: no open tool places and routes for {self.device.name}; `sbgen build` writes a"
+                " project of its vendor's tools, and its netlists and bitstream are not seen here"
+            )
         return families.get(self.device.family)
 
     @property
@@ -178,7 +206,7 @@ class BoardSpec:
     @cached_property
     def oscillator(self) -> Oscillator | None:
         """The oscillator in the FPGA that is the clock; None where the clock comes in through a pin."""
-        kind = self.family.oscillators.get(self.clock_name)
+        kind = self.family.oscillators.get(self.clock_name) if self.is_open else None
         return None if kind is None else kind.of(self._platform)
 
     @property
@@ -187,7 +215,10 @@ class BoardSpec:
         if self.oscillator is not None:
             return self.oscillator.clock_mhz
         self.pins  # noqa: B018
-        clock = self._platform.resources[self.clock_name, 0].clock
+        if self.is_open or (self.clock_name, 0) in self._platform.resources:
+            clock = self._platform.resources[self.clock_name, 0].clock
+        else:
+            clock = self._platform.default_clk_constraint  # of an oscillator in the FPGA
         if clock is None:
             raise BoardError(
                 f"board {self.name!r}: the frequency of its oscillator must be known, but its platform"
@@ -202,6 +233,25 @@ class BoardSpec:
 
     @cached_property
     def _pins(self) -> BoardPins:
+        return self.new_pins()
+
+    def new_pins(self) -> BoardPins:
+        """Its pins, requested from a fresh platform."""
+        if not self.is_open:
+            if self._platform.default_clk is None:
+                raise BoardError(
+                    f"board {self.name!r}: it must have an oscillator that the FPGA can use by itself, but"
+                    f" its platform {self.platform} has none; sbgen cannot use this board"
+                )
+            settings = vendor_tools.settings(self._platform)
+            return BoardPins(
+                self.name,
+                lambda: self.new_platform(**settings),
+                clock=None,  # Amaranth connects it
+                uart=self.adapter or self.uart,
+                adapter_attrs={},
+                differential_clock=True,
+            )
         return BoardPins(
             self.name,
             self.new_platform,
@@ -214,7 +264,7 @@ class BoardSpec:
     @property
     def pins(self) -> tuple[Pin, ...]:
         """A `Pin` for each of ``clk``, ``rx``, ``tx`` and, if the board has one that can be used, ``led``;
-        no ``clk`` where the oscillator is in the FPGA."""
+        no ``clk`` where the oscillator is in the FPGA, or its vendor's tools connect it."""
         return self._pins.pins
 
     @property

@@ -17,7 +17,7 @@ from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out, connect
 
 from ..compiler.linked import check_core
-from ..errors import BoardError
+from ..errors import BoardError, VendorError
 from ..hw import uart, width
 from ..hw.flash_loader import FlashLoader
 from ..hw.host_link import HostLink
@@ -61,6 +61,11 @@ def clock_and_pll(board: BoardSpec, clock_mhz: float | None = None) -> tuple[flo
         clock_mhz = board.default_clock_mhz
     if clock_mhz == board.oscillator_mhz:
         return clock_mhz, None
+    if not board.is_open:
+        raise VendorError(
+            f"{board.name}: the clock must be the oscillator's {board.oscillator_mhz:g} MHz, as sbgen has no"
+            f" PLL of {board.device.name}, but it is {clock_mhz:g} MHz; leave out --clock"
+        )
     if (board.device.name, board.package.lower()) in board.family.without_pll:
         raise BoardError(
             f"{board.name}: the clock must be the oscillator's {board.oscillator_mhz:g} MHz, as its package"

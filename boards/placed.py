@@ -95,7 +95,7 @@ def ask(
         ).ask(images)
 
     if level == "emitted":
-        return ask_pins(simulated.top_level(text, family=board.family)), None
+        return ask_pins(simulated.top_level(text, board=board)), None
     plan = flow.plan(verilog=text, board=board, clock_mhz=clock_mhz, seeds=[seed], pins=top.pins)
     cells = _implement(plan, folder, routed=level == "placed")
     return ask_pins(netlist_verilog.verilog(cells, family=board.family)), cells

@@ -4,12 +4,12 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .family import Family
+    from .board_spec import BoardSpec
 
 __all__ = ["top_level"]
 
 
-def top_level(text: str, *, family: "Family") -> str:
+def top_level(text: str, *, board: "BoardSpec") -> str:
     """The emitted top level of a board, and the modules it needs.
 
     A simulator makes the clock. Where the oscillator is in the FPGA, its instance is replaced by a port
@@ -19,7 +19,11 @@ def top_level(text: str, *, family: "Family") -> str:
     ----------
     text : str
         The Verilog of a `harness.Top`.
+    board : BoardSpec
     """
+    if not board.is_open:
+        return text  # it has no primitive at all
+    family = board.family
     for oscillator in family.oscillators.values():
         primitive, output = oscillator.primitive
         text = re.sub(

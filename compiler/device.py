@@ -26,6 +26,8 @@ class Fabric:
         its routing swaps the inputs of LUTs.
     host_link_lut, host_link_ff : int
         LUTs and flip-flops of the board's harness around the core: UART, framing, checksums, reset.
+    costs : str
+        The family whose measured costs (calibration.json) stand for this one; empty if it has its own.
     """
 
     bram_shapes: tuple[tuple[int, int], ...]
@@ -34,6 +36,7 @@ class Fabric:
     patchable_store: str
     host_link_lut: int
     host_link_ff: int
+    costs: str = ""
 
 
 #: The fabric of each family.
@@ -78,6 +81,8 @@ class Device:
         A key of `FABRICS`: which tools build for it.
     lut, ff, bram, spram, dsp : int
         4-input LUTs, flip-flops, block RAMs, single-port RAMs and multipliers on the device.
+    own_fabric : Fabric or None
+        In place of the family's.
     """
 
     name: str
@@ -88,11 +93,17 @@ class Device:
     bram: int
     spram: int
     dsp: int
+    own_fabric: Fabric | None = None
 
     @property
     def fabric(self) -> Fabric:
         """What the device has in common with its family."""
-        return FABRICS[self.family]
+        return FABRICS[self.family] if self.own_fabric is None else self.own_fabric
+
+    @property
+    def costs(self) -> str:
+        """The key of calibration.json for it."""
+        return self.fabric.costs or self.family
 
     def brams(self, *, width: int, depth: int) -> int:
         """Block RAMs that a memory of `depth` words of `width` bits takes.

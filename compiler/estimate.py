@@ -89,7 +89,7 @@ def error_band(device: Device) -> dict[str, float]:
     """How far real LUTs were from the estimate: ``{"designs": measured, "low": share, "high": share}``, e.g.
     -0.05 and 0.08.
     """
-    return _CALIBRATION[device.family]["lut"]
+    return _CALIBRATION[device.costs]["lut"]
 
 
 def _bits(limit: int) -> int:
@@ -185,7 +185,7 @@ def _memory(device: Device, *, store: str, width: int, depth: int) -> Cost:
 
 
 def _mvtu(p: mvtu.Parameters, device: Device, exact: bool) -> Cost:
-    units = _CALIBRATION[device.family]["units"]
+    units = _CALIBRATION[device.costs]["units"]
     cost = Cost(lut=sum(units[name] * count for name, count in structures(p).items()), ff=_mvtu_ffs(p))
     for store, bits, depth, contents in (
         (p.weight_store, p.pe * p.simd, p.groups * p.plane_beats, "weight_words"),

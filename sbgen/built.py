@@ -34,6 +34,7 @@ FILES = (
     "top.bit",
     "top.fs",
     "memory.json",
+    "vendor.zip",
     "report.html",
     "report.json",
 )

@@ -17,6 +17,7 @@ __all__ = [
     "ModelError",
     "SbgenError",
     "ToolError",
+    "VendorError",
     "printable",
 ]
 
@@ -35,6 +36,10 @@ class DataError(SbgenError):
 
 class BoardError(SbgenError):
     """A board that is unknown, or lacks what the design needs."""
+
+
+class VendorError(BoardError):
+    """Something that needs open place and route, of a device for which only its vendor has it."""
 
 
 class FitError(SbgenError):

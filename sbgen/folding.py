@@ -103,7 +103,7 @@ def _design(arguments: Namespace, network: "Network", board: "BoardSpec", clock_
     if arguments.top is not None:
         design = replace(design, top_k=arguments.top)
     if arguments.patchable or design.patchable:
-        design = to_patchable(design, board.device.family)
+        design = to_patchable(design, board.family.name)
     check_fit(design, board.device)
     return design
 

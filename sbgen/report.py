@@ -120,6 +120,7 @@ def assemble(
     why_not: str | None,
     tools: Mapping[str, str],
     files: Mapping[str, str],
+    project: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The report as a dictionary of schema 1.
 
@@ -133,6 +134,8 @@ def assemble(
         Predicted number of each resource.
     implementation : Implementation or None
         Result of place and route; None if no bitstream was built.
+    project : dict or None
+        As `Project.about` of `boards.vendor_project` returns it, where no open tool places and routes.
     images : dict
         The images that were run, as `TrialImages.about` returns them.
     ledger : dict
@@ -166,6 +169,7 @@ def assemble(
             for name in RESOURCES
         },
         "estimate": {name: estimate[name] for name in RESOURCES},
+        "project": project,
         "images": images,
         "accuracy": ledger,
         "verdict": _verdict(verdict, why_not),

@@ -43,6 +43,16 @@ def show(console: Console, report: Mapping[str, Any], out_dir: Path) -> None:
         for label, text in rows:
             console.line(f"  {label:12}{text}")
     console.line()
+    if project := report.get("project"):
+        console.line(
+            f"  no open tool places and routes for {report['device']}: {out_dir / project['file']} is the"
+            f" project of {project['tool']} ({project['script']} runs it).",
+            style="bold yellow",
+        )
+        console.line(
+            "  Clock, netlists and bitstream are not shown here, and LUTs are those that an ECP5 would need.",
+            style="bold yellow",
+        )
     verdict = report["verdict"]
     if verdict["status"] == "exact":
         kind = trial_images.kind(report["images"]["source"])

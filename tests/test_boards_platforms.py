@@ -17,7 +17,7 @@ from sbgen import boards
 from sbgen.boards import platform_programmer
 from sbgen.boards.board_spec import Programmer
 from sbgen.commands import flash
-from sbgen.errors import BoardError
+from sbgen.errors import BoardError, VendorError
 
 #: For each platform its device, what it needs in `--uart` (nothing where it has a UART), what is left out,
 #: and the program that its own programmer starts.
@@ -128,19 +128,45 @@ def test_its_own_programmer_loads_it(path, tmp_path):
         assert any(str(bitstream) in command for command in way.commands)
 
 
-def test_every_other_platform_is_used_on_pins_of_its_own_or_refused():
+#: Platforms that cannot be used, and why.
+REFUSED = {
+    "microzed_z010:MicroZedZ010Platform": "must have an oscillator that the FPGA can use by itself",
+    "microzed_z020:MicroZedZ020Platform": "must have an oscillator that the FPGA can use by itself",
+    "tang_mega_138k_pro_dock:TangMega138kProDockPlatform": "Supplied part name is invalid",
+    "tinyfpga_ax1:TinyFPGAAX1Platform": "must have an oscillator that the FPGA can use by itself",
+    "tinyfpga_ax2:TinyFPGAAX2Platform": "must have an oscillator that the FPGA can use by itself",
+    "zturn_lite_z007s:ZTurnLiteZ007SPlatform": "must have an oscillator that the FPGA can use by itself",
+    "zturn_lite_z010:ZTurnLiteZ010Platform": "must have an oscillator that the FPGA can use by itself",
+}
+
+
+def test_every_other_platform_has_a_project_of_its_vendors_tools_or_is_refused():
     ends = Counter()
     for path in sorted(set(platforms()) - set(PLATFORMS)):
         print(path)
-        try:
-            board = boards.get(f"amaranth_boards.{path}")
-        except BoardError as error:
-            assert "\n" not in str(error)
+        name = f"amaranth_boards.{path}"
+        if path in REFUSED:
+            with pytest.raises(BoardError, match=REFUSED[path]):
+                boards.get(name)
             ends["refused"] += 1
-        else:
-            assert len({pin.site for pin in board.pins}) == len(board.pins)
-            ends["used"] += 1
+            continue
+        try:
+            board = boards.get(name)
+        except BoardError as error:
+            assert "--uart rx=PIN,tx=PIN" in str(error)
+            sites = re.findall(r" is (\w+)", str(error).partition("(free are")[2]) or re.findall(
+                r"\w+", str(error).partition("(it has")[2]
+            )
+            board = boards.get(f"{name},rx={sites[0]},tx={sites[1]}")
+            ends["adapter"] += 1
+        assert len({pin.site for pin in board.pins}) == len(board.pins) >= 2
+        assert board.oscillator_mhz > 0
+        ends["open" if board.is_open else "vendor"] += 1
+        if not board.is_open:
+            with pytest.raises(VendorError, match="no open tool places and routes"):
+                board.family  # noqa: B018
     print(ends)
+    assert ends["refused"] == len(REFUSED) and ends["vendor"] > 40 and ends["adapter"] > 10
 
 
 class TestPins:
@@ -224,6 +250,6 @@ def test_pins_are_those_that_amaranth_itself_constrains(board):
             return m
 
     files = platform.build(Design(), do_build=False).files
-    text = "".join(str(files[name]) for name in files if name.endswith((".pcf", ".lpf")))
-    sites = re.findall(r'^(?:set_io \S+|LOCATE COMP \S+ SITE) "?(\w+)"?;?$', text, re.MULTILINE)
+    text = "".join(str(files[name]) for name in files if name.endswith((".pcf", ".lpf", ".cst")))
+    sites = re.findall(r'^(?:set_io \S+|LOCATE COMP \S+ SITE|IO_LOC \S+) "?(\w+)"?;?$', text, re.MULTILINE)
     assert sorted(sites) == sorted(board.pin(name).site for name in wanted)

@@ -25,8 +25,8 @@ def sysfs(monkeypatch, tmp_path):
     find = usb.find
     monkeypatch.setattr(usb, "find", lambda ids: find(ids, sysfs=root))
 
-    def plug(vendor, product, *, accessible=True, name="A board"):
-        folder = root / f"1-{vendor:x}"
+    def plug(vendor, product, *, accessible=True, name="A board", number=1, serial=""):
+        folder = root / f"{number}-{vendor:x}"
         folder.mkdir()
         for file, text in (
             ("idVendor", f"{vendor:04x}"),
@@ -34,6 +34,7 @@ def sysfs(monkeypatch, tmp_path):
             ("busnum", "1"),
             ("devnum", "7"),
             ("product", name),
+            ("serial", serial),
         ):
             (folder / file).write_text(text + "\n")
         (root / "1-0:1.0").mkdir(exist_ok=True)
@@ -104,11 +105,54 @@ class TestFlash:
             run(built / "top.bin")
 
     @pytest.mark.parametrize("board", ["ulx3s_85f", "ulx3s-85f"])
-    def test_arguments_are_the_boards(self, sysfs, loader, built, board):
+    @pytest.mark.parametrize(("memory", "option"), [(None, ""), ("sram", ""), ("flash", "--write-flash ")])
+    def test_arguments_are_the_boards(self, sysfs, loader, built, board, memory, option):
         sysfs(0x0403, 0x6015)
         seen = loader()
-        run(built / "top.bin", board=board)
-        assert seen.read_text().startswith("--board ulx3s ")
+        (built / "top.bit").write_bytes(b"bits")
+        run(built / "top.bit", board=board, memory=memory)
+        assert seen.read_text() == f"--board ulx3s {option}{built / 'top.bit'}"
+
+    def test_bitstream_of_another_family(self, loader, built):
+        loader()
+        with pytest.raises(BoardError, match=r"\(ecp5-85f\) must be a .bit file, but it is top.bin"):
+            run(built / "top.bin", board="ulx3s_85f")
+        with pytest.raises(BoardError, match=r"for hx1k, which is on icestick, but .* for up5k \(iceb"):
+            run(built, board="icestick")
+
+    def test_board_of_its_vendors_tools(self, built):
+        with pytest.raises(BoardError, match="no open tool places and routes for xc7a35t"):
+            run(built / "top.bin", board="arty_a7")
+
+    def test_what_no_programmer_can_do(self, loader, built):
+        loader()
+        with pytest.raises(BoardError, match="able to do --volatile, but none of iceprog, openFPGALoader is"):
+            run(built, memory="sram")
+        with pytest.raises(BoardError, match="its platform's own programmer loads it, which has no --serial"):
+            run(built / "top.bin", board="amaranth_boards.icestick:ICEStickPlatform", serial="A1")
+
+    def test_one_of_several_boards(self, sysfs, loader, built):
+        seen = loader()
+        sysfs(0x0403, 0x6010, number=1, serial="FT1")
+        sysfs(0x0403, 0x6010, number=2, serial="FT2")
+        with pytest.raises(BoardError, match="2 USB devices .* give --serial FT1 or --serial FT2"):
+            run(built)
+        with pytest.raises(BoardError, match="serial number FT3 must be plugged in, but .* have FT1, FT2"):
+            run(built, serial="FT3")
+        assert not seen.exists()
+        run(built, serial="FT2")
+        assert seen.read_text() == f"-d s:0x0403:0x6010:FT2 {(built / 'top.bin').resolve()}"
+
+    def test_programmer_of_the_platform(self, built, monkeypatch, tmp_path):
+        program = tmp_path / "icesprog"
+        program.write_text(f'#!/bin/sh\necho loaded; echo "$@" > {tmp_path / "seen"}\n')
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+        (built / "report.json").write_text(
+            json.dumps({"board": "amaranth_boards.icesugar:ICESugarPlatform", "files": {}})
+        )
+        run(built)
+        assert (tmp_path / "seen").read_text() == f"{built / 'top.bin'}\n"
 
     def test_dry_run_needs_nothing(self, monkeypatch, built, capsys):
         def find(name):
@@ -161,4 +205,5 @@ class TestFlash:
 
     def test_board_without_programmer(self, built):
         with pytest.raises(BoardError, match="no programmer is known for it"):
-            run(built / "top.bin", board="amaranth_boards.butterstick:ButterStickPlatform,rx=B10,tx=A9")
+            (built / "top.bit").write_bytes(b"bits")
+            run(built / "top.bit", board="amaranth_boards.butterstick:ButterStickPlatform,rx=B10,tx=A9")

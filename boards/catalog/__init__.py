@@ -14,10 +14,11 @@ from .tang_primer_20k import TANG_PRIMER_20K
 from .tinyfpga_bx import TINYFPGA_BX
 from .ulx3s import ULX3S
 from .upduino_v3 import UPDUINO_V3, UPDUINO_V3_12MHZ
+from .vendor import VENDOR_BOARDS
 
-__all__ = ["BOARDS"]
+__all__ = ["BOARDS", "VENDOR_BOARDS"]
 
-#: Boards by name.
+#: Boards by name for whose devices there is an open place and route.
 BOARDS: dict[str, BoardSpec] = {
     board.name: board
     for board in (

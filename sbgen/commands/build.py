@@ -163,9 +163,10 @@ def _build(
     with console.step("write Verilog") as step:
         emitted = _emit(design, model.info.get("recipe"), staging)
         tops = _TopLevels(arguments=arguments, board=board, emitted=emitted, patchable=design.patchable)
-        first = None if arguments.no_bitstream else tops.plan(fixed_clock)
+        first = tops.plan(fixed_clock) if board.is_open and not arguments.no_bitstream else None
         top_verilog = tops.verilog(fixed_clock)[0] if first is None else first[0]
         step.note(f"{emitted.verilog.count(chr(10)):,} lines")
+    project = None if board.is_open else _write_project(board, top_verilog, console, staging)
     with console.step("compute the reference") as step:
         scores, classes = reference.evaluate(design.network, tried.images)
         accuracy = tried.accuracy(classes)
@@ -203,6 +204,7 @@ def _build(
         clock_mhz=clock_mhz if implementation is None else implementation.clock_mhz,
         estimate=folded.estimate,
         implementation=implementation,
+        project=project,
         verdict=found,
         why_not=why_not,
         images=tried.about(),
@@ -218,6 +220,16 @@ def _build(
     )
     report.write(content, staging)
     return content
+
+
+def _write_project(board: "BoardSpec", top_verilog: str, console: Console, staging: Path) -> dict[str, Any]:
+    """Write the project of the vendor's tools; returns what the report has of it."""
+    from ..boards import vendor_project
+
+    with console.step("write the vendor's project") as step:
+        project = vendor_project.write(board, top_verilog, staging / vendor_project.ARCHIVE)
+        step.note(f"{project.tool}, {len(project.files)} files")
+    return project.about()
 
 
 @dataclass(frozen=True, kw_only=True)

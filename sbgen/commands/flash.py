@@ -63,11 +63,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Find the programmer and the board, and load the bitstream."""
     from ..boards import get
 
-    bitstream, name = _bitstream(arguments.file)
-    name = arguments.board or name
+    bitstream, built_for = _bitstream(arguments.file)
+    name = arguments.board or built_for
     if name is None:
         raise BoardError(f"the board must be known, but {arguments.file} does not name it; give --board NAME")
     board = get(name)
+    _require_its_own(board, bitstream, built_for)
     found = ways(board, bitstream, memory=arguments.memory, serial=arguments.serial)
     if arguments.dry_run:
         print(printable(_dry(found)))
@@ -182,6 +183,24 @@ def _bitstream(path: Path) -> tuple[Path, str | None]:
         return bitstream, built.report["board"]
     except ModelError:
         return bitstream, None
+
+
+def _require_its_own(board: "BoardSpec", bitstream: Path, built_for: str | None) -> None:
+    """Raise a `BoardError` when the bitstream is for another device than the board's."""
+    from ..boards import get
+
+    suffix = board.family.bitstream_suffix
+    if bitstream.suffix != suffix:
+        raise BoardError(
+            f"a bitstream for {board.name} ({board.device.name}) must be a {suffix} file, but it is"
+            f" {bitstream.name}; build for this board: sbgen build --board {board.reference}"
+        )
+    if built_for is not None and (device := get(built_for).device) != board.device:
+        raise BoardError(
+            f"the bitstream must be for {board.device.name}, which is on {board.name}, but {bitstream} was"
+            f" built for {device.name} ({built_for}); build for this board: sbgen build --board"
+            f" {board.reference}"
+        )
 
 
 def _dry(found: Sequence[Way]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import cache, tools
-from ..boards import flash_image, netlist_verilog
+from ..boards import flash_image, netlist_verilog, simulated
 from ..compiler import cycles
 from ..compiler.simulate import require, verilate
 from ..errors import ModelError
@@ -94,15 +94,14 @@ def compiled(built: "Built", *, folder: Path, netlist: bool = False) -> Program:
 
 
 def _top_level(built: "Built", netlist: bool) -> str:
-    family = built.board.family
     if netlist:
-        return netlist_verilog.verilog(built.netlist("placed.json.gz"), family=family)
+        return netlist_verilog.verilog(built.netlist("placed.json.gz"), family=built.board.family)
     text = built.top_verilog
     if hashlib.sha256(text.encode("ascii")).hexdigest() != built.digest("top.v"):
         raise ModelError(
             f"{built.folder / 'top.v'}: must be the file that was built, but is another one; build again"
         )
-    return text + family.cells.plls.read_text(encoding="ascii")
+    return simulated.top_level(text, board=built.board)
 
 
 def _compile(folder: Path, sources: Mapping[str, str], macros: Mapping[str, int]) -> bool:

@@ -22,7 +22,7 @@ _IMAGES = 5
 
 def emitted(build: Build, step: Step) -> str:
     """Simulate top.v."""
-    return _compare(build, simulated.top_level(build.built.top_verilog, family=build.family), step)
+    return _compare(build, simulated.top_level(build.built.top_verilog, board=build.built.board), step)
 
 
 def synthesised(build: Build, step: Step) -> str:

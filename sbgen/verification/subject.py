@@ -12,7 +12,9 @@ from .. import trial_images
 from ..boards.family import Family
 from ..built import Built
 from ..compiler import reference
+from ..errors import VendorError
 from ..trial_images import TrialImages
+from .level import SkippedError
 
 __all__ = ["Build", "Subject", "Trials"]
 
@@ -100,7 +102,11 @@ class Subject:
 
     @property
     def family(self) -> Family:
-        return self.built.board.family
+        """The family of its device; a `SkippedError` where no open tool knows its bitstreams."""
+        try:
+            return self.built.board.family
+        except VendorError as error:
+            raise SkippedError(str(error)) from error
 
 
 @dataclass(frozen=True, kw_only=True)
