@@ -9,12 +9,13 @@ import pytest
 from browser import opened, until
 from handwriting import drawing
 
-from sbgen import boards, play, report, report_html
+from sbgen import boards, play, report, report_html, samples
 from sbgen.compiler import cycles, exchange, ir, reference, shipped
 from sbgen.compiler.estimate import estimate
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.compiler.pixel_type import UINT8, parse
 from sbgen.compiler.random_network import fold_at_random, random_images, random_network
+from sbgen.samples.scale import Scale
 from sbgen.trial_images import TrialImages
 
 
@@ -22,7 +23,7 @@ from sbgen.trial_images import TrialImages
 def page_of(tmp_path):
     """A function that writes the report of a network; returns its address."""
 
-    def write(network, *, dataset=None, pixel_range=(0, 255)):
+    def write(network, *, dataset=None, pixel_range=(0, 255), recipe=None):
         design = fold_at_random(0, network)
         board = boards.get("icebreaker")
         images = TrialImages(
@@ -51,7 +52,8 @@ def page_of(tmp_path):
             tools={},
             files={},
         )
-        text = report_html.page(content, network=exchange.dumps(network))
+        own = None if recipe is None else recipe.primitives()
+        text = report_html.page(content, network=exchange.dumps(network, recipe=own))
         (tmp_path / "report.html").write_text(text, encoding="utf-8")
         return (tmp_path / "report.html").as_uri()
 
@@ -216,15 +218,37 @@ class TestPictures:
             page.locator(".invert").check()
             assert check(network, page)[0].tolist() == (255 - image).reshape(-1).tolist()
 
-    def test_of_another_size_is_resized_and_the_page_says_so(self, page_of, tmp_path):
-        image = np.zeros((32, 48), np.uint8)
-        image[:, 24:] = 255
+    @pytest.mark.parametrize(
+        ("size", "shape"), [((31, 47), (8, 8)), ((8, 5), (8, 8)), ((50, 20, 3), (6, 9, 3))]
+    )
+    @pytest.mark.parametrize("way", [None, "stretch", "crop"])
+    def test_of_another_size_is_resized_as_the_recipe_has_it(self, page_of, tmp_path, size, shape, way):
+        network = small(shape)
+        recipe = samples.Recipe(kind="image", shape=shape, resize=way or "crop", invert=way == "crop")
+        image = np.random.default_rng(2).integers(0, 256, size).astype(np.uint8)
         with opened() as page:
-            page.goto(page_of(small()))
+            page.goto(page_of(network, recipe=None if way is None else recipe))
             note = self.open(page, png(tmp_path / "a.png", image))
-            pixels = settled(page)[0].reshape(8, 8)
-        assert note == "a.png: resized from 48 × 32 to 8 × 8, borders cut"
-        assert pixels[:, :3].max() < 30 and pixels[:, 5:].min() > 225
+            pixels, _ = check(network, page)
+        assert pixels.tolist() == recipe.apply([image])[0].reshape(-1).tolist()
+        assert f"resized from {size[1]} × {size[0]} to {shape[1]} × {shape[0]}" in note
+        assert ("borders cut" in note) == (way != "stretch")
+
+    def test_colours_become_grey_as_in_the_recipe(self, page_of, tmp_path):
+        image = np.random.default_rng(3).integers(0, 256, (20, 20, 3)).astype(np.uint8)
+        recipe = samples.Recipe(kind="image", shape=(8, 8), resize="stretch")
+        with opened() as page:
+            page.goto(page_of(small(), recipe=recipe))
+            note = self.open(page, png(tmp_path / "a.png", image))
+            assert settled(page)[0].tolist() == recipe.apply([image])[0].reshape(-1).tolist()
+        assert note == "a.png: colours to grey, resized from 20 × 20 to 8 × 8"
+
+    def test_of_another_size_is_refused_where_the_recipe_has_no_way(self, page_of, tmp_path):
+        recipe = samples.Recipe(kind="image", shape=(8, 8))
+        with opened() as page:
+            page.goto(page_of(small(), recipe=recipe))
+            note = self.open(page, png(tmp_path / "a.png", np.zeros((9, 8), np.uint8)))
+        assert note == "a.png must be 8 × 8 pixels, as the network was trained, but is 8 × 9"
 
     def test_dark_ink_on_light_ground_is_inverted_for_digits(self, page_of, tmp_path):
         image = np.full((8, 8), 250, np.uint8)
@@ -255,6 +279,23 @@ class TestValues:
             assert page.locator(".fields input").nth(1).input_value() == f"{values[1]:g}"
             page.locator(".fields input").nth(0).fill(str(values[1]))
             assert check(network, page)[0][0] == pixel_type.bytes[-1]
+
+    def test_of_a_recipe_are_scaled_by_it(self, page_of):
+        rng = np.random.default_rng(4)
+        scales = [
+            Scale.of_quantiles("width", rng.normal(size=50), 7),
+            Scale.of_range("b", -1, 2),
+        ]
+        recipe = samples.Recipe(kind="table", shape=(2,), scales=scales, places=(0, 1), width=2)
+        network = small((2,))
+        rows = [*rng.normal(size=(5, 2)), [scales[0].cuts[3], -1], [np.nextafter(scales[0].cuts[3], -9), 2]]
+        with opened() as page:
+            page.goto(page_of(network, recipe=recipe))
+            assert page.locator(".fields label").nth(0).inner_text().strip() == "width"
+            for row in rows:
+                page.locator("textarea").fill(" ".join(repr(float(value)) for value in row))
+                pixels, _ = check(network, page)
+                assert pixels.tolist() == recipe.apply(np.array([row]))[0].tolist()
 
     def test_what_is_wrong_is_said(self, page_of):
         with opened() as page:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from ..samples.recipe import Recipe
+
 if TYPE_CHECKING:
     from ..compiler.ir import Network
 
@@ -63,7 +65,13 @@ STROKES = {
 _AS_DRAWN = Strokes(box=None, centre="box", pen=0.085)
 
 
-def pad_data(network: "Network", *, dataset: str | None, pixel_range: tuple[int, int]) -> dict[str, Any]:
+def pad_data(
+    network: "Network",
+    *,
+    dataset: str | None,
+    pixel_range: tuple[int, int],
+    recipe: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """What the scripts of a pad need to know of a network, without its weights.
 
     Parameters
@@ -73,12 +81,17 @@ def pad_data(network: "Network", *, dataset: str | None, pixel_range: tuple[int,
         What it was trained on; a key of `STROKES` says how its images came from strokes.
     pixel_range : pair of int
         Minimum and maximum pixel of that data set, for raw pixels (UINT8).
+    recipe : dict or None
+        How samples become its inputs, as `sbgen.samples.Recipe.primitives` returns it: columns and channels
+        by their scales, pictures by size and inversion. Without one a picture of another size is cropped.
     """
+    own = None if recipe is None else Recipe.parse(recipe).checked(network.image_shape)
     return {
         "labels": list(network.labels),
         "decision": network.decision,
         "layers": [layer.name for layer in network.layers],
-        "input": _input(network, STROKES.get(dataset or "", _AS_DRAWN), pixel_range),
+        "input": _input(network, STROKES.get(dataset or "", _AS_DRAWN), pixel_range)
+        | ({"resize": "crop", "invert": False, "scales": None} if own is None else _prepared(own)),
     }
 
 
@@ -102,6 +115,14 @@ def _input(network: "Network", strokes: Strokes, pixel_range: tuple[int, int]) -
         "width": width,
         "channels": channels,
         "strokes": asdict(strokes),
+    }
+
+
+def _prepared(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "resize": recipe.resize,
+        "invert": recipe.invert,
+        "scales": [{"name": scale.name, "cuts": scale.cuts.tolist()} for scale in recipe.scales] or None,
     }
 
 

@@ -41,7 +41,7 @@ function valuesEntry(root, input, ask, note) {
   const fields = Array.from({ length: input.count <= 40 ? input.count : 0 }, (_, n) => {
     const label = document.createElement("label");
     const field = Object.assign(document.createElement("input"), { type: "number", step: "any", value: 0 });
-    label.append(`${n + 1}`, field);
+    label.append(input.scales?.length === input.count ? input.scales[n].name : `${n + 1}`, field);
     root.querySelector(".fields").append(label);
     return field;
   });
@@ -49,9 +49,9 @@ function valuesEntry(root, input, ask, note) {
   function update() {
     try {
       const numbers = numbersOf(row.value, input.count);
-      const pixels = Uint8Array.from(numbers, (number) => byteOfValue(input, number));
+      const pixels = Uint8Array.from(numbers, (number, n) => byteOfNumber(input, number, n));
       const [low, high] = [input.values[0], input.values.at(-1)];
-      const clipped = numbers.filter((number) => number < low || number > high).length;
+      const clipped = input.scales ? 0 : numbers.filter((number) => number < low || number > high).length;
       note(clipped ? `${clipped} beyond ${low} … ${high}, taken as the nearest value` : "");
       fields.forEach((field, n) => { if (document.activeElement !== field) field.value = numbers[n]; });
       return ask(pixels);
@@ -96,12 +96,13 @@ function pictureEntry(root, input, ask, note) {
     if (!file) return;
     try {
       const read = await readPicture(file, input);
-      opened = read.brightness;
-      strokes = [];
-      note([file.name, ...read.notes].filter(Boolean).join(": "));
+      [strokes, opened, invert.checked] = [[], read.brightness, input.invert];
+      note([file.name, read.notes.join(", ")].filter(Boolean).join(": "));
       update();
-    } catch {
-      note(`${file.name || "this"} must be a picture that the browser reads, such as PNG or JPEG`);
+    } catch (error) {
+      const what = error instanceof RangeError ? error.message
+        : "must be a picture that the browser reads, such as PNG or JPEG";
+      note(`${file.name || "this"} ${what}`);
     }
   }
 

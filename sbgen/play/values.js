@@ -12,11 +12,15 @@ function brightnessOf(input, byte) {
   return (place < 0 ? input.levels.findLastIndex((level) => level <= byte) : place) / (input.levels.length - 1);
 }
 
-// The byte whose value is nearest to a number.
-function byteOfValue(input, number) {
+// The byte of number `n` of a row: by the scale of its column or channel, or the byte of the nearest value.
+function byteOfNumber(input, number, n) {
+  if (input.scales) {
+    const cuts = input.scales[n % input.scales.length].cuts;
+    return Math.floor((cuts.filter((cut) => cut <= number).length * 255) / cuts.length);
+  }
   let best = 0;
-  input.values.forEach((value, n) => {
-    if (Math.abs(value - number) < Math.abs(input.values[best] - number)) best = n;
+  input.values.forEach((value, place) => {
+    if (Math.abs(value - number) < Math.abs(input.values[best] - number)) best = place;
   });
   return input.levels[best];
 }
@@ -31,54 +35,108 @@ function numbersOf(text, count) {
   return numbers;
 }
 
-// Red, green and blue as they look in grey; equal ones stay what they are.
-const grey = (red, green, blue) => Math.round((299 * red + 587 * green + 114 * blue) / 1000);
+// A picture is {height, width, channels, data}: bytes, row-major, channels last.
 
-// The mean of the pixels at the border of a grey picture of bytes.
-function borderOf(bytes, height, width) {
-  let [sum, count] = [0, 0];
-  bytes.forEach((byte, n) => {
-    const [row, column] = [Math.floor(n / width), n % width];
-    if (row === 0 || column === 0 || row === height - 1 || column === width - 1) {
-      sum += byte;
-      count += 1;
-    }
+// Red, green and blue by their brightness (ITU-R BT.601); equal ones stay what they are.
+function grey({ height, width, channels, data }) {
+  const bytes = Uint8Array.from({ length: height * width }, (_, n) => {
+    const [red, green, blue] = data.subarray(channels * n, channels * n + 3);
+    return Math.floor((299 * red + 587 * green + 114 * blue + 500) / 1000);
   });
-  return sum / count;
+  return { height, width, channels: 1, data: bytes };
+}
+
+// The largest part in the middle that has the proportions height : width.
+function cropped(picture, height, width) {
+  const rows = Math.max(1, Math.min(picture.height, Math.floor((picture.width * height) / width)));
+  const columns = Math.max(1, Math.min(picture.width, Math.floor((picture.height * width) / height)));
+  const [top, left] = [Math.floor((picture.height - rows) / 2), Math.floor((picture.width - columns) / 2)];
+  const size = columns * picture.channels;
+  const data = new Uint8Array(rows * size);
+  for (let row = 0; row < rows; row++) {
+    const from = ((top + row) * picture.width + left) * picture.channels;
+    data.set(picture.data.subarray(from, from + size), row * size);
+  }
+  return { ...picture, height: rows, width: columns, data };
+}
+
+// How much of each of `count` equal parts lies in one of `wanted`, as [part, whole number]; the sum is `count`.
+function overlaps(count, wanted, place) {
+  const [begin, end] = [place * count, (place + 1) * count];
+  const parts = [];
+  for (let part = Math.floor(begin / wanted); part * wanted < end; part++) {
+    parts.push([part, Math.min((part + 1) * wanted, end) - Math.max(part * wanted, begin)]);
+  }
+  return parts;
+}
+
+// Each new pixel is the mean of the area that it covers, rounded, a half up: as `sbgen.samples.resize`. All sums are
+// whole numbers.
+function resized(picture, height, width) {
+  const { height: rows, width: columns, channels, data } = picture;
+  if (rows === height && columns === width) return picture;
+  const across = Array.from({ length: width }, (_, column) => overlaps(columns, width, column));
+  const narrow = new Float64Array(rows * width * channels);
+  for (let n = 0; n < narrow.length; n++) {
+    const [row, column, channel] = [Math.floor(n / channels / width), Math.floor(n / channels) % width, n % channels];
+    for (const [part, weight] of across[column]) narrow[n] += weight * data[(row * columns + part) * channels + channel];
+  }
+  const bytes = new Uint8Array(height * width * channels);
+  for (let row = 0; row < height; row++) {
+    const down = overlaps(rows, height, row);
+    for (let n = 0; n < width * channels; n++) {
+      let sum = 0;
+      for (const [part, weight] of down) sum += weight * narrow[part * width * channels + n];
+      bytes[row * width * channels + n] = Math.floor((2 * sum + rows * columns) / (2 * rows * columns));
+    }
+  }
+  return { height, width, channels, data: bytes };
+}
+
+// The mean of the pixels at the border of a grey picture.
+function borderOf({ height, width, data }) {
+  const border = Array.from(data).filter((_, n) => {
+    const [row, column] = [Math.floor(n / width), n % width];
+    return row === 0 || column === 0 || row === height - 1 || column === width - 1;
+  });
+  return border.reduce((sum, byte) => sum + byte, 0) / border.length;
+}
+
+// The pixels of a picture file; transparent ones are white unless the network takes their alpha.
+async function pixelsOf(file, channels) {
+  const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" });
+  const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true });
+  if (channels !== 4) {
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, bitmap.width, bitmap.height);
+  }
+  context.drawImage(bitmap, 0, 0);
+  const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
+  const bytes = channels === 4 ? Uint8Array.from(data) : Uint8Array.from(data).filter((_, n) => n % 4 < 3);
+  return { height: bitmap.height, width: bitmap.width, channels: channels === 4 ? 4 : 3, data: bytes };
 }
 
 // A picture file as {brightness, notes}: brightness 0 ... 1, channels last, and what was changed.
-async function readPicture(file, { height, width, channels, strokes }) {
-  const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" });
+async function readPicture(file, { height, width, channels, strokes, resize }) {
+  let picture = await pixelsOf(file, channels);
   const notes = [];
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (channels !== 4) {
-    context.fillStyle = "#fff";
-    context.fillRect(0, 0, width, height);
+  if (channels === 1) {
+    const { data } = picture;
+    if (data.some((byte, n) => byte !== data[n - (n % 3)])) notes.push("colours to grey");
+    picture = grey(picture);
   }
-  if (bitmap.width === width && bitmap.height === height) {
-    context.drawImage(bitmap, 0, 0);
-  } else {
-    const scale = Math.max(width / bitmap.width, height / bitmap.height);
-    const size = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
-    const small = await createImageBitmap(bitmap,
-      { resizeWidth: size[0], resizeHeight: size[1], resizeQuality: "high" });
-    context.drawImage(small, Math.round((width - size[0]) / 2), Math.round((height - size[1]) / 2));
-    notes.push(`resized from ${bitmap.width} × ${bitmap.height} to ${width} × ${height}` +
-      (bitmap.width * height === bitmap.height * width ? "" : ", borders cut"));
+  if (picture.height !== height || picture.width !== width) {
+    if (resize === "none") throw new RangeError(
+      `must be ${width} × ${height} pixels, as the network was trained, but is ${picture.width} × ${picture.height}`);
+    const part = resize === "stretch" ? picture : cropped(picture, height, width);
+    const cut = part.height === picture.height && part.width === picture.width ? "" : ", borders cut";
+    notes.push(`resized from ${picture.width} × ${picture.height} to ${width} × ${height}${cut}`);
+    picture = resized(part, height, width);
   }
-  const { data } = context.getImageData(0, 0, width, height);
-  if (channels > 1) {
-    const bytes = Array.from(data).filter((_, n) => channels === 4 || n % 4 < channels);
-    return { brightness: bytes.map((byte) => byte / 255), notes };
-  }
-  let bytes = Array.from({ length: height * width }, (_, n) => grey(...data.slice(4 * n, 4 * n + 3)));
-  if (bytes.some((byte, n) => byte !== data[4 * n] || byte !== data[4 * n + 2])) notes.push("colours to grey");
   // A network of strokes knows light ink on dark ground.
-  if (strokes.box !== null && borderOf(bytes, height, width) > 127) {
-    bytes = bytes.map((byte) => 255 - byte);
+  if (channels === 1 && strokes.box !== null && borderOf(picture) > 127) {
+    picture.data = picture.data.map((byte) => 255 - byte);
     notes.push("inverted");
   }
-  return { brightness: bytes.map((byte) => byte / 255), notes };
+  return { brightness: Array.from(picture.data, (byte) => byte / 255), notes };
 }

@@ -1,5 +1,6 @@
 """The report as one page that needs nothing but a browser: all of it is inline, and no request leaves it."""
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,12 @@ def _pad(report: dict[str, Any], text: str | None) -> dict[str, Any]:
             "why_no_pad": f"A network of more than {play.MAX_BYTES:,} bytes is not computed in a page.",
         }
     low, high = report["model"]["pixel_range"]
-    pad = play.pad_data(exchange.loads(text), dataset=report["model"]["dataset"], pixel_range=(low, high))
+    pad = play.pad_data(
+        exchange.loads(text),
+        dataset=report["model"]["dataset"],
+        pixel_range=(low, high),
+        recipe=json.loads(text).get("recipe"),
+    )
     return {"pad": pad, "pad_network": embedded, "why_no_pad": None}
 
 
