@@ -43,6 +43,7 @@ COMMANDS = (
     Command(name="identify", help="report which network a board runs"),
     Command(name="classify", help="classify images on a board"),
     Command(name="emulate", help="run a built board in a simulator, for hosts without the board"),
+    Command(name="play", help="open a page to draw on, answered by the reference or a board"),
     Command(name="prove", help="prove the parts of a built design correct for every input"),
     Command(name="fuzz", help="compare random networks with their hardware"),
     Command(name="version", help="print the versions of sbgen and its dependencies"),

@@ -282,10 +282,7 @@ class TestValues:
 
     def test_of_a_recipe_are_scaled_by_it(self, page_of):
         rng = np.random.default_rng(4)
-        scales = [
-            Scale.of_quantiles("width", rng.normal(size=50), 7),
-            Scale.of_range("b", -1, 2),
-        ]
+        scales = [Scale.of_quantiles("width", rng.normal(size=50), 7), Scale.of_range("b", -1, 2)]
         recipe = samples.Recipe(kind="table", shape=(2,), scales=scales, places=(0, 1), width=2)
         network = small((2,))
         rows = [*rng.normal(size=(5, 2)), [scales[0].cuts[3], -1], [np.nextafter(scales[0].cuts[3], -9), 2]]

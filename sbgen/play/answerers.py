@@ -1,73 +1,59 @@
 """Who answers the page of `sbgen play`: the reference, or a board at the end of its link."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import LinkError
 
 if TYPE_CHECKING:
+    from ..boards.host import Link
     from ..compiler.ir import Network
 
-__all__ = ["Answerer", "Board", "Link", "Reference"]
-
-
-class Answerer(Protocol):
-    """What scores images.
-
-    `name` is what a page calls it.
-    """
-
-    name: str
-
-    def scores(self, images: np.ndarray) -> np.ndarray:
-        """The scores, int64, shape (N, outputs), of images, uint8, shape (N, pixels).
-
-        A `LinkError` where a board does not answer.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The integer network itself, in `sbgen.compiler.reference`."""
-
-    network: "Network"
-    name: str = "the reference"
-
-    def scores(self, images: np.ndarray) -> np.ndarray:
-        from ..compiler import reference
-
-        return reference.evaluate(self.network, images)[0]
-
-
-class Link(Protocol):
-    """What is needed of an open link to a board."""
-
-    def scores(self, images: np.ndarray) -> np.ndarray:
-        """Scores (N, outputs) of uint8 images (N, pixels)."""
-        ...
+__all__ = ["Answerer", "board", "reference"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Board:
-    """A board, real or emulated. One request at a time uses the link.
+class Answerer:
+    """What scores images.
 
     Parameters
     ----------
-    link : `Link`
     name : str
-        The board and its port.
+        What a page calls it.
+    scores : callable
+        Of images, uint8, shape (N, pixels), the scores, shape (N, outputs). A `LinkError` where a board does
+        not answer.
     """
 
-    link: Link
     name: str
-    _lock: Lock
+    scores: Callable[[np.ndarray], np.ndarray]
 
-    def scores(self, images: np.ndarray) -> np.ndarray:
-        with self._lock:
-            return np.asarray(self.link.scores(images), np.int64)
+
+def reference(network: "Network") -> Answerer:
+    """The reference."""
+    from ..compiler import reference
+
+    return Answerer(name="the reference", scores=lambda images: reference.evaluate(network, images)[0])
+
+
+def board(link: "Link", network: "Network", *, name: str) -> Answerer:
+    """A board, real or emulated; a `LinkError` if it does not answer or runs another network."""
+    from ..compiler import exchange
+
+    digest, identity = exchange.digest(network), link.identify()
+    if bytes.fromhex(digest)[:8] != identity.digest:
+        raise LinkError(
+            f"the board must run the network of the folder, {digest[:16]}..., but runs"
+            f" {identity.digest.hex()}...; load its bitstream: sbgen flash"
+        )
+    one_at_a_time = Lock()
+
+    def scores(images: np.ndarray) -> np.ndarray:
+        with one_at_a_time:
+            return np.stack([result.scores for result in link.classify(images)])
+
+    return Answerer(name=name, scores=scores)
