@@ -43,9 +43,13 @@ SHAPES = {
         (5000, 7),
     ],
 }
+SHAPES["gowin"] = SHAPES["ecp5"]  # of the same block RAMs
 
 #: Whose synthesis it is.
-BOARDS = {"ice40": "icebreaker", "ecp5": "ulx3s_85f"}
+BOARDS = {"ice40": "icebreaker", "ecp5": "ulx3s_85f", "gowin": "tang_nano_9k"}
+
+#: Constraint files where no tool chooses the pins of the ports.
+PINS = {"top.cst": 'IO_LOC "clk" 52;\nIO_LOC "rst" 18;\nIO_LOC "out" 10;\n'}
 
 #: How a netlist is placed and packed for each family.
 FLOWS = {
@@ -81,6 +85,22 @@ FLOWS = {
         ),
         ("ecppack", "--compress", "--input", "top.config", "--bit", "top.bin"),
     ),
+    "gowin": (
+        (
+            "nextpnr-himbaechel-gowin",
+            "--device",
+            "GW1NR-LV9QN88PC6/I5",
+            "--vopt",
+            "family=GW1N-9C",
+            "--vopt",
+            "cst=top.cst",
+            "--json",
+            "top.json",
+            "--write",
+            "placed.json",
+        ),
+        ("gowin_pack", "-d", "GW1N-9C", "-o", "top.bin", "placed.json"),
+    ),
 }
 
 
@@ -107,7 +127,10 @@ class Roms(wiring.Component):
         return m
 
 
-@pytest.mark.parametrize("name", ["ice40", pytest.param("ecp5", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name",
+    ["ice40", pytest.param("ecp5", marks=pytest.mark.slow), pytest.param("gowin", marks=pytest.mark.slow)],
+)
 def test_every_word_is_read_back(name, tmp_path):
     family, found = FAMILIES[name], []
     for tool, *args in FLOWS[name]:
@@ -128,7 +151,7 @@ def test_every_word_is_read_back(name, tmp_path):
     except ToolError as error:
         pytest.skip(str(error))
     for file, content in plan.files.items():
-        (tmp_path / file).write_text(content)
+        (tmp_path / file).write_text(PINS.get(file, content))
     for tool, args in ((plan.synthesis.tool, plan.synthesis.args), *found):
         tools.run(tool, args, cwd=tmp_path, log=tmp_path / f"{tool.name}.log")
 

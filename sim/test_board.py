@@ -88,7 +88,7 @@ def test_board(simulator, tmp_path):
     )
 
 
-@pytest.mark.parametrize("board", [BOARD, "ulx3s_85f"])
+@pytest.mark.parametrize("board", [BOARD, "ulx3s_85f", "tang_nano_9k"])
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_lock_of_the_pll_is_lost(simulator, board, tmp_path):
     _, sources = prepare(tmp_path, board=board)

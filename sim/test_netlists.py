@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sbgen import boards, tools
+from sbgen.boards import flow
 from sbgen.boards import placed as placed_design
 from sbgen.compiler import design_file, exchange, reference
 from sbgen.compiler.design import Design
@@ -35,14 +36,16 @@ def network():
 
 def require_tools(board):
     try:
-        for tool in "iverilog", "vvp", "yosys", f"nextpnr-{board.device.family}":
+        for tool in "iverilog", "vvp":
             tools.find(tool)
+        flow.plan(verilog="", board=board)
     except ToolError as error:
         pytest.skip(str(error))
 
 
 @pytest.mark.parametrize(
-    "name, store", [("icebreaker", "bram"), ("ulx3s_85f", "bram"), ("icebreaker", "spram")]
+    "name, store",
+    [("icebreaker", "bram"), ("ulx3s_85f", "bram"), ("tang_nano_9k", "bram"), ("icebreaker", "spram")],
 )
 @pytest.mark.parametrize("level", ["emitted", "synthesised", pytest.param("placed", marks=pytest.mark.slow)])
 def test_levels(name, level, store, tmp_path):
@@ -71,7 +74,7 @@ def test_levels(name, level, store, tmp_path):
         design, images, board=board, simulator="icarus", folder=tmp_path, level=level
     )
     kinds = (
-        ("SB_RAM40_4K", "ICESTORM_RAM", "DP16KD", "PDPW16KD")
+        ("SB_RAM40_4K", "ICESTORM_RAM", "DP16KD", "PDPW16KD", "SDPX9B", "SDP")
         if store == "bram"
         else ("SB_SPRAM256KA", "ICESTORM_SPRAM")
     )

@@ -10,15 +10,19 @@ from test_netlists import network
 from sbgen import cli
 from sbgen.compiler import exchange
 
-#: Levels that a board's build cannot have: there is no trained model of a random network, and ECP5 has no
-#: open tool.
+#: Levels that a board's build cannot have: there is no trained model of a random network, and for ECP5 and
+#: Gowin there is no open tool that we use.
 _MODEL = {"model, hardened"}
-_ECP5 = {"truth tables in the bitstream", "bitstream as Verilog"}
+_NO_TOOL = {"truth tables in the bitstream", "bitstream as Verilog"}
 
 
 @pytest.mark.parametrize(
     ("board", "missing"),
-    [("icebreaker", _MODEL), ("amaranth_boards.ulx3s:ULX3S_25F_Platform", _MODEL | _ECP5)],
+    [
+        ("icebreaker", _MODEL),
+        ("amaranth_boards.ulx3s:ULX3S_25F_Platform", _MODEL | _NO_TOOL),
+        ("tang_nano_9k", _MODEL | _NO_TOOL),
+    ],
 )
 def test_every_level_passes(board, missing, tmp_path):
     exchange.save(network(), tmp_path / "small.json")

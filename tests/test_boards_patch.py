@@ -74,7 +74,14 @@ def test_a_network_that_decides_in_another_way_is_refused():
         patch_command.require_same_shape(network(1), dataclasses.replace(network(1), decision="sign"))
 
 
-@pytest.fixture(scope="module", params=["icebreaker", pytest.param("ulx3s_85f", marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "icebreaker",
+        pytest.param("ulx3s_85f", marks=pytest.mark.slow),
+        pytest.param("tang_nano_9k", marks=pytest.mark.slow),
+    ],
+)
 def built(request, tmp_path_factory):
     """A folder with the build of ``network(1)``; builds of the same hardware share its cached steps."""
     try:

@@ -6,21 +6,20 @@
 module _sbgen_gowin_sdp (...);
 
 parameter INIT = 0;
-parameter PORT_R_WIDTH = 36;
-parameter PORT_W_WIDTH = 36;
+parameter WIDTH = 36;
 parameter PORT_W_WR_BE_WIDTH = 4;
 
 input PORT_R_CLK, PORT_R_CLK_EN;
 input [13:0] PORT_R_ADDR;
-output [PORT_R_WIDTH-1:0] PORT_R_RD_DATA;
+output [WIDTH-1:0] PORT_R_RD_DATA;
 
 input PORT_W_CLK, PORT_W_CLK_EN, PORT_W_WR_EN;
 input [13:0] PORT_W_ADDR;
 input [PORT_W_WR_BE_WIDTH-1:0] PORT_W_WR_BE;
-input [PORT_W_WIDTH-1:0] PORT_W_WR_DATA;
+input [WIDTH-1:0] PORT_W_WR_DATA;
 
 // Words of 18 and 36 bits have an enable for each byte in the lowest bits of their address.
-wire [13:0] write_address = PORT_W_WIDTH < 18 ? PORT_W_ADDR : PORT_W_WIDTH == 18 ? {PORT_W_ADDR[13:4], 2'b00, PORT_W_WR_BE[1:0]} :
+wire [13:0] write_address = WIDTH < 18 ? PORT_W_ADDR : WIDTH == 18 ? {PORT_W_ADDR[13:4], 2'b00, PORT_W_WR_BE[1:0]} :
                             {PORT_W_ADDR[13:5], 1'b0, PORT_W_WR_BE[3:0]};
 wire write = PORT_W_CLK_EN & PORT_W_WR_EN;
 
@@ -33,11 +32,9 @@ function [255:0] narrow;
 endfunction
 
 generate
-if (PORT_W_WIDTH < 9 || PORT_R_WIDTH < 9) begin
-  // Where one port is wider, its bytes have eight bits.
-  wire [31:0] data = {PORT_W_WR_DATA[34:27], PORT_W_WR_DATA[25:18], PORT_W_WR_DATA[16:9], PORT_W_WR_DATA[7:0]};
-  wire [31:0] read;
-  assign PORT_R_RD_DATA = {1'bx, read[31:24], 1'bx, read[23:16], 1'bx, read[15:8], 1'bx, read[7:0]};
+if (WIDTH < 9) begin
+  wire [31:0] data = PORT_W_WR_DATA, read;
+  assign PORT_R_RD_DATA = read;
   SDPB #(
       .INIT_RAM_00(narrow(0)), .INIT_RAM_01(narrow(1)), .INIT_RAM_02(narrow(2)), .INIT_RAM_03(narrow(3)),
       .INIT_RAM_04(narrow(4)), .INIT_RAM_05(narrow(5)), .INIT_RAM_06(narrow(6)), .INIT_RAM_07(narrow(7)),
@@ -55,15 +52,13 @@ if (PORT_W_WIDTH < 9 || PORT_R_WIDTH < 9) begin
       .INIT_RAM_34(narrow(52)), .INIT_RAM_35(narrow(53)), .INIT_RAM_36(narrow(54)), .INIT_RAM_37(narrow(55)),
       .INIT_RAM_38(narrow(56)), .INIT_RAM_39(narrow(57)), .INIT_RAM_3A(narrow(58)), .INIT_RAM_3B(narrow(59)),
       .INIT_RAM_3C(narrow(60)), .INIT_RAM_3D(narrow(61)), .INIT_RAM_3E(narrow(62)), .INIT_RAM_3F(narrow(63)),
-      .READ_MODE(1'b0), .BIT_WIDTH_0(PORT_W_WIDTH / 9 * 8 + PORT_W_WIDTH % 9), .BIT_WIDTH_1(PORT_R_WIDTH / 9 * 8 + PORT_R_WIDTH % 9),
-      .BLK_SEL_0(3'b000), .BLK_SEL_1(3'b000), .RESET_MODE("SYNC")
+      .READ_MODE(1'b0), .BIT_WIDTH_0(WIDTH), .BIT_WIDTH_1(WIDTH), .BLK_SEL_0(3'b000), .BLK_SEL_1(3'b000), .RESET_MODE("SYNC")
   ) _TECHMAP_REPLACE_ (
       .BLKSELA(3'b000), .CLKA(PORT_W_CLK), .CEA(write), .RESETA(1'b0), .ADA(write_address), .DI(data),
       .BLKSELB(3'b000), .CLKB(PORT_R_CLK), .CEB(PORT_R_CLK_EN), .OCE(PORT_R_CLK_EN), .RESETB(1'b0), .ADB(PORT_R_ADDR), .DO(read)
   );
 end else begin
-  wire [35:0] data = PORT_W_WR_DATA;
-  wire [35:0] read;
+  wire [35:0] data = PORT_W_WR_DATA, read;
   assign PORT_R_RD_DATA = read;
   SDPX9B #(
       .INIT_RAM_00(INIT[0+:288]), .INIT_RAM_01(INIT[288+:288]), .INIT_RAM_02(INIT[576+:288]), .INIT_RAM_03(INIT[864+:288]),
@@ -82,8 +77,7 @@ end else begin
       .INIT_RAM_34(INIT[14976+:288]), .INIT_RAM_35(INIT[15264+:288]), .INIT_RAM_36(INIT[15552+:288]), .INIT_RAM_37(INIT[15840+:288]),
       .INIT_RAM_38(INIT[16128+:288]), .INIT_RAM_39(INIT[16416+:288]), .INIT_RAM_3A(INIT[16704+:288]), .INIT_RAM_3B(INIT[16992+:288]),
       .INIT_RAM_3C(INIT[17280+:288]), .INIT_RAM_3D(INIT[17568+:288]), .INIT_RAM_3E(INIT[17856+:288]), .INIT_RAM_3F(INIT[18144+:288]),
-      .READ_MODE(1'b0), .BIT_WIDTH_0(PORT_W_WIDTH), .BIT_WIDTH_1(PORT_R_WIDTH), .BLK_SEL_0(3'b000), .BLK_SEL_1(3'b000),
-      .RESET_MODE("SYNC")
+      .READ_MODE(1'b0), .BIT_WIDTH_0(WIDTH), .BIT_WIDTH_1(WIDTH), .BLK_SEL_0(3'b000), .BLK_SEL_1(3'b000), .RESET_MODE("SYNC")
   ) _TECHMAP_REPLACE_ (
       .BLKSELA(3'b000), .CLKA(PORT_W_CLK), .CEA(write), .RESETA(1'b0), .ADA(write_address), .DI(data),
       .BLKSELB(3'b000), .CLKB(PORT_R_CLK), .CEB(PORT_R_CLK_EN), .OCE(PORT_R_CLK_EN), .RESETB(1'b0), .ADB(PORT_R_ADDR), .DO(read)

@@ -86,22 +86,30 @@ def _sdp(m: Module, cell: Cell) -> None:
         )
     if cell.number("READ_MODE"):
         raise UnknownCellError(f"{cell.name}: a block RAM with an output register is not known here")
-    # After placement the pins of the port that reads have other numbers: narrow words are at the upper half.
-    first = 18 if cell.type == "SDP" and width < 36 else 0
+    placed = cell.type == "SDP"
+
+    def bus(name: str, bits: int) -> str:
+        if not placed:
+            return cell.bus(name, bits)
+        return "{" + ", ".join(cell.pin(f"{name}{n}") for n in reversed(range(bits))) + "}"
+
+    # After placement pins have numbers, and narrow words are read at the upper half of the data.
+    first = 18 if placed and width < 36 else 0
+    read = [cell.output(f"DO{n}") for n in range(36)] if placed else cell.outputs("DO", 36)
     m.instance(
         "gowin_ram",
         {
             "clk_w": cell.pin("CLKA"),
             "ce_w": cell.pin("CEA"),
-            "select_w": cell.bus("BLKSELA", 3),
-            "ad_w": cell.bus("ADA", 14),
-            "di": cell.bus("DI", 36),
+            "select_w": bus("BLKSELA", 3),
+            "ad_w": bus("ADA", 14),
+            "di": bus("DI", 36),
             "clk_r": cell.pin("CLKB"),
             "ce_r": cell.pin("CEB"),
             "reset_r": cell.pin("RESETB"),
-            "select_r": cell.bus("BLKSELB", 3),
-            "ad_r": cell.bus("ADB", 14),
-            "q": m.open((cell.outputs("DO", 36) * 2)[first : first + 36]),
+            "select_r": bus("BLKSELB", 3),
+            "ad_r": bus("ADB", 14),
+            "q": m.open(read[first : first + width]),
         },
         f".INIT(18432'h{_init(cell, width >= 9):x}), .WIDTH({width}),"
         f" .SELECT_W({cell.number('BLK_SEL_0')}), .SELECT_R({cell.number('BLK_SEL_1')})",

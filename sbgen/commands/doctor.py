@@ -42,12 +42,15 @@ class Check:
         File that the run must write.
     needs : str
         File of an earlier check without which it cannot run.
+    reads : tuple of (str, str)
+        Names and contents of its other input files.
     """
 
     tool: str
     args: tuple[str, ...] = ()
     writes: str = ""
     needs: str = ""
+    reads: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,12 +171,14 @@ FEATURES = {
                     tool="nextpnr-himbaechel-gowin",
                     needs="gowin.json",
                     writes="placed.json",
-                    # Pins that no constraint names are placed at will.
+                    reads=(("top.cst", 'IO_LOC "clk" 52;\nIO_LOC "led" 10;\n'),),
                     args=(
                         "--device",
                         "GW1NR-LV9QN88PC6/I5",
                         "--vopt",
                         "family=GW1N-9C",
+                        "--vopt",
+                        "cst=top.cst",
                         "--json",
                         "gowin.json",
                         "--write",
@@ -345,6 +350,8 @@ def _check(console: Console, check: Check, folder: Path) -> str:
         return _report(console, "PASS", f"{tool} (not run: it needs a board)")
     if check.needs and not (folder / check.needs).exists():
         return _report(console, "missing", f"{tool}: not run, because the tool before it did not work")
+    for name, text in check.reads:
+        (folder / name).write_text(text, encoding="ascii")
     start = time.monotonic()
     try:
         tools.run(
