@@ -11,6 +11,8 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import calibration
@@ -20,29 +22,79 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from record import write
 
-from sbgen import tools
+from sbgen import boards, tools
+from sbgen.boards import flow
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import part_cost, structures
 from sbgen.compiler.verilog import convert
 from sbgen.hw.mvtu import Parameters
 
-FLOWS = {  # device, synthesis, place and route, cells of a LUT and of a block RAM
-    "ice40": (
-        "hx8k",
-        "synth_ice40",
-        "nextpnr-ice40",
-        ["--hx8k", "--package", "ct256", "--pcf-allow-unconstrained"],
-        "ICESTORM_LC",
-        "ICESTORM_RAM",
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """How a unit is synthesised and packed for a family.
+
+    Parameters
+    ----------
+    device : str
+    synthesis : str
+        The commands of yosys that write ``top.json``.
+    program : str
+    options : tuple of str
+        Of place and route.
+    lut : tuple of str
+        Cells that are LUTs.
+    bram : str
+        The cell that is a block RAM.
+    files : dict of str to str
+        Names and contents of other input files.
+    """
+
+    device: str
+    synthesis: str
+    program: str
+    options: tuple[str, ...]
+    lut: tuple[str, ...]
+    bram: str
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+def gowin():
+    """Gowin's, with the block RAMs of its plan, and a pin for each port, as nextpnr wants."""
+    board = boards.get("tang_nano_9k")
+    plan = flow.plan(verilog="", board=board)
+    ports = ("clk", "rst", "d", "i_valid", "i_ready", "q", "o_valid", "o_ready")
+    sites = (52, 10, 11, 13, 14, 15, 16, 17)
+    cst = "".join(f'IO_LOC "{port}" {site};\n' for port, site in zip(ports, sites, strict=True))
+    return Flow(
+        device=board.device.name,
+        synthesis=plan.synthesis.args[1],
+        program=plan.placements[0].tool.name,
+        options=("--device", board.part, "--vopt", "family=GW1N-9C", "--vopt", "cst=top.cst"),
+        lut=board.family.resource_cells["lut"],
+        bram="BSRAM",
+        files={**plan.files, "top.cst": cst},
+    )
+
+
+FLOWS = {
+    "ice40": lambda: Flow(
+        device="hx8k",
+        synthesis="read_verilog top.v; synth_ice40 -top top -json top.json",
+        program="nextpnr-ice40",
+        options=("--hx8k", "--package", "ct256", "--pcf-allow-unconstrained"),
+        lut=("ICESTORM_LC",),
+        bram="ICESTORM_RAM",
     ),
-    "ecp5": (
-        "ecp5-85f",
-        "synth_ecp5 -nowidelut",
-        "nextpnr-ecp5",
-        ["--85k", "--package", "CABGA381", "--lpf-allow-unconstrained"],
-        "TRELLIS_COMB",
-        "DP16KD",
+    "ecp5": lambda: Flow(
+        device="ecp5-85f",
+        synthesis="read_verilog top.v; synth_ecp5 -nowidelut -top top -json top.json",
+        program="nextpnr-ecp5",
+        options=("--85k", "--package", "CABGA381", "--lpf-allow-unconstrained"),
+        lut=("TRELLIS_COMB",),
+        bram="DP16KD",
     ),
+    "gowin": gowin,
 }
 
 
@@ -112,28 +164,25 @@ def random_parameters(rng):
 
 def measure(parameters, family):
     """(LUTs, block RAMs) of a unit after packing, without the shift registers around it."""
-    _, synthesis, program, options, lut, bram = FLOWS[family]
+    made = FLOWS[family]()
     scan = Scan(parameters.create())
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        (folder / "top.v").write_text(convert(scan), encoding="utf-8")
+        for name, text in {**made.files, "top.v": convert(scan)}.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        tools.run(tools.find("yosys"), ["-p", made.synthesis], cwd=folder, log=folder / "yosys.log")
         tools.run(
-            tools.find("yosys"),
-            ["-p", f"read_verilog top.v; {synthesis} -top top -json top.json"],
-            cwd=folder,
-            log=folder / "yosys.log",
-        )
-        tools.run(
-            tools.find(program),
-            [*options, "--json", "top.json", "--pack-only", "--report", "report.json"],
+            tools.find(made.program),
+            [*made.options, "--json", "top.json", "--pack-only", "--report", "report.json"],
             cwd=folder,
             log=folder / "pack.log",
         )
         used = json.loads((folder / "report.json").read_text())["utilization"]
-    # On iCE40 each flip-flop of a shift register is a logic cell; on ECP5 only the loading register takes
+    # On iCE40 each flip-flop of a shift register is a logic cell; elsewhere only the loading register takes
     # LUTs.
     i_bits, o_bits = scan.bits
-    return used[lut]["used"] - o_bits - (i_bits if family == "ice40" else 0), used[bram]["used"]
+    luts = sum(used[cell]["used"] for cell in made.lut)
+    return luts - o_bits - (i_bits if family == "ice40" else 0), used[made.bram]["used"]
 
 
 def fit(units, luts):
@@ -161,7 +210,7 @@ def main():
     parser.add_argument("--keep", action="store_true", help="use the fit in the estimator")
     options = parser.parse_args()
 
-    device = DEVICES[FLOWS[options.family][0]]
+    device = DEVICES[FLOWS[options.family]().device]
     rng = np.random.default_rng(options.seed)
     rows, units, wrong_brams = [], [], 0
     for n in range(options.count):

@@ -17,6 +17,7 @@ from record import write
 
 from sbgen import boards, network_cache, tools
 from sbgen.boards import flow
+from sbgen.boards.gowin.chips import of_device
 from sbgen.boards.harness import Top
 from sbgen.compiler import exchange
 from sbgen.compiler.estimate import estimate
@@ -27,10 +28,11 @@ from sbgen.errors import FitError
 
 MODELS = Path(__file__).parent.parent / "models"
 
-#: Boards of a family, and the cells that nextpnr counts as LUTs and block RAMs.
+#: Boards of a family, and the cells that nextpnr counts as LUTs and as block RAMs.
 FAMILIES = {
-    "ice40": (("icebreaker", "ice40_hx8k_b_evn"), "ICESTORM_LC", "ICESTORM_RAM"),
-    "ecp5": (("ulx3s_85f",), "TRELLIS_COMB", "DP16KD"),
+    "ice40": (("icebreaker", "ice40_hx8k_b_evn"), ("ICESTORM_LC",), ("ICESTORM_RAM",)),
+    "ecp5": (("ulx3s_85f",), ("TRELLIS_COMB",), ("DP16KD",)),
+    "gowin": (("tang_nano_9k", "tang_nano_20k"), ("LUT4", "ALU"), ("BSRAM",)),
 }
 
 
@@ -50,6 +52,8 @@ def _packing(board):
     """Options of nextpnr for a board's device."""
     if board.device.family == "ice40":
         return f"--{board.device.name}", "--package", board.package.lower(), "--pcf-allow-unconstrained"
+    if board.device.family == "gowin":
+        return "--device", board.part, "--vopt", f"family={of_device(board.device.name).name}"
     size = board.device.name.removeprefix("ecp5-").replace("f", "k")
     return f"--{size}", "--lpf-allow-unconstrained"
 
@@ -70,12 +74,13 @@ def measure(board, design, *, clock_mhz=None, alone=False):
         for name, text in plan.files.items():
             (folder / name).write_text(text, encoding="utf-8")
         tools.run(plan.synthesis.tool, plan.synthesis.args, cwd=folder, log=folder / "yosys.log")
-        options = [] if alone else [name for name in plan.files if Path(name).suffix in (".pcf", ".lpf")]
+        constraints = {".pcf": "--pcf={}", ".lpf": "--lpf={}", ".cst": "--vopt=cst={}"}
+        options = [] if alone else [name for name in plan.files if Path(name).suffix in constraints]
         tools.run(
             plan.placements[0].tool,
             [
                 *_packing(board),
-                *(f"--{Path(name).suffix[1:]}={name}" for name in options),
+                *(constraints[Path(name).suffix].format(name) for name in options),
                 "--json=top.json",
                 "--pack-only",
                 "--report=nextpnr.json",
@@ -84,7 +89,10 @@ def measure(board, design, *, clock_mhz=None, alone=False):
             log=folder / "pack.log",
         )
         used = json.loads((folder / "nextpnr.json").read_text(encoding="utf-8"))["utilization"]
-    return tuple(used.get(cell, {"used": 0})["used"] for cell in FAMILIES[board.device.family][1:])
+    return tuple(
+        sum(used.get(cell, {"used": 0})["used"] for cell in cells)
+        for cells in FAMILIES[board.device.family][1:]
+    )
 
 
 def main():

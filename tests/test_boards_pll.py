@@ -1,8 +1,10 @@
 import itertools
 
 import pytest
+from amaranth.hdl import Signal
 
 from sbgen.boards.ecp5.pll import Ecp5Pll
+from sbgen.boards.gowin.pll import GowinPll
 from sbgen.boards.ice40.pll import Ice40Pll
 from sbgen.errors import BoardError
 
@@ -87,3 +89,50 @@ class TestEcp5:
     def test_out_of_reach(self):
         with pytest.raises(BoardError, match="output in MHz must be in 10 ... 400, not 500"):
             Ecp5Pll.nearest(oscillator_mhz=25, clock_mhz=500)
+
+
+class TestGowin:
+    # What gowin_pll of Project Apicula says for 27 MHz; of equal clocks it may choose another VCO.
+    @pytest.mark.parametrize(
+        "clock,idiv,fbdiv", [(54, 1, 2), (81, 1, 3), (108, 1, 4), (33, 9, 11), (60, 9, 20), (101.25, 4, 15)]
+    )
+    def test_agrees_with_gowin_pll(self, clock, idiv, fbdiv):
+        pll = GowinPll.nearest(oscillator_mhz=27, clock_mhz=clock)
+        assert (pll.idiv, pll.fbdiv) == (idiv, fbdiv) and 500 <= pll.vco_mhz <= 1200
+
+    @pytest.mark.parametrize("oscillator", [12, 27, 50])
+    @pytest.mark.parametrize("clock", [4, 33.3, 81, 123, 400])
+    def test_nothing_legal_is_nearer(self, oscillator, clock):
+        pll = GowinPll.nearest(oscillator_mhz=oscillator, clock_mhz=clock)
+        best = min(
+            abs(oscillator / i * f - clock)
+            for i, f, o in itertools.product(
+                range(1, 65), range(1, 65), (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
+            )
+            if 3 <= oscillator / i
+            and 500 <= oscillator / i * f * o <= 1200
+            and 3.90625 <= oscillator / i * f <= 600
+        )
+        assert abs(pll.clock_mhz - clock) == best
+
+    def test_its_cell_counts_from_zero(self):
+        pll = GowinPll(oscillator_mhz=27, idiv=1, fbdiv=3, odiv=8)
+        found = pll.instance(i=Signal(), o=Signal(), locked=Signal()).parameters
+        assert (found["IDIV_SEL"], found["FBDIV_SEL"], found["ODIV_SEL"]) == (0, 2, 8)
+        assert found["FCLKIN"] == "27"
+
+    @pytest.mark.parametrize(
+        "oscillator,clock,what",
+        [
+            (2, 48, "input in MHz must be in 3 ... 400, not 2"),
+            (27, 3, "output in MHz must be in 3.90625 ... 600, not 3"),
+            (27, 700, "output in MHz must be in 3.90625 ... 600, not 700"),
+        ],
+    )
+    def test_out_of_reach(self, oscillator, clock, what):
+        with pytest.raises(BoardError, match=what):
+            GowinPll.nearest(oscillator_mhz=oscillator, clock_mhz=clock)
+
+    def test_settings_are_checked(self):
+        with pytest.raises(BoardError, match="VCO in MHz must be in 500 ... 1200, not 54"):
+            GowinPll(oscillator_mhz=27, idiv=1, fbdiv=1, odiv=2)
