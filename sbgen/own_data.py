@@ -1,6 +1,7 @@
 """The options of commands that take a person's own samples to train on: `sbgen train` and `sbgen plan`."""
 
 import argparse
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from .train.topology import Topology, default, parse_convolutions, parse_hidden
 if TYPE_CHECKING:
     from .train.presets import Preset
 
-__all__ = ["add_arguments", "add_topology", "prepared", "show", "topology"]
+__all__ = ["add_arguments", "add_topology", "command", "prepared", "show", "topology"]
 
 
 def _sizes(text: str) -> tuple[int, ...]:
@@ -167,8 +168,6 @@ def topology(arguments: argparse.Namespace, ready: Prepared, preset: "Preset | N
         # Layers that are named are all there are.
         chosen = replace(chosen, convolutions=arguments.conv or (), widths=arguments.hidden or ())
     if arguments.levels is not None:
-        if not 0 <= arguments.levels <= 64:
-            raise DataError(f"--levels must be 0 ... 64 thresholds, not {arguments.levels}")
         chosen = replace(chosen, levels=arguments.levels)
     if chosen.convolutions and recipe.kind == "table":
         raise DataError(
@@ -176,6 +175,22 @@ def topology(arguments: argparse.Namespace, ready: Prepared, preset: "Preset | N
             " --sequence"
         )
     return chosen
+
+
+def command(arguments: argparse.Namespace) -> str:
+    """The options of the samples as they were given, for another command."""
+    words = ["--samples", str(arguments.samples)]
+    for name in ("target", "group", "columns", "drop", "image", "sequence", "size", "test_samples"):
+        value = getattr(arguments, name)
+        if value:
+            mark = "," if name in ("columns", "drop") else "x"
+            text = mark.join(map(str, value)) if isinstance(value, tuple) else str(value)
+            words += [f"--{name.replace('_', '-')}", text]
+    words += [f"--{name}" for name in ("crop", "grey", "invert") if getattr(arguments, name)]
+    for name, usual in (("scale", "quantiles"), ("test", 0.2), ("split_seed", 0)):
+        if getattr(arguments, name) != usual:
+            words += [f"--{name.replace('_', '-')}", str(getattr(arguments, name))]
+    return shlex.join(words)
 
 
 def show(console: Console, ready: Prepared, test: Samples | None) -> None:

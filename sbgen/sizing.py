@@ -8,13 +8,14 @@ from .arguments import board_name
 from .boards import BoardSpec, harness
 from .compiler import fold
 from .compiler.cycles import predict, stage_cycles
+from .compiler.design import Design
 from .compiler.estimate import error_band, estimate
 from .compiler.ir import Network
 from .compiler.weight_count import weights
 from .console import Console
 from .report import bound
 
-__all__ = ["show"]
+__all__ = ["interval", "show"]
 
 #: Cycles per image times layers up to which the interval between images is predicted exactly. Above, it is
 #: the interval of the slowest layer.
@@ -48,13 +49,21 @@ def show(arguments: Namespace) -> None:
     console.line(f"  estimated in {time.monotonic() - start:.1f} s; nothing was built")
 
 
+def interval(design: Design) -> tuple[int, bool]:
+    """Cycles between two images, and whether they are exact; where that would take long, they are those of
+    the slowest layer.
+    """
+    busy = stage_cycles(design)
+    exact = max(busy) * len(busy) <= _EXACT
+    return (predict(design).interval if exact else max(busy)), exact
+
+
 def _show_design(
     arguments: Namespace, console: Console, network: Network, board: BoardSpec, clock_mhz: float
 ) -> None:
     design = folding.fold(arguments, network, board, clock_mhz)
     device, resources, busy = board.device, estimate(design, board.device), stage_cycles(design)
-    exact = max(busy) * len(busy) <= _EXACT
-    interval = predict(design).interval if exact else max(busy)
+    cycles, exact = interval(design)
     console.table(
         ["layer", "PE", "SIMD", "cycles", "store"],
         [
@@ -74,13 +83,9 @@ def _show_design(
     for (name, note), label in zip(notes.items(), ("LUT", "FF", "block RAM", "SPRAM"), strict=False):
         used, available = resources[name], getattr(device, name)
         console.line(f"  {label:12}{used:>9,} of {available:,}, {used / available:.0%}{note}")
-    console.line(
-        f"  {'cycles':12}{interval:>9,} per image" + ("" if exact else ", those of the slowest layer")
-    )
-    console.line(
-        f"  {'core':12}{clock_mhz * 1e6 / interval:>9,.0f} images/s, if {clock_mhz:g} MHz is reached"
-    )
-    limit = bound(network, device, interval)
+    console.line(f"  {'cycles':12}{cycles:>9,} per image" + ("" if exact else ", those of the slowest layer"))
+    console.line(f"  {'core':12}{clock_mhz * 1e6 / cycles:>9,.0f} images/s, if {clock_mhz:g} MHz is reached")
+    limit = bound(network, device, cycles)
     console.line(
         f"  {'bound':12}{limit['cycles']:>9,} cycles per image by {limit['by']}, of which"
         f" {limit['reached']:.0%} is reached"

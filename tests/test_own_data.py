@@ -348,7 +348,7 @@ def test_sequences(tmp_path, capsys, shape, options):
         (["--conv", "8"], "--conv must be left out for a table"),
         (["--data", "x"], "--data must be left out with --samples"),
         (["--size", "3"], "--size must be a height and a width"),
-        (["--levels", "99"], "--levels must be 0 ... 64"),
+        (["--levels", "99"], "an input must have 0 ... 64 thresholds, not 99"),
         (["--hidden", "x"], "--hidden must be widths"),
     ],
 )

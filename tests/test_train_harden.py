@@ -1,12 +1,15 @@
 import pytest
 import torch
+from torch import nn
 
+from sbgen.errors import ModelError
 from sbgen.train.harden import SCALE_BITS, harden
 from sbgen.train.layers import BatchNorm, BinaryActivation, BinaryLinear, Scores
 from sbgen.train.loop import accuracy
 from sbgen.train.network import network
 from sbgen.train.softness import NEAR, UNSATURATED, softness
 from sbgen.train.statistics import estimate, hard_forward
+from sbgen.train.trust import check_trust
 
 
 def images(count, seed):
@@ -153,3 +156,23 @@ def test_scales_get_the_fewest_bits_that_do_best(seed):
 
 def test_shared_scale_needs_no_bits():
     assert harden(model(), images(100, 1), validation=(images(50, 2), labels(50, 3))).scale_bits is None
+
+
+@pytest.mark.parametrize(
+    "before, after, images, trusted",
+    [
+        (0.95, 0.935, 1000, True),
+        (0.95, 0.925, 1000, False),
+        (0.95, 0.925, None, False),
+        (20 / 20, 18 / 20, 20, True),
+        (20 / 20, 17 / 20, 20, False),
+        (6 / 7, 4 / 7, 7, True),
+    ],
+)
+def test_two_of_few_validation_images_are_no_reason_for_distrust(before, after, images, trusted):
+    hardening = {"before": before, "after": after} | ({} if images is None else {"images": images})
+    if trusted:
+        check_trust(nn.Sequential(), hardening)
+    else:
+        with pytest.raises(ModelError, match="hardening may cost at most"):
+            check_trust(nn.Sequential(), hardening)

@@ -33,6 +33,8 @@ class HardeningReport:
         The ones that the network has now: "kept" or "estimated".
     scale_bits : int or None
         Bits of the integer scales of the classes; None if they share one.
+    images : int or None
+        Number of validation images; None if it is unknown.
     """
 
     layers: tuple[LayerSoftness, ...]
@@ -42,6 +44,7 @@ class HardeningReport:
     estimated_statistics: float
     statistics: str
     scale_bits: int | None = None
+    images: int | None = None
 
 
 def harden(
@@ -111,6 +114,7 @@ def harden(
         estimated_statistics=estimated_accuracy,
         statistics="estimated" if estimated else "kept",
         scale_bits=None if scales is None else scales.scale_bits,
+        images=len(validation[0]),
     )
 
 

@@ -19,7 +19,7 @@ from .presets import PRESETS
 from .settings import Settings
 from .topology import Topology, thresholds
 
-__all__ = ["build", "default_settings", "run"]
+__all__ = ["build", "default_settings", "part", "run"]
 
 #: Steps of a training on few samples, and the limits of its epochs and batch.
 _STEPS = 3000
@@ -108,8 +108,8 @@ def run(
     state = out.with_name(f"{out.name}.resume")
     require_writable(state)
     parts = Parts(
-        training=_part(prepared, prepared.training),
-        validation=_part(prepared, prepared.validation),
+        training=part(prepared, prepared.training),
+        validation=part(prepared, prepared.validation),
         test=_test(prepared, test),
     )
     torch.manual_seed(seed)
@@ -141,13 +141,14 @@ def run(
     return Result(epochs=epochs, report=report, accuracy=accuracy)
 
 
-def _part(prepared: Prepared, chosen: np.ndarray) -> Labelled:
+def part(prepared: Prepared, chosen: np.ndarray) -> Labelled:
+    """The samples and labels where `chosen` is, as tensors."""
     return torch.from_numpy(prepared.images[chosen]), torch.from_numpy(prepared.labels[chosen])
 
 
 def _test(prepared: Prepared, test: Samples | None) -> Labelled | None:
     if test is None:
-        return _part(prepared, prepared.test) if prepared.test.any() else None
+        return part(prepared, prepared.test) if prepared.test.any() else None
     if test.labels is None:
         raise DataError(f"{test.source} must have the class of each sample to test with, but has none")
     shape = (-1, *prepared.recipe.shape)

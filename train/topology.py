@@ -10,7 +10,10 @@ import numpy as np
 from .errors import SettingsError
 from .presets import Convolution
 
-__all__ = ["Topology", "default", "parse_convolutions", "parse_hidden", "thresholds"]
+__all__ = ["MAX_LEVELS", "Topology", "default", "parse_convolutions", "parse_hidden", "thresholds"]
+
+#: Maximum number of thresholds of an input: steps of a scale by quantiles.
+MAX_LEVELS = 64
 
 #: A convolution in an option: outputs, then the size of its kernel, and of its pooling.
 _CONVOLUTION = re.compile(r"(\d+)(?:x(\d+))?(?:p(\d+))?")
@@ -32,6 +35,12 @@ class Topology:
     levels: int
     convolutions: tuple[Convolution, ...] = ()
     widths: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(width, int | np.integer) and width > 0 for width in self.widths):
+            raise SettingsError(f"widths of layers must be whole numbers from 1, not {self.widths}")
+        if not 0 <= self.levels <= MAX_LEVELS:
+            raise SettingsError(f"an input must have 0 ... {MAX_LEVELS} thresholds, not {self.levels}")
 
     def options(self) -> str:
         """The options of `sbgen train` for it."""

@@ -10,10 +10,13 @@ from ..errors import ModelError
 from .layers import BinaryWeights, hardened_layers
 from .softness import UNSATURATED
 
-__all__ = ["MAX_LOSS", "MAX_UNSATURATED", "check_trust"]
+__all__ = ["FEW_IMAGES", "MAX_LOSS", "MAX_UNSATURATED", "check_trust"]
 
 #: Maximum validation accuracy that hardening may cost, 0 ... 1.
 MAX_LOSS = 0.02
+
+#: Validation images that hardening may always cost: where there are few, they are many points.
+FEW_IMAGES = 2
 
 #: Maximum share of a soft layer's weights that may be unsaturated, 0 ... 1.
 MAX_UNSATURATED = 0.01
@@ -37,9 +40,12 @@ def check_trust(model: nn.Module, hardening: Mapping[str, Any] | None = None) ->
         The network is not trusted.
     """
     remedy = "train longer, with more noise, or by --method straight-through, or pass force to use it anyway"
-    if hardening and hardening["before"] - hardening["after"] > MAX_LOSS:
+    # Of few validation images, two are more than the points; half an image is for the rounding of floats.
+    images = hardening and hardening.get("images")
+    allowed = max(MAX_LOSS, (FEW_IMAGES + 0.5) / images) if images else MAX_LOSS
+    if hardening and hardening["before"] - hardening["after"] > allowed:
         raise ModelError(
-            f"hardening may cost at most {100 * MAX_LOSS:g} points of validation accuracy, but cost "
+            f"hardening may cost at most {100 * allowed:.3g} points of validation accuracy, but cost "
             f"{100 * (hardening['before'] - hardening['after']):.1f} ({hardening['before']:.1%} to "
             f"{hardening['after']:.1%}); {remedy}"
         )

@@ -15,7 +15,7 @@ from .recipe import Recipe
 from .scale import Scale
 from .split import Split, stratified
 
-__all__ = ["SCALES", "Options", "Prepared", "prepare"]
+__all__ = ["SCALES", "Options", "Prepared", "number_recipe", "prepare", "without_constants"]
 
 #: How numbers of tables and sequences become bytes.
 SCALES = ("quantiles", "range")
@@ -129,9 +129,9 @@ def prepare(raw: Raw, options: Options, *, tested_elsewhere: bool = False) -> Pr
         groups=None if groups is None else groups[rest],
     )
     training = ~(test | validation)
-    raw, notes = _without_constants(raw, ~test)
+    raw, notes = without_constants(raw, ~test)
     _check_parts(raw, labels, classes, training, groups)
-    recipe = _image_recipe(raw, options) if raw.kind == "image" else _number_recipe(raw, options, ~test)
+    recipe = _image_recipe(raw, options) if raw.kind == "image" else number_recipe(raw, options, ~test)
     images = recipe.apply(raw.values)
     return Prepared(
         images=images,
@@ -199,7 +199,7 @@ def _imbalance(labels: np.ndarray, classes: Sequence[str]) -> tuple[str, ...]:
     return (note,)
 
 
-def _without_constants(raw: Raw, rest: np.ndarray) -> tuple[Raw, tuple[str, ...]]:
+def without_constants(raw: Raw, rest: np.ndarray) -> tuple[Raw, tuple[str, ...]]:
     """The samples without columns of a table that are constant where `rest` is, and a note of their names."""
     if raw.kind == "image":
         return raw, ()
@@ -218,7 +218,10 @@ def _without_constants(raw: Raw, rest: np.ndarray) -> tuple[Raw, tuple[str, ...]
     return raw.without(constant), (f"constant columns left out: {listed(constant)}",)
 
 
-def _number_recipe(raw: Raw, options: Options, rest: np.ndarray) -> Recipe:
+def number_recipe(raw: Raw, options: Options, rest: np.ndarray) -> Recipe:
+    """The recipe of a table or of sequences, with scales by the samples where `rest` is."""
+    if options.scale not in SCALES:
+        raise DataError(f"the scale must be one of {', '.join(SCALES)}, not {options.scale!r:.40}")
     values = raw.values[rest].reshape(-1, len(raw.names))
 
     def scale(n: int) -> Scale:

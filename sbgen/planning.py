@@ -1,0 +1,174 @@
+"""Networks that fit a board, with their size and rate, before anything is trained: what `sbgen plan`
+prints.
+"""
+
+import time
+from argparse import Namespace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from . import own_data
+from .arguments import board_name
+from .console import Console
+from .errors import FitError, ModelError, ToolError
+
+if TYPE_CHECKING:
+    from .boards import BoardSpec
+    from .samples import Prepared
+    from .train.topology import Topology
+
+__all__ = ["Proposal", "ladder", "propose", "show"]
+
+#: Factors of the widths of a topology, from the smallest network to the largest.
+_FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A network on a board.
+
+    Parameters
+    ----------
+    topology : Topology
+    weights : int
+    cycles : int
+        Between two samples.
+    lut, bram : int
+        Estimated.
+    """
+
+    topology: "Topology"
+    weights: int
+    cycles: int
+    lut: int
+    bram: int
+
+
+def ladder(middle: "Topology") -> list["Topology"]:
+    """Topologies from a quarter to four times as wide as one, and without its convolutions, the smaller
+    first.
+    """
+
+    def scaled(topology: "Topology", factor: float) -> "Topology":
+        def size(outputs: int) -> int:
+            return max(4, 4 * round(outputs * factor / 4))  # as memories like them
+
+        return replace(
+            topology,
+            widths=tuple(map(size, topology.widths)),
+            convolutions=tuple(replace(one, outputs=size(one.outputs)) for one in topology.convolutions),
+        )
+
+    rungs = [scaled(middle, factor) for factor in _FACTORS]
+    if middle.convolutions:
+        dense = replace(middle, convolutions=(), widths=(128, 64))
+        rungs = [scaled(dense, factor) for factor in _FACTORS] + rungs
+    return list(dict.fromkeys(rungs))
+
+
+def propose(
+    ready: "Prepared", topology: "Topology", board: "BoardSpec", *, clock_mhz: float, fps: float | None
+) -> Proposal | None:
+    """The design of a network on a board: the fastest, or the smallest that takes `fps` samples a second;
+    None if there is none.
+
+    Weights do not matter for the size, unless they are wired in; those of the proposal are random.
+    """
+    from .compiler import passes
+    from .compiler.estimate import estimate
+    from .compiler.fold import fold
+    from .compiler.frontends.from_torch import to_network
+    from .compiler.weight_count import weights
+    from .sizing import interval
+    from .train import own_data as training
+
+    model = training.build(ready, topology, training.default_settings(ready))
+    try:
+        network = passes.apply_passes(
+            to_network(model, labels=ready.classes, image_shape=ready.recipe.shape, force=True)
+        )
+        cycles = None if fps is None else int(clock_mhz * 1e6 / fps)
+        design = fold(network, board.device, cycles=cycles)
+    except FitError:
+        return None
+    resources = estimate(design, board.device)
+    return Proposal(
+        topology=topology,
+        weights=sum(weights(network)),
+        cycles=interval(design)[0],
+        lut=resources["lut"],
+        bram=resources["bram"],
+    )
+
+
+def show(arguments: Namespace) -> None:
+    """Print a table of networks that fit the board, and the command that trains each."""
+    from . import boards
+    from .boards import harness
+
+    start, console = time.monotonic(), Console()
+    board = boards.get(board_name(arguments))
+    clock_mhz, _ = harness.clock_and_pll(board, arguments.clock)
+    ready, test = own_data.prepared(arguments)
+    own_data.show(console, ready, test)
+    try:
+        import torch
+    except ImportError as error:
+        raise ToolError(
+            "planning needs torch, which is not installed; try `pip install 'sbgen[train]'`"
+        ) from error
+    torch.manual_seed(0)
+    console.line(
+        f"  {board.name}: {board.device.name}, {board.device.lut:,} LUTs, {board.device.bram} block RAMs,"
+        f" {clock_mhz:g} MHz"
+    )
+    proposals, refused = [], []
+    for topology in ladder(own_data.topology(arguments, ready)):
+        try:
+            proposal = propose(ready, topology, board, clock_mhz=clock_mhz, fps=arguments.fps)
+        except ModelError:  # too deep a pooling for the samples
+            continue
+        if proposal is None:
+            refused.append(topology)
+        else:
+            proposals.append(proposal)
+    if not proposals:
+        rate = "" if arguments.fps is None else f" at {arguments.fps:,.12g} samples a second"
+        raise FitError(
+            f"no network from {refused[0].options()} to {refused[-1].options()} fits {board.name}{rate};"
+            " name a larger board, a smaller --size or --levels, fewer --columns, or a lower --fps"
+            if refused
+            else "no network fits samples of this shape; name --hidden or --conv"
+        )
+    _table(console, arguments, board, clock_mhz, proposals)
+    if refused:
+        console.line(f"  {len(refused)} larger networks do not fit, from {refused[0].options()}")
+    console.line(f"  planned in {time.monotonic() - start:.1f} s; nothing was trained or built")
+
+
+def _table(
+    console: Console, arguments: Namespace, board: "BoardSpec", clock_mhz: float, proposals: list[Proposal]
+) -> None:
+    proposals = sorted(proposals, key=lambda each: each.weights)
+    device = board.device
+    console.line()
+    console.table(
+        ["", "weights", "samples/s", "cycles", f"LUT of {device.lut:,}", f"block RAM of {device.bram}"],
+        [
+            [
+                chr(ord("a") + n),
+                each.weights,
+                f"{clock_mhz * 1e6 / each.cycles:,.0f}",
+                each.cycles,
+                each.lut,
+                each.bram,
+            ]
+            for n, each in enumerate(proposals)
+        ],
+    )
+    console.line()
+    for n, each in enumerate(proposals):
+        console.line(
+            f"  {chr(ord('a') + n)}  sbgen train {own_data.command(arguments)} {each.topology.options()}"
+        )
+    console.line()
