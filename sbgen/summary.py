@@ -50,7 +50,7 @@ def show(console: Console, report: Mapping[str, Any], out_dir: Path) -> None:
             style="bold yellow",
         )
         console.line(
-            "  Clock, netlists and bitstream are not shown here, and LUTs are those that an ECP5 would need.",
+            "  Clock, netlists and bitstream are not shown here, and LUTs were measured on another family.",
             style="bold yellow",
         )
     verdict = report["verdict"]
