@@ -1,6 +1,7 @@
 """The pad of report.html in a browser: its network is the reference's, and its inputs are what they show."""
 
 import json
+import re
 from types import SimpleNamespace
 from typing import get_args
 
@@ -10,11 +11,13 @@ from browser import opened, until
 from handwriting import drawing
 
 from sbgen import boards, play, report, report_html, samples
+from sbgen.boards import frames, messages
 from sbgen.compiler import cycles, exchange, ir, reference, shipped
 from sbgen.compiler.estimate import estimate
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.compiler.pixel_type import UINT8, parse
 from sbgen.compiler.random_network import fold_at_random, random_images, random_network
+from sbgen.hw import protocol
 from sbgen.samples.scale import Scale
 from sbgen.trial_images import TrialImages
 
@@ -60,22 +63,36 @@ def page_of(tmp_path):
     return write
 
 
-def small(shape=(8, 8), *, pixel_type=UINT8, seed=0):
-    """A network of two classes on an image or a table."""
+def small(shape=(8, 8), *, pixel_type=UINT8, seed=0, levels=None, signs=None):
+    """A network on an image or a table.
+
+    Parameters
+    ----------
+    levels : sequence of int
+        The only thresholds of its pixels; random ones if left out.
+    signs : int or None
+        How many outputs decide by their signs; None is two classes.
+    """
     rng = np.random.default_rng(seed)
-    pixels = int(np.prod(shape))
+    pixels, outputs = int(np.prod(shape)), signs or 2
     low, high = (0, 256) if pixel_type.name == "UINT8" else (0, 2)
+    thresholds = rng.integers(low, high, (pixels, 1)) if levels is None else rng.choice(levels, (pixels, 1))
     return Network(
         name="small",
         image_shape=shape,
-        labels=("no", "</script>"),
+        labels=("no", "</script>") if outputs < 3 else tuple(map(str, range(outputs))),
         pixel_type=pixel_type,
+        decision="argmax" if signs is None else "sign",
         layers=(
-            Binarize(name="input", thresholds=rng.integers(low, high, (pixels, 1))),
+            Binarize(name="input", thresholds=thresholds),
             Dense(
                 name="hidden", weights=rng.integers(0, 2, (16, pixels)), thresholds=np.full(16, pixels // 2)
             ),
-            Scores(name="scores", weights=rng.integers(0, 2, (2, 16)), offsets=np.zeros(2, int)),
+            Scores(
+                name="scores",
+                weights=rng.integers(0, 2, (outputs, 16)),
+                offsets=np.full(outputs, 0 if signs is None else -8),
+            ),
         ),
     )
 
@@ -305,3 +322,173 @@ class TestValues:
                 page.locator("textarea").fill(text)
                 assert page.locator(".note").inner_text() == said
             assert settled(page)[0].tolist() == [1, 2, 255]
+
+
+#: A serial port whose other end is a function of Python. `cut` ends it, as a plug does.
+PORT = """
+navigator.serial.requestPort = async () => {
+  let [toPage, cut] = [null, false];
+  window.cut = () => { cut = true; toPage.error(new Error("unplugged")); };
+  return {
+    async open(settings) {
+      window.opened = settings;
+      this.readable = new ReadableStream({ start(controller) { toPage = controller; } });
+      this.writable = new WritableStream({
+        async write(bytes) {
+          if (cut) throw new Error("unplugged");
+          for (const part of await window.toBoard(Array.from(bytes))) toPage.enqueue(Uint8Array.from(part));
+        },
+      });
+    },
+    async close() {},
+  };
+};
+"""
+
+
+class SimulatedBoard:
+    """A board behind `PORT`: what the page writes goes in, and what comes out is in parts of random sizes.
+
+    Parameters
+    ----------
+    damage : float
+        Share of frames of which a byte is damaged on the way to the page.
+    wrong : int
+        What is added to each score.
+    """
+
+    def __init__(self, network, *, levels=(), bits=8, damage=0.0, wrong=0, version=None, digest=None):
+        self.network, self.damage, self.wrong, self.version = network, damage, wrong, version
+        digest = exchange.digest(network) if digest is None else digest
+        self.identity = messages.Identity(
+            lanes=1,
+            outputs=network.outputs,
+            pixels=network.pixels,
+            digest=bytes.fromhex(digest)[:8],
+            signs=network.decision == "sign",
+            pixel_bits=bits,
+            levels=levels,
+            score_bytes=-(-(max(map(abs, network.scores.score_range)).bit_length() + 1) // 8),
+            top_k=int(network.decision == "argmax"),
+        )
+        self.requests, self._reader, self._rng = 0, frames.Reader(), np.random.default_rng(0)
+
+    def __call__(self, received):
+        line = b"".join(self._answer(frame) for frame in self._reader.feed(bytes(received)))
+        cuts = sorted(self._rng.integers(0, len(line) + 1, 2)) if line else []
+        return (
+            [part.tolist() for part in np.split(np.frombuffer(line, np.uint8), cuts) if len(part)]
+            if line
+            else []
+        )
+
+    def _answer(self, frame):
+        self.requests += 1
+        if frame.command == protocol.IDENTIFY:
+            payload = self.identity.encode()
+            payload = payload if self.version is None else bytes([self.version]) + payload[1:16]
+        else:
+            assert frame.payload[0] == messages.WANT_ALL
+            scores = (
+                reference.evaluate(self.network, self.identity.unpack(frame.payload[1:]))[0][0] + self.wrong
+            )
+            decision = reference.decide(self.network, scores[None])[0]
+            size = self.identity.score_bytes
+            payload = b"".join(int(score).to_bytes(size, "little", signed=True) for score in scores)
+            if self.identity.signs:
+                payload += np.packbits(np.atleast_1d(decision).astype(bool), bitorder="little").tobytes()
+            else:
+                payload += int(decision).to_bytes(self.identity.class_bytes, "little")
+        line = bytearray(
+            frames.Frame(command=frame.command | 0x80, sequence=frame.sequence, payload=payload).encode()
+        )
+        if self._rng.random() < self.damage:
+            line[self._rng.integers(1, len(line) - 1)] ^= 0x10
+        return bytes(line)
+
+
+class TestBoard:
+    """The board that the report's page asks through the browser's serial port."""
+
+    @staticmethod
+    def connect(page, address, board):
+        page.expose_function("toBoard", board)
+        page.add_init_script(PORT)
+        page.goto(address)
+        page.get_by_role("button", name="Ask the board").click()
+        until(page, "started.idle() && !document.querySelector('.connect').disabled")
+
+    @pytest.mark.parametrize("signs", [None, 1, 11])
+    @pytest.mark.parametrize(
+        ("levels", "bits"), [((), 8), ((128,), 1), ((7, 100, 200), 2), (tuple(range(9, 24)), 4)]
+    )
+    def test_its_scores_are_shown_and_compared(self, page_of, levels, bits, signs):
+        network = small(levels=levels or (3, 77, 254), signs=signs)
+        board = SimulatedBoard(network, levels=levels, bits=bits, damage=0.2)
+        with opened() as page:
+            self.connect(page, page_of(network), board)
+            assert page.evaluate("window.opened.baudRate") == boards.get("icebreaker").baud
+            draw(page, [[(0.2, 0.3), (0.8, 0.6), (0.4, 0.8)]])
+            pixels, _ = check(network, page)
+            shown = page.locator(".by").inner_text()
+            assert pixels.any() and shown.startswith("the board, ")
+            assert shown.endswith("every score is that of this page")
+            asked = board.requests
+            page.get_by_role("button", name="Ask this page again").click()
+            until(page, "started.idle() && !document.querySelector('.connect').disabled")
+            draw(page, [[(0.2, 0.3), (0.8, 0.3)]])
+            check(network, page)
+            assert page.locator(".by").inner_text().startswith("computed in this page")
+            assert board.requests == asked
+
+    def test_wrong_scores_are_seen(self, page_of):
+        with opened() as page:
+            self.connect(page, page_of(small()), SimulatedBoard(small(), wrong=1))
+            assert page.locator(".by").inner_text().endswith("NOT the scores of this page")
+
+    @pytest.mark.parametrize(
+        ("settings", "said"),
+        [
+            ({"version": 1}, r"must speak version 3 .* but speaks 1 \(sbgen 0.1\)"),
+            ({"digest": "ab" * 32}, "must run the network of this page, .*, but runs abababababababab"),
+            (
+                {"damage": 1.0},
+                "the board must answer, but 4 requests led to: nothing, nothing, nothing, nothing",
+            ),
+        ],
+    )
+    def test_another_board_is_refused(self, page_of, settings, said):
+        with opened() as page:
+            self.connect(page, page_of(small()), SimulatedBoard(small(), **settings))
+            assert re.search(said, page.locator(".note").inner_text())
+            assert page.locator(".by").inner_text().startswith("computed in this page")
+            assert page.get_by_role("button", name="Ask the board").is_enabled()
+
+    def test_one_that_is_unplugged_is_named(self, page_of):
+        with opened() as page:
+            self.connect(page, page_of(small()), SimulatedBoard(small()))
+            page.evaluate("window.cut()")
+            draw(page, [[(0.2, 0.3), (0.8, 0.6)]])
+            until(page, "document.querySelector('.note').textContent")
+            assert "must stay plugged in" in page.locator(".note").inner_text()
+
+    def test_frames_are_those_of_the_host(self):
+        rng = np.random.default_rng(5)
+        with opened() as page:
+            page.set_content(f"<script>{play.scripts('link.js')}</script>")
+            for _ in range(40):
+                payload = rng.choice([0xC0, 0xDB, 0xDC, 0xDD, *range(256)], rng.integers(0, 30)).astype(
+                    np.uint8
+                )
+                frame = frames.Frame(command=2, sequence=int(rng.integers(256)), payload=payload.tobytes())
+                line = page.evaluate(
+                    "([command, sequence, payload]) => Array.from(encodedFrame(command, sequence, payload))",
+                    [frame.command, frame.sequence, payload.tolist()],
+                )
+                assert bytes(line) == frame.encode()
+                found = page.evaluate(
+                    """(line) => new FrameReader().feed(line).map(({ command, sequence, payload }) =>
+                       [command, sequence, Array.from(payload)])""",
+                    [1, 2, *line, *line],
+                )
+                assert found == 2 * [[frame.command, frame.sequence, payload.tolist()]]

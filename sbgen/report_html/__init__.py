@@ -60,6 +60,8 @@ def _pad(report: dict[str, Any], text: str | None) -> dict[str, Any]:
         pixel_range=(low, high),
         recipe=json.loads(text).get("recipe"),
     )
+    if report["link"] is not None:
+        pad["board"] = {"baud": report["link"]["baud"], "digest": report["network"]["sha256"]}
     return {"pad": pad, "pad_network": embedded, "why_no_pad": None}
 
 
