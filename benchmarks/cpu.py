@@ -32,15 +32,6 @@ ROOT = Path(__file__).parent.parent
 BATCHES = 1, 256
 
 
-def processor():
-    """The CPU's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return "unknown"
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
-
-
 def images_of(kept, folder):
     """256 test images of the model's data set, or random ones."""
     try:
@@ -156,9 +147,11 @@ def main():
 
     torch.set_num_threads(1)
     rows = [row for name in options.models for row in measure(name, options.seconds, options.data)]
-    record.write("cpu", {"command": "python benchmarks/cpu.py", "processor": processor(), "rows": rows})
+    record.write(
+        "cpu", {"command": "python benchmarks/cpu.py", "processor": record.processor(), "rows": rows}
+    )
     (record.FOLDER / "cpu.md").write_text(
-        f"One thread of {processor()}; boards from shipped.json.\n\n" + table(rows), encoding="utf-8"
+        f"One thread of {record.processor()}; boards from shipped.json.\n\n" + table(rows), encoding="utf-8"
     )
     plot(rows, record.FOLDER / "cpu.svg")
     print(table(rows))

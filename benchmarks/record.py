@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sbgen import atomic
 
-__all__ = ["FOLDER", "MEASURED", "write"]
+__all__ = ["FOLDER", "MEASURED", "processor", "write"]
 
 FOLDER = Path(__file__).parent / "results"
 
@@ -45,6 +45,15 @@ def _measured():
 #: row has its own. A record from before this was stored has ``commit`` null and ``until``, the commit that
 #: brought it in.
 MEASURED = _measured()
+
+
+def processor():
+    """The CPU's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return "unknown"
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
 def write(name, content, *, measured=MEASURED):

@@ -30,7 +30,9 @@ def test_every_kind_is_a_feature():
     assert {kind.__name__ for kind in KINDS} <= set(features.FEATURES)
 
 
-@pytest.mark.parametrize("file", ["reference.py", "exchange.py", "frontends/qonnx/writer.py"])
+@pytest.mark.parametrize(
+    "file", ["reference.py", "fast_reference.py", "exchange.py", "frontends/qonnx/writer.py"]
+)
 def test_every_kind_is_on_every_page(file):
     # In a class pattern, a call or an annotation: an import alone does not count.
     nodes = list(ast.walk(ast.parse((ROOT / "compiler" / file).read_text())))

@@ -156,6 +156,7 @@ def _build(
     """Write every file into `staging`; returns the report."""
     from .. import parallel, report, tools, verdict
     from ..compiler import reference
+    from ..expected_scores import ExpectedScores
 
     fixed_clock = _fixed_clock(arguments)
     folded = _fold(arguments, console, model, board, clock_mhz)
@@ -168,7 +169,8 @@ def _build(
         step.note(f"{emitted.verilog.count(chr(10)):,} lines")
     project = None if board.is_open else _write_project(board, top_verilog, console, staging)
     with console.step("compute the reference") as step:
-        scores, classes = reference.evaluate(design.network, tried.images)
+        expected = ExpectedScores.of(design.network, tried.images)
+        scores, classes = expected.scores, expected.classes
         accuracy = tried.accuracy(classes)
         step.note(
             f"{len(classes):,} images" if accuracy is None else f"{accuracy:.2%} of {len(classes):,} images"
@@ -187,7 +189,7 @@ def _build(
             emitted.verilog,
             design,
             board,
-            *(values[: arguments.images] for values in (tried.images, scores, classes)),
+            *expected.first(arguments.images),
             interval=folded.cycles.interval,
             console=console,
         )

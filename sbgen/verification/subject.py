@@ -11,8 +11,8 @@ import numpy as np
 from .. import trial_images
 from ..boards.family import Family
 from ..built import Built
-from ..compiler import reference
 from ..errors import VendorError
+from ..expected_scores import ExpectedScores
 from ..trial_images import TrialImages
 from .level import SkippedError
 
@@ -21,13 +21,13 @@ __all__ = ["Build", "Subject", "Trials"]
 
 @dataclass(frozen=True, kw_only=True)
 class Trials:
-    """Images to run, with the scores that the reference computes.
+    """Images to run, with the scores that they must have.
 
     Parameters
     ----------
     tried : TrialImages
         N images.
-    scores : int64 array, shape (N, outputs)
+    expected : ExpectedScores
     accuracy : float or None
         Of the reference, 0 ... 1; None if the true classes are unknown.
     compared : str
@@ -35,7 +35,7 @@ class Trials:
     """
 
     tried: TrialImages
-    scores: np.ndarray
+    expected: ExpectedScores
     accuracy: float | None
     compared: str
 
@@ -43,11 +43,11 @@ class Trials:
     def of(cls, built: Built, whole: TrialImages, count: int | None) -> "Trials":
         """The first `count` images of `whole`; None is all."""
         chosen = whole.first(count)
-        scores, classes = reference.evaluate(built.network, chosen.images)
+        expected = ExpectedScores.of(built.network, chosen.images)
         return cls(
             tried=chosen,
-            scores=scores,
-            accuracy=chosen.accuracy(classes),
+            expected=expected,
+            accuracy=chosen.accuracy(expected.classes),
             compared=_compared(built.report.get("images"), whole),
         )
 
@@ -57,8 +57,9 @@ class Trials:
         return self.tried.images
 
     def first(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The first `count` images and their scores."""
-        return self.images[:count], self.scores[:count]
+        """The first `count` images and the scores that the reference computes."""
+        images, scores, _ = self.expected.first(count)
+        return images, scores
 
     def about(self) -> dict[str, Any]:
         """What ledger.json says of the images."""

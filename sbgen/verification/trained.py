@@ -13,7 +13,7 @@ _BATCH = 500
 
 def check(build: Build, step: Step) -> str:
     """Run the hardened model of a net.pt in PyTorch."""
-    path, images, scores = build.model_file, build.trials.images, build.trials.scores
+    path, images, scores = build.model_file, build.trials.images, build.trials.expected.scores
     if path is None:
         raise SkippedError("the model file was not found; pass --model FILE")
     if path.suffix != ".pt":
