@@ -371,3 +371,27 @@ def test_layers_that_leave_nothing_are_refused(tmp_path, capsys):
     path = npz(tmp_path / "x.npz", X=RNG.normal(size=(12, 8, 2)), y=LABELS)
     code, printed = trained(capsys, "--samples", path, "--conv", "4x3p9", "--out", tmp_path / "n.pt")
     assert code == 1 and "must fit the padded sequence of 8" in printed.err
+
+
+@needs_torch
+def test_the_best_of_several_seeds_is_kept(tmp_path, capsys):
+    from sbgen.train import checkpoint
+
+    path, out, log = table(tmp_path / "x.csv"), tmp_path / "net.pt", tmp_path / "log.csv"
+    common = ["--samples", path, "--target", "kind", "--hidden", "4", "--epochs", "2"]
+    code, printed = trained(capsys, *common, "--out", out, "--seed", "3", "--seeds", "3", "--log", log)
+    assert code == 0 and {file.name for file in tmp_path.iterdir()} == {"x.csv", "net.pt", "log.csv"}
+    single = {}
+    for seed in (3, 4, 5):
+        assert trained(capsys, *common, "--out", tmp_path / f"{seed}.pt", "--seed", seed)[0] == 0
+        single[seed] = checkpoint.load(tmp_path / f"{seed}.pt", force=True).accuracy["validation"]["hardened"]
+    best = max(single, key=lambda seed: single[seed])
+    assert out.read_bytes() == (tmp_path / f"{best}.pt").read_bytes()
+    assert f"{best} <- kept" in printed.out and "standard deviation" in printed.out
+    lines = log.read_text().split()
+    assert lines[0] == "seed,epoch,nu,loss,soft,hard"
+    assert [line.split(",")[:2] for line in lines[1:]] == [
+        [str(s), str(e)] for s in (3, 4, 5) for e in (1, 2)
+    ]
+    code, printed = trained(capsys, *common, "--out", out, "--seeds", "2", "--resume")
+    assert code == 1 and "--resume must be given with one seed" in printed.err

@@ -11,6 +11,7 @@ from .. import own_data
 from ..arguments import at_least
 from ..console import Console
 from ..errors import ToolError
+from ..seeds import best_of
 from ..train.data import DATASETS
 from ..train.errors import SettingsError
 from ..train.methods import DEFAULT, METHODS
@@ -101,6 +102,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="random seed; the same seed gives the same file (default: %(default)s)",
     )
+    parser.add_argument(
+        "--seeds",
+        type=at_least(1),
+        default=1,
+        metavar="N",
+        help="train with N seeds from --seed on, and keep the best on validation (default: %(default)s)",
+    )
+    parser.add_argument("--log", type=Path, metavar="FILE", help="write a line for each epoch to this .csv")
     parser.add_argument("--dataset", choices=list(DATASETS), help="data set (default: the preset's)")
     parser.add_argument(
         "--data",
@@ -157,6 +166,10 @@ def run(arguments: argparse.Namespace) -> None:
     """Train, write `arguments.out` and print the accuracies."""
     if not -1 << 63 <= arguments.seed < 1 << 64:
         raise SettingsError(f"--seed must be an integer of 64 bits, not {arguments.seed}")
+    if arguments.resume and arguments.seeds > 1:
+        raise SettingsError(
+            "--resume must be given with one seed; continue the seed that was interrupted, by --seed"
+        )
     console = Console()
     if arguments.samples is not None:
         _run_own(arguments, console)
@@ -167,12 +180,12 @@ def run(arguments: argparse.Namespace) -> None:
     _require_torch(arguments.threads)
     from ..train import experiment
 
-    def train(report: _Progress) -> "Result":
+    def train(report: _Progress, seed: int, out: Path) -> "Result":
         return experiment.run(
             preset=preset,
             settings=settings,
-            seed=arguments.seed,
-            out=arguments.out,
+            seed=seed,
+            out=out,
             folder=arguments.data,
             dataset=arguments.dataset,
             resume=arguments.resume,
@@ -203,13 +216,13 @@ def _run_own(arguments: argparse.Namespace, console: Console) -> None:
     training.build(ready, topology, settings)  # refuses what does not fit before anything is written
     console.line(f"  network: {topology.options()}")
 
-    def train(report: _Progress) -> "Result":
+    def train(report: _Progress, seed: int, out: Path) -> "Result":
         return training.run(
             ready,
             topology=topology,
             settings=settings,
-            seed=arguments.seed,
-            out=arguments.out,
+            seed=seed,
+            out=out,
             name=arguments.samples.name,
             test=test,
             resume=arguments.resume,
@@ -266,36 +279,64 @@ def _trained(
     console: Console,
     settings: Settings,
     name: str,
-    train: Callable[[_Progress], "Result"],
+    train: Callable[[_Progress, int, Path], "Result"],
 ) -> None:
     """Run a training with its progress, and print the accuracies."""
     console.line(
         f"{name} by the {settings.method} method, seed {arguments.seed}, {settings.epochs} epochs; "
         "soft and hard are validation accuracies before and after hardening"
     )
-    with console.step("train") as step:
+    if arguments.log is not None:
+        _log(arguments.log, "w", "seed,epoch,nu,loss,soft,hard")
 
-        def teaching(done: int, total: int) -> None:
-            step.note(f"teacher {done}/{total}")
-            step.progress(done, total)
+    def once(seed: int, out: Path) -> "Result":
+        with console.step("train" if arguments.seeds == 1 else f"train with seed {seed}") as step:
 
-        def trained(epoch: "Epoch") -> None:
-            step.progress(epoch.epoch + 1, settings.epochs)
-            step.note(f"epoch {epoch.epoch + 1}/{settings.epochs}")
-            console.line(
-                f"  epoch {epoch.epoch + 1:4}/{settings.epochs}  nu {epoch.nu:8.2f}  loss {epoch.loss:8.4f}  "
-                + ("" if epoch.soft is None else f"soft {epoch.soft:7.2%}  ")
-                + f"hard {epoch.hard:7.2%}"
-                + ("" if epoch.soft is None else f"  gap {100 * (epoch.soft - epoch.hard):5.2f}")
-            )
+            def teaching(done: int, total: int) -> None:
+                step.note(f"teacher {done}/{total}")
+                step.progress(done, total)
 
-        result = train(_Progress(trained, teaching))
+            def trained(epoch: "Epoch") -> None:
+                step.progress(epoch.epoch + 1, settings.epochs)
+                step.note(f"epoch {epoch.epoch + 1}/{settings.epochs}")
+                console.line(_words(epoch, settings.epochs))
+                if arguments.log is not None:
+                    soft = "" if epoch.soft is None else repr(epoch.soft)
+                    _log(
+                        arguments.log,
+                        "a",
+                        f"{seed},{epoch.epoch + 1},{epoch.nu!r},{epoch.loss!r},{soft},{epoch.hard!r}",
+                    )
+
+            return train(_Progress(trained, teaching), seed, out)
+
+    seeds = range(arguments.seed, arguments.seed + arguments.seeds)
+    result = best_of(seeds, arguments.out, once, console)
     console.line()
     _show(console, result)
     console.line(
         f"wrote {arguments.out}; next: sbgen build --model {arguments.out} --board icebreaker"
         + ("" if arguments.samples is None else f" --samples {arguments.test_samples or arguments.samples}")
     )
+
+
+def _words(epoch: "Epoch", epochs: int) -> str:
+    """The result of an epoch in a line."""
+    return (
+        f"  epoch {epoch.epoch + 1:4}/{epochs}  nu {epoch.nu:8.2f}  loss {epoch.loss:8.4f}  "
+        + ("" if epoch.soft is None else f"soft {epoch.soft:7.2%}  ")
+        + f"hard {epoch.hard:7.2%}"
+        + ("" if epoch.soft is None else f"  gap {100 * (epoch.soft - epoch.hard):5.2f}")
+    )
+
+
+def _log(path: Path, mode: str, line: str) -> None:
+    """Write a line to the log, which is complete after each epoch."""
+    try:
+        with open(path, mode, encoding="ascii") as file:
+            file.write(line + "\n")
+    except OSError as error:
+        raise SettingsError(f"--log {path}: cannot be written: {error.strerror or error}") from error
 
 
 def _show(console: Console, result: "Result") -> None:
