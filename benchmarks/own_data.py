@@ -117,10 +117,10 @@ def table(rows):
     lines = [
         "# Five real data sets by the command line alone",
         "",
-        "Accuracy on test samples that no choice has seen. scikit-learn's models have the same training samples.",
-        "Seconds are those of data, training, build and verification together, by the clock and of the processor.",
+        "Accuracy on samples held out as a test; scikit-learn's models are fitted on all the others.",
+        "Seconds: data, training, build and verification together, by the clock and of the processor.",
         "",
-        "| set | test samples | sbgen | logistic regression | gradient boosting | seconds | of the processor | levels |",
+        "| set | test | sbgen | logistic regression | gradient boosting | seconds | processor | levels |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
