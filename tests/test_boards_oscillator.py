@@ -8,6 +8,7 @@ import pytest
 from sbgen import boards
 from sbgen.boards import harness, netlist_verilog, simulated
 from sbgen.boards.board_spec import BoardSpec
+from sbgen.boards.ice40 import icebox
 from sbgen.boards.ice40.oscillator import HighFrequencyOscillator
 from sbgen.errors import BoardError
 
@@ -105,3 +106,10 @@ def test_an_oscillator_that_is_not_known():
     object.__setattr__(board, "new_platform", Slow)
     with pytest.raises(BoardError, match="an oscillator on a pin of its own, or in the FPGA where"):
         board.pins  # noqa: B018
+
+
+def test_bitstream_as_verilog_gets_a_clock():
+    text = "module top (output led, input io_19_31_0, input rx);\nalways @(posedge io_19_31_0) n1 <= rx;\n"
+    assert icebox._with_clock(text) == (
+        "module top (output led, input clk, input rx);\nalways @(posedge clk) n1 <= rx;\n"
+    )

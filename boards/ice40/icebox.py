@@ -44,7 +44,15 @@ def verilog(text: str, board: BoardSpec) -> str:
             cwd=folder,
             log=folder / "log",
         )
-    return _with_modules(converted)
+    return _with_modules(converted if board.oscillator is None else _with_clock(converted))
+
+
+def _with_clock(text: str) -> str:
+    """An oscillator in the FPGA drives a global network as an unused pin would: that pin becomes ``clk``."""
+    header = re.search(r"^module top \((.*?)\);$", text, re.MULTILINE)
+    assert header
+    (pin,) = re.findall(r"input (io_\d+_\d+_\d+)\b", header[1])
+    return re.sub(rf"\b{pin}\b", "clk", text)
 
 
 def _with_modules(text: str) -> str:
