@@ -13,7 +13,10 @@ export OMP_NUM_THREADS ?= 1
 
 ALL_TOOLS ?= 1
 
-.PHONY: demo test full lint setup tools clean
+# What of sbgen the machines without a network need.
+EXTRAS ?= all
+
+.PHONY: demo test full lint setup tools clean wheelhouse
 
 demo: setup
 	$(BIN)/sbgen build --model models/digits.pt --board icebreaker --out build/digits
@@ -52,6 +55,12 @@ tools:
 	quiet() { $$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq "$$@" >/dev/null 2>&1; }; \
 	quiet install -y $$packages || { quiet update && quiet install -y $$packages; } || \
 	{ echo "The tests need Icarus Verilog, icebox_vlog and Chromium, and apt could not install them; try: apt install $$packages" >&2; exit 1; }
+
+# Everything for an installation without a network: copy the folder, then
+# pip install --no-index --find-links wheelhouse 'sbgen[all]'
+wheelhouse:
+	$(PYTHON) -m pip wheel --quiet --disable-pip-version-check --wheel-dir wheelhouse '.[$(EXTRAS)]' --constraint constraints.txt
+	@ls wheelhouse | wc -l | xargs echo "wheelhouse: files"
 
 clean:
 	rm -rf $(VENV) build

@@ -70,6 +70,8 @@ class Feature:
         Programs of the system, looked for on PATH.
     any_tool : bool
         One of the tools is enough.
+    plugged_in : bool
+        Whether boards are looked for, as `sbgen.plugged_in` finds them.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Feature:
     checks: tuple[Check, ...] = ()
     programs: tuple[str, ...] = ()
     any_tool: bool = False
+    plugged_in: bool = False
 
 
 #: What is checked, in this order.
@@ -226,6 +229,12 @@ FEATURES = {
             any_tool=True,
             checks=(Check(tool="openFPGALoader"), Check(tool="iceprog")),
         ),
+        Feature(
+            name="boards",
+            help="boards that are plugged in, and permissions",
+            remedy="pip install 'sbgen[link]'",
+            plugged_in=True,
+        ),
     )
 }
 
@@ -259,7 +268,12 @@ def run(arguments: argparse.Namespace) -> int:
     for feature in (FEATURES[name] for name in given or FEATURES):
         console.line()
         console.line(f"{feature.name}: {feature.help}", style="bold")
-        outcomes = [*_packages(console, feature), *_programs(console, feature), *_checks(console, feature)]
+        outcomes = [
+            *_packages(console, feature),
+            *_programs(console, feature),
+            *_checks(console, feature),
+            *_boards(console, feature),
+        ]
         complete = (
             all(outcome == "PASS" for outcome in outcomes)
             or feature.any_tool
@@ -325,6 +339,14 @@ def _programs(console: Console, feature: Feature) -> Iterator[str]:
             yield _report(console, "PASS", f"{name} ({path})")
         else:
             yield _report(console, "missing", f"{name}: apt install {name} (or your system's package)")
+
+
+def _boards(console: Console, feature: Feature) -> Iterator[str]:
+    if feature.plugged_in:
+        from .. import plugged_in
+
+        for finding in plugged_in.findings():
+            yield _report(console, finding.outcome, finding.text)
 
 
 def _checks(console: Console, feature: Feature) -> Iterator[str]:
