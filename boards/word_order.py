@@ -161,12 +161,20 @@ def _presets(presets: np.ndarray, layer: Weighted, pe: int) -> LayOut:
 
 
 def _thresholds(layer: Threshold, pe: int, simd: int) -> LayOut:
-    """Word (beat) of `pe` thresholds with their inversion above, which is read as their sign here."""
+    """Word (beat) of `pe` channels: their thresholds, and above them the inversion, which is read as the sign
+    of a single one.
+    """
+    channels, levels = layer.steps.shape
 
     def lay_out(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         places = np.arange(math.prod(shape)).reshape(shape[0] * pe, shape[1] // pe)
-        width = places.shape[1] - 1
-        inverted = layer.inverted.astype(np.int64) << width
-        return places[: len(layer.thresholds)], layer.thresholds.astype(np.int64) - inverted
+        width = (places.shape[1] - 1) // levels
+        places = places[:channels]
+        steps = layer.steps.astype(np.int64)
+        if levels == 1:
+            return places, steps[:, 0] - (layer.inverted.astype(np.int64) << width)
+        # Of several, each is read by itself, its highest bit as its sign.
+        expected = steps - (steps >> width - 1 << width)
+        return places[:, : levels * width].reshape(channels, levels, width), expected
 
     return lay_out

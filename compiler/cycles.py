@@ -24,6 +24,7 @@ from ..hw import (
     deep_queue,
     fork,
     lookup,
+    maximum,
     mvtu,
     planes,
     pool,
@@ -268,9 +269,9 @@ class _Window(_Registered):
 
 
 class _OrReduce(_Registered):
-    """`sbgen.hw.pool.OrReduce`."""
+    """`sbgen.hw.pool.OrReduce` and `sbgen.hw.maximum.Maximum`."""
 
-    def __init__(self, parameters: pool.Parameters) -> None:
+    def __init__(self, parameters: pool.Parameters | maximum.Parameters) -> None:
         self.beats = parameters.beats
         self.beat = 0
         self.valid = False
@@ -457,6 +458,7 @@ MODELS: dict[type[Part], Callable[..., list]] = {
     lookup.Parameters: _combinational,
     mvtu.Parameters: lambda p: [_Mvtu(p)],
     planes.Parameters: _combinational,
+    maximum.Parameters: lambda p: [_OrReduce(p)],
     pool.Parameters: lambda p: [_OrReduce(p)],
     replay.Parameters: _replay,
     scale.Parameters: lambda p: [_Scale(p)],

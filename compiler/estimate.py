@@ -23,6 +23,7 @@ from ..hw import (
     deep_queue,
     fork,
     lookup,
+    maximum,
     mvtu,
     planes,
     pool,
@@ -260,6 +261,11 @@ def _pool(p: pool.Parameters, device: Device, exact: bool) -> Cost:
     return Cost(lut=p.lanes + 8, ff=p.lanes + 4)
 
 
+def _maximum(p: maximum.Parameters, device: Device, exact: bool) -> Cost:
+    width = p.lanes * p.width
+    return Cost(lut=2 * width + p.lanes + 8, ff=width + 4)
+
+
 def _sums(p: sums.Parameters, device: Device, exact: bool) -> Cost:
     """An adder and a register for each lane, and the row of windows where it holds several."""
     geometry, width = p.geometry, p.width * p.lanes
@@ -299,8 +305,12 @@ def _add(p: add.Parameters, device: Device, exact: bool) -> Cost:
 
 
 def _threshold(p: threshold.Parameters, device: Device, exact: bool) -> Cost:
-    word = p.lanes * (max(p.thresholds).bit_length() + 1)
-    cost = Cost(lut=p.lanes * (p.width + 2) + 6, ff=p.lanes * (p.width + 1) + 2 + _bits(p.beats - 1))
+    word = p.lanes * p.lane_width
+    count = 1 if p.levels == 1 else 2 * p.o_width * p.levels / 2  # the comparisons are added, and inverted
+    cost = Cost(
+        lut=p.lanes * (p.levels * p.width + 1 + count) + 6,
+        ff=p.lanes * (p.width + p.o_width) + 2 + _bits(p.beats - 1),
+    )
     if p.beats == 1:
         return cost
     if p.store == "bram":
@@ -350,6 +360,7 @@ COSTS: dict[type[Part], Callable[..., Cost]] = {
     lookup.Parameters: _lookup,
     mvtu.Parameters: _mvtu,
     planes.Parameters: _planes,
+    maximum.Parameters: _maximum,
     pool.Parameters: _pool,
     replay.Parameters: _replay,
     scale.Parameters: _scale,

@@ -99,6 +99,8 @@ FEATURES: dict[str, Predicate] = {
     "grouped convolution": _any(lambda layer: layer.groups > 1, ir.Conv2d),
     "padding of 1": _any(lambda layer: layer.padding_bit and any(map(any, layer.padding)), ir.Conv2d),
     "padded maximum": _any(lambda layer: any(map(any, layer.padding)), ir.MaxPool),
+    "several thresholds": _any(lambda layer: layer.levels > 1, ir.Threshold),
+    "maximum of integers": _any_sum(ir.MaxPool, 2),
     "sum of integers": _any_sum(ir.SumPool, 2),
     "kernel over 4": _any(lambda layer: max(layer.kernel) > 4, _windowed),
     "stride over 3": _any(lambda layer: max(layer.stride) > 3, _windowed),

@@ -120,8 +120,7 @@ class _Layer:
     def output_maximum(self, maximum: int) -> int:
         """Maximum element of the output for an input with elements of 0 ... `maximum`; a `ModelError` if the
         layer does not take such an input."""
-        self._require(maximum == 1, f"takes bits, but elements of 0 ... {maximum} come before it")
-        return 1
+        raise NotImplementedError
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Shape of the output for an input of that shape; a `ModelError` if the layer does not take it."""
@@ -441,19 +440,22 @@ class _Pool(_Windowed):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MaxPool(_Pool):
-    """The maximum of the bits under a kernel, for each channel: on if any of them is.
+    """The maximum of the elements under a kernel, for each channel; a bit is on if any of them is.
 
     Parameters
     ----------
     kernel, stride : pair of int
         Rows and columns.
     padding : pair of pairs of int
-        Rows above and below the image, columns left and right of it. Their bits are 0 and never decide.
+        Rows above and below the image, columns left and right of it. They are 0 and never decide.
     """
 
     kernel: tuple[int, int]
     stride: tuple[int, int]
     padding: Padding = ((0, 0), (0, 0))
+
+    def output_maximum(self, maximum: int) -> int:
+        return maximum
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -485,11 +487,13 @@ class _Elementwise(_Layer):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Threshold(_Elementwise):
-    """Integers to bits, for each channel (the last axis): ``(x >= thresholds[c]) xor inverted[c]``.
+    """Integers to bits, for each channel (the last axis): ``(x >= thresholds[c]) xor inverted[c]``. With
+    several thresholds per channel, integers to the number of them that x reaches, or does not if inverted.
 
     Parameters
     ----------
-    thresholds : integer array, shape (channels,), values 0 ... maximum + 1
+    thresholds : integer array, shape (channels,) or (channels, levels), values 0 ... maximum + 1
+        Several levels, at least 2 and at most 255, do not fall.
     inverted : integer array, shape (channels,), values 0 and 1
         A row of weights can be complemented, but not a sum that several layers take.
     """
@@ -498,15 +502,31 @@ class Threshold(_Elementwise):
     inverted: np.ndarray
 
     def _check(self) -> None:
-        self._check_integers("thresholds", self.thresholds, (None,), 0, 2**31)
-        self._check_integers("inverted", self.inverted, self.thresholds.shape, 0, 1)
+        self._check_integers("thresholds", self.thresholds, (None,) * max(1, self.thresholds.ndim), 0, 2**31)
+        self._require(
+            self.thresholds.ndim == 1 or self.thresholds.ndim == 2 and 2 <= self.levels < PIXEL_LEVELS,
+            f"thresholds must have the shape (channels,) or (channels, 2 ... {PIXEL_LEVELS - 1}), not"
+            f" {self.thresholds.shape}",
+        )
+        self._require(bool((np.diff(self.steps, axis=1) >= 0).all()), "thresholds of a channel must not fall")
+        self._check_integers("inverted", self.inverted, self.thresholds.shape[:1], 0, 1)
+
+    @property
+    def levels(self) -> int:
+        """Thresholds of a channel: the maximum of the output."""
+        return self.steps.shape[1]
+
+    @property
+    def steps(self) -> np.ndarray:
+        """The thresholds, shape (channels, levels), also of one level."""
+        return self.thresholds.reshape(len(self.thresholds), -1)
 
     def output_maximum(self, maximum: int) -> int:
         self._require(
             int(self.thresholds.max()) <= maximum + 1,
             f"thresholds must be in 0 ... {maximum + 1}, not {self.thresholds.max()}",
         )
-        return 1
+        return self.levels
 
     def output_shape(self, input_shape: Shape) -> Shape:
         self._require(

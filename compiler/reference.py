@@ -107,7 +107,8 @@ def run_layer(layer: Layer, x: np.ndarray, stored: np.ndarray | None = None) -> 
         case SumPool():
             return windows(x, layer.kernel, layer.stride).sum(axis=(3, 4), dtype=np.int64)
         case Threshold():
-            return ((x >= layer.thresholds) ^ layer.inverted.astype(bool)).astype(np.uint8)
+            reached = (x[..., None] >= layer.steps).sum(axis=-1)
+            return np.where(layer.inverted, layer.levels - reached, reached).astype(np.uint8)
         case Fork():
             return x
         case Add():

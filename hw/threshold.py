@@ -1,4 +1,4 @@
-"""Numbers to bits."""
+"""Numbers to bits, or to numbers of a few bits."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,8 +21,10 @@ class Parameters(Part):
 
     Parameters
     ----------
-    thresholds, inverted : tuple of :class:`int`
-        One for each element of a vector; thresholds not negative.
+    thresholds : tuple of tuple of :class:`int`
+        For each element of a vector as many as for every other, not negative.
+    inverted : tuple of :class:`int`
+        0 or 1 for each element of a vector.
     width : :class:`int`
         Bits of a number.
     lanes : :class:`int`
@@ -33,7 +35,7 @@ class Parameters(Part):
 
     rtl_name: ClassVar[str] = "threshold"
 
-    thresholds: tuple[int, ...]
+    thresholds: tuple[tuple[int, ...], ...]
     inverted: tuple[int, ...]
     width: int
     lanes: int
@@ -45,8 +47,10 @@ class Parameters(Part):
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)!r}")
         if len(self.inverted) != len(self.thresholds):
             raise ValueError(
-                f"{len(self.thresholds)} thresholds need as many inversions, not {len(self.inverted)}"
+                f"{len(self.thresholds)} elements need as many inversions, not {len(self.inverted)}"
             )
+        if len({len(levels) for levels in self.thresholds} | {0}) != 2:
+            raise ValueError("each element must have the same number of thresholds, at least 1")
         if self.store not in STORES:
             raise ValueError(f"store must be one of {', '.join(STORES)}, not {self.store!r}")
 
@@ -58,22 +62,39 @@ class Parameters(Part):
     @property
     def threshold_width(self) -> int:
         """Bits of a threshold."""
-        return bits_for(max(1, *self.thresholds))
+        return bits_for(max(1, *(threshold for levels in self.thresholds for threshold in levels)))
+
+    @property
+    def levels(self) -> int:
+        """Thresholds of an element."""
+        return len(self.thresholds[0])
+
+    @property
+    def lane_width(self) -> int:
+        """Bits of a lane of a word of the ROM."""
+        return self.levels * self.threshold_width + 1
+
+    @property
+    def o_width(self) -> int:
+        """Bits of an output."""
+        return bits_for(self.levels)
 
     @cached_property
     def words(self) -> tuple[int, ...]:
-        """The ROM: a word per beat; of each lane, first lowest, the threshold, above it the inversion."""
+        """The ROM: a word per beat; of each lane, first lowest, the thresholds, the first lowest, above them
+        the inversion."""
         width, words = self.threshold_width, []
         for first in range(0, len(self.thresholds), self.lanes):
             lanes = slice(first, first + self.lanes)
             pairs = list(zip(self.thresholds[lanes], self.inverted[lanes], strict=True))
-            pairs += [(1, 0)] * (self.lanes - len(pairs))  # the 0 of an unused lane stays below 1
-            words.append(
-                sum(
-                    (threshold | inverted << width) << lane * (width + 1)
-                    for lane, (threshold, inverted) in enumerate(pairs)
-                )
-            )
+            unused = (1,) * self.levels, 0  # the 0 of an unused lane stays below 1
+            pairs += [unused] * (self.lanes - len(pairs))
+            word = 0
+            for lane, (levels, inverted) in enumerate(pairs):
+                fields = *levels, inverted
+                content = sum(field << place * width for place, field in enumerate(fields))
+                word |= content << lane * self.lane_width
+            words.append(word)
         return tuple(words)
 
     @property
@@ -82,14 +103,15 @@ class Parameters(Part):
 
     @property
     def o_shape(self) -> data.ArrayLayout:
-        return bits(self.lanes)
+        return bits(self.lanes) if self.levels == 1 else data.ArrayLayout(unsigned(self.o_width), self.lanes)
 
     def create(self) -> "Threshold":
         return Threshold(self)
 
 
 class Threshold(PartComponent[Parameters]):
-    """Compares each number of a vector with a threshold of its own: ``(x >= threshold) ^ inverted``.
+    """Compares each number of a vector with a threshold of its own: ``(x >= threshold) ^ inverted``. With
+    several thresholds the output is the number of them that x reaches, or, inverted, does not reach.
 
     One beat is taken per cycle and leaves two cycles later: the first register is parallel to the ROM's, the
     second follows the comparison. Back-pressure: both stand still while a result waits. Unused lanes of a
@@ -102,7 +124,7 @@ class Threshold(PartComponent[Parameters]):
     Members
     -------
     i : :py:`In(stream.Signature(ArrayLayout(unsigned(width), lanes)))`
-    o : :py:`Out(stream.Signature(bits(lanes)))`
+    o : :py:`Out(stream.Signature(bits(lanes)))`, or an ArrayLayout of numbers of `o_width` bits
     """
 
     def elaborate(self, platform):
@@ -117,16 +139,20 @@ class Threshold(PartComponent[Parameters]):
             m.d.sync += [x.eq(self.i.payload), held.eq(self.i.valid), self.o.valid.eq(held)]
 
         if len(set(words)) == 1:
-            chosen = Const(words[0], p.lanes * (width + 1))
+            chosen = Const(words[0], p.lanes * p.lane_width)
         else:
-            m.submodules.rom = rom = Rom(width=p.lanes * (width + 1), words=words, store=p.store)
+            m.submodules.rom = rom = Rom(width=p.lanes * p.lane_width, words=words, store=p.store)
             beat = Signal(range(len(words)))
             m.d.comb += [rom.addr.eq(beat), rom.en.eq(go)]
             with m.If(go & self.i.valid):
                 m.d.sync += beat.eq(Mux(beat == len(words) - 1, 0, beat + 1))
             chosen = rom.data
         for lane in range(p.lanes):
-            word = chosen.word_select(lane, width + 1)
+            word = chosen.word_select(lane, p.lane_width)
+            reached = [x[lane] >= word.word_select(level, width) for level in range(p.levels)]
+            inverted, count = word[-1], sum(reached)
             with m.If(go):
-                m.d.sync += self.o.payload[lane].eq((x[lane] >= word[:width]) ^ word[width])
+                m.d.sync += self.o.payload[lane].eq(
+                    reached[0] ^ inverted if p.levels == 1 else Mux(inverted, p.levels - count, count)
+                )
         return m

@@ -9,7 +9,7 @@ from .statement import Make, Statement
 from .tracked_memory import TrackedMemory
 from .vectors import Vectors
 
-__all__ = ["or_reduce", "smaller", "sums", "window"]
+__all__ = ["maximum", "or_reduce", "smaller", "sums", "window"]
 
 
 def smaller(geometry: Geometry, *, rows: int = 3, columns: int = 2) -> Geometry:
@@ -145,6 +145,31 @@ def or_reduce(make: Make, *, lanes: int, beats: int) -> Statement:
         subject=f"OR of {beats} words of {lanes} bits",
         claim=f"each bit of a result is 1 exactly where that bit of any of its {beats} words is; {CONTRACT}",
         scope=ONE_BIT.format(width=lanes),
+        circuit=circuit,
+    )
+
+
+def maximum(make: Make, *, lanes: int, width: int, beats: int) -> Statement:
+    """Statement about a `Maximum`; `make` builds one for a number of lanes."""
+
+    def circuit() -> Circuit:
+        bench = Circuit(make(1))
+        vectors = Vectors(bench, i_loops={"beat": beats}, o_loops={"beat": 1}, capacity=1, patience=3)
+        m, number = bench.m, Value.cast(vectors.i.payload)
+        now, so_far = Signal(width, name="highest_now"), Signal(width, name="highest_so_far")
+        m.d.comb += now.eq(Mux(vectors.entering & (number > so_far), number, so_far))
+        with m.If(vectors.entering & vectors.push):
+            m.d.sync += so_far.eq(now)
+        bench.never(
+            "a result is not the maximum of its words",
+            vectors.leaving & (Value.cast(vectors.o.payload) != so_far),
+        )
+        return bench
+
+    return Statement(
+        subject=f"maximum of {beats} words of {lanes} numbers of {width} bits",
+        claim=f"each number of a result is the highest at its place in any of its {beats} words; {CONTRACT}",
+        scope=f"one number is looked at, which stands for each of {lanes}: they share only the control",
         circuit=circuit,
     )
 

@@ -21,6 +21,7 @@ from ..hw import (
     deep_queue,
     fork,
     lookup,
+    maximum,
     mvtu,
     planes,
     pool,
@@ -201,6 +202,13 @@ def _pool(p: pool.Parameters, layer: Layer, name: str) -> Statements:
     return (images.or_reduce(lambda lanes: replace(p, lanes=lanes).create(), lanes=p.lanes, beats=p.beats),)
 
 
+def _maximum(p: maximum.Parameters, layer: Layer, name: str) -> Statements:
+    def make(lanes: int) -> maximum.Maximum:
+        return replace(p, lanes=lanes).create()
+
+    return (images.maximum(make, lanes=p.lanes, width=p.width, beats=p.beats),)
+
+
 def _replay(p: replay.Parameters, layer: Layer, name: str) -> Statements:
     def make(shape: ShapeLike, beats: int, repeats: int) -> replay.ReplayBuffer:
         return replay.Parameters(shape=shape, beats=beats, repeats=repeats, store="lut").create()
@@ -236,7 +244,7 @@ def _threshold(p: threshold.Parameters, layer: Threshold, name: str) -> Statemen
     return (
         values.threshold(
             replace(p, store="lut").create,
-            thresholds=layer.thresholds.tolist(),
+            thresholds=layer.steps.tolist(),
             inverted=layer.inverted.tolist(),
             lanes=p.lanes,
             width=p.width,
@@ -281,6 +289,7 @@ PARTS: dict[type[Part], Callable[..., Statements]] = {
     lookup.Parameters: _lookup,
     mvtu.Parameters: _mvtu,
     planes.Parameters: _planes,
+    maximum.Parameters: _maximum,
     pool.Parameters: _pool,
     replay.Parameters: _replay,
     scale.Parameters: _scale,

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.hdl._mem import MemoryInstance
+from amaranth.utils import bits_for
 
 from .circuit import Circuit
 from .combinational import PASSES, passes
@@ -98,10 +99,16 @@ def planes(make: Make, *, lanes: int, beats: int, planes: int) -> Statement:
 
 
 def threshold(
-    make: Make, *, thresholds: Sequence[int], inverted: Sequence[int], width: int, lanes: int, name: str
+    make: Make,
+    *,
+    thresholds: Sequence[Sequence[int]],
+    inverted: Sequence[int],
+    width: int,
+    lanes: int,
+    name: str,
 ) -> Statement:
     """Statement about a `Threshold`; thresholds and inversions are those of the network, of each channel."""
-    beats = -(-len(thresholds) // lanes)
+    beats, levels = -(-len(thresholds) // lanes), len(thresholds[0])
     unused = beats * lanes - len(thresholds)
 
     def circuit() -> Circuit:
@@ -120,28 +127,44 @@ def threshold(
         for lane in range(lanes):
             # An unused lane is compared with 1, which its 0 does not reach.
             here = [(n if n < len(thresholds) else None) for n in range(lane, beats * lanes, lanes)]
-            level, invert = (
-                bench.table(
-                    vectors.taken.at["beat"],
-                    [rest if n is None else int(values[n]) for n in here],
-                    name=f"{name}_{lane}",
+            beat = vectors.taken.at["beat"]
+            reached = [
+                dut.i.payload[lane]
+                >= bench.table(
+                    beat,
+                    [1 if n is None else int(thresholds[n][level]) for n in here],
+                    name=f"level_{lane}" + (f"_{level}" if level else ""),
                 )
-                for name, values, rest in (("level", thresholds, 1), ("invert", inverted, 0))
+                for level in range(levels)
+            ]
+            invert = bench.table(
+                beat, [0 if n is None else int(inverted[n]) for n in here], name=f"invert_{lane}"
             )
-            stages = [(dut.i.payload[lane] >= level) ^ invert]
+            count = sum(reached, start=Const(0, 1))
+            stages: list[Value] = [
+                reached[0] ^ invert if levels == 1 else Mux(invert, levels - count, count)[: bits_for(levels)]
+            ]
             for when in "comes", "leaves":
-                stages.append(Signal(name=f"bit_{lane}_{when}"))
+                stages.append(Signal(bits_for(levels), name=f"bit_{lane}_{when}"))
                 with m.If(~dut.o.valid | dut.o.ready):
                     m.d.sync += stages[-1].eq(stages[-2])
             bench.never(f"bit {lane} of a beat is wrong", dut.o.valid & (dut.o.payload[lane] != stages[-1]))
         return bench
 
     return Statement(
-        subject=f"thresholds {name}: {len(thresholds)} channels, {lanes} numbers of {width} bits at once",
+        subject=(
+            f"thresholds {name}: {len(thresholds)} channels"
+            + (f" of {levels} levels" if levels > 1 else "")
+            + f", {lanes} numbers of {width} bits at once"
+        ),
         claim=(
             "bit c of each vector is 1 exactly where number c is at least the network's threshold of channel"
             f" c, or where it is less if the network inverts that channel, for all numbers of {width} bits;"
             f" unused lanes are 0; {CONTRACT}"
+            if levels == 1
+            else f"element c of each vector is how many of the network's {levels} thresholds of channel c"
+            " number c reaches, or does not if the network inverts that channel, for all numbers of"
+            f" {width} bits; unused lanes are 0; {CONTRACT}"
         ),
         circuit=circuit,
     )

@@ -12,7 +12,20 @@ from sbgen.compiler.folding import Rom, WeightedFolding
 from sbgen.compiler.ir import Binarize, Dense, Scores, Signal, SumPool, Threshold
 from sbgen.compiler.layers import rule
 from sbgen.compiler.reference import run_layer
-from sbgen.hw import argmax, binarize, deep_queue, pool, queue, replay, scale, sums, threshold, width, window
+from sbgen.hw import (
+    argmax,
+    binarize,
+    deep_queue,
+    maximum,
+    pool,
+    queue,
+    replay,
+    scale,
+    sums,
+    threshold,
+    width,
+    window,
+)
 from sbgen.hw.window import Geometry
 
 SEED = 1
@@ -46,8 +59,16 @@ REPLAYS = [
 QUEUES = [1, 2, 3, 5]
 # words, store
 DEEP_QUEUES = [(2, "lut"), (7, "bram"), (16, "bram")]
-# channels, lanes, bits of a number, store
-THRESHOLDS = [(1, 1, 1, "lut"), (6, 6, 4, "lut"), (7, 2, 5, "bram"), (5, 8, 3, "lut"), (40, 1, 6, "lut")]
+# channels, lanes, bits of a number, thresholds of each, store
+THRESHOLDS = [
+    (1, 1, 1, 1, "lut"),
+    (6, 6, 4, 1, "lut"),
+    (7, 2, 5, 1, "bram"),
+    (5, 8, 3, 1, "lut"),
+    (40, 1, 6, 1, "lut"),
+    (7, 3, 5, 3, "bram"),
+    (6, 2, 4, 2, "lut"),
+]
 # pixels, levels, lanes
 BINARIZES = [(1, 1, 1), (12, 1, 4), (13, 2, 5), (9, 3, 9), (10, 1, 3), (7, 1, 1)]
 # inputs, outputs, pe, simd, weight store, preset store
@@ -74,6 +95,8 @@ WINDOWS = [
 ]
 # lanes, beats
 POOLS = [(1, 1), (3, 4), (5, 9)]
+# lanes, bits of a number, words in a result
+MAXIMA = [(1, 2, 1), (3, 2, 4), (2, 5, 9)]
 # lanes, height, columns, words of a pixel, kernel, stride, maximum element
 SUMS = [
     (1, 3, 5, 1, (3, 5), (3, 5), 1),
@@ -224,24 +247,29 @@ def _windows(rng):
 
 
 def _thresholds(rng):
-    for channels, lanes, bits, store in THRESHOLDS:
+    for channels, lanes, bits, levels, store in THRESHOLDS:
+        steps = np.sort(rng.integers(0, (1 << bits) + 1, (channels, levels)), axis=1)
         layer = Threshold(
             name="bits",
-            thresholds=rng.integers(0, (1 << bits) + 1, channels),
+            thresholds=steps if levels > 1 else steps[:, 0],
             inverted=rng.integers(0, 2, channels),
         )
         vectors = rng.integers(0, 1 << bits, (VECTORS, channels))
         yield _case(
-            f"threshold_{channels}_{lanes}",
+            f"threshold_{channels}_{lanes}_{levels}",
             threshold.Parameters(
-                thresholds=layer.thresholds.tolist(),
-                inverted=layer.inverted.tolist(),
+                thresholds=tuple(map(tuple, steps.tolist())),
+                inverted=tuple(layer.inverted.tolist()),
                 width=bits,
                 lanes=lanes,
                 store=store,
             ).create(),
             [beat for vector in vectors for beat in pack(vector, lanes=lanes, width=bits)],
-            [beat for out in run_layer(layer, vectors) for beat in pack(out, lanes=lanes, width=1)],
+            [
+                beat
+                for out in run_layer(layer, vectors)
+                for beat in pack(out, lanes=lanes, width=levels.bit_length())
+            ],
         )
 
 
@@ -253,6 +281,18 @@ def _deep_queues(rng):
             deep_queue.Parameters(shape=5, depth=depth, store=store).create(),
             beats,
             beats,
+        )
+
+
+def _maxima(rng):
+    for lanes, of_bits, beats in MAXIMA:
+        numbers = rng.integers(0, 1 << of_bits, (VECTORS, beats, lanes))
+        numbers[0] = 0
+        yield _case(
+            f"maximum_{lanes}_{of_bits}_{beats}",
+            maximum.Parameters(lanes=lanes, width=of_bits, beats=beats).create(),
+            [beat for word in numbers.reshape(-1, lanes) for beat in pack(word, lanes=lanes, width=of_bits)],
+            [beat for word in numbers.max(axis=1) for beat in pack(word, lanes=lanes, width=of_bits)],
         )
 
 
@@ -334,6 +374,7 @@ def layers():
             _scores,
             _windows,
             _pools,
+            _maxima,
             _sums,
             _scales,
             _argmaxes,

@@ -14,6 +14,7 @@ from sbgen.hw import (
     deep_queue,
     fork,
     lookup,
+    maximum,
     planes,
     pool,
     signs,
@@ -66,7 +67,10 @@ def replay(*, beats, repeats):
 
 
 #: Of numbers of 6 bits, 3 at once, of a vector of 5.
-THRESHOLDS = {"thresholds": [0, 64, 20, 33, 1], "inverted": [1, 1, 0, 1, 0], "width": 6, "lanes": 3}
+THRESHOLDS = {"thresholds": [[0], [64], [20], [33], [1]], "inverted": [1, 1, 0, 1, 0], "width": 6, "lanes": 3}
+
+#: The same with three thresholds for each.
+LEVELS = THRESHOLDS | {"thresholds": [[0, 5, 64], [64, 64, 64], [20, 20, 21], [1, 33, 60], [0, 1, 2]]}
 
 STATEMENTS = [
     moves.queue(lambda shape: Queue(shape=shape, depth=1), width=8, depth=1),
@@ -98,6 +102,9 @@ STATEMENTS = [
     replay(beats=1, repeats=3),
     replay(beats=3, repeats=2),
     images.or_reduce(lambda lanes: pool.Parameters(lanes=lanes, beats=4).create(), lanes=3, beats=4),
+    images.maximum(
+        lambda lanes: maximum.Parameters(lanes=lanes, width=3, beats=3).create(), lanes=2, width=3, beats=3
+    ),
     images.window(
         lambda shape, geometry, words: window.Parameters(
             shape=shape, geometry=geometry, padding_words=words, store="lut"
@@ -153,6 +160,7 @@ STATEMENTS = [
     values.threshold(
         lambda: threshold.Parameters(store="lut", **THRESHOLDS).create(), name="levels", **THRESHOLDS
     ),
+    values.threshold(lambda: threshold.Parameters(store="lut", **LEVELS).create(), name="several", **LEVELS),
     values.scale(
         Scaling(maximum=20, scales=(3, -5, 0), offsets=(7, -100, 12)).create,
         classes=3,

@@ -379,7 +379,7 @@ def test_convolutions_that_do_not_fit(layers, message):
 
 
 def test_padding_of_zero_is_refused():
-    with pytest.raises(ValueError, match="padding_value must be -1 or \\+1, or .* not 0: signs have no 0"):
+    with pytest.raises(ValueError, match="padding_value must be -1 or \\+1, .* not 0: signs have no 0"):
         BinaryConv2d(1, 1, 3, padding=1, padding_value=0)
 
 

@@ -1,6 +1,7 @@
 """The whole core in Amaranth's simulator against the reference, and against the prediction of its cycles."""
 
 from dataclasses import replace
+from itertools import islice
 
 import by_hand
 import numpy as np
@@ -9,6 +10,7 @@ from streams import beats, transfer
 
 from sbgen.compiler import amaranth_simulator, cycles, reference
 from sbgen.compiler.device import DEVICES
+from sbgen.compiler.features import features
 from sbgen.compiler.fold import fold
 from sbgen.compiler.ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPool, Network, Scores, SumPool
 from sbgen.compiler.lower import lower
@@ -52,6 +54,24 @@ def test_scores_and_classes(seed):
     design = random_design(seed, largest=12, cycles=100)
     images = random_images(seed, design.network, IMAGES)
     assert run(design, images, seed=seed)[:2] == expected(design, images)
+
+
+@pytest.mark.parametrize("kind", ["several thresholds", "maximum of integers"])
+@pytest.mark.parametrize("nth", range(3))
+def test_numbers_of_a_few_bits(kind, nth):
+    """Their scores with stalls, and in which cycle they come without."""
+
+    def designs():
+        for seed in range(1000):
+            design = random_design(seed, largest=12, cycles=100)
+            images = random_images(seed, design.network, IMAGES)
+            if kind in features(design, images):
+                yield seed, design, images
+
+    seed, design, images = next(islice(designs(), nth, None))
+    print("seed", seed)
+    assert run(design, images, seed=seed)[:2] == expected(design, images)
+    assert tuple(run(design, images)[2]) == cycles.predict(design, images=IMAGES).finishes
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -22,7 +22,7 @@ from sbgen.compiler.ir import Signal as Between
 from sbgen.compiler.layers import rule, rules
 from sbgen.compiler.pipeline import stages
 from sbgen.compiler.unrolled import unroll
-from sbgen.hw import add, argmax, fork, mvtu, pool, sums, width
+from sbgen.hw import add, argmax, fork, maximum, mvtu, pool, sums, width
 from sbgen.hw import replay as replay_part
 from sbgen.hw import threshold as threshold_part
 from sbgen.hw import window as window_part
@@ -141,7 +141,10 @@ def rom(stage):
 
 
 #: Of numbers of 6 bits, 3 at once, of a vector of 5.
-THRESHOLDS = {"thresholds": [0, 64, 20, 33, 1], "inverted": [1, 1, 0, 1, 0], "width": 6, "lanes": 3}
+THRESHOLDS = {"thresholds": [[0], [64], [20], [33], [1]], "inverted": [1, 1, 0, 1, 0], "width": 6, "lanes": 3}
+
+#: The same with three thresholds for each.
+LEVELS = THRESHOLDS | {"thresholds": [[0, 5, 64], [64, 64, 64], [20, 20, 21], [1, 33, 60], [0, 1, 2]]}
 SCALING = Scaling(maximum=20, scales=(3, -5, 0), offsets=(7, -100, 12))
 
 
@@ -233,6 +236,9 @@ STATEMENTS = [
     values.threshold(
         lambda: threshold_part.Parameters(store="lut", **THRESHOLDS).create(), name="levels", **THRESHOLDS
     ),
+    values.threshold(
+        lambda: threshold_part.Parameters(store="lut", **LEVELS).create(), name="several", **LEVELS
+    ),
     scaling(SCALING),
     decisions.argmax(
         lambda: argmax.Parameters(score_width=3, classes=5, top_k=3).create(), width=3, classes=5, top=3
@@ -249,6 +255,9 @@ STATEMENTS = [
         o_lanes=3,
     ),
     images.or_reduce(lambda lanes: pool.Parameters(lanes=lanes, beats=4).create(), lanes=3, beats=4),
+    images.maximum(
+        lambda lanes: maximum.Parameters(lanes=lanes, width=3, beats=3).create(), lanes=2, width=3, beats=3
+    ),
     images.window(
         lambda shape, geometry, words: window_part.Parameters(
             shape=shape, geometry=geometry, padding_words=words, store="lut"
@@ -412,14 +421,26 @@ def test_every_bit_of_a_vector_counts_in_an_unrolled_layer(monkeypatch):
 
 @pytest.mark.parametrize("channel", range(5))
 def test_a_wrong_threshold_of_any_channel_is_seen(channel):
-    wrong = [35 if n == channel else threshold for n, threshold in enumerate(THRESHOLDS["thresholds"])]
-    wrong[3] = 10 if channel == 3 else wrong[3]
+    wrong = [[35] if n == channel else threshold for n, threshold in enumerate(THRESHOLDS["thresholds"])]
+    wrong[3] = [10] if channel == 3 else wrong[3]
     statement = values.threshold(
         lambda: threshold_part.Parameters(store="lut", **THRESHOLDS).create(),
         name="levels",
         **THRESHOLDS | {"thresholds": wrong},
     )
     assert violated(statement.circuit(), cycles=500) == {f"bit {channel % 3} of a beat is wrong"}
+
+
+@pytest.mark.parametrize("level", range(3))
+def test_each_of_several_thresholds_is_seen(level):
+    wrong = [list(levels) for levels in LEVELS["thresholds"]]
+    wrong[3][level] = (10, 40, 50)[level]
+    statement = values.threshold(
+        lambda: threshold_part.Parameters(store="lut", **LEVELS).create(),
+        name="several",
+        **LEVELS | {"thresholds": wrong},
+    )
+    assert violated(statement.circuit(), cycles=500) == {"bit 0 of a beat is wrong"}
 
 
 def test_loaded_words_are_put_together():

@@ -57,6 +57,13 @@ def each_vector(function, x, *others):
 
 def threshold_by_hand(layer, vector, bits):
     values = [(value + 1) // 2 for value in vector] if bits else vector
+    if layer.thresholds.ndim == 2:
+        return [
+            sum((value >= level) != inverted for level in levels)
+            for value, levels, inverted in zip(
+                values, layer.thresholds.tolist(), layer.inverted.tolist(), strict=True
+            )
+        ]
     signs = sign(values, layer.thresholds.tolist())
     return [
         -value if inverted else value for value, inverted in zip(signs, layer.inverted.tolist(), strict=True)

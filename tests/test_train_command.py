@@ -64,6 +64,9 @@ def test_each_option_replaces_its_setting():
             "0.7",
             "--noise",
             "0.2",
+            "--activation-levels",
+            "4",
+            "2",
             "--average",
             "0.3",
             "--shift",
@@ -89,6 +92,7 @@ def test_each_option_replaces_its_setting():
     assert (settings.nu_weights, settings.nu_activations, settings.nu_shape) == ((1, 50), (2, 60), "linear")
     assert (settings.hard_tail, settings.shift, settings.flip, settings.deform) == (0.1, 2, True, 5)
     assert (settings.distill, settings.validation) == (0.3, 0.25)
+    assert settings.activation_levels == (4, 2)
     assert (settings.nu_until, settings.noise, settings.average) == (0.7, 0.2, 0.3)
     assert settings.nu_layers == {"linear1": (1, 9), "active2": (3, 4)}
 

@@ -30,8 +30,8 @@ def dense(method):
         BinaryActivation(**how),
         BinaryLinear(7, 5, ternary=0.2, **how),
         BatchNorm(5),
-        BinaryActivation(**how),
-        Scores(5, 3, **how),
+        BinaryActivation(levels=4, **how),
+        Scores(5, 3, average=3, **how),
     )
 
 

@@ -129,6 +129,7 @@ OTHERS = {
     "hard_tail": 0.25,
     "noise": 0.1,
     "average": 0.2,
+    "activation_levels": (3,),
     "epochs": 5,
     "batch": 16,
     "lr": 0.02,

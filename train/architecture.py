@@ -247,8 +247,10 @@ _KINDS = {
     ),
     "active": _Kind(
         types=(BinaryActivation,),
-        describe=_method,
-        build=lambda fields, state: BinaryActivation(method=fields["method"], slope_cap=fields["slope_cap"]),
+        describe=lambda layer: {**({"levels": layer.levels} if layer.levels > 2 else {}), **_method(layer)},
+        build=lambda fields, state: BinaryActivation(
+            levels=fields.get("levels", 2), method=fields["method"], slope_cap=fields["slope_cap"]
+        ),
     ),
     "residual": _Kind(
         types=(Residual,),

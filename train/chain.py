@@ -22,6 +22,7 @@ from .layers import (
     Residual,
     Scores,
 )
+from .layers.pools import average_unit
 from .shapes import Shape, output_shape, pool_window
 from .trace import Layers, body, leaves, trace
 
@@ -97,7 +98,7 @@ def _check_order(
     on_pixels: bool = False,
 ) -> type[nn.Module] | None:
     """Check that each layer can follow the one before it, in order and shape; return the kind of the last."""
-    area = 1  # signs that each input is the average of
+    area = 1  # signs that each input is the sum of, in units of the next power of two
     for name, layer in layers:
         kind = type(layer)
         if kind not in _FOLLOWING[before]:
@@ -109,7 +110,12 @@ def _check_order(
         if isinstance(layer, BinaryWeights):
             on_pixels = before is Pixels
             _check_range(name, layer, on_pixels=on_pixels, area=area)
-        area = math.prod(pool_window(layer)[0]) if isinstance(layer, _AVERAGES) else 1
+        if isinstance(layer, Residual) and area > 1:
+            raise ModelError(
+                f"layer {name!r}: must take bits or sums of bits, not an activation of {area + 1} levels;"
+                " give the activation before it 2 levels"
+            )
+        area = _signs_of(name, layer, area)
         if kind is BinaryActivation:
             on_pixels = False
         if isinstance(layer, Residual):
@@ -130,6 +136,23 @@ def _check_order(
     return before
 
 
+def _signs_of(name: str, layer: nn.Module, before: int) -> int:
+    """Signs that each output of a layer is the sum of, for those of each of its inputs."""
+    if isinstance(layer, BinaryActivation):
+        return layer.levels - 1
+    if isinstance(layer, _MAXIMA):
+        return before
+    if not isinstance(layer, _AVERAGES):
+        return 1
+    area = math.prod(pool_window(layer)[0])
+    if average_unit(before * area) != average_unit(before) * average_unit(area):
+        raise ModelError(
+            f"layer {name!r}: an average of {area} values of {before + 1} levels is not exact in float32;"
+            " take a kernel whose size is a power of two"
+        )
+    return before * area
+
+
 def _check_range(name: str, layer: BinaryWeights, *, on_pixels: bool, area: int) -> None:
     """Check that the padding of a layer of weights is a value that its inputs can have, that its `average`
     matches the pool before it, and that its sums are exact.
@@ -137,22 +160,25 @@ def _check_range(name: str, layer: BinaryWeights, *, on_pixels: bool, area: int)
     white = WHITE if on_pixels else 1
     inputs = layer.weight[0].numel()
     padding_value = _padding_value(layer)
-    if padding_value is not None and area > 1 and (padding_value != -1 or area & (area - 1)):
+    lowest = -area / average_unit(area)
+    # The maximum is padded with ones in every plane, which a sum of fewer signs does not reach.
+    values = (lowest, -lowest) if area & (area + 1) == 0 else (lowest,)
+    if padding_value is not None and area > 1 and padding_value not in values:
         raise ModelError(
-            f"layer {name!r}: after averages of {area} signs padding must be -1, and their number a power of"
-            " two; pad before the pool"
+            f"layer {name!r}: after sums of {area} signs, padding_value must be"
+            f" {' or '.join(f'{value:g}' for value in values)}, not {padding_value:g}"
         )
     if isinstance(layer, Scores) and layer.average != area:
         raise ModelError(
-            f"layer {name!r}: average must be {area}, the number of signs that each of its inputs averages"
-            f", not {layer.average}"
+            f"layer {name!r}: average must be {area}, the number of signs that each of its inputs is the sum"
+            f" of, not {layer.average}"
         )
     if 2 * area * inputs >= _EXACT:
         raise ModelError(
             f"layer {name!r}: sums must be of less than {_EXACT // 2:,} signs to be exact, not "
             f"{area * inputs:,}; take a smaller pool"
         )
-    if padding_value is not None and abs(padding_value) != white:
+    if padding_value is not None and area == 1 and abs(padding_value) != white:
         raise ModelError(
             f"layer {name!r}: padding_value must be"
             f" {'-WHITE or WHITE after Pixels' if on_pixels else '-1 or +1'}, not {padding_value}"

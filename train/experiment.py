@@ -160,7 +160,11 @@ def _network(preset: str, settings: Settings, kind: data.Dataset) -> nn.Module:
 
 def layers_by(settings: Settings) -> dict[str, Any]:
     """The arguments of `network` that the settings decide."""
-    return {"method": settings.method, "slope_cap": settings.layer_slope_cap}
+    return {
+        "method": settings.method,
+        "slope_cap": settings.layer_slope_cap,
+        "activation_levels": settings.activation_levels,
+    }
 
 
 def measured(model: nn.Module, parts: Parts) -> tuple[HardeningReport, dict[str, dict[str, float]]]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from .errors import SettingsError
 from .layers import (
     WHITE,
     BatchNorm,
@@ -19,6 +20,7 @@ from .layers import (
     Pixels,
     Scores,
 )
+from .layers.pools import average_unit
 from .methods import DEFAULT
 from .presets import Convolution
 from .shapes import output_shape
@@ -35,6 +37,7 @@ def network(
     classes: int,
     method: str = DEFAULT,
     slope_cap: float | None = None,
+    activation_levels: Sequence[int] = (2,),
     sequence: bool = False,
 ) -> nn.Sequential:
     """Build Binarize or Pixels; (conv, norm, active and optionally pool) per convolution; (linear, norm,
@@ -52,14 +55,29 @@ def network(
     classes : int
     method, slope_cap
         As in `BinaryWeights`.
+    activation_levels : sequence of int
+        Values of each activation, as in `BinaryActivation`: one number for all, or one for each hidden layer.
     sequence : bool
         Whether it takes sequences: convolutions and pooling are then of one dimension.
 
     Returns
     -------
     nn.Sequential
+
+    Raises
+    ------
+    SettingsError
+        The activation levels are neither one nor one for each hidden layer.
     """
     how: dict[str, Any] = {"method": method, "slope_cap": slope_cap}
+    hidden = len(convolutions) + len(widths)
+    if len(activation_levels) not in (1, hidden):
+        raise SettingsError(
+            f"activation_levels must be one number or one for each of {hidden} hidden layers, not"
+            f" {len(activation_levels)}"
+        )
+    levels = iter(activation_levels if len(activation_levels) > 1 else [*activation_levels] * hidden)
+    signs = 1  # that each input of the next layer is the sum of
     where: dict[str, Any] = {}
     if convolutions or sequence:
         where = {"sequence": image_shape} if sequence else {"image": (*image_shape, 1)[:3]}
@@ -77,11 +95,12 @@ def network(
             about.outputs,
             about.kernel,
             padding=about.padding,
-            padding_value=-WHITE if thresholds is None and number == 1 else -1,
+            padding_value=-WHITE if thresholds is None and number == 1 else -signs / average_unit(signs),
             **how,
         )
         layers[f"convnorm{number}"] = BatchNorm(about.outputs)
-        layers[f"convactive{number}"] = BinaryActivation(**how)
+        layers[f"convactive{number}"] = active = BinaryActivation(levels=next(levels), **how)
+        signs = active.levels - 1
         shape = output_shape(f"conv{number}", layers[f"conv{number}"], shape)
         if about.pool:
             layers[f"pool{number}"] = pool(about.pool)
@@ -90,7 +109,8 @@ def network(
     for number, outputs in enumerate(widths, 1):
         layers[f"linear{number}"] = BinaryLinear(inputs, outputs, **how)
         layers[f"norm{number}"] = BatchNorm(outputs)
-        layers[f"active{number}"] = BinaryActivation(**how)
+        layers[f"active{number}"] = active = BinaryActivation(levels=next(levels), **how)
+        signs = active.levels - 1
         inputs = outputs
-    layers["scores"] = Scores(inputs, classes, **how)
+    layers["scores"] = Scores(inputs, classes, average=signs, **how)
     return nn.Sequential(layers)

@@ -26,6 +26,8 @@ class Settings:
         As in `methods.Recipe`; None is the method's own. `recipe` has them all.
     nu_layers : dict of str to (float, float)
         Sharpness of single layers at the first and the last step, by name.
+    activation_levels : tuple of int
+        Values of the activations, 2 ... 16: one number for all, or one for each hidden layer.
     epochs, batch : int
     lr, lr_end : float
         Learning rate of AdamW without decay, from `lr` to `lr_end` along a cosine. None is the method's own
@@ -55,6 +57,7 @@ class Settings:
     hard_tail: float | None = None
     noise: float | None = None
     average: float | None = None
+    activation_levels: tuple[int, ...] = (2,)
     epochs: int = 30
     batch: int = 256
     lr: float = 1e-2
@@ -81,6 +84,9 @@ class Settings:
             require_own(name, getattr(self, name) >= 1, "at least 1")
         for name, rate in (("lr", self.lr), ("lr_end", self.last_rate), ("temperature", self.temperature)):
             require(name, rate, 0 < rate < math.inf, "greater than 0 and finite")
+        levels = self.activation_levels
+        within = bool(levels) and all(2 <= number <= 16 for number in levels)
+        require_own("activation_levels", within, "numbers of 2 ... 16")
         require_own("shift", 0 <= self.shift <= 8, "0 ... 8 pixels")
         require_own("distill", 0 <= self.distill <= 1, "0 ... 1")
         require_own("validation", 0 < self.validation < 1, "between 0 and 1")

@@ -63,8 +63,10 @@ def softness(model: nn.Module, images: torch.Tensor) -> list[LayerSoftness]:
 
     def observe(name: str) -> Callable[[BinaryActivation, tuple[torch.Tensor], torch.Tensor], None]:
         def hook(layer: BinaryActivation, args: tuple[torch.Tensor], output: torch.Tensor) -> None:
-            near = (args[0].abs() < NEAR).float().mean().item()
-            found[name] = _measured(name, "activations", layer.binarizer.soft(args[0]), near)
+            distances = torch.stack([args[0] - step for step in layer.steps])
+            near = (distances.abs() < NEAR).any(0).float().mean().item()
+            soft = layer.binarizer.soft(distances)
+            found[name] = _measured(name, "activations", soft, near)
 
         return hook
 

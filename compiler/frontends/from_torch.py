@@ -48,8 +48,29 @@ _BATCH = 4096
 #: A layer of a module, with its name in it.
 _Named = tuple[str, nn.Module]
 
-#: Whether neurons are on, for their sums.
-_Activation = Callable[[torch.Tensor], torch.Tensor]
+
+@dataclass(frozen=True)
+class _Activation:
+    """An optional batch norm and an activation, as a function of sums (sums, channels).
+
+    Parameters
+    ----------
+    name : str
+        Of the activation in the module.
+    count : function
+        How many of the activation's steps sums reach.
+    levels : int
+        Steps of the activation.
+    """
+
+    name: str
+    count: Callable[[torch.Tensor], torch.Tensor]
+    levels: int
+
+    @property
+    def numbers(self) -> "_Numbers":
+        """What it outputs."""
+        return _symmetric(self.levels, unit=average_unit(self.levels))
 
 
 def to_network(
@@ -217,7 +238,10 @@ class _Conversion:
                             stride=_over_image(stride, 1),
                         )
                     )
-                    self.numbers = _symmetric(math.prod(kernel), unit=average_unit(math.prod(kernel)))
+                    area = math.prod(kernel)
+                    self.numbers = _symmetric(
+                        area * self.numbers.maximum, unit=average_unit(area) * self.numbers.unit
+                    )
                 case nn.MaxPool1d() | nn.MaxPool2d():
                     kernel, stride = pool_window(layer)
                     self.layers.append(
@@ -254,13 +278,15 @@ class _Conversion:
         """A layer with weights: neurons with the activation that follows, or sums for a shortcut."""
         name = _name(place, "conv" if isinstance(layer, Convolution) else "dense")
         if rest and not isinstance(rest[0][1], Residual):
-            self.layers.append(_neurons(name, layer, _activation(rest), shape, self.numbers))
-            self.numbers = _symmetric(1)
+            activation = _activation(rest)
+            self.layers += _neurons(name, layer, activation, shape, self.numbers)
+            self.numbers = activation.numbers
             return
         if self.numbers.maximum > 1 or layer.ternary is not None:
             raise ModelError(
                 f"layer {place!r}: sums at the beginning or end of a shortcut must be of signs and of weights"
-                " of -1 and +1, not of averages or of ternary weights; put BinaryActivation in between"
+                " of -1 and +1, not of averages, of activations of several levels or of ternary weights; put"
+                " BinaryActivation in between"
             )
         self.layers.append(_layer(name, layer, _weights(layer, shape), None, 1))
         self.numbers = _symmetric(layer.weight[0].numel())
@@ -288,25 +314,41 @@ class _Conversion:
         """An optional batch norm and a sign, of the sums of the previous layer."""
         sums = (2 * torch.arange(self.numbers.maximum + 1)[:, None] + self.numbers.lowest) / self.numbers.unit
         on, falls = _switches(activation, sums, self.shape[0])
-        thresholds = (on == falls).sum(0).numpy()
-        self.layers.append(ir.Threshold(name=name, thresholds=thresholds, inverted=falls.int().numpy()))
-        self.numbers = _symmetric(1)
+        # Of a falling channel, the levels that fewer sums reach have the lower thresholds.
+        thresholds = np.sort((on == falls[:, None]).sum(0).numpy(), axis=1)
+        self.layers.append(_levels(name, thresholds, inverted=falls.int().numpy()))
+        self.numbers = activation.numbers
+
+
+def _levels(name: str, thresholds: np.ndarray, *, inverted: np.ndarray) -> ir.Threshold:
+    """The layer of thresholds (channels, levels)."""
+    levels = thresholds.shape[1]
+    return ir.Threshold(
+        name=name, thresholds=thresholds[:, 0] if levels == 1 else thresholds, inverted=inverted
+    )
 
 
 def _activation(rest: deque[_Named]) -> _Activation:
     """The function of an optional BatchNorm and a BinaryActivation, which are removed from the front of
     `rest`.
     """
-    norm, (_, active) = None, rest.popleft()
+    norm, (place, active) = None, rest.popleft()
     if isinstance(active, BatchNorm):
-        norm, (_, active) = active, rest.popleft()
-    return lambda x: active(norm(x) if norm is not None else x) > 0
+        norm, (place, active) = active, rest.popleft()
+    levels = cast(BinaryActivation, active).levels - 1
+
+    def count(sums: torch.Tensor) -> torch.Tensor:
+        values = active(norm(sums) if norm is not None else sums)
+        return (values * average_unit(levels) + levels) / 2
+
+    return _Activation(place, count, levels)
 
 
 def _switches(
     activation: _Activation, sums: torch.Tensor, channels: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Which channels are on at each of the rising `sums`, and which of them switch off as sums rise.
+    """Which steps of the channels are reached at each of the rising `sums`, and which channels reach fewer
+    steps as sums rise.
 
     Parameters
     ----------
@@ -314,20 +356,23 @@ def _switches(
 
     Returns
     -------
-    bool tensors, shape (sums, channels) and (channels,)
+    bool tensors, shape (sums, channels, levels) and (channels,)
     """
     sums = sums.to(torch.float32)
-    on = torch.cat([activation(part) for part in sums.expand(-1, channels).split(_BATCH)])
-    falls = on[0] & ~on[-1]
-    rising = on ^ falls
+    counts = torch.cat([activation.count(part) for part in sums.expand(-1, channels).split(_BATCH)])
+    on = counts[:, :, None] > torch.arange(activation.levels)
+    falls = (on[0] & ~on[-1]).any(1)
+    rising = on ^ falls[:, None]
     assert not (rising[:-1] & ~rising[1:]).any(), "a hardened neuron must be monotone"
     return on, falls
 
 
 def _neurons(
     name: str, layer: BinaryWeights, activation: _Activation, shape: Sequence[int], inputs: _Numbers
-) -> ir.Dense | ir.Conv2d:
-    """One layer of neurons on `inputs`: weights, then an optional batch norm, then sign."""
+) -> list[ir.Layer]:
+    """One layer of neurons on `inputs`: weights, then an optional batch norm, then an activation. That of
+    several levels is a layer of its own, which compares the counts.
+    """
     weights, mask = _weights(layer, shape)
     size, maximum = layer.weight[0].numel(), inputs.maximum
     # The maximum count of each neuron, if its inputs end where their bits do.
@@ -338,11 +383,17 @@ def _neurons(
     sums = (2 * torch.minimum(counts, most) - most) / inputs.unit
     on, falls = _switches(activation, sums, len(weights))
     # A neuron that switches off with more agreement switches on with more agreement with the complement.
-    off = (on.logical_not() & (counts <= most)).sum(0).numpy()
+    off = (on.logical_not() & (counts <= most)[:, :, None]).sum(0).numpy()
     weights = weights ^ falls.numpy().astype(weights.dtype).reshape(-1, *(1,) * (weights.ndim - 1))
     never = size * ((1 << inputs.planes) - 1) + 1
-    reached = np.where(off > most.numpy(), never, off + _excess(weights, mask, maximum))
-    return _layer(name, layer, (weights, mask), np.where(off == 0, 0, reached), inputs.planes)
+    excess = _excess(weights, mask, maximum)[:, None]
+    thresholds = np.where(off == 0, 0, np.where(off > most.numpy()[:, None], never, off + excess))
+    if activation.levels == 1:
+        return [_layer(name, layer, (weights, mask), thresholds[:, 0], inputs.planes)]
+    return [
+        _layer(name, layer, (weights, mask), None, inputs.planes),
+        _levels(_name(activation.name, "levels"), thresholds, inverted=np.zeros(len(thresholds), dtype=int)),
+    ]
 
 
 def _layer(

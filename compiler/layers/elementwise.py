@@ -39,7 +39,7 @@ class AddRule(Rule[Add, LaneFolding]):
 
 
 class ThresholdRule(Rule[Threshold, ThresholdFolding]):
-    """The thresholds of several beats are a ROM."""
+    """The thresholds of several beats are a ROM. With several levels, the outputs are numbers."""
 
     title = "thresholds"
     folded_as = ThresholdFolding
@@ -51,7 +51,7 @@ class ThresholdRule(Rule[Threshold, ThresholdFolding]):
     def parts(self, folding: ThresholdFolding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
         return (
             threshold.Parameters(
-                thresholds=tuple(self.layer.thresholds.tolist()),
+                thresholds=tuple(map(tuple, self.layer.steps.tolist())),
                 inverted=tuple(self.layer.inverted.tolist()),
                 width=self.before.maximum.bit_length(),
                 lanes=folding.simd,

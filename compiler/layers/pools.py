@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any, Generic, TypeVar
 
-from ...hw import mvtu, pool, sums, window
+from ...hw import maximum, mvtu, pool, sums, window
 from ...hw.part import Part
 from ...hw.window import Geometry
 from ..folding import WindowFolding
@@ -63,7 +63,12 @@ class MaxPoolRule(PoolRule[MaxPool]):
     title = "max pooling"
 
     def parts(self, folding: WindowFolding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
-        words = pool.Parameters(lanes=folding.simd, beats=prod(self.layer.kernel))
+        beats, width = prod(self.layer.kernel), self.before.maximum.bit_length()
+        words: Part = (
+            pool.Parameters(lanes=folding.simd, beats=beats)
+            if width == 1
+            else maximum.Parameters(lanes=folding.simd, width=width, beats=beats)
+        )
         return self._window(folding, padding=self.layer.padding), words
 
 

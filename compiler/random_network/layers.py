@@ -67,7 +67,7 @@ def random_conv2d(
 def random_pool(rng: np.random.Generator, chain: Chain, name: str) -> MaxPool | SumPool:
     """A pooling layer; of those that sum, one in four over the whole image."""
     kernel, stride = ((up_to(rng, 3, 8), up_to(rng, 3, 8)) for _ in range(2))
-    match rng.integers(8) if chain.maximum == 1 else rng.integers(4, 8):
+    match rng.integers(8) if chain.maximum == 1 else rng.integers(2, 8):
         case 0 | 1 | 2 | 3:
             padding = _paddings(rng, kernel) if rng.integers(2) else ((0, 0), (0, 0))
             return MaxPool(name=f"maxpool_{name}", kernel=kernel, stride=stride, padding=padding)
@@ -82,13 +82,29 @@ def random_threshold(
     rng: np.random.Generator, name: str, channels: int, maximum: int, *, scale: int | None = None
 ) -> Threshold:
     """Thresholds around half of the maximum; after an `Add` of that scale also around its multiples."""
+    return Threshold(
+        name=name,
+        thresholds=_thresholds(rng, channels, maximum, scale),
+        inverted=rng.integers(0, 2, channels),
+    )
+
+
+def random_levels(rng: np.random.Generator, name: str, channels: int, maximum: int) -> Threshold:
+    """Two to eight thresholds for each channel, up to sixteen where one in eight."""
+    levels = int(rng.integers(2, 17 if one_in(rng, 8) else 9))
+    thresholds = [_thresholds(rng, channels, maximum, None) for _ in range(levels)]
+    inverted = rng.integers(0, 2, channels)
+    return Threshold(name=name, thresholds=np.sort(np.stack(thresholds, axis=1), axis=1), inverted=inverted)
+
+
+def _thresholds(rng: np.random.Generator, channels: int, maximum: int, scale: int | None) -> np.ndarray:
     thresholds = random_thresholds(rng, maximum, maximum, channels)
     if scale is not None and rng.integers(2):
         near = scale * rng.integers(0, maximum // scale + 1, channels) + rng.integers(
             0, maximum % scale + 2, channels
         )
         thresholds = np.minimum(near, maximum + 1)
-    return Threshold(name=name, thresholds=thresholds, inverted=rng.integers(0, 2, channels))
+    return thresholds
 
 
 def append_bits(rng: np.random.Generator, chain: Chain, name: str) -> bool:

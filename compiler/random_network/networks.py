@@ -18,6 +18,7 @@ from .layers import (
     append_first_layers,
     append_narrower,
     random_conv2d,
+    random_levels,
     random_pool,
     random_scores,
 )
@@ -113,6 +114,8 @@ def random_network(
         nonlocal done
         if done < wanted and not rng.integers(3) and chain.elements <= 4 * largest:
             done += append_shortcut(rng, chain, f"shortcut_{chain.length}")
+        if chain.maximum > 1 and one_in(rng, 4):
+            chain.append(random_levels(rng, f"levels_{chain.length}", chain.shape[-1], chain.maximum))
         append_narrower(rng, chain)
 
     if images:

@@ -31,6 +31,15 @@ def _slope(text: str) -> float:
 
 #: Options that replace the preset's setting of the same name: (option, keywords of `add_argument`).
 _SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
+    (
+        "--activation-levels",
+        {
+            "type": int,
+            "nargs": "+",
+            "metavar": "N",
+            "help": "values of the activations, for all or for each hidden layer: 2 is a bit, 4 is 2 bits",
+        },
+    ),
     ("--epochs", {"type": int, "metavar": "N", "help": "number of epochs"}),
     ("--batch", {"type": int, "metavar": "N", "help": "images per step"}),
     ("--lr", {"type": float, "metavar": "X", "help": "initial learning rate of the cosine schedule"}),

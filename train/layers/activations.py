@@ -1,4 +1,6 @@
-"""What follows the sums of a layer: batch normalisation and the sign."""
+"""What follows the sums of a layer: batch normalisation, and the sign or a few steps."""
+
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -7,6 +9,7 @@ from .. import binarizers
 from ..binarizers import sign
 from ..methods import DEFAULT
 from .hardening import Hardenable
+from .pools import average_unit
 
 __all__ = ["BatchNorm", "BinaryActivation"]
 
@@ -36,11 +39,24 @@ class BatchNorm(Hardenable, nn.BatchNorm1d):
         return (x.double() - mean) / torch.sqrt(variance + self.eps) * scale + offset
 
 
+#: The first and the last of several steps, in units of the batch norm's output; others are evenly between.
+_OUTERMOST = 0.6
+
+#: Maximum values of an activation.
+_MAX_LEVELS = 16
+
+
 class BinaryActivation(Hardenable, nn.Module):
     """Each value to -1 or +1; in training by the function of the method.
 
+    With more `levels`, each value becomes the sum of several signs, of x - s for steps s from -0.6 to 0.6,
+    divided by the next power of two: -1, 0 and +1 of 3 levels, -3/4, -1/4, 1/4 and 3/4 of 4. The steps share
+    the weights before and after them. In hardware, one sum is compared with several thresholds.
+
     Parameters
     ----------
+    levels : int, 2 ... 16
+        Values that it can have: 2 is a sign, 3 is ternary, 4 is 2 bits.
     method : str
     slope_cap : float or None
         Both as in `BinaryWeights`.
@@ -54,17 +70,34 @@ class BinaryActivation(Hardenable, nn.Module):
     sharpens = "activations"
     noise = 0.0
 
-    def __init__(self, *, method: str = DEFAULT, slope_cap: float | None = None):
+    def __init__(self, *, levels: int = 2, method: str = DEFAULT, slope_cap: float | None = None):
         super().__init__()
+        if type(levels) is not int or not 2 <= levels <= _MAX_LEVELS:
+            raise ValueError(f"levels must be an integer in 2 ... {_MAX_LEVELS}, not {levels!r}")
+        self.levels = levels
         self.method, self.slope_cap = method, slope_cap
         self.binarizer = binarizers.make(method, self.sharpens, slope_cap=slope_cap)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.hardened:
-            return sign(x).to(torch.float32)
+            return self.stepped(sign, x).to(torch.float32)
         if self.training and self.noise:
             x = x + self.noise * torch.randn_like(x)
-        return self.binarizer(x)
+        return self.stepped(self.binarizer, x)
+
+    @property
+    def steps(self) -> list[float]:
+        """Where it steps."""
+        count = self.levels - 1
+        return [_OUTERMOST * (2 * n / (count - 1) - 1) for n in range(count)] if count > 1 else [0.0]
+
+    def stepped(self, function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+        """The sum of a function of x less each step, divided by the next power of two."""
+        if self.levels == 2:
+            return function(x)
+        first, *rest = (function(x - step) for step in self.steps)
+        return sum(rest, start=first) / average_unit(self.levels - 1)
 
     def extra_repr(self) -> str:
-        return f"method={self.method!r}, slope_cap={self.slope_cap}"
+        levels = f"levels={self.levels}, " if self.levels > 2 else ""
+        return f"{levels}method={self.method!r}, slope_cap={self.slope_cap}"

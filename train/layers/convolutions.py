@@ -8,10 +8,13 @@ import torch.nn.functional as F
 
 from ..methods import DEFAULT
 from .pixels import WHITE
-from .pools import pair
+from .pools import average_unit, pair
 from .weights import BinaryWeights
 
 __all__ = ["BinaryConv1d", "BinaryConv2d", "Convolution"]
+
+#: Highest values of what a convolution can take: pixels, and sums of signs by the next power of two.
+_PADDINGS = {WHITE, *(signs / average_unit(signs) for signs in range(1, 256))}
 
 
 class Convolution(BinaryWeights):
@@ -49,10 +52,10 @@ class Convolution(BinaryWeights):
         slope_cap: float | None,
         ternary: float | None,
     ):
-        if padding_value not in (-1, 1, -WHITE, WHITE):
+        if abs(padding_value) not in _PADDINGS:
             raise ValueError(
-                f"padding_value must be -1 or +1, or -WHITE or WHITE after Pixels, not {padding_value!r}: "
-                "signs have no 0"
+                "padding_value must be -1 or +1, -WHITE or WHITE after Pixels, or the lowest or highest value"
+                f" of an activation of several levels, not {padding_value!r}: signs have no 0"
             )
         if groups < 1 or channels % groups or outputs % groups:
             raise ValueError(f"groups must divide {channels} channels and {outputs} outputs, not {groups!r}")
@@ -88,7 +91,8 @@ class BinaryConv2d(Convolution):
     padding : int, (int, int) or ((int, int), (int, int))
         Rows above and below, columns left and right.
     padding_value : float
-        Value of the padding: -1 or +1, since signs have no 0; after `Pixels`, -`WHITE` or `WHITE`.
+        Value of the padding: -1 or +1, since signs have no 0; after `Pixels`, -`WHITE` or `WHITE`; after
+        activations of several levels, their lowest value, or of 4, 8 or 16 levels also the highest.
     groups : int
         Must divide the channels and the outputs.
     method, slope_cap, ternary

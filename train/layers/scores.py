@@ -39,8 +39,8 @@ class Scores(BinaryLinear):
     per_class : bool
         Whether each class has a scale of its own; not if the signs decide, which a scale does not change.
     average : int
-        Number of signs that each input is the average of: the kernel size of an `AvgPool2d` before it, else
-        1.
+        Number of signs that each input is the sum of: the kernel size of an `AvgPool2d` before it, times the
+        levels less 1 of the activation before that. 1 for signs.
     method, slope_cap, ternary
         As in `BinaryWeights`.
 

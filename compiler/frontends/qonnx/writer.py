@@ -301,7 +301,29 @@ class _Writer(Graph):
             self.scale(layer.name, 0.5, area / 2)
         self.bits = False
 
+    def _levels(self, layer: Threshold, after: Shape) -> None:
+        """The number of thresholds that each element reaches, or does not."""
+        self.bits = False
+        self.add(
+            "MultiThreshold",
+            [self.tensor, self.constant(f"{layer.name}.thresholds", layer.steps)],
+            layer.name,
+            domain=_DOMAIN,
+            attributes={
+                "out_dtype": f"UINT{layer.levels.bit_length()}",
+                "out_scale": 1.0,
+                "out_bias": 0.0,
+                "data_layout": "NCW" if self.axes == 1 else "NCHW",
+            },
+        )
+        if layer.inverted.any():
+            inverted = self._per_channel(layer.inverted.astype(float), after)
+            self.scale(f"{layer.name}.inverted", 1 - 2 * inverted, layer.levels * inverted)
+
     def _threshold(self, layer: Threshold, after: Shape) -> None:
+        if layer.levels > 1:
+            self._levels(layer, after)
+            return
         self.threshold(layer, layer.thresholds)
         if layer.inverted.any():
             signs = self.constant(f"{layer.name}.signs", self._per_channel(1.0 - 2 * layer.inverted, after))
