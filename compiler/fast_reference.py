@@ -106,12 +106,24 @@ def _step(layer: Layer) -> Step:
         case SumPool():
             return lambda x, stored: _pooled(np.add, x.astype(np.int64), layer.kernel, layer.stride)
         case Threshold():
-            inverted = layer.inverted.astype(bool)
-            return lambda x, stored: _bits((x >= layer.thresholds) ^ inverted)
+            return _threshold(layer)
         case Fork():
             return lambda x, stored: x
         case Add():
             return lambda x, stored: x.astype(np.int64) + layer.scale * _present(stored).astype(np.int64)
+
+
+def _threshold(layer: Threshold) -> Step:
+    """How many thresholds each element reaches, one level at a time."""
+    inverted, first, *rest = layer.inverted.astype(bool), *layer.steps.T
+
+    def step(x: np.ndarray, stored: np.ndarray | None) -> np.ndarray:
+        reached = _bits((x >= first) ^ inverted)
+        for level in rest:
+            reached += (x >= level) ^ inverted
+        return reached
+
+    return step
 
 
 def _present(stored: np.ndarray | None) -> np.ndarray:

@@ -164,7 +164,7 @@ const KINDS = {
   },
 
   maxpool(layer, x) {
-    return { ...pool(layer, x, Math.max), bits: true };
+    return { ...pool(layer, x, Math.max), bits: x.bits };
   },
 
   sumpool(layer, x) {
@@ -172,10 +172,12 @@ const KINDS = {
   },
 
   threshold(layer, x) {
-    const channels = layer.thresholds.length;
-    const data = x.data.map((element, n) =>
-      Number(element >= layer.thresholds[n % channels]) ^ layer.inverted[n % channels]);
-    return { shape: x.shape, data, bits: true };
+    // One threshold for each channel, or a list of several, of which the number that is reached goes on.
+    const levels = layer.thresholds.map((level) => [level].flat());
+    const channels = levels.length;
+    const data = x.data.map((element, n) => levels[n % channels].reduce((reached, level) =>
+      reached + (Number(element >= level) ^ layer.inverted[n % channels]), 0));
+    return { shape: x.shape, data, bits: levels[0].length === 1 };
   },
 
   fork(layer, x) {
