@@ -1,9 +1,10 @@
 """Boards as data, and the way from Verilog to a running board."""
 
 import difflib
+from dataclasses import replace
 
 from ..errors import BoardError
-from .board_spec import BoardSpec
+from .board_spec import SLOW_BAUD, BoardSpec
 from .catalog import BOARDS, VENDOR_BOARDS
 
 __all__ = ["BOARDS", "VENDOR_BOARDS", "BoardSpec", "get", "parse_uart"]
@@ -28,9 +29,11 @@ def get(name: str) -> BoardSpec:
     named = BOARDS | VENDOR_BOARDS
     board = named.get(name.lower().replace("-", "_")) or _imported(name)
     if pins:
-        return board.with_adapter(**parse_uart(",".join(pins)))
+        board = board.with_adapter(**parse_uart(",".join(pins)))
     if ":" in name:
-        board.device, board.pins  # noqa: B018
+        board.pins  # noqa: B018
+        # A bit must take four cycles of the clock at least.
+        return board if board.oscillator_mhz * 1e6 >= 4 * board.baud else replace(board, baud=SLOW_BAUD)
     return board
 
 

@@ -17,10 +17,13 @@ from .oscillator import Oscillator
 from .plan import MARGIN
 from .usb_chips import UsbChip
 
-__all__ = ["BoardSpec", "Pin", "Programmer"]
+__all__ = ["BAUD", "SLOW_BAUD", "BoardSpec", "Pin", "Programmer"]
 
 #: The baud rate of a board that does not state one.
 BAUD = 1_000_000
+
+#: The same where the oscillator is too slow for it.
+SLOW_BAUD = 115_200
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,14 +7,21 @@ import pytest
 
 from sbgen import cli
 from sbgen.boards import BOARDS
+from sbgen.built import Built
 from sbgen.compiler import exchange
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 
 #: Boards on which `digits` does not fit, nor any other shipped network.
 SMALL = {"icestick"}
 
-#: One of each family for every change; the others take minutes to an hour each.
-EACH = {"icestick", "tang_nano_9k", "ulx3s_12f"}
+#: One of each family for every change, and one with a USB serial adapter, with the options of the build; the
+#: others take minutes to an hour each.
+EACH = {
+    "icestick": [],
+    "tang_nano_9k": [],
+    "ulx3s_12f": [],
+    "amaranth_boards.fomu_pvt:FomuPVTPlatform": ["--uart", "rx=A1,tx=A2"],
+}
 
 #: Levels that a family cannot have; a network without its trained model has one less.
 MISSING = {
@@ -43,17 +50,18 @@ def network():
     )
 
 
-def build(board, model, folder):
+def build(board, model, folder, options):
     """Build with few images, and verify; returns the ledger by level."""
     out = folder / "out"
     arguments = ["build", "--model", str(model), "--board", board, "--images", "5", "--out", str(out)]
-    assert cli.main(arguments) == 0
+    assert cli.main([*arguments, *options]) == 0
     assert cli.main(["verify", str(out), "--images", "5"]) == 0
     return {entry["rung"]: entry for entry in json.loads((out / "ledger.json").read_text())["rungs"]}
 
 
-def check(board, model, folder, *, absent):
-    levels = build(board, model, folder)
+def check(board, model, folder, *, options=()):
+    levels = build(board, model, folder, options)
+    absent = MISSING[Built(folder / "out").board.device.family]
     for name, entry in levels.items():
         print(entry)
         if entry["status"] == "not run" and "is not installed" in entry["note"]:
@@ -68,11 +76,11 @@ def check(board, model, folder, *, absent):
 @pytest.mark.parametrize("board", sorted(EACH))
 def test_a_small_network_on_a_board_of_each_family(board, tmp_path):
     exchange.save(network(), tmp_path / "small.json")
-    check(board, tmp_path / "small.json", tmp_path, absent=MISSING[BOARDS[board].device.family])
+    check(board, tmp_path / "small.json", tmp_path, options=EACH[board])
 
 
 @pytest.mark.slow
 @pytest.mark.longest
 @pytest.mark.parametrize("board", sorted(set(BOARDS) - SMALL))
 def test_digits(board, tmp_path):
-    check(board, "digits", tmp_path, absent=MISSING[BOARDS[board].device.family])
+    check(board, "digits", tmp_path)

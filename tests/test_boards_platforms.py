@@ -109,6 +109,8 @@ def test_platform_is_accepted(path):
     assert boards.get(board.reference) == board
     text = board.family.constraints(board)
     assert all(pin.site in text for pin in board.pins)
+    cycles = board.default_clock_mhz * 1e6 / board.baud
+    assert cycles >= 3.9 and abs(round(cycles) / cycles - 1) < 0.02
 
 
 @pytest.mark.parametrize("path", PLATFORMS)

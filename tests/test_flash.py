@@ -143,6 +143,16 @@ class TestFlash:
         run(built, serial="FT2")
         assert seen.read_text() == f"-d s:0x0403:0x6010:FT2 {(built / 'top.bin').resolve()}"
 
+    def test_board_with_an_adapter(self, built, capsys, monkeypatch):
+        (built / "report.json").write_text(
+            json.dumps({"board": "amaranth_boards.fomu_pvt:FomuPVTPlatform,rx=A1,tx=A2", "files": {}})
+        )
+        monkeypatch.setenv("PATH", "/nowhere")
+        run(built, dry_run=True)
+        assert capsys.readouterr().out.startswith(
+            f"dfu-util -D {built / 'top.bin'}   # dfu-util is not installed"
+        )
+
     def test_programmer_of_the_platform(self, built, monkeypatch, tmp_path):
         program = tmp_path / "icesprog"
         program.write_text(f'#!/bin/sh\necho loaded; echo "$@" > {tmp_path / "seen"}\n')
