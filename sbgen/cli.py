@@ -38,6 +38,7 @@ COMMANDS = (
     Command(name="build", help="build a bitstream and a report from a trained network"),
     Command(name="estimate", help="estimate size and speed without building"),
     Command(name="verify", help="check a built design against its model, level by level"),
+    Command(name="run", help="predict with a built design, without a board"),
     Command(name="export", help="convert a network to QONNX or JSON"),
     Command(name="patch", help="replace the weights in a bitstream, in seconds"),
     Command(name="flash", help="load a bitstream into a board"),

@@ -4,11 +4,12 @@ bitstream, and passes.
 
 import json
 
+import numpy as np
 import pytest
 from test_netlists import network
 
 from sbgen import cli
-from sbgen.compiler import exchange
+from sbgen.compiler import exchange, reference
 
 #: Levels that a board's build cannot have: there is no trained model of a random network, and for ECP5 and
 #: Gowin there is no open tool that we use.
@@ -24,7 +25,7 @@ _NO_TOOL = {"truth tables in the bitstream", "bitstream as Verilog"}
         ("tang_nano_9k", _MODEL | _NO_TOOL),
     ],
 )
-def test_every_level_passes(board, missing, tmp_path):
+def test_every_level_passes(board, missing, tmp_path, capsys):
     exchange.save(network(), tmp_path / "small.json")
     out = tmp_path / "out"
     assert (
@@ -51,3 +52,20 @@ def test_every_level_passes(board, missing, tmp_path):
             pytest.skip(entry["note"])
         assert entry["status"] == ("not run" if name in missing else "PASS"), entry
     assert len(levels) >= 11 and missing <= set(levels)
+    predict(out, capsys)
+
+
+def predict(out, capsys):
+    """Every engine of `sbgen run` has the scores of the reference."""
+    net = network()
+    images = np.random.default_rng(3).integers(0, 256, (3, *net.image_shape)).astype(np.uint8)
+    np.save(out / "images.npy", images)
+    scores, _ = reference.evaluate(net, images)
+    for engine in "reference", "verilog", "netlist":
+        capsys.readouterr()
+        assert cli.main(["run", str(out), str(out / "images.npy"), "--engine", engine, "--json"]) == 0
+        shown = capsys.readouterr()
+        assert [json.loads(line)["scores"] for line in shown.out.splitlines()] == scores.tolist()
+        assert {"reference": "the reference", "verilog": "core.v", "netlist": "placed netlist"}[engine] in (
+            shown.err
+        )

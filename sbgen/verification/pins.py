@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from .. import tools
+from ..board_pins import board_pins
 from ..boards import bitstream, netlist_verilog, simulated
-from ..boards.pins import Answers, Pins
+from ..boards.pins import Answers
 from ..compiler import exchange, reference
 from ..console import Step
-from ..errors import ToolError
 from .level import LevelError, SkippedError
 from .scores import ScoreError, require_equal
 from .subject import Build
@@ -64,16 +64,7 @@ def _compare(build: Build, verilog: str, step: Step) -> str:
 
     def ask(images: np.ndarray, folder: Path | None = None) -> Answers:
         with tools.temporary() as temporary:
-            pins = Pins(
-                verilog,
-                network,
-                simulator=_simulator(),
-                divisor=built.top.divisor,
-                reset_cycles=built.top.reset_cycles + built.top.load_cycles + 100,
-                flash=built.spram_weights,
-                folder=folder or temporary,
-                waves=folder is not None,
-            )
+            pins = board_pins(built, verilog, folder=folder or temporary, waves=folder is not None)
             return pins.ask(images, progress=step.progress)
 
     answers = ask(images)
@@ -100,13 +91,3 @@ def _compare(build: Build, verilog: str, step: Step) -> str:
         f"identified, and all {scores.size:,} scores of {len(images)} images, byte by byte through rx and tx,"
         f" equal the reference ({answers.simulator})"
     )
-
-
-def _simulator() -> str:
-    """The simulator for many cells: Verilator if it is installed."""
-    try:
-        tools.find("verilator")
-    except ToolError:
-        tools.find("iverilog")
-        return "icarus"
-    return "verilator"
