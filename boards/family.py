@@ -116,6 +116,8 @@ class Family:
         Lines are None where a layout lacks the section.
     compared : str
         What `differences` compares, in the plural.
+    compared_with : str
+        What they are compared with, where place and route writes no layout.
     unpacked_alike : bool
         Whether the unpacker writes the same words as place and route; else a layout is packed and unpacked
         before it is compared.
@@ -128,7 +130,7 @@ class Family:
         Compares the LUTs of a layout with those of the placed netlist: those that differ, and how many there
         are. None where its LUTs are not read.
     to_verilog : function or None
-        The Verilog of a layout; None where no open tool knows the family's wires.
+        The Verilog of a layout; None where no open tool writes one that can be simulated.
     """
 
     name: str
@@ -151,6 +153,7 @@ class Family:
     layout: type[Layout]
     differences: Callable[[str, list[str] | None, list[str] | None], tuple[list[Difference], int]]
     compared: str
+    compared_with: str = "the placed layout"
     unpacked_alike: bool
     block_rams: BlockRams
     cells: CellLibrary

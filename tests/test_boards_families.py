@@ -126,6 +126,7 @@ def test_only_tables_without_a_choice_are_optional():
     optional = {each.name for each in dataclasses.fields(Family) if each.default is not dataclasses.MISSING}
     assert optional == {
         "differential_clock",
+        "compared_with",
         "flip_flops",
         "patchable_luts",
         "to_verilog",

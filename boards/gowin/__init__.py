@@ -2,7 +2,7 @@
 
 from ..converter import Function
 from ..family import Family
-from . import frames
+from . import frames, truth_tables
 from .block_rams import BLOCK_RAMS
 from .cells import CELLS
 from .configuration import differences
@@ -31,7 +31,9 @@ GOWIN = Family(
     layout=GowinLayout,
     differences=differences,
     compared="bits",
+    compared_with="what the build packed",
     unpacked_alike=True,
     block_rams=BLOCK_RAMS,
     cells=CELLS,
+    truth_tables=truth_tables.compare,
 )

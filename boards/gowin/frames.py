@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from ...errors import ToolError
 from .chips import CHIPS, Chip
 
-__all__ = ["HEADER_LINES", "chip_of", "pack", "unpack"]
+__all__ = ["chip_of_text", "pack", "unpack"]
 
 #: The header: filler of two lines and a magic number, then commands; the last one has the number of frames.
 _PREAMBLE = 3
-HEADER_LINES = 10
+_HEADER_LINES = 10
 
 #: Commands that name the chip, are left out of the CRC, and begin the frames.
 _IDENTITY, _UNCHECKED, _FRAMES = 0x06, 0xD2, 0x3B
@@ -49,7 +49,7 @@ def _crc(data: bytes) -> bytes:
     return value.to_bytes(2, "little")
 
 
-def chip_of(header: list[bytes]) -> Chip:
+def _chip(header: list[bytes]) -> Chip:
     """The chip that the commands of a header name; a `ToolError` when it is none that is known."""
     for command in header:
         if command[:1] == bytes([_IDENTITY]):
@@ -77,15 +77,15 @@ def _before(header: list[bytes]) -> bytes:
 def unpack(packed: bytes) -> bytes:
     """The text of a file; a `ToolError` when it is no bitstream for a known chip, or is damaged."""
     lines = list(_lines(packed[:_MAXIMUM]))
-    header = lines[:HEADER_LINES]
-    if len(header) < HEADER_LINES or header[-1][0] != _FRAMES:
+    header = lines[:_HEADER_LINES]
+    if len(header) < _HEADER_LINES or header[-1][0] != _FRAMES:
         raise ToolError("it has no header")
-    chip = chip_of(header)
+    chip = _chip(header)
     count = int.from_bytes(header[-1][2:], "big")
-    if count not in (chip.grid, chip.grid + 256 * len(chip.rows)) or len(lines) < HEADER_LINES + count:
+    if count not in (chip.grid, chip.grid + 256 * len(chip.rows)) or len(lines) < _HEADER_LINES + count:
         raise ToolError(f"it has not the frames of a {chip.name}")
     frames, before = [], _before(header)
-    for n, line in enumerate(lines[HEADER_LINES : HEADER_LINES + count]):
+    for n, line in enumerate(lines[_HEADER_LINES : _HEADER_LINES + count]):
         frame, crc, gap = line[:-8], line[-8:-6], line[-6:]
         if len(frame) != -(-chip.width // 8) or crc != _crc(before + frame) or gap != _GAP:
             raise ToolError(f"frame {n} is damaged")
@@ -95,12 +95,18 @@ def unpack(packed: bytes) -> bytes:
         "header": header,
         "grid": frames[: chip.grid],
         "ram": frames[chip.grid :],
-        "end": lines[HEADER_LINES + count :],
+        "end": lines[_HEADER_LINES + count :],
     }
     text = "".join(
         f".{name}\n" + "".join(f"{line.hex()}\n" for line in lines) for name, lines in sections.items()
     )
     return text.encode("ascii")
+
+
+def chip_of_text(text: str) -> Chip:
+    """The chip of a text that `unpack` returned."""
+    _, _, header = text.partition(".header\n")
+    return _chip([bytes.fromhex(line) for line in header.split("\n", _HEADER_LINES)[:_HEADER_LINES]])
 
 
 def pack(text: bytes) -> bytes:

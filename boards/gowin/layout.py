@@ -58,8 +58,7 @@ class GowinLayout(Layout):
         """For each block RAM which of the rows it is in, and its first bit in a frame."""
         if not self._ram:
             return {}
-        _, _, header = self._head.partition(".header\n")
-        chip = frames.chip_of([bytes.fromhex(line) for line in header.splitlines()[: frames.HEADER_LINES]])
+        chip = frames.chip_of_text(self._head)
         return {name: (band, first) for name, band, first in chip.sites()}
 
     @property

