@@ -44,6 +44,8 @@ class Step:
         Of place and route.
     spare : tuple of str or None
         Arguments for a second attempt, after a known fault of the tool (`workarounds.run`).
+    refused : str
+        A regular expression of a line in its log that makes it fail, although the tool went on.
     """
 
     title: str
@@ -53,6 +55,7 @@ class Step:
     writes: tuple[str, ...]
     seed: int | None = None
     spare: tuple[str, ...] | None = None
+    refused: str = ""
 
     @property
     def log(self) -> str:
@@ -146,11 +149,12 @@ def placement(
     args: Sequence[str],
     layout_option: str = "",
     suffix: str = "",
+    refused: str = "",
 ) -> Step:
     """Place and route of nextpnr with a seed.
 
     The names of its files contain the seed, so that several run in one folder. `layout_option` makes it write
-    the layout; without it, it writes none.
+    the layout; without it, it writes none. `refused` is as in `Step`.
     """
     report, placed = f"nextpnr-{seed}.json", f"placed-{seed}.json"
     layout = (f"top-{seed}.{suffix}",) if layout_option else ()
@@ -160,6 +164,7 @@ def placement(
         reads=reads,
         writes=(report, placed, *layout),
         seed=seed,
+        refused=refused,
         args=(
             *args,
             *((layout_option, *layout) if layout else ()),

@@ -70,7 +70,8 @@ def run(
     Raises
     ------
     ToolError
-        As `tools.run` does, which has the other parameters.
+        As `tools.run` does, which has the other parameters, and when the log has a line that the step
+        refuses.
     """
     log = Path(logs or folder) / step.log
     router = _Router()
@@ -81,6 +82,7 @@ def run(
 
     try:
         tools.run(step.tool, step.args, cwd=folder, log=log, stopper=stopper, on_line=watch)
+        _accept(step, log)
         return
     except _StalledError:
         args, why = tuple(arg for arg in step.args if arg != RIPUP), "stalled"
@@ -90,3 +92,13 @@ def run(
         args, why = step.spare, "failed"
     log.replace(log.with_stem(f"{log.stem}-{why}"))
     tools.run(step.tool, args, cwd=folder, log=log, stopper=stopper, on_line=on_line)
+    _accept(step, log)
+
+
+def _accept(step: Step, log: Path) -> None:
+    """Raise a `ToolError` if the log has a line that the step refuses."""
+    if not step.refused:
+        return
+    found = [line for line in log.read_text(encoding="utf-8").splitlines() if re.search(step.refused, line)]
+    if found:
+        raise ToolError(f"{step.tool.name} must succeed without it, but said: {found[0].strip()}", log=log)

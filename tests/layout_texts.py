@@ -25,3 +25,28 @@ def ecp5_text(rng, rams=(0, 3)):
             + "\n"
         )
     return text + ".tile R1C1:PLC2\nword: SLICEA.K0.INIT 0000000011111111\n"
+
+
+#: Commands before and after the frames, as gowin_pack writes them.
+_GOWIN_HEADER = (
+    "ff" * 20,
+    "ffff",
+    "a5c3",
+    None,
+    "1000000000ae0000",
+    "5100ffffffffffff",
+    "0b000000",
+    "d200ffff00000000",
+)
+GOWIN_END = "ff" * 18 + "3473", "0a00000000001234", "ff" * 8, "08000000", "ff" * 8, "ffff"
+
+
+def gowin_text(chip, rng, *, ram=True):
+    """A bitstream of one of Gowin's chips."""
+    grid, rows = chip.grid, 256 * len(chip.rows) if ram else 0
+    size = -(-chip.width // 8)
+    header = [chip.identity.hex() if line is None else line for line in _GOWIN_HEADER]
+    header += ["12000000", f"3b80{grid + rows:04x}"]
+    lines = [".header", *header, ".grid", *(rng.randbytes(size).hex() for _ in range(grid)), ".ram"]
+    lines += [*(rng.randbytes(size).hex() for _ in range(rows)), ".end", *GOWIN_END]
+    return "\n".join(lines) + "\n"

@@ -5,9 +5,12 @@ import sys
 
 import pytest
 from fake_tools import PLACE, SYNTHESIS, VERILOG
+from layout_texts import gowin_text as text_of
 
 from sbgen import boards, tools
 from sbgen.boards import flow, workarounds
+from sbgen.boards.gowin import frames
+from sbgen.boards.gowin.chips import CHIPS
 from sbgen.console import Console
 from sbgen.errors import ToolError
 
@@ -87,3 +90,27 @@ def test_an_assertion_of_yosys_on_names_is_avoided_without_them(tmp_path, monkey
         said in (tmp_path / "yosys-failed.log").read_text()
         and "rename" in (tmp_path / "yosys.log").read_text()
     )
+
+
+def test_a_hold_violation_of_gowin_is_no_success(tmp_path, monkeypatch):
+    """nextpnr goes on after one and writes its files; the next seed is taken."""
+    place = PLACE.format(fmax=(0, 100, 100), used=700, slow=()).replace(
+        'open(option["--asc"], "w").write(str(seed))',
+        'if seed == 1: print("Info: 3 Hold/min time violations (showing 10 worst paths):")',
+    )
+    packed = "import sys; open('top.fs', 'wb').write(open('given.fs', 'rb').read())"
+    texts = {"yosys": SYNTHESIS, "nextpnr-himbaechel-gowin": place, "gowin_pack": packed}
+    monkeypatch.setattr(
+        tools,
+        "find",
+        lambda name: tools.Tool(
+            name=name, argv=(sys.executable, "-c", texts[name]), version="1", origin="test"
+        ),
+    )
+    (tmp_path / "given.fs").write_bytes(frames.pack(text_of(CHIPS[0], random.Random(1), ram=False).encode()))
+    board = boards.get("tang_nano_9k")
+    made = flow.plan(verilog=VERILOG, board=board, seeds=(1, 2))
+    assert flow.implement(made, folder=tmp_path, console=Console(), jobs=1).seed == 2
+    made = flow.plan(verilog=VERILOG, board=board, seeds=(1,))
+    with pytest.raises(ToolError, match="succeed without it, but said: Info: 3 Hold/min time violations"):
+        flow.implement(made, folder=tmp_path, console=Console())

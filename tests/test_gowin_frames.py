@@ -4,36 +4,14 @@ import random
 
 import numpy as np
 import pytest
+from layout_texts import GOWIN_END as END
+from layout_texts import gowin_text as text_of
 
 from sbgen.boards.gowin import frames
 from sbgen.boards.gowin.chips import CHIPS, of_device
 from sbgen.boards.gowin.configuration import differences
 from sbgen.boards.gowin.layout import GowinLayout
 from sbgen.errors import BoardError, ToolError
-
-#: Commands before and after the frames, as gowin_pack writes them.
-HEADER = (
-    "ff" * 20,
-    "ffff",
-    "a5c3",
-    None,
-    "1000000000ae0000",
-    "5100ffffffffffff",
-    "0b000000",
-    "d200ffff00000000",
-)
-END = "ff" * 18 + "3473", "0a00000000001234", "ff" * 8, "08000000", "ff" * 8, "ffff"
-
-
-def text_of(chip, rng, *, ram=True):
-    """A bitstream with random bits, as text."""
-    grid, rows = chip.grid, 256 * len(chip.rows) if ram else 0
-    size = -(-chip.width // 8)
-    header = [chip.identity.hex() if line is None else line for line in HEADER]
-    header += ["12000000", f"3b80{grid + rows:04x}"]
-    lines = [".header", *header, ".grid", *(rng.randbytes(size).hex() for _ in range(grid)), ".ram"]
-    lines += [*(rng.randbytes(size).hex() for _ in range(rows)), ".end", *END]
-    return "\n".join(lines) + "\n"
 
 
 @pytest.mark.parametrize("ram", [True, False])
