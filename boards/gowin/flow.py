@@ -81,7 +81,7 @@ def plan(
 
 
 def _synthesis(family: str) -> Step:
-    # Wide LUTs cost two to four times the area on popcounts (yosys issue 4798).
+    # Wide LUTs, as on the ECP5 (yosys issue 4798), make popcounts larger, here by 3 %.
     synth = f"synth_gowin -nowidelut -noiopads -family {family} -top top"
     return Step(
         title="synthesis",
