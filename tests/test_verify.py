@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from test_waveform import always_on, core_of, network
 
-from sbgen import cli, report_html, samples, tools, trial_images, verification
+from sbgen import board_pins, cli, report_html, samples, tools, trial_images, verification
 from sbgen.built import Built, MissingError
 from sbgen.commands import verify
 from sbgen.compiler import design_file, exchange, reference, verilog
@@ -243,8 +243,8 @@ class TestPins:
                     change(answers)
                     return answers
 
-            monkeypatch.setattr(pins_level, "Pins", Pins)
-            monkeypatch.setattr(pins_level, "_simulator", lambda: "icarus")
+            monkeypatch.setattr(board_pins, "Pins", Pins)
+            monkeypatch.setattr(board_pins, "_simulator", lambda: "icarus")
             return pins_level.emitted(build, Shown())
 
         return said
