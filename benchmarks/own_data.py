@@ -139,17 +139,19 @@ def main():
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="keep the files here")
     arguments = parser.parse_args()
-    rows = []
+    path = record.FOLDER / "own-data.json"
+    rows = {row["set"]: row for row in json.loads(path.read_text())["sets"]} if path.exists() else {}
     with tempfile.TemporaryDirectory() as temporary:
         for name, file, options, own_split in SETS:
             if arguments.only in (None, name):
                 folder = (arguments.folder or Path(temporary)) / name
                 folder.mkdir(parents=True, exist_ok=True)
-                rows.append(measure(folder.resolve(), name, file, options, own_split, arguments.seeds))
-                print(json.dumps(rows[-1]), flush=True)
-    if arguments.only is None:
-        record.write("own-data", {"board": BOARD, "seeds": arguments.seeds, "sets": rows})
-        atomic.write(record.FOLDER / "own-data.md", table(rows))
+                row = measure(folder.resolve(), name, file, options, own_split, arguments.seeds)
+                rows[name] = {**row, "seeds": arguments.seeds, **record.MEASURED}
+                print(json.dumps(rows[name]), flush=True)
+                kept = [rows[one] for one, *_ in SETS if one in rows]
+                record.write("own-data", {"board": BOARD, "sets": kept}, measured={})
+                atomic.write(record.FOLDER / "own-data.md", table(kept))
 
 
 if __name__ == "__main__":

@@ -63,14 +63,8 @@ def default(kind: str, shape: Sequence[int]) -> Topology:
     if kind == "sequence":
         length = shape[0]
         pools = [2 if length >= 2 ** (n + 3) else 0 for n in range(2)]
-        return Topology(
-            levels=4,
-            convolutions=(
-                Convolution(outputs=32, kernel=5, padding=2, pool=pools[0]),
-                Convolution(outputs=32, kernel=5, padding=2, pool=pools[1]),
-            ),
-            widths=(64,),
-        )
+        convolutions = tuple(Convolution(outputs=64, kernel=5, padding=2, pool=pool) for pool in pools)
+        return Topology(levels=8, convolutions=convolutions)
     side = min(shape[:2])
     if side < 8:
         return Topology(levels=4, widths=(128, 64))
