@@ -15,6 +15,7 @@ from sbgen.boards.pll import Pll
 from sbgen.compiler.device import DEVICES, FABRICS
 from sbgen.errors import BoardError, ToolError
 from sbgen.tools import KNOWN
+from sbgen.tools.families import FAMILY_TOOLS
 
 #: A board of each family.
 BOARDS = {"ice40": "icebreaker", "ecp5": "ulx3s_85f", "gowin": "tang_nano_9k"}
@@ -40,6 +41,16 @@ def test_a_board_with_a_device_of_an_unknown_family_is_refused(monkeypatch):
     monkeypatch.setitem(DEVICES, board.device.name, foreign)
     with pytest.raises(BoardError, match="unknown device family 'gatemate'"):
         board.family  # noqa: B018
+
+
+def test_tools_are_those_of_the_families():
+    assert {name: tools.title for name, tools in FAMILY_TOOLS.items()} == {
+        name: family.title for name, family in FAMILIES.items()
+    }
+    for name, tools in FAMILY_TOOLS.items():
+        assert all(known.remedy == f"pip install 'sbgen[{name}]'" for known in tools.known)
+        assert {check.tool for check in tools.checks} <= {"yosys", *(known.program for known in tools.known)}
+        assert tools.checks[-1].writes == FAMILIES[name].bitstream_file
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)

@@ -16,6 +16,8 @@ from pathlib import Path
 from .. import tools
 from ..console import Console
 from ..errors import ToolError
+from ..tools.check import Check
+from ..tools.families import FAMILY_TOOLS, FamilyTools
 
 __all__ = ["FEATURES", "Feature", "add_arguments", "run"]
 
@@ -26,31 +28,6 @@ module top(input clk, output led);
   assign led = count[7];
 endmodule
 """
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """A tool, and a run that must succeed.
-
-    Parameters
-    ----------
-    tool : str
-        A name in `tools.KNOWN`.
-    args : tuple of str
-        Empty: only look for it.
-    writes : str
-        File that the run must write.
-    needs : str
-        File of an earlier check without which it cannot run.
-    reads : tuple of (str, str)
-        Names and contents of its other input files.
-    """
-
-    tool: str
-    args: tuple[str, ...] = ()
-    writes: str = ""
-    needs: str = ""
-    reads: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +61,15 @@ class Feature:
     plugged_in: bool = False
 
 
+def _bitstreams(name: str, family: FamilyTools) -> Feature:
+    return Feature(
+        name=name,
+        help=f"bitstreams for {family.title}",
+        remedy=f"pip install 'sbgen[{name}]'",
+        checks=family.checks,
+    )
+
+
 #: What is checked, in this order.
 FEATURES = {
     feature.name: feature
@@ -99,103 +85,7 @@ FEATURES = {
                 ),
             ),
         ),
-        Feature(
-            name="ice40",
-            help="bitstreams for iCE40",
-            remedy="pip install 'sbgen[ice40]'",
-            checks=(
-                Check(
-                    tool="yosys",
-                    args=("-p", "read_verilog top.v; synth_ice40 -top top -json ice40.json"),
-                    writes="ice40.json",
-                ),
-                Check(
-                    tool="nextpnr-ice40",
-                    needs="ice40.json",
-                    writes="top.asc",
-                    args=(
-                        "--up5k",
-                        "--package",
-                        "sg48",
-                        "--json",
-                        "ice40.json",
-                        "--asc",
-                        "top.asc",
-                        "--pcf-allow-unconstrained",
-                    ),
-                ),
-                Check(tool="icepack", needs="top.asc", args=("top.asc", "top.bin"), writes="top.bin"),
-            ),
-        ),
-        Feature(
-            name="ecp5",
-            help="bitstreams for ECP5",
-            remedy="pip install 'sbgen[ecp5]'",
-            checks=(
-                Check(
-                    tool="yosys",
-                    args=("-p", "read_verilog top.v; synth_ecp5 -top top -json ecp5.json"),
-                    writes="ecp5.json",
-                ),
-                Check(
-                    tool="nextpnr-ecp5",
-                    needs="ecp5.json",
-                    writes="top.config",
-                    args=(
-                        "--25k",
-                        "--package",
-                        "CABGA381",
-                        "--json",
-                        "ecp5.json",
-                        "--textcfg",
-                        "top.config",
-                        "--lpf-allow-unconstrained",
-                    ),
-                ),
-                Check(
-                    tool="ecppack",
-                    needs="top.config",
-                    args=("--input", "top.config", "--bit", "top.bit"),
-                    writes="top.bit",
-                ),
-            ),
-        ),
-        Feature(
-            name="gowin",
-            help="bitstreams for Gowin",
-            remedy="pip install 'sbgen[gowin]'",
-            checks=(
-                Check(
-                    tool="yosys",
-                    args=("-p", "read_verilog top.v; synth_gowin -top top -json gowin.json"),
-                    writes="gowin.json",
-                ),
-                Check(
-                    tool="nextpnr-himbaechel-gowin",
-                    needs="gowin.json",
-                    writes="placed.json",
-                    reads=(("top.cst", 'IO_LOC "clk" 52;\nIO_LOC "led" 10;\n'),),
-                    args=(
-                        "--device",
-                        "GW1NR-LV9QN88PC6/I5",
-                        "--vopt",
-                        "family=GW1N-9C",
-                        "--vopt",
-                        "cst=top.cst",
-                        "--json",
-                        "gowin.json",
-                        "--write",
-                        "placed.json",
-                    ),
-                ),
-                Check(
-                    tool="gowin_pack",
-                    needs="placed.json",
-                    args=("-d", "GW1N-9C", "-o", "top.fs", "placed.json"),
-                    writes="top.fs",
-                ),
-            ),
-        ),
+        *(_bitstreams(*pair) for pair in FAMILY_TOOLS.items()),
         Feature(
             name="simulate",
             help="simulation in Verilator and Icarus",
