@@ -15,7 +15,7 @@ from amaranth.vendor import LatticeECP5Platform, LatticeICE40Platform
 
 from sbgen import boards
 from sbgen.boards import platform_programmer
-from sbgen.boards.board_spec import Programmer
+from sbgen.boards.board_spec import BoardSpec, Programmer
 from sbgen.commands import flash
 from sbgen.errors import BoardError, VendorError
 
@@ -255,3 +255,14 @@ def test_pins_are_those_that_amaranth_itself_constrains(board):
     text = "".join(str(files[name]) for name in files if name.endswith((".pcf", ".lpf", ".cst")))
     sites = re.findall(r'^(?:set_io \S+|LOCATE COMP \S+ SITE|IO_LOC \S+) "?(\w+)"?;?$', text, re.MULTILINE)
     assert sorted(sites) == sorted(board.pin(name).site for name in wanted)
+
+
+def test_a_part_of_another_family():
+    """A class of the iCE40's platforms with an ECP5 has a package that no ECP5 has."""
+    board = boards.get("icebreaker")
+    foreign = type("Foreign", (type(board.new_platform()),), {"device": "LFE5U-25F"})
+    mixed = BoardSpec(name="mixed", description="", platform="x:Foreign")
+    mixed.__dict__["_platform"] = foreign()
+    assert mixed.family.name == "ecp5"
+    with pytest.raises(BoardError, match="must be one of BG256, .* but it is SG48; is its platform one"):
+        mixed.family.plan("", mixed, clock_mhz=12, margin=0.03, seeds=(1,), pins=board.pins, patchable=False)

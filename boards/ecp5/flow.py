@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ... import tools
+from ...errors import BoardError
 from ..converter import Command
 from ..plan import FLAT, Plan, Step, placement
 from ..workarounds import ELEMENTS, RIPUP
@@ -40,11 +41,12 @@ def plan(
     patchable: bool,
 ) -> Plan:
     """As `Family.plan`."""
+    package = _package(board)
     place = tools.find("nextpnr-ecp5")
     options = (
         f"--{board.device.name.removeprefix('ecp5-').replace('f', 'k')}",
         "--package",
-        _PACKAGES[board.package],
+        package,
         "--speed",
         board.speed,
         "--json",
@@ -87,6 +89,16 @@ def plan(
             args=PACKER.arguments("top.config", "top.bit"),
         ),
     )
+
+
+def _package(board: BoardSpec) -> str:
+    """The package as nextpnr-ecp5 calls it."""
+    if board.package not in _PACKAGES:
+        raise BoardError(
+            f"board {board.name!r}: the package of {board.device.name} must be one of {', '.join(_PACKAGES)},"
+            f" but it is {board.package}; is its platform one of another family?"
+        )
+    return _PACKAGES[board.package]
 
 
 def _synthesis() -> Step:
