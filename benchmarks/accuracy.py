@@ -3,9 +3,9 @@
     python benchmarks/accuracy.py [--nets digits tfc tfc-2bit] [--methods self-binarizing straight-through]
                                   [--seeds 0 1 2] [--epochs N] [--data DIR]
 
-A net is a preset, or one with activations of 2 bits (``-2bit``). Within a net and a number of epochs, the
-methods have the same budget: epochs, batch, learning rate, augmentation and teacher. Each has its own recipe.
-Seeds are paired: the same seed has the same initial weights and order of images under each method.
+Within a net (a preset) and a number of epochs, the methods have the same budget: epochs, batch, learning rate
+and augmentation, and no teacher. Each has its own recipe. Seeds are paired: the same seed has the same
+initial weights and order of images under each method.
 
 Digits have few test images, so that every sample is tested instead: a seed is a stratified 5-fold split of
 all 1,797, and its accuracy the share of them that the network trained without them classifies. Other nets
@@ -44,9 +44,6 @@ NAME = "accuracy"
 #: The method that others are compared with.
 BASELINE = "straight-through"
 
-#: Values of the activations of a net with the suffix.
-_SUFFIX, _LEVELS = "-2bit", (4,)
-
 FOLDS = 5
 
 #: What makes a run the same as another.
@@ -67,13 +64,9 @@ COLUMNS = (
 
 
 def settings_of(net, method, epochs):
-    preset = PRESETS[net.removesuffix(_SUFFIX)].settings
-    return replace(
-        preset,
-        method=method,
-        epochs=epochs or preset.epochs,
-        activation_levels=_LEVELS if net.endswith(_SUFFIX) else preset.activation_levels,
-    )
+    preset = PRESETS[net].settings
+    # A teacher would hide what the methods differ in.
+    return replace(preset, method=method, epochs=epochs or preset.epochs, distill=0.0)
 
 
 def folds_of(seed):
@@ -98,7 +91,7 @@ def _pairs(parts):
 
 def parts_of(net, settings, folder):
     """Parts of a data set, whose test images are its own."""
-    name = PRESETS[net.removesuffix(_SUFFIX)].dataset
+    name = PRESETS[net].dataset
     (images, labels), test = _pairs([torch.from_numpy(part.copy()) for part in data.load(name, folder)])
     rest, held = (
         torch.from_numpy(part) for part in data.split(labels.numpy(), part=settings.validation, seed=0)
@@ -110,7 +103,7 @@ def parts_of(net, settings, folder):
 
 def trained(net, settings, parts, seed):
     """Accuracies of one training."""
-    about = PRESETS[net.removesuffix(_SUFFIX)]
+    about = PRESETS[net]
     torch.manual_seed(seed)
     model = network(
         image_shape=tuple(parts.training[0].shape[1:]),
@@ -126,8 +119,7 @@ def trained(net, settings, parts, seed):
 
 def measure(net, method, seed, *, epochs, folder):
     """A row of the record: accuracies, 0 ... 1, and the time."""
-    # A teacher would hide what the methods differ in.
-    settings = replace(settings_of(net, method, epochs), distill=0.0)
+    settings = settings_of(net, method, epochs)
     began = time.monotonic()
     every = [
         trained(net, settings, parts, seed)
@@ -211,7 +203,7 @@ def write(row):
     path = record.FOLDER / f"{NAME}.json"
     rows = json.loads(path.read_text())["runs"] if path.exists() else []
     rows = [other for other in rows if any(other[key] != row[key] for key in KEY)] + [row | record.MEASURED]
-    nets, methods = [net + end for net in PRESETS for end in ("", _SUFFIX)], list(METHODS)
+    nets, methods = list(PRESETS), list(METHODS)
     rows.sort(
         key=lambda row: (nets.index(row["net"]), row["epochs"], methods.index(row["method"]), row["seed"])
     )
@@ -225,8 +217,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    nets = [net + end for net in PRESETS for end in ("", _SUFFIX)]
-    parser.add_argument("--nets", nargs="+", choices=nets, default=["digits", "tfc"])
+    parser.add_argument("--nets", nargs="+", choices=list(PRESETS), default=["digits", "tfc"])
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(10)))
     parser.add_argument("--epochs", type=int, help="epochs of every run (default: the preset's)")

@@ -108,6 +108,14 @@ def test_settings_have_what_the_method_has_and_what_is_given(method):
     assert None not in [value for name, value in written.items() if name != "slope_cap"]
 
 
+def test_several_levels_have_a_recipe_of_their_own():
+    own = METHODS["self-binarizing"]
+    assert Settings(activation_levels=(2, 4)).recipe == own.several != own.recipe
+    assert Settings(activation_levels=(2,)).recipe == own.recipe
+    ede = METHODS["ede"]
+    assert Settings(method="ede", activation_levels=(4,)).recipe == ede.recipe
+
+
 def test_last_learning_rate_is_the_methods_share():
     assert Settings(lr=0.02).last_rate == pytest.approx(0.002)
     assert Settings(method="paper", lr=0.02).last_rate == 1e-5

@@ -67,6 +67,13 @@ PRESETS = {
         widths=(64, 64, 64),
         settings=Settings(epochs=40, batch=500, lr=2e-2, deform=2),
     ),
+    # TFC whose layers after the first take two bit planes.
+    "tfc-2bit": Preset(
+        dataset="mnist",
+        thresholds=_STROKES,
+        widths=(64, 64, 64),
+        settings=Settings(activation_levels=(4,), epochs=40, batch=500, lr=2e-2, deform=2),
+    ),
     "sfc": Preset(
         dataset="mnist",
         thresholds=_STROKES,

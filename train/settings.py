@@ -99,7 +99,8 @@ class Settings:
     @property
     def recipe(self) -> Recipe:
         """The method's recipe with what these settings replace."""
-        own = METHODS[self.method].recipe
+        method = METHODS[self.method]
+        own = method.several if method.several and max(self.activation_levels) > 2 else method.recipe
         given = {name.name: getattr(self, name.name, None) for name in fields(Recipe)}
         return replace(own, **{name: value for name, value in given.items() if value is not None})
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import own_data
+from .. import own_data, training_chart
 from ..arguments import at_least
 from ..console import Console
 from ..errors import ToolError
@@ -119,6 +119,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train with N seeds from --seed on, and keep the best on validation (default: %(default)s)",
     )
     parser.add_argument("--log", type=Path, metavar="FILE", help="write a line for each epoch to this .csv")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw soft and hardened accuracy by epoch to this .svg"
+    )
     parser.add_argument("--dataset", choices=list(DATASETS), help="data set (default: the preset's)")
     parser.add_argument(
         "--data",
@@ -298,7 +301,10 @@ def _trained(
     if arguments.log is not None:
         _log(arguments.log, "w", "seed,epoch,nu,loss,soft,hard")
 
+    seen: dict[int, list[Epoch]] = {}
+
     def once(seed: int, out: Path) -> "Result":
+        seen[seed] = []
         with console.step("train" if arguments.seeds == 1 else f"train with seed {seed}") as step:
 
             def teaching(done: int, total: int) -> None:
@@ -309,6 +315,9 @@ def _trained(
                 step.progress(epoch.epoch + 1, settings.epochs)
                 step.note(f"epoch {epoch.epoch + 1}/{settings.epochs}")
                 console.line(_words(epoch, settings.epochs))
+                seen[seed].append(epoch)
+                if arguments.plot is not None:
+                    training_chart.write(arguments.plot, f"{name}, {settings.method}", seen)
                 if arguments.log is not None:
                     soft = "" if epoch.soft is None else repr(epoch.soft)
                     _log(

@@ -55,6 +55,8 @@ class Method:
         Whether the gradient with respect to each weight w = tanh(nu W) and to the input of each activation is
         the derivative of what the forward pass computes. Such a network is smooth until it is hardened.
     recipe : `Recipe`
+    several : `Recipe` or None
+        The recipe of networks with activations of more than two levels; None is the same.
     """
 
     name: str
@@ -62,3 +64,4 @@ class Method:
     activations: str
     exact: bool
     recipe: Recipe
+    several: Recipe | None = None
