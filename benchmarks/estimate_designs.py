@@ -22,6 +22,7 @@ from sbgen.boards.harness import Top
 from sbgen.compiler import exchange
 from sbgen.compiler.estimate import estimate
 from sbgen.compiler.fold import trade_off
+from sbgen.compiler.linked import link_parameters
 from sbgen.compiler.lower import lower
 from sbgen.compiler.verilog import convert
 from sbgen.errors import FitError
@@ -65,7 +66,11 @@ def measure(board, design, *, clock_mhz=None, alone=False):
         core
         if alone
         else Top(
-            core=core, board=board, clock_mhz=clock_mhz, digest=bytes.fromhex(exchange.digest(design.network))
+            core=core,
+            board=board,
+            link=link_parameters(design, board.device),
+            clock_mhz=clock_mhz,
+            digest=bytes.fromhex(exchange.digest(design.network)),
         )
     )
     plan = flow.plan(verilog=convert(top), board=board, clock_mhz=clock_mhz, seeds=(1,))

@@ -1,8 +1,8 @@
 """The top level of a board: clock, reset, serial line, host link and the core. ::
 
 clk -> [PLL] -> clock, reset
-rx -> uart.Rx -> HostLink -> Queue -> WidthConverter -> core
-tx <- uart.Tx <- HostLink <- Queue <------------------- core
+rx -> uart.Rx -> HostLink -> core
+tx <- uart.Tx <- HostLink <- core
 flash -> FlashLoader -> core, where its weights live in RAM
 """
 
@@ -11,22 +11,22 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from amaranth.hdl import ClockDomain, ClockSignal, Const, DomainRenamer, Module, ResetSignal, Signal, unsigned
+from amaranth.hdl import ClockDomain, ClockSignal, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out, connect
 
-from ..compiler.linked import check_core
 from ..errors import BoardError, VendorError
-from ..hw import uart, width
+from ..hw import uart
 from ..hw.flash_loader import FlashLoader
 from ..hw.host_link import HostLink
-from ..hw.queue import Queue
+from . import baud as baud_
 from . import flash_image
 from .pll import Pll
 
 if TYPE_CHECKING:
     from ..hw.core import Core
+    from ..hw.link_parameters import Parameters
     from .board_spec import BoardSpec, Pin
 
 __all__ = ["RESET_SECONDS", "WAKE_SECONDS", "Top", "clock_and_pll"]
@@ -38,9 +38,6 @@ RESET_SECONDS = 15e-6
 #: How long a flash may take to wake up: more than the slowest known one needs (35 us, a Macronix; a Winbond 3
 #: us).
 WAKE_SECONDS = 50e-6
-
-#: Maximum error of the baud rate: half of what a byte tolerates, the other half is for the other side.
-_BAUD_TOLERANCE = 0.02
 
 
 def clock_and_pll(board: BoardSpec, clock_mhz: float | None = None) -> tuple[float, Pll | None]:
@@ -89,12 +86,14 @@ class Top(wiring.Component):
     board : :class:`.BoardSpec`
     clock_mhz : :class:`float`, optional
         The clock for everything here; the board's default when left out.
+    link : :class:`sbgen.hw.link_parameters.Parameters`
+        As of `sbgen.compiler.linked.link_parameters`.
     digest : :class:`bytes`
         The network's SHA-256 (or its first 8 bytes), which identify reports.
     patchable : :class:`bool`
         Whether the digest can be replaced in the bitstream.
     baud : :class:`int`, optional
-        Rate of the serial line; the board's when left out.
+        Rate of the serial line; the fastest that is possible when left out.
 
     Members
     -------
@@ -117,26 +116,19 @@ class Top(wiring.Component):
         *,
         core: Core,
         board: BoardSpec,
+        link: Parameters,
         digest: bytes,
         clock_mhz: float | None = None,
         patchable: bool = False,
         baud: float | None = None,
     ):
-        check_core(core)
         self._core = core
+        self._link = link
         self._board = board
         self._digest = bytes(digest[:8])
         self._identity_store = board.device.fabric.patchable_store if patchable else None
         self._clock_mhz, self._pll = clock_and_pll(board, clock_mhz)
-        baud = board.baud if baud is None else baud
-        error = uart.baud_error(clock_hz=self._clock_mhz * 1e6, baud=baud)
-        self._divisor = uart.divisor(clock_hz=self._clock_mhz * 1e6, baud=baud)
-        if abs(error) > _BAUD_TOLERANCE or self._divisor < uart.MINIMUM_DIVISOR:
-            raise BoardError(
-                f"the baud rate must be within {_BAUD_TOLERANCE:.0%} of what a clock of "
-                f"{self._clock_mhz:g} MHz can make with at least {uart.MINIMUM_DIVISOR} cycles per bit, but "
-                f"{baud} is off by {error:+.1%} at {self._divisor}; choose another --baud or --clock"
-            )
+        self._baud, self._divisor = baud_.choose(board, clock_mhz=self._clock_mhz, baud=baud)
         self._flash_pins = board.flash_pins if core.ram_contents else ()
         led = board.pin("led")
         self._led = None if led is None or led.site in {pin.site for pin in self._flash_pins} else led
@@ -171,6 +163,11 @@ class Top(wiring.Component):
         )
 
     @property
+    def baud(self) -> int:
+        """Rate of the serial line that a host must request."""
+        return self._baud
+
+    @property
     def divisor(self) -> int:
         """Clock cycles per bit of the serial line."""
         return self._divisor
@@ -201,9 +198,7 @@ class Top(wiring.Component):
         m = Module()
         core, board = self._core, self._board
 
-        # The core has a reset of its own, so that the link can clear it.
         m.domains.sync = sync = ClockDomain(local=True)
-        m.domains.core = ClockDomain(local=True)
         m.domains.por = ClockDomain(local=True, reset_less=True)
         if board.oscillator is None:
             clk = self.clk
@@ -211,7 +206,7 @@ class Top(wiring.Component):
             # Nothing here is called "clk": `simulated.top_level` makes a port of that name.
             clk, sync.clk = Signal(name="oscillator_clk"), Signal(name="sync_clk")
             m.submodules.oscillator = board.oscillator.instance(o=clk)
-        m.d.comb += [ClockSignal("core").eq(sync.clk), ClockSignal("por").eq(sync.clk)]
+        m.d.comb += ClockSignal("por").eq(sync.clk)
 
         running = Signal()
         count = Signal(range(self.reset_cycles + 1))
@@ -235,39 +230,19 @@ class Top(wiring.Component):
         m.submodules.rx = rx = uart.Rx(divisor=self._divisor)
         m.submodules.tx = tx = uart.Tx(divisor=self._divisor)
         m.submodules.link = link = HostLink(
-            pixels=core.pixels,
-            lanes=core.lanes,
-            outputs=core.outputs,
-            score_width=core.score_width,
+            self._link,
             digest=self._digest,
-            signs=core.signs,
+            byte_cycles=10 * self._divisor,
             loads=bool(core.ram_contents),
             identity_store=self._identity_store,
         )
-        pixels = width.Parameters(shape=unsigned(8), length=core.pixels, i_lanes=1, o_lanes=core.lanes)
-        m.submodules.width = converter = DomainRenamer("core")(pixels.create())
-        m.submodules.core = DomainRenamer("core")(core)
-        # Registers separate the core's handshakes and adders from the link's state machines.
-        m.submodules.register = register = DomainRenamer("core")(
-            Queue(shape=link.pixels.payload.shape(), depth=1)
-        )
-        m.submodules.results = results = DomainRenamer("core")(
-            Queue(shape=link.results.payload.shape(), depth=1)
-        )
+        m.submodules.core = core
 
-        m.d.comb += [rx.rx.eq(self.rx), self.tx.eq(tx.tx), ResetSignal("core").eq(link.clear)]
+        m.d.comb += [rx.rx.eq(self.rx), self.tx.eq(tx.tx)]
         connect(m, rx.o, link.i)
         connect(m, link.o, tx.i)
-        connect(m, link.pixels, register.i)
-        connect(m, register.o, converter.i)
-        connect(m, converter.o, core.i)
-        # The host gets every score and ranks them itself: runners-up are not sent.
-        m.d.comb += [
-            results.i.valid.eq(core.o.valid),
-            core.o.ready.eq(results.i.ready),
-            *(results.i.payload[name].eq(core.o.payload[name]) for name in ("score", "label", "last")),
-        ]
-        connect(m, results.o, link.results)
+        connect(m, link.pixels, core.i)
+        connect(m, core.o, link.results)
         if core.ram_contents:
             m.submodules.loader = loader = self._loader
             connect(m, loader.load, core.load)
@@ -276,7 +251,7 @@ class Top(wiring.Component):
         for pin in board.high_pins:
             m.d.comb += getattr(self, pin.port).eq(1)
         if self._led:
-            m.d.comb += self.led.eq(~link.clear ^ self._led.invert)
+            m.d.comb += self.led.eq(link.busy ^ self._led.invert)
 
         return m
 

@@ -5,17 +5,20 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
 from ..errors import LinkError
-from . import frames, usb
+from . import baud as baud_
+from . import frames, messages, usb
+from .messages import WANT_ALL
 
 if TYPE_CHECKING:
     from .board_spec import BoardSpec
 
-__all__ = ["Link", "Port", "open_link"]
+__all__ = ["Link", "Port", "Result", "open_link"]
 
 #: How often a request is sent before it fails.
 _TRIES = 4
@@ -54,6 +57,14 @@ class Port(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The scores of an image, shape (outputs,), and its class, or its bits, shape (outputs,)."""
+
+    scores: np.ndarray
+    label: int | np.ndarray
+
+
 class Link:
     """Requests over a serial port.
 
@@ -81,19 +92,13 @@ class Link:
         with suppress(*_port_errors()):  # the board may be gone
             self._port.close()
 
-    def bounds(self, identity: frames.Identity) -> str:
+    def bounds(self, identity: messages.Identity) -> str:
         """The maximum rate of the link to a board, in words."""
 
         def rate(latency_ms: float = 0.0) -> str:
-            return "{:,.0f}".format(
-                frames.images_per_second(
-                    pixels=identity.pixels,
-                    outputs=identity.outputs,
-                    signs=identity.signs,
-                    baud=self._port.baudrate,
-                    latency_ms=latency_ms,
-                )
-            )
+            # One request of one image after the other.
+            size = identity.image_bytes + messages.result_bytes(identity, WANT_ALL) + 17
+            return f"{1 / (size * 10 / self._port.baudrate + latency_ms / 1000):,.0f}"
 
         latencies = (usb.LOW_LATENCY_MS, usb.LATENCY_MS) if self._latency_ms is None else (self._latency_ms,)
         rates = ", or ".join(
@@ -103,12 +108,12 @@ class Link:
             " (that of this port is not known)" if self._latency_ms is None else ""
         )
 
-    def identify(self) -> frames.Identity:
+    def identify(self) -> messages.Identity:
         """Ask the board which network it runs."""
-        response = self._ask(frames.identify, answer_bytes=21)
-        return frames.parse_identity(response)
+        response = self._ask(messages.identify, answer_bytes=64)
+        return messages.parse_identity(response)
 
-    def classify(self, images: np.ndarray) -> Iterator[frames.Result]:
+    def classify(self, images: np.ndarray) -> Iterator[Result]:
         """Classify images one after the other.
 
         Parameters
@@ -118,7 +123,7 @@ class Link:
 
         Yields
         ------
-        frames.Result
+        Result
 
         Raises
         ------
@@ -148,12 +153,17 @@ class Link:
                 f"an image must have the {identity.pixels} pixels that the board's network takes, "
                 f"not {images.shape[1]}"
             )
-        for n, image in enumerate(images):
+        for n, packed in enumerate(identity.pack(images)):
             response = self._ask(
-                lambda sequence, image=image: frames.classify(sequence=sequence, image=image),
-                answer_bytes=frames.result_bytes(outputs=identity.outputs, signs=identity.signs),
+                lambda sequence, packed=packed: messages.classify(
+                    sequence=sequence, packed=packed, want=WANT_ALL
+                ),
+                answer_bytes=messages.result_bytes(identity, WANT_ALL),
             )
-            result = frames.parse_result(response, outputs=identity.outputs, signs=identity.signs)
+            results = messages.parse_results(response, identity=identity, want=WANT_ALL, images=1)
+            assert results.scores is not None
+            label = results.labels[0]
+            result = Result(scores=results.scores[0], label=label if identity.multi_label else int(label))
             if np.any(result.label != identity.decide(result.scores)):
                 must = (
                     "a bit must be 1 if its score is not negative"
@@ -210,6 +220,7 @@ class Link:
 def open_link(arguments: argparse.Namespace) -> Link:
     """Open the link that the options of `sbgen.arguments.add_port` select."""
     from . import get
+    from .harness import clock_and_pll
 
     if arguments.board is None and arguments.port is None:
         raise LinkError("the board must be named: give --board NAME or --port PORT")
@@ -223,7 +234,8 @@ def open_link(arguments: argparse.Namespace) -> Link:
     if board is None:
         port, baud = arguments.port, _BAUD
     else:
-        port, baud = arguments.port or _find_port(board), board.baud
+        port = arguments.port or _find_port(board)
+        baud, _ = baud_.choose(board, clock_mhz=clock_and_pll(board)[0])
     baud = arguments.baud or baud
     refusals: tuple[type[Exception], ...] = (*_port_errors(), ValueError, OverflowError)
     try:

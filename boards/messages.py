@@ -3,6 +3,7 @@
 The protocol is in ``docs/link.md``. `.frames` has what a frame is, `.host` the serial port.
 """
 
+import math
 import struct
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ import numpy as np
 
 from ..errors import LinkError
 from ..hw.flash_loader import LOADED, LOADING
-from ..hw.protocol import CLASSIFY, IDENTIFY, VERSION_3, WANT_ALL, WANT_CLASS
+from ..hw.protocol import CLASSIFY, IDENTIFY, MAX_LEVELS, OVERHEAD, VERSION, WANT_ALL, WANT_CLASS
 from .frames import Frame
 
 __all__ = [
@@ -28,12 +29,8 @@ __all__ = [
     "result_bytes",
 ]
 
-#: Bytes that a request takes of a board's store besides its images.
-OVERHEAD = 8
-
 _FIXED = "<BBHI8sBBBBIHHIIHB"
 _SIGNS, _LOADS = 1, 2
-_MOST_LEVELS = 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +177,7 @@ class Identity:
         images = np.asarray(images)
         if images.dtype != np.uint8:
             raise LinkError(f"images must be raw uint8 pixels, not {images.dtype}; convert them")
-        images = images.reshape(len(images), -1)
+        images = images.reshape(len(images), math.prod(images.shape[1:]))
         if images.shape[1] != self.pixels:
             raise LinkError(
                 f"an image must have {self.pixels:,} pixels as the board's network, not"
@@ -196,7 +193,9 @@ class Identity:
         if self.pixel_bits == 1:
             return np.packbits(codes, axis=1, bitorder="little")
         bits = np.unpackbits(codes[:, :, None], axis=2, count=self.pixel_bits, bitorder="little")
-        return np.packbits(bits.reshape(len(images), -1), axis=1, bitorder="little")
+        return np.packbits(
+            bits.reshape(len(images), bits.shape[1] * bits.shape[2]), axis=1, bitorder="little"
+        )
 
     def unpack(self, packed: bytes) -> np.ndarray:
         """Pixels that packed images may have had: for each code the least, uint8, shape (N, pixels)."""
@@ -211,7 +210,7 @@ class Identity:
         flags = self.signs * _SIGNS | (self.weights is not None) * _LOADS
         payload = struct.pack(
             _FIXED,
-            VERSION_3,
+            VERSION,
             self.lanes,
             self.outputs,
             self.pixels,
@@ -261,10 +260,10 @@ def parse_identity(frame: Frame) -> Identity:
         The board speaks another version, or says what cannot be.
     """
     payload = frame.payload
-    if not payload or payload[0] != VERSION_3:
+    if not payload or payload[0] != VERSION:
         old = payload[:1] in (b"\x01", b"\x02")
         raise LinkError(
-            f"the board must speak version {VERSION_3} of the host link, but speaks"
+            f"the board must speak version {VERSION} of the host link, but speaks"
             f" {payload[0] if payload else 'none'}{' (sbgen 0.1)' if old else ''}; build its bitstream again"
             " with this sbgen"
         )
@@ -315,7 +314,7 @@ def _check(identity: Identity, image_bytes: int) -> None:
         > 0,
         "images as long as their pixels": image_bytes == identity.image_bytes,
         "rising boundaries above 0 that its codes can count": (
-            len(levels) <= min(_MOST_LEVELS, (1 << identity.pixel_bits) - 1)
+            len(levels) <= min(MAX_LEVELS, (1 << identity.pixel_bits) - 1)
             and list(levels) == sorted(set(levels) - {0})
         ),
         "no more best classes than outputs": identity.top_k <= (0 if identity.signs else identity.outputs),

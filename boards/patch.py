@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 _FORMAT = "sbgen-memory"
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +50,8 @@ class PatchableBuild:
     ----------
     board : BoardSpec
     clock_mhz : float
+    baud : int
+        Of the host link.
     hardware, layout : str
         SHA-256 of the Verilog and of the layout, both without contents.
     places : Places
@@ -58,18 +60,20 @@ class PatchableBuild:
 
     board: BoardSpec
     clock_mhz: float
+    baud: int
     hardware: str
     layout: str
     places: Places
 
 
-def dumps(patches: Patches, *, board: BoardSpec, clock_mhz: float) -> str:
+def dumps(patches: Patches, *, board: BoardSpec, clock_mhz: float, baud: int) -> str:
     """The text of ``memory.json``: what `sbgen patch` must know of a build."""
     head = {
         "format": _FORMAT,
         "version": _VERSION,
         "board": board.reference,
         "clock_mhz": clock_mhz,
+        "baud": baud,
         "hardware": patches.hardware,
         "layout": patches.layout,
     }
@@ -88,6 +92,7 @@ def load(folder: Path) -> PatchableBuild:
         return PatchableBuild(
             board=get(content["board"]),
             clock_mhz=content["clock_mhz"],
+            baud=content["baud"],
             hardware=content["hardware"],
             layout=content["layout"],
             places=Places.of_json(content["places"]),
@@ -172,12 +177,15 @@ def write(bitstream: Path, out: Path, contents: Mapping[str, Memory]) -> None:
 def _split(folder: Path, build: PatchableBuild, network: Network) -> tuple[str, dict[str, Memory]]:
     """The build's Verilog for a network without its contents, and the contents."""
     from ..compiler import contents as contents_
-    from ..compiler import design_file, exchange, lower, verilog
+    from ..compiler import design_file, exchange, linked, lower, verilog
     from . import harness
 
+    design = design_file.load(folder / "design.json", network)
     top = harness.Top(
-        core=lower.lower(design_file.load(folder / "design.json", network)),
+        core=lower.lower(design),
         board=build.board,
+        link=linked.link_parameters(design, build.board.device),
+        baud=build.baud,
         clock_mhz=build.clock_mhz,
         digest=bytes.fromhex(exchange.digest(network)),
         patchable=True,

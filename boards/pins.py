@@ -20,7 +20,8 @@ import numpy as np
 from .. import tools
 from ..compiler.reference import check_images
 from ..compiler.simulate import HardwareError, build, patience
-from . import flash_image, frames
+from . import flash_image, frames, messages
+from .messages import WANT_ALL
 
 if TYPE_CHECKING:
     from ..compiler.ir import Network
@@ -30,6 +31,9 @@ __all__ = ["Answers", "Pins"]
 # In a line of line.txt, a number from 0 is a byte to send and -1 waits for the next frame. The end of the
 # file ends the run after the last frame. A frame ends with the END (192) that follows at least one other
 # byte.
+#: Most images in a request.
+_IMAGES = 3
+
 _TESTBENCH = """\
 `timescale 1ns/1ps
 `ifdef VERILATOR
@@ -132,13 +136,13 @@ class Answers:
 
     Parameters
     ----------
-    identity : `frames.Identity`
+    identity : `messages.Identity`
     scores : int64 array, shape (N, outputs)
     labels : int64 array, shape (N,), or of a multi-label network its bits, (N, outputs)
     simulator : str
     """
 
-    identity: frames.Identity
+    identity: messages.Identity
     scores: np.ndarray
     labels: np.ndarray
     simulator: str
@@ -187,7 +191,7 @@ class Pins:
         self._settings = {
             "divisor": divisor,
             "reset": reset_cycles,
-            "patience": reset_cycles + patience(network) + 20 * 10 * divisor,
+            "patience": reset_cycles + _IMAGES * patience(network) + 20 * 10 * divisor,
         }
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -218,18 +222,44 @@ class Pins:
             When an answer is missing, or does not answer its request.
         """
         images = check_images(self._network, images)
+        identity = messages.parse_identity(self._exchange([messages.identify(sequence=0)], None)[0])
+        signs = self._network.decision == "sign"
+        if (identity.outputs, identity.signs) != (self._network.outputs, signs):
+            raise HardwareError(
+                f"the board must report {self._network.outputs} outputs that decide by"
+                f" {self._network.decision}, but reports {identity.outputs} by"
+                f" {'sign' if identity.signs else 'argmax'}"
+            )
+        packed = identity.pack(images.reshape(len(images), -1))
+        size = min(_IMAGES, identity.frame_images)
+        parts = [packed[first : first + size] for first in range(0, len(packed), size)]
         requests = [
-            frames.identify(sequence=0),
-            *(frames.classify(sequence=n % 255 + 1, image=image) for n, image in enumerate(images)),
+            messages.classify(sequence=n % 256, packed=part, want=WANT_ALL) for n, part in enumerate(parts)
         ]
+        answers = self._exchange(requests, progress and (lambda done: progress(done * size, len(images))))
+        results = [
+            messages.parse_results(answer, identity=identity, want=WANT_ALL, images=len(part))
+            for answer, part in zip(answers, parts, strict=True)
+        ]
+        return Answers(
+            identity=identity,
+            scores=np.concatenate([each.scores for each in results]),
+            labels=np.concatenate([each.labels for each in results]),
+            simulator=self.name,
+        )
+
+    def _exchange(
+        self, requests: list[frames.Frame], progress: Callable[[int], None] | None
+    ) -> list[frames.Frame]:
+        """The answers to requests, sent one after the other; `progress` is called with their number."""
         with open(self._folder / "line.txt", "w") as file:
             for request in requests:
                 file.writelines(f"{byte}\n" for byte in request.encode())
                 file.write("-1\n")
 
         def on_line(line: str) -> None:
-            if progress is not None and line.isdigit() and int(line) > 1:
-                progress(int(line) - 1, len(images))
+            if progress is not None and line.isdigit():
+                progress(int(line))
 
         said = tools.run(
             self._program,
@@ -250,17 +280,4 @@ class Pins:
                 f"the board must answer {len(requests)} frames, but {self.name} heard {len(heard)} undamaged"
                 " ones"
             )
-        identity, signs = frames.parse_identity(heard[0]), self._network.decision == "sign"
-        if (identity.outputs, identity.signs) != (self._network.outputs, signs):
-            raise HardwareError(
-                f"the board must report {self._network.outputs} outputs that decide by"
-                f" {self._network.decision}, but reports {identity.outputs} by"
-                f" {'sign' if identity.signs else 'argmax'}"
-            )
-        results = [frames.parse_result(frame, outputs=identity.outputs, signs=signs) for frame in heard[1:]]
-        return Answers(
-            identity=identity,
-            scores=np.array([each.scores for each in results], np.int64),
-            labels=np.array([each.label for each in results], np.int64),
-            simulator=self.name,
-        )
+        return heard

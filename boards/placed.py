@@ -71,11 +71,12 @@ def ask(
     """
     folder = Path(folder)
     clock_mhz = board.oscillator_mhz
-    linked.check_design(design)
+    link = linked.link_parameters(design, board.device)
     core = lower.lower(design)
     top = Top(
         core=core,
         board=board,
+        link=link,
         clock_mhz=clock_mhz,
         baud=clock_mhz * 1e6 / _DIVISOR,
         digest=bytes.fromhex(exchange.digest(design.network)),

@@ -38,10 +38,12 @@ from ..hw import (
 )
 from ..hw.part import Part
 from ..hw.popcount import XnorPopcount
+from . import link_store
 from .design import Design
 from .device import Device
 from .ir import PIXEL_LEVELS
 from .pipeline import ends, stages
+from .pixel_codes import pixel_codes
 from .stage import Stage
 
 __all__ = [
@@ -77,6 +79,9 @@ class Cost:
 
 #: The loader that fills SPRAM from the board's flash (`sbgen.hw.flash_loader`).
 FLASH_LOADER = Cost(lut=150, ff=120)
+
+#: LUTs of a byte of the host link's store in flip-flops.
+_STORE_LUTS = 15
 
 # LUTs of a table of pixels, for each run but one, and for each bit where it is a ROM.
 _LOOKUP_RUN, _LOOKUP_BIT = 8, 10
@@ -394,6 +399,18 @@ def stage_cost(stage: Stage, *, device: Device, exact: bool = True) -> Cost:
     return _parts_cost(stage.parts, device=device, exact=exact)
 
 
+def _link_store_cost(design: Design, before: Cost, device: Device) -> Cost:
+    """The host link's store, next to all else."""
+    codes = pixel_codes(design.network, patchable=design.patchable)
+    store = link_store.choose(
+        image_bytes=codes.image_bytes, bram=before.bram, spram=before.spram, device=device
+    )
+    cost = Cost(bram=store.bram, spram=store.spram)
+    if store.kind == "lut":
+        cost += Cost(lut=_STORE_LUTS * store.depth, ff=8 * store.depth)
+    return cost
+
+
 def estimate(design: Design, device: Device, *, host_link: bool = True, exact: bool = True) -> dict[str, int]:
     """What `design` takes on `device`: a dictionary ``{"lut": n, "ff": n, "bram": n, "spram": n, "dsp": 0}``.
 
@@ -421,4 +438,6 @@ def estimate(design: Design, device: Device, *, host_link: bool = True, exact: b
         cost += FLASH_LOADER
     if host_link and design.patchable and fabric.patchable_store == "bram":
         cost += Cost(bram=1)  # the answer to identify
+    if host_link:
+        cost += _link_store_cost(design, cost, device)
     return {"lut": round(cost.lut), "ff": round(cost.ff), "bram": cost.bram, "spram": cost.spram, "dsp": 0}

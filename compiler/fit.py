@@ -15,6 +15,9 @@ FILL: Mapping[str, float] = {"lut": 0.85, "ff": 0.85, "bram": 1.0, "spram": 1.0}
 EASY_FILL = 0.6
 EASY_LUTS = 25_000
 
+#: LUTs that the host link takes more than when these were chosen; they do not reduce what a core may take.
+_MORE_LINK = 300
+
 #: What is over: ``{resource: (requested, available)}``.
 Excess = dict[str, tuple[int, int]]
 
@@ -24,7 +27,7 @@ _WORDS = {"lut": "LUTs", "ff": "flip-flops", "bram": "block RAMs", "spram": "SPR
 def easy_fill(device: Device) -> dict[str, float]:
     """The shares that a design fills if no pace is requested."""
     share = min(EASY_FILL, EASY_LUTS / device.lut)
-    return {**FILL, "lut": share, "ff": share}
+    return {**FILL, "lut": share + _MORE_LINK / device.lut, "ff": share}
 
 
 def excess(resources: Mapping[str, int], device: Device, fill: Mapping[str, float]) -> Excess:

@@ -2,13 +2,19 @@
 
 from ..errors import FitError
 from ..hw.core import Core
+from ..hw.link_parameters import Parameters
 from ..hw.protocol import LIMITS
+from . import link_store
+from .cycles import predict
 from .design import Design
+from .device import Device
+from .estimate import estimate
 from .ir import Network
 from .layers import Rule, rules
 from .pipeline import ends, input_lanes, stages
+from .pixel_codes import pixel_codes
 
-__all__ = ["check_core", "check_design", "check_network", "may_enter", "widest"]
+__all__ = ["check_core", "check_design", "check_network", "link_parameters", "may_enter", "widest"]
 
 
 def may_enter(rule: Rule, simd: int) -> bool:
@@ -51,6 +57,37 @@ def check_design(design: Design) -> None:
 def check_core(core: Core) -> None:
     """Refuse a core that the host link cannot serve, as `check_design` does for its design."""
     _check(**{name: getattr(core, name) for name in LIMITS})
+
+
+def link_parameters(design: Design, device: Device) -> Parameters:
+    """The host link for a design on a device.
+
+    Raises
+    ------
+    FitError
+        The link cannot serve the design.
+    """
+    check_design(design)
+    network = design.network
+    _, _, decision = ends(design, stages(design)[-1])
+    codes = pixel_codes(network, patchable=design.patchable)
+    core = estimate(design, device, host_link=False)
+    store = link_store.choose(
+        image_bytes=codes.image_bytes, bram=core["bram"], spram=core["spram"], device=device
+    )
+    return Parameters(
+        pixels=network.pixels,
+        lanes=input_lanes(design),
+        outputs=network.outputs,
+        score_width=decision.score_width,
+        top_k=design.top_k,
+        signs=network.decision == "sign",
+        pixel_bits=codes.bits,
+        levels=codes.levels,
+        depth=store.depth,
+        store=store.kind,
+        core_cycles=predict(design).interval,
+    )
 
 
 _WORDS = {

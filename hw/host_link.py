@@ -1,57 +1,55 @@
 """The FPGA's end of the host link: framed, checksummed requests in, responses out.
 
-The protocol is specified in ``docs/link.md``; ``boards/frames.py`` is the host's end. ::
+The protocol is specified in ``docs/link.md``; ``boards/messages.py`` is the host's end. ::
 
-            +--------------------- HostLink -----------------------+
-    i ------> slip.Decoder -> receiver --------------------------- > pixels -> core
-            |                    | CRC-32 |      clear ---------- >            |
-    o <------ slip.Encoder <- responder <------------------------- < results <-+
-            +------------------------------------------------------+
+    i -> slip.Decoder -> Checker -> Receiver -> PacketStore -> Reader -> Unpacker -> WidthConverter -> pixels
+                                                                 | header
+    o <- slip.Encoder <- Appender <------------------------- Responder <- ResultBytes <- Ranks <- results
 """
 
-from amaranth.hdl import Const, Module, Mux, Signal, unsigned
-from amaranth.lib import crc, data, stream, wiring
+from amaranth.hdl import Array, Const, Module, Signal, Value, unsigned
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from . import width
 from .argmax import result_layout
 from .flash_loader import LOADED
-from .link_receiver import receive
-from .link_responder import respond
-from .link_signals import LinkSignals
-from .protocol import CRC_BYTES, LABEL_BYTES, LIMITS, VERSION, VERSION_SIGNS
+from .frame_check import Appender, Checker
+from .link_parameters import Parameters
+from .link_reader import Reader
+from .link_receiver import Receiver
+from .link_responder import Responder
+from .packet_store import PacketStore
 from .queue import Queue
+from .ranks import Ranks
+from .result_bytes import ResultBytes
 from .rom import Rom
 from .slip import Decoder, Encoder, frame_layout
+from .unpacker import Unpacker
 
-__all__ = ["HostLink"]
+__all__ = ["HostLink", "Parameters"]
+
+#: Bytes of the longest header of a packet, so that the images after it need not wait for the response before.
+_HEADER_BYTES = 4
 
 
 class HostLink(wiring.Component):
     """Answers requests on a byte stream with the results of a core.
 
-    The pixels of a request go to the core as they arrive. Results are sent only if the checksum of the
-    request was right, so no response is ever computed from a damaged image. Anything else that ends with an
-    END is answered by a failure with its reason and has no further effect: the core is cleared before the
-    next request. A frame that arrives during a response is answered *busy* after it. A failure, in contrast,
-    is abandoned as soon as the next request begins, so noise before a request does not cost the request.
+    A request is stored until its checksum is known. Only then its images go to the core, so the core only
+    ever sees whole, verified images, and it is never cleared. Frames are answered in the order in which they
+    came. All paths between the line, the store, the core and the responder end in flip-flops.
 
-    The CRC takes one bit per cycle, so a byte takes 8 cycles in either direction: less than a serial line
-    needs to transfer it.
+    The checksum takes one bit per cycle, and so do packed images; a line must need at least 10 cycles for a
+    byte. :class:`.Parameters` has the cycles of an image.
 
     Parameters
     ----------
-    pixels : :class:`int`
-        Pixels in an image.
-    lanes : :class:`int`
-        Pixels in a beat of the core; only reported by identify.
-    outputs : :class:`int`
-        Results per image.
-    score_width : :class:`int`
-        Bits of a score, two's complement, at most 32.
+    parameters : :class:`.Parameters`
     digest : :class:`bytes`
         First 8 bytes of the SHA-256 of the network.
-    signs : :class:`bool`
-        Whether the results of the core have one bit per output instead of a class.
+    byte_cycles : :class:`int`
+        Cycles of a byte on the line, as identify reports them.
     loads : :class:`bool`
         Whether weights are loaded at start-up: identify reports their state, and classify is refused until
         they are loaded.
@@ -63,73 +61,59 @@ class HostLink(wiring.Component):
     -------
     i, o : :py:`In(stream.Signature(8))`, :py:`Out(stream.Signature(8))`
         The line.
-    pixels : :py:`Out(stream.Signature(ArrayLayout(unsigned(8), 1)))`
-        To the core.
+    pixels : :py:`Out(stream.Signature(ArrayLayout(unsigned(8), lanes)))`
+        To the core: for each code of a pixel the least pixel that has it.
     results : :py:`In(stream.Signature(result_layout(...)))`
         From the core.
-    clear : :py:`Out(1)`
-        Reset of the core and of what is between it and `pixels`: high between requests, for at least 8 cycles
-        before the first pixel of each request. From a flip-flop.
+    busy : :py:`Out(1)`
+        From the first byte of a request to the last of its response. From a flip-flop.
     state, checksum : :py:`In(2)`, :py:`In(32)`
         Those of a :class:`.FlashLoader`; only if `loads`.
 
     Raises
     ------
     ValueError
-        A number exceeds `protocol.LIMITS`, or `identity_store` is combined with `loads`.
+        `identity_store` is combined with `loads`.
     """
 
     i: stream.Interface
     o: stream.Interface
     pixels: stream.Interface
     results: stream.Interface
+    busy: Signal
 
     def __init__(
         self,
+        parameters: Parameters,
         *,
-        pixels: int,
-        lanes: int,
-        outputs: int,
-        score_width: int,
         digest: bytes,
-        signs: bool = False,
+        byte_cycles: int,
         loads: bool = False,
         identity_store: str | None = None,
     ):
-        for name, value in (
-            ("pixels", pixels),
-            ("lanes", lanes),
-            ("outputs", outputs),
-            ("score_width", score_width),
-        ):
-            if not 1 <= value <= LIMITS[name]:
-                raise ValueError(f"{name} must be in 1 ... {LIMITS[name]}, not {value!r}")
         if len(digest) != 8:
             raise ValueError(f"digest must be 8 bytes, not {digest!r}")
-        self._pixels = pixels
-        self._loads = loads
-        self._label_bytes = -(-outputs // 8) if signs else LABEL_BYTES
-        self._identity = (
-            bytes([VERSION_SIGNS if signs else VERSION, lanes])
-            + outputs.to_bytes(2, "little")
-            + pixels.to_bytes(4, "little")
-            + bytes(digest)
-        )
         if loads and identity_store is not None:
             raise ValueError("the identity cannot be in a ROM if it includes the state of loaded weights")
+        self._parameters = p = parameters
+        self._loads = loads
+        self._identity = p.identity(digest=digest, byte_cycles=byte_cycles, loads=loads)
         self._identity_store = identity_store
+        results = result_layout(score_width=p.score_width, outputs=p.outputs, top_k=p.top_k, signs=p.signs)
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
                 "o": Out(stream.Signature(8)),
-                "pixels": Out(stream.Signature(data.ArrayLayout(unsigned(8), 1))),
-                "results": In(
-                    stream.Signature(result_layout(score_width=score_width, outputs=outputs, signs=signs))
-                ),
-                "clear": Out(1, init=1),
+                "pixels": Out(stream.Signature(data.ArrayLayout(unsigned(8), p.lanes))),
+                "results": In(stream.Signature(results)),
+                "busy": Out(1),
                 **({"state": In(2), "checksum": In(32)} if loads else {}),
             }
         )
+
+    @property
+    def parameters(self) -> Parameters:
+        return self._parameters
 
     @property
     def identity(self) -> bytes:
@@ -138,85 +122,103 @@ class HostLink(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        s = LinkSignals(max(self._pixels, CRC_BYTES))
-        m.submodules.decoder = decoder = Decoder()
-        m.submodules.register = register = Queue(shape=frame_layout, depth=1)
-        m.submodules.encoder = encoder = Encoder()
-        m.submodules.crc = checksum = crc.catalog.CRC32_ISO_HDLC(data_width=1).create()
-        connect(m, flipped(self.i), decoder.i)
-        connect(m, decoder.o, register.i)
-        connect(m, encoder.o, flipped(self.o))
-        self._shift(m, s, register.o, encoder.i, checksum)
-        receive(
-            m,
-            s,
-            request=register.o,
-            checksum=checksum,
-            pixels=self._pixels,
-            weights_missing=self.state != LOADED if self._loads else None,
-        )
-        m.d.sync += self.clear.eq(s.resting & s.in_command)
+        p = self._parameters
+        receiver = self._receive(m)
+        m.submodules.store = store = PacketStore(depth=p.depth, store=p.store)
+        m.submodules.reader = reader = Reader()
+        m.submodules.header = header = Queue(shape=unsigned(8), depth=_HEADER_BYTES - 1)
+        m.submodules.header_byte = header_byte = Queue(shape=unsigned(8), depth=1)
         identity = [Const(value, 8) for value in self._identity]
         if self._loads:
             identity += [self.state, *(self.checksum.word_select(n, 8) for n in range(4))]
-        identity_rom = None
-        if self._identity_store is not None:
-            identity_rom = Rom(width=8, words=self._identity, store=self._identity_store, patchable=True)
-        respond(
-            m,
-            s,
-            results=self.results,
-            checksum=checksum,
-            identity=identity,
-            identity_rom=identity_rom,
-            label_bytes=self._label_bytes,
-        )
+        m.submodules.responder = responder = Responder(identity_bytes=len(identity))
+        connect(m, receiver.store, store.write)
+        connect(m, store.o, reader.i)
+        connect(m, reader.header, header.i)
+        connect(m, header.o, header_byte.i)
+        connect(m, header_byte.o, responder.header)
+        self._unpack(m, reader)
+        self._identify(m, responder, identity)
+        self._send(m, responder)
+        waiting = header.o.valid | header_byte.o.valid
+        m.d.sync += self.busy.eq(~(receiver.idle & store.empty & ~waiting & responder.idle))
         return m
 
-    def _shift(
-        self,
-        m: Module,
-        s: LinkSignals,
-        request: stream.Interface,
-        response: stream.Interface,
-        checksum: crc.Processor,
-    ) -> None:
-        """The byte register: load a byte, rotate it once past the CRC, pass it on to the core or the line.
+    def _receive(self, m: Module) -> Receiver:
+        """The way from the line to the store."""
+        m.submodules.decoder = decoder = Decoder()
+        m.submodules.register = register = Queue(shape=frame_layout, depth=1)
+        m.submodules.checker = checker = Checker()
+        m.submodules.receiver = receiver = Receiver(self._parameters)
+        connect(m, flipped(self.i), decoder.i)
+        connect(m, decoder.o, register.i)
+        connect(m, register.o, checker.i)
+        connect(m, checker.o, receiver.i)
+        if self._loads:
+            m.d.sync += receiver.missing.eq(self.state != LOADED)
+        return receiver
 
-        The byte is one of the response, or else, while the responder rests, one of the request. For a byte of
-        a checksum, sent or received, the CRC is fed with `~crc[0]`: its feedback is then zero, and it is a
-        shift register that outputs the checksum in the order of the line. Sending the checksum thus needs no
-        multiplexer, and checking it no 32-bit comparator.
-        """
-        taken = Signal()  # by the core or the line, in the previous cycle
-        full = s.held & ~s.going_round
+    def _unpack(self, m: Module, reader: Reader) -> None:
+        """The way from the store to the core."""
+        p = self._parameters
+        m.submodules.unpacker = unpacker = Unpacker(pixels=p.pixels, bits=p.pixel_bits)
+        m.submodules.code = code = Queue(shape=unpacker.o.payload.shape(), depth=1)
+        m.submodules.width = converter = width.Parameters(
+            shape=unsigned(p.pixel_bits), length=p.pixels, i_lanes=1, o_lanes=p.lanes
+        ).create()
+        connect(m, reader.images, unpacker.i)
+        connect(m, unpacker.o, code.i)
+        connect(m, code.o, converter.i)
         m.d.comb += [
-            checksum.start.eq(s.is_end),
-            checksum.valid.eq(s.going_round & ~s.is_end),
-            checksum.data.eq(Mux(s.is_check, ~checksum.crc[0], s.byte[0])),
-            self.pixels.payload[0].eq(s.byte),
-            self.pixels.valid.eq(full & s.is_pixel & ~taken),
-            response.payload.data.eq(s.byte),
-            response.payload.end.eq(s.is_end),
-            response.valid.eq(full & s.is_response & ~taken),
+            reader.done.eq(unpacker.done),
+            self.pixels.valid.eq(converter.o.valid),
+            converter.o.ready.eq(self.pixels.ready),
         ]
-        m.d.sync += taken.eq(
-            Mux(s.is_pixel, self.pixels.valid & self.pixels.ready, response.valid & response.ready)
+        for lane in range(p.lanes):
+            code_ = converter.o.payload[lane]
+            pixel = code_ if not p.levels else self._representative(code_)
+            m.d.comb += self.pixels.payload[lane].eq(pixel)
+
+    def _representative(self, code: Value) -> Value:
+        """The least pixel of a code."""
+        values = [0, *self._parameters.levels]
+        return Array(Const(value, 8) for value in values)[code]
+
+    def _identify(self, m: Module, responder: Responder, identity: list[Value]) -> None:
+        """The bytes of the answer to identify."""
+        if self._identity_store is None:
+            m.d.sync += responder.identity.eq(Array(identity)[responder.index])
+            return
+        m.submodules.identity_rom = rom = Rom(
+            width=8, words=self._identity, store=self._identity_store, patchable=True
         )
-        with m.If(s.accept | s.send):
-            m.d.sync += [
-                s.held.eq(1),
-                s.going_round.eq(1),
-                s.byte.eq(Mux(s.send, s.value, request.payload.data)),
-                s.is_response.eq(s.send),
-            ]
-        with m.Elif(s.abandon):
-            m.d.sync += [s.held.eq(0), s.going_round.eq(0), s.step.eq(0), s.is_end.eq(1)]
-        with m.Elif(s.going_round):
-            m.d.sync += [
-                s.byte.eq(s.byte.rotate_right(1)),
-                s.step.eq(s.step + 1),
-                s.going_round.eq(s.step != 7),
-            ]
-        with m.Elif(taken | ~(s.is_pixel | s.is_response)):
-            m.d.sync += s.held.eq(0)
+        m.d.comb += [rom.addr.eq(responder.index), rom.en.eq(1), responder.identity.eq(rom.data)]
+
+    def _send(self, m: Module, responder: Responder) -> None:
+        """The way from the core to the line."""
+        p = self._parameters
+        # Registers separate the core's handshakes and adders from the link's state machines.
+        m.submodules.result = result = Queue(shape=self.results.payload.shape(), depth=1)
+        m.submodules.result_bytes = result_bytes = ResultBytes(p)
+        m.submodules.appender = appender = Appender()
+        m.submodules.encoder = encoder = Encoder()
+        connect(m, flipped(self.results), result.i)
+        if p.signs:
+            connect(m, result.o, result_bytes.i)
+        else:
+            m.submodules.ranks = ranks = Ranks(score_width=p.score_width, outputs=p.outputs, top_k=p.top_k)
+            connect(m, result.o, ranks.i)
+            connect(m, ranks.o, result_bytes.i)
+        connect(m, result_bytes.o, responder.results)
+        m.d.comb += [
+            result_bytes.want.eq(responder.want),
+            result_bytes.enable.eq(responder.enable),
+            responder.done.eq(result_bytes.done),
+        ]
+        m.submodules.response = response = Queue(shape=frame_layout, depth=1)
+        connect(m, responder.o, response.i)
+        connect(m, response.o, appender.i)
+        m.submodules.frame = frame = Queue(shape=frame_layout, depth=1)
+        connect(m, appender.o, frame.i)
+        connect(m, frame.o, encoder.i)
+        connect(m, encoder.o, flipped(self.o))

@@ -1,9 +1,12 @@
-"""The receiving half of a host link: requests to pixels, and to what is to be answered."""
+"""The receiving end of a host link: it checks requests and stores them."""
 
-from amaranth.hdl import Module, Mux, Value, ValueLike
-from amaranth.lib import crc, stream
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
 
-from .link_signals import LinkSignals
+from .frame_check import checked_layout
+from .link_parameters import Parameters
+from .packet_store import WriteSignature
 from .protocol import (
     CLASSIFY,
     CRC_BYTES,
@@ -13,133 +16,175 @@ from .protocol import (
     REASON_CHECKSUM,
     REASON_COMMAND,
     REASON_LENGTH,
+    REASON_WANT,
     REASON_WEIGHTS,
+    RESPONSE,
+    WANT_ALL,
 )
 
-__all__ = ["receive"]
+__all__ = ["Receiver"]
 
 
-def receive(
-    m: Module,
-    s: LinkSignals,
-    *,
-    request: stream.Interface,
-    checksum: crc.Processor,
-    pixels: int,
-    weights_missing: Value | None,
-) -> None:
-    """Parse requests; decide whether a frame is valid, and if not, for what reason.
+class Receiver(wiring.Component):
+    """Stores each frame as a packet of what is to be answered.
+
+    ::
+
+        classify    0x82, images, sequence, want, images..., CRC
+        identify    0x81, 0, sequence
+        a failure   reason, 0, sequence
+
+    The first two bytes of a packet are written last, when the frame has proved to be what it should. A frame
+    of fewer than two bytes, or one that does not even find room for a failure, leaves no packet.
 
     Parameters
     ----------
-    request : stream of :data:`.frame_layout`
-    checksum : CRC of the byte register
-    pixels : :class:`int`
-        Pixels in an image.
-    weights_missing : Value or None
-        Whether the weights are not loaded; None if there is nothing to load.
+    parameters : :class:`.Parameters`
+
+    Members
+    -------
+    i : :py:`In(stream.Signature(checked_layout))`
+        Frames; at least 10 cycles from one byte to the next.
+    store : :py:`Out(WriteSignature())`
+        From flip-flops.
+    missing : :py:`In(1)`
+        The weights are not loaded: classify is refused.
+    idle : :py:`Out(1)`
+        Between two frames.
     """
-    _judge(m, s, request)
-    damaged, left = s.damaged, s.left
-    byte_comes = s.act & ~request.payload.end
-    end_comes = s.act & request.payload.end
 
-    with m.If(s.going_round & s.is_check & (s.byte[0] != checksum.crc[0])):
-        m.d.sync += damaged.eq(1)
+    i: stream.Interface
+    store: wiring.PureInterface
+    missing: Signal
+    idle: Signal
 
-    with m.FSM(name="receiver"):
-        with m.State("Command"):
-            m.d.comb += s.in_command.eq(1)
-            m.d.sync += damaged.eq(0)
-            with m.If(byte_comes):
-                _take(m, s)
-                _store_command(m, s, request.payload.data, weights_missing)
+    def __init__(self, parameters: Parameters):
+        self._parameters = parameters
+        super().__init__(
+            {
+                "i": In(stream.Signature(checked_layout)),
+                "store": Out(WriteSignature()),
+                "missing": In(1),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        p, store, beat = self._parameters, self.store, self.i.payload
+
+        # A beat is decoded in one cycle and acted on in the next.
+        act = Signal()
+        is_identify, is_classify, can_want = Signal(), Signal(), Signal()
+        m.d.comb += self.i.ready.eq(act)
+        m.d.sync += [
+            act.eq(self.i.valid & ~act),
+            is_identify.eq(beat.data == IDENTIFY),
+            is_classify.eq(beat.data == CLASSIFY),
+            can_want.eq((beat.data <= p.ranks) | (beat.data == WANT_ALL)),
+        ]
+        byte, end = act & ~beat.end, act & beat.end
+
+        classify, known, wanted = Signal(), Signal(), Signal()
+        busy, missing = Signal(), Signal()
+        count = Signal(8)  # whole images so far
+        left = Signal(range(p.image_bytes + CRC_BYTES))  # bytes up to the next length that is right, less one
+        last = Signal()  # from a flip-flop: the next byte is that
+        whole, long = Signal(), Signal()
+        full = Signal()  # from a flip-flop: there are as many images as there may be
+        damaged = Signal()
+        reason = Signal(3)
+        m.d.sync += [
+            store.data.eq(beat.data),
+            *(getattr(store, name).eq(0) for name in ("put", "set", "step", "commit", "rollback")),
+        ]
+        m.d.sync += [last.eq(left == 0), full.eq(count == p.frame_images)]
+        with m.If(end):
+            m.d.sync += damaged.eq(~beat.intact)
+
+        with m.FSM():
+            with m.State("Command"):
+                m.d.comb += self.idle.eq(1)
+                m.d.sync += [busy.eq(0), count.eq(0), whole.eq(0), long.eq(0), wanted.eq(1)]
+                with m.If(byte):
+                    m.d.sync += store.put.eq(store.some)
+                    m.d.sync += [
+                        classify.eq(is_classify),
+                        known.eq(is_classify | is_identify),
+                        missing.eq(is_classify & self.missing),
+                    ]
+                    m.next = "Reserve"
+                    with m.If(~store.some):
+                        m.next = "Skip"
+            with m.State("Reserve"):
+                m.d.sync += store.put.eq(1)
                 m.next = "Sequence"
-        with m.State("Sequence"):
-            m.d.comb += s.in_sequence.eq(1)
-            with m.If(byte_comes):
-                _take(m, s)
-                m.d.sync += [
-                    s.sequence.eq(request.payload.data),
-                    left.eq(Mux(s.classify, pixels - 1, CRC_BYTES - 1)),
-                ]
-                with m.If(s.reason != NO_REASON):
-                    m.next = "Skip"
-                with m.Elif(s.classify):
-                    m.next = "Pixels"
-                with m.Else():
-                    m.next = "Check"
-            _end_of_frame(m, s, end_comes, REASON_LENGTH)
-        with m.State("Pixels"):
-            with m.If(byte_comes):
-                _take(m, s, pixel=1)
-                m.d.sync += left.eq(left - 1)
-                with m.If(left == 0):
-                    m.d.sync += left.eq(CRC_BYTES - 1)
-                    m.next = "Check"
-            _end_of_frame(m, s, end_comes, REASON_LENGTH)
-        with m.State("Check"):
-            with m.If(byte_comes):
-                _take(m, s, check=1)
-                m.d.sync += left.eq(left - 1)
-                with m.If(left == 0):
-                    m.next = "End"
-            _end_of_frame(m, s, end_comes, REASON_LENGTH)
-        with m.State("End"):
-            with m.If(byte_comes):
-                m.d.sync += s.reason.eq(REASON_LENGTH)
-                m.next = "Skip"
-            _end_of_frame(m, s, end_comes, Mux(damaged, REASON_CHECKSUM, NO_REASON))
-        with m.State("Skip"):
-            _end_of_frame(m, s, end_comes, NO_REASON)
-        with m.State("Answer"):
-            m.d.comb += s.decided.eq(1)
-            with m.If(s.resting):
+            with m.State("Sequence"):
+                m.d.sync += left.eq(CRC_BYTES - 1)
+                with m.If(byte):
+                    m.d.sync += store.put.eq(1)
+                    m.next = "Rest"
+                    with m.If(classify):
+                        m.next = "Want"
+                with m.If(end):
+                    m.d.sync += store.rollback.eq(1)
+                    m.next = "Command"
+            with m.State("Want"):
+                m.d.sync += left.eq(p.image_bytes + CRC_BYTES - 1)
+                with m.If(byte):
+                    m.d.sync += store.put.eq(1)
+                    m.d.sync += wanted.eq(can_want)
+                    m.next = "Rest"
+                with m.If(end):
+                    m.next = "Judge"
+            with m.State("Rest"):
+                with m.If(byte):
+                    m.d.sync += store.put.eq(classify & store.roomy & ~busy)
+                    m.d.sync += [
+                        busy.eq(busy | (classify & ~store.roomy)),
+                        left.eq(Mux(last, p.image_bytes - 1, left - 1)),
+                        whole.eq(last),
+                        count.eq(count + last),
+                        long.eq(long | full | (whole & ~classify)),
+                    ]
+                with m.If(end):
+                    m.next = "Judge"
+            with m.State("Skip"), m.If(end):
                 m.next = "Command"
-
-
-def _judge(m: Module, s: LinkSignals, request: stream.Interface) -> None:
-    """Judge a beat of the request in one cycle, act on it in the next.
-
-    During a response a beat bypasses the CRC, since its frame will be answered busy anyway.
-    """
-    gives_way = s.in_command & ~request.payload.end & s.failure & (s.held | ~s.resting)
-    m.d.comb += request.ready.eq(s.act)
-    m.d.sync += [
-        s.act.eq(
-            request.valid
-            & ~s.act
-            & ~s.decided
-            & (s.sequence_free | ~s.in_sequence)
-            & (~s.held | ~s.resting)
-            & ~gives_way
-        ),
-        s.late.eq(~s.resting),
-        s.abandon.eq(request.valid & ~s.abandon & gives_way),
-    ]
-
-
-def _store_command(m: Module, s: LinkSignals, command: Value, weights_missing: Value | None) -> None:
-    """Store what a command asks for, and the first reason to refuse it."""
-    known = (command == IDENTIFY) | (command == CLASSIFY)
-    m.d.sync += s.reason.eq(Mux(s.late, REASON_BUSY, Mux(known, NO_REASON, REASON_COMMAND)))
-    if weights_missing is not None:
-        with m.If(~s.late & (command == CLASSIFY) & weights_missing):
-            m.d.sync += s.reason.eq(REASON_WEIGHTS)
-    with m.If(~s.late):
-        m.d.sync += s.classify.eq(command == CLASSIFY)
-
-
-def _take(m: Module, s: LinkSignals, *, pixel: int = 0, check: int = 0) -> None:
-    """Load the byte into the byte register, unless a response occupies it."""
-    with m.If(~s.late):
-        m.d.comb += s.accept.eq(1)
-        m.d.sync += [s.is_pixel.eq(pixel), s.is_check.eq(check), s.is_end.eq(0)]
-
-
-def _end_of_frame(m: Module, s: LinkSignals, end_comes: Value, reason: ValueLike) -> None:
-    """At the end of a frame, go on to answer it, with the first reason to refuse it or else with `reason`."""
-    with m.If(end_comes):
-        with m.If(s.reason == NO_REASON):
-            m.d.sync += s.reason.eq(reason)
-        m.next = "Answer"
+            with m.State("Judge"):
+                with m.If(busy):
+                    m.d.sync += reason.eq(REASON_BUSY)
+                with m.Elif(damaged):
+                    m.d.sync += reason.eq(REASON_CHECKSUM)
+                with m.Elif(~known):
+                    m.d.sync += reason.eq(REASON_COMMAND)
+                with m.Elif(~whole | long):
+                    m.d.sync += reason.eq(REASON_LENGTH)
+                with m.Elif(~wanted):
+                    m.d.sync += reason.eq(REASON_WANT)
+                with m.Elif(missing):
+                    m.d.sync += reason.eq(REASON_WEIGHTS)
+                with m.Else():
+                    m.d.sync += reason.eq(NO_REASON)
+                m.next = "Kind"
+            with m.State("Kind"):
+                m.d.sync += store.set.eq(1)
+                m.d.sync += store.data.eq(reason)
+                with m.If(reason == NO_REASON):
+                    m.d.sync += store.data.eq(Mux(classify, RESPONSE | CLASSIFY, RESPONSE | IDENTIFY))
+                m.next = "Count"
+            with m.State("Count"):
+                m.d.sync += [store.set.eq(1), store.data.eq(count)]
+                m.next = "Short"
+                with m.If(classify & (reason == NO_REASON)):
+                    m.next = "Commit"
+            with m.State("Commit"):
+                m.d.sync += store.commit.eq(1)
+                m.next = "Command"
+            with m.State("Short"):
+                m.d.sync += store.step.eq(1)
+                m.next = "Roll back"
+            with m.State("Roll back"):
+                m.d.sync += store.rollback.eq(1)
+                m.next = "Command"
+        return m

@@ -1,103 +1,133 @@
-"""The sending half of a host link: results and failures to responses."""
+"""The sending end of a host link: it answers requests in their order."""
 
-from functools import reduce
-from operator import or_
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
 
-from amaranth.hdl import Array, Module, Mux, Signal, Value, ValueLike
-from amaranth.lib import crc, stream
-from amaranth.utils import bits_for
+from .protocol import FAILURE
+from .slip import frame_layout
 
-from .link_signals import LinkSignals
-from .protocol import CLASSIFY, CRC_BYTES, FAILURE, IDENTIFY, NO_REASON, RESPONSE, SCORE_BYTES
-from .rom import Rom
-
-__all__ = ["respond"]
+__all__ = ["Responder"]
 
 
-def respond(
-    m: Module,
-    s: LinkSignals,
-    *,
-    results: stream.Interface,
-    checksum: crc.Processor,
-    identity: list[Value],
-    identity_rom: Rom | None,
-    label_bytes: int,
-) -> None:
-    """Send the response to each frame. Here too a byte is judged in one cycle and acted on in the next:
-    nothing changes while a byte is held.
+class Responder(wiring.Component):
+    """Sends a response for each packet of a :class:`.Reader`.
+
+    Parameters
+    ----------
+    identity_bytes : :class:`int`
+        Bytes of the answer to identify.
+
+    Members
+    -------
+    header : :py:`In(stream.Signature(8))`
+        What is to be answered.
+    want, enable : :py:`Out(8)`, :py:`Out(1)`
+    results : :py:`In(stream.Signature(8))`
+    done : :py:`In(1)`
+        The results of an image, by :class:`.ResultBytes`.
+    index : :py:`Out(range(identity_bytes))`
+        Which byte of the identity is needed.
+    identity : :py:`In(8)`
+        That byte, from two cycles later on.
+    o : :py:`Out(stream.Signature(frame_layout))`
+        Responses without their checksums; at least 4 cycles from one byte to the next.
+    idle : :py:`Out(1)`
+        Between two responses.
     """
-    result_bytes = SCORE_BYTES + label_bytes
-    index = Signal(range(max(len(identity), result_bytes)))  # of the byte in its field
-    words = Signal(8 * result_bytes)
-    score = words[: 8 * SCORE_BYTES].as_signed()
-    m.d.comb += [score.eq(results.payload.score), words[8 * SCORE_BYTES :].eq(results.payload.label)]
 
-    last = Signal()
-    wraps = Signal()  # the next byte is at index 0 again
-    sends = Signal()
-    m.d.sync += sends.eq(0)
-    m.d.comb += s.send.eq(sends & ~s.held & ~s.abandon)
+    header: stream.Interface
+    want: Signal
+    enable: Signal
+    results: stream.Interface
+    done: Signal
+    index: Signal
+    identity: Signal
+    o: stream.Interface
+    idle: Signal
 
-    def field(byte: ValueLike, *, then: str, length: int = 1, check: int = 0, end: int = 0) -> None:
-        """Send the byte `byte` of a field; go on to `then` with its last."""
-        m.d.comb += s.value.eq(byte)
-        m.d.sync += [sends.eq(~s.abandon), last.eq(index == length - 1), wraps.eq(index == length - 1)]
-        with m.If(s.send):
-            m.d.sync += [s.is_pixel.eq(0), s.is_check.eq(check), s.is_end.eq(end)]
-            with m.If(last):
-                m.next = then
-        with m.If(s.abandon):
-            m.next = "Rest"
+    def __init__(self, *, identity_bytes: int):
+        self._identity_bytes = identity_bytes
+        super().__init__(
+            {
+                "header": In(stream.Signature(8)),
+                "want": Out(8),
+                "enable": Out(1),
+                "results": In(stream.Signature(8)),
+                "done": In(1),
+                "index": Out(range(identity_bytes)),
+                "identity": In(8),
+                "o": Out(stream.Signature(frame_layout)),
+                "idle": Out(1),
+            }
+        )
 
-    identity_byte = _identity_byte(m, identity, identity_rom, index)
-    with m.FSM(name="responder") as responder:
-        with m.State("Rest"):
-            m.d.comb += s.resting.eq(1)
-            with m.If(s.decided):
-                m.d.sync += s.failure.eq(s.reason != NO_REASON)
-                m.next = "Open"
-        with m.State("Open"):
-            field(0, then="Command", end=1)
-        with m.State("Command"):
-            answered = Mux(s.classify, RESPONSE | CLASSIFY, RESPONSE | IDENTIFY)
-            field(Mux(s.failure, FAILURE, answered), then="Sequence")
-        with m.State("Sequence"):
-            with m.If(s.failure):
-                field(s.sequence, then="Reason")
-            with m.Elif(s.classify):
-                field(s.sequence, then="Result")
-            with m.Else():
-                field(s.sequence, then="Identity")
-        with m.State("Reason"):
-            field(s.reason, then="Check")
-        with m.State("Identity"):
-            field(identity_byte, then="Check", length=len(identity))
-        with m.State("Result"), m.If(results.valid):
-            # The bytes of a score and, after the last score, those of the label.
-            result_byte = words.word_select(index[: bits_for(result_bytes - 1)], 8)
-            field(result_byte, then="Check", length=result_bytes)
-            with m.If((index == SCORE_BYTES - 1) & ~results.payload.last):
-                m.d.sync += wraps.eq(1)
-            m.d.comb += results.ready.eq(s.send & wraps)
-        with m.State("Check"):
-            field(checksum.crc[:8], then="Close", length=CRC_BYTES, check=1)
-        with m.State("Close"):
-            field(0, then="Rest", end=1)
+    def elaborate(self, platform):
+        m = Module()
+        header, o = self.header, self.o
+        kind = Signal(8)
+        count = Signal(8)  # images that are not answered
+        last = Signal()  # from a flip-flop: this is the last byte of the identity
+        m.d.sync += last.eq(self.index == self._identity_bytes - 1)
 
-    with m.If(s.abandon | (s.send & wraps)):
-        m.d.sync += index.eq(0)
-    with m.Elif(s.send):
-        m.d.sync += index.eq(index + 1)
-    before_sequence = (responder.ongoing(name) for name in ("Open", "Command", "Sequence"))
-    m.d.comb += s.sequence_free.eq(~reduce(or_, before_sequence))
-
-
-def _identity_byte(m: Module, identity: list[Value], rom: Rom | None, index: Value) -> Value:
-    """The byte of the identity at `index`."""
-    if rom is None:
-        return Array(identity)[index]
-    # The index is stable while its byte rotates, which covers the cycle of latency of a ROM.
-    m.submodules.identity_rom = rom
-    m.d.comb += [rom.addr.eq(index), rom.en.eq(1)]
-    return rom.data
+        with m.FSM():
+            with m.State("Kind"):
+                m.d.comb += [self.idle.eq(1), header.ready.eq(1)]
+                m.d.sync += kind.eq(header.payload)
+                with m.If(header.valid):
+                    m.next = "Command"
+            with m.State("Command"):
+                m.d.comb += [o.valid.eq(1), o.payload.data.eq(Mux(kind[7], kind, FAILURE))]
+                with m.If(o.ready):
+                    m.next = "Count"
+            with m.State("Count"):
+                m.d.comb += header.ready.eq(1)
+                m.d.sync += [count.eq(header.payload), self.index.eq(0)]
+                with m.If(header.valid):
+                    m.next = "Sequence"
+            with m.State("Sequence"):
+                m.d.comb += [
+                    o.valid.eq(header.valid),
+                    header.ready.eq(o.ready),
+                    o.payload.data.eq(header.payload),
+                ]
+                with m.If(header.valid & o.ready):
+                    with m.If(~kind[7]):
+                        m.next = "Reason"
+                    with m.Elif(kind[1]):
+                        m.next = "Want"
+                    with m.Else():
+                        m.next = "Identity"
+            with m.State("Reason"):
+                m.d.comb += [o.valid.eq(1), o.payload.data.eq(kind)]
+                with m.If(o.ready):
+                    m.next = "End"
+            with m.State("Identity"):
+                m.d.comb += [o.valid.eq(1), o.payload.data.eq(self.identity)]
+                with m.If(o.ready):
+                    m.d.sync += self.index.eq(self.index + 1)
+                    with m.If(last):
+                        m.next = "End"
+            with m.State("Want"):
+                m.d.comb += header.ready.eq(1)
+                m.d.sync += self.want.eq(header.payload)
+                with m.If(header.valid):
+                    m.next = "Settle"
+            with m.State("Settle"):
+                m.next = "Images"
+            with m.State("Images"):
+                m.d.comb += [
+                    self.enable.eq(1),
+                    o.valid.eq(self.results.valid),
+                    o.payload.data.eq(self.results.payload),
+                    self.results.ready.eq(o.ready),
+                ]
+                with m.If(self.done):
+                    m.d.sync += count.eq(count - 1)
+                    with m.If(count == 1):
+                        m.next = "End"
+            with m.State("End"):
+                m.d.comb += [o.valid.eq(1), o.payload.end.eq(1)]
+                with m.If(o.ready):
+                    m.next = "Kind"
+        return m

@@ -5,9 +5,10 @@ __all__ = [
     "CRC_BYTES",
     "FAILURE",
     "IDENTIFY",
-    "LABEL_BYTES",
     "LIMITS",
+    "MAX_LEVELS",
     "NO_REASON",
+    "OVERHEAD",
     "REASON_BUSY",
     "REASON_CHECKSUM",
     "REASON_COMMAND",
@@ -15,28 +16,13 @@ __all__ = [
     "REASON_WANT",
     "REASON_WEIGHTS",
     "RESPONSE",
-    "SCORE_BYTES",
     "VERSION",
-    "VERSION_3",
-    "VERSION_SIGNS",
     "WANT_ALL",
     "WANT_CLASS",
 ]
 
 #: Version of the protocol, which identify reports.
-VERSION = 1
-
-#: Version for a network that decides by the signs of its scores: its results end with one bit per score
-#: instead of a class.
-VERSION_SIGNS = 2
-
-#: Version that `boards.messages` speaks (docs/link.md).
-VERSION_3 = 3
-
-#: What a request wants of each image: its decision alone, or every score too. In between: that many best
-#: classes.
-WANT_CLASS = 0
-WANT_ALL = 255
+VERSION = 3
 
 #: Commands of requests. A response has the bit `RESPONSE` set in addition.
 IDENTIFY = 0x01
@@ -53,10 +39,19 @@ REASON_BUSY = 4
 REASON_WEIGHTS = 5
 REASON_WANT = 6
 
+#: What a request wants of each image: its decision alone, or every score too. In between: that many best
+#: classes.
+WANT_CLASS = 0
+WANT_ALL = 255
+
 #: Maxima of the protocol: pixels in an image and in a beat, outputs, and bits of a score.
 LIMITS = {"pixels": 2**32 - 1, "lanes": 2**8 - 1, "outputs": 2**16 - 1, "score_width": 32}
 
-#: Bytes of a frame's CRC, of a score, and of a class; the bits of signs take as many bytes as they fill.
+#: Most boundaries between the codes of a pixel.
+MAX_LEVELS = 15
+
+#: Bytes of a frame's CRC.
 CRC_BYTES = 4
-SCORE_BYTES = 4
-LABEL_BYTES = 2
+
+#: Bytes that a request takes of the board's store besides its images: as many as its header and its CRC.
+OVERHEAD = 8

@@ -70,28 +70,29 @@ class Rx(wiring.Component):
         line = Signal(init=1)
         before = Signal(init=1)
         timer = Signal(range(self._divisor))
+        due = Signal()  # from a flip-flop: the timer is at 0
         # A 1 travels ahead of the data bits; when it reaches bit 0, all eight are received.
         shift = Signal(9)
 
         m.submodules.synchronizer = FFSynchronizer(self.rx, line, init=1)
-        m.d.sync += [before.eq(line), timer.eq(timer - 1)]
+        m.d.sync += [before.eq(line), timer.eq(timer - 1), due.eq(timer == 1)]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
 
         with m.FSM():
             with m.State("Idle"):
-                m.d.sync += timer.eq(self._divisor // 2 - 1)
+                m.d.sync += [timer.eq(self._divisor // 2 - 1), due.eq(0)]
                 with m.If(before & ~line):
                     m.next = "Start"
 
-            with m.State("Start"), m.If(timer == 0):
+            with m.State("Start"), m.If(due):
                 m.d.sync += [timer.eq(self._divisor - 1), shift.eq(1 << 8)]
                 with m.If(line):
                     m.next = "Idle"
                 with m.Else():
                     m.next = "Data"
 
-            with m.State("Data"), m.If(timer == 0):
+            with m.State("Data"), m.If(due):
                 m.d.sync += timer.eq(self._divisor - 1)
                 with m.If(shift[0]):
                     with m.If(line & ~self.o.valid):

@@ -36,14 +36,23 @@ from ..hw import (
     window,
 )
 from ..hw import unrolled as unrolled_unit
+from ..hw.byte_ram import ByteRam
 from ..hw.core import Core
 from ..hw.flash_loader import FlashLoader
+from ..hw.frame_check import Appender, Checker
 from ..hw.host_link import HostLink
+from ..hw.link_reader import Reader
+from ..hw.link_receiver import Receiver
+from ..hw.link_responder import Responder
+from ..hw.packet_store import PacketStore
 from ..hw.part import Part
 from ..hw.popcount import XnorPopcount
 from ..hw.queue import Queue
+from ..hw.ranks import Ranks
+from ..hw.result_bytes import ResultBytes
 from ..hw.rom import Rom
 from ..hw.spram import Spram
+from ..hw.unpacker import Unpacker
 from . import contents, decisions, images, line, loaded, moves, neurons, unrolled, values
 from .statement import Statement
 
@@ -333,10 +342,14 @@ def _receiver(component: uart.Rx) -> Statements:
     return (line.receiver(lambda divisor: uart.Rx(divisor=divisor), divisor=component.divisor),)
 
 
+#: What a host link consists of besides the line, its checksums and queues.
+_LINK = (Appender, ByteRam, Checker, PacketStore, Ranks, Reader, Receiver, Responder, ResultBytes, Unpacker)
+
 #: The statements about a component that is not a part of a core, but in one or in the board's top level.
 COMPONENTS: dict[type[Elaboratable], Callable[..., Statements]] = {
     FlashLoader: lambda _: (),  # consists of others; the proof report says that the whole is not proved
     HostLink: lambda _: (),  # the same
+    **dict.fromkeys(_LINK, lambda _: ()),  # the same
     Queue: _queue,
     Rom: lambda _: (),  # its words are compared; that it reads them is part of `operands` and `sums`
     Spram: _spram,

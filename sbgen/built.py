@@ -122,11 +122,13 @@ class Built:
     def top(self) -> "Top":
         """The top-level component, at the clock of the build."""
         from .boards import harness
-        from .compiler import exchange
+        from .compiler import exchange, linked
 
         return harness.Top(
             core=self.core(),
             board=self.board,
+            link=linked.link_parameters(self.design, self.board.device),
+            baud=self.report["link"]["baud"],
             clock_mhz=self.report["timing"]["clock_mhz"],
             digest=bytes.fromhex(exchange.digest(self.network)),
             patchable=self.design.patchable,

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import __version__, metrics, trial_images
-from .boards import BoardSpec, frames, usb
+from .boards import BoardSpec
+from .boards import baud as baud_
+from .boards.link_rate import LinkRate
 from .compiler.bound import AS_BUILT, bounds
 from .compiler.cycles import Cycles
 from .compiler.design import Design
@@ -21,6 +23,7 @@ from .compiler.device import Device
 from .compiler.folding import Folding
 from .compiler.ir import Network
 from .compiler.layers import Rule, rules
+from .compiler.linked import link_parameters
 from .compiler.weight_count import weights
 from .trial_images import TrialImages
 from .verdict import Verdict
@@ -28,6 +31,7 @@ from .verdict import Verdict
 if TYPE_CHECKING:
     from .boards.flow import Implementation
     from .compiler.frontends.model import Model
+    from .hw.link_parameters import Parameters
 
 __all__ = ["RESOURCES", "SCHEMA", "accuracy", "assemble", "bound", "digests", "dumps", "write"]
 
@@ -121,6 +125,7 @@ def assemble(
     tools: Mapping[str, str],
     files: Mapping[str, str],
     project: Mapping[str, Any] | None = None,
+    baud: float | None = None,
 ) -> dict[str, Any]:
     """The report as a dictionary of schema 1.
 
@@ -146,9 +151,12 @@ def assemble(
         Version of each external tool that was used.
     files : dict of str
         As `digests` returns it.
+    baud : float, optional
+        The rate of the serial line that was requested.
     """
     network, device = design.network, board.device
     images_per_second = clock_mhz * 1e6 / cycles.interval
+    link = _link(board, link_parameters(design, device), clock_mhz, baud)
     return {
         "schema": SCHEMA,
         "sbgen": __version__,
@@ -158,8 +166,8 @@ def assemble(
         "model": _model(model, design, cycles),
         "top": design.top_k,
         "timing": _timing(implementation, cycles, clock_mhz),
-        "bound": bound(network, device, cycles.interval) | _whole(board, network, images_per_second),
-        "link": _link(board, network),
+        "bound": bound(network, device, cycles.interval) | _whole(link, images_per_second),
+        "link": link,
         "resources": {
             name: (
                 {"used": None, "available": getattr(device, name)}
@@ -247,34 +255,35 @@ def bound(network: Network, device: Device, interval: int) -> dict[str, Any]:
     return {"limits": limits, "by": name, "cycles": limits[name], "reached": limits[name] / interval}
 
 
-def _whole(board: BoardSpec, network: Network, images_per_second: float) -> dict[str, Any]:
+def _whole(link: Mapping[str, Any], images_per_second: float) -> dict[str, Any]:
     """What limits the board as a whole: the host link, or the core at its clock."""
-    link = _link(board, network)["images_per_second"]
     return {
-        "whole": "host link" if link < images_per_second else "core",
-        "whole_images_per_second": min(link, images_per_second),
+        "whole": "host link" if link["images_per_second"] < images_per_second else "core",
+        "whole_images_per_second": min(link["images_per_second"], images_per_second),
     }
 
 
-def _link(board: BoardSpec, network: Network) -> dict[str, Any]:
-    """The maximum rate of the host link: by its baud rate, and with the latency timer of a USB converter."""
-
-    def rate(latency_ms: float = 0.0) -> float:
-        return frames.images_per_second(
-            pixels=network.pixels,
-            outputs=network.outputs,
-            signs=network.decision == "sign",
-            baud=board.baud,
-            latency_ms=latency_ms,
-        )
-
+def _link(board: BoardSpec, link: "Parameters", clock_mhz: float, baud: float | None) -> dict[str, Any]:
+    """The host link: its baud rate, and the images per second that it carries for their classes alone."""
+    baud, divisor = baud_.choose(board, clock_mhz=clock_mhz, baud=baud)
+    rate = LinkRate(
+        baud=baud,
+        image_bytes=link.image_bytes,
+        result_bytes=link.decision_bytes,
+        image_cycles=link.image_cycles,
+        byte_cycles=10 * divisor,
+        frame_images=link.frame_images,
+        store_bytes=link.store_bytes,
+    )
     return {
         "kind": "UART",
-        "baud": board.baud,
-        "images_per_second": rate(),
-        "usb_images_per_second": {
-            f"{latency:g}": rate(latency) for latency in (usb.LOW_LATENCY_MS, usb.LATENCY_MS)
-        },
+        "baud": baud,
+        "pixel_bits": link.pixel_bits,
+        "image_bytes": link.image_bytes,
+        "images_per_request": rate.images,
+        "store": link.store,
+        "bound_by": rate.binds,
+        "images_per_second": rate.images_per_second,
     }
 
 

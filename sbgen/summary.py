@@ -105,15 +105,9 @@ def _speed(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     )
     yield (
         link["kind"],
-        f"{link['images_per_second']:>9,.0f} images/s at most"
+        f"{link['images_per_second']:>9,.0f} images/s at {link['baud']:,.0f} baud, {link['pixel_bits']}"
+        f" {'bit' if link['pixel_bits'] == 1 else 'bits'} per pixel"
         + (", which limits the board as a whole" if bound["whole"] == "host link" else ""),
-    )
-    yield (
-        "USB",
-        ", ".join(
-            f"{rate:,.0f} images/s with a latency timer of {latency} ms"
-            for latency, rate in link["usb_images_per_second"].items()
-        ),
     )
 
 

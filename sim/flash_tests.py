@@ -5,21 +5,21 @@ it is right.
 """
 
 import cocotb
-from board_tests import CLOCK_PS, EXPECTED, IMAGES, TEST, begin
+from board_tests import CLOCK_PS, EXPECTED, IMAGES, TEST, begin, classify
 from cocotb.triggers import Timer
 
-from sbgen.boards import frames
+from sbgen.boards import messages
 from sbgen.hw.flash_loader import LOADED, LOADING, WRONG
 
 CHECKSUM, RIGHT = EXPECTED["checksum"], EXPECTED["right"]
 
 
 async def weights(host, sequence):
-    return frames.parse_identity(await host.ask(frames.identify(sequence=sequence))).weights
+    return messages.parse_identity(await host.ask(messages.identify(sequence=sequence))).weights
 
 
 async def refused(host, sequence):
-    request = frames.classify(sequence=sequence, image=IMAGES[0])
+    request = classify(0, sequence=sequence)
     await host.check_failure(request.encode(), "weights not loaded")
 
 
@@ -29,6 +29,6 @@ async def classifies_what_it_has_loaded_and_nothing_before(dut):
     assert (await weights(host, 1)).state == LOADING
     await refused(host, 2)
     await Timer(EXPECTED["load_cycles"] * CLOCK_PS, unit="ps")
-    assert await weights(host, 3) == frames.Weights(state=LOADED if RIGHT else WRONG, checksum=CHECKSUM)
+    assert await weights(host, 3) == messages.Weights(state=LOADED if RIGHT else WRONG, checksum=CHECKSUM)
     for n in range(len(IMAGES)):
         await (host.check_classify(n, sequence=n) if RIGHT else refused(host, n))

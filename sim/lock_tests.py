@@ -1,18 +1,18 @@
 """The PLL loses its lock in the middle of an image, and runs too fast until it locks again."""
 
 import cocotb
-from board_tests import CLOCK_PS, EXPECTED, IMAGES, TEST, begin
+from board_tests import CLOCK_PS, EXPECTED, IMAGES, TEST, begin, classify
 from cocotb.clock import Clock
 from cocotb.triggers import Timer
 
-from sbgen.boards import frames
+from sbgen.boards import messages
 
 
 @cocotb.test(**TEST)
 async def an_image_after_the_lock_was_lost_in_one(dut):
     host = await begin(dut)
     await host.check_classify(0, sequence=1)
-    line = frames.classify(sequence=2, image=IMAGES[0]).encode()
+    line = classify(0, sequence=2).encode()
     await host.send(line[: len(line) // 2])
     dut.pll.lost.value = 1
     host.clock.stop()
@@ -37,7 +37,7 @@ async def reset_lasts_until_the_lock_is_back(dut):
     host = await begin(dut)
     dut.pll.lost.value = 1
     await Timer(30 * CLOCK_PS, unit="ps")
-    await host.send(frames.identify(sequence=1).encode())
+    await host.send(messages.identify(sequence=1).encode())
     await Timer(2 * EXPECTED["reset_cycles"] * CLOCK_PS, unit="ps")
     assert not host.frames, "a board in reset must be silent"
     dut.pll.lost.value = 0

@@ -15,6 +15,7 @@ from sbgen.boards.harness import Top
 from sbgen.compiler import cycles, estimate, exchange, fold, reference, verilog
 from sbgen.compiler.folding import Spram, WeightedFolding
 from sbgen.compiler.frontends import model
+from sbgen.compiler.linked import link_parameters
 from sbgen.compiler.lower import lower
 from sbgen.errors import ToolError
 from sbgen.hw import uart
@@ -46,10 +47,12 @@ def prepare(folder, *, scores=None, board=BOARD, signs=None):
         design = replace(design, foldings=(*design.foldings[:-1], scores))
     digest = bytes.fromhex(exchange.digest(network))
     core = lower(design)
-    baud = round(
-        board.default_clock_mhz * 1e6 / uart.MINIMUM_DIVISOR
-    )  # as few clock cycles a bit as the link can bear
-    top = Top(core=core, board=board, digest=digest, baud=baud)
+    link = link_parameters(design, board.device)
+    # As few clock cycles a bit as the link can bear.
+    baud = round(board.default_clock_mhz * 1e6 / uart.MINIMUM_DIVISOR)
+    top = Top(core=core, board=replace(board, usb_chip=None), link=link, digest=digest, baud=baud)
+    loads = bool(core.ram_contents)
+    identity = link.identity(digest=digest[:8], byte_cycles=10 * top.divisor, loads=loads)
     images = data.load("digits")[2][:IMAGES]
     truth, labels = reference.evaluate(network, images)
     (folder / "cases.json").write_text(
@@ -58,11 +61,8 @@ def prepare(folder, *, scores=None, board=BOARD, signs=None):
                 "clock_mhz": top.clock_mhz,
                 "divisor": top.divisor,
                 "reset_cycles": top.reset_cycles + 50,
-                "lanes": core.lanes,
                 "outputs": core.outputs,
-                "signs": core.signs,
-                "pixels": core.pixels,
-                "digest": digest[:8].hex(),
+                "identity": (identity + bytes(5 * loads)).hex(),
                 "cycles": cycles.predict(design).latency,
                 "images": [image.ravel().tolist() for image in images],
                 "scores": truth.tolist(),

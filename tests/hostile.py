@@ -502,13 +502,15 @@ def _answers(signs):
     """What a sound board says to `Link.classify` of one image: its identity, and a result; `signs` is whether
     those decide.
     """
-    from sbgen.boards import frames
-    from sbgen.hw.protocol import CLASSIFY, IDENTIFY, RESPONSE, VERSION, VERSION_SIGNS
+    from sbgen.boards import frames, messages
+    from sbgen.hw.protocol import CLASSIFY, IDENTIFY, RESPONSE
 
-    identity = struct.pack("<BBHI8s", VERSION_SIGNS if signs else VERSION, 4, 3, 16, b"sbgensbg")
-    result = struct.pack("<3iB", -7, 0xDB, 5, 0b110) if signs else struct.pack("<3iH", -7, 0xDB, 5, 1)
+    identity = messages.Identity(
+        lanes=4, outputs=3, pixels=16, digest=b"sbgensbg", signs=signs, top_k=int(not signs)
+    )
+    result = struct.pack("<3iB", -7, 0xDB, 5, 0b110 if signs else 1)
     return (
-        frames.Frame(command=IDENTIFY | RESPONSE, sequence=1, payload=identity),
+        frames.Frame(command=IDENTIFY | RESPONSE, sequence=1, payload=identity.encode()),
         frames.Frame(command=CLASSIFY | RESPONSE, sequence=2, payload=result),
     )
 
@@ -522,7 +524,8 @@ def _link_seeds():
 
 
 def _load_link(data):
-    from sbgen.boards import frames, host
+    from sbgen.boards import frames, host, messages
+    from sbgen.boards.messages import WANT_ALL
 
     # Everything has arrived. The clock goes on when it is read, so that a slow machine reads as much as a
     # fast one.
@@ -531,9 +534,12 @@ def _load_link(data):
         (result,) = host.Link(port=_Port(data)).classify(np.zeros((1, 16), np.uint8))
     # Only a mutation that corrects a checksum, and so a valid frame, may have another result.
     forged = any(frame not in (*_answers(False), *_answers(True)) for frame in frames.Reader().feed(data))
-    right = [frames.parse_result(_answers(signs)[1], outputs=3, signs=signs) for signs in (False, True)]
+    right = [
+        messages.parse_results(answer, identity=messages.parse_identity(identity), want=WANT_ALL, images=1)
+        for identity, answer in map(_answers, (False, True))
+    ]
     assert forged or any(
-        np.array_equal(result.scores, each.scores) and np.array_equal(result.label, each.label)
+        np.array_equal(result.scores, each.scores[0]) and np.array_equal(result.label, each.labels[0])
         for each in right
     ), result
 

@@ -13,6 +13,7 @@ from sbgen.boards.board_spec import BoardSpec
 from sbgen.boards.ecp5.constraints import lpf
 from sbgen.compiler.device import DEVICES
 from sbgen.errors import BoardError
+from sbgen.hw.link_parameters import Parameters
 from sbgen.tools import KNOWN
 
 
@@ -189,7 +190,7 @@ def test_whatever_pins_a_platform_has_they_are_its_own_or_it_is_refused(monkeypa
             flash = board.flash_pins
         except BoardError:
             continue
-        top = harness.Top(core=core(), board=board, digest=bytes(8))
+        top = harness.Top(core=core(), board=board, link=LINK, digest=bytes(8))
         assert len({pin.site for pin in top.pins}) == len(top.pins) and set(flash) <= set(top.pins)
         ends["flash"] += 1
         ends["LED gave way"] += bool(board.pin("led")) and len(top.pins) == 3 + len(flash)
@@ -199,7 +200,10 @@ def test_whatever_pins_a_platform_has_they_are_its_own_or_it_is_refused(monkeypa
 
 def core():
     """What a top level looks at of a core whose weights are in SPRAM."""
-    return SimpleNamespace(ram_contents=(range(4),), pixels=4, lanes=1, outputs=2, score_width=8, signs=False)
+    return SimpleNamespace(ram_contents=(range(4),))
+
+
+LINK = Parameters(pixels=4, lanes=1, outputs=2, score_width=8)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,19 @@ def test_identities_come_back(seed):
     assert messages.parse_identity(frame) == identity
 
 
+@pytest.mark.parametrize(
+    "state, words",
+    [
+        (0, "loading"),
+        (1, "CRC-32 12345678, loaded"),
+        (2, "CRC-32 12345678, wrong: not those of the bitstream"),
+    ],
+)
+def test_state_of_the_weights(state, words):
+    weights = Weights(state=state, checksum=0x12345678)
+    assert (str(weights), weights.loaded) == (words, state == 1)
+
+
 @pytest.mark.parametrize("version", [0, 1, 2, 4])
 def test_other_versions_are_refused(version):
     payload = bytes([version]) + EXAMPLE.encode()[1:]

@@ -273,7 +273,8 @@ def test_weights_in_spram_are_a_file_of_their_own(model, tmp_path, monkeypatch):
     assert contents(tmp_path / "b")["weights.bin"] == flash_image.weight_bytes(made.ram_contents)
     assert "load__data" in contents(tmp_path / "b")["core.v"].decode()
     report = json.loads((tmp_path / "b" / "report.json").read_text())
-    assert report["estimate"]["spram"] == 3 and report["model"]["layers"][1]["store"] == "spram"
+    # Three for the weights, and one for the requests of the host link.
+    assert report["estimate"]["spram"] == 4 and report["model"]["layers"][1]["store"] == "spram"
     assert "weights.bin" in report["files"]
     # Without SPRAM none is left behind.
     assert build(model, tmp_path / "b", "--no-sim", "--design", str(tmp_path / "a" / "design.json")) == 0

@@ -23,7 +23,12 @@ def folder(tmp_path):
     digest = hashlib.sha256((tmp_path / "layout.gz").read_bytes()).hexdigest()
     (tmp_path / "report.json").write_text(
         json.dumps(
-            {"board": "icebreaker", "timing": {"clock_mhz": 12}, "files": {"layout.gz": digest, "core.v": 3}}
+            {
+                "board": "icebreaker",
+                "timing": {"clock_mhz": 12},
+                "link": {"baud": 3000000},
+                "files": {"layout.gz": digest, "core.v": 3},
+            }
         )
     )
     return tmp_path
@@ -33,7 +38,7 @@ def test_what_was_built(folder):
     built = Built(folder)
     assert built.board.name == "icebreaker" and built.network == network() == built.design.network
     assert built.core().pixels == core_of(network()).pixels and built.core() is not built.core()
-    assert built.top.divisor == 12 and built.spram_weights == b""
+    assert built.top.divisor == 4 and built.spram_weights == b""
     assert built.layout == "a layout"
     (folder / "top.bin").write_bytes(b"")
     assert built.bitstream == folder / "top.bin"

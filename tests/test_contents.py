@@ -18,6 +18,7 @@ from sbgen.compiler import verilog
 from sbgen.compiler.design import to_patchable
 from sbgen.compiler.fold import fold
 from sbgen.compiler.ir import Scores
+from sbgen.compiler.linked import link_parameters
 from sbgen.compiler.lower import lower
 from sbgen.compiler.random_network import fold_at_random, random_network
 from sbgen.errors import ToolError
@@ -157,7 +158,11 @@ def test_hardware_does_not_depend_on_what_can_be_replaced(seed, board):
         return contents_.split(
             verilog.convert(
                 harness.Top(
-                    core=core, board=board, digest=bytes(rng.integers(0, 256, 32).tolist()), patchable=True
+                    core=core,
+                    board=board,
+                    link=link_parameters(replace(design, network=network), board.device),
+                    digest=bytes(rng.integers(0, 256, 32).tolist()),
+                    patchable=True,
                 )
             )
         )

@@ -11,18 +11,19 @@ from sbgen.compiler.ir import Binarize, Conv2d, Dense, Network, Scores, Signal
 from sbgen.compiler.lower import lower
 from sbgen.compiler.random_network import random_design
 from sbgen.errors import FitError
-from sbgen.hw.host_link import HostLink
+from sbgen.hw.link_parameters import Parameters
 from sbgen.hw.protocol import LIMITS
 
 
 def link(core):
-    return HostLink(
+    return Parameters(
         pixels=core.pixels,
         lanes=core.lanes,
         outputs=core.outputs,
         signs=core.signs,
         score_width=core.score_width,
-        digest=bytes(8),
+        top_k=core.top_k,
+        depth=1 << 20,
     )
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from sbgen import cli
-from sbgen.boards.frames import Identity, Result
+from sbgen.boards.host import Result
+from sbgen.boards.messages import Identity
 from sbgen.commands import play as command
 from sbgen.compiler import exchange, reference
 from sbgen.compiler.random_network import random_images, random_network

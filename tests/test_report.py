@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from sbgen import report, report_html
+from sbgen.boards import get
 from sbgen.boards.flow import Trial
+from sbgen.boards.link_rate import LinkRate
 from sbgen.compiler import exchange
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores, SumPool
@@ -56,7 +58,7 @@ VERDICT = Verdict(
 
 def assemble(**changes):
     settings = {
-        "board": SimpleNamespace(reference="icebreaker", device=DEVICES["up5k"], baud=1_000_000),
+        "board": get("icebreaker"),
         "sha256": "ab" * 32,
         "design": DESIGN,
         "model": SimpleNamespace(file=SimpleNamespace(name="tiny.pt"), sha256="cd" * 32, info=INFO),
@@ -214,20 +216,48 @@ def test_ledger_compares_the_rtl_on_the_images_it_saw():
     assert (ledger["rtl"], ledger["rtl_images"], ledger["integer_rtl_images"]) == (2 / 3, 3, 2 / 3)
 
 
-def test_link_carries_a_request_and_its_response_one_after_the_other():
-    # Frames of docs/link.md: END, command, sequence, payload, CRC-32, END.
-    size = (8 + 6) + (8 + 2 * 4 + 2)
+def test_link_carries_as_many_images_as_its_line():
     link = assemble()["link"]
-    assert set(link) == {"kind", "baud", "images_per_second", "usb_images_per_second"}
-    assert (link["kind"], link["baud"], link["images_per_second"]) == (
-        "UART",
-        1_000_000,
-        pytest.approx(100_000 / size),
-    )
-    # The latency timer holds each response back.
-    assert link["usb_images_per_second"] == {
-        str(latency): pytest.approx(1 / (size / 100_000 + latency / 1000)) for latency in (1, 16)
+    assert set(link) == {
+        "kind",
+        "baud",
+        "pixel_bits",
+        "image_bytes",
+        "images_per_request",
+        "store",
+        "bound_by",
+        "images_per_second",
     }
+    # 24 MHz over 4; an image is a byte, but to unpack it and to send its class takes longer.
+    assert (link["kind"], link["baud"], link["image_bytes"], link["store"]) == ("UART", 6_000_000, 1, "spram")
+    assert link["images_per_second"] <= 600_000 * (1 - 1 / 255)
+    slow = assemble(baud=1_000_000)["link"]
+    assert slow["baud"] == 1_000_000 and slow["images_per_second"] < 100_000
+
+
+@pytest.mark.parametrize(
+    "changes, binds, rate",
+    [
+        ({}, "requests", 1e6 / (98 + 9 / 20)),
+        ({"store_bytes": 300}, "requests", 1e6 / (98 + 9)),
+        ({"frame_images": 2}, "requests", 1e6 / (98 + 9 / 2)),
+        ({"image_cycles": 8000}, "board", 1e6 / 200),
+        ({"result_bytes": 400}, "responses", 1e6 * 40 / 41 / (400 + 8 / 20)),
+    ],
+)
+def test_rate_of_the_link(changes, binds, rate):
+    """Frames of docs/link.md: two ENDs, command, sequence, CRC-32; what is wanted."""
+    sizes = {
+        "baud": 10_000_000,
+        "image_bytes": 98,
+        "result_bytes": 1,
+        "image_cycles": 1000,
+        "byte_cycles": 40,
+        "frame_images": 41,
+        "store_bytes": 4072,
+    }
+    link = LinkRate(**sizes | changes)
+    assert (link.binds, link.images_per_second) == (binds, pytest.approx(rate))
 
 
 def test_digests(tmp_path):
@@ -311,7 +341,7 @@ def test_page_shows_the_main_figures():
         "75.00 %",
         "66.67 %",
         "2 PE × 6 SIMD",
-        "3,125 /s",
+        "6,000,000 baud",
         "tiny.pt",
         "cd" * 32,
         "0.70",

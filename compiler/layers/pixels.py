@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from math import prod
 from typing import Generic, TypeVar
 
+import numpy as np
+
 from ...hw import binarize, lookup, mvtu
 from ...hw.part import Part
 from ..folding import LaneFolding
-from ..ir import Binarize, Lookup
+from ..ir import PIXEL_LEVELS, Binarize, Lookup
 from .rule import Rule, Shallow, widths
 
 __all__ = ["BinarizeRule", "LookupRule"]
@@ -53,6 +55,10 @@ class BinarizeRule(PixelRule[Binarize]):
 
     title = "pixels to bits"
 
+    @property
+    def boundaries(self) -> tuple[int, ...]:
+        return tuple(sorted(set(self.layer.thresholds.ravel().tolist()) & set(range(1, PIXEL_LEVELS))))
+
     def pe_of(self, simd: int) -> int:
         return simd * self.layer.levels
 
@@ -66,6 +72,10 @@ class LookupRule(PixelRule[Lookup]):
 
     title = "pixels to numbers"
     outputs = "numbers"
+
+    @property
+    def boundaries(self) -> tuple[int, ...]:
+        return tuple((np.flatnonzero(np.diff(self.layer.table)) + 1).tolist())
 
     def parts(self, folding: LaneFolding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
         table = tuple(self.layer.table.tolist())

@@ -98,6 +98,11 @@ class Rule(Generic[L, F]):
         return f"1-D {self.title} of {self.kernel[0]}"
 
     @property
+    def boundaries(self) -> tuple[int, ...] | None:
+        """The pixels, in order, that a first layer tells apart from the pixel one less; None for all."""
+        return None
+
+    @property
     def limits(self) -> tuple[int, int]:
         """Maximum pe and simd: here all channels."""
         channels = self.input_shape[-1]

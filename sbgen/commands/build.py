@@ -32,8 +32,10 @@ if TYPE_CHECKING:  # only needed when the command runs
     from ..boards.plan import Plan
     from ..compiler.cycles import Cycles
     from ..compiler.design import Design
+    from ..compiler.device import Device
     from ..compiler.frontends.model import Model
     from ..hw.core import Core
+    from ..hw.link_parameters import Parameters
     from ..trial_images import TrialImages
 
 __all__ = ["add_arguments", "run"]
@@ -85,6 +87,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     seeds.add_argument("--seed", type=int, metavar="N", help="try only this seed")
     clock.add_argument("--jobs", type=at_least(1), metavar="N", help="seeds in parallel")
+    parser.add_argument(
+        "--baud",
+        type=at_least(1),
+        metavar="N",
+        help="baud rate of the host link (default: the fastest that the board can make)",
+    )
     clock.add_argument(
         "--fresh", action="store_true", help="run every step, even if an earlier build cached its result"
     )
@@ -162,7 +170,7 @@ def _build(
     folded = _fold(arguments, console, model, board, clock_mhz)
     design = folded.design
     with console.step("write Verilog") as step:
-        emitted = _emit(design, model.info.get("recipe"), staging)
+        emitted = _emit(design, board.device, model.info.get("recipe"), staging)
         tops = _TopLevels(arguments=arguments, board=board, emitted=emitted, patchable=design.patchable)
         first = tops.plan(fixed_clock) if board.is_open and not arguments.no_bitstream else None
         top_verilog = tops.verilog(fixed_clock)[0] if first is None else first[0]
@@ -196,7 +204,7 @@ def _build(
 
     # A small machine has two cores.
     (top_verilog, implementation), (found, why_not) = parallel.both(console, implement, simulate)
-    _write_board_files(board, top_verilog, emitted, implementation, staging)
+    _write_board_files(board, top_verilog, emitted, implementation, staging, arguments.baud)
     content = report.assemble(
         board=board,
         model=model,
@@ -219,6 +227,7 @@ def _build(
         ),
         tools={"yosys": tools.find("yosys").version} if implementation is None else implementation.tools,
         files=report.digests(staging),
+        baud=arguments.baud,
     )
     report.write(content, staging)
     return content
@@ -265,19 +274,21 @@ class _Emitted:
     """A core and its Verilog, the network's digest, and the weights to load at start-up (often none)."""
 
     core: "Core"
+    link: "Parameters"
     verilog: str
     digest: str
     weights: bytes
 
 
-def _emit(design: "Design", recipe: Mapping[str, Any] | None, staging: Path) -> _Emitted:
+def _emit(design: "Design", device: "Device", recipe: Mapping[str, Any] | None, staging: Path) -> _Emitted:
     """Write the files of the core."""
     from ..boards import flash_image
-    from ..compiler import design_file, exchange, lower, verilog
+    from ..compiler import design_file, exchange, linked, lower, verilog
 
     core = lower.lower(design)
     emitted = _Emitted(
         core=core,
+        link=linked.link_parameters(design, device),
         verilog=verilog.convert(core),
         digest=exchange.digest(design.network),
         weights=flash_image.weight_bytes(core.ram_contents),
@@ -313,6 +324,8 @@ class _TopLevels:
         top = harness.Top(
             core=self.emitted.core,
             board=self.board,
+            link=self.emitted.link,
+            baud=self.arguments.baud,
             clock_mhz=clock_mhz,
             digest=bytes.fromhex(self.emitted.digest),
             patchable=self.patchable,
@@ -372,8 +385,10 @@ def _write_board_files(
     emitted: _Emitted,
     implementation: "Implementation | None",
     staging: Path,
+    baud: int | None,
 ) -> None:
     """Write top.v, append the weights to the bitstream, and write what `sbgen patch` needs."""
+    from ..boards import baud as baud_
     from ..boards import flash_image, patch
 
     (staging / "top.v").write_text(top_verilog, encoding="ascii")
@@ -383,5 +398,7 @@ def _write_board_files(
         bitstream = staging / implementation.bitstream.name
         bitstream.write_bytes(flash_image.combine(bitstream.read_bytes(), emitted.weights))
     if implementation.patches is not None:
-        text = patch.dumps(implementation.patches, board=board, clock_mhz=implementation.clock_mhz)
+        clock_mhz = implementation.clock_mhz
+        rate, _ = baud_.choose(board, clock_mhz=clock_mhz, baud=baud)
+        text = patch.dumps(implementation.patches, board=board, clock_mhz=clock_mhz, baud=rate)
         (staging / "memory.json").write_text(text, encoding="ascii")

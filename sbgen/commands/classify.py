@@ -13,7 +13,8 @@ from ..errors import LinkError
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..boards.frames import Identity, Result
+    from ..boards.host import Result
+    from ..boards.messages import Identity
     from ..samples import Samples
 
 __all__ = ["add_arguments", "run"]
