@@ -76,7 +76,8 @@ def check(board, model, folder, *, options=()):
 @pytest.mark.parametrize("board", sorted(EACH))
 def test_a_small_network_on_a_board_of_each_family(board, tmp_path):
     exchange.save(network(), tmp_path / "small.json")
-    check(board, tmp_path / "small.json", tmp_path, options=EACH[board])
+    # The smallest design has the deepest memories, which are block RAM then.
+    check(board, tmp_path / "small.json", tmp_path, options=["--fps", "20000", *EACH[board]])
 
 
 @pytest.mark.slow
