@@ -82,6 +82,7 @@ def test_a_small_network_on_a_board_of_each_family(board, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.longest
+@pytest.mark.timeout(10_000)  # place and route of an ECP5 takes most of an hour on a small machine
 @pytest.mark.parametrize("board", sorted(set(BOARDS) - SMALL))
 def test_digits(board, tmp_path):
     check(board, "digits", tmp_path)

@@ -10,7 +10,7 @@ TINYFPGA_BX = BoardSpec(
     platform="amaranth_boards.tinyfpga_bx:TinyFPGABXPlatform",
     note="a USB serial adapter at pins 1 (rx) and 2 (tx), 3.3 V; press reset before loading",
     clock_mhz=48,
-    programmers=(Programmer(tool="tinyprog", flash=("-p",), serial=("--id", "{serial}")),),
+    programmers=(Programmer(tool="tinyprog", flash=("-p",)),),
     usb=((0x1D50, 0x6130),),
     serial_interface=None,
     uart=("A2", "A1"),
