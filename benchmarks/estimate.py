@@ -17,10 +17,8 @@ from pathlib import Path
 
 import calibration
 import numpy as np
-from amaranth.hdl import Cat, Module, Signal, Value
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 from record import write
+from scan import Scan
 
 from sbgen import boards, tools
 from sbgen.boards import flow
@@ -48,6 +46,9 @@ class Flow:
         The cell that is a block RAM.
     files : dict of str to str
         Names and contents of other input files.
+    cell_per_flip_flop : bool
+        Whether each flip-flop of a shift register takes a cell that counts as a LUT. Elsewhere only those of
+        a register that is also loaded do.
     """
 
     device: str
@@ -57,6 +58,7 @@ class Flow:
     lut: tuple[str, ...]
     bram: str
     files: Mapping[str, str] = field(default_factory=dict)
+    cell_per_flip_flop: bool = False
 
 
 def gowin():
@@ -85,6 +87,7 @@ FLOWS = {
         options=("--hx8k", "--package", "ct256", "--pcf-allow-unconstrained"),
         lut=("ICESTORM_LC",),
         bram="ICESTORM_RAM",
+        cell_per_flip_flop=True,
     ),
     "ecp5": lambda: Flow(
         device="ecp5-85f",
@@ -96,46 +99,6 @@ FLOWS = {
     ),
     "gowin": gowin,
 }
-
-
-class Scan(wiring.Component):
-    """A unit between two shift registers, so that it needs six pins."""
-
-    def __init__(self, unit):
-        self.unit = unit
-        super().__init__(
-            {
-                "d": In(1),
-                "i_valid": In(1),
-                "i_ready": Out(1),
-                "q": Out(1),
-                "o_valid": Out(1),
-                "o_ready": In(1),
-            }
-        )
-
-    @property
-    def bits(self):
-        """Flip-flops of the two shift registers."""
-        return len(Value.cast(self.unit.i.payload)), len(Value.cast(self.unit.o.payload))
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.unit = unit = self.unit
-        given, taken = (Signal(bits) for bits in self.bits)
-        m.d.sync += given.eq(Cat(given, self.d)[1:])
-        m.d.sync += taken.eq(taken >> 1)
-        with m.If(unit.o.valid):
-            m.d.sync += taken.eq(unit.o.payload)
-        m.d.comb += [
-            unit.i.payload.eq(given),
-            unit.i.valid.eq(self.i_valid),
-            self.i_ready.eq(unit.i.ready),
-            self.q.eq(taken[0]),
-            self.o_valid.eq(unit.o.valid),
-            unit.o.ready.eq(self.o_ready),
-        ]
-        return m
 
 
 def random_parameters(rng):
@@ -178,11 +141,9 @@ def measure(parameters, family):
             log=folder / "pack.log",
         )
         used = json.loads((folder / "report.json").read_text())["utilization"]
-    # On iCE40 each flip-flop of a shift register is a logic cell; elsewhere only the loading register takes
-    # LUTs.
     i_bits, o_bits = scan.bits
     luts = sum(used[cell]["used"] for cell in made.lut)
-    return luts - o_bits - (i_bits if family == "ice40" else 0), used[made.bram]["used"]
+    return luts - o_bits - i_bits * made.cell_per_flip_flop, used[made.bram]["used"]
 
 
 def fit(units, luts):

@@ -29,11 +29,25 @@ from sbgen.errors import FitError
 
 MODELS = Path(__file__).parent.parent / "models"
 
-#: Boards of a family, and the cells that nextpnr counts as LUTs and as block RAMs.
+
+def _ice40(board):
+    return f"--{board.device.name}", "--package", board.package.lower(), "--pcf-allow-unconstrained"
+
+
+def _ecp5(board):
+    return f"--{board.device.name.removeprefix('ecp5-').replace('f', 'k')}", "--lpf-allow-unconstrained"
+
+
+def _gowin(board):
+    return "--device", board.part, "--vopt", f"family={of_device(board.device.name).name}"
+
+
+#: Boards of a family, the cells that nextpnr counts as LUTs and as block RAMs, and its options to pack for a
+#: board.
 FAMILIES = {
-    "ice40": (("icebreaker", "ice40_hx8k_b_evn"), ("ICESTORM_LC",), ("ICESTORM_RAM",)),
-    "ecp5": (("ulx3s_85f",), ("TRELLIS_COMB",), ("DP16KD",)),
-    "gowin": (("tang_nano_9k", "tang_nano_20k"), ("LUT4", "ALU"), ("BSRAM",)),
+    "ice40": (("icebreaker", "ice40_hx8k_b_evn"), ("ICESTORM_LC",), ("ICESTORM_RAM",), _ice40),
+    "ecp5": (("ulx3s_85f",), ("TRELLIS_COMB",), ("DP16KD",), _ecp5),
+    "gowin": (("tang_nano_9k", "tang_nano_20k"), ("LUT4", "ALU"), ("BSRAM",), _gowin),
 }
 
 
@@ -47,16 +61,6 @@ def designs(family, models, most):
             except FitError:
                 continue
             yield from ((board, design) for design in curve if estimate(design, board.device)["lut"] <= most)
-
-
-def _packing(board):
-    """Options of nextpnr for a board's device."""
-    if board.device.family == "ice40":
-        return f"--{board.device.name}", "--package", board.package.lower(), "--pcf-allow-unconstrained"
-    if board.device.family == "gowin":
-        return "--device", board.part, "--vopt", f"family={of_device(board.device.name).name}"
-    size = board.device.name.removeprefix("ecp5-").replace("f", "k")
-    return f"--{size}", "--lpf-allow-unconstrained"
 
 
 def measure(board, design, *, clock_mhz=None, alone=False):
@@ -74,6 +78,7 @@ def measure(board, design, *, clock_mhz=None, alone=False):
         )
     )
     plan = flow.plan(verilog=convert(top), board=board, clock_mhz=clock_mhz, seeds=(1,))
+    _, *counted, packing = FAMILIES[board.device.family]
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         for name, text in plan.files.items():
@@ -84,7 +89,7 @@ def measure(board, design, *, clock_mhz=None, alone=False):
         tools.run(
             plan.placements[0].tool,
             [
-                *_packing(board),
+                *packing(board),
                 *(constraints[Path(name).suffix].format(name) for name in options),
                 "--json=top.json",
                 "--pack-only",
@@ -94,10 +99,7 @@ def measure(board, design, *, clock_mhz=None, alone=False):
             log=folder / "pack.log",
         )
         used = json.loads((folder / "nextpnr.json").read_text(encoding="utf-8"))["utilization"]
-    return tuple(
-        sum(used.get(cell, {"used": 0})["used"] for cell in cells)
-        for cells in FAMILIES[board.device.family][1:]
-    )
+    return tuple(sum(used.get(cell, {"used": 0})["used"] for cell in cells) for cells in counted)
 
 
 def main():

@@ -19,10 +19,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from amaranth.hdl import Cat, Module, Signal, Value
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Signal
 from record import FOLDER, MEASURED, write
+from scan import Scan
 
 from sbgen import tools
 from sbgen.compiler.verilog import convert
@@ -155,40 +154,6 @@ class Streamed(Mvtu):
         return self.weights
 
 
-class Scan(wiring.Component):
-    """The unit between shift registers, so that it needs six pins."""
-
-    def __init__(self, unit):
-        self.unit = unit
-        super().__init__(
-            {
-                "d": In(1),
-                "i_valid": In(1),
-                "i_ready": Out(1),
-                "q": Out(1),
-                "o_valid": Out(1),
-                "o_ready": In(1),
-            }
-        )
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.unit = unit = self.unit
-        x, taken = Signal(len(Value.cast(unit.i.payload))), Signal(len(Value.cast(unit.o.payload)))
-        m.d.sync += [x.eq(Cat(self.d, x)), unit.weights.eq(Cat(x[-1], unit.weights)), taken.eq(taken >> 1)]
-        with m.If(unit.o.valid):
-            m.d.sync += taken.eq(unit.o.payload)
-        m.d.comb += [
-            unit.i.payload.eq(x),
-            unit.i.valid.eq(self.i_valid),
-            self.i_ready.eq(unit.i.ready),
-            self.q.eq(taken[0]),
-            self.o_valid.eq(unit.o.valid),
-            unit.o.ready.eq(self.o_ready),
-        ]
-        return m
-
-
 def layer(pe, simd):
     """The unit of a random layer."""
     rng = random.Random(1)
@@ -223,8 +188,9 @@ def sources(pe, simd):
         ("groups", parameters.groups),
     ):
         plain = plain.replace(f"{{{name}}}", str(value))
+    unit = Streamed(parameters)
     return {
-        "sbgen": {"top.v": convert(Scan(Streamed(parameters)))},
+        "sbgen": {"top.v": convert(Scan(unit, also=[unit.weights]))},
         "plain": {"top.v": plain, "thresholds.hex": "".join(f"{word:x}\n" for word in words)},
     }
 

@@ -30,13 +30,17 @@ from sbgen.compiler.verilog import convert
 from sbgen.hw.mvtu import Parameters
 
 MODELS = Path(__file__).parents[1] / "models"
-FAMILIES = {  # synthesis, place and route, its options, cell of a LUT, how many of them
+
+#: Synthesis, place and route, its options, cell of a LUT, how many of them, whether each bit of a shift
+#: register takes one (elsewhere only one that is loaded does).
+FAMILIES = {
     "ice40": (
         "synth_ice40",
         "nextpnr-ice40",
         ["--hx8k", "--package", "ct256", "--pcf-allow-unconstrained"],
         "ICESTORM_LC",
         7_680,
+        True,
     ),
     "ecp5": (
         "synth_ecp5 -nowidelut",
@@ -44,6 +48,7 @@ FAMILIES = {  # synthesis, place and route, its options, cell of a LUT, how many
         ["--85k", "--package", "CABGA381", "--speed", "6", "--lpf-allow-unconstrained"],
         "TRELLIS_COMB",
         83_640,
+        False,
     ),
 }
 LEVELS = 10**6  # no register within a layer
@@ -203,7 +208,7 @@ endmodule
 
 
 def measure(name, make, weights, thresholds, family, seeds, router):
-    synthesis, program, options, cell, available = FAMILIES[family]
+    synthesis, program, options, cell, available, cell_per_bit = FAMILIES[family]
     outputs, inputs = weights.shape
     with tempfile.TemporaryDirectory() as folder:
         folder, begun = Path(folder), processor_seconds()
@@ -229,7 +234,6 @@ def measure(name, make, weights, thresholds, family, seeds, router):
             )
             return json.loads((folder / "report.json").read_text())
 
-        # On iCE40 each bit of a shift register is a cell; on ECP5 only one that is loaded takes a LUT.
         used = place("--pack-only")["utilization"][cell]["used"]
         clocks = []
         if used < available:
@@ -241,7 +245,7 @@ def measure(name, make, weights, thresholds, family, seeds, router):
             ]
     return {
         "by": name,
-        "cells": used - outputs - (inputs if family == "ice40" else 0),
+        "cells": used - outputs - inputs * cell_per_bit,
         "fmax_mhz": [round(each, 2) for each in clocks],
         "median_mhz": round(statistics.median(clocks), 2) if clocks else None,
         "generation_s": round(generation, 2),
