@@ -19,12 +19,9 @@ def narrow(network: Network, share: float) -> Network | None:
     Returns
     -------
     Network or None
-        None where the layers are more than a chain, whose shortcuts and groups tie widths to each other.
+        None where there are shortcuts or groups, which tie widths to each other.
     """
-    if any(
-        has_weights(layer) and layer.groups > 1 or isinstance(layer, Add | Threshold)
-        for layer in network.layers
-    ):
+    if any(has_weights(layer) and layer.groups > 1 or isinstance(layer, Add) for layer in network.layers):
         return None
     layers: list[Layer] = []
     channels = None  # that are left of the input of a layer; None is all
@@ -36,6 +33,12 @@ def narrow(network: Network, share: float) -> Network | None:
                 inputs = np.flatnonzero(inputs % shape[-1] < channels)
             layer = _cut(layer, share, inputs, planes=maximum.bit_length())
             channels = layer.outputs
+        elif isinstance(layer, Threshold):
+            layer = replace(
+                layer,
+                thresholds=np.minimum(layer.thresholds[:channels], maximum + 1),
+                inverted=layer.inverted[:channels],
+            )
         maximum = layer.output_maximum(maximum)
         layers.append(layer)
     return replace(network, layers=tuple(layers))

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores
+from sbgen.compiler.ir import Add, Binarize, Conv2d, Dense, MaxPool, Network, Scores, SumPool, Threshold
 from sbgen.compiler.narrow import narrow, widths
 from sbgen.compiler.random_network import random_network
 from sbgen.compiler.reference import run
@@ -48,6 +50,39 @@ def test_what_is_left_computes_the_same():
         narrower.layers[3].weights == whole.layers[3].weights[:6].reshape(6, 4, 8)[:, :, :4].reshape(6, -1)
     ).all()
     assert run(narrower, np.zeros((1, 6, 6, 2), np.uint8))[-1].shape == (1, 3)
+
+
+def test_thresholds_of_channels_that_are_left():
+    rng = np.random.default_rng(1)
+    pixels, conv, *_ = network().layers
+    whole = Network(
+        name="net",
+        image_shape=(6, 6, 2),
+        labels=tuple("abc"),
+        layers=(
+            pixels,
+            replace(conv, thresholds=None),
+            SumPool(name="sums", kernel=(2, 2), stride=(2, 2)),
+            Threshold(name="bits", thresholds=np.arange(8) * 9, inverted=np.arange(8) % 2),
+            Scores(name="scores", weights=rng.integers(0, 2, (3, 32)), offsets=np.arange(3)),
+        ),
+    )
+    narrower = narrow(whole, 0.5)
+    assert widths(narrower) == (4,) and narrower.shapes[-2] == (2, 2, 4)
+    assert narrower.layers[3].thresholds.tolist() == [0, 9, 18, 27]
+    assert narrower.layers[3].inverted.tolist() == [0, 1, 0, 1]
+    assert run(narrower, np.zeros((1, 6, 6, 2), np.uint8))[-1].shape == (1, 3)
+
+
+def test_random_networks_without_shortcuts_and_groups_have_one():
+    print("seeds 0 ... 149")
+    met = 0
+    for seed in range(150):
+        whole = random_network(seed, largest=20)
+        tied = any(isinstance(layer, Add) or layer.weight_bits and layer.groups > 1 for layer in whole.layers)
+        assert (narrow(whole, 0.5) is None) == tied, seed
+        met += not tied and any(isinstance(layer, Threshold) for layer in whole.layers)
+    assert met
 
 
 def test_groups_are_left_alone():
