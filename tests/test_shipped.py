@@ -11,7 +11,7 @@ import pytest
 
 from sbgen import cli, network_cache
 from sbgen.compiler import exchange, reference, shipped
-from sbgen.compiler.frontends import model
+from sbgen.compiler.frontends import model, ship
 from sbgen.errors import ModelError
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -27,12 +27,12 @@ WITHOUT_TORCH = textwrap.dedent("""
 
 
 def test_files_are_those_of_the_models():
-    """Byte for byte what `python -m sbgen.compiler.shipped models` writes."""
+    """Byte for byte what `python -m sbgen.compiler.frontends.ship models` writes."""
     pytest.importorskip("torch")
-    written = shipped.texts(MODELS)
-    assert {path.name for path in shipped._FOLDER.iterdir()} == set(written)
+    written = ship.texts(MODELS)
+    assert {path.name for path in shipped.FOLDER.iterdir()} == set(written)
     for name, text in written.items():
-        assert (shipped._FOLDER / name).read_text(encoding="ascii") == text, name
+        assert (shipped.FOLDER / name).read_text(encoding="ascii") == text, name
     assert set(shipped.NAMES) == {path.stem for path in MODELS.glob("*.pt")}
 
 
