@@ -20,7 +20,7 @@ class Fabric:
         where a block RAM itself is slow (5.6 ns of an ECP5's cycle).
     registered : bool
         Whether there is a register after the memories of weights, thresholds and inputs. An ECP5 has
-        flip-flops to spare; an iCE40 has none without a LUT.
+        flip-flops to spare; an iCE40 has none without a LUT, and those of Gowin are reached only through one.
     patchable_store : str
         The store of small ROMs that can be replaced in a bitstream. The ECP5 has plenty of block RAMs, and
         its routing swaps the inputs of LUTs.
@@ -60,7 +60,7 @@ FABRICS = {
     "gowin": Fabric(
         bram_shapes=((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
         max_banks=2,
-        registered=True,
+        registered=False,
         patchable_store="bram",
         host_link_lut=900,
         host_link_ff=500,
