@@ -1,13 +1,8 @@
 """Whether the hardware of a design computes what the reference computes, in the predicted cycles."""
 
-import signal
-import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 
@@ -28,6 +23,7 @@ from ..compiler import (
 )
 from ..compiler.design import Design
 from ..errors import FitError, SbgenError, ToolError
+from .deadline import TimeUpError, within
 
 __all__ = ["Failure", "check"]
 
@@ -46,28 +42,6 @@ class Failure:
 
     kind: str
     text: str
-
-
-class _TimeUpError(Exception):
-    """A check that takes too long."""
-
-
-@contextmanager
-def _deadline(seconds: float) -> Iterator[None]:
-    """End the body, tools included, by an exception after some time; an alarm that was set before goes on."""
-
-    def ring(number: int, frame: FrameType | None) -> None:
-        raise _TimeUpError
-
-    start, handler = time.monotonic(), signal.signal(signal.SIGALRM, ring)
-    earlier, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(
-            signal.ITIMER_REAL, max(0.001, earlier - (time.monotonic() - start)) if earlier else 0
-        )
-        signal.signal(signal.SIGALRM, handler)
 
 
 def check(
@@ -109,16 +83,21 @@ def check(
         When the board's device is too small.
     """
     try:
-        with _deadline(timeout):
-            return (
-                _compare(design, images, simulator, seed)
-                if board is None
-                else _ask(design, images, simulator, seed, board, level)
-            )
-    except FitError:
-        raise  # the design was not checked
-    except _TimeUpError:
+        return within(timeout, _outcome, design, images, simulator, seed, board, level)
+    except TimeUpError:
         return Failure(kind="time", text=f"must be done within {timeout:g} s, but was not")
+
+
+def _outcome(
+    design: Design, images: np.ndarray, simulator: str, seed: int, board: BoardSpec | None, level: str
+) -> Failure | None:
+    """As `check`, however long it takes."""
+    try:
+        if board is None:
+            return _compare(design, images, simulator, seed)
+        return _ask(design, images, simulator, seed, board, level)
+    except (FitError, TimeUpError):
+        raise  # the design was not checked
     except (OSError, MemoryError):
         raise  # of the machine, not of the design
     except SbgenError as error:
