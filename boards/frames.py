@@ -4,12 +4,15 @@ The protocol is in ``docs/link.md``. `.messages` has what is in frames, `.host` 
 """
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..hw.protocol import FAILURE, RESPONSE
 from ..hw.slip import END, ESC, ESC_END, ESC_ESC
 
 __all__ = ["REASONS", "Frame", "Reader"]
+
+_END, _ESC = bytes([END]), bytes([ESC])
 
 #: Why a board did not answer a frame.
 REASONS = {
@@ -34,10 +37,8 @@ class Frame:
         """The bytes on the line, with an END on both sides."""
         content = bytes([self.command, self.sequence]) + self.payload
         content += zlib.crc32(content).to_bytes(4, "little")
-        escaped = content.replace(bytes([ESC]), bytes([ESC, ESC_ESC])).replace(
-            bytes([END]), bytes([ESC, ESC_END])
-        )
-        return bytes([END]) + escaped + bytes([END])
+        escaped = content.replace(_ESC, _ESC + bytes([ESC_ESC])).replace(_END, _ESC + bytes([ESC_END]))
+        return _END + escaped + _END
 
     def answers(self, request: "Frame") -> bool:
         """Whether this is the response to `request`."""
@@ -57,17 +58,17 @@ class Reader:
     def __init__(self) -> None:
         self._line = bytearray()
 
-    def feed(self, received: bytes) -> list[Frame]:
+    def feed(self, received: Iterable[int]) -> list[Frame]:
         """Take bytes from the line and return the frames that end in them."""
+        self._line += bytes(received)
+        *lines, self._line = self._line.split(_END)
         frames = []
-        for byte in received:
-            if byte != END:
-                self._line.append(byte)
-                continue
-            line, self._line = bytes(self._line), bytearray()
-            content = line.replace(bytes([ESC, ESC_END]), bytes([END])).replace(
-                bytes([ESC, ESC_ESC]), bytes([ESC])
-            )
+        for line in lines:
+            content = bytes(line)
+            if ESC in content:
+                content = content.replace(_ESC + bytes([ESC_END]), _END).replace(
+                    _ESC + bytes([ESC_ESC]), _ESC
+                )
             if len(content) >= 6 and zlib.crc32(content[:-4]) == int.from_bytes(content[-4:], "little"):
                 frames.append(Frame(command=content[0], sequence=content[1], payload=content[2:-4]))
         return frames

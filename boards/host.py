@@ -1,274 +1,230 @@
-"""The host side of the link: a board on a serial port, which reports its network and classifies images."""
+"""The host side of the link: a board on a serial port, which reports its network and classifies images.
 
-import argparse
+::
+
+    images ──▶ Batch ──▶ Flight ──▶ Line ══ serial port ══ board
+    results ◀── Batch ◀── Flight ◀── Line
+"""
+
 import math
+import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from collections.abc import Iterable, Iterator
+from typing import Self
 
 import numpy as np
 
 from ..errors import LinkError
-from . import baud as baud_
-from . import frames, messages, usb
-from .messages import WANT_ALL
+from ..hw.protocol import IDENTIFY, REASON_BUSY, WANT_ALL
+from ..hw.slip import END
+from . import frames, messages
+from .batch import Batch
+from .flight import MOST, Flight, Request
+from .line import Line, Port
+from .messages import Identity, Results
 
-if TYPE_CHECKING:
-    from .board_spec import BoardSpec
+__all__ = ["Link"]
 
-__all__ = ["Link", "Port", "Result", "open_link"]
-
-#: How often a request is sent before it fails.
+#: How often a board that does not answer is asked.
 _TRIES = 4
 
-#: The baud rate of most boards.
-_BAUD = 1_000_000
-
-#: Seconds that a response may take in addition to the time on the line: for the core, the host and USB.
+#: Seconds without progress, in addition to the time on the line: for the core, the host and USB.
 _PATIENCE = 1.0
 
+#: Seconds that an answer may take at a board that is as fast as its line: for USB and the host.
+_DELAY = 0.05
 
-def _port_errors() -> tuple[type[Exception], ...]:
-    """The errors of a serial port whose device is gone.
+#: Seconds of the line that requests in flight fill: more than USB's latency timer and the host's scheduler
+#: take together.
+_AHEAD = 0.1
 
-    The error of pyserial is an `OSError`, that of the terminal below it is not.
-    """
-    try:
-        from termios import error
-    except ImportError:  # Windows
-        return (OSError,)
-    return OSError, error
+#: And bytes of it at least, so that a slow line too has the next request when one ends.
+_LEAST_AHEAD = 1 << 12
 
+#: Bytes of an identity and its request on the line, about.
+_IDENTITY_BYTES = 70
 
-class Port(Protocol):
-    """What a link needs of a serial port, as `serial.Serial` has it."""
-
-    baudrate: int
-
-    @property
-    def in_waiting(self) -> int: ...
-    def write(self, data: bytes, /) -> int | None: ...
-    def read(self, size: int, /) -> bytes:
-        """At most `size` bytes: those received within a short timeout."""
-        ...
-
-    def close(self) -> None: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """The scores of an image, shape (outputs,), and its class, or its bits, shape (outputs,)."""
-
-    scores: np.ndarray
-    label: int | np.ndarray
+#: Bytes of a response's frame around its payload, if a few of it are escaped.
+_AROUND = 14
 
 
 class Link:
-    """Requests over a serial port.
+    """Requests over a serial port, many of them in flight.
 
     Each time a request is sent it has a new sequence number, and only an undamaged response with that number
     counts. So a late or repeated response is never mistaken for that of another image.
 
     Parameters
     ----------
-    port
-        A `Port`, such as `serial.Serial` with a short timeout.
+    port : Port
+        Such as `serial.Serial` with a short timeout.
     latency_ms : float or None
         The latency timer of its USB converter; None if it is unknown.
+    number : int or None
+        The first sequence number; by default a random one, as answers to a host before may still come.
     """
 
-    def __init__(self, *, port: Port, latency_ms: float | None = None) -> None:
-        self._port = port
-        self._latency_ms = latency_ms
-        self._sequence = 0
+    def __init__(self, *, port: Port, latency_ms: float | None = None, number: int | None = None) -> None:
+        self._line = Line(port)
+        self.latency_ms = latency_ms
+        #: What the board last reported.
+        self.identity: Identity | None = None
+        self._flight = Flight(os.urandom(1)[0] if number is None else number)
         self._reader = frames.Reader()
+        self._out = bytearray()
+        self._byte_seconds = 10 / port.baudrate
+        self._careful = False  # whether the board has been busy
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        with suppress(*_port_errors()):  # the board may be gone
-            self._port.close()
+        self.close()
 
-    def bounds(self, identity: messages.Identity) -> str:
-        """The maximum rate of the link to a board, in words."""
+    def close(self) -> None:
+        """Close the port."""
+        self._line.close()
 
-        def rate(latency_ms: float = 0.0) -> str:
-            # One request of one image after the other.
-            size = identity.image_bytes + messages.result_bytes(identity, WANT_ALL) + 17
-            return f"{1 / (size * 10 / self._port.baudrate + latency_ms / 1000):,.0f}"
+    @property
+    def baud(self) -> int:
+        return self._line.baud
 
-        latencies = (usb.LOW_LATENCY_MS, usb.LATENCY_MS) if self._latency_ms is None else (self._latency_ms,)
-        rates = ", or ".join(
-            f"{rate(latency)} with a USB latency timer of {latency:g} ms" for latency in latencies
-        )
-        return f"the link allows {rate()} images/s at {self._port.baudrate:,} baud, {rates}" + (
-            " (that of this port is not known)" if self._latency_ms is None else ""
-        )
+    def rate(self, identity: Identity, want: int = WANT_ALL) -> float:
+        """Images per second that the line carries, in requests of many images."""
+        request = max(identity.image_bytes, identity.image_cycles / identity.byte_cycles)
+        return self.baud / 10 / max(request, messages.result_bytes(identity, want))
 
-    def identify(self) -> messages.Identity:
-        """Ask the board which network it runs."""
-        response = self._ask(messages.identify, answer_bytes=64)
-        return messages.parse_identity(response)
-
-    def classify(self, images: np.ndarray) -> Iterator[Result]:
-        """Classify images one after the other.
-
-        Parameters
-        ----------
-        images : array of uint8, shape (N, ...)
-            Raw pixels, per image as many as the board's network takes.
-
-        Yields
-        ------
-        Result
+    def identify(self) -> Identity:
+        """Ask the board which network it runs. What was in flight is given up.
 
         Raises
         ------
         LinkError
-            When the board sends no undamaged response after several tries, or cannot take such images.
+            The board does not answer, or speaks another version of the protocol.
         """
-        images = np.asarray(images)
-        if images.dtype != np.uint8 or images.ndim < 2:
-            raise LinkError(
-                f"images must be an array (N, ...) of raw uint8 pixels, not {images.dtype} of shape "
-                f"{images.shape}"
-                + (
-                    "; values of int8 are sent as their bytes, images.view(numpy.uint8)"
-                    if images.dtype == np.int8
-                    else ""
-                )
-            )
+        trouble = []
+        for _ in range(_TRIES):
+            request = Request(command=IDENTIFY, payload=b"")
+            if len(self._flight) == MOST:
+                self._flight.clear()
+            self._out += bytes([END]) + self._flight.add(request)
+            start = time.monotonic()
+            patience = _PATIENCE + 4 * (self._flight.line_bytes + _IDENTITY_BYTES) * self._byte_seconds
+            reason = "nothing"
+            while time.monotonic() < start + patience:
+                for frame in self._reader.feed(self._line.exchange(self._out, _DELAY)):
+                    answered, _, failed = self._flight.accept(frame)
+                    reason = failed or reason
+                    if answered is request:
+                        slow = time.monotonic() - start - _DELAY
+                        self._byte_seconds = max(10 / self.baud, slow / _IDENTITY_BYTES)
+                        self.identity = messages.parse_identity(frame)
+                        return self.identity
+            trouble.append(reason)
+        raise LinkError(
+            f"the board must answer, but {_TRIES} requests led to: {', '.join(trouble)}; check the port and "
+            "the baud rate, that the bitstream is loaded (sbgen flash), and press its reset"
+        )
+
+    def classify(
+        self, images: np.ndarray | Iterable[np.ndarray], *, want: int = WANT_ALL
+    ) -> Iterator[Results]:
+        """Classify images; many are on their way at the same time.
+
+        Parameters
+        ----------
+        images : array of uint8, shape (N, ...), or iterable of arrays of uint8
+            Raw pixels, per image as many as the board's network takes.
+        want : int
+            `WANT_CLASS`, `WANT_ALL`, or a number of best classes that the board ranks.
+
+        Yields
+        ------
+        Results
+            Of the next images, in order, as soon as they come.
+
+        Raises
+        ------
+        LinkError
+            When the board does not answer, or cannot take such images.
+        """
+        _check_images(images)
         identity = self.identify()
         if identity.weights and not identity.weights.loaded:
             raise LinkError(
                 f"the board must have loaded its weights, but: {identity.weights}; write its flash again with"
                 " sbgen flash"
             )
-        images = images.reshape(len(images), math.prod(images.shape[1:]))
-        if images.shape[1] != identity.pixels:
+        batch = Batch(identity, images, want)
+        silent, since = 0, time.monotonic()
+        while not batch.done:
+            self._send(batch, identity, want)
+            before = len(self._out)
+            received = self._line.exchange(self._out, _DELAY)
+            moved = len(self._out) < before
+            for frame in self._reader.feed(received):
+                moved |= self._take(frame, batch)
+            if (results := batch.results()) is not None:
+                silent, moved = 0, True
+                yield results
+            if moved:
+                since = time.monotonic()
+            elif time.monotonic() > since + self._patience(identity):
+                silent, since = silent + 1, time.monotonic()
+                self._ask_again(silent)
+
+    def _send(self, batch: Batch, identity: Identity, want: int) -> None:
+        """Put requests into flight while there is room."""
+        room = max(_LEAST_AHEAD, round(_AHEAD * self.baud / 10))
+        while (
+            len(self._flight) < MOST - _TRIES  # the rest is for identify
+            and len(self._out) < room
+            and self._flight.line_bytes < room
+            and not (self._careful and self._flight)
+        ):
+            request = batch.request()
+            if request is None:
+                return
+            wake = math.ceil(identity.wake * 1e-6 * self.baud / 10) if not self._flight else 0
+            pace = max(
+                math.ceil(request.images * identity.image_cycles / identity.byte_cycles),
+                request.images * messages.result_bytes(identity, want) + _AROUND,
+            )
+            self._out += bytes([END]) * wake + self._flight.add(request, pace=pace)
+
+    def _patience(self, identity: Identity) -> float:
+        """Seconds without progress after which what is in flight is lost."""
+        longest = max((request.line_bytes for request in self._flight), default=0)
+        return _PATIENCE + 4 * (longest + identity.image_cycles / identity.byte_cycles) * self._byte_seconds
+
+    def _take(self, frame: frames.Frame, batch: Batch) -> bool:
+        """Take a frame of the board; returns whether it was of use."""
+        answered, lost, reason = self._flight.accept(frame)
+        if answered is not None and answered.packed is not None:
+            batch.answered(answered, frame.payload)
+        batch.lost(request for request in lost if request.packed is not None)
+        self._careful |= reason == frames.REASONS[REASON_BUSY]
+        return answered is not None or bool(lost)
+
+    def _ask_again(self, silent: int) -> None:
+        """Ask a silent board to identify itself: its answer says that all requests before are lost."""
+        if silent > _TRIES:
             raise LinkError(
-                f"an image must have the {identity.pixels} pixels that the board's network takes, "
-                f"not {images.shape[1]}"
+                f"the board must answer, but was silent {_TRIES} times; check the cable, that its bitstream"
+                " is still loaded (sbgen flash), and press its reset"
             )
-        for n, packed in enumerate(identity.pack(images)):
-            response = self._ask(
-                lambda sequence, packed=packed: messages.classify(
-                    sequence=sequence, packed=packed, want=WANT_ALL
-                ),
-                answer_bytes=messages.result_bytes(identity, WANT_ALL),
+        if not self._out:
+            self._out += bytes([END]) + self._flight.add(Request(command=IDENTIFY, payload=b""))
+
+
+def _check_images(images: np.ndarray | Iterable[np.ndarray]) -> None:
+    if isinstance(images, np.ndarray) and (images.dtype != np.uint8 or images.ndim < 2):
+        raise LinkError(
+            f"images must be an array (N, ...) of raw uint8 pixels, not {images.dtype} of shape "
+            f"{images.shape}"
+            + (
+                "; values of int8 are sent as their bytes, images.view(numpy.uint8)"
+                if images.dtype == np.int8
+                else ""
             )
-            results = messages.parse_results(response, identity=identity, want=WANT_ALL, images=1)
-            assert results.scores is not None
-            label = results.labels[0]
-            result = Result(scores=results.scores[0], label=label if identity.multi_label else int(label))
-            if np.any(result.label != identity.decide(result.scores)):
-                must = (
-                    "a bit must be 1 if its score is not negative"
-                    if identity.signs
-                    else "the class must be the first with the maximum score"
-                )
-                raise LinkError(
-                    f"image {n}: {must}, but the board reports {'bits' if identity.multi_label else 'class'} "
-                    f"{result.label} for the scores {result.scores.tolist()}; its bitstream is wrong"
-                )
-            yield result
-
-    def _ask(self, make: Callable[..., frames.Frame], *, answer_bytes: int) -> frames.Frame:
-        trouble = []
-        for _ in range(_TRIES):
-            self._sequence = (self._sequence + 1) % 256
-            request = make(sequence=self._sequence)
-            line = request.encode()
-            try:
-                self._port.write(line)
-                # An escaped byte takes two, and each is ten bits on the line.
-                deadline = (
-                    time.monotonic()
-                    + _PATIENCE
-                    + (len(line) + 2 * (answer_bytes + 8)) * 10 / self._port.baudrate
-                )
-                response = self._wait(request, deadline)
-            except _port_errors() as error:
-                raise LinkError(
-                    f"the board must stay plugged in, but its port ended: {error}; plug it in again, load its"
-                    " bitstream (sbgen flash) and start again"
-                ) from error
-            if response is None:
-                trouble.append("nothing")
-            elif response.is_failure:
-                trouble.append(frames.REASONS.get(response.payload[0] if response.payload else 0, "failure"))
-            else:
-                return response
-        raise LinkError(
-            f"the board must answer, but {_TRIES} requests led to: {', '.join(trouble)}; check the port and "
-            "the baud rate, that the bitstream is loaded (sbgen flash), and press its reset"
         )
-
-    def _wait(self, request: frames.Frame, deadline: float) -> frames.Frame | None:
-        """The response to `request`, or the failure that the board reports of it, or None."""
-        while time.monotonic() < deadline:
-            for frame in self._reader.feed(self._port.read(max(1, self._port.in_waiting))):
-                # A failure with another number is about noise or an earlier try.
-                if frame.answers(request) or (frame.is_failure and frame.sequence == request.sequence):
-                    return frame
-        return None
-
-
-def open_link(arguments: argparse.Namespace) -> Link:
-    """Open the link that the options of `sbgen.arguments.add_port` select."""
-    from . import get
-    from .harness import clock_and_pll
-
-    if arguments.board is None and arguments.port is None:
-        raise LinkError("the board must be named: give --board NAME or --port PORT")
-    try:
-        import serial
-    except ImportError:
-        raise LinkError(
-            "the link to a board needs pyserial, which is not installed; try: pip install 'sbgen[link]'"
-        ) from None
-    board = None if arguments.board is None else get(arguments.board)
-    if board is None:
-        port, baud = arguments.port, _BAUD
-    else:
-        port = arguments.port or _find_port(board)
-        baud, _ = baud_.choose(board, clock_mhz=clock_and_pll(board)[0])
-    baud = arguments.baud or baud
-    refusals: tuple[type[Exception], ...] = (*_port_errors(), ValueError, OverflowError)
-    try:
-        opened = serial.serial_for_url(port, baudrate=baud, timeout=0.05)
-        return Link(port=opened, latency_ms=usb.ask_low_latency(opened))
-    except refusals as error:
-        raise LinkError(
-            f"{port} must open at {baud} baud, but: {error}; check the name, and that this user may open it "
-            "(on Linux: group dialout)"
-        ) from error
-
-
-def _find_port(board: "BoardSpec") -> str:
-    from serial.tools.list_ports import comports
-
-    if board.serial_interface is None:
-        rx, tx = (pin.site for port in ("rx", "tx") if (pin := board.pin(port)))
-        raise LinkError(
-            f"{board.name} must have a USB serial adapter at its pins {rx} (rx) and {tx} (tx), as its own USB"
-            " does not lead to the link; name the adapter's port: --port PORT"
-        )
-    ports = sorted(
-        (port for port in comports() if (port.vid, port.pid) in board.usb), key=lambda port: port.device
-    )
-    # The location ends with the number of the USB interface, such as 1-4:1.1.
-    right = [port for port in ports if (port.location or "").endswith(f".{board.serial_interface}")] or ports
-    if not right:
-        ids = (
-            " or ".join(f"{vendor:04x}:{product:04x}" for vendor, product in board.usb)
-            or "(its USB IDs are unknown)"
-        )
-        raise LinkError(
-            f"{board.name} must be plugged in, but no serial port of a USB device {ids} is there; "
-            "plug it in, or give --port"
-        )
-    return right[0].device

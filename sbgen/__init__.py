@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # slow to import, and each needs packages that others do not
     from .classifier import Classifier
+    from .device import Board
 
-__all__ = ["Classifier", "__version__"]
+__all__ = ["Board", "Classifier", "__version__"]
 
 __version__ = "0.1.0"
 
 #: The module of each name that is imported when it is first used.
-_LAZY = {"Classifier": "classifier"}
+_LAZY = {"Board": "device", "Classifier": "classifier"}
 
 
 def __getattr__(name: str) -> Any:

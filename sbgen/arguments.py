@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 __all__ = [
+    "add_answers",
     "add_board",
     "add_images",
     "add_model",
@@ -98,13 +99,34 @@ def add_images(parser: argparse.ArgumentParser) -> "argparse._MutuallyExclusiveG
 def add_port(parser: argparse.ArgumentParser) -> None:
     """Add the options that select a board."""
     parser.add_argument("--board", metavar="NAME", help="a board of `sbgen boards`, found by its USB IDs")
-    parser.add_argument("--port", metavar="PORT", help="serial port (default: that of --board)")
+    parser.add_argument(
+        "--port",
+        metavar="PORT",
+        help="serial port, or a URL such as socket://HOST:PORT (default: that of --board)",
+    )
     parser.add_argument(
         "--baud",
         type=at_least(1),
         metavar="N",
         help="baud rate of its bitstream (default: that of the board)",
     )
+
+
+def add_answers(parser: argparse.ArgumentParser) -> None:
+    """Add the options of what is printed of each image: ``--top``, ``--scores`` and so on."""
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument(
+        "--top", type=int, metavar="K", help="print the K best classes of each image with their scores"
+    )
+    shown.add_argument("--scores", action="store_true", help="print every score of each image")
+    parser.add_argument(
+        "--unsure",
+        type=at_least(1),
+        metavar="MARGIN",
+        help='answer "don\'t know" where the best score is less than MARGIN above the next',
+    )
+    parser.add_argument("--json", action="store_true", help="print a line of JSON for each image")
+    parser.add_argument("--quiet", action="store_true", help="print only the summary")
 
 
 def add_serial(parser: argparse.ArgumentParser) -> None:

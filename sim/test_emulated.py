@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+import sbgen
 from sbgen import tools
-from sbgen.boards import host
 from sbgen.built import Built
 from sbgen.cli import main
 from sbgen.compiler import exchange, reference
@@ -52,21 +52,12 @@ def build(folder, seed, *options):
 
 
 def check(net, port, seed):
-    images = np.random.default_rng(seed).integers(0, 256, (20, PIXELS)).astype(np.uint8)
+    images = np.random.default_rng(seed).integers(0, 256, (50, PIXELS)).astype(np.uint8)
     scores, labels = reference.evaluate(net, images)
-    with host.open_link(Arguments(port)) as link:
-        identity = link.identify()
-        assert identity.digest.hex() == exchange.digest(net)[:16]
-        results = list(link.classify(images))
-    assert [result.scores.tolist() for result in results] == scores.tolist()
-    assert [result.label for result in results] == labels.tolist()
-
-
-class Arguments:
-    board = baud = None
-
-    def __init__(self, port):
-        self.port = port
+    with sbgen.Board(port=port) as board:
+        assert board.identify().digest.hex() == exchange.digest(net)[:16]
+        assert board.scores(images).tolist() == scores.tolist()
+        assert board.predict(iter(images)).tolist() == labels.tolist()
 
 
 def test_board_without_a_bitstream(tmp_path):

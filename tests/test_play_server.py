@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from sbgen import cli
-from sbgen.boards.host import Result
-from sbgen.boards.messages import Identity
+from sbgen.boards.messages import Identity, Results
 from sbgen.commands import play as command
 from sbgen.compiler import exchange, reference
 from sbgen.compiler.random_network import random_images, random_network
@@ -43,7 +42,7 @@ class Link:
             raise LinkError("the board must stay plugged in, but its port ended")
         self.asked += len(images)
         for scores in reference.evaluate(NETWORK, images)[0]:
-            yield Result(scores=scores + self.wrong, label=0)
+            yield Results(scores=scores[None] + self.wrong, labels=np.zeros(1, np.int64))
 
 
 def client(link=None, *, host="127.0.0.1", name="127.0.0.1"):

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..arguments import add_port
+from ..arguments import add_answers, add_port, add_serial
 from ..console import Console
 from ..errors import LinkError
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from ..boards.host import Result
     from ..boards.messages import Identity
+    from ..compiler.ir import Network
+    from ..device import Prediction
     from ..samples import Samples
 
 __all__ = ["add_arguments", "run"]
@@ -28,134 +27,125 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="IMAGES",
         help="images, and their classes if known, as for `sbgen build --samples`",
     )
-    parser.add_argument(
-        "--top",
-        type=int,
-        metavar="K",
-        help="print the K best classes with their scores instead of all scores",
-    )
+    add_answers(parser)
     parser.add_argument(
         "--network",
         type=Path,
         metavar="FILE",
         help=(
-            "network.json of the build: print the names of the classes, and refuse a board that runs another"
-            " network"
+            "network.json of the build: print the names of the classes, bring images to the network's size"
+            " and scale, and refuse a board that runs another network"
         ),
     )
     add_port(parser)
+    add_serial(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print the class of each image, or its best classes or labels; then, if labels are known, how many are
-    right.
-    """
-    import numpy as np
+    """Print the class of each image; then, if labels are known, how many are right.
 
-    from ..boards import host
+    When the board is unplugged in the middle, what it classified so far is printed before the error.
+    """
+    from ..device import Board
+    from ..predictions import Predictions
 
     console = Console()
-    right = among_best = right_bits = 0
-    with host.open_link(arguments) as link:
-        identity = link.identify()
-        image_shape, names, signed = _network(arguments.network, identity)
-        _check_top(arguments.top, identity)
-        tried = _samples(arguments, image_shape, names, signed, identity.multi_label)
-        if tried.note:
+    network = _network(arguments.network)
+    with Board(arguments.board, port=arguments.port, baud=arguments.baud, serial=arguments.serial) as board:
+        identity = board.identify()
+        if network is not None:
+            _require(network, identity, arguments.network)
+        best, scores = _wanted(arguments, identity)
+        names = [str(label) for label in range(identity.classes)] if network is None else list(network.labels)
+        tried = _samples(arguments, network, identity, names)
+        if tried.note and not arguments.json:
             console.line(f"  {tried.note}")
-        images, labels = tried.images, tried.labels
+        printer = Predictions(
+            console,
+            names=names,
+            multi_label=identity.multi_label,
+            top_k=arguments.top,
+            labels=tried.labels,
+            as_json=arguments.json,
+            unsure=arguments.unsure,
+            quiet=arguments.quiet,
+        )
         start = time.monotonic()
-        for n, result in enumerate(link.classify(images)):
-            text, best = _words(result, names, identity, arguments.top)
-            if labels is not None:
-                agree = result.label == labels[n]
-                right += int(np.all(agree))
-                right_bits += int(np.sum(agree))
-                among_best += labels[n] in best
-                text += f"  label {_set(names, labels[n]) if identity.multi_label else names[labels[n]]}"
-            console.line(f"{n:6}  {text}")
-        if len(images):
-            console.line(f"{len(images) / (time.monotonic() - start):,.0f} images/s; {link.bounds(identity)}")
-    if labels is not None and identity.multi_label:
-        console.line(
-            f"{right} of {len(images)} right in all {identity.outputs} outputs, {right_bits} of {labels.size}"
-            " bits right"
-        )
-    elif labels is not None:
-        console.line(
-            f"{right} of {len(images)} right"
-            + ("" if arguments.top is None else f", {among_best} among the best {arguments.top}")
-        )
+        try:
+            for prediction in board.predictions(tried.images, best=best, scores=scores):
+                printer.add(
+                    prediction.scores if arguments.scores else None,
+                    prediction.label,
+                    best=_best(prediction, arguments),
+                )
+        finally:
+            seconds = time.monotonic() - start
+            printer.finish()
+            if printer.count and not arguments.json:
+                console.line(f"{printer.count / seconds:,.0f} images/s at {board.baud:,} baud")
 
 
-def _samples(
-    arguments: argparse.Namespace,
-    image_shape: tuple[int, ...],
-    names: Sequence[str],
-    signed: bool,
-    multi_label: bool,
-) -> "Samples":
-    """The images; of those with classes only what the network was not trained on."""
-    from .. import samples
-    from ..compiler import exchange
-
-    recipe = None if arguments.network is None else exchange.load_recipe(arguments.network)
-    if recipe is None:
-        return samples.read(
-            arguments.images, image_shape=image_shape, classes=names, signed=signed, multi_label=multi_label
-        )
-    made = samples.Recipe.parse(recipe).checked(image_shape)
-    tried = samples.read_with(made, arguments.images, image_shape=image_shape, classes=names)
-    return tried if tried.labels is None else tried.test()
-
-
-def _check_top(top: int | None, identity: "Identity") -> None:
-    if top is None:
-        return
-    if identity.signs:
+def _wanted(arguments: argparse.Namespace, identity: "Identity") -> tuple[int | None, bool]:
+    """What to ask the board for: so many best classes, or every score, or neither."""
+    top, needed = arguments.top, arguments.top or 0
+    if identity.signs and (top is not None or arguments.unsure is not None):
+        option = "--unsure" if top is None else "--top"
         raise LinkError(
-            "--top must be left out: the board's network decides by the sign of each score and ranks no"
+            f"{option} must be left out: the board's network decides by the sign of each score and ranks no"
             " classes"
         )
-    if not 1 <= top <= identity.classes:
+    if top is not None and not 1 <= top <= identity.classes:
         raise LinkError(
             f"--top must be in 1 ... {identity.classes}, the classes of the board's network, not {top}"
         )
+    if arguments.unsure is not None:
+        needed = max(2, needed)
+    if arguments.scores or needed > identity.top_k:
+        return None, True  # the host ranks them
+    return needed or None, False
 
 
-def _words(
-    result: "Result", names: Sequence[str], identity: "Identity", top: int | None
-) -> tuple[str, list[int]]:
-    """A result in words, and the best `top` classes, if they are wanted."""
+def _best(prediction: "Prediction", arguments: argparse.Namespace) -> Sequence[tuple[int, int]] | None:
+    """The best classes that are to be printed or compared, ranked here where the board does not."""
     from ..compiler.reference import ranked
 
-    scores = " ".join(map(str, result.scores.tolist()))
-    if not isinstance(result.label, int):
-        return f"labels {_set(names, result.label)}  scores {scores}", []
-    if top is None:
-        return f"class {names[result.label]}  scores {scores}", []
-    best = ranked(result.scores[None], top)[0].tolist()
-    return "best " + "  ".join(f"{names[label]} {result.scores[label]}" for label in best), best
+    if prediction.best is not None or prediction.scores is None or arguments.scores:
+        return prediction.best
+    order = ranked(prediction.scores[None], max(arguments.top or 0, min(2, len(prediction.scores))))[0]
+    return [(label, int(prediction.scores[label])) for label in order.tolist()]
 
 
-def _set(names: Sequence[str], bits: "np.ndarray") -> str:
-    """The names of the bits that are 1."""
-    return ", ".join(name for name, bit in zip(names, bits, strict=True) if bit) or "none"
-
-
-def _network(path: Path | None, identity: "Identity") -> tuple[tuple[int, ...], Sequence[str], bool]:
-    """The shape of an image, the names of the classes, and whether pixels are signed.
-
-    From the network's file; without one, an image is a row of bytes and classes are numbers.
-    """
+def _network(path: Path | None) -> "Network | None":
     from ..compiler import exchange
 
-    if path is None:
-        return (identity.pixels,), [str(label) for label in range(identity.classes)], False
-    network = exchange.load(path)
+    return None if path is None else exchange.load(path)
+
+
+def _require(network: "Network", identity: "Identity", path: Path) -> None:
+    """Raise a `LinkError` unless the board runs the network."""
+    from ..compiler import exchange
+
     if bytes.fromhex(exchange.digest(network))[:8] != identity.digest:
         raise LinkError(
             f"the board must run the network of {path}, {exchange.digest(network)[:16]}..., but runs "
             f"{identity.digest.hex()}...; give the network.json of its build"
         )
-    return network.image_shape, network.labels, network.pixel_type.signed
+
+
+def _samples(
+    arguments: argparse.Namespace, network: "Network | None", identity: "Identity", names: Sequence[str]
+) -> "Samples":
+    """The images, by the recipe of the network; without a network an image is a row of bytes.
+
+    Of those with classes only what the network was not trained on.
+    """
+    from .. import samples
+    from ..compiler import exchange
+
+    if network is None:
+        return samples.read(
+            arguments.images, image_shape=(identity.pixels,), classes=names, multi_label=identity.multi_label
+        )
+    recipe = exchange.load_recipe(arguments.network)
+    tried = samples.read_for(network, arguments.images, recipe)
+    return tried if recipe is None or tried.labels is None else tried.test()

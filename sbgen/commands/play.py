@@ -103,10 +103,12 @@ def _listen(port: int) -> socket.socket:
 @contextlib.contextmanager
 def _plugged(built: "Built", arguments: argparse.Namespace) -> "Iterator[Answerer]":
     """The board that the options name."""
-    from ..boards import host
+    from ..boards.connect import connect
     from ..play import answerers
 
-    with host.open_link(arguments) as link:
+    with connect(
+        name=arguments.board, port=arguments.port, baud=arguments.baud, serial=arguments.serial
+    ) as link:
         yield answerers.board(link, built.network, name=f"the board at {arguments.port or arguments.board}")
 
 
@@ -114,7 +116,7 @@ def _plugged(built: "Built", arguments: argparse.Namespace) -> "Iterator[Answere
 def _emulated(built: "Built", console: Console) -> "Iterator[Answerer]":
     """The board of the build in a simulator."""
     from .. import tools
-    from ..boards import host
+    from ..boards.connect import connect
     from ..emulator import EmulatedBoard, compiled
     from ..play import answerers
 
@@ -124,6 +126,5 @@ def _emulated(built: "Built", console: Console) -> "Iterator[Answerer]":
             program = compiled(built, folder=folder)
             step.note("as compiled before" if program.from_cache else "by Verilator")
         board = stack.enter_context(EmulatedBoard(program, terminal=False, tcp=("127.0.0.1", 0)))
-        port = argparse.Namespace(board=None, port=board.url, baud=None, serial=None)
-        link = stack.enter_context(host.open_link(port))
+        link = stack.enter_context(connect(port=board.url))
         yield answerers.board(link, built.network, name="the emulated board")

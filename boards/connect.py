@@ -1,0 +1,113 @@
+"""Opening the port of a board: by the board's name, the port's, or a URL."""
+
+from typing import TYPE_CHECKING
+
+from ..errors import BoardError, LinkError
+from . import baud as bauds
+from . import usb
+from .host import Link
+from .line import port_errors
+
+if TYPE_CHECKING:
+    from .board_spec import BoardSpec
+
+__all__ = ["connect"]
+
+#: The baud rate of a port without a board's name.
+_BAUD = 1_000_000
+
+
+def connect(
+    *, name: str | None = None, port: str | None = None, baud: int | None = None, serial: str | None = None
+) -> Link:
+    """Open the link to a board.
+
+    Parameters
+    ----------
+    name : str or None
+        A board of `sbgen boards`.
+    port : str or None
+        A serial port or a URL of pyserial; by default the USB port of the board.
+    baud : int or None
+        By default that of a build for the board at its default clock.
+    serial : str or None
+        USB serial number, to choose one of several boards.
+
+    Raises
+    ------
+    LinkError
+        When the port cannot be found or opened, or is in use.
+    BoardError
+        There is no board of that name.
+    """
+    from . import get
+    from .harness import clock_and_pll
+
+    if name is None and port is None:
+        raise LinkError("the board must be named: give --board NAME or --port PORT")
+    try:
+        import serial as pyserial
+    except ImportError:
+        raise LinkError(
+            "the link to a board needs pyserial, which is not installed; try: pip install 'sbgen[link]'"
+        ) from None
+    board = None if name is None else get(name)
+    if port is None:
+        assert board is not None
+        port = _find_port(board, serial)
+    if baud is None:
+        baud = _BAUD if board is None else bauds.choose(board, clock_mhz=clock_and_pll(board)[0])[0]
+    refusals: tuple[type[Exception], ...] = (*port_errors(), ValueError, OverflowError)
+    try:
+        opened = pyserial.serial_for_url(port, baudrate=baud, timeout=0.05, exclusive=True)
+    except refusals as error:
+        raise LinkError(f"{port} must open at {baud} baud, but: {error}; {_remedy(error)}") from error
+    return Link(port=opened, latency_ms=usb.ask_low_latency(opened))
+
+
+def _remedy(error: Exception) -> str:
+    text = str(error)
+    if "lock" in text or "Resource temporarily unavailable" in text:
+        return "another program uses it: end that, or choose another board"
+    if "baud" in text or isinstance(error, OverflowError):
+        return "give a --baud that its driver can make, that of the bitstream"
+    return "check the name, and that this user may open it (on Linux: group dialout)"
+
+
+def _find_port(board: "BoardSpec", serial: str | None) -> str:
+    from serial.tools.list_ports import comports
+
+    if board.serial_interface is None:
+        rx, tx = (pin.site for port in ("rx", "tx") if (pin := board.pin(port)))
+        raise LinkError(
+            f"{board.name} must have a USB serial adapter at its pins {rx} (rx) and {tx} (tx), as its own USB"
+            " does not lead to the link; name the adapter's port: --port PORT"
+        )
+    ports = sorted(
+        (port for port in comports() if (port.vid, port.pid) in board.usb), key=lambda port: port.device
+    )
+    # The location ends with the number of the USB interface, such as 1-4:1.1.
+    right = [port for port in ports if (port.location or "").endswith(f".{board.serial_interface}")] or ports
+    if not right:
+        ids = (
+            " or ".join(f"{vendor:04x}:{product:04x}" for vendor, product in board.usb)
+            or "(its USB IDs are unknown)"
+        )
+        raise LinkError(
+            f"{board.name} must be plugged in, but no serial port of a USB device {ids} is there; "
+            "plug it in, or give --port"
+        )
+    devices = {port.serial_number or str(port.location).rpartition(":")[0]: port for port in reversed(right)}
+    if serial is not None:
+        right = [port for port in right if port.serial_number == serial]
+        if not right:
+            raise BoardError(
+                f"{board.name} with the serial number {serial} must be plugged in, but those that are have"
+                f" {', '.join(devices)}"
+            )
+    elif len(devices) > 1:
+        raise BoardError(
+            f"one {board.name} must be chosen, but {len(devices)} are plugged in; give"
+            f" {' or '.join(f'--serial {number}' for number in devices)}, or --port"
+        )
+    return right[0].device
