@@ -57,6 +57,8 @@ class Reader:
 
     def __init__(self) -> None:
         self._line = bytearray()
+        #: Frames so far whose checksum was wrong.
+        self.damaged = 0
 
     def feed(self, received: Iterable[int]) -> list[Frame]:
         """Take bytes from the line and return the frames that end in them."""
@@ -71,4 +73,6 @@ class Reader:
                 )
             if len(content) >= 6 and zlib.crc32(content[:-4]) == int.from_bytes(content[-4:], "little"):
                 frames.append(Frame(command=content[0], sequence=content[1], payload=content[2:-4]))
+            elif content:
+                self.damaged += 1
         return frames

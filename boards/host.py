@@ -10,6 +10,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -23,7 +24,7 @@ from .flight import MOST, Flight, Request
 from .line import Line, Port
 from .messages import Identity, Results
 
-__all__ = ["Link"]
+__all__ = ["LineErrors", "Link"]
 
 #: How often a board that does not answer is asked.
 _TRIES = 4
@@ -46,6 +47,28 @@ _IDENTITY_BYTES = 70
 
 #: Bytes of a response's frame around its payload, if a few of it are escaped.
 _AROUND = 14
+
+
+@dataclass(kw_only=True)
+class LineErrors:
+    """What went wrong on a line so far.
+
+    Parameters
+    ----------
+    damaged : int
+        Frames of the board whose checksum was wrong.
+    refused : int
+        Requests that the board refused, by `frames.REASONS`: damaged ones, or because it was busy.
+    lost : int
+        Requests that were sent again.
+    silent : int
+        Times at which the board did not answer.
+    """
+
+    damaged: int = 0
+    refused: int = 0
+    lost: int = 0
+    silent: int = 0
 
 
 class Link:
@@ -74,6 +97,7 @@ class Link:
         self._out = bytearray()
         self._byte_seconds = 10 / port.baudrate
         self._careful = False  # whether the board has been busy
+        self._errors = LineErrors()
 
     def __enter__(self) -> Self:
         return self
@@ -89,10 +113,10 @@ class Link:
     def baud(self) -> int:
         return self._line.baud
 
-    def rate(self, identity: Identity, want: int = WANT_ALL) -> float:
-        """Images per second that the line carries, in requests of many images."""
-        request = max(identity.image_bytes, identity.image_cycles / identity.byte_cycles)
-        return self.baud / 10 / max(request, messages.result_bytes(identity, want))
+    @property
+    def errors(self) -> LineErrors:
+        """What went wrong on the line so far."""
+        return replace(self._errors, damaged=self._reader.damaged)
 
     def identify(self) -> Identity:
         """Ask the board which network it runs. What was in flight is given up.
@@ -202,12 +226,15 @@ class Link:
         answered, lost, reason = self._flight.accept(frame)
         if answered is not None and answered.packed is not None:
             batch.answered(answered, frame.payload)
+        self._errors.lost += len(lost)
+        self._errors.refused += reason is not None
         batch.lost(request for request in lost if request.packed is not None)
         self._careful |= reason == frames.REASONS[REASON_BUSY]
         return answered is not None or bool(lost)
 
     def _ask_again(self, silent: int) -> None:
         """Ask a silent board to identify itself: its answer says that all requests before are lost."""
+        self._errors.silent += 1
         if silent > _TRIES:
             raise LinkError(
                 f"the board must answer, but was silent {_TRIES} times; check the cable, that its bitstream"

@@ -90,6 +90,12 @@ class Built:
 
         return boards.get(self.report["board"])
 
+    @property
+    def trained_on(self) -> dict[str, Any]:
+        """What `trial_images.choose` needs to know of the model's training."""
+        # The report of an early build has the data set with the accuracy.
+        return {"dataset": self.report["accuracy"]["dataset"], **self.report["model"], "recipe": self.recipe}
+
     @cached_property
     def network(self) -> "Network":
         """The integer network, after all passes."""

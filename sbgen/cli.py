@@ -26,6 +26,11 @@ class Command:
     name: str
     help: str
 
+    @property
+    def module(self) -> str:
+        """Name of its module in `sbgen.commands`."""
+        return self.name.replace("-", "_")
+
 
 #: Every command, in the order in which a user meets them. Its module is imported only when it runs, so help
 #: is fast and a missing extra affects only the command that needs it.
@@ -44,6 +49,8 @@ COMMANDS = (
     Command(name="flash", help="load a bitstream into a board"),
     Command(name="identify", help="report which network a board runs"),
     Command(name="classify", help="classify images on a board"),
+    Command(name="check-board", help="classify the whole test set on a board and record what it answers"),
+    Command(name="client", help="copy the host's end of the link for a microcontroller"),
     Command(name="emulate", help="run a built board in a simulator, for hosts without the board"),
     Command(name="play", help="open a page to draw on, answered by the reference or a board"),
     Command(name="prove", help="prove the parts of a built design correct for every input"),
@@ -100,7 +107,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         adder = commands.add_parser(command.name, help=command.help, description=_sentence(command.help))
         if command.name == chosen:
             used = adder
-            module = importlib.import_module(f".commands.{command.name}", __package__)
+            module = importlib.import_module(f".commands.{command.module}", __package__)
             module.add_arguments(adder)
             adder.set_defaults(run=module.run)
     arguments, rest = parser.parse_known_args(argv)

@@ -16,7 +16,7 @@ from .errors import LinkError
 if TYPE_CHECKING:
     import numpy as np
 
-    from .boards.host import Link
+    from .boards.host import LineErrors, Link
     from .boards.messages import Identity, Results
 
 __all__ = ["Board", "Prediction", "Progress"]
@@ -93,6 +93,16 @@ class Board:
     def baud(self) -> int:
         """The baud rate of the line."""
         return self._link.baud
+
+    @property
+    def latency_ms(self) -> float | None:
+        """The latency timer of its USB converter; None if it is not known."""
+        return self._link.latency_ms
+
+    @property
+    def errors(self) -> "LineErrors":
+        """What went wrong on the line since it was opened."""
+        return self._link.errors
 
     def identify(self) -> "Identity":
         """Ask the board which network it runs.

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import serial
+from link_cases import Damage, decisions_of, random_identity, random_images
 from soft_board import DIGEST, Port, SoftBoard, scores_of
 
 from sbgen.boards import frames, host, messages
@@ -29,49 +30,12 @@ def clock(monkeypatch):
     monkeypatch.setattr(host, "time", SimpleNamespace(monotonic=partial(next, itertools.count(0, 0.001))))
 
 
-def random_identity(rng):
-    """An identity of any kind that a board may have."""
-    outputs = rng.choice((1, 2, 3, 10, 257))
-    signs = outputs == 1 or rng.random() < 0.2
-    bits = rng.choice((1, 2, 3, 8))
-    levels = ()
-    if rng.random() < 0.7:
-        levels = tuple(sorted(rng.sample(range(1, 256), min(15, (1 << bits) - 1))))
-    pixels = rng.choice((1, 7, 16, 40))
-    image_bytes = -(-pixels * bits // 8)
-    images = rng.choice((1, 2, 7, 100))
-    return Identity(
-        lanes=1,
-        outputs=outputs,
-        pixels=pixels,
-        digest=DIGEST,
-        signs=signs,
-        pixel_bits=bits,
-        levels=levels,
-        score_bytes=rng.choice((2, 3, 4)),
-        top_k=0 if signs else rng.randint(1, min(outputs, 5)),
-        frame_images=images,
-        store_bytes=2 * (images * image_bytes + 8),
-        image_cycles=rng.choice((1, 100, 5000)),
-        byte_cycles=rng.choice((40, 160)),
-    )
-
-
-def random_images(identity, count, seed):
-    top = 256 if identity.levels else 1 << identity.pixel_bits
-    return np.random.default_rng(seed).integers(0, top, (count, identity.pixels)).astype(np.uint8)
-
-
 def images(count=5, seed=0):
     return random_images(SoftBoard().identity, count, seed)
 
 
 def expected(board, images):
-    scores = scores_of(board.identity, images)
-    if not board.identity.signs:
-        return scores, scores.argmax(axis=1)
-    bits = (scores >= 0).astype(int)
-    return scores, bits if board.identity.multi_label else bits[:, 0]
+    return scores_of(board.identity, images), decisions_of(board.identity, images)
 
 
 def classified(link, images, want=WANT_ALL):
@@ -89,28 +53,6 @@ def check(link, board, images):
     scores, labels = classified(link, images)
     true_scores, true_labels = expected(board, images)
     assert scores.tolist() == true_scores.tolist() and labels.tolist() == true_labels.tolist()
-
-
-class Damage:
-    """Flips, drops and doubles bytes, and adds noise."""
-
-    def __init__(self, seed, rate, kinds=("flip", "drop", "double", "noise")):
-        self.rng, self.rate, self.kinds = random.Random(seed), rate, kinds
-
-    def __call__(self, line):
-        out = bytearray()
-        for byte in line:
-            if self.rng.random() >= self.rate:
-                out.append(byte)
-                continue
-            match self.rng.choice(self.kinds):
-                case "flip":
-                    out.append(byte ^ 1 << self.rng.randrange(8))
-                case "double":
-                    out += bytes([byte, byte])
-                case "noise":
-                    out += self.rng.randbytes(self.rng.randrange(20)) + bytes([byte])
-        return bytes(out)
 
 
 class TestFrames:

@@ -230,6 +230,8 @@ def test_wheel_holds_every_source(tmp_path):
         "sbgen/compiler/calibration.json",
         "sbgen/compiler/simulate/main.cpp",
         "sbgen/compiler/simulate/testbench.v",
+        "sbgen/clients/c/sbgen_link.c",
+        "sbgen/clients/c/sbgen_link.h",
         "sbgen/emulator/board.v",
         "sbgen/emulator/main.cpp",
         "sbgen/report_html/style.css",

@@ -143,15 +143,9 @@ def _trials(arguments: argparse.Namespace, built: "Built") -> "Trials":
     from .. import trial_images
     from ..verification.subject import Trials
 
-    # The report of an early build has the data set with the accuracy.
-    trained_on = {
-        "dataset": built.report["accuracy"]["dataset"],
-        **built.report["model"],
-        "recipe": built.recipe,
-    }
     whole = trial_images.choose(
         network=built.network,
-        trained_on=trained_on,
+        trained_on=built.trained_on,
         samples_file=arguments.samples,
         data=arguments.data,
         count=arguments.images,
