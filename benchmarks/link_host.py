@@ -33,8 +33,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from link_cases import random_images
 from soft_board import Port, SoftBoard, scores_of
 
-#: What the boards of these builds report: pixels, bits of a pixel, outputs, bytes of a score, cycles per image
-#: on the board and per byte, most images in a request, bytes of the store; and the baud rate.
+#: What the boards of these builds report: pixels, bits of a pixel, outputs, bytes of a score, cycles per
+#: image on the board and per byte, most images in a request, bytes of the store; and the baud rate.
 BUILDS = {
     "tfc-mnist icebreaker": (784, 1, 10, 1, 1870, 40, 41, 4072, 12_000_000),
     "digits icebreaker": (64, 3, 10, 1, 760, 40, 85, 4072, 12_000_000),
