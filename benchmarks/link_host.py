@@ -46,6 +46,11 @@ BUILDS = {
 _PACKET = 510
 
 
+#: The page with the table of rates, between these marks.
+PAGE = Path(__file__).parents[1] / "docs" / "host.md"
+MARKS = ("<!-- the table of benchmarks/link_host.py -->", "<!-- its end -->")
+
+
 def identity_of(build):
     pixels, bits, outputs, score_bytes, image_cycles, byte_cycles, images, store, _ = BUILDS[build]
     return Identity(
@@ -160,6 +165,27 @@ def rates(only):
     return rows
 
 
+def table(rows):
+    """The rates as a table in Markdown."""
+    lines = [
+        "| build | baud | latency timer | images/s | of the line's | of a processor core |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row['build']} | {row['baud']:,} | {row['latency_ms']} ms | {row['images_per_second']:,.0f} |"
+            f" {row['images_per_second'] / row['bound']:.0%} | {row['processor']:.0%} |"
+        )
+    return "\n" + "\n".join(lines) + "\n"
+
+
+def write_table(rows):
+    """Replace the table in docs/host.md."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    PAGE.write_text(before + MARKS[0] + table(rows) + MARKS[1] + after, encoding="utf-8")
+
+
 def processor(only):
     rows = []
     for build in BUILDS:
@@ -255,8 +281,12 @@ def main():
     parser.add_argument("--processor", action="store_true")
     parser.add_argument("--damage", nargs="?", type=int, const=1_000_000, metavar="FRAMES")
     parser.add_argument("--only", metavar="BUILD")
-    parser.add_argument("--write", action="store_true", help="write benchmarks/results/link_host.json")
+    parser.add_argument(
+        "--write", action="store_true", help="write benchmarks/results/link_host.json and the table"
+    )
     arguments = parser.parse_args()
+    if arguments.write and (arguments.only or not arguments.rates):
+        parser.error("--write records the rates of all builds")
     content = {}
     if arguments.rates:
         content["rates"] = rates(arguments.only)
@@ -267,6 +297,7 @@ def main():
         print(content["damage"])
     if arguments.write:
         print(record.write("link_host", content))
+        write_table(content["rates"])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """`sbgen emulate`: a built board behind its pseudo-terminal and its socket, asked by the host's own code."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +10,7 @@ import sbgen
 from sbgen import tools
 from sbgen.built import Built
 from sbgen.cli import main
-from sbgen.compiler import exchange, reference
+from sbgen.compiler import design_file, exchange, reference
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.emulator import EmulatedBoard, compiled
 from sbgen.errors import ToolError
@@ -60,7 +63,7 @@ def check(net, port, seed):
         assert board.predict(iter(images)).tolist() == labels.tolist()
 
 
-def test_board_without_a_bitstream(tmp_path):
+def test_board_without_a_bitstream(tmp_path, capsys):
     net, built = build(tmp_path, 1, "--no-bitstream")
     folder = tmp_path / "emulator"
     folder.mkdir()
@@ -68,8 +71,57 @@ def test_board_without_a_bitstream(tmp_path):
     with EmulatedBoard(program, tcp=("127.0.0.1", 0)) as board:
         check(net, board.port, 2)
         check(net, board.url, 3)
+        capsys.readouterr()
+        assert main(["check-board", str(built.folder), "--port", board.url]) == 0
+        assert "PASS     300 of 300 decisions and 1,200 of 1,200 scores" in capsys.readouterr().out
+        record = json.loads((built.folder / "check-board.json").read_text())
+        assert record["equal"] and record["link"]["errors"]["lost"] == 0
+        assert (
+            main(["classify", str(images(tmp_path, net)), "--port", board.port, "--top", "2", "--quiet"]) == 0
+        )
+        assert "50 of 50 right, 50 of 50 among the best 2" in capsys.readouterr().out
     (tmp_path / "again").mkdir()
     again = compiled(built, folder=tmp_path / "again")
     assert again.from_cache
     with EmulatedBoard(again) as board:
         check(net, board.port, 4)
+
+
+def images(folder, net):
+    """A file of images whose classes are those of the reference."""
+    pixels = np.random.default_rng(9).integers(0, 256, (50, PIXELS)).astype(np.uint8)
+    np.savez(folder / "images.npz", images=pixels, labels=reference.evaluate(net, pixels)[1])
+    return folder / "images.npz"
+
+
+@pytest.mark.slow
+def test_placed_netlist(tmp_path):
+    try:
+        tools.find("nextpnr-ice40")
+    except ToolError as error:
+        pytest.skip(str(error))
+    net, built = build(tmp_path, 5)
+    folder = tmp_path / "emulator"
+    folder.mkdir()
+    with EmulatedBoard(compiled(built, folder=folder, netlist=True)) as board:
+        check(net, board.port, 6)
+
+
+@pytest.mark.slow
+def test_weights_from_flash(tmp_path):
+    """A design with weights in SPRAM loads them from the model of the flash."""
+    net, built = build(tmp_path, 7, "--no-bitstream")
+    design = built.design
+    stored = replace(
+        design,
+        foldings=tuple(
+            replace(each, store="spram") if n == 1 else each for n, each in enumerate(design.foldings)
+        ),
+    )
+    design_file.save(stored, tmp_path / "design.json")
+    net, built = build(tmp_path, 7, "--no-bitstream", "--design", str(tmp_path / "design.json"))
+    assert built.spram_weights
+    folder = tmp_path / "emulator"
+    folder.mkdir()
+    with EmulatedBoard(compiled(built, folder=folder)) as board:
+        check(net, board.port, 8)

@@ -160,6 +160,11 @@ class TestLink:
             # The longest frames hardly pass the worst lines.
             assert board.identity.image_bytes + messages.result_bytes(board.identity, WANT_ALL) > 30, error
 
+    def test_frames_that_are_lost_become_shorter(self):
+        """Frames of 1 KiB do not pass this line, those of an image do."""
+        board = SoftBoard(pixels=80, pixel_bits=8, levels=(), frame_images=100, store_bytes=20_000)
+        check(host.Link(port=Port(board, Damage(1, 1 / 250))), board, random_images(board.identity, 300, 1))
+
     def test_only_the_answer_of_the_request_counts(self):
         """Before it come failures and results of other numbers, and other answers with its number; no request
         is repeated.

@@ -179,6 +179,17 @@ def test_readme_table_is_what_was_measured(monkeypatch):
     assert table == shipped.table(json.loads(shipped.RESULTS.read_text())["builds"])
 
 
+def test_table_of_the_host_is_what_was_measured(monkeypatch):
+    import importlib
+    import json
+
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    link_host = importlib.import_module("link_host")
+    _, _, rest = link_host.PAGE.read_text().partition(link_host.MARKS[0])
+    rows = json.loads((link_host.record.FOLDER / "link_host.json").read_text())["rates"]
+    assert rest.partition(link_host.MARKS[1])[0] == link_host.table(rows)
+
+
 def test_records_name_the_commit_that_was_measured():
     import json
 
