@@ -1,7 +1,6 @@
 """`sbgen emulate`: a built board behind its pseudo-terminal and its socket, asked by the host's own code."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +10,8 @@ from sbgen import tools
 from sbgen.built import Built
 from sbgen.cli import main
 from sbgen.compiler import design_file, exchange, reference
+from sbgen.compiler.design import Design
+from sbgen.compiler.folding import Folding
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.emulator import EmulatedBoard, compiled
 from sbgen.errors import ToolError
@@ -110,16 +111,13 @@ def test_placed_netlist(tmp_path):
 @pytest.mark.slow
 def test_weights_from_flash(tmp_path):
     """A design with weights in SPRAM loads them from the model of the flash."""
-    net, built = build(tmp_path, 7, "--no-bitstream")
-    design = built.design
-    stored = replace(
-        design,
-        foldings=tuple(
-            replace(each, store="spram") if n == 1 else each for n, each in enumerate(design.foldings)
-        ),
+    net = network(np.random.default_rng(7))
+    foldings = tuple(
+        Folding(pe=pe, simd=simd, store="spram", preset_store="bram", replay_store="bram")
+        for pe, simd in ((1, 1), (2, 5), (1, 4))
     )
-    design_file.save(stored, tmp_path / "design.json")
-    net, built = build(tmp_path, 7, "--no-bitstream", "--design", str(tmp_path / "design.json"))
+    design_file.save(Design(network=net, foldings=foldings), tmp_path / "design.json")
+    _, built = build(tmp_path, 7, "--no-bitstream", "--design", str(tmp_path / "design.json"))
     assert built.spram_weights
     folder = tmp_path / "emulator"
     folder.mkdir()
