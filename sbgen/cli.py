@@ -49,7 +49,7 @@ COMMANDS = (
     Command(name="flash", help="load a bitstream into a board"),
     Command(name="identify", help="report which network a board runs"),
     Command(name="classify", help="classify images on a board"),
-    Command(name="check-board", help="classify the whole test set on a board and record what it answers"),
+    Command(name="check-board", help="classify the test set on a board and record it"),
     Command(name="client", help="copy the host's end of the link for a microcontroller"),
     Command(name="emulate", help="run a built board in a simulator, for hosts without the board"),
     Command(name="play", help="open a page to draw on, answered by the reference or a board"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..arguments import add_port
+from ..arguments import add_port, add_serial
 from ..console import Console
 from ..errors import LinkError, ToolError
 
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-browser", action="store_true", help="print the address, but do not open it")
     add_port(parser)
+    add_serial(parser)
 
 
 def _port(text: str) -> int:
