@@ -100,18 +100,17 @@ class Predictions:
             order = ranked(scores[None], min(most, len(scores)))[0].tolist()
             best = [(label, int(scores[label])) for label in order]
         self._known.append(self._unsure is None or _margin(best) >= self._unsure)
-        best = list(best or ())[: self._top_k or 0]
+        shown = list(best or ())[: self._top_k or 0]
         true = None if self._labels is None else self._labels[n]
-        self._among_best += (
-            true is not None and not self._multi_label and int(true) in [label for label, _ in best]
-        )
+        best_labels = [label for label, _ in shown]
+        self._among_best += true is not None and not self._multi_label and int(true) in best_labels
         if self._quiet:
             return
-        listed = None if scores is None else scores.tolist()
+        numbers = None if scores is None else scores.tolist()
         if self._as_json:
-            self._print_json(n, listed, decided, best, true)
+            self._print_json(n, numbers, decided, shown, true)
         else:
-            self._print_row(n, listed, decided, best, true)
+            self._print_row(n, numbers, decided, shown, true)
 
     def _print_json(
         self,
