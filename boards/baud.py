@@ -43,7 +43,8 @@ def choose(board: BoardSpec, *, clock_mhz: float, baud: float | None = None) -> 
             for off in (1 + TOLERANCE, 1):
                 rate = chip.nearest(min(off * clock_hz / divisor, chip.max_baud))
                 if _is_right(clock_hz, rate, divisor):
-                    return round(rate), divisor
+                    # Another divisor may be nearer, as a converter's rates may lie far apart.
+                    return round(rate), uart.divisor(clock_hz=clock_hz, baud=rate)
     baud = board.baud if baud is None else baud
     rate = baud if chip is None else chip.nearest(baud)
     divisor = uart.divisor(clock_hz=clock_hz, baud=rate)

@@ -11,11 +11,14 @@ from sbgen.boards.board_spec import BoardSpec
 from sbgen.boards.ice40 import icebox
 from sbgen.boards.ice40.oscillator import HighFrequencyOscillator
 from sbgen.errors import BoardError
+from sbgen.hw.link_parameters import Parameters
+
+LINK = Parameters(pixels=4, lanes=1, outputs=2, score_width=8)
 
 
-def core():
-    """What a top level looks at of a core."""
-    return SimpleNamespace(ram_contents=(), pixels=4, lanes=1, outputs=2, score_width=8, signs=False)
+def top_level(name):
+    core = SimpleNamespace(ram_contents=())  # what a top level looks at of it
+    return harness.Top(core=core, board=boards.get(name), link=LINK, digest=bytes(8))
 
 
 @pytest.mark.parametrize(("divisor", "clock"), [(0, 48), (1, 24), (2, 12), (3, 6)])
@@ -32,12 +35,12 @@ def test_settings_that_it_does_not_have(settings):
 
 def test_top_level_has_no_clock_and_waits_for_it():
     board = boards.get("upduino_v3")
-    top = harness.Top(core=core(), board=board, digest=bytes(8))
+    top = top_level("upduino_v3")
     assert "clk" not in top.signature.members
     assert board.clock_margin == pytest.approx(0.13) and boards.get("icebreaker").clock_margin == 0.03
     assert top.clock_mhz == 48 and top.reset_cycles >= 48e6 * 100e-6
     assert [pin.port for pin in board.high_pins] == ["spi_flash_1x_cs"]
-    assert harness.Top(core=core(), board=boards.get("icebreaker"), digest=bytes(8)).reset_cycles == 1024
+    assert top_level("icebreaker").reset_cycles == 1024
 
 
 def test_the_same_board_with_its_crystal():

@@ -5,6 +5,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ..console import Console
+from ..errors import printable
 
 if TYPE_CHECKING:
     from ..boards import BoardSpec
@@ -21,7 +22,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Print one row per board, by family."""
     if arguments.json:
         boards = [about(board) for group in groups().values() for board in group]
-        print(json.dumps(boards, indent=1, ensure_ascii=True))
+        for line in json.dumps(boards, indent=1, ensure_ascii=True).splitlines():
+            print(printable(line))
         return
     console = Console()
     for title, group in groups().items():
@@ -35,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
                     board.device.lut,
                     board.device.bram_bits // 1024,
                     f"{board.default_clock_mhz:g}",
-                    board.baud,
+                    _baud(board),
                     _programmers(board),
                     board.description,
                 ]
@@ -82,7 +84,7 @@ def about(board: "BoardSpec") -> dict[str, Any]:
         "oscillator_mhz": board.oscillator_mhz,
         "clock_mhz": board.default_clock_mhz,
         "pins": {pin.port: pin.site for pin in board.pins + board.high_pins},
-        "baud": board.baud,
+        "baud": _baud(board),
         "usb": [f"{vendor:04x}:{product:04x}" for vendor, product in board.usb],
         "usb_chip": None if chip is None else {"name": chip.name, "max_baud": round(chip.max_baud)},
         "has_serial_port": board.serial_interface is not None,
@@ -96,6 +98,14 @@ def about(board: "BoardSpec") -> dict[str, Any]:
             for each in board.programmers
         ],
     }
+
+
+def _baud(board: "BoardSpec") -> int:
+    """The baud rate of a design at the default clock."""
+    from ..boards import baud, harness
+
+    clock_mhz, _ = harness.clock_and_pll(board)
+    return baud.choose(board, clock_mhz=clock_mhz)[0]
 
 
 def _programmers(board: "BoardSpec") -> str:
