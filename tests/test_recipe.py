@@ -349,3 +349,16 @@ def test_network_json_has_the_recipe_and_the_old_digest(tmp_path):
     with pytest.raises(ModelError, match="does not match its recipe"):
         exchange.load_recipe(path)
     assert exchange.digest(exchange.load(path)) == exchange.digest(network)
+
+
+def test_a_large_table_is_read_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr("sbgen.samples.raw_table._VALUES", 8)
+    rows = [f"{n},{n / 7!r},{'?' if n == 12 else n},{'no' if n % 3 else 1}" for n in range(25)]
+    path = file(tmp_path, "x.csv", "\n".join(["a,b,c,t", *rows]))
+    raw = samples.raw(path, Reading(target="t"))
+    assert raw.values[:, :2].tolist() == [[n, n / 7] for n in range(25)]
+    assert np.flatnonzero(np.isnan(raw.values[:, 2])).tolist() == [12] and raw.values[13, 2] == 13
+    assert raw.labels == tuple("no" if n % 3 else "1" for n in range(25)) and raw.where[12] == "line 14"
+    path.write_text(path.read_text().replace("\n20,", "\nx,"))
+    with pytest.raises(DataError, match="column 'a' must be numbers, but has 'x' in line 22"):
+        samples.raw(path, Reading(target="t"))

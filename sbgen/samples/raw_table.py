@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,21 @@ LABEL_COLUMNS = ("label", "labels", "y", "class", "target")
 _MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-")
 
 
+#: Part of a column: numbers, or text (anything, of a .parquet) where one of them is no number.
+_Part = np.ndarray | Sequence[Any]
+
+#: Values of a .csv that are text at one time; the numbers of a large file need no more memory than arrays.
+_VALUES = 1 << 20
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Columns:
-    """The columns of a file: text of a .csv, arrays of a .parquet."""
+    """The columns of a file, each in parts of the same rows."""
 
     path: Path
     names: tuple[str, ...]
     named: bool
-    columns: Sequence[Sequence[Any]]
+    columns: Sequence[Sequence[_Part]]
     where: Sequence[str]
 
 
@@ -36,41 +44,55 @@ def csv_file(path: Path, reading: Reading) -> Raw:
     """The samples of a .csv, in UTF-8, with commas; a first line without numbers names the columns."""
     if path.stat().st_size > numpy_file.MAX_BYTES:
         raise DataError(f"{path} must have at most {numpy_file.MAX_BYTES:,} bytes; save fewer samples")
-    lines: list[int] = []
-    rows: list[list[str]] = []
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            for row in reader:
-                if row:
-                    rows.append([value.strip() for value in row])
-                    lines.append(reader.line_num)
+            return _raw(_csv_columns(path, csv.reader(file, strict=True)), reading)
     except UnicodeDecodeError as error:
         raise DataError(f"{path} must be text in UTF-8: {error.reason}; save it as CSV UTF-8") from error
     except csv.Error as error:
         raise DataError(f"{path} must be values with commas between them, but {error}") from error
-    if not rows:
+
+
+def _csv_columns(path: Path, reader: Any) -> _Columns:
+    """The columns of a csv.reader."""
+    rows = ([value.strip() for value in row] for row in reader if row)
+    first = next(rows, None)
+    if first is None:
         raise DataError(f"{path} must have a line for each sample, but is empty")
-    first = rows[0]
     if len(first) == 1 and any(mark in first[0] for mark in ";\t"):
         raise DataError(f"{path} must have commas between values, found {first[0]!r:.40}; save it as CSV")
-    for line, row in zip(lines, rows, strict=True):
+    named = not any(map(is_number, first))
+    held, lines = ([], []) if named else ([first], [reader.line_num])
+    columns: list[list[_Part]] = [[] for _ in first]
+
+    def flush() -> None:
+        for column, values in zip(columns, zip(*held, strict=True), strict=True):
+            try:
+                column.append(np.array(values, np.float64))
+            except ValueError:
+                column.append(values)
+        held.clear()
+
+    for row in rows:
         if len(row) != len(first):
             raise DataError(
-                f"{path}, line {line}: must have {len(first)} values as the first line has, found {len(row)}"
+                f"{path}, line {reader.line_num}: must have {len(first)} values as the first line has, found"
+                f" {len(row)}"
             )
-    named = not any(map(is_number, first)) and len(rows) > 1
-    names = tuple(first) if named else tuple(f"column{n + 1}" for n in range(len(first)))
-    body = rows[1:] if named else rows
-    return _raw(
-        _Columns(
-            path=path,
-            names=names,
-            named=named,
-            columns=list(zip(*body, strict=True)),
-            where=[f"line {line}" for line in (lines[1:] if named else lines)],
-        ),
-        reading,
+        held.append(row)
+        lines.append(reader.line_num)
+        if len(held) * len(first) >= _VALUES:
+            flush()
+    if held:
+        flush()
+    if not lines:
+        raise DataError(f"{path} must have a line of numbers for each sample, but has only {listed(first)}")
+    return _Columns(
+        path=path,
+        names=tuple(first) if named else tuple(f"column{n + 1}" for n in range(len(first))),
+        named=named,
+        columns=columns,
+        where=[f"line {line}" for line in lines],
     )
 
 
@@ -95,11 +117,20 @@ def parquet(path: Path, reading: Reading) -> Raw:
             path=path,
             names=tuple(table.column_names),
             named=True,
-            columns=[column.to_pylist() for column in table.columns],
+            columns=[[_parquet_values(column)] for column in table.columns],
             where=[f"row {n}" for n in range(table.num_rows)],
         ),
         reading,
     )
+
+
+def _parquet_values(column: Any) -> _Part:
+    """The values of a column; numbers as an array, NaN where there is none."""
+    import pyarrow.types as kinds
+
+    if kinds.is_integer(column.type) or kinds.is_floating(column.type):
+        return np.asarray(column.to_numpy(), np.float64)
+    return column.to_pylist()
 
 
 def _raw(table: _Columns, reading: Reading) -> Raw:
@@ -113,7 +144,9 @@ def _raw(table: _Columns, reading: Reading) -> Raw:
         values[:, place] = _numbers(table, n)
 
     def text(name: str | None) -> tuple[str, ...] | None:
-        return None if name is None else labels_of(table.columns[table.names.index(name)])
+        return (
+            None if name is None else labels_of(chain.from_iterable(table.columns[table.names.index(name)]))
+        )
 
     labels = text(target)
     if labels is not None and any(label.lower() in _MISSING for label in labels):
@@ -194,24 +227,30 @@ def _chosen(table: _Columns, reading: Reading, inputs: list[int]) -> list[int]:
 
 def _numbers(table: _Columns, n: int) -> np.ndarray:
     """A column as float64, NaN where a value is missing."""
-    column = table.columns[n]
-    try:
-        return np.array(column, np.float64)
-    except (ValueError, TypeError):
-        pass
-    values = np.empty(len(column))
-    for row, value in enumerate(column):
-        if value is None or isinstance(value, str) and value.lower() in _MISSING:
-            values[row] = np.nan
-        elif isinstance(value, (int, float)) or is_number(value):
-            values[row] = float(value)
+    values = np.empty(len(table.where))
+    row = 0
+    for part in table.columns[n]:
+        if isinstance(part, np.ndarray):
+            values[row : row + len(part)] = part
         else:
-            raise DataError(
-                f"{table.path}: column {table.names[n]!r:.40} must be numbers, but has {value!r:.40} in"
-                f" {table.where[row]}; leave it out with --drop '{table.names[n]:.40}', or replace the"
-                " text by numbers"
-            )
+            values[row : row + len(part)] = [
+                _number(table, n, row + place, value) for place, value in enumerate(part)
+            ]
+        row += len(part)
     return values
+
+
+def _number(table: _Columns, n: int, row: int, value: Any) -> float:
+    """A value of column n as a number, NaN where it is missing."""
+    if value is None or isinstance(value, str) and value.lower() in _MISSING:
+        return np.nan
+    if isinstance(value, (int, float)) or is_number(value):
+        return float(value)
+    raise DataError(
+        f"{table.path}: column {table.names[n]!r:.40} must be numbers, but has {value!r:.40} in"
+        f" {table.where[row]}; leave it out with --drop '{table.names[n]:.40}', or replace the text by"
+        " numbers"
+    )
 
 
 def is_number(text: object) -> bool:
@@ -225,10 +264,14 @@ def is_number(text: object) -> bool:
 
 
 def labels_of(values: Iterable[Any]) -> tuple[str, ...]:
-    """Labels as text: whole numbers without a fraction, so that 1 and 1.0 are one class."""
-    texts = ["" if value is None else str(value).strip() for value in values]
-    if all(is_number(text) for text in texts):
-        numbers = [float(text) for text in texts]
-        if all(number.is_integer() for number in numbers):
-            return tuple(str(int(number)) for number in numbers)
-    return tuple(texts)
+    """Labels as text. Whole numbers have no fraction, so that 1 and 1.0 are one class."""
+    return tuple(_label(value) for value in values)
+
+
+def _label(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (float, np.floating)):
+        return str(int(value)) if float(value).is_integer() else repr(float(value))
+    text = str(value).strip()
+    return str(int(float(text))) if is_number(text) and float(text).is_integer() else text
