@@ -121,7 +121,7 @@ def argmax(make: Make, *, width: int, classes: int, top: int) -> Statement:
 
     best = "the best class" if top == 1 else f"the best {top} classes in order"
     return Statement(
-        subject=f"best of {classes} classes, {width} bits" + (f", {top} told" if top > 1 else ""),
+        subject=f"argmax of {classes} scores of {width} bits" + (f", best {top}" if top > 1 else ""),
         claim=(
             f"with every score that is taken comes {best} so far, an equal score after that of a lower"
             " class: each rank reports a class of its own, none comes before one that beats it, and no class"
@@ -163,7 +163,7 @@ def signs(make: Make, *, width: int, outputs: int) -> Statement:
         return bench
 
     return Statement(
-        subject=f"signs of {outputs} outputs, {width} bits",
+        subject=f"signs of {outputs} scores of {width} bits",
         claim=(
             "with the last score of an image comes a bit for each output, 1 exactly where its score was not"
             f" negative, for every output and all scores of {width} bits; `last` is set at the last output"

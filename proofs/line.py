@@ -41,7 +41,7 @@ def encoder(make: Make) -> Statement:
         return bench
 
     return Statement(
-        subject="frames to bytes",
+        subject="SLIP encoder",
         claim=(
             "each end of a frame is encoded as END, each END and ESC in it as ESC and the byte that stands"
             " for it, any other byte as itself, in order, none lost or duplicated; an offered byte stays"
@@ -81,7 +81,7 @@ def decoder(make: Make) -> Statement:
         return bench
 
     return Statement(
-        subject="bytes to frames",
+        subject="SLIP decoder",
         claim=(
             "each END ends a frame, wherever it comes; the byte after an ESC is decoded to the one that it"
             " stands for, or to itself if it stands for none; any other byte is itself: in order, none lost"
@@ -125,7 +125,7 @@ def round_trip() -> Statement:
         return bench
 
     return Statement(
-        subject="frames to bytes and back",
+        subject="SLIP encoder and decoder",
         claim=(
             "what one end encodes the other decodes: the n-th byte or end of a frame in is the n-th out, for"
             f" every n and all frames; {CONTRACT}"
@@ -152,7 +152,7 @@ def checksum(make: Make) -> Statement:
         return bench
 
     return Statement(
-        subject="checksum of 32 bits",
+        subject="CRC-32",
         claim=(
             "the remainder starts with ones; each bit divides it by the polynomial of IEEE 802.3"
             " (0x04C11DB7), the lowest bit of a byte first; the checksum is the complement of the remainder:"
@@ -191,7 +191,7 @@ def transmitter(make: Make, *, divisor: int) -> Statement:
         return bench
 
     return Statement(
-        subject=f"sender of bytes, {divisor} cycles a bit",
+        subject=f"UART transmitter, {divisor} cycles per bit",
         claim=(
             "a byte that is taken is on the line from the next cycle on: a 0, its eight bits with the lowest"
             f" first, a 1, each for {used} cycles; otherwise the line is 1; the next byte is taken at the"
@@ -253,7 +253,7 @@ def receiver(make: Make, *, divisor: int) -> Statement:
         return bench
 
     return Statement(
-        subject=f"receiver of bytes, {divisor} cycles a bit",
+        subject=f"UART receiver, {divisor} cycles per bit",
         claim=(
             f"every byte on the line comes out, once and unchanged, at the latest {used // 2 + 4} cycles"
             " after the beginning of its stop bit, if the previous byte has been taken; nothing else comes"

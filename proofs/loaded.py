@@ -95,8 +95,8 @@ def spram(make: Make, *, depth: int, blocks: int, width: int, rest_width: int) -
 
     rest = f"; the {rest_width} bits beyond them come from the same address of a ROM" if rest_width else ""
     return Statement(
-        subject=f"loaded memory of {depth} words in {blocks} RAM(s) side by side, {width} bits"
-        + (f" and {rest_width} beyond them" if rest_width else ""),
+        subject=f"weights in {blocks} SPRAM(s), {depth} words of {width} bits"
+        + (f", {rest_width} more in block RAM" if rest_width else ""),
         claim=(
             f"when a word is read in a cycle in which nothing is loaded, each of the {blocks} RAMs returns"
             " what was loaded last into its part of that word, from the next cycle until something else is"

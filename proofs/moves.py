@@ -66,7 +66,7 @@ def wires(make: Make, *, width: int) -> Statement:
         return bench
 
     return Statement(
-        subject=f"wires of {width} bits",
+        subject=f"combinational queue of {width} bits",
         claim="an offer is passed on in the same cycle, unchanged, and taken when it is taken downstream",
         scope=ONE_BIT.format(width=width),
         circuit=circuit,
@@ -214,7 +214,7 @@ def width(make: Make, *, bits: int, length: int, i_lanes: int, o_lanes: int) -> 
         return bench
 
     return Statement(
-        subject=f"width converter of {length} x {bits} bits from {i_lanes} to {o_lanes} a beat",
+        subject=f"width converter of {length} x {bits} bits from {i_lanes} to {o_lanes} per beat",
         claim=(
             f"element e of each vector comes out as element e, for every e of {length}; unused lanes of its"
             f" last beat are 0 where those of the input are; {CONTRACT}"

@@ -180,7 +180,7 @@ def operands(parameters: Parameters) -> Statement:
         return bench
 
     return Statement(
-        subject=_subject(p) + ": operands",
+        subject=_subject(p) + ": inputs of popcounts",
         claim=(
             f"when slice s of group g is accepted, word g*{p.halves * p.slices}+s of the weights is read, and"
             f" {_before_counts(p)[0]} cycle(s) later every one of the {p.pe} popcounts sees that slice,"
@@ -283,7 +283,7 @@ def traffic(parameters: Parameters) -> Statement:
         return bench
 
     return Statement(
-        subject=_subject(p) + ": traffic",
+        subject=_subject(p) + ": handshakes",
         claim=(
             f"one beat of outputs leaves for every {p.beats} beats taken in, in order; no result ever meets a"
             f" full queue; a payload offered stays until it is taken; results come within {p.latency + 2}"

@@ -57,7 +57,7 @@ def traffic(parameters: Parameters) -> Statement:
         return bench
 
     return Statement(
-        subject=_subject(p) + ": traffic",
+        subject=_subject(p) + ": handshakes",
         claim=(
             "every output bit of a vector follows, through its tables, from bits of that vector alone,"
             f" through {p.latency} register(s) in series, however long any of them waits; the n-th vector in"
@@ -113,7 +113,7 @@ def whole(parameters: Parameters, layer: Dense | Scores, *, name: str) -> Statem
         return bench
 
     return Statement(
-        subject=f"{_subject(p)}: {name} as a whole",
+        subject=f"{_subject(p)}: every output of {name}",
         claim=f"for all 2^{p.inputs * p.planes} vectors, each of the {layer.outputs} outputs is "
         + (
             "1 exactly where its count of agreeing inputs reaches the network's threshold"

@@ -194,8 +194,7 @@ def add(make: Make, *, widths: Sequence[int], scale: int, lanes: int) -> Stateme
 
     return Statement(
         subject=(
-            f"sum of two streams, {lanes} numbers of {widths[0]} and {widths[1]} bits at once, the second"
-            f" {scale} times"
+            f"addition of {lanes} numbers of {widths[0]} bits and {scale} times {widths[1]} bits at once"
         ),
         claim=(
             f"the n-th beat out is the n-th of the one stream plus {scale} times the n-th of the other,"

@@ -1,7 +1,7 @@
-"""QONNX graphs for tests: a builder, random graphs over what exporters write, and an executor of their own.
+"""QONNX graphs for tests: a builder, random graphs in the forms that exporters write, and an executor.
 
-The executor is onnx's reference evaluator with the quantisers as the ``qonnx`` package defines them; it
-shares nothing with sbgen's reader.
+The executor is onnx's reference evaluator with quantisers as the ``qonnx`` package defines them. It shares no
+code with sbgen's reader.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas")
 
 
 class Graph:
-    """Nodes one after the other; a method for what takes a different form in different opsets."""
+    """Builds a graph node by node. Operators whose form depends on the opset have a method."""
 
     def __init__(self, *, opset=13, domain=DOMAINS[0], named=True):
         self.opset, self.domain, self.named = opset, domain, named
@@ -205,8 +205,9 @@ def _quantisers(domain):
 
 
 def execute(model, images):
-    """Outputs of a model for images of the graph's own layout, one by one as exporters with a fixed batch ask
-    for.
+    """The outputs of a model for images in the layout of its graph.
+
+    Images run one by one, as some exporters fix the batch size at 1.
     """
     evaluator = ReferenceEvaluator(
         model,
@@ -221,11 +222,11 @@ def execute(model, images):
 
 
 class _Random:
-    """One random graph; what it draws is exact in float32, so that every executor must agree."""
+    """Builds one random graph. All its numbers are exact in float32, so every executor must agree."""
 
     def __init__(self, seed):
         self.random = np.random.default_rng([seed, 3])
-        self.inverted = False  # whether a negative scale stands behind a pool
+        self.inverted = False  # whether a negative scale follows a pool
         self.graph = Graph(
             opset=int(self.pick(9, 11, 13, 21)), domain=self.pick(*DOMAINS), named=bool(self.pick(0, 1))
         )
@@ -234,11 +235,11 @@ class _Random:
         return choices[self.random.integers(len(choices))]
 
     def scales(self, count):
-        """One for each, as powers of two."""
+        """`count` random powers of two."""
         return 2.0 ** self.random.integers(-3, 3, count)
 
     def weights(self, shape, *, transposed=False):
-        """A weight operand of `shape`, in one of the forms that exporters write it in."""
+        """A weight operand of `shape`, in one of the forms that exporters write."""
         graph = self.graph
         outputs = shape[0]
         latent = self.random.normal(size=shape).astype(np.float32)
@@ -440,7 +441,12 @@ class _Random:
 
 
 def random_graph(seed):
-    """(file, the same without what follows its scores, images as sbgen takes them, the same as the graph
-    takes them).
+    """A random graph and images for it.
+
+    Returns
+    -------
+    tuple
+        The file; the same without the nodes after its scores; images in sbgen's layout; the same in the
+        graph's layout.
     """
     return _Random(seed).build()
