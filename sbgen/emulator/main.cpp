@@ -2,7 +2,8 @@
 //
 // Arguments: clock cycles per bit, cycles until the board listens, and cycles without a byte after which the board has
 // certainly answered. Then the clock nearly stops, so that a board that waits takes no processor. "ready" on standard
-// error says that the board listens. The end of standard input ends the program.
+// error says that the board listens. The end of standard input ends the program; then standard error has the cycles from
+// the first byte that was sent to the last that was received.
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -98,6 +99,7 @@ int main(int argc, char** argv) {
   std::fputs("ready\n", stderr);
 
   long quiet = 0;  // cycles since the last byte
+  long cycles = 0, started = -1, last_heard = 0;
   Clock::time_point burst_end;
   while (true) {
     if (sender.idle()) {
@@ -105,6 +107,7 @@ int main(int argc, char** argv) {
       if (first != last) {
         sender.send(waiting[first++]);
         quiet = 0;
+        if (started < 0) started = cycles;
       } else if (ended) {
         break;
       } else if (quiet > busy_cycles && Clock::now() >= burst_end) {
@@ -115,12 +118,15 @@ int main(int argc, char** argv) {
     }
     board.rx = sender.step();
     cycle();
+    ++cycles;
     ++quiet;
     if (receiver.step(board.tx)) {
       const unsigned char byte = receiver.byte();
       if (write(STDOUT_FILENO, &byte, 1) != 1) break;
       quiet = 0;
+      last_heard = cycles;
     }
   }
   board.final();
+  std::fprintf(stderr, "%ld cycles\n", last_heard - started);
 }
