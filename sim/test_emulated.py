@@ -11,7 +11,7 @@ from sbgen.built import Built
 from sbgen.cli import main
 from sbgen.compiler import design_file, exchange, reference
 from sbgen.compiler.design import Design
-from sbgen.compiler.folding import Folding
+from sbgen.compiler.folding import LaneFolding, Spram, WeightedFolding
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.emulator import EmulatedBoard, compiled
 from sbgen.errors import ToolError
@@ -112,9 +112,12 @@ def test_placed_netlist(tmp_path):
 def test_weights_from_flash(tmp_path):
     """A design with weights in SPRAM loads them from the model of the flash."""
     net = network(np.random.default_rng(7))
-    foldings = tuple(
-        Folding(pe=pe, simd=simd, store="spram", preset_store="bram", replay_store="bram")
-        for pe, simd in ((1, 1), (2, 5), (1, 4))
+    foldings = (
+        LaneFolding(simd=1),
+        *(
+            WeightedFolding(pe=pe, simd=simd, weights=Spram(), preset_store="bram")
+            for pe, simd in ((2, 5), (1, 4))
+        ),
     )
     design_file.save(Design(network=net, foldings=foldings), tmp_path / "design.json")
     _, built = build(tmp_path, 7, "--no-bitstream", "--design", str(tmp_path / "design.json"))
