@@ -358,7 +358,7 @@ def test_soft_network_is_not_trusted(path):
 
 
 def test_costly_hardening_is_not_trusted(path, content):
-    content["hardening"] |= {"before": 0.971, "after": 0.9}
+    content["hardening"] |= {"before": 0.971, "after": 0.9, "images": 10_000}
     torch.save(content, path)
     refused(path, r"at most 2 points .* cost 7.1 \(97.1% to 90.0%\)")
     assert checkpoint.load(path, force=True).model is not None
