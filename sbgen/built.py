@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import ModelError, SbgenError
+from .errors import ModelError, SbgenError, VendorError
 
 if TYPE_CHECKING:  # slow to import, and not every command that reads a folder needs them
     from .boards import BoardSpec
@@ -96,6 +96,17 @@ class Built:
         # The report of an early build has the data set with the accuracy.
         return {"dataset": self.report["accuracy"]["dataset"], **self.report["model"], "recipe": self.recipe}
 
+    @property
+    def _vendors(self) -> str:
+        """Why the build has nothing from place and route, if that is its vendor's alone; else empty."""
+        try:
+            self.board.family  # noqa: B018
+        except VendorError as error:
+            return str(error)
+        except SbgenError:  # a folder without a report
+            pass
+        return ""
+
     @cached_property
     def network(self) -> "Network":
         """The integer network, after all passes."""
@@ -158,7 +169,9 @@ class Built:
         if self.design.patchable:
             raise MissingError("the netlists of a patchable build hold random fill in place of weights")
         if not (self.folder / name).exists():
-            raise MissingError(f"{name} is not there: built without a bitstream, or by an earlier sbgen")
+            raise MissingError(
+                self._vendors or f"{name} is not there: built without a bitstream, or by an earlier sbgen"
+            )
         return netlist.load(self.folder / name)
 
     @property
@@ -169,7 +182,7 @@ class Built:
         for family in FAMILIES.values():
             if (self.folder / family.bitstream_file).is_file():
                 return self.folder / family.bitstream_file
-        raise MissingError("there is no bitstream: built with --no-bitstream")
+        raise MissingError(self._vendors or "there is no bitstream: built with --no-bitstream")
 
     @cached_property
     def layout(self) -> str:

@@ -95,7 +95,8 @@ def test_levels_that_exist_are_checked(built):
         if "is not installed" in entry["note"]:
             pytest.skip(entry["note"])
         assert entry["status"] == ("PASS" if name in simulated else "not run"), entry
-    assert "no open tool places and routes for xc7a35t" in levels["weights in the bitstream"]["note"]
+        if name not in simulated | {"model, hardened"}:
+            assert "no open tool places and routes for xc7a35t" in entry["note"], entry
 
 
 @pytest.mark.parametrize(

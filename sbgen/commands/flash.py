@@ -174,9 +174,9 @@ def _bitstream(path: Path) -> tuple[Path, str | None]:
     built = Built(path)
     try:
         bitstream = built.bitstream
-    except MissingError:
+    except MissingError as error:
         raise BoardError(
-            f"the folder must hold top.bin, top.bit or top.fs, but {path} does not; "
+            f"the folder must hold top.bin, top.bit or top.fs, but {path} does not ({error}); "
             "build it with: sbgen build --model FILE --board NAME --out DIR"
         ) from None
     try:
