@@ -5,6 +5,7 @@ import os
 import pty
 import threading
 import tty
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,9 @@ from sbgen.cli import main
 from sbgen.compiler import exchange
 from sbgen.compiler.ir import Binarize, Network, Scores
 from sbgen.errors import LinkError
+from sbgen.samples.recipe import Recipe
+from sbgen.samples.scale import Scale
+from sbgen.samples.split import Split
 
 PIXELS, CLASSES = 8, 3
 
@@ -183,6 +187,24 @@ class TestClassify:
         digest = bytes.fromhex(exchange.digest(network))[:8]
         _, lines, _ = run(Fixed(digest=digest), *arguments)
         assert shown(lines)[1:3] == [["0", "cat", "owl"], ["1", "dog", "owl"]]
+
+        # With a recipe, numbers as the network was trained on; what it was trained on is no test.
+        scales = tuple(Scale.of_range(f"x{n}", 0.0, 25.5) for n in range(PIXELS))
+        recipe = Recipe(
+            kind="table", shape=(PIXELS,), scales=scales, places=tuple(range(PIXELS)), width=PIXELS
+        )
+        values = np.zeros((3, PIXELS))
+        values[:, :CLASSES] = np.array([[9, 1, 0], [0, 3, 8], [0, 9, 5]]) / 10
+        np.savez(path, X=values, y=["cat", "owl", "dog"])
+        inputs, labels = recipe.apply(values), np.array([0, 2, 1])
+        split = Split.of(inputs, labels, np.array([True, False, True]))
+        exchange.save(network, tmp_path / "network.json", recipe=replace(recipe, split=split).primitives())
+        _, lines, _ = run(Fixed(digest=digest), *arguments)
+        assert "1 sample of the training left out" in lines[0]
+        assert [words for words in shown(lines[1:]) if words[:1] in (["0"], ["1"])] == [
+            ["0", "cat", "cat"],
+            ["1", "dog", "dog"],
+        ]
 
     @pytest.mark.parametrize("top", [0, 4])
     def test_no_more_than_the_classes(self, run, tmp_path, top):

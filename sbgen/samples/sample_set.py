@@ -51,7 +51,8 @@ class Samples:
                 f"{self.source} must have samples that the network was not trained on, but all"
                 f" {len(self.seen):,} are of its training; give others"
             )
-        left_out = f"{self.seen.sum():,} samples of the training left out"
+        count = int(self.seen.sum())
+        left_out = f"{count:,} sample{'s' * (count != 1)} of the training left out"
         return Samples(
             images=self.images[~self.seen],
             labels=None if self.labels is None else self.labels[~self.seen],
