@@ -29,6 +29,7 @@ def test_a_range_is_rounded_to_the_nearest_byte_and_clipped():
     low, high = -3.7, 12.25
     scale = Scale.of_range("x", low, high)
     values = np.array([low - 5, low, low + 0.03, 0.0, 4.2, high - 0.04, high, high + 1e9, np.inf, -np.inf])
+    values = np.concatenate([values, RNG.uniform(low, high, 100)])
     for value, byte in zip(values, scale.apply(values).tolist(), strict=True):
         if np.isfinite(value):
             exact = (Fraction(value) - Fraction(low)) * 255 / (Fraction(high) - Fraction(low))
@@ -49,6 +50,8 @@ def test_quantiles_of_few_values_separate_them_all():
     values = np.array([0.0, 0.0, 0.0, 1.0, 5.0])
     scale = Scale.of_quantiles("x", values, 64)
     assert scale.cuts.tolist() == [0.5, 3.0] and scale.apply(values).tolist() == [0, 0, 0, 127, 255]
+    often = np.array([0.0] * 90 + list(range(1, 11)))
+    assert Scale.of_quantiles("x", often, 2).cuts.tolist() == [0.5]
     near = np.array([1.0, np.nextafter(1.0, 2)])
     assert Scale.of_quantiles("x", near, 8).apply(near).tolist() == [0, 255]
 
