@@ -23,13 +23,6 @@ EACH = {
     "amaranth_boards.fomu_pvt:FomuPVTPlatform": ["--uart", "rx=A1,tx=A2"],
 }
 
-#: Levels that a family cannot have; a network without its trained model has one less.
-MISSING = {
-    "ice40": {"model, hardened"},
-    "ecp5": {"model, hardened", "truth tables in the bitstream", "bitstream as Verilog"},
-    "gowin": {"model, hardened", "truth tables in the bitstream", "bitstream as Verilog"},
-}
-
 #: Levels that a board's design cannot have: icebox_vlog ends with a KeyError where the PLL of a UP5K is fed
 #: from another pin than its pad.
 UNSEEN = {"upduino_v3_12mhz": {"bitstream as Verilog"}}
@@ -63,9 +56,19 @@ def build(board, model, folder, options):
     return {entry["rung"]: entry for entry in json.loads((out / "ledger.json").read_text())["rungs"]}
 
 
+def missing(family):
+    """Levels that a family cannot have; a network without its trained model has one less."""
+    levels = {"model, hardened"}
+    if family.truth_tables is None:
+        levels.add("truth tables in the bitstream")
+    if family.to_verilog is None:
+        levels.add("bitstream as Verilog")
+    return levels
+
+
 def check(board, model, folder, *, options=()):
     levels = build(board, model, folder, options)
-    absent = MISSING[Built(folder / "out").board.device.family] | UNSEEN.get(board, set())
+    absent = missing(Built(folder / "out").board.family) | UNSEEN.get(board, set())
     for name, entry in levels.items():
         print(entry)
         if entry["status"] == "not run" and "is not installed" in entry["note"]:
