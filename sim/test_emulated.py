@@ -80,7 +80,7 @@ def test_board_without_a_bitstream(tmp_path, capsys):
         assert (
             main(["classify", str(images(tmp_path, net)), "--port", board.port, "--top", "2", "--quiet"]) == 0
         )
-        assert "50 of 50 right, 50 of 50 among the best 2" in capsys.readouterr().out
+        assert "50 of 50 right, 50 among the best 2" in capsys.readouterr().out
     (tmp_path / "again").mkdir()
     again = compiled(built, folder=tmp_path / "again")
     assert again.from_cache
