@@ -164,7 +164,8 @@ class SelfTest(wiring.Component):
         left = Signal(range(len(p.codes)), init=len(p.codes) - 1)  # codes after the present one
         word = Signal(8)
         place = Signal(range(p.codes_per_word))  # the code's in its word
-        fetched, held = Signal(), Signal()  # in the memory's register, in `word`
+        fetched = Signal()  # the next word is in the memory's register
+        held = Signal()  # there are codes in `word`
         last_in_word = (place == p.codes_per_word - 1) | (left == 0)
         code = word[: p.bits]
         taken = converter.i.valid & converter.i.ready
@@ -190,13 +191,17 @@ class SelfTest(wiring.Component):
     def _compare(self, m: Module) -> None:
         """Results with those expected, behind a register for the clock's sake."""
         p = self._parameters
-        result, there = Signal.like(self.results.payload), Signal()
+        result = Signal(self.results.payload.shape())
+        there = Signal()
         last_image = len(p.labels) - 1
         image = Signal(range(last_image + 1))
         fresh = Signal(init=1)  # the next score is the first of a round
-        state, score = Signal(_SIGNATURE_BITS), Signal(signed(_SIGNATURE_BITS))
+        state = Signal(_SIGNATURE_BITS)
+        score = Signal(signed(_SIGNATURE_BITS))
         waited = Signal(range(p.patience + 1))
-        wrong, ended, whole = Signal(), Signal(), Signal()
+        wrong = Signal()  # the decision before was
+        ended = Signal()  # it was the last of a round
+        whole = Signal()  # there was a round
         labels = Array([Const(label, len(result.label)) for label in p.labels])
         shifted = (state >> 1) ^ Mux(state[0], _POLYNOMIAL, 0)
 

@@ -135,9 +135,16 @@ class Built:
 
         return lower.lower(self.design)
 
+    @property
+    def tests_itself(self) -> bool:
+        """Whether it was built with stored images in place of a host link."""
+        return "self_test" in self.report
+
     @cached_property
     def top(self) -> "Top":
         """The top-level component, at the clock of the build."""
+        if self.tests_itself:
+            raise MissingError("the build tests itself and has no host link; build again without --selftest")
         from .boards import harness
         from .compiler import exchange, linked
 
@@ -202,7 +209,7 @@ class Built:
         """The weights that the board loads into SPRAM at start-up; empty if it loads none."""
         from .boards import flash_image
 
-        if not self.top.load_cycles:
+        if not self.core().ram_contents:
             return b""
         bitstream = self.folder / self.board.family.bitstream_file
         # A build without a bitstream has them in a file of their own.

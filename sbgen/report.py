@@ -126,6 +126,7 @@ def assemble(
     files: Mapping[str, str],
     project: Mapping[str, Any] | None = None,
     baud: float | None = None,
+    self_test: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The report as a dictionary of schema 1.
 
@@ -151,12 +152,16 @@ def assemble(
         Version of each external tool that was used.
     files : dict of str
         As `digests` returns it.
+    self_test : dict or None
+        As `sbgen.self_test.SelfTest.about`, of a build without a host link.
     baud : float, optional
         The rate of the serial line that was requested.
     """
     network, device = design.network, board.device
     images_per_second = clock_mhz * 1e6 / cycles.interval
-    link = _link(board, link_parameters(design, device), clock_mhz, baud)
+    link = None
+    if self_test is None:
+        link = _link(board, link_parameters(design, device), clock_mhz, baud)
     return {
         "schema": SCHEMA,
         "sbgen": __version__,
@@ -168,6 +173,7 @@ def assemble(
         "timing": _timing(implementation, cycles, clock_mhz),
         "bound": bound(network, device, cycles.interval) | _whole(link, images_per_second),
         "link": link,
+        **({} if self_test is None else {"self_test": self_test}),
         "resources": {
             name: (
                 {"used": None, "available": getattr(device, name)}
@@ -255,8 +261,10 @@ def bound(network: Network, device: Device, interval: int) -> dict[str, Any]:
     return {"limits": limits, "by": name, "cycles": limits[name], "reached": limits[name] / interval}
 
 
-def _whole(link: Mapping[str, Any], images_per_second: float) -> dict[str, Any]:
+def _whole(link: Mapping[str, Any] | None, images_per_second: float) -> dict[str, Any]:
     """What limits the board as a whole: the host link, or the core at its clock."""
+    if link is None:
+        return {"whole": "core", "whole_images_per_second": images_per_second}
     return {
         "whole": "host link" if link["images_per_second"] < images_per_second else "core",
         "whole_images_per_second": min(link["images_per_second"], images_per_second),

@@ -103,6 +103,14 @@ def _speed(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         "latency",
         f"{timing['latency_cycles'] / timing['clock_mhz']:>9,.1f} us, {timing['latency_cycles']:,} cycles",
     )
+    if tested := report.get("self_test"):
+        share = "" if tested["right"] is None else f", {tested['right']:,} that it gets right"
+        yield (
+            "self-test",
+            f"{tested['images']:>9,} images{share}; the LED lights for pass and blinks for fail",
+        )
+    if link is None:
+        return
     yield (
         link["kind"],
         f"{link['images_per_second']:>9,.0f} images/s at {link['baud']:,.0f} baud, {link['pixel_bits']}"

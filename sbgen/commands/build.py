@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # only needed when the command runs
     from ..compiler.frontends.model import Model
     from ..hw.core import Core
     from ..hw.link_parameters import Parameters
+    from ..hw.self_test import Parameters as SelfTestParameters
     from ..trial_images import TrialImages
 
 __all__ = ["add_arguments", "run"]
@@ -104,6 +105,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="simulate the first N images of the samples or test set, or all (default: %(default)s)",
     )
     add_images(parser)
+    parser.add_argument(
+        "--selftest",
+        action="store_true",
+        help=(
+            "store images and expected results in the bitstream in place of the host link: the LED lights for"
+            " pass and blinks for fail"
+        ),
+    )
     parser.add_argument("--no-sim", action="store_true", help="skip the simulation")
     parser.add_argument(
         "--no-bitstream", action="store_true", help="stop at Verilog: no synthesis, place and route"
@@ -112,7 +121,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the output folder as a whole, or raise and leave it as it was."""
-    from .. import boards, sizing, summary, trial_images
+    from .. import boards, self_test, sizing, summary, trial_images
     from ..boards import harness
     from ..compiler.frontends import model as model_file
     from ..compiler.weight_count import weights
@@ -123,6 +132,8 @@ def run(arguments: argparse.Namespace) -> None:
         return
     console = Console()
     board = boards.get(board_name(arguments))
+    if arguments.selftest:
+        self_test.require_board(board, arguments)
     clock_mhz, _ = harness.clock_and_pll(board, _fixed_clock(arguments))
     if board.left_out:
         console.line(f"  {board.left_out}")
@@ -162,20 +173,13 @@ def _build(
     staging: Path,
 ) -> dict[str, Any]:
     """Write every file into `staging`; returns the report."""
-    from .. import parallel, report, tools, verdict
+    from .. import parallel, report, self_test, tools, verdict
     from ..compiler import reference
     from ..expected_scores import ExpectedScores
 
     fixed_clock = _fixed_clock(arguments)
     folded = _fold(arguments, console, model, board, clock_mhz)
     design = folded.design
-    with console.step("write Verilog") as step:
-        emitted = _emit(design, board.device, model.info.get("recipe"), staging)
-        tops = _TopLevels(arguments=arguments, board=board, emitted=emitted, patchable=design.patchable)
-        first = tops.plan(fixed_clock) if board.is_open and not arguments.no_bitstream else None
-        top_verilog = tops.verilog(fixed_clock)[0] if first is None else first[0]
-        step.note(f"{emitted.verilog.count(chr(10)):,} lines")
-    project = None if board.is_open else _write_project(board, top_verilog, console, staging)
     with console.step("compute the reference") as step:
         expected = ExpectedScores.of(design.network, tried.images)
         scores, classes = expected.scores, expected.classes
@@ -183,6 +187,20 @@ def _build(
         step.note(
             f"{len(classes):,} images" if accuracy is None else f"{accuracy:.2%} of {len(classes):,} images"
         )
+    tested = self_test.plan(design, board, tried, classes) if arguments.selftest else None
+    with console.step("write Verilog") as step:
+        emitted = _emit(design, board.device, model.info.get("recipe"), staging)
+        tops = _TopLevels(
+            arguments=arguments,
+            board=board,
+            emitted=emitted,
+            patchable=design.patchable,
+            self_test=None if tested is None else tested.parameters,
+        )
+        first = tops.plan(fixed_clock) if board.is_open and not arguments.no_bitstream else None
+        top_verilog = tops.verilog(fixed_clock)[0] if first is None else first[0]
+        step.note(f"{emitted.verilog.count(chr(10)):,} lines")
+    project = None if board.is_open else _write_project(board, top_verilog, console, staging)
 
     def implement() -> "tuple[str, Implementation | None]":
         if first is None:
@@ -212,7 +230,8 @@ def _build(
         design=design,
         cycles=folded.cycles,
         clock_mhz=clock_mhz if implementation is None else implementation.clock_mhz,
-        estimate=folded.estimate,
+        estimate=folded.estimate if tested is None else tested.estimate,
+        self_test=None if tested is None else tested.about,
         implementation=implementation,
         project=project,
         verdict=found,
@@ -309,6 +328,7 @@ class _TopLevels:
     board: "BoardSpec"
     emitted: _Emitted
     patchable: bool
+    self_test: "SelfTestParameters | None"
 
     @property
     def margin(self) -> float:
@@ -319,8 +339,14 @@ class _TopLevels:
     def verilog(self, clock_mhz: float | None) -> "tuple[str, Sequence[Pin]]":
         """The Verilog of the top level, and its pins."""
         from ..boards import harness
+        from ..boards.self_test import SelfTestTop
         from ..compiler import verilog
 
+        if self.self_test is not None:
+            tested = SelfTestTop(
+                core=self.emitted.core, board=self.board, parameters=self.self_test, clock_mhz=clock_mhz
+            )
+            return verilog.convert(tested), tested.pins
         top = harness.Top(
             core=self.emitted.core,
             board=self.board,

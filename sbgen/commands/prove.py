@@ -126,7 +126,8 @@ def _plan(built: Built) -> "Planned":
 
     weights_file = built.folder / "weights.bin"
     weights = weights_file.read_bytes() if weights_file.is_file() else b""
-    if not all((built.folder / name).is_file() for name in ("report.json", "top.v")):
+    has_link = all((built.folder / name).is_file() for name in ("report.json", "top.v"))
+    if not has_link or built.tests_itself:
         return plan(built.design, built.core_verilog, weights=weights)
     return plan(
         built.design, built.core_verilog, top=built.top, top_verilog=built.top_verilog, weights=weights

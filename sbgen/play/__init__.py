@@ -90,6 +90,7 @@ def pad_data(
         "labels": list(network.labels),
         "decision": network.decision,
         "layers": [layer.name for layer in network.layers],
+        "board": None,
         "input": _input(network, STROKES.get(dataset or "", _AS_DRAWN), pixel_range)
         | ({"resize": "crop", "invert": False, "scales": None} if own is None else _prepared(own)),
     }
