@@ -5,7 +5,6 @@ model ─▶ network ─▶ design: fits? ─▶ Verilog ─┬─▶ synthesis,
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,20 +23,18 @@ from ..arguments import (
 )
 from ..built import FILES
 from ..console import Console
+from ..top_levels import Emitted, TopLevels, emit, fixed_clock
 
 if TYPE_CHECKING:  # only needed when the command runs
+    import numpy as np
+
     from ..boards import BoardSpec
-    from ..boards.board_spec import Pin
     from ..boards.flow import Implementation
-    from ..boards.plan import Plan
     from ..compiler.cycles import Cycles
     from ..compiler.design import Design
-    from ..compiler.device import Device
     from ..compiler.frontends.model import Model
-    from ..hw.core import Core
-    from ..hw.link_parameters import Parameters
-    from ..hw.self_test import Parameters as SelfTestParameters
     from ..trial_images import TrialImages
+    from ..verdict import Verdict
 
 __all__ = ["add_arguments", "run"]
 
@@ -134,7 +131,7 @@ def run(arguments: argparse.Namespace) -> None:
     board = boards.get(board_name(arguments))
     if arguments.selftest:
         self_test.require_board(board, arguments)
-    clock_mhz, _ = harness.clock_and_pll(board, _fixed_clock(arguments))
+    clock_mhz, _ = harness.clock_and_pll(board, fixed_clock(arguments))
     if board.left_out:
         console.line(f"  {board.left_out}")
     with console.step("read the model") as step:
@@ -158,11 +155,6 @@ def run(arguments: argparse.Namespace) -> None:
     summary.show(console, report, out_dir)
 
 
-def _fixed_clock(arguments: argparse.Namespace) -> float | None:
-    """The clock that was given in MHz, or None."""
-    return None if arguments.clock == "best" else arguments.clock
-
-
 def _build(
     arguments: argparse.Namespace,
     console: Console,
@@ -174,10 +166,9 @@ def _build(
 ) -> dict[str, Any]:
     """Write every file into `staging`; returns the report."""
     from .. import parallel, report, self_test, tools, verdict
-    from ..compiler import reference
     from ..expected_scores import ExpectedScores
 
-    fixed_clock = _fixed_clock(arguments)
+    clock = fixed_clock(arguments)
     folded = _fold(arguments, console, model, board, clock_mhz)
     design = folded.design
     with console.step("compute the reference") as step:
@@ -189,16 +180,16 @@ def _build(
         )
     tested = self_test.plan(design, board, tried, classes) if arguments.selftest else None
     with console.step("write Verilog") as step:
-        emitted = _emit(design, board.device, model.info.get("recipe"), staging)
-        tops = _TopLevels(
+        emitted = emit(design, board.device, model.info.get("recipe"), staging)
+        tops = TopLevels(
             arguments=arguments,
             board=board,
             emitted=emitted,
             patchable=design.patchable,
             self_test=None if tested is None else tested.parameters,
         )
-        first = tops.plan(fixed_clock) if board.is_open and not arguments.no_bitstream else None
-        top_verilog = tops.verilog(fixed_clock)[0] if first is None else first[0]
+        first = tops.plan(clock) if board.is_open and not arguments.no_bitstream else None
+        top_verilog = tops.verilog(clock)[0] if first is None else first[0]
         step.note(f"{emitted.verilog.count(chr(10)):,} lines")
     project = None if board.is_open else _write_project(board, top_verilog, console, staging)
 
@@ -237,19 +228,47 @@ def _build(
         verdict=found,
         why_not=why_not,
         images=tried.about(),
-        ledger=report.accuracy(
-            tried=tried,
-            info=model.info,
-            integer=reference.ranked(scores, design.top_k) if design.top_k > 1 else classes,
-            classes=design.network.classes,
-            verdict=found,
-        ),
+        ledger=_ledger(model, design, tried, scores, classes, found),
         tools={"yosys": tools.find("yosys").version} if implementation is None else implementation.tools,
         files=report.digests(staging),
         baud=arguments.baud,
     )
     report.write(content, staging)
     return content
+
+
+def _evaluate(console: Console, design: "Design", tried: "TrialImages") -> "tuple[np.ndarray, np.ndarray]":
+    """The scores of the reference, and what they mean."""
+    from ..compiler import reference
+
+    with console.step("compute the reference") as step:
+        scores, classes = reference.evaluate(design.network, tried.images)
+        accuracy = tried.accuracy(classes)
+        step.note(
+            f"{len(classes):,} images" if accuracy is None else f"{accuracy:.2%} of {len(classes):,} images"
+        )
+    return scores, classes
+
+
+def _ledger(
+    model: "Model",
+    design: "Design",
+    tried: "TrialImages",
+    scores: "np.ndarray",
+    classes: "np.ndarray",
+    found: "Verdict | None",
+) -> dict[str, Any]:
+    """The accuracy at every level."""
+    from .. import report
+    from ..compiler import reference
+
+    return report.accuracy(
+        tried=tried,
+        info=model.info,
+        integer=reference.ranked(scores, design.top_k) if design.top_k > 1 else classes,
+        classes=design.network.classes,
+        verdict=found,
+    )
 
 
 def _write_project(board: "BoardSpec", top_verilog: str, console: Console, staging: Path) -> dict[str, Any]:
@@ -288,127 +307,10 @@ def _fold(
     return folded
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Emitted:
-    """A core and its Verilog, the network's digest, and the weights to load at start-up (often none)."""
-
-    core: "Core"
-    link: "Parameters"
-    verilog: str
-    digest: str
-    weights: bytes
-
-
-def _emit(design: "Design", device: "Device", recipe: Mapping[str, Any] | None, staging: Path) -> _Emitted:
-    """Write the files of the core."""
-    from ..boards import flash_image
-    from ..compiler import design_file, exchange, linked, lower, verilog
-
-    core = lower.lower(design)
-    emitted = _Emitted(
-        core=core,
-        link=linked.link_parameters(design, device),
-        verilog=verilog.convert(core),
-        digest=exchange.digest(design.network),
-        weights=flash_image.weight_bytes(core.ram_contents),
-    )
-    (staging / "core.v").write_text(emitted.verilog, encoding="ascii")
-    if emitted.weights:
-        (staging / "weights.bin").write_bytes(emitted.weights)
-    exchange.save(design.network, staging / "network.json", recipe=recipe)
-    design_file.save(design, staging / "design.json")
-    return emitted
-
-
-@dataclass(frozen=True, kw_only=True)
-class _TopLevels:
-    """The board around the core, at any clock."""
-
-    arguments: argparse.Namespace
-    board: "BoardSpec"
-    emitted: _Emitted
-    patchable: bool
-    self_test: "SelfTestParameters | None"
-
-    @property
-    def margin(self) -> float:
-        """Share by which the Fmax must exceed the clock."""
-        given: float | None = self.arguments.clock_margin
-        return self.board.clock_margin if given is None else given
-
-    def verilog(self, clock_mhz: float | None) -> "tuple[str, Sequence[Pin]]":
-        """The Verilog of the top level, and its pins."""
-        from ..boards import harness
-        from ..boards.self_test import SelfTestTop
-        from ..compiler import verilog
-
-        if self.self_test is not None:
-            tested = SelfTestTop(
-                core=self.emitted.core, board=self.board, parameters=self.self_test, clock_mhz=clock_mhz
-            )
-            return verilog.convert(tested), tested.pins
-        top = harness.Top(
-            core=self.emitted.core,
-            board=self.board,
-            link=self.emitted.link,
-            baud=self.arguments.baud,
-            clock_mhz=clock_mhz,
-            digest=bytes.fromhex(self.emitted.digest),
-            patchable=self.patchable,
-        )
-        return verilog.convert(top), top.pins
-
-    def plan(self, clock_mhz: float | None) -> "tuple[str, Plan]":
-        """The Verilog of the top level, and the plan for its bitstream."""
-        from ..boards import flow
-
-        text, pins = self.verilog(clock_mhz)
-        return text, flow.plan(
-            verilog=text,
-            board=self.board,
-            clock_mhz=clock_mhz,
-            margin=self.margin,
-            pins=pins,
-            every_seed=self.arguments.clock == "best",
-            seeds=_seeds(self.arguments),
-            patchable=self.patchable,
-        )
-
-    def implement(
-        self, first: "tuple[str, Plan]", staging: Path, console: Console
-    ) -> "tuple[str, Implementation]":
-        """The Verilog at the final clock, and what place and route reached."""
-        from .. import clock_search
-
-        options = self.arguments
-        return clock_search.search(
-            self.plan,
-            first,
-            lambda plan: clock_search.implement(
-                plan, staging, console=console, jobs=options.jobs, fresh=options.fresh
-            ),
-            wish=clock_search.Wish(
-                required=_fixed_clock(options) is not None,
-                rate=options.fps is not None,
-                best=options.clock == "best",
-                margin=self.margin,
-            ),
-            console=console,
-        )
-
-
-def _seeds(arguments: argparse.Namespace) -> Sequence[int]:
-    from ..boards import flow
-
-    if arguments.seed is not None:
-        return [arguments.seed]
-    return flow.SEEDS if arguments.seeds is None else range(1, arguments.seeds + 1)
-
-
 def _write_board_files(
     board: "BoardSpec",
     top_verilog: str,
-    emitted: _Emitted,
+    emitted: Emitted,
     implementation: "Implementation | None",
     staging: Path,
     baud: int | None,

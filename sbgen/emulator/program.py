@@ -73,6 +73,7 @@ def compiled(built: "Built", *, folder: Path, netlist: bool = False) -> Program:
         When Verilator or its compiler is missing.
     """
     require("verilator")
+    top = built.top
     sources = {"top.v": _top_level(built, netlist)}
     for name in "board.v", "main.cpp":
         sources[name] = Path(__file__).with_name(name).read_text(encoding="ascii")
@@ -83,7 +84,7 @@ def compiled(built: "Built", *, folder: Path, netlist: bool = False) -> Program:
         macros = {"FLASH": len(weights), "OFFSET": flash_image.OFFSET}
         (folder / "flash.hex").write_text(flash_image.as_hex(weights))
     from_cache = _compile(folder, sources, macros)
-    top, pace = built.top, cycles.predict(built.design)
+    pace = cycles.predict(built.design)
     return Program(
         folder=folder,
         divisor=top.divisor,
