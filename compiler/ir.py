@@ -119,8 +119,8 @@ class _Layer:
 
     def output_maximum(self, maximum: int) -> int:
         """Maximum element of the output for an input with elements of 0 ... `maximum`; a `ModelError` if the
-        layer does not take such an input."""
-        raise NotImplementedError
+        layer does not take such an input. Here, of layers that pass elements on, the same."""
+        return maximum
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Shape of the output for an input of that shape; a `ModelError` if the layer does not take it."""
@@ -453,9 +453,6 @@ class MaxPool(_Pool):
     kernel: tuple[int, int]
     stride: tuple[int, int]
     padding: Padding = ((0, 0), (0, 0))
-
-    def output_maximum(self, maximum: int) -> int:
-        return maximum
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
