@@ -46,15 +46,15 @@ FABRICS = {
         max_banks=4,
         registered=False,
         patchable_store="lut",
-        host_link_lut=730,
-        host_link_ff=500,
+        host_link_lut=900,
+        host_link_ff=520,
     ),
     "ecp5": Fabric(
         bram_shapes=((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
         max_banks=2,
         registered=True,
         patchable_store="bram",
-        host_link_lut=690,
+        host_link_lut=860,
         host_link_ff=500,
     ),
     "gowin": Fabric(
@@ -63,7 +63,7 @@ FABRICS = {
         registered=False,
         patchable_store="bram",
         host_link_lut=900,
-        host_link_ff=500,
+        host_link_ff=520,
     ),
 }
 

@@ -16,7 +16,7 @@ EASY_FILL = 0.6
 EASY_LUTS = 25_000
 
 #: LUTs that the host link takes more than when these were chosen; they do not reduce what a core may take.
-_MORE_LINK = 300
+_MORE_LINK = 470
 
 #: What is over: ``{resource: (requested, available)}``.
 Excess = dict[str, tuple[int, int]]

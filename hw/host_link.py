@@ -127,7 +127,7 @@ class HostLink(wiring.Component):
         m.submodules.store = store = PacketStore(depth=p.depth, store=p.store)
         m.submodules.reader = reader = Reader()
         m.submodules.header = header = Queue(shape=unsigned(8), depth=_HEADER_BYTES - 1)
-        m.submodules.header_byte = header_byte = Queue(shape=unsigned(8), depth=1)
+        m.submodules.header_byte = header_byte = Queue(shape=unsigned(8), depth=1, eager=True)
         identity = [Const(value, 8) for value in self._identity]
         if self._loads:
             identity += [self.state, *(self.checksum.word_select(n, 8) for n in range(4))]
@@ -147,7 +147,7 @@ class HostLink(wiring.Component):
     def _receive(self, m: Module) -> Receiver:
         """The way from the line to the store."""
         m.submodules.decoder = decoder = Decoder()
-        m.submodules.register = register = Queue(shape=frame_layout, depth=1)
+        m.submodules.register = register = Queue(shape=frame_layout, depth=1, eager=True)
         m.submodules.checker = checker = Checker()
         m.submodules.receiver = receiver = Receiver(self._parameters)
         connect(m, flipped(self.i), decoder.i)
@@ -215,10 +215,10 @@ class HostLink(wiring.Component):
             result_bytes.enable.eq(responder.enable),
             responder.done.eq(result_bytes.done),
         ]
-        m.submodules.response = response = Queue(shape=frame_layout, depth=1)
+        m.submodules.response = response = Queue(shape=frame_layout, depth=1, eager=True)
         connect(m, responder.o, response.i)
         connect(m, response.o, appender.i)
-        m.submodules.frame = frame = Queue(shape=frame_layout, depth=1)
+        m.submodules.frame = frame = Queue(shape=frame_layout, depth=1, eager=True)
         connect(m, appender.o, frame.i)
         connect(m, frame.o, encoder.i)
         connect(m, encoder.o, flipped(self.o))

@@ -23,6 +23,9 @@ class Queue(wiring.Component):
     reset_less : :class:`bool`
         Whether to omit the reset of payloads, whose net would span a large device. Whether a payload is valid
         is always reset.
+    eager : :class:`bool`
+        Whether a payload is stored whenever there is room, before it is valid. Only with a depth of 1, where
+        it takes the handshake out of the path to the payload's enable.
 
     Members
     -------
@@ -35,12 +38,15 @@ class Queue(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, *, shape: ShapeLike, depth: int, reset_less: bool = False):
+    def __init__(self, *, shape: ShapeLike, depth: int, reset_less: bool = False, eager: bool = False):
         if depth < 1:
             raise ValueError(f"depth must be at least 1, not {depth!r}")
+        if eager and depth != 1:
+            raise ValueError(f"an eager queue must have a depth of 1, not {depth!r}")
         self._shape = shape
         self._depth = depth
         self._reset_less = reset_less
+        self._eager = eager
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     @property
@@ -52,6 +58,11 @@ class Queue(wiring.Component):
     def reset_less(self) -> bool:
         """Whether payloads have no reset."""
         return self._reset_less
+
+    @property
+    def eager(self) -> bool:
+        """Whether a payload is stored before it is valid."""
+        return self._eager
 
     def elaborate(self, platform):
         m = Module()
@@ -74,7 +85,8 @@ class Queue(wiring.Component):
         for n, entry in enumerate(entries):
             # The new payload goes after the last one, which a simultaneous pop moves by one; with a depth of
             # 1 there is no simultaneous pop.
-            lands_here = push & (count == Mux(pop, n + 1, n)) if self._depth > 1 else push
+            alone = self.i.ready if self._eager else push
+            lands_here = push & (count == Mux(pop, n + 1, n)) if self._depth > 1 else alone
             with m.If(lands_here):
                 m.d.sync += entry.eq(self.i.payload)
             if n + 1 < self._depth:

@@ -143,14 +143,18 @@ class Tx(wiring.Component):
         # line.
         shift = Signal(10, init=1)
 
+        # From flip-flops: the timer is at 0, and more bits follow the present one.
+        due, more = Signal(), Signal()
+
         m.d.comb += [self.tx.eq(shift[0]), self.i.ready.eq(~busy)]
+        m.d.sync += [due.eq(busy & (timer == 1)), more.eq(shift[1:] != 0)]
         with m.If(~busy):
             m.d.sync += timer.eq(self._divisor - 1)
             with m.If(self.i.valid):
                 m.d.sync += [shift.eq(Cat(0, self.i.payload, 1)), busy.eq(1)]
-        with m.Elif(timer != 0):
+        with m.Elif(~due):
             m.d.sync += timer.eq(timer - 1)
-        with m.Elif(shift[1:] != 0):
+        with m.Elif(more):
             m.d.sync += [timer.eq(self._divisor - 1), shift.eq(shift[1:])]
         with m.Else():
             m.d.sync += busy.eq(0)

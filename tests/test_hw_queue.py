@@ -28,6 +28,15 @@ def test_latency_and_interval(depth, interval):
     assert [cycle for cycle, _ in taken] == [1 + n * interval for n in range(29)]
 
 
+@pytest.mark.parametrize("seed", [None, 0, 1, 2])
+def test_an_eager_queue_keeps_the_order_too(seed):
+    given = list(range(1, 200))
+    taken = transfer(Queue(shape=8, depth=1, eager=True), given, len(given), seed=seed)
+    assert [word for _, word in taken] == given
+    with pytest.raises(ValueError, match="must have a depth of 1, not 2"):
+        Queue(shape=8, depth=2, eager=True)
+
+
 def test_depth_must_be_positive():
     with pytest.raises(ValueError, match="at least 1, not 0"):
         Queue(shape=8, depth=0)
