@@ -1,6 +1,7 @@
 """Devices and packages of all accepted platforms: place and route knows them, and the bitstream is theirs."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -95,7 +96,9 @@ def test_device_and_package_are_known_to_the_tools(path, tmp_path):
     (placement,) = plan.placements
     for step in (plan.synthesis, placement):
         tools.run(step.tool, step.args, cwd=tmp_path, log=tmp_path / "log")
-    shutil.copy(tmp_path / placement.writes[0], tmp_path / plan.packing.reads[0])
+    (packed_from,) = plan.packing.reads
+    (layout,) = [name for name in placement.writes if Path(name).suffix == Path(packed_from).suffix]
+    shutil.copy(tmp_path / layout, tmp_path / packed_from)
     tools.run(plan.packing.tool, plan.packing.args, cwd=tmp_path, log=tmp_path / "log")
     assert (tmp_path / plan.bitstream).stat().st_size > 1000
     if board.device.part in IDCODES:
