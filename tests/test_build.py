@@ -18,7 +18,7 @@ from processes import started
 
 from sbgen import cli, folding, samples, verdict
 from sbgen.boards import flash_image, flow, harness
-from sbgen.compiler import design_file, exchange, reference, simulate
+from sbgen.compiler import design_file, exchange, fast_reference, reference, simulate
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.compiler.lower import lower
 from sbgen.errors import FitError, ToolError
@@ -304,9 +304,10 @@ class TestWithoutASimulatorOfVerilog:
 
     def test_a_wrong_score_is_an_error_there_too(self, model, tmp_path, monkeypatch, capsys):
         evaluate = reference.evaluate
-        monkeypatch.setattr(
-            reference, "evaluate", lambda *settings: (evaluate(*settings)[0] + 1, evaluate(*settings)[1])
-        )
+        for module in reference, fast_reference:
+            monkeypatch.setattr(
+                module, "evaluate", lambda *settings: (evaluate(*settings)[0] + 1, evaluate(*settings)[1])
+            )
         assert build(model, tmp_path / "other") == 1
         assert "the hardware must compute the reference's scores" in capsys.readouterr().err
 
