@@ -99,6 +99,16 @@ class TestFlash:
         run(built)
         assert seen.read_text() == str((built / "top.bin").resolve())
 
+    def test_tells_what_the_led_of_a_self_test_says(self, sysfs, loader, built, capsys):
+        loader()
+        sysfs(0x0403, 0x6010)
+        run(built)
+        assert "LED" not in capsys.readouterr().out
+        report = {"board": "icebreaker", "files": {}, "self_test": {"images": 16}}
+        (built / "report.json").write_text(json.dumps(report))
+        run(built)
+        assert "its LED lights when 16 stored images were right, and blinks" in capsys.readouterr().out
+
     def test_bitstream_needs_its_board(self, loader, built):
         loader()
         with pytest.raises(BoardError, match="give --board NAME"):

@@ -92,6 +92,19 @@ def run(arguments: argparse.Namespace) -> None:
                 f"{reason}; check the cable and that no other program uses the board, "
                 f"or try by hand: {way.text(tool.argv)}"
             ) from error
+    if images := _tested_images(arguments.file):
+        console.line(
+            f"the board tests itself: its LED lights when {images} stored images were right, and blinks if"
+            " one was not"
+        )
+
+
+def _tested_images(path: Path) -> int:
+    """How many images a built folder's self-test has; 0 of anything else."""
+    try:
+        return int(Built(path).report["self_test"]["images"]) if path.is_dir() else 0
+    except (ModelError, KeyError):
+        return 0
 
 
 def ways(
