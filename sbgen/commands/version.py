@@ -16,14 +16,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print sbgen, Python and every distribution that sbgen depends on, without importing any of them."""
-    print(printable(f"{'sbgen':24}{__version__}"))
-    print(printable(f"{'python':24}{platform.python_version()} on {platform.system()} {platform.machine()}"))
-    for name in _distributions():
+    names = _distributions()
+    width = max(len(name) for name in ("amaranth-boards", *names)) + 1
+    system = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    print(printable(f"{'sbgen':{width}}{__version__}"))
+    print(printable(f"{'python':{width}}{system}"))
+    for name in names:
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             version = "not installed"
-        print(printable(f"{name:24}{version}"))
+        print(printable(f"{name:{width}}{version}"))
 
 
 def _distributions() -> list[str]:
