@@ -61,7 +61,8 @@ _FILE_LINES, _FUNCTION_LINES, _WIDTH = 400, 80, 110
 _FAMILIES = re.compile("ice40|ecp5|gowin|nexus|machxo2", re.IGNORECASE)
 #: A family's own folder, and boards and devices as data; other files of boards are left out by `_is_board`.
 _FAMILY_OWN = re.compile(
-    r"boards/(catalog|platforms|ice40|ecp5|gowin)/|boards/vendor_tools\.py|compiler/(device|vendor_devices)\.py"
+    r"boards/(catalog|platforms|ice40|ecp5|gowin)/|boards/vendor_tools\.py"
+    r"|compiler/(device|vendor_devices)\.py"
 )
 
 

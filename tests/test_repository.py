@@ -165,6 +165,12 @@ def test_no_scratch_files_in_the_root():
     assert {path.relative_to(ROOT).parts[0] for path in tracked()} <= wanted
 
 
+def test_test_modules_have_names_of_their_own():
+    # Two modules of one name, in tests/ and sim/, cannot be collected together.
+    names = [path.name for path in tracked() if path.match("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_no_file_is_large():
     assert [path for path in tracked() if path.is_file() and path.stat().st_size > 2_000_000] == []
 
