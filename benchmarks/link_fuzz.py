@@ -168,6 +168,7 @@ class Fuzz:
                 self._hear(frame)
         watch.cancel()
         sender.join()
+        board.stdout.close()
         if board.wait() != 0:
             self.wrong.append(f"the board hung or crashed: {board.returncode}")
         self._skip_to(len(self._requests))
