@@ -82,5 +82,6 @@ def _introduce(console: Console, built: "Built", board: "EmulatedBoard", *, netl
     for port in board.port, board.url:
         if port is not None:
             console.line(f"port     {port}")
-    console.line(f"try      sbgen identify --port {shlex.quote(board.port or board.url or '')}")
+    folder, port = shlex.quote(str(built.folder)), shlex.quote(board.port or board.url or "")
+    console.line(f"try      sbgen check-board {folder} --port {port}")
     console.line("stop     Ctrl-C")

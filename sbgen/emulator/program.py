@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import cache, tools
 from ..boards import flash_image, netlist_verilog, simulated
-from ..compiler import cycles
+from ..compiler import cycles, linked
 from ..compiler.simulate import require, verilate
 from ..errors import ModelError
 
@@ -84,12 +84,15 @@ def compiled(built: "Built", *, folder: Path, netlist: bool = False) -> Program:
         macros = {"FLASH": len(weights), "OFFSET": flash_image.OFFSET}
         (folder / "flash.hex").write_text(flash_image.as_hex(weights))
     from_cache = _compile(folder, sources, macros)
-    pace = cycles.predict(built.design)
+    link = linked.link_parameters(built.design, built.board.device)
+    waiting = link.store_bytes // link.image_bytes + 1
     return Program(
         folder=folder,
         divisor=top.divisor,
         deaf_cycles=top.reset_cycles + top.load_cycles + 100,
-        busy_cycles=2 * (pace.latency + pace.interval) + 20 * 10 * top.divisor,
+        busy_cycles=(
+            waiting * link.image_cycles + cycles.predict(built.design).latency + 20 * 10 * top.divisor
+        ),
         from_cache=from_cache,
     )
 
