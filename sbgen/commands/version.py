@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print sbgen, Python and every distribution that sbgen depends on, without importing any of them."""
     names = _distributions()
-    width = max(len(name) for name in ("amaranth-boards", *names)) + 1
+    width = max(24, *(len(name) + 1 for name in names))
     system = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     print(printable(f"{'sbgen':{width}}{__version__}"))
     print(printable(f"{'python':{width}}{system}"))
