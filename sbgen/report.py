@@ -174,27 +174,26 @@ def assemble(
         "bound": bound(network, device, cycles.interval) | _whole(link, images_per_second),
         "link": link,
         **({} if self_test is None else {"self_test": self_test}),
-        "resources": {
-            name: (
-                {"used": None, "available": getattr(device, name)}
-                if implementation is None
-                else implementation.resources[name]
-            )
-            for name in RESOURCES
-        },
+        "resources": _resources(implementation, device),
         "estimate": {name: estimate[name] for name in RESOURCES},
         "project": project,
         "images": images,
         "accuracy": ledger,
         "verdict": _verdict(verdict, why_not),
-        "tools": {
-            "python": platform.python_version(),
-            "amaranth": version("amaranth"),
-            **tools,
-            **({} if verdict is None else {"simulator": verdict.simulator}),
-        },
+        "tools": _tools(tools, verdict),
         "files": files,
     }
+
+
+def _tools(tools: Mapping[str, str], verdict: Verdict | None) -> dict[str, str]:
+    own = {"python": platform.python_version(), "amaranth": version("amaranth")}
+    return own | dict(tools) | ({} if verdict is None else {"simulator": verdict.simulator})
+
+
+def _resources(implementation: "Implementation | None", device: Device) -> dict[str, Any]:
+    if implementation is not None:
+        return {name: implementation.resources[name] for name in RESOURCES}
+    return {name: {"used": None, "available": getattr(device, name)} for name in RESOURCES}
 
 
 def _network(network: Network, sha256: str) -> dict[str, Any]:

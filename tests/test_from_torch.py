@@ -467,7 +467,7 @@ def test_hardening_keeps_scores_of_averages_and_ternary_weights(seed, tmp_path):
     [
         (
             [AvgPool2d(3), Scores(4, 2)],
-            "average must be 9, the number of signs that each of its inputs averages, not 1",
+            "average must be 9, the number of signs that each of its inputs is the sum of, not 1",
         ),
         (
             [nn.AvgPool2d(3), Scores(4, 2)],

@@ -148,9 +148,9 @@ def train(
     augmented = Augmented(images, shift=settings.shift, flip=settings.flip, deform=settings.deform)
     batches = -(-len(images) // settings.batch)
     inputs.check_batches(model, len(images), batches)
-    sharpening = settings.schedule().over(model)
+    sharpening, average = settings.schedule().over(model), Average(model)
     run = _Run(
-        model, augmented, labels, teacher, settings, batches, optimizer, generator, sharpening, Average(model)
+        model, augmented, labels, teacher, settings, batches, optimizer, generator, sharpening, average
     )
     _check_teacher(run)
     identity = _identity(run, (images, labels), validation, seed)
@@ -169,13 +169,18 @@ def train(
             _save_state(state, identity, run, epochs)
         if progress:
             progress(epochs[-1])
-    sharpening.apply(run.steps - 1, run.steps)
+    _finish(run, images)
+    return epochs
+
+
+def _finish(run: "_Run", images: torch.Tensor) -> None:
+    """Leave the model as it is after the last step, with its average and statistics of it."""
+    run.sharpening.apply(run.steps - 1, run.steps)
     with torch.no_grad():
         if run.average.steps:
             run.average.take()
         if _drifts(run):
-            statistics.estimate(model, images)
-    return epochs
+            statistics.estimate(run.model, images)
 
 
 @dataclass(frozen=True)

@@ -70,13 +70,7 @@ def network(
         The activation levels are neither one nor one for each hidden layer.
     """
     how: dict[str, Any] = {"method": method, "slope_cap": slope_cap}
-    hidden = len(convolutions) + len(widths)
-    if len(activation_levels) not in (1, hidden):
-        raise SettingsError(
-            f"activation_levels must be one number or one for each of {hidden} hidden layers, not"
-            f" {len(activation_levels)}"
-        )
-    levels = iter(activation_levels if len(activation_levels) > 1 else [*activation_levels] * hidden)
+    levels = iter(_levels(activation_levels, len(convolutions) + len(widths)))
     signs = 1  # that each input of the next layer is the sum of
     where: dict[str, Any] = {}
     if convolutions or sequence:
@@ -114,3 +108,13 @@ def network(
         inputs = outputs
     layers["scores"] = Scores(inputs, classes, average=signs, **how)
     return nn.Sequential(layers)
+
+
+def _levels(activation_levels: Sequence[int], hidden: int) -> Sequence[int]:
+    """The levels of each hidden layer."""
+    if len(activation_levels) not in (1, hidden):
+        raise SettingsError(
+            f"activation_levels must be one number or one for each of {hidden} hidden layers, not"
+            f" {len(activation_levels)}"
+        )
+    return activation_levels if len(activation_levels) > 1 else [*activation_levels] * hidden

@@ -8,8 +8,7 @@ by construction. The tests compare with the algebraic form.
 import math
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import TypeVar, cast
 
 import numpy as np
@@ -36,41 +35,15 @@ from ...train.shapes import output_shape, pool_padding, pool_window
 from ...train.trace import body
 from ...train.trust import check_trust
 from .. import ir
+from .trained_activation import Activation, Numbers, next_activation, switches, symmetric
 
 __all__ = ["to_network"]
 
 #: Sums of signs below this are exact in float32.
 _EXACT = 2**24
 
-#: Sums for which an activation is evaluated at a time.
-_BATCH = 4096
-
 #: A layer of a module, with its name in it.
 _Named = tuple[str, nn.Module]
-
-
-@dataclass(frozen=True)
-class _Activation:
-    """An optional batch norm and an activation, as a function of sums (sums, channels).
-
-    Parameters
-    ----------
-    name : str
-        Of the activation in the module.
-    count : function
-        How many of the activation's steps sums reach.
-    levels : int
-        Steps of the activation.
-    """
-
-    name: str
-    count: Callable[[torch.Tensor], torch.Tensor]
-    levels: int
-
-    @property
-    def numbers(self) -> "_Numbers":
-        """What it outputs."""
-        return _symmetric(self.levels, unit=average_unit(self.levels))
 
 
 def to_network(
@@ -185,35 +158,13 @@ def _excess(weights: np.ndarray, mask: np.ndarray | None, maximum: int) -> np.nd
     return negative.reshape(len(weights), -1).sum(1, dtype=int) * (top - maximum)
 
 
-@dataclass(frozen=True)
-class _Numbers:
-    """What a trained layer outputs: ``(2 * k + lowest) / unit``, of an integer k in 0 ... `maximum`.
-
-    So do sums of signs, signs, pixels and averages of signs.
-    """
-
-    maximum: int
-    lowest: int
-    unit: int = 1
-
-    @property
-    def planes(self) -> int:
-        """Bits of k."""
-        return self.maximum.bit_length()
-
-
-def _symmetric(maximum: int, unit: int = 1) -> _Numbers:
-    """Numbers around 0: sums of `maximum` signs."""
-    return _Numbers(maximum, -maximum, unit)
-
-
 class _Conversion:
     """The integer layers so far, and what the last trained layer outputs."""
 
     def __init__(self) -> None:
         self.layers: list[ir.Layer] = []
         self.shape: tuple[int, ...] = ()  # of an image, in torch's order
-        self.numbers = _symmetric(1)
+        self.numbers = symmetric(1)
 
     def add(self, trained: Iterable[_Named]) -> None:
         """Append the layers of a chain, or of a part of one."""
@@ -226,7 +177,7 @@ class _Conversion:
                     thresholds = layer.thresholds.numpy()
                     self.layers.append(ir.Binarize(name=_name(place, "binarize"), thresholds=thresholds))
                 case Pixels():
-                    self.numbers = _symmetric(ir.PIXEL_LEVELS - 1, unit=ir.PIXEL_LEVELS)
+                    self.numbers = symmetric(ir.PIXEL_LEVELS - 1, unit=ir.PIXEL_LEVELS)
                 case Scores():
                     self.layers.append(self._scores(place, layer, before))
                 case nn.AvgPool1d() | nn.AvgPool2d():
@@ -239,7 +190,7 @@ class _Conversion:
                         )
                     )
                     area = math.prod(kernel)
-                    self.numbers = _symmetric(
+                    self.numbers = symmetric(
                         area * self.numbers.maximum, unit=average_unit(area) * self.numbers.unit
                     )
                 case nn.MaxPool1d() | nn.MaxPool2d():
@@ -258,7 +209,7 @@ class _Conversion:
                     self._residual(place, layer, before)
                 case BatchNorm() | BinaryActivation():
                     rest.appendleft((place, layer))
-                    self._threshold(_name(place, "threshold"), _activation(rest))
+                    self._threshold(_name(place, "threshold"), next_activation(rest))
 
     def _scores(self, place: str, layer: Scores, shape: Sequence[int]) -> ir.Scores:
         weights, mask = _weights(layer, shape)
@@ -278,7 +229,7 @@ class _Conversion:
         """A layer with weights: neurons with the activation that follows, or sums for a shortcut."""
         name = _name(place, "conv" if isinstance(layer, Convolution) else "dense")
         if rest and not isinstance(rest[0][1], Residual):
-            activation = _activation(rest)
+            activation = next_activation(rest)
             self.layers += _neurons(name, layer, activation, shape, self.numbers)
             self.numbers = activation.numbers
             return
@@ -289,7 +240,7 @@ class _Conversion:
                 " BinaryActivation in between"
             )
         self.layers.append(_layer(name, layer, _weights(layer, shape), None, 1))
-        self.numbers = _symmetric(layer.weight[0].numel())
+        self.numbers = symmetric(layer.weight[0].numel())
 
     def _residual(self, place: str, residual: Residual, shape: tuple[int, ...]) -> None:
         name, forked = _name(place, "residual"), self.numbers
@@ -298,7 +249,7 @@ class _Conversion:
         self.shape = shape
         self.add(body(place, residual))
         self.layers.append(ir.Add(name=f"{name}_add", fork=fork.name, scale=residual.scale))
-        self.numbers = _Numbers(
+        self.numbers = Numbers(
             self.numbers.maximum + residual.scale * forked.maximum,
             self.numbers.lowest + residual.scale * forked.lowest,
             self.numbers.unit,
@@ -310,10 +261,10 @@ class _Conversion:
                 " residuals"
             )
 
-    def _threshold(self, name: str, activation: _Activation) -> None:
+    def _threshold(self, name: str, activation: Activation) -> None:
         """An optional batch norm and a sign, of the sums of the previous layer."""
         sums = (2 * torch.arange(self.numbers.maximum + 1)[:, None] + self.numbers.lowest) / self.numbers.unit
-        on, falls = _switches(activation, sums, self.shape[0])
+        on, falls = switches(activation, sums, self.shape[0])
         # Of a falling channel, the levels that fewer sums reach have the lower thresholds.
         thresholds = np.sort((on == falls[:, None]).sum(0).numpy(), axis=1)
         self.layers.append(_levels(name, thresholds, inverted=falls.int().numpy()))
@@ -328,47 +279,8 @@ def _levels(name: str, thresholds: np.ndarray, *, inverted: np.ndarray) -> ir.Th
     )
 
 
-def _activation(rest: deque[_Named]) -> _Activation:
-    """The function of an optional BatchNorm and a BinaryActivation, which are removed from the front of
-    `rest`.
-    """
-    norm, (place, active) = None, rest.popleft()
-    if isinstance(active, BatchNorm):
-        norm, (place, active) = active, rest.popleft()
-    levels = cast(BinaryActivation, active).levels - 1
-
-    def count(sums: torch.Tensor) -> torch.Tensor:
-        values = active(norm(sums) if norm is not None else sums)
-        return (values * average_unit(levels) + levels) / 2
-
-    return _Activation(place, count, levels)
-
-
-def _switches(
-    activation: _Activation, sums: torch.Tensor, channels: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Which steps of the channels are reached at each of the rising `sums`, and which channels reach fewer
-    steps as sums rise.
-
-    Parameters
-    ----------
-    sums : tensor, shape (sums, channels) or (sums, 1)
-
-    Returns
-    -------
-    bool tensors, shape (sums, channels, levels) and (channels,)
-    """
-    sums = sums.to(torch.float32)
-    counts = torch.cat([activation.count(part) for part in sums.expand(-1, channels).split(_BATCH)])
-    on = counts[:, :, None] > torch.arange(activation.levels)
-    falls = (on[0] & ~on[-1]).any(1)
-    rising = on ^ falls[:, None]
-    assert not (rising[:-1] & ~rising[1:]).any(), "a hardened neuron must be monotone"
-    return on, falls
-
-
 def _neurons(
-    name: str, layer: BinaryWeights, activation: _Activation, shape: Sequence[int], inputs: _Numbers
+    name: str, layer: BinaryWeights, activation: Activation, shape: Sequence[int], inputs: Numbers
 ) -> list[ir.Layer]:
     """One layer of neurons on `inputs`: weights, then an optional batch norm, then an activation. That of
     several levels is a layer of its own, which compares the counts.
@@ -381,7 +293,7 @@ def _neurons(
     if mask is None:
         most = most[:1]
     sums = (2 * torch.minimum(counts, most) - most) / inputs.unit
-    on, falls = _switches(activation, sums, len(weights))
+    on, falls = switches(activation, sums, len(weights))
     # A neuron that switches off with more agreement switches on with more agreement with the complement.
     off = (on.logical_not() & (counts <= most)[:, :, None]).sum(0).numpy()
     weights = weights ^ falls.numpy().astype(weights.dtype).reshape(-1, *(1,) * (weights.ndim - 1))
