@@ -476,7 +476,7 @@ def test_hardening_keeps_scores_of_averages_and_ternary_weights(seed, tmp_path):
         ([nn.AvgPool2d(2, padding=1), Scores(4, 2)], "AvgPool2d must have no padding and no ceil_mode"),
         (
             [AvgPool2d(3), BinaryConv2d(1, 1, 2, padding=1), BinaryActivation(), Scores(9, 2)],
-            "after averages of 9 signs",
+            "after sums of 9 signs",
         ),
         ([AvgPool2d(2), nn.MaxPool2d(2), Scores(1, 2)], "after AvgPool2d must come"),
     ],
