@@ -349,6 +349,19 @@ def test_page_shows_the_main_figures():
         assert wanted in text, wanted
 
 
+def test_page_leads_with_the_board_and_names_what_limits_it():
+    data = assemble()
+    assert data["link"]["images_per_second"] < data["timing"]["images_per_second"]
+    rate, core = (round(data[key]["images_per_second"]) for key in ("link", "timing"))
+    page = report_html.page(data)
+    assert re.search(rf"<dd>{rate:,} <small></small></dd><p>by UART · core {core:,}</p>", page)
+    data["link"]["images_per_second"] = 2.0 * core
+    cycles = data["timing"]["cycles_per_image"]
+    assert re.search(
+        rf"<dd>{core:,} <small></small></dd><p>core · {cycles} cycles</p>", report_html.page(data)
+    )
+
+
 def test_page_shows_the_shapes_of_a_convolution():
     text = Page(report_html.page(convolutional())).text
     for wanted in (
