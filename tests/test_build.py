@@ -342,7 +342,7 @@ def test_a_wrong_path_of_samples_is_named_before_the_design_is_folded(model, tmp
         (["--pe", "4"], "--pe must be 2 numbers, one for each of hidden, scores"),
         (["--pe", "4,x"], "layer 'scores' must have a count, not 'x'"),
         (["--pe", "hiden=4"], "the layers are input, hidden, scores, not 'hiden'"),
-        (["--simd", "0,1"], "layer 'hidden': simd must be in 1 ... 40, not 0"),
+        (["--simd", "0,1"], "layer 'hidden': simd must be an integer of at least 1, not 0"),
         (["--pe", "13,1"], "layer 'hidden': pe must be in 1 ... 12, not 13"),
         (["--design", "no-such-file"], "no-such-file"),
         (["--board", "icebraker"], "icebreaker"),

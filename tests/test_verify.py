@@ -44,6 +44,7 @@ def built(tmp_path):
                 "board": "icebreaker",
                 "model": {"file": "no-such.pt", "sha256": "0" * 64},
                 "timing": {"clock_mhz": 12},
+                "link": {"baud": 3_000_000},
                 "accuracy": {"dataset": None},
                 "files": files,
             }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ... import tools
+from . import spram_pins
 from .cells import CELLS
 from .constraints import pcf
 
@@ -40,11 +41,20 @@ def verilog(text: str, board: BoardSpec) -> str:
         (folder / "top.pcf").write_text(pcf(board).replace("-pullup yes ", ""))
         converted = tools.run(
             tool,
-            ["-s", "-n", "top", "-d", board.package.lower(), "-p", "top.pcf", "top.asc"],
+            ["-n", "top", "-d", board.package.lower(), "-p", "top.pcf", "top.asc"],
             cwd=folder,
             log=folder / "log",
         )
+    converted = _with_sprams(converted, text)
     return _with_modules(converted if board.oscillator is None else _with_clock(converted))
+
+
+def _with_sprams(converted: str, text: str) -> str:
+    """icebox_vlog leaves SPRAMs out, but its comments say which net each of their pins is on."""
+    added = "".join(spram_pins.instances(text, spram_pins.nets(converted)))
+    lines = (line for line in converted.splitlines(keepends=True) if not line.startswith("//"))
+    body, end, rest = "".join(lines).rpartition("endmodule")
+    return body + added + end + rest
 
 
 def _with_clock(text: str) -> str:

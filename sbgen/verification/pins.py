@@ -49,10 +49,10 @@ def unpacked(build: Build, step: Step) -> str:
         raise SkippedError(
             f"no open tool turns a bitstream of {build.family} back into Verilog that can be simulated"
         )
-    if build.built.top.load_cycles:
+    if cycles := build.built.top.load_cycles:
         raise SkippedError(
-            "the tool for this omits SPRAM, which holds weights of this design; the netlists and the truth"
-            " tables show the rest"
+            f"this level does not simulate the {cycles:,} cycles in which weights of this design are loaded"
+            " from the flash; the netlists and the truth tables show the rest"
         )
     text = build.family.to_verilog(bitstream.unpack(path, family=build.family), build.built.board)
     return _compare(build, text, step)
