@@ -394,7 +394,7 @@ def test_too_big_for_the_board_ends_before_any_tool_runs(tmp_path, capsys, monke
     assert (
         "does not fit up5k" in error
         and "block RAMs" in error
-        and "the board ulx3s_85f would hold it" in error
+        and "the board ulx3s_45f would hold it" in error
     )
     assert not (tmp_path / "out").exists()
 
