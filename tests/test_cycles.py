@@ -117,9 +117,9 @@ def queue(rng):
 
 
 def threshold(rng):
-    channels = rng.randint(1, 4)
+    channels, levels = rng.randint(1, 4), rng.randint(1, 3)
     return threshold_part.Parameters(
-        thresholds=tuple(rng.randint(0, 8) for _ in range(channels)),
+        thresholds=tuple(tuple(rng.randint(0, 8) for _ in range(levels)) for _ in range(channels)),
         inverted=(0,) * channels,
         width=3,
         lanes=1,
