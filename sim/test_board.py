@@ -133,7 +133,7 @@ def test_synthesis_finds_the_spram_and_the_block_ram_of_the_rest(tmp_path):
         cwd=tmp_path,
         log=tmp_path / "yosys.log",
     )
-    expected = estimate.estimate(design, device)
+    expected = estimate.estimate(design, device, host_link=False)
     assert expected["spram"] == 2
     for cell, resource in ("SB_SPRAM256KA", "spram"), ("SB_RAM40_4K", "bram"):
         found = re.findall(rf"{cell}\s+(\d+)|(\d+)(?:\s+\S+)?\s+{cell}\b", said)
