@@ -193,12 +193,13 @@ def test_interrupt_ends_it_cleanly(tmp_path):
 
     program(tmp_path)
     text = f"""
-import contextlib
+import contextlib, signal
 from pathlib import Path
 from sbgen.emulator import EmulatedBoard, Program
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background ignore it
 board = EmulatedBoard(Program(folder=Path({str(tmp_path)!r}), divisor=4, deaf_cycles=1, busy_cycles=1))
-print(board._process.pid, flush=True)
 with contextlib.closing(board), contextlib.suppress(KeyboardInterrupt):
+    print(board._process.pid, flush=True)
     board.serve()
 print("stopped")
 """
