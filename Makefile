@@ -25,7 +25,7 @@ demo: setup
 # installs nothing through apt and skips tests whose tool is missing: for systems without apt.
 # aeon comes alone: only its data sets are read, and what it depends on holds NumPy back.
 test: setup $(if $(ALL_TOOLS),tools)
-	$(if $(ALL_TOOLS),$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'aeon>=1.6,<1.7')
+	$(if $(ALL_TOOLS),$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'aeon~=1.6.0')
 	SBGEN_ALL_TOOLS=$(ALL_TOOLS) $(BIN)/python -m pytest -m "not longest" --numprocesses auto --maxprocesses 8 --dist worksteal
 
 full: setup tools
