@@ -17,7 +17,7 @@ SMALL = {"icestick"}
 #: One of each family for every change, and one with a USB serial adapter, with the options of the build; the
 #: others take minutes to an hour each.
 EACH = {
-    "icestick": [],
+    "ice40_hx8k_b_evn": [],
     "tang_nano_9k": [],
     "ulx3s_12f": [],
     "amaranth_boards.fomu_pvt:FomuPVTPlatform": ["--uart", "rx=A1,tx=A2"],
