@@ -26,7 +26,13 @@ endmodule
 
 module ice40_spram(input clk, cs, we, input [13:0] addr, input [15:0] din, input [3:0] mask, output reg [15:0] dout);
   // One port; the mask writes four bits each.
+  // What it holds at power-up is not known, but it is bits: an unknown value in a simulation would spread.
   reg [15:0] words [0:16383];
+  integer n;
+  initial begin
+    for (n = 0; n < 16384; n = n + 1) words[n] = n * 40503 + 12345;
+    dout = 16'h5a5a;
+  end
   wire [15:0] put = {{4{mask[3]}}, {4{mask[2]}}, {4{mask[1]}}, {4{mask[0]}}};
   always @(posedge clk) if (cs) begin
     if (we) words[addr] <= din & put | words[addr] & ~put;
