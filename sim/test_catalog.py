@@ -11,7 +11,7 @@ from sbgen.built import Built
 from sbgen.compiler import exchange
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 
-#: Boards on which `digits` does not fit, nor any other shipped network.
+#: Boards on which no shipped network fits.
 SMALL = {"icestick"}
 
 #: One of each family for every change, and one with a USB serial adapter, with the options of the build; the
@@ -29,7 +29,7 @@ UNSEEN = {"upduino_v3_12mhz": {"bitstream as Verilog"}}
 
 
 def network():
-    """A network whose weights take block RAM, and that fits the smallest board."""
+    """A small network whose weights take block RAM."""
     rng = np.random.default_rng(8)
 
     def bits(*shape):

@@ -1,7 +1,8 @@
 """Lattice iCEstick: iCE40HX1K, FT2232H."""
 
-from ..board_spec import BoardSpec, Programmer
+from ..board_spec import BoardSpec
 from ..usb_chips import FT2232H
+from .programmers import ICE40_BY_FT2232H
 
 __all__ = ["ICESTICK"]
 
@@ -10,12 +11,7 @@ ICESTICK = BoardSpec(
     description="Lattice iCEstick",
     platform="amaranth_boards.icestick:ICEStickPlatform",
     clock_mhz=48,
-    programmers=(
-        Programmer(tool="iceprog", flash=(), serial=("-d", "s:0x0403:0x6010:{serial}")),
-        Programmer(
-            tool="openFPGALoader", flash=("--board", "ice40_generic"), serial=("--ftdi-serial", "{serial}")
-        ),
-    ),
+    programmers=ICE40_BY_FT2232H,
     usb=((0x0403, 0x6010),),
     serial_interface=1,
     usb_chip=FT2232H,
