@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import LinkError
+from ..hw import protocol
 from ..hw.flash_loader import LOADED, LOADING
 from ..hw.protocol import CLASSIFY, IDENTIFY, MAX_LEVELS, OVERHEAD, VERSION, WANT_ALL, WANT_CLASS
 from .frames import Frame
@@ -123,17 +124,17 @@ class Identity:
     @property
     def image_bytes(self) -> int:
         """Bytes of a packed image."""
-        return -(-self.pixels * self.pixel_bits // 8)
+        return protocol.image_bytes(pixels=self.pixels, bits=self.pixel_bits)
 
     @property
     def class_bytes(self) -> int:
         """Bytes of a class."""
-        return 1 if self.outputs <= 256 else 2
+        return protocol.class_bytes(self.outputs)
 
     @property
     def decision_bytes(self) -> int:
         """Bytes of a decision: a class, or the bits of all outputs."""
-        return -(-self.outputs // 8) if self.signs else self.class_bytes
+        return protocol.decision_bytes(self.outputs, signs=self.signs)
 
     @cached_property
     def codes(self) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..hw.protocol import MAX_LEVELS
+from ..hw.protocol import MAX_LEVELS, image_bytes
 from .ir import PIXEL_BITS, Network
 from .layers import rules
 
@@ -30,7 +30,7 @@ class PixelCodes:
     @property
     def image_bytes(self) -> int:
         """Bytes of a packed image."""
-        return -(-self.pixels * self.bits // 8)
+        return image_bytes(pixels=self.pixels, bits=self.bits)
 
 
 def pixel_codes(network: Network, *, patchable: bool) -> PixelCodes:

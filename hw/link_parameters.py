@@ -3,6 +3,7 @@
 import struct
 from dataclasses import dataclass
 
+from . import protocol
 from .byte_ram import STORES
 from .packet_store import MARGIN
 from .protocol import LIMITS, MAX_LEVELS, OVERHEAD, VERSION
@@ -84,7 +85,7 @@ class Parameters:
     @property
     def image_bytes(self) -> int:
         """Bytes of a packed image."""
-        return -(-self.pixels * self.pixel_bits // 8)
+        return protocol.image_bytes(pixels=self.pixels, bits=self.pixel_bits)
 
     @property
     def score_bytes(self) -> int:
@@ -94,12 +95,12 @@ class Parameters:
     @property
     def class_bytes(self) -> int:
         """Bytes of a class."""
-        return 1 if self.outputs <= 256 else 2
+        return protocol.class_bytes(self.outputs)
 
     @property
     def decision_bytes(self) -> int:
         """Bytes of what an image is decided to be."""
-        return -(-self.outputs // 8) if self.signs else self.class_bytes
+        return protocol.decision_bytes(self.outputs, signs=self.signs)
 
     @property
     def ranks(self) -> int:

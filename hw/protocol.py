@@ -19,6 +19,9 @@ __all__ = [
     "VERSION",
     "WANT_ALL",
     "WANT_CLASS",
+    "class_bytes",
+    "decision_bytes",
+    "image_bytes",
 ]
 
 #: Version of the protocol, which identify reports.
@@ -55,3 +58,18 @@ CRC_BYTES = 4
 
 #: Bytes that a request takes of the board's store besides its images: as many as its header and its CRC.
 OVERHEAD = 8
+
+
+def image_bytes(*, pixels: int, bits: int) -> int:
+    """Bytes of a packed image, of `bits` bits a pixel."""
+    return -(-pixels * bits // 8)
+
+
+def class_bytes(outputs: int) -> int:
+    """Bytes of a class of a network with so many outputs."""
+    return 1 if outputs <= 256 else 2
+
+
+def decision_bytes(outputs: int, *, signs: bool) -> int:
+    """Bytes of a decision: a class or, where `signs` decide, a bit of each output."""
+    return -(-outputs // 8) if signs else class_bytes(outputs)
