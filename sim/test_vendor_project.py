@@ -18,9 +18,11 @@ PROJECTS = {
     "arty_a7": ("board.xdc", r"set_property LOC {site} ", "xilinx"),
     "de10_lite": ("board.qsf", r"-to \S+ PIN_{site}\b|PIN_{site} -to ", ""),
     "amaranth_boards.de10_nano:DE10NanoPlatform": ("board.qsf", r"-to \S+ PIN_{site}\b|PIN_{site} -to ", ""),
-    "tang_nano": ("board.cst", r'IO_LOC "\w+" {site};', "gowin"),
     "amaranth_boards.machxo3_sk:MachXO3LSKPlatform": ("board.lpf", r'LOCATE COMP "\w+" SITE "{site}";', ""),
 }
+
+#: What a top level of any board is, for a board that holds no network beside the host link.
+SMALLEST = "module top(input clk, rx, output tx, led); assign tx = rx; assign led = 1'b1; endmodule\n"
 
 
 def need_yosys():
@@ -47,17 +49,40 @@ def built(tmp_path):
 
 @pytest.mark.parametrize("name", PROJECTS)
 def test_project_is_complete(built, name, tmp_path, capsys):
-    constraints, line, library = PROJECTS[name]
     out = built(name, "--no-sim")
     assert "no open tool places and routes" in capsys.readouterr().out
-    board = boards.get(name)
-    with zipfile.ZipFile(out / "vendor.zip") as archive:
-        files = {each: archive.read(each).decode() for each in archive.namelist()}
+    files = unpacked(out / "vendor.zip")
     report = json.loads((out / "report.json").read_text())["project"]
     assert report["file"] == "vendor.zip" and report["script"] == "build_board.sh"
-    assert sorted(files) == report["files"] and {report["script"], constraints, "board.v"} <= set(files)
+    assert sorted(files) == report["files"]
     # The design is the Verilog that is simulated.
     assert files["top.v"] == (out / "top.v").read_text()
+    check(name, files, *PROJECTS[name], tmp_path)
+
+
+def test_project_of_a_board_that_holds_no_network(tmp_path):
+    """The host link fills the GW1N-1, but its pins and its project are those of any other board."""
+    need_yosys()
+    vendor_project.write(boards.get("tang_nano"), SMALLEST, tmp_path / "vendor.zip")
+    check(
+        "tang_nano",
+        unpacked(tmp_path / "vendor.zip"),
+        "board.cst",
+        r'IO_LOC "\w+" {site};',
+        "gowin",
+        tmp_path,
+    )
+
+
+def unpacked(project):
+    with zipfile.ZipFile(project) as archive:
+        return {each: archive.read(each).decode() for each in archive.namelist()}
+
+
+def check(name, files, constraints, line, library, tmp_path):
+    """Each pin is constrained, each file is named by another, and yosys reads the design with its buffers."""
+    board = boards.get(name)
+    assert {"build_board.sh", constraints, "board.v"} <= set(files)
     for pin in board.pins:
         assert re.search(line.format(site=pin.site), files[constraints]), pin
     # A script or project file names the sources and the constraints.
@@ -122,11 +147,8 @@ def test_ports_of_top_are_levels_of_the_pins(tmp_path, level):
     assert board.pin("led").invert and not board.pin("tx").invert
     need_yosys()
     vendor_project.write(board, "", tmp_path / "vendor.zip")
-    with zipfile.ZipFile(tmp_path / "vendor.zip") as archive:
-        (tmp_path / "board.v").write_bytes(archive.read("board.v"))
-    (tmp_path / "top.v").write_text(
-        f"module top(input clk, rx, output tx, led); assign tx = rx; assign led = 1'b{level}; endmodule\n"
-    )
+    (tmp_path / "board.v").write_text(unpacked(tmp_path / "vendor.zip")["board.v"])
+    (tmp_path / "top.v").write_text(SMALLEST.replace("1'b1", f"1'b{level}"))
     script = "read_verilog board.v top.v; hierarchy -top board; proc; flatten; opt; write_json board.json"
     tools.run(need_yosys(), ["-p", script], cwd=tmp_path, log=tmp_path / "log")
     cells = json.loads((tmp_path / "board.json").read_text())["modules"]["board"]["cells"]

@@ -80,7 +80,7 @@ def test_output_is_ascii():
 def test_version(capsys):
     assert cli.main(["version"]) == 0
     shown = capsys.readouterr().out
-    assert f"sbgen                   {__version__}\n" in shown and "amaranth " in shown
+    assert shown.split()[:2] == ["sbgen", __version__] and "amaranth " in shown
 
 
 def test_no_command_is_a_usage_error():

@@ -88,9 +88,9 @@ def test_a_design_file_of_the_same(tmp_path):
 def test_patchable_weights_that_would_be_loaded():
     net = network(784, 256, 256, 256, 10)
     said = refused(net, "icebreaker", "--patchable")
-    assert said.endswith("without --patchable it fits; the board ulx3s_12f would hold it")
+    larger = re.search(r"without --patchable it fits; the board (\w+) would hold it$", said)[1]
     fold(net, "icebreaker")
-    fold(net, "ulx3s_12f", "--patchable")
+    fold(net, larger, "--patchable")
 
 
 def test_wired_in_by_hand_is_no_matter_of_a_larger_board(tmp_path):
