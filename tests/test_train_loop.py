@@ -142,6 +142,7 @@ OTHERS = {
     "teacher_width": 10,
     "teacher_epochs": 3,
     "validation": 0.2,
+    "fixed_point": "Q2.6",
 }
 
 

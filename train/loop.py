@@ -17,6 +17,7 @@ from ..errors import DataError, ModelError
 from . import distill, inputs, statistics
 from .augment import Augmented
 from .average import Average
+from .fixed_point import FixedPoint
 from .layers import BatchNorm, BinaryActivation, BinaryWeights, Scores, hardened
 from .schedule import Sharpening
 from .settings import Settings
@@ -149,8 +150,9 @@ def train(
     batches = -(-len(images) // settings.batch)
     inputs.check_batches(model, len(images), batches)
     sharpening, average = settings.schedule().over(model), Average(model)
+    fixed = FixedPoint(model, settings.fixed_point)
     run = _Run(
-        model, augmented, labels, teacher, settings, batches, optimizer, generator, sharpening, average
+        model, augmented, labels, teacher, settings, batches, optimizer, generator, sharpening, average, fixed
     )
     _check_teacher(run)
     identity = _identity(run, (images, labels), validation, seed)
@@ -161,14 +163,17 @@ def train(
             if progress:
                 progress(epoch)
 
-    for number in range(len(epochs), settings.epochs):
-        loss = _train_epoch(run, number)
-        with torch.no_grad(), run.average.taken():
-            epochs.append(_measured(run, images[:_STATISTICS], validation, number=number, loss=loss))
-        if state is not None:
-            _save_state(state, identity, run, epochs)
-        if progress:
-            progress(epochs[-1])
+    with fixed.forward():
+        for number in range(len(epochs), settings.epochs):
+            loss = _train_epoch(run, number)
+            with torch.no_grad(), run.average.taken():
+                if run.average.steps:
+                    fixed.settle()
+                epochs.append(_measured(run, images[:_STATISTICS], validation, number=number, loss=loss))
+            if state is not None:
+                _save_state(state, identity, run, epochs)
+            if progress:
+                progress(epochs[-1])
     _finish(run, images)
     return epochs
 
@@ -179,6 +184,7 @@ def _finish(run: "_Run", images: torch.Tensor) -> None:
     with torch.no_grad():
         if run.average.steps:
             run.average.take()
+            run.fixed.settle()
         if _drifts(run):
             statistics.estimate(run.model, images)
 
@@ -197,6 +203,7 @@ class _Run:
     generator: torch.Generator
     sharpening: Sharpening
     average: Average
+    fixed: FixedPoint
 
     @property
     def steps(self) -> int:
@@ -271,11 +278,12 @@ def _train_epoch(run: _Run, number: int) -> float:
             weight=settings.distill,
             temperature=settings.temperature,
         )
-        value.backward()
+        run.fixed.backward(value, len(index))
         optimizer.step()
         with torch.no_grad():
             for weight in weights:
                 weight.clamp_(-1, 1)
+            run.fixed.step()
             if step >= averaged:
                 run.average.add()
         total += value.detach() * len(index)

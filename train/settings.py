@@ -6,6 +6,7 @@ from typing import Any
 
 from .errors import SettingsError
 from .methods import DEFAULT, METHODS, Recipe
+from .number_format import Format
 from .schedule import Range, Schedule
 
 __all__ = ["Settings"]
@@ -45,6 +46,8 @@ class Settings:
     teacher_width, teacher_epochs : int
     validation : float, 0 ... 1
         Share of the training images held out for every choice; never trained on.
+    fixed_point : str or None
+        Grid of parameters, gradients and tanh, such as "Q2.6" (`number_format.Format`); None is float32.
     """
 
     method: str = DEFAULT
@@ -70,6 +73,7 @@ class Settings:
     teacher_width: int = 800
     teacher_epochs: int = 12
     validation: float = 0.1
+    fixed_point: str | None = None
 
     def __post_init__(self) -> None:
         def require(name: str, value: Any, holds: bool, what: str) -> None:
@@ -90,6 +94,8 @@ class Settings:
         require_own("shift", 0 <= self.shift <= 8, "0 ... 8 pixels")
         require_own("distill", 0 <= self.distill <= 1, "0 ... 1")
         require_own("validation", 0 < self.validation < 1, "between 0 and 1")
+        if self.fixed_point is not None:
+            Format.parse(self.fixed_point)
         recipe = self.recipe
         require("slope_cap", recipe.slope_cap, recipe.slope_cap > 0, "greater than 0")
         require("noise", recipe.noise, 0 <= recipe.noise < math.inf, "at least 0 and finite")
@@ -133,5 +139,7 @@ class Settings:
         """All settings as a dict of numbers, strings and lists, as in files; those of the method included."""
         values = asdict(self) | asdict(self.recipe) | {"lr_end": self.last_rate}
         del values["final_rate"]
+        if self.fixed_point is None:  # files of networks that are trained in floats stay as they were
+            del values["fixed_point"]
         values["slope_cap"] = self.layer_slope_cap
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

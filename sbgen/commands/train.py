@@ -90,6 +90,13 @@ _SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
         {"type": int, "metavar": "N", "help": "copies of each training image, deformed except the first"},
     ),
     ("--distill", {"type": float, "metavar": "PART", "help": "fraction of the loss from a float teacher"}),
+    (
+        "--fixed-point",
+        {
+            "metavar": "Qm.n",
+            "help": "parameters, gradients and tanh of m + n bits, n of them after the point, such as Q2.6",
+        },
+    ),
     ("--validation", {"type": float, "metavar": "PART", "help": "fraction of the training images held out"}),
 )
 
