@@ -24,6 +24,7 @@ from sbgen import boards, tools
 from sbgen.boards import flow
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import part_cost, structures
+from sbgen.compiler.vendor_devices import VENDOR_DEVICES
 from sbgen.compiler.verilog import convert
 from sbgen.hw.mvtu import Parameters
 
@@ -37,7 +38,8 @@ class Flow:
     device : str
     synthesis : str
         The commands of yosys that write ``top.json``.
-    program : str
+    program : str or None
+        Of place and route; None where there is no open one, and yosys counts the cells.
     options : tuple of str
         Of place and route.
     lut : tuple of str
@@ -53,7 +55,7 @@ class Flow:
 
     device: str
     synthesis: str
-    program: str
+    program: str | None
     options: tuple[str, ...]
     lut: tuple[str, ...]
     bram: str
@@ -79,6 +81,16 @@ def gowin():
     )
 
 
+#: Synthesis for LUTs of six inputs, and the cells that take one of them.
+LUT6_SYNTHESIS = "synth_xilinx -family xc7 -noiopad -noclkbuf -top top; tee -q -o stat.json stat -json"
+LUT6_CELLS = ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "SRL16E", "SRLC32E")
+
+
+def cells(path):
+    """The cells of a design by type, from what ``stat -json`` of yosys wrote."""
+    return json.loads(path.read_text())["design"]["num_cells_by_type"]
+
+
 FLOWS = {
     "ice40": lambda: Flow(
         device="hx8k",
@@ -98,6 +110,14 @@ FLOWS = {
         bram="DP16KD",
     ),
     "gowin": gowin,
+    "lut6": lambda: Flow(
+        device="xc7z020",
+        synthesis=f"read_verilog top.v; {LUT6_SYNTHESIS}",
+        program=None,
+        options=(),
+        lut=LUT6_CELLS,
+        bram="RAMB18E1",
+    ),
 }
 
 
@@ -134,6 +154,11 @@ def measure(parameters, family):
         for name, text in {**made.files, "top.v": convert(scan)}.items():
             (folder / name).write_text(text, encoding="utf-8")
         tools.run(tools.find("yosys"), ["-p", made.synthesis], cwd=folder, log=folder / "yosys.log")
+        i_bits, o_bits = scan.bits
+        if made.program is None:
+            counted = cells(folder / "stat.json")
+            luts = sum(counted.get(cell, 0) for cell in made.lut)
+            return luts - o_bits, counted.get(made.bram, 0) + 2 * counted.get("RAMB36E1", 0)
         tools.run(
             tools.find(made.program),
             [*made.options, "--json", "top.json", "--pack-only", "--report", "report.json"],
@@ -141,7 +166,6 @@ def measure(parameters, family):
             log=folder / "pack.log",
         )
         used = json.loads((folder / "report.json").read_text())["utilization"]
-    i_bits, o_bits = scan.bits
     luts = sum(used[cell]["used"] for cell in made.lut)
     return luts - o_bits - i_bits * made.cell_per_flip_flop, used[made.bram]["used"]
 
@@ -171,7 +195,7 @@ def main():
     parser.add_argument("--keep", action="store_true", help="use the fit in the estimator")
     options = parser.parse_args()
 
-    device = DEVICES[FLOWS[options.family]().device]
+    device = (DEVICES | VENDOR_DEVICES)[FLOWS[options.family]().device]
     rng = np.random.default_rng(options.seed)
     rows, units, wrong_brams = [], [], 0
     for n in range(options.count):
@@ -190,7 +214,7 @@ def main():
                 "bram_estimate": alone.bram,
             }
         )
-        units.append(structures(parameters))
+        units.append(structures(parameters, lut_inputs=device.fabric.lut_inputs))
         wrong_brams += bram != alone.bram
         print(f"{n + 1:3}/{options.count}  {rows[-1]}", file=sys.stderr)
     luts = np.array([row["lut"] for row in rows], float)

@@ -28,6 +28,8 @@ class Fabric:
         LUTs and flip-flops of the board's harness around the core: UART, framing, checksums, reset.
     costs : str
         The family whose measured costs (calibration.json) stand for this one; empty if it has its own.
+    lut_inputs : int
+        Inputs of a LUT: 4, or 6 where those of a device are counted as such.
     """
 
     bram_shapes: tuple[tuple[int, int], ...]
@@ -37,6 +39,7 @@ class Fabric:
     host_link_lut: int
     host_link_ff: int
     costs: str = ""
+    lut_inputs: int = 4
 
 
 #: The fabric of each family.

@@ -102,32 +102,34 @@ def _bits(limit: int) -> int:
     return math.ceil(math.log2(limit + 1))
 
 
-def _rom_luts(depth: int, patchable: bool = False) -> float:
-    """LUTs for each bit of a ROM of `depth` words in LUTs; up to four words share the LUT that uses them, but
-    in patchable ones.
+def _rom_luts(depth: int, patchable: bool = False, *, inputs: int = 4) -> float:
+    """LUTs of so many inputs for each bit of a ROM of `depth` words; up to four words share the LUT that uses
+    them, but in patchable ones.
     """
-    blocks = -(-depth // 16)
+    blocks = -(-depth // (1 << inputs))
     if patchable:
         return 1 if blocks == 1 else 2.3 * blocks
     return 0 if depth == 1 else 0.5 if depth <= 4 else 1 if blocks == 1 else 2.3 * blocks
 
 
-def structures(p: mvtu.Parameters) -> dict[str, float]:
-    """How many units of each structure a matrix-vector-threshold unit has."""
+def structures(p: mvtu.Parameters, *, lut_inputs: int = 4) -> dict[str, float]:
+    """How many units of each structure a matrix-vector-threshold unit has, with LUTs of so many inputs."""
     return {
         **{name: p.pe * count for name, count in XnorPopcount.parts(p.simd).items()},
         "input": (2 + p.weights_registered) * p.simd,
         "accumulate": p.pe * p.accumulator_width,
         "start": p.pe * p.accumulator_width * (2 if p.planes > 1 else 1) if p.beats > 1 else 0,
         "preset": (
-            p.pe * p.total_width * _rom_luts(p.groups, p.patchable)
+            p.pe * p.total_width * _rom_luts(p.groups, p.patchable, inputs=lut_inputs)
             if p.preset_store == "lut"
             and (not p.presets_constant if p.patchable else p.groups > mvtu.MERGED_GROUPS)
             else 0
         ),
         "queue": p.queue_depth * p.pe * (1 if p.signs else p.sum_width),
         "rom": (
-            p.pe * p.simd * _rom_luts(p.groups * p.plane_beats, p.patchable) if p.weight_store == "lut" else 0
+            p.pe * p.simd * _rom_luts(p.groups * p.plane_beats, p.patchable, inputs=lut_inputs)
+            if p.weight_store == "lut"
+            else 0
         ),
         "count": _bits(p.cycles) + _bits(p.slices) + _bits(p.groups) + p.queue_depth,
     }
@@ -192,7 +194,8 @@ def _memory(device: Device, *, store: str, width: int, depth: int) -> Cost:
 
 def _mvtu(p: mvtu.Parameters, device: Device, exact: bool) -> Cost:
     units = _CALIBRATION[device.costs]["units"]
-    cost = Cost(lut=sum(units[name] * count for name, count in structures(p).items()), ff=_mvtu_ffs(p))
+    counts = structures(p, lut_inputs=device.fabric.lut_inputs)
+    cost = Cost(lut=sum(units[name] * count for name, count in counts.items()), ff=_mvtu_ffs(p))
     for store, bits, depth, contents in (
         (p.weight_store, p.pe * p.simd, p.groups * p.plane_beats, "weight_words"),
         (p.preset_store, p.pe * p.total_width, p.groups, "preset_words"),
@@ -289,7 +292,7 @@ def _scale(p: scale.Parameters, device: Device, exact: bool) -> Cost:
     cost = Cost(lut=3.1 * p.score_width + p.scale_width / 2 + 30, ff=2 * p.score_width + 12)
     if p.store == "bram":
         return cost + Cost(bram=device.brams(width=_varying_bits(p.words), depth=p.classes))
-    return cost + Cost(lut=width * _rom_luts(p.classes), ff=width)
+    return cost + Cost(lut=width * _rom_luts(p.classes, inputs=device.fabric.lut_inputs), ff=width)
 
 
 def _fork(p: fork.Parameters, device: Device, exact: bool) -> Cost:
@@ -320,7 +323,7 @@ def _threshold(p: threshold.Parameters, device: Device, exact: bool) -> Cost:
         return cost
     if p.store == "bram":
         return cost + Cost(bram=device.brams(width=word, depth=p.beats))
-    return cost + Cost(lut=word * max(1, _rom_luts(p.beats)), ff=word)
+    return cost + Cost(lut=word * max(1, _rom_luts(p.beats, inputs=device.fabric.lut_inputs)), ff=word)
 
 
 def _binarize(p: binarize.Parameters, device: Device, exact: bool) -> Cost:
@@ -338,7 +341,10 @@ def _binarize(p: binarize.Parameters, device: Device, exact: bool) -> Cost:
     each = padded(np.repeat(thresholds[-1:], unused, axis=0))[:beats]
     varies = (each != each[0]).any(axis=0)
     power = np.isin(each[0], (0, 64, 128, 192, 256))
-    luts = varies.sum() * (8 + 8 * _rom_luts(beats)) + (~varies & ~power).sum() * 3
+    luts = (
+        varies.sum() * (8 + 8 * _rom_luts(beats, inputs=device.fabric.lut_inputs))
+        + (~varies & ~power).sum() * 3
+    )
     return Cost(lut=float(luts), ff=_bits(beats - 1) if varies.any() else 0)
 
 

@@ -5,8 +5,8 @@ from .device import FABRICS, Device, Fabric
 __all__ = ["VENDOR_DEVICES"]
 
 
-def _fabric(*shapes: tuple[int, int]) -> Fabric:
-    """A fabric with block RAMs of these shapes, and the rest like an ECP5's: no design was measured."""
+def _fabric(*shapes: tuple[int, int], costs: str = "ecp5", lut_inputs: int = 4) -> Fabric:
+    """A fabric with block RAMs of these shapes, and the rest like an ECP5's."""
     ecp5 = FABRICS["ecp5"]
     return Fabric(
         bram_shapes=shapes,
@@ -15,13 +15,16 @@ def _fabric(*shapes: tuple[int, int]) -> Fabric:
         patchable_store="bram",
         host_link_lut=ecp5.host_link_lut,
         host_link_ff=ecp5.host_link_ff,
-        costs="ecp5",
+        costs=costs,
+        lut_inputs=lut_inputs,
     )
 
 
 #: Fabrics by the name of their block RAM.
 _FABRICS = {
-    # AMD UG473, UG383, UG331; Gowin UG285 (BSRAM)
+    # AMD UG473, UG383; costs measured by synthesis for series 7 (`benchmarks/estimate.py --family lut6`)
+    "18 kbit, LUT6": _fabric(*FABRICS["ecp5"].bram_shapes, costs="lut6", lut_inputs=6),
+    # AMD UG331; Gowin UG285 (BSRAM)
     "18 kbit": _fabric(*FABRICS["ecp5"].bram_shapes),
     # Intel CIII51004, CIV51003, UG-M10MEMORY
     "M9K": _fabric((36, 256), (18, 512), (9, 1024), (4, 2048), (2, 4096), (1, 8192)),
@@ -37,21 +40,21 @@ _FABRICS = {
 #: Sources: the vendors' family tables. LUTs of six or more inputs count as one.
 _PARTS = (
     ("xc3s200a", "18 kbit", 3584, 3584, 16, 16),
-    ("xc6slx9", "18 kbit", 5720, 11440, 32, 16),
-    ("xc6slx45", "18 kbit", 27288, 54576, 116, 58),
-    ("xc7a15t", "18 kbit", 10400, 20800, 50, 45),
-    ("xc7a35t", "18 kbit", 20800, 41600, 100, 90),
-    ("xc7a50t", "18 kbit", 32600, 65200, 150, 120),
-    ("xc7a100t", "18 kbit", 63400, 126800, 270, 240),
-    ("xc7a200t", "18 kbit", 133800, 267600, 730, 740),
-    ("xc7s25", "18 kbit", 14600, 29200, 90, 80),
-    ("xc7s50", "18 kbit", 32600, 65200, 150, 120),
-    ("xc7z007s", "18 kbit", 14400, 28800, 100, 66),
-    ("xc7z010", "18 kbit", 17600, 35200, 120, 80),
-    ("xc7z020", "18 kbit", 53200, 106400, 280, 220),
-    ("xc7k325t", "18 kbit", 203800, 407600, 890, 840),
-    ("xcku040", "18 kbit", 242400, 484800, 1200, 1920),
-    ("xczu48dr", "18 kbit", 425280, 850560, 2160, 4272),
+    ("xc6slx9", "18 kbit, LUT6", 5720, 11440, 32, 16),
+    ("xc6slx45", "18 kbit, LUT6", 27288, 54576, 116, 58),
+    ("xc7a15t", "18 kbit, LUT6", 10400, 20800, 50, 45),
+    ("xc7a35t", "18 kbit, LUT6", 20800, 41600, 100, 90),
+    ("xc7a50t", "18 kbit, LUT6", 32600, 65200, 150, 120),
+    ("xc7a100t", "18 kbit, LUT6", 63400, 126800, 270, 240),
+    ("xc7a200t", "18 kbit, LUT6", 133800, 267600, 730, 740),
+    ("xc7s25", "18 kbit, LUT6", 14600, 29200, 90, 80),
+    ("xc7s50", "18 kbit, LUT6", 32600, 65200, 150, 120),
+    ("xc7z007s", "18 kbit, LUT6", 14400, 28800, 100, 66),
+    ("xc7z010", "18 kbit, LUT6", 17600, 35200, 120, 80),
+    ("xc7z020", "18 kbit, LUT6", 53200, 106400, 280, 220),
+    ("xc7k325t", "18 kbit, LUT6", 203800, 407600, 890, 840),
+    ("xcku040", "18 kbit, LUT6", 242400, 484800, 1200, 1920),
+    ("xczu48dr", "18 kbit, LUT6", 425280, 850560, 2160, 4272),
     ("EP3C16", "M9K", 15408, 15408, 56, 56),
     ("EP3C25", "M9K", 24624, 24624, 66, 66),
     ("EP4CE6", "M9K", 6272, 6272, 30, 15),
