@@ -86,6 +86,8 @@ class Device:
         4-input LUTs, flip-flops, block RAMs, single-port RAMs and multipliers on the device.
     own_fabric : Fabric or None
         In place of the family's.
+    host_link : bool
+        Whether designs for it have the host link of a board around their core.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Device:
     spram: int
     dsp: int
     own_fabric: Fabric | None = None
+    host_link: bool = True
 
     @property
     def fabric(self) -> Fabric:

@@ -420,9 +420,11 @@ def _link_store_cost(design: Design, before: Cost, device: Device) -> Cost:
 def estimate(design: Design, device: Device, *, host_link: bool = True, exact: bool = True) -> dict[str, int]:
     """What `design` takes on `device`: a dictionary ``{"lut": n, "ff": n, "bram": n, "spram": n, "dsp": 0}``.
 
-    `exact` as for `part_cost`; without it the block RAMs are an upper bound.
+    `exact` as for `part_cost`; without it the block RAMs are an upper bound. A device without a board has no
+    `host_link`.
     """
     fabric, made = device.fabric, stages(design)
+    host_link = host_link and device.host_link
     cost = Cost(lut=fabric.host_link_lut, ff=fabric.host_link_ff) if host_link else Cost()
     for stage in made:
         for parts in stage.entry, stage.parts, stage.shortcut:

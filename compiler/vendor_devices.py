@@ -2,7 +2,7 @@
 
 from .device import FABRICS, Device, Fabric
 
-__all__ = ["VENDOR_DEVICES"]
+__all__ = ["BLOCK_RAMS", "VENDOR_DEVICES"]
 
 
 def _fabric(*shapes: tuple[int, int], costs: str = "ecp5", lut_inputs: int = 4) -> Fabric:
@@ -20,8 +20,8 @@ def _fabric(*shapes: tuple[int, int], costs: str = "ecp5", lut_inputs: int = 4) 
     )
 
 
-#: Fabrics by the name of their block RAM.
-_FABRICS = {
+#: Fabrics by the name of their block RAM, and of their LUTs where these have six inputs.
+BLOCK_RAMS = {
     # AMD UG473, UG383; costs measured by synthesis for series 7 (`benchmarks/estimate.py --family lut6`)
     "18 kbit, LUT6": _fabric(*FABRICS["ecp5"].bram_shapes, costs="lut6", lut_inputs=6),
     # AMD UG331; Gowin UG285 (BSRAM)
@@ -71,6 +71,8 @@ _PARTS = (
     ("LCMXO3LF-6900", "EBR", 6864, 6864, 26, 0),
     ("GW1N-1", "18 kbit", 1152, 864, 4, 0),
     ("GW2A-18", "18 kbit", 20736, 15552, 46, 24),
+    ("GW5A-25", "18 kbit", 23040, 23040, 56, 28),
+    ("GW5AST-138", "18 kbit", 138240, 138240, 340, 298),
     ("ql-eos-s3", "8 kbit", 891, 891, 8, 2),
 )
 
@@ -80,7 +82,7 @@ VENDOR_DEVICES = {
         name=part.lower(),
         part=part,
         family="vendor",
-        own_fabric=_FABRICS[memory],
+        own_fabric=BLOCK_RAMS[memory],
         lut=lut,
         ff=ff,
         bram=bram,

@@ -12,6 +12,7 @@ __all__ = [
     "add_port",
     "add_reading",
     "add_serial",
+    "add_target",
     "at_least",
     "board_name",
     "fraction",
@@ -39,12 +40,29 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def add_board(parser: argparse.ArgumentParser) -> None:
     """Add ``--board`` and ``--uart``, which `board_name` reads."""
-    parser.add_argument(
-        "--board",
-        required=True,
+    parser.add_argument("--board", required=True, metavar="NAME", help=_BOARD)
+    _add_uart(parser)
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """Add ``--board`` or ``--part``, and ``--uart``; `sbgen.target.requested` reads them."""
+    group = parser.add_mutually_exclusive_group(required=True)
+    group.add_argument("--board", metavar="NAME", help=_BOARD)
+    group.add_argument(
+        "--part",
         metavar="NAME",
-        help="a board of `sbgen boards`, or MODULE:CLASS of a platform of amaranth-boards",
+        help=(
+            "an FPGA without a board, for Verilog and estimates: its name (xc7z020), or what it has"
+            " (lut6=53200,bram36=140)"
+        ),
     )
+    _add_uart(parser)
+
+
+_BOARD = "a board of `sbgen boards`, or MODULE:CLASS of a platform of amaranth-boards"
+
+
+def _add_uart(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--uart",
         metavar="rx=PIN,tx=PIN",
@@ -56,7 +74,7 @@ def add_board(parser: argparse.ArgumentParser) -> None:
 
 
 def board_name(arguments: argparse.Namespace) -> str:
-    """The name that `sbgen.boards.get` takes, from the options of `add_board`."""
+    """The name that `sbgen.boards.get` takes, from the options of `add_board` or `add_target`."""
     return arguments.board + (f",{arguments.uart}" if arguments.uart else "")
 
 

@@ -1,19 +1,72 @@
 """The options that fold a network to a board, and the design that they request."""
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .arguments import positive
-from .errors import BoardError, FitError, ModelError, SbgenError
+from .errors import FitError, ModelError, SbgenError
 
 if TYPE_CHECKING:
-    from .boards import BoardSpec
     from .compiler.design import Design
     from .compiler.ir import Network
+    from .target import Target
 
-__all__ = ["add_arguments", "fold", "patchable"]
+__all__ = ["Request", "add_arguments", "fold"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """How a network is to be folded; the default is the fastest design that is quickly built.
+
+    Parameters
+    ----------
+    fps : float or None
+        Images per second that must be reached, by the smallest design that does.
+    pe, simd : str or None
+        As the options of these names: ``"N,N,..."`` or ``"LAYER=N,..."``.
+    design : Path or None
+        A design file to start from.
+    patchable : bool
+    top_k : int or None
+        Number of best classes that are reported.
+    clock : float or None
+        The clock in MHz that was requested, which other boards must reach to be proposed.
+    """
+
+    fps: float | None = None
+    pe: str | None = None
+    simd: str | None = None
+    design: Path | None = None
+    patchable: bool = False
+    top_k: int | None = None
+    clock: float | None = None
+
+    @classmethod
+    def of(cls, arguments: Namespace) -> "Request":
+        """What the options of `add_arguments`, and ``--clock``, request."""
+        return cls(
+            fps=arguments.fps,
+            pe=arguments.pe,
+            simd=arguments.simd,
+            design=arguments.design,
+            patchable=arguments.patchable,
+            top_k=arguments.top,
+            clock=None if arguments.clock == "best" else arguments.clock,
+        )
+
+    @property
+    def is_patchable(self) -> bool:
+        """Whether the options, or the design file that they name, request a patchable design."""
+        from .compiler import design_file
+
+        return self.patchable or self.design is not None and design_file.is_patchable(self.design)
+
+    @property
+    def by_hand(self) -> list[str]:
+        """The options that fold by hand."""
+        return [name for name in ("pe", "simd", "design") if getattr(self, name) is not None]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -49,15 +102,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def patchable(arguments: Namespace) -> bool:
-    """Whether the options, or the design file that they name, request a patchable design."""
-    from .compiler import design_file
-
-    return arguments.patchable or arguments.design is not None and design_file.is_patchable(arguments.design)
-
-
-def fold(arguments: Namespace, network: "Network", board: "BoardSpec", clock_mhz: float) -> "Design":
-    """The design that the options request.
+def fold(request: Request, network: "Network", target: "Target") -> "Design":
+    """The design that is requested.
 
     Raises
     ------
@@ -65,87 +111,77 @@ def fold(arguments: Namespace, network: "Network", board: "BoardSpec", clock_mhz
         When there is none, with options that would work. No tool has run by then.
     """
     try:
-        return _design(arguments, network, board, clock_mhz)
+        return _design(request, network, target)
     except FitError as error:
         limit = (
             ""
-            if arguments.fps is None
+            if request.fps is None
             else (
-                f"--fps {arguments.fps:,.12g} leaves {_cycles(arguments, clock_mhz):,} cycles of "
-                f"{clock_mhz:g} MHz per image, and "
+                f"--fps {request.fps:,.12g} leaves {_cycles(request, target):,} cycles of "
+                f"{target.clock_mhz:g} MHz per image, and "
             )
         )
-        raise FitError(
-            "; ".join([f"{limit}{error}", *_remedies(arguments, network, board, clock_mhz)])
-        ) from error
+        raise FitError("; ".join([f"{limit}{error}", *_remedies(request, network, target)])) from error
 
 
-def _cycles(arguments: Namespace, clock_mhz: float) -> int | None:
+def _cycles(request: Request, target: "Target") -> int | None:
     """The maximum number of cycles per image, or None."""
-    return None if arguments.fps is None else int(clock_mhz * 1e6 / arguments.fps)
+    return None if request.fps is None else int(target.clock_mhz * 1e6 / request.fps)
 
 
-def _design(arguments: Namespace, network: "Network", board: "BoardSpec", clock_mhz: float) -> "Design":
+def _design(request: Request, network: "Network", target: "Target") -> "Design":
     from .compiler import design_file
     from .compiler.design import to_patchable
     from .compiler.fold import fold as search
     from .compiler.remedies import check_fit
 
-    if arguments.design is not None:
-        design = design_file.load(arguments.design, network)
+    if request.design is not None:
+        design = design_file.load(request.design, network)
     else:
-        design = search(
-            network, board.device, cycles=_cycles(arguments, clock_mhz), patchable=arguments.patchable
-        )
+        design = search(network, target.device, cycles=_cycles(request, target), patchable=request.patchable)
     for name in "pe", "simd":
-        if getattr(arguments, name) is not None:
-            design = _refold(design, name, getattr(arguments, name))
-    if arguments.top is not None:
-        design = replace(design, top_k=arguments.top)
-    if arguments.patchable or design.patchable:
-        design = to_patchable(design, board.family.name)
-    check_fit(design, board.device)
+        if getattr(request, name) is not None:
+            design = _refold(design, name, getattr(request, name))
+    if request.top_k is not None:
+        design = replace(design, top_k=request.top_k)
+    if request.patchable or design.patchable:
+        design = to_patchable(design, target.family)
+    check_fit(design, target.device)
     return design
 
 
-def _remedies(arguments: Namespace, network: "Network", board: "BoardSpec", clock_mhz: float) -> list[str]:
+def _remedies(request: Request, network: "Network", target: "Target") -> list[str]:
     """Changes of the options that work, as was tried: no folding by hand, fewer images/s, a larger board."""
-    from .boards import BOARDS
-    from .boards.harness import clock_and_pll
     from .compiler.cycles import predict
     from .compiler.fit import FILL
     from .compiler.fold import fold as search
+    from .target import larger
 
-    def fits(board: "BoardSpec", clock_mhz: float, **changes: float | None) -> bool:
+    def fits(target: "Target", request: Request) -> bool:
         try:
-            _design(Namespace(**vars(arguments) | changes), network, board, clock_mhz)
+            _design(request, network, target)
         except SbgenError:
             return False
         return True
 
     remedies = []
-    given = [name for name in ("pe", "simd", "design") if getattr(arguments, name) is not None]
-    if given and fits(board, clock_mhz, **dict.fromkeys(given)):
+    given = request.by_hand
+    if given and fits(target, replace(request, pe=None, simd=None, design=None)):
         remedies.append(f"without {' and '.join(f'--{name}' for name in given)} it fits")
-    if arguments.fps is not None:
+    if request.fps is not None:
         try:
-            fastest = search(network, board.device, fill=FILL, patchable=arguments.patchable)
-            fps = clock_mhz * 1e6 // predict(fastest).interval
+            fastest = search(network, target.device, fill=FILL, patchable=request.patchable)
+            fps = target.clock_mhz * 1e6 // predict(fastest).interval
         except FitError:
             fps = 0
-        if 0 < fps < arguments.fps and fits(board, clock_mhz, fps=fps):
+        if 0 < fps < request.fps and fits(target, replace(request, fps=fps)):
             remedies.append(f"--fps {fps:.0f} is reached")
-    if arguments.patchable and fits(board, clock_mhz, patchable=False):
+    if request.patchable and fits(target, replace(request, patchable=False)):
         remedies.append("without --patchable it fits")
-    for other in sorted(BOARDS.values(), key=lambda other: other.device.lut):
-        if other.device.lut > board.device.lut:
-            try:
-                other_mhz, _ = clock_and_pll(other, None if arguments.clock == "best" else arguments.clock)
-            except BoardError:
-                continue
-            if fits(other, other_mhz):
-                remedies.append(f"the board {other.name} would hold it")
-                break
+    for other in larger(target, clock=request.clock):
+        if fits(other, request):
+            remedies.append(f"the board {other.name} would hold it")
+            break
     return remedies
 
 

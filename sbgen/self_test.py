@@ -1,6 +1,5 @@
 """A build that tests itself: which images it stores, and what the report has of them."""
 
-import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +35,7 @@ class SelfTest:
     estimate: dict[str, int]
 
 
-def require_board(board: "BoardSpec", arguments: argparse.Namespace) -> None:
+def require_board(board: "BoardSpec", *, patchable: bool) -> None:
     """Refuse what no self-test can be built for, before anything takes time.
 
     Raises
@@ -46,8 +45,6 @@ def require_board(board: "BoardSpec", arguments: argparse.Namespace) -> None:
     ModelError
         The build is to be patchable.
     """
-    from . import folding
-
     if not board.is_open:
         raise BoardError(
             f"a self-test must be placed and routed by open tools, but {board.name} has none; leave out"
@@ -58,7 +55,7 @@ def require_board(board: "BoardSpec", arguments: argparse.Namespace) -> None:
             "a self-test must have a LED to show its result, but"
             f" {board.left_out or f'{board.name} has none'}; choose another board, or leave out --selftest"
         )
-    if folding.patchable(arguments):
+    if patchable:
         raise ModelError(
             "a self-test must know its weights: the results that it expects are in the bitstream, and would"
             " stay those of the old weights; leave out --patchable or --selftest"

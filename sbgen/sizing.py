@@ -1,11 +1,13 @@
 """Size and speed of a network without building: what `sbgen estimate` and `sbgen build --fit` print."""
 
+import json
 import time
 from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from . import boards, folding, network_cache
-from .arguments import board_name
-from .boards import BoardSpec, harness
+from . import folding, network_cache
 from .compiler import fold
 from .compiler.cycles import predict, stage_cycles
 from .compiler.design import Design
@@ -13,9 +15,12 @@ from .compiler.estimate import error_band, estimate
 from .compiler.ir import Network
 from .compiler.weight_count import weights
 from .console import Console
+from .errors import printable
+from .folding import Request
 from .report import bound
+from .target import Target, requested
 
-__all__ = ["interval", "show"]
+__all__ = ["Estimate", "estimated", "interval", "show"]
 
 #: Cycles per image times layers up to which the interval between images is predicted exactly. Above, it is
 #: the interval of the slowest layer.
@@ -24,28 +29,126 @@ _EXACT = 5_000
 #: Characters of the longest bar of a trade-off curve.
 _BAR = 32
 
+#: Resources that are shown, in this order, with what to call them.
+_RESOURCES = {"lut": "LUT", "ff": "FF", "bram": "block RAM", "spram": "SPRAM"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Size and speed of one design, before anything is built.
+
+    Parameters
+    ----------
+    network, target, device : str
+        Names.
+    weights : int
+        Of the network.
+    layers : list of dict
+        ``name``, ``pe``, ``simd``, ``cycles`` per image, and ``store`` of the weights, or None.
+    resources : dict of dict
+        For ``lut``, ``ff``, ``bram`` and, where the device has some, ``spram``: how many are ``used`` and
+        ``available``. LUTs are an estimate, flip-flops an upper bound, block RAMs and SPRAMs are exact.
+    lut_range : tuple of (int, int)
+        The LUTs that synthesis may find, judging by `lut_designs` synthesised designs.
+    cycles : int
+        Clock cycles per image.
+    cycles_exact : bool
+        Whether `cycles` is exact, or that of the slowest layer.
+    clock_mhz : float
+        The clock that `images_per_second` assumes.
+    bound : dict
+        The fewest ``cycles`` per image that the device allows ``by`` what, and the share that is
+        ``reached``, 0 ... 1.
+    host_link : bool
+        Whether `resources` include the host link of a board; those of a part are of the core alone.
+    """
+
+    network: str
+    target: str
+    device: str
+    weights: int
+    layers: list[dict[str, Any]]
+    resources: dict[str, dict[str, int]]
+    lut_range: tuple[int, int]
+    lut_designs: int
+    cycles: int
+    cycles_exact: bool
+    clock_mhz: float
+    bound: Mapping[str, Any] = field(repr=False)
+    host_link: bool
+
+    @property
+    def images_per_second(self) -> float:
+        """Images per second of the core, if `clock_mhz` is reached."""
+        return self.clock_mhz * 1e6 / self.cycles
+
+    def about(self) -> dict[str, Any]:
+        """All of it as plain values: what ``sbgen estimate --json`` prints."""
+        return asdict(self) | {"images_per_second": self.images_per_second}
+
+    def _repr_html_(self) -> str:
+        from .pictures import estimate_table
+
+        return estimate_table(self)
+
+
+def estimated(design: Design, target: Target) -> Estimate:
+    """The estimate of a design on a target."""
+    device, resources = target.device, estimate(design, target.device)
+    cycles, exact = interval(design)
+    band = error_band(device)
+    return Estimate(
+        network=design.network.name,
+        target=target.name,
+        device=device.name,
+        weights=sum(weights(design.network)),
+        layers=[
+            {"name": layer.name, "pe": pe, "simd": simd, "cycles": busy, "store": folded.store}
+            for (layer, folded), (pe, simd), busy in zip(
+                design.stages, design.shapes, stage_cycles(design), strict=True
+            )
+        ],
+        resources={
+            name: {"used": resources[name], "available": getattr(device, name)}
+            for name in _RESOURCES
+            if name != "spram" or device.spram
+        },
+        lut_range=(round(resources["lut"] * (1 + band["low"])), round(resources["lut"] * (1 + band["high"]))),
+        lut_designs=int(band["designs"]),
+        cycles=cycles,
+        cycles_exact=exact,
+        clock_mhz=target.clock_mhz,
+        bound=bound(design.network, device, cycles),
+        host_link=device.host_link,
+    )
+
 
 def show(arguments: Namespace) -> None:
     """Print the estimate of one design, or with ``--fit`` of several."""
     start = time.monotonic()
-    console = Console()
-    board = boards.get(board_name(arguments))
-    clock_mhz, _ = harness.clock_and_pll(board, None if arguments.clock == "best" else arguments.clock)
+    as_json = getattr(arguments, "json", False)
+    target, request = requested(arguments), Request.of(arguments)
     network = network_cache.load(
-        arguments.model,
-        force=arguments.force,
-        pixels=arguments.pixels,
-        patchable=folding.patchable(arguments),
+        arguments.model, force=arguments.force, pixels=arguments.pixels, patchable=request.is_patchable
     )
+    if as_json:
+        _print_json(request, network, target, fit=arguments.fit)
+        return
+    console, device = Console(), target.device
     console.line(
-        f"  {network.name}: {sum(weights(network)):,} weights; {board.name}: {board.device.name}, "
-        f"{board.device.lut:,} LUTs, {board.device.bram} block RAMs"
+        f"  {network.name}: {sum(weights(network)):,} weights; {target.name}"
+        + ("" if device.name == target.name else f": {device.name}")
+        + f", {device.lut:,} LUTs, {device.bram} block RAMs"
     )
     console.line()
     if arguments.fit:
-        _show_curve(arguments, console, network, board, clock_mhz)
+        _show_curve(request, console, network, target)
     else:
-        _show_design(arguments, console, network, board, clock_mhz)
+        _show_design(console, estimated(folding.fold(request, network, target), target))
+    if target.board is None:
+        console.line(
+            f"  Estimates for a part without a board: the core alone, and {target.clock_mhz:g} MHz is assumed"
+        )
     console.line(f"  estimated in {time.monotonic() - start:.1f} s; nothing was built")
 
 
@@ -58,58 +161,70 @@ def interval(design: Design) -> tuple[int, bool]:
     return (predict(design).interval if exact else max(busy)), exact
 
 
-def _show_design(
-    arguments: Namespace, console: Console, network: Network, board: BoardSpec, clock_mhz: float
-) -> None:
-    design = folding.fold(arguments, network, board, clock_mhz)
-    device, resources, busy = board.device, estimate(design, board.device), stage_cycles(design)
-    cycles, exact = interval(design)
+def _print_json(request: Request, network: Network, target: Target, *, fit: bool) -> None:
+    """One estimate, or a list of them from the fastest to the smallest."""
+    if fit:
+        found: Any = [estimated(design, target).about() for design in _curve(request, network, target)[0]]
+    else:
+        found = estimated(folding.fold(request, network, target), target).about()
+    for line in json.dumps(found, indent=1).splitlines():
+        print(printable(line))
+
+
+def _show_design(console: Console, found: Estimate) -> None:
     console.table(
         ["layer", "PE", "SIMD", "cycles", "store"],
         [
-            [layer.name, *shape, cycles, folded.store]
-            for (layer, folded), shape, cycles in zip(design.stages, design.shapes, busy, strict=True)
+            [layer["name"], layer["pe"], layer["simd"], layer["cycles"], layer["store"]]
+            for layer in found.layers
         ],
     )
     console.line()
-    band = error_band(device)
-    real = tuple(resources["lut"] * (1 + band[end]) for end in ("low", "high"))
+    low, high = found.lut_range
     notes = {
-        "lut": (f"; {real[0]:,.0f} ... {real[1]:,.0f} judging by {band['designs']} synthesised designs"),
+        "lut": f"; {low:,} ... {high:,} judging by {found.lut_designs} synthesised designs",
         "ff": ", at most",
-        "bram": "",
-        **({"spram": ""} if device.spram else {}),
     }
-    for (name, note), label in zip(notes.items(), ("LUT", "FF", "block RAM", "SPRAM"), strict=False):
-        used, available = resources[name], getattr(device, name)
-        console.line(f"  {label:12}{used:>9,} of {available:,}, {used / available:.0%}{note}")
-    console.line(f"  {'cycles':12}{cycles:>9,} per image" + ("" if exact else ", those of the slowest layer"))
-    console.line(f"  {'core':12}{clock_mhz * 1e6 / cycles:>9,.0f} images/s, if {clock_mhz:g} MHz is reached")
-    limit = bound(network, device, cycles)
+    for name, count in found.resources.items():
+        used, available = count["used"], count["available"]
+        share = f", {used / available:.0%}" if available else ""
+        console.line(f"  {_RESOURCES[name]:12}{used:>9,} of {available:,}{share}{notes.get(name, '')}")
     console.line(
-        f"  {'bound':12}{limit['cycles']:>9,} cycles per image by {limit['by']}, of which"
-        f" {limit['reached']:.0%} is reached"
+        f"  {'cycles':12}{found.cycles:>9,} per image"
+        + ("" if found.cycles_exact else ", those of the slowest layer")
+    )
+    console.line(
+        f"  {'core':12}{found.images_per_second:>9,.0f} images/s, if {found.clock_mhz:g} MHz is reached"
+    )
+    console.line(
+        f"  {'bound':12}{found.bound['cycles']:>9,} cycles per image by {found.bound['by']}, of which"
+        f" {found.bound['reached']:.0%} is reached"
     )
     console.line()
 
 
-def _show_curve(
-    arguments: Namespace, console: Console, network: Network, board: BoardSpec, clock_mhz: float
-) -> None:
-    device = board.device
-    requested = folding.fold(arguments, network, board, clock_mhz)
-    by_hand = any(getattr(arguments, name) is not None for name in ("fps", "pe", "simd", "design"))
+def _curve(request: Request, network: Network, target: Target) -> tuple[list[Design], Design]:
+    """Designs from the fastest to the smallest, each once, and the one of them that is requested."""
+    wanted = folding.fold(request, network, target)
     designs = {
         design.foldings: design
-        for design in (*fold.trade_off(network, device, patchable=requested.patchable), requested)
-    }.values()
-    points = sorted(
-        (
-            (max(stage_cycles(design)), estimate(design, device), design.foldings == requested.foldings)
-            for design in designs
-        ),
-        key=lambda point: (point[0], -point[1]["lut"]),
+        for design in (*fold.trade_off(network, target.device, patchable=wanted.patchable), wanted)
+    }
+    order = sorted(
+        designs.values(),
+        key=lambda design: (max(stage_cycles(design)), -estimate(design, target.device)["lut"]),
     )
+    return order, wanted
+
+
+def _show_curve(request: Request, console: Console, network: Network, target: Target) -> None:
+    device, clock_mhz = target.device, target.clock_mhz
+    designs, wanted = _curve(request, network, target)
+    points = [
+        (max(stage_cycles(design)), estimate(design, device), design.foldings == wanted.foldings)
+        for design in designs
+    ]
+    by_hand = request.fps is not None or request.by_hand
     most = max(resources["lut"] for _, resources, _ in points)
     rows = [
         [
@@ -118,9 +233,9 @@ def _show_curve(
             resources["lut"],
             resources["bram"],
             "#" * max(1, round(_BAR * resources["lut"] / most))
-            + (" <- with these options" if by_hand else " <- default") * is_requested,
+            + (" <- with these options" if by_hand else " <- default") * is_wanted,
         ]
-        for cycles, resources, is_requested in points
+        for cycles, resources, is_wanted in points
     ]
     console.table(
         [f"images/s at {clock_mhz:g} MHz", "cycles", "LUT", "block RAM", f"LUT, of {device.lut:,}"], rows
@@ -129,5 +244,6 @@ def _show_curve(
     band = error_band(device)
     console.line(
         f"  LUTs of {band['designs']} synthesised designs differed by {band['low']:+.0%} ..."
-        f" {band['high']:+.0%} from the estimate; `sbgen build --fps N` builds one of these"
+        f" {band['high']:+.0%} from the estimate"
+        + ("" if target.board is None else "; `sbgen build --fps N` builds one of these")
     )

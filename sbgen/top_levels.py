@@ -1,6 +1,5 @@
 """What a build emits: the core's files, and the board around the core at any clock."""
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +18,40 @@ if TYPE_CHECKING:  # only needed when a build runs
     from .hw.link_parameters import Parameters
     from .hw.self_test import Parameters as SelfTestParameters
 
-__all__ = ["Emitted", "TopLevels", "emit", "fixed_clock"]
+__all__ = ["ClockOptions", "Emitted", "TopLevels", "emit"]
 
 
-def fixed_clock(arguments: argparse.Namespace) -> float | None:
-    """The clock that was given in MHz, or None."""
-    return None if arguments.clock == "best" else arguments.clock
+@dataclass(frozen=True, kw_only=True)
+class ClockOptions:
+    """The clock and the serial line that are requested, and how place and route looks for them.
+
+    Parameters
+    ----------
+    clock : float, ``"best"`` or None
+        Core clock in MHz; ``"best"`` is the fastest that any seed reaches, None the board's usual one.
+    margin : float or None
+        Share by which the Fmax must exceed the clock; None is the board's.
+    seeds : sequence of int or None
+        Seeds of place and route, in the order in which they are tried.
+    jobs : int or None
+        How many at the same time; None is as cores and memory allow.
+    fresh : bool
+        Run every step, even if an earlier build cached its result.
+    baud : int or None
+        Of the host link; None is the fastest that the board can make.
+    """
+
+    clock: "float | str | None" = None
+    margin: float | None = None
+    seeds: Sequence[int] | None = None
+    jobs: int | None = None
+    fresh: bool = False
+    baud: int | None = None
+
+    @property
+    def fixed(self) -> float | None:
+        """The clock that was given in MHz, or None."""
+        return self.clock if isinstance(self.clock, (int, float)) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +92,9 @@ class TopLevels:
 
     Parameters
     ----------
-    arguments
-        Of `sbgen build`.
+    options : ClockOptions
+    fixed_rate : bool
+        Whether the design was folded for a number of images per second.
     board : BoardSpec
     emitted : Emitted
     patchable : bool
@@ -74,7 +102,8 @@ class TopLevels:
         Of the test that is in place of the host link.
     """
 
-    arguments: argparse.Namespace
+    options: ClockOptions
+    fixed_rate: bool
     board: "BoardSpec"
     emitted: Emitted
     patchable: bool
@@ -83,7 +112,7 @@ class TopLevels:
     @property
     def margin(self) -> float:
         """Share by which the Fmax must exceed the clock."""
-        given: float | None = self.arguments.clock_margin
+        given = self.options.margin
         return self.board.clock_margin if given is None else given
 
     def verilog(self, clock_mhz: float | None) -> "tuple[str, Sequence[Pin]]":
@@ -101,7 +130,7 @@ class TopLevels:
             core=self.emitted.core,
             board=self.board,
             link=self.emitted.link,
-            baud=self.arguments.baud,
+            baud=self.options.baud,
             clock_mhz=clock_mhz,
             digest=bytes.fromhex(self.emitted.digest),
             patchable=self.patchable,
@@ -119,8 +148,8 @@ class TopLevels:
             clock_mhz=clock_mhz,
             margin=self.margin,
             pins=pins,
-            every_seed=self.arguments.clock == "best",
-            seeds=_seeds(self.arguments),
+            every_seed=self.options.clock == "best",
+            seeds=flow.SEEDS if self.options.seeds is None else self.options.seeds,
             patchable=self.patchable,
         )
 
@@ -130,7 +159,7 @@ class TopLevels:
         """The Verilog at the final clock, and what place and route reached."""
         from . import clock_search
 
-        options = self.arguments
+        options = self.options
         return clock_search.search(
             self.plan,
             first,
@@ -138,18 +167,10 @@ class TopLevels:
                 plan, staging, console=console, jobs=options.jobs, fresh=options.fresh
             ),
             wish=clock_search.Wish(
-                required=fixed_clock(options) is not None,
-                rate=options.fps is not None,
+                required=options.fixed is not None,
+                rate=self.fixed_rate,
                 best=options.clock == "best",
                 margin=self.margin,
             ),
             console=console,
         )
-
-
-def _seeds(arguments: argparse.Namespace) -> Sequence[int]:
-    from .boards import flow
-
-    if arguments.seed is not None:
-        return [arguments.seed]
-    return flow.SEEDS if arguments.seeds is None else range(1, arguments.seeds + 1)

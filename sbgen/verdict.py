@@ -11,8 +11,8 @@ from .console import Console
 from .errors import SbgenError, ToolError
 
 if TYPE_CHECKING:
-    from .boards import BoardSpec
     from .compiler.design import Design
+    from .compiler.device import Device
     from .hw.core import Core
 
 __all__ = ["AMARANTH_CYCLES", "MismatchError", "Verdict", "compare", "of_core"]
@@ -110,7 +110,7 @@ def of_core(
     core: "Core",
     verilog: str,
     design: "Design",
-    board: "BoardSpec",
+    device: "Device",
     images: np.ndarray,
     scores: np.ndarray,
     classes: np.ndarray,
@@ -147,7 +147,7 @@ def of_core(
     except ToolError as error:
         simulator, why_not = "amaranth", str(error)
     if simulator == "amaranth":
-        if design.patchable and board.device.fabric.patchable_store == "lut":
+        if design.patchable and device.fabric.patchable_store == "lut":
             return None, f"{why_not}; Amaranth's simulator does not know the cells of patchable ROMs"
         count = AMARANTH_CYCLES // interval
         if count == 0:

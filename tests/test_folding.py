@@ -8,7 +8,7 @@ import by_hand
 import numpy as np
 import pytest
 
-from sbgen import boards, folding
+from sbgen import boards, folding, target
 from sbgen.arguments import positive
 from sbgen.compiler import design_file
 from sbgen.compiler.cycles import predict
@@ -43,8 +43,7 @@ def fold(net, board, *options):
     parser = argparse.ArgumentParser()
     folding.add_arguments(parser)
     parser.add_argument("--clock", type=positive)
-    board = boards.get(board)
-    return folding.fold(parser.parse_args(options), net, board, board.default_clock_mhz)
+    return folding.fold(folding.Request.of(parser.parse_args(options)), net, target.of_board(board))
 
 
 def refused(net, board, *options):

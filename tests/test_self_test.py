@@ -1,6 +1,5 @@
 """`sbgen build --selftest`: which images are stored, what is expected of them, and what is refused."""
 
-import argparse
 import json
 from dataclasses import replace
 
@@ -19,10 +18,6 @@ from sbgen.compiler.random_network import random_design, random_images
 from sbgen.console import Console
 from sbgen.errors import BoardError, FitError, ModelError
 from sbgen.hw.self_test import signature
-
-
-def options(**changes):
-    return argparse.Namespace(**({"patchable": False, "design": None} | changes))
 
 
 class TestChoice:
@@ -95,16 +90,16 @@ def test_expected_results_are_the_references(seed):
 class TestRefusals:
     def test_board_without_a_led(self):
         with pytest.raises(BoardError, match=r"must have a LED .* without its LED.*; .*leave out --selftest"):
-            self_test.require_board(boards.get("colorlight_5a_75b"), options())
-        self_test.require_board(boards.get("tinyfpga_bx"), options())
+            self_test.require_board(boards.get("colorlight_5a_75b"), patchable=False)
+        self_test.require_board(boards.get("tinyfpga_bx"), patchable=False)
 
     def test_patchable(self):
         with pytest.raises(ModelError, match="must know its weights.*--patchable"):
-            self_test.require_board(boards.get("icebreaker"), options(patchable=True))
+            self_test.require_board(boards.get("icebreaker"), patchable=True)
 
     def test_vendor_board(self):
         with pytest.raises(BoardError, match="open tools"):
-            self_test.require_board(next(iter(boards.VENDOR_BOARDS.values())), options())
+            self_test.require_board(next(iter(boards.VENDOR_BOARDS.values())), patchable=False)
 
     def test_led_of_a_flash_pin(self):
         class Dark:

@@ -1,9 +1,9 @@
-"""`sbgen estimate`: size and speed of a network on a board, without building."""
+"""`sbgen estimate`: size and speed of a network on a board or another FPGA, without building."""
 
 import argparse
 
 from .. import folding
-from ..arguments import add_board, add_model, add_reading, positive
+from ..arguments import add_model, add_reading, add_target, positive
 
 __all__ = ["add_arguments", "run"]
 
@@ -11,12 +11,16 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sbgen estimate`."""
     add_model(parser)
-    add_board(parser)
+    add_target(parser)
     folding.add_arguments(parser)
     parser.add_argument(
-        "--clock", type=positive, metavar="MHZ", help="core clock (default: the board's usual clock)"
+        "--clock",
+        type=positive,
+        metavar="MHZ",
+        help="core clock (default: the board's usual clock; of a part 100)",
     )
     add_reading(parser)
+    parser.add_argument("--json", action="store_true", help="print the estimate as JSON")
 
 
 def run(arguments: argparse.Namespace) -> None:
