@@ -65,8 +65,8 @@ def part(text: str) -> Device:
             return replace(device, host_link=False)
     close = difflib.get_close_matches(name, part_names(), n=3, cutoff=0.4) or part_names()[:3]
     raise BoardError(
-        f"--part must be one of the {len(part_names())} parts of docs/parts.md, such as {', '.join(close)}, or"
-        f" what the FPGA has, such as {_EXAMPLE}, not {text!r}"
+        f"--part must be one of the parts of docs/parts.md, such as {', '.join(close)}, or what the FPGA has,"
+        f" such as {_EXAMPLE}, not {text!r}"
     )
 
 

@@ -4,6 +4,7 @@ On a terminal, `rich` draws them; elsewhere they are plain ASCII lines, suitable
 characters are always escaped.
 """
 
+import json
 import os
 import sys
 import threading
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.progress import Progress, TaskID
 
-__all__ = ["Console", "Step"]
+__all__ = ["Console", "Step", "print_json"]
 
 
 class Step:
@@ -196,3 +197,9 @@ def _cell(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else printable(str(value))
+
+
+def print_json(content: Any) -> None:
+    """Print what ``--json`` of a command prints: one JSON value on standard output, in ASCII."""
+    for line in json.dumps(content, indent=1, ensure_ascii=True).splitlines():
+        print(printable(line))

@@ -1,6 +1,5 @@
 """Size and speed of a network without building: what `sbgen estimate` and `sbgen build --fit` print."""
 
-import json
 import time
 from argparse import Namespace
 from collections.abc import Mapping
@@ -14,8 +13,7 @@ from .compiler.design import Design
 from .compiler.estimate import error_band, estimate
 from .compiler.ir import Network
 from .compiler.weight_count import weights
-from .console import Console
-from .errors import printable
+from .console import Console, print_json
 from .folding import Request
 from .report import bound
 from .target import Target, requested
@@ -167,8 +165,7 @@ def _print_json(request: Request, network: Network, target: Target, *, fit: bool
         found: Any = [estimated(design, target).about() for design in _curve(request, network, target)[0]]
     else:
         found = estimated(folding.fold(request, network, target), target).about()
-    for line in json.dumps(found, indent=1).splitlines():
-        print(printable(line))
+    print_json(found)
 
 
 def _show_design(console: Console, found: Estimate) -> None:

@@ -1,3 +1,4 @@
+import json
 import sys
 from types import SimpleNamespace
 
@@ -33,8 +34,8 @@ def installed(monkeypatch):
     return install
 
 
-def run(capsys, *features):
-    code = doctor.run(SimpleNamespace(features=list(features)))
+def run(capsys, *features, as_json=False):
+    code = doctor.run(SimpleNamespace(features=list(features), json=as_json))
     return code, capsys.readouterr().out
 
 
@@ -112,3 +113,17 @@ def test_unknown_feature_is_refused(capsys):
     with pytest.raises(SystemExit):
         parser.parse_args(["ice41"])
     assert "unknown feature 'ice41'; the features are compile, ice40" in capsys.readouterr().err
+
+
+def test_as_json(installed, capsys):
+    installed(icepack=ToolError("icepack is not installed; try: pip install 'sbgen[ice40]'"))
+    code, printed = run(capsys, "ice40", "qonnx", as_json=True)
+    found = json.loads(printed)
+    assert code == 1 and found["good"] is False
+    features = {each["feature"]: each for each in found["features"]}
+    assert list(features) == ["ice40", "qonnx"] and features["ice40"]["complete"] is False
+    outcomes = [each["outcome"] for each in features["ice40"]["checks"]]
+    assert outcomes.count("missing") == 1 and outcomes.count("PASS") == len(outcomes) - 1
+    assert features["ice40"]["checks"][outcomes.index("missing")]["text"].startswith(
+        "icepack is not installed"
+    )

@@ -9,7 +9,6 @@ from test_waveform import always_on, core_of, network
 
 from sbgen import board_pins, cli, report_html, samples, tools, trial_images, verification
 from sbgen.built import Built, MissingError
-from sbgen.commands import verify
 from sbgen.compiler import design_file, exchange, reference, verilog
 from sbgen.compiler.simulate import HardwareError
 from sbgen.console import Console
@@ -19,6 +18,7 @@ from sbgen.verification import bitstream, files, level, simulation, subject
 from sbgen.verification import pins as pins_level
 from sbgen.verification.level import Level, LevelError, SkippedError
 from sbgen.verification.scores import ScoreError, require_equal
+from sbgen.verification.whole import trials_of
 
 
 def found(name):
@@ -54,8 +54,7 @@ def built(tmp_path):
 
 
 def images(folder, count=3):
-    arguments = type("Arguments", (), {"images": count, "data": None, "samples": None, "seed": 5})
-    return verify._trials(arguments, Built(folder))
+    return trials_of(Built(folder), images=count, seed=5)
 
 
 def whole(folder, **settings):
@@ -325,6 +324,17 @@ class TestRun:
         assert cli.main(["verify", str(built), "--images", "1"]) == 1
         assert "FAIL     files of the build" in capsys.readouterr().out
 
+    def test_as_json(self, built, capsys, monkeypatch):
+        monkeypatch.setattr(verification, "LEVELS", verification.LEVELS[:2])
+        monkeypatch.setattr(report_html, "page", lambda report, **found: "")
+        assert cli.main(["verify", str(built), "--images", "1", "--seed", "3", "--json"]) == 0
+        printed = json.loads(capsys.readouterr().out)
+        assert printed == {
+            k: v for k, v in json.loads((built / "ledger.json").read_text()).items() if k != "build"
+        }
+        assert [each["status"] for each in printed["rungs"]] == ["PASS", "not run"]
+        assert printed["tried"]["count"] == 1
+
     def test_samples_are_those_of_the_build_or_others(self, built, capsys, monkeypatch):
         monkeypatch.setattr(
             tools, "find", lambda name: (_ for _ in ()).throw(ToolError(f"{name} is not installed"))
@@ -383,8 +393,7 @@ class TestRun:
         net = Built(built).network
         pixels, labels = np.zeros((9, *net.image_shape), np.uint8), np.zeros(9, int)
         monkeypatch.setattr(data, "load", lambda dataset, folder: (None, None, pixels, labels))
-        arguments = type("Arguments", (), {"images": 4, "data": "a folder", "samples": None, "seed": None})
-        found = verify._trials(arguments, Built(built))
+        found = trials_of(Built(built), images=4, data="a folder")
         assert (found.tried.source, found.tried.name, len(found.images)) == ("test set", "mnist", 4)
 
     def test_nothing_given(self, capsys):

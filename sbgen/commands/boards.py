@@ -1,11 +1,9 @@
 """`sbgen boards`: list the supported boards."""
 
 import argparse
-import json
 from typing import TYPE_CHECKING, Any
 
-from ..console import Console
-from ..errors import printable
+from ..console import Console, print_json
 
 if TYPE_CHECKING:
     from ..boards import BoardSpec
@@ -22,8 +20,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Print one row per board, by family."""
     if arguments.json:
         boards = [about(board) for group in groups().values() for board in group]
-        for line in json.dumps(boards, indent=1, ensure_ascii=True).splitlines():
-            print(printable(line))
+        print_json(boards)
         return
     console = Console()
     for title, group in groups().items():

@@ -12,9 +12,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from .. import tools
-from ..console import Console
+from .. import __version__, tools
+from ..console import Console, print_json
 from ..errors import ToolError
 from ..tools.check import Check
 from ..tools.families import FAMILY_TOOLS, FamilyTools
@@ -150,6 +151,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FEATURE",
         help=f"check only these: {', '.join(FEATURES)}",
     )
+    parser.add_argument("--json", action="store_true", help="print what was found as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -158,18 +160,20 @@ def run(arguments: argparse.Namespace) -> int:
     The exit code is 1 if something is broken, or if `compile` or a feature that was given is missing.
     """
     given = arguments.features
-    console = Console()
+    console = Console(file=sys.stderr if arguments.json else None)
+    found: list[dict[str, Any]] = []
     console.line(f"sbgen {importlib.metadata.version('sbgen')} on Python {sys.version.split()[0]}")
     bad = False
     for feature in (FEATURES[name] for name in given or FEATURES):
         console.line()
         console.line(f"{feature.name}: {feature.help}", style="bold")
-        outcomes = [
+        checks = [
             *_packages(console, feature),
             *_programs(console, feature),
             *_checks(console, feature),
             *_boards(console, feature),
         ]
+        outcomes = [outcome for outcome, _ in checks]
         complete = (
             all(outcome == "PASS" for outcome in outcomes)
             or feature.any_tool
@@ -177,6 +181,13 @@ def run(arguments: argparse.Namespace) -> int:
         )
         required = bool(given) or feature.name == "compile"
         bad |= "FAIL" in outcomes or (required and not complete)
+        found.append(
+            {
+                "feature": feature.name,
+                "complete": complete,
+                "checks": [{"outcome": outcome, "text": text} for outcome, text in checks],
+            }
+        )
     console.line()
     console.line(
         (
@@ -186,18 +197,24 @@ def run(arguments: argparse.Namespace) -> int:
         ),
         style="red" if bad else "green",
     )
+    if arguments.json:
+        print_json({"sbgen": __version__, "good": not bad, "features": found})
     return int(bad)
 
 
 _STYLES = {"PASS": "green", "FAIL": "bold red", "missing": "yellow"}
 
 
-def _report(console: Console, outcome: str, text: str) -> str:
+#: What a check found: a key of `_STYLES`, and that in words.
+Found = tuple[str, str]
+
+
+def _report(console: Console, outcome: str, text: str) -> Found:
     console.line(f"  {outcome:8}{text}", style=_STYLES[outcome])
-    return outcome
+    return outcome, text
 
 
-def _packages(console: Console, feature: Feature) -> Iterator[str]:
+def _packages(console: Console, feature: Feature) -> Iterator[Found]:
     for name in feature.packages:
         try:
             version = importlib.metadata.version(name)
@@ -229,7 +246,7 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in leading[0].split(".") if number) if leading else ()
 
 
-def _programs(console: Console, feature: Feature) -> Iterator[str]:
+def _programs(console: Console, feature: Feature) -> Iterator[Found]:
     for name in feature.programs:
         if path := shutil.which(name):
             yield _report(console, "PASS", f"{name} ({path})")
@@ -237,7 +254,7 @@ def _programs(console: Console, feature: Feature) -> Iterator[str]:
             yield _report(console, "missing", f"{name}: apt install {name} (or your system's package)")
 
 
-def _boards(console: Console, feature: Feature) -> Iterator[str]:
+def _boards(console: Console, feature: Feature) -> Iterator[Found]:
     if feature.plugged_in:
         from .. import plugged_in
 
@@ -245,7 +262,7 @@ def _boards(console: Console, feature: Feature) -> Iterator[str]:
             yield _report(console, finding.outcome, finding.text)
 
 
-def _checks(console: Console, feature: Feature) -> Iterator[str]:
+def _checks(console: Console, feature: Feature) -> Iterator[Found]:
     with tools.temporary("sbgen-doctor-") as folder:
         (folder / "top.v").write_text(_COUNTER, encoding="ascii")
         for check in feature.checks:
@@ -257,7 +274,7 @@ def _show_warm_up(console: Console, line: str) -> None:
         console.line(f"  ..      {line.split()[3].rstrip('.')} is compiled once, which takes minutes")
 
 
-def _check(console: Console, check: Check, folder: Path) -> str:
+def _check(console: Console, check: Check, folder: Path) -> Found:
     try:
         tool = tools.find(check.tool)
     except ToolError as error:
