@@ -77,11 +77,12 @@ def check(options: Options, board: "BoardSpec", request: Request) -> None:
 
 def build(
     model: "Model",
-    request: "Request | Design",
+    request: Request,
     target: Target,
     options: Options,
     out_dir: Path,
     *,
+    design: "Design | None" = None,
     console: "Console",
 ) -> dict[str, Any]:
     """Write the output folder as a whole, or raise and leave it as it was.
@@ -89,12 +90,14 @@ def build(
     Parameters
     ----------
     model : Model
-    request : Request or Design
-        How to fold the model's network to the target; or the design itself, if that is known.
+    request : Request
+        How to fold the model's network to the target.
     target : Target
         With a board, at its clock.
     options : Options
     out_dir : Path
+    design : Design or None
+        What `request` leads to, if that is known already.
     console : Console
         Shows the steps.
 
@@ -119,15 +122,15 @@ def build(
         )
         step.note(f"{len(tried.images):,} {tried}")
     with output_folder.staged(out_dir, names=FILES, force=options.force) as staging:
-        if isinstance(request, Request):
-            design = fold(model, request, target, console=console)
-            fixed_rate = request.fps is not None
-        else:
-            design, fixed_rate = request, False
         job = _Job(
-            model=model, design=design, target=target, options=options, staging=staging, console=console
+            model=model,
+            design=fold(model, request, target, console=console) if design is None else design,
+            target=target,
+            options=options,
+            staging=staging,
+            console=console,
         )
-        return job.run(tried, fixed_rate=fixed_rate)
+        return job.run(tried, fixed_rate=request.fps is not None)
 
 
 def fold(model: "Model", request: Request, target: Target, *, console: "Console") -> "Design":

@@ -4,6 +4,7 @@ On a terminal, `rich` draws them; elsewhere they are plain ASCII lines, suitable
 characters are always escaped.
 """
 
+import io
 import json
 import os
 import sys
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.progress import Progress, TaskID
 
-__all__ = ["Console", "Step", "print_json"]
+__all__ = ["Console", "Step", "print_json", "silent"]
 
 
 class Step:
@@ -203,3 +204,8 @@ def print_json(content: Any) -> None:
     """Print what ``--json`` of a command prints: one JSON value on standard output, in ASCII."""
     for line in json.dumps(content, indent=1, ensure_ascii=True).splitlines():
         print(printable(line))
+
+
+def silent() -> Console:
+    """A console that shows nothing."""
+    return Console(file=io.StringIO())

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .compiler.frontends.model import Model
     from .hw.link_parameters import Parameters
 
-__all__ = ["RESOURCES", "SCHEMA", "accuracy", "assemble", "bound", "digests", "dumps", "write"]
+__all__ = ["RESOURCES", "SCHEMA", "accuracy", "assemble", "bound", "digests", "dumps", "layers", "write"]
 
 #: Version of the format; a reader must refuse an unknown one.
 SCHEMA = 2
@@ -216,10 +216,13 @@ def _model(model: "Model", design: Design, cycles: Cycles) -> dict[str, Any]:
         "sha256": model.sha256,
         "dataset": model.info.get("dataset"),
         "pixel_range": list(model.info.get("pixel_range", trial_images.PIXELS)),
-        "layers": [
-            _layer(*each) for each in zip(rules(design.network), design.foldings, cycles.layers, strict=True)
-        ],
+        "layers": layers(design, cycles.layers),
     }
+
+
+def layers(design: Design, cycles: Sequence[int]) -> list[dict[str, Any]]:
+    """What the report has of each layer, with the cycles that each is busy per image."""
+    return [_layer(*each) for each in zip(rules(design.network), design.foldings, cycles, strict=True)]
 
 
 def _timing(implementation: "Implementation | None", cycles: Cycles, clock_mhz: float) -> dict[str, Any]:

@@ -10,10 +10,7 @@ from ..console import Console
 from ..errors import ModelError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ..compiler.ir import Network
-    from ..engines import Answers
 
 __all__ = ["add_arguments", "run"]
 
@@ -59,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     from .. import samples
     from ..built import Built
-    from ..engines import ENGINES
+    from ..engines import ENGINES, require_right
     from ..predictions import Predictions
 
     # A component is only created to read its widths.
@@ -76,9 +73,9 @@ def run(arguments: argparse.Namespace) -> None:
         console.line(f"  {tried.note}")
     tried_images = tried.images[: arguments.images]
     with console.step(f"predict {len(tried_images):,} images") as step:
-        answers = ENGINES[arguments.engine](built, tried_images, step)
+        answers = ENGINES[arguments.engine](built, tried_images, step.progress)
         step.note(f"by {answers.by}")
-    _check(answers, network, tried_images)
+    require_right(answers, network, tried_images)
     printer = Predictions(
         Console(),
         names=network.labels,
@@ -101,20 +98,3 @@ def _check_top(top: int | None, network: "Network") -> None:
         )
     if not 1 <= top <= network.classes:
         raise ModelError(f"--top must be in 1 ... {network.classes}, the classes of the network, not {top}")
-
-
-def _check(answers: "Answers", network: "Network", images: "np.ndarray") -> None:
-    """Refuse answers that are not those of the network."""
-    import numpy as np
-
-    from ..compiler import fast_reference
-    from ..verdict import MismatchError
-
-    scores, decided = fast_reference.evaluate(network, images)
-    for what, found, expected in (("scores", answers.scores, scores), ("classes", answers.decided, decided)):
-        wrong = np.flatnonzero((found != expected).reshape(len(images), -1).any(axis=1))
-        if len(wrong):
-            raise MismatchError(
-                f"{answers.by} must have the {what} of the reference, but those of {len(wrong):,} images"
-                f" differ, the first of them image {wrong[0]}; `sbgen verify` finds the level that differs"
-            )

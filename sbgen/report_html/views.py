@@ -11,7 +11,7 @@ from ..compiler.layers import BY_NAME
 from . import formats
 from .charts import Bar, Box, bars, pipeline
 
-__all__ = ["views"]
+__all__ = ["pipeline_chart", "views"]
 
 _RESOURCES = {"lut": "LUT", "ff": "flip-flops", "bram": "block RAM", "spram": "SPRAM", "dsp": "DSP"}
 
@@ -36,7 +36,9 @@ def views(report: _Report) -> dict[str, Any]:
         "images_kind": kind,
         "tried_noun": kind.removesuffix("s") if report["verdict"].get("images") == 1 else kind,
         "tiles": _tiles(report, images),
-        "pipeline_chart": _pipeline_chart(report),
+        "pipeline_chart": pipeline_chart(
+            report["network"]["image_shape"], layers, report["timing"]["cycles_per_image"]
+        ),
         "cycles_chart": _cycles_chart(layers),
         "memory_chart": _memory_chart(layers),
         "resources": _resources(report),
@@ -122,9 +124,11 @@ def _rate_tile(report: _Report) -> Tile:
     return Tile(title="Images per second", value=formats.rate(min(rate, core)), note=note)
 
 
-def _pipeline_chart(report: _Report) -> Markup:
-    layers = report["model"]["layers"]
-    interval = max(report["timing"]["cycles_per_image"], 1)
+def pipeline_chart(
+    image_shape: Sequence[int], layers: Sequence[dict[str, Any]], cycles_per_image: int
+) -> Markup:
+    """The pipeline of the layers that a report has, as a picture."""
+    interval = max(cycles_per_image, 1)
     slowest = max(layer["cycles"] for layer in layers)
     boxes = []
     for layer in layers:
@@ -150,7 +154,7 @@ def _pipeline_chart(report: _Report) -> Markup:
                 output=f"{layer['outputs']:,} " + rule.outputs,
             )
         )
-    return pipeline(report["network"]["image_shape"], boxes, "class")
+    return pipeline(image_shape, boxes, "class")
 
 
 def _cycles_chart(layers: Sequence[dict[str, Any]]) -> Markup:
