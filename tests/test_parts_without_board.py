@@ -1,6 +1,10 @@
-"""FPGAs without a board: by name, and by what they have."""
+"""FPGAs without a board: by name, and by what they have.
+
+``python tests/test_parts_without_board.py`` writes their table into docs/parts.md.
+"""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +16,25 @@ from sbgen.compiler.parts import part, part_names
 from sbgen.compiler.shipped import FOLDER
 from sbgen.compiler.vendor_devices import VENDOR_DEVICES
 from sbgen.errors import BoardError
+
+PAGE = Path(__file__).parent.parent / "docs" / "parts.md"
+MARKS = ("<!-- the table of tests/test_parts_without_board.py -->\n", "<!-- its end -->")
+
+
+def table():
+    rows = ["| part | LUT | flip-flops | block RAM | of | LUTs counted as |", "|---|---|---|---|---|---|"]
+    for device in map(part, part_names()):
+        width, depth = max(device.fabric.bram_shapes)
+        kbit = f"{width * depth / 1024:g} kbit"
+        costs = {"lut6": "LUT6", "ecp5": "ECP5", "ice40": "iCE40", "gowin": "Gowin"}[device.costs]
+        rows.append(
+            f"| {device.name} | {device.lut:,} | {device.ff:,} | {device.bram:,} | {kbit} | {costs} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def test_the_table_of_the_page():
+    assert PAGE.read_text().partition(MARKS[0])[2].partition(MARKS[1])[0] == table()
 
 
 @pytest.mark.parametrize("name", part_names())
@@ -112,3 +135,8 @@ class TestCommand:
 def test_boards_that_are_larger_come_by_size():
     sizes = [each.device.lut for each in target.larger(target.of_board("icebreaker"))]
     assert sizes == sorted(sizes) and sizes[0] > DEVICES["up5k"].lut
+
+
+if __name__ == "__main__":
+    before, _, rest = PAGE.read_text().partition(MARKS[0])
+    PAGE.write_text(before + MARKS[0] + table() + MARKS[1] + rest.partition(MARKS[1])[2])
