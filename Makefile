@@ -16,7 +16,7 @@ ALL_TOOLS ?= 1
 # What of sbgen the machines without a network need.
 EXTRAS ?= all
 
-.PHONY: demo test full lint setup tools clean wheelhouse
+.PHONY: demo test full lint docs setup tools clean wheelhouse
 
 demo: setup
 	$(BIN)/sbgen build --model models/digits.pt --board icebreaker --out build/digits
@@ -36,6 +36,12 @@ lint: setup
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check
 	$(BIN)/python -m mypy
+
+# The site, in build/docs. Its notebooks run, nothing is fetched, and a warning or a broken link is an error.
+docs: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]' --constraint constraints.txt
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "see build/docs/index.html"
 
 setup: $(READY)
 

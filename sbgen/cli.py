@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from . import __version__
 from .errors import SbgenError, printable
 
-__all__ = ["COMMANDS", "Command", "main"]
+__all__ = ["COMMANDS", "Command", "main", "nearest", "parser_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,13 +107,25 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         adder = commands.add_parser(command.name, help=command.help, description=_sentence(command.help))
         if command.name == chosen:
             used = adder
-            module = importlib.import_module(f".commands.{command.module}", __package__)
-            module.add_arguments(adder)
-            adder.set_defaults(run=module.run)
+            _fill(adder, command)
     arguments, rest = parser.parse_known_args(argv)
     if rest:
         used.refuse(rest)
     return arguments
+
+
+def _fill(parser: argparse.ArgumentParser, command: Command) -> None:
+    """Add the arguments of a command, and what runs it."""
+    module = importlib.import_module(f".commands.{command.module}", __package__)
+    module.add_arguments(parser)
+    parser.set_defaults(run=module.run)
+
+
+def parser_of(command: Command) -> argparse.ArgumentParser:
+    """The parser of one command, for its page in the reference."""
+    parser = _Parser(prog=f"sbgen {command.name}", description=_sentence(command.help))
+    _fill(parser, command)
+    return parser
 
 
 def _sentence(text: str) -> str:

@@ -1,0 +1,50 @@
+"""Sphinx: the site of `make docs`.
+
+Pages are the Markdown files of this folder, which are also read as they are; notebooks are Markdown that MyST-NB
+runs. Two pages are written here from the code: every command from its parser, and the files that a page includes.
+"""
+
+import sys
+from pathlib import Path
+
+from pygments.lexers.special import TextLexer
+from sphinx.application import Sphinx
+from sphinx.highlighting import lexers
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(Path(__file__).parent))
+
+from command_pages import write
+
+from sbgen import __version__
+
+project = "sbgen"
+author = "The sbgen authors"
+copyright = author
+version = release = __version__
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "numpydoc"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"sbgen {__version__}"
+html_static_path: list[str] = []
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 4  # as links on the pages have it: page.md#heading
+
+nb_execution_mode = "cache"  # a notebook runs again when it has changed
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+
+autodoc_typehints = "none"  # the docstrings have the types, with shapes and units
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+
+# Diagrams are shown as their text where no viewer draws them.
+lexers["mermaid"] = TextLexer()
+
+
+def setup(app: Sphinx) -> None:
+    """Write the pages that come from the code before Sphinx reads the folder."""
+    write(Path(app.srcdir) / "generated")
