@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..errors import BoardError
-from .device import DEVICES, FABRICS, Device, Fabric
+from .device import DEVICES, Device, Fabric
 from .vendor_devices import BLOCK_RAMS, VENDOR_DEVICES
 
 __all__ = ["part", "part_names"]
@@ -19,16 +19,16 @@ __all__ = ["part", "part_names"]
 #: Block RAMs by the key that counts them: kbit of one, the fabric with such block RAMs, and how many of the
 #: fabric's block RAMs it is.
 _BLOCK_RAMS: Mapping[str, tuple[Fabric, int]] = {
-    "bram4": (FABRICS["ice40"], 1),
+    "bram4": (DEVICES["up5k"].fabric, 1),
     "bram9": (BLOCK_RAMS["M9K"], 1),
     "bram10": (BLOCK_RAMS["M10K"], 1),
     "bram18": (BLOCK_RAMS["18 kbit"], 1),
     "bram36": (BLOCK_RAMS["18 kbit"], 2),
 }
 
-#: LUTs by the key that counts them: inputs of one, the costs that were measured for them, and flip-flops for
-#: each where their number is not given.
-_LUTS = {"lut4": (4, "ecp5", 1), "lut6": (6, "lut6", 2)}
+#: LUTs by the key that counts them: a fabric of such LUTs, whose costs count, and flip-flops for each where
+#: their number is not given.
+_LUTS = {"lut4": (BLOCK_RAMS["18 kbit"], 1), "lut6": (BLOCK_RAMS["18 kbit, LUT6"], 2)}
 
 _EXAMPLE = "lut6=53200,bram36=140"
 
@@ -89,13 +89,13 @@ def _described(text: str) -> Device:
                 f"--part must have the number of {what} as one of {', '.join(keys)} (such as {_EXAMPLE}), but"
                 f" {text!r} has {' and '.join(found) if len(found) > 1 else 'none'}"
             )
-    inputs, costs, flip_flops = _LUTS[luts[0]]
+    logic, flip_flops = _LUTS[luts[0]]
     memory, blocks = _BLOCK_RAMS[memories[0]]
     return Device(
         name=text.replace(" ", ""),
         part=text.replace(" ", ""),
         family="part",
-        own_fabric=replace(memory, costs=costs, lut_inputs=inputs, registered=True, patchable_store="bram"),
+        own_fabric=replace(logic, bram_shapes=memory.bram_shapes, max_banks=memory.max_banks),
         lut=numbers[luts[0]],
         ff=numbers.get("ff", flip_flops * numbers[luts[0]]),
         bram=blocks * numbers[memories[0]],

@@ -1,9 +1,10 @@
 """Sphinx: the site of `make docs`.
 
-Pages are the Markdown files of this folder, which are also read as they are; notebooks are Markdown that MyST-NB
-runs. Two pages are written here from the code: every command from its parser, and the files that a page includes.
+Pages are the Markdown files of this folder, which are also read as they are; notebooks are Markdown that
+MyST-NB runs. The page of each command is written from its parser.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -45,6 +46,17 @@ numpydoc_show_class_members = False
 lexers["mermaid"] = TextLexer()
 
 
+def _outside(app: Sphinx, page: str, text: list[str]) -> None:
+    """Links to pages that are not of the site, such as the README, become their text and name."""
+    text[0] = re.sub(r"\[([^]]*)\]\((?:\.\./)+([\w./-]+\.md)(?:#[\w-]+)?\)", _named, text[0])
+
+
+def _named(match: re.Match[str]) -> str:
+    inside = (ROOT / match[2]).resolve().is_relative_to(ROOT / "docs") or not (ROOT / match[2]).exists()
+    return match[0] if inside else f"{match[1]} (`{match[2]}`)"
+
+
 def setup(app: Sphinx) -> None:
     """Write the pages that come from the code before Sphinx reads the folder."""
     write(Path(app.srcdir) / "generated")
+    app.connect("source-read", _outside)
