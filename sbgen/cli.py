@@ -39,6 +39,7 @@ COMMANDS = (
     Command(name="boards", help="list the supported boards"),
     Command(name="data", help="write a real data set as the file that a person has"),
     Command(name="plan", help="propose networks for your own data that fit a board"),
+    Command(name="search", help="search for networks for your own data by evolution"),
     Command(name="train", help="train a self-binarizing network"),
     Command(name="build", help="build a bitstream and a report from a trained network"),
     Command(name="estimate", help="estimate size and speed without building"),

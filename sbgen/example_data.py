@@ -115,12 +115,25 @@ def _series(name: str, part: str) -> Example:
     return Example(values=values, classes=np.array(classes))
 
 
+def _archive(name: str, part: str, folder: Path | None) -> Example:
+    """A data set of `sbgen train` with a test part of its own: grey images."""
+    from .train import data
+
+    images, labels, test, test_labels = data.load(name, folder)
+    values = {"train": [images], "test": [test], "all": [images, test]}[part]
+    numbers = {"train": [labels], "test": [test_labels], "all": [labels, test_labels]}[part]
+    names = np.array(data.DATASETS[name].labels)
+    return Example(values=np.concatenate(values), classes=names[np.concatenate(numbers)])
+
+
 #: From the part and the folder of data sets to the samples.
 SETS: dict[str, Callable[[str, Path | None], Example]] = {
     "breast-cancer": lambda part, folder: _sklearn("breast_cancer", part),
     "wine": lambda part, folder: _sklearn("wine", part),
     "digits": lambda part, folder: _sklearn("digits", part),
     "semeion": _semeion,
+    "mnist": lambda part, folder: _archive("mnist", part, folder),
+    "fashion-mnist": lambda part, folder: _archive("fashion-mnist", part, folder),
     "basic-motions": lambda part, folder: _series("BasicMotions", part),
     "japanese-vowels": lambda part, folder: _series("JapaneseVowels", part),
 }

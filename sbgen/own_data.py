@@ -103,7 +103,10 @@ def add_topology(parser: argparse.ArgumentParser) -> None:
         "--conv",
         type=parse_convolutions,
         metavar="NxKpP,...",
-        help="convolutions: outputs, kernel and pooling, such as 16x3p2,32x3p2; or none",
+        help=(
+            "convolutions: outputs, kernel and pooling, such as 16x3p2,32x3p2; v after the kernel is no"
+            " padding, g4 at the end 4 groups of channels; or none"
+        ),
     )
     group.add_argument(
         "--levels",

@@ -4,6 +4,7 @@ prints.
 
 import time
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from .errors import FitError, ModelError, ToolError
 
 if TYPE_CHECKING:
     from .boards import BoardSpec
+    from .compiler.device import Device
     from .samples import Prepared
     from .train.topology import Topology
 
@@ -67,12 +69,28 @@ def ladder(middle: "Topology") -> list["Topology"]:
 
 
 def propose(
-    ready: "Prepared", topology: "Topology", board: "BoardSpec", *, clock_mhz: float, fps: float | None
+    ready: "Prepared",
+    topology: "Topology",
+    device: "Device",
+    *,
+    cycles: int | None = None,
+    fill: Mapping[str, float] | None = None,
+    activation_levels: tuple[int, ...] = (2,),
 ) -> Proposal | None:
-    """The design of a network on a board: the fastest, or the smallest that takes `fps` samples a second;
-    None if there is none.
+    """The design of a network on a device: the fastest, or the smallest within `cycles` a sample; None if
+    there is none.
 
     Weights do not matter for the size, unless they are wired in; those of the proposal are random.
+
+    Parameters
+    ----------
+    ready : Prepared
+    topology : Topology
+    device : Device
+    cycles, fill
+        As in `compiler.fold.fold`.
+    activation_levels : tuple of int
+        As in `train.settings.Settings`.
     """
     from .compiler import passes
     from .compiler.estimate import estimate
@@ -82,16 +100,16 @@ def propose(
     from .sizing import interval
     from .train import own_data as training
 
-    model = training.build(ready, topology, training.default_settings(ready))
+    settings = replace(training.default_settings(ready), activation_levels=activation_levels)
+    model = training.build(ready, topology, settings)
     try:
         network = passes.apply_passes(
             to_network(model, labels=ready.classes, image_shape=ready.recipe.shape, force=True)
         )
-        cycles = None if fps is None else int(clock_mhz * 1e6 / fps)
-        design = fold(network, board.device, cycles=cycles)
+        design = fold(network, device, cycles=cycles, fill=fill)
     except FitError:
         return None
-    resources = estimate(design, board.device)
+    resources = estimate(design, device)
     return Proposal(
         topology=topology,
         weights=sum(weights(network)),
@@ -122,10 +140,11 @@ def show(arguments: Namespace) -> None:
         f"  {board.name}: {board.device.name}, {board.device.lut:,} LUTs, {board.device.bram} block RAMs,"
         f" {clock_mhz:g} MHz"
     )
+    cycles = None if arguments.fps is None else int(clock_mhz * 1e6 / arguments.fps)
     proposals, refused = [], []
     for topology in ladder(own_data.topology(arguments, ready)):
         try:
-            proposal = propose(ready, topology, board, clock_mhz=clock_mhz, fps=arguments.fps)
+            proposal = propose(ready, topology, board.device, cycles=cycles)
         except ModelError:  # too deep a pooling for the samples
             continue
         if proposal is None:

@@ -39,7 +39,7 @@ HEAVY = TORCH | {"amaranth", "amaranth_boards", "numpy", "rich", "cocotb", "seri
         (["version"], HEAVY),
         (["biuld"], HEAVY),
         *(
-            ([command.name, "--help"], TORCH if command.name in ("plan", "train") else HEAVY)
+            ([command.name, "--help"], TORCH if command.name in ("plan", "search", "train") else HEAVY)
             for command in cli.COMMANDS
         ),
     ],

@@ -67,7 +67,7 @@ def network(
     Raises
     ------
     SettingsError
-        The activation levels are neither one nor one for each hidden layer.
+        The activation levels are neither one nor one for each hidden layer, or groups do not divide.
     """
     how: dict[str, Any] = {"method": method, "slope_cap": slope_cap}
     levels = iter(_levels(activation_levels, len(convolutions) + len(widths)))
@@ -84,11 +84,17 @@ def network(
     ((name, first),) = layers.items()
     shape = output_shape(name, first, None)
     for number, about in enumerate(convolutions, 1):
+        if shape[0] % about.groups or about.outputs % about.groups:
+            raise SettingsError(
+                f"the groups of convolution {number} must divide its {shape[0]} channels and its"
+                f" {about.outputs} outputs, but are {about.groups}"
+            )
         layers[f"conv{number}"] = convolution(
             shape[0],
             about.outputs,
             about.kernel,
             padding=about.padding,
+            groups=about.groups,
             padding_value=-WHITE if thresholds is None and number == 1 else -signs / average_unit(signs),
             **how,
         )

@@ -19,12 +19,15 @@ class Convolution:
         Rows and columns of -1 around the image.
     pool : int
         Size and stride of the pooling window; 0 is no pooling.
+    groups : int
+        Groups of channels, each convolved with its share of the outputs.
     """
 
     outputs: int
     kernel: int = 3
     padding: int = 0
     pool: int = 0
+    groups: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,9 @@ __all__ = ["MAX_LEVELS", "Topology", "default", "parse_convolutions", "parse_hid
 #: Maximum number of thresholds of an input: steps of a scale by quantiles.
 MAX_LEVELS = 64
 
-#: A convolution in an option: outputs, then the size of its kernel, and of its pooling.
-_CONVOLUTION = re.compile(r"(\d+)(?:x(\d+))?(?:p(\d+))?")
+#: A convolution in an option: outputs, then the size of its kernel, v without padding, the size of its
+#: pooling, and its groups.
+_CONVOLUTION = re.compile(r"(\d+)(?:x(\d+))?(v)?(?:p(\d+))?(?:g(\d+))?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,11 @@ class Topology:
     def options(self) -> str:
         """The options of `sbgen train` for it."""
         layers = [
-            f"{one.outputs}x{one.kernel}" + (f"p{one.pool}" if one.pool else "") for one in self.convolutions
+            f"{one.outputs}x{one.kernel}"
+            + ("" if one.padding == (one.kernel - 1) // 2 else "v")
+            + (f"p{one.pool}" if one.pool else "")
+            + (f"g{one.groups}" if one.groups > 1 else "")
+            for one in self.convolutions
         ]
         parts = [f"--conv {','.join(layers)}"] if layers else []
         hidden = ",".join(map(str, self.widths)) or "none"
@@ -130,20 +135,30 @@ def parse_hidden(text: str) -> tuple[int, ...]:
 
 
 def parse_convolutions(text: str) -> tuple[Convolution, ...]:
-    """Convolutions, "16,32x5p2": outputs, and if given the kernel's size (else 3) and the pool's (else none).
+    """Convolutions, "16,32x5vp2g4": outputs, and if given the kernel's size (else 3), v for no padding, the
+    pool's size (else none) and the groups (else 1).
 
-    An odd kernel is padded so that the image keeps its size.
+    Without v an odd kernel is padded so that the image keeps its size.
     """
     if text == "none":
         return ()
     layers = []
     for part in text.split(","):
         match = _CONVOLUTION.fullmatch(part)
-        sizes = None if match is None else [int(size or 0) for size in match.groups()]
-        if sizes is None or not 0 < sizes[0] < 1 << 16 or max(sizes[1:]) > 255:
+        bare = match is not None and match[3] == "v"
+        sizes = [0] * 4 if match is None else [int(match[n] or 0) for n in (1, 2, 4, 5)]
+        outputs, kernel, pool, groups = sizes[0], sizes[1] or 3, sizes[2], sizes[3] or 1
+        if not 0 < outputs < 1 << 16 or max(kernel, pool) > 255:
             raise SettingsError(
-                f"--conv must be outputs, kernel and pooling such as 16x3p2,32x3p2, or none, not {part!r:.60}"
+                "--conv must be outputs, kernel, pooling and perhaps groups such as 16x3p2,32x3p2g2, or none,"
+                f" not {part!r:.60}"
             )
-        outputs, kernel, pool = sizes[0], sizes[1] or 3, sizes[2] if sizes[2] > 1 else 0
-        layers.append(Convolution(outputs=outputs, kernel=kernel, padding=(kernel - 1) // 2, pool=pool))
+        outputs, kernel, pool, groups = (
+            sizes[0],
+            sizes[1] or 3,
+            sizes[2] if sizes[2] > 1 else 0,
+            sizes[3] or 1,
+        )
+        padding = 0 if bare else (kernel - 1) // 2
+        layers.append(Convolution(outputs=outputs, kernel=kernel, padding=padding, pool=pool, groups=groups))
     return tuple(layers)

@@ -13,6 +13,8 @@ SETS = {
     "wine": "178 wines, 13 measurements, 3 cultivars (scikit-learn)",
     "digits": "1,797 digits of 8 x 8 pixels of 0 ... 16 (scikit-learn)",
     "semeion": "1,593 digits of 16 x 16 pixels (the file of the UCI archive, in --data)",
+    "mnist": "70,000 digits of 28 x 28 pixels, 10,000 of them for tests (in --data, else a download)",
+    "fashion-mnist": "70,000 articles of clothing of 28 x 28 pixels, as mnist",
     "basic-motions": "80 x 100 steps of a smartwatch, 6 channels, 4 activities (aeon)",
     "japanese-vowels": "640 utterances of 29 steps, 12 cepstra, 9 speakers (aeon)",
 }
@@ -37,10 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--part",
         choices=("all", "train", "test"),
         default="all",
-        help="the part of the archive's own split, of the sets of aeon (default: %(default)s)",
+        help="the part of the archive's own split, of mnist and the sets of aeon (default: %(default)s)",
     )
     parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="folder that holds semeion/ (default: SBGEN_DATA)"
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder that holds semeion/, mnist/ and so on (default: SBGEN_DATA)",
     )
 
 
