@@ -30,6 +30,7 @@ from ..hw import (
     pool,
     replay,
     scale,
+    short_queue,
     signs,
     sums,
     threshold,
@@ -358,6 +359,23 @@ class _Queue(_Registered):
         self.held += take
 
 
+class _ShortQueue(_Model):
+    """`sbgen.hw.short_queue.ShortQueue`."""
+
+    def __init__(self, parameters: short_queue.Parameters) -> None:
+        self.depth, self.held = parameters.depth, 0
+
+    @property
+    def valid(self) -> bool:
+        return self.held != 0
+
+    def ready(self, o_ready: bool) -> bool:
+        return self.held != self.depth
+
+    def move(self, take: bool, o_ready: bool) -> None:
+        self.held += take - (self.valid and o_ready)
+
+
 class _Threshold(_Registered):
     """`sbgen.hw.threshold.Threshold`."""
 
@@ -462,6 +480,7 @@ MODELS: dict[type[Part], Callable[..., list]] = {
     pool.Parameters: lambda p: [_OrReduce(p)],
     replay.Parameters: _replay,
     scale.Parameters: lambda p: [_Scale(p)],
+    short_queue.Parameters: lambda p: [_ShortQueue(p)],
     signs.Parameters: _combinational,
     sums.Parameters: lambda p: [_Sums(p.geometry)],
     threshold.Parameters: lambda p: [_Threshold(p)],

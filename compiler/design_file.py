@@ -1,7 +1,8 @@
 """The design file: `Design` as JSON, without its network.
 
 Each layer has the fields of all kinds of foldings: what its own kind lacks has its default there, and is
-ignored when the file is read. Its pe and simd are there even if they follow from the rest.
+ignored when the file is read. Its pe and simd are there even if they follow from the rest. Fields that came
+later (`_SPARSE`) are only where they are not the default, so that older files stay as they are.
 """
 
 import json
@@ -27,8 +28,12 @@ _DEFAULTS: dict[str, Any] = {
     "registered": False,
     "sprams": None,
     "rows": None,
+    "queued": False,
     "levels": 4,
 }
+
+#: Those that a file has only where they are not the default.
+_SPARSE = ("queued",)
 
 
 def foldings_from_json(text: str, network: Network, *, source: str = "design file") -> tuple[Folding, ...]:
@@ -84,7 +89,7 @@ def folding_of(rule: Rule, given: Mapping[str, Any]) -> Folding:
 def _folding(rule: Rule, values: dict[str, Any]) -> Folding:
     """The folding of all fields; a store that its kind lacks is ignored, as older files have any."""
     weighted, stores = issubclass(rule.folded_as, WeightedFolding), (*WEIGHT_STORES, UNROLLED)
-    store, sprams, rows = values["store"], values["sprams"], values["rows"]
+    store, sprams = values["store"], values["sprams"]
     if unknown := values.keys() - _DEFAULTS.keys() - {"pe", "simd"}:
         raise ModelError(f"the fields are pe, simd, {', '.join(_DEFAULTS)}, not {min(unknown)!r}")
     if store not in stores:
@@ -95,8 +100,9 @@ def _folding(rule: Rule, values: dict[str, Any]) -> Folding:
         )
     if sprams is not None and not (weighted and store == "spram"):
         raise ModelError(f"has no weights in SPRAM, so sprams must be left out, not {sprams!r}")
-    if rows is not None and not issubclass(rule.folded_as, WindowFolding):
-        raise ModelError(f"has no line buffers, so rows must be left out, not {rows!r}")
+    for name in "rows", "queued":
+        if values[name] != _DEFAULTS[name] and not issubclass(rule.folded_as, WindowFolding):
+            raise ModelError(f"has no line buffers, so {name} must be left out, not {values[name]!r}")
     if store == UNROLLED:
         return rule.unrolled(**values)
     return rule.folding(**values, weights=Spram(sprams) if store == "spram" else Rom(store))
@@ -108,7 +114,11 @@ def _fields(rule: Rule, folding: Folding) -> dict[str, Any]:
     own = {name: value for name, value in vars(folding).items() if name in _DEFAULTS}
     if isinstance(folding, WeightedFolding) and isinstance(folding.weights, Spram):
         own["sprams"] = folding.weights.count
-    return {"pe": pe, "simd": simd, **_DEFAULTS, "store": folding.store or _DEFAULTS["store"], **own}
+    found = {**_DEFAULTS, "store": folding.store or _DEFAULTS["store"], **own}
+    for name in _SPARSE:
+        if found[name] == _DEFAULTS[name]:
+            del found[name]
+    return {"pe": pe, "simd": simd, **found}
 
 
 def load(path: Path | str, network: Network) -> Design:

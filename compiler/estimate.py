@@ -29,6 +29,7 @@ from ..hw import (
     pool,
     replay,
     scale,
+    short_queue,
     signs,
     sums,
     threshold,
@@ -114,18 +115,19 @@ def _rom_luts(depth: int, patchable: bool = False, *, inputs: int = 4) -> float:
 
 def structures(p: mvtu.Parameters, *, lut_inputs: int = 4) -> dict[str, float]:
     """How many units of each structure a matrix-vector-threshold unit has, with LUTs of so many inputs."""
+    lanes = p.pe * p.vectors
     return {
-        **{name: p.pe * count for name, count in XnorPopcount.parts(p.simd).items()},
-        "input": (2 + p.weights_registered) * p.simd,
-        "accumulate": p.pe * p.accumulator_width,
-        "start": p.pe * p.accumulator_width * (2 if p.planes > 1 else 1) if p.beats > 1 else 0,
+        **{name: lanes * count for name, count in XnorPopcount.parts(p.simd).items()},
+        "input": (2 + p.weights_registered) * p.simd * p.vectors,
+        "accumulate": lanes * p.accumulator_width,
+        "start": lanes * p.accumulator_width * (2 if p.planes > 1 else 1) if p.beats > 1 else 0,
         "preset": (
             p.pe * p.total_width * _rom_luts(p.groups, p.patchable, inputs=lut_inputs)
             if p.preset_store == "lut"
             and (not p.presets_constant if p.patchable else p.groups > mvtu.MERGED_GROUPS)
             else 0
         ),
-        "queue": p.queue_depth * p.pe * (1 if p.signs else p.sum_width),
+        "queue": p.queue_depth * lanes * (1 if p.signs else p.sum_width),
         "rom": (
             p.pe * p.simd * _rom_luts(p.groups * p.plane_beats, p.patchable, inputs=lut_inputs)
             if p.weight_store == "lut"
@@ -138,15 +140,15 @@ def structures(p: mvtu.Parameters, *, lut_inputs: int = 4) -> dict[str, float]:
 def _mvtu_ffs(p: mvtu.Parameters) -> float:
     parts = XnorPopcount.parts(p.simd)
     counts = parts["pair"] / 2 + parts["full_adder"] / 2 + parts["add"] + parts["delay"]
-    queue = p.queue_depth * p.pe * (1 if p.signs else p.sum_width)
+    lanes = p.pe * p.vectors
+    queue = p.queue_depth * lanes * (1 if p.signs else p.sum_width)
     control = 2 * (p.latency - 2) + _bits(p.cycles) + _bits(p.slices) + _bits(p.groups) + 6
     rom = p.pe * p.simd * ((p.weight_store == "lut") + p.weights_registered)
     copies = -(-p.pe // mvtu.LANES_TOGETHER) * (p.simd + 2) if p.registered else p.simd
     return (
-        (1 + p.weights_registered) * p.simd
-        + copies
+        ((1 + p.weights_registered) * p.simd + copies) * p.vectors
         + rom
-        + p.pe * (counts + p.accumulator_width)
+        + lanes * (counts + p.accumulator_width)
         + queue
         + control
     )
@@ -307,6 +309,11 @@ def _deep_queue(p: deep_queue.Parameters, device: Device, exact: bool) -> Cost:
     return control + Cost(lut=p.width * p.depth * 1.6, ff=p.width * (p.depth + 1))
 
 
+def _short_queue(p: short_queue.Parameters, device: Device, exact: bool) -> Cost:
+    bits = p.width * p.depth
+    return Cost(lut=bits + 6, ff=bits + _bits(p.depth))
+
+
 def _add(p: add.Parameters, device: Device, exact: bool) -> Cost:
     total = (p.maximum + p.scale * p.kept_maximum).bit_length()
     return Cost(lut=p.lanes * total * p.scale.bit_count() + 4, ff=p.lanes * total + 1)
@@ -375,6 +382,7 @@ COSTS: dict[type[Part], Callable[..., Cost]] = {
     pool.Parameters: _pool,
     replay.Parameters: _replay,
     scale.Parameters: _scale,
+    short_queue.Parameters: _short_queue,
     signs.Parameters: _decision,
     sums.Parameters: _sums,
     threshold.Parameters: _threshold,

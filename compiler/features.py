@@ -11,7 +11,7 @@ import numpy as np
 from ..hw.mvtu import WEIGHT_STORES
 from . import ir
 from .design import Design
-from .folding import UNROLLED
+from .folding import UNROLLED, Folding, WindowFolding
 from .ir import Network
 from .pipeline import input_lanes
 from .reference import evaluate
@@ -35,6 +35,11 @@ Predicate = Callable[[_Case], bool]
 def _any(predicate: Callable[[Any], bool], kind: Any = object) -> Predicate:
     """Whether a predicate holds for a layer of a kind."""
     return lambda case: any(isinstance(layer, kind) and predicate(layer) for layer in case.layers)
+
+
+def _any_folding(predicate: Callable[[Any], bool], kind: type[Folding]) -> Predicate:
+    """Whether a predicate holds for a folding of a kind."""
+    return lambda case: any(isinstance(each, kind) and predicate(each) for each in case.design.foldings)
 
 
 def _layer(kind: type[ir.Layer]) -> Predicate:
@@ -127,6 +132,7 @@ FEATURES: dict[str, Predicate] = {
     "top > 1": lambda case: case.design.top_k > 1,
     "patchable": lambda case: case.design.patchable,
     "first layer over 16 pixels wide": lambda case: input_lanes(case.design) > 16,
+    "queue behind a window": _any_folding(lambda folding: folding.queued, WindowFolding),
     **{f"weights {store}": _weights_in(store) for store in (*WEIGHT_STORES, UNROLLED)},
 }
 

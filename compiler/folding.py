@@ -156,14 +156,19 @@ class WindowFolding(QueueFolding):
         Rows that the line buffers hold; None is the minimum, and the only value of a layer without line
         buffers. With twice the rows of the kernel, the next image comes in while the kernel is at the bottom
         of this one.
+    queued : bool
+        Whether a queue of two places behind the line buffers keeps what comes after them off their critical
+        path; False in a layer without line buffers.
     """
 
     rows: int | None = None
+    queued: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.rows is not None:
             _check_count("rows", self.rows)
+        _check(type(self.queued) is bool, f"queued must be true or false, not {self.queued!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ from ..hw import (
     pool,
     replay,
     scale,
+    short_queue,
     signs,
     sums,
     threshold,
@@ -81,6 +82,10 @@ def _holds_nothing(part: Part, begun: np.ndarray, stage: Stage) -> np.ndarray:
 
 def _holds_one(part: Part, begun: np.ndarray, stage: Stage) -> np.ndarray:
     return begun + 1
+
+
+def _short_queue(part: short_queue.Parameters, begun: np.ndarray, stage: Stage) -> np.ndarray:
+    return begun + part.depth  # each beat may be the only one of a vector
 
 
 def _width(part: width.Parameters, begun: np.ndarray, stage: Stage) -> np.ndarray:
@@ -146,6 +151,7 @@ BEGUN: dict[type[Part], Callable[..., np.ndarray]] = {
     pool.Parameters: _holds_one,
     replay.Parameters: _replay,
     scale.Parameters: _holds_one,
+    short_queue.Parameters: _short_queue,
     signs.Parameters: _holds_nothing,
     sums.Parameters: _sums,
     threshold.Parameters: _threshold,

@@ -23,6 +23,9 @@ LANES_TOGETHER = 8
 class Mvtu(PartComponent[Parameters]):
     """Computes one layer, `pe` outputs and `simd` inputs at a time.
 
+    Several vectors may come side by side: each has processing elements of its own, which share weights and
+    presets.
+
     The unit takes each input vector `groups` times (see :class:`.ReplayBuffer`), as `slices` beats of `simd`
     bits per plane (twice if the weights are ternary), and outputs `groups` beats of `pe` values. For each
     beat it reads one word of weights, counts the agreeing bits for every processing element, and adds the
@@ -41,8 +44,8 @@ class Mvtu(PartComponent[Parameters]):
 
     Members
     -------
-    i : :py:`In(stream.Signature(bits(simd)))`
-    o : :py:`Out(stream.Signature(ArrayLayout(element, pe)))`
+    i : :py:`In(stream.Signature(bits(simd * vectors)))`
+    o : :py:`Out(stream.Signature(ArrayLayout(element, pe * vectors)))`
     load : :py:`In(LoadSignature(parameters.weight_blocks))`
         Fills the weights; only if they are in SPRAM.
     """
@@ -87,29 +90,36 @@ class Mvtu(PartComponent[Parameters]):
 
         # All lanes share these. A registered unit is for a family where the lanes are spread far apart: every
         # few lanes have a fan-out register of their own.
-        x_next = Cat(XnorPopcount.code_rest(list(started)))
-        shared_next = Cat(
-            Cat(take, valid)[stages - 1], first_next, Cat(plane_begins, begins)[stages - 1], x_next
-        )
+        x_next = [Cat(XnorPopcount.code_rest(list(each))) for each in started]
+        control_next = Cat(take, valid)[stages - 1], first_next, Cat(plane_begins, begins)[stages - 1]
         if not p.registered:
-            x = Signal(p.simd, reset_less=True)
-            m.d.sync += x.eq(x_next)
-            shared = Cat(add, first, double, x)
+            x = [Signal(p.simd, name="_".join(("x", *map(str, n))), reset_less=True) for n in self._numbers]
+            m.d.sync += [held.eq(following) for held, following in zip(x, x_next, strict=True)]
 
         # The finished sums leave from the accumulators one cycle after their last addition. `group` has moved
         # on by then: from the last group to the first.
         m.d.sync += queue.i.valid.eq(add_last)
-        for lane in range(p.pe):
-            if p.registered and lane % LANES_TOGETHER == 0:
-                m.submodules[f"copy_{lane}"] = copy = FanOut(len(shared_next))
+        for at in range(p.pe * p.vectors):
+            vector, lane = divmod(at, p.pe)
+            if not p.registered:
+                shared = Cat(add, first, double, x[vector])
+            elif lane % LANES_TOGETHER == 0:
+                shared_next = Cat(*control_next, x_next[vector])
+                m.submodules[f"copy_{at}"] = copy = FanOut(len(shared_next))
                 m.d.comb += copy.i.eq(shared_next)
                 shared = copy.o
-            output = self._lane(m, lane, shared, weights, presets)
+            output = self._lane(m, at, shared, weights, presets)
             if lane >= p.outputs - (p.groups - 1) * p.pe:
                 output = Mux(group == 0, 0, output)
-            m.d.comb += queue.i.payload[lane].eq(output)
+            m.d.comb += queue.i.payload[at].eq(output)
 
         return m
+
+    @property
+    def _numbers(self) -> list[tuple[int, ...]]:
+        """The number of each vector in names; none where there is one vector."""
+        count = self._parameters.vectors
+        return [()] if count == 1 else [(n,) for n in range(count)]
 
     def _accept(self, m: Module) -> tuple[Value, Value, Value]:
         """Accept beats while their results have room in the queue.
@@ -138,11 +148,11 @@ class Mvtu(PartComponent[Parameters]):
         m.d.sync += [promised.eq(promises), room.eq(promises != p.queue_depth)]
         return take, take_last, ends
 
-    def _operands(self, m: Module, take: Value, ends: Value) -> tuple[Value, Value, Value]:
+    def _operands(self, m: Module, take: Value, ends: Value) -> tuple[list[Value], Value, Value]:
         """Read the weights of each beat that is taken.
 
-        Returns the half-encoded inputs (see :meth:`.XnorPopcount.code_start`), their weights, and whether the
-        next beat is the first of a plane.
+        Returns the half-encoded inputs of each vector (see :meth:`.XnorPopcount.code_start`), their weights,
+        and whether the next beat is the first of a plane.
         """
         p = self._parameters
         # Weights are read in the order of their addresses, which is that of the beats. Each plane of a group
@@ -153,12 +163,15 @@ class Mvtu(PartComponent[Parameters]):
         m.d.sync += address_later.eq(address)
         given, weights = self.i.payload.as_value(), self._weights(m, address_later)
         if p.weights_registered:
-            given_before, given = given, Signal(p.simd, reset_less=True)
+            given_before, given = given, Signal(len(given), reset_less=True)
             weights_before, weights = weights, Signal(p.pe * p.simd, reset_less=True)
             m.d.sync += [given.eq(given_before), weights.eq(weights_before)]
         # The inputs are encoded in two steps of one LUT each; the weights' address is delayed to match.
-        started = Signal(p.simd, reset_less=True)
-        m.d.sync += started.eq(Cat(XnorPopcount.code_start(list(given))))
+        started: list[Value] = []
+        for n, number in enumerate(self._numbers):
+            half = Signal(p.simd, name="_".join(("started", *map(str, number))), reset_less=True)
+            m.d.sync += half.eq(Cat(XnorPopcount.code_start(list(given)[n :: p.vectors])))
+            started.append(half)
         plane_begins = Signal()
         with m.If(take):
             m.d.sync += address.eq(Mux(address == len(p.weight_words) - 1, 0, address + 1))
@@ -172,15 +185,18 @@ class Mvtu(PartComponent[Parameters]):
                 m.d.sync += address.eq(address - (p.plane_beats - 1))
         return started, weights, plane_begins
 
-    def _lane(self, m: Module, lane: int, shared: Value, weights: Value, presets: Value) -> Value:
-        """The popcount and accumulator of a processing element; returns its output."""
+    def _lane(self, m: Module, at: int, shared: Value, weights: Value, presets: Value) -> Value:
+        """The popcount and accumulator of the processing element at a place of the output; returns its
+        output.
+        """
         p = self._parameters
+        lane = at % p.pe
         add, first, double, x = shared[0], shared[1], shared[2], shared[3:]
-        m.submodules[f"popcount_{lane}"] = popcount = XnorPopcount(width=p.simd)
+        m.submodules[f"popcount_{at}"] = popcount = XnorPopcount(width=p.simd)
         m.d.comb += [popcount.a.eq(x), popcount.b.eq(weights.word_select(lane, p.simd))]
 
-        accumulator = Signal(signed(p.accumulator_width), name=f"accumulator_{lane}", reset_less=True)
-        total = Signal(signed(p.accumulator_width), name=f"total_{lane}")
+        accumulator = Signal(signed(p.accumulator_width), name=f"accumulator_{at}", reset_less=True)
+        total = Signal(signed(p.accumulator_width), name=f"total_{at}")
         start = presets.word_select(lane, p.total_width).as_signed()
         so_far = Mux(double, accumulator << 1, accumulator) if p.planes > 1 else accumulator
         point = p.planes - 1  # fractional bits, for the doublings to come

@@ -69,6 +69,10 @@ class Parameters(Part):
         Whether an output is the sign of its sum (1 if the sum is not negative) instead of the sum.
     max_count : :class:`int` or None
         Maximum sum, if all sums start from 0 and so are never negative: outputs are then unsigned.
+    vectors : :class:`int`
+        Input vectors that arrive side by side and meet each weight word together. A beat has `vectors` bits
+        for each of its `simd` places: those of the first place lead. A beat of outputs has the `pe` outputs
+        of the first vector, then those of the second, and so on.
     patchable : :class:`bool`
         Whether weights and presets can be replaced in a bitstream. The logic around the ROMs then does not
         depend on their contents, only on the largest presets that the unit can have.
@@ -100,6 +104,7 @@ class Parameters(Part):
     max_count: int | None = None
     masks: tuple[int, ...] | None = None
     patchable: bool = False
+    vectors: int = 1
 
     def __post_init__(self) -> None:
         for name, rows in ("weights", self.weights), ("masks", self.masks or ()):
@@ -111,8 +116,9 @@ class Parameters(Part):
             raise ValueError(f"{self.outputs} outputs need as many presets, not {len(self.presets)}")
         if self.max_count is not None and (self.signs or any(self.presets)):
             raise ValueError("counts must be sums that start from 0")
-        if self.planes < 1:
-            raise ValueError(f"planes must be at least 1, not {self.planes!r}")
+        for name in "planes", "vectors":
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)!r}")
         for name, value, limit in ("pe", self.pe, self.outputs), ("simd", self.simd, self.inputs):
             if not 1 <= value <= limit:
                 raise ValueError(f"{name} must be in 1 ... {limit}, not {value!r}")
@@ -352,11 +358,11 @@ class Parameters(Part):
 
     @property
     def i_shape(self) -> data.ArrayLayout:
-        return bits(self.simd)
+        return bits(self.simd * self.vectors)
 
     @property
     def o_shape(self) -> data.ArrayLayout:
-        return data.ArrayLayout(self.element, self.pe)
+        return data.ArrayLayout(self.element, self.pe * self.vectors)
 
     def o_beats(self, i_beats: int) -> int:
         return i_beats // self.beats

@@ -1,148 +1,36 @@
 """The sliding window of a convolution or pooling layer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Shape, ShapeLike, Signal, Value, signed, unsigned
 from amaranth.lib import memory
+from amaranth.lib.data import ArrayLayout
 from amaranth.utils import bits_for
 
+from .geometry import Geometry
 from .part import Part, PartComponent
 from .rom import STORES
 
-__all__ = ["Geometry", "Parameters", "SlidingWindow"]
+__all__ = ["Geometry", "Parameters", "SlidingWindow", "beside", "interleaved"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Geometry:
-    """Sizes and strides of a window that moves over an image, and the order in which it outputs its words.
+def beside(shape: ShapeLike, count: int) -> ShapeLike:
+    """Shape of some words side by side: the first element of each, then the second of each, and so on."""
+    if count == 1:
+        return shape
+    elements = shape if isinstance(shape, ArrayLayout) else ArrayLayout(shape, 1)
+    return ArrayLayout(elements.elem_shape, elements.length * count)
 
-    An image has `height` rows of `width` pixels of `slices` words each; it arrives row by row, each word
-    once. The window has `kernel` rows and columns and moves by `stride`; words outside the image are padding.
-    The words of a pixel are split evenly over `groups`. For each position, row by row, and each group, the
-    words come in the order kernel row, kernel column, word, and that `repeats` times.
 
-    Parameters
-    ----------
-    height, width, slices : :class:`int`
-    kernel, stride : pair of :class:`int`
-        Rows and columns.
-    padding : pair of pairs of :class:`int`
-        Rows above and below the image, columns left and right of it.
-    groups, repeats : :class:`int`
-    rows : :class:`int`, optional
-        Rows of the ring of line buffers, by default the minimum: those under the window, and those that
-        arrive meanwhile. With twice the rows under the window, the next image comes in while the window is at
-        the bottom of this one.
-    """
-
-    height: int
-    width: int
-    slices: int
-    kernel: tuple[int, int]
-    stride: tuple[int, int] = (1, 1)
-    padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
-    groups: int = 1
-    repeats: int = 1
-    rows: int = None  # type: ignore[assignment]  # the minimum, which is set below
-
-    def __post_init__(self) -> None:
-        for name, value in (
-            ("height", self.height),
-            ("width", self.width),
-            ("slices", self.slices),
-            ("groups", self.groups),
-            ("repeats", self.repeats),
-            ("kernel", min(self.kernel)),
-            ("stride", min(self.stride)),
-        ):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, not {value!r}")
-        if self.slices % self.groups:
-            raise ValueError(f"groups must divide the {self.slices} words of a pixel, not {self.groups!r}")
-        for size, window, (before, after), what in zip(
-            (self.height, self.width), self.kernel, self.padding, ("row", "column"), strict=True
-        ):
-            if not (0 <= before < window and 0 <= after < window):
-                raise ValueError(
-                    f"{what} padding must be in 0 ... {window - 1}, not {before!r} and {after!r}"
-                )
-            if size + before + after < window:
-                raise ValueError(
-                    f"the kernel of {window} {what}s must fit the padded image of {size + before + after}"
-                )
-        least, _ = self.rows_range(height=self.height, kernel=self.kernel, stride=self.stride)
-        if self.rows is None:
-            object.__setattr__(self, "rows", least)
-        if self.rows < least:
-            raise ValueError(f"rows must be at least {least}, not {self.rows!r}")
-
-    @staticmethod
-    def rows_range(*, height: int, kernel: tuple[int, int], stride: tuple[int, int]) -> tuple[int, int]:
-        """The minimum of rows that the ring needs, and the maximum that is of use."""
-        under = min(max(kernel[0], stride[0]), height)
-        return under + min(stride[0], height), 2 * under
-
-    @property
-    def out_height(self) -> int:
-        return (self.height + sum(self.padding[0]) - self.kernel[0]) // self.stride[0] + 1
-
-    @property
-    def out_width(self) -> int:
-        return (self.width + sum(self.padding[1]) - self.kernel[1]) // self.stride[1] + 1
-
-    @property
-    def words_in(self) -> int:
-        """Words of an image."""
-        return self.height * self.width * self.slices
-
-    @property
-    def words_out(self) -> int:
-        """Words that the window outputs per image."""
-        return (
-            self.out_height
-            * self.out_width
-            * self.groups
-            * self.repeats
-            * self.kernel[0]
-            * self.kernel[1]
-            * (self.slices // self.groups)
-        )
-
-    @property
-    def depth(self) -> int:
-        """Words of memory."""
-        return self.rows * self.width * self.slices
-
-    def first(self, out_row: int) -> int:
-        """The first row of the image that the window at `out_row` needs or that is still to come."""
-        return min(max(0, out_row * self.stride[0] - self.padding[0][0]), self.height)
-
-    def freed(self, out_row: int) -> int:
-        """Rows that are no longer needed once the window has passed `out_row`."""
-        after = self.first(out_row + 1) if out_row + 1 < self.out_height else self.height
-        return after - self.first(out_row)
-
-    def needed(self, out_row: int) -> int:
-        """Rows, from the oldest held, that must have arrived before the window can go over `out_row`."""
-        last = min(self.height, out_row * self.stride[0] - self.padding[0][0] + self.kernel[0])
-        return max(last - self.first(out_row), self.freed(out_row))
-
-    def positions(self) -> Iterator[tuple[int, int, int] | None]:
-        """For each word that is output, in order: (row, column, word of the pixel), or None for padding."""
-        words = self.slices // self.groups
-        for out_row in range(self.out_height):
-            for out_column in range(self.out_width):
-                for group in range(self.groups):
-                    for _ in range(self.repeats):
-                        for kernel_row in range(self.kernel[0]):
-                            for kernel_column in range(self.kernel[1]):
-                                row = out_row * self.stride[0] - self.padding[0][0] + kernel_row
-                                column = out_column * self.stride[1] - self.padding[1][0] + kernel_column
-                                inside = 0 <= row < self.height and 0 <= column < self.width
-                                for word in range(words):
-                                    yield (row, column, group * words + word) if inside else None
+def interleaved(words: Sequence[Value], shape: ShapeLike) -> Value:
+    """Words of a shape side by side, in the order of `beside`."""
+    if len(words) == 1:
+        return words[0]
+    length = shape.length if isinstance(shape, ArrayLayout) else 1
+    bits = len(words[0]) // length
+    return Cat(word.word_select(n, bits) for n in range(length) for word in words)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +75,7 @@ class Parameters(Part):
 
     @property
     def o_shape(self) -> ShapeLike:
-        return self.shape
+        return beside(self.shape, self.geometry.at_once)
 
     def o_beats(self, i_beats: int) -> int:
         return i_beats // self.geometry.words_in * self.geometry.words_out
@@ -201,7 +89,8 @@ class SlidingWindow(PartComponent[Parameters]):
     order).
 
     Each word is taken once, into a ring of line buffers; the window starts on a row of positions when the
-    rows it needs have arrived, and then outputs a word per cycle. Back-pressure: the input stalls while the
+    rows it needs have arrived, and then outputs a word per cycle, or several that stand side by side: one of
+    each of some adjacent positions, from as many read ports. Back-pressure: the input stalls while the
     ring is full. Images follow each other without a pause.
 
     Parameters
@@ -211,7 +100,8 @@ class SlidingWindow(PartComponent[Parameters]):
     Members
     -------
     i : :py:`In(stream.Signature(shape))`
-    o : :py:`Out(stream.Signature(shape))`
+    o : :py:`Out(stream.Signature(o_shape))`
+        As `beside`.
     """
 
     def elaborate(self, platform):
@@ -222,7 +112,7 @@ class SlidingWindow(PartComponent[Parameters]):
             shape=unsigned(p.width), depth=g.depth, init=[], attrs={"ram_style": STORES[p.store]}
         )
         w_port = ram.write_port()
-        r_port = ram.read_port()
+        r_ports = [ram.read_port() for _ in range(g.at_once)]
 
         w_address, rows_held, row_taken, row_given = self._write(m, w_port)
 
@@ -233,18 +123,16 @@ class SlidingWindow(PartComponent[Parameters]):
             "kernel_row": g.kernel[0],
             "repeat": g.repeats,
             "group": g.groups,
-            "out_column": g.out_width,
+            "out_column": g.out_steps,
             "out_row": g.out_height,
         }
         counters = {name: Signal(range(limit), name=name) for name, limit in loops.items()}
         available, move, step = Signal(), Signal(), Signal()
-        m.d.comb += [
-            move.eq(~self.o.valid | self.o.ready),
-            step.eq(move & available),
+        m.d.comb += [move.eq(~self.o.valid | self.o.ready), step.eq(move & available)]
+        for r_port in r_ports:
             # What is being written is never under the window; that it is not read tells the synthesis so,
             # which then adds no registers that would remember what stood there.
-            r_port.en.eq(move & ~(w_port.en & (w_address == r_port.addr))),
-        ]
+            m.d.comb += r_port.en.eq(move & ~(w_port.en & (w_address == r_port.addr)))
         ends, row_ends = step, None
         for name, limit in loops.items():
             counter, last = counters[name], counters[name] == limit - 1
@@ -270,15 +158,17 @@ class SlidingWindow(PartComponent[Parameters]):
         m.d.comb += moved.eq(address + delta)
         with m.If(step):
             m.d.sync += address.eq(Mux(moved >= 0, moved, moved + g.depth))
-        m.d.comb += r_port.addr.eq(address)
+        for n, r_port in enumerate(r_ports):
+            m.d.comb += r_port.addr.eq(self._behind(address, n))
 
         # Padding is decided beside the read and takes the place of what was read.
-        outside, padding = Signal(), Signal(p.width)
-        m.d.comb += outside.eq(self._outside(m, counters, step, row_ends))
-        is_padding = Signal()
+        outside, padding = Signal(g.at_once), Signal(p.width)
+        m.d.comb += outside.eq(Cat(self._outside(m, counters, step, row_ends)))
+        is_padding = Signal(g.at_once)
         with m.If(move):
             m.d.sync += [self.o.valid.eq(available), is_padding.eq(outside)]
-        m.d.comb += self.o.payload.eq(Mux(is_padding, padding, r_port.data))
+        words = [Mux(is_padding[n], padding, r_port.data) for n, r_port in enumerate(r_ports)]
+        m.d.comb += self.o.payload.eq(interleaved(words, p.shape))
         if len(set(p.padding_words)) == 1:
             m.d.comb += padding.eq(p.padding_words[0])
         else:
@@ -317,6 +207,18 @@ class SlidingWindow(PartComponent[Parameters]):
         g = self._parameters.geometry
         return ((frame * g.height + row) * g.width * g.slices + column * g.slices + word) % g.depth
 
+    def _behind(self, address: Signal, n: int) -> Value:
+        """Where the word of the n-th position at once is, from that of the first.
+
+        Both are in one row, but the first may be in the padding before it, which has the addresses before the
+        row's.
+        """
+        g = self._parameters.geometry
+        if n == 0:
+            return address
+        behind = address + n * g.stride[1] * g.slices
+        return Mux(behind >= g.depth, behind - g.depth, behind) if g.padding[1][0] else behind
+
     def _deltas(self, m: Module, loops: dict[str, int], counters: dict[str, Signal], delta: Signal) -> None:
         """Select the move from each word to the next by the outermost loop that steps on."""
         g = self._parameters.geometry
@@ -345,7 +247,7 @@ class SlidingWindow(PartComponent[Parameters]):
         return self._address(
             frame,
             at["out_row"] * g.stride[0] - g.padding[0][0] + at["kernel_row"],
-            at["out_column"] * g.stride[1] - g.padding[1][0] + at["kernel_column"],
+            at["out_column"] * g.stride[1] * g.at_once - g.padding[1][0] + at["kernel_column"],
             at["group"] * (g.slices // g.groups) + at["word"],
         )
 
@@ -363,13 +265,15 @@ class SlidingWindow(PartComponent[Parameters]):
                         m.d.comb += value.eq(each)
         return value
 
-    def _outside(self, m: Module, counters: dict[str, Signal], step: Signal, row_ends: Value) -> Value | int:
-        """Whether the word now read is outside the image."""
+    def _outside(
+        self, m: Module, counters: dict[str, Signal], step: Signal, row_ends: Value
+    ) -> list[Value | int]:
+        """Whether the word now read is outside the image, for each that is read at once."""
         g = self._parameters.geometry
-        outside = 0
+        outside: list[Value | int] = [0] * g.at_once
         for size, out_size, stride, (before, after), out, kernel, axis in (
             (g.height, g.out_height, g.stride[0], g.padding[0], "out_row", "kernel_row", 0),
-            (g.width, g.out_width, g.stride[1], g.padding[1], "out_column", "kernel_column", 1),
+            (g.width, g.out_steps, g.stride[1] * g.at_once, g.padding[1], "out_column", "kernel_column", 1),
         ):
             if not before and not after:
                 continue
@@ -381,7 +285,9 @@ class SlidingWindow(PartComponent[Parameters]):
                 m.d.sync += corner.eq(Mux(last, least, corner + stride))
             at = Signal(range(least, most + 1), name=f"at_{axis}")
             m.d.comb += at.eq(corner + counters[kernel])
-            outside = outside | (at < 0) | (at >= size)
+            for n in range(g.at_once):
+                here = at + n * g.stride[1] if axis == 1 and n else at
+                outside[n] = outside[n] | (here < 0) | (here >= size)
         return outside
 
     def _position_ends(self, counters: dict[str, Signal], step: Signal) -> Value:

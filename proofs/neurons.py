@@ -148,7 +148,8 @@ def _drive(bench: Circuit) -> Signal:
 
 
 def _subject(p: Parameters) -> str:
-    return f"unit of {p.inputs} inputs and {p.outputs} outputs, {p.pe} x {p.simd} at once"
+    beside = f", {p.vectors} vectors side by side" if p.vectors > 1 else ""
+    return f"unit of {p.inputs} inputs and {p.outputs} outputs, {p.pe} x {p.simd} at once{beside}"
 
 
 def operands(parameters: Parameters) -> Statement:
@@ -168,13 +169,18 @@ def operands(parameters: Parameters) -> Statement:
             & (read.address != bench.delayed(word, _READS_AFTER, name="word")),
         )
         seen, _ = _before_counts(p)
-        x = bench.delayed(_parities(bench.component.i.payload.as_value()), seen, name="x")
+        payload = bench.component.i.payload.as_value()
+        x = [
+            bench.delayed(_parities(Cat(list(payload)[n :: p.vectors])), seen, name=f"x_{n}")
+            for n in range(p.vectors)
+        ]
         weights = bench.delayed(read.data, seen - _READS_AFTER - 1, name="weights")
         pushed = bench.delayed(push, seen, name="pushed")
-        for lane, each in enumerate(popcounts):
-            bench.never(f"processing element {lane} sees another slice", pushed & (each.a != x))
+        for at, each in enumerate(popcounts):
+            vector, lane = divmod(at, p.pe)
+            bench.never(f"processing element {at} sees another slice", pushed & (each.a != x[vector]))
             bench.never(
-                f"processing element {lane} sees other weights",
+                f"processing element {at} sees other weights",
                 pushed & (each.b != weights.word_select(lane, p.simd)),
             )
         return bench
@@ -183,9 +189,9 @@ def operands(parameters: Parameters) -> Statement:
         subject=_subject(p) + ": inputs of popcounts",
         claim=(
             f"when slice s of group g is accepted, word g*{p.halves * p.slices}+s of the weights is read, and"
-            f" {_before_counts(p)[0]} cycle(s) later every one of the {p.pe} popcounts sees that slice,"
-            f" encoded, and its own {p.simd} bits of that word, for every slice and group, whatever was"
-            " accepted before and however long it waited"
+            f" {_before_counts(p)[0]} cycle(s) later every one of the {p.pe * p.vectors} popcounts sees that"
+            f" slice of its vector, encoded, and its own {p.simd} bits of that word, for every slice and"
+            " group, whatever was accepted before and however long it waited"
         ),
         scope="the words of the weights and the results of the popcounts are any numbers in any cycle",
         circuit=circuit,
@@ -224,13 +230,14 @@ def sums(parameters: Parameters, *, name: str) -> Statement:
         bench.never(
             "results are not put into the queue one cycle after the last addition", queue.i.valid != ended
         )
-        for lane, each in enumerate(popcounts):
+        for at, each in enumerate(popcounts):
+            lane = at % p.pe
             rows = range(lane, p.groups * p.pe, p.pe)
             presets = Array(Const(p.starts[row] if row < p.outputs else 0, width) for row in rows)
-            preset = Signal(width, name=f"preset_{lane}")
+            preset = Signal(width, name=f"preset_{at}")
             total, before = (
-                Signal(width, name=f"sum_{lane}"),
-                Signal(width, name=f"sum_before_{lane}", reset_less=True),
+                Signal(width, name=f"sum_{at}"),
+                Signal(width, name=f"sum_before_{at}", reset_less=True),
             )
             so_far = Mux(doubles, before << 1, before) if p.planes > 1 else before
             m.d.comb += [
@@ -242,21 +249,21 @@ def sums(parameters: Parameters, *, name: str) -> Statement:
             value = before.as_signed()
             expected = value >= 0 if p.signs else value >> point + p.halves - 1
             unused = ended_group * p.pe + lane >= p.outputs
-            given = queue.i.payload.as_value().word_select(lane, len(queue.i.payload.as_value()) // p.pe)
-            wanted = Signal(len(given), name=f"expected_{lane}")
+            given = Value.cast(queue.i.payload[at])
+            wanted = Signal(len(given), name=f"expected_{at}")
             m.d.comb += wanted.eq(Mux(unused, 0, expected))
-            bench.never(f"output {lane} of a group is not made from its sum", ended & (given != wanted))
+            bench.never(f"output {at} of a group is not made from its sum", ended & (given != wanted))
         return bench
 
     made_of = "is 1 exactly where" if p.signs else "is"
     return Statement(
         subject=f"{_subject(p)}: sums of {name}",
         claim=(
-            f"when the last beat of a group has been added, and in no other cycle, its {p.pe} outputs are put"
-            f" into the queue; each {made_of} its preset plus the counts of its {p.beats}"
-            f" beats{' is not negative' if p.signs else ''}, modulo 2^{width}, which holds every sum that can"
-            " be reached (checked for each output); by induction over the beats, for any stalls; outputs"
-            " past the last are 0"
+            f"when the last beat of a group has been added, and in no other cycle, its"
+            f" {p.pe * p.vectors} outputs are put into the queue; each {made_of} its preset plus the counts"
+            f" of its {p.beats} beats{' is not negative' if p.signs else ''}, modulo 2^{width}, which holds"
+            " every sum that can be reached (checked for each output); by induction over the beats, for any"
+            " stalls; outputs past the last are 0"
         ),
         scope="the results of the popcounts are any numbers in any cycle",
         circuit=circuit,

@@ -27,6 +27,7 @@ from ..hw import (
     pool,
     replay,
     scale,
+    short_queue,
     signs,
     slip,
     sums,
@@ -238,6 +239,10 @@ def _scale(p: scale.Parameters, layer: Layer, name: str) -> Statements:
     )
 
 
+def _short_queue(p: short_queue.Parameters, layer: Layer, name: str) -> Statements:
+    return (moves.queue(lambda shape: replace(p, shape=shape).create(), width=p.width, depth=p.depth),)
+
+
 def _signs(p: signs.Parameters, layer: Layer, name: str) -> Statements:
     return (decisions.signs(p.create, outputs=p.outputs, width=p.score_width),)
 
@@ -302,6 +307,7 @@ PARTS: dict[type[Part], Callable[..., Statements]] = {
     pool.Parameters: _pool,
     replay.Parameters: _replay,
     scale.Parameters: _scale,
+    short_queue.Parameters: _short_queue,
     signs.Parameters: _signs,
     sums.Parameters: _sums,
     threshold.Parameters: _threshold,

@@ -21,6 +21,7 @@ from sbgen.hw import (
     queue,
     replay,
     scale,
+    short_queue,
     sums,
     threshold,
     width,
@@ -147,6 +148,9 @@ def _queues(rng):
     for depth in QUEUES:
         beats = rng.integers(0, 32, 40).tolist()
         yield _case(f"queue_{depth}", queue.Queue(shape=5, depth=depth), beats, beats)
+        if depth > 1:
+            part = short_queue.Parameters(shape=5, depth=depth)
+            yield _case(f"short_queue_{depth}", part.create(), beats, beats)
 
 
 def _binarizes(rng):

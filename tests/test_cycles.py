@@ -14,7 +14,7 @@ from sbgen.compiler.cycles import DeadlockError
 from sbgen.compiler.random_network import random_design
 from sbgen.compiler.unrolled import unroll
 from sbgen.hw import add as add_part
-from sbgen.hw import deep_queue, mvtu, pool, width
+from sbgen.hw import deep_queue, mvtu, pool, short_queue, width
 from sbgen.hw import fork as fork_part
 from sbgen.hw import replay as replay_part
 from sbgen.hw import sums as sums_part
@@ -116,6 +116,10 @@ def queue(rng):
     return deep_queue.Parameters(shape=1, depth=rng.randint(2, 6), store="lut"), 1
 
 
+def few(rng):
+    return short_queue.Parameters(shape=1, depth=rng.randint(2, 4)), 1
+
+
 def threshold(rng):
     channels, levels = rng.randint(1, 4), rng.randint(1, 3)
     return threshold_part.Parameters(
@@ -127,7 +131,21 @@ def threshold(rng):
     ), channels
 
 
-CHAINS = [cut, gather, convert, replay, matrix, unrolled, window, or_reduce, sums, scale, queue, threshold]
+CHAINS = [
+    cut,
+    gather,
+    convert,
+    replay,
+    matrix,
+    unrolled,
+    window,
+    or_reduce,
+    sums,
+    scale,
+    queue,
+    few,
+    threshold,
+]
 
 
 class Chain:

@@ -112,6 +112,40 @@ def test_ternary_weights(inputs, outputs, pe, simd, planes, signs, seed):
     assert not any(unused), "unused lanes must be 0"
 
 
+@pytest.mark.parametrize("vectors", [2, 3])
+@pytest.mark.parametrize("inputs, outputs, pe, simd", [SHAPES[n] for n in (0, 4, 5, 8, 9, 12)])
+@pytest.mark.parametrize(
+    "options", [{}, {"signs": False}, {"planes": 2}, {"ternary": True, "registered": True}]
+)
+def test_vectors_side_by_side(vectors, inputs, outputs, pe, simd, options):
+    """Each meets the same weights; the bits of a place lead, the outputs of a vector."""
+    rng = random.Random(f"{inputs} {outputs} {pe} {simd}")
+    one = random_parameters(rng, inputs=inputs, outputs=outputs, pe=pe, simd=simd, **options)
+    together = replace(one, vectors=vectors)
+    given = [
+        [[rng.randint(0, one.max_input) for _ in range(inputs)] for _ in range(vectors)] for _ in range(4)
+    ]
+    words = []
+    for each in given:
+        bits = [
+            [value >> plane & 1 for at in zip(*each, strict=True) for value in at]
+            for plane in reversed(range(one.planes))
+        ]
+        passes = [plane for plane in bits for _ in range(one.halves)]
+        words += beats(passes, simd * vectors, 1) * one.groups
+    taken = transfer(together.create(), words, len(given) * one.groups, seed=rng.choice([None, 1]))
+    width = 1 if one.signs else one.sum_width
+    for n, each in enumerate(given):
+        groups = [
+            unpack(word, width, pe * vectors, signed=not one.signs)
+            for _, word in taken[n * one.groups : (n + 1) * one.groups]
+        ]
+        for v, vector in enumerate(each):
+            found = [value for group in groups for value in group[v * pe : (v + 1) * pe]]
+            assert found[:outputs] == one.compute(vector)
+            assert not any(found[outputs:]), "unused lanes must be 0"
+
+
 def test_a_mask_of_nothing_and_of_everything():
     all_on = Parameters(
         inputs=5, weights=(0b10110,) * 2, masks=(0, 0b11111), presets=(3, -2), pe=1, simd=2, signs=False

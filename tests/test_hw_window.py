@@ -1,7 +1,8 @@
 import random
+from dataclasses import replace
 
 import pytest
-from streams import transfer
+from streams import transfer, unpack
 
 from sbgen.hw import window as window_part
 from sbgen.hw.window import Geometry
@@ -33,7 +34,10 @@ GEOMETRIES = {
 
 def run(geometry, *, images=3, seed=None, store="bram", **options):
     rng = random.Random(8)
-    words = [[rng.getrandbits(4) for _ in range(geometry.words_in)] for _ in range(images)]
+    words, at_once = (
+        [[rng.getrandbits(4) for _ in range(geometry.words_in)] for _ in range(images)],
+        geometry.at_once,
+    )
     padding_words = [9 + n % 7 for n in range(geometry.slices)]
     dut = window_part.Parameters(
         shape=4, geometry=geometry, padding_words=padding_words, store=store
@@ -46,6 +50,7 @@ def run(geometry, *, images=3, seed=None, store="bram", **options):
         for n, position in enumerate(geometry.positions()):
             if position is None:
                 # Which word of the pixel is padded follows from the place in the loops.
+                n //= at_once
                 per_group = geometry.slices // geometry.groups
                 window = geometry.kernel[0] * geometry.kernel[1] * per_group * geometry.repeats
                 group = n // window % geometry.groups
@@ -53,7 +58,17 @@ def run(geometry, *, images=3, seed=None, store="bram", **options):
             else:
                 row, column, word = position
                 expected.append(image[(row * geometry.width + column) * geometry.slices + word])
-    return taken, expected
+    if at_once == 1:
+        return taken, expected
+    # What comes past the last position of a row may be anything.
+    row = geometry.words_out // geometry.out_height
+    found, wanted = [], []
+    for n, (cycle, word) in enumerate(taken):
+        step = n % row // (row // geometry.out_steps)
+        count = min(at_once, geometry.out_width - step * at_once)
+        wanted.append(expected[n * at_once : n * at_once + count])
+        found.append((cycle, unpack(word, 4, at_once)[:count]))
+    return found, wanted
 
 
 @pytest.mark.parametrize("name", GEOMETRIES)
@@ -61,6 +76,18 @@ def run(geometry, *, images=3, seed=None, store="bram", **options):
 def test_words_under_the_window(name, seed):
     taken, expected = run(GEOMETRIES[name], seed=seed)
     assert [word for _, word in taken] == expected
+
+
+@pytest.mark.parametrize("at_once", [2, 3, 5])
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_words_of_several_positions(name, at_once):
+    geometry = replace(GEOMETRIES[name], rows=None)
+    if at_once > geometry.out_width:
+        with pytest.raises(ValueError, match=f"at_once must be in 1 ... {geometry.out_width}, not {at_once}"):
+            replace(geometry, at_once=at_once)
+        return
+    taken, expected = run(replace(geometry, at_once=at_once), seed=at_once % 3 or None)
+    assert [words for _, words in taken] == expected
 
 
 def test_lut_store():

@@ -1,5 +1,6 @@
 """The rule of convolutions."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from math import gcd, prod
 
@@ -11,7 +12,7 @@ from ...hw.part import Part
 from ...hw.window import Geometry
 from ..folding import ConvFolding
 from ..ir import Conv2d
-from .rule import Shallow, widths
+from .rule import Memories, Shallow, queued, widths
 from .weighted import WeightedRule, divisor, minus_thresholds
 
 __all__ = ["Conv2dRule"]
@@ -91,6 +92,10 @@ class Conv2dRule(WeightedRule[Conv2d, ConvFolding]):
     def _replay_stores(self, simd: int, slices: int, groups: int) -> tuple[str, ...]:
         return ("bram",)
 
+    def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[ConvFolding]:
+        for folding in super().foldings(pe, simd, memories):
+            yield replace(folding, queued=True)
+
     def _rows(self, bits: np.ndarray, simd: int) -> tuple[int, ...]:
         unused = -bits.shape[3] % self.pixel_lanes(simd)
         return super()._rows(np.pad(bits, ((0, 0), (0, 0), (0, 0), (0, unused)), constant_values=1), simd)
@@ -121,7 +126,8 @@ class Conv2dRule(WeightedRule[Conv2d, ConvFolding]):
         assert unit is not None  # a convolution is never unrolled
         lanes, repeats = self.i_lanes(folding), self._repeats(unit)
         if lanes == unit.simd:
-            return self._window(folding, repeats=repeats), *self._before_unit(unit, folding, repeats=1), unit
+            moves = queued(self._window(folding, repeats=repeats), folding)
+            return *moves, *self._before_unit(unit, folding, repeats=1), unit
         # Several pixels under the kernel to a beat. They are repeated from there, so that the window has time
         # to output the next.
         gather = width.Parameters(
@@ -132,7 +138,7 @@ class Conv2dRule(WeightedRule[Conv2d, ConvFolding]):
             reset_less=folding.registered,
         )
         before = self._before_unit(unit, folding, repeats=repeats)
-        return self._window(folding, repeats=1), gather, *before, unit
+        return *queued(self._window(folding, repeats=1), folding), gather, *before, unit
 
     def _window(self, folding: ConvFolding, *, repeats: int) -> window.Parameters:
         layer, (height, columns, _) = self.layer, self.input_shape

@@ -9,7 +9,7 @@ from ...hw.part import Part
 from ...hw.window import Geometry
 from ..folding import WindowFolding
 from ..ir import MaxPool, SumPool
-from .rule import Memories, Rule
+from .rule import Memories, Rule, queued
 
 __all__ = ["MaxPoolRule", "SumPoolRule"]
 
@@ -30,6 +30,9 @@ class PoolRule(Rule[P, WindowFolding], Generic[P]):
         return Geometry.rows_range(
             height=self.input_shape[0], kernel=self.layer.kernel, stride=self.layer.stride
         )
+
+    def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[WindowFolding]:
+        yield WindowFolding(simd=simd, queued=True)
 
     def _geometry(self, folding: WindowFolding, **more: Any) -> Geometry:
         height, width, channels = self.input_shape
@@ -69,7 +72,7 @@ class MaxPoolRule(PoolRule[MaxPool]):
             if width == 1
             else maximum.Parameters(lanes=folding.simd, width=width, beats=beats)
         )
-        return self._window(folding, padding=self.layer.padding), words
+        return *queued(self._window(folding, padding=self.layer.padding), folding), words
 
 
 class SumPoolRule(PoolRule[SumPool]):
@@ -84,14 +87,14 @@ class SumPoolRule(PoolRule[SumPool]):
 
     def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[WindowFolding]:
         for store in "bram", "lut":
-            yield WindowFolding(simd=simd, replay_store=store)
+            yield WindowFolding(simd=simd, replay_store=store, queued=self.layer.overlaps)
 
     def parts(self, folding: WindowFolding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
         before: tuple[Part, ...] = ()
         geometry = self._geometry(folding)
         if self.layer.overlaps:
             # Each window comes whole, as a row of its own.
-            before, words = (self._window(folding),), prod(self.layer.kernel)
+            before, words = queued(self._window(folding), folding), prod(self.layer.kernel)
             geometry = Geometry(height=1, width=words, slices=1, kernel=(1, words), stride=(1, words))
         adder = sums.Parameters(
             lanes=folding.simd, geometry=geometry, store=folding.replay_store, maximum=self.before.maximum

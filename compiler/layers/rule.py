@@ -9,13 +9,13 @@ from amaranth.hdl import unsigned
 from amaranth.lib.data import ArrayLayout
 
 from ...errors import ModelError
-from ...hw import mvtu
+from ...hw import mvtu, short_queue
 from ...hw.part import Part
 from ..folding import Folding, LaneFolding, Unrolled, WindowFolding
 from ..ir import Layer, Shape, Signal
 from ..stage import Stage
 
-__all__ = ["Memories", "Rule", "Shallow", "widths"]
+__all__ = ["Memories", "Rule", "Shallow", "queued", "widths"]
 
 L = TypeVar("L", bound=Layer)
 F = TypeVar("F", bound=Folding)
@@ -165,12 +165,12 @@ class Rule(Generic[L, F]):
         """A legal folding that differs as little as possible."""
         (pe, simd), (most_pe, most_simd) = self.shape(folding), self.limits
         found = self.resized(folding, pe=min(pe, most_pe), simd=self.legal_simd(min(simd, most_simd)))
-        if not isinstance(found, WindowFolding) or found.rows is None:
+        if not isinstance(found, WindowFolding):
             return found
         if self.rows is None:
-            return replace(found, rows=None)
+            return replace(found, rows=None, queued=False)
         low, high = self.rows
-        return replace(found, rows=max(low, min(found.rows, high)))
+        return found if found.rows is None else replace(found, rows=max(low, min(found.rows, high)))
 
     def check(self, folding: F) -> None:
         """Refuse a folding that is not legal for the sizes of the layer, by a `ModelError` that names it."""
@@ -181,8 +181,14 @@ class Rule(Generic[L, F]):
             )
         for name, value, limit in zip(("pe", "simd"), self.shape(folding), self.limits, strict=True):
             self._require(value <= limit, f"{name} must be in 1 ... {limit}, not {value}")
-        if isinstance(folding, WindowFolding) and folding.rows is not None:
+        if not isinstance(folding, WindowFolding):
+            return
+        if folding.rows is not None:
             self._check_rows(folding.rows)
+        self._require(
+            self.rows is not None or not folding.queued,
+            "has no line buffers, so queued must be left out, not true",
+        )
 
     def _check_rows(self, rows: int) -> None:
         if self.rows is None:
@@ -254,6 +260,11 @@ class Rule(Generic[L, F]):
             i_maximum=self.before.maximum,
             vectors=self.vectors,
         )
+
+
+def queued(part: Part, folding: WindowFolding) -> tuple[Part, ...]:
+    """The line buffers, with the queue behind them if there is one."""
+    return (part, short_queue.Parameters(shape=part.o_shape)) if folding.queued else (part,)
 
 
 def widths(length: int, least: int = 1) -> list[int]:

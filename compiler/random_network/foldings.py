@@ -10,7 +10,7 @@ from ...hw.rom import STORES
 from ...hw.spram import BLOCK_DEPTH, BLOCK_WIDTH, blocks
 from ..design import Design, to_patchable
 from ..device import FABRICS
-from ..folding import Folding, Rom, Spram, WeightedFolding
+from ..folding import Folding, Rom, Spram, WeightedFolding, WindowFolding
 from ..ir import Binarize, Conv2d, MaxPool, Network
 from ..layers import Rule, rules
 from ..layers.weighted import WeightedRule
@@ -128,6 +128,8 @@ def fold_at_random(
         draw, slowest = generator("unrolled", seed), image_cycles(placed, foldings)
         most = [lanes, *[None] * (len(placed) - 1)]
         foldings = [_unrolled(draw, *three, slowest) for three in zip(placed, foldings, most, strict=True)]
+    draw = generator("queued", seed)
+    foldings = [_queued(draw, *pair) for pair in zip(placed, foldings, strict=True)]
     top_k = _top_k(generator("top", seed), network)
     design = Design(network=network, foldings=tuple(foldings), top_k=top_k)
     return to_patchable(design, family) if patchable else design
@@ -180,6 +182,13 @@ def _unrolled(
     ):
         return folding
     return rule.unrolled(levels=int(rng.integers(1, 9)), preset_store=folding.preset_store)
+
+
+def _queued(rng: np.random.Generator, rule: Rule, folding: Folding) -> Folding:
+    """In one of two layers with line buffers, the folding with a queue behind them."""
+    if not isinstance(folding, WindowFolding) or rule.rows is None or not rng.integers(2):
+        return folding
+    return replace(folding, queued=True)
 
 
 def _top_k(rng: np.random.Generator, network: Network) -> int:
