@@ -43,6 +43,7 @@ COMMANDS = (
     Command(name="train", help="train a self-binarizing network"),
     Command(name="build", help="build a bitstream and a report from a trained network"),
     Command(name="estimate", help="estimate size and speed without building"),
+    Command(name="sweep", help="estimate or build many models on many boards, in one table"),
     Command(name="verify", help="check a built design against its model, level by level"),
     Command(name="run", help="predict with a built design, without a board"),
     Command(name="export", help="convert a network to QONNX or JSON"),

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from .. import cluster, own_data
-from ..arguments import add_board, at_least, positive
+from ..arguments import add_target, at_least, positive
 from ..errors import DataError
 from ..train.methods import DEFAULT, METHODS
 
@@ -18,7 +18,7 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sbgen search`; torch is not needed."""
-    add_board(parser)
+    add_target(parser)
     parser.add_argument(
         "--budget",
         metavar="LIMITS",
@@ -38,7 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--epochs", type=at_least(1), metavar="N", help="epochs of a short training (default: an eighth)"
     )
     parser.add_argument(
-        "--subset", type=at_least(16), metavar="N", help="samples of a short training (default: all)"
+        "--subset",
+        type=at_least(16),
+        metavar="N",
+        help="samples of a short training and of its validation, each (default: all)",
     )
     parser.add_argument(
         "--best",
@@ -58,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--method", choices=list(METHODS), default=DEFAULT, help="training method (default: %(default)s)"
     )
     parser.add_argument(
-        "--clock", type=positive, metavar="MHZ", help="core clock (default: the board's usual clock)"
+        "--clock", type=positive, metavar="MHZ", help="core clock (default: the board's usual; of a part 100)"
     )
     parser.add_argument(
         "--out",

@@ -45,7 +45,7 @@ class Task:
     epochs : int
         Of a short one.
     subset : int or None
-        Samples that a short training has at most; None is all.
+        Samples that a short training, and its validation, have at most; None is all.
     seed : int
         Of initial weights and trainings.
     """
@@ -157,10 +157,6 @@ def _trained(candidate: Candidate, task: Task, *, samples: int, epochs: int) -> 
 
     _one_thread()
     ready = task.ready
-    chosen = np.zeros(len(ready.training), bool)
-    # A part of the samples is the same for every candidate.
-    every = np.flatnonzero(ready.training)
-    chosen[np.random.default_rng(task.seed).permutation(every)[:samples]] = True
     settings = replace(
         task.settings,
         epochs=epochs,
@@ -171,12 +167,19 @@ def _trained(candidate: Candidate, task: Task, *, samples: int, epochs: int) -> 
     model = training.build(ready, candidate.topology, settings)
     done = loop.train(
         model,
-        *training.part(ready, chosen),
-        validation=training.part(ready, ready.validation),
+        *training.part(ready, _some(ready.training, samples, task.seed)),
+        validation=training.part(ready, _some(ready.validation, task.subset, task.seed)),
         settings=settings,
         seed=task.seed,
     )
     return done[-1].hard
+
+
+def _some(chosen: np.ndarray, count: int | None, seed: int) -> np.ndarray:
+    """At most `count` of the samples where `chosen` is, the same for every candidate."""
+    some = np.zeros_like(chosen)
+    some[np.random.default_rng(seed).permutation(np.flatnonzero(chosen))[:count]] = True
+    return some
 
 
 def _one_thread() -> None:

@@ -11,7 +11,7 @@ from ..errors import ToolError
 from .evolution import Evaluated
 
 if TYPE_CHECKING:
-    from ..compiler.device import Device
+    from ..target import Target
 
 __all__ = ["json_of", "plot", "require_plots", "show", "write_json"]
 
@@ -52,8 +52,7 @@ def show(
     console: Console,
     best: Sequence[Evaluated],
     *,
-    device: "Device",
-    clock_mhz: float,
+    target: "Target",
     commands: Sequence[str],
     trained: Mapping[str, Mapping[str, Any]],
 ) -> None:
@@ -78,8 +77,8 @@ def show(
             *(f"full, {part}, %" for part in parts),
             "samples/s",
             "cycles",
-            f"LUT of {device.lut:,}",
-            f"block RAM of {device.bram}",
+            f"LUT of {target.device.lut:,}",
+            f"block RAM of {target.device.bram}",
             "weights",
         ],
         [
@@ -87,7 +86,7 @@ def show(
                 str(n),
                 f"{100 * each.accuracy:.1f}",
                 *(percent(each, part) for part in parts),
-                f"{clock_mhz * 1e6 / each.cost['cycles']:,.0f}",
+                f"{target.clock_mhz * 1e6 / each.cost['cycles']:,.0f}",
                 each.cost["cycles"],
                 each.cost["lut"],
                 each.cost["bram"],

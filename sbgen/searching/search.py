@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .. import atomic, boards, ledger, own_data
-from ..arguments import board_name
-from ..boards import harness
+from .. import atomic, ledger, own_data
 from ..cluster import Place, place
 from ..console import Console
 from ..errors import FitError, ToolError
 from ..planning import ladder
+from ..target import Target, requested
 from ..train.methods import DEFAULT
 from . import evaluate, outcome
 from .budget import Budget
@@ -36,8 +35,7 @@ def run(arguments: Namespace) -> None:
         Samples, board, budget or cluster are not as they must be; nothing has been trained then.
     """
     console = Console()
-    board = boards.get(board_name(arguments))
-    clock_mhz, _ = harness.clock_and_pll(board, arguments.clock)
+    target = requested(arguments)
     budget = Budget() if arguments.budget is None else Budget.parse(arguments.budget)
     ready, test = own_data.prepared(arguments)
     own_data.show(console, ready, test)
@@ -51,9 +49,9 @@ def run(arguments: Namespace) -> None:
         ready=ready,
         test=test,
         name=arguments.samples.name,
-        device=board.device,
+        device=target.device,
         budget=budget,
-        cycles=budget.cycles_at(clock_mhz),
+        cycles=budget.cycles_at(target.clock_mhz),
         settings=settings,
         epochs=arguments.epochs or max(_EPOCHS, settings.epochs // _SHORT),
         subset=arguments.subset,
@@ -70,11 +68,11 @@ def run(arguments: Namespace) -> None:
         if not done:
             limits = f" within {budget.words()}" if budget.words() else ""
             raise FitError(
-                f"no network that was tried, of {len(results)}, fits {board.name}{limits}; allow more, name a"
-                " larger board, or start from a smaller network by --conv, --hidden and --levels"
+                f"no network that was tried, of {len(results)}, fits {target.name}{limits}; allow more, name"
+                " a larger board, or start from a smaller network by --conv, --hidden and --levels"
             )
         trained = search.train(best[: arguments.best])
-    _finish(arguments, console, task, best, done, trained, clock_mhz=clock_mhz)
+    _finish(arguments, console, task, best, done, trained, target=target)
 
 
 def _require_torch() -> None:
@@ -218,7 +216,7 @@ def _finish(
     done: Sequence[Evaluated],
     trained: dict[str, Any],
     *,
-    clock_mhz: float,
+    target: Target,
 ) -> None:
     """Write front.json and front.svg, and print the table and the commands."""
     options = own_data.command(arguments)
@@ -228,12 +226,12 @@ def _finish(
     outcome.write_json(
         arguments.out / "front.json",
         outcome.json_of(
-            best, done, clock_mhz=clock_mhz, commands=commands, board=arguments.board, trained=trained
+            best, done, clock_mhz=target.clock_mhz, commands=commands, target=target.name, trained=trained
         ),
     )
-    title = f"{arguments.samples.name} on {arguments.board}: {len(done)} networks, {len(best)} in the front"
-    outcome.plot(arguments.out / "front.svg", best, done, clock_mhz=clock_mhz, title=title)
-    outcome.show(console, best, device=task.device, clock_mhz=clock_mhz, commands=commands, trained=trained)
+    title = f"{arguments.samples.name} on {target.name}: {len(done)} networks, {len(best)} in the front"
+    outcome.plot(arguments.out / "front.svg", best, done, clock_mhz=target.clock_mhz, title=title)
+    outcome.show(console, best, target=target, commands=commands, trained=trained)
     console.line(f"  in {arguments.out}: front.json, front.svg" + (", and net files:" if trained else ""))
     for each in best:
         if each.candidate.options() in trained:
