@@ -8,6 +8,7 @@ takes seconds each::
 """
 
 import argparse
+import hashlib
 import json
 import sys
 import tempfile
@@ -20,7 +21,7 @@ import numpy as np
 from record import write
 from scan import Scan
 
-from sbgen import boards, tools
+from sbgen import boards, cache, tools
 from sbgen.boards import flow
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import part_cost, structures
@@ -145,6 +146,18 @@ def random_parameters(rng):
     )
 
 
+def measured(parameters, family):
+    """What `measure` returns, cached, so that a run that was interrupted goes on where it was."""
+    store, tool = cache.Cache(cache.folder("estimates")), tools.find("yosys").version
+    text = "\0".join((repr(parameters), repr(FLOWS[family]()), tool))
+    key = hashlib.sha256(text.encode()).hexdigest()
+    if (found := store.fetch(key, ["result"])) is not None:
+        return tuple(json.loads(found["result"]))
+    result = measure(parameters, family)
+    store.store(key, {"result": json.dumps(result).encode()})
+    return result
+
+
 def measure(parameters, family):
     """(LUTs, block RAMs) of a unit after packing, without the shift registers around it."""
     made = FLOWS[family]()
@@ -200,7 +213,7 @@ def main():
     rows, units, wrong_brams = [], [], 0
     for n in range(options.count):
         parameters = random_parameters(rng)
-        lut, bram = measure(parameters, options.family)
+        lut, bram = measured(parameters, options.family)
         alone = part_cost(parameters, device=device)
         rows.append(
             {

@@ -13,9 +13,10 @@ import tempfile
 from pathlib import Path
 
 import calibration
+from estimate import LUT6_CELLS, LUT6_SYNTHESIS, cells
 from record import write
 
-from sbgen import boards, network_cache, tools
+from sbgen import network_cache, target, tools
 from sbgen.boards import flow
 from sbgen.boards.gowin.chips import of_device
 from sbgen.boards.harness import Top
@@ -44,23 +45,38 @@ def _gowin(board):
 
 #: Boards of a family, the cells that nextpnr counts as LUTs and as block RAMs, and its options to pack for a
 #: board.
+#: `lut6` has no open place and route: cores for a part are counted after synthesis.
 FAMILIES = {
     "ice40": (("icebreaker", "ice40_hx8k_b_evn"), ("ICESTORM_LC",), ("ICESTORM_RAM",), _ice40),
     "ecp5": (("ulx3s_85f",), ("TRELLIS_COMB",), ("DP16KD",), _ecp5),
     "gowin": (("tang_nano_9k", "tang_nano_20k"), ("LUT4", "ALU"), ("BSRAM",), _gowin),
+    "lut6": (("xc7z020",), LUT6_CELLS, ("RAMB18E1",), None),
 }
 
 
 def designs(family, models, most):
-    """(board, design) of every model along its curve, up to so many LUTs."""
+    """(target, design) of every model along its curve, up to so many LUTs."""
+    names, packing = FAMILIES[family][0], FAMILIES[family][-1]
     for name in models:
         network = network_cache.load(MODELS / f"{name}.pt")
-        for board in map(boards.get, FAMILIES[family][0]):
+        for found in map(target.of_part if packing is None else target.of_board, names):
             try:
-                curve = trade_off(network, board.device)
+                curve = trade_off(network, found.device)
             except FitError:
                 continue
-            yield from ((board, design) for design in curve if estimate(design, board.device)["lut"] <= most)
+            yield from ((found, design) for design in curve if estimate(design, found.device)["lut"] <= most)
+
+
+def synthesised(design):
+    """LUTs and block RAMs of a core after synthesis for LUTs of six inputs."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        (folder / "top.v").write_text(convert(lower(design)), encoding="utf-8")
+        script = f"read_verilog top.v; {LUT6_SYNTHESIS}"
+        tools.run(tools.find("yosys"), ["-p", script], cwd=folder, log=folder / "yosys.log")
+        counted = cells(folder / "stat.json")
+    luts = sum(counted.get(cell, 0) for cell in LUT6_CELLS)
+    return luts, counted.get("RAMB18E1", 0) + 2 * counted.get("RAMB36E1", 0)
 
 
 def measure(board, design, *, clock_mhz=None, alone=False):
@@ -112,13 +128,13 @@ def main():
     options = parser.parse_args()
 
     rows = []
-    for board, design in designs(options.family, options.models, options.most):
-        estimated = estimate(design, board.device)
-        lut, bram = measure(board, design)
+    for found, design in designs(options.family, options.models, options.most):
+        estimated = estimate(design, found.device)
+        lut, bram = synthesised(design) if found.board is None else measure(found.board, design)
         rows.append(
             {
                 "model": design.network.name,
-                "board": board.name,
+                "board": found.name,
                 "lut": lut,
                 "lut_estimate": estimated["lut"],
                 "lut_error": round(lut / estimated["lut"] - 1, 4),
