@@ -29,6 +29,7 @@ PARTS = {
         " ice40_hx8k_b_evn --board amaranth_boards.ulx3s:ULX3S_25F_Platform"
     ),
     "proofs": "benchmarks/proofs.py",
+    "printed commands": "benchmarks/printed_commands.py",
     "two clean environments": "benchmarks/reproducible.py",
 }
 

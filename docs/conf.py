@@ -33,7 +33,8 @@ html_static_path: list[str] = []
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4  # as links on the pages have it: page.md#heading
 
-nb_execution_mode = "cache"  # a notebook runs again when it has changed
+nb_execution_mode = "force"  # whatever has changed in sbgen
+nb_execution_in_temp = True
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True

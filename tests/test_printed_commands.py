@@ -1,0 +1,64 @@
+"""Commands that README and docs print run in benchmarks/printed_commands.py, but for a table with reasons."""
+
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from sbgen import cli
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def commands():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        yield importlib.import_module("printed_commands")
+
+
+@pytest.fixture(scope="module")
+def printed(commands):
+    return [(page, command) for page in commands.pages() for command in commands.printed(page)]
+
+
+def test_every_page_is_read(commands, printed):
+    assert set(commands.CONTENT["pages"]) <= set(commands.pages())
+    assert len(printed) > 50 and {"README.md", "docs/first_hour.md", "docs/cli.md"} <= {
+        page for page, _ in printed
+    }
+
+
+def test_what_is_not_run_is_printed_and_has_a_reason(commands, printed):
+    assert set(commands.NOT_RUN) <= {command for _, command in printed}
+    assert all(len(reason) > 10 for reason in commands.NOT_RUN.values())
+    for reason in commands.NOT_RUN.values():
+        for path in re.findall(r"(?:tests|sim|benchmarks)/\w+\.py", reason):
+            assert (ROOT / path).is_file(), reason
+
+
+def test_all_else_is_run(commands, printed):
+    wrong = [
+        f"{page}: {command}"
+        for page, command in printed
+        if command not in commands.NOT_RUN and not command.startswith("sbgen ")
+    ]
+    assert wrong == []
+    from_ci = (ROOT / ".ci/run").read_text().splitlines()
+    assert all(
+        command in from_ci for command, reason in commands.NOT_RUN.items() if reason.startswith(".ci/run")
+    )
+
+
+def test_every_command_of_sbgen_is_one_that_its_parser_takes(commands, printed):
+    parsers = {command.name: cli.parser_of(command) for command in cli.COMMANDS}
+    lines = [*printed, *(("before", command) for command in commands.CONTENT["before"])]
+    for page, command in lines:
+        words = shlex.split(command)
+        if words[0] == "sbgen":
+            try:
+                parsers[words[1]].parse_args(words[2:])
+            except SystemExit:
+                pytest.fail(f"{page}: {command}")
