@@ -57,7 +57,7 @@ def test_every_command_of_sbgen_is_one_that_its_parser_takes(commands, printed):
     lines = [*printed, *(("before", command) for command in commands.CONTENT["before"])]
     for page, command in lines:
         words = shlex.split(command)
-        if words[0] == "sbgen":
+        if words[0] == "sbgen" and words[-1] != "...":
             try:
                 parsers[words[1]].parse_args(words[2:])
             except SystemExit:
