@@ -20,6 +20,7 @@ from ..errors import SbgenError
 from ..hw import (
     add,
     argmax,
+    best,
     binarize,
     deep_queue,
     fork,
@@ -218,10 +219,10 @@ class _Mvtu(_Model):
             self.beat = 0 if ends else self.beat + 1
 
 
-class _Unrolled(_Model):
-    """`sbgen.hw.unrolled.Unrolled`: registers that move together."""
+class _Together(_Model):
+    """`sbgen.hw.unrolled.Unrolled` and `sbgen.hw.best.Best`: registers that move together."""
 
-    def __init__(self, parameters: unrolled.Parameters) -> None:
+    def __init__(self, parameters: unrolled.Parameters | best.Parameters) -> None:
         self.held = deque([False] * parameters.latency)
 
     @property
@@ -470,6 +471,7 @@ def _combinational(_: Part) -> list[_Model]:
 MODELS: dict[type[Part], Callable[..., list]] = {
     add.Parameters: lambda p: [_Add(p)],
     argmax.Parameters: _combinational,
+    best.Parameters: lambda p: [_Together(p)],
     binarize.Parameters: _combinational,
     deep_queue.Parameters: lambda p: [_Queue(p)],
     fork.Parameters: lambda p: [_Fork(p)],
@@ -484,7 +486,7 @@ MODELS: dict[type[Part], Callable[..., list]] = {
     signs.Parameters: _combinational,
     sums.Parameters: lambda p: [_Sums(p.geometry)],
     threshold.Parameters: lambda p: [_Threshold(p)],
-    unrolled.Parameters: lambda p: [_Unrolled(p)],
+    unrolled.Parameters: lambda p: [_Together(p)],
     width.Parameters: _width,
     window.Parameters: lambda p: [_Window(p.geometry)],
 }
@@ -583,7 +585,7 @@ def predict(design: Design, *, images: int = 8) -> Cycles:
     if images < 2:
         raise ValueError(f"images must be at least 2, not {images!r}")
     chain = _chain(design)
-    models, source, results = chain.models, chain.source, design.network.outputs
+    models, source, results = chain.models, chain.source, design.results
     last, backwards = models[-1], models[::-1]
     assert isinstance(last, _Model)
     patience = 1000 + 2 * (_input_beats(design) + results + sum(busy for _, busy in chain.busy))

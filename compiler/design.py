@@ -24,12 +24,17 @@ class Design:
         How many of an image's best classes the core reports, 1 ... classes; 1 if the network decides by sign.
     patchable : bool
         Whether weights and thresholds can be replaced in the bitstream.
+    label_only : bool
+        Whether the core reports one result per image, its class with the maximum score, instead of the score
+        of every output. It is then chosen among all scores at once, and an image takes no cycle per class.
+        Not with `top_k` of more than 1, nor if the network decides by sign or its classes have scales.
     """
 
     network: Network
     foldings: tuple[Folding, ...]
     top_k: int = 1
     patchable: bool = False
+    label_only: bool = False
 
     def __post_init__(self) -> None:
         layers, classes = len(self.network.layers), self.network.classes
@@ -44,8 +49,23 @@ class Design:
             raise ModelError(
                 f"top must be in 1 ... {classes}, the classes of the network, not {self.top_k!r}"
             )
+        if self.label_only and (self.network.decision == "sign" or self.top_k != 1):
+            raise ModelError(
+                "a core that reports only the label must decide by argmax, with top 1, not by"
+                f" {self.network.decision} with top {self.top_k}"
+            )
+        if self.label_only and self.network.scores.scales is not None:
+            raise ModelError(
+                "a core that reports only the label must have classes that share one scale, as each of their"
+                " own takes its cycles; train without per_class, or leave label_only out"
+            )
         for rule, folding in zip(rules(self.network), self.foldings, strict=True):
             rule.check(folding)
+
+    @property
+    def results(self) -> int:
+        """Results per image."""
+        return 1 if self.label_only else self.network.outputs
 
     @property
     def stages(self) -> tuple[tuple[Layer, Folding], ...]:

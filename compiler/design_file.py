@@ -30,6 +30,7 @@ _DEFAULTS: dict[str, Any] = {
     "rows": None,
     "queued": False,
     "levels": 4,
+    "table_inputs": 4,
 }
 
 #: Those that a file has only where they are not the default.
@@ -125,8 +126,13 @@ def load(path: Path | str, network: Network) -> Design:
     """The design of `network` that a design file describes."""
     text = _read(path)
     foldings = foldings_from_json(text, network, source=str(path))
+    given = json.loads(text)
     return Design(
-        network=network, foldings=foldings, top_k=json.loads(text).get("top", 1), patchable=is_patchable(path)
+        network=network,
+        foldings=foldings,
+        top_k=given.get("top", 1),
+        patchable=is_patchable(path),
+        label_only=given.get("label_only") is True,
     )
 
 
@@ -150,6 +156,7 @@ def save(design: Design, path: Path | str) -> None:
     content = {
         "top": design.top_k,
         **({"patchable": True} if design.patchable else {}),
+        **({"label_only": True} if design.label_only else {}),
         "layers": {
             rule.layer.name: _fields(rule, folding)
             for rule, folding in zip(rules(design.network), design.foldings, strict=True)

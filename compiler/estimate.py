@@ -19,6 +19,7 @@ from amaranth.hdl import Shape
 from ..hw import (
     add,
     argmax,
+    best,
     binarize,
     deep_queue,
     fork,
@@ -368,10 +369,23 @@ def _decision(p: argmax.Parameters | signs.Parameters, device: Device, exact: bo
     return Cost(lut=3 * p.score_width + 16, ff=p.score_width + 8)
 
 
+def _best(p: best.Parameters, device: Device, exact: bool) -> Cost:
+    """A comparison and a choice for each pair of a tree, and the label bits chosen so far."""
+    cost, ranges, bits = Cost(lut=p.latency + 2, ff=p.latency), p.classes, 0
+    for depth in range(1, p.depth + 1):
+        pairs, held = ranges // 2, -(-ranges // 2)
+        cost += Cost(lut=pairs * (2 * p.score_width + bits + 1))
+        ranges, bits = held, bits + 1
+        if depth % p.levels == 0 or depth == p.depth:
+            cost += Cost(lut=ranges - pairs and p.score_width, ff=ranges * (p.score_width + bits))
+    return cost
+
+
 #: What each part takes, by its parameters, the device and `exact` as for `part_cost`.
 COSTS: dict[type[Part], Callable[..., Cost]] = {
     add.Parameters: _add,
     argmax.Parameters: _decision,
+    best.Parameters: _best,
     binarize.Parameters: _binarize,
     deep_queue.Parameters: _deep_queue,
     fork.Parameters: _fork,

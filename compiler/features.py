@@ -131,6 +131,8 @@ FEATURES: dict[str, Predicate] = {
     "tie of the best score": _tie,
     "top > 1": lambda case: case.design.top_k > 1,
     "patchable": lambda case: case.design.patchable,
+    "label only": lambda case: case.design.label_only,
+    "few connections": _any_weighted(lambda layer: layer.mask is not None and layer.fan_in <= 8),
     "first layer over 16 pixels wide": lambda case: input_lanes(case.design) > 16,
     "queue behind a window": _any_folding(lambda folding: folding.queued, WindowFolding),
     **{f"weights {store}": _weights_in(store) for store in (*WEIGHT_STORES, UNROLLED)},

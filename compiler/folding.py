@@ -221,12 +221,19 @@ class Unrolled(Folding):
     ----------
     levels : int
         Maximum number of look-up tables that a bit passes between two registers.
+    table_inputs : int
+        Maximum inputs of a table, 4 ... 8: those of the device's LUTs.
     """
 
     levels: int = 4
+    table_inputs: int = 4
 
     def __post_init__(self) -> None:
         _check_count("levels", self.levels)
+        _check(
+            type(self.table_inputs) is int and 4 <= self.table_inputs <= 8,
+            f"table_inputs must be an integer in 4 ... 8, not {self.table_inputs!r}",
+        )
 
     @property
     def store(self) -> str:

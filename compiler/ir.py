@@ -249,6 +249,16 @@ class _Weighted(_Layer):
         return self.weights.shape[0]
 
     @property
+    def fan_in(self) -> int:
+        """Maximum number of inputs that a neuron is connected to: all, but those with a weight of 0."""
+        return self.inputs if self.mask is None else int(self.mask.reshape(self.outputs, -1).sum(1).max())
+
+    @property
+    def connections(self) -> int:
+        """Weights of all neurons that are not 0."""
+        return self.weights.size if self.mask is None else int(self.mask.sum())
+
+    @property
     def reach(self) -> int:
         """Maximum count of a neuron: its inputs, each worth the maximum number that its bits can hold."""
         return self.inputs * ((1 << self.planes) - 1)

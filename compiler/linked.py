@@ -47,6 +47,11 @@ def check_design(design: Design) -> None:
         With the limit, what was found and what to try.
     """
     check_network(design.network)
+    if design.label_only:
+        raise FitError(
+            "the host link of a board reports every score, but the design has label_only; leave it out, or"
+            " build a core without the link"
+        )
     first, (*_, decision) = rules(design.network)[0], ends(design, stages(design)[-1])
     _, simd = first.shape(design.foldings[0])
     most = widest(first, simd)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ..hw import argmax, signs
+from ..hw import argmax, best, signs
 from ..hw.core import Submodule
 from ..hw.part import Part
 from .design import Design
@@ -14,7 +14,7 @@ from .stage import Stage, converters, shortcut
 __all__ = ["Decision", "ends", "input_lanes", "memory_path", "stages", "submodules"]
 
 #: What computes the classes or signs from the scores: the last part of a core.
-Decision = argmax.Parameters | signs.Parameters
+Decision = argmax.Parameters | best.Parameters | signs.Parameters
 
 
 def input_lanes(design: Design) -> int:
@@ -76,11 +76,13 @@ def ends(design: Design, last: Stage) -> tuple[tuple[Part, ...], tuple[Part, ...
         i_length=last.o_length,
         i_lanes=last.o_lanes,
         o_length=network.outputs,
-        o_lanes=1,
+        o_lanes=network.outputs if design.label_only else 1,
         reset_less=_reset_less(design),
     )
     if network.decision == "sign":
         decision: Decision = signs.Parameters(score_width=width, outputs=network.outputs)
+    elif design.label_only:
+        decision = best.Parameters(score_width=width, classes=network.outputs)
     else:
         decision = argmax.Parameters(score_width=width, classes=network.outputs, top_k=design.top_k)
     return way, (scaling,) if scaling else (), decision

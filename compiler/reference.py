@@ -162,6 +162,11 @@ def ranked(scores: np.ndarray, count: int) -> np.ndarray:
     return np.argsort(-np.asarray(scores), axis=1, kind="stable")[:, :count]
 
 
+def results(scores: np.ndarray, count: int) -> np.ndarray:
+    """The scores (N, `count`) that a core of `count` results per image reports: all, or only the maximum."""
+    return scores if scores.shape[1] == count else scores.max(axis=1, keepdims=True)
+
+
 def decide(network: Network, scores: np.ndarray) -> np.ndarray:
     """What scores (N, outputs) mean: the class of each image, shape (N,), or of a multi-label network its
     bits, (N, outputs).

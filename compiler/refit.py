@@ -122,12 +122,14 @@ def refit(design: Design, image_shape: Shape, pairs: Sequence[tuple[Layer, Foldi
         When there is no such design.
     """
     network = chain(design.network.decision, image_shape, [layer for layer, _ in pairs])
+    by_argmax = network.decision == "argmax"
     foldings = (rule.nearest(folding) for rule, (_, folding) in zip(rules(network), pairs, strict=True))
     return replace(
         design,
         network=network,
         foldings=tuple(foldings),
-        top_k=min(design.top_k, network.classes) if network.decision == "argmax" else 1,
+        top_k=min(design.top_k, network.classes) if by_argmax else 1,
+        label_only=design.label_only and by_argmax and network.scores.scales is None,
     )
 
 

@@ -41,7 +41,9 @@ class Catalog:
         self.rules = rules(network)
         fabric = device.fabric
         self._memories = Memories(
-            registered=fabric.registered, patchable_store=fabric.patchable_store if patchable else None
+            registered=fabric.registered,
+            patchable_store=fabric.patchable_store if patchable else None,
+            table_inputs=fabric.lut_inputs,
         )
         self.stages = cache(self._stages)  # a layer's, with some pe and simd, in up to so many SPRAMs
         self._unit = cache(self._first_unit)

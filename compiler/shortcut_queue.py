@@ -19,6 +19,7 @@ import numpy as np
 from ..hw import (
     add,
     argmax,
+    best,
     binarize,
     deep_queue,
     fork,
@@ -102,6 +103,11 @@ def _unit(part: Unit, begun: np.ndarray, stage: Stage) -> np.ndarray:
     return begun - -(part.queue_depth + 1) // part.groups
 
 
+def _together(part: best.Parameters, begun: np.ndarray, stage: Stage) -> np.ndarray:
+    """The images in its registers."""
+    return begun + part.latency
+
+
 def _replay(part: replay.Parameters, begun: np.ndarray, stage: Stage) -> np.ndarray:
     return begun + 2  # one in each bank
 
@@ -141,6 +147,7 @@ def _window(part: window.Parameters, begun: np.ndarray, stage: Stage) -> np.ndar
 BEGUN: dict[type[Part], Callable[..., np.ndarray]] = {
     add.Parameters: _holds_one,
     argmax.Parameters: _holds_nothing,
+    best.Parameters: _together,
     binarize.Parameters: _holds_nothing,
     deep_queue.Parameters: _holds_nothing,
     fork.Parameters: _holds_nothing,

@@ -87,7 +87,7 @@ def _measure(design: Design, images: np.ndarray) -> tuple[Any, ...]:
         design.network.pixels + sum(array.size for array in arrays),
         len(images),
         sum(numbers),
-        design.top_k + design.patchable,
+        design.top_k + design.patchable + design.label_only,
         sum(
             sum(rule.shape(folding)) + (folding != _plain(rule, folding)) + len(_unusual(folding))
             for rule, folding in zip(rules(design.network), design.foldings, strict=True)
@@ -146,6 +146,7 @@ def _edits(design: Design, images: np.ndarray) -> Iterator[Callable[[], Case]]:
     for top in _less(design.top_k):
         yield partial(with_fields, top_k=top)
     yield partial(with_fields, patchable=False)
+    yield partial(with_fields, label_only=False)
     for n, (layer, _) in enumerate(pairs):
         for name, array in arrays_of(layer).items():
             for less in np.zeros_like(array), np.sign(array) * (np.abs(array) // 2):

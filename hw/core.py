@@ -7,7 +7,7 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from . import argmax, mvtu, signs
+from . import argmax, best, mvtu, signs
 from .part import Part
 from .spram import LoadSignature
 
@@ -43,10 +43,11 @@ class Core(wiring.Component):
     """Runs a whole network on a stream of images.
 
     Pixels enter raw, in row-major order, `lanes` per beat; for each image one result per output leaves, in
-    their order. Images may follow each other without a pause and several are in flight at once. A synchronous
-    reset at any time empties the core: the next beat is the first of a new image. ::
+    their order, or one for its best class. Images may follow each other without a pause and several are in
+    flight at once. A synchronous reset at any time empties the core: the next beat is the first of a new
+    image. ::
 
-        i -> parts of a layer -> [WidthConverter] -> ... -> [Scale] -> Argmax or Signs -> o
+        i -> parts of a layer -> [WidthConverter] -> ... -> [Scale] -> Argmax, Best or Signs -> o
 
     A shortcut leaves the chain at a :class:`.Fork` and comes back at its :class:`.Add`::
 
@@ -56,7 +57,7 @@ class Core(wiring.Component):
     Parameters
     ----------
     submodules : sequence of :class:`Submodule`
-        The first takes raw pixels, the last is :class:`.Argmax` or :class:`.Signs`.
+        The first takes raw pixels, the last is :class:`.Argmax`, :class:`.Best` or :class:`.Signs`.
     pixels : :class:`int`
         Pixels of an image.
 
@@ -78,7 +79,9 @@ class Core(wiring.Component):
         self._components = {each.name: each.part.create() for each in self._submodules}
         self._pixels = pixels
         decision = self._submodules[-1].part
-        assert isinstance(decision, argmax.Parameters | signs.Parameters), "scores must be decided on"
+        assert isinstance(decision, argmax.Parameters | best.Parameters | signs.Parameters), (
+            "scores must be decided on"
+        )
         self._decision = decision
         self._loaded = [
             component
@@ -110,7 +113,7 @@ class Core(wiring.Component):
 
     @property
     def outputs(self) -> int:
-        """Scores per image, and so results."""
+        """Results per image: one for each score, or only that of the best class."""
         return self._decision.outputs
 
     @property

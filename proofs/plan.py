@@ -36,6 +36,7 @@ from ..hw import (
     width,
     window,
 )
+from ..hw import best as best_class
 from ..hw import unrolled as unrolled_unit
 from ..hw.byte_ram import ByteRam
 from ..hw.core import Core
@@ -54,7 +55,7 @@ from ..hw.result_bytes import ResultBytes
 from ..hw.rom import Rom
 from ..hw.spram import Spram
 from ..hw.unpacker import Unpacker
-from . import contents, decisions, images, line, loaded, moves, neurons, unrolled, values
+from . import best, contents, decisions, images, line, loaded, moves, neurons, unrolled, values
 from .statement import Statement
 
 if TYPE_CHECKING:
@@ -181,6 +182,13 @@ def _argmax(p: argmax.Parameters, layer: Layer, name: str) -> Statements:
     return (decisions.argmax(p.create, width=p.score_width, classes=p.classes, top=p.top_k),)
 
 
+def _best(p: best_class.Parameters, layer: Layer, name: str) -> Statements:
+    def make(levels: int | None) -> best_class.Best:
+        return (p if levels is None else replace(p, levels=levels)).create()
+
+    return best.traffic(make), best.whole(make)
+
+
 def _binarize(p: binarize.Parameters, layer: Binarize, name: str) -> Statements:
     return (values.binarize(p.create, thresholds=layer.thresholds.tolist(), lanes=p.lanes),)
 
@@ -297,6 +305,7 @@ def _window(p: window.Parameters, layer: Conv2d | MaxPool | SumPool, name: str) 
 PARTS: dict[type[Part], Callable[..., Statements]] = {
     add.Parameters: _add,
     argmax.Parameters: _argmax,
+    best_class.Parameters: _best,
     binarize.Parameters: _binarize,
     deep_queue.Parameters: _deep_queue,
     fork.Parameters: _fork,

@@ -59,6 +59,7 @@ def _in_verilog(network: Network, core: Core, text: str, images: np.ndarray, pro
         lanes=core.lanes,
         simulator=simulate.quickest(network, len(images)),
         top_k=core.top_k,
+        results=core.outputs,
         ram_contents=core.ram_contents,
         progress=progress,
     )

@@ -168,9 +168,10 @@ def of_core(
                 lanes=core.lanes,
                 simulator=simulator,
                 top_k=core.top_k,
+                results=core.outputs,
                 ram_contents=core.ram_contents,
                 progress=step.progress,
             )
-        verdict = compare(simulation, scores, classes)
+        verdict = compare(simulation, reference.results(scores, core.outputs), classes)
         step.note(f"all {verdict.scores:,} scores equal the reference ({verdict.simulator})")
     return verdict, None

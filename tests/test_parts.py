@@ -15,6 +15,7 @@ from sbgen.compiler.unrolled import unroll
 from sbgen.hw import (
     add,
     argmax,
+    best,
     binarize,
     deep_queue,
     fork,
@@ -45,6 +46,7 @@ TABLE = tuple(range(256))
 EXAMPLES = (
     add.Parameters(maximum=3, kept_maximum=1, scale=2, lanes=2),
     argmax.Parameters(score_width=5, classes=4),
+    best.Parameters(score_width=5, classes=5),
     binarize.Parameters(thresholds=((100,), (7,)), lanes=1),
     deep_queue.Parameters(shape=3, depth=5, store="lut"),
     fork.Parameters(shape=3),

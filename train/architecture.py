@@ -39,7 +39,18 @@ Fields = dict[str, Any]
 State = Mapping[str, torch.Tensor]
 
 #: Fields that must be integers of at least 1, and those that are sequences of such.
-_SIZES = ("pixels", "levels", "inputs", "outputs", "classes", "features", "channels", "groups", "average")
+_SIZES = (
+    "pixels",
+    "levels",
+    "inputs",
+    "outputs",
+    "classes",
+    "features",
+    "channels",
+    "groups",
+    "average",
+    "fan_in",
+)
 _SIZE_LISTS = ("kernel", "stride", "image", "sequence")
 
 
@@ -76,6 +87,8 @@ def _method(layer: Any) -> Fields:
     }
     if getattr(layer, "ternary", None) is not None:
         fields["ternary"] = layer.ternary
+    if getattr(layer, "fan_in", None) is not None:
+        fields["fan_in"] = layer.fan_in
     return fields
 
 
@@ -169,6 +182,8 @@ def _describe_scores(layer: Scores) -> Fields:
     options: Fields = {"per_class": True, "scale_bits": layer.scale_bits} if layer.per_class else {}
     if layer.average > 1:
         options["average"] = layer.average
+    if layer.grouped:
+        options["grouped"] = True
     if layer.decision == "sign" and layer.outputs > 1:
         options["decision"] = layer.decision
     return {"inputs": layer.inputs, "classes": layer.outputs, **options, **_method(layer)}
@@ -182,6 +197,7 @@ def _build_scores(fields: Fields, state: State) -> nn.Module:
         fields["inputs"],
         fields["classes"],
         per_class=fields.get("per_class", False),
+        grouped=fields.get("grouped", False),
         average=fields.get("average", 1),
         decision=fields.get("decision"),
         **_how(fields),
@@ -236,8 +252,12 @@ _KINDS = {
     "linear": _Kind(
         types=(BinaryLinear,),
         describe=lambda layer: {"inputs": layer.inputs, "outputs": layer.outputs, **_method(layer)},
-        build=lambda fields, state: BinaryLinear(fields["inputs"], fields["outputs"], **_how(fields)),
-        shapes=lambda fields: {"weight": (fields["outputs"], fields["inputs"])},
+        build=lambda fields, state: BinaryLinear(
+            fields["inputs"], fields["outputs"], fan_in=fields.get("fan_in"), **_how(fields)
+        ),
+        shapes=lambda fields: dict.fromkeys(
+            ("weight", "mask") if "fan_in" in fields else ("weight",), (fields["outputs"], fields["inputs"])
+        ),
     ),
     "norm": _Kind(
         types=(BatchNorm,),
@@ -262,7 +282,7 @@ _KINDS = {
         describe=_describe_scores,
         build=_build_scores,
         shapes=lambda fields: {
-            "weight": (fields["classes"], fields["inputs"]),
+            **({} if fields.get("grouped") else {"weight": (fields["classes"], fields["inputs"])}),
             "log_scale": (fields["classes"],) if fields.get("per_class") else (),
             "offset": (fields["classes"],),
         },

@@ -154,6 +154,7 @@ def _network(preset: str, settings: Settings, kind: data.Dataset) -> nn.Module:
         convolutions=about.convolutions,
         widths=about.widths,
         classes=len(kind.labels),
+        fan_in=about.fan_in,
         **layers_by(settings),
     )
 

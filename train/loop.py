@@ -259,7 +259,12 @@ def _identity(run: _Run, training: Labelled, validation: Labelled, seed: int) ->
 def _train_epoch(run: _Run, number: int) -> float:
     """Train for one epoch; return the mean loss, which must be finite."""
     settings, labels, generator, optimizer = run.settings, run.labels, run.generator, run.optimizer
-    weights = [layer.weight for layer in run.model.modules() if isinstance(layer, BinaryWeights)]
+    # Those that compete for a connection are not limited: at the limit they would all be equal.
+    weights = [
+        layer.weight
+        for layer in run.model.modules()
+        if isinstance(layer, BinaryWeights) and layer.fan_in is None
+    ]
     run.model.train()
     total = torch.zeros((), dtype=torch.float64)
     order = torch.randperm(len(labels), generator=generator)

@@ -39,6 +39,7 @@ def network(
     slope_cap: float | None = None,
     activation_levels: Sequence[int] = (2,),
     sequence: bool = False,
+    fan_in: Sequence[int] = (),
 ) -> nn.Sequential:
     """Build Binarize or Pixels; (conv, norm, active and optionally pool) per convolution; (linear, norm,
     active) per width; and scores.
@@ -59,6 +60,8 @@ def network(
         Values of each activation, as in `BinaryActivation`: one number for all, or one for each hidden layer.
     sequence : bool
         Whether it takes sequences: convolutions and pooling are then of one dimension.
+    fan_in : sequence of int
+        Inputs of each neuron of each dense layer, whose scores then are sums of groups; empty is all inputs.
 
     Returns
     -------
@@ -106,13 +109,14 @@ def network(
             layers[f"pool{number}"] = pool(about.pool)
             shape = output_shape(f"pool{number}", layers[f"pool{number}"], shape)
     inputs = math.prod(shape)
-    for number, outputs in enumerate(widths, 1):
-        layers[f"linear{number}"] = BinaryLinear(inputs, outputs, **how)
+    few = fan_in or (None,) * len(widths)
+    for number, (outputs, inputs_seen) in enumerate(zip(widths, few, strict=True), 1):
+        layers[f"linear{number}"] = BinaryLinear(inputs, outputs, fan_in=inputs_seen, **how)
         layers[f"norm{number}"] = BatchNorm(outputs)
         layers[f"active{number}"] = active = BinaryActivation(levels=next(levels), **how)
         signs = active.levels - 1
         inputs = outputs
-    layers["scores"] = Scores(inputs, classes, average=signs, **how)
+    layers["scores"] = Scores(inputs, classes, average=signs, grouped=bool(fan_in), **how)
     return nn.Sequential(layers)
 
 

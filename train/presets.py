@@ -45,6 +45,9 @@ class Preset:
     settings : `Settings`
     convolutions : tuple of `Convolution`
         Before the dense layers.
+    fan_in : tuple of int
+        Inputs of each neuron of each dense layer, of which it chooses the best, and the scores are sums of
+        groups. Empty is all inputs.
     """
 
     dataset: str
@@ -52,6 +55,7 @@ class Preset:
     widths: tuple[int, ...]
     settings: Settings
     convolutions: tuple[Convolution, ...] = ()
+    fan_in: tuple[int, ...] = ()
 
 
 #: 1-bit pixels of MNIST: a low threshold keeps thin strokes, 0.3 points better in validation than 128.

@@ -12,7 +12,10 @@ from .methods.surrogate import SURROGATE
 if TYPE_CHECKING:  # settings are read without torch
     from torch import nn
 
-__all__ = ["Range", "Schedule", "Sharpening"]
+__all__ = ["CONNECTING", "Range", "Schedule", "Sharpening"]
+
+#: Share of the steps in which neurons with few inputs choose them.
+CONNECTING = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +109,8 @@ class Sharpening:
             layer.binarizer.nu = sharpness.nu(step, steps)
             if layer.method == SURROGATE.name:
                 layer.binarizer.hard = step >= steps * (1 - self._hard_tail)
+            if layer.sharpens == "weights":
+                layer.connected = step >= steps * CONNECTING
         for layer in self._noisy:
             layer.noise = self._noise * (step / (steps - 1) if steps > 1 else 1.0)
 

@@ -127,7 +127,7 @@ def _weights(layer: BinaryWeights, shape: Sequence[int]) -> tuple[np.ndarray, np
         return bits.to(torch.uint8).numpy()
 
     weights = layer.hard()
-    return ordered(weights > 0), None if layer.ternary is None else ordered(weights != 0)
+    return ordered(weights > 0), ordered(weights != 0) if layer.has_zeros else None
 
 
 _Size = TypeVar("_Size")
@@ -233,10 +233,10 @@ class _Conversion:
             self.layers += _neurons(name, layer, activation, shape, self.numbers)
             self.numbers = activation.numbers
             return
-        if self.numbers.maximum > 1 or layer.ternary is not None:
+        if self.numbers.maximum > 1 or layer.has_zeros:
             raise ModelError(
                 f"layer {place!r}: sums at the beginning or end of a shortcut must be of signs and of weights"
-                " of -1 and +1, not of averages, of activations of several levels or of ternary weights; put"
+                " of -1 and +1, not of averages, of activations of several levels, or of weights of 0; put"
                 " BinaryActivation in between"
             )
         self.layers.append(_layer(name, layer, _weights(layer, shape), None, 1))

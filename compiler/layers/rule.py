@@ -35,10 +35,13 @@ class Memories:
         As in `WeightedFolding`.
     patchable_store : str or None
         The store of ROMs that can be replaced in the bitstream; None if none need be.
+    table_inputs : int
+        As in `Unrolled`.
     """
 
     registered: bool
     patchable_store: str | None
+    table_inputs: int = 4
 
 
 @dataclass(frozen=True, kw_only=True)

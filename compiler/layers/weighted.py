@@ -46,8 +46,11 @@ _MIN_PRESET_DEPTH = 17
 #: large, and one that takes more is smaller.
 _UNROLLED_CYCLES = 6
 
-#: Maximum bits of weights of an unrolled layer: the search builds its tables to know their number.
+#: Maximum connections of an unrolled layer: the search builds its tables to know their number.
 _MAX_UNROLLED = 1 << 14
+
+#: Maximum inputs of a neuron of a sparse layer, which takes so few tables that it is always tried unrolled.
+_FEW_INPUTS = 8
 
 W = TypeVar("W", Conv2d, Dense, Scores)
 V = TypeVar("V", Dense, Scores)
@@ -197,17 +200,21 @@ class WeightedRule(Rule[W, F], Generic[W, F]):
             for pe in self._pes(-(-outputs // (cycles // slices)), simd, shallow):
                 if pe * simd <= _MAX_WORD:
                     yield pe, simd
-        if cycles <= _UNROLLED_CYCLES and self._may_unroll:
+        if (cycles <= _UNROLLED_CYCLES or self._is_sparse) and self._may_unroll:
             yield self.limits
 
     @property
     def _may_unroll(self) -> bool:
-        """Whether it is tried unrolled: a single pass of no more weights than take seconds."""
+        """Whether it is tried unrolled: a single pass of no more connections than take seconds."""
         layer = self.layer
-        return (
-            self.unrolled_as is not None
-            and layer.planes == halves(layer) == 1
-            and layer.weight_bits <= _MAX_UNROLLED
+        return self.unrolled_as is not None and layer.planes == 1 and layer.connections <= _MAX_UNROLLED
+
+    @property
+    def _is_sparse(self) -> bool:
+        """Whether its neurons, or the scores' classes, see few of the inputs."""
+        layer = self.layer
+        return layer.mask is not None and (
+            layer.fan_in <= _FEW_INPUTS or layer.connections <= layer.inputs * _FEW_INPUTS
         )
 
     def _replay_stores(self, simd: int, slices: int, groups: int) -> tuple[str, ...]:
@@ -232,8 +239,8 @@ class WeightedRule(Rule[W, F], Generic[W, F]):
                 replay_store=replay_store,
                 registered=memories.registered,
             )
-        if slices == groups == 1 and self._may_unroll and memories.patchable_store is None:
-            yield self.unrolled()
+        if (pe, simd) == self.limits and self._may_unroll and memories.patchable_store is None:
+            yield self.unrolled(table_inputs=memories.table_inputs)
 
 
 class VectorRule(WeightedRule[V, WeightedFolding | Unrolled], Generic[V]):
@@ -266,13 +273,15 @@ class VectorRule(WeightedRule[V, WeightedFolding | Unrolled], Generic[V]):
         unit = self.unit(WeightedFolding(pe=1, simd=1))
         assert unit is not None
         return _cached_unroll(
-            levels=folding.levels, **{field.name: getattr(unit, field.name) for field in fields(unit)}
+            levels=folding.levels,
+            size=folding.table_inputs,
+            **{field.name: getattr(unit, field.name) for field in fields(unit)},
         )
 
 
 @lru_cache(maxsize=16)  # the same layer is unrolled again and again
-def _cached_unroll(*, levels: int, **unit: Any) -> unrolled.Parameters:
-    return unroll(mvtu.Parameters(**unit), levels=levels)
+def _cached_unroll(*, levels: int, size: int, **unit: Any) -> unrolled.Parameters:
+    return unroll(mvtu.Parameters(**unit), levels=levels, size=size)
 
 
 class DenseRule(VectorRule[Dense]):

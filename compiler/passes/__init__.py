@@ -2,14 +2,15 @@
 
 from ..ir import Network
 from .constant_neurons import remove_constant_neurons
+from .unread_neurons import remove_unread_neurons
 
-__all__ = ["PASSES", "RESHAPING", "apply_passes", "remove_constant_neurons"]
+__all__ = ["PASSES", "RESHAPING", "apply_passes", "remove_constant_neurons", "remove_unread_neurons"]
 
 #: Every pass, in the order in which they are applied.
-PASSES = (remove_constant_neurons,)
+PASSES = (remove_constant_neurons, remove_unread_neurons)
 
 #: Those of them that look at weights or thresholds to change the shape of layers.
-RESHAPING = (remove_constant_neurons,)
+RESHAPING = (remove_constant_neurons, remove_unread_neurons)
 
 
 def apply_passes(network: Network, *, patchable: bool = False) -> Network:

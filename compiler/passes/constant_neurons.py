@@ -7,7 +7,7 @@ import numpy as np
 
 from ..ir import MAX_OFFSET, Dense, Layer, Network, Scores
 
-__all__ = ["remove_constant_neurons"]
+__all__ = ["part_of", "remove_constant_neurons"]
 
 
 def remove_constant_neurons(network: Network) -> Network:
@@ -52,11 +52,11 @@ def _removed(layer: Dense, after: Dense | Scores) -> tuple[Layer, Layer]:
     else:
         change["thresholds"] = np.clip(after.thresholds - agreeing, 0, keep.sum() + 1)
     return (
-        replace(layer, thresholds=layer.thresholds[keep], **_part(layer, keep)),
-        replace(after, **_part(after, (slice(None), keep)), **change),
+        replace(layer, thresholds=layer.thresholds[keep], **part_of(layer, keep)),
+        replace(after, **part_of(after, (slice(None), keep)), **change),
     )
 
 
-def _part(layer: Dense | Scores, which: np.ndarray | tuple[slice, np.ndarray]) -> dict[str, Any]:
+def part_of(layer: Dense | Scores, which: np.ndarray | tuple[slice, np.ndarray]) -> dict[str, Any]:
     """The weights, and the mask, of some neurons or inputs."""
     return {"weights": layer.weights[which], "mask": None if layer.mask is None else layer.mask[which]}

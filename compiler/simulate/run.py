@@ -31,7 +31,7 @@ class Simulation:
 
     Parameters
     ----------
-    scores : int64 array, shape (N, outputs)
+    scores : int64 array, shape (N, outputs), or (N, 1) of the best class where only that is reported
     ranked : int64 array, shape (N, top_k)
         The best classes of each image, the best first, as the hardware outputs them with its last score.
         Where the signs decide, the bit of each output instead, shape (N, outputs).
@@ -84,6 +84,8 @@ class Simulator:
         Where to build; created when it is missing, and not removed.
     top_k : int
         Number of best classes that the core reports, as in `Core`.
+    results : int or None
+        Results per image, as `Core.outputs`; None is one for each score.
     ram_contents : sequence of sequence of int
         What the design's RAM is filled with, as in `Core`.
     waves : bool
@@ -104,12 +106,14 @@ class Simulator:
         simulator: str,
         folder: Path | str,
         top_k: int = 1,
+        results: int | None = None,
         ram_contents: Sequence[Sequence[int]] = (),
         waves: bool = False,
     ) -> None:
         if simulator not in SIMULATORS:
             raise ValueError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
         self._network = network
+        self._results = results or network.outputs
         self._lanes = lanes
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -178,7 +182,7 @@ class Simulator:
         settings = {
             "images": len(images),
             "image_beats": image_beats,
-            "classes": network.outputs,
+            "classes": self._results,
             "stall": stall or 0,
             "patience": patience(network),
             "step": -(-len(images) // 100),
@@ -204,7 +208,7 @@ class Simulator:
         return self._result(len(images))
 
     def _result(self, images: int) -> Simulation:
-        classes = self._network.outputs
+        classes = self._results
         text = (self._folder / "scores.txt").read_text()
         if "x" in text.lower():
             raise HardwareError(f"every score must be defined, but {self.name} found bits that are not (x)")
@@ -236,6 +240,7 @@ def simulate(
     progress: Callable[[int, int], None] | None = None,
     keep: Path | str | None = None,
     top_k: int = 1,
+    results: int | None = None,
     ram_contents: Sequence[Sequence[int]] = (),
 ) -> Simulation:
     """Send images through the emitted Verilog, once.
@@ -256,7 +261,7 @@ def simulate(
         As in `Simulator.run`.
     keep : path or None
         A folder for the testbench, its inputs, outputs and logs; None for a temporary one.
-    top_k, ram_contents
+    top_k, results, ram_contents
         As in `Simulator`.
 
     Returns
@@ -278,6 +283,7 @@ def simulate(
             simulator=simulator,
             folder=keep or folder,
             top_k=top_k,
+            results=results,
             ram_contents=ram_contents,
         )
         return built.run(images, stall=stall, progress=progress)

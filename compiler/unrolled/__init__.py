@@ -24,13 +24,20 @@ sum and ``2**k - t`` are at least ``2**k``, and no sum bit of the columns below 
 inputs of a neuron complements its output; the version with fewer tables is taken. Equal contents and inputs
 are one table, so equal neurons are computed once (`tables`). Last, a table with less than four inputs absorbs
 one that it reads (`fusion`).
+
+A sparse layer shares little, since its neurons see different inputs. Each neuron of at most eight bits is
+decomposed into the fewest tables (`direct`); the bits of others are added without places that are left empty.
 """
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from amaranth.hdl import Shape
 
 from ...hw import mvtu
 from ...hw.unrolled import Parameters
+from . import direct
 from .fusion import merged, pruned
 from .order import order
 from .tables import Elements, Table, Tables
@@ -40,8 +47,28 @@ __all__ = ["unroll"]
 #: Shares of the groups that leave a pair: the one with the least product of tables and depth is taken.
 _PAIRED = (0.1, 0.2)
 
+#: Share of the inputs that are connected below which neurons share nothing worth its empty places.
+_SPARSE = 0.25
 
-def unroll(unit: mvtu.Parameters, *, levels: int) -> Parameters:
+
+class _Layout(NamedTuple):
+    """How the inputs of a neuron are added.
+
+    Parameters
+    ----------
+    order : sequence of int or None
+        Places of the inputs, the same for all neurons, as from the function `order`; None leaves no place
+        empty.
+    paired, hasty
+        As for `Tables`.
+    """
+
+    order: Sequence[int] | None
+    paired: Sequence[Sequence[int]]
+    hasty: bool
+
+
+def unroll(unit: mvtu.Parameters, *, levels: int, size: int = 4) -> Parameters:
     """The network of tables that computes in one cycle what a matrix-vector-threshold unit does.
 
     Parameters
@@ -50,21 +77,14 @@ def unroll(unit: mvtu.Parameters, *, levels: int) -> Parameters:
         Weights, presets and the shape of the outputs; its folding does not matter.
     levels : int
         Maximum of tables that a bit passes between two registers.
+    size : int
+        Maximum inputs of a table, at least 4.
 
     Returns
     -------
     sbgen.hw.unrolled.Parameters
         With the same `compute`.
     """
-    inputs, variants = order(np.array([[row >> n & 1 for n in range(unit.inputs)] for row in unit.weights]))
-    choices: list[list[list[int]]] = []
-    for part in _PAIRED:
-        most = [
-            sorted(range(len(counts)), key=counts.__getitem__, reverse=True)[: round(part * len(counts))]
-            for counts in variants
-        ]
-        if most not in choices:
-            choices.append(most)
     made = [
         Parameters(
             inputs=unit.inputs,
@@ -74,29 +94,52 @@ def unroll(unit: mvtu.Parameters, *, levels: int) -> Parameters:
             element=unit.element,
             levels=levels,
         )
-        for most in choices
-        for hasty in (False, True)
-        for tables, outputs in [_tables(unit, inputs, most, hasty)]
+        for layout in _layouts(unit)
+        for tables, outputs in [_tables(unit, layout, size)]
     ]
     return min(made, key=lambda each: (len(each.tables) * each.depth, len(each.tables)))
 
 
-def _tables(
-    unit: mvtu.Parameters, order: list[int], paired: list[list[int]], hasty: bool
-) -> tuple[tuple[Table, ...], tuple[tuple[int, ...], ...]]:
-    """The tables of a unit and the literals of its outputs.
+def _layouts(unit: mvtu.Parameters) -> Iterator[_Layout]:
+    """Every layout worth a try."""
+    if unit.masks is not None:
+        connected = [mask.bit_count() for mask in unit.masks]
+        yield _Layout(None, (), False)
+        if unit.signs and max(connected) * unit.planes <= direct.MOST_BITS:
+            return
+        yield _Layout(None, (), True)
+        if sum(connected) < _SPARSE * unit.inputs * unit.outputs:
+            return
+    elif unit.inputs * unit.planes <= direct.MOST_BITS:
+        yield _Layout(None, (), False)
+    inputs, variants = order(np.array([[row >> n & 1 for n in range(unit.inputs)] for row in unit.weights]))
+    choices: list[list[list[int]]] = []
+    for part in _PAIRED:
+        most = [
+            sorted(range(len(counts)), key=counts.__getitem__, reverse=True)[: round(part * len(counts))]
+            for counts in variants
+        ]
+        if most not in choices:
+            choices.append(most)
+    for most in choices:
+        for hasty in (False, True):
+            yield _Layout(inputs, most, hasty)
 
-    Parameters
-    ----------
-    order : list of int
-        Of the inputs, from the function `order`.
-    paired, hasty
-        As for `Tables`.
-    """
-    tables, width = Tables(unit.inputs * unit.planes, paired, hasty=hasty), Shape.cast(unit.element).width
+
+def _places(mask: int) -> list[int]:
+    """The bits of a mask that are on."""
+    return [n for n, bit in enumerate(bin(mask)[:1:-1]) if bit == "1"]
+
+
+def _tables(
+    unit: mvtu.Parameters, layout: _Layout, size: int
+) -> tuple[tuple[Table, ...], tuple[tuple[int, ...], ...]]:
+    """The tables of a unit and the literals of its outputs."""
+    tables = Tables(unit.inputs * unit.planes, layout.paired, hasty=layout.hasty, size=size)
+    width = Shape.cast(unit.element).width
     masks = unit.masks or [(1 << unit.inputs) - 1] * unit.outputs
 
-    def elements(weights: int, mask: int, complement: int) -> Elements:
+    def elements(weights: int, mask: int, complement: int, order: Sequence[int]) -> Elements:
         """The inputs that agree with the weights, or do not; 0 where a weight is 0, so that groups stay as
         they are.
         """
@@ -110,12 +153,21 @@ def _tables(
 
     outputs: list[tuple[int, ...]] = []
     for weights, mask, preset in zip(unit.weights, masks, unit.presets, strict=True):
-        agree, differ = (elements(weights, mask, complement) for complement in (0, 1))
+        few = _places(mask)
+        agree, differ = (
+            elements(weights, mask, complement, few if layout.order is None else layout.order)
+            for complement in (0, 1)
+        )
         if not unit.signs:
             outputs.append(tables.sum(agree, preset & (1 << width) - 1, width))
             continue
         reach = mask.bit_count() * unit.max_input
+        if layout.order is None and 0 < -preset <= reach and len(few) * unit.planes <= direct.MOST_BITS:
+            literal = direct.reaches(tables, agree, -preset)
+            if literal is not None:
+                outputs.append((literal,))
+                continue
         agrees, differs = (agree, reach, -preset), (differ, reach, reach + preset + 1)
         inverted = tables.cost(*differs) < tables.cost(*agrees)
         outputs.append((tables.reaches(*(differs if inverted else agrees)) ^ inverted,))
-    return pruned(tables.first, *merged(tables.first, tables.made, outputs))
+    return pruned(tables.first, *merged(tables.first, tables.made, outputs, size))

@@ -9,7 +9,7 @@ __all__ = ["merged", "pruned"]
 
 
 def merged(
-    first: int, tables: Sequence[Table], outputs: Sequence[Sequence[int]]
+    first: int, tables: Sequence[Table], outputs: Sequence[Sequence[int]], size: int = 4
 ) -> tuple[list[Table], list[list[int]]]:
     """As many tables or fewer: one takes the inputs of another instead of its output, if nothing else reads
     that output, or if its own bit then comes sooner.
@@ -30,7 +30,7 @@ def merged(
         """
         inner, inner_ins = (0, ()) if at is None else made[ins[at] - first]
         given = sorted({*ins, *inner_ins} - {0, *(() if at is None else ins[at : at + 1])})
-        if len(given) > 4:
+        if len(given) > size:
             return None
 
         def value(*bits: int) -> int:
@@ -45,7 +45,7 @@ def merged(
     for contents, ins in tables:
         alone = {moved[each] for each in ins if each >= first and readers[each] == 1}
         own = put(contents, tuple(moved[each] for each in ins))
-        assert own is not None  # no table has more than four inputs
+        assert own is not None  # no table has more than `size` inputs
         best = own
         now: Table | None = own
         while now is not None and len(now[1]) > 1:

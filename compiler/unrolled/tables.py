@@ -75,10 +75,14 @@ class Tables:
         For each level of groups those that leave a pair.
     hasty : bool
         Whether bits that come last are added at once, for more tables.
+    size : int
+        Maximum inputs of a table, at least 4.
     """
 
-    def __init__(self, inputs: int, paired: Sequence[Collection[int]] = (), *, hasty: bool = False) -> None:
-        self.paired, self.hasty = paired, hasty
+    def __init__(
+        self, inputs: int, paired: Sequence[Collection[int]] = (), *, hasty: bool = False, size: int = 4
+    ) -> None:
+        self.paired, self.hasty, self.size = paired, hasty, size
         self.first = 1 + inputs
         self.made: list[Table] = []
         self.places: dict[Table, int] = {}
@@ -90,7 +94,7 @@ class Tables:
         return self.depths[literal >> 1]
 
     def table(self, function: Callable[..., int], *literals: int) -> int:
-        """The literal of a function of at most four literals."""
+        """The literal of a function of at most `size` literals."""
         places = sorted({literal >> 1 for literal in literals if literal > 1})
         # Equal functions of literals in the same order and inverted alike have equal contents.
         pattern = (

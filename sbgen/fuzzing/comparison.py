@@ -128,10 +128,10 @@ def _compare(design: Design, images: np.ndarray, simulator: str, seed: int) -> F
             reference.evaluate(passes.apply_passes(design.network), images)[0],
             scores,
         )
-        or _difference("score", free.scores, scores)
+        or _difference("score", free.scores, reference.results(scores, design.results))
         or _difference("class", free.ranked, ranked)
         or _difference("cycle of the last score", free.last_scores - free.first_beats[0], finishes)
-        or _difference("score under stalls", stalled.scores, scores)
+        or _difference("score under stalls", stalled.scores, reference.results(scores, design.results))
         or _difference("class under stalls", stalled.ranked, ranked)
         or (_difference_of_hardware(design, seed) if design.patchable and simulator != "amaranth" else None)
     )
@@ -225,6 +225,7 @@ def _simulations(
             simulator=simulator,
             folder=folder,
             top_k=core.top_k,
+            results=core.outputs,
             ram_contents=core.ram_contents,
         )
         return [built.run(images, stall=each) for each in (None, stall)]

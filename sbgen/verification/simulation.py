@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import tools
-from ..compiler import amaranth_simulator, cycles, simulate, waveform
+from ..compiler import amaranth_simulator, cycles, reference, simulate, waveform
 from ..compiler.simulate import Simulation
 from ..console import Step
 from ..verdict import AMARANTH_CYCLES
@@ -60,6 +60,7 @@ def _verilog(
                 build.built.network,
                 lanes=core.lanes,
                 top_k=core.top_k,
+                results=core.outputs,
                 ram_contents=core.ram_contents,
                 simulator=simulator,
                 folder=folder or temporary,
@@ -81,7 +82,7 @@ def _compare(
     images, scores = build.trials.first(max(1, count))
     result = simulation(built.core(), images, None)
     try:
-        require_equal(result.scores, scores)
+        require_equal(result.scores, reference.results(scores, built.design.results))
     except ScoreError as wrong:
         folder = build.failure_folder(step.title)
         first = max(0, wrong.image - 1)  # the image before may be the cause

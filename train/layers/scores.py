@@ -1,5 +1,7 @@
 """The last layer of a network."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import nn
@@ -38,6 +40,9 @@ class Scores(BinaryLinear):
         "argmax".
     per_class : bool
         Whether each class has a scale of its own; not if the signs decide, which a scale does not change.
+    grouped : bool
+        Whether each class has inputs of its own, an equal share in their order, and adds them with weights of
+        +1. Such a layer has no weights to train. The classes must divide the inputs.
     average : int
         Number of signs that each input is the sum of: the kernel size of an `AvgPool2d` before it, times the
         levels less 1 of the activation before that. 1 for signs.
@@ -60,6 +65,7 @@ class Scores(BinaryLinear):
         *,
         decision: str | None = None,
         per_class: bool = False,
+        grouped: bool = False,
         average: int = 1,
         method: str = DEFAULT,
         slope_cap: float | None = None,
@@ -78,11 +84,38 @@ class Scores(BinaryLinear):
             raise ValueError(
                 "per_class must be False if the signs of the scores decide, which a scale does not change"
             )
-        self.decision, self.per_class, self.average = decision, per_class, average
+        self.decision, self.per_class, self.average, self.grouped = decision, per_class, average, grouped
+        if grouped:
+            self._group(ternary)
+        added = inputs // classes if grouped else inputs
         self.log_scale = nn.Parameter(
-            torch.full((classes,) if per_class else (), -0.5 * float(np.log(inputs)))
+            torch.full((classes,) if per_class else (), -0.5 * float(np.log(added)))
         )
         self.offset = nn.Parameter(torch.zeros(classes))
+
+    def _group(self, ternary: float | None) -> None:
+        """Replace the weights by those of groups: 1 where an input belongs to the class, else 0."""
+        if self.inputs % self.outputs:
+            raise ValueError(
+                f"inputs must be a multiple of the {self.outputs} classes if they are grouped, not"
+                f" {self.inputs}"
+            )
+        if ternary is not None:
+            raise ValueError("ternary must be None if the inputs are grouped by class")
+        del self.weight
+        groups = torch.eye(self.outputs).repeat_interleave(self.inputs // self.outputs, dim=1)
+        self.register_buffer("weight", groups, persistent=False)
+
+    @property
+    def has_zeros(self) -> bool:
+        return self.grouped or super().has_zeros
+
+    def _values(self, binarizer: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        return self.weight if self.grouped else super()._values(binarizer)
+
+    def binarized(self, binarizer: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        """As of any layer of weights; those of groups are 1."""
+        return self.weight[self.weight > 0] if self.grouped else super().binarized(binarizer)
 
     def integer_scales(self) -> torch.Tensor | None:
         """Scales of the integer scores, shape (classes,), as floats; None if all classes share one."""
@@ -122,6 +155,7 @@ class Scores(BinaryLinear):
             super().extra_repr()
             + decision
             + (", per_class=True" if self.per_class else "")
+            + (", grouped=True" if self.grouped else "")
             + (f", average={self.average}" if self.average > 1 else "")
         )
 

@@ -1,6 +1,8 @@
-"""Layers with binary or ternary weights."""
+"""Layers with binary or ternary weights, of all their inputs or of a few."""
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,8 +16,26 @@ from .hardening import Hardenable
 __all__ = ["BinaryLinear", "BinaryWeights"]
 
 
+class _Chosen(torch.autograd.Function):
+    """Weights outside the mask are 0. They have the gradient that they would have as connections, so that
+    they can become some.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weights: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return weights * mask
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+        return gradient, None
+
+
 class BinaryWeights(Hardenable, nn.Module):
     """Base of the layers with weights of -1 and +1, or of -1, 0 and +1.
+
+    With `fan_in`, a neuron is connected to that many of its inputs: those whose weights have the greatest
+    magnitude (top-k sparsity as in RigL, arXiv 1911.11134, with gradients of all weights). Each step of the
+    training chooses them anew until the schedule sets `connected`; from then on the mask is fixed.
 
     Parameters
     ----------
@@ -28,37 +48,77 @@ class BinaryWeights(Hardenable, nn.Module):
     ternary : float or None
         For weights of -1, 0 and +1: half the width of the interval that becomes 0, between 0 and 1. A weight
         is the mean of the binarized ``W + ternary`` and ``W - ternary``.
+    fan_in : int or None
+        Inputs that a neuron is connected to, 1 ... inputs; None is all. Not together with `ternary`.
 
     Raises
     ------
     ValueError
-        `ternary` is out of range, or the method unknown.
+        `ternary` or `fan_in` is out of range, or the method unknown.
+
+    Attributes
+    ----------
+    mask : bool tensor of the shape of the weights, or None
+        The connections; None without `fan_in`.
+    connected : bool
+        Whether the connections are fixed; set by the schedule.
     """
 
     sharpens = "weights"
+    connected = False
+    mask: torch.Tensor | None
 
     def __init__(
-        self, shape: tuple[int, ...], *, method: str, slope_cap: float | None, ternary: float | None
+        self,
+        shape: tuple[int, ...],
+        *,
+        method: str,
+        slope_cap: float | None,
+        ternary: float | None,
+        fan_in: int | None = None,
     ):
         super().__init__()
         if ternary is not None and not 0 < ternary < 1:
             raise ValueError(f"ternary must be between 0 and 1, or None, not {ternary!r}")
-        self.ternary = ternary
+        inputs = math.prod(shape[1:])
+        if fan_in is not None and not (type(fan_in) is int and 1 <= fan_in <= inputs):
+            raise ValueError(
+                f"fan_in must be an integer in 1 ... {inputs}, the inputs of a neuron, or None, not"
+                f" {fan_in!r}"
+            )
+        if fan_in is not None and ternary is not None:
+            raise ValueError("ternary must be None with fan_in, which has weights of 0 of its own")
+        self.ternary, self.fan_in = ternary, fan_in
         self.method, self.slope_cap = method, slope_cap
         self.weight = nn.Parameter(torch.empty(shape))
         self.binarizer = binarizers.make(method, self.sharpens, slope_cap=slope_cap)
         nn.init.xavier_uniform_(self.weight)  # uniform +-0.5 freezes before it moves
+        self.register_buffer("mask", None if fan_in is None else self._greatest())
+
+    def _greatest(self) -> torch.Tensor:
+        """The mask of the `fan_in` weights of each neuron with the greatest magnitude."""
+        assert self.fan_in is not None
+        size = self.weight.detach().abs().flatten(1)
+        places = size.topk(self.fan_in, dim=1, sorted=False).indices
+        return torch.zeros_like(size, dtype=torch.bool).scatter_(1, places, True).view_as(self.weight)
+
+    @property
+    def has_zeros(self) -> bool:
+        """Whether a weight can be 0."""
+        return self.ternary is not None or self.fan_in is not None
 
     def binarized(self, binarizer: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-        """`binarizer` of the weights. Ternary weights have both of their halves, stacked in a first dimension
-        of 2.
+        """`binarizer` of the weights, of a layer with `fan_in` those of its connections, as one vector.
+        Ternary weights have both of their halves, stacked in a first dimension of 2.
         """
+        if self.mask is not None:
+            return binarizer(self.weight[self.mask])
         if self.ternary is None:
             return binarizer(self.weight)
         return torch.stack((binarizer(self.weight + self.ternary), binarizer(self.weight - self.ternary)))
 
     def hard(self) -> torch.Tensor:
-        """The final weights: -1 and +1, and 0 if they are ternary."""
+        """The final weights: -1 and +1, and 0 where they are ternary or no connection."""
         return self._values(sign)
 
     def binary(self) -> torch.Tensor:
@@ -70,9 +130,17 @@ class BinaryWeights(Hardenable, nn.Module):
         super().harden()
 
     def _ternary_repr(self) -> str:
-        return "" if self.ternary is None else f", ternary={self.ternary}"
+        return ("" if self.ternary is None else f", ternary={self.ternary}") + (
+            "" if self.fan_in is None else f", fan_in={self.fan_in}"
+        )
 
     def _values(self, binarizer: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        if self.mask is not None:
+            values = binarizer(self.weight)
+            if not self.training or self.connected or self.hardened:
+                return values * self.mask
+            self.mask.copy_(self._greatest())
+            return _Chosen.apply(values, self.mask)
         values = self.binarized(binarizer)
         return values if self.ternary is None else values.mean(0)
 
@@ -85,7 +153,7 @@ class BinaryLinear(BinaryWeights):
     Parameters
     ----------
     inputs, outputs : int
-    method, slope_cap, ternary
+    method, slope_cap, ternary, fan_in
         As in `BinaryWeights`.
     """
 
@@ -97,8 +165,11 @@ class BinaryLinear(BinaryWeights):
         method: str = DEFAULT,
         slope_cap: float | None = None,
         ternary: float | None = None,
+        fan_in: int | None = None,
     ):
-        super().__init__((outputs, inputs), method=method, slope_cap=slope_cap, ternary=ternary)
+        super().__init__(
+            (outputs, inputs), method=method, slope_cap=slope_cap, ternary=ternary, fan_in=fan_in
+        )
         self.inputs, self.outputs = inputs, outputs
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
