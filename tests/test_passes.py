@@ -8,7 +8,7 @@ import pytest
 
 from sbgen.compiler import reference
 from sbgen.compiler.ir import MAX_OFFSET, Add, Binarize, Dense, Fork, Network, Scores
-from sbgen.compiler.passes import PASSES, apply_passes, remove_constant_neurons
+from sbgen.compiler.passes import PASSES, apply_passes, remove_constant_neurons, remove_unread_neurons
 
 
 def random_network(rng, *, constants, ternary=False):
@@ -142,3 +142,36 @@ def test_neurons_that_others_take_stay():
         ),
     )
     assert remove_constant_neurons(network).layers == network.layers
+
+
+def test_neurons_that_nothing_reads_are_gone():
+    # The second layer reads inputs 0 and 2 of the first, the scores only output 1 of the second: what
+    # only the others read goes too.
+    network = Network(
+        name="unread",
+        image_shape=(2,),
+        labels=("a", "b"),
+        layers=(
+            Binarize(name="pixels", thresholds=np.array([[128], [128]])),
+            Dense(name="first", weights=np.array([[1, 0], [1, 1], [0, 1]]), thresholds=np.array([2, 1, 1])),
+            Dense(
+                name="second",
+                weights=np.array([[1, 0, 1], [0, 0, 1]]),
+                mask=np.array([[1, 0, 1], [0, 0, 1]]),
+                thresholds=np.array([1, 4]),
+            ),
+            Scores(
+                name="scores",
+                weights=np.ones((2, 2), int),
+                mask=np.array([[0, 1], [0, 1]]),
+                offsets=np.array([0, 0]),
+            ),
+        ),
+    )
+    after = remove_unread_neurons(network)
+    assert [layer.outputs for layer in after.layers] == [2, 1, 1, 2]
+    assert after.layers[2].thresholds.tolist() == [2], "what is never on stays so"
+    images = np.array([[0, 0], [0, 255], [255, 0], [255, 255]], np.uint8)
+    np.testing.assert_array_equal(
+        reference.evaluate(after, images)[0], reference.evaluate(network, images)[0]
+    )

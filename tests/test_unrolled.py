@@ -97,6 +97,48 @@ def test_fewer_tables_than_weights():
     assert len(a_neuron.tables) < 1.75 * 64
 
 
+#: Tables of four and of six inputs that a neuron of so many inputs takes at most, whatever its threshold.
+DIRECT = {4: (1, 1), 5: (3, 1), 6: (3, 1), 7: (5, 3), 8: (7, 3)}
+
+
+@pytest.mark.parametrize("bits", DIRECT)
+@pytest.mark.parametrize("size", [4, 6])
+def test_few_inputs_are_decomposed_by_classes(bits, size):
+    for threshold in range(1, bits + 1):
+        unit = neurons(20, 3, presets=(-threshold,) * 3)
+        masks = tuple(((1 << bits) - 1) << n for n in range(3))
+        sparse = replace(unit, masks=masks)
+        unrolled = unroll(sparse, levels=9, size=size)
+        assert len(unrolled.tables) <= 3 * DIRECT[bits][size == 6]
+        assert max(len(ins) for _, ins in unrolled.tables) <= size
+        for value in range(1 << bits):
+            vector = [value >> n % bits & 1 for n in range(20)]
+            assert unrolled.compute(vector) == sparse.compute(vector), (threshold, value)
+
+
+def test_integers_of_few_bits_are_decomposed():
+    rng = random.Random(1)
+    for planes, inputs in (2, 4), (4, 2), (3, 2), (8, 1), (4, 1):
+        unit = random_parameters(rng, inputs=inputs, outputs=40, pe=1, simd=1, planes=planes, signs=True)
+        for size in 4, 5, 8:
+            unrolled = unroll(unit, levels=4, size=size)
+            for _ in range(50):
+                vector = [rng.getrandbits(planes) for _ in range(inputs)]
+                assert unrolled.compute(vector) == unit.compute(vector)
+
+
+def test_groups_are_added_without_empty_places():
+    # Ten classes with twelve inputs of their own: adding one bit takes less than two tables.
+    masks = tuple(((1 << 12) - 1) << 12 * n for n in range(10))
+    unit = neurons(120, 10, signs=False, presets=(0, 3, -2, 1, 0, 5, 0, 0, 7, -9), masks=masks)
+    unrolled = unroll(unit, levels=4)
+    assert len(unrolled.tables) < 2 * 120
+    rng = random.Random(2)
+    for _ in range(50):
+        vector = [rng.getrandbits(1) for _ in range(120)]
+        assert unrolled.compute(vector) == unit.compute(vector)
+
+
 def test_tables_take_in_others():
     # Of inputs a, b, c, d at places 1 ... 4: a and b, twice; their difference, which is 0; that or c; that
     # and d.

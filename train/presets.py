@@ -93,6 +93,21 @@ PRESETS = {
         widths=(1024, 1024, 1024),
         settings=Settings(epochs=8, batch=500, deform=3, distill=0.7, teacher_epochs=8),
     ),
+    # Neurons of as many inputs as a LUT has, for one image in each cycle. A pixel of 128 or more is one wire.
+    "sparse": Preset(
+        dataset="mnist",
+        thresholds=(128,),
+        widths=(1400, 640),
+        fan_in=(4, 4),
+        settings=Settings(epochs=18, batch=500, lr=3e-2, deform=2),
+    ),
+    "sparse-lut6": Preset(
+        dataset="mnist",
+        thresholds=(128,),
+        widths=(2000, 1000),
+        fan_in=(6, 6),
+        settings=Settings(epochs=14, batch=500, lr=3e-2, deform=2),
+    ),
     # Fits an iCEBreaker: 54 kbit of weights.
     "cnn": Preset(
         dataset="mnist",
