@@ -25,8 +25,17 @@ def random_thresholds(
 
 
 def random_mask(rng: np.random.Generator, shape: Shape) -> np.ndarray | None:
-    """Ternary weights in one layer of five, with any share of zeros."""
-    return (rng.random(shape) < rng.random()).astype(np.int64) if one_in(rng, 5) else None
+    """Ternary weights in one layer of five, with any share of zeros; in a third of these each neuron has at
+    most eight connections.
+    """
+    if not one_in(rng, 5):
+        return None
+    drawn, share = rng.random(shape), rng.random()
+    if share < 1 / 3:  # as many numbers are drawn, so that all else is the same
+        least = np.sort(drawn.reshape(shape[0], -1), axis=1)
+        few = least[:, min(int(24 * share), least.shape[1] - 1)]
+        return (drawn <= few.reshape(-1, *(1,) * (len(shape) - 1))).astype(np.int64)
+    return (drawn < share).astype(np.int64)
 
 
 def random_weights(rng: np.random.Generator, shape: Shape) -> np.ndarray:

@@ -90,6 +90,7 @@ def fold_at_random(
     family: str | None = None,
     lanes: int | None = None,
     cycles: int = 500,
+    label_only: bool = False,
 ) -> Design:
     """The network with random foldings and stores.
 
@@ -107,6 +108,8 @@ def fold_at_random(
         Maximum pixels in a beat of the core's input.
     cycles : int
         Maximum cycles of a layer for one image, where it can have as much in parallel.
+    label_only : bool
+        Whether a third of the designs that can report only the label do.
     """
     rng = generator("patchable", seed)
     family = family or str(rng.choice(sorted(FABRICS)))
@@ -131,7 +134,13 @@ def fold_at_random(
     draw = generator("queued", seed)
     foldings = [_queued(draw, *pair) for pair in zip(placed, foldings, strict=True)]
     top_k = _top_k(generator("top", seed), network)
-    design = Design(network=network, foldings=tuple(foldings), top_k=top_k)
+    may = label_only and network.decision == "argmax" and top_k == 1 and network.scores.scales is None
+    design = Design(
+        network=network,
+        foldings=tuple(foldings),
+        top_k=top_k,
+        label_only=may and one_in(generator("label only", seed), 3),
+    )
     return to_patchable(design, family) if patchable else design
 
 
@@ -181,7 +190,10 @@ def _unrolled(
         and simd > lanes
     ):
         return folding
-    return rule.unrolled(levels=int(rng.integers(1, 9)), preset_store=folding.preset_store)
+    levels = int(rng.integers(1, 9))
+    return rule.unrolled(
+        levels=levels, table_inputs=4 + (levels + layer.outputs) % 3, preset_store=folding.preset_store
+    )
 
 
 def _queued(rng: np.random.Generator, rule: Rule, folding: Folding) -> Folding:

@@ -237,11 +237,19 @@ def random_scores(rng: np.random.Generator, chain: Chain) -> Scores:
     else:
         most = int(rng.choice([0, chain.elements, 1000]))
         offsets, scales = rng.integers(-most, most + 1, classes), random_scales(rng, classes)
+    weights, mask = (
+        random_weights(rng, (classes, chain.elements)),
+        random_mask(rng, (classes, chain.elements)),
+    )
+    if mask is not None and mask.sum() % 3 == 0:  # each class has inputs of its own
+        mask = (np.arange(chain.elements) * classes // chain.elements == np.arange(classes)[:, None]).astype(
+            np.int64
+        )
     return Scores(
         name="scores",
-        weights=random_weights(rng, (classes, chain.elements)),
+        weights=weights,
         planes=planes,
-        mask=random_mask(rng, (classes, chain.elements)),
+        mask=mask,
         offsets=offsets,
         scales=scales if scaled else None,
     )

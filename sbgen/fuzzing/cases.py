@@ -157,7 +157,7 @@ def random_design(
 def _folding(board: BoardSpec | None, level: str) -> dict[str, Any]:
     """Options of `random_network.fold_at_random` for a board's top level, or for the core alone."""
     if board is None:
-        return {"spram": True, "cycles": _CYCLES}
+        return {"spram": True, "cycles": _CYCLES, "label_only": True}
     # SPRAM is loaded from a flash, for which a netlist has no time.
     return {
         "spram": bool(board.device.spram) and level == "emitted",
