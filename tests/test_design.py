@@ -59,7 +59,7 @@ def layers(made, **change):
             r"layer 'scores': unrolled weights need pe \d+ and simd \d+, not pe \d+ and simd \d+",
         ),
         ({"registered": 1}, "layer 'scores': registered must be true or false, not 1"),
-        ({"speed": 9}, "layer 'scores': the fields are pe, simd, store, .*, levels, not 'speed'"),
+        ({"speed": 9}, "layer 'scores': the fields are pe, simd, store, .*, table_inputs, not 'speed'"),
     ],
 )
 def test_illegal_folding(change, message):
