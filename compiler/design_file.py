@@ -34,7 +34,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 #: Those that a file has only where they are not the default.
-_SPARSE = ("queued",)
+_SPARSE = ("queued", "table_inputs")
 
 
 def foldings_from_json(text: str, network: Network, *, source: str = "design file") -> tuple[Folding, ...]:

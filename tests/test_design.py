@@ -241,6 +241,7 @@ def test_a_field_that_means_nothing_does_not_exist(name):
         (ConvFolding, {"pe": 1, "simd": 0}, "simd must be an integer of at least 1, not 0"),
         (WeightedFolding, {"pe": 1, "simd": True}, "simd must be an integer of at least 1, not True"),
         (Unrolled, {"levels": 0}, "levels must be an integer of at least 1, not 0"),
+        (Unrolled, {"table_inputs": 3}, r"table_inputs must be an integer in 4 \.\.\. 8, not 3"),
         (UnrolledScores, {"preset_store": "rom"}, "preset_store must be one of bram, lut, not 'rom'"),
     ],
 )
