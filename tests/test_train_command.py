@@ -150,9 +150,10 @@ def test_killed_by_a_signal_and_resumed_gives_the_same_file(tmp_path):
     # The process ends itself, without a chance to tidy up, when the third epoch is shown.
     program = (
         "import os, signal, sys; from sbgen.commands import train as command; "
-        "from sbgen.train import loop; import argparse; "
-        "save = loop._save_state; "
-        "loop._save_state = lambda *a: (save(*a), len(a[-1]) == 3 and os.kill(os.getpid(), signal.SIGKILL)); "
+        "from sbgen.train import state; import argparse; "
+        "save = state.save; "
+        "kill = lambda *a: (save(*a), len(a[-1]['epochs']) == 3 and os.kill(os.getpid(), signal.SIGKILL)); "
+        "state.save = kill; "
         "p = argparse.ArgumentParser(); command.add_arguments(p); command.run(p.parse_args(sys.argv[1:]))"
     )
     process = subprocess.run(

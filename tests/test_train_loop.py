@@ -142,6 +142,8 @@ OTHERS = {
     "teacher_width": 10,
     "teacher_epochs": 3,
     "validation": 0.2,
+    "keep": "best",
+    "patience": 2,
     "fixed_point": "Q2.6",
 }
 
@@ -391,7 +393,7 @@ def test_outputs_of_their_own_are_trained_hardened_and_exported(outputs, tmp_pat
         model,
         *parts[0],
         validation=parts[1],
-        settings=Settings(method="surrogate", epochs=15, batch=50, lr=0.02, distill=0),
+        settings=Settings(method="surrogate", epochs=25, batch=50, lr=0.02, distill=0),
         seed=0,
     )
     report = harden(model, parts[0][0], validation=parts[1])

@@ -55,9 +55,19 @@ class Augmented:
         Whether to add the mirror image (left to right) of each image and of its copies.
     deform : int
         Copies of each image: the original, and `deformed` ones. Each can be shifted too.
+    device : torch.device or str
+        Where the images are, in all their ways.
     """
 
-    def __init__(self, images: torch.Tensor, *, shift: int = 0, flip: bool = False, deform: int = 1):
+    def __init__(
+        self,
+        images: torch.Tensor,
+        *,
+        shift: int = 0,
+        flip: bool = False,
+        deform: int = 1,
+        device: torch.device | str = "cpu",
+    ):
         self._count, self._side = len(images), 2 * shift + 1
         self.ways = (1 + flip) * deform * self._side**2
         _, height, width, *channels = images.shape
@@ -65,7 +75,7 @@ class Augmented:
         if flip:
             copies = torch.cat([copies, copies.flip(2)])
         padded = F.pad(copies, (0,) * 2 * len(channels) + (shift,) * 4) if shift else copies
-        views = padded.unfold(1, height, 1).unfold(2, width, 1)
+        views = padded.to(device).unfold(1, height, 1).unfold(2, width, 1)
         # (copies, down, across, height, width) and, where there are any, the channels again last
         self._views = views.movedim(3, -1) if channels else views
 

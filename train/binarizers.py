@@ -11,6 +11,8 @@ sign(0) = +1 everywhere. `methods` says which method uses which of them for weig
 where they are published.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,65 +20,53 @@ from torch import nn
 
 from .methods import METHODS
 
-__all__ = ["FUNCTIONS", "Binarizer", "make", "sign"]
+__all__ = ["FUNCTIONS", "Binarizer", "InPlace", "Pair", "make", "sign"]
+
+#: A function that overwrites its argument and returns it.
+InPlace = Callable[[torch.Tensor], torch.Tensor]
+
+#: A function and the factor of its backward pass at the same x. A factor of None is 1.
+Pair = tuple[InPlace, InPlace | None]
 
 
 def sign(x: torch.Tensor) -> torch.Tensor:
     """+1 if ``x >= 0``, else -1, in the dtype of `x`."""
-    return (x >= 0).to(x.dtype).mul_(2).sub_(1)
+    return _sign(x.clone())
 
 
-def _slope(x: torch.Tensor, nu: float) -> torch.Tensor:
-    """Derivative of ``tanh(nu * x)``."""
-    return (x * nu).tanh_().square_().mul_(-nu).add_(nu)
+def _sign(x: torch.Tensor) -> torch.Tensor:
+    return x.ge_(0).mul_(2).sub_(1)
 
 
-class _SmoothForward(torch.autograd.Function):
+def _tanh(x: torch.Tensor, *, nu: float) -> torch.Tensor:
+    """``tanh(nu x)`` by torch's sigmoid, whose vector code is ten times faster than that of its tanh."""
+    return x.mul_(2 * nu).sigmoid_().mul_(2).sub_(1)
+
+
+def _slope(x: torch.Tensor, *, nu: float, factor: float = 1.0) -> torch.Tensor:
+    """Derivative of ``factor * tanh(nu x)``: 4 factor nu p (1 - p), p = sigmoid(2 nu x)."""
+    p = x.mul_(2 * nu).sigmoid_()
+    return p.addcmul_(p, p, value=-1).mul_(4 * nu * factor)
+
+
+def _within_one(x: torch.Tensor) -> torch.Tensor:
+    return x.abs_().le_(1)
+
+
+class _Binarized(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, nu: float, slope: float) -> torch.Tensor:
-        ctx.save_for_backward(x)
-        ctx.slope = slope
-        return (x * nu).tanh_()
+    def forward(ctx: Any, x: torch.Tensor, pair: Pair) -> torch.Tensor:
+        value, ctx.slope = pair
+        if ctx.slope is not None:
+            ctx.save_for_backward(x)
+        return value(x.clone())
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+        if ctx.slope is None:
+            return gradient, None
         (x,) = ctx.saved_tensors
-        return gradient * _slope(x, ctx.slope), None, None
-
-
-class _Mirrored(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, nu: float) -> torch.Tensor:
-        return (x * nu).tanh_()
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
-        return gradient, None
-
-
-class _HardForward(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, nu: float, factor: float) -> torch.Tensor:
-        ctx.save_for_backward(x)
-        ctx.nu, ctx.factor = nu, factor
-        return sign(x)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
-        (x,) = ctx.saved_tensors
-        return gradient * _slope(x, ctx.nu).mul_(ctx.factor), None, None
-
-
-class _PassedStraight(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(x)
-        return sign(x)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
-        (x,) = ctx.saved_tensors
-        return gradient * (x.abs() <= 1)
+        return ctx.slope(x.clone()).mul_(gradient), None
 
 
 class Binarizer(nn.Module):
@@ -103,6 +93,13 @@ class Binarizer(nn.Module):
         """The function that converges to sign as nu grows; sign itself if the function always is sign."""
         return sign(x)
 
+    def pair(self) -> Pair:
+        """The function and the factor of its backward pass, of nu as it is now."""
+        raise NotImplementedError
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return _Binarized.apply(x, self.pair())
+
     def extra_repr(self) -> str:
         return f"nu={self.nu:g}" + (", hard" if self.hard else "")
 
@@ -113,10 +110,10 @@ class Smooth(Binarizer):
     hard = False
 
     def soft(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.tanh(x * self.nu)
+        return _tanh(x.clone(), nu=self.nu)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return _SmoothForward.apply(x, self.nu, self.nu)
+    def pair(self) -> Pair:
+        return partial(_tanh, nu=self.nu), partial(_slope, nu=self.nu)
 
 
 class Mirrored(Smooth):
@@ -124,23 +121,23 @@ class Mirrored(Smooth):
     (Ajanthan et al., arXiv 1910.08237).
     """
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return _Mirrored.apply(x, self.nu)
+    def pair(self) -> Pair:
+        return partial(_tanh, nu=self.nu), None
 
 
 class Capped(Smooth):
     """``tanh(nu x)``, or sign where `hard`; the backward pass has a slope of at most `slope_cap`."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def pair(self) -> Pair:
         slope = self.nu if self.slope_cap is None else min(self.nu, self.slope_cap)
-        return _HardForward.apply(x, slope, 1.0) if self.hard else _SmoothForward.apply(x, self.nu, slope)
+        return _sign if self.hard else partial(_tanh, nu=self.nu), partial(_slope, nu=slope)
 
 
 class Straight(Binarizer):
     """sign forward; the gradient passes unchanged within -1 ... +1 (BinaryNet, arXiv 1602.02830)."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return _PassedStraight.apply(x)
+    def pair(self) -> Pair:
+        return _sign, _within_one
 
 
 class Decaying(Binarizer):
@@ -148,8 +145,8 @@ class Decaying(Binarizer):
     1909.10788).
     """
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return _HardForward.apply(x, self.nu, max(1.0, 1 / self.nu))
+    def pair(self) -> Pair:
+        return _sign, partial(_slope, nu=self.nu, factor=max(1.0, 1 / self.nu))
 
 
 #: The functions by the name that a method gives them.

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from torch import nn
 
 from .. import cache
 from ..errors import DataError, ModelError
-from . import checkpoint, data, distill
+from . import checkpoint, data, distill, distributed
 from .errors import SettingsError
+from .execution import HERE, Execution
 from .harden import HardeningReport, harden
 from .loop import Epoch, Labelled, accuracy, is_smooth, train
 from .network import network
@@ -47,6 +49,7 @@ def run(
     resume: bool = False,
     progress: Callable[[Epoch], object] | None = None,
     teacher_progress: Callable[[int, int], object] | None = None,
+    execution: Execution = HERE,
 ) -> Result:
     """Train a preset and write its model file.
 
@@ -66,7 +69,10 @@ def run(
     resume : bool
         Whether to continue an interrupted run.
     progress, teacher_progress : callable or None
-        Called with each `Epoch`; and with the number of epochs of the teacher done and in total.
+        Called with each `Epoch`, as by `loop.train`; and with the number of epochs of the teacher done and in
+        total.
+    execution : `Execution`
+        As for `loop.train`. Of several processes, the first writes the file.
 
     Returns
     -------
@@ -97,8 +103,12 @@ def run(
         state=state,
         resume=resume,
         progress=progress,
+        execution=execution,
     )
     report, accuracies = measured(model, parts)
+    result = Result(epochs=epochs, report=report, accuracy=accuracies)
+    if not distributed.current().is_first:
+        return result
     checkpoint.save(
         model,
         out,
@@ -112,7 +122,7 @@ def run(
         report=report,
     )
     state.unlink(missing_ok=True)
-    return Result(epochs=epochs, report=report, accuracy=accuracies)
+    return result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +208,8 @@ def _teacher(
             f"distill must be 0 with the preset {preset}, whose teacher would need thresholds, not "
             f"{settings.distill}"
         )
-    return distill.teacher_logits(
+    logits = partial(
+        distill.teacher_logits,
         *parts.training,
         thresholds=thresholds,
         classes=classes,
@@ -211,6 +222,10 @@ def _teacher(
         cache=cache.folder("teachers"),
         progress=progress,
     )
+    processes = distributed.current()
+    first = logits() if processes.is_first else None
+    processes.agree(None)  # the others wait for the first, and read what it has cached
+    return logits() if first is None else first
 
 
 def require_writable(path: Path) -> None:

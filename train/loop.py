@@ -1,9 +1,7 @@
 """The training loop: a function of model, images, settings and seed that can be interrupted and resumed."""
 
-import hashlib
-import io
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
@@ -12,82 +10,29 @@ from typing import Any
 import torch
 from torch import nn
 
-from .. import atomic
 from ..errors import DataError, ModelError
-from . import distill, inputs, statistics
+from . import distill, distributed, inputs, statistics
+from . import state as states
 from .augment import Augmented
 from .average import Average
+from .best import Best
+from .distributed import Processes
+from .errors import SettingsError
+from .evaluation import Epoch, Labelled, accuracy, classify, is_smooth, measured
+from .execution import HERE, Execution
 from .fixed_point import FixedPoint
-from .layers import BatchNorm, BinaryActivation, BinaryWeights, Scores, hardened
+from .layers import BinaryWeights
 from .schedule import Sharpening
 from .settings import Settings
+from .training_mode import training_mode
 
-__all__ = ["Epoch", "accuracy", "classify", "is_smooth", "train"]
+__all__ = ["Epoch", "Labelled", "accuracy", "classify", "is_smooth", "train"]
 
 #: Training images from which batch-norm statistics are estimated after each epoch.
 _STATISTICS = 5000
 
-#: Images and their labels.
-Labelled = tuple[torch.Tensor, torch.Tensor]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """Result of one epoch.
-
-    Parameters
-    ----------
-    epoch : int
-        0 is the first.
-    nu : float
-        Maximum sharpness of the layers with weights.
-    loss : float
-        Mean over the training images.
-    soft : float, 0 ... 1, or None
-        Validation accuracy of the smooth network, without noise; None if the forward pass is sign.
-    hard : float, 0 ... 1
-        Validation accuracy of the same network hardened.
-    """
-
-    epoch: int
-    nu: float
-    loss: float
-    soft: float | None
-    hard: float
-
-
-def classify(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """The decision of `model` for each image, in evaluation mode.
-
-    Returns
-    -------
-    int64 tensor
-        Classes, shape (N,): the first maximum score or, for one output, whether its score is not negative. If
-        the signs of several outputs decide, bits of shape (N, outputs).
-    """
-    training = model.training
-    # The outputs of a convolution grow with the pixels: keep them to some hundreds of MB.
-    batch = min(2000, 2**21 // images[0].numel()) if len(images) else 1
-    model.eval()
-    with torch.no_grad():
-        classes = torch.cat([_decide(model, model(part)) for part in images.split(batch)])
-    model.train(training)
-    return classes
-
-
-def _decide(model: nn.Module, scores: torch.Tensor) -> torch.Tensor:
-    if next((layer.decision for layer in model.modules() if isinstance(layer, Scores)), "argmax") == "argmax":
-        return scores.argmax(1)
-    bits = (scores >= 0).long()
-    return bits if bits.shape[1] > 1 else bits[:, 0]
-
-
-def accuracy(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
-    """Share of the images, 0 ... 1, that `model` classifies as labelled. If an image has several labels, all
-    must be right. Images and labels are as for `inputs.checked`.
-    """
-    images, labels = inputs.checked(model, images, labels, name="measured")
-    return (classify(model, images) == labels).reshape(len(labels), -1).all(1).double().mean().item()
+#: Between the seeds of two processes, whose noise must differ.
+_SEEDS_APART = 0x9E3779B97F4A7C15
 
 
 def train(
@@ -102,6 +47,7 @@ def train(
     state: str | PathLike[str] | None = None,
     resume: bool = False,
     progress: Callable[[Epoch], object] | None = None,
+    execution: Execution = HERE,
 ) -> list[Epoch]:
     """Train `model` in place.
 
@@ -127,11 +73,15 @@ def train(
         Whether to resume from `state` if it exists. The result is the same, bit for bit, as without
         interruption.
     progress : callable or None
-        Called with each `Epoch`, including the resumed ones.
+        Called with each `Epoch`, including the resumed ones. If it returns True, the training ends there.
+    execution : `Execution`
+        Where it computes. If this process has joined others (`distributed.joined`), all of them must call
+        `train` with the same arguments, and each computes its share; `progress` is called in the first.
 
     Returns
     -------
     list of `Epoch`
+        Fewer than those of the settings if it ended early.
 
     Raises
     ------
@@ -139,54 +89,83 @@ def train(
         Images, labels or teacher do not fit; raised before the first epoch.
     ModelError
         The state is damaged or belongs to another run, or the loss is no longer finite.
+    SettingsError
+        The machine lacks what the execution asks for.
     """
+    execution.check()
     images, labels = inputs.checked(model, images, labels, name="training")
     validation = inputs.checked(model, *validation, name="validation")
     images = _with_rows(model, images, validation[0], settings)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=0.0, fused=True)
-    generator = torch.Generator().manual_seed(seed)
-    torch.manual_seed(seed)
-    augmented = Augmented(images, shift=settings.shift, flip=settings.flip, deform=settings.deform)
     batches = -(-len(images) // settings.batch)
     inputs.check_batches(model, len(images), batches)
-    sharpening, average = settings.schedule().over(model), Average(model)
-    fixed = FixedPoint(model, settings.fixed_point)
-    run = _Run(
-        model, augmented, labels, teacher, settings, batches, optimizer, generator, sharpening, average, fixed
-    )
-    _check_teacher(run)
-    identity = _identity(run, (images, labels), validation, seed)
-    epochs: list[Epoch] = []
-    if resume and state is not None and Path(state).exists():
-        epochs = _restore(state, identity, run)
+    processes = distributed.current()
+    _check_processes(processes, settings, len(images), batches)
+    identity = _identity(model, settings, (images, labels), validation, teacher, seed) | {
+        **execution.described(),
+        "processes": processes.count,
+    }
+    try:
+        run = _started(model, images, labels, teacher, settings, batches, seed, execution, processes)
+        validation = validation[0].to(execution.device), validation[1].to(execution.device)
+        epochs: list[Epoch] = []
+        if resume and state is not None and Path(state).exists():
+            epochs = states.restored(state, identity, run.restore)
+        ends = False
         for epoch in epochs:
-            if progress:
-                progress(epoch)
-
-    with fixed.forward():
-        for number in range(len(epochs), settings.epochs):
-            loss = _train_epoch(run, number)
-            with torch.no_grad(), run.average.taken():
-                if run.average.steps:
-                    fixed.settle()
-                epochs.append(_measured(run, images[:_STATISTICS], validation, number=number, loss=loss))
-            if state is not None:
-                _save_state(state, identity, run, epochs)
-            if progress:
-                progress(epochs[-1])
-    _finish(run, images)
+            ends = _ends(run, epoch, progress)
+        with run.fixed.forward():
+            while not ends and len(epochs) < settings.epochs:
+                epochs.append(_epoch(run, len(epochs), validation))
+                content = run.content(epochs)  # of all processes
+                if state is not None and processes.is_first:
+                    states.save(state, identity, content)
+                ends = _ends(run, epochs[-1], progress)
+        _finish(run, len(epochs))
+    finally:
+        model.to("cpu")
     return epochs
 
 
-def _finish(run: "_Run", images: torch.Tensor) -> None:
-    """Leave the model as it is after the last step, with its average and statistics of it."""
-    run.sharpening.apply(run.steps - 1, run.steps)
-    with torch.no_grad():
+def _epoch(run: "_Run", number: int, validation: Labelled) -> Epoch:
+    """Train for an epoch and measure it."""
+    loss = _train_epoch(run, number)
+    with torch.no_grad(), run.average.taken():
         if run.average.steps:
+            run.fixed.settle()
+        epoch = measured(
+            run.model,
+            run.images[:_STATISTICS],
+            validation,
+            drifts=run.drifts,
+            processes=run.processes,
+            epoch=number,
+            loss=loss,
+        )
+        epoch = run.processes.agree(epoch)
+        if run.settings.keeps_best:
+            run.best.offer(number, epoch.hard)
+    return epoch
+
+
+def _ends(run: "_Run", epoch: Epoch, progress: Callable[[Epoch], object] | None) -> bool:
+    """Report an epoch; whether the training ends after it."""
+    stopped = run.processes.is_first and progress is not None and progress(epoch) is True
+    patience = run.settings.patience
+    return run.processes.agree(stopped or 0 < patience <= run.best.waited(epoch.epoch))
+
+
+def _finish(run: "_Run", epochs: int) -> None:
+    """Leave the model as it is after its last or best epoch, with statistics of it."""
+    with torch.no_grad():
+        if run.settings.keeps_best and run.best.epoch is not None:
+            epochs = run.best.epoch + 1
+            run.best.take()
+        elif run.average.steps:
             run.average.take()
             run.fixed.settle()
-        if _drifts(run):
-            statistics.estimate(run.model, images)
+        run.sharpening.apply(epochs * run.batches - 1, run.steps)
+        if run.drifts:
+            statistics.estimate(run.model, run.images)
 
 
 @dataclass(frozen=True)
@@ -194,6 +173,7 @@ class _Run:
     """What all epochs of a training share."""
 
     model: nn.Module
+    images: torch.Tensor
     augmented: Augmented
     labels: torch.Tensor
     teacher: torch.Tensor | None
@@ -203,12 +183,89 @@ class _Run:
     generator: torch.Generator
     sharpening: Sharpening
     average: Average
+    best: Best
     fixed: FixedPoint
+    execution: Execution
+    processes: Processes
+    forward: Callable[[torch.Tensor], torch.Tensor]
 
     @property
     def steps(self) -> int:
         """Steps of all epochs."""
         return self.settings.epochs * self.batches
+
+    @property
+    def drifts(self) -> bool:
+        """Whether the running batch-norm statistics are of another network than the one that is measured."""
+        return bool(self.average.steps or self.settings.recipe.noise)
+
+    def content(self, epochs: list[Epoch]) -> dict[str, Any]:
+        """Everything to continue from."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "order": self.generator.get_state(),
+            "random": self.processes.gathered(self.execution.random_state()),
+            "average": {"steps": self.average.steps, "values": self.average.values},
+            "best": self.best.state(),
+            "epochs": [asdict(epoch) for epoch in epochs],
+        }
+
+    def restore(self, content: dict[str, Any]) -> list[Epoch]:
+        """Continue from a `content`; the epochs so far."""
+        self.model.load_state_dict(content["model"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.generator.set_state(content["order"])
+        self.average.restore(**content["average"])
+        self.best.restore(content["best"])
+        self.execution.set_random_state(content["random"][self.processes.rank])
+        return [Epoch(**epoch) for epoch in content["epochs"]]
+
+
+def _started(
+    model: nn.Module,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    teacher: torch.Tensor | None,
+    settings: Settings,
+    batches: int,
+    seed: int,
+    execution: Execution,
+    processes: Processes,
+) -> _Run:
+    """A training before its first step, with everything on its device."""
+    device = execution.where
+    model.to(device)
+    torch.manual_seed((seed + processes.rank * _SEEDS_APART) % 2**64 if processes.rank else seed)
+    augmented = Augmented(
+        images, shift=settings.shift, flip=settings.flip, deform=settings.deform, device=device
+    )
+    if teacher is not None and teacher.shape[:2] != (augmented.ways, len(images)):
+        raise DataError(
+            f"the teacher must answer {augmented.ways} ways of {len(images)} images, not"
+            f" {tuple(teacher.shape[:2])}; compute it with the same images, shift, flip and deform"
+        )
+    forward: Callable[[torch.Tensor], torch.Tensor] = processes.wrapped(model)
+    if execution.compile:
+        forward = torch.compile(forward)
+    return _Run(
+        model=model,
+        images=images.to(device),
+        augmented=augmented,
+        labels=labels.to(device),
+        teacher=None if teacher is None else teacher.to(device),
+        settings=settings,
+        batches=batches,
+        optimizer=torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=0.0, fused=True),
+        generator=torch.Generator().manual_seed(seed),
+        sharpening=settings.schedule().over(model),
+        average=Average(model),
+        best=Best(model),
+        fixed=FixedPoint(model, settings.fixed_point),
+        execution=execution,
+        processes=processes,
+        forward=forward,
+    )
 
 
 def _with_rows(
@@ -232,25 +289,38 @@ def _with_rows(
     return images[:, None] if is_flat else images
 
 
-def _check_teacher(run: _Run) -> None:
-    ways, images = run.augmented.ways, len(run.labels)
-    if run.teacher is not None and run.teacher.shape[:2] != (ways, images):
-        raise DataError(
-            f"the teacher must answer {ways} ways of {images} images, not"
-            f" {tuple(run.teacher.shape[:2])}; compute it with the same images, shift, flip and deform"
+def _check_processes(processes: Processes, settings: Settings, images: int, batches: int) -> None:
+    """Check that each process has an image of every step, and that all of them keep the same parameters."""
+    smallest = min(len(part) for part in torch.arange(images).chunk(batches))
+    if smallest < processes.count:
+        raise SettingsError(
+            f"every step must have an image for each of {processes.count} processes, but one has {smallest};"
+            " give a larger --batch, or start fewer processes"
+        )
+    if settings.fixed_point is not None and processes.count > 1:
+        raise SettingsError(
+            f"--fixed-point {settings.fixed_point} must have one process, because it rounds at random, not"
+            f" {processes.count}; leave out torchrun"
         )
 
 
-def _identity(run: _Run, training: Labelled, validation: Labelled, seed: int) -> dict[str, Any]:
+def _identity(
+    model: nn.Module,
+    settings: Settings,
+    training: Labelled,
+    validation: Labelled,
+    teacher: torch.Tensor | None,
+    seed: int,
+) -> dict[str, Any]:
     """Everything that the result depends on. A state with another identity belongs to another run."""
     return {
-        "settings": run.settings.primitives(),
+        "settings": settings.primitives(),
         "seed": seed,
-        "network": _topology(run.model),
-        "initial weights": _digest(run.model.state_dict().values()),
-        "training images and labels": _digest(training),
-        "validation images and labels": _digest(validation),
-        "teacher": None if run.teacher is None else _digest([run.teacher]),
+        "network": states.topology(model),
+        "initial weights": states.digest(model.state_dict().values()),
+        "training images and labels": states.digest(training),
+        "validation images and labels": states.digest(validation),
+        "teacher": None if teacher is None else states.digest([teacher]),
         "torch": str(torch.__version__),
         "threads": torch.get_num_threads(),
     }
@@ -258,7 +328,7 @@ def _identity(run: _Run, training: Labelled, validation: Labelled, seed: int) ->
 
 def _train_epoch(run: _Run, number: int) -> float:
     """Train for one epoch; return the mean loss, which must be finite."""
-    settings, labels, generator, optimizer = run.settings, run.labels, run.generator, run.optimizer
+    settings, optimizer, device = run.settings, run.optimizer, run.execution.where
     # Those that compete for a connection are not limited: at the limit they would all be equal.
     weights = [
         layer.weight
@@ -266,139 +336,49 @@ def _train_epoch(run: _Run, number: int) -> float:
         if isinstance(layer, BinaryWeights) and layer.fan_in is None
     ]
     run.model.train()
-    total = torch.zeros((), dtype=torch.float64)
-    order = torch.randperm(len(labels), generator=generator)
+    total = torch.zeros((), dtype=torch.float64, device=device)
+    order = torch.randperm(len(run.labels), generator=run.generator)
+    drawn = [run.augmented.draw(len(part), generator=run.generator) for part in order.chunk(run.batches)]
+    parts = zip(
+        order.to(device).chunk(run.batches), torch.cat(drawn).to(device).chunk(run.batches), strict=True
+    )
     last_rate, averaged = settings.last_rate, run.steps * (1 - settings.recipe.average)
-    for step, index in enumerate(order.chunk(run.batches), number * run.batches):
-        run.sharpening.apply(step, run.steps)
-        optimizer.param_groups[0]["lr"] = (
-            last_rate + (settings.lr - last_rate) * (1 + math.cos(math.pi * step / run.steps)) / 2
-        )
-        way = run.augmented.draw(len(index), generator=generator)
-        optimizer.zero_grad()
-        value = distill.loss(
-            run.model(run.augmented(index, way)),
-            labels[index],
-            None if run.teacher is None else run.teacher[way, index],
-            weight=settings.distill,
-            temperature=settings.temperature,
-        )
-        run.fixed.backward(value, len(index))
-        optimizer.step()
-        with torch.no_grad():
-            for weight in weights:
-                weight.clamp_(-1, 1)
-            run.fixed.step()
-            if step >= averaged:
-                run.average.add()
-        total += value.detach() * len(index)
-    mean = total.item() / len(labels)
+    with training_mode(run.model, run.execution, run.processes, fuses=settings.fixed_point is None):
+        for step, (index, way) in enumerate(parts, number * run.batches):
+            run.sharpening.apply(step, run.steps)
+            optimizer.param_groups[0]["lr"] = (
+                last_rate + (settings.lr - last_rate) * (1 + math.cos(math.pi * step / run.steps)) / 2
+            )
+            optimizer.zero_grad()
+            value = _loss(run, index, way)
+            run.fixed.backward(value, len(index))
+            optimizer.step()
+            with torch.no_grad():
+                for weight in weights:
+                    weight.clamp_(-1, 1)
+                run.fixed.step()
+                if step >= averaged:
+                    run.average.add()
+            total += value.detach() * len(index)
+    mean = run.processes.total(total).item() / len(run.labels) / run.processes.count
     if not math.isfinite(mean):
         raise ModelError(f"the loss must be finite, but is {mean} in epoch {number + 1}; try a smaller --lr")
     return mean
 
 
-def is_smooth(model: nn.Module) -> bool:
-    """Whether the forward pass of `model` is smooth: no weight and no activation is a sign."""
-    layers = [layer for layer in model.modules() if isinstance(layer, (BinaryWeights, BinaryActivation))]
-    return not any(layer.hardened or layer.binarizer.hard for layer in layers)
-
-
-def _drifts(run: _Run) -> bool:
-    """Whether the running batch-norm statistics are of another network than the one that is measured."""
-    return bool(run.average.steps or run.settings.recipe.noise)
-
-
-def _measured(run: _Run, images: torch.Tensor, validation: Labelled, *, number: int, loss: float) -> Epoch:
-    """Measure the network as `harden` would leave it; `images` are for its batch-norm statistics."""
-    model = run.model
-    with statistics.restored(model):
-        if _drifts(run):
-            statistics.estimate(model, images)
-        soft = accuracy(model, *validation) if is_smooth(model) else None
-        with hardened(model):
-            hard = accuracy(model, *validation)
-        if any(isinstance(layer, BatchNorm) for layer in model.modules()):
-            with statistics.hard_forward(model):
-                statistics.estimate(model, images)
-            with hardened(model):
-                hard = max(hard, accuracy(model, *validation))
-    nu = max(
-        (layer.binarizer.nu for layer in model.modules() if isinstance(layer, BinaryWeights)), default=1.0
+def _loss(run: _Run, index: torch.Tensor, way: torch.Tensor) -> torch.Tensor:
+    """The loss of the images `index`, each in its `way`, of which this process computes its share. The mean
+    over processes is that over the images.
+    """
+    execution, settings, share = run.execution, run.settings, run.processes.share
+    mine, its_way = share(index), share(way)
+    with torch.autocast(execution.where.type, dtype=torch.bfloat16, enabled=execution.bf16):
+        logits = run.forward(run.augmented(mine, its_way))
+    value = distill.loss(
+        logits,
+        run.labels[mine],
+        None if run.teacher is None else run.teacher[its_way, mine],
+        weight=settings.distill,
+        temperature=settings.temperature,
     )
-    return Epoch(epoch=number, nu=nu, loss=loss, soft=soft, hard=hard)
-
-
-def _digest(tensors: Iterable[torch.Tensor]) -> str:
-    """16 digits of a SHA-256 of the types, shapes and values of tensors."""
-    digest = hashlib.sha256()
-    for tensor in tensors:
-        digest.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
-        digest.update(tensor.detach().contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:16]
-
-
-def _topology(model: nn.Module) -> str:
-    """16 digits of a SHA-256 of the layers of a network, without their weights."""
-    return hashlib.sha256(str(model).encode()).hexdigest()[:16]
-
-
-def _save_state(path: str | PathLike[str], identity: dict[str, Any], run: _Run, epochs: list[Epoch]) -> None:
-    buffer = io.BytesIO()
-    torch.save(
-        {
-            "format": "sbgen-training",
-            "identity": identity,
-            "model": run.model.state_dict(),
-            "optimizer": run.optimizer.state_dict(),
-            "order": run.generator.get_state(),
-            "random": torch.get_rng_state(),
-            "average": {"steps": run.average.steps, "values": run.average.values},
-            "epochs": [asdict(epoch) for epoch in epochs],
-        },
-        buffer,
-    )
-    try:
-        atomic.write(Path(path), buffer.getbuffer())
-    except OSError as error:
-        raise ModelError(
-            f"{path}: the state of the training cannot be written: {error.strerror or error}; make room"
-            " there, and continue with --resume from the previous epoch, if there is one"
-        ) from error
-
-
-def _restore(path: str | PathLike[str], identity: dict[str, Any], run: _Run) -> list[Epoch]:
-    """Restore the state of an interrupted training; return its epochs."""
-    damaged = (
-        f"{path}: must be the state of an interrupted training, but cannot be read; remove it to start again"
-    )
-    try:
-        stored = torch.load(path, weights_only=True)
-        found = stored["identity"]
-        if stored["format"] != "sbgen-training":
-            raise KeyError("format")
-        now, then = ({**about, **about.get("settings", {})} for about in (identity, found))
-    except OSError:
-        raise
-    except Exception as error:  # whatever the unpickler raises on arbitrary bytes
-        raise ModelError(damaged) from error
-    if found != identity:
-        other = [
-            f"{name} {then.get(name)} then, {now.get(name)} now"
-            for name in now
-            if name != "settings" and then.get(name) != now.get(name)
-        ]
-        raise ModelError(
-            f"{path}: a resumed training must be the one that was interrupted, but has"
-            f" {', '.join(other) or 'other settings'}; restore the original ones, or remove the file to start"
-            " again"
-        )
-    try:
-        run.model.load_state_dict(stored["model"])
-        run.optimizer.load_state_dict(stored["optimizer"])
-        run.generator.set_state(stored["order"])
-        torch.set_rng_state(stored["random"])
-        run.average.restore(**stored["average"])
-        return [Epoch(**epoch) for epoch in stored["epochs"]]
-    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise ModelError(damaged) from error
+    return value * (run.processes.count * len(mine) / len(index))

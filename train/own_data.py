@@ -11,7 +11,8 @@ from torch import nn
 
 from ..errors import DataError
 from ..samples import Prepared, Samples
-from . import checkpoint
+from . import checkpoint, distributed
+from .execution import HERE, Execution
 from .experiment import Parts, Result, layers_by, measured, require_writable
 from .loop import Epoch, Labelled, train
 from .network import network
@@ -80,6 +81,7 @@ def run(
     test: Samples | None = None,
     resume: bool = False,
     progress: Callable[[Epoch], object] | None = None,
+    execution: Execution = HERE,
 ) -> Result:
     """Train a network on prepared samples and write its model file.
 
@@ -96,7 +98,7 @@ def run(
         Of the samples, kept in the settings of the file.
     test : `Samples` or None
         Samples of another file, with labels, to test with; None is the test part.
-    resume, progress
+    resume, progress, execution
         As in `experiment.run`.
 
     Returns
@@ -123,8 +125,12 @@ def run(
         state=state,
         resume=resume,
         progress=progress,
+        execution=execution,
     )
     report, accuracy = measured(model, parts)
+    result = Result(epochs=epochs, report=report, accuracy=accuracy)
+    if not distributed.current().is_first:
+        return result
     checkpoint.save(
         model,
         out,
@@ -138,7 +144,7 @@ def run(
         recipe=prepared.recipe.primitives(),
     )
     state.unlink(missing_ok=True)
-    return Result(epochs=epochs, report=report, accuracy=accuracy)
+    return result
 
 
 def part(prepared: Prepared, chosen: np.ndarray) -> Labelled:

@@ -46,6 +46,11 @@ class Settings:
     teacher_width, teacher_epochs : int
     validation : float, 0 ... 1
         Share of the training images held out for every choice; never trained on.
+    keep : str
+        "last": the result is the network after the last epoch; or "best": after the epoch with the highest
+        hardened accuracy on the validation images.
+    patience : int
+        Epochs without a better one after which the training ends, and the best is the result; 0 is none.
     fixed_point : str or None
         Grid of parameters, gradients and tanh, such as "Q2.6" (`number_format.Format`); None is float32.
     """
@@ -73,6 +78,8 @@ class Settings:
     teacher_width: int = 800
     teacher_epochs: int = 12
     validation: float = 0.1
+    keep: str = "last"
+    patience: int = 0
     fixed_point: str | None = None
 
     def __post_init__(self) -> None:
@@ -94,6 +101,8 @@ class Settings:
         require_own("shift", 0 <= self.shift <= 8, "0 ... 8 pixels")
         require_own("distill", 0 <= self.distill <= 1, "0 ... 1")
         require_own("validation", 0 < self.validation < 1, "between 0 and 1")
+        require_own("keep", self.keep in ("last", "best"), "last or best")
+        require_own("patience", self.patience >= 0, "at least 0")
         if self.fixed_point is not None:
             Format.parse(self.fixed_point)
         recipe = self.recipe
@@ -114,6 +123,11 @@ class Settings:
     def last_rate(self) -> float:
         """The learning rate at the last step."""
         return max(_LAST_RATE, self.recipe.final_rate * self.lr) if self.lr_end is None else self.lr_end
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the result is the best epoch."""
+        return self.keep == "best" or self.patience > 0
 
     @property
     def layer_slope_cap(self) -> float | None:

@@ -2,21 +2,25 @@
 
 import argparse
 import math
+import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import own_data, training_chart
+from .. import own_data
 from ..arguments import at_least
 from ..console import Console
 from ..errors import ToolError
 from ..seeds import best_of
 from ..train.data import DATASETS
 from ..train.errors import SettingsError
+from ..train.execution import DEVICES, Execution
 from ..train.methods import DEFAULT, METHODS
 from ..train.presets import PRESETS
 from ..train.settings import Settings
+from ..training_log import TrainingLog
 
 if TYPE_CHECKING:  # they need torch
     from ..train.experiment import Result
@@ -98,6 +102,14 @@ _SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
     ("--validation", {"type": float, "metavar": "PART", "help": "fraction of the training images held out"}),
+    (
+        "--keep",
+        {"choices": ["last", "best"], "help": "the network after the last epoch, or the best on validation"},
+    ),
+    (
+        "--patience",
+        {"type": int, "metavar": "N", "help": "end after N epochs without a better one, and keep the best"},
+    ),
 )
 
 
@@ -129,6 +141,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plot", type=Path, metavar="FILE", help="draw soft and hardened accuracy by epoch to this .svg"
     )
+    parser.add_argument(
+        "--tensorboard", type=Path, metavar="DIR", help="write each epoch to this folder, for TensorBoard"
+    )
     parser.add_argument("--dataset", choices=list(DATASETS), help="data set (default: the preset's)")
     parser.add_argument(
         "--data",
@@ -150,6 +165,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1,
         metavar="N",
         help="torch threads, which affect the file (default: %(default)s, the fastest except for lfc)",
+    )
+    parser.add_argument(
+        "--device",
+        choices=DEVICES,
+        default="auto",
+        help="where to train (default: auto, a GPU if there is one); it affects the file",
+    )
+    parser.add_argument(
+        "--bf16", action="store_true", help="multiply in bfloat16, where the processor has it"
+    )
+    parser.add_argument(
+        "--compile", action="store_true", help="compile the network by torch.compile, which takes minutes"
     )
     group = parser.add_argument_group("settings", "Each replaces a setting of the preset.")
     for option, keywords in _SETTINGS:
@@ -189,15 +216,29 @@ def run(arguments: argparse.Namespace) -> None:
         raise SettingsError(
             "--resume must be given with one seed; continue the seed that was interrupted, by --seed"
         )
-    console = Console()
-    if arguments.samples is not None:
-        _run_own(arguments, console)
-        return
-    _refuse_own(arguments)
+    if arguments.samples is None:
+        _refuse_own(arguments)
+    _require_torch(arguments.threads)
+    from ..train import distributed, execution
+
+    if distributed.is_started() and arguments.seeds > 1:
+        raise SettingsError("--seeds must be 1 with several processes of torchrun; train one seed at a time")
+    where = execution.chosen(
+        arguments.device, bf16=arguments.bf16, compile=arguments.compile, local=distributed.local_rank()
+    )
+    train = _train_preset if arguments.samples is None else _train_own
+    with ExitStack() as stack:
+        processes = stack.enter_context(distributed.joined(where.device))
+        file = None if processes.is_first else stack.enter_context(open(os.devnull, "w", encoding="ascii"))
+        train(arguments, Console(file=file), where)
+
+
+def _train_preset(arguments: argparse.Namespace, console: Console, execution: Execution) -> None:
+    """Train a preset."""
+    from ..train import experiment
+
     preset = arguments.preset or "digits"
     settings = _settings(arguments)
-    _require_torch(arguments.threads)
-    from ..train import experiment
 
     def train(report: _Progress, seed: int, out: Path) -> "Result":
         return experiment.run(
@@ -210,13 +251,16 @@ def run(arguments: argparse.Namespace) -> None:
             resume=arguments.resume,
             progress=report.trained,
             teacher_progress=report.teaching,
+            execution=execution,
         )
 
     _trained(arguments, console, settings, preset, train)
 
 
-def _run_own(arguments: argparse.Namespace, console: Console) -> None:
+def _train_own(arguments: argparse.Namespace, console: Console, execution: Execution) -> None:
     """Train on the samples of ``--samples``."""
+    from ..train import own_data as training
+
     for option in ("dataset", "data"):
         if getattr(arguments, option) is not None:
             raise SettingsError(f"--{option} must be left out with --samples, which are the data")
@@ -228,9 +272,6 @@ def _run_own(arguments: argparse.Namespace, console: Console) -> None:
     own_data.show(console, ready, test)
     preset = None if arguments.preset is None else PRESETS[arguments.preset]
     topology = own_data.topology(arguments, ready, preset)
-    _require_torch(arguments.threads)
-    from ..train import own_data as training
-
     settings = _settings(arguments, training.default_settings(ready) if preset is None else None)
     training.build(ready, topology, settings)  # refuses what does not fit before anything is written
     console.line(f"  network: {topology.options()}")
@@ -246,6 +287,7 @@ def _run_own(arguments: argparse.Namespace, console: Console) -> None:
             test=test,
             resume=arguments.resume,
             progress=report.trained,
+            execution=execution,
         )
 
     _trained(arguments, console, settings, arguments.samples.name, train)
@@ -305,13 +347,15 @@ def _trained(
         f"{name} by the {settings.method} method, seed {arguments.seed}, {settings.epochs} epochs; "
         "soft and hard are validation accuracies before and after hardening"
     )
-    if arguments.log is not None:
-        _log(arguments.log, "w", "seed,epoch,nu,loss,soft,hard")
-
-    seen: dict[int, list[Epoch]] = {}
+    log = TrainingLog(
+        f"{name}, {settings.method}",
+        csv=arguments.log,
+        plot=arguments.plot,
+        tensorboard=arguments.tensorboard,
+    )
 
     def once(seed: int, out: Path) -> "Result":
-        seen[seed] = []
+        log.begin(seed)
         with console.step("train" if arguments.seeds == 1 else f"train with seed {seed}") as step:
 
             def teaching(done: int, total: int) -> None:
@@ -322,21 +366,15 @@ def _trained(
                 step.progress(epoch.epoch + 1, settings.epochs)
                 step.note(f"epoch {epoch.epoch + 1}/{settings.epochs}")
                 console.line(_words(epoch, settings.epochs))
-                seen[seed].append(epoch)
-                if arguments.plot is not None:
-                    training_chart.write(arguments.plot, f"{name}, {settings.method}", seen)
-                if arguments.log is not None:
-                    soft = "" if epoch.soft is None else repr(epoch.soft)
-                    _log(
-                        arguments.log,
-                        "a",
-                        f"{seed},{epoch.epoch + 1},{epoch.nu!r},{epoch.loss!r},{soft},{epoch.hard!r}",
-                    )
+                log.add(seed, epoch)
 
             return train(_Progress(trained, teaching), seed, out)
 
     seeds = range(arguments.seed, arguments.seed + arguments.seeds)
-    result = best_of(seeds, arguments.out, once, console)
+    try:
+        result = best_of(seeds, arguments.out, once, console)
+    finally:
+        log.close()
     console.line()
     _show(console, result)
     console.line(
@@ -353,15 +391,6 @@ def _words(epoch: "Epoch", epochs: int) -> str:
         + f"hard {epoch.hard:7.2%}"
         + ("" if epoch.soft is None else f"  gap {100 * (epoch.soft - epoch.hard):5.2f}")
     )
-
-
-def _log(path: Path, mode: str, line: str) -> None:
-    """Write a line to the log, which is complete after each epoch."""
-    try:
-        with open(path, mode, encoding="ascii") as file:
-            file.write(line + "\n")
-    except OSError as error:
-        raise SettingsError(f"--log {path}: cannot be written: {error.strerror or error}") from error
 
 
 def _show(console: Console, result: "Result") -> None:
