@@ -56,10 +56,9 @@ class TrainingLog:
     def begin(self, seed: int) -> None:
         """Begin the epochs of a seed."""
         self._seen[seed] = []
-        if self._writer is not None:
-            run = self._folder / f"seed{seed}"
+        if self._folder is not None and self._writer is not None:
             try:
-                self._writers[seed] = self._writer(run, purge_step=1)
+                self._writers[seed] = self._writer(self._folder / f"seed{seed}", purge_step=1)
             except OSError as error:
                 raise SettingsError(
                     f"--tensorboard {self._folder}: cannot be written: {error.strerror or error}"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sbgen import cli
+from sbgen import cli, training_options
 from sbgen.commands import train as command
 from sbgen.compiler import reference
 from sbgen.compiler.frontends import model
@@ -36,11 +36,11 @@ def test_options_need_no_torch():
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_nothing_given_is_the_preset(preset):
-    assert command._settings(parsed("--preset", preset)) == PRESETS[preset].settings
+    assert training_options.settings(parsed("--preset", preset)) == PRESETS[preset].settings
 
 
 def test_each_option_replaces_its_setting():
-    settings = command._settings(
+    settings = training_options.settings(
         parsed(
             "--epochs",
             "3",
@@ -78,6 +78,10 @@ def test_each_option_replaces_its_setting():
             "0.3",
             "--validation",
             "0.25",
+            "--keep",
+            "best",
+            "--patience",
+            "4",
             "--nu-layer",
             "linear1",
             "1",
@@ -92,6 +96,7 @@ def test_each_option_replaces_its_setting():
     assert (settings.nu_weights, settings.nu_activations, settings.nu_shape) == ((1, 50), (2, 60), "linear")
     assert (settings.hard_tail, settings.shift, settings.flip, settings.deform) == (0.1, 2, True, 5)
     assert (settings.distill, settings.validation) == (0.3, 0.25)
+    assert (settings.keep, settings.patience) == ("best", 4)
     assert settings.activation_levels == (4, 2)
     assert (settings.nu_until, settings.noise, settings.average) == (0.7, 0.2, 0.3)
     assert settings.nu_layers == {"linear1": (1, 9), "active2": (3, 4)}
@@ -99,7 +104,7 @@ def test_each_option_replaces_its_setting():
 
 @pytest.mark.parametrize("method", list(METHODS))
 def test_a_method_has_a_recipe_of_its_own(method):
-    settings = command._settings(parsed("--method", method))
+    settings = training_options.settings(parsed("--method", method))
     assert settings == replace(PRESETS["digits"].settings, method=method)
     assert settings.recipe == METHODS[method].recipe
 
@@ -107,7 +112,7 @@ def test_a_method_has_a_recipe_of_its_own(method):
 @pytest.mark.parametrize("argv", [("--epochs", "0"), ("--nu-layer", "linear1", "1", "x"), ("--lr", "nan")])
 def test_settings_out_of_range(argv):
     with pytest.raises(SettingsError, match="must be"):
-        command._settings(parsed(*argv))
+        training_options.settings(parsed(*argv))
 
 
 def test_layer_that_the_preset_has_not(tmp_path):
@@ -219,6 +224,30 @@ def test_run_on_one_data_set_is_not_resumed_with_another(tmp_path, monkeypatch):
 def test_seed_that_is_none(tmp_path, argv, capsys):
     assert cli.main(["train", *argv, "--out", str(tmp_path / "net.pt")]) == 1
     assert "--seed must be an integer of 64 bits" in capsys.readouterr().err
+
+
+def test_a_gpu_that_is_not_there_is_one_line_before_any_epoch(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert cli.main(["train", "--device", "cuda", "--out", str(tmp_path / "net.pt")]) == 1
+    error = capsys.readouterr().err
+    assert "must have a GPU" in error and error.count("\n") == 1 and list(tmp_path.iterdir()) == []
+
+
+def test_several_seeds_in_several_processes_are_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    assert cli.main(["train", "--seeds", "2", "--out", str(tmp_path / "net.pt")]) == 1
+    assert "--seeds must be 1 with several processes" in capsys.readouterr().err
+
+
+def test_the_best_epoch_is_kept_and_the_log_ends_with_patience(tmp_path):
+    log = tmp_path / "log.csv"
+    path = train(tmp_path / "net.pt", "--epochs", "40", "--deform", "1", "--patience", "2", "--log", str(log))
+    hard = [float(line.split(",")[-1]) for line in log.read_text().splitlines()[1:]]
+    best = hard.index(max(hard))
+    assert len(hard) < 40 and len(hard) - 1 == best + 2
+    checkpoint_settings = checkpoint.load(path).settings
+    assert (checkpoint_settings["patience"], checkpoint_settings["keep"]) == (2, "last")
 
 
 def test_no_threads_is_a_usage_error(capsys):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
@@ -372,7 +373,7 @@ def _loss(run: _Run, index: torch.Tensor, way: torch.Tensor) -> torch.Tensor:
     """
     execution, settings, share = run.execution, run.settings, run.processes.share
     mine, its_way = share(index), share(way)
-    with torch.autocast(execution.where.type, dtype=torch.bfloat16, enabled=execution.bf16):
+    with torch.autocast(execution.where.type, torch.bfloat16) if execution.bf16 else nullcontext():
         logits = run.forward(run.augmented(mine, its_way))
     value = distill.loss(
         logits,

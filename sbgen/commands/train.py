@@ -1,15 +1,14 @@
 """`sbgen train`: train a preset on its data set, or a network on a user's own samples; write a model file."""
 
 import argparse
-import math
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .. import own_data
+from .. import own_data, training_options
 from ..arguments import at_least
 from ..console import Console
 from ..errors import ToolError
@@ -27,90 +26,6 @@ if TYPE_CHECKING:  # they need torch
     from ..train.loop import Epoch
 
 __all__ = ["add_arguments", "run"]
-
-
-def _slope(text: str) -> float:
-    return math.inf if text == "none" else float(text)
-
-
-#: Options that replace the preset's setting of the same name: (option, keywords of `add_argument`).
-_SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
-    (
-        "--activation-levels",
-        {
-            "type": int,
-            "nargs": "+",
-            "metavar": "N",
-            "help": "values of the activations, for all or for each hidden layer: 2 is a bit, 4 is 2 bits",
-        },
-    ),
-    ("--epochs", {"type": int, "metavar": "N", "help": "number of epochs"}),
-    ("--batch", {"type": int, "metavar": "N", "help": "images per step"}),
-    ("--lr", {"type": float, "metavar": "X", "help": "initial learning rate of the cosine schedule"}),
-    (
-        "--slope-cap",
-        {"type": _slope, "metavar": "X", "help": "surrogate: maximum nu in the backward pass, or 'none'"},
-    ),
-    (
-        "--nu-weights",
-        {
-            "type": float,
-            "nargs": 2,
-            "metavar": ("FIRST", "LAST"),
-            "help": "sharpness of the weights, first and last",
-        },
-    ),
-    (
-        "--nu-activations",
-        {
-            "type": float,
-            "nargs": 2,
-            "metavar": ("FIRST", "LAST"),
-            "help": "sharpness of the activations, first and last",
-        },
-    ),
-    ("--nu-shape", {"choices": ["exponential", "linear"], "help": "how the sharpness grows"}),
-    (
-        "--nu-until",
-        {"type": float, "metavar": "PART", "help": "fraction of the steps over which that of weights grows"},
-    ),
-    ("--noise", {"type": float, "metavar": "X", "help": "final noise on the inputs of activations"}),
-    ("--average", {"type": float, "metavar": "PART", "help": "final fraction of the steps to average over"}),
-    (
-        "--hard-tail",
-        {
-            "type": float,
-            "metavar": "PART",
-            "help": "surrogate: final fraction of the steps, with sign in the forward pass",
-        },
-    ),
-    ("--shift", {"type": int, "metavar": "PIXELS", "help": "maximum random shift of training images"}),
-    (
-        "--flip",
-        {"action": argparse.BooleanOptionalAction, "help": "whether to mirror training images at random"},
-    ),
-    (
-        "--deform",
-        {"type": int, "metavar": "N", "help": "copies of each training image, deformed except the first"},
-    ),
-    ("--distill", {"type": float, "metavar": "PART", "help": "fraction of the loss from a float teacher"}),
-    (
-        "--fixed-point",
-        {
-            "metavar": "Qm.n",
-            "help": "parameters, gradients and tanh of m + n bits, n of them after the point, such as Q2.6",
-        },
-    ),
-    ("--validation", {"type": float, "metavar": "PART", "help": "fraction of the training images held out"}),
-    (
-        "--keep",
-        {"choices": ["last", "best"], "help": "the network after the last epoch, or the best on validation"},
-    ),
-    (
-        "--patience",
-        {"type": int, "metavar": "N", "help": "end after N epochs without a better one, and keep the best"},
-    ),
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -178,34 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compile", action="store_true", help="compile the network by torch.compile, which takes minutes"
     )
-    group = parser.add_argument_group("settings", "Each replaces a setting of the preset.")
-    for option, keywords in _SETTINGS:
-        group.add_argument(option, default=argparse.SUPPRESS, **keywords)
-    group.add_argument(
-        "--nu-layer",
-        nargs=3,
-        action="append",
-        metavar=("LAYER", "FIRST", "LAST"),
-        default=[],
-        help="sharpness of one layer, such as linear1 or active2; can be repeated",
-    )
-
-
-def _settings(args: argparse.Namespace, settings: Settings | None = None) -> Settings:
-    """The settings, None for those of the preset, with those of the command line; `args` lacks options that
-    were not given.
-    """
-    settings = replace(settings or PRESETS[args.preset or "digits"].settings, method=args.method)
-    given: dict[str, Any] = {
-        field.name: getattr(args, field.name) for field in fields(settings) if hasattr(args, field.name)
-    }
-    given["method"] = settings.method
-    try:
-        layers = {name: (float(first), float(last)) for name, first, last in args.nu_layer}
-    except ValueError as error:
-        raise SettingsError(f"--nu-layer must be given a layer and two numbers, but {error}") from error
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-    return replace(settings, nu_layers={**settings.nu_layers, **layers}, **given)
+    training_options.add_settings(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -238,7 +126,7 @@ def _train_preset(arguments: argparse.Namespace, console: Console, execution: Ex
     from ..train import experiment
 
     preset = arguments.preset or "digits"
-    settings = _settings(arguments)
+    settings = training_options.settings(arguments)
 
     def train(report: _Progress, seed: int, out: Path) -> "Result":
         return experiment.run(
@@ -272,7 +160,9 @@ def _train_own(arguments: argparse.Namespace, console: Console, execution: Execu
     own_data.show(console, ready, test)
     preset = None if arguments.preset is None else PRESETS[arguments.preset]
     topology = own_data.topology(arguments, ready, preset)
-    settings = _settings(arguments, training.default_settings(ready) if preset is None else None)
+    settings = training_options.settings(
+        arguments, training.default_settings(ready) if preset is None else None
+    )
     training.build(ready, topology, settings)  # refuses what does not fit before anything is written
     console.line(f"  network: {topology.options()}")
 
@@ -343,16 +233,15 @@ def _trained(
     train: Callable[[_Progress, int, Path], "Result"],
 ) -> None:
     """Run a training with its progress, and print the accuracies."""
+    from ..train import distributed
+
+    is_first = distributed.current().is_first
     console.line(
         f"{name} by the {settings.method} method, seed {arguments.seed}, {settings.epochs} epochs; "
         "soft and hard are validation accuracies before and after hardening"
     )
-    log = TrainingLog(
-        f"{name}, {settings.method}",
-        csv=arguments.log,
-        plot=arguments.plot,
-        tensorboard=arguments.tensorboard,
-    )
+    files = {"csv": arguments.log, "plot": arguments.plot, "tensorboard": arguments.tensorboard}
+    log = TrainingLog(f"{name}, {settings.method}", **files if is_first else {})
 
     def once(seed: int, out: Path) -> "Result":
         log.begin(seed)
