@@ -34,7 +34,10 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
             return f'<td class="r">{value:,}</td>'
         return f"<td>{html.escape('–' if value is None else str(value))}</td>"
 
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+    rows = list(rows)
+    numeric = [bool(rows) and all(isinstance(row[n], int) for row in rows) for n in range(len(columns))]
+    kinds = [' class="r"' if right else "" for right in numeric]
+    head = "".join(f"<th{kind}>{html.escape(name)}</th>" for name, kind in zip(columns, kinds, strict=True))
     body = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
