@@ -27,12 +27,14 @@ from ..hw import (
     lookup,
     maximum,
     mvtu,
+    patches,
     planes,
     pool,
     replay,
     scale,
     short_queue,
     signs,
+    splitter,
     sums,
     threshold,
     unrolled,
@@ -319,6 +321,89 @@ class _Sums(_Registered):
             self.word = (self.word + 1) % self.words
 
 
+class _Patches(_Registered):
+    """`sbgen.hw.patches.Patches`."""
+
+    def __init__(self, parameters: patches.Parameters) -> None:
+        self.rows, self.fed, self.moves = parameters.kernel[0], parameters.fed, parameters.moves
+        self.columns, self.steps = parameters.columns, parameters.steps
+        self.inside = range(parameters.padding[0], parameters.padding[0] + parameters.width)
+        self.at = self.row = 0
+        self.valid = False
+
+    def ready(self, o_ready: bool) -> bool:
+        return (not self.valid or o_ready) and self.at in self.inside
+
+    def move(self, take: bool, o_ready: bool) -> None:
+        if self.valid and not o_ready:
+            return
+        self.valid = False
+        if take:
+            self.row = (self.row + 1) % self.rows
+        if (take and self.row == 0) or self.at not in self.inside:
+            past = self.at - (self.columns - 1)
+            self.valid = past >= 0 and past % self.moves == 0 and past // self.moves < self.steps
+            self.at = (self.at + 1) % self.fed
+
+
+class _Splitter(_Model):
+    """`sbgen.hw.splitter.Splitter`."""
+
+    def __init__(self, parameters: splitter.Parameters) -> None:
+        self.depths, self.beats, self.steps = parameters.depths, parameters.beats, parameters.steps
+        self.counts = [0] * parameters.at_once
+        self.last = parameters.last
+        self.i_beat = self.i_step = self.o_beat = self.o_step = self.position = 0
+
+    @property
+    def valid(self) -> bool:
+        return self.counts[self.position] != 0
+
+    def ready(self, o_ready: bool) -> bool:
+        return all(count != depth for count, depth in zip(self.counts, self.depths, strict=True))
+
+    def _positions(self, step: int) -> int:
+        return self.last if step == self.steps - 1 else len(self.depths)
+
+    def move(self, take: bool, o_ready: bool) -> None:
+        counts = list(self.counts)
+        if self.valid and o_ready:
+            counts[self.position] -= 1
+            self.o_beat = (self.o_beat + 1) % self.beats
+            if self.o_beat == 0:
+                self.position += 1
+                if self.position == self._positions(self.o_step):
+                    self.position, self.o_step = 0, (self.o_step + 1) % self.steps
+        if take:
+            for n in range(self._positions(self.i_step)):
+                counts[n] += 1
+            self.i_beat = (self.i_beat + 1) % self.beats
+            if self.i_beat == 0:
+                self.i_step = (self.i_step + 1) % self.steps
+        self.counts = counts
+
+
+class _Turns(_Model):
+    """What follows the banks in `sbgen.hw.splitter.Splitter`: beats past the last position are left out."""
+
+    def __init__(self, parameters: splitter.Parameters) -> None:
+        position = parameters.at_once * parameters.beats
+        self.row = parameters.steps * position
+        self.end = (parameters.steps - 1) * position + parameters.last * parameters.beats
+        self.at = 0
+
+    @property
+    def valid(self) -> bool:
+        return self.at < self.end and self.source.valid
+
+    def ready(self, o_ready: bool) -> bool:
+        return o_ready or self.at >= self.end
+
+    def move(self, take: bool, o_ready: bool) -> None:
+        if take:
+            self.at = (self.at + 1) % self.row
+
+
 class _Scale(_Model):
     """`sbgen.hw.scale.Scale`."""
 
@@ -463,6 +548,10 @@ def _replay(p: replay.Parameters) -> list[_Model]:
     return [_Replay(beats=p.beats, repeats=p.repeats)]
 
 
+def _splitter(p: splitter.Parameters) -> list[_Model]:
+    return [*_replay(p.banks), _Turns(p)] if p.store == "bram" else [_Splitter(p)]
+
+
 def _combinational(_: Part) -> list[_Model]:
     return []
 
@@ -477,6 +566,7 @@ MODELS: dict[type[Part], Callable[..., list]] = {
     fork.Parameters: lambda p: [_Fork(p)],
     lookup.Parameters: _combinational,
     mvtu.Parameters: lambda p: [_Mvtu(p)],
+    patches.Parameters: lambda p: [_Patches(p)],
     planes.Parameters: _combinational,
     maximum.Parameters: lambda p: [_OrReduce(p)],
     pool.Parameters: lambda p: [_OrReduce(p)],
@@ -484,6 +574,7 @@ MODELS: dict[type[Part], Callable[..., list]] = {
     scale.Parameters: lambda p: [_Scale(p)],
     short_queue.Parameters: lambda p: [_ShortQueue(p)],
     signs.Parameters: _combinational,
+    splitter.Parameters: _splitter,
     sums.Parameters: lambda p: [_Sums(p.geometry)],
     threshold.Parameters: lambda p: [_Threshold(p)],
     unrolled.Parameters: lambda p: [_Together(p)],
@@ -566,7 +657,10 @@ def _layers(design: Design, chain: _Chain) -> tuple[int, ...]:
 
 
 def _state(model: _Model | _Fork | _Add) -> dict[str, object]:
-    return {name: tuple(value) if isinstance(value, deque) else value for name, value in vars(model).items()}
+    return {
+        name: tuple(value) if isinstance(value, deque | list) else value
+        for name, value in vars(model).items()
+    }
 
 
 def predict(design: Design, *, images: int = 8) -> Cycles:

@@ -14,7 +14,7 @@ from .. import atomic
 from ..errors import ModelError
 from ..hw.mvtu import WEIGHT_STORES
 from .design import Design
-from .folding import UNROLLED, Folding, Rom, Spram, WeightedFolding, WindowFolding
+from .folding import UNROLLED, ConvFolding, Folding, Rom, Spram, WeightedFolding, WindowFolding
 from .ir import Network
 from .layers import Rule, rules
 
@@ -29,12 +29,15 @@ _DEFAULTS: dict[str, Any] = {
     "sprams": None,
     "rows": None,
     "queued": False,
+    "at_once": 1,
+    "patches": False,
+    "splitter_store": "lut",
     "levels": 4,
     "table_inputs": 4,
 }
 
 #: Those that a file has only where they are not the default.
-_SPARSE = ("queued", "table_inputs")
+_SPARSE = ("queued", "at_once", "patches", "splitter_store", "table_inputs")
 
 
 def foldings_from_json(text: str, network: Network, *, source: str = "design file") -> tuple[Folding, ...]:
@@ -104,6 +107,9 @@ def _folding(rule: Rule, values: dict[str, Any]) -> Folding:
     for name in "rows", "queued":
         if values[name] != _DEFAULTS[name] and not issubclass(rule.folded_as, WindowFolding):
             raise ModelError(f"has no line buffers, so {name} must be left out, not {values[name]!r}")
+    for name in "at_once", "patches", "splitter_store":
+        if values[name] != _DEFAULTS[name] and not issubclass(rule.folded_as, ConvFolding):
+            raise ModelError(f"is no convolution, so {name} must be left out, not {values[name]!r}")
     if store == UNROLLED:
         return rule.unrolled(**values)
     return rule.folding(**values, weights=Spram(sprams) if store == "spram" else Rom(store))

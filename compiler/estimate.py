@@ -26,12 +26,14 @@ from ..hw import (
     lookup,
     maximum,
     mvtu,
+    patches,
     planes,
     pool,
     replay,
     scale,
     short_queue,
     signs,
+    splitter,
     sums,
     threshold,
     unrolled,
@@ -261,11 +263,40 @@ def _window(p: window.Parameters, device: Device, exact: bool) -> Cost:
         )
     )
     padded = sum(any(sides) for sides in geometry.padding)
+    # Each further word that is read at once has an address, and padding, of its own.
+    behind = geometry.at_once - 1
     control = Cost(
-        lut=5 * address + 2.5 * counters + 25 + padded * 20 + p.width * bool(padded),
-        ff=2 * address + counters + 12,
+        lut=5 * address
+        + 2.5 * counters
+        + 25
+        + padded * 20
+        + p.width * bool(padded)
+        + behind * (1.5 * address + padded * 8 + p.width * bool(padded)),
+        ff=2 * address + counters + 12 + behind,
     )
-    return control + _memory(device, store=p.store, width=p.width, depth=geometry.depth)
+    each = _memory(device, store=p.store, width=p.width, depth=geometry.depth)
+    return sum([each] * geometry.at_once, control)
+
+
+def _patches(p: patches.Parameters, device: Device, exact: bool) -> Cost:
+    bits = p.columns * p.kernel[0] * Shape.cast(p.pixel).width
+    counters = sum(_bits(limit - 1) for limit in (p.fed, p.kernel[0], max(p.columns, p.moves)))
+    return Cost(lut=bits + 3 * counters + 8, ff=bits + counters + 1)
+
+
+def _splitter(p: splitter.Parameters, device: Device, exact: bool) -> Cost:
+    """Its queues, and what selects one."""
+    word = Shape.cast(p.word).width
+    if p.store == "bram":
+        counters = _bits(p.beats - 1) + _bits(p.steps - 1) + _bits(p.at_once - 1)
+        select = Cost(lut=word * p.at_once / 2 + 2.5 * counters + 6, ff=counters)
+        return select + _replay(p.banks, device, exact)
+    places = sum(p.depths)
+    counters = 2 * _bits(p.beats - 1) + 2 * _bits(p.steps - 1) + _bits(p.at_once - 1)
+    return Cost(
+        lut=(places + p.at_once / 2) * word + 2 * places + 2.5 * counters + 4 * p.at_once + 8,
+        ff=places * word + counters + sum(_bits(depth) for depth in p.depths),
+    )
 
 
 def _pool(p: pool.Parameters, device: Device, exact: bool) -> Cost:
@@ -391,6 +422,7 @@ COSTS: dict[type[Part], Callable[..., Cost]] = {
     fork.Parameters: _fork,
     lookup.Parameters: _lookup,
     mvtu.Parameters: _mvtu,
+    patches.Parameters: _patches,
     planes.Parameters: _planes,
     maximum.Parameters: _maximum,
     pool.Parameters: _pool,
@@ -398,6 +430,7 @@ COSTS: dict[type[Part], Callable[..., Cost]] = {
     scale.Parameters: _scale,
     short_queue.Parameters: _short_queue,
     signs.Parameters: _decision,
+    splitter.Parameters: _splitter,
     sums.Parameters: _sums,
     threshold.Parameters: _threshold,
     unrolled.Parameters: _unrolled,

@@ -11,7 +11,7 @@ import numpy as np
 from ..hw.mvtu import WEIGHT_STORES
 from . import ir
 from .design import Design
-from .folding import UNROLLED, Folding, WindowFolding
+from .folding import UNROLLED, ConvFolding, Folding, WindowFolding
 from .ir import Network
 from .pipeline import input_lanes
 from .reference import evaluate
@@ -134,6 +134,8 @@ FEATURES: dict[str, Predicate] = {
     "label only": lambda case: case.design.label_only,
     "few connections": _any_weighted(lambda layer: layer.mask is not None and layer.fan_in <= 8),
     "first layer over 16 pixels wide": lambda case: input_lanes(case.design) > 16,
+    "several positions at once": _any_folding(lambda folding: folding.at_once > 1, ConvFolding),
+    "patches": _any_folding(lambda folding: folding.patches, ConvFolding),
     "queue behind a window": _any_folding(lambda folding: folding.queued, WindowFolding),
     **{f"weights {store}": _weights_in(store) for store in (*WEIGHT_STORES, UNROLLED)},
 }

@@ -209,7 +209,28 @@ class WeightedFolding(QueueFolding):
 class ConvFolding(WeightedFolding, WindowFolding):
     """The folding of a `Conv2d`: `simd` channels (of a group) of one pixel, or all of them for several pixels
     under the kernel; `pe` outputs of a group; `replay_store` is where the line buffers are.
+
+    Parameters
+    ----------
+    at_once : int
+        Adjacent positions of a row that meet each weight word together, 1 ... columns of the output.
+    patches : bool
+        Whether each pixel of the rows under the kernel is read once, into a register as large as the kernel,
+        not once for each position that it is under. Only without groups, and with all channels at once.
+    splitter_store : str
+        Where the outputs of positions that are computed together wait for their turn: ``"lut"`` or
+        ``"bram"``.
     """
+
+    at_once: int = 1
+    patches: bool = False
+    splitter_store: str = "lut"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_count("at_once", self.at_once)
+        _check_store("splitter_store", self.splitter_store)
+        _check(type(self.patches) is bool, f"patches must be true or false, not {self.patches!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,12 +26,14 @@ from ..hw import (
     lookup,
     maximum,
     mvtu,
+    patches,
     planes,
     pool,
     replay,
     scale,
     short_queue,
     signs,
+    splitter,
     sums,
     threshold,
     unrolled,
@@ -137,9 +139,24 @@ def _window(part: window.Parameters, begun: np.ndarray, stage: Stage) -> np.ndar
     are free.
     """
     geometry = part.geometry
-    rows, frames = (begun + 1) // geometry.out_width, geometry.out_height
+    rows, frames = (begun + 1) // geometry.out_steps, geometry.out_height
     freed = np.array([geometry.first(row) for row in range(frames)])
     return (rows // frames * geometry.height + freed[rows % frames] + geometry.rows) * geometry.width
+
+
+def _patches(part: patches.Parameters, begun: np.ndarray, stage: Stage) -> np.ndarray:
+    """The step on its output, and the columns up to there, which are vectors of what is before it."""
+    rows, steps = np.divmod(begun, part.steps)
+    columns = steps * part.moves + part.columns - part.padding[0]
+    return rows * part.width + np.clip(columns, 0, part.width) + 1
+
+
+def _splitter(part: splitter.Parameters, begun: np.ndarray, stage: Stage) -> np.ndarray:
+    """The steps of the positions that left and are begun, and those in its queues."""
+    rows, positions = np.divmod(begun, part.row)
+    steps = rows * part.steps - -positions // part.at_once
+    held = 2 if part.store == "bram" else -(-max(part.depths) // part.beats)
+    return steps + 1 + held
 
 
 #: For each part: the maximum of vectors that it has begun to take, when those that it outputs are `begun` to
@@ -153,6 +170,7 @@ BEGUN: dict[type[Part], Callable[..., np.ndarray]] = {
     fork.Parameters: _holds_nothing,
     lookup.Parameters: _holds_nothing,
     mvtu.Parameters: _unit,
+    patches.Parameters: _patches,
     planes.Parameters: _holds_nothing,
     maximum.Parameters: _holds_one,
     pool.Parameters: _holds_one,
@@ -160,6 +178,7 @@ BEGUN: dict[type[Part], Callable[..., np.ndarray]] = {
     scale.Parameters: _holds_one,
     short_queue.Parameters: _short_queue,
     signs.Parameters: _holds_nothing,
+    splitter.Parameters: _splitter,
     sums.Parameters: _sums,
     threshold.Parameters: _threshold,
     unrolled.Parameters: _unit,

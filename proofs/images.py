@@ -1,7 +1,14 @@
 """Components that process images: the sliding window, and reductions over its output."""
 
-from amaranth.hdl import Mux, Signal, Value, signed
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
 
+from amaranth.hdl import Const, Mux, Shape, Signal, Value, signed, unsigned
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.wiring import Component
+
+from ..hw.patches import Parameters
 from ..hw.window import Geometry
 from .circuit import Circuit
 from .moves import CONTRACT, ONE_BIT, TRACKED
@@ -9,7 +16,7 @@ from .statement import Make, Statement
 from .tracked_memory import TrackedMemory
 from .vectors import Vectors
 
-__all__ = ["maximum", "or_reduce", "smaller", "sums", "window"]
+__all__ = ["maximum", "or_reduce", "patches", "smaller", "sums", "window"]
 
 
 def smaller(geometry: Geometry, *, rows: int = 3, columns: int = 2) -> Geometry:
@@ -37,6 +44,7 @@ def smaller(geometry: Geometry, *, rows: int = 3, columns: int = 2) -> Geometry:
         padding=g.padding,
         groups=groups,
         repeats=min(g.repeats, 2),
+        at_once=min(g.at_once, columns, g.out_width),
         rows=min(max(g.rows, minimum), maximum),
     )
 
@@ -48,6 +56,7 @@ def _sizes(g: Geometry) -> str:
         + (f", padding {g.padding}" if any(map(any, g.padding)) else "")
         + (f", {g.groups} groups" if g.groups > 1 else "")
         + (f", {g.repeats} times" if g.repeats > 1 else "")
+        + (f", {g.at_once} at once" if g.at_once > 1 else "")
         + f", {g.rows} rows held"
     )
 
@@ -69,7 +78,7 @@ def window(make: Make, *, width: int, geometry: Geometry, padding_bit: int) -> S
                 "kernel_row": g.kernel[0],
                 "repeat": g.repeats,
                 "group": g.groups,
-                "out_column": g.out_width,
+                "out_step": g.out_steps,
                 "out_row": g.out_height,
             },
             capacity=g.rows // g.height + 2,
@@ -83,25 +92,29 @@ def window(make: Make, *, width: int, geometry: Geometry, padding_bit: int) -> S
         }
         known, value = vectors.captured(1, place=place, value=Value.cast(vectors.i.payload))
         m.d.comb += memory.follow.eq(vectors.entering & vectors.push & vectors.taken.is_at(place))
-        at, given = vectors.given.at, Value.cast(vectors.o.payload)
+        at = vectors.given.at
         row, column = (Signal(signed(16), name=name) for name in ("row_under", "column_under"))
         m.d.comb += [
             row.eq(at["out_row"] * g.stride[0] - g.padding[0][0] + at["kernel_row"]),
-            column.eq(at["out_column"] * g.stride[1] - g.padding[1][0] + at["kernel_column"]),
+            column.eq(at["out_step"] * g.at_once * g.stride[1] - g.padding[1][0] + at["kernel_column"]),
         ]
-        outside = (row < 0) | (row >= g.height) | (column < 0) | (column >= g.width)
-        here = (
-            (row == place["row"])
-            & (column == place["column"])
-            & (at["group"] * words + at["word"] == place["word"])
-        )
-        bench.never(
-            "a word given is not the one that the window is over",
-            vectors.leaving & here & (~known | (value != given)),
-        )
-        bench.never(
-            "what is outside the image is not padding", vectors.leaving & outside & (given != padding_bit)
-        )
+        for n, given in enumerate(Value.cast(vectors.o.payload)):  # a bit of each position at once
+            under = column + n * g.stride[1]
+            there = vectors.leaving & (at["out_step"] * g.at_once + n < g.out_width)
+            outside = (row < 0) | (row >= g.height) | (under < 0) | (under >= g.width)
+            here = (
+                (row == place["row"])
+                & (under == place["column"])
+                & (at["group"] * words + at["word"] == place["word"])
+            )
+            which = f" (position {n} at once)" if g.at_once > 1 else ""
+            bench.never(
+                f"a word given is not the one that the window is over{which}",
+                there & here & (~known | (value != given)),
+            )
+            bench.never(
+                f"what is outside the image is not padding{which}", there & outside & (given != padding_bit)
+            )
         return bench
 
     scope = (
@@ -122,6 +135,63 @@ def window(make: Make, *, width: int, geometry: Geometry, padding_bit: int) -> S
             f" consecutive images do not mix; {CONTRACT}"
         ),
         scope="; ".join([*scope, ONE_BIT.format(width=width), TRACKED]),
+        circuit=circuit,
+    )
+
+
+def patches(make: Callable[[Parameters], Component], *, parameters: Parameters) -> Statement:
+    """Statement about `Patches`; `make` builds one from its parameters."""
+    p = parameters
+    steps = min(p.steps, 2)
+    positions = min(p.out_width, steps * p.at_once)
+    width = max(1, (positions - 1) * p.stride + p.kernel[1] - sum(p.padding))
+    few = replace(p, pixel=ArrayLayout(unsigned(1), 1), width=width, padding_word=p.padding_word & 1)
+
+    def circuit() -> Circuit:
+        bench = Circuit(make(few))
+        rows, columns = few.kernel
+        vectors = Vectors(
+            bench,
+            i_loops={"row": rows, "column": few.width},
+            o_loops={"step": few.steps},
+            capacity=1,
+            patience=few.fed + 2,
+        )
+        # An arbitrary pixel of the row: it must be output wherever a position covers it.
+        place = {"row": bench.constant(rows, name="row"), "column": bench.constant(few.width, name="column")}
+        known, value = vectors.captured(1, place=place, value=Value.cast(vectors.i.payload))
+        step, given = vectors.given.at["step"], Value.cast(vectors.o.payload)
+        wrong: Value = Const(0)
+        beyond: Value = Const(0)
+        for at, (row, column, n) in enumerate(product(range(rows), range(columns), range(few.at_once))):
+            under = Signal(signed(16), name=f"under_{at}")
+            bench.m.d.comb += under.eq(step * few.moves + n * few.stride + column - few.padding[0])
+            there = step * few.at_once + n < few.out_width
+            here = there & (place["row"] == row) & (under == place["column"])
+            outside = there & ((under < 0) | (under >= few.width))
+            wrong |= here & (~known | (value != given[at]))
+            beyond |= outside & (given[at] != few.padding_word)
+        bench.never("a pixel given is not the one under its place of the kernel", vectors.leaving & wrong)
+        bench.never("what is outside the image is not padding", vectors.leaving & beyond)
+        return bench
+
+    scope = (
+        [f"a row of {few.width} pixels, with none after the last position, stands for {p.width}"]
+        if few.width != p.width
+        else []
+    )
+    bits = Shape.cast(p.pixel).width
+    return Statement(
+        subject=(
+            f"patches of {p.kernel[0]} x {p.kernel[1]} over rows of {p.width} pixels of {bits} bits, stride"
+            f" {p.stride}, padding {p.padding}, {p.at_once} at once"
+        ),
+        claim=(
+            "for each position of a row, or for several side by side, the pixels under the kernel are output"
+            " in the order kernel row, kernel column; positions outside the image are padding; consecutive"
+            f" rows do not mix; {CONTRACT}"
+        ),
+        scope="; ".join([*scope, ONE_BIT.format(width=bits)]),
         circuit=circuit,
     )
 

@@ -1,13 +1,29 @@
 """Components that move payloads without looking at them: queues, forks, replay buffers, width converters."""
 
-from amaranth.hdl import Mux, Signal, Value
+from collections.abc import Callable
+from dataclasses import replace
 
+from amaranth.hdl import Mux, Signal, Value
+from amaranth.lib.wiring import Component
+
+from ..hw.splitter import Parameters
 from .circuit import Circuit
 from .statement import Make, Statement
 from .tracked_memory import TrackedMemory
 from .vectors import Count, Vectors
 
-__all__ = ["CONTRACT", "ONE_BIT", "TRACKED", "deep_queue", "fork", "queue", "replay", "width", "wires"]
+__all__ = [
+    "CONTRACT",
+    "ONE_BIT",
+    "TRACKED",
+    "deep_queue",
+    "fork",
+    "queue",
+    "replay",
+    "splitter",
+    "width",
+    "wires",
+]
 
 #: Maximum output beats per vector for which a replay buffer is proved at its own size: its states are
 #: enumerated.
@@ -168,6 +184,58 @@ def replay(make: Make, *, width: int, beats: int, repeats: int) -> Statement:
             f" beat b of each repetition is beat b of the input, for every b; {CONTRACT}"
         ),
         scope="; ".join([*scope, ONE_BIT.format(width=width), *([TRACKED] if beats > 1 else [])]),
+        circuit=circuit,
+    )
+
+
+def splitter(make: Callable[[Parameters], Component], *, parameters: Parameters) -> Statement:
+    """Statement about a `Splitter`; `make` builds one from its parameters."""
+    p = parameters
+    row = p.row if p.steps == 1 else p.at_once + p.last
+    few = replace(p, element=1, lanes=1, beats=min(p.beats, 2), row=row)
+
+    def circuit() -> Circuit:
+        bench = Circuit(make(few))
+        memory = TrackedMemory(bench) if few.store == "bram" and few.beats > 1 else None
+        vectors = Vectors(
+            bench,
+            i_loops={"beat": few.beats, "step": few.steps},
+            o_loops={"beat": few.beats, "position": few.row},
+            capacity=4,
+            patience=4 + few.at_once * few.beats,
+        )
+        place = {
+            "beat": bench.constant(few.beats, name="beat"),
+            "step": bench.constant(few.steps, name="step"),
+        }
+        beside = bench.constant(few.at_once, name="beside")
+        payload = Value.cast(vectors.i.payload)
+        known, value = vectors.captured(1, place=place, value=payload.bit_select(beside, 1))
+        if memory is not None:
+            bench.m.d.comb += memory.follow.eq(vectors.entering & vectors.push & vectors.taken.is_at(place))
+        at = vectors.given.at
+        here = (at["beat"] == place["beat"]) & (at["position"] == place["step"] * few.at_once + beside)
+        bench.never(
+            "a beat given is not the one of its position",
+            vectors.leaving & here & (~known | (value != Value.cast(vectors.o.payload))),
+        )
+        return bench
+
+    sizes = (few.beats, few.row) != (p.beats, p.row)
+    scope = [f"{few.row} positions of {few.beats} beat(s) stand for a row"] if sizes else []
+    return Statement(
+        subject=f"splitter of {p.at_once} positions of {p.beats} beat(s), {p.row} in a row, in {p.store}",
+        claim=(
+            f"beat b of the n-th of {p.at_once} positions side by side comes out as beat b of that position,"
+            f" position after position; what is past the {p.row} positions of a row does not; {CONTRACT}"
+        ),
+        scope="; ".join(
+            [
+                *scope,
+                ONE_BIT.format(width=len(Value.cast(Signal(p.word)))),
+                *([TRACKED] if p.store == "bram" else []),
+            ]
+        ),
         circuit=circuit,
     )
 

@@ -23,6 +23,7 @@ from ..hw import (
     lookup,
     maximum,
     mvtu,
+    patches,
     planes,
     pool,
     replay,
@@ -30,6 +31,7 @@ from ..hw import (
     short_queue,
     signs,
     slip,
+    splitter,
     sums,
     threshold,
     uart,
@@ -216,6 +218,10 @@ def _planes(p: planes.Parameters, layer: Layer, name: str) -> Statements:
     return (values.planes(p.create, lanes=p.lanes, beats=p.beats, planes=p.planes),)
 
 
+def _patches(p: patches.Parameters, layer: Layer, name: str) -> Statements:
+    return (images.patches(patches.Parameters.create, parameters=p),)
+
+
 def _pool(p: pool.Parameters, layer: Layer, name: str) -> Statements:
     return (images.or_reduce(lambda lanes: replace(p, lanes=lanes).create(), lanes=p.lanes, beats=p.beats),)
 
@@ -253,6 +259,10 @@ def _short_queue(p: short_queue.Parameters, layer: Layer, name: str) -> Statemen
 
 def _signs(p: signs.Parameters, layer: Layer, name: str) -> Statements:
     return (decisions.signs(p.create, outputs=p.outputs, width=p.score_width),)
+
+
+def _splitter(p: splitter.Parameters, layer: Layer, name: str) -> Statements:
+    return (moves.splitter(splitter.Parameters.create, parameters=p),)
 
 
 def _sums(p: sums.Parameters, layer: Layer, name: str) -> Statements:
@@ -311,6 +321,7 @@ PARTS: dict[type[Part], Callable[..., Statements]] = {
     fork.Parameters: _fork,
     lookup.Parameters: _lookup,
     mvtu.Parameters: _mvtu,
+    patches.Parameters: _patches,
     planes.Parameters: _planes,
     maximum.Parameters: _maximum,
     pool.Parameters: _pool,
@@ -318,6 +329,7 @@ PARTS: dict[type[Part], Callable[..., Statements]] = {
     scale.Parameters: _scale,
     short_queue.Parameters: _short_queue,
     signs.Parameters: _signs,
+    splitter.Parameters: _splitter,
     sums.Parameters: _sums,
     threshold.Parameters: _threshold,
     unrolled_unit.Parameters: _unrolled,

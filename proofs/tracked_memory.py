@@ -38,17 +38,19 @@ class TrackedMemory:
 
     def _module(self, memory: MemoryInstance) -> Module:
         m = Module()
-        (write,), (read,) = memory._write_ports, memory._read_ports
+        (write,) = memory._write_ports
         followed, address = Signal(name="memory_followed"), Signal(len(write._addr), name="memory_address")
-        word, data = Signal(len(write._data), name="memory_word"), Signal(len(read._data), name="memory_read")
+        word = Signal(len(write._data), name="memory_word")
         m.d.comb += self.wrote.eq(write._en)
         with m.If(self.follow):
             m.d.sync += [followed.eq(1), address.eq(write._addr), word.eq(write._data)]
         with m.Elif(write._en & (write._addr == address)):
             m.d.sync += word.eq(write._data)
-        anything = self._circuit.free(len(data), name="memory")
-        known = followed & (read._addr == address) & ~(write._en & (write._addr == address))
-        with m.If(read._en):
-            m.d.sync += data.eq(Mux(known, word, anything))
-        m.d.comb += read._data.eq(data)
+        for read in memory._read_ports:
+            data = Signal(len(read._data), name="memory_read")
+            anything = self._circuit.free(len(data), name="memory")
+            known = followed & (read._addr == address) & ~(write._en & (write._addr == address))
+            with m.If(read._en):
+                m.d.sync += data.eq(Mux(known, word, anything))
+            m.d.comb += read._data.eq(data)
         return m

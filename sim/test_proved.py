@@ -15,15 +15,18 @@ from sbgen.hw import (
     fork,
     lookup,
     maximum,
+    patches,
     planes,
     pool,
     signs,
+    splitter,
     threshold,
     width,
     window,
 )
 from sbgen.hw import popcount as popcount_module
 from sbgen.hw import replay as replay_part
+from sbgen.hw.bits import bits
 from sbgen.hw.mvtu import Mvtu, Parameters
 from sbgen.hw.queue import Queue
 from sbgen.hw.rom import Rom
@@ -113,9 +116,33 @@ STATEMENTS = [
         geometry=Geometry(height=9, width=9, slices=1, kernel=(2, 2), stride=(2, 2)),
         padding_bit=0,
     ),
+    images.window(
+        lambda shape, geometry, words: window.Parameters(
+            shape=shape, geometry=geometry, padding_words=words, store="lut"
+        ).create(),
+        width=4,
+        geometry=Geometry(height=9, width=9, slices=1, kernel=(2, 2), padding=((0, 0), (1, 0)), at_once=2),
+        padding_bit=1,
+    ),
+    images.patches(
+        patches.Parameters.create,
+        parameters=patches.Parameters(
+            pixel=bits(2), width=9, kernel=(2, 3), padding=(1, 1), padding_word=3, at_once=2
+        ),
+    ),
+    moves.splitter(
+        splitter.Parameters.create,
+        parameters=splitter.Parameters(element=1, lanes=3, at_once=2, beats=3, row=5, pace=2),
+    ),
+    moves.splitter(
+        splitter.Parameters.create,
+        parameters=splitter.Parameters(element=1, lanes=3, at_once=3, beats=2, row=4, store="bram"),
+    ),
     neurons.popcount(width=1),
     neurons.popcount(width=13),
     neurons.operands(unit()),
+    neurons.operands(unit(vectors=2)),
+    neurons.sums(unit(vectors=2), name="side by side"),
     neurons.sums(unit(), name="unit"),
     neurons.traffic(unit()),
     neurons.sums(unit(planes=2, signs=False), name="planes"),

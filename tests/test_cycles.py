@@ -3,10 +3,12 @@ every cycle, whoever stalls.
 """
 
 import random
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from amaranth.hdl import ClockDomain, Module
+from amaranth.hdl import ClockDomain, Module, unsigned
+from amaranth.lib.data import ArrayLayout
 from amaranth.sim import Simulator
 
 from sbgen.compiler import cycles
@@ -14,8 +16,9 @@ from sbgen.compiler.cycles import DeadlockError
 from sbgen.compiler.random_network import random_design
 from sbgen.compiler.unrolled import unroll
 from sbgen.hw import add as add_part
-from sbgen.hw import deep_queue, mvtu, pool, short_queue, width
+from sbgen.hw import deep_queue, mvtu, pool, short_queue, splitter, width
 from sbgen.hw import fork as fork_part
+from sbgen.hw import patches as patches_part
 from sbgen.hw import replay as replay_part
 from sbgen.hw import sums as sums_part
 from sbgen.hw import threshold as threshold_part
@@ -120,6 +123,32 @@ def few(rng):
     return short_queue.Parameters(shape=1, depth=rng.randint(2, 4)), 1
 
 
+def patches(rng):
+    kernel, width = (rng.randint(1, 3), rng.randint(1, 3)), rng.randint(3, 6)
+    part = patches_part.Parameters(
+        pixel=ArrayLayout(unsigned(1), 1),
+        width=width,
+        kernel=kernel,
+        stride=rng.randint(1, 3),
+        padding=tuple(rng.randrange(kernel[1]) for _ in range(2)),
+    )
+    return replace(part, at_once=rng.randint(1, part.out_width)), width * kernel[0]
+
+
+def split(rng):
+    at_once, beats = rng.randint(2, 4), rng.randint(1, 3)
+    part = splitter.Parameters(
+        element=1,
+        lanes=1,
+        at_once=at_once,
+        beats=beats,
+        row=rng.randint(1, 9),
+        pace=rng.randint(1, 5),
+        store=rng.choice(("lut", "bram")),
+    )
+    return part, part.steps * beats
+
+
 def threshold(rng):
     channels, levels = rng.randint(1, 4), rng.randint(1, 3)
     return threshold_part.Parameters(
@@ -144,6 +173,8 @@ CHAINS = [
     scale,
     queue,
     few,
+    patches,
+    split,
     threshold,
 ]
 

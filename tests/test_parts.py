@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from amaranth.back import rtlil
-from amaranth.hdl import Shape
+from amaranth.hdl import Shape, unsigned
+from amaranth.lib.data import ArrayLayout
 
 from sbgen.compiler import cycles, estimate, shortcut_queue
 from sbgen.compiler.device import DEVICES
@@ -22,12 +23,14 @@ from sbgen.hw import (
     lookup,
     maximum,
     mvtu,
+    patches,
     planes,
     pool,
     replay,
     scale,
     short_queue,
     signs,
+    splitter,
     sums,
     threshold,
     unrolled,
@@ -52,6 +55,7 @@ EXAMPLES = (
     fork.Parameters(shape=3),
     lookup.Parameters(table=TABLE, pixels=4, lanes=2),
     UNIT,
+    patches.Parameters(pixel=ArrayLayout(unsigned(1), 2), width=5, kernel=(2, 3), padding=(1, 1), at_once=2),
     planes.Parameters(lanes=2, beats=3, planes=2),
     maximum.Parameters(lanes=2, width=3, beats=4),
     pool.Parameters(lanes=2, beats=4),
@@ -59,6 +63,7 @@ EXAMPLES = (
     scale.Parameters(maximum=6, scales=(1, 3), offsets=(0, -1)),
     short_queue.Parameters(shape=3),
     signs.Parameters(score_width=5, outputs=3),
+    splitter.Parameters(element=1, lanes=2, at_once=2, beats=3, row=5, pace=2),
     sums.Parameters(lanes=2, geometry=GEOMETRY, store="lut"),
     threshold.Parameters(thresholds=((1,), (2,), (3,)), inverted=(0, 1, 0), width=2, lanes=1, store="lut"),
     unroll(UNIT, levels=2),

@@ -7,7 +7,7 @@ from math import gcd, prod
 import numpy as np
 from amaranth.hdl import unsigned
 
-from ...hw import mvtu, width, window
+from ...hw import mvtu, patches, splitter, width, window
 from ...hw.part import Part
 from ...hw.window import Geometry
 from ..folding import ConvFolding
@@ -65,6 +65,10 @@ class Conv2dRule(WeightedRule[Conv2d, ConvFolding]):
 
     def nearest(self, folding: ConvFolding) -> ConvFolding:
         folding = super().nearest(folding)
+        folding = replace(folding, patches=folding.patches and self._may_have_patches(folding))
+        folding = replace(folding, at_once=min(folding.at_once, self._row(folding)))
+        if not self._has_line_buffers(folding):
+            folding = replace(folding, rows=None, queued=False)
         return replace(folding, pe=gcd(folding.pe, self.limits[0])) if self.layer.groups > 1 else folding
 
     def check(self, folding: ConvFolding) -> None:
@@ -74,11 +78,40 @@ class Conv2dRule(WeightedRule[Conv2d, ConvFolding]):
             f"simd must be at most the {self.layer.group_channels} channels of a pixel (of a group) or a"
             f" multiple of them, whole pixels under the kernel, not {folding.simd}",
         )
+        self._require(
+            not folding.patches or self._may_have_patches(folding),
+            f"patches need a layer of one group and all {self.layer.channels} channels at once, not"
+            f" {folding.simd}, so they must be left out",
+        )
+        most = self._row(folding)
+        self._require(folding.at_once <= most, f"at_once must be in 1 ... {most}, not {folding.at_once}")
+        self._require(
+            self._has_line_buffers(folding) or folding.rows is None and not folding.queued,
+            "patches of one row need no line buffers, so rows and queued must be left out",
+        )
         outputs, _ = self.limits
         self._require(
             self.layer.groups == 1 or outputs % folding.pe == 0,
             f"pe must divide the {outputs} outputs of a group, which {folding.pe} does not",
         )
+
+    def _may_have_patches(self, folding: ConvFolding) -> bool:
+        return self.layer.groups == 1 and folding.simd >= self.layer.channels
+
+    def _row(self, folding: ConvFolding) -> int:
+        """Positions of a row; those along a sequence are a row for patches."""
+        return self.positions if folding.patches and self.along_sequence else self.output_shape[1]
+
+    def _has_line_buffers(self, folding: ConvFolding) -> bool:
+        """Whether pixels are held before patches: those of one row come in the order of their columns."""
+        return not folding.patches or self._rows_under != (1, 1, (0, 0))
+
+    @property
+    def _rows_under(self) -> tuple[int, int, tuple[int, int]]:
+        """Rows of the kernel, stride and padding of patches. Along a sequence, columns take their place."""
+        if self.along_sequence:
+            return 1, 1, (0, 0)
+        return self.layer.kernel[0], self.layer.stride[0], self.layer.padding[0]
 
     def _simds(self) -> list[int]:
         channels = self.layer.group_channels
@@ -125,20 +158,75 @@ class Conv2dRule(WeightedRule[Conv2d, ConvFolding]):
     def parts(self, folding: ConvFolding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
         assert unit is not None  # a convolution is never unrolled
         lanes, repeats = self.i_lanes(folding), self._repeats(unit)
-        if lanes == unit.simd:
-            moves = queued(self._window(folding, repeats=repeats), folding)
-            return *moves, *self._before_unit(unit, folding, repeats=1), unit
-        # Several pixels under the kernel to a beat. They are repeated from there, so that the window has time
-        # to output the next.
-        gather = width.Parameters(
-            shape=unsigned(unit.planes),
-            length=unit.inputs,
-            i_lanes=lanes,
-            o_lanes=unit.simd,
-            reset_less=folding.registered,
-        )
+        first: tuple[Part, ...]
+        if folding.patches:
+            patch = self._patch(folding)
+            first, lanes = (patch,), patch.o_shape.length // folding.at_once
+            if self._has_line_buffers(folding):
+                first = *queued(self._columns(folding, patch), folding), patch
+        else:
+            once = lanes != unit.simd  # several pixels are repeated from where they come together
+            first = queued(self._window(folding, repeats=1 if once else repeats), folding)
+            repeats = repeats if once else 1
+        if lanes != unit.simd:
+            gather = width.Parameters(
+                shape=unsigned(unit.planes),
+                length=unit.inputs * folding.at_once,
+                i_lanes=lanes * folding.at_once,
+                o_lanes=unit.simd * folding.at_once,
+                reset_less=folding.registered,
+            )
+            first = *first, gather
         before = self._before_unit(unit, folding, repeats=repeats)
-        return *queued(self._window(folding, repeats=1), folding), gather, *before, unit
+        return *first, *before, unit, *self._in_turn(folding, unit)
+
+    def _in_turn(self, folding: ConvFolding, unit: mvtu.Parameters) -> tuple[Part, ...]:
+        """What outputs the positions that were computed together one after the other."""
+        if folding.at_once == 1:
+            return ()
+        parameters = splitter.Parameters(
+            element=unit.element,
+            lanes=unit.pe,
+            at_once=folding.at_once,
+            beats=unit.groups,
+            row=self._row(folding),
+            pace=unit.beats,
+            store=folding.splitter_store,
+        )
+        return (parameters,)
+
+    def _patch(self, folding: ConvFolding) -> patches.Parameters:
+        layer, (height, columns, _) = self.layer, self.input_shape
+        along = self.along_sequence
+        axis = 0 if along else 1
+        return patches.Parameters(
+            pixel=self.i_beat(folding),
+            width=height * columns if along else columns,
+            kernel=(1, layer.kernel[0]) if along else layer.kernel,
+            stride=layer.stride[axis],
+            padding=layer.padding[axis],
+            padding_word=((1 << layer.planes * layer.channels) - 1) * layer.padding_bit,
+            at_once=folding.at_once,
+        )
+
+    def _columns(self, folding: ConvFolding, patch: patches.Parameters) -> window.Parameters:
+        """The line buffers before patches: they output the pixels under the kernel column by column."""
+        height, columns, _ = self.input_shape
+        rows, stride, padding = self._rows_under
+        return window.Parameters(
+            shape=patch.pixel,
+            geometry=Geometry(
+                height=height,
+                width=columns,
+                slices=1,
+                kernel=(rows, 1),
+                stride=(stride, 1),
+                padding=(padding, (0, 0)),
+                rows=folding.rows,  # type: ignore[arg-type]  # None is the minimum
+            ),
+            padding_words=(patch.padding_word,),
+            store=folding.replay_store,
+        )
 
     def _window(self, folding: ConvFolding, *, repeats: int) -> window.Parameters:
         layer, (height, columns, _) = self.layer, self.input_shape
@@ -158,6 +246,7 @@ class Conv2dRule(WeightedRule[Conv2d, ConvFolding]):
                 padding=layer.padding,
                 groups=layer.groups,
                 repeats=repeats,
+                at_once=folding.at_once,
                 rows=folding.rows,  # type: ignore[arg-type]  # None is the minimum
             ),
             padding_words=tuple(word * layer.padding_bit for word in words) * layer.groups,

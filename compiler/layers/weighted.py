@@ -14,7 +14,7 @@ from amaranth.lib.data import ArrayLayout
 from ...hw import mvtu, planes, replay, scale, unrolled
 from ...hw.part import Part
 from ...hw.spram import BLOCK_DEPTH, blocks
-from ..folding import Folding, Rom, Spram, Unrolled, UnrolledScores, WeightedFolding
+from ..folding import ConvFolding, Folding, Rom, Spram, Unrolled, UnrolledScores, WeightedFolding
 from ..ir import Conv2d, Dense, Scores
 from ..unrolled import unroll
 from .rule import Memories, Rule, Shallow, widths
@@ -137,12 +137,13 @@ class WeightedRule(Rule[W, F], Generic[W, F]):
         """What is before the unit: each vector is repeated, and split into its bit planes."""
         parts: list[Part] = []
         if repeats > 1:
-            shape = ArrayLayout(unsigned(unit.planes), unit.simd)
+            shape = ArrayLayout(unsigned(unit.planes), unit.simd * unit.vectors)
             parts.append(
                 replay.Parameters(shape=shape, beats=unit.slices, repeats=repeats, store=folding.replay_store)
             )
         if unit.planes > 1:
-            parts.append(planes.Parameters(lanes=unit.simd, beats=unit.plane_beats, planes=unit.planes))
+            lanes = unit.simd * unit.vectors
+            parts.append(planes.Parameters(lanes=lanes, beats=unit.plane_beats, planes=unit.planes))
         return tuple(parts)
 
     def _repeats(self, unit: mvtu.Parameters) -> int:
@@ -332,6 +333,7 @@ def folded_unit(folding: WeightedFolding) -> dict[str, Any]:
         "sprams": weights.count if isinstance(weights, Spram) else None,
         "preset_store": folding.preset_store,
         "registered": folding.registered,
+        "vectors": folding.at_once if isinstance(folding, ConvFolding) else 1,
     }
 
 

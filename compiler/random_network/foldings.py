@@ -10,7 +10,7 @@ from ...hw.rom import STORES
 from ...hw.spram import BLOCK_DEPTH, BLOCK_WIDTH, blocks
 from ..design import Design, to_patchable
 from ..device import FABRICS
-from ..folding import Folding, Rom, Spram, WeightedFolding, WindowFolding
+from ..folding import ConvFolding, Folding, Rom, Spram, WeightedFolding, WindowFolding
 from ..ir import Binarize, Conv2d, MaxPool, Network
 from ..layers import Rule, rules
 from ..layers.weighted import WeightedRule
@@ -133,6 +133,8 @@ def fold_at_random(
         foldings = [_unrolled(draw, *three, slowest) for three in zip(placed, foldings, most, strict=True)]
     draw = generator("queued", seed)
     foldings = [_queued(draw, *pair) for pair in zip(placed, foldings, strict=True)]
+    draw = generator("at once", seed)
+    foldings = [_at_once(draw, *pair) for pair in zip(placed, foldings, strict=True)]
     top_k = _top_k(generator("top", seed), network)
     may = label_only and network.decision == "argmax" and top_k == 1 and network.scores.scales is None
     design = Design(
@@ -201,6 +203,20 @@ def _queued(rng: np.random.Generator, rule: Rule, folding: Folding) -> Folding:
     if not isinstance(folding, WindowFolding) or rule.rows is None or not rng.integers(2):
         return folding
     return replace(folding, queued=True)
+
+
+def _at_once(rng: np.random.Generator, rule: Rule, folding: Folding) -> Folding:
+    """In one of two convolutions, the folding with several positions at once, patches, or both."""
+    if not isinstance(folding, ConvFolding) or not rng.integers(2):
+        return folding
+    wanted, most = int(rng.integers(1, 6)), max(1, _MAX_BITS // (folding.simd * rule.layer.planes))
+    changed = replace(
+        folding,
+        patches=bool(rng.integers(3)),
+        at_once=min(wanted, most),
+        splitter_store=str(rng.choice(sorted(STORES))),
+    )
+    return rule.nearest(changed)
 
 
 def _top_k(rng: np.random.Generator, network: Network) -> int:
