@@ -8,6 +8,9 @@ the last bit of the last response, over the images, times the clock, are the boa
 fill the pipeline, so their share is taken off: the rate is that between two runs of different length. Every
 class is compared with the reference. The model of `sbgen.boards.link_rate` must be within 5 %.
 
+A link over USB is simulated in packets: a host of the bus enumerates the board and exchanges bulk packets with
+it (``boards/usb_host.v``), at its own 48 MHz and the core's clock.
+
 ``--write`` writes ``results/link.json``, keeping the rows of other designs. Exits with status 1 if anything
 differs.
 """
@@ -25,12 +28,12 @@ import numpy as np
 import record
 
 from sbgen import boards, emulator
-from sbgen.boards import baud as baud_
-from sbgen.boards import messages
+from sbgen.boards import board_line, messages, simulated
 from sbgen.boards.frames import Frame, Reader
 from sbgen.boards.harness import Top, clock_and_pll
-from sbgen.boards.link_rate import LinkRate
 from sbgen.boards.messages import WANT_CLASS
+from sbgen.boards.pins import USB_HOST
+from sbgen.boards.usb_device import USB_MHZ
 from sbgen.compiler import exchange, fold, reference, verilog
 from sbgen.compiler.frontends import model
 from sbgen.compiler.linked import link_parameters
@@ -41,12 +44,15 @@ from sbgen.train import data
 
 ROOT = Path(__file__).parent.parent
 
-#: Model and board of each row, and the images per second that it must reach.
+#: Model and board of each row, and the images per second that it must reach. One of more than that is folded
+#: for them, as it is simulated in every cycle.
 DESIGNS = {
     "tfc-icebreaker": ("tfc-mnist", "mnist", "icebreaker", 10_000),
     "digits-icebreaker": ("digits", "digits", "icebreaker", 30_000),
     "tfc-ulx3s": ("tfc-mnist", "mnist", "ulx3s_85f", 2_500),
     "digits-hx8k": ("digits", "digits", "ice40_hx8k_b_evn", 20_000),
+    "tfc-ulx3s-usb": ("tfc-mnist", "mnist", "ulx3s_85f,usb", 10_000),
+    "cnv-ulx3s-usb": ("cnv-cifar10", "cifar10", "ulx3s_85f,usb", 300),
     "cnn-icebreaker": ("cnn-mnist", "mnist", "icebreaker", 0),
 }
 
@@ -54,10 +60,43 @@ DESIGNS = {
 _TOLERANCE = 0.05
 
 
+def compiled_usb(design, board, clock_mhz, folder):
+    """As `compiled`, with the clock of the line in MHz, for a board whose USB has a PLL of its own."""
+    link = link_parameters(design, board.device, flow_control=True)
+    line = board_line.choose(board, clock_mhz=clock_mhz)
+    digest = bytes.fromhex(exchange.digest(design.network))
+    top = Top(core=lower(design), board=board, link=link, digest=digest, clock_mhz=clock_mhz)
+    assert "usb_pll" in (text := verilog.convert(top))
+    (folder / "top.v").write_text(simulated.top_level(text, board=board), encoding="ascii")
+    (folder / "usb_host.v").write_text(USB_HOST.read_text(encoding="ascii"), encoding="ascii")
+    macros = {
+        "USB": 1,
+        "USB_CLOCK": "emulated.usb_clk",
+        "USB_PS": round(5e5 / USB_MHZ),
+        "CORE_PS": round(5e5 / clock_mhz),
+    }
+    argv = _verilated(folder, ["board.v", "main.cpp", "top.v", "usb_host.v"], macros)
+    argv += map(str, (line.divisor, top.reset_cycles + 100, 10**9))
+    payload = link.identity(digest=digest[:8], byte_cycles=line.byte_cycles, loads=False)
+    identity = messages.parse_identity(Frame(command=0x81, sequence=0, payload=payload))
+    return argv, identity, line, USB_MHZ
+
+
+def _verilated(folder, sources, macros):
+    for name in "board.v", "main.cpp":
+        source = Path(emulator.__file__).with_name(name)
+        (folder / name).write_text(source.read_text(encoding="ascii"), encoding="ascii")
+    flags = ["-CFLAGS", " ".join(f"-D{name}={value}" for name, value in macros.items())] if macros else []
+    return [*verilate(folder, top="emulated", sources=sources, macros=macros, flags=flags).argv]
+
+
 def compiled(design, board, clock_mhz, folder):
-    """The command that runs the board without its PLL, and its link and identity."""
+    """The command that runs the board without its PLL, its identity, its line, and the clock in MHz."""
+    if board.usb_link:
+        return compiled_usb(design, board, clock_mhz, folder)
     link = link_parameters(design, board.device)
-    baud, divisor = baud_.choose(board, clock_mhz=clock_mhz)
+    line = board_line.choose(board, clock_mhz=clock_mhz)
+    divisor = line.divisor
     digest = bytes.fromhex(exchange.digest(design.network))
     # The same divisor at the oscillator's clock: cycles are counted, not seconds.
     top = Top(
@@ -69,14 +108,11 @@ def compiled(design, board, clock_mhz, folder):
         baud=board.oscillator_mhz * 1e6 / divisor,
     )
     (folder / "top.v").write_text(verilog.convert(top), encoding="ascii")
-    for name in "board.v", "main.cpp":
-        source = Path(emulator.__file__).with_name(name)
-        (folder / name).write_text(source.read_text(encoding="ascii"), encoding="ascii")
-    tool = verilate(folder, top="emulated", sources=["board.v", "main.cpp", "top.v"], macros={})
-    argv = [*tool.argv, *map(str, (divisor, top.reset_cycles + 100, 10**9))]
+    argv = _verilated(folder, ["board.v", "main.cpp", "top.v"], {})
+    argv += map(str, (divisor, top.reset_cycles + 100, 10**9))
     payload = link.identity(digest=digest[:8], byte_cycles=10 * divisor, loads=False)
     identity = messages.parse_identity(Frame(command=0x81, sequence=0, payload=payload))
-    return argv, identity, baud
+    return argv, identity, line, clock_mhz
 
 
 def run(argv, identity, images, labels, size):
@@ -88,7 +124,7 @@ def run(argv, identity, images, labels, size):
         for n, first in enumerate(parts)
     )
     # A core that is slower than the line gets its images at its pace, and the end lets the last come out.
-    least = len(images) * identity.image_cycles // identity.byte_cycles
+    least = len(images) * identity.image_cycles // identity.byte_cycles * (not identity.flow_control)
     if least > len(line):
         pad = bytes([END]) * (-(-(least - len(line)) // len(parts)) + 1)
         line = b"".join(
@@ -113,28 +149,22 @@ def measure(name, count):
     file, dataset, board, goal = DESIGNS[name]
     board = boards.get(board)
     network = model.load(ROOT / "models" / f"{file}.pt").network
-    design = fold.fold(network, board.device)
     clock_mhz, _ = clock_and_pll(board)
+    cycles = int(clock_mhz * 1e6 / (2 * goal)) if board.usb_link else None
+    design = fold.fold(network, board.device, cycles=cycles)
     images = data.load(dataset)[2][: 2 * count]
     _, labels = reference.evaluate(network, images)
     with tempfile.TemporaryDirectory() as folder:
-        argv, identity, baud = compiled(design, board, clock_mhz, Path(folder))
-        rate = LinkRate(
-            baud=baud,
-            image_bytes=identity.image_bytes,
-            result_bytes=messages.result_bytes(identity, WANT_CLASS),
-            image_cycles=identity.image_cycles,
-            byte_cycles=identity.byte_cycles,
-            frame_images=identity.frame_images,
-            store_bytes=identity.store_bytes,
-        )
+        argv, identity, line, line_mhz = compiled(design, board, clock_mhz, Path(folder))
+        rate = line.rate(link_parameters(design, board.device, flow_control=line.flow_control))
         long, short = (run(argv, identity, images[:n], labels[:n], rate.images) for n in (2 * count, count))
     cycles = (long - short) / count
-    measured = clock_mhz * 1e6 / cycles
+    measured = line_mhz * 1e6 / cycles
     return {
         "design": name,
         "clock_mhz": clock_mhz,
-        "baud": baud,
+        "line": line.title,
+        "baud": line.baud,
         "image_bytes": identity.image_bytes,
         "images_per_request": rate.images,
         "cycles_per_image": round(cycles, 1),

@@ -18,7 +18,8 @@ def get(name: str) -> BoardSpec:
     name : str
         A key of `BOARDS` or `VENDOR_BOARDS`, in which ``-`` may replace ``_``, or ``module:Class`` of a
         platform of amaranth-boards (or of a class like one), which then runs at its oscillator's clock.
-        Either may be followed by ``,rx=PIN,tx=PIN``: the pins of a USB serial adapter.
+        Either may be followed by ``,rx=PIN,tx=PIN``: the pins of a USB serial adapter, or by ``,usb`` or
+        ``,uart``: what the link goes over.
 
     Raises
     ------
@@ -28,6 +29,8 @@ def get(name: str) -> BoardSpec:
     name, *pins = name.split(",")
     named = BOARDS | VENDOR_BOARDS
     board = named.get(name.lower().replace("-", "_")) or _imported(name)
+    if pins and pins[0] in ("usb", "uart"):
+        board = board.with_link(pins.pop(0))
     if pins:
         board = board.with_adapter(**parse_uart(",".join(pins)))
     if ":" in name:

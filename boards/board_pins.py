@@ -22,7 +22,8 @@ class Pin:
     Parameters
     ----------
     port : str
-        ``"clk"``, ``"rx"``, ``"tx"`` or ``"led"``; ``"flash_cs"``, ``"flash_clk"``, ``"flash_copi"``,
+        ``"clk"``, ``"rx"``, ``"tx"`` or ``"led"``; ``"usb_d_p"``, ``"usb_d_n"`` or ``"usb_pullup"``;
+        ``"flash_cs"``, ``"flash_clk"``, ``"flash_copi"``,
         ``"flash_cipo"``, ``"flash_wp"`` or ``"flash_hold"``; ``"wifi_gpio0"``.
     site : str
         The package's name for the pin.
@@ -51,6 +52,8 @@ class BoardPins:
         The resource of the oscillator; None is an oscillator in the FPGA, which has no pin.
     uart : (str, str) or None
         Pins for ``rx`` and ``tx`` in place of the platform's ``uart``.
+    usb : bool
+        Whether the pins of the platform's ``usb`` are in place of ``rx`` and ``tx``.
     adapter_attrs : dict
         Attributes of the pins in `uart`.
     differential_clock : bool
@@ -69,6 +72,7 @@ class BoardPins:
         *,
         clock: str | None,
         uart: tuple[str, str] | None,
+        usb: bool,
         adapter_attrs: Mapping[str, str | int],
         differential_clock: bool,
     ):
@@ -77,11 +81,13 @@ class BoardPins:
         self.platform = platform = new_platform()
         self.ports: dict[str, PortLike] = {}
         pins = () if clock is None else self._clock(clock, differential=differential_clock)
-        if uart is None:
+        if usb:
+            pins += self._usb_resource()
+        elif uart is None:
             pins += self._uart_resource()
         else:
             pins += self._uart_pins(uart, adapter_attrs, {pin.site for pin in pins})
-        #: Of ``clk``, ``rx`` and ``tx``, and ``led`` if the board has one that can be used.
+        #: Of ``clk``, ``rx`` and ``tx`` or those of USB, and ``led`` if the board has one that can be used.
         self.pins = pins
         #: Why the board's LED is not used, or None.
         self.left_out: str | None = None
@@ -111,6 +117,15 @@ class BoardPins:
             )
         uart = self._request("uart")
         return self._single({name: getattr(uart, name, None) for name in ("rx", "tx")})
+
+    def _usb_resource(self) -> tuple[Pin, ...]:
+        if ("usb", 0) not in self.platform.resources:
+            raise BoardError(
+                f"board {self._name!r}: its USB connector must lead to the FPGA itself for a link over USB,"
+                " but its platform has no 'usb'; leave out --link"
+            )
+        usb = self._request("usb")
+        return self._single({f"usb_{name}": getattr(usb, name, None) for name in ("d_p", "d_n", "pullup")})
 
     def _uart_pins(
         self, uart: tuple[str, str], attrs: Mapping[str, str | int], used: set[str]

@@ -98,6 +98,11 @@ class BoardSpec:
         Resources of the platform and their subsignals that must be high while a design runs.
     adapter : (str, str) or None
         Pins that a user chose for a USB serial adapter (`with_adapter`).
+    usb_link : bool
+        Whether the host link goes over a USB connector that leads to the FPGA itself, the platform's ``usb``,
+        in place of a UART.
+    chosen_link : str or None
+        ``"uart"`` or ``"usb"`` if a user chose it (`with_link`).
     """
 
     name: str
@@ -114,12 +119,16 @@ class BoardSpec:
     uart: tuple[str, str] | None = None
     kept_high: tuple[tuple[str, str], ...] = ()
     adapter: tuple[str, str] | None = None
+    usb_link: bool = False
+    chosen_link: str | None = None
 
     @property
     def reference(self) -> str:
-        """The name under which `sbgen.boards.get` finds this board: `name` or ``module:Class``, and the pins
-        of `with_adapter`."""
+        """The name under which `sbgen.boards.get` finds this board: `name` or ``module:Class``, and the link
+        of `with_link` or the pins of `with_adapter`."""
         own = self.platform if self.name == self.platform.rpartition(":")[2] else self.name
+        if self.chosen_link is not None:
+            own += f",{self.chosen_link}"
         return own if self.adapter is None else "{},rx={},tx={}".format(own, *self.adapter)
 
     def new_platform(self, **settings: str) -> Platform:
@@ -252,6 +261,7 @@ class BoardSpec:
                 lambda: self.new_platform(**settings),
                 clock=None,  # Amaranth connects it
                 uart=self.adapter or self.uart,
+                usb=False,
                 adapter_attrs={},
                 differential_clock=True,
             )
@@ -260,6 +270,7 @@ class BoardSpec:
             self.new_platform,
             clock=None if self.oscillator is not None else self.clock_name,
             uart=self.adapter or self.uart,
+            usb=self.usb_link,
             adapter_attrs=self.family.adapter_attrs,
             differential_clock=self.family.differential_clock,
         )
@@ -267,7 +278,8 @@ class BoardSpec:
     @property
     def pins(self) -> tuple[Pin, ...]:
         """A `Pin` for each of ``clk``, ``rx``, ``tx`` and, if the board has one that can be used, ``led``;
-        no ``clk`` where the oscillator is in the FPGA, or its vendor's tools connect it."""
+        no ``clk`` where the oscillator is in the FPGA, or its vendor's tools connect it. For a link over USB
+        ``usb_d_p``, ``usb_d_n`` and ``usb_pullup`` are in place of ``rx`` and ``tx``."""
         return self._pins.pins
 
     @property
@@ -300,7 +312,14 @@ class BoardSpec:
             When there is no such pin, or something else needs it.
         """
         adapted = replace(
-            self, adapter=(rx, tx), kept_high=(), baud=BAUD, serial_interface=None, usb_chip=None
+            self,
+            adapter=(rx, tx),
+            kept_high=(),
+            baud=BAUD,
+            serial_interface=None,
+            usb_chip=None,
+            usb_link=False,
+            chosen_link=None,
         )
         pins = adapted._pins
         for name in rx, tx:
@@ -310,6 +329,31 @@ class BoardSpec:
                     f" another ({pins.free()})"
                 )
         return adapted
+
+    def with_link(self, kind: str) -> Self:
+        """This board with its host link over a UART, or over a USB connector that leads to the FPGA.
+
+        Parameters
+        ----------
+        kind : str
+            ``"uart"`` or ``"usb"``.
+
+        Raises
+        ------
+        BoardError
+            When there is no such connector.
+        """
+        if kind not in ("uart", "usb"):
+            raise BoardError(f"board {self.name!r}: its link must be uart or usb, not {kind!r}")
+        linked = replace(self, usb_link=kind == "usb", chosen_link=kind)
+        if linked.usb_link and not (self.is_open and self.family.usb):
+            raise BoardError(
+                f"board {self.name!r}: a link over USB is known for"
+                f" {' and '.join(family.title for family in families.FAMILIES.values() if family.usb)} only;"
+                " leave out --link"
+            )
+        linked.pins  # noqa: B018
+        return linked
 
     def pin(self, port: str) -> Pin | None:
         """The `Pin` of that name, or None."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from amaranth.hdl import ClockDomain, ClockSignal, Const, Module, Signal, Value
+from amaranth.hdl import ClockDomain, ClockSignal, Const, IOPort, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Member, Out, connect
@@ -84,6 +85,8 @@ class BoardTop(wiring.Component):
         The clock for everything here; the board's default when left out.
     ports : dict of :class:`wiring.Member`
         Those of `BoardSpec.pins` that the subclass uses in addition, by name.
+    io_ports : dict of :class:`IOPort`
+        The same for those in both directions, which are ports but no members.
 
     Members
     -------
@@ -99,14 +102,23 @@ class BoardTop(wiring.Component):
         active, only if the board has them.
     """
 
-    def __init__(self, *, core: Core, board: BoardSpec, clock_mhz: float | None, ports: Mapping[str, Member]):
+    def __init__(
+        self,
+        *,
+        core: Core,
+        board: BoardSpec,
+        clock_mhz: float | None,
+        ports: Mapping[str, Member],
+        io_ports: Mapping[str, IOPort] = MappingProxyType({}),
+    ):
         self._core = core
+        self.io_ports = io_ports
         self._board = board
         self._clock_mhz, self._pll = clock_and_pll(board, clock_mhz)
         self._flash_pins = board.flash_pins if core.ram_contents else ()
         led = board.pin("led")
         self._led = None if led is None or led.site in {pin.site for pin in self._flash_pins} else led
-        self._used = {"clk", *ports, *(("led",) if self._led else ())}
+        self._used = {"clk", *ports, *io_ports, *(("led",) if self._led else ())}
         super().__init__(
             {
                 **({"clk": In(1)} if board.oscillator is None else {}),
@@ -116,6 +128,16 @@ class BoardTop(wiring.Component):
                 **{pin.port: In(1) if pin.port == "flash_cipo" else Out(1) for pin in self._flash_pins},
             }
         )
+
+    @property
+    def board(self) -> BoardSpec:
+        """The board that it is for."""
+        return self._board
+
+    @property
+    def oscillator_clock(self) -> Signal:
+        """The clock of the oscillator, in a design that is elaborated."""
+        return self._oscillator_clock
 
     @property
     def clock_mhz(self) -> float:
@@ -191,6 +213,7 @@ class BoardTop(wiring.Component):
             # Nothing here is called "clk": `simulated.top_level` makes a port of that name.
             clk, sync.clk = Signal(name="oscillator_clk"), Signal(name="sync_clk")
             m.submodules.oscillator = board.oscillator.instance(o=clk)
+        self._oscillator_clock = clk
         m.d.comb += ClockSignal("por").eq(sync.clk)
 
         running = Signal()

@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ..errors import BoardError, LinkError
-from . import baud as bauds
-from . import usb
+from . import board_line, usb
 from .host import Link
 from .line import port_errors
 
@@ -56,7 +55,7 @@ def connect(
         assert board is not None
         port = _find_port(board, serial)
     if baud is None:
-        baud = _BAUD if board is None else bauds.choose(board, clock_mhz=clock_and_pll(board)[0])[0]
+        baud = _BAUD if board is None else board_line.choose(board, clock_mhz=clock_and_pll(board)[0]).baud
     refusals: tuple[type[Exception], ...] = (*port_errors(), ValueError, OverflowError)
     try:
         opened = pyserial.serial_for_url(port, baudrate=baud, timeout=0.05, exclusive=True)

@@ -105,6 +105,8 @@ class Family:
         Packages whose pins do not power a PLL.
     oscillators : dict of str to class
         Oscillators in the FPGA, by the names that the platforms of amaranth-boards have for them.
+    usb : bool
+        Whether its cells and constraints have pins in both directions, for USB.
     differential_clock : bool
         Whether a clock may come in at a pair of pins: the first of them is then constrained.
     adapter_attrs : dict
@@ -148,6 +150,7 @@ class Family:
     pll_pads: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     without_pll: frozenset[tuple[str, str]] = frozenset()
     oscillators: Mapping[str, type[Oscillator]] = field(default_factory=dict)
+    usb: bool = False
     differential_clock: bool = False
     adapter_attrs: Mapping[str, str | int] = field(default_factory=dict)
     layout: type[Layout]

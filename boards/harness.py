@@ -1,20 +1,19 @@
 """The top level of a board: a host link around the core. ::
 
-rx -> uart.Rx -> HostLink -> core
-tx <- uart.Tx <- HostLink <- core
+pins -> BoardLine -> HostLink -> core
+pins <- BoardLine <- HostLink <- core
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from amaranth.hdl import Module, Value
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.hdl import IOPort, Module, Value
+from amaranth.lib.wiring import connect
 
-from ..hw import uart
 from ..hw.flash_loader import FlashLoader
 from ..hw.host_link import HostLink
-from . import baud as baud_
+from . import board_line
 from .board_top import RESET_SECONDS, WAKE_SECONDS, BoardTop, clock_and_pll
 
 if TYPE_CHECKING:
@@ -39,12 +38,19 @@ class Top(BoardTop):
     patchable : :class:`bool`
         Whether the digest can be replaced in the bitstream.
     baud : :class:`int`, optional
-        Rate of the serial line; the fastest that is possible when left out.
+        Rate of a serial line; the fastest that is possible when left out.
+
+    Attributes
+    ----------
+    line : :class:`.BoardLine`
 
     Members
     -------
     rx : :py:`In(1)`
     tx : :py:`Out(1)`
+        Of a UART.
+    usb_pullup : :py:`Out(1)`
+        Of USB, whose ``usb_d_p`` and ``usb_d_n`` are in `io_ports`.
     led : :py:`Out(1)`
         On while a request is processed. The other ports are those of :class:`.BoardTop`.
     """
@@ -60,38 +66,40 @@ class Top(BoardTop):
         patchable: bool = False,
         baud: float | None = None,
     ):
-        super().__init__(core=core, board=board, clock_mhz=clock_mhz, ports={"rx": In(1), "tx": Out(1)})
+        self.line = board_line.choose(board, clock_mhz=clock_and_pll(board, clock_mhz)[0], baud=baud)
+        super().__init__(
+            core=core,
+            board=board,
+            clock_mhz=clock_mhz,
+            ports=self.line.ports,
+            io_ports={name: IOPort(1, name=name) for name in self.line.io_ports},
+        )
         self._link = link
         self._digest = bytes(digest[:8])
         self._identity_store = board.device.fabric.patchable_store if patchable else None
-        self._baud, self._divisor = baud_.choose(board, clock_mhz=self.clock_mhz, baud=baud)
 
     @property
     def baud(self) -> int:
         """Rate of the serial line that a host must request."""
-        return self._baud
+        return self.line.baud
 
     @property
     def divisor(self) -> int:
-        """Clock cycles per bit of the serial line."""
-        return self._divisor
+        """Cycles of its clock per bit of the line."""
+        return self.line.divisor
 
     def connect_core(self, m: Module, loader: FlashLoader | None) -> Value:
         core = self._core
-        m.submodules.rx = rx = uart.Rx(divisor=self._divisor)
-        m.submodules.tx = tx = uart.Tx(divisor=self._divisor)
         m.submodules.link = link = HostLink(
             self._link,
             digest=self._digest,
-            byte_cycles=10 * self._divisor,
+            byte_cycles=self.line.byte_cycles,
             loads=loader is not None,
             identity_store=self._identity_store,
         )
         m.submodules.core = core
 
-        m.d.comb += [rx.rx.eq(self.rx), self.tx.eq(tx.tx)]
-        connect(m, rx.o, link.i)
-        connect(m, link.o, tx.i)
+        self.line.connect(m, top=self, link=link)
         connect(m, link.pixels, core.i)
         connect(m, core.o, link.results)
         if loader is not None:

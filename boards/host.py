@@ -213,7 +213,7 @@ class Link:
             pace = max(
                 math.ceil(request.images * identity.image_cycles / identity.byte_cycles),
                 request.images * messages.result_bytes(identity, want) + _AROUND,
-            )
+            ) * (not identity.flow_control)
             self._out += bytes([END]) * wake + self._flight.add(request, pace=pace)
 
     def _patience(self, identity: Identity) -> float:

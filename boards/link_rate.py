@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from ..hw.protocol import OVERHEAD
 
-__all__ = ["LinkRate"]
+__all__ = ["REQUEST_BYTES", "RESPONSE_BYTES", "LinkRate"]
 
 #: Bytes of a request or a response besides its images or results: two ENDs, command, sequence, CRC, and of a
 #: request what it wants.
-_REQUEST = 9
-_RESPONSE = 8
+REQUEST_BYTES = 9
+RESPONSE_BYTES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +46,9 @@ class LinkRate:
         """The clock cycles of an image by each that may bind: the line in both directions, and the board."""
         n = self.images
         return {
-            "requests": (self.image_bytes + _REQUEST / n) * self.byte_cycles,
+            "requests": (self.image_bytes + REQUEST_BYTES / n) * self.byte_cycles,
             # The transmitter takes a cycle more per byte.
-            "responses": (self.result_bytes + _RESPONSE / n) * (self.byte_cycles + 1),
+            "responses": (self.result_bytes + RESPONSE_BYTES / n) * (self.byte_cycles + 1),
             "board": float(self.image_cycles),
         }
 

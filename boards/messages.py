@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 _FIXED = "<BBHI8sBBBBIHHIIHB"
-_SIGNS, _LOADS = 1, 2
+_SIGNS, _LOADS, _FLOW = 1, 2, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +91,8 @@ class Identity:
         Clock cycles that the board needs for an image, and those of a byte on the line.
     wake : int
         Microseconds of END before a request after a pause.
+    flow_control : bool
+        Whether the line waits while the board takes no byte: then the host need not keep its pace.
     weights : Weights or None
         None if all weights are in the bitstream.
     """
@@ -109,6 +111,7 @@ class Identity:
     image_cycles: int = 1
     byte_cycles: int = 40
     wake: int = 0
+    flow_control: bool = False
     weights: Weights | None = None
 
     @property
@@ -208,7 +211,7 @@ class Identity:
 
     def encode(self) -> bytes:
         """The payload of the response to `identify`, as a board sends it."""
-        flags = self.signs * _SIGNS | (self.weights is not None) * _LOADS
+        flags = self.signs * _SIGNS | (self.weights is not None) * _LOADS | self.flow_control * _FLOW
         payload = struct.pack(
             _FIXED,
             VERSION,
@@ -294,6 +297,7 @@ def parse_identity(frame: Frame) -> Identity:
         image_cycles=image_cycles,
         byte_cycles=byte_cycles,
         wake=wake,
+        flow_control=bool(flags & _FLOW),
         weights=Weights(**dict(zip(("state", "checksum"), struct.unpack("<BI", rest), strict=True)))
         if rest
         else None,

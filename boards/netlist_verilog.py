@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from .family import Family
     from .netlist import Netlist, NetlistCell
 
-__all__ = ["ONE", "ZERO", "Cell", "CellLibrary", "Module", "UnknownCellError", "lookup", "verilog"]
+__all__ = [
+    "ONE",
+    "ZERO",
+    "Cell",
+    "CellLibrary",
+    "Module",
+    "UnknownCellError",
+    "lookup",
+    "tristate",
+    "verilog",
+]
 
 #: The constants of one bit.
 ZERO, ONE = "1'b0", "1'b1"
@@ -135,12 +145,23 @@ class Module:
         self._nets: set[tuple[str, str]] = set()
         self._lines: list[str] = []
         self._instances = 0
+        #: Ports in both directions by their nets.
+        self._both_ways = {
+            _net(port["bits"][0]): name
+            for name, port in netlist["ports"].items()
+            if port["direction"] == "inout"
+        }
 
     def assign(self, net: str | None, expression: str) -> None:
         """Drive a net, unless it is None, by an expression."""
         if net is not None:
             self._nets.add((net, "wire"))
             self._lines.append(f"  assign {net} = {expression};")
+
+    def drive(self, net: str | None, expression: str, *, enable: str) -> None:
+        """Drive the net of a port in both directions by an expression while `enable` is high."""
+        assert net is not None
+        self._lines.append(f"  assign {self._both_ways[net]} = {enable} ? {expression} : 1'bz;")
 
     def register(
         self, net: str | None, *, clock: str, negative: bool, value: str, enable: str = ONE, start: int = 0
@@ -190,7 +211,7 @@ class Module:
         for name, port in self._netlist["ports"].items():
             (bit,) = port["bits"]
             header.append(f"{port['direction']} {name}")
-            if port["direction"] == "input":
+            if port["direction"] != "output":
                 declared[_net(bit)] = "wire"
                 body.append(f"  assign {_net(bit)} = {name};")
             else:
@@ -209,6 +230,11 @@ class Module:
                         f" {{{', '.join(_net(bit) for bit in reversed(bits))}}};"
                     )
         return "\n".join([*lines, "endmodule", ""])
+
+
+def tristate(m: Module, cell: Cell) -> None:
+    """A pin's buffer, as yosys has it before place and route."""
+    m.drive(cell.output("Y"), cell.pin("A"), enable=cell.pin("E"))
 
 
 def lookup(table: int, inputs: Sequence[str]) -> str:

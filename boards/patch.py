@@ -184,7 +184,7 @@ def _split(folder: Path, build: PatchableBuild, network: Network) -> tuple[str, 
     top = harness.Top(
         core=lower.lower(design),
         board=build.board,
-        link=linked.link_parameters(design, build.board.device),
+        link=linked.link_parameters(design, build.board.device, flow_control=build.board.usb_link),
         baud=build.baud,
         clock_mhz=build.clock_mhz,
         digest=bytes.fromhex(exchange.digest(network)),

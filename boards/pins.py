@@ -1,7 +1,6 @@
-"""A board's top level in a Verilog simulator, through the pins of its serial line, as a host sees the board.
-::
+"""A board's top level in a Verilog simulator, through the pins of its link, as a host sees the board. ::
 
-    line.txt ──▶ sender ─ rx ─▶ top ─ tx ─▶ receiver ──▶ heard.txt
+    line.txt ──▶ host ═ rx and tx, or D+ and D- ═▶ top ═▶ host ──▶ heard.txt
 
 The top level may be the emitted one, a netlist after synthesis or after place and route, or the Verilog of a
 bitstream: all have the same pins. The clock at the pin is the one that the PLL would output. If the design
@@ -26,13 +25,19 @@ from .messages import WANT_ALL
 if TYPE_CHECKING:
     from ..compiler.ir import Network
 
-__all__ = ["Answers", "Pins"]
+__all__ = ["USB_HOST", "Answers", "Pins"]
 
 # In a line of line.txt, a number from 0 is a byte to send and -1 waits for the next frame. The end of the
 # file ends the run after the last frame. A frame ends with the END (192) that follows at least one other
 # byte.
 #: Most images in a request.
 _IMAGES = 3
+
+#: Cycles without a byte that enumeration, a late host and a poll take together.
+_USB_PATIENCE = 300_000
+
+#: The other ends of a UART and of USB.
+UART_HOST, USB_HOST = (Path(__file__).with_name(f"{name}_host.v") for name in ("uart", "usb"))
 
 _TESTBENCH = """\
 `timescale 1ns/1ps
@@ -43,17 +48,26 @@ module testbench;
   reg clk = 0;
   always #5 clk = ~clk;
 `endif
-  reg rx = 1;
-  wire tx;
+  wire rx, tx;
+`ifdef USB
+  wire d_p, d_n, pulled_up, host_p, host_n, host_drives;
+  assign d_p = host_drives ? host_p : 1'bz;
+  assign d_n = host_drives ? host_n : 1'bz;
+  pullup (d_p);
+  pulldown (d_n);
+  `define LINE .usb_d_p(d_p), .usb_d_n(d_n), .usb_pullup(pulled_up)
+`else
+  `define LINE .rx(rx), .tx(tx)
+`endif
 `ifdef FLASH
   wire cs_n, sck, copi;
   wire cipo;
-  top dut(.clk(clk), .rx(rx), .tx(tx),
+  top dut(.clk(clk), `LINE,
           .flash_cs(cs_n), .flash_clk(sck), .flash_copi(copi), .flash_cipo(cipo));
   spi_flash #(.BYTES(`FLASH), .OFFSET(`OFFSET)) flash(
     .clk(clk), .cs_n(cs_n), .sck(sck), .copi(copi), .cipo(cipo));
 `else
-  top dut(.clk(clk), .rx(rx), .tx(tx));
+  top dut(.clk(clk), `LINE);
 `endif
 
 `ifdef WAVES
@@ -63,10 +77,22 @@ module testbench;
   integer line_file, heard_file, got, code;
   integer divisor, reset_cycles, patience;
   integer cycle = 0, idle = 0, wanted = 0, frames = 0;
-  integer send_bits = 0, send_count = 0, hear_bits = 0, hear_count = 0;
-  reg [9:0] send_shift = 0;
-  reg [7:0] hear_shift = 0;
-  reg ended = 0, content = 0;
+  reg ended = 0, content = 0, offered = 0;
+  reg [7:0] offer = 0;
+  wire taken, heard, failed;
+  wire [7:0] heard_byte, failure;
+`ifdef USB
+  usb_host #(.FAULTS(`FAULTS)) host(
+    .clk(clk), .start(cycle > reset_cycles), .present(pulled_up),
+    .p(host_p), .n(host_n), .drive(host_drives), .line_p(d_p), .line_n(d_n),
+    .send_byte(offer), .send_valid(offered), .send_ready(taken), .heard_byte(heard_byte),
+    .heard_valid(heard), .configured(), .failed(failed), .failure(failure));
+`else
+  uart_host host(
+    .clk(clk), .start(cycle > reset_cycles), .divisor(divisor), .rx(rx), .tx(tx),
+    .send_byte(offer), .send_valid(offered), .send_ready(taken), .heard_byte(heard_byte),
+    .heard_valid(heard), .failed(failed), .failure(failure));
+`endif
 
   initial begin
     got = $value$plusargs("divisor=%d", divisor) + $value$plusargs("reset=%d", reset_cycles)
@@ -79,46 +105,33 @@ module testbench;
     cycle <= cycle + 1;
     idle <= idle + 1;
 
-    if (send_bits != 0) begin
+    if (offered) begin
       idle <= 0;
-      if (send_count == divisor - 1) begin
-        send_count <= 0;
-        send_bits <= send_bits - 1;
-        rx <= send_bits == 1 ? 1'b1 : send_shift[1];
-        send_shift <= send_shift >> 1;
-      end else send_count <= send_count + 1;
+      if (taken) offered <= 0;
     end else if (cycle > reset_cycles && frames == wanted && !ended) begin
       got = $fscanf(line_file, "%d", code);
       if (got != 1) ended <= 1;
       else if (code < 0) wanted <= wanted + 1;
       else begin
-        send_shift <= {1'b1, code[7:0], 1'b0};
-        send_bits <= 10;
-        rx <= 0;
+        offer <= code[7:0];
+        offered <= 1;
       end
     end
 
-    if (hear_bits == 0) begin
-      if (tx === 1'b0) begin hear_bits <= 10; hear_count <= divisor / 2; end
-    end else if (hear_count == 0) begin
-      hear_count <= divisor - 1;
-      hear_bits <= hear_bits - 1;
-      hear_shift <= {tx, hear_shift[7:1]};
-      if (tx === 1'bx || (hear_bits == 10 && tx) || (hear_bits == 1 && !tx)) begin
-        $display("error: bit %0d of a byte was %b", 10 - hear_bits, tx);
-        $finish;
+    if (heard) begin
+      idle <= 0;
+      $fwrite(heard_file, "%0d\\n", heard_byte);
+      content <= heard_byte != 192;
+      if (heard_byte == 192 && content) begin
+        frames <= frames + 1;
+        $display("%0d", frames + 1);
+        $fflush;
       end
-      if (hear_bits == 1) begin
-        idle <= 0;
-        $fwrite(heard_file, "%0d\\n", hear_shift);
-        content <= hear_shift != 192;
-        if (hear_shift == 192 && content) begin
-          frames <= frames + 1;
-          $display("%0d", frames + 1);
-          $fflush;
-        end
-      end
-    end else hear_count <= hear_count - 1;
+    end
+    if (failed) begin
+      $display("error: the host at the board's pins found fault %0d", failure);
+      $finish;
+    end
 
     if (ended && frames == wanted) begin $display("done"); $finish; end
     if (idle > patience) begin
@@ -159,7 +172,11 @@ class Pins:
     simulator : str
         One of `sbgen.compiler.simulate.SIMULATORS`.
     divisor : int
-        Clock cycles per bit of the serial line.
+        Clock cycles per bit of the line.
+    usb : bool
+        Whether it is USB (``usb_host.v``), whose clock is then that of the core too.
+    faults : bool
+        Whether packets on USB are damaged, lost and late at random.
     reset_cycles : int
         From the start until the board listens and has loaded its weights.
     flash : bytes
@@ -182,6 +199,8 @@ class Pins:
         *,
         simulator: str,
         divisor: int,
+        usb: bool = False,
+        faults: bool = False,
         reset_cycles: int,
         folder: str | Path,
         flash: bytes = b"",
@@ -191,18 +210,21 @@ class Pins:
         self._settings = {
             "divisor": divisor,
             "reset": reset_cycles,
-            "patience": reset_cycles + _IMAGES * patience(network) + 20 * 10 * divisor,
+            "patience": reset_cycles
+            + _IMAGES * patience(network)
+            + (_USB_PATIENCE if usb else 20 * 10 * divisor),
         }
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
         if flash:
             verilog_text += flash_image.MODEL.read_text(encoding="ascii")
-        (self._folder / "top.v").write_text(verilog_text)
         (self._folder / "testbench.v").write_text(_TESTBENCH)
-        macros = {}
+        verilog_text += (USB_HOST if usb else UART_HOST).read_text(encoding="ascii")
+        (self._folder / "top.v").write_text(verilog_text)
+        macros = {"USB": 1, "FAULTS": int(faults)} if usb else {}
         if flash:
             (self._folder / "flash.hex").write_text(flash_image.as_hex(flash))
-            macros = {"FLASH": len(flash), "OFFSET": flash_image.OFFSET}
+            macros |= {"FLASH": len(flash), "OFFSET": flash_image.OFFSET}
         self._program, self.name = build(
             self._folder, simulator=simulator, macros=macros, waves=waves, quick=True
         )

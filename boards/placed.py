@@ -72,7 +72,7 @@ def ask(
     """
     folder = Path(folder)
     clock_mhz = board.oscillator_mhz
-    link = linked.link_parameters(design, board.device)
+    link = linked.link_parameters(design, board.device, flow_control=board.usb_link)
     core = lower.lower(design)
     top = Top(
         core=core,
@@ -80,7 +80,7 @@ def ask(
         board=replace(board, usb_chip=None),
         link=link,
         clock_mhz=clock_mhz,
-        baud=clock_mhz * 1e6 / _DIVISOR,
+        baud=None if board.usb_link else clock_mhz * 1e6 / _DIVISOR,
         digest=bytes.fromhex(exchange.digest(design.network)),
         patchable=design.patchable,
     )
@@ -92,6 +92,7 @@ def ask(
             design.network,
             simulator=simulator,
             divisor=top.divisor,
+            usb=board.usb_link,
             reset_cycles=top.reset_cycles + top.load_cycles + 100,
             flash=flash_image.weight_bytes(core.ram_contents),
             folder=folder / "sim",

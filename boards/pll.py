@@ -18,6 +18,20 @@ class Pll(ABC):
     def nearest(cls, *, oscillator_mhz: float, clock_mhz: float) -> Self:
         """The settings whose clock is nearest to `clock_mhz`; a `BoardError` if it is out of range."""
 
+    @classmethod
+    def second(cls, *, oscillator_mhz: float, clock_mhz: float) -> Self:
+        """The settings of another PLL beside the core's, whose clock is within 0.1 % of `clock_mhz`.
+
+        Raises
+        ------
+        BoardError
+            When no device of the family has another, or it cannot make such a clock.
+        """
+        raise BoardError(
+            f"the clock must be {clock_mhz:g} MHz for a link over USB, since the device has no PLL beside the"
+            f" core's; choose --clock {clock_mhz:g}"
+        )
+
     @property
     @abstractmethod
     def clock_mhz(self) -> float:

@@ -64,8 +64,8 @@ def check_core(core: Core) -> None:
     _check(**{name: getattr(core, name) for name in LIMITS})
 
 
-def link_parameters(design: Design, device: Device) -> Parameters:
-    """The host link for a design on a device.
+def link_parameters(design: Design, device: Device, *, flow_control: bool = False) -> Parameters:
+    """The host link for a design on a device, with or without a line that waits for the board.
 
     Raises
     ------
@@ -92,6 +92,7 @@ def link_parameters(design: Design, device: Device) -> Parameters:
         depth=store.depth,
         store=store.kind,
         core_cycles=predict(design).interval,
+        flow_control=flow_control,
     )
 
 

@@ -3,7 +3,7 @@
 import re
 
 from amaranth.back import rtlil
-from amaranth.hdl import ClockDomain, ClockSignal, Fragment, Instance, Value
+from amaranth.hdl import ClockDomain, ClockSignal, Fragment, Instance, IOPort, Value
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
@@ -29,9 +29,14 @@ _SCRIPT = (
 )
 
 
-def _ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]:
-    """Every member of the component's signature as a port, its path joined by two underscores."""
-    return {
+def _ports(component: wiring.Component) -> dict[str, tuple[Value | IOPort, PortDirection]]:
+    """Every member of the component's signature as a port, its path joined by two underscores; and of a
+    board's top level its pins in both directions.
+    """
+    both_ways = {
+        name: (port, PortDirection.Inout) for name, port in getattr(component, "io_ports", {}).items()
+    }
+    return both_ways | {
         "__".join(map(str, path)): (
             Value.cast(value),
             PortDirection.Input if member.flow == In else PortDirection.Output,

@@ -45,6 +45,9 @@ class Parameters:
         Memory of the store: ``"bram"``, ``"spram"`` or ``"lut"``.
     core_cycles : :class:`int`
         Cycles that the core needs for an image.
+    flow_control : :class:`bool`
+        Whether the line waits while the board takes no byte: then no request is refused because others are
+        in the store.
 
     Raises
     ------
@@ -63,6 +66,7 @@ class Parameters:
     depth: int = 512
     store: str = "bram"
     core_cycles: int = 1
+    flow_control: bool = False
 
     def __post_init__(self) -> None:
         for name, most in LIMITS.items():
@@ -142,7 +146,7 @@ class Parameters:
             self.outputs,
             self.pixels,
             digest,
-            self.signs | loads << 1,
+            self.signs | loads << 1 | self.flow_control << 2,
             self.pixel_bits,
             self.score_bytes,
             self.ranks,

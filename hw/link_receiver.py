@@ -37,6 +37,8 @@ class Receiver(wiring.Component):
     The first two bytes of a packet are written last, when the frame has proved to be what it should. A frame
     of fewer than two bytes, or one that does not even find room for a failure, leaves no packet.
 
+    With flow control a frame waits for what it does not find room for, until nothing else is in the store.
+
     Parameters
     ----------
     parameters : :class:`.Parameters`
@@ -44,7 +46,7 @@ class Receiver(wiring.Component):
     Members
     -------
     i : :py:`In(stream.Signature(checked_layout))`
-        Frames; at least 10 cycles from one byte to the next.
+        Frames; at least 10 cycles from one byte that is taken to the next.
     store : :py:`Out(WriteSignature())`
         From flip-flops.
     missing : :py:`In(1)`
@@ -74,11 +76,14 @@ class Receiver(wiring.Component):
         p, store, beat = self._parameters, self.store, self.i.payload
 
         # A beat is decoded in one cycle and acted on in the next.
-        act = Signal()
+        act, wait = Signal(), Signal()
+        full_enough = Signal()  # from a flip-flop: what is in the store must be read first
+        if p.flow_control:
+            m.d.sync += full_enough.eq(~store.roomy & ~store.drained)
         is_identify, is_classify, can_want = Signal(), Signal(), Signal()
         m.d.comb += self.i.ready.eq(act)
         m.d.sync += [
-            act.eq(self.i.valid & ~act),
+            act.eq(self.i.valid & ~act & ~wait),
             is_identify.eq(beat.data == IDENTIFY),
             is_classify.eq(beat.data == CLASSIFY),
             can_want.eq((beat.data <= p.ranks) | (beat.data == WANT_ALL)),
@@ -104,7 +109,7 @@ class Receiver(wiring.Component):
 
         with m.FSM():
             with m.State("Command"):
-                m.d.comb += self.idle.eq(1)
+                m.d.comb += [self.idle.eq(1), wait.eq(full_enough)]
                 m.d.sync += [busy.eq(0), count.eq(0), whole.eq(0), long.eq(0), wanted.eq(1)]
                 with m.If(byte):
                     m.d.sync += store.put.eq(store.some)
@@ -138,6 +143,7 @@ class Receiver(wiring.Component):
                 with m.If(end):
                     m.next = "Judge"
             with m.State("Rest"):
+                m.d.comb += wait.eq(full_enough & classify & ~busy)
                 with m.If(byte):
                     m.d.sync += store.put.eq(classify & store.roomy & ~busy)
                     m.d.sync += [

@@ -34,6 +34,8 @@ class WriteSignature(wiring.Signature):
         At least `MARGIN` bytes are free; as of three cycles ago.
     some : :py:`In(1)`
         At least half of that are free; as of three cycles ago.
+    drained : :py:`In(1)`
+        Nothing but the packet under way is in the store, so `roomy` and `some` stay as they are.
     """
 
     def __init__(self) -> None:
@@ -47,6 +49,7 @@ class WriteSignature(wiring.Signature):
                 "rollback": Out(1),
                 "roomy": In(1),
                 "some": In(1),
+                "drained": In(1),
             }
         )
 
@@ -131,6 +134,9 @@ class PacketStore(wiring.Component):
             write.roomy.eq(free >= MARGIN),
             write.some.eq(free >= MARGIN // 2),
         ]
+        # What was read last is seen in `roomy` and `some` by then.
+        settling = Signal()
+        m.d.sync += [settling.eq(self.empty & ~self.o.valid), write.drained.eq(settling & self.empty)]
 
         # A byte is fetched in one cycle and offered from the next.
         fetch = Signal()

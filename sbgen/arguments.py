@@ -39,13 +39,13 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_board(parser: argparse.ArgumentParser) -> None:
-    """Add ``--board`` and ``--uart``, which `board_name` reads."""
+    """Add ``--board``, ``--link`` and ``--uart``, which `board_name` reads."""
     parser.add_argument("--board", required=True, metavar="NAME", help=_BOARD)
-    _add_uart(parser)
+    _add_line(parser)
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
-    """Add ``--board`` or ``--part``, and ``--uart``; `sbgen.target.requested` reads them."""
+    """Add ``--board`` or ``--part``, ``--link`` and ``--uart``; `sbgen.target.requested` reads them."""
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--board", metavar="NAME", help=_BOARD)
     group.add_argument(
@@ -56,14 +56,23 @@ def add_target(parser: argparse.ArgumentParser) -> None:
             " (lut6=53200,bram36=140)"
         ),
     )
-    _add_uart(parser)
+    _add_line(parser)
 
 
 _BOARD = "a board of `sbgen boards`, or MODULE:CLASS of a platform of amaranth-boards"
 
 
-def _add_uart(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+def _add_line(parser: argparse.ArgumentParser) -> None:
+    line = parser.add_mutually_exclusive_group()
+    line.add_argument(
+        "--link",
+        choices=("uart", "usb"),
+        help=(
+            "what the host link goes over: a UART, or a USB connector that leads to the FPGA itself (default:"
+            " as the board has it)"
+        ),
+    )
+    line.add_argument(
         "--uart",
         metavar="rx=PIN,tx=PIN",
         help=(
@@ -75,7 +84,7 @@ def _add_uart(parser: argparse.ArgumentParser) -> None:
 
 def board_name(arguments: argparse.Namespace) -> str:
     """The name that `sbgen.boards.get` takes, from the options of `add_board` or `add_target`."""
-    return arguments.board + (f",{arguments.uart}" if arguments.uart else "")
+    return ",".join(filter(None, (arguments.board, arguments.link, arguments.uart)))
 
 
 def add_reading(

@@ -33,6 +33,7 @@ def board_pins(built: Built, verilog: str, *, folder: Path, waves: bool = False)
         built.network,
         simulator=_simulator(),
         divisor=built.top.divisor,
+        usb=built.board.usb_link,
         reset_cycles=built.top.reset_cycles + built.top.load_cycles + 100,
         flash=built.spram_weights,
         folder=folder,

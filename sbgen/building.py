@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import folding, output_folder, parallel, report, self_test, tools, trial_images, verdict
-from .boards import baud as baud_
+from .boards import board_line
 from .boards import flash_image, patch, vendor_project
 from .built import FILES
 from .compiler import cycles, passes, reference
@@ -169,7 +169,7 @@ class _Job:
         expected = self._expected(tried)
         tested = self_test.plan(design, board, tried, expected.classes) if options.self_test else None
         with console.step("write Verilog") as step:
-            emitted = emit(design, board.device, self.model.info.get("recipe"), self.staging)
+            emitted = emit(design, board, self.model.info.get("recipe"), self.staging)
             tops = TopLevels(
                 options=options.clock,
                 fixed_rate=fixed_rate,
@@ -265,6 +265,6 @@ class _Job:
             bitstream.write_bytes(flash_image.combine(bitstream.read_bytes(), emitted.weights))
         if implementation.patches is not None:
             clock_mhz = implementation.clock_mhz
-            rate, _ = baud_.choose(self.board, clock_mhz=clock_mhz, baud=self.options.clock.baud)
+            rate = board_line.choose(self.board, clock_mhz=clock_mhz, baud=self.options.clock.baud).baud
             text = patch.dumps(implementation.patches, board=self.board, clock_mhz=clock_mhz, baud=rate)
             (self.staging / "memory.json").write_text(text, encoding="ascii")

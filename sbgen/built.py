@@ -151,7 +151,7 @@ class Built:
         return harness.Top(
             core=self.core(),
             board=self.board,
-            link=linked.link_parameters(self.design, self.board.device),
+            link=linked.link_parameters(self.design, self.board.device, flow_control=self.board.usb_link),
             baud=self.report["link"]["baud"],
             clock_mhz=self.report["timing"]["clock_mhz"],
             digest=bytes.fromhex(exchange.digest(self.network)),

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import __version__, metrics, trial_images
-from .boards import BoardSpec
-from .boards import baud as baud_
-from .boards.link_rate import LinkRate
+from .boards import BoardSpec, board_line
 from .compiler.bound import AS_BUILT, bounds
 from .compiler.cycles import Cycles
 from .compiler.design import Design
@@ -161,7 +159,7 @@ def assemble(
     images_per_second = clock_mhz * 1e6 / cycles.interval
     link = None
     if self_test is None:
-        link = _link(board, link_parameters(design, device), clock_mhz, baud)
+        link = _link(board, link_parameters(design, device, flow_control=board.usb_link), clock_mhz, baud)
     return {
         "schema": SCHEMA,
         "sbgen": __version__,
@@ -275,19 +273,11 @@ def _whole(link: Mapping[str, Any] | None, images_per_second: float) -> dict[str
 
 def _link(board: BoardSpec, link: "Parameters", clock_mhz: float, baud: float | None) -> dict[str, Any]:
     """The host link: its baud rate, and the images per second that it carries for their classes alone."""
-    baud, divisor = baud_.choose(board, clock_mhz=clock_mhz, baud=baud)
-    rate = LinkRate(
-        baud=baud,
-        image_bytes=link.image_bytes,
-        result_bytes=link.decision_bytes,
-        image_cycles=link.image_cycles,
-        byte_cycles=10 * divisor,
-        frame_images=link.frame_images,
-        store_bytes=link.store_bytes,
-    )
+    line = board_line.choose(board, clock_mhz=clock_mhz, baud=baud)
+    rate = line.rate(link)
     return {
-        "kind": "UART",
-        "baud": baud,
+        "kind": line.title,
+        "baud": line.baud,
         "pixel_bits": link.pixel_bits,
         "image_bytes": link.image_bytes,
         "images_per_request": rate.images,

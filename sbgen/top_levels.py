@@ -13,7 +13,6 @@ if TYPE_CHECKING:  # only needed when a build runs
     from .boards.flow import Implementation
     from .boards.plan import Plan
     from .compiler.design import Design
-    from .compiler.device import Device
     from .hw.core import Core
     from .hw.link_parameters import Parameters
     from .hw.self_test import Parameters as SelfTestParameters
@@ -65,7 +64,7 @@ class Emitted:
     weights: bytes
 
 
-def emit(design: "Design", device: "Device", recipe: Mapping[str, Any] | None, staging: Path) -> Emitted:
+def emit(design: "Design", board: "BoardSpec", recipe: Mapping[str, Any] | None, staging: Path) -> Emitted:
     """Write the files of the core."""
     from .boards import flash_image
     from .compiler import design_file, exchange, linked, lower, verilog
@@ -73,7 +72,7 @@ def emit(design: "Design", device: "Device", recipe: Mapping[str, Any] | None, s
     core = lower.lower(design)
     emitted = Emitted(
         core=core,
-        link=linked.link_parameters(design, device),
+        link=linked.link_parameters(design, board.device, flow_control=board.usb_link),
         verilog=verilog.convert(core),
         digest=exchange.digest(design.network),
         weights=flash_image.weight_bytes(core.ram_contents),

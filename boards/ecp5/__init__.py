@@ -30,6 +30,7 @@ ECP5 = Family(
     pll=Ecp5Pll,
     differential_clock=True,
     adapter_attrs={"IO_TYPE": "LVCMOS33", "PULLMODE": "UP"},
+    usb=True,
     layout=Ecp5Layout,
     differences=differences,
     compared="settings",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..netlist_verilog import ONE, ZERO, Cell, CellLibrary, Module, UnknownCellError, lookup
+from ..netlist_verilog import ONE, ZERO, Cell, CellLibrary, Module, UnknownCellError, lookup, tristate
 
 __all__ = ["CELLS"]
 
@@ -123,14 +123,18 @@ def _dp16kd(m: Module, cell: Cell) -> None:
 
 
 def _trellis_io(m: Module, cell: Cell) -> None:
-    if cell.parameters.get("DIR") == "INPUT":
+    if cell.parameters.get("DIR") == "BIDIR":
+        m.drive(cell.output("B"), cell.pin("I", ONE), enable=f"~{cell.pin('T', ZERO)}")
+        m.assign(cell.output("O"), cell.pin("B"))
+    elif cell.parameters.get("DIR") == "INPUT":
         m.assign(cell.output("O"), cell.pin("B"))
     else:
         m.assign(cell.output("B"), cell.pin("I", ONE))
 
 
 def _ehxplll(m: Module, cell: Cell) -> None:
-    m.assign(cell.output("CLKOP"), "clk")
+    for pin in "CLKOP", "CLKOS":
+        m.assign(cell.output(pin), "clk")
     m.assign(cell.output("LOCK"), ONE)
 
 
@@ -147,6 +151,7 @@ CELLS = CellLibrary(
         "EHXPLLL": _ehxplll,
         "TRELLIS_COMB": _trellis_comb,
         "TRELLIS_IO": _trellis_io,
+        "$_TBUF_": tristate,
         "DCCA": _dcca,
     },
     modules=Path(__file__).with_name("cells.v"),

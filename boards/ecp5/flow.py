@@ -103,7 +103,8 @@ def _package(board: BoardSpec) -> str:
 
 def _synthesis() -> Step:
     # Wide LUTs cost two to four times the area on popcounts (yosys issue 4798).
-    synth = "synth_ecp5 -nowidelut -top top"
+    # Only the queues of a USB device would be in LUT RAM; flip-flops and block RAM take them as well.
+    synth = "synth_ecp5 -nowidelut -nolutram -top top"
     return Step(
         title="synthesis",
         tool=tools.find("yosys"),

@@ -36,6 +36,7 @@ ICE40 = Family(
     without_pll=WITHOUT_PLL,
     oscillators={"SB_HFOSC": HighFrequencyOscillator},
     adapter_attrs={"PULLUP": 1},
+    usb=True,
     layout=Ice40Layout,
     differences=differences,
     compared="bits",

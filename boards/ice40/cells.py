@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from ..netlist_verilog import ONE, ZERO, Cell, CellLibrary, Module, UnknownCellError, lookup
+from ..netlist_verilog import ONE, ZERO, Cell, CellLibrary, Module, UnknownCellError, lookup, tristate
 
 __all__ = ["CELLS"]
 
@@ -70,7 +70,10 @@ def _sb_gb(m: Module, cell: Cell) -> None:
 
 def _sb_io(m: Module, cell: Cell) -> None:
     m.assign(cell.output("D_IN_0"), cell.pin("PACKAGE_PIN"))
-    if cell.number("PIN_TYPE") >> 2 & 15:
+    output = cell.number("PIN_TYPE") >> 2 & 15
+    if output == 0b1010:
+        m.drive(cell.output("PACKAGE_PIN"), cell.pin("D_OUT_0"), enable=cell.pin("OUTPUT_ENABLE"))
+    elif output:
         m.assign(cell.output("PACKAGE_PIN"), cell.pin("D_OUT_0"))
 
 
@@ -140,6 +143,7 @@ CELLS = CellLibrary(
         "ICESTORM_LC": _icestorm_lc,
         "SB_GB": _sb_gb,
         "SB_IO": _sb_io,
+        "$_TBUF_": tristate,
         "ICESTORM_PLL": _pll,
         "SB_HFOSC": _oscillator,
         "ICESTORM_HFOSC": _oscillator,

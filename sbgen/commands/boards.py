@@ -99,10 +99,10 @@ def about(board: "BoardSpec") -> dict[str, Any]:
 
 def _baud(board: "BoardSpec") -> int:
     """The baud rate of a design at the default clock."""
-    from ..boards import baud, harness
+    from ..boards import board_line, harness
 
     clock_mhz, _ = harness.clock_and_pll(board)
-    return baud.choose(board, clock_mhz=clock_mhz)[0]
+    return board_line.choose(board, clock_mhz=clock_mhz).baud
 
 
 def _programmers(board: "BoardSpec") -> str:

@@ -1,4 +1,4 @@
-// An emulated board: bytes from standard input become bits at the pin rx, bits at the pin tx bytes on standard output.
+// An emulated board: bytes from standard input go to its pins, by a UART or a USB host, and bytes from there to standard output.
 //
 // Arguments: clock cycles per bit, cycles until the board listens, and cycles without a byte after which the board has
 // certainly answered. Then the clock nearly stops, so that a board that waits takes no processor. "ready" on standard
@@ -33,6 +33,35 @@ void read_input(int milliseconds) {
   ended = count <= 0;
 }
 
+#ifdef USB
+// Passes bytes to the USB host of board.v.
+class Line {
+ public:
+  explicit Line(long) {}
+  bool idle() const { return !valid_; }
+  void send(unsigned char byte) { byte_ = byte, valid_ = true; }
+  // Before and after a clock cycle; the latter returns whether a byte has come.
+  void before(Vemulated& board) {
+    board.send_byte = byte_;
+    board.send_valid = valid_;
+    taken_ = valid_ && board.send_ready;
+  }
+  bool after(Vemulated& board) {
+    if (taken_) valid_ = false;
+    byte_heard_ = board.heard_byte;
+    return board.heard_valid;
+  }
+  unsigned char byte() const { return byte_heard_; }
+  // The host waits for the board, and begins with its enumeration.
+  static void begin(Vemulated& board) { board.start = 1; }
+  static bool begun(const Vemulated& board) { return board.configured; }
+  static bool failed(const Vemulated& board) { return board.failed; }
+
+ private:
+  unsigned char byte_ = 0, byte_heard_ = 0;
+  bool valid_ = false, taken_ = false;
+};
+#else
 // Puts bytes onto rx: a start bit, eight data bits, the least significant first, a stop bit.
 class Sender {
  public:
@@ -76,6 +105,46 @@ class Receiver {
   long left_ = 0, wait_ = 0;
 };
 
+class Line {
+ public:
+  explicit Line(long divisor) : sender_(divisor), receiver_(divisor) {}
+  bool idle() const { return sender_.idle(); }
+  void send(unsigned char byte) { sender_.send(byte); }
+  void before(Vemulated& board) { board.rx = sender_.step(); }
+  bool after(Vemulated& board) { return receiver_.step(board.tx); }
+  unsigned char byte() const { return receiver_.byte(); }
+  static void begin(Vemulated&) {}
+  static bool begun(const Vemulated&) { return true; }
+  static bool failed(const Vemulated&) { return false; }
+
+ private:
+  Sender sender_;
+  Receiver receiver_;
+};
+#endif
+
+// One cycle of the line's clock.
+void step(Vemulated& board) {
+#ifdef USB_CLOCK
+  // Half the periods of both clocks in picoseconds, and when each changes next.
+  static long line_at = USB_PS, core_at = CORE_PS;
+  for (int changes = 0; changes < 2;) {
+    const long now = line_at < core_at ? line_at : core_at;
+    if (core_at == now) board.clk = !board.clk, core_at += CORE_PS;
+    if (line_at == now) board.usb_clk = !board.usb_clk, line_at += USB_PS, ++changes;
+    board.eval();
+  }
+#else
+  for (int level = 1; level >= 0; --level) {
+    board.clk = level;
+#ifdef USB
+    board.usb_clk = level;
+#endif
+    board.eval();
+  }
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -85,27 +154,25 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_DFL);
   VerilatedContext context;
   Vemulated board{&context};
-  Sender sender{divisor};
-  Receiver receiver{divisor};
+  Line line{divisor};
 
-  board.rx = 1;
-  const auto cycle = [&board] {
-    board.clk = 1;
-    board.eval();
-    board.clk = 0;
-    board.eval();
-  };
-  for (long n = 0; n < deaf_cycles; ++n) cycle();
+  line.before(board);
+  for (long n = 0; n < deaf_cycles; ++n) step(board);
+  Line::begin(board);
+  while (!Line::begun(board)) {
+    if (Line::failed(board)) return 3;
+    step(board);
+  }
   std::fputs("ready\n", stderr);
 
   long quiet = 0;  // cycles since the last byte
   long cycles = 0, started = -1, last_heard = 0;
   Clock::time_point burst_end;
   while (true) {
-    if (sender.idle()) {
+    if (line.idle()) {
       if (first == last && quiet % (10 * divisor) == 0) read_input(0);
       if (first != last) {
-        sender.send(waiting[first++]);
+        line.send(waiting[first++]);
         quiet = 0;
         if (started < 0) started = cycles;
       } else if (ended) {
@@ -116,12 +183,13 @@ int main(int argc, char** argv) {
         burst_end = Clock::now() + std::chrono::microseconds(200);
       }
     }
-    board.rx = sender.step();
-    cycle();
+    line.before(board);
+    step(board);
     ++cycles;
     ++quiet;
-    if (receiver.step(board.tx)) {
-      const unsigned char byte = receiver.byte();
+    if (Line::failed(board)) return 3;
+    if (line.after(board)) {
+      const unsigned char byte = line.byte();
       if (write(STDOUT_FILENO, &byte, 1) != 1) break;
       quiet = 0;
       last_heard = cycles;

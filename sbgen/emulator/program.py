@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import cache, tools
 from ..boards import flash_image, netlist_verilog, simulated
+from ..boards.pins import USB_HOST
 from ..compiler import cycles, linked
 from ..compiler.simulate import require, verilate
 from ..errors import ModelError
@@ -79,12 +80,15 @@ def compiled(built: "Built", *, folder: Path, netlist: bool = False) -> Program:
         sources[name] = Path(__file__).with_name(name).read_text(encoding="ascii")
     weights = built.spram_weights
     macros = {}
+    if built.board.usb_link:
+        sources["usb_host.v"] = USB_HOST.read_text(encoding="ascii")
+        macros["USB"] = 1
     if weights:
         sources["flash.v"] = flash_image.MODEL.read_text(encoding="ascii")
-        macros = {"FLASH": len(weights), "OFFSET": flash_image.OFFSET}
+        macros |= {"FLASH": len(weights), "OFFSET": flash_image.OFFSET}
         (folder / "flash.hex").write_text(flash_image.as_hex(weights))
     from_cache = _compile(folder, sources, macros)
-    link = linked.link_parameters(built.design, built.board.device)
+    link = linked.link_parameters(built.design, built.board.device, flow_control=built.board.usb_link)
     waiting = link.store_bytes // link.image_bytes + 1
     return Program(
         folder=folder,
