@@ -8,8 +8,8 @@ the last bit of the last response, over the images, times the clock, are the boa
 fill the pipeline, so their share is taken off: the rate is that between two runs of different length. Every
 class is compared with the reference. The model of `sbgen.boards.link_rate` must be within 5 %.
 
-A link over USB is simulated in packets: a host of the bus enumerates the board and exchanges bulk packets with
-it (``boards/usb_host.v``), at its own 48 MHz and the core's clock.
+A link over USB is simulated in packets: a host of the bus enumerates the board and exchanges bulk packets
+with it (``boards/usb_host.v``), at its own 48 MHz and the core's clock.
 
 ``--write`` writes ``results/link.json``, keeping the rows of other designs. Exits with status 1 if anything
 differs.
@@ -39,6 +39,7 @@ from sbgen.compiler.frontends import model
 from sbgen.compiler.linked import link_parameters
 from sbgen.compiler.lower import lower
 from sbgen.compiler.simulate import verilate
+from sbgen.errors import DataError
 from sbgen.hw.slip import END
 from sbgen.train import data
 
@@ -66,7 +67,8 @@ def compiled_usb(design, board, clock_mhz, folder):
     line = board_line.choose(board, clock_mhz=clock_mhz)
     digest = bytes.fromhex(exchange.digest(design.network))
     top = Top(core=lower(design), board=board, link=link, digest=digest, clock_mhz=clock_mhz)
-    assert "usb_pll" in (text := verilog.convert(top))
+    text = verilog.convert(top)
+    assert "usb_pll" in text, f"{board.name} has no clock of its own for USB"
     (folder / "top.v").write_text(simulated.top_level(text, board=board), encoding="ascii")
     (folder / "usb_host.v").write_text(USB_HOST.read_text(encoding="ascii"), encoding="ascii")
     macros = {
@@ -144,6 +146,14 @@ def run(argv, identity, images, labels, size):
     return int(re.search(rb"(\d+) cycles", board.stderr)[1])
 
 
+def _images(dataset, network, count):
+    """Those of the test set, or random ones where it is not there: each has a class, and as many bytes."""
+    try:
+        return data.load(dataset)[2][:count]
+    except DataError:
+        return np.random.default_rng(1).integers(0, 256, (count, *network.image_shape), np.uint8)
+
+
 def measure(name, count):
     """One row."""
     file, dataset, board, goal = DESIGNS[name]
@@ -152,7 +162,7 @@ def measure(name, count):
     clock_mhz, _ = clock_and_pll(board)
     cycles = int(clock_mhz * 1e6 / (2 * goal)) if board.usb_link else None
     design = fold.fold(network, board.device, cycles=cycles)
-    images = data.load(dataset)[2][: 2 * count]
+    images = _images(dataset, network, 2 * count)
     _, labels = reference.evaluate(network, images)
     with tempfile.TemporaryDirectory() as folder:
         argv, identity, line, line_mhz = compiled(design, board, clock_mhz, Path(folder))

@@ -7,7 +7,7 @@ from typing import Self
 
 from amaranth.build import Platform
 
-from ..compiler.device import DEVICES, Device
+from ..compiler.device import DEVICES, Device, with_usb
 from ..compiler.vendor_devices import VENDOR_DEVICES
 from ..errors import BoardError, VendorError
 from . import families, vendor_tools
@@ -164,7 +164,7 @@ class BoardSpec:
         part = str(named or "nothing").lower()
         for device in DEVICES.values():
             if device.part.lower() == part:
-                return device
+                return with_usb(device) if self.usb_link else device
         for prefix, device in VENDOR_DEVICES.items():
             if part.startswith(prefix.lower()):
                 return device
@@ -176,7 +176,7 @@ class BoardSpec:
     @property
     def is_open(self) -> bool:
         """Whether open tools place and route for its device; else a build writes its vendor's project."""
-        return self.device.own_fabric is None
+        return self.device.family in families.FAMILIES
 
     @property
     def family(self) -> Family:
@@ -329,6 +329,11 @@ class BoardSpec:
                     f" another ({pins.free()})"
                 )
         return adapted
+
+    @property
+    def has_usb(self) -> bool:
+        """Whether its host link can go over a USB connector that leads to the FPGA."""
+        return self.is_open and self.family.usb and ("usb", 0) in self._platform.resources
 
     def with_link(self, kind: str) -> Self:
         """This board with its host link over a UART, or over a USB connector that leads to the FPGA.

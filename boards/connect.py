@@ -6,6 +6,7 @@ from ..errors import BoardError, LinkError
 from . import board_line, usb
 from .host import Link
 from .line import port_errors
+from .usb_device import USB_ID
 
 if TYPE_CHECKING:
     from .board_spec import BoardSpec
@@ -76,24 +77,25 @@ def _remedy(error: Exception) -> str:
 def _find_port(board: "BoardSpec", serial: str | None) -> str:
     from serial.tools.list_ports import comports
 
-    if board.serial_interface is None:
+    ids, interface = board.usb, board.serial_interface
+    if board.usb_link:
+        ids, interface = (USB_ID,), 0
+    elif board.serial_interface is None:
         rx, tx = (pin.site for port in ("rx", "tx") if (pin := board.pin(port)))
         raise LinkError(
             f"{board.name} must have a USB serial adapter at its pins {rx} (rx) and {tx} (tx), as its own USB"
             " does not lead to the link; name the adapter's port: --port PORT"
         )
-    ports = sorted(
-        (port for port in comports() if (port.vid, port.pid) in board.usb), key=lambda port: port.device
-    )
+    ports = sorted((port for port in comports() if (port.vid, port.pid) in ids), key=lambda port: port.device)
     # The location ends with the number of the USB interface, such as 1-4:1.1.
-    right = [port for port in ports if (port.location or "").endswith(f".{board.serial_interface}")] or ports
+    right = [port for port in ports if (port.location or "").endswith(f".{interface}")] or ports
     if not right:
-        ids = (
-            " or ".join(f"{vendor:04x}:{product:04x}" for vendor, product in board.usb)
+        wanted = (
+            " or ".join(f"{vendor:04x}:{product:04x}" for vendor, product in ids)
             or "(its USB IDs are unknown)"
         )
         raise LinkError(
-            f"{board.name} must be plugged in, but no serial port of a USB device {ids} is there; "
+            f"{board.name} must be plugged in, but no serial port of a USB device {wanted} is there; "
             "plug it in, or give --port"
         )
     devices = {port.serial_number or str(port.location).rpartition(":")[0]: port for port in reversed(right)}

@@ -1,10 +1,10 @@
 """FPGAs as data: what a device has, and the shapes its block RAMs can take."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH
 
-__all__ = ["DEVICES", "FABRICS", "Device", "Fabric"]
+__all__ = ["DEVICES", "FABRICS", "Device", "Fabric", "with_usb"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,10 @@ class Fabric:
         its routing swaps the inputs of LUTs.
     host_link_lut, host_link_ff : int
         LUTs and flip-flops of the board's harness around the core: UART, framing, checksums, reset.
+    host_link_bram : int
+        Block RAMs of it, besides the store of the link (`link_store`).
+    usb_lut, usb_ff, usb_bram : int
+        What a USB device takes in addition; measured once, and the same for every design.
     costs : str
         The family whose measured costs (calibration.json) stand for this one; empty if it has its own.
     lut_inputs : int
@@ -38,6 +42,10 @@ class Fabric:
     patchable_store: str
     host_link_lut: int
     host_link_ff: int
+    host_link_bram: int = 0
+    usb_lut: int = 0
+    usb_ff: int = 0
+    usb_bram: int = 0
     costs: str = ""
     lut_inputs: int = 4
 
@@ -51,6 +59,9 @@ FABRICS = {
         patchable_store="lut",
         host_link_lut=900,
         host_link_ff=520,
+        usb_lut=1900,
+        usb_ff=1000,
+        usb_bram=3,
     ),
     "ecp5": Fabric(
         bram_shapes=((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
@@ -59,6 +70,9 @@ FABRICS = {
         patchable_store="bram",
         host_link_lut=860,
         host_link_ff=500,
+        usb_lut=1600,
+        usb_ff=950,
+        usb_bram=3,
     ),
     "gowin": Fabric(
         bram_shapes=((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
@@ -147,6 +161,20 @@ class Device:
     def bram_read_bits(self) -> int:
         """Bits that all block RAMs output in one cycle."""
         return self.bram * max(width for width, _ in self.fabric.bram_shapes)
+
+
+def with_usb(device: Device) -> Device:
+    """The same device for a board whose link has a USB device in the FPGA: its harness is larger by that."""
+    fabric = device.fabric
+    return replace(
+        device,
+        own_fabric=replace(
+            fabric,
+            host_link_lut=fabric.host_link_lut + fabric.usb_lut,
+            host_link_ff=fabric.host_link_ff + fabric.usb_ff,
+            host_link_bram=fabric.host_link_bram + fabric.usb_bram,
+        ),
+    )
 
 
 #: Sizes of the ECP5, with or without transceivers: LUTs (and as many flip-flops), block RAMs, multipliers.

@@ -480,7 +480,9 @@ def estimate(design: Design, device: Device, *, host_link: bool = True, exact: b
     """
     fabric, made = device.fabric, stages(design)
     host_link = host_link and device.host_link
-    cost = Cost(lut=fabric.host_link_lut, ff=fabric.host_link_ff) if host_link else Cost()
+    cost = Cost()
+    if host_link:
+        cost = Cost(lut=fabric.host_link_lut, ff=fabric.host_link_ff, bram=fabric.host_link_bram)
     for stage in made:
         for parts in stage.entry, stage.parts, stage.shortcut:
             cost += _parts_cost(parts, device=device, exact=exact)

@@ -78,7 +78,10 @@ def link_parameters(design: Design, device: Device, *, flow_control: bool = Fals
     codes = pixel_codes(network, patchable=design.patchable)
     core = estimate(design, device, host_link=False)
     store = link_store.choose(
-        image_bytes=codes.image_bytes, bram=core["bram"], spram=core["spram"], device=device
+        image_bytes=codes.image_bytes,
+        bram=core["bram"] + device.fabric.host_link_bram,
+        spram=core["spram"],
+        device=device,
     )
     return Parameters(
         pixels=network.pixels,

@@ -30,6 +30,7 @@ def table():
                 if about["has_serial_port"]
                 else f"adapter: {about['pins']['rx']}, {about['pins']['tx']}"
             )
+            link += " or USB" * ("usb" in about["links"])
             lines.append(
                 f"| `{board.name}` | {about['device']}{', ' * bool(about['package'])}{about['package']} |"
                 f" {about['clock_mhz']:g} MHz | {programmers or 'the tools of its vendor'} | {link} |"
@@ -66,6 +67,8 @@ def test_json_has_every_board_once(capsys):
     ]
     assert found["arty_a7"]["family"] is None and found["arty_a7"]["programmers"] == []
     assert not found["orangecrab_r0_2"]["has_serial_port"]
+    assert found["orangecrab_r0_2"]["links"] == found["ulx3s_12f"]["links"] == ["uart", "usb"]
+    assert found["icebreaker"]["links"] == found["arty_a7"]["links"] == ["uart"]
 
 
 def main():

@@ -397,6 +397,43 @@ def test_busy():
     bench.run(scenario)
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_with_flow_control_nothing_is_refused(seed):
+    """Requests come faster than a slow core takes them, and more than the store holds: all are answered."""
+    bench = Bench(seed=seed, sizes={"flow_control": True, "depth": 64}, core_cycles=[900, 90][seed])
+    assert bench.identity.flow_control
+    most = bench.identity.frame_images
+    jobs = [bench.random_images(most if n % 3 else bench.rng.randint(1, most)) for n in range(9)]
+    assert sum(map(len, jobs)) * bench.identity.image_bytes > 2 * bench.p.depth
+
+    async def scenario(ctx):
+        for n, images in enumerate(jobs):
+            await bench.send(ctx, bench.classify(images, sequence=n).encode())
+        for images in jobs:
+            bench.assert_right(await bench.receive(ctx), images, WANT_CLASS)
+
+    bench.run(scenario, deadline=200_000)
+
+
+def test_with_flow_control_a_frame_that_never_fits_is_refused():
+    """It waits until what is before it is answered, and does not block what is after it."""
+    bench = Bench(seed=6, sizes={"flow_control": True, "depth": 64}, core_cycles=900)
+    small = [bench.random_images(1) for _ in range(4)]
+    large = Frame(command=CLASSIFY, sequence=50, payload=bytes(1 + 40 * bench.identity.image_bytes))
+
+    async def scenario(ctx):
+        for n, images in enumerate(small):
+            await bench.send(ctx, bench.classify(images, sequence=n).encode())
+            if n == 2:
+                await bench.send(ctx, large.encode())
+        for n, images in enumerate(small):
+            bench.assert_right(await bench.receive(ctx), images, WANT_CLASS)
+            if n == 2:
+                assert await bench.receive(ctx) == failure(50, REASON_BUSY)
+
+    bench.run(scenario, deadline=100_000)
+
+
 @pytest.mark.parametrize("state, checksum", [(LOADING, 0), (LOADED, 0xC0DB1234), (WRONG, 7)])
 def test_weights_that_are_loaded_at_start_up(state, checksum):
     bench = Bench(seed=6, settings={"loads": True})

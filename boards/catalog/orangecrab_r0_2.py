@@ -8,7 +8,10 @@ ORANGECRAB_R0_2 = BoardSpec(
     name="orangecrab_r0_2",
     description="OrangeCrab r0.2, 25F",
     platform="amaranth_boards.orangecrab_r0_2:OrangeCrabR0_2_25FPlatform",
-    note="a USB serial adapter at pins 0 (rx) and 1 (tx), 3.3 V; to load, plug it in with the button held",
+    note=(
+        "--link usb, or a USB serial adapter at pins 0 (rx) and 1 (tx), 3.3 V; to load, plug it in with the"
+        " button held"
+    ),
     clock_mhz=72,
     programmers=(
         Programmer(tool="openFPGALoader", flash=("--board", "orangeCrab")),

@@ -85,6 +85,7 @@ def about(board: "BoardSpec") -> dict[str, Any]:
         "usb": [f"{vendor:04x}:{product:04x}" for vendor, product in board.usb],
         "usb_chip": None if chip is None else {"name": chip.name, "max_baud": round(chip.max_baud)},
         "has_serial_port": board.serial_interface is not None,
+        "links": ["uart", "usb"] if board.has_usb else ["uart"],
         "programmers": [
             {
                 "tool": each.tool,
