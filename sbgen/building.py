@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import folding, output_folder, parallel, report, self_test, tools, trial_images, verdict
-from .boards import board_line
-from .boards import flash_image, patch, vendor_project
+from .boards import board_line, flash_image, patch, vendor_project
 from .built import FILES
 from .compiler import cycles, passes, reference
 from .compiler.estimate import estimate
