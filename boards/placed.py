@@ -37,6 +37,7 @@ def ask(
     folder: str | Path,
     seed: int = 1,
     level: str = "placed",
+    faults: bool = False,
 ) -> tuple[pins.Answers, netlist.Netlist | None]:
     """Send images through the pins of a board's top level, which a simulator runs.
 
@@ -54,6 +55,8 @@ def ask(
         Of place and route.
     level : str
         One of `LEVELS`.
+    faults : bool
+        Whether packets of a link over USB are damaged, lost and late at random.
 
     Returns
     -------
@@ -93,6 +96,7 @@ def ask(
             simulator=simulator,
             divisor=top.divisor,
             usb=board.usb_link,
+            faults=faults,
             reset_cycles=top.reset_cycles + top.load_cycles + 100,
             flash=flash_image.weight_bytes(core.ram_contents),
             folder=folder / "sim",
