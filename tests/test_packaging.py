@@ -241,6 +241,7 @@ def test_wheel_holds_every_source(tmp_path):
             if path.suffix in {".js", ".css", ".j2"}
         ),
         *(f"sbgen/report_html/{path.name}" for path in (ROOT / "sbgen/report_html").glob("*.html.j2")),
+        *(f"sbgen/handover/templates/{path.name}" for path in (ROOT / "sbgen/handover/templates").iterdir()),
         *(f"sbgen/compiler/networks/{path.name}" for path in (ROOT / "compiler" / "networks").iterdir()),
     }
     for folder in ("hw", "compiler", "proofs", "train", "boards", "sbgen"):

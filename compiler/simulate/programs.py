@@ -9,7 +9,7 @@ from pathlib import Path
 from ... import tools
 from ...errors import ToolError
 
-__all__ = ["SIMULATORS", "build", "choose", "require", "verilate"]
+__all__ = ["SIMULATORS", "build", "choose", "require", "verilate", "verilator_flags"]
 
 SIMULATORS = ("icarus", "verilator")
 
@@ -141,15 +141,6 @@ def verilate(
         The program; its version is that of Verilator.
     """
     compiler = tools.find("verilator")
-    make = {
-        # The runtime library is compiled as well and hardly runs: optimising it would only cost time.
-        "OPT_FAST": optimization,
-        "OPT_SLOW": "-O0",
-        "OPT_GLOBAL": "-O0",
-        # It is empty in the package, which breaks designs of more than one file.
-        "CFG_CXXFLAGS_PCH_I": "-include",
-        "PYTHON3": sys.executable,
-    }
     tools.run(
         compiler,
         [
@@ -161,11 +152,7 @@ def verilate(
             "--no-timing",
             "-O3",
             *flags,
-            "-Wno-fatal",
-            "-Wno-lint",
-            "-Wno-style",
-            "-MAKEFLAGS",
-            " ".join(f"{name}={value}" for name, value in make.items()),
+            *verilator_flags(optimization),
             "--top-module",
             top,
             "-Mdir",
@@ -181,6 +168,27 @@ def verilate(
     return tools.Tool(
         name=top, argv=(str((folder / "obj" / top).absolute()),), version=compiler.version, origin="build"
     )
+
+
+def verilator_flags(optimization: str) -> list[str]:
+    """Flags of Verilator for designs that sbgen wrote: no warnings, and variables of the makefile.
+
+    Parameters
+    ----------
+    optimization : str
+        Of the C++ compiler, for the model.
+    """
+    make = {
+        # The runtime library is compiled as well and hardly runs: optimising it would only cost time.
+        "OPT_FAST": optimization,
+        "OPT_SLOW": "-O0",
+        "OPT_GLOBAL": "-O0",
+        # It is empty in the package, which breaks designs of more than one file.
+        "CFG_CXXFLAGS_PCH_I": "-include",
+        "PYTHON3": sys.executable,
+    }
+    variables = " ".join(f"{name}={value}" for name, value in make.items())
+    return ["-Wno-fatal", "-Wno-lint", "-Wno-style", "-MAKEFLAGS", variables]
 
 
 def _defines(macros: Mapping[str, int]) -> list[str]:

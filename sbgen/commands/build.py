@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import folding
-from ..arguments import add_board, add_images, add_model, add_reading, at_least, images, percent, positive
+from ..arguments import add_images, add_model, add_reading, add_target, at_least, images, percent, positive
 from ..console import Console
+from ..handover import arguments as handed
 
 if TYPE_CHECKING:  # only needed when the command runs
     from ..building import Options
@@ -26,7 +27,7 @@ def _clock(text: str) -> float | str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sbgen build`."""
     add_model(parser)
-    add_board(parser)
+    add_target(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: build/MODEL-BOARD)")
     folding.add_arguments(parser)
     add_reading(
@@ -79,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="simulate the first N images of the samples or test set, or all (default: %(default)s)",
     )
     add_images(parser)
+    handed.add_arguments(parser)
     parser.add_argument(
         "--selftest",
         action="store_true",
@@ -100,13 +102,19 @@ def run(arguments: argparse.Namespace) -> None:
     from ..compiler.weight_count import weights
     from ..target import requested
 
+    handed.check(arguments)
     if arguments.fit:
         sizing.show(arguments)
+        return
+    if arguments.core is not None:
+        from ..handover import command
+
+        command.run(arguments)
         return
     console, request, options = Console(), folding.Request.of(arguments), _options(arguments)
     target = requested(arguments)
     board = target.board
-    assert board is not None  # argparse requires it
+    assert board is not None  # as `handed.check` requires
     building.check(options, board, request)
     if board.left_out:
         console.line(f"  {board.left_out}")
