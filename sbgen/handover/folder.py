@@ -105,7 +105,6 @@ def files(context: Context) -> dict[str, str]:
         loader=jinja2.PackageLoader(__package__, "templates"),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
-        trim_blocks=True,
     )
     wanted = {**_TEMPLATES, "{name}_tb.v": context.shell.bench}
     if context.shell.registers:
