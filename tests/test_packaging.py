@@ -91,7 +91,7 @@ def test_all_has_every_extra_of_a_user():
     extras = PROJECT["project"]["optional-dependencies"]
     (everything,) = extras["all"]
     named = everything.removeprefix("sbgen[").removesuffix("]").split(",")
-    assert set(extras) - {"all", "benchmark", "dev", "docs", "examples", "yosys"} == set(named)
+    assert set(extras) - {"all", "benchmark", "dev", "docs", "examples", "soc", "yosys"} == set(named)
 
 
 def test_links_of_the_bare_checkout_lead_to_the_packages():

@@ -131,6 +131,8 @@ def parameters(
 
     if core.ram_contents:
         raise FitError("a core that is handed over must hold its weights in ROMs, but some are in SPRAM")
+    if packed and not shell.marked:
+        raise FitError(f"a core with {shell.title} takes raw pixels; --packed needs another --shell")
     codes = pixel_codes(design.network, patchable=design.patchable)
     bits, levels = 8, ()
     if packed and codes.levels:

@@ -1,0 +1,193 @@
+"""Cores as folders: their own benches, a linter, FuseSoC, and models of the buses around their shells."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from bench import run
+
+from sbgen.compiler import cycles, reference
+from sbgen.compiler.design import Design
+from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.compiler.layers import rules
+from sbgen.compiler.random_network import random_design, random_images
+from sbgen.compiler.simulate import require
+from sbgen.errors import ToolError
+from sbgen.handover import check, folder
+from sbgen.handover.shell import SHELLS
+from sbgen.handover.vectors import image_words, result_words
+from sbgen.hw.shells.register_map import Register
+from sbgen.verdict import MismatchError
+
+
+def small(*, decision="argmax", top_k=1):
+    """A design of some dozen cycles per image."""
+    rng = np.random.default_rng(3)
+    network = Network(
+        name="small",
+        image_shape=(3, 3, 1),
+        labels=tuple("abc"),
+        decision=decision,
+        layers=(
+            Binarize(name="pixels", thresholds=np.full((9, 1), 100)),
+            Dense(name="hidden", weights=rng.integers(0, 2, (8, 9)), thresholds=rng.integers(3, 6, 8)),
+            Scores(name="scores", weights=rng.integers(0, 2, (3, 8)), offsets=np.array([-5, -4, -4])),
+        ),
+    )
+    return Design(
+        network=network,
+        top_k=top_k,
+        foldings=tuple(
+            rule.folding(pe=pe, simd=simd)
+            for rule, (pe, simd) in zip(rules(network), ((1, 1), (4, 3), (1, 8)), strict=True)
+        ),
+    )
+
+
+def prepared(design, shell, *, images=8, **settings):
+    return folder.prepare(
+        design, random_images(1, design.network, images), name="tiny", shell=shell,
+        cycles=cycles.predict(design), clock_mhz=50, **settings,
+    )  # fmt: skip
+
+
+def needed(simulator):
+    try:
+        require(simulator)
+    except ToolError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"packed": True, "roms": "readmemh", "decision": "sign"}, {"top_k": 3}],
+    ids=["", "sign", "top"],
+)
+def test_bench_and_linter_of_a_folder(shell, settings, tmp_path):
+    needed("icarus")
+    if shell == "none":
+        settings = {name: value for name, value in settings.items() if name != "packed"}
+    made = {name: settings[name] for name in ("decision", "top_k") if name in settings}
+    context = prepared(
+        small(**made), shell, **{name: value for name, value in settings.items() if name not in made}
+    )
+    files = folder.files(context)
+    (tmp_path / "bench").mkdir()
+    checked = check.bench(context, files, tmp_path / "bench", simulator="icarus")
+    assert checked.latency >= context.cycles.latency
+    if shell == "none":
+        assert checked.latency == context.cycles.latency
+    assert all(module == "tiny" or module.startswith("tiny_") for module in context.verilog.modules)
+    assert all("__" not in port.name and port.name[-1] != "_" for port in context.ports)
+    needed("verilator")
+    assert check.lint(context, files, tmp_path) == ""
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_bench_notices_a_wrong_core(shell, tmp_path):
+    needed("icarus")
+    context = prepared(small(), shell)
+    files = folder.files(context)
+    other = folder.files(prepared(small(), shell, images=6))
+    assert other["tiny_expected.hex"] != files["tiny_expected.hex"]
+    words = files["tiny_expected.hex"].split()
+    words[4] = f"{int(words[4], 16) ^ 1:x}"
+    with pytest.raises(MismatchError, match="result 4 is"):
+        check.bench(context, files | {"tiny_expected.hex": "\n".join(words)}, tmp_path, simulator="icarus")
+
+
+@pytest.mark.parametrize("seed", [6, 7])
+def test_random_networks_in_a_stream(seed, tmp_path):
+    needed("icarus")
+    design = random_design(seed)
+    print(f"seed {seed}")
+    context = prepared(design, "stream", images=4, packed=bool(seed % 2))
+    files = folder.files(context)
+    check.bench(context, files, tmp_path, simulator="icarus")
+
+
+def test_two_cores_in_one_design(tmp_path):
+    needed("verilator")
+    one, two = (
+        folder.prepare(
+            small(), random_images(1, small().network, 1), name=name, shell="none",
+            cycles=cycles.predict(small()), clock_mhz=50,
+        )
+        for name in ("left", "right")
+    )  # fmt: skip
+    assert not set(one.verilog.modules) & set(two.verilog.modules)
+
+
+@pytest.mark.parametrize("target", ["lint", "sim"])
+@pytest.mark.parametrize("shell", ["stream", "wishbone"])
+def test_fusesoc(target, shell, tmp_path):
+    pytest.importorskip("fusesoc")
+    needed("icarus" if target == "sim" else "verilator")
+    from sbgen import tools
+
+    folder_ = tmp_path / "core"
+    folder_.mkdir()
+    for name, text in folder.files(prepared(small(), shell, roms="readmemh")).items():
+        (folder_ / name).write_text(text)
+    tool = tools.find("iverilog" if target == "sim" else "verilator")
+    path = str(shutil.which(tool.argv[0]))
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "fusesoc.main",
+            "--cores-root",
+            "core",
+            "run",
+            f"--target={target}",
+            "sbgen::tiny",
+        ],
+        check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**dict(tool.env), "PATH": f"{path.rpartition('/')[0]}:/usr/bin:/bin", "HOME": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    if target == "sim":
+        assert "PASS: tiny: 8 images" in done.stdout + done.stderr
+
+
+def drive(design, shell, tmp_path, *, simulator="icarus", images=12, wrong=0.4, **settings):
+    """Run `shell_tests` over a core in its shell."""
+    pytest.importorskip("cocotbext.axi")
+    pytest.importorskip("cocotbext.wishbone")
+    context = prepared(design, shell, **settings)
+    pictures = random_images(2, design.network, 8)
+    scores, _ = reference.evaluate(design.network, pictures)
+    case = {
+        "shell": shell,
+        "clock": context.shell.clock,
+        "width": context.width,
+        "words": context.words,
+        "in_flight": context.in_flight,
+        "wrong": wrong,
+        "settle": context.settle,
+        "images": [image_words(image.reshape(-1), context.parameters) for image in pictures],
+        "results": [result_words(row, context.core, context.width) for row in scores],
+        "registers": {register.name: 4 * register for register in Register}
+        | {"SCORES": 4 * context.map.results},
+    }
+    (tmp_path / "case.json").write_text(json.dumps(case))
+    return run(
+        {"tiny.v": context.verilog.text},
+        simulator=simulator,
+        module="shell_tests",
+        folder=tmp_path / "run",
+        top="tiny",
+        settings={"SBGEN_SHELL": str(tmp_path / "case.json"), "SBGEN_IMAGES": str(images)},
+    )
+
+
+@pytest.mark.parametrize("shell", ["stream", "axi", "wishbone"])
+def test_models_of_the_bus(shell, tmp_path):
+    drive(small(), shell, tmp_path, packed=shell == "axi")
