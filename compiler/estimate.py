@@ -45,8 +45,8 @@ from ..hw.popcount import XnorPopcount
 from . import link_store
 from .design import Design
 from .device import Device
-from .ir import PIXEL_LEVELS
-from .pipeline import ends, stages
+from .ir import PIXEL_LEVELS, Network
+from .pipeline import ends_of, stages
 from .pixel_codes import pixel_codes
 from .stage import Stage
 
@@ -55,8 +55,11 @@ __all__ = [
     "FLASH_LOADER",
     "Cost",
     "converter_cost",
+    "end_cost",
     "error_band",
     "estimate",
+    "host_link_cost",
+    "least_unit_luts",
     "part_cost",
     "stage_cost",
     "structures",
@@ -103,7 +106,7 @@ def error_band(device: Device) -> dict[str, float]:
 
 
 def _bits(limit: int) -> int:
-    return math.ceil(math.log2(limit + 1))
+    return limit.bit_length()
 
 
 def _rom_luts(depth: int, patchable: bool = False, *, inputs: int = 4) -> float:
@@ -460,16 +463,61 @@ def stage_cost(stage: Stage, *, device: Device, exact: bool = True) -> Cost:
     return _parts_cost(stage.parts, device=device, exact=exact)
 
 
-def _link_store_cost(design: Design, before: Cost, device: Device) -> Cost:
-    """The host link's store, next to all else."""
-    codes = pixel_codes(design.network, patchable=design.patchable)
-    store = link_store.choose(
-        image_bytes=codes.image_bytes, bram=before.bram, spram=before.spram, device=device
+def least_unit_luts(
+    unit: mvtu.Parameters, pe: np.ndarray, simd: np.ndarray, *, counters: np.ndarray, device: Device
+) -> np.ndarray:
+    """LUTs that a unit like `unit` takes at least with each `pe` and `simd`, and with so many counters of
+    `simd` products: without its memories and its queue.
+    """
+    units = _CALIBRATION[device.costs]["units"]
+    widths, at = np.unique(simd, return_inverse=True)
+    each = [
+        sum(units[name] * count for name, count in XnorPopcount.parts(width).items())
+        for width in widths.tolist()
+    ]
+    slices, groups = -(-unit.inputs // simd), -(-unit.outputs // pe)
+    beats = slices * unit.halves * unit.planes
+    lanes = units["accumulate"] + units["start"] * (beats > 1)
+    counted = sum(np.floor(np.log2(limit)) + 1 for limit in (groups * beats, slices, groups))
+    return (
+        counters * np.array(each)[at]
+        + 2 * simd * units["input"]
+        + pe * unit.accumulator_width * lanes
+        + units["count"] * counted
     )
-    cost = Cost(bram=store.bram, spram=store.spram)
+
+
+def end_cost(network: Network, last: Stage, device: Device, *, label_only: bool = False) -> Cost:
+    """What is after the last stage: width converters, the scaling of scores if any, the decision."""
+    _, scaling, decision = ends_of(network, last, label_only=label_only)
+    assert last.unit is not None  # the last layer has weights
+    # Here counts have the bits of sums, also where they are scaled and need no sign.
+    cost = converter_cost(
+        i_length=last.o_length,
+        i_lanes=last.o_lanes,
+        o_length=last.o_length,
+        o_lanes=network.outputs if label_only else 1,
+        element_bits=last.unit.sum_width,
+    )
+    return cost + _parts_cost((*scaling, decision), device=device, exact=False)
+
+
+def host_link_cost(core: Cost, *, image_bytes: int, patchable: bool, device: Device) -> Cost:
+    """What is around a core that takes `core`: the host link, with its store in what the core leaves, and the
+    loader of SPRAM.
+    """
+    fabric = device.fabric
+    cost = Cost(lut=fabric.host_link_lut, ff=fabric.host_link_ff, bram=fabric.host_link_bram)
+    if core.spram:
+        cost += FLASH_LOADER
+    if patchable and fabric.patchable_store == "bram":
+        cost += Cost(bram=1)  # the answer to identify
+    store = link_store.choose(
+        image_bytes=image_bytes, bram=core.bram + cost.bram, spram=core.spram, device=device
+    )
     if store.kind == "lut":
         cost += Cost(lut=_STORE_LUTS * store.depth, ff=8 * store.depth)
-    return cost
+    return cost + Cost(bram=store.bram, spram=store.spram)
 
 
 def estimate(design: Design, device: Device, *, host_link: bool = True, exact: bool = True) -> dict[str, int]:
@@ -478,31 +526,13 @@ def estimate(design: Design, device: Device, *, host_link: bool = True, exact: b
     `exact` as for `part_cost`; without it the block RAMs are an upper bound. A device without a board has no
     `host_link`.
     """
-    fabric, made = device.fabric, stages(design)
-    host_link = host_link and device.host_link
-    cost = Cost()
-    if host_link:
-        cost = Cost(lut=fabric.host_link_lut, ff=fabric.host_link_ff, bram=fabric.host_link_bram)
+    made, cost = stages(design), Cost()
     for stage in made:
         for parts in stage.entry, stage.parts, stage.shortcut:
             cost += _parts_cost(parts, device=device, exact=exact)
-    _, scaling, decision = ends(design, stage)
-    unit = stage.unit
-    assert unit is not None  # the last layer has weights
-    cost += _parts_cost(scaling, device=device, exact=exact)
-    # Here counts have the bits of sums, also where they are scaled and need no sign.
-    cost += converter_cost(
-        i_length=stage.o_length,
-        i_lanes=stage.o_lanes,
-        o_length=stage.o_length,
-        o_lanes=1,
-        element_bits=unit.sum_width,
-    )
-    cost += part_cost(decision, device=device, exact=exact)
-    if host_link and cost.spram:
-        cost += FLASH_LOADER
-    if host_link and design.patchable and fabric.patchable_store == "bram":
-        cost += Cost(bram=1)  # the answer to identify
+    cost += end_cost(design.network, made[-1], device, label_only=design.label_only)
+    host_link = host_link and device.host_link
     if host_link:
-        cost += _link_store_cost(design, cost, device)
+        codes = pixel_codes(design.network, patchable=design.patchable)
+        cost += host_link_cost(cost, image_bytes=codes.image_bytes, patchable=design.patchable, device=device)
     return {"lut": round(cost.lut), "ff": round(cost.ff), "bram": cost.bram, "spram": cost.spram, "dsp": 0}

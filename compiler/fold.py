@@ -1,15 +1,16 @@
 """Folding a network to a device: PE, SIMD and memories for each layer.
 
-The slowest stage sets the pace, so the search is over the number of cycles per image. `search` finds the
-cheapest design for a number of cycles, and bisection the minimum number whose design fits the device. Weights
-go into single-port RAM, which is filled at start-up, only if block RAM does not suffice.
+The slowest stage sets the pace, so a design is searched for by the number of cycles per image. `search` finds
+the cheapest design for that number, or that none fits; what fits in some cycles fits in more, so bisection
+finds the minimum.
 """
 
-from collections.abc import Mapping
-from itertools import product
+import math
+from collections.abc import Iterator, Mapping
 
 from ..errors import FitError
 from .bound import bounds
+from .capacity import holds
 from .cycles import predict, stage_cycles
 from .design import Design
 from .device import Device
@@ -19,7 +20,7 @@ from .ir import Network
 from .layers import scores_rule
 from .linked import check_network
 from .remedies import remedies, slowest
-from .search import Fitter
+from .search import Search
 
 __all__ = ["fold", "trade_off"]
 
@@ -52,76 +53,79 @@ def fold(
         When no folding fits: what is over, by how much, and what would fit.
     """
     check_network(network)
-    fitter = Fitter(network, device, patchable=patchable)
-    # SPRAM is loaded at start-up, so it is not in the bitstream's ROMs, and used only if block RAM does not
-    # suffice.
-    sprams = sorted({0, 0 if patchable else device.spram})
+    misfits = f"network {network.name!r} does not fit {device.name} at any folding: "
+    if not holds(network, device, patchable=patchable):
+        raise FitError(misfits + "; ".join(remedies(network, device, patchable=patchable)))
     if cycles is not None:
-        return _within(fitter, cycles, fill or FILL, sprams)
-    high = slowest(network)
-    for spram, share in product(sprams, (easy_fill(device), FILL) if fill is None else (fill,)):
-        smallest, misfit, max_banks = fitter.fitting(high, share, spram=spram)
-        if smallest is not None:
-            # Deep ROMs are for what fits with nothing else.
-            return _fastest(fitter, share, smallest, high, spram=spram, banks=(max_banks,))
+        return _within(network, device, cycles=cycles, fill=fill or FILL, patchable=patchable)
+    for share in (easy_fill(device), FILL) if fill is None else (fill,):
+        search = _search(network, device, fill=share, patchable=patchable)
+        if search is not None:
+            fastest = search.design(_fastest(search))
+            assert fastest is not None  # as one fits
+            return fastest
+    misfit = Search(network, device, fill=share, patchable=patchable).misfit(slowest(network))
     assert misfit is not None  # every layer has a folding that is this slow
     over = excess(estimate(misfit, device, exact=False), device, share)
-    what = f"network {network.name!r} does not fit {device.name} at any folding: {excess_words(over)}"
-    raise FitError("; ".join([what, *remedies(network, device, patchable=patchable)]))
+    raise FitError(misfits + "; ".join([excess_words(over), *remedies(network, device, patchable=patchable)]))
 
 
-def _within(fitter: Fitter, cycles: int, fill: Mapping[str, float], sprams: list[int]) -> Design:
+def _search(network: Network, device: Device, *, fill: Mapping[str, float], patchable: bool) -> Search | None:
+    """The search for designs that fit; None if there is none. Deep ROMs are for what fits with nothing
+    else.
+    """
+    for max_banks in device.fabric.max_banks, math.inf:
+        search = Search(network, device, fill=fill, patchable=patchable, max_banks=max_banks)
+        if search.design(slowest(network), any_fits=True) is not None:
+            return search
+    return None
+
+
+def _within(
+    network: Network, device: Device, *, cycles: int, fill: Mapping[str, float], patchable: bool
+) -> Design:
     """The smallest design that takes at most `cycles` an image."""
-    network, device = fitter.catalog.network, fitter.catalog.device
-    least, aim, spram = scores_rule(network).results_cycles, cycles, sprams[0]
+    least = scores_rule(network).results_cycles
     if cycles < least:
         raise FitError(
             f"an image of {network.outputs} scores takes at least {least} cycles to output its results, "
             f"not {cycles}"
         )
-    while True:
-        design, misfit, _ = fitter.fitting(aim, fill, spram=spram) if aim >= least else (None, None, None)
-        if design is None and spram < sprams[-1]:
-            spram = sprams[-1]
-            continue
-        if design is None:
-            if misfit is None:
-                raise FitError(f"no folding takes at most {cycles} cycles an image; allow more cycles")
-            over = excess(estimate(misfit, device, exact=False), device, fill)
-            raise FitError(
-                f"at {cycles} cycles an image {excess_words(over)} on {device.name}; allow more cycles"
-            )
-        interval = predict(design).interval
-        if interval <= cycles:
-            return design
+    search = Search(network, device, fill=fill, patchable=patchable, max_banks=device.fabric.max_banks)
+    for design in _from(search, cycles):
         # Each stage takes no more than requested, but they wait for each other and must be faster to make up
         # for it.
-        aim = min(aim - 1, aim * cycles // interval)
+        if predict(design).interval <= cycles:
+            return design
+    misfit = search.misfit(cycles)
+    if misfit is None:
+        raise FitError(f"no folding takes at most {cycles} cycles an image; allow more cycles")
+    over = excess(estimate(misfit, device, exact=False), device, fill)
+    raise FitError(f"at {cycles} cycles an image {excess_words(over)} on {device.name}; allow more cycles")
 
 
-def _fastest(
-    fitter: Fitter,
-    fill: Mapping[str, float],
-    best: Design,
-    high: int,
-    *,
-    spram: int,
-    banks: tuple[float, ...],
-) -> Design:
-    """The design of the fewest cycles that fits; `best` takes `high`."""
-    network = fitter.catalog.network
-    low = scores_rule(network).results_cycles - 1  # `high` fits, `low` does not
-    step: int | None = min(max(bounds(network, fitter.catalog.device).values()), high - 1)
+def _from(search: Search, cycles: int) -> Iterator[Design]:
+    """The cheapest design for so many cycles, and then those for fewer and fewer."""
+    while (design := search.design(cycles)) is not None:
+        yield design
+        cycles = max(stage_cycles(design)) - 1
+
+
+def _fastest(search: Search) -> int:
+    """The minimum of cycles for which a design fits."""
+    network, high = search.network, slowest(search.network)  # fits
+    low = scores_rule(network).results_cycles - 1  # does not
+    step: int | None = min(max(bounds(network, search.device).values()), high - 1)
     aim = max(step or 0, low + 1)
     while high - low > 1:
-        design = fitter.fitting(aim, fill, spram=spram, banks=banks).design
+        design = search.design(aim, any_fits=True)
         if design is None:
             low, step = aim, step and 2 * step
         else:
-            best, high, step = design, aim, None
+            high, step = max(low + 1, max(stage_cycles(design))), None
         # Up from the guess in steps that double, then by halves.
         aim = min(low + (step or high), (low + high) // 2)
-    return best
+    return high
 
 
 def trade_off(network: Network, device: Device, *, patchable: bool = False) -> list[Design]:
@@ -134,14 +138,14 @@ def trade_off(network: Network, device: Device, *, patchable: bool = False) -> l
         When no folding fits.
     """
     designs = [fold(network, device, fill=FILL, patchable=patchable)]
-    used, end = estimate(designs[0], device, exact=False), slowest(network)
-    luts, spram = used["lut"], used["spram"] and device.spram
-    fitter, aim = Fitter(network, device, patchable=patchable), max(stage_cycles(designs[0]))
+    search = _search(network, device, fill=FILL, patchable=patchable)
+    assert search is not None  # as there is a design
+    luts, end = estimate(designs[0], device, exact=False)["lut"], slowest(network)
+    aim = max(stage_cycles(designs[0]))
     while aim < end:
         aim = min(2 * aim, end)
-        design = fitter.fitting(aim, FILL, spram=spram).design
-        if design is None:
-            continue
+        design = search.design(aim)
+        assert design is not None  # as for fewer cycles
         fewer = estimate(design, device, exact=False)["lut"]
         if fewer > 0.99 * luts:
             break

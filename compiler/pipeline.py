@@ -7,11 +7,12 @@ from ..hw.core import Submodule
 from ..hw.part import Part
 from .design import Design
 from .folding import WeightedFolding
+from .ir import Network
 from .layers import rules, scores_rule
 from .shortcut_queue import depth
 from .stage import Stage, converters, shortcut
 
-__all__ = ["Decision", "ends", "input_lanes", "memory_path", "stages", "submodules"]
+__all__ = ["Decision", "ends", "ends_of", "input_lanes", "memory_path", "stages", "submodules"]
 
 #: What computes the classes or signs from the scores: the last part of a core.
 Decision = argmax.Parameters | best.Parameters | signs.Parameters
@@ -67,7 +68,15 @@ def stages(design: Design) -> list[Stage]:
 
 def ends(design: Design, last: Stage) -> tuple[tuple[Part, ...], tuple[Part, ...], Decision]:
     """What is after the last stage: width converters, the scaling of scores if any, the decision."""
-    network = design.network
+    return ends_of(
+        design.network, last, top_k=design.top_k, label_only=design.label_only, reset_less=_reset_less(design)
+    )
+
+
+def ends_of(
+    network: Network, last: Stage, *, top_k: int = 1, label_only: bool = False, reset_less: bool = False
+) -> tuple[tuple[Part, ...], tuple[Part, ...], Decision]:
+    """`ends` of the designs of a network that have this last stage."""
     scaling = scores_rule(network).scaling(last.folding)
     assert last.unit is not None  # of the scores
     width = scaling.score_width if scaling else last.unit.sum_width
@@ -76,15 +85,15 @@ def ends(design: Design, last: Stage) -> tuple[tuple[Part, ...], tuple[Part, ...
         i_length=last.o_length,
         i_lanes=last.o_lanes,
         o_length=network.outputs,
-        o_lanes=network.outputs if design.label_only else 1,
-        reset_less=_reset_less(design),
+        o_lanes=network.outputs if label_only else 1,
+        reset_less=reset_less,
     )
     if network.decision == "sign":
         decision: Decision = signs.Parameters(score_width=width, outputs=network.outputs)
-    elif design.label_only:
+    elif label_only:
         decision = best.Parameters(score_width=width, classes=network.outputs)
     else:
-        decision = argmax.Parameters(score_width=width, classes=network.outputs, top_k=design.top_k)
+        decision = argmax.Parameters(score_width=width, classes=network.outputs, top_k=top_k)
     return way, (scaling,) if scaling else (), decision
 
 

@@ -1,6 +1,7 @@
 """Whether a design fits a device, and if not, what would."""
 
 from ..errors import FitError
+from .capacity import holds, lacks
 from .design import Design
 from .device import DEVICES, Device
 from .estimate import estimate
@@ -9,7 +10,7 @@ from .ir import Network
 from .layers import rules, scores_rule
 from .linked import check_design
 from .narrow import narrow, widths
-from .search import Fitter
+from .search import Search
 from .weight_count import weights
 
 __all__ = ["check_fit", "remedies", "slowest"]
@@ -47,20 +48,14 @@ def remedies(network: Network, device: Device, *, patchable: bool) -> list[str]:
     """
 
     def fits(network: Network, device: Device) -> bool:
-        spram = 0 if patchable else device.spram
-        fitter = Fitter(network, device, patchable=patchable)
-        return fitter.fitting(slowest(network), FILL, spram=spram).design is not None
+        if not holds(network, device, patchable=patchable):
+            return False
+        search = Search(network, device, fill=FILL, patchable=patchable)
+        return search.design(slowest(network), any_fits=True) is not None
 
     if fits(network, device):
         return []
-    found = []
-    spram = 0 if patchable else device.spram_bits
-    bits, capacity = network.weight_bits, device.bram_bits + spram
-    if bits > capacity:
-        found.append(
-            f"its {sum(weights(network)):,} weights take {bits:,} bits, {bits - capacity:,} more than the"
-            f" {capacity:,} of the block RAMs" + (" and SPRAMs" if spram else "")
-        )
+    found = lacks(network, device, patchable=patchable)
     for other in sorted(DEVICES.values(), key=lambda each: each.lut):
         if other.lut > device.lut and fits(network, other):
             found.append(f"it would fit {other.name}")

@@ -1,346 +1,237 @@
-"""The cheapest design of a network on a device that takes at most a number of cycles.
+"""The cheapest design of a network on a device that takes at most a number of cycles per image.
 
-For a number of cycles per image, dynamic programming along the chain finds the cheapest folding of each layer
-that takes no more, since the cost of a layer's width converter depends on how wide the beats of the layer
-before are. Single-port RAMs are counted along the way, since they are few and whole.
+The price of a design is a sum over its layers and the width converters between them, so the minimum is found
+exactly (`sbgen.compiler.chain`). The host link comes last: it stores requests in what the core leaves of the
+device. A stage is made and priced only if by its counters alone it could be part of a cheaper design than the
+best known (branch and bound).
+
+Two things are not sums over layers. The queue of a shortcut depends on all layers that it passes: the search
+assumes a depth, and repeats itself with a larger one until the queue of the design is no deeper. Flip-flops
+are not counted along the way: where a design has too many, the search repeats itself with a price for them.
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
-from ..hw import mvtu, window
-from ..hw.spram import BLOCK_DEPTH, BLOCK_WIDTH, blocks
-from ..hw.width import conversions
+import numpy as np
+
+from .candidates import Candidates, Catalog
+from .chain import Chain, Prices
 from .design import Design
 from .device import Device
-from .estimate import Cost, converter_cost, estimate, part_cost, stage_cost
+from .estimate import Cost, estimate, host_link_cost
 from .fit import excess
-from .folding import Folding, QueueFolding, Spram, WeightedFolding, WindowFolding
 from .ir import Network
 from .layers import rules
-from .layers.rule import Memories
-from .layers.weighted import MAX_LUT_BUFFER, WeightedRule, folded_unit
-from .linked import may_enter
+from .pipeline import input_lanes
+from .pixel_codes import pixel_codes
 from .shortcut_queue import depth
-from .stage import Stage, shortcut
+from .stage import Stage
 
-__all__ = ["Catalog", "Fitter", "Fitting", "Search", "free_rows"]
+__all__ = ["Search", "price"]
 
-#: What a block RAM may cost, in shares of the device, relative to a LUT: tried in this order.
-_BRAM_PRICES = (0.03, 0.3, 1.0, 3.0)
-
-
-class Catalog:
-    """The stages that the layers of a network can become on a device, with their costs."""
-
-    def __init__(self, network: Network, device: Device, *, patchable: bool = False) -> None:
-        self.network, self.device, self.patchable = network, device, patchable
-        self.rules = rules(network)
-        fabric = device.fabric
-        self._memories = Memories(
-            registered=fabric.registered,
-            patchable_store=fabric.patchable_store if patchable else None,
-            table_inputs=fabric.lut_inputs,
-        )
-        self.stages = cache(self._stages)  # a layer's, with some pe and simd, in up to so many SPRAMs
-        self._unit = cache(self._first_unit)
-
-    def _stages(self, n: int, pe: int, simd: int, spram: int) -> list[tuple[Cost, Stage]]:
-        rule = self.rules[n]
-        found = [self.stage(n, folding) for folding in rule.foldings(pe, simd, self._memories)]
-        if spram and rule.layer.weight_bits:
-            found += [self.stage(n, folding) for each in found for folding in self._in_spram(each, spram)]
-        # The board packs single pixels into beats: a register of eight bits a lane.
-        packing = Cost(lut=8 * simd) if rule.takes == "pixel" else Cost()
-        return [(stage_cost(each, device=self.device, exact=False) + packing, each) for each in found]
-
-    def _in_spram(self, choice: Stage, spram: int) -> Iterator[Folding]:
-        """The foldings of a stage whose weights are in block RAM with all or part of each word in SPRAM."""
-        unit = choice.unit
-        folding = choice.folding
-        if not isinstance(folding, WeightedFolding) or folding.store != "bram":
-            return
-        assert isinstance(unit, mvtu.Parameters)
-        if unit.weight_depth <= BLOCK_DEPTH:
-            for count in range(1, min(spram, blocks(unit.pe * unit.simd)) + 1):
-                rest = max(0, unit.pe * unit.simd - count * BLOCK_WIDTH)
-                if not rest or self.device.brams(width=rest, depth=unit.weight_depth) <= self.device.bram:
-                    yield replace(folding, weights=Spram(count))
-
-    def _first_unit(self, n: int, lanes: int | None) -> mvtu.Parameters | None:
-        rule = self.rules[n]
-        return rule.unit(rule.folding(pe=1, simd=lanes or 1), patchable=self.patchable)
-
-    def stage(self, n: int, folding: Folding) -> Stage:
-        """The stage of layer `n`, with as many rows in its line buffers as cost no further block RAM."""
-        rule, unit = self.rules[n], None
-        if isinstance(rule, WeightedRule) and isinstance(folding, WeightedFolding):
-            first = self._unit(n, rule.pixel_lanes(folding.simd))
-            assert first is not None
-            unit = replace(first, **folded_unit(folding))
-        found = rule.stage_of(folding, unit)
-        moves = found.part(window.Parameters)
-        if moves is None or not isinstance(folding, WindowFolding) or folding.replay_store != "bram":
-            return found
-        rows = free_rows(moves.geometry, width=moves.width, device=self.device)
-        return rule.stage_of(replace(folding, rows=rows), unit)
+#: What a flip-flop costs, in LUTs: tried in this order until a design has few enough.
+_FF_PRICES = (0.0, 0.3, 1.0, 3.0)
 
 
-def free_rows(geometry: window.Geometry, *, width: int, device: Device) -> int:
-    """The maximum number of rows that line buffers of `width` bits can hold in the block RAMs that they take
-    anyway.
+def price(design: Design, device: Device) -> float:
+    """What the search minimizes, in LUTs: the LUTs of a design, those that pack pixels into its beats, and a
+    small price for its block RAMs and SPRAMs.
     """
-    low, high = geometry.rows_range(height=geometry.height, kernel=geometry.kernel, stride=geometry.stride)
-
-    def brams(rows: int) -> int:
-        return device.brams(width=width, depth=rows * geometry.width * geometry.slices)
-
-    return max(rows for rows in range(low, high + 1) if brams(rows) == brams(low))
+    used = estimate(design, device, exact=False)
+    packing = 8 * input_lanes(design) if rules(design.network)[0].takes == "pixel" else 0
+    return used["lut"] + packing + Prices(device=device).rams(used["bram"], used["spram"])
 
 
-@cache
-def _converts_in_time(
-    i_length: int, i_lanes: int, o_length: int, o_lanes: int, elements: int, cycles: int
-) -> bool:
-    """Whether the width converters between two stages take at most `cycles` for elements of an image."""
-    for length, *lanes in conversions(i_length=i_length, i_lanes=i_lanes, o_length=o_length, o_lanes=o_lanes):
-        narrow = math.gcd(*lanes)
-        if narrow != min(lanes) and elements // length * -(-length // narrow) > cycles:
-            return False
-    return True
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Way:
-    """The cheapest stages so far that end with beats of some width."""
+class _Cheapest(NamedTuple):
+    """The price of a design with its host link, in LUTs, and the SPRAMs and block RAMs of its core."""
 
     price: float
-    length: int
-    lanes: int
-    stages: tuple[Stage, ...]
-
-
-class _Priced(NamedTuple):
-    """The cheapest memories of a shape for a number of SPRAMs."""
-
     spram: int
-    price: float
-    stage: Stage
+    bram: int
 
 
 class Search:
-    """The cheapest designs for one setting.
+    """The cheapest designs of a network on a device. What is priced for one number of cycles is used again
+    for others.
 
     Parameters
     ----------
-    catalog : Catalog
-    spram : int
-        SPRAMs that may be used.
+    network : Network
+    device : Device
+    fill : dict
+        Share of each resource of the device that may be used.
+    patchable : bool
+        As in `Catalog`.
     max_banks : int or inf
-        Maximum number of block RAMs one after the other in a ROM.
+        Maximum number of block RAMs one after the other in a weight ROM.
     """
 
-    def __init__(self, catalog: Catalog, *, spram: int, max_banks: float) -> None:
-        self.catalog, self.spram, self.max_banks = catalog, spram, max_banks
-        self._shapes = cache(self._all_shapes)
-        self._cheapest = cache(self._all_cheapest)
-        self._forks = {add: fork for fork, add in catalog.network.shortcuts}
+    def __init__(
+        self,
+        network: Network,
+        device: Device,
+        *,
+        fill: Mapping[str, float],
+        patchable: bool = False,
+        max_banks: float = math.inf,
+    ) -> None:
+        self.network, self.device, self.fill = network, device, fill
+        self.patchable, self.max_banks = patchable, max_banks
+        self._prices = Prices(device=device)
+        self._catalog = Catalog(network, device, patchable=patchable)
+        self._layers = [Candidates(self._catalog, n) for n in range(len(network.layers))]
+        self._shortcuts = {end: start for start, end in network.shortcuts}
+        self._image_bytes = pixel_codes(network, patchable=patchable).image_bytes
+        self._link = cache(self._link_cost)
 
-    def _all_shapes(self, n: int, cycles: int) -> tuple[tuple[int, int], ...]:
-        return tuple(self.catalog.rules[n].shapes(cycles, self._shallow))
+    def design(self, cycles: int, *, any_fits: bool = False) -> Design | None:
+        """The cheapest design that takes at most `cycles` an image in each of its layers; None if none fits.
 
-    def _all_cheapest(self, n: int, pe: int, simd: int, bram_price: float) -> list[_Priced]:
-        """For each number of SPRAMs, the memories that are cheapest for a shape of layer `n`."""
-        priced = [
-            _Priced(cost.spram, self._price(cost, bram_price), stage)
-            for cost, stage in self.catalog.stages(n, pe, simd, self.spram)
-            if self._is_shallow(stage)
-        ]
-        return [
-            min((each for each in priced if each.spram == spram), key=lambda each: each.price)
-            for spram in sorted({each.spram for each in priced})
-        ]
+        With `any_fits` any design that fits will do, which is found sooner.
+        """
+        for ff_price in _FF_PRICES:
+            stages = self._with_queues(cycles, ff_price, any_fits)
+            if stages is None:
+                return None
+            design = self._design(stages)
+            if not excess(estimate(design, self.device, exact=False), self.device, self.fill):
+                return design
+        return None
 
-    def _shallow(self, *, width: int, depth: int) -> bool:
-        return self.catalog.device.banks(width=width, depth=depth) <= self.max_banks
+    def _design(self, stages: list[Stage]) -> Design:
+        foldings = tuple(stage.folding for stage in stages)
+        return Design(network=self.network, foldings=foldings, patchable=self.patchable)
 
-    def _is_shallow(self, stage: Stage) -> bool:
-        unit, store = stage.unit, stage.folding.store
-        if not isinstance(unit, mvtu.Parameters) or store not in ("bram", "spram"):
-            return True
-        width = unit.rest_width if store == "spram" else unit.pe * unit.simd
-        return not width or self._shallow(width=width, depth=unit.weight_depth)
+    def _with_queues(self, cycles: int, ff_price: float, any_fits: bool) -> list[Stage] | None:
+        """The stages of the cheapest design, none of whose queues is deeper than was assumed."""
+        waits = dict.fromkeys(self._shortcuts.values(), 1)
+        while True:
+            stages = self._solve(cycles, ff_price, waits, any_fits)
+            if stages is None:
+                return None
+            longer = {
+                begin: wait
+                for end, begin in self._shortcuts.items()
+                if (wait := _wait(stages[begin : end + 1])) > waits[begin]
+            }
+            if not longer:
+                return stages
+            waits |= longer
 
-    def _price(self, cost: Cost, bram_price: float) -> float:
-        device = self.catalog.device
-        return cost.lut / device.lut + bram_price * cost.bram / max(1, device.bram)
-
-    def design(self, cycles: int, bram_price: float) -> Design | None:
-        """The cheapest design that takes at most `cycles` an image, or None."""
-        best = self._begin(cycles, bram_price)
-        for n in range(1, len(self.catalog.rules)):
-            best = self._extend(best, n, cycles, bram_price)
-        if not best:
+    def _solve(
+        self, cycles: int, ff_price: float, waits: Mapping[int, int], any_fits: bool
+    ) -> list[Stage] | None:
+        """The stages of the cheapest design with queues of these depths, in vectors."""
+        in_time = [layer.in_time(cycles) for layer in self._layers]
+        if not all(shapes.any() for shapes in in_time):
             return None
+        least = [
+            self._make_cheapest(layer, shapes, cycles)
+            for layer, shapes in zip(self._layers, in_time, strict=True)
+        ]
+        if math.isinf(sum(least)):
+            return None
+        chain = self._chain(cycles, ff_price, waits)
+        found = self._cheapest(chain)
+        if found is None or not any_fits:
+            most = self._most_price if found is None else found.price
+            spare = most - self._link(0, 0).lut - sum(least)
+            more = [
+                layer.make(shapes & (layer.least_lut <= spare + own))
+                for layer, shapes, own in zip(self._layers, in_time, least, strict=True)
+            ]
+            if any(more):
+                chain = self._chain(cycles, ff_price, waits)
+                found = self._cheapest(chain)
+        return None if found is None else chain.stages(found.spram, found.bram)
 
-        def whole(way: _Way) -> float:
-            unit = way.stages[-1].unit
-            assert unit is not None  # of the scores, which leave one at a time
-            out = converter_cost(
-                i_length=way.length,
-                i_lanes=way.lanes,
-                o_length=way.length,
-                o_lanes=1,
-                element_bits=unit.sum_width,
-            )
-            return way.price + self._price(out, bram_price)
+    def _make_cheapest(self, layer: Candidates, shapes: np.ndarray, cycles: int) -> float:
+        """Make the shapes of a layer with the fewest counters for each number of inputs at once, and all that
+        could be cheaper; the price of the cheapest.
+        """
+        order = np.lexsort((layer.least_cycles, layer.least_lut))
+        order = order[shapes[order]]
+        _, first = np.unique(layer.simd[order], return_index=True)
+        wanted = np.zeros(len(shapes), bool)
+        wanted[order[first]] = True
+        layer.make(wanted)
+        least = self._least(layer, cycles)
+        if layer.make(shapes & (layer.least_lut < least)):
+            least = self._least(layer, cycles)
+        return least
 
-        stages = min(best.values(), key=whole).stages
-        return Design(
-            network=self.catalog.network,
-            foldings=tuple(stage.folding for stage in stages),
-            patchable=self.catalog.patchable,
+    def _least(self, layer: Candidates, cycles: int) -> float:
+        made = layer.columns(cycles, self.max_banks)
+        return float((made.lut + self._prices.rams(made.bram, made.spram)).min(initial=math.inf))
+
+    @property
+    def _most_price(self) -> float:
+        """What a design that fits costs at most."""
+        device = self.device
+        return device.lut * self.fill["lut"] + self._prices.rams(device.bram, device.spram)
+
+    def _chain(
+        self, cycles: int, ff_price: float, waits: Mapping[int, int], *, counted: bool = True
+    ) -> Chain:
+        """The chains of what was made, with block RAMs and SPRAMs counted or only priced."""
+        columns = [layer.columns(cycles, self.max_banks) for layer in self._layers]
+        bram = int(self.device.bram * self.fill["bram"])
+        if not self._shortcuts:
+            bram = min(bram, sum(int(each.bram.max(initial=0)) for each in columns))
+        return Chain(
+            rules=self._catalog.rules,
+            columns=columns,
+            cycles=cycles,
+            most=(int(self._catalog.spram * self.fill["spram"]), bram) if counted else None,
+            prices=Prices(device=self.device, ff=ff_price),
+            shortcuts=self._shortcuts,
+            waits=waits,
         )
 
-    def _begin(self, cycles: int, bram_price: float) -> dict[tuple[int, int], _Way]:
-        """The cheapest first stage for each (width of beats, SPRAMs)."""
-        first, pixels = self.catalog.rules[0], self.catalog.network.pixels
-        best: dict[tuple[int, int], _Way] = {}
-        for priced in self._in_time(0, cycles, bram_price):
-            lanes, simd = first.shape(priced.stage.folding)
-            reached = lanes, priced.spram
-            if not may_enter(first, simd) or -(-pixels // first.beat_pixels(simd)) > cycles:
+    def misfit(self, cycles: int) -> Design | None:
+        """A cheap design that takes at most `cycles` an image, whether it fits or not; None if no folding is
+        that fast.
+        """
+        in_time = [layer.in_time(cycles) for layer in self._layers]
+        if not all(shapes.any() for shapes in in_time):
+            return None
+        for layer, shapes in zip(self._layers, in_time, strict=True):
+            self._make_cheapest(layer, shapes, cycles)
+        chain = self._chain(cycles, 0, dict.fromkeys(self._shortcuts.values(), 1), counted=False)
+        return self._design(chain.stages(0, 0)) if np.isfinite(chain.luts).any() else None
+
+    def _cheapest(self, chain: Chain) -> _Cheapest | None:
+        """The cheapest design that fits, flip-flops apart."""
+        luts, best = chain.luts, None
+        for spram, bram in np.argwhere(np.isfinite(luts)).tolist():
+            link = self._link(bram, spram)
+            core, used = float(luts[spram, bram]), {"bram": bram + link.bram, "spram": spram + link.spram}
+            if excess(
+                {"lut": round(core + link.lut), **used},
+                self.device,
+                {name: self.fill[name] for name in ("lut", "bram", "spram")},
+            ):
                 continue
-            if reached not in best or priced.price < best[reached].price:
-                best[reached] = _Way(
-                    price=priced.price, length=priced.stage.o_length, lanes=lanes, stages=(priced.stage,)
-                )
+            found = core + link.lut + self._prices.rams(used["bram"], used["spram"])
+            if best is None or found < best.price:
+                best = _Cheapest(found, spram, bram)
         return best
 
-    def _extend(
-        self, best: Mapping[tuple[int, int], _Way], n: int, cycles: int, bram_price: float
-    ) -> dict[tuple[int, int], _Way]:
-        """The cheapest ways through layer `n`, from those through the layer before."""
-        elements = math.prod(self.catalog.rules[n].input_shape)
-        found: dict[tuple[int, int], _Way] = {}
-        for spram, own, chosen in self._in_time(n, cycles, bram_price):
-            for (_, used), way in best.items():
-                price, reached = way.price + own, (chosen.o_lanes, used + spram)
-                if used + spram > self.spram or reached in found and price >= found[reached].price:
-                    continue
-                if not _converts_in_time(
-                    way.length, way.lanes, chosen.i_length, chosen.i_lanes, elements, cycles
-                ):
-                    continue
-                converter = converter_cost(
-                    i_length=way.length,
-                    i_lanes=way.lanes,
-                    o_length=chosen.i_length,
-                    o_lanes=chosen.i_lanes,
-                    element_bits=chosen.i_maximum.bit_length(),
-                )
-                price += self._price(converter, bram_price)
-                before = way.stages
-                if n in self._forks:
-                    before, own_price = self._shortcut(way, n, chosen, cycles, bram_price)
-                    price += own_price
-                if price < (found[reached].price if reached in found else math.inf):
-                    found[reached] = _Way(
-                        price=price, length=chosen.o_length, lanes=chosen.o_lanes, stages=(*before, chosen)
-                    )
-        return found
-
-    def _in_time(self, n: int, cycles: int, bram_price: float) -> Iterator[_Priced]:
-        """The stages of layer `n` that take at most `cycles`."""
-        for pe, simd in self._shapes(n, cycles):
-            for priced in self._cheapest(n, pe, simd, bram_price):
-                if priced.stage.cycles <= cycles:
-                    yield priced
-
-    def _shortcut(
-        self, way: _Way, n: int, add: Stage, cycles: int, bram_price: float
-    ) -> tuple[tuple[Stage, ...], float]:
-        """The stages of a way with the cheapest memory for the shortcut that ends at the `Add`, layer `n`,
-        and the price of the shortcut.
-        """
-        begin = self._forks[n]
-        fork = way.stages[begin]
-        length, beats = add.i_length, depth((*way.stages[begin:], add))
-        elements, bits = math.prod(self.catalog.rules[n].input_shape), fork.i_maximum.bit_length()
-        if not _converts_in_time(length, fork.o_lanes, length, add.i_lanes, elements, cycles):
-            return way.stages, math.inf
-        converter = converter_cost(
-            i_length=length, i_lanes=fork.o_lanes, o_length=length, o_lanes=add.i_lanes, element_bits=bits
+    def _link_cost(self, bram: int, spram: int) -> Cost:
+        if not self.device.host_link:
+            return Cost()
+        return host_link_cost(
+            Cost(bram=bram, spram=spram),
+            image_bytes=self._image_bytes,
+            patchable=self.patchable,
+            device=self.device,
         )
-        small = beats * fork.o_lanes * bits <= MAX_LUT_BUFFER
-        folding = fork.folding
-        assert isinstance(folding, QueueFolding)
-        forks = [
-            replace(fork, folding=replace(folding, replay_store=store))
-            for store in (("bram", "lut") if small else ("bram",))
-        ]
-
-        def price(fork: Stage) -> float:
-            queue = part_cost(shortcut(fork, beats), device=self.catalog.device)
-            return self._price(converter + queue, bram_price)
-
-        fork = min(forks, key=price)
-        return (*way.stages[:begin], fork, *way.stages[begin + 1 :]), price(fork)
 
 
-class Fitting(NamedTuple):
-    """A design that fits, or one that does not; both None if no folding takes so few cycles.
-
-    `max_banks` is the setting of the search that found the design.
-    """
-
-    design: Design | None
-    misfit: Design | None
-    max_banks: float
-
-
-class Fitter:
-    """Designs of a network that fit a device, by a `Search` for each setting."""
-
-    def __init__(self, network: Network, device: Device, *, patchable: bool = False) -> None:
-        self.catalog = Catalog(network, device, patchable=patchable)
-        #: The limits on the depth of ROMs, in the order in which they are tried.
-        self.banks: tuple[float, ...] = (device.fabric.max_banks, math.inf)
-        self._search = cache(lambda spram, max_banks: Search(self.catalog, spram=spram, max_banks=max_banks))
-
-    def fitting(
-        self,
-        cycles: int,
-        fill: Mapping[str, float],
-        *,
-        spram: int = 0,
-        banks: tuple[float, ...] | None = None,
-    ) -> Fitting:
-        """A design that takes at most `cycles` an image.
-
-        Parameters
-        ----------
-        cycles : int
-        fill : dict
-            Share of each resource of the device that may be used.
-        spram : int
-            SPRAMs that may be used.
-        banks : tuple, optional
-            Instead of `banks` of this object.
-        """
-        device, misfit, max_banks = self.catalog.device, None, math.inf
-        for max_banks in banks or self.banks:
-            for bram_price in _BRAM_PRICES:
-                design = self._search(spram, max_banks).design(cycles, bram_price)
-                if design is None:
-                    break
-                over = excess(estimate(design, device, exact=False), device, fill)
-                if not over:
-                    return Fitting(design, None, max_banks)
-                misfit = design
-                if over.keys() != {"bram"}:
-                    break  # with a higher price of block RAMs more of the rest is over
-        return Fitting(None, misfit, max_banks)
+def _wait(between: list[Stage]) -> int:
+    """The depth of a shortcut's queue, in vectors."""
+    start = between[0]
+    return -(-depth(between) // -(-start.i_length // start.i_lanes))

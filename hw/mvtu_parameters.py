@@ -108,7 +108,7 @@ class Parameters(Part):
 
     def __post_init__(self) -> None:
         for name, rows in ("weights", self.weights), ("masks", self.masks or ()):
-            if not all(0 <= row < 1 << self.inputs for row in rows):
+            if rows and not 0 <= min(rows) <= max(rows) < 1 << self.inputs:
                 raise ValueError(f"each row of {name} must have {self.inputs} bits")
         if self.masks is not None and len(self.masks) != self.outputs:
             raise ValueError(f"{self.outputs} outputs need as many masks, not {len(self.masks)}")
@@ -139,32 +139,32 @@ class Parameters(Part):
     def outputs(self) -> int:
         return len(self.weights)
 
-    @property
+    @cached_property
     def slices(self) -> int:
         """Beats of one pass over the inputs (synapse fold)."""
         return -(-self.inputs // self.simd)
 
-    @property
+    @cached_property
     def groups(self) -> int:
         """Beats of an output vector (neuron fold)."""
         return -(-self.outputs // self.pe)
 
-    @property
+    @cached_property
     def halves(self) -> int:
         """Passes per plane: 2 if the weights are ternary, else 1."""
         return 1 if self.masks is None else 2
 
-    @property
+    @cached_property
     def plane_beats(self) -> int:
         """Input beats per plane: its slices, in each half."""
         return self.slices * self.halves
 
-    @property
+    @cached_property
     def beats(self) -> int:
         """Input beats per group of outputs: those of all planes."""
         return self.plane_beats * self.planes
 
-    @property
+    @cached_property
     def cycles(self) -> int:
         """Cycles per vector: one for each group, plane, half and slice."""
         return self.groups * self.beats
@@ -206,7 +206,7 @@ class Parameters(Part):
             return min(minimum, -reach), max(maximum, 0 if self.signs else reach)
         return minimum, maximum
 
-    @property
+    @cached_property
     def sum_width(self) -> int:
         """Bits, two's complement, of the sum of any supported preset and any inputs."""
         minimum, maximum = self.preset_range
@@ -234,7 +234,7 @@ class Parameters(Part):
 
     # Timing.
 
-    @property
+    @cached_property
     def weights_registered(self) -> bool:
         """Whether there is a register after the weight ROM: on request, and always for a deep ROM (on iCE40
         that register is free, in the cells of the ROM's multiplexer).
@@ -245,12 +245,12 @@ class Parameters(Part):
             and self.weight_depth > SHALLOW
         )
 
-    @property
+    @cached_property
     def latency(self) -> int:
         """Cycles from the acceptance of a group's last slice to its valid outputs."""
         return 4 + self.weights_registered + XnorPopcount.latency(self.simd)
 
-    @property
+    @cached_property
     def queue_depth(self) -> int:
         """Finished groups to buffer so that a sink that is always ready never stalls the unit.
 
@@ -260,17 +260,17 @@ class Parameters(Part):
 
     # Memories.
 
-    @property
+    @cached_property
     def weight_depth(self) -> int:
         """Words of the weight ROM."""
         return self.groups * self.plane_beats
 
-    @property
+    @cached_property
     def weight_blocks(self) -> int:
         """SPRAM blocks that store weights; 0 if the weights are in a ROM."""
         return (self.sprams or blocks(self.pe * self.simd)) if self.weight_store == "spram" else 0
 
-    @property
+    @cached_property
     def rest_width(self) -> int:
         """Bits of a weight word that do not fit the `weight_blocks` and are in block RAM."""
         return max(0, self.pe * self.simd - self.weight_blocks * BLOCK_WIDTH) if self.weight_blocks else 0

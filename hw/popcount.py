@@ -1,10 +1,11 @@
 """The number of positions in which two words agree, pipelined."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, reduce
 from itertools import accumulate, islice
 from operator import xor
+from types import MappingProxyType
 from typing import TypeVar
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
@@ -121,6 +122,7 @@ class XnorPopcount(wiring.Component):
         return width > _GROUP // 2  # one less than a power of two fills the bits of the count
 
     @classmethod
+    @cache
     def latency(cls, width: int) -> int:
         """Cycles from a pair of words to its sum."""
         return _stages(width - cls.has_carry(width))
@@ -178,7 +180,8 @@ class XnorPopcount(wiring.Component):
         return word
 
     @classmethod
-    def parts(cls, width: int) -> Counter[str]:
+    @cache
+    def parts(cls, width: int) -> Mapping[str, int]:
         """What a counter consists of: ``pair``, pairs of bits; ``full_adder``, full adders in logic; ``add``,
         bits of adders with carry chains; ``delay``, flip-flops that only delay.
         """
@@ -201,7 +204,7 @@ class XnorPopcount(wiring.Component):
         if cls.has_carry(width):
             found["delay"] += cls.latency(width) - 1
         tree(width - cls.has_carry(width))
-        return found
+        return MappingProxyType(found)
 
     def elaborate(self, platform):
         if share := getattr(platform, "share", None):  # only elaboration for Verilog has it

@@ -12,8 +12,8 @@ from ...hw.part import Part
 from ...hw.window import Geometry
 from ..folding import ConvFolding
 from ..ir import Conv2d
-from .rule import Memories, Shallow, queued, widths
-from .weighted import WeightedRule, divisor, minus_thresholds
+from .rule import Memories, queued, widths
+from .weighted import WeightedRule, minus_thresholds
 
 __all__ = ["Conv2dRule"]
 
@@ -117,10 +117,11 @@ class Conv2dRule(WeightedRule[Conv2d, ConvFolding]):
         channels = self.layer.group_channels
         return widths(channels) + [channels * pixels for pixels in widths(prod(self.layer.kernel), least=2)]
 
-    def _pes(self, least: int, simd: int, shallow: Shallow) -> set[int]:
+    def _pes(self) -> list[int]:
         if self.layer.groups == 1:
-            return super()._pes(least, simd, shallow)
-        return {divisor(self.limits[0], least)}
+            return super()._pes()
+        most, _ = self.limits
+        return [pe for pe in range(1, most + 1) if most % pe == 0]
 
     def _replay_stores(self, simd: int, slices: int, groups: int) -> tuple[str, ...]:
         return ("bram",)

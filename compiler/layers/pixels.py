@@ -10,7 +10,7 @@ from ...hw import binarize, lookup, mvtu
 from ...hw.part import Part
 from ..folding import LaneFolding
 from ..ir import PIXEL_LEVELS, Binarize, Lookup
-from .rule import Rule, Shallow, widths
+from .rule import Rule, widths
 
 __all__ = ["BinarizeRule", "LookupRule"]
 
@@ -44,10 +44,12 @@ class PixelRule(Rule[P, LaneFolding], Generic[P]):
     def vectors(self) -> int:
         return 1
 
-    def shapes(self, cycles: int, shallow: Shallow) -> Iterator[tuple[int, int]]:
-        pixels = prod(self.input_shape)
-        for simd in widths(pixels, least=-(-pixels // cycles)):
+    def shapes(self) -> Iterator[tuple[int, int]]:
+        for simd in widths(self.i_length):
             yield self.pe_of(simd), simd
+
+    def least_cycles(self, pe: int, simd: int) -> int:
+        return -(-self.i_length // simd)
 
 
 class BinarizeRule(PixelRule[Binarize]):

@@ -1,8 +1,8 @@
 """What a rule is: all that folding, hardware and reports need to know of a kind of layer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import prod
+from math import inf, prod
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from amaranth.hdl import unsigned
@@ -15,14 +15,10 @@ from ..folding import Folding, LaneFolding, Unrolled, WindowFolding
 from ..ir import Layer, Shape, Signal
 from ..stage import Stage
 
-__all__ = ["Memories", "Rule", "Shallow", "queued", "widths"]
+__all__ = ["Memories", "Rule", "queued", "widths"]
 
 L = TypeVar("L", bound=Layer)
 F = TypeVar("F", bound=Folding)
-
-#: Whether a memory of `width` bits and `depth` words has few block RAMs one after the other:
-#: ``shallow(width=…, depth=…)``.
-Shallow = Callable[..., bool]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,12 +200,30 @@ class Rule(Generic[L, F]):
         if not holds:
             raise ModelError(f"layer {self.layer.name!r}: {what}")
 
-    def shapes(self, cycles: int, shallow: Shallow) -> Iterator[tuple[int, int]]:
-        """Every (pe, simd) worth a try that takes at most `cycles` for an image."""
+    def shapes(self) -> Iterator[tuple[int, int]]:
+        """Every (pe, simd) worth a try at any pace."""
+        for simd in widths(self.input_shape[-1]):
+            yield self.pe_of(simd), simd
+
+    def least_cycles(self, pe: int, simd: int) -> int:
+        """Cycles per image that every folding of this pe and simd takes at least."""
         *sides, channels = self.input_shape
-        for simd in widths(channels):
-            if prod(sides) * -(-channels // simd) <= cycles:
-                yield self.pe_of(simd), simd
+        return prod(sides) * -(-channels // simd)
+
+    def most_cycles(self, pe: int, simd: int) -> float:
+        """Cycles per image from which other shapes are smaller than this pe and simd."""
+        return inf
+
+    @property
+    def may_be_wired(self) -> bool:
+        """Whether its weights may be wired into the logic."""
+        return False
+
+    def counters(self, pe: int, simd: int) -> int:
+        """How many counters of `simd` products every folding of this pe and simd has at least; 0 where its
+        weights may be wired in.
+        """
+        return 0
 
     def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[F]:
         """Every choice of memories worth a try for a pe and simd."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from functools import lru_cache
 from itertools import product
-from math import prod
+from math import inf, prod
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -17,14 +17,14 @@ from ...hw.spram import BLOCK_DEPTH, blocks
 from ..folding import ConvFolding, Folding, Rom, Spram, Unrolled, UnrolledScores, WeightedFolding
 from ..ir import Conv2d, Dense, Scores
 from ..unrolled import unroll
-from .rule import Memories, Rule, Shallow, widths
+from .rule import Memories, Rule, widths
 
 __all__ = [
     "MAX_LUT_BUFFER",
     "DenseRule",
     "ScoresRule",
     "WeightedRule",
-    "divisor",
+    "divisors",
     "folded_unit",
     "halves",
     "minus_thresholds",
@@ -42,9 +42,12 @@ _MAX_LUT_DEPTH = 64
 #: Minimum number of words from which thresholds are tried in block RAM.
 _MIN_PRESET_DEPTH = 17
 
-#: Maximum cycles per image at which a layer is also tried unrolled. A unit that takes five cycles is about as
-#: large, and one that takes more is smaller.
-_UNROLLED_CYCLES = 6
+#: Maximum cycles per image at which a large layer is also tried unrolled. With as many words of weights in
+#: LUTs, 16 to each, a folded layer takes a fourth of a LUT for a weight.
+_UNROLLED_CYCLES = 16
+
+#: Maximum bits of weights of a layer that is small.
+_SMALL = 256
 
 #: Maximum connections of an unrolled layer: the search builds its tables to know their number.
 _MAX_UNROLLED = 1 << 14
@@ -177,35 +180,41 @@ class WeightedRule(Rule[W, F], Generic[W, F]):
     def _simds(self) -> list[int]:
         return widths(self.layer.inputs)
 
-    def _pes(self, least: int, simd: int, shallow: Shallow) -> set[int]:
-        """Numbers of outputs at once worth a try, at least `least`."""
-        outputs = self.limits[0]
-        # A power of two or a divisor meets the next layer's beats more easily.
-        even = divisor(outputs, least)
-        words = self.slices(simd) * halves(self.layer) * self.layer.groups
-        for n in range(outputs.bit_length() + 1):
-            pe = min(even << n, outputs)
-            if shallow(width=pe * simd, depth=words * -(-outputs // pe)):
-                break
-        else:
-            pe = even
-        return {least, min(1 << (least - 1).bit_length(), outputs), even, pe}
+    def _pes(self) -> list[int]:
+        """Numbers of outputs at once worth a try: also divisors times powers of two, which meet the beats of
+        the next layer more easily.
+        """
+        outputs: int = self.limits[0]
+        even: set[int] = {divisor << n for divisor in divisors(outputs) for n in range(outputs.bit_length())}
+        return sorted({*widths(outputs), *(pe for pe in even if pe <= outputs)})
 
-    def shapes(self, cycles: int, shallow: Shallow) -> Iterator[tuple[int, int]]:
-        """For each simd the minimum pe, and the minimum that makes a weight ROM that is `shallow`."""
-        outputs, positions = self.limits[0], self.positions * self.layer.groups
+    def shapes(self) -> Iterator[tuple[int, int]]:
         for simd in self._simds():
-            slices = self.slices(simd) * positions * self.layer.planes * halves(self.layer)
-            if slices > cycles:
-                continue
-            for pe in self._pes(-(-outputs // (cycles // slices)), simd, shallow):
+            for pe in self._pes():
                 if pe * simd <= _MAX_WORD:
                     yield pe, simd
-        if (cycles <= _UNROLLED_CYCLES or self._is_sparse) and self._may_unroll:
+        if self.may_be_wired and prod(self.limits) > _MAX_WORD:
             yield self.limits
 
+    def _wired(self, pe: int, simd: int) -> bool:
+        """Whether a folding of this pe and simd may have its weights wired in."""
+        return self.may_be_wired and (pe, simd) == self.limits
+
+    def least_cycles(self, pe: int, simd: int) -> int:
+        if self._wired(pe, simd):
+            return 1
+        vectors = self.positions * self.layer.groups * self.layer.planes * halves(self.layer)
+        return -(-self.limits[0] // pe) * self.slices(simd) * vectors
+
+    def most_cycles(self, pe: int, simd: int) -> float:
+        large = self.layer.weight_bits > _SMALL and not self._is_sparse
+        return _UNROLLED_CYCLES if large and self._wired(pe, simd) else inf
+
+    def counters(self, pe: int, simd: int) -> int:
+        return 0 if self._wired(pe, simd) else pe
+
     @property
-    def _may_unroll(self) -> bool:
+    def may_be_wired(self) -> bool:
         """Whether it is tried unrolled: a single pass of no more connections than take seconds."""
         layer = self.layer
         return self.unrolled_as is not None and layer.planes == 1 and layer.connections <= _MAX_UNROLLED
@@ -240,7 +249,7 @@ class WeightedRule(Rule[W, F], Generic[W, F]):
                 replay_store=replay_store,
                 registered=memories.registered,
             )
-        if (pe, simd) == self.limits and self._may_unroll and memories.patchable_store is None:
+        if (pe, simd) == self.limits and self.may_be_wired and memories.patchable_store is None:
             yield self.unrolled(table_inputs=memories.table_inputs)
 
 
@@ -342,6 +351,6 @@ def minus_thresholds(layer: Conv2d | Dense) -> np.ndarray | None:
     return None if layer.thresholds is None else -layer.thresholds
 
 
-def divisor(number: int, least: int) -> int:
-    """The minimum divisor of a number that is at least `least`."""
-    return next(each for each in range(least, number + 1) if number % each == 0)
+def divisors(number: int) -> list[int]:
+    """All divisors of a number, in order."""
+    return [each for each in range(1, number + 1) if number % each == 0]

@@ -1,0 +1,33 @@
+"""Whether the memories of a device hold the weights of a network at all, which needs no search."""
+
+from .device import Device
+from .ir import Network
+from .layers import rules
+from .weight_count import weights
+
+__all__ = ["holds", "lacks"]
+
+#: Bits that a LUT holds.
+_LUT_BITS = 16
+
+
+def holds(network: Network, device: Device, *, patchable: bool) -> bool:
+    """Whether all memories of a device, its LUTs among them, have as many bits as the weights of a network.
+    Layers that can be wired in need no memory.
+    """
+    stored = sum(rule.layer.weight_bits for rule in rules(network) if not rule.may_be_wired)
+    return stored <= _memories(device, patchable) + _LUT_BITS * device.lut
+
+
+def _memories(device: Device, patchable: bool) -> int:
+    return device.bram_bits + (0 if patchable else device.spram_bits)
+
+
+def lacks(network: Network, device: Device, *, patchable: bool) -> list[str]:
+    """What to say of weights that do not fit into block RAMs and SPRAMs; empty if they do."""
+    bits, capacity = network.weight_bits, _memories(device, patchable)
+    if bits <= capacity:
+        return []
+    names = "block RAMs and SPRAMs" if capacity > device.bram_bits else "block RAMs"
+    stored = f"its {sum(weights(network)):,} weights take {bits:,} bits"
+    return [f"{stored}, {bits - capacity:,} more than the {capacity:,} of the {names}"]
