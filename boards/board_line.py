@@ -89,7 +89,7 @@ class UartLine(BoardLine):
     def connect(self, m: Module, *, top: Top, link: HostLink) -> None:
         m.submodules.rx = rx = uart.Rx(divisor=self.divisor)
         m.submodules.tx = tx = uart.Tx(divisor=self.divisor)
-        m.d.comb += [rx.rx.eq(top.rx), top.tx.eq(tx.tx)]
+        m.d.comb += [rx.rx.eq(top.rx if top.sleep is None else top.sleep.line), top.tx.eq(tx.tx)]
         connect(m, rx.o, link.i)
         connect(m, link.o, tx.i)
 

@@ -1,6 +1,6 @@
 """What every top level of a board has: its clock, a reset, the core, and what fills the core's RAM. ::
 
-clk -> [PLL] -> clock, reset
+clk -> [PLL] -> [Sleep] -> clock, reset
 flash -> FlashLoader -> core, where its weights live in RAM
 """
 
@@ -19,6 +19,7 @@ from amaranth.lib.wiring import In, Member, Out, connect
 
 from ..errors import BoardError, VendorError
 from ..hw.flash_loader import FlashLoader
+from ..hw.sleep import Sleep
 from . import flash_image
 from .pll import Pll
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ..hw.core import Core
     from .board_spec import BoardSpec, Pin
 
-__all__ = ["RESET_SECONDS", "WAKE_SECONDS", "BoardTop", "clock_and_pll"]
+__all__ = ["RESET_SECONDS", "WAKE_SECONDS", "BoardTop", "clock_and_pll", "require_sleep"]
 
 #: How long the reset lasts after the clock is steady. The iCE40's block RAMs read as zero for about 3 us
 #: after configuration (icestorm issue 76); Amaranth too waits 15 us.
@@ -69,6 +70,29 @@ def clock_and_pll(board: BoardSpec, clock_mhz: float | None = None) -> tuple[flo
     return pll.clock_mhz, pll
 
 
+def require_sleep(board: BoardSpec, clock_mhz: float | None) -> None:
+    """Raise a `BoardError` unless the clock can stop, with all that it drives."""
+    _, pll = clock_and_pll(board, clock_mhz)
+    if not board.is_open or board.family.clock_buffer is None:
+        raise BoardError(
+            f"{board.name}: a clock that stops must have a gate before its network, but sbgen has none for"
+            f" {board.device.name}; leave out --sleep"
+        )
+    if board.usb_link:
+        raise BoardError(
+            f"{board.name}: a clock that stops must not be that of a USB device, to which the host speaks all"
+            " the time; leave out --sleep"
+        )
+    if board.oscillator is not None or pll is not None:
+        source = "its PLL" if board.oscillator is None else "the oscillator in the FPGA"
+        raise BoardError(
+            f"{board.name}: a clock that stops must come from an oscillator beside the FPGA"
+            f"{f', of {board.oscillator_mhz:g} MHz,' if board.oscillator is None else ''} but it comes from"
+            f" {source}, which would go on; leave out --sleep"
+            + (" or --clock" if board.oscillator is None else "")
+        )
+
+
 class BoardTop(wiring.Component):
     """A core on a board, and whatever a subclass puts around it.
 
@@ -87,6 +111,9 @@ class BoardTop(wiring.Component):
         Those of `BoardSpec.pins` that the subclass uses in addition, by name.
     io_ports : dict of :class:`IOPort`
         The same for those in both directions, which are ports but no members.
+    sleep : :class:`.Sleep`, optional
+        Stops the clock; the subclass connects its line. It must be busy after a reset. Without it the clock
+        never stops.
 
     Members
     -------
@@ -110,11 +137,15 @@ class BoardTop(wiring.Component):
         clock_mhz: float | None,
         ports: Mapping[str, Member],
         io_ports: Mapping[str, IOPort] = MappingProxyType({}),
+        sleep: Sleep | None = None,
     ):
         self._core = core
         self.io_ports = io_ports
+        self.sleep = sleep
         self._board = board
         self._clock_mhz, self._pll = clock_and_pll(board, clock_mhz)
+        if sleep is not None:
+            require_sleep(board, clock_mhz)
         self._flash_pins = board.flash_pins if core.ram_contents else ()
         led = board.pin("led")
         self._led = None if led is None or led.site in {pin.site for pin in self._flash_pins} else led
@@ -216,16 +247,21 @@ class BoardTop(wiring.Component):
         self._oscillator_clock = clk
         m.d.comb += ClockSignal("por").eq(sync.clk)
 
+        free = sync.clk
+        if self.sleep is not None:
+            assert board.family.clock_buffer is not None  # `require_sleep`
+            m.submodules.sleep = self.sleep
+            m.submodules.buffer = board.family.clock_buffer(i=self.sleep.gated, o=sync.clk)
+            free = self.sleep.free
+
         running = Signal()
         count = Signal(range(self.reset_cycles + 1))
         if self._pll is None:
-            m.d.comb += sync.clk.eq(clk)
+            m.d.comb += free.eq(clk)
             steady = Const(1)
         else:
             locked, steady = Signal(), Signal()
-            m.submodules.pll = self._pll.instance(
-                i=clk, o=sync.clk, locked=locked, pad=board.clock_is_pll_pad
-            )
+            m.submodules.pll = self._pll.instance(i=clk, o=free, locked=locked, pad=board.clock_is_pll_pad)
             m.submodules.locked = FFSynchronizer(locked, steady, o_domain="por")
         m.d.comb += [running.eq(count[-1]), sync.rst.eq(~running)]
         # A PLL that loses its lock may run too fast and leave anything in the registers: reset starts again.

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from amaranth.hdl import Instance
+
     from .board_spec import BoardSpec, Pin
     from .configuration import Difference
     from .converter import Converter
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from .oscillator import Oscillator
     from .plan import Plan
     from .pll import Pll
+    from .power import Currents
     from .rom_places import Lut
 
 __all__ = ["Family", "TableDifference"]
@@ -107,6 +110,11 @@ class Family:
         Oscillators in the FPGA, by the names that the platforms of amaranth-boards have for them.
     usb : bool
         Whether its cells and constraints have pins in both directions, for USB.
+    clock_buffer : function or None
+        An instance of the buffer that feeds a global network, from signal `i` to signal `o`. None where a
+        clock cannot be stopped before its network.
+    currents : dict of str to Currents
+        Of the core, for devices of which they were measured.
     differential_clock : bool
         Whether a clock may come in at a pair of pins: the first of them is then constrained.
     adapter_attrs : dict
@@ -151,6 +159,8 @@ class Family:
     without_pll: frozenset[tuple[str, str]] = frozenset()
     oscillators: Mapping[str, type[Oscillator]] = field(default_factory=dict)
     usb: bool = False
+    clock_buffer: Callable[..., Instance] | None = None
+    currents: Mapping[str, Currents] = field(default_factory=dict)
     differential_clock: bool = False
     adapter_attrs: Mapping[str, str | int] = field(default_factory=dict)
     layout: type[Layout]

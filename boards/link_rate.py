@@ -53,6 +53,12 @@ class LinkRate:
         }
 
     @property
+    def alone_cycles(self) -> float:
+        """The clock cycles of a request of one image, and of its response, on the line."""
+        request = (self.image_bytes + REQUEST_BYTES) * self.byte_cycles
+        return request + (self.result_bytes + RESPONSE_BYTES) * (self.byte_cycles + 1)
+
+    @property
     def binds(self) -> str:
         """Which of `cycles` it is."""
         return max(self.cycles, key=lambda name: self.cycles[name])

@@ -52,6 +52,8 @@ class PatchableBuild:
     clock_mhz : float
     baud : int
         Of the host link.
+    sleeps : bool
+        Whether the clock stops between requests.
     hardware, layout : str
         SHA-256 of the Verilog and of the layout, both without contents.
     places : Places
@@ -61,12 +63,13 @@ class PatchableBuild:
     board: BoardSpec
     clock_mhz: float
     baud: int
+    sleeps: bool
     hardware: str
     layout: str
     places: Places
 
 
-def dumps(patches: Patches, *, board: BoardSpec, clock_mhz: float, baud: int) -> str:
+def dumps(patches: Patches, *, board: BoardSpec, clock_mhz: float, baud: int, sleeps: bool) -> str:
     """The text of ``memory.json``: what `sbgen patch` must know of a build."""
     head = {
         "format": _FORMAT,
@@ -74,6 +77,7 @@ def dumps(patches: Patches, *, board: BoardSpec, clock_mhz: float, baud: int) ->
         "board": board.reference,
         "clock_mhz": clock_mhz,
         "baud": baud,
+        "sleeps": sleeps,
         "hardware": patches.hardware,
         "layout": patches.layout,
     }
@@ -93,6 +97,7 @@ def load(folder: Path) -> PatchableBuild:
             board=get(content["board"]),
             clock_mhz=content["clock_mhz"],
             baud=content["baud"],
+            sleeps=content.get("sleeps", False),
             hardware=content["hardware"],
             layout=content["layout"],
             places=Places.of_json(content["places"]),
@@ -189,6 +194,7 @@ def _split(folder: Path, build: PatchableBuild, network: Network) -> tuple[str, 
         clock_mhz=build.clock_mhz,
         digest=bytes.fromhex(exchange.digest(network)),
         patchable=True,
+        sleeps=build.sleeps,
     )
     blank, contents, _ = contents_.split(verilog.convert(top))
     return blank, contents

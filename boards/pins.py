@@ -75,8 +75,8 @@ module testbench;
 `endif
 
   integer line_file, heard_file, got, code;
-  integer divisor, reset_cycles, patience;
-  integer cycle = 0, idle = 0, wanted = 0, frames = 0;
+  integer divisor, reset_cycles, patience, pause;
+  integer cycle = 0, idle = 0, rest = 0, wanted = 0, frames = 0;
   reg ended = 0, content = 0, offered = 0;
   reg [7:0] offer = 0;
   wire taken, heard, failed;
@@ -96,7 +96,7 @@ module testbench;
 
   initial begin
     got = $value$plusargs("divisor=%d", divisor) + $value$plusargs("reset=%d", reset_cycles)
-        + $value$plusargs("patience=%d", patience);
+        + $value$plusargs("patience=%d", patience) + $value$plusargs("pause=%d", pause);
     line_file = $fopen("line.txt", "r");
     heard_file = $fopen("heard.txt", "w");
   end
@@ -108,13 +108,18 @@ module testbench;
     if (offered) begin
       idle <= 0;
       if (taken) offered <= 0;
+    end else if (rest != 0) begin
+      idle <= 0;
+      rest <= rest - 1;
+      offered <= rest == 1;
     end else if (cycle > reset_cycles && frames == wanted && !ended) begin
       got = $fscanf(line_file, "%d", code);
       if (got != 1) ended <= 1;
       else if (code < 0) wanted <= wanted + 1;
       else begin
         offer <= code[7:0];
-        offered <= 1;
+        if (pause != 0) rest <= 1 + $urandom % pause;
+        else offered <= 1;
       end
     end
 
@@ -185,6 +190,8 @@ class Pins:
         Where to build; created if necessary, and not removed.
     waves : bool
         Whether a run leaves ``waves.vcd`` in the folder.
+    pause : int
+        Before each byte the line rests for a random number of cycles below this; 0 for none.
 
     Raises
     ------
@@ -205,6 +212,7 @@ class Pins:
         folder: str | Path,
         flash: bytes = b"",
         waves: bool = False,
+        pause: int = 0,
     ):
         self._network = network
         self._settings = {
@@ -213,6 +221,7 @@ class Pins:
             "patience": reset_cycles
             + _IMAGES * patience(network)
             + (_USB_PATIENCE if usb else 20 * 10 * divisor),
+            "pause": pause,
         }
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)

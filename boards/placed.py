@@ -38,6 +38,7 @@ def ask(
     seed: int = 1,
     level: str = "placed",
     faults: bool = False,
+    sleeps: bool = False,
 ) -> tuple[pins.Answers, netlist.Netlist | None]:
     """Send images through the pins of a board's top level, which a simulator runs.
 
@@ -57,6 +58,8 @@ def ask(
         One of `LEVELS`.
     faults : bool
         Whether packets of a link over USB are damaged, lost and late at random.
+    sleeps : bool
+        Whether the clock stops between requests. The line then rests at random for so long that it does.
 
     Returns
     -------
@@ -86,6 +89,7 @@ def ask(
         baud=None if board.usb_link else clock_mhz * 1e6 / _DIVISOR,
         digest=bytes.fromhex(exchange.digest(design.network)),
         patchable=design.patchable,
+        sleeps=sleeps,
     )
     text = verilog.convert(top)
 
@@ -100,6 +104,7 @@ def ask(
             reset_cycles=top.reset_cycles + top.load_cycles + 100,
             flash=flash_image.weight_bytes(core.ram_contents),
             folder=folder / "sim",
+            pause=2 * top.hold,
         ).ask(images)
 
     if level == "emitted":

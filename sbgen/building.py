@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import folding, output_folder, parallel, report, self_test, tools, trial_images, verdict
 from .boards import board_line, flash_image, patch, vendor_project
+from .boards.board_top import require_sleep
 from .built import FILES
 from .compiler import cycles, passes, reference
 from .compiler.estimate import estimate
+from .errors import BoardError
 from .expected_scores import ExpectedScores
 from .folding import Request
 from .target import Target
@@ -68,10 +70,17 @@ def check(options: Options, board: "BoardSpec", request: Request) -> None:
     Raises
     ------
     BoardError, ModelError
-        A self-test is requested, but the board or the design cannot have one.
+        A self-test or a clock that stops is requested, but the board or the design cannot have one.
     """
     if options.self_test:
         self_test.require_board(board, patchable=request.is_patchable)
+    if options.clock.sleep:
+        if options.self_test:
+            raise BoardError(
+                "a clock that stops must be woken by a host, but a self-test has none; leave out --sleep or"
+                " --selftest"
+            )
+        require_sleep(board, options.clock.fixed)
 
 
 def build(
@@ -129,7 +138,7 @@ def build(
             staging=staging,
             console=console,
         )
-        return job.run(tried, fixed_rate=request.fps is not None)
+        return job.run(tried, rate=request.fps)
 
 
 def fold(model: "Model", request: Request, target: Target, *, console: "Console") -> "Design":
@@ -161,8 +170,8 @@ class _Job:
         assert self.target.board is not None, "only a board is built for"
         return self.target.board
 
-    def run(self, tried: "TrialImages", *, fixed_rate: bool) -> dict[str, Any]:
-        """Write every file into the staging folder; returns the report."""
+    def run(self, tried: "TrialImages", *, rate: float | None) -> dict[str, Any]:
+        """Write every file into the staging folder; returns the report. `rate` is what was requested."""
         design, board, options, console = self.design, self.board, self.options, self.console
         predicted = cycles.predict(design)
         expected = self._expected(tried)
@@ -171,7 +180,7 @@ class _Job:
             emitted = emit(design, board, self.model.info.get("recipe"), self.staging)
             tops = TopLevels(
                 options=options.clock,
-                fixed_rate=fixed_rate,
+                fixed_rate=rate is not None,
                 board=board,
                 emitted=emitted,
                 patchable=design.patchable,
@@ -216,6 +225,8 @@ class _Job:
             tools={"yosys": tools.find("yosys").version} if implementation is None else implementation.tools,
             files=report.digests(self.staging),
             baud=options.clock.baud,
+            sleeps=options.clock.sleep,
+            rate=rate,
         )
         report.write(content, self.staging)
         return content
@@ -265,5 +276,11 @@ class _Job:
         if implementation.patches is not None:
             clock_mhz = implementation.clock_mhz
             rate = board_line.choose(self.board, clock_mhz=clock_mhz, baud=self.options.clock.baud).baud
-            text = patch.dumps(implementation.patches, board=self.board, clock_mhz=clock_mhz, baud=rate)
+            text = patch.dumps(
+                implementation.patches,
+                board=self.board,
+                clock_mhz=clock_mhz,
+                baud=rate,
+                sleeps=self.options.clock.sleep,
+            )
             (self.staging / "memory.json").write_text(text, encoding="ascii")

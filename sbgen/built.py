@@ -156,6 +156,7 @@ class Built:
             clock_mhz=self.report["timing"]["clock_mhz"],
             digest=bytes.fromhex(exchange.digest(self.network)),
             patchable=self.design.patchable,
+            sleeps=self.report["timing"].get("sleeps", False),
         )
 
     @property

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import __version__, metrics, trial_images
-from .boards import BoardSpec, board_line
+from .boards import BoardSpec, board_line, power
+from .boards.harness import HOLD_BITS
+from .boards.link_rate import LinkRate
 from .compiler.bound import AS_BUILT, bounds
 from .compiler.cycles import Cycles
 from .compiler.design import Design
@@ -125,6 +127,8 @@ def assemble(
     project: Mapping[str, Any] | None = None,
     baud: float | None = None,
     self_test: Mapping[str, Any] | None = None,
+    sleeps: bool = False,
+    rate: float | None = None,
 ) -> dict[str, Any]:
     """The report as a dictionary of schema 1.
 
@@ -154,12 +158,25 @@ def assemble(
         As `sbgen.self_test.SelfTest.about`, of a build without a host link.
     baud : float, optional
         The rate of the serial line that was requested.
+    sleeps : bool
+        Whether the clock stops between requests.
+    rate : float, optional
+        The images per second that were requested; the most that the board can do when left out.
     """
     network, device = design.network, board.device
     images_per_second = clock_mhz * 1e6 / cycles.interval
-    link = None
+    link = line = None
     if self_test is None:
-        link = _link(board, link_parameters(design, device, flow_control=board.usb_link), clock_mhz, baud)
+        parameters = link_parameters(design, device, flow_control=board.usb_link)
+        chosen = board_line.choose(board, clock_mhz=clock_mhz, baud=baud)
+        line = chosen.rate(parameters)
+        link = _link(chosen.title, line, parameters)
+    whole = _whole(link, images_per_second)
+    resources = _resources(implementation, device)
+    used = {
+        name: estimate[name] if resources[name]["used"] is None else resources[name]["used"]
+        for name in RESOURCES
+    }
     return {
         "schema": SCHEMA,
         "sbgen": __version__,
@@ -168,11 +185,20 @@ def assemble(
         "network": _network(network, sha256),
         "model": _model(model, design, cycles),
         "top": design.top_k,
-        "timing": _timing(implementation, cycles, clock_mhz),
-        "bound": bound(network, device, cycles.interval) | _whole(link, images_per_second),
+        "timing": _timing(implementation, cycles, clock_mhz) | {"sleeps": sleeps},
+        "bound": bound(network, device, cycles.interval) | whole,
         "link": link,
+        "power": _power(
+            board,
+            clock_mhz,
+            used,
+            rate=min(rate or math.inf, whole["whole_images_per_second"]),
+            awake_cycles=line.alone_cycles + HOLD_BITS * line.byte_cycles / 10 + cycles.latency
+            if sleeps and line is not None
+            else None,
+        ),
         **({} if self_test is None else {"self_test": self_test}),
-        "resources": _resources(implementation, device),
+        "resources": resources,
         "estimate": {name: estimate[name] for name in RESOURCES},
         "project": project,
         "images": images,
@@ -271,20 +297,36 @@ def _whole(link: Mapping[str, Any] | None, images_per_second: float) -> dict[str
     }
 
 
-def _link(board: BoardSpec, link: "Parameters", clock_mhz: float, baud: float | None) -> dict[str, Any]:
+def _link(title: str, line: LinkRate, link: "Parameters") -> dict[str, Any]:
     """The host link: its baud rate, and the images per second that it carries for their classes alone."""
-    line = board_line.choose(board, clock_mhz=clock_mhz, baud=baud)
-    rate = line.rate(link)
     return {
-        "kind": line.title,
+        "kind": title,
         "baud": line.baud,
         "pixel_bits": link.pixel_bits,
         "image_bytes": link.image_bytes,
-        "images_per_request": rate.images,
+        "images_per_request": line.images,
         "store": link.store,
-        "bound_by": rate.binds,
-        "images_per_second": rate.images_per_second,
+        "bound_by": line.binds,
+        "images_per_second": line.images_per_second,
     }
+
+
+def _power(
+    board: BoardSpec, clock_mhz: float, used: Mapping[str, int], *, rate: float, awake_cycles: float | None
+) -> dict[str, Any] | None:
+    """The estimate of the core's power; None where no currents of the device were published."""
+    currents = board.family.currents.get(board.device.name) if board.is_open else None
+    if currents is None:
+        return None
+    estimated = power.power(
+        currents,
+        clock_mhz=clock_mhz,
+        used=used,
+        pll=clock_mhz != board.oscillator_mhz,
+        images_per_second=rate,
+        awake_cycles=awake_cycles,
+    )
+    return asdict(estimated) | {"source": currents.source}
 
 
 def _verdict(verdict: Verdict | None, why_not: str | None) -> dict[str, Any]:

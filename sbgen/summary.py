@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from . import metrics, trial_images
+from .boards import power
 from .console import Console
 
 __all__ = ["show"]
@@ -39,7 +40,7 @@ def show(console: Console, report: Mapping[str, Any], out_dir: Path) -> None:
         ],
     )
     console.line()
-    for rows in _resources(report), _speed(report), _accuracy(report):
+    for rows in _resources(report), _speed(report), _power(report), _accuracy(report):
         for label, text in rows:
             console.line(f"  {label:12}{text}")
     console.line()
@@ -117,6 +118,11 @@ def _speed(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         f" {'bit' if link['pixel_bits'] == 1 else 'bits'} per pixel"
         + (", which limits the board as a whole" if bound["whole"] == "host link" else ""),
     )
+
+
+def _power(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if report["power"] is not None:
+        yield "power", power.words(report["power"])
 
 
 def _accuracy(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

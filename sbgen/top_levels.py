@@ -38,6 +38,8 @@ class ClockOptions:
         Run every step, even if an earlier build cached its result.
     baud : int or None
         Of the host link; None is the fastest that the board can make.
+    sleep : bool
+        Stop the clock between requests.
     """
 
     clock: "float | str | None" = None
@@ -46,6 +48,7 @@ class ClockOptions:
     jobs: int | None = None
     fresh: bool = False
     baud: int | None = None
+    sleep: bool = False
 
     @property
     def fixed(self) -> float | None:
@@ -133,6 +136,7 @@ class TopLevels:
             clock_mhz=clock_mhz,
             digest=bytes.fromhex(self.emitted.digest),
             patchable=self.patchable,
+            sleeps=self.options.sleep,
         )
         return verilog.convert(top), top.pins
 

@@ -136,11 +136,13 @@ def test_only_tables_without_a_choice_are_optional():
     """What a family may lack is said by its type: everything else has no default."""
     optional = {each.name for each in dataclasses.fields(Family) if each.default is not dataclasses.MISSING}
     assert optional == {
+        "clock_buffer",
         "differential_clock",
         "compared_with",
         "flip_flops",
         "patchable_luts",
         "to_verilog",
         "truth_tables",
+        "usb",
         "without_pll",
     }

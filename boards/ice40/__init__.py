@@ -4,12 +4,14 @@ from ..family import Family
 from . import icebox, truth_tables
 from .block_rams import BLOCK_RAMS
 from .cells import CELLS
+from .clock_buffer import clock_buffer
 from .configuration import differences
 from .constraints import pcf
 from .flow import PACKER, UNPACKER, plan
 from .layout import Ice40Layout
 from .oscillator import HighFrequencyOscillator
 from .pll import PLL_PADS, WITHOUT_PLL, Ice40Pll
+from .power import CURRENTS
 
 __all__ = ["ICE40"]
 
@@ -35,6 +37,8 @@ ICE40 = Family(
     pll_pads=PLL_PADS,
     without_pll=WITHOUT_PLL,
     oscillators={"SB_HFOSC": HighFrequencyOscillator},
+    clock_buffer=clock_buffer,
+    currents=CURRENTS,
     adapter_attrs={"PULLUP": 1},
     usb=True,
     layout=Ice40Layout,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ... import tools
 from ..converter import Command
 from ..plan import FLAT, Plan, Step, placement
+from .clock_buffer import CLOCK_BUFFER
 from .constraints import pcf
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def plan(
         "top.pcf",
         "--freq",
         f"{clock_mhz * (1 + margin):g}",
+        # A clock that never stops would be put on a global network, which takes most of the power of a clock.
+        *(("--no-promote-globals",) if f"{CLOCK_BUFFER} " in verilog else ()),
     )
     return Plan(
         board=board,

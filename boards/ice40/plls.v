@@ -1,4 +1,8 @@
-// PLLs as wires: the clock at the pin is the one that the core is built for.
+// PLLs and clock buffers as wires: the clock at the pin is the one that the core is built for.
+
+module SB_GB(input USER_SIGNAL_TO_GLOBAL_BUFFER, output GLOBAL_BUFFER_OUTPUT);
+  assign GLOBAL_BUFFER_OUTPUT = USER_SIGNAL_TO_GLOBAL_BUFFER;
+endmodule
 
 module SB_PLL40_PAD #(
   parameter FEEDBACK_PATH = 0, DELAY_ADJUSTMENT_MODE_FEEDBACK = 0, DELAY_ADJUSTMENT_MODE_RELATIVE = 0, PLLOUT_SELECT = 0,

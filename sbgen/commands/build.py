@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import folding
-from ..arguments import add_images, add_model, add_reading, add_target, at_least, images, percent, positive
+from ..arguments import (
+    add_images,
+    add_model,
+    add_reading,
+    add_target,
+    at_least,
+    board_name,
+    images,
+    percent,
+    positive,
+)
 from ..console import Console
 from ..handover import arguments as handed
 
@@ -89,6 +99,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             " pass and blinks for fail"
         ),
     )
+    parser.add_argument(
+        "--sleep",
+        action="store_true",
+        help=(
+            "stop the clock between requests: the start bit of the next one wakes the board; for FPGAs with a"
+            " UART and an oscillator beside them, without a PLL"
+        ),
+    )
     parser.add_argument("--no-sim", action="store_true", help="skip the simulation")
     parser.add_argument(
         "--no-bitstream", action="store_true", help="stop at Verilog: no synthesis, place and route"
@@ -97,7 +115,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the output folder as a whole, or raise and leave it as it was."""
-    from .. import building, sizing, summary
+    from .. import boards, building, sizing, summary
     from ..compiler.frontends import model as model_file
     from ..compiler.weight_count import weights
     from ..target import requested
@@ -111,6 +129,8 @@ def run(arguments: argparse.Namespace) -> None:
 
         command.run(arguments)
         return
+    if arguments.sleep and arguments.clock is None:
+        arguments.clock = boards.get(board_name(arguments)).oscillator_mhz
     console, request, options = Console(), folding.Request.of(arguments), _options(arguments)
     target = requested(arguments)
     board = target.board
@@ -147,6 +167,7 @@ def _options(arguments: argparse.Namespace) -> "Options":
             jobs=arguments.jobs,
             fresh=arguments.fresh,
             baud=arguments.baud,
+            sleep=arguments.sleep,
         ),
         images=arguments.images,
         samples=arguments.samples,

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from .. import play
+from ..boards import power
 from ..compiler import exchange
 from . import formats, views
 
@@ -77,5 +78,5 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(formats.FILTERS)
-    environment.globals.update(pad_scripts=play.scripts, pad_style=play.style)
+    environment.globals.update(pad_scripts=play.scripts, pad_style=play.style, power_words=power.words)
     return environment
