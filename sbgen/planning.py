@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from . import own_data
-from .arguments import board_name
 from .console import Console
 from .errors import FitError, ModelError, ToolError
+from .target import Target, requested
 
 if TYPE_CHECKING:
-    from .boards import BoardSpec
     from .compiler.device import Device
     from .samples import Prepared
     from .train.topology import Topology
@@ -120,13 +119,10 @@ def propose(
 
 
 def show(arguments: Namespace) -> None:
-    """Print a table of networks that fit the board, and the command that trains each."""
-    from . import boards
-    from .boards import harness
-
+    """Print a table of networks that fit the board or part, and the command that trains each."""
     start, console = time.monotonic(), Console()
-    board = boards.get(board_name(arguments))
-    clock_mhz, _ = harness.clock_and_pll(board, arguments.clock)
+    target = requested(arguments)
+    device = target.device
     ready, test = own_data.prepared(arguments)
     own_data.show(console, ready, test)
     try:
@@ -137,14 +133,14 @@ def show(arguments: Namespace) -> None:
         ) from error
     torch.manual_seed(0)
     console.line(
-        f"  {board.name}: {board.device.name}, {board.device.lut:,} LUTs, {board.device.bram} block RAMs,"
-        f" {clock_mhz:g} MHz"
+        f"  {target.name}: {device.name}, {device.lut:,} LUTs, {device.bram} block RAMs,"
+        f" {target.clock_mhz:g} MHz"
     )
-    cycles = None if arguments.fps is None else int(clock_mhz * 1e6 / arguments.fps)
+    cycles = None if arguments.fps is None else int(target.clock_mhz * 1e6 / arguments.fps)
     proposals, refused = [], []
     for topology in ladder(own_data.topology(arguments, ready)):
         try:
-            proposal = propose(ready, topology, board.device, cycles=cycles)
+            proposal = propose(ready, topology, device, cycles=cycles)
         except ModelError:  # too deep a pooling for the samples
             continue
         if proposal is None:
@@ -154,22 +150,20 @@ def show(arguments: Namespace) -> None:
     if not proposals:
         rate = "" if arguments.fps is None else f" at {arguments.fps:,.12g} samples a second"
         raise FitError(
-            f"no network from {refused[0].options()} to {refused[-1].options()} fits {board.name}{rate};"
+            f"no network from {refused[0].options()} to {refused[-1].options()} fits {target.name}{rate};"
             " name a larger board, a smaller --size or --levels, fewer --columns, or a lower --fps"
             if refused
             else "no network fits samples of this shape; name --hidden or --conv"
         )
-    _table(console, arguments, board, clock_mhz, proposals)
+    _table(console, arguments, target, proposals)
     if refused:
         console.line(f"  {len(refused)} larger networks do not fit, from {refused[0].options()}")
     console.line(f"  planned in {time.monotonic() - start:.1f} s; nothing was trained or built")
 
 
-def _table(
-    console: Console, arguments: Namespace, board: "BoardSpec", clock_mhz: float, proposals: list[Proposal]
-) -> None:
+def _table(console: Console, arguments: Namespace, target: Target, proposals: list[Proposal]) -> None:
     proposals = sorted(proposals, key=lambda each: each.weights)
-    device = board.device
+    device = target.device
     console.line()
     console.table(
         ["", "weights", "samples/s", "cycles", f"LUT of {device.lut:,}", f"block RAM of {device.bram}"],
@@ -177,7 +171,7 @@ def _table(
             [
                 chr(ord("a") + n),
                 each.weights,
-                f"{clock_mhz * 1e6 / each.cycles:,.0f}",
+                f"{target.clock_mhz * 1e6 / each.cycles:,.0f}",
                 each.cycles,
                 each.lut,
                 each.bram,

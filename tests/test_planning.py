@@ -90,6 +90,13 @@ def test_what_cannot_be_planned(tmp_path, capsys, options, message):
     assert code == 1 and message in printed.err and printed.err.count("\n") == 1
 
 
+def test_a_part_without_a_board(tmp_path, capsys):
+    options = "--samples", table(tmp_path / "x.csv"), "--target", "kind of", "--fps", "1000000"
+    code, printed = planned(capsys, *options, "--part", "lut6=20000,bram36=50", "--clock", "50")
+    assert code == 0 and "20,000 LUTs, 100 block RAMs, 50 MHz" in printed.out
+    assert all(row[2] <= 50 for row in rows_of(printed.out))  # cycles
+
+
 def test_samples_are_needed(capsys):
     code, printed = planned(capsys, "--board", "icebreaker")
     assert code == 1 and "--samples FILE, your own data, must be given" in printed.err

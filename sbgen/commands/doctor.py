@@ -162,7 +162,7 @@ def run(arguments: argparse.Namespace) -> int:
     given = arguments.features
     console = Console(file=sys.stderr if arguments.json else None)
     found: list[dict[str, Any]] = []
-    console.line(f"sbgen {importlib.metadata.version('sbgen')} on Python {sys.version.split()[0]}")
+    console.line(f"sbgen {__version__} on Python {sys.version.split()[0]}")
     bad = False
     for feature in (FEATURES[name] for name in given or FEATURES):
         console.line()

@@ -3,7 +3,7 @@
 import argparse
 
 from .. import own_data
-from ..arguments import add_board, positive
+from ..arguments import add_target, positive
 from ..errors import DataError
 
 __all__ = ["add_arguments", "run"]
@@ -11,14 +11,17 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sbgen plan`; torch is not needed."""
-    add_board(parser)
+    add_target(parser)
     own_data.add_arguments(parser)
     own_data.add_topology(parser)
     parser.add_argument(
         "--fps", type=positive, metavar="N", help="the smallest design of each network that takes N samples/s"
     )
     parser.add_argument(
-        "--clock", type=positive, metavar="MHZ", help="core clock (default: the board's usual clock)"
+        "--clock",
+        type=positive,
+        metavar="MHZ",
+        help="core clock (default: the board's usual clock; of a part 100)",
     )
 
 
