@@ -1,5 +1,6 @@
 """The pages of the site. `make docs`, run by .ci/run, builds it with every notebook run and no warning."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -53,3 +54,26 @@ def test_a_command_has_a_page_with_all_its_options(command_pages, tmp_path):
             assert all(
                 f"`{option}" in page for option in action.option_strings if option not in ("-h", "--help")
             )
+
+
+def texts_of(path):
+    """The texts of a module but for its docstrings; what is inserted is `{}`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+
+
+def test_errors_of_the_faq_are_those_of_the_code():
+    folders = ("boards", "compiler", "sbgen", "train")
+    code = "\n".join(
+        text for name in folders for path in (ROOT / name).rglob("*.py") for text in texts_of(path)
+    )
+    page = (DOCS / "faq.md").read_text().partition("## Errors")[2]
+    errors = re.findall(r"^\*\*`(.*?)`\*\*", page, re.MULTILINE)
+    words = [part.strip(" :;,") for error in errors for part in error.split("...")]
+    missing = [part for part in words if part not in code and part.replace("torch", "{}") not in code]
+    assert len(errors) > 7 and missing == []
