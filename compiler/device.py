@@ -60,7 +60,7 @@ FABRICS = {
         host_link_lut=900,
         host_link_ff=520,
         usb_lut=1900,
-        usb_ff=1000,
+        usb_ff=1100,
         usb_bram=3,
     ),
     "ecp5": Fabric(
