@@ -67,6 +67,17 @@ class SelfTestTop(BoardTop):
         self._blink_bit = max(1, round(self.clock_mhz * 1e6 * blink_seconds)).bit_length()
 
     @property
+    def parameters(self) -> Parameters:
+        """Those that it was created from."""
+        return self._parameters
+
+    @property
+    def led_inverted(self) -> bool:
+        """Whether a low level of ``led`` is on."""
+        assert self._led is not None
+        return self._led.invert
+
+    @property
     def blink_cycles(self) -> int:
         """Clock cycles in which the LED is on, and then off, while it blinks."""
         return 1 << self._blink_bit

@@ -7,7 +7,7 @@ from .boards.pins import Pins
 from .built import Built
 from .errors import ToolError
 
-__all__ = ["board_pins"]
+__all__ = ["board_pins", "simulator"]
 
 
 def board_pins(built: Built, verilog: str, *, folder: Path, waves: bool = False) -> Pins:
@@ -31,7 +31,7 @@ def board_pins(built: Built, verilog: str, *, folder: Path, waves: bool = False)
     return Pins(
         verilog,
         built.network,
-        simulator=_simulator(),
+        simulator=simulator(),
         divisor=built.top.divisor,
         usb=built.board.usb_link,
         reset_cycles=built.top.reset_cycles + built.top.load_cycles + 100,
@@ -41,7 +41,7 @@ def board_pins(built: Built, verilog: str, *, folder: Path, waves: bool = False)
     )
 
 
-def _simulator() -> str:
+def simulator() -> str:
     """The simulator for many cells: Verilator if it is installed."""
     try:
         tools.find("verilator")

@@ -8,13 +8,15 @@ import pytest
 from test_waveform import always_on, core_of, network
 
 from sbgen import board_pins, cli, report_html, samples, tools, trial_images, verification
+from sbgen.boards.self_test import SelfTestTop
 from sbgen.built import Built, MissingError
 from sbgen.compiler import design_file, exchange, reference, verilog
+from sbgen.compiler import self_test as stored_images
 from sbgen.compiler.simulate import HardwareError
 from sbgen.console import Console
 from sbgen.errors import BoardError, ModelError, ToolError
 from sbgen.train import data
-from sbgen.verification import bitstream, files, level, simulation, subject
+from sbgen.verification import bitstream, files, level, self_test, simulation, subject
 from sbgen.verification import pins as pins_level
 from sbgen.verification.level import Level, LevelError, SkippedError
 from sbgen.verification.scores import ScoreError, require_equal
@@ -244,7 +246,7 @@ class TestPins:
                     return answers
 
             monkeypatch.setattr(board_pins, "Pins", Pins)
-            monkeypatch.setattr(board_pins, "_simulator", lambda: "icarus")
+            monkeypatch.setattr(board_pins, "simulator", lambda: "icarus")
             return pins_level.emitted(build, Shown())
 
         return said
@@ -417,3 +419,55 @@ def test_a_compared_score_names_image_and_class():
         ScoreError, match=r"scores, image 1, output 1: expected 4, found -4 \(2 of 6 scores differ\)"
     ):
         require_equal(other, expected)
+
+
+class TestSelfTest:
+    """Builds whose LED says what they found."""
+
+    @pytest.fixture
+    def tested(self, built, monkeypatch):
+        """The build as one that tests itself with its first three images, by Icarus."""
+        loaded = Built(built)
+        stored = images(built, 4).images[:3]
+        top = SelfTestTop(
+            core=loaded.core(),
+            board=loaded.board,
+            parameters=stored_images.parameters(loaded.design, stored, store="lut"),
+            clock_mhz=12,
+        )
+        (built / "top.v").write_text(verilog.convert(top))
+        report = json.loads((built / "report.json").read_text())
+        about = {"places": [0, 1, 2], "store": "lut", "signature": f"{top.parameters.signature:08x}"}
+        (built / "report.json").write_text(json.dumps(report | {"self_test": about}))
+        monkeypatch.setattr(self_test, "simulator", lambda: "icarus")
+        return built
+
+    @found("iverilog")
+    def test_lights_for_its_weights_alone(self, tested):
+        note = pins_level.emitted(whole(tested, count=4), Shown())
+        assert note.startswith("the LED lights after all 3 stored images and stays on, and stays dark when")
+
+    @found("iverilog")
+    def test_another_weight_is_noticed(self, tested):
+        build = whole(tested, count=4)
+        other = self_test._top(build, self_test._one_weight_off(build.built.design))
+        (tested / "top.v").write_text(verilog.convert(other))
+        with pytest.raises(LevelError, match="must light after all stored images, but stays dark"):
+            pins_level.emitted(build, Shown())
+
+    @found("iverilog")
+    def test_a_test_that_notices_nothing(self, tested, monkeypatch):
+        monkeypatch.setattr(self_test, "_one_weight_off", lambda design: design)
+        with pytest.raises(LevelError, match="must stay dark when one weight of the last layer is another"):
+            pins_level.emitted(whole(tested, count=4), Shown())
+
+    def test_other_images(self, tested):
+        with pytest.raises(SkippedError, match="up to number 2, but 2 are tried; give --images 3"):
+            pins_level.emitted(whole(tested, count=2), Shown())
+
+    def test_another_signature(self, tested):
+        report = json.loads((tested / "report.json").read_text())
+        report["self_test"]["signature"] = "0" * 8
+        (tested / "report.json").write_text(json.dumps(report))
+        with pytest.raises(LevelError, match="expected the signature [0-9a-f]{8}, found 00000000"):
+            pins_level.emitted(whole(tested, count=4), Shown())

@@ -10,6 +10,7 @@ from ..boards import bitstream, netlist_verilog, simulated
 from ..boards.pins import Answers
 from ..compiler import exchange, reference
 from ..console import Step
+from . import self_test
 from .level import LevelError, SkippedError
 from .scores import ScoreError, require_equal
 from .subject import Build
@@ -22,7 +23,10 @@ _IMAGES = 5
 
 def emitted(build: Build, step: Step) -> str:
     """Simulate top.v."""
-    return _compare(build, simulated.top_level(build.built.top_verilog, board=build.built.board), step)
+    text = simulated.top_level(build.built.top_verilog, board=build.built.board)
+    if build.built.tests_itself:
+        return self_test.lights(build, text, emitted=True)
+    return _compare(build, text, step)
 
 
 def synthesised(build: Build, step: Step) -> str:
@@ -49,17 +53,19 @@ def unpacked(build: Build, step: Step) -> str:
         raise SkippedError(
             f"no open tool turns a bitstream of {build.family} back into Verilog that can be simulated"
         )
-    if cycles := build.built.top.load_cycles:
+    if build.built.core().ram_contents:
         raise SkippedError(
-            f"this level does not simulate the {cycles:,} cycles in which weights of this design are loaded"
-            " from the flash; the netlists and the truth tables show the rest"
+            "this level does not simulate the many cycles in which weights of this design are loaded from the"
+            " flash; the netlists and the truth tables show the rest"
         )
     text = build.family.to_verilog(bitstream.unpack(path, family=build.family), build.built.board)
     return _compare(build, text, step)
 
 
 def _compare(build: Build, verilog: str, step: Step) -> str:
-    """Ask a top level what it is and classify images on it, as a host does."""
+    """Ask a top level what it is and classify images on it, as a host does; or watch its LED."""
+    if build.built.tests_itself:
+        return self_test.lights(build, verilog, emitted=False)
     built, network = build.built, build.built.network
     images, scores = build.trials.first(_IMAGES)
     digest = bytes.fromhex(exchange.digest(network))[:8]
@@ -89,7 +95,8 @@ def _compare(build: Build, verilog: str, step: Step) -> str:
             f"{'bits' if network.multi_label else 'class'}, image {first}: expected {expected[first]}, found"
             f" {answers.labels[first]}"
         )
+    pins = "D+ and D-" if built.board.usb_link else "rx and tx"
     return (
-        f"identified, and all {scores.size:,} scores of {len(images)} images, byte by byte through rx and tx,"
+        f"identified, and all {scores.size:,} scores of {len(images)} images, byte by byte through {pins},"
         f" equal the reference ({answers.simulator})"
     )
