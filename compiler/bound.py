@@ -27,15 +27,15 @@ def bounds(network: Network, device: Device) -> dict[str, int]:
     dict of str to int
         ``"memory ports"``: every weight is read once, from block RAM or, if it does not fit there, SPRAM;
         ``"LUTs"``: every product is computed and counted; ``"results"``: the core outputs a score per cycle;
-        ``"stages as built"``: the slowest stage folded as wide as possible. A window outputs one pixel per
-        cycle, a unit takes one plane per cycle, and the host link bounds the pixels per cycle.
+        ``"stages as built"``: the slowest stage folded as wide as possible. Line buffers output one pixel
+        per cycle, a unit takes one plane per cycle, and the host link bounds the pixels per cycle.
     """
     placed, weights, products = rules(network), 0, 0
     foldings = []
     for n, rule in enumerate(placed):
         pe, simd = rule.limits
         simd = simd if n else widest(rule, simd)
-        foldings.append(rule.folding(pe=pe, simd=simd))
+        foldings.append(rule.fastest(pe=pe, simd=simd))
         bits = rule.layer.weight_bits
         if bits:
             weights += bits

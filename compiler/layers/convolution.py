@@ -71,6 +71,12 @@ class Conv2dRule(WeightedRule[Conv2d, ConvFolding]):
             folding = replace(folding, rows=None, queued=False)
         return replace(folding, pe=gcd(folding.pe, self.limits[0])) if self.layer.groups > 1 else folding
 
+    def fastest(self, *, pe: int, simd: int) -> ConvFolding:
+        """With patches if there may be, and all positions of a row at once."""
+        found = self.folding(pe=pe, simd=simd)
+        found = replace(found, patches=self._may_have_patches(found))
+        return replace(found, at_once=self._row(found))
+
     def check(self, folding: ConvFolding) -> None:
         super().check(folding)
         self._require(

@@ -113,6 +113,10 @@ class Rule(Generic[L, F]):
         """
         return cast(F, self.folded_as.of(values))
 
+    def fastest(self, *, pe: int, simd: int) -> F:
+        """The folding of a pe and simd that takes the fewest cycles, whatever it costs."""
+        return self.folding(pe=pe, simd=simd)
+
     def unrolled(self, **values: Any) -> F:
         """The same with the weights wired in, where they can be."""
         assert self.unrolled_as is not None
