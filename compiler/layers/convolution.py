@@ -18,6 +18,18 @@ from .weighted import WeightedRule, minus_thresholds
 __all__ = ["Conv2dRule"]
 
 
+#: Maximum number of positions at once that is tried.
+_MOST_AT_ONCE = 5
+
+#: Minimum number of beats of a position for which its results are tried in a block RAM.
+_MANY_BEATS = 12
+
+
+def least_of(row: int, most: int) -> int:
+    """The fewest positions at once that take no more steps over a row than `most`."""
+    return -(-row // -(-row // min(row, most)))
+
+
 class Conv2dRule(WeightedRule[Conv2d, ConvFolding]):
     """`simd` channels of one pixel, or all channels of several pixels under the kernel; `pe` of one group."""
 
@@ -133,8 +145,25 @@ class Conv2dRule(WeightedRule[Conv2d, ConvFolding]):
         return ("bram",)
 
     def foldings(self, pe: int, simd: int, memories: Memories) -> Iterator[ConvFolding]:
+        whole = simd == prod(self.layer.kernel) * self.layer.channels > self.layer.channels
         for folding in super().foldings(pe, simd, memories):
-            yield replace(folding, queued=True)
+            first = replace(folding, patches=whole and self._may_have_patches(folding))
+            first = replace(first, queued=self._has_line_buffers(first))
+            yield first
+            if folding.store == "bram" or first.patches:
+                store = "bram" if self.layer.outputs // pe >= _MANY_BEATS else "lut"
+                for at_once in self._several(first):
+                    yield replace(first, at_once=at_once, splitter_store=store)
+
+    def _several(self, folding: ConvFolding) -> list[int]:
+        """Numbers of positions at once worth a try: two, and about four."""
+        row = self._row(folding)
+        return sorted({least_of(row, at_once) for at_once in (2, _MOST_AT_ONCE)} - {1})
+
+    def least_cycles(self, pe: int, simd: int) -> int:
+        fastest = self.fastest(pe=pe, simd=simd)
+        row = self._row(fastest)
+        return super().least_cycles(pe, simd) // row * -(-row // least_of(row, _MOST_AT_ONCE))
 
     def _rows(self, bits: np.ndarray, simd: int) -> tuple[int, ...]:
         unused = -bits.shape[3] % self.pixel_lanes(simd)
