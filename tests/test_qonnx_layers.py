@@ -110,11 +110,10 @@ class TestAveragePool:
         x = graph.add("Flatten", x) if pool != "ReduceMean" else x
         x = graph.bipolar(graph.add("Add", graph.add("MatMul", x, signs(inputs, 12)), random.normal(size=12)))
         network = network_of(graph, graph.add("MatMul", x, signs(12, 4)), (2, 8, 8))
-        assert kinds(network) == "Binarize Conv2d SumPool Dense Scores"
-        assert (
-            network.maxima[3] == (4 if pool == "AveragePool" else 36)
-            and network.layers[1].outputs == 5 * bits
-        )
+        levels = " Threshold" if bits == 2 else ""
+        assert kinds(network) == f"Binarize Conv2d{levels} SumPool Dense Scores"
+        assert network.maxima[3 + (bits == 2)] == (4 if pool == "AveragePool" else 36) * bits
+        assert network.layers[1].outputs == 5
 
     def test_before_thresholds_of_either_sign(self):
         graph, x = image(2, 8, 8)
@@ -130,7 +129,7 @@ class TestAveragePool:
         x = graph.add("Mul", x, np.reshape([-1.0, 1.0, 2.0, -0.5, 1.0], (5, 1, 1)))
         x = graph.add("Quant", x, 0.25, 0.0, 2.0, signed=1, narrow=1, rounding_mode="ROUND")
         network = network_of(graph, scores(graph, x, 80), (2, 8, 8))
-        assert kinds(network) == "Binarize Conv2d SumPool Conv2d Scores" and network.layers[3].outputs == 10
+        assert kinds(network) == "Binarize Conv2d SumPool Threshold Scores" and network.layers[3].levels == 2
 
     def test_padding(self):
         graph, x = image(2, 8, 8)
@@ -549,7 +548,32 @@ class TestActivations:
             "MultiThreshold", conv(graph, x, 6, 2), at, out_dtype="UINT4", out_scale=1.0, out_bias=0.0
         )
         network = network_of(graph, scores(graph, x, 216), (2, 8, 8))
-        assert network.layers[1].outputs == 6 * steps
+        assert kinds(network) == "Binarize Conv2d Threshold Scores"
+        assert network.layers[1].outputs == 6 and network.layers[2].levels == steps
+
+    @pytest.mark.parametrize("steps", [2, 3, 7])
+    def test_several_thresholds_between_layers(self, steps):
+        """Into a pool and a convolution with padding by the lowest value, and into a dense layer."""
+        graph, x = image(2, 8, 8)
+        for channels in (2, 5):
+            at = np.sort(random.normal(0, 4, (5, steps)), axis=1)
+            x = graph.add(
+                "MultiThreshold",
+                conv(graph, x, 5, channels),
+                at,
+                out_dtype="INT4",
+                out_scale=1.0,
+                out_bias=-1.0,
+            )
+            if channels == 2:
+                x = graph.add("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+                x = graph.pad(x, [0, 0, 1, 1, 0, 0, 1, 1], -1.0)
+        network = network_of(graph, scores(graph, x, 5 * 9), (2, 8, 8))
+        assert kinds(network) == "Binarize Conv2d Threshold MaxPool Conv2d Threshold Scores"
+        assert [layer.levels for layer in network.layers if type(layer).__name__ == "Threshold"] == [
+            steps
+        ] * 2
+        assert network.layers[4].planes == steps.bit_length()
 
     def test_a_product_of_counts(self):
         graph, x = image(1, 5, 5)

@@ -31,9 +31,11 @@ def _as_elements(chain: Chain, where: Where, value: Tensor) -> Tensor:
     if isinstance(source, Elements):
         return numbers_to_inputs(chain, where, value)
     assert isinstance(source, Counts)
+    # Counts that nothing quantises stay as they are. Padding may be a value more, if there are few.
+    most = 2 if value.inside.all() else MOST_LEVELS + 1
     if (
         not source.pools
-        and most_values(value.used_rows) > MOST_LEVELS + 1
+        and most_values(value.used_rows) > most
         and find_lines(value.rows[channel_rows(where, value)], source.reach)
     ):
         return as_counts(chain, where, rising(where, value))

@@ -132,11 +132,6 @@ def _max_pool(
         value = pixels_to_bits(chain, where, value)
     elif isinstance(value.source, Elements) or bends(value.rows[np.unique(value.row)]):
         value = as_elements(chain, where, value)
-        if isinstance(value.source, Elements) and value.source.maximum > 1:
-            raise ModelError(
-                f"{where}: must take bits, but {value.origin} has sums; quantise them to 1 bit before the"
-                " pool"
-            )
     image = _uniform_image(chain, where, value)
     _check_padding(where, image)
     # With rising functions the maximum value has the maximum count: the pool can move after the thresholds.

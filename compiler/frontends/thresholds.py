@@ -15,8 +15,7 @@ from .tensors import Counts, Elements, Tensor, Where
 
 __all__ = ["MOST_LEVELS", "bits_of", "counts_to_bits", "find_steps", "numbers_to_inputs", "per_channel"]
 
-#: Maximum steps of an activation. Each step is an input of the next layer, so more would be too large to
-#: build.
+#: Maximum steps of an activation: 4 bits.
 MOST_LEVELS = 15
 
 
@@ -95,6 +94,7 @@ def bits_of(
     size: int,
     channels: int,
     index: np.ndarray | None = None,
+    as_number: bool = False,
 ) -> Tensor:
     """The tensor as a function of the bits of the last layer: each element has its value for each number of
     ones.
@@ -108,6 +108,8 @@ def bits_of(
         Of the source in elements, each of values - 1 adjacent bits.
     index : integer array or None
         None is that of `value`.
+    as_number : bool
+        Whether the last layer outputs that number, instead of the bits.
     """
     count = values.shape[1]
     rows = np.vstack([values, np.broadcast_to(value.rows[:, :1], (len(value.rows), count))])
@@ -118,12 +120,16 @@ def bits_of(
         index=value.index if index is None else index,
         row=same.reshape(-1)[np.where(value.inside, row, value.row + len(values))],
         rows=rows,
-        source=Elements(size=size, count=count, copies=count - 1, after=chain.end, channels=channels),
+        source=Elements(
+            size=size, count=count, copies=1 if as_number else count - 1, after=chain.end, channels=channels
+        ),
     )
 
 
 def counts_to_bits(chain: Chain, where: Where, value: Tensor) -> Tensor:
-    """Append the layer of `Counts`, with as many bits for each neuron as its function has steps."""
+    """Append the layer of `Counts`: a bit for each neuron or, if its function has several steps, its count
+    and a layer that compares the count with all of them.
+    """
     source = cast(Counts, value.source)
     functions = value.rows[channel_rows(where, value)]
     if bends(functions):
@@ -141,9 +147,12 @@ def counts_to_bits(chain: Chain, where: Where, value: Tensor) -> Tensor:
     # the lower value.
     signs = np.where(functions[:, 0] > functions[:, -1], -1.0, 1.0)
     values, thresholds = find_steps(where, value, functions * signs[:, None], value.padding_values)
-    chain.append(source.layer(thresholds.reshape(-1)))
+    several = thresholds.shape[1] > 1
+    chain.append(source.layer(None if several else thresholds.reshape(-1)))
+    if several:
+        chain.append(_levels(chain, thresholds, inverted=np.zeros(len(thresholds), np.int64)))
     chain.layers.extend(source.pools)
-    if thresholds.shape[1] == 1 and not source.pools:
+    if not several and not source.pools:
         chain.thresholded.add(source.name)
     return bits_of(
         chain,
@@ -152,6 +161,16 @@ def counts_to_bits(chain: Chain, where: Where, value: Tensor) -> Tensor:
         row=value.index % source.outputs,
         size=source.size,
         channels=source.outputs,
+        as_number=several,
+    )
+
+
+def _levels(chain: Chain, thresholds: np.ndarray, *, inverted: np.ndarray) -> ir.Threshold:
+    """The layer that compares each channel with its thresholds (channels, levels)."""
+    return ir.Threshold(
+        name=chain.new_name(None, "levels" if thresholds.shape[1] > 1 else "threshold"),
+        thresholds=thresholds if thresholds.shape[1] > 1 else thresholds[:, 0],
+        inverted=inverted,
     )
 
 
@@ -165,7 +184,7 @@ def numbers_to_inputs(chain: Chain, where: Where, value: Tensor) -> Tensor:
 
 
 def _sums_to_bits(chain: Chain, where: Where, value: Tensor, source: Elements) -> Tensor:
-    """Append layers that turn integers into bits, as many for each as its function has steps."""
+    """Append layers that compare integers with the steps of their functions."""
     functions = value.rows[channel_rows(where, value)]
 
     def append(thresholds: np.ndarray) -> None:
@@ -181,15 +200,20 @@ def _sums_to_bits(chain: Chain, where: Where, value: Tensor, source: Elements) -
     signs = np.where(falls, -1.0, 1.0)
     values, thresholds = find_steps(where, value, functions * signs[:, None], value.padding_values)
     values = values * signs[:, None]
-    if thresholds.shape[1] > 1 or source.copies > 1:
-        append(thresholds)
+    as_number = source.copies == 1
+    if as_number:
+        chain.append(_levels(chain, thresholds, inverted=falls.astype(np.int64)))
+        values = np.sort(values, axis=1)  # a higher number stands for the higher value, inverted or not
     else:
-        name = chain.new_name(None, "threshold")
-        inverted = falls.astype(np.int64)
-        chain.append(ir.Threshold(name=name, thresholds=thresholds[:, 0], inverted=inverted))
-        values = np.sort(values, axis=1)  # an inverted bit stands for the higher value, too
+        append(thresholds)
     return bits_of(
-        chain, value, values, row=value.index % source.channels, size=source.size, channels=source.channels
+        chain,
+        value,
+        values,
+        row=value.index % source.channels,
+        size=source.size,
+        channels=source.channels,
+        as_number=as_number,
     )
 
 
