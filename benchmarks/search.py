@@ -4,9 +4,10 @@
                                 [--data DIR]
 
 `sbgen data` writes MNIST as files, and `sbgen search` gets as its budget what the network of `cnn` takes on
-the board by the exact estimate; that network is where it starts. Short trainings of few epochs and samples
-rank the candidates; the best and `cnn` itself are then trained with `--full-epochs` on all samples and tested
-once. Each step resumes where an interrupted run stopped. Writes ``results/search.json`` and ``.md``.
+the board by the exact estimate, and no single-port RAM; that network is where it starts. Short trainings of
+few epochs and samples rank the candidates; the best and `cnn` itself are then trained with `--full-epochs` on
+all samples and tested once. Each step resumes where an interrupted run stopped. Writes
+``results/search.json`` and ``.md``.
 """
 
 import argparse
@@ -113,7 +114,7 @@ def main():
             sbgen(folder, "data", "mnist", "--part", part, "--out", f"{part}.npz", *where)
     topology, limits = preset()
     base = topology.options()
-    budget = f"cycles={limits['cycles']},bram={limits['bram']}"
+    budget = f"cycles={limits['cycles']},bram={limits['bram']},spram=0"
     short = ["--epochs", arguments.epochs, "--subset", arguments.subset, "--workers", arguments.workers]
     sbgen(
         folder,

@@ -143,6 +143,8 @@ def place(arguments: argparse.Namespace, *, workers: int | None = None) -> Itera
         "logging.distributed": "critical",
         # A call may keep its worker's interpreter busy for minutes, which is no reason to give it up.
         "distributed.admin.tick.limit": "1h",
+        # Calls may have processes of their own.
+        "distributed.worker.daemon": False,
         "distributed.comm.timeouts.connect": f"{_ANSWER}s",
     }
     with dask.config.set(quiet), warnings.catch_warnings():

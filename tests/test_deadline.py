@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -38,6 +39,14 @@ def test_an_error_is_that_of_the_call(within):
 def test_a_call_that_takes_too_long(within):
     with pytest.raises(deadline.TimeUpError):
         within(0.3, time.sleep, 600)
+
+
+def test_a_thread_has_no_alarm():
+    """As a worker of a cluster calls it."""
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(deadline.within, 60, divmod, 7, 2).result() == (3, 1)
+        with pytest.raises(deadline.TimeUpError):
+            pool.submit(deadline.within, 0.3, time.sleep, 600).result()
 
 
 def test_its_tools_are_ended(within, tmp_path):

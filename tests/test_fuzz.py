@@ -3,6 +3,7 @@ purpose.
 """
 
 import dataclasses
+import re
 import shlex
 import time
 from types import SimpleNamespace
@@ -379,3 +380,17 @@ def test_smallest_kinds_are_still_networks():
     print(f"seed {seed}")
     design = random_design(seed, largest=1)
     assert fuzzing.check(design, random_images(seed, design.network, 1), simulator="amaranth") is None
+
+
+@pytest.mark.timeout(600)
+def test_workers_check_what_this_process_does(capsys, tmp_path):
+    """The same outcomes in processes of workers."""
+    pytest.importorskip("distributed")
+
+    def lines(*options):
+        code = run("--count", "3", *TINY, *options)
+        text = capsys.readouterr().out
+        return code, sorted(re.findall(r"^  ok +(seed .*), [\d.]+ s", text, re.MULTILINE))
+
+    here = lines()
+    assert here == lines("--workers", "2") and here[0] == 0 and len(here[1]) == 3

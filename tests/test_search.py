@@ -218,13 +218,14 @@ def test_the_front_has_no_two_of_equal_worth():
 
 
 def test_budgets():
-    budget = Budget.parse("fps=1000, lut=2640,bram=12")
-    assert budget == Budget(fps=1000, lut=2640, bram=12) and Budget.parse(budget.words()) == budget
+    budget = Budget.parse("fps=1000, lut=2640,bram=12,spram=0")
+    assert budget == Budget(fps=1000, lut=2640, bram=12, spram=0) and Budget.parse(budget.words()) == budget
     assert budget.cycles_at(12) == 12_000 and Budget(fps=1000, cycles=500).cycles_at(12) == 500
     assert Budget().cycles_at(12) is None and Budget().words() == ""
     device = __import__("sbgen.boards", fromlist=["get"]).get("icebreaker").device
     for fill in budget.fills(device, None):
         assert fill["lut"] * device.lut == 2640 and fill["bram"] * device.bram == pytest.approx(12)
+        assert fill["spram"] == 0
     assert Budget(lut=10**6).fills(device, 1) == Budget().fills(device, 1)
     for wrong in ("", "lut", "lut=", "lut=0", "size=3", "lut=1,lut=2", "fps=x", "lut=-1"):
         with pytest.raises(FitError, match="--budget must be limits of fps, cycles, lut, bram"):

@@ -10,23 +10,23 @@ With a board, the board's top level is simulated through its pins: the netlist a
 earlier level.
 """
 
-import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import cluster
 from ..arguments import at_least
 from ..console import Console
-from ..errors import DataError, FitError, ToolError
+from ..errors import DataError
 
 if TYPE_CHECKING:  # torch-less, but numpy and amaranth take a while to import
     import numpy as np
 
     from ..boards.board_spec import BoardSpec
     from ..compiler.design import Design
-    from ..compiler.ir import Network
     from ..fuzzing import Case, Failure
+    from ..fuzzing.outcome import Outcome
 
 __all__ = ["SIMULATORS", "add_arguments", "report_features", "run"]
 
@@ -132,6 +132,7 @@ def _add_repeat_arguments(parser: ArgumentParser) -> None:
         metavar="DIR",
         help="output folder for failures (default: %(default)s)",
     )
+    cluster.add_arguments(parser)
 
 
 def run(arguments: Namespace) -> int:
@@ -159,47 +160,45 @@ class _Campaign:
 
     def run(self, cases: "list[Case]") -> None:
         """Check every case."""
-        with self.console.step(f"{len(cases)} networks from seed {self.arguments.seed}") as step:
-            for n, case in enumerate(cases):
-                self._check(case)
-                step.progress(n + 1, len(cases))
+        from ..fuzzing.outcome import Checks, outcome
+
+        arguments = self.arguments
+        checks = Checks(
+            simulator=arguments.simulator, timeout=arguments.timeout, board=self.board, level=arguments.level
+        )
+        with (
+            cluster.place(arguments) as where,
+            self.console.step(f"{len(cases)} networks from seed {arguments.seed}") as step,
+        ):
+            for n, (case, found) in enumerate(where.map(outcome, cases, checks), 1):
+                self._count(case, found)
+                step.progress(n, len(cases))
             step.note(", ".join(f"{number} in {name}" for name, number in self.simulators.items()))
 
-    def _check(self, case: "Case") -> None:
-        from ..compiler.features import features
-        from ..fuzzing import check
-
-        arguments, (design, images) = self.arguments, case.design_and_images()
-        simulator = arguments.simulator
-        if simulator == "auto":
-            simulator = _quickest(design.network, len(images), self.board)
-        about, start = f"seed {case.seed:<8}{_size(design)}", time.monotonic()
-        try:
-            failure = check(
-                design,
-                images,
-                simulator=simulator,
-                seed=case.seed,
-                timeout=arguments.timeout,
-                board=self.board,
-                level=arguments.level,
-            )
-        except FitError as error:
-            self.console.line(f"  too big  {about}: {error}")
+    def _count(self, case: "Case", found: "Outcome") -> None:
+        about = f"seed {case.seed:<8}{found.about}"
+        if found.too_big is not None:
+            self.console.line(f"  too big  {about}: {found.too_big}")
             return
-        seconds = time.monotonic() - start
+        failure = found.failure
         self.checked += 1
-        self.simulators[simulator] += 1
-        self.features.update(features(design, images))
-        self.scores += (2 if self.board is None else 1) * len(images) * design.network.outputs
+        self.simulators[found.simulator] += 1
+        self.features.update(found.features)
+        self.scores += found.scores
         self.console.line(
-            f"  {'FAIL' if failure else 'ok':9}{about}, {len(images)} images, {simulator}, {seconds:.1f} s"
-            + (f": {failure.text}" if failure else "")
+            f"  {'FAIL' if failure else 'ok':9}{about}, {found.images} images, {found.simulator},"
+            f" {found.seconds:.1f} s" + (f": {failure.text}" if failure else "")
         )
         if failure:
             self.failed.append(case.seed)
             if len(self.failed) <= _SHRUNK:
-                self._shrink(design, images, failure, simulator=simulator, seed=case.seed, seconds=seconds)
+                self._shrink(
+                    *case.design_and_images(),
+                    failure,
+                    simulator=found.simulator,
+                    seed=case.seed,
+                    seconds=found.seconds,
+                )
 
     def _shrink(
         self,
@@ -213,6 +212,7 @@ class _Campaign:
     ) -> None:
         """Shrink a failure, write it, and print how to repeat it."""
         from .. import fuzzing
+        from ..fuzzing.outcome import size
 
         arguments = self.arguments
         where = {"simulator": simulator, "seed": seed, "board": self.board, "level": arguments.level}
@@ -220,7 +220,7 @@ class _Campaign:
 
             def progress(tried: int, design: "Design") -> None:
                 step.progress(tried, arguments.shrink)
-                step.note(_size(design))
+                step.note(size(design))
 
             design, images, text = fuzzing.shrink(
                 design,
@@ -232,7 +232,7 @@ class _Campaign:
                 progress=progress,
                 **where,
             )
-            step.note(f"{_size(design)}, {len(images)} images")
+            step.note(f"{size(design)}, {len(images)} images")
         command = fuzzing.write(arguments.out / f"seed-{seed}", design, images, text, **where)
         self.console.line(f"           {text}")
         self.console.line(f"           again: {command}")
@@ -249,7 +249,7 @@ class _Campaign:
         self.console.line(
             f"  {self.checked - len(self.failed)} of {self.checked} agree"
             + (
-                f"; failed: seed {', '.join(map(str, self.failed))}"
+                f"; failed: seed {', '.join(map(str, sorted(self.failed)))}"
                 if self.failed
                 else f" (all {self.scores:,} scores, {what})"
             ),
@@ -281,23 +281,3 @@ def _require(simulator: str, board: "BoardSpec | None") -> None:
         simulator, ()
     ):
         tools.find(tool)
-
-
-def _quickest(network: "Network", images: int, board: "BoardSpec | None") -> str:
-    """The simulator that is done first with a network."""
-    from .. import tools
-    from ..compiler import simulate
-
-    try:
-        tools.find("yosys")
-        return simulate.quickest(network, 2 * images)
-    except ToolError:
-        if board is not None:
-            raise
-        return "amaranth"
-
-
-def _size(design: "Design") -> str:
-    from ..compiler.weight_count import weights
-
-    return f"{len(design.network.layers)} layers, {sum(weights(design.network)):,} weights"

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget",
         metavar="LIMITS",
-        help="limits of fps (samples/s), cycles, lut and bram, such as fps=1000,lut=4000,bram=20",
+        help="limits of fps (samples/s), cycles, lut, bram and spram, such as fps=1000,lut=4000,bram=20",
     )
     parser.add_argument(
         "--count", type=at_least(1), default=60, metavar="N", help="networks to train (default: %(default)s)"

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -22,15 +23,16 @@ class TimeUpError(Exception):
 def within(seconds: float, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
     """What the function returns.
 
-    The function must be importable and its arguments picklable: where there is no alarm (Windows), it runs in
-    a process of its own.
+    The function must be importable and its arguments picklable: where there is no alarm (Windows, and threads
+    such as those of a cluster's workers), it runs in a process of its own.
 
     Raises
     ------
     TimeUpError
         When it takes longer. The tools that it runs are ended.
     """
-    way = _by_alarm if hasattr(signal, "SIGALRM") else _in_process
+    in_main = threading.current_thread() is threading.main_thread()
+    way = _by_alarm if hasattr(signal, "SIGALRM") and in_main else _in_process
     return way(seconds, function, *args, **kwargs)
 
 

@@ -23,14 +23,15 @@ class Budget:
         Minimum samples per second at the core's clock.
     cycles : int or None
         Maximum cycles per sample.
-    lut, bram : int or None
-        Maximum LUTs and block RAMs of the core.
+    lut, bram, spram : int or None
+        Maximum LUTs, block RAMs and single-port RAMs (of iCE40 UltraPlus) of the core.
     """
 
     fps: float | None = None
     cycles: int | None = None
     lut: int | None = None
     bram: int | None = None
+    spram: int | None = None
 
     @classmethod
     def parse(cls, text: str) -> "Budget":
@@ -39,9 +40,10 @@ class Budget:
         limits: dict[str, float] = {}
         for part in text.split(","):
             match = re.fullmatch(r"(\w+)=(\d+(?:\.\d+)?)", part.strip())
-            if match is None or match[1] not in names or match[1] in limits or float(match[2]) <= 0:
+            least = 0 if match is not None and match[1] in ("bram", "spram") else 1e-9
+            if match is None or match[1] not in names or match[1] in limits or float(match[2]) < least:
                 raise FitError(
-                    f"--budget must be limits of {', '.join(names)}, each once and above 0, such as"
+                    f"--budget must be limits of {', '.join(names)}, each once (only RAMs may be 0), such as"
                     f" fps=1000,lut=4000,bram=20, not {text!r:.60}"
                 )
             limits[match[1]] = float(match[2]) if match[1] == "fps" else int(float(match[2]))
@@ -59,8 +61,10 @@ class Budget:
         from ..compiler.fit import FILL, easy_fill
 
         shares: list[Mapping[str, float]] = [FILL] if cycles is not None else [easy_fill(device), FILL]
-        limits = {"lut": self.lut, "bram": self.bram}
-        given = {name: limit / getattr(device, name) for name, limit in limits.items() if limit is not None}
+        limits = {"lut": self.lut, "bram": self.bram, "spram": self.spram}
+        given = {
+            name: limit / max(1, getattr(device, name)) for name, limit in limits.items() if limit is not None
+        }
         return [{name: min(part, given.get(name, part)) for name, part in share.items()} for share in shares]
 
     def words(self) -> str:
