@@ -7,6 +7,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from types import FrameType
 from typing import ParamSpec, TypeVar
 
@@ -55,24 +57,45 @@ def _by_alarm(seconds: float, function: Callable[P, Result], *args: P.args, **kw
 
 def _in_process(seconds: float, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
     """A process of its own, which is ended with the tools that it started."""
-    with multiprocessing.get_context("spawn").Pool(1, _begin) as pool:
-        process = pool.apply(os.getpid)
-        try:
-            return pool.apply_async(function, args, kwargs).get(seconds)
-        except multiprocessing.TimeoutError:
-            _end(process)
-            raise TimeUpError from None
+    # No pool: one whose worker is killed while it takes a call waits for its lock for ever.
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(there, function, args, kwargs))
+    process.start()
+    there.close()
+    answered = False
+    try:
+        here.recv()  # it has begun: from here on time counts
+        if not here.poll(seconds):
+            raise TimeUpError
+        result, error = here.recv()
+        answered = True
+    finally:
+        if not answered and process.pid is not None:
+            _end(process.pid)
+        process.join()
+        here.close()
+    if error is not None:
+        raise error
+    return result
 
 
-def _begin() -> None:
+def _answer(to: Connection, function: Callable[..., object], args: tuple, kwargs: dict) -> None:
     """In the new process: where there are process groups, it and its tools are one."""
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
+    to.send(None)
+    try:
+        result, error = function(*args, **kwargs), None
+    except Exception as raised:
+        result, error = None, raised
+    to.send((result, error))
 
 
 def _end(process: int) -> None:
     """End a process and those that it started."""
     if hasattr(os, "killpg"):
-        os.killpg(process, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has just ended
+            os.killpg(process, signal.SIGKILL)
     else:
         subprocess.run(["taskkill", "/F", "/T", "/PID", str(process)], check=False, capture_output=True)
