@@ -18,7 +18,7 @@ from sbgen.compiler.ir import Binarize, Conv2d, Scores
 from sbgen.compiler.layers.convolution import Conv2dRule
 from sbgen.compiler.random_network import random_design, random_images
 from sbgen.errors import FitError, ToolError
-from sbgen.fuzzing import comparison, failures
+from sbgen.fuzzing import comparison, failures, outcome
 from sbgen.hw.argmax import Argmax
 from sbgen.hw.core import Core
 from sbgen.hw.queue import Queue
@@ -131,7 +131,7 @@ def test_a_wrong_runner_up_is_a_failure(monkeypatch):
 
 def test_only_patchable_designs(monkeypatch, capsys):
     designs = []
-    monkeypatch.setattr(fuzzing, "check", lambda design, images, **_: designs.append(design))
+    monkeypatch.setattr(outcome, "check", lambda design, images, **_: designs.append(design))
     assert run("--count", "4", *TINY, "--patchable") == 0
     assert [design.patchable for design in designs] == [True] * 4
 
@@ -230,7 +230,7 @@ def test_a_full_disk_is_no_failure_of_the_design(monkeypatch):
 
 
 def test_failures_beyond_the_third_are_only_listed(monkeypatch, capsys, tmp_path):
-    for module in fuzzing, failures:
+    for module in outcome, failures:
         monkeypatch.setattr(module, "check", lambda *_, **__: fuzzing.Failure(kind="score", text="wrong"))
     assert run("--count", "5", *TINY, "--shrink", "0") == 1
     assert capsys.readouterr().out.splitlines()[-1] == "  0 of 5 agree; failed: seed 0, 1, 2, 3, 4"
