@@ -52,19 +52,32 @@ _SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
             "help": "sharpness of the activations, first and last",
         },
     ),
+    (
+        "--nu-pooled",
+        {
+            "type": float,
+            "nargs": 2,
+            "metavar": ("FIRST", "LAST"),
+            "help": "that of activations before a maximum pool",
+        },
+    ),
     ("--nu-shape", {"choices": ["exponential", "linear"], "help": "how the sharpness grows"}),
     (
         "--nu-until",
         {"type": float, "metavar": "PART", "help": "fraction of the steps over which that of weights grows"},
     ),
     ("--noise", {"type": float, "metavar": "X", "help": "final noise on the inputs of activations"}),
+    (
+        "--sampling",
+        {"type": float, "metavar": "SHARE", "help": "final share of the noise of signs drawn by activations"},
+    ),
     ("--average", {"type": float, "metavar": "PART", "help": "final fraction of the steps to average over"}),
     (
         "--hard-tail",
         {
             "type": float,
             "metavar": "PART",
-            "help": "surrogate: final fraction of the steps, with sign in the forward pass",
+            "help": "final fraction of the steps, with sign in the forward pass",
         },
     ),
     ("--shift", {"type": int, "metavar": "PIXELS", "help": "maximum random shift of training images"}),

@@ -88,3 +88,46 @@ def test_ede_is_sign_with_the_slope_of_tanh(nu, factor):
     assert torch.equal(binarizer(X), sign(X))
     expected = factor * slope(X, nu)
     torch.testing.assert_close(gradient(binarizer, X).double(), expected, atol=1e-5, rtol=1e-4)
+
+
+def sampling(share):
+    binarizer = make("self-binarizing", "activations").train()
+    binarizer.nu, binarizer.sampling = 1.5, share
+    return binarizer
+
+
+def test_samples_have_the_mean_and_the_noise_of_drawn_signs():
+    torch.manual_seed(0)
+    x = torch.tensor([-2.0, -0.3, 0.0, 0.5, 1.0]).expand(100_000, 5)
+    mean = torch.tanh(1.5 * x[0])
+    for share in (1.0, 0.5):
+        found = sampling(share)(x)
+        torch.testing.assert_close(found.mean(0), mean, atol=0.02, rtol=0)
+        torch.testing.assert_close(found.std(0), share * (1 - mean**2).sqrt(), atol=0.02, rtol=0)
+
+
+def test_gradient_of_samples_is_that_of_the_forward_pass():
+    """By finite differences, the noise being the same each time."""
+    binarizer = sampling(0.8)
+
+    def drawn(x):
+        torch.manual_seed(3)
+        return binarizer(x)
+
+    x = torch.linspace(-2, 2, 50, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(drawn, (x,), eps=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["surrogate", "straight-through", "self-binarizing"])
+def test_nothing_is_drawn_outside_of_training_and_by_other_methods(method):
+    binarizer = make(method, "activations", slope_cap=1.0).train(method != "self-binarizing")
+    expected = binarizer(X)
+    binarizer.sampling = 1.0
+    assert torch.equal(binarizer(X), expected)
+
+
+def test_a_hard_exact_activation_is_sign_with_its_derivative():
+    binarizer = make("self-binarizing", "activations").train()
+    binarizer.hard, binarizer.sampling = True, 1.0
+    assert torch.equal(binarizer(X), sign(X))
+    assert torch.equal(gradient(binarizer, X), torch.zeros_like(X))

@@ -54,7 +54,9 @@ def trained(method, *, epochs, batch, noise=0.0, **how):
         model,
         *samples(51, 1),
         validation=samples(33, 2),
-        settings=Settings(method=method, epochs=epochs, batch=batch, average=0.0, noise=noise, shift=1),
+        settings=Settings(
+            method=method, epochs=epochs, batch=batch, average=0.0, noise=noise, sampling=noise, shift=1
+        ),
         seed=3,
         **how,
     )

@@ -72,9 +72,41 @@ def test_learns(method):
     with hardened(net):
         assert epochs[-1].hard >= accuracy(net, *problem(100, 2))
     soft = accuracy(net, *problem(100, 2))
-    assert epochs[-1].soft == (soft if METHODS[method].exact else None)
+    tail = METHODS[method].recipe.hard_tail > 0
+    assert epochs[-1].soft == (soft if METHODS[method].exact and not tail else None)
+    assert (epochs[0].soft is not None) == (METHODS[method].exact or method == "surrogate")
     assert epochs[0].soft is None or method != "straight-through"
     assert harden(net, problem(300, 1)[0], validation=problem(100, 2)).after == epochs[-1].hard
+
+
+def test_only_the_last_layer_learns_in_the_tail_and_from_the_average(tmp_path):
+    """The tail is the last of four epochs; the average is of the half before."""
+    settings = replace(SETTINGS, hard_tail=0.25, average=0.75)
+    values = []
+
+    def progress(epoch):
+        values.append({name: value.clone() for name, value in net.state_dict().items()})
+        values.append(torch.load(tmp_path / "state")["average"]["values"])
+
+    net = model(method=settings.method)
+    images, labels = problem(300, 1)
+    train(
+        net,
+        images,
+        labels,
+        validation=problem(100, 2),
+        settings=settings,
+        seed=0,
+        progress=progress,
+        state=tmp_path / "state",
+    )
+    before = dict(zip([name for name, _ in net.named_parameters()], values[5], strict=True))
+    after = values[6]
+    for name in ("linear1.weight", "norm1.weight", "norm1.bias"):
+        assert torch.equal(after[name], before[name])
+        assert torch.equal(net.get_parameter(name), after[name])
+    assert not torch.equal(after["scores.weight"], before["scores.weight"])
+    assert not torch.equal(values[4]["linear1.weight"], before["linear1.weight"])
 
 
 def test_same_seed_gives_the_same_file_and_another_seed_another(tmp_path):
@@ -128,6 +160,8 @@ OTHERS = {
     "nu_until": 0.3,
     "hard_tail": 0.25,
     "noise": 0.1,
+    "sampling": 0.5,
+    "nu_pooled": (1.0, 5.0),
     "average": 0.2,
     "activation_levels": (3,),
     "epochs": 5,
@@ -381,12 +415,13 @@ def test_outputs_of_their_own_are_trained_hardened_and_exported(outputs, tmp_pat
     images = torch.randint(0, 256, (1200, 2, 2), dtype=torch.uint8)
     labels = (images.flatten(1)[:, :outputs] >= 128).long()
     labels = labels[:, 0] if outputs == 1 else labels
+    how = {"method": "surrogate", "slope_cap": 1.0}
     model = nn.Sequential(
         Binarize(4, [128]),
-        BinaryLinear(4, 16),
+        BinaryLinear(4, 16, **how),
         BatchNorm(16),
-        BinaryActivation(),
-        Scores(16, outputs, decision="sign"),
+        BinaryActivation(**how),
+        Scores(16, outputs, decision="sign", **how),
     )
     parts = (images[:1000], labels[:1000]), (images[1000:], labels[1000:])
     train(

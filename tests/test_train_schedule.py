@@ -53,6 +53,13 @@ def test_hard_tail_is_the_last_part():
     assert hard == [False] * 8 + [True] * 2
 
 
+@pytest.mark.parametrize("method", ["self-binarizing", "paper"])
+def test_the_tail_of_an_exact_method_hardens_activations_alone(method):
+    net = model(method=method)
+    Schedule(hard_tail=0.2).over(net).apply(8, 10)
+    assert [layer.binarizer.hard for layer in net] == [False, True, False]
+
+
 @pytest.mark.parametrize("method", ["self-binarizing", "paper", "surrogate"])
 def test_no_hard_tail_never_hard(method):
     net = model(method=method)
@@ -76,12 +83,14 @@ def test_noise_grows_and_spares_what_a_maximum_follows():
         BinaryActivation(),
         Scores(8, 2),
     )
-    sharpening = Schedule(noise=0.4).over(net)
+    sharpening = Schedule(noise=0.4, sampling=0.8, pooled=Range(end=10.0)).over(net)
     found = []
     for step in range(5):
         sharpening.apply(step, 5)
-        found.append((net[2].noise, net[5].noise))
-    assert found == [(0, pytest.approx(0.1 * step)) for step in range(5)]
+        noise, sampling = net[5].noise, net[5].binarizer.sampling
+        found.append((noise, sampling, net[2].noise, net[2].binarizer.sampling))
+    assert found == [(pytest.approx(0.1 * step), pytest.approx(0.2 * step), 0, 0) for step in range(5)]
+    assert (net[2].binarizer.nu, net[5].binarizer.nu) == pytest.approx((10, 1000))
 
 
 def test_noise_is_of_training_alone():
@@ -105,7 +114,8 @@ def test_settings_have_what_the_method_has_and_what_is_given(method):
     assert Settings(method=method, noise=0.7).recipe == replace(own, noise=0.7)
     written = Settings(method=method, noise=0.7).primitives()
     assert written["noise"] == 0.7 and written["nu_weights"] == list(own.nu_weights)
-    assert None not in [value for name, value in written.items() if name != "slope_cap"]
+    optional = ("slope_cap", "nu_pooled")
+    assert None not in [value for name, value in written.items() if name not in optional]
 
 
 def test_several_levels_have_a_recipe_of_their_own():
@@ -131,6 +141,7 @@ def test_last_learning_rate_is_the_methods_share():
         {"method": "other"},
         {"slope_cap": 0.0},
         {"noise": -0.1},
+        {"sampling": -0.1},
         {"average": 1.0},
         {"nu_until": 0.0},
         {"hard_tail": 1.5},

@@ -33,6 +33,10 @@ class Average:
         self.steps += 1
         torch._foreach_lerp_(self.values, self._parameters, max(_PART, 1 / self.steps))
 
+    def restart(self) -> None:
+        """Forget the steps so far."""
+        self.steps = 0
+
     def restore(self, *, steps: int, values: list[torch.Tensor]) -> None:
         """Continue an average of the same model that was saved."""
         for value, saved in zip(self.values, values, strict=True):

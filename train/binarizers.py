@@ -1,7 +1,7 @@
 """Functions from real values to -1 ... +1 that are or converge to sign, each with its gradient.
 
     function   forward                          backward
-    tanh       tanh(nu x)                       nu sech^2(nu x), its derivative
+    tanh       tanh(nu x), or sign where hard   nu sech^2(nu x), its derivative; 0 where hard
     mirror     tanh(nu x)                       1: the gradient with respect to the value moves x as it is
     capped     tanh(nu x), or sign where hard   c sech^2(c x), c = min(nu, slope_cap)
     straight   sign(x)                          1 where |x| <= 1, else 0
@@ -53,6 +53,10 @@ def _within_one(x: torch.Tensor) -> torch.Tensor:
     return x.abs_().le_(1)
 
 
+def _zero(x: torch.Tensor) -> torch.Tensor:
+    return x.zero_()
+
+
 class _Binarized(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, pair: Pair) -> torch.Tensor:
@@ -67,6 +71,27 @@ class _Binarized(torch.autograd.Function):
             return gradient, None
         (x,) = ctx.saved_tensors
         return ctx.slope(x.clone()).mul_(gradient), None
+
+
+class _Sampled(torch.autograd.Function):
+    """``a + share sqrt(1 - a^2) e``, a = tanh(nu x) and e normal: the mean of a sign that is +1 with the
+    probability (1 + a) / 2, and `share` of its deviation.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, nu: float, share: float) -> torch.Tensor:
+        mean = _tanh(x.clone(), nu=nu)
+        deviation = (1 - mean.square()).clamp_(min=0).sqrt_()
+        drawn = torch.randn_like(x).mul_(share)
+        ctx.save_for_backward(mean, deviation, drawn)
+        ctx.nu = nu
+        return torch.addcmul(mean, deviation, drawn)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+        mean, deviation, drawn = ctx.saved_tensors
+        slope = torch.addcmul(deviation, mean, drawn, value=-1)
+        return slope.mul_(deviation).mul_(ctx.nu).mul_(gradient), None, None
 
 
 class Binarizer(nn.Module):
@@ -105,15 +130,35 @@ class Binarizer(nn.Module):
 
 
 class Smooth(Binarizer):
-    """``tanh(nu x)`` with its exact derivative (Lahoud et al., arXiv 1902.00730)."""
+    """``tanh(nu x)`` with its exact derivative (Lahoud et al., arXiv 1902.00730); where `hard`, sign with its
+    derivative, 0.
+
+    Attributes
+    ----------
+    sampling : float
+        In training, the share of the noise that drawn signs would have (`_Sampled`); set by the schedule.
+    """
 
     hard = False
+    sampling = 0.0
 
     def soft(self, x: torch.Tensor) -> torch.Tensor:
         return _tanh(x.clone(), nu=self.nu)
 
     def pair(self) -> Pair:
+        if self.hard:
+            return _sign, _zero
         return partial(_tanh, nu=self.nu), partial(_slope, nu=self.nu)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.samples:
+            return _Sampled.apply(x, self.nu, self.sampling)
+        return super().forward(x)
+
+    @property
+    def samples(self) -> bool:
+        """Whether it adds noise now."""
+        return self.training and self.sampling > 0 and not self.hard
 
 
 class Mirrored(Smooth):
@@ -127,6 +172,10 @@ class Mirrored(Smooth):
 
 class Capped(Smooth):
     """``tanh(nu x)``, or sign where `hard`; the backward pass has a slope of at most `slope_cap`."""
+
+    @property
+    def samples(self) -> bool:
+        return False
 
     def pair(self) -> Pair:
         slope = self.nu if self.slope_cap is None else min(self.nu, self.slope_cap)

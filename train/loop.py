@@ -23,6 +23,7 @@ from .evaluation import Epoch, Labelled, accuracy, classify, is_smooth, measured
 from .execution import HERE, Execution
 from .fixed_point import FixedPoint
 from .layers import BinaryWeights
+from .methods import METHODS
 from .schedule import Sharpening
 from .settings import Settings
 from .training_mode import training_mode
@@ -198,7 +199,19 @@ class _Run:
     @property
     def drifts(self) -> bool:
         """Whether the running batch-norm statistics are of another network than the one that is measured."""
-        return bool(self.average.steps or self.settings.recipe.noise)
+        recipe = self.settings.recipe
+        return bool(self.average.steps or recipe.noise or recipe.sampling)
+
+    def settles(self, step: int) -> bool:
+        """Whether the hidden layers have their last values at this step. The steps from here on harden
+        activations of an exact gradient, so that only the last layer learns.
+        """
+        tail = self.settings.recipe.hard_tail
+        return (
+            METHODS[self.settings.method].exact
+            and 0 < tail < 1
+            and step == math.ceil(self.steps * (1 - tail))
+        )
 
     def content(self, epochs: list[Epoch]) -> dict[str, Any]:
         """Everything to continue from."""
@@ -347,6 +360,8 @@ def _train_epoch(run: _Run, number: int) -> float:
     with training_mode(run.model, run.execution, run.processes, fuses=settings.fixed_point is None):
         for step, (index, way) in enumerate(parts, number * run.batches):
             run.sharpening.apply(step, run.steps)
+            if run.settles(step):
+                _settle(run)
             optimizer.param_groups[0]["lr"] = (
                 last_rate + (settings.lr - last_rate) * (1 + math.cos(math.pi * step / run.steps)) / 2
             )
@@ -365,6 +380,16 @@ def _train_epoch(run: _Run, number: int) -> float:
     if not math.isfinite(mean):
         raise ModelError(f"the loss must be finite, but is {mean} in epoch {number + 1}; try a smaller --lr")
     return mean
+
+
+def _settle(run: _Run) -> None:
+    """Continue from the average, without the momentum of the steps before."""
+    with torch.no_grad():
+        if run.average.steps:
+            run.average.take()
+            run.average.restart()
+            run.fixed.settle()
+    run.optimizer.state.clear()
 
 
 def _loss(run: _Run, index: torch.Tensor, way: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from .errors import SettingsError
+from .methods import METHODS
 from .methods.surrogate import SURROGATE
 
 if TYPE_CHECKING:  # settings are read without torch
@@ -55,20 +56,24 @@ class Schedule:
     Parameters
     ----------
     weights, activations : `Range`
+    pooled : `Range` or None
+        Of activations before a maximum pool; None is that of the others.
     layers : dict of str to `Range`
         Ranges of single layers, by their name in the model.
     hard_tail : float
-        Share of the steps, at the end, whose forward pass is sign in layers of the method "surrogate", 0 ...
-        1.
-    noise : float
-        Standard deviation of the noise at the last step; it grows linearly from 0.
+        Share of the steps, at the end, whose forward pass is sign, 0 ... 1: in layers of the method
+        "surrogate", and in activations of exact methods.
+    noise, sampling : float
+        As in `methods.Recipe`.
     """
 
     weights: Range = Range()
     activations: Range = Range()
+    pooled: Range | None = None
     layers: dict[str, Range] = field(default_factory=dict)
     hard_tail: float = 0.0
     noise: float = 0.0
+    sampling: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.hard_tail <= 1:
@@ -89,40 +94,51 @@ class Sharpening:
     """A `Schedule` for the layers of one model."""
 
     def __init__(self, schedule: Schedule, model: nn.Module) -> None:
-        self._hard_tail, self._noise = schedule.hard_tail, schedule.noise
-        usual = {"weights": schedule.weights, "activations": schedule.activations}
+        self._hard_tail, self._noise, self._sampling = schedule.hard_tail, schedule.noise, schedule.sampling
         found = [(name, layer) for name, layer in model.named_modules() if hasattr(layer, "sharpens")]
-        self._layers: list[tuple[Any, Range]] = [
-            (layer, schedule.layers.get(name, usual[layer.sharpens])) for name, layer in found
-        ]
-        self._noisy: list[Any] = _noisy(model) if schedule.noise else []
         names = {name for name, _ in found}
         if set(schedule.layers) - names:
             raise SettingsError(
                 f"a sharpness range must be for one of the layers {', '.join(sorted(names))}, not "
                 f"{min(set(schedule.layers) - names)!r}"
             )
+        needs_pooled = schedule.pooled or schedule.noise or schedule.sampling
+        pooled = _before_maximum(model) if needs_pooled else []
+        self._layers: list[tuple[Any, Range]] = []
+        self._noisy: list[Any] = []
+        for name, layer in found:
+            usual = getattr(schedule, layer.sharpens)
+            is_pooled = any(layer is other for other in pooled)
+            if is_pooled and schedule.pooled:
+                usual = schedule.pooled
+            self._layers.append((layer, schedule.layers.get(name, usual)))
+            if layer.sharpens == "activations" and not is_pooled:  # a maximum would shift the mean of noise
+                self._noisy.append(layer)
 
     def apply(self, step: int, steps: int) -> None:
         """Set nu, the hard tail and the noise of every layer for `step` in 0 ... steps - 1."""
+        ends = step >= steps * (1 - self._hard_tail)
         for layer, sharpness in self._layers:
             layer.binarizer.nu = sharpness.nu(step, steps)
-            if layer.method == SURROGATE.name:
-                layer.binarizer.hard = step >= steps * (1 - self._hard_tail)
+            is_exact = METHODS[layer.method].exact and layer.sharpens == "activations"
+            if is_exact or layer.method == SURROGATE.name:
+                layer.binarizer.hard = ends
             if layer.sharpens == "weights":
                 layer.connected = step >= steps * CONNECTING
+        part = step / (steps - 1) if steps > 1 else 1.0
         for layer in self._noisy:
-            layer.noise = self._noise * (step / (steps - 1) if steps > 1 else 1.0)
+            layer.noise = self._noise * part
+            layer.binarizer.sampling = self._sampling * part
 
 
-def _noisy(model: nn.Module) -> list[nn.Module]:
-    """The activations that may have noise: a maximum would shift its mean."""
+def _before_maximum(model: nn.Module) -> list[nn.Module]:
+    """The activations before a maximum pool."""
     from .layers import BinaryActivation
     from .trace import leaves, trace
 
     layers = [layer for _, layer in leaves(trace(model))]
     return [
         layer
-        for layer, after in pairwise([*layers, None])
-        if isinstance(layer, BinaryActivation) and "MaxPool" not in type(after).__name__
+        for layer, after in pairwise(layers)
+        if isinstance(layer, BinaryActivation) and "MaxPool" in type(after).__name__
     ]

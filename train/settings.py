@@ -23,7 +23,7 @@ class Settings:
     ----------
     method : str
         One of `methods.METHODS`.
-    nu_weights, nu_activations, nu_shape, nu_until, slope_cap, hard_tail, noise, average
+    nu_weights, nu_activations, nu_pooled, nu_shape, nu_until, slope_cap, hard_tail, noise, sampling, average
         As in `methods.Recipe`; None is the method's own. `recipe` has them all.
     nu_layers : dict of str to (float, float)
         Sharpness of single layers at the first and the last step, by name.
@@ -58,12 +58,14 @@ class Settings:
     method: str = DEFAULT
     nu_weights: tuple[float, float] | None = None
     nu_activations: tuple[float, float] | None = None
+    nu_pooled: tuple[float, float] | None = None
     nu_shape: str | None = None
     nu_until: float | None = None
     nu_layers: dict[str, tuple[float, float]] = field(default_factory=dict)
     slope_cap: float | None = None
     hard_tail: float | None = None
     noise: float | None = None
+    sampling: float | None = None
     average: float | None = None
     activation_levels: tuple[int, ...] = (2,)
     epochs: int = 30
@@ -108,6 +110,7 @@ class Settings:
         recipe = self.recipe
         require("slope_cap", recipe.slope_cap, recipe.slope_cap > 0, "greater than 0")
         require("noise", recipe.noise, 0 <= recipe.noise < math.inf, "at least 0 and finite")
+        require("sampling", recipe.sampling, 0 <= recipe.sampling < math.inf, "at least 0 and finite")
         require("average", recipe.average, 0 <= recipe.average < 1, "0 to less than 1")
         self.schedule()
 
@@ -144,9 +147,11 @@ class Settings:
         return Schedule(
             weights=both(recipe.nu_weights, recipe.nu_until),
             activations=both(recipe.nu_activations),
+            pooled=None if recipe.nu_pooled is None else both(recipe.nu_pooled),
             layers={name: both(ends) for name, ends in self.nu_layers.items()},
             hard_tail=recipe.hard_tail,
             noise=recipe.noise,
+            sampling=recipe.sampling,
         )
 
     def primitives(self) -> dict[str, Any]:

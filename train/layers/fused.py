@@ -91,9 +91,13 @@ class Fused:
     activation: BinaryActivation
 
     def takes(self, x: torch.Tensor) -> bool:
-        """Whether both layers train, and x, the input of either, is large enough to gain."""
+        """Whether both layers train, without the noise of drawn signs, and x, the input of one, is large."""
         layers = (self.norm, self.activation)
-        return x.numel() >= _SMALLEST and all(layer.training and not layer.hardened for layer in layers)
+        return (
+            x.numel() >= _SMALLEST
+            and all(layer.training and not layer.hardened for layer in layers)
+            and not getattr(self.activation.binarizer, "samples", False)
+        )
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """The activations of sums x, whose statistics enter the running ones of the norm."""

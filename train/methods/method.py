@@ -13,6 +13,8 @@ class Recipe:
     ----------
     nu_weights, nu_activations : (float, float)
         Sharpness at the first and the last step.
+    nu_pooled : (float, float) or None
+        That of activations before a maximum pool; None is that of the others.
     nu_shape : str
         "exponential" or "linear" in the step.
     nu_until : float, above 0 to 1
@@ -21,10 +23,15 @@ class Recipe:
     slope_cap : float
         Maximum sharpness of the backward pass; infinite is none. For "surrogate" only.
     hard_tail : float, 0 ... 1
-        Share of the steps, at the end, with sign as the forward pass. For "surrogate" only.
+        Share of the steps, at the end, with sign as the forward pass: of weights and activations for
+        "surrogate"; of activations for exact methods, whose derivative is then 0, so that only the last
+        layer learns.
     noise : float
         Standard deviation, at the last step, of Gaussian noise on the inputs of activations while training.
         It grows linearly from 0. Activations before a maximum pool have none.
+    sampling : float
+        Share, at the last step, of the noise that activations would have if each were a sign drawn with the
+        probability (1 + tanh(nu y)) / 2. It grows and is left out as `noise`. For exact methods only.
     average : float, 0 to less than 1
         Share of the steps, at the end, over which the parameters are averaged; the average is the result.
     final_rate : float, 0 ... 1
@@ -33,11 +40,13 @@ class Recipe:
 
     nu_weights: tuple[float, float] = (1.0, 1.0)
     nu_activations: tuple[float, float] = (1.0, 1.0)
+    nu_pooled: tuple[float, float] | None = None
     nu_shape: str = "exponential"
     nu_until: float = 1.0
     slope_cap: float = float("inf")
     hard_tail: float = 0.0
     noise: float = 0.0
+    sampling: float = 0.0
     average: float = 0.0
     final_rate: float = 0.0
 
