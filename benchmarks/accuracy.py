@@ -1,7 +1,7 @@
 """Accuracy of the training methods at equal budget, over several seeds.
 
     python benchmarks/accuracy.py [--nets digits tfc tfc-2bit] [--methods self-binarizing straight-through]
-                                  [--seeds 0 1 2] [--epochs N] [--data DIR]
+                                  [--seeds 0 1 2] [--epochs N] [--data DIR] [--missing]
 
 Within a net (a preset) and a number of epochs, the methods have the same budget: epochs, batch, learning rate
 and augmentation, and no teacher. Each has its own recipe. Seeds are paired: the same seed has the same
@@ -12,9 +12,9 @@ all 1,797, and its accuracy the share of them that the network trained without t
 evaluate the test images of their data set once. All choices are made on validation images.
 
 Writes ``results/accuracy.json`` and ``results/accuracy.md``, after each run; results of other combinations
-stay. The table has the soft accuracy (of the smooth network, where the method has one), the hardened one,
-the gap between them, and the mean difference to straight-through of the seeds that both have with its 95 %
-interval (Student's t).
+stay, and with ``--missing`` are not measured again. The table has the soft accuracy (of the smooth network,
+where the method ends with one), the hardened one, the gap between them, and the mean difference to
+straight-through of the seeds that both have with its 95 % interval (Student's t).
 """
 
 import argparse
@@ -113,7 +113,7 @@ def trained(net, settings, parts, seed):
         classes=len(data.DATASETS[about.dataset].labels),
         **experiment.layers_by(settings),
     )
-    train(model, *parts.training, validation=parts.validation, settings=settings, seed=seed)
+    train(model, *parts.training, validation=None, settings=settings, seed=seed)
     return experiment.measured(model, parts)[1]
 
 
@@ -198,11 +198,18 @@ def markdown(rows):
     )
 
 
+def recorded():
+    """The rows of the record."""
+    path = record.FOLDER / f"{NAME}.json"
+    return json.loads(path.read_text())["runs"] if path.exists() else []
+
+
 def write(row):
     """Add a row to the record; returns all rows. It is read again: other runs may write at the same time."""
     path = record.FOLDER / f"{NAME}.json"
-    rows = json.loads(path.read_text())["runs"] if path.exists() else []
-    rows = [other for other in rows if any(other[key] != row[key] for key in KEY)] + [row | record.MEASURED]
+    rows = [other for other in recorded() if any(other[key] != row[key] for key in KEY)] + [
+        row | record.MEASURED
+    ]
     nets, methods = list(PRESETS), list(METHODS)
     rows.sort(
         key=lambda row: (nets.index(row["net"]), row["epochs"], methods.index(row["method"]), row["seed"])
@@ -222,13 +229,19 @@ def main():
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(10)))
     parser.add_argument("--epochs", type=int, help="epochs of every run (default: the preset's)")
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--missing", action="store_true", help="leave out what the record has")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    console, rows = Console(), []
+    console, rows = Console(), recorded()
     for seed in args.seeds:  # so that what an interruption leaves has whole pairs
         for net in args.nets:
             for method in args.methods:
+                epochs = args.epochs or PRESETS[net].settings.epochs
+                if args.missing and any(
+                    tuple(row[key] for key in KEY) == (net, method, seed, epochs) for row in recorded()
+                ):
+                    continue
                 with console.step(f"{net} {method} seed {seed}") as step:
                     row = measure(net, method, seed, epochs=args.epochs, folder=args.data)
                     step.note(f"validation {row['validation_hardened']:.2%}  test {row['test_hardened']:.2%}")

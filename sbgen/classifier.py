@@ -157,7 +157,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
                 validation=own_data.part(ready, ready.validation),
                 test=None,
             )
-            train(model, *parts.training, validation=parts.validation, settings=settings, seed=seed)
+            train(model, *parts.training, validation=None, settings=settings, seed=seed)
             self._report, self._accuracy = experiment.measured(model, parts)
         self._model, self._settings, self._seed = (
             model,

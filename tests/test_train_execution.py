@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -144,3 +146,15 @@ def test_a_callback_can_stop_the_training():
     assert seen == epochs and len(epochs) == 2
     assert model.linear1.binarizer.nu == pytest.approx(epochs[1].nu)  # not that of the third
     assert len(trained(progress=lambda epoch: "anything else")[1]) == 3
+
+
+def test_without_validation_nothing_is_measured(monkeypatch):
+    monkeypatch.setattr(loop, "measured", None)
+    torch.manual_seed(0)
+    model = network(image_shape=(4, 4), thresholds=(60,), widths=(8,), classes=2)
+    settings = Settings(epochs=2, batch=40)
+    epochs = loop.train(model, *problem(200, 1), validation=None, settings=settings, seed=0)
+    assert [(math.isnan(epoch.hard), epoch.soft) for epoch in epochs] == [(True, None)] * 2
+    with pytest.raises(SettingsError, match="best epoch must be chosen on validation images"):
+        settings = Settings(epochs=2, batch=40, patience=3)
+        loop.train(model, *problem(200, 1), validation=None, settings=settings, seed=0)

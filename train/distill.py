@@ -81,6 +81,7 @@ def teacher_logits(
     seed: int,
     cache: str | PathLike[str],
     progress: Callable[[int, int], object] | None = None,
+    device: str = "cpu",
 ) -> torch.Tensor:
     """Train a float network here; return its logits for every image in every way.
 
@@ -102,31 +103,36 @@ def teacher_logits(
         Folder of the cached logits.
     progress : callable or None
         Called after each epoch with the number of epochs done and in total.
+    device : str
+        The torch device where it is trained.
 
     Returns
     -------
     float32 tensor, shape (ways, N, classes)
+        On the CPU.
     """
     settings = [width, epochs, shift, flip, deform, seed, classes, torch.as_tensor(thresholds).tolist()]
+    kind = torch.device(device).type
+    settings += [kind] * (kind != "cpu")
     key = hashlib.sha256(json.dumps([4, torch.__version__, *settings]).encode())
     key.update(images.numpy().tobytes() + labels.numpy().tobytes())
     path = Path(cache) / f"teacher-{key.hexdigest()[:16]}.pt"
-    augmented = Augmented(images, shift=shift, flip=flip, deform=deform)
+    augmented = Augmented(images, shift=shift, flip=flip, deform=deform, device=device)
     if (cached := _cached(path, (augmented.ways, len(images), classes))) is not None:
         return cached
 
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[device] if kind == "cuda" else []):
         torch.manual_seed(seed)
-        model = _teacher(Binarize(images[0].numel(), thresholds), width, classes)
-        _train(model, augmented, labels, epochs=epochs, seed=seed, progress=progress)
+        model = _teacher(Binarize(images[0].numel(), thresholds), width, classes).to(device)
+        _train(model, augmented, labels.to(device), epochs=epochs, seed=seed, progress=progress)
     model.eval()
     with torch.no_grad():
         logits = torch.stack(
             [
                 torch.cat(
                     [
-                        model(augmented(index, torch.full_like(index, way)))
-                        for index in torch.arange(len(images)).split(4096)
+                        model(augmented(index, torch.full_like(index, way))).cpu()
+                        for index in torch.arange(len(images), device=device).split(4096)
                     ]
                 )
                 for way in range(augmented.ways)
@@ -169,11 +175,11 @@ def _train(
     batches = -(-len(labels) // 256)
     cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * batches)
     for epoch in range(epochs):
-        for index in torch.randperm(len(labels), generator=generator).chunk(batches):
+        for drawn in torch.randperm(len(labels), generator=generator).chunk(batches):
+            way = augmented.draw(len(drawn), generator=generator).to(labels.device)
+            index = drawn.to(labels.device)
             optimizer.zero_grad()
-            value = F.cross_entropy(
-                model(augmented(index, augmented.draw(len(index), generator=generator))), labels[index]
-            )
+            value = F.cross_entropy(model(augmented(index, way)), labels[index])
             value.backward()
             optimizer.step()
             cosine.step()

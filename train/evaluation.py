@@ -9,7 +9,7 @@ from . import inputs, statistics
 from .distributed import Processes
 from .layers import BatchNorm, BinaryActivation, BinaryWeights, Scores, hardened
 
-__all__ = ["Epoch", "Labelled", "accuracy", "classify", "is_smooth", "measured"]
+__all__ = ["Epoch", "Labelled", "accuracy", "classify", "is_smooth", "measured", "sharpness"]
 
 #: Images and their labels.
 Labelled = tuple[torch.Tensor, torch.Tensor]
@@ -30,7 +30,7 @@ class Epoch:
     soft : float, 0 ... 1, or None
         Validation accuracy of the smooth network, without noise; None if the forward pass is sign.
     hard : float, 0 ... 1
-        Validation accuracy of the same network hardened.
+        Validation accuracy of the same network hardened; NaN if it was not measured.
     """
 
     epoch: int
@@ -80,6 +80,12 @@ def is_smooth(model: nn.Module) -> bool:
     return not any(layer.hardened or layer.binarizer.hard for layer in layers)
 
 
+def sharpness(model: nn.Module) -> float:
+    """Maximum sharpness of the layers with weights."""
+    layers = [layer for layer in model.modules() if isinstance(layer, BinaryWeights)]
+    return max((layer.binarizer.nu for layer in layers), default=1.0)
+
+
 def measured(
     model: nn.Module,
     images: torch.Tensor,
@@ -123,7 +129,4 @@ def measured(
                 statistics.estimate(model, images)
             with hardened(model):
                 hard = max(hard, share())
-    nu = max(
-        (layer.binarizer.nu for layer in model.modules() if isinstance(layer, BinaryWeights)), default=1.0
-    )
-    return Epoch(epoch=epoch, nu=nu, loss=loss, soft=soft, hard=hard)
+    return Epoch(epoch=epoch, nu=sharpness(model), loss=loss, soft=soft, hard=hard)

@@ -90,7 +90,9 @@ def run(
     dataset = dataset or PRESETS[preset].dataset
     parts = _load(preset, dataset, folder, settings)
     kind = data.DATASETS[dataset]
-    teacher = _teacher(preset, settings, parts, classes=len(kind.labels), progress=teacher_progress)
+    teacher = _teacher(
+        preset, settings, parts, classes=len(kind.labels), progress=teacher_progress, device=execution.device
+    )
     torch.manual_seed(seed)
     model = _network(preset, settings, kind)
     epochs = train(
@@ -198,6 +200,7 @@ def _teacher(
     *,
     classes: int,
     progress: Callable[[int, int], object] | None,
+    device: str,
 ) -> torch.Tensor | None:
     """The logits of the teacher; None if the settings have none."""
     if not settings.distill:
@@ -221,6 +224,7 @@ def _teacher(
         seed=_SPLIT_SEED,
         cache=cache.folder("teachers"),
         progress=progress,
+        device=device,
     )
     processes = distributed.current()
     first = logits() if processes.is_first else None

@@ -5,8 +5,9 @@ from torch import nn
 
 from ..errors import DataError, ModelError
 from .layers import Binarize, Pixels, Scores
+from .settings import Settings
 
-__all__ = ["check_batches", "check_images", "checked", "takes_sequences"]
+__all__ = ["check_batches", "check_images", "check_same_shape", "checked", "takes_sequences", "with_rows"]
 
 #: If the network does not determine the channels, a first axis of at most this size is taken for the
 #: channels.
@@ -236,3 +237,26 @@ def _range(tensor: torch.Tensor) -> str:
     if not tensor.numel() or tensor.is_complex() or tensor.dtype == torch.bool:
         return ""
     return f" of {tensor.min().item():g} ... {tensor.max().item():g}"
+
+
+def check_same_shape(images: torch.Tensor, validation: torch.Tensor) -> None:
+    """Check that training and validation images have one shape."""
+    if validation.shape[1:] != images.shape[1:]:
+        raise DataError(
+            f"validation images must have the shape {tuple(images.shape[1:])} of the training images, not "
+            f"{tuple(validation.shape[1:])}"
+        )
+
+
+def with_rows(model: nn.Module, images: torch.Tensor, settings: Settings) -> torch.Tensor:
+    """The training images, flat ones as images of one row, if they can be augmented as the settings say."""
+    is_flat = images.dim() == 2
+    if not is_flat and not takes_sequences(model):
+        return images
+    if settings.shift or settings.flip or settings.deform > 1:
+        raise DataError(
+            "training images must have rows and columns to be shifted, flipped or deformed, but have the"
+            f" shape {tuple(images.shape)}; give shift 0, no flip and deform 1, or images (N, height,"
+            " width)"
+        )
+    return images[:, None] if is_flat else images

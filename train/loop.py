@@ -19,7 +19,7 @@ from .average import Average
 from .best import Best
 from .distributed import Processes
 from .errors import SettingsError
-from .evaluation import Epoch, Labelled, accuracy, classify, is_smooth, measured
+from .evaluation import Epoch, Labelled, accuracy, classify, is_smooth, measured, sharpness
 from .execution import HERE, Execution
 from .fixed_point import FixedPoint
 from .layers import BinaryWeights
@@ -42,7 +42,7 @@ def train(
     images: torch.Tensor,
     labels: torch.Tensor,
     *,
-    validation: Labelled,
+    validation: Labelled | None,
     settings: Settings,
     seed: int,
     teacher: torch.Tensor | None = None,
@@ -62,8 +62,9 @@ def train(
     labels : integer tensor, shape (N,)
         As for `inputs.checked`. If the signs of several outputs decide, labels are 0 and 1, of shape (N,
         outputs), and the loss is the binary cross entropy.
-    validation : (images, labels)
-        Measured after each epoch. No decision here depends on it.
+    validation : (images, labels) or None
+        Measured after each epoch. No decision here depends on it but the best epoch and when to end, if the
+        settings ask for these. With None nothing is measured: epochs have `hard` NaN and no `soft`.
     settings : `Settings`
     seed : int
         Of the order, the shifts and everything else that is random.
@@ -96,8 +97,15 @@ def train(
     """
     execution.check()
     images, labels = inputs.checked(model, images, labels, name="training")
-    validation = inputs.checked(model, *validation, name="validation")
-    images = _with_rows(model, images, validation[0], settings)
+    if validation is not None:
+        validation = inputs.checked(model, *validation, name="validation")
+        inputs.check_same_shape(images, validation[0])
+    elif settings.keeps_best:
+        raise SettingsError(
+            "the best epoch must be chosen on validation images, but there are none; give them, or keep the"
+            " last"
+        )
+    images = inputs.with_rows(model, images, settings)
     batches = -(-len(images) // settings.batch)
     inputs.check_batches(model, len(images), batches)
     processes = distributed.current()
@@ -108,7 +116,8 @@ def train(
     }
     try:
         run = _started(model, images, labels, teacher, settings, batches, seed, execution, processes)
-        validation = validation[0].to(execution.device), validation[1].to(execution.device)
+        if validation is not None:
+            validation = validation[0].to(execution.device), validation[1].to(execution.device)
         epochs: list[Epoch] = []
         if resume and state is not None and Path(state).exists():
             epochs = states.restored(state, identity, run.restore)
@@ -128,9 +137,11 @@ def train(
     return epochs
 
 
-def _epoch(run: "_Run", number: int, validation: Labelled) -> Epoch:
+def _epoch(run: "_Run", number: int, validation: Labelled | None) -> Epoch:
     """Train for an epoch and measure it."""
     loss = _train_epoch(run, number)
+    if validation is None:
+        return Epoch(epoch=number, nu=sharpness(run.model), loss=loss, soft=None, hard=math.nan)
     with torch.no_grad(), run.average.taken():
         if run.average.steps:
             run.fixed.settle()
@@ -282,27 +293,6 @@ def _started(
     )
 
 
-def _with_rows(
-    model: nn.Module, images: torch.Tensor, validation: torch.Tensor, settings: Settings
-) -> torch.Tensor:
-    """The training images, flat ones as images of one row, if they can be augmented as the settings say."""
-    if validation.shape[1:] != images.shape[1:]:
-        raise DataError(
-            f"validation images must have the shape {tuple(images.shape[1:])} of the training images, not "
-            f"{tuple(validation.shape[1:])}"
-        )
-    is_flat = images.dim() == 2
-    if not is_flat and not inputs.takes_sequences(model):
-        return images
-    if settings.shift or settings.flip or settings.deform > 1:
-        raise DataError(
-            "training images must have rows and columns to be shifted, flipped or deformed, but have the"
-            f" shape {tuple(images.shape)}; give shift 0, no flip and deform 1, or images (N, height,"
-            " width)"
-        )
-    return images[:, None] if is_flat else images
-
-
 def _check_processes(processes: Processes, settings: Settings, images: int, batches: int) -> None:
     """Check that each process has an image of every step, and that all of them keep the same parameters."""
     smallest = min(len(part) for part in torch.arange(images).chunk(batches))
@@ -322,7 +312,7 @@ def _identity(
     model: nn.Module,
     settings: Settings,
     training: Labelled,
-    validation: Labelled,
+    validation: Labelled | None,
     teacher: torch.Tensor | None,
     seed: int,
 ) -> dict[str, Any]:
@@ -333,7 +323,7 @@ def _identity(
         "network": states.topology(model),
         "initial weights": states.digest(model.state_dict().values()),
         "training images and labels": states.digest(training),
-        "validation images and labels": states.digest(validation),
+        "validation images and labels": None if validation is None else states.digest(validation),
         "teacher": None if teacher is None else states.digest([teacher]),
         "torch": str(torch.__version__),
         "threads": torch.get_num_threads(),
