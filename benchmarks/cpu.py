@@ -86,15 +86,14 @@ def measure(name, seconds, folder):
     for build in json.loads((record.FOLDER / "shipped.json").read_text())["builds"]:
         if build["model"] == name:
             device = BOARDS[build["board"]].device
-            limits = bound.bounds(kept.network, device)
-            by = max((what for what in limits if what != bound.AS_BUILT), key=limits.get)
+            least = bound.bound(kept.network, device)
             rows.append(
                 {
                     "model": name,
                     "way": build["board"],
                     "images_per_second": build["images_per_second"],
-                    "bound": build["clock_mhz"] * 1e6 / limits[by],
-                    "bound_by": by,
+                    "bound": build["clock_mhz"] * 1e6 / least.cycles,
+                    "bound_by": least.by,
                 }
             )
     return rows

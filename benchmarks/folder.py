@@ -4,8 +4,8 @@
 
 For each model and board: the maximum, and at each step the price of the cheapest design (LUTs, with a small
 price for block RAMs and SPRAMs; `sbgen.compiler.search.price`). Exits with status 1 if a step is refused or
-a lower rate costs more. ``--before`` is a record of an earlier folder; its points are asked for as well, and a
-design may not cost more than there. Writes ``results/folder.json``.
+a lower rate costs more. ``--before`` is a record of an earlier folder; its points are asked for as well, and
+a design may not cost more than there. Writes ``results/folder.json``.
 """
 
 import argparse

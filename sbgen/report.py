@@ -16,8 +16,9 @@ from . import __version__, metrics, trial_images
 from .boards import BoardSpec, board_line, power
 from .boards.harness import HOLD_BITS
 from .boards.link_rate import LinkRate
-from .compiler.bound import AS_BUILT, bounds
-from .compiler.cycles import Cycles
+from .compiler.bound import DEVICE
+from .compiler.bound import bound as least_cycles
+from .compiler.cycles import Cycles, stage_cycles
 from .compiler.design import Design
 from .compiler.device import Device
 from .compiler.folding import Folding
@@ -186,7 +187,7 @@ def assemble(
         "model": _model(model, design, cycles),
         "top": design.top_k,
         "timing": _timing(implementation, cycles, clock_mhz) | {"sleeps": sleeps},
-        "bound": bound(network, device, cycles.interval) | whole,
+        "bound": bound(design, device, cycles.interval) | whole,
         "link": link,
         "power": _power(
             board,
@@ -280,11 +281,29 @@ def _layer(rule: Rule, folding: Folding, cycles: int) -> dict[str, Any]:
     }
 
 
-def bound(network: Network, device: Device, interval: int) -> dict[str, Any]:
-    """The bounds of the device in cycles per image, compared with the interval between images."""
-    limits = bounds(network, device)
-    name = max((name for name in limits if name != AS_BUILT), key=lambda name: limits[name])
-    return {"limits": limits, "by": name, "cycles": limits[name], "reached": limits[name] / interval}
+def bound(design: Design, device: Device, interval: int) -> dict[str, Any]:
+    """What no design of the network on the device can beat, in cycles per image, compared with the interval
+    between images; the stage that binds in this design, and what would free it.
+    """
+    least, busy = least_cycles(design.network, device), stage_cycles(design)
+    names = [layer.name for layer in design.network.layers]
+    slowest = max(range(len(busy)), key=lambda n: busy[n])
+    if busy[slowest] <= least.layers[names[slowest]]:
+        frees = "nothing: it is built as wide as it can be"
+    elif interval <= least.cycles or least.by != DEVICE:
+        frees = "a wider folding of it, for more LUTs and block RAMs"
+    else:
+        frees = "a wider folding of it, or a device with more LUTs and block RAMs"
+    return {
+        "limits": least.limits,
+        "layers": least.layers,
+        "by": least.by,
+        "cycles": least.cycles,
+        "reached": least.cycles / interval,
+        "stage": names[slowest],
+        "stage_cycles": busy[slowest],
+        "freed_by": frees,
+    }
 
 
 def _whole(link: Mapping[str, Any] | None, images_per_second: float) -> dict[str, Any]:

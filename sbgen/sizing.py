@@ -116,7 +116,7 @@ def estimated(design: Design, target: Target) -> Estimate:
         cycles=cycles,
         cycles_exact=exact,
         clock_mhz=target.clock_mhz,
-        bound=bound(design.network, device, cycles),
+        bound=bound(design, device, cycles),
         host_link=device.host_link,
     )
 
@@ -196,6 +196,10 @@ def _show_design(console: Console, found: Estimate) -> None:
     console.line(
         f"  {'bound':12}{found.bound['cycles']:>9,} cycles per image by {found.bound['by']}, of which"
         f" {found.bound['reached']:.0%} is reached"
+    )
+    console.line(
+        f"  {'slowest':12}{found.bound['stage_cycles']:>9,} cycles in {found.bound['stage']}; freed by"
+        f" {found.bound['freed_by']}"
     )
     console.line()
 

@@ -100,6 +100,7 @@ def _speed(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             f" {bound['reached']:.0%} is reached"
         ),
     )
+    yield "slowest", f"{bound['stage_cycles']:>9,} cycles in {bound['stage']}; freed by {bound['freed_by']}"
     yield (
         "latency",
         f"{timing['latency_cycles'] / timing['clock_mhz']:>9,.1f} us, {timing['latency_cycles']:,} cycles",

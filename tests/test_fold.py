@@ -268,8 +268,7 @@ def test_a_large_device_is_not_filled_unasked():
 @pytest.mark.parametrize("sizes", [(784, 64, 64, 64, 10), (784, 256, 256, 256, 10)])
 def test_unasked_the_memory_ports_of_a_large_device_are_used(sizes):
     network, device = dense_network(*sizes), DEVICES["ecp5-85f"]
-    limits = bounds(network, device)
-    least = max(limits["memory ports"], limits["results"])
+    least = max(-(-network.weight_bits // device.bram_read_bits), network.outputs)
     assert cycles.predict(fold.fold(network, device)).interval <= least / 0.8
 
 
