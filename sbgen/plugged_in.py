@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .boards import BOARDS, VENDOR_BOARDS, usb
+from .boards.usb_device import USB_ID
 
 if TYPE_CHECKING:
     from .boards import BoardSpec
@@ -39,7 +40,7 @@ def findings() -> Iterator[Finding]:
     """What is plugged in, and its serial ports."""
     by_ids: dict[tuple[int, int], list[BoardSpec]] = {}
     for board in (BOARDS | VENDOR_BOARDS).values():
-        for ids in board.usb:
+        for ids in (*board.usb, *((USB_ID,) if board.has_usb else ())):
             by_ids.setdefault(ids, []).append(board)
     found = False
     if usb.can_probe():

@@ -114,6 +114,12 @@ FEATURES = {
             packages=("pyserial",),
         ),
         Feature(
+            name="usb",
+            help="a link over the board's own USB",
+            remedy="pip install 'sbgen[usb]'",
+            packages=("luna-usb",),
+        ),
+        Feature(
             name="flash",
             help="loading bitstreams into boards",
             remedy="pip install 'sbgen[flash]'",

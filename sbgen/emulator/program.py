@@ -127,7 +127,9 @@ def _compile(folder: Path, sources: Mapping[str, str], macros: Mapping[str, int]
         return True
     for name, text in sources.items():
         (folder / name).write_text(text, encoding="ascii")
-    tool = verilate(folder, top=_TOP, sources=sorted(sources), macros=macros)
+    # The C++ program must know the line too.
+    flags = ("-CFLAGS", "-DUSB") if "USB" in macros else ()
+    tool = verilate(folder, top=_TOP, sources=sorted(sources), macros=macros, flags=flags)
     Path(tool.argv[0]).rename(program)
     store.store(key, {_TOP: program.read_bytes()})
     return False
