@@ -50,8 +50,9 @@ class Stream:
 
     def __init__(self, dut, rng):
         self._dut, self._bytes = dut, CASE["width"] // 8
-        self._source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis"), dut.aclk, byte_size=8)
-        self._sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.aclk, byte_size=8)
+        settings = {"reset": dut.aresetn, "reset_active_level": False, "byte_size": 8}
+        self._source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis"), dut.aclk, **settings)
+        self._sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.aclk, **settings)
         self._source.set_pause_generator(stalls(rng))
         self._sink.set_pause_generator(stalls(rng))
 
@@ -121,7 +122,9 @@ class AxiLite(_Registers):
 
     def __init__(self, dut, rng):
         self._dut = dut
-        self._master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.aclk)
+        self._master = AxiLiteMaster(
+            AxiLiteBus.from_prefix(dut, "s_axi"), dut.aclk, dut.aresetn, reset_active_level=False
+        )
         write, read = self._master.write_if, self._master.read_if
         for channel in (write.aw_channel, write.w_channel, write.b_channel, read.ar_channel, read.r_channel):
             channel.set_pause_generator(stalls(rng))
@@ -177,6 +180,12 @@ async def start(dut):
     rng = random.Random(f"{cocotb.RANDOM_SEED} {CASE['shell']}")
     clock = getattr(dut, CASE["clock"])
     Clock(clock, 10, unit="ns").start()
+    # Nothing may be undefined when the models look for the first time.
+    for name in CASE["inputs"]:
+        getattr(dut, name).value = 0
+    reset = getattr(dut, CASE["reset"])
+    reset.value = CASE["reset"] == "rst"
+    await ClockCycles(clock, 4)
     driver = DRIVERS[CASE["shell"]](dut, rng)
     await driver.reset()
     return driver, rng

@@ -36,11 +36,11 @@ def needed():
         pytest.skip(str(error))
 
 
-def run_soc(out, *, fps_cycles=2000, packed=True):
+def run_soc(out, *, core_cycles=2000, packed=True):
     """What the console of the SoC says of ten digits; `out` is a folder for everything."""
     model = model_file.load(Path("digits"))
     network = passes.apply_passes(model.network)
-    design = fold.fold(network, DEVICES["ecp5-85f"], cycles=fps_cycles)
+    design = fold.fold(network, DEVICES["ecp5-85f"], cycles=core_cycles)
     images = choose(network=network, trained_on=model.info, count=10).images[:10]
     context = folder.prepare(
         design,
