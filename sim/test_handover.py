@@ -121,10 +121,10 @@ def test_two_cores_in_one_design():
             cycles=cycles.predict(design),
             clock_mhz=50,
         )
-        for name in ("left", "right")
+        for name in ("alpha", "omega")
     )
     assert not set(one.verilog.modules) & set(two.verilog.modules)
-    assert one.verilog.text.replace("left", "right") == two.verilog.text
+    assert one.verilog.text.replace("alpha", "omega") == two.verilog.text
 
 
 @pytest.mark.parametrize("target", ["lint", "sim"])
