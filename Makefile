@@ -16,7 +16,7 @@ ALL_TOOLS ?= 1
 # What of sbgen the machines without a network need.
 EXTRAS ?= all
 
-.PHONY: demo test full lint docs setup tools clean wheelhouse
+.PHONY: demo test full lint docs setup tools soc clean wheelhouse
 
 demo: setup
 	$(BIN)/sbgen build --model models/digits.pt --board icebreaker --out build/digits
@@ -28,7 +28,7 @@ test: setup $(if $(ALL_TOOLS),tools)
 	$(if $(ALL_TOOLS),$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'aeon~=1.6.0')
 	SBGEN_ALL_TOOLS=$(ALL_TOOLS) $(BIN)/python -m pytest -m "not longest" --numprocesses auto --maxprocesses 8 --dist worksteal
 
-full: setup tools
+full: setup tools soc
 	$(BIN)/python benchmarks/full.py
 
 lint: setup
@@ -63,6 +63,11 @@ tools:
 	quiet() { $$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq "$$@" >/dev/null 2>&1; }; \
 	quiet install -y $$packages || { quiet update && quiet install -y $$packages; } || \
 	{ echo "The tests need Icarus Verilog, icebox_vlog and Chromium, and apt could not install them; try: apt install $$packages" >&2; exit 1; }
+
+# What the SoC around a handed-over core needs besides: LiteX, and a compiler for its processor.
+soc: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[soc]' --constraint constraints.txt
+	command -v riscv64-unknown-elf-gcc >/dev/null || apt-get -qq install -y gcc-riscv64-unknown-elf
 
 # Everything for an installation without a network: copy the folder, then
 # pip install --no-index --find-links wheelhouse 'sbgen[all]'

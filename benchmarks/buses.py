@@ -1,9 +1,9 @@
-"""Cores behind models of their buses: 10,000 images with random stalls, 1,000 wrong lengths among them.
+"""Cores behind their buses: 10,000 images of a small network with random stalls, and 5,000 wrong lengths.
 
-    python benchmarks/buses.py [IMAGES]
+    python benchmarks/buses.py [IMAGES [OF_MODELS]]
 
-Every score is compared, and the count of dropped images. The bench is that of `sim/test_handover.py`, which
-runs a few images.
+Every score is compared, and the count of dropped images: once by the bench of a core's folder, in Verilog,
+once for fewer images by the models of `sim/shell_tests.py`.
 """
 
 import sys
@@ -13,6 +13,8 @@ from pathlib import Path
 
 import record
 
+from sbgen.handover import check, folder
+
 sys.path.insert(0, str(Path(__file__).parent.parent / "sim"))
 
 import test_handover
@@ -20,26 +22,41 @@ import test_handover
 SHELLS = ("stream", "axi", "wishbone")
 
 
+def of_folder(shell: str, images: int) -> int:
+    """Wrong lengths among so many images, if the folder's own bench passes."""
+    context = test_handover.prepared(test_handover.small(), shell, images=images)
+    with tempfile.TemporaryDirectory() as scratch:
+        check.bench(context, folder.files(context), Path(scratch), simulator="icarus")
+    return context.vectors.wrong
+
+
+def of_models(shell: str, images: int) -> int:
+    """The same by models of the bus."""
+    with tempfile.TemporaryDirectory() as scratch:
+        test_handover.drive(test_handover.small(), shell, Path(scratch), images=images, wrong=0.1)
+    return images // 10
+
+
 def main() -> None:
-    images = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    counts = [int(text) for text in sys.argv[1:]] or [10_000, 500]
+    outputs = test_handover.small().network.outputs
     rows = []
-    for shell in SHELLS:
-        begin = time.perf_counter()
-        with tempfile.TemporaryDirectory() as folder:
-            design = test_handover.small()
-            test_handover.drive(design, shell, Path(folder), images=images, wrong=0.1)
-        seconds = time.perf_counter() - begin
-        rows.append(
-            {
-                "shell": shell,
-                "images": images,
-                "scores": images * design.network.outputs,
-                "wrong_lengths": images // 10,
-                "seconds": round(seconds),
-            }
-        )
-        print(rows[-1], flush=True)
-    record.write("buses", {"seed": 1, "simulator": "icarus", "rows": rows})
+    for bench, images in zip((of_folder, of_models), counts, strict=False):
+        for shell in SHELLS:
+            begin = time.perf_counter()
+            wrong = bench(shell, images)
+            rows.append(
+                {
+                    "bench": bench.__name__.removeprefix("of_"),
+                    "shell": shell,
+                    "images": images,
+                    "scores": images * outputs,
+                    "wrong_lengths": wrong,
+                    "seconds": round(time.perf_counter() - begin),
+                }
+            )
+            print(rows[-1], flush=True)
+    record.write("buses", {"simulator": "icarus", "rows": rows})
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Cores as folders: their own benches, a linter, FuseSoC, and models of the buses around their shells."""
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -52,6 +53,16 @@ def prepared(design, shell, *, images=8, **settings):
         design, random_images(1, design.network, images), name="tiny", shell=shell,
         cycles=cycles.predict(design), clock_mhz=50, **settings,
     )  # fmt: skip
+
+
+def installed(package):
+    """Skip by name where a package is missing."""
+    try:
+        found = importlib.util.find_spec(package)
+    except ModuleNotFoundError:  # the package around it
+        found = None
+    if found is None:
+        pytest.skip(f"{package} is not installed; try: pip install 'sbgen[sim]'")
 
 
 def needed(simulator):
@@ -130,7 +141,7 @@ def test_two_cores_in_one_design():
 @pytest.mark.parametrize("target", ["lint", "sim"])
 @pytest.mark.parametrize("shell", ["stream", "wishbone"])
 def test_fusesoc(target, shell, tmp_path):
-    pytest.importorskip("fusesoc")
+    installed("fusesoc")
     needed("icarus" if target == "sim" else "verilator")
     from sbgen import tools
 
@@ -164,8 +175,8 @@ def test_fusesoc(target, shell, tmp_path):
 
 def drive(design, shell, tmp_path, *, simulator="icarus", images=12, wrong=0.4, **settings):
     """Run `shell_tests` over a core in its shell."""
-    pytest.importorskip("cocotbext.axi")
-    pytest.importorskip("cocotbext.wishbone")
+    installed("cocotbext.axi")
+    installed("cocotbext.wishbone")
     context = prepared(design, shell, **settings)
     pictures = random_images(2, design.network, 8)
     scores, _ = reference.evaluate(design.network, pictures)
