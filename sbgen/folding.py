@@ -24,6 +24,8 @@ class Request:
     ----------
     fps : float or None
         Images per second that must be reached, by the smallest design that does.
+    fastest : bool
+        Whether the design may fill the device to reach the most images per second, however long it builds.
     pe, simd : str or None
         As the options of these names: ``"N,N,..."`` or ``"LAYER=N,..."``.
     design : Path or None
@@ -36,6 +38,7 @@ class Request:
     """
 
     fps: float | None = None
+    fastest: bool = False
     pe: str | None = None
     simd: str | None = None
     design: Path | None = None
@@ -48,6 +51,7 @@ class Request:
         """What the options of `add_arguments`, and ``--clock``, request."""
         return cls(
             fps=arguments.fps,
+            fastest=arguments.fastest,
             pe=arguments.pe,
             simd=arguments.simd,
             design=arguments.design,
@@ -81,11 +85,17 @@ def add_arguments(parser: ArgumentParser) -> None:
     folding.add_argument(
         "--design", type=Path, metavar="FILE", help="start from a design.json of an earlier build"
     )
-    folding.add_argument(
+    pace = folding.add_mutually_exclusive_group()
+    pace.add_argument(
+        "--fastest",
+        action="store_true",
+        help="the most images/s that the device can do; place and route may take long",
+    )
+    pace.add_argument(
         "--fps",
         type=positive,
         metavar="N",
-        help="the smallest design that reaches N images/s, instead of the fastest that fits",
+        help="the smallest design that reaches N images/s, instead of the fastest that is quickly built",
     )
     folding.add_argument(
         "--fit",
@@ -132,13 +142,20 @@ def _cycles(request: Request, target: "Target") -> int | None:
 def _design(request: Request, network: "Network", target: "Target") -> "Design":
     from .compiler import design_file
     from .compiler.design import to_patchable
+    from .compiler.fit import FILL
     from .compiler.fold import fold as search
     from .compiler.remedies import check_fit
 
     if request.design is not None:
         design = design_file.load(request.design, network)
     else:
-        design = search(network, target.device, cycles=_cycles(request, target), patchable=request.patchable)
+        design = search(
+            network,
+            target.device,
+            cycles=_cycles(request, target),
+            fill=FILL if request.fastest else None,
+            patchable=request.patchable,
+        )
     for name in "pe", "simd":
         if getattr(request, name) is not None:
             design = _refold(design, name, getattr(request, name))

@@ -225,7 +225,7 @@ def _show_curve(request: Request, console: Console, network: Network, target: Ta
         (max(stage_cycles(design)), estimate(design, device), design.foldings == wanted.foldings)
         for design in designs
     ]
-    by_hand = request.fps is not None or request.by_hand
+    by_hand = request.fps is not None or request.fastest or request.by_hand
     most = max(resources["lut"] for _, resources, _ in points)
     rows = [
         [

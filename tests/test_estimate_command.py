@@ -10,6 +10,7 @@ from sbgen.compiler import exchange
 from sbgen.compiler.cycles import predict
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import error_band, estimate
+from sbgen.compiler.fit import FILL
 from sbgen.compiler.fold import fold
 from sbgen.compiler.frontends import model as model_file
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
@@ -41,14 +42,16 @@ def number(text, label):
     return int(re.search(rf"^  {label} +([\d,]+)", text, re.MULTILINE)[1].replace(",", ""))
 
 
-@pytest.mark.parametrize("options, cycles", [((), None), (("--fps", "40000"), 993)])
-def test_tells_what_the_design_of_these_options_takes(network, model, capsys, options, cycles):
+@pytest.mark.parametrize(
+    "options, cycles, fill", [((), None, None), (("--fps", "40000"), 993, None), (("--fastest",), None, FILL)]
+)
+def test_tells_what_the_design_of_these_options_takes(network, model, capsys, options, cycles, fill):
     assert (
         cli.main(["estimate", "--model", str(model), "--board", "icebreaker", "--clock", "39.75", *options])
         == 0
     )
     shown, device = capsys.readouterr().out, DEVICES["up5k"]
-    design = fold(network, device, cycles=cycles)
+    design = fold(network, device, cycles=cycles, fill=fill)
     told = estimate(design, device)
     assert [number(shown, label) for label in ("LUT", "FF", "block RAM", "cycles")] == [
         told["lut"],

@@ -184,6 +184,7 @@ class LoadedNetwork:
         *,
         part: str | None = None,
         fps: float | None = None,
+        fastest: bool = False,
         design: str | PathLike[str] | None = None,
         pe: "str | Sequence[int] | Mapping[str, int] | None" = None,
         simd: "str | Sequence[int] | Mapping[str, int] | None" = None,
@@ -203,6 +204,8 @@ class LoadedNetwork:
         fps : float, optional
             The smallest design that reaches so many images per second, instead of the fastest that is quickly
             built.
+        fastest : bool
+            The most images per second that the device can do, however long it builds.
         design : path, optional
             Start from a design file.
         pe, simd : sequence of int, or dict of layer to int, optional
@@ -246,6 +249,7 @@ class LoadedNetwork:
             )
         request = folding.Request(
             fps=fps,
+            fastest=fastest,
             pe=option("pe", pe),
             simd=option("simd", simd),
             design=None if design is None else Path(design),
