@@ -206,6 +206,11 @@ def main():
     parser.add_argument("--count", type=int, default=60, help="number of units")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", action="store_true", help="use the fit in the estimator")
+    parser.add_argument(
+        "--like",
+        choices=FLOWS,
+        help="with --keep: the costs of this family times one factor, if units are few",
+    )
     options = parser.parse_args()
 
     device = (DEVICES | VENDOR_DEVICES)[FLOWS[options.family]().device]
@@ -254,7 +259,18 @@ def main():
     )
     print(f"best fit (rms {result['fit_rms']:.1%}): {costs}")
     write(f"estimate-{options.family}", result)
-    if options.keep:
+    if options.keep and options.like is not None:
+        known = json.loads(calibration.PATH.read_text(encoding="ascii"))[options.like]["units"]
+        ratios = np.array([sum(known[name] * count for name, count in each.items()) for each in units]) / luts
+        factor = float((1 / ratios).mean())
+        off = 1 / (factor * ratios) - 1
+        calibration.update(
+            options.family,
+            units={name: round(factor * cost, 2) for name, cost in known.items()},
+            lut={"designs": len(luts), "low": round(off.min(), 4), "high": round(off.max(), 4)},
+        )
+        print(f"{factor:.2f} of {options.like}: LUTs {off.min():+.1%} ... {off.max():+.1%} from the estimate")
+    elif options.keep:
         calibration.update(options.family, units=costs)
 
 
