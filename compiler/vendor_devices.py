@@ -22,7 +22,7 @@ def _fabric(*shapes: tuple[int, int], costs: str = "ecp5", lut_inputs: int = 4) 
 
 #: Fabrics by the name of their block RAM, and of their LUTs where these have six inputs.
 BLOCK_RAMS = {
-    # AMD UG473, UG383; costs measured by synthesis for series 7 (`benchmarks/estimate.py --family lut6`)
+    # AMD UG473, UG383; costs by synthesis for series 7 (`benchmarks/estimate.py --family lut6`)
     "18 kbit, LUT6": _fabric(*FABRICS["ecp5"].bram_shapes, costs="lut6", lut_inputs=6),
     # AMD UG331; Gowin UG285 (BSRAM)
     "18 kbit": _fabric(*FABRICS["ecp5"].bram_shapes),
