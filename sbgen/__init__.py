@@ -29,7 +29,7 @@ __all__ = [
     "open_build",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 #: The module of each name that is imported when it is first used.
 _LAZY = {
