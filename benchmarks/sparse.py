@@ -105,7 +105,7 @@ def synthesise(text, core, script, folder):
     """The cells of the netlist by type, and the flip-flops of the pixels."""
     (folder / "core.v").write_text(re.sub(r"\bmodule top\b", "module core", text, count=1))
     (folder / "top.v").write_text(top(core))
-    flat = "setattr -mod -unset keep_hierarchy *; flatten; opt_clean -purge"
+    flat = "setattr -mod -unset keep_hierarchy *; flatten; opt_clean"
     tools.run(
         tools.find("yosys"),
         ["-p", f"read_verilog -sv core.v top.v; {script}; {flat}; write_json top.json"],

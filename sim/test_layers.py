@@ -14,6 +14,7 @@ from sbgen.compiler.layers import rule
 from sbgen.compiler.reference import run_layer
 from sbgen.hw import (
     argmax,
+    best,
     binarize,
     deep_queue,
     maximum,
@@ -361,6 +362,22 @@ def _argmaxes(rng):
         )
 
 
+def _bests(rng):
+    for classes, bits in ARGMAXES:
+        half, label_bits = 1 << (bits - 1), max(1, (classes - 1).bit_length())
+        images = rng.integers(-half, half, (VECTORS, classes))
+        images[0] = -half  # all equal: the first class
+        yield _case(
+            f"best_{classes}_{bits}",
+            best.Parameters(score_width=bits, classes=classes).create(),
+            [beat for scores in images for beat in pack(scores, lanes=classes, width=bits)],
+            [
+                int(scores.max()) & (2 * half - 1) | int(scores.argmax()) << bits | 1 << bits + label_bits
+                for scores in images
+            ],
+        )
+
+
 @pytest.fixture(scope="module")
 def layers():
     """All cases and the Verilog of the one bench that holds their components."""
@@ -382,6 +399,7 @@ def layers():
             _sums,
             _scales,
             _argmaxes,
+            _bests,
         )
         for case in kind(rng)
     ]

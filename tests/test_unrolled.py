@@ -131,12 +131,28 @@ def test_groups_are_added_without_empty_places():
     # Ten classes with twelve inputs of their own: adding one bit takes less than two tables.
     masks = tuple(((1 << 12) - 1) << 12 * n for n in range(10))
     unit = neurons(120, 10, signs=False, presets=(0, 3, -2, 1, 0, 5, 0, 0, 7, -9), masks=masks)
-    unrolled = unroll(unit, levels=4)
-    assert len(unrolled.tables) < 2 * 120
     rng = random.Random(2)
-    for _ in range(50):
-        vector = [rng.getrandbits(1) for _ in range(120)]
-        assert unrolled.compute(vector) == unit.compute(vector)
+    for size, most in (4, 2 * 120), (5, 2 * 120), (6, 1.3 * 120):
+        unrolled = unroll(unit, levels=4, size=size)
+        assert len(unrolled.tables) < most
+        assert unrolled.sum_width == 6, "-9 ... 19"
+        assert max(len(ins) for _, ins in unrolled.tables) <= size
+        for _ in range(50):
+            vector = [rng.getrandbits(1) for _ in range(120)]
+            assert unrolled.compute(vector) == unit.compute(vector)
+
+
+@pytest.mark.parametrize("planes", [1, 3])
+def test_counters_of_six_bits(planes):
+    rng = random.Random(planes)
+    for inputs in 1, 2, 3, 7, 13, 40:
+        unit = random_parameters(
+            rng, inputs=inputs, outputs=5, pe=1, simd=1, planes=planes, signs=False, ternary=True
+        )
+        unrolled = unroll(unit, levels=4, size=6)
+        for _ in range(60):
+            vector = [rng.getrandbits(planes) for _ in range(inputs)]
+            assert unrolled.compute(vector) == unit.compute(vector)
 
 
 def test_tables_take_in_others():

@@ -207,7 +207,7 @@ class WeightedRule(Rule[W, F], Generic[W, F]):
         return -(-self.limits[0] // pe) * self.slices(simd) * vectors
 
     def most_cycles(self, pe: int, simd: int) -> float:
-        large = self.layer.weight_bits > _SMALL and not self._is_sparse
+        large = self.layer.weight_bits > _SMALL and not self.is_sparse
         return _UNROLLED_CYCLES if large and self._wired(pe, simd) else inf
 
     def counters(self, pe: int, simd: int) -> int:
@@ -220,12 +220,11 @@ class WeightedRule(Rule[W, F], Generic[W, F]):
         return self.unrolled_as is not None and layer.planes == 1 and layer.connections <= _MAX_UNROLLED
 
     @property
-    def _is_sparse(self) -> bool:
-        """Whether its neurons, or the scores' classes, see few of the inputs."""
+    def is_sparse(self) -> bool:
+        """Whether its neurons, or the scores' classes, see few of the inputs and can be wired in."""
         layer = self.layer
-        return layer.mask is not None and (
-            layer.fan_in <= _FEW_INPUTS or layer.connections <= layer.inputs * _FEW_INPUTS
-        )
+        few = layer.fan_in <= _FEW_INPUTS or layer.connections <= layer.inputs * _FEW_INPUTS
+        return layer.mask is not None and few and self.may_be_wired
 
     def _replay_stores(self, simd: int, slices: int, groups: int) -> tuple[str, ...]:
         small = groups > 1 and simd * slices <= MAX_LUT_BUFFER

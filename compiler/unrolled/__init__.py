@@ -33,11 +33,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from amaranth.hdl import Shape
+from amaranth.hdl import Shape, ShapeLike, signed
+from amaranth.utils import bits_for
 
 from ...hw import mvtu
 from ...hw.unrolled import Parameters
-from . import direct
+from . import counters, direct
 from .fusion import merged, pruned
 from .order import order
 from .tables import Elements, Table, Tables
@@ -91,7 +92,7 @@ def unroll(unit: mvtu.Parameters, *, levels: int, size: int = 4) -> Parameters:
             planes=unit.planes,
             tables=tables,
             outputs=outputs,
-            element=unit.element,
+            element=_element(unit),
             levels=levels,
         )
         for layout in _layouts(unit)
@@ -126,6 +127,17 @@ def _layouts(unit: mvtu.Parameters) -> Iterator[_Layout]:
             yield _Layout(inputs, most, hasty)
 
 
+def _element(unit: mvtu.Parameters) -> ShapeLike:
+    """Shape of one output: of scores with few connections, no wider than they reach."""
+    if unit.masks is None or unit.signs or unit.max_count is not None:
+        return unit.element
+    highest = (
+        preset + mask.bit_count() * unit.max_input
+        for preset, mask in zip(unit.presets, unit.masks, strict=True)
+    )
+    return signed(max(bits_for(min(unit.presets), require_sign_bit=True), 1 + bits_for(max(0, *highest))))
+
+
 def _places(mask: int) -> list[int]:
     """The bits of a mask that are on."""
     return [n for n, bit in enumerate(bin(mask)[:1:-1]) if bit == "1"]
@@ -136,7 +148,7 @@ def _tables(
 ) -> tuple[tuple[Table, ...], tuple[tuple[int, ...], ...]]:
     """The tables of a unit and the literals of its outputs."""
     tables = Tables(unit.inputs * unit.planes, layout.paired, hasty=layout.hasty, size=size)
-    width = Shape.cast(unit.element).width
+    width = Shape.cast(_element(unit)).width
     masks = unit.masks or [(1 << unit.inputs) - 1] * unit.outputs
 
     def elements(weights: int, mask: int, complement: int, order: Sequence[int]) -> Elements:
@@ -159,7 +171,11 @@ def _tables(
             for complement in (0, 1)
         )
         if not unit.signs:
-            outputs.append(tables.sum(agree, preset & (1 << width) - 1, width))
+            constant = preset & (1 << width) - 1
+            if layout.order is None and size >= counters.SIZE:
+                outputs.append(counters.total(tables, agree, constant, width))
+            else:
+                outputs.append(tables.sum(agree, constant, width))
             continue
         reach = mask.bit_count() * unit.max_input
         if layout.order is None and 0 < -preset <= reach and len(few) * unit.planes <= direct.MOST_BITS:
