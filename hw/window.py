@@ -151,15 +151,23 @@ class SlidingWindow(PartComponent[Parameters]):
 
         # The address moves by a constant that depends on how many loops end; a place outside the image moves
         # it as one inside would, and is not read from.
-        address = Signal(range(g.depth), init=self._address(0, -g.padding[0][0], -g.padding[1][0], 0))
+        # Each position at once has an address of its own, which moves alike.
         delta = Signal(range(-g.depth, g.depth))
+        addresses = [
+            Signal(
+                range(g.depth),
+                init=self._address(0, -g.padding[0][0], n * g.stride[1] - g.padding[1][0], 0),
+                name="_".join(("address", *map(str, (n,) if g.at_once > 1 else ()))),
+            )
+            for n in range(g.at_once)
+        ]
         self._deltas(m, loops, counters, delta)
-        moved = Signal(signed(bits_for(g.depth) + 2))
-        m.d.comb += moved.eq(address + delta)
-        with m.If(step):
-            m.d.sync += address.eq(Mux(moved >= 0, moved, moved + g.depth))
-        for n, r_port in enumerate(r_ports):
-            m.d.comb += r_port.addr.eq(self._behind(address, n))
+        for address, r_port in zip(addresses, r_ports, strict=True):
+            moved = Signal(signed(bits_for(g.depth) + 2))
+            m.d.comb += moved.eq(address + delta)
+            with m.If(step):
+                m.d.sync += address.eq(Mux(moved >= 0, moved, moved + g.depth))
+            m.d.comb += r_port.addr.eq(address)
 
         # Padding is decided beside the read and takes the place of what was read.
         outside, padding = Signal(g.at_once), Signal(p.width)
@@ -206,18 +214,6 @@ class SlidingWindow(PartComponent[Parameters]):
         """Address in the ring of a word of the image `frame`, also for rows and columns outside the image."""
         g = self._parameters.geometry
         return ((frame * g.height + row) * g.width * g.slices + column * g.slices + word) % g.depth
-
-    def _behind(self, address: Signal, n: int) -> Value:
-        """Where the word of the n-th position at once is, from that of the first.
-
-        Both are in one row, but the first may be in the padding before it, which has the addresses before the
-        row's.
-        """
-        g = self._parameters.geometry
-        if n == 0:
-            return address
-        behind = address + n * g.stride[1] * g.slices
-        return Mux(behind >= g.depth, behind - g.depth, behind) if g.padding[1][0] else behind
 
     def _deltas(self, m: Module, loops: dict[str, int], counters: dict[str, Signal], delta: Signal) -> None:
         """Select the move from each word to the next by the outermost loop that steps on."""
