@@ -1,4 +1,4 @@
-"""What a clock that stops saves: clock edges and memory reads of the placed netlist, and the power by both ends.
+"""What a clock that stops saves: clock edges and memory reads of the placed netlist, and the power.
 
     python benchmarks/power.py [--model models/tfc-mnist.pt] [--board icebreaker] [--fps 30]
 
@@ -68,6 +68,8 @@ def measure(out, images, rate):
         said = (Path(folder) / "run.log").read_text()
     assert (answers.scores == reference.evaluate(built.network, images[:1])[0]).all()
     edges, reads = (
+        sum(map(int, re.findall(rf"^{what} (\d+)$", said, re.MULTILINE))) for what in ("edges", "reads")
+    )
         sum(map(int, re.findall(rf"^{what} (\d+)$", said, re.MULTILINE))) for what in ("edges", "reads")
     )
     timing, power = report["timing"], report["power"]
