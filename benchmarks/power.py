@@ -70,8 +70,6 @@ def measure(out, images, rate):
     edges, reads = (
         sum(map(int, re.findall(rf"^{what} (\d+)$", said, re.MULTILINE))) for what in ("edges", "reads")
     )
-        sum(map(int, re.findall(rf"^{what} (\d+)$", said, re.MULTILINE))) for what in ("edges", "reads")
-    )
     timing, power = report["timing"], report["power"]
     second = timing["clock_mhz"] * 1e6
     # The clock runs on after the response, whose end ends the simulation.
