@@ -44,11 +44,11 @@ def main() -> None:
     network = passes.apply_passes(model_file.load(Path(name)).network)
     design = fold.fold(network, DEVICES[DEVICE], cycles=CYCLES)
     predicted = cycles.predict(design)
-    images = random_images(1, network, 12)
+    images = random_images(1, network, 4)
     rows, alone = [], {}
     for shell, packed in [
         ("none", False),
-        *((each, packed) for each in list(SHELLS)[1:] for packed in (False, True)),
+        *((each, False) for each in list(SHELLS)[1:]), ("stream", True), ("wishbone", True),
     ]:
         context = folder.prepare(
             design, images, name="core", shell=shell, cycles=predicted, clock_mhz=100, packed=packed
