@@ -48,7 +48,9 @@ def main() -> None:
     rows, alone = [], {}
     for shell, packed in [
         ("none", False),
-        *((each, False) for each in list(SHELLS)[1:]), ("stream", True), ("wishbone", True),
+        *((each, False) for each in list(SHELLS)[1:]),
+        ("stream", True),
+        ("wishbone", True),
     ]:
         context = folder.prepare(
             design, images, name="core", shell=shell, cycles=predicted, clock_mhz=100, packed=packed
