@@ -1,6 +1,6 @@
 """LFC and CNV trained within minutes on a GPU, hardened and measured on the CPU.
 
-    python benchmarks/gpu_training.py [--nets lfc cnv] [--minutes 10] [--device auto] [--bf16] [--compile]
+    python benchmarks/gpu_training.py [--nets lfc cnv] [--minutes 10] [--device auto] [--bf16]
                                       [--dataset cnv=cifar10-jpeg] [--epochs N] [--batch N] [--data DIR]
                                       [--out DIR] [--no-record]
 
@@ -95,7 +95,7 @@ def write(row):
     """Add a row to the record."""
     path = record.FOLDER / f"{NAME}.json"
     rows = json.loads(path.read_text())["runs"] if path.exists() else []
-    key = ("net", "device", "bf16", "compile", "epochs")
+    key = ("net", "device", "bf16", "epochs")
     rows = [other for other in rows if any(other[name] != row[name] for name in key)] + [row]
     record.write(NAME, {"torch": torch.__version__, "runs": rows}, measured={})
 
@@ -108,7 +108,6 @@ def main():
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--device", choices=execution.DEVICES, default="auto")
     parser.add_argument("--bf16", action="store_true")
-    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--dataset", action="append", default=[], metavar="NET=DATASET")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--batch", type=int, help="images per step (default: the preset's)")
@@ -117,7 +116,7 @@ def main():
     parser.add_argument("--no-record", action="store_true", help="do not write the record")
     args = parser.parse_args()
     args.dataset = DATASETS | dict(given.split("=", 1) for given in args.dataset)
-    where = execution.chosen(args.device, bf16=args.bf16, compile=args.compile)
+    where = execution.chosen(args.device, bf16=args.bf16)
     console = Console()
     rows = []
     for net in args.nets:

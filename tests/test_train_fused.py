@@ -119,7 +119,6 @@ def test_only_what_trains_on_one_cpu_is_fused():
         norm.hardened = False
     assert fused_layers(model) == []
     for execution, processes, fuses in (
-        (Execution(compile=True), Processes(), True),
         (Execution(device="meta"), Processes(), True),
         (Execution(), Processes(rank=1, count=2), True),
         (Execution(), Processes(), False),

@@ -1,4 +1,4 @@
-"""Where and how a training computes: device, number format, compiler."""
+"""Where and how a training computes: device and number format."""
 
 from __future__ import annotations
 
@@ -28,13 +28,10 @@ class Execution:
     bf16 : bool
         Whether products of the forward and backward pass are of bfloat16. Everything that is measured
         is computed in float32.
-    compile : bool
-        Whether the forward pass is compiled by `torch.compile`.
     """
 
     device: str = "cpu"
     bf16: bool = False
-    compile: bool = False
 
     @property
     def where(self) -> torch.device:
@@ -48,7 +45,7 @@ class Execution:
         import torch
 
         name = torch.cuda.get_device_name(self.where) if self.where.type == "cuda" else self.device
-        return {"device": name, "bf16": self.bf16, "compile": self.compile}
+        return {"device": name, "bf16": self.bf16}
 
     def check(self) -> None:
         """Raise a `SettingsError` if this machine lacks what is asked for."""
@@ -93,14 +90,14 @@ def _has_bf16(kind: str) -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
-def chosen(name: str, *, bf16: bool = False, compile: bool = False, local: int = 0) -> Execution:
+def chosen(name: str, *, bf16: bool = False, local: int = 0) -> Execution:
     """The execution for one of `DEVICES`, checked.
 
     Parameters
     ----------
     name : str
         One of `DEVICES`.
-    bf16, compile
+    bf16 : bool
         As in `Execution`.
     local : int
         Which GPU of this machine.
@@ -108,7 +105,7 @@ def chosen(name: str, *, bf16: bool = False, compile: bool = False, local: int =
     import torch
 
     kind = name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    execution = Execution(device=f"cuda:{local}" if kind == "cuda" else "cpu", bf16=bf16, compile=compile)
+    execution = Execution(device=f"cuda:{local}" if kind == "cuda" else "cpu", bf16=bf16)
     execution.check()
     if kind == "cuda":  # the same run gives the same bits
         torch.backends.cudnn.deterministic = True

@@ -270,9 +270,6 @@ def _started(
             f"the teacher must answer {augmented.ways} ways of {len(images)} images, not"
             f" {tuple(teacher.shape[:2])}; compute it with the same images, shift, flip and deform"
         )
-    forward: Callable[[torch.Tensor], torch.Tensor] = processes.wrapped(model)
-    if execution.compile:
-        forward = torch.compile(forward)
     return _Run(
         model=model,
         images=images.to(device),
@@ -289,7 +286,7 @@ def _started(
         fixed=FixedPoint(model, settings.fixed_point),
         execution=execution,
         processes=processes,
-        forward=forward,
+        forward=processes.wrapped(model),
     )
 
 

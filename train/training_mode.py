@@ -37,7 +37,7 @@ def training_mode(
                 if isinstance(norm, BatchNorm):
                     norm.total = processes.total
                     stack.callback(delattr, norm, "total")
-        elif fuses and execution.where.type == "cpu" and not execution.compile:
+        elif fuses and execution.where.type == "cpu":
             for norm, activation in pairwise(layers):
                 if isinstance(norm, BatchNorm) and isinstance(activation, BinaryActivation):
                     norm.fused = activation.fused = Fused(norm, activation)

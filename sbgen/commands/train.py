@@ -90,9 +90,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bf16", action="store_true", help="multiply in bfloat16, where the processor has it"
     )
-    parser.add_argument(
-        "--compile", action="store_true", help="compile the network by torch.compile, which takes minutes"
-    )
     training_options.add_settings(parser)
 
 
@@ -111,9 +108,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     if distributed.is_started() and arguments.seeds > 1:
         raise SettingsError("--seeds must be 1 with several processes of torchrun; train one seed at a time")
-    where = execution.chosen(
-        arguments.device, bf16=arguments.bf16, compile=arguments.compile, local=distributed.local_rank()
-    )
+    where = execution.chosen(arguments.device, bf16=arguments.bf16, local=distributed.local_rank())
     train = _train_preset if arguments.samples is None else _train_own
     with ExitStack() as stack:
         processes = stack.enter_context(distributed.joined(where.device))
