@@ -225,7 +225,7 @@ def test_budgets():
     device = __import__("sbgen.boards", fromlist=["get"]).get("icebreaker").device
     for fill in budget.fills(device, None):
         assert fill["lut"] * device.lut == 2640 and fill["bram"] * device.bram == pytest.approx(12)
-        assert fill["spram"] == 0
+    assert budget.within(device).spram == 0 and Budget(spram=9).within(device) == device
     assert Budget(lut=10**6).fills(device, 1) == Budget().fills(device, 1)
     for wrong in ("", "lut", "lut=", "lut=0", "size=3", "lut=1,lut=2", "fps=x", "lut=-1"):
         with pytest.raises(FitError, match="--budget must be limits of fps, cycles, lut, bram"):

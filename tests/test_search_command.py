@@ -68,7 +68,7 @@ def outcome(tmp_path, out="out"):
 
 
 def test_the_outcome_is_what_it_says(tmp_path, here, capsys):
-    assert searched(tmp_path, "--budget", "lut=2500,bram=20,fps=20000", "--best", "2") == 0
+    assert searched(tmp_path, "--budget", "lut=2500,bram=20,spram=0,fps=20000", "--best", "2") == 0
     printed, found = capsys.readouterr().out, outcome(tmp_path)
     assert len(found["candidates"]) == 7 and {row["options"] for row in found["candidates"]} == set(here)
     for row in found["candidates"]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from ..errors import FitError
@@ -66,6 +66,10 @@ class Budget:
             name: limit / max(1, getattr(device, name)) for name, limit in limits.items() if limit is not None
         }
         return [{name: min(part, given.get(name, part)) for name, part in share.items()} for share in shares]
+
+    def within(self, device: "Device") -> "Device":
+        """The device with no more single-port RAMs than the budget has: folding tries them all or none."""
+        return device if self.spram is None else replace(device, spram=min(device.spram, self.spram))
 
     def words(self) -> str:
         """The limits as `parse` reads them; empty if there is none."""

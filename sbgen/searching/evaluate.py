@@ -78,12 +78,13 @@ def cost(candidate: Candidate, task: Task) -> dict[str, int] | None:
 
     _one_thread()
     torch.manual_seed(task.seed)  # thresholds by random weights, of which the size depends a little
-    for fill in task.budget.fills(task.device, task.cycles):
+    device = task.budget.within(task.device)
+    for fill in task.budget.fills(device, task.cycles):
         try:
             proposal = propose(
                 task.ready,
                 candidate.topology,
-                task.device,
+                device,
                 cycles=task.cycles,
                 fill=fill,
                 activation_levels=candidate.settings,
