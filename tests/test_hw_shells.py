@@ -16,7 +16,7 @@ from sbgen.hw.shells.parameters import PIXEL_BITS, Parameters
 from sbgen.hw.shells.result_words import ResultWords
 
 #: Seeds of random designs that are small: a few hundred cycles per image.
-SEEDS = (5, 8)
+SEEDS = (8, 10)
 
 
 def shell(seed, *, width, packed=False):
@@ -33,10 +33,11 @@ def shell(seed, *, width, packed=False):
 def sent(images, parameters, rng):
     """Words with marks, wrong lengths at random between the images; and how many of those."""
     last, words, wrong = 1 << parameters.width, [], 0
-    for image in images:
+    for n, image in enumerate(images):
         right = image_words(image.reshape(-1), parameters)
-        while rng.random() < 0.4:
-            length = rng.choice([n for n in range(1, 3 * len(right)) if n != len(right)])
+        assert len(right) > 2
+        lengths = (1, len(right) + 1, rng.randrange(1, len(right)), rng.randrange(len(right) + 1, 99))
+        for length in lengths[n % 4 : n % 4 + rng.randrange(1, 3)]:
             damaged = [rng.getrandbits(parameters.width) for _ in range(length)]
             words += [*damaged[:-1], damaged[-1] | last]
             wrong += 1
@@ -47,7 +48,7 @@ def sent(images, parameters, rng):
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("stalls", [False, True])
 def test_an_image_of_the_wrong_length_harms_no_other(seed, stalls):
-    design, parameters = shell(seed, width=8 if seed % 2 else 32, packed=bool(seed % 4))
+    design, parameters = shell(seed, width=8, packed=False)
     rng = random.Random(seed)
     images = random_images(seed, design.network, 4)
     core = lower(design)
