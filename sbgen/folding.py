@@ -169,6 +169,7 @@ def _design(request: Request, network: "Network", target: "Target") -> "Design":
 
 def _remedies(request: Request, network: "Network", target: "Target") -> list[str]:
     """Changes of the options that work, as was tried: no folding by hand, fewer images/s, a larger board."""
+    from .compiler.capacity import holds
     from .compiler.cycles import predict
     from .compiler.fit import FILL
     from .compiler.fold import fold as search
@@ -196,7 +197,8 @@ def _remedies(request: Request, network: "Network", target: "Target") -> list[st
     if request.patchable and fits(target, replace(request, patchable=False)):
         remedies.append("without --patchable it fits")
     for other in larger(target, clock=request.clock):
-        if fits(other, request):
+        # A refusal takes seconds, as it looks for remedies of its own.
+        if holds(network, other.device, patchable=request.patchable) and fits(other, request):
             remedies.append(f"the board {other.name} would hold it")
             break
     return remedies
