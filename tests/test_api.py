@@ -113,9 +113,9 @@ class TestFold:
 
     @pytest.mark.parametrize("pe", ["linear1=4", {"linear1": 4}])
     def test_by_hand(self, network, design, pe):
-        by_hand = network.fold("icebreaker", fps=1000, pe=pe)
+        by_hand = network.fold("ulx3s_85f", fps=1000, pe=pe)
         assert by_hand.estimate().layers[1]["pe"] == 4
-        assert network.fold("icebreaker", pe=[4, 2, 1], simd=(8, 8, 8)).estimate().layers[3]["simd"] == 8
+        assert network.fold("ulx3s_85f", pe=[4, 2, 1], simd=(8, 8, 8)).estimate().layers[3]["simd"] == 8
 
     def test_a_part(self, network):
         found = network.fold(part="lut6=53200,bram36=140", clock=50).estimate()
