@@ -4,7 +4,7 @@
 
 Builds the model twice: as `sbgen build` does by default, and with ``--sleep --fps``. The netlist behind place
 and route of each answers a request of one image in Verilator, which counts the rising edges of the clock that
-drives the core, and the reads of every block RAM, from the start of the reset to the end of the response. A
+drives the core, and the reads of every block RAM, from the end of reset and loading to the end of the response. A
 second of images is then that many times the rate, or, where the clock never stops, all cycles of a second.
 Every score must be the reference's. Writes ``results/power.json``.
 """
@@ -72,17 +72,19 @@ def measure(out, images, rate):
     )
     timing, power = report["timing"], report["power"]
     second = timing["clock_mhz"] * 1e6
-    # The clock runs on after the response, whose end ends the simulation.
-    edges += HOLD_BITS * top.divisor
+    reads_per_edge = reads / edges
+    # Reset and loading are not of an image, and the clock runs on after the response, which ends the
+    # simulation.
+    edges += HOLD_BITS * top.divisor - top.reset_cycles - top.load_cycles
     share = min(1.0, rate * edges / second) if timing["sleeps"] else 1.0
     return {
         "clock_mhz": timing["clock_mhz"],
         "sleeps": timing["sleeps"],
         "cycles_per_image": timing["cycles_per_image"],
         "edges_of_an_image": edges,
-        "reads_of_an_image": reads,
+        "reads_of_an_image": round(reads_per_edge * edges),
         "edges_per_second": round(share * second),
-        "reads_per_second": round(share * second * reads / edges),
+        "reads_per_second": round(share * second * reads_per_edge),
         "average_mw": power["average_mw"],
         "running_mw": power["running_mw"],
         "stopped_mw": power["stopped_mw"],
