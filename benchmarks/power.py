@@ -4,9 +4,9 @@
 
 Builds the model twice: as `sbgen build` does by default, and with ``--sleep --fps``. The netlist behind place
 and route of each answers a request of one image in Verilator, which counts the rising edges of the clock that
-drives the core, and the reads of every block RAM, from the end of reset and loading to the end of the response. A
-second of images is then that many times the rate, or, where the clock never stops, all cycles of a second.
-Every score must be the reference's. Writes ``results/power.json``.
+drives the core, and the reads of every block RAM, from the end of reset and loading to the end of the
+response. A second of images is then that many times the rate, or, where the clock never stops, all cycles of
+a second. Every score must be the reference's. Writes ``results/power.json``.
 """
 
 import argparse

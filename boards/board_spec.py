@@ -176,7 +176,7 @@ class BoardSpec:
     @property
     def is_open(self) -> bool:
         """Whether open tools place and route for its device; else a build writes its vendor's project."""
-        return self.device.family in families.FAMILIES
+        return self.device.own_fabric is None or self.device.family in families.FAMILIES
 
     @property
     def family(self) -> Family:

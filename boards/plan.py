@@ -124,6 +124,11 @@ class Plan:
         return self.clock_mhz * (1 + self.margin)
 
     @property
+    def aim_mhz(self) -> float:
+        """The Fmax that place and route aims at: also with a smaller margin it accepts the same result."""
+        return self.clock_mhz * (1 + max(self.margin, MARGIN))
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the inputs, the commands and the tools' versions: plans with the same digest produce the
         same bitstream.

@@ -137,7 +137,7 @@ class _Race:
                 self.failed[n] = error  # another seed may well be routed
                 shown.note("failed")
                 return
-            fmax_mhz, _ = read_report(self._folder / step.writes[0], required_mhz=plan.least_fmax_mhz)
+            fmax_mhz, _ = read_report(self._folder / step.writes[0], aim_mhz=plan.aim_mhz)
             shown.note(
                 f"{fmax_mhz:.1f} MHz, for {plan.clock_mhz:g} MHz"
                 + (", cached from an earlier build" if cached else "")
@@ -187,25 +187,25 @@ def _jobs(family: Family) -> int:
     return max(1, min(cores, (int(match[1]) >> 10) // family.placement_mib))
 
 
-def read_report(path: Path, *, required_mhz: float) -> tuple[float, Mapping[str, Mapping[str, int]]]:
+def read_report(path: Path, *, aim_mhz: float) -> tuple[float, Mapping[str, Mapping[str, int]]]:
     """The Fmax of the core's clock in MHz, and nextpnr's utilization: cells used and available by type.
 
     A clock with a requirement of its own, such as that of USB, counts by its share of that: where it is
-    missed by a tenth, the Fmax is at most nine tenths of what is required.
+    missed by a tenth, the Fmax is at most nine tenths of the aim.
 
     Parameters
     ----------
     path : Path
-    required_mhz : float
-        The Fmax that place and route aimed at.
+    aim_mhz : float
+        The Fmax that place and route aimed at, as `Plan.aim_mhz`.
     """
     report = json.loads(path.read_text(encoding="utf-8"))
     found = []
     for clock in report["fmax"].values():
         own = clock["constraint"]
         # nextpnr rounds periods to picoseconds.
-        other = abs(own / required_mhz - 1) > 0.01
-        found.append(clock["achieved"] * (required_mhz / own if other else 1))
+        other = abs(own / aim_mhz - 1) > 0.01
+        found.append(clock["achieved"] * (aim_mhz / own if other else 1))
     return min(found), report["utilization"]
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from .candidates import Candidates, Catalog
 from .chain import Chain, Prices
+from .cycles import stage_cycles
 from .design import Design
 from .device import Device
 from .estimate import Cost, estimate, host_link_cost
@@ -86,6 +87,7 @@ class Search:
         self._shortcuts = {end: start for start, end in network.shortcuts}
         self._image_bytes = pixel_codes(network, patchable=patchable).image_bytes
         self._link = cache(self._link_cost)
+        self._fitting: list[Design] = []
 
     def design(self, cycles: int, *, any_fits: bool = False) -> Design | None:
         """The cheapest design that takes at most `cycles` an image in each of its layers; None if none fits.
@@ -95,11 +97,14 @@ class Search:
         for ff_price in _FF_PRICES:
             stages = self._with_queues(cycles, ff_price, any_fits)
             if stages is None:
-                return None
+                break
             design = self._design(stages)
             if not excess(estimate(design, self.device, exact=False), self.device, self.fill):
+                self._fitting.append(design)
                 return design
-        return None
+        # Where no price brought few enough flip-flops, an earlier design may still fit.
+        known = [design for design in self._fitting if max(stage_cycles(design)) <= cycles]
+        return min(known, key=lambda design: price(design, self.device), default=None)
 
     def _design(self, stages: list[Stage]) -> Design:
         foldings = tuple(stage.folding for stage in stages)
@@ -135,7 +140,7 @@ class Search:
         if math.isinf(sum(least)):
             return None
         chain = self._chain(cycles, ff_price, waits)
-        found = self._cheapest(chain)
+        found = self._cheapest(chain, ff_price)
         if found is None or not any_fits:
             most = self._most_price if found is None else found.price
             spare = most - self._link(0, 0).lut - sum(least)
@@ -145,7 +150,7 @@ class Search:
             ]
             if any(more):
                 chain = self._chain(cycles, ff_price, waits)
-                found = self._cheapest(chain)
+                found = self._cheapest(chain, ff_price)
         return None if found is None else chain.stages(found.spram, found.bram)
 
     def _make_cheapest(self, layer: Candidates, shapes: np.ndarray, cycles: int) -> float:
@@ -203,8 +208,11 @@ class Search:
         chain = self._chain(cycles, 0, dict.fromkeys(self._shortcuts.values(), 1), counted=False)
         return self._design(chain.stages(0, 0)) if np.isfinite(chain.luts).any() else None
 
-    def _cheapest(self, chain: Chain) -> _Cheapest | None:
-        """The cheapest design that fits, flip-flops apart."""
+    def _cheapest(self, chain: Chain, ff_price: float) -> _Cheapest | None:
+        """The cheapest design that fits, flip-flops apart. Where they have a price, which is in the LUTs of a
+        chain, whether the LUTs fit is not known here.
+        """
+        limited = ("bram", "spram") if ff_price else ("lut", "bram", "spram")
         luts, best = chain.luts, None
         for spram, bram in np.argwhere(np.isfinite(luts)).tolist():
             link = self._link(bram, spram)
@@ -212,7 +220,7 @@ class Search:
             if excess(
                 {"lut": round(core + link.lut), **used},
                 self.device,
-                {name: self.fill[name] for name in ("lut", "bram", "spram")},
+                {name: self.fill[name] for name in limited},
             ):
                 continue
             found = core + link.lut + self._prices.rams(used["bram"], used["spram"])

@@ -24,7 +24,7 @@ if seed in {slow}:
 open(option["--asc"], "w").write(str(seed))
 top = {{"ports": {{}}, "cells": {{}}, "netnames": {{}}}}
 json.dump({{"modules": {{"top": top}}}}, open(option["--write"], "w"))
-report = {{"fmax": {{"clk": {{"achieved": {fmax}[seed], "constraint": 48}}}},
+report = {{"fmax": {{"clk": {{"achieved": {fmax}[seed], "constraint": float(option["--freq"])}}}},
           "utilization": {{"ICESTORM_LC": {{"used": {used}, "available": 5280}}}}}}
 json.dump(report, open(option["--report"], "w"))
 """

@@ -5,7 +5,7 @@ import pytest
 from fake_tools import PLACE, SYNTHESIS, VERILOG
 
 from sbgen import boards, tools
-from sbgen.boards import flow, harness
+from sbgen.boards import flow, harness, seeds
 from sbgen.boards.ecp5.constraints import lpf
 from sbgen.boards.plan import Step
 from sbgen.cache import Cache
@@ -106,6 +106,25 @@ class TestImplement:
     def implement(self, folder, *, cache=None, jobs=2, **settings):
         folder.mkdir(exist_ok=True)
         return flow.implement(plan(**settings), folder=folder, console=Console(), cache=cache, jobs=jobs)
+
+    @pytest.mark.parametrize("margin", [0, 0.03, 0.13])
+    def test_clocks_with_a_requirement_of_their_own_count_by_their_share(self, fake, tmp_path, margin):
+        fake()
+        aim = plan(clock_margin=margin).aim_mhz
+        clocks = {"core": (52, aim), "usb": (60, 48.0), "gated": (51, round(aim, 3))}
+
+        def write(**changes):
+            fmax = {
+                name: {"achieved": achieved, "constraint": constraint}
+                for name, (achieved, constraint) in (clocks | changes).items()
+            }
+            (tmp_path / "report.json").write_text(json.dumps({"fmax": fmax, "utilization": {}}))
+            return seeds.read_report(tmp_path / "report.json", aim_mhz=aim)[0]
+
+        assert write() == 51
+        # 48 MHz is an aim of its own where the core's is another by more than rounding.
+        if abs(aim / 48 - 1) > 0.01:
+            assert write(usb=(43.2, 48.0)) == pytest.approx(0.9 * aim)
 
     def test_first_seed_that_meets_the_clock(self, fake, tmp_path):
         fake(fmax=(0, 40, 49.4, 49.5, 60))

@@ -82,8 +82,8 @@ def test_other_systems_are_explained(desk, monkeypatch, system, word):
 
 
 def test_doctor_shows_them(desk, tmp_path, capsys):
-    assert doctor.run(SimpleNamespace(features=["boards"])) == 1  # asked for, and none is there
+    assert doctor.run(SimpleNamespace(features=["boards"], json=False)) == 1  # asked for, and none is there
     assert "missing no board of `sbgen boards`" in capsys.readouterr().out
     desk[0].append(device(tmp_path))
-    assert doctor.run(SimpleNamespace(features=["boards"])) == 0
+    assert doctor.run(SimpleNamespace(features=["boards"], json=False)) == 0
     assert "PASS    A board (0403:6015)" in capsys.readouterr().out
