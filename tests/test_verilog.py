@@ -14,7 +14,7 @@ def test_contents_of_memories_keep_every_word_in_short_blocks(words, blocks):
     text = "\n".join(
         ["module rom;", "  initial begin", *lines, "  end", "  always @(posedge clk)", "endmodule", ""]
     )
-    split = verilog._split_initial(text)
+    split = verilog.split_initial(text)
     assert re.findall(r".*\] = .*", split) == lines
     assert split.count("  initial begin\n") == split.count("  end\n") == blocks
     assert split.replace("  end\n  initial begin\n", "") == text
