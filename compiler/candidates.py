@@ -36,12 +36,16 @@ class Catalog:
     patchable : bool
         Whether weights and thresholds can be replaced in the bitstream. SPRAM, which is loaded at start-up,
         is not in the bitstream's ROMs.
+    spram : bool
+        Whether weights may be in SPRAM.
     """
 
-    def __init__(self, network: Network, device: Device, *, patchable: bool = False) -> None:
+    def __init__(
+        self, network: Network, device: Device, *, patchable: bool = False, spram: bool = True
+    ) -> None:
         self.network, self.device, self.patchable = network, device, patchable
         self.rules, fabric = rules(network), device.fabric
-        self.spram = 0 if patchable else device.spram
+        self.spram = device.spram if spram and not patchable else 0
         self._memories = Memories(
             registered=fabric.registered,
             patchable_store=fabric.patchable_store if patchable else None,

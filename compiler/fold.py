@@ -7,6 +7,7 @@ finds the minimum.
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import product
 
 from ..errors import FitError
 from .bound import bounds
@@ -42,8 +43,8 @@ def fold(
     cycles : int, optional
         Maximum cycles per image.
     fill : dict, optional
-        Share of each resource that may be used. The default is `FILL` with `cycles`, else `easy_fill`, or
-        more if the network would not fit otherwise.
+        Share of each resource that may be used. The default is `FILL` with `cycles`, else `easy_fill` without
+        SPRAM for weights, or more if the network would not fit otherwise.
     patchable : bool
         Whether weights and thresholds can be replaced in the bitstream.
 
@@ -58,8 +59,11 @@ def fold(
         raise FitError(misfits + "; ".join(remedies(network, device, patchable=patchable)))
     if cycles is not None:
         return _within(network, device, cycles=cycles, fill=fill or FILL, patchable=patchable)
-    for share in (easy_fill(device), FILL) if fill is None else (fill,):
-        search = _search(network, device, fill=share, patchable=patchable)
+    # Weights in SPRAM are not in the bitstream: they are loaded at start-up. Unless the most of a device is
+    # requested, they are there only if block RAM does not suffice.
+    choices = product((False, True), (easy_fill(device), FILL)) if fill is None else [(True, fill)]
+    for spram, share in choices:
+        search = _search(network, device, fill=share, patchable=patchable, spram=spram)
         if search is not None:
             fastest = search.design(_fastest(search))
             assert fastest is not None  # as one fits
@@ -70,12 +74,14 @@ def fold(
     raise FitError(misfits + "; ".join([excess_words(over), *remedies(network, device, patchable=patchable)]))
 
 
-def _search(network: Network, device: Device, *, fill: Mapping[str, float], patchable: bool) -> Search | None:
+def _search(
+    network: Network, device: Device, *, fill: Mapping[str, float], patchable: bool, spram: bool
+) -> Search | None:
     """The search for designs that fit; None if there is none. Deep ROMs are for what fits with nothing
     else.
     """
     for max_banks in device.fabric.max_banks, math.inf:
-        search = Search(network, device, fill=fill, patchable=patchable, max_banks=max_banks)
+        search = Search(network, device, fill=fill, patchable=patchable, spram=spram, max_banks=max_banks)
         if search.design(slowest(network), any_fits=True) is not None:
             return search
     return None

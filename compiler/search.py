@@ -64,7 +64,7 @@ class Search:
     device : Device
     fill : dict
         Share of each resource of the device that may be used.
-    patchable : bool
+    patchable, spram : bool
         As in `Catalog`.
     max_banks : int or inf
         Maximum number of block RAMs one after the other in a weight ROM.
@@ -77,12 +77,13 @@ class Search:
         *,
         fill: Mapping[str, float],
         patchable: bool = False,
+        spram: bool = True,
         max_banks: float = math.inf,
     ) -> None:
         self.network, self.device, self.fill = network, device, fill
         self.patchable, self.max_banks = patchable, max_banks
         self._prices = Prices(device=device)
-        self._catalog = Catalog(network, device, patchable=patchable)
+        self._catalog = Catalog(network, device, patchable=patchable, spram=spram)
         self._layers = [Candidates(self._catalog, n) for n in range(len(network.layers))]
         self._shortcuts = {end: start for start, end in network.shortcuts}
         self._image_bytes = pixel_codes(network, patchable=patchable).image_bytes
