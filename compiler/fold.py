@@ -111,8 +111,11 @@ def _within(
 
 
 def _from(search: Search, cycles: int) -> Iterator[Design]:
-    """The cheapest design for so many cycles, and then those for fewer and fewer."""
-    while (design := search.design(cycles)) is not None:
+    """The cheapest design for so many cycles, and then those for fewer and fewer, down to those that results
+    take anyway.
+    """
+    least = scores_rule(search.network).results_cycles
+    while cycles >= least and (design := search.design(cycles)) is not None:
         yield design
         cycles = max(stage_cycles(design)) - 1
 
