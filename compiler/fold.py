@@ -104,9 +104,9 @@ def _within(
         if predict(design).interval <= cycles:
             return design
     misfit = search.misfit(cycles)
-    if misfit is None:
+    over = misfit and excess(estimate(misfit, device, exact=False), device, fill)
+    if not over:
         raise FitError(f"no folding takes at most {cycles} cycles an image; allow more cycles")
-    over = excess(estimate(misfit, device, exact=False), device, fill)
     raise FitError(f"at {cycles} cycles an image {excess_words(over)} on {device.name}; allow more cycles")
 
 
