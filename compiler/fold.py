@@ -147,7 +147,7 @@ def trade_off(network: Network, device: Device, *, patchable: bool = False) -> l
         When no folding fits.
     """
     designs = [fold(network, device, fill=FILL, patchable=patchable)]
-    search = _search(network, device, fill=FILL, patchable=patchable)
+    search = _search(network, device, fill=FILL, patchable=patchable, spram=True)
     assert search is not None  # as there is a design
     luts, end = estimate(designs[0], device, exact=False)["lut"], slowest(network)
     aim = max(stage_cycles(designs[0]))
