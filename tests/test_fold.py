@@ -239,10 +239,11 @@ def test_what_block_ram_does_not_hold_goes_into_spram():
 
 def test_no_spram_where_block_ram_suffices():
     network, device = dense_network(784, 64, 64, 10), DEVICES["up5k"]
-    fastest, slower = fold.fold(network, device), fold.fold(network, device, cycles=150)
+    fastest, usual = fold.fold(network, device, fill=fit.FILL), fold.fold(network, device)
     assert "spram" in [folding.store for folding in fastest.foldings]
-    assert "spram" not in [folding.store for folding in slower.foldings]
-    assert cycles.predict(fastest).interval < 0.9 * cycles.predict(slower).interval
+    for design in usual, fold.fold(network, device, cycles=150):
+        assert "spram" not in [folding.store for folding in design.foldings]
+    assert cycles.predict(fastest).interval < cycles.predict(usual).interval
 
 
 def test_too_many_weights_even_for_spram():
