@@ -32,7 +32,7 @@ def test_random_networks_with_rests_between_bytes(seed, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("patchable", [False, True])
+@pytest.mark.parametrize("patchable", [False, pytest.param(True, marks=pytest.mark.longest)])
 def test_placed_netlist(patchable, tmp_path):
     net = network()
     design = fold(net, boards.get("icebreaker").device, patchable=patchable)
@@ -43,6 +43,7 @@ def test_placed_netlist(patchable, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_every_level_of_a_build(tmp_path):
     try:
         tools.find("nextpnr-ice40")
