@@ -249,7 +249,7 @@ def sums(parameters: Parameters, *, name: str) -> Statement:
             value = before.as_signed()
             expected = value >= 0 if p.signs else value >> point + p.halves - 1
             unused = ended_group * p.pe + lane >= p.outputs
-            given = Value.cast(queue.i.payload[at])
+            given = Value.cast(queue.i.payload[at]).as_unsigned()
             wanted = Signal(len(given), name=f"expected_{at}")
             m.d.comb += wanted.eq(Mux(unused, 0, expected))
             bench.never(f"output {at} of a group is not made from its sum", ended & (given != wanted))
