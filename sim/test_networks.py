@@ -79,8 +79,9 @@ def check(designs, images, simulator, folder):
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_random_networks(simulator, tmp_path):
-    print(f"seeds {SEEDS[0]} ... {SEEDS[-1]}")
-    designs = {f"random_{seed}": random_design(seed, largest=20, spram=True) for seed in SEEDS}
+    seeds = SEEDS[:6] if simulator == "icarus" else SEEDS  # Icarus takes half a minute for each
+    print(f"seeds {seeds[0]} ... {seeds[-1]}")
+    designs = {f"random_{seed}": random_design(seed, largest=20, spram=True) for seed in seeds}
     designs = {
         name: (
             replace(design, top_k=1 + n % design.network.classes)
@@ -90,7 +91,7 @@ def test_random_networks(simulator, tmp_path):
         for n, (name, design) in enumerate(designs.items())
     }
     images = {
-        f"random_{seed}": random_images(seed, designs[f"random_{seed}"].network, IMAGES) for seed in SEEDS
+        f"random_{seed}": random_images(seed, designs[f"random_{seed}"].network, IMAGES) for seed in seeds
     }
     check(designs, images, simulator, tmp_path)
 
