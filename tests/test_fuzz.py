@@ -20,8 +20,10 @@ from sbgen.compiler.random_network import random_design, random_images
 from sbgen.errors import FitError, ToolError
 from sbgen.fuzzing import comparison, failures, outcome
 from sbgen.hw.argmax import Argmax
+from sbgen.hw.best import Best
 from sbgen.hw.core import Core
 from sbgen.hw.queue import Queue
+from sbgen.hw.signs import Signs
 
 TINY = ["--largest", "6", "--images", "2", "--simulator", "amaranth"]
 
@@ -181,14 +183,14 @@ def test_a_wrong_cycle_is_a_failure(monkeypatch, capsys, tmp_path):
 
 
 def test_hardware_that_hangs_is_a_failure(monkeypatch, capsys, tmp_path):
-    elaborate = Argmax.elaborate
+    for last in Argmax, Best, Signs:
 
-    def hang(self, platform):
-        m = elaborate(self, platform)
-        m.d.comb += self.o.valid.eq(0)
-        return m
+        def hang(self, platform, elaborate=last.elaborate):
+            m = elaborate(self, platform)
+            m.d.comb += self.o.valid.eq(0)
+            return m
 
-    monkeypatch.setattr(Argmax, "elaborate", hang)
+        monkeypatch.setattr(last, "elaborate", hang)
     assert run("--count", "1", *TINY, "--shrink", "20") == 1
     lines, design, images, _ = the_failure(capsys, tmp_path)
     assert "nothing moved for" in "".join(lines)
