@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import memory
 
-from .part import Part, PartComponent
+from .part import Part, PartComponent, Passing
 from .rom import STORES
 
 __all__ = ["DeepQueue", "Parameters"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parameters(Part):
+class Parameters(Passing, Part):
     """What the queue of a shortcut is created from.
 
     Parameters
@@ -28,7 +28,6 @@ class Parameters(Part):
 
     rtl_name: ClassVar[str] = "shortcut"
 
-    shape: ShapeLike
     depth: int
     store: str
 
@@ -37,19 +36,6 @@ class Parameters(Part):
             raise ValueError(f"depth must be at least 2, not {self.depth!r}")
         if self.store not in STORES:
             raise ValueError(f"store must be one of {', '.join(STORES)}, not {self.store!r}")
-
-    @property
-    def i_shape(self) -> ShapeLike:
-        return self.shape
-
-    @property
-    def o_shape(self) -> ShapeLike:
-        return self.shape
-
-    @property
-    def width(self) -> int:
-        """Bits of a payload."""
-        return Shape.cast(self.shape).width
 
     def create(self) -> "DeepQueue":
         return DeepQueue(self)

@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from amaranth.hdl import Module, ShapeLike, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Out
 
-from .part import Part, PartComponent
+from .part import Part, PartComponent, Passing
 
 __all__ = ["Fork", "Parameters"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parameters(Part):
+class Parameters(Passing, Part):
     """What a fork is created from.
 
     Parameters
@@ -23,16 +23,6 @@ class Parameters(Part):
     """
 
     rtl_name: ClassVar[str] = "fork"
-
-    shape: ShapeLike
-
-    @property
-    def i_shape(self) -> ShapeLike:
-        return self.shape
-
-    @property
-    def o_shape(self) -> ShapeLike:
-        return self.shape
 
     def create(self) -> "Fork":
         return Fork(self)

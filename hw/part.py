@@ -1,12 +1,13 @@
 """What the parts of a core have in common: each is created from a plain, checked, frozen value."""
 
+from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
-from amaranth.hdl import ShapeLike
+from amaranth.hdl import Shape, ShapeLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Part", "PartComponent"]
+__all__ = ["Part", "PartComponent", "Passing"]
 
 
 class Part:
@@ -43,6 +44,32 @@ class Part:
     def create(self) -> wiring.Component:
         """The hardware with these parameters."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passing:
+    """What parts have in common that output the payloads that they take, perhaps later or more than once.
+
+    Parameters
+    ----------
+    shape : :class:`ShapeLike`
+        Shape of the payload.
+    """
+
+    shape: ShapeLike
+
+    @property
+    def i_shape(self) -> ShapeLike:
+        return self.shape
+
+    @property
+    def o_shape(self) -> ShapeLike:
+        return self.shape
+
+    @property
+    def width(self) -> int:
+        """Bits of a payload."""
+        return Shape.cast(self.shape).width
 
 
 P = TypeVar("P", bound=Part)

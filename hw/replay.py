@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from amaranth.hdl import Cat, Module, Mux, Shape, ShapeLike, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, unsigned
 from amaranth.lib import memory
 from amaranth.utils import ceil_log2
 
-from .part import Part, PartComponent
+from .part import Part, PartComponent, Passing
 from .rom import STORES
 
 __all__ = ["Parameters", "ReplayBuffer"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parameters(Part):
+class Parameters(Passing, Part):
     """What a replay buffer is created from.
 
     Parameters
@@ -31,7 +31,6 @@ class Parameters(Part):
 
     rtl_name: ClassVar[str] = "replaybuffer"
 
-    shape: ShapeLike
     beats: int
     repeats: int
     store: str
@@ -42,14 +41,6 @@ class Parameters(Part):
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)!r}")
         if self.store not in STORES:
             raise ValueError(f"store must be one of {', '.join(STORES)}, not {self.store!r}")
-
-    @property
-    def i_shape(self) -> ShapeLike:
-        return self.shape
-
-    @property
-    def o_shape(self) -> ShapeLike:
-        return self.shape
 
     @property
     def depth(self) -> int:

@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from amaranth.hdl import Module, Shape, ShapeLike
+from amaranth.hdl import Module
 from amaranth.lib.wiring import connect, flipped
 
-from .part import Part, PartComponent
+from .part import Part, PartComponent, Passing
 from .queue import Queue
 
 __all__ = ["Parameters", "ShortQueue"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parameters(Part):
+class Parameters(Passing, Part):
     """What a short queue is created from.
 
     Parameters
@@ -26,25 +26,11 @@ class Parameters(Part):
 
     rtl_name: ClassVar[str] = "queue"
 
-    shape: ShapeLike
     depth: int = 2
 
     def __post_init__(self) -> None:
         if self.depth < 2:
             raise ValueError(f"depth must be at least 2, not {self.depth!r}")
-
-    @property
-    def i_shape(self) -> ShapeLike:
-        return self.shape
-
-    @property
-    def o_shape(self) -> ShapeLike:
-        return self.shape
-
-    @property
-    def width(self) -> int:
-        """Bits of a payload."""
-        return Shape.cast(self.shape).width
 
     def create(self) -> "ShortQueue":
         return ShortQueue(self)
