@@ -1,14 +1,11 @@
 """The C client, compiled and connected to a board in software by a pseudo-terminal."""
 
 import os
-import pty
 import random
 import shutil
 import struct
 import subprocess
 import sys
-import threading
-import tty
 from pathlib import Path
 
 import pytest
@@ -17,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from link_cases import Damage, decisions_of, random_identity, random_images
 from soft_board import SoftBoard, scores_of
+from terminal import served
 
 from sbgen.clients import FOLDER
 
@@ -106,32 +104,11 @@ def program(tmp_path_factory):
 
 def ask(program, board, images, folder, damage=lambda line: line):
     """What the client prints of images at a board."""
-    ours, theirs = pty.openpty()
-    tty.setraw(theirs)
-
-    def serve():
-        while True:
-            try:
-                data = os.read(ours, 4096)
-            except OSError:
-                return
-            answer = damage(board.feed(damage(data)) + board.rest())
-            while answer:
-                answer = answer[os.write(ours, answer) :]
-
-    threading.Thread(target=serve, daemon=True).start()
     (folder / "images.bin").write_bytes(images.tobytes())
-    try:
+    with served(lambda data: damage(board.feed(damage(data)) + board.rest())) as port:
         done = subprocess.run(
-            [program, os.ttyname(theirs), folder / "images.bin"],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=300,
+            [program, port, folder / "images.bin"], check=False, capture_output=True, text=True, timeout=300
         )
-    finally:
-        os.close(theirs)
-        os.close(ours)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.splitlines()
 
@@ -175,23 +152,6 @@ def test_damage_costs_no_truth(seed, program, tmp_path):
 def test_an_old_board(program, tmp_path):
     board = SoftBoard()
     board.answer_identity = struct.pack("<BBHI8s", 1, 2, 3, 11, bytes(8))
-    ours, theirs = pty.openpty()
-    tty.setraw(theirs)
-
-    def serve():
-        while True:
-            try:
-                data = os.read(ours, 4096)
-            except OSError:
-                return
-            os.write(ours, board.feed(data) + board.rest())
-
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        done = subprocess.run(
-            [program, os.ttyname(theirs), os.devnull], check=False, capture_output=True, timeout=300
-        )
-    finally:
-        os.close(theirs)
-        os.close(ours)
+    with served(lambda data: board.feed(data) + board.rest()) as port:
+        done = subprocess.run([program, port, os.devnull], check=False, capture_output=True, timeout=300)
     assert done.stdout == b"identify -2\n"

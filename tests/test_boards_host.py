@@ -3,7 +3,6 @@ import itertools
 import os
 import random
 import termios
-import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -393,34 +392,17 @@ class TestPseudoTerminal:
     """The way past pyserial, by the file descriptor."""
 
     def test_a_slow_reader_and_small_pieces(self, monkeypatch):
-        pty = pytest.importorskip("pty")
-        ours, theirs = pty.openpty()
-        import tty
+        pytest.importorskip("pty")
+        from terminal import served
 
-        tty.setraw(theirs)
         board = SoftBoard()
-
-        def serve():
-            while True:
-                try:
-                    data = os.read(ours, 7)
-                except OSError:
-                    return
-                if not data:
-                    return
-                answer = board.feed(data) + board.rest()
-                while answer:
-                    answer = answer[os.write(ours, answer[:3]) :]
-
-        threading.Thread(target=serve, daemon=True).start()
-        try:
-            with serial.Serial(os.ttyname(theirs), timeout=0.05) as port:
-                monkeypatch.setattr(host, "time", time)
-                monkeypatch.setattr(host, "_PATIENCE", 20)
-                check(host.Link(port=port), board, images(300))
-        finally:
-            os.close(theirs)
-            os.close(ours)
+        monkeypatch.setattr(host, "time", time)
+        monkeypatch.setattr(host, "_PATIENCE", 20)
+        with (
+            served(lambda data: board.feed(data) + board.rest(), reads=7, writes=3) as path,
+            serial.Serial(path, timeout=0.05) as port,
+        ):
+            check(host.Link(port=port), board, images(300))
 
     def test_a_terminal_that_ends_is_one_line(self):
         pty = pytest.importorskip("pty")

@@ -3,14 +3,13 @@
 import json
 import os
 import pty
-import threading
-import tty
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from soft_board import DIGEST, Port, SoftBoard, scores_of
+from terminal import served
 
 import sbgen
 from sbgen.boards import connect, host
@@ -405,31 +404,15 @@ class TestConnect:
             connect.connect(port=port)
 
     def test_a_board_behind_a_pseudo_terminal(self):
-        ours, theirs = pty.openpty()
-        tty.setraw(theirs)
         board = SoftBoard()
-
-        def serve():
-            while True:
-                try:
-                    data = os.read(ours, 4096)
-                except OSError:
-                    return
-                answer = board.feed(data) + board.rest()
-                while answer:
-                    answer = answer[os.write(ours, answer) :]
-
-        threading.Thread(target=serve, daemon=True).start()
         images = np.random.default_rng(0).integers(0, 256, (3000, 11)).astype(np.uint8)
-        try:
-            with sbgen.Board(port=os.ttyname(theirs), baud=3_000_000) as opened:
-                assert (
-                    opened.predict(images).tolist()
-                    == scores_of(board.identity, images).argmax(axis=1).tolist()
-                )
-        finally:
-            os.close(theirs)
-            os.close(ours)
+        with (
+            served(lambda data: board.feed(data) + board.rest()) as port,
+            sbgen.Board(port=port, baud=3_000_000) as opened,
+        ):
+            assert (
+                opened.predict(images).tolist() == scores_of(board.identity, images).argmax(axis=1).tolist()
+            )
 
 
 def test_sbgen_stays_light():
