@@ -121,10 +121,10 @@ class _Search:
         with self.console.step(f"search {count} networks") as step:
 
             def costs(candidates: Sequence[Candidate]) -> list[Any]:
-                return self._results("cost", evaluate.cost, candidates, lambda one, result: None)
+                return self._results("cost", evaluate.cost, candidates)
 
             def fitness(candidates: Sequence[Candidate]) -> list[Any]:
-                found = self._results("fitness", evaluate.fitness, candidates, self._show)
+                found = self._results("fitness", evaluate.fitness, candidates, after=self._show)
                 self.number += len(candidates)
                 step.progress(self.number, count)
                 return found
@@ -153,7 +153,7 @@ class _Search:
             def full(one: Candidate, result: dict[str, Any]) -> None:
                 atomic.write(out / evaluate.file_of(one), result.pop("file"))
 
-            found = self._results("full", evaluate.full, candidates, full, str(out.absolute()))
+            found = self._results("full", evaluate.full, candidates, str(out.absolute()), before=full)
         return {one.options(): result["accuracy"] for one, result in zip(candidates, found, strict=True)}
 
     def _results(
@@ -161,17 +161,19 @@ class _Search:
         what: str,
         function: Callable[..., Any],
         candidates: Sequence[Candidate],
-        then: Callable[[Candidate, Any], object],
         *more: Any,
+        before: Callable[[Candidate, Any], object] = lambda one, result: None,
+        after: Callable[[Candidate, Any], object] = lambda one, result: None,
     ) -> list[Any]:
         """The results of a function, in order; those that are not in the ledger are computed, and handed to
-        `then` before they are kept there.
+        `before` and `after` before and after they are kept there. What is shown is kept.
         """
         key = {one: f"{what} {one.options()}" for one in candidates}
         missing = [one for one in candidates if self.results.get(key[one]) is None]
         for one, result in self.where.map(function, missing, self.shared, *more):
-            then(one, result)
+            before(one, result)
             self.results.record(key[one], {"is": result})
+            after(one, result)
         return [self.results.get(key[one])["is"] for one in candidates]
 
     def _show(self, one: Candidate, result: dict[str, Any]) -> None:
@@ -187,7 +189,7 @@ class _Search:
         """Print how long it will take, judging by the one in the middle of the proposals that fit."""
         task, arguments, begun = self.task, self.arguments, time.monotonic()
         with self.console.step("estimate the time") as step:
-            costs = self._results("cost", evaluate.cost, start, lambda one, result: None)
+            costs = self._results("cost", evaluate.cost, start)
             folding = (time.monotonic() - begun) / len(start)
             fits = [one for one, cost in zip(start, costs, strict=True) if cost is not None]
             if not fits:
