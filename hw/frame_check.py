@@ -87,8 +87,11 @@ class Appender(wiring.Component):
         m.submodules.crc = ResetInserter(start)(checksum)
         byte = Signal(8)
         step = Signal(range(8))
+        turned = Signal()  # from a flip-flop: this is the last step
         ended = Signal()  # the frame's own bytes are sent
         left = Signal(range(CRC_BYTES + 1))  # bytes of the checksum still to be sent
+        none = Signal()  # from a flip-flop: that is none
+        m.d.sync += [turned.eq(step == 6), none.eq(left == 0)]
         # A byte of the checksum feeds its own complement back: that shifts the register without any change.
         m.d.comb += [checksum.data.eq(Mux(ended, ~checksum.crc[0], byte[0])), self.o.payload.data.eq(byte)]
         with m.FSM():
@@ -108,12 +111,12 @@ class Appender(wiring.Component):
             with m.State("Check"):
                 m.d.sync += [byte.eq(checksum.crc[:8]), left.eq(left - 1)]
                 m.next = "Go round"
-                with m.If(left == 0):
+                with m.If(none):
                     m.next = "Close"
             with m.State("Go round"):
                 m.d.comb += checksum.valid.eq(1)
                 m.d.sync += [byte.eq(byte.rotate_right(1)), step.eq(step + 1)]
-                with m.If(step == 7):
+                with m.If(turned):
                     m.next = "Give"
             with m.State("Give"):
                 m.d.comb += self.o.valid.eq(1)

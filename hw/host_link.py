@@ -168,8 +168,13 @@ class HostLink(wiring.Component):
         ).create()
         connect(m, reader.images, unpacker.i)
         connect(m, unpacker.o, code.i)
-        connect(m, code.o, converter.i)
+        # A code comes in every other cycle at most, so the converter may wait for a wide beat to leave before
+        # it takes the next code: then no path leads from the core's handshake to its enables.
+        free = ~converter.o.valid if p.lanes > 1 else Const(1)
         m.d.comb += [
+            converter.i.payload.eq(code.o.payload),
+            converter.i.valid.eq(code.o.valid & free),
+            code.o.ready.eq(converter.i.ready & free),
             reader.done.eq(unpacker.done),
             self.pixels.valid.eq(converter.o.valid),
             converter.o.ready.eq(self.pixels.ready),
@@ -198,7 +203,7 @@ class HostLink(wiring.Component):
         """The way from the core to the line."""
         p = self._parameters
         # Registers separate the core's handshakes and adders from the link's state machines.
-        m.submodules.result = result = Queue(shape=self.results.payload.shape(), depth=1)
+        m.submodules.result = result = Queue(shape=self.results.payload.shape(), depth=1, eager=True)
         m.submodules.result_bytes = result_bytes = ResultBytes(p)
         m.submodules.appender = appender = Appender()
         m.submodules.encoder = encoder = Encoder()

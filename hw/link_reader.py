@@ -43,6 +43,8 @@ class Reader(wiring.Component):
         m = Module()
         classify = Signal()
         count = Signal(8)  # images of the packet that are not done
+        one = Signal()  # from a flip-flop: that is one
+        m.d.sync += one.eq(count == 1)
         skipped = Signal(range(CRC_BYTES))
         passes = self.i.valid & self.header.ready
         m.d.comb += [self.header.payload.eq(self.i.payload), self.images.payload.eq(self.i.payload)]
@@ -75,7 +77,7 @@ class Reader(wiring.Component):
                 m.d.comb += [self.images.valid.eq(self.i.valid), self.i.ready.eq(self.images.ready)]
                 with m.If(self.done):
                     m.d.sync += count.eq(count - 1)
-                    with m.If(count == 1):
+                    with m.If(one):
                         m.next = "Skip"
             with m.State("Skip"):
                 m.d.comb += self.i.ready.eq(1)

@@ -73,124 +73,188 @@ class Receiver(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        p, store, beat = self._parameters, self.store, self.i.payload
+        frame = _Frame(self._parameters)
+        wait = Signal()
+        self._decode(m, frame, wait)
+        with m.FSM():
+            self._begin(m, frame, wait)
+            self._go_on(m, frame, wait)
+            self._judge(m, frame)
+            self._end(m, frame)
+        return m
 
-        # A beat is decoded in one cycle and acted on in the next.
-        act, wait = Signal(), Signal()
-        full_enough = Signal()  # from a flip-flop: what is in the store must be read first
-        if p.flow_control:
-            m.d.sync += full_enough.eq(~store.roomy & ~store.drained)
-        is_identify, is_classify, can_want = Signal(), Signal(), Signal()
+    def _decode(self, m: Module, frame: "_Frame", wait: Signal) -> None:
+        """A beat is decoded in one cycle, unless it must wait, and acted on in the next."""
+        p, store, beat = self._parameters, self.store, self.i.payload
+        act = Signal()
+        takes = self.i.valid & ~act & ~wait
         m.d.comb += self.i.ready.eq(act)
         m.d.sync += [
-            act.eq(self.i.valid & ~act & ~wait),
-            is_identify.eq(beat.data == IDENTIFY),
-            is_classify.eq(beat.data == CLASSIFY),
-            can_want.eq((beat.data <= p.ranks) | (beat.data == WANT_ALL)),
-        ]
-        byte, end = act & ~beat.end, act & beat.end
-
-        classify, known, wanted = Signal(), Signal(), Signal()
-        busy, missing = Signal(), Signal()
-        count = Signal(8)  # whole images so far
-        left = Signal(range(p.image_bytes + CRC_BYTES))  # bytes up to the next length that is right, less one
-        last = Signal()  # from a flip-flop: the next byte is that
-        whole, long = Signal(), Signal()
-        full = Signal()  # from a flip-flop: there are as many images as there may be
-        damaged = Signal()
-        reason = Signal(3)
-        m.d.sync += [
+            act.eq(takes),
+            frame.byte.eq(takes & ~beat.end),
+            frame.end.eq(takes & beat.end),
+            frame.is_identify.eq(beat.data == IDENTIFY),
+            frame.is_classify.eq(beat.data == CLASSIFY),
+            frame.can_want.eq((beat.data <= p.ranks) | (beat.data == WANT_ALL)),
+            frame.last.eq(frame.left == 0),
+            frame.full.eq(frame.count == p.frame_images),
+            frame.stores.eq(frame.classify & store.roomy & ~frame.busy),
             store.data.eq(beat.data),
             *(getattr(store, name).eq(0) for name in ("put", "set", "step", "commit", "rollback")),
         ]
-        m.d.sync += [last.eq(left == 0), full.eq(count == p.frame_images)]
-        with m.If(end):
-            m.d.sync += damaged.eq(~beat.intact)
+        if p.flow_control:
+            m.d.sync += frame.waits.eq(~store.roomy & ~store.drained)
+        with m.If(frame.end):
+            m.d.sync += frame.damaged.eq(~beat.intact)
 
-        with m.FSM():
-            with m.State("Command"):
-                m.d.comb += [self.idle.eq(1), wait.eq(full_enough)]
-                m.d.sync += [busy.eq(0), count.eq(0), whole.eq(0), long.eq(0), wanted.eq(1)]
-                with m.If(byte):
-                    m.d.sync += store.put.eq(store.some)
-                    m.d.sync += [
-                        classify.eq(is_classify),
-                        known.eq(is_classify | is_identify),
-                        missing.eq(is_classify & self.missing),
-                    ]
-                    m.next = "Reserve"
-                    with m.If(~store.some):
-                        m.next = "Skip"
-            with m.State("Reserve"):
+    def _begin(self, m: Module, frame: "_Frame", wait: Signal) -> None:
+        """The command, room for the bytes that are written last, and the sequence number."""
+        store = self.store
+        with m.State("Command"):
+            m.d.comb += [self.idle.eq(1), wait.eq(frame.waits)]
+            m.d.sync += [
+                frame.busy.eq(0),
+                frame.count.eq(0),
+                frame.whole.eq(0),
+                frame.long.eq(0),
+                frame.wanted.eq(1),
+            ]
+            with m.If(frame.byte):
+                m.d.sync += store.put.eq(store.some)
+                m.d.sync += [
+                    frame.classify.eq(frame.is_classify),
+                    frame.known.eq(frame.is_classify | frame.is_identify),
+                    frame.missing.eq(frame.is_classify & self.missing),
+                ]
+                m.next = "Reserve"
+                with m.If(~store.some):
+                    m.next = "Skip"
+        with m.State("Skip"), m.If(frame.end):
+            m.next = "Command"
+        with m.State("Reserve"):
+            m.d.sync += store.put.eq(1)
+            m.next = "Sequence"
+        with m.State("Sequence"):
+            m.d.sync += frame.left.eq(CRC_BYTES - 1)
+            with m.If(frame.byte):
                 m.d.sync += store.put.eq(1)
-                m.next = "Sequence"
-            with m.State("Sequence"):
-                m.d.sync += left.eq(CRC_BYTES - 1)
-                with m.If(byte):
-                    m.d.sync += store.put.eq(1)
-                    m.next = "Rest"
-                    with m.If(classify):
-                        m.next = "Want"
-                with m.If(end):
-                    m.d.sync += store.rollback.eq(1)
-                    m.next = "Command"
-            with m.State("Want"):
-                m.d.sync += left.eq(p.image_bytes + CRC_BYTES - 1)
-                with m.If(byte):
-                    m.d.sync += store.put.eq(1)
-                    m.d.sync += wanted.eq(can_want)
-                    m.next = "Rest"
-                with m.If(end):
-                    m.next = "Judge"
-            with m.State("Rest"):
-                m.d.comb += wait.eq(full_enough & classify & ~busy)
-                with m.If(byte):
-                    m.d.sync += store.put.eq(classify & store.roomy & ~busy)
-                    m.d.sync += [
-                        busy.eq(busy | (classify & ~store.roomy)),
-                        left.eq(Mux(last, p.image_bytes - 1, left - 1)),
-                        whole.eq(last),
-                        count.eq(count + last),
-                        long.eq(long | full | (whole & ~classify)),
-                    ]
-                with m.If(end):
-                    m.next = "Judge"
-            with m.State("Skip"), m.If(end):
-                m.next = "Command"
-            with m.State("Judge"):
-                with m.If(busy):
-                    m.d.sync += reason.eq(REASON_BUSY)
-                with m.Elif(damaged):
-                    m.d.sync += reason.eq(REASON_CHECKSUM)
-                with m.Elif(~known):
-                    m.d.sync += reason.eq(REASON_COMMAND)
-                with m.Elif(~whole | long):
-                    m.d.sync += reason.eq(REASON_LENGTH)
-                with m.Elif(~wanted):
-                    m.d.sync += reason.eq(REASON_WANT)
-                with m.Elif(missing):
-                    m.d.sync += reason.eq(REASON_WEIGHTS)
-                with m.Else():
-                    m.d.sync += reason.eq(NO_REASON)
-                m.next = "Kind"
-            with m.State("Kind"):
-                m.d.sync += store.set.eq(1)
-                m.d.sync += store.data.eq(reason)
-                with m.If(reason == NO_REASON):
-                    m.d.sync += store.data.eq(Mux(classify, RESPONSE | CLASSIFY, RESPONSE | IDENTIFY))
-                m.next = "Count"
-            with m.State("Count"):
-                m.d.sync += [store.set.eq(1), store.data.eq(count)]
-                m.next = "Short"
-                with m.If(classify & (reason == NO_REASON)):
-                    m.next = "Commit"
-            with m.State("Commit"):
-                m.d.sync += store.commit.eq(1)
-                m.next = "Command"
-            with m.State("Short"):
-                m.d.sync += store.step.eq(1)
-                m.next = "Roll back"
-            with m.State("Roll back"):
+                m.next = "Rest"
+                with m.If(frame.classify):
+                    m.next = "Want"
+            with m.If(frame.end):
                 m.d.sync += store.rollback.eq(1)
                 m.next = "Command"
-        return m
+
+    def _go_on(self, m: Module, frame: "_Frame", wait: Signal) -> None:
+        """What is wanted, the images and the checksum."""
+        p, store = self._parameters, self.store
+        with m.State("Want"):
+            m.d.sync += frame.left.eq(p.image_bytes + CRC_BYTES - 1)
+            with m.If(frame.byte):
+                m.d.sync += store.put.eq(1)
+                m.d.sync += frame.wanted.eq(frame.can_want)
+                m.next = "Rest"
+            with m.If(frame.end):
+                m.next = "Judge"
+        with m.State("Rest"):
+            m.d.comb += wait.eq(frame.waits & frame.classify & ~frame.busy)
+            with m.If(frame.byte):
+                m.d.sync += store.put.eq(frame.stores)
+                m.d.sync += [
+                    frame.busy.eq(frame.busy | (frame.classify & ~frame.stores)),
+                    frame.left.eq(Mux(frame.last, p.image_bytes - 1, frame.left - 1)),
+                    frame.whole.eq(frame.last),
+                    frame.count.eq(frame.count + frame.last),
+                    frame.long.eq(frame.long | frame.full | (frame.whole & ~frame.classify)),
+                ]
+            with m.If(frame.end):
+                m.next = "Judge"
+
+    def _judge(self, m: Module, frame: "_Frame") -> None:
+        """The reason why the frame is no valid request, if there is one."""
+        reasons = [
+            (frame.busy, REASON_BUSY),
+            (frame.damaged, REASON_CHECKSUM),
+            (~frame.known, REASON_COMMAND),
+            (~frame.whole | frame.long, REASON_LENGTH),
+            (~frame.wanted, REASON_WANT),
+            (frame.missing, REASON_WEIGHTS),
+        ]
+        with m.State("Judge"):
+            m.d.sync += frame.reason.eq(NO_REASON)
+            for holds, reason in reversed(reasons):  # the first that holds is assigned last
+                with m.If(holds):
+                    m.d.sync += frame.reason.eq(reason)
+            m.next = "Kind"
+
+    def _end(self, m: Module, frame: "_Frame") -> None:
+        """The first two bytes of the packet, and its end; that of a failure is short."""
+        store = self.store
+        with m.State("Kind"):
+            m.d.sync += store.set.eq(1)
+            m.d.sync += store.data.eq(frame.reason)
+            with m.If(frame.reason == NO_REASON):
+                m.d.sync += store.data.eq(Mux(frame.classify, RESPONSE | CLASSIFY, RESPONSE | IDENTIFY))
+            m.next = "Count"
+        with m.State("Count"):
+            m.d.sync += [store.set.eq(1), store.data.eq(frame.count)]
+            m.next = "Short"
+            with m.If(frame.classify & (frame.reason == NO_REASON)):
+                m.next = "Commit"
+        with m.State("Commit"):
+            m.d.sync += store.commit.eq(1)
+            m.next = "Command"
+        with m.State("Short"):
+            m.d.sync += store.step.eq(1)
+            m.next = "Roll back"
+        with m.State("Roll back"):
+            m.d.sync += store.rollback.eq(1)
+            m.next = "Command"
+
+
+class _Frame:
+    """What is known of the frame under way, all of it in flip-flops.
+
+    Attributes
+    ----------
+    byte, end
+        A byte of it, or its end, is acted on in this cycle.
+    is_identify, is_classify, can_want
+        That byte is a command, or something that the board can send.
+    classify, known, missing
+        What its command was, and whether the weights for it were missing.
+    wanted
+        What it wants can be sent.
+    left, last
+        Bytes up to the next length that is right, less one, and whether that is none.
+    count, full
+        Whole images so far, and whether there are as many as there may be.
+    whole, long
+        Its length is right so far, or too large.
+    waits, stores, busy
+        What is in the store must be read first; its bytes are stored; one of them found no room.
+    damaged, reason
+        Its checksum was wrong; why it is no valid request.
+    """
+
+    def __init__(self, p: Parameters) -> None:
+        self.byte = Signal()
+        self.end = Signal()
+        self.is_identify = Signal()
+        self.is_classify = Signal()
+        self.can_want = Signal()
+        self.classify = Signal()
+        self.known = Signal()
+        self.missing = Signal()
+        self.wanted = Signal()
+        self.last = Signal()
+        self.full = Signal()
+        self.whole = Signal()
+        self.long = Signal()
+        self.waits = Signal()
+        self.stores = Signal()
+        self.busy = Signal()
+        self.damaged = Signal()
+        self.left = Signal(range(p.image_bytes + CRC_BYTES))
+        self.count = Signal(8)
+        self.reason = Signal(3)

@@ -67,8 +67,9 @@ class Responder(wiring.Component):
         header, o = self.header, self.o
         kind = Signal(8)
         count = Signal(8)  # images that are not answered
-        last = Signal()  # from a flip-flop: this is the last byte of the identity
-        m.d.sync += last.eq(self.index == self._identity_bytes - 1)
+        # From flip-flops: this is the last image, or the last byte of the identity.
+        one, last = Signal(), Signal()
+        m.d.sync += [one.eq(count == 1), last.eq(self.index == self._identity_bytes - 1)]
 
         with m.FSM():
             with m.State("Kind"):
@@ -124,7 +125,7 @@ class Responder(wiring.Component):
                 ]
                 with m.If(self.done):
                     m.d.sync += count.eq(count - 1)
-                    with m.If(count == 1):
+                    with m.If(one):
                         m.next = "End"
             with m.State("End"):
                 m.d.comb += [o.valid.eq(1), o.payload.end.eq(1)]

@@ -30,7 +30,7 @@ class ResultBytes(wiring.Component):
         Send the results of an image. May fall in the cycle after `done`; then no further one begins.
     o : :py:`Out(stream.Signature(8))`
     done : :py:`Out(1)`
-        In the cycle after an image's last byte was taken. From a flip-flop.
+        In the second cycle after an image's last byte was taken. From a flip-flop.
     """
 
     i: stream.Interface
@@ -75,11 +75,18 @@ class ResultBytes(wiring.Component):
             want_class.eq(self.want == WANT_CLASS),
             more.eq(self.want != rank + 1),
         ]
-        # A byte is offered from a flip-flop, and in every other cycle at most.
-        taken = self.o.valid & self.o.ready
+        # A byte is offered from a flip-flop, in every third cycle at most: that it was taken is seen a cycle
+        # later, so that no path leads from `o.ready` to the word.
+        taken, offer = Signal(), Signal()
         last = Signal()  # from a flip-flop: it is the last one of the word
-        whole = Signal()  # that one is taken
-        m.d.sync += [last.eq(left == 0), self.done.eq(0)]
+        whole = Signal()  # that one was taken
+        accept = self.o.valid & self.o.ready
+        m.d.sync += [
+            taken.eq(accept),
+            self.o.valid.eq(offer & ~accept & ~taken),
+            last.eq(left == 0),
+            self.done.eq(0),
+        ]
         with m.FSM():
             with m.State("Result"), m.If(self.i.valid & self.enable):
                 m.d.sync += [word.eq(beat.score), left.eq(p.score_bytes - 1)]
@@ -93,7 +100,7 @@ class ResultBytes(wiring.Component):
                 m.d.comb += self.i.ready.eq(1)
                 m.next = "Result"
             with m.State("Score"):
-                m.d.sync += self.o.valid.eq(~taken)
+                m.d.comb += offer.eq(1)
                 with m.If(whole):
                     m.next = "Next"
                     with m.If(beat.last):
@@ -104,7 +111,7 @@ class ResultBytes(wiring.Component):
                     m.d.sync += [word.eq(Array(entries)[rank]), left.eq(max(rank_bytes - 1, 0))]
                 m.next = "Decision"
             with m.State("Decision"):
-                m.d.sync += self.o.valid.eq(~taken)
+                m.d.comb += offer.eq(1)
                 with m.If(whole):
                     with m.If(~want_all & ~want_class & more):
                         m.d.sync += rank.eq(rank + 1)
