@@ -5,29 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from .. import tools
-from ..compiler.simulate import HardwareError, build
-from . import flash_image
+from ..compiler.simulate import HardwareError
+from . import testbench
 
 __all__ = ["lights"]
 
-_TESTBENCH = """\
-`timescale 1ns/1ps
-`ifdef VERILATOR
-module testbench(input clk);
-`else
-module testbench;
-  reg clk = 0;
-  always #5 clk = ~clk;
-`endif
+_BODY = """\
   wire led;
-`ifdef FLASH
-  wire cs_n, sck, copi, cipo;
-  top dut(.clk(clk), .led(led), .flash_cs(cs_n), .flash_clk(sck), .flash_copi(copi), .flash_cipo(cipo));
-  spi_flash #(.BYTES(`FLASH), .OFFSET(`OFFSET)) flash(
-    .clk(clk), .cs_n(cs_n), .sck(sck), .copi(copi), .cipo(cipo));
-`else
-  top dut(.clk(clk), .led(led));
-`endif
+  top dut(.clk(clk), .led(led) `FLASH_PINS);
   integer got, deadline, stay, on, cycle = 0, lit = -1;
   initial got = $value$plusargs("deadline=%d", deadline) + $value$plusargs("stay=%d", stay)
     + $value$plusargs("on=%d", on);
@@ -49,7 +34,6 @@ module testbench;
       end
     end
   end
-endmodule
 """
 
 
@@ -78,7 +62,7 @@ def lights(
     folder : Path
         Where to build; it exists already.
     flash : bytes
-        As for `pins.Pins`.
+        As for `testbench.compile_top`.
 
     Returns
     -------
@@ -91,14 +75,9 @@ def lights(
     HardwareError
         The LED goes out again.
     """
-    macros = {}
-    if flash:
-        verilog += flash_image.MODEL.read_text(encoding="ascii")
-        (folder / "flash.hex").write_text(flash_image.as_hex(flash))
-        macros = {"FLASH": len(flash), "OFFSET": flash_image.OFFSET}
-    (folder / "top.v").write_text(verilog)
-    (folder / "testbench.v").write_text(_TESTBENCH)
-    program, name = build(folder, simulator=simulator, macros=macros, quick=True)
+    program, name = testbench.compile_top(
+        verilog, body=_BODY, simulator=simulator, folder=folder, flash=flash
+    )
     said = tools.run(
         program,
         [f"+deadline={deadline}", f"+stay={stay}", f"+on={int(not inverted)}"],

@@ -18,8 +18,8 @@ import numpy as np
 
 from .. import tools
 from ..compiler.reference import check_images
-from ..compiler.simulate import HardwareError, build, patience
-from . import flash_image, frames, messages
+from ..compiler.simulate import HardwareError, patience
+from . import frames, messages, testbench
 from .messages import WANT_ALL
 
 if TYPE_CHECKING:
@@ -39,15 +39,7 @@ _USB_PATIENCE = 300_000
 #: The other ends of a UART and of USB.
 UART_HOST, USB_HOST = (Path(__file__).with_name(f"{name}_host.v") for name in ("uart", "usb"))
 
-_TESTBENCH = """\
-`timescale 1ns/1ps
-`ifdef VERILATOR
-module testbench(input clk);
-`else
-module testbench;
-  reg clk = 0;
-  always #5 clk = ~clk;
-`endif
+_BODY = """\
   wire rx, tx;
 `ifdef USB
   wire d_p, d_n, pulled_up, host_p, host_n, host_drives;
@@ -59,16 +51,7 @@ module testbench;
 `else
   `define LINE .rx(rx), .tx(tx)
 `endif
-`ifdef FLASH
-  wire cs_n, sck, copi;
-  wire cipo;
-  top dut(.clk(clk), `LINE,
-          .flash_cs(cs_n), .flash_clk(sck), .flash_copi(copi), .flash_cipo(cipo));
-  spi_flash #(.BYTES(`FLASH), .OFFSET(`OFFSET)) flash(
-    .clk(clk), .cs_n(cs_n), .sck(sck), .copi(copi), .cipo(cipo));
-`else
-  top dut(.clk(clk), `LINE);
-`endif
+  top dut(.clk(clk), `LINE `FLASH_PINS);
 
 `ifdef WAVES
   initial begin $dumpfile("waves.vcd"); $dumpvars; end
@@ -144,7 +127,6 @@ module testbench;
       $finish;
     end
   end
-endmodule
 """
 
 
@@ -225,17 +207,15 @@ class Pins:
         }
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
-        if flash:
-            verilog_text += flash_image.MODEL.read_text(encoding="ascii")
-        (self._folder / "testbench.v").write_text(_TESTBENCH)
         verilog_text += (USB_HOST if usb else UART_HOST).read_text(encoding="ascii")
-        (self._folder / "top.v").write_text(verilog_text)
-        macros = {"USB": 1, "FAULTS": int(faults)} if usb else {}
-        if flash:
-            (self._folder / "flash.hex").write_text(flash_image.as_hex(flash))
-            macros |= {"FLASH": len(flash), "OFFSET": flash_image.OFFSET}
-        self._program, self.name = build(
-            self._folder, simulator=simulator, macros=macros, waves=waves, quick=True
+        self._program, self.name = testbench.compile_top(
+            verilog_text,
+            body=_BODY,
+            simulator=simulator,
+            folder=self._folder,
+            flash=flash,
+            macros={"USB": 1, "FAULTS": int(faults)} if usb else {},
+            waves=waves,
         )
 
     def ask(self, images: np.ndarray, *, progress: Callable[[int, int], None] | None = None) -> Answers:
