@@ -1,11 +1,12 @@
-"""Whole builds, from the model to the bitstream: clock and rate, time and memory.
+"""Whole builds, from the model to the bitstream: clock and rate, time and memory, and the levels of `verify`.
 
-    python benchmarks/builds.py [tfc-icebreaker tfc-hx8k tfc-ulx3s lfc-ulx3s cnv-ulx3s]
+    python benchmarks/builds.py [NAME ...]
 
 Each build runs every step anew, as ``sbgen build --fresh`` in a separate process; tools keep their own caches
-from earlier builds. LFC has three hidden layers of 1,024 neurons with random weights, the worst case for
-place and route. Memory is that of the largest process. Writes ``results/builds.json`` and
-``results/builds.md``; rows of other builds stay.
+from earlier builds. Then ``sbgen verify`` checks every level of it with a few images; a level that fails ends
+the benchmark. LFC has three hidden layers of 1,024 neurons with random weights, the worst case for place and
+route. Time and memory are those of the build; memory is that of the largest process. Writes
+``results/builds.json`` and ``results/builds.md``; rows of other builds stay.
 """
 
 import argparse
@@ -62,7 +63,17 @@ BUILDS = {
         model=lfc, board="ulx3s_85f", arguments=("--fps", "200000", "--clock", "100", "--images", "3")
     ),
     "cnv-ulx3s": Build(model="cnv-cifar10", board="ulx3s_85f", arguments=("--fps", "5000", "--images", "2")),
+    "digits-orangecrab-usb": Build(model="digits", board="orangecrab_r0_2,usb", arguments=("--fps", "50000")),
+    "tfc-ulx3s-usb": Build(model="tfc-mnist", board="ulx3s_85f,usb", arguments=("--fps", "50000")),
+    "digits-nano9k": Build(model="digits", board="tang_nano_9k", arguments=("--fastest",)),
+    "tfc-nano9k": Build(model="tfc-mnist", board="tang_nano_9k", arguments=("--fastest",)),
+    "sfc-nano9k": Build(model="sfc-mnist", board="tang_nano_9k", arguments=("--fastest",)),
+    "digits-nano20k": Build(model="digits", board="tang_nano_20k", arguments=()),
+    "cnn-nano20k": Build(model="cnn-mnist", board="tang_nano_20k", arguments=()),
 }
+
+#: Images of a build without ``--images``.
+IMAGES = 20
 
 
 def measure(name):
@@ -75,21 +86,11 @@ def measure(name):
             exchange.save(build.model(), path)
         out = Path(folder) / "out"
         load, start = os.getloadavg()[0], time.monotonic()
+        sbgen = (sys.executable, "-m", "sbgen")
+        images = () if "--images" in build.arguments else ("--images", str(IMAGES))
+        arguments = (*build.arguments, *images)
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "sbgen",
-                "build",
-                "--model",
-                path,
-                "--board",
-                build.board,
-                *build.arguments,
-                "--fresh",
-                "--out",
-                out,
-            ]
+            [*sbgen, "build", "--model", path, "--board", build.board, *arguments, "--fresh", "--out", out]
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -97,18 +98,26 @@ def measure(name):
             sys.exit(f"{name}: the build ended with {process.returncode}")
         seconds = time.monotonic() - start
         report = json.loads((out / "report.json").read_text())
-    timing, used = report["timing"], report["resources"]
+        count = arguments[arguments.index("--images") + 1]
+        if subprocess.run([*sbgen, "verify", out, "--images", count], check=False).returncode:
+            sys.exit(f"{name}: not every level is verified")
+        levels = json.loads((out / "ledger.json").read_text())["rungs"]
+    timing, used, estimate = report["timing"], report["resources"], report["estimate"]
     return {
         "build": name,
         "arguments": " ".join(build.arguments),
         "lut": used["lut"]["used"],
+        "lut_estimate": estimate["lut"],
         "bram": used["bram"]["used"],
+        "bram_estimate": estimate["bram"],
         "clock_mhz": timing["clock_mhz"],
         "fmax_mhz": timing["fmax_mhz"],
         "cycles": timing["cycles_per_image"],
         "images_per_second": timing["images_per_second"],
         "seconds": round(seconds, 1),
         "mib": usage.ru_maxrss >> 10,
+        "board_images_per_second": report["bound"]["whole_images_per_second"],
+        "verified": {level["rung"]: level["status"] for level in levels},
         "load": round(load, 1),
         **MEASURED,
     }
@@ -118,18 +127,24 @@ def table(rows):
     """The results as Markdown."""
     lines = [
         (
-            "| build | LUT | block RAM | clock | Fmax | cycles per image | images/s | time | memory | load"
-            " before |"
+            "| build | LUT | estimated | block RAM | clock | Fmax | cycles per image | images/s |"
+            " levels verified | time | memory | load before |"
         ),
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "|---" * 12 + "|",
     ]
     for row in rows:
         lines.append(
-            f"| {row['build']} | {row['lut']:,} | {row['bram']} | {row['clock_mhz']:g} MHz |"
+            f"| {row['build']} | {row['lut']:,} | {_error(row)} | {row['bram']} | {row['clock_mhz']:g} MHz |"
             f" {row['fmax_mhz']:.1f} MHz | {row['cycles']:,} | {row['images_per_second']:,.0f} |"
+            f" {sum(status == 'PASS' for status in row.get('verified', {}).values()) or '–'} |"
             f" {row['seconds']:,.0f} s | {row['mib']:,} MiB | {row['load']:.1f} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _error(row):
+    """How far the LUTs are from the estimate; rows of before it was recorded have none."""
+    return f"{row['lut'] / row['lut_estimate'] - 1:+.1%}" if "lut_estimate" in row else "–"
 
 
 def main():
