@@ -2,7 +2,8 @@
 
 An activation of several values becomes a neuron for each of its steps, side by side with equal weights, and
 every layer after it weighs these alike. Ternary weights take two bits. Both are counted once: neither makes a
-network larger than it was.
+network larger than it was. What is no connection is no weight, so of a sparse layer only connections count, and
+sums of groups have no weights.
 """
 
 import numpy as np
@@ -10,6 +11,10 @@ import numpy as np
 from .ir import Binarize, Conv2d, Layer, MaxPool, Network, Shape, SumPool, Weighted, has_weights
 
 __all__ = ["weights"]
+
+#: Share of the weights that are not 0 up to which a layer is sparse: its zeros are inputs that a neuron does
+#: not have. Ternary weights have more, and theirs count.
+_SPARSE = 0.25
 
 
 def weights(network: Network) -> tuple[int, ...]:
@@ -85,14 +90,26 @@ def _is_comparison(layer: Weighted) -> bool:
     )
 
 
+def _is_sum_of_groups(layer: Weighted) -> bool:
+    """Whether a layer has no weights but counts inputs, each for one output at most."""
+    mask = layer.mask
+    if isinstance(layer, Conv2d) or mask is None or layer.outputs < 2:
+        return False
+    return bool((mask.sum(axis=0) <= 1).all() and layer.weights[mask == 1].all())
+
+
 def _count(layer: Weighted, repeats: np.ndarray | None, after: np.ndarray | None) -> int:
     """Weights of a layer, without channels that are steps of others."""
-    if _is_comparison(layer):
+    if _is_comparison(layer) or _is_sum_of_groups(layer):
         return 0
     groups = layer.groups
-    outputs = np.ones(layer.outputs, bool) if after is None else ~after
-    if repeats is None:
-        return int(outputs.sum()) * layer.inputs
-    pixels = layer.inputs // (len(repeats) // groups)
-    inputs = (~repeats).reshape(groups, -1).sum(axis=1)
-    return pixels * int((outputs.reshape(groups, -1).sum(axis=1) * inputs).sum())
+    channels = layer.inputs if repeats is None else len(repeats) // groups
+    counted = np.ones((layer.outputs, layer.inputs), bool)
+    if layer.mask is not None and layer.connections <= _SPARSE * counted.size:
+        counted = layer.mask.reshape(counted.shape) == 1
+    counted = counted.reshape(groups, layer.outputs // groups, -1, channels)
+    if after is not None:
+        counted = counted & ~after.reshape(groups, -1, 1, 1)
+    if repeats is not None:
+        counted = counted & ~repeats.reshape(groups, 1, 1, channels)
+    return int(counted.sum())

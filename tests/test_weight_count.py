@@ -94,3 +94,35 @@ def _split(layer, *, outputs=1, inputs=1, channels=None):
     if outputs > 1:
         change["thresholds"] = np.repeat(layer.thresholds, outputs)
     return replace(layer, **change)
+
+
+@pytest.mark.parametrize("levels", [1, 3])
+def test_of_sparse_layers_the_connections(levels):
+    rng = np.random.default_rng(levels)
+    masks = [np.array([rng.permutation(40) < 3 for _ in range(40)]).astype(int) for _ in range(2)]
+    groups = np.eye(4, dtype=int).repeat(10, axis=1)
+    layers = [
+        Binarize(name="pixels", thresholds=np.full((40, 1), 128)),
+        *(
+            Dense(
+                name=f"dense_{n}",
+                weights=rng.integers(0, 2, (40, 40)),
+                mask=mask,
+                thresholds=rng.integers(1, 4, 40),
+            )
+            for n, mask in enumerate(masks)
+        ),
+        Scores(name="scores", weights=groups, mask=groups, offsets=np.zeros(4, int)),
+    ]
+    layers[1] = _split(layers[1], outputs=levels)
+    layers[2] = _split(layers[2], inputs=levels, channels=40)
+    network = Network(name="net", image_shape=(40,), layers=tuple(layers), labels=tuple("abcd"))
+    assert weights(network) == (0, 120, 120, 0)
+
+
+def test_zeros_of_ternary_weights_count():
+    rng = np.random.default_rng(0)
+    mask = rng.integers(0, 2, (9, 30))
+    scores = Scores(name="scores", weights=rng.integers(0, 2, (9, 30)), mask=mask, offsets=np.zeros(9, int))
+    layers = (Binarize(name="pixels", thresholds=np.full((30, 1), 128)), scores)
+    assert weights(Network(name="net", image_shape=(30,), layers=layers, labels=tuple("abcdefghi"))) == (0, 270)
