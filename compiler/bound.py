@@ -65,26 +65,28 @@ class Bound:
         return max(self.layers, key=lambda name: self.layers[name])
 
 
-def layer_bounds(network: Network) -> dict[str, int]:
-    """The minimum of cycles per image of each layer, by its name: folded as wide as possible."""
+def layer_bounds(network: Network, *, linked: bool = True) -> dict[str, int]:
+    """The minimum of cycles per image of each layer, by its name: folded as wide as possible, and where it is
+    `linked`, as wide as the host link allows.
+    """
     found = {}
     for n, rule in enumerate(rules(network)):
         pe, simd = rule.limits
-        simd = simd if n else widest(rule, simd)
+        simd = simd if n or not linked else widest(rule, simd)
         stage = rule.stage(rule.fastest(pe=pe, simd=simd))
         entry = 0 if n else -(-network.pixels // rule.beat_pixels(simd))
         found[rule.layer.name] = max(entry, 1 if rule.may_be_wired else stage.cycles)
     return found
 
 
-def bound(network: Network, device: Device) -> Bound:
-    """The bound of a network on a device."""
-    layers = layer_bounds(network)
+def bound(network: Network, device: Device, *, label_only: bool = False) -> Bound:
+    """The bound of a network on a device; with `label_only`, of designs that report only the label."""
+    layers = layer_bounds(network, linked=not label_only)
     return Bound(
         limits={
             AS_BUILT: max(layers.values()),
             DEVICE: _device_cycles(network, device),
-            RESULTS: scores_rule(network).results_cycles,
+            RESULTS: 1 if label_only else scores_rule(network).results_cycles,
         },
         layers=layers,
     )

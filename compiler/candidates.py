@@ -38,12 +38,21 @@ class Catalog:
         is not in the bitstream's ROMs.
     spram : bool
         Whether weights may be in SPRAM.
+    label_only : bool
+        As in `Design`. No board is around such a core, so that it takes any number of pixels at once.
     """
 
     def __init__(
-        self, network: Network, device: Device, *, patchable: bool = False, spram: bool = True
+        self,
+        network: Network,
+        device: Device,
+        *,
+        patchable: bool = False,
+        spram: bool = True,
+        label_only: bool = False,
     ) -> None:
         self.network, self.device, self.patchable = network, device, patchable
+        self.label_only = label_only
         self.rules, fabric = rules(network), device.fabric
         self.spram = device.spram if spram and not patchable else 0
         self._memories = Memories(
@@ -67,7 +76,7 @@ class Catalog:
         """A stage with what is between it and the ends of the core."""
         rule, device = self.rules[n], self.device
         cost = stage_cost(stage, device=device, exact=False)
-        if rule.takes == "pixel":
+        if rule.takes == "pixel" and not self.label_only:
             # The board packs single pixels into beats: a register of eight bits a lane.
             cost += Cost(lut=8 * stage.i_lanes)
         if n == 0:
@@ -79,7 +88,7 @@ class Catalog:
                 element_bits=stage.i_maximum.bit_length(),
             )
         if n == len(self.rules) - 1:
-            cost += end_cost(self.network, stage, device)
+            cost += end_cost(self.network, stage, device, label_only=self.label_only)
         return cost
 
     def _in_spram(self, choice: Stage) -> Iterator[Folding]:
@@ -175,7 +184,8 @@ class Candidates:
         self._rows: list[tuple] = []
         self._columns: Columns | None = None
         rule = catalog.rules[n]
-        self._shapes = [shape for shape in rule.shapes() if n or may_enter(rule, shape[1])]
+        any_width = n > 0 or catalog.label_only
+        self._shapes = [shape for shape in rule.shapes() if any_width or may_enter(rule, shape[1])]
         self.simd = np.array([simd for _, simd in self._shapes])
         self.least_cycles = np.array(
             [max(rule.least_cycles(*shape), self._enter(shape[1])) for shape in self._shapes]

@@ -8,7 +8,7 @@ from .folding import Folding, Rom, WeightedFolding
 from .ir import Layer, Network
 from .layers import rules
 
-__all__ = ["Design", "to_patchable"]
+__all__ = ["Design", "check_label_only", "to_patchable"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +49,8 @@ class Design:
             raise ModelError(
                 f"top must be in 1 ... {classes}, the classes of the network, not {self.top_k!r}"
             )
-        if self.label_only and (self.network.decision == "sign" or self.top_k != 1):
-            raise ModelError(
-                "a core that reports only the label must decide by argmax, with top 1, not by"
-                f" {self.network.decision} with top {self.top_k}"
-            )
-        if self.label_only and self.network.scores.scales is not None:
-            raise ModelError(
-                "a core that reports only the label must have classes that share one scale, as each of their"
-                " own takes its cycles; train without per_class, or leave label_only out"
-            )
+        if self.label_only:
+            check_label_only(self.network, self.top_k)
         for rule, folding in zip(rules(self.network), self.foldings, strict=True):
             rule.check(folding)
 
@@ -77,6 +69,26 @@ class Design:
         """Pairs of pe and simd of each layer, in order."""
         pairs = zip(rules(self.network), self.foldings, strict=True)
         return tuple(rule.shape(folding) for rule, folding in pairs)
+
+
+def check_label_only(network: Network, top_k: int = 1) -> None:
+    """Refuse a network whose core cannot report only the label.
+
+    Raises
+    ------
+    ModelError
+        It decides by sign, several best classes are requested, or its classes have scales.
+    """
+    if network.decision == "sign" or top_k != 1:
+        raise ModelError(
+            "a core that reports only the label must decide by argmax, with top 1, not by"
+            f" {network.decision} with top {top_k}"
+        )
+    if network.scores.scales is not None:
+        raise ModelError(
+            "a core that reports only the label must have classes that share one scale, as each of their"
+            " own takes its cycles; train without per_class, or leave label_only out"
+        )
 
 
 def to_patchable(design: Design, family: str) -> Design:

@@ -13,12 +13,11 @@ from ..errors import FitError
 from .bound import bounds
 from .capacity import holds
 from .cycles import predict, stage_cycles
-from .design import Design
+from .design import Design, check_label_only
 from .device import Device
 from .estimate import estimate
 from .fit import FILL, easy_fill, excess, excess_words
 from .ir import Network
-from .layers import scores_rule
 from .linked import check_network
 from .remedies import remedies, slowest
 from .search import Search
@@ -33,6 +32,7 @@ def fold(
     cycles: int | None = None,
     fill: Mapping[str, float] | None = None,
     patchable: bool = False,
+    label_only: bool = False,
 ) -> Design:
     """The fastest design on `device`, or the smallest that takes at most `cycles` an image.
 
@@ -45,66 +45,89 @@ def fold(
     fill : dict, optional
         Share of each resource that may be used. The default is `FILL` with `cycles`, else `easy_fill` without
         SPRAM for weights, or more if the network would not fit otherwise.
-    patchable : bool
-        Whether weights and thresholds can be replaced in the bitstream.
+    patchable, label_only : bool
+        As in `Design`.
 
     Raises
     ------
+    ModelError
+        The core of the network cannot report only the label.
     FitError
         When no folding fits: what is over, by how much, and what would fit.
     """
     check_network(network)
+    if label_only:
+        check_label_only(network)
     misfits = f"network {network.name!r} does not fit {device.name} at any folding: "
     if not holds(network, device, patchable=patchable):
         raise FitError(misfits + "; ".join(remedies(network, device, patchable=patchable)))
     if cycles is not None:
-        return _within(network, device, cycles=cycles, fill=fill or FILL, patchable=patchable)
+        search = Search(
+            network,
+            device,
+            fill=fill or FILL,
+            patchable=patchable,
+            max_banks=device.fabric.max_banks,
+            label_only=label_only,
+        )
+        return _within(search, cycles)
     # Weights in SPRAM are not in the bitstream: they are loaded at start-up. Unless the most of a device is
     # requested, they are there only if block RAM does not suffice.
     choices = product((False, True), (easy_fill(device), FILL)) if fill is None else [(True, fill)]
     for spram, share in choices:
-        search = _search(network, device, fill=share, patchable=patchable, spram=spram)
+        search = _search(network, device, fill=share, patchable=patchable, spram=spram, label_only=label_only)
         if search is not None:
             fastest = search.design(_fastest(search))
             assert fastest is not None  # as one fits
             return fastest
-    misfit = Search(network, device, fill=share, patchable=patchable).misfit(slowest(network))
+    search = Search(network, device, fill=share, patchable=patchable, label_only=label_only)
+    misfit = search.misfit(slowest(network))
     assert misfit is not None  # every layer has a folding that is this slow
     over = excess(estimate(misfit, device, exact=False), device, share)
     raise FitError(misfits + "; ".join([excess_words(over), *remedies(network, device, patchable=patchable)]))
 
 
 def _search(
-    network: Network, device: Device, *, fill: Mapping[str, float], patchable: bool, spram: bool
+    network: Network,
+    device: Device,
+    *,
+    fill: Mapping[str, float],
+    patchable: bool,
+    spram: bool,
+    label_only: bool = False,
 ) -> Search | None:
     """The search for designs that fit; None if there is none. Deep ROMs are for what fits with nothing
     else.
     """
     for max_banks in device.fabric.max_banks, math.inf:
-        search = Search(network, device, fill=fill, patchable=patchable, spram=spram, max_banks=max_banks)
+        search = Search(
+            network,
+            device,
+            fill=fill,
+            patchable=patchable,
+            spram=spram,
+            max_banks=max_banks,
+            label_only=label_only,
+        )
         if search.design(slowest(network), any_fits=True) is not None:
             return search
     return None
 
 
-def _within(
-    network: Network, device: Device, *, cycles: int, fill: Mapping[str, float], patchable: bool
-) -> Design:
+def _within(search: Search, cycles: int) -> Design:
     """The smallest design that takes at most `cycles` an image."""
-    least = scores_rule(network).results_cycles
-    if cycles < least:
+    if cycles < search.least:
         raise FitError(
-            f"an image of {network.outputs} scores takes at least {least} cycles to output its results, "
-            f"not {cycles}"
+            f"an image of {search.network.outputs} scores takes at least {search.least} cycles to output its "
+            f"results, not {cycles}"
         )
-    search = Search(network, device, fill=fill, patchable=patchable, max_banks=device.fabric.max_banks)
     for design in _from(search, cycles):
         # Each stage takes no more than requested, but they wait for each other and must be faster to make up
         # for it.
         if predict(design).interval <= cycles:
             return design
-    misfit = search.misfit(cycles)
-    over = misfit and excess(estimate(misfit, device, exact=False), device, fill)
+    misfit, device = search.misfit(cycles), search.device
+    over = misfit and excess(estimate(misfit, device, exact=False), device, search.fill)
     if not over:
         raise FitError(f"no folding takes at most {cycles} cycles an image; allow more cycles")
     raise FitError(f"at {cycles} cycles an image {excess_words(over)} on {device.name}; allow more cycles")
@@ -114,8 +137,7 @@ def _from(search: Search, cycles: int) -> Iterator[Design]:
     """The cheapest design for so many cycles, and then those for fewer and fewer, down to those that results
     take anyway.
     """
-    least = scores_rule(search.network).results_cycles
-    while cycles >= least and (design := search.design(cycles)) is not None:
+    while cycles >= search.least and (design := search.design(cycles)) is not None:
         yield design
         cycles = max(stage_cycles(design)) - 1
 
@@ -123,7 +145,7 @@ def _from(search: Search, cycles: int) -> Iterator[Design]:
 def _fastest(search: Search) -> int:
     """The minimum of cycles for which a design fits."""
     network, high = search.network, slowest(search.network)  # fits
-    low = scores_rule(network).results_cycles - 1  # does not
+    low = search.least - 1  # does not
     step: int | None = min(max(bounds(network, search.device).values()), high - 1)
     aim = max(step or 0, low + 1)
     while high - low > 1:

@@ -25,7 +25,7 @@ from .device import Device
 from .estimate import Cost, estimate, host_link_cost
 from .fit import excess
 from .ir import Network
-from .layers import rules
+from .layers import rules, scores_rule
 from .pipeline import input_lanes
 from .pixel_codes import pixel_codes
 from .shortcut_queue import depth
@@ -42,7 +42,8 @@ def price(design: Design, device: Device) -> float:
     small price for its block RAMs and SPRAMs.
     """
     used = estimate(design, device, exact=False)
-    packing = 8 * input_lanes(design) if rules(design.network)[0].takes == "pixel" else 0
+    packs = rules(design.network)[0].takes == "pixel" and not design.label_only
+    packing = 8 * input_lanes(design) if packs else 0
     return used["lut"] + packing + Prices(device=device).rams(used["bram"], used["spram"])
 
 
@@ -64,10 +65,15 @@ class Search:
     device : Device
     fill : dict
         Share of each resource of the device that may be used.
-    patchable, spram : bool
+    patchable, spram, label_only : bool
         As in `Catalog`.
     max_banks : int or inf
         Maximum number of block RAMs one after the other in a weight ROM.
+
+    Attributes
+    ----------
+    least : int
+        Cycles in which the results of an image leave, whatever the folding.
     """
 
     def __init__(
@@ -79,11 +85,13 @@ class Search:
         patchable: bool = False,
         spram: bool = True,
         max_banks: float = math.inf,
+        label_only: bool = False,
     ) -> None:
         self.network, self.device, self.fill = network, device, fill
-        self.patchable, self.max_banks = patchable, max_banks
+        self.patchable, self.max_banks, self.label_only = patchable, max_banks, label_only
+        self.least = 1 if label_only else scores_rule(network).results_cycles
         self._prices = Prices(device=device)
-        self._catalog = Catalog(network, device, patchable=patchable, spram=spram)
+        self._catalog = Catalog(network, device, patchable=patchable, spram=spram, label_only=label_only)
         self._layers = [Candidates(self._catalog, n) for n in range(len(network.layers))]
         self._shortcuts = {end: start for start, end in network.shortcuts}
         self._image_bytes = pixel_codes(network, patchable=patchable).image_bytes
@@ -109,7 +117,9 @@ class Search:
 
     def _design(self, stages: list[Stage]) -> Design:
         foldings = tuple(stage.folding for stage in stages)
-        return Design(network=self.network, foldings=foldings, patchable=self.patchable)
+        return Design(
+            network=self.network, foldings=foldings, patchable=self.patchable, label_only=self.label_only
+        )
 
     def _with_queues(self, cycles: int, ff_price: float, any_fits: bool) -> list[Stage] | None:
         """The stages of the cheapest design, none of whose queues is deeper than was assumed."""

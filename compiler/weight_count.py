@@ -2,7 +2,7 @@
 
 An activation of several values becomes a neuron for each of its steps, side by side with equal weights, and
 every layer after it weighs these alike. Ternary weights take two bits. Both are counted once: neither makes a
-network larger than it was. What is no connection is no weight, so of a sparse layer only connections count, and
+network larger than it was. What is no connection is no weight: of a sparse layer only connections count, and
 sums of groups have no weights.
 """
 

@@ -33,6 +33,8 @@ class Request:
     patchable : bool
     top_k : int or None
         Number of best classes that are reported.
+    label_only : bool
+        Whether only the label and its score are reported, once per image.
     clock : float or None
         The clock in MHz that was requested, which other boards must reach to be proposed.
     """
@@ -44,6 +46,7 @@ class Request:
     design: Path | None = None
     patchable: bool = False
     top_k: int | None = None
+    label_only: bool = False
     clock: float | None = None
 
     @classmethod
@@ -57,6 +60,7 @@ class Request:
             design=arguments.design,
             patchable=arguments.patchable,
             top_k=arguments.top,
+            label_only=getattr(arguments, "label_only", False),
             clock=None if arguments.clock == "best" else arguments.clock,
         )
 
@@ -155,10 +159,13 @@ def _design(request: Request, network: "Network", target: "Target") -> "Design":
             cycles=_cycles(request, target),
             fill=FILL if request.fastest else None,
             patchable=request.patchable,
+            label_only=request.label_only,
         )
     for name in "pe", "simd":
         if getattr(request, name) is not None:
             design = _refold(design, name, getattr(request, name))
+    if request.label_only:
+        design = replace(design, label_only=True)
     if request.top_k is not None:
         design = replace(design, top_k=request.top_k)
     if request.patchable or design.patchable:
@@ -188,7 +195,9 @@ def _remedies(request: Request, network: "Network", target: "Target") -> list[st
         remedies.append(f"without {' and '.join(f'--{name}' for name in given)} it fits")
     if request.fps is not None:
         try:
-            fastest = search(network, target.device, fill=FILL, patchable=request.patchable)
+            fastest = search(
+                network, target.device, fill=FILL, patchable=request.patchable, label_only=request.label_only
+            )
             fps = target.clock_mhz * 1e6 // predict(fastest).interval
         except FitError:
             fps = 0

@@ -285,7 +285,7 @@ def bound(design: Design, device: Device, interval: int) -> dict[str, Any]:
     """What no design of the network on the device can beat, in cycles per image, compared with the interval
     between images; the stage that binds in this design, and what would free it.
     """
-    least, busy = least_cycles(design.network, device), stage_cycles(design)
+    least, busy = least_cycles(design.network, device, label_only=design.label_only), stage_cycles(design)
     names = [layer.name for layer in design.network.layers]
     slowest = max(range(len(busy)), key=lambda n: busy[n])
     if busy[slowest] <= least.layers[names[slowest]]:

@@ -24,7 +24,7 @@ from sbgen.hw.shells.register_map import Register
 from sbgen.verdict import MismatchError
 
 
-def small(*, decision="argmax", top_k=1):
+def small(*, decision="argmax", top_k=1, label_only=False):
     """A design of some dozen cycles per image."""
     rng = np.random.default_rng(3)
     network = Network(
@@ -41,6 +41,7 @@ def small(*, decision="argmax", top_k=1):
     return Design(
         network=network,
         top_k=top_k,
+        label_only=label_only,
         foldings=tuple(
             rule.folding(pe=pe, simd=simd)
             for rule, (pe, simd) in zip(rules(network), ((1, 1), (4, 3), (1, 8)), strict=True)
@@ -80,11 +81,12 @@ def needed(simulator):
         ("stream", {"decision": "sign", "packed": True}),
         ("axi", {"decision": "sign", "roms": "readmemh"}),
         ("wishbone", {"top_k": 2, "packed": True}),
+        *((shell, {"label_only": True}) for shell in SHELLS),
     ],
 )
 def test_bench_and_linter_of_a_folder(shell, settings, tmp_path):
     needed("icarus")
-    made = {name: settings[name] for name in ("decision", "top_k") if name in settings}
+    made = {name: settings[name] for name in ("decision", "top_k", "label_only") if name in settings}
     context = prepared(
         small(**made), shell, **{name: value for name, value in settings.items() if name not in made}
     )

@@ -62,6 +62,8 @@ def build(model, tmp_path, capsys):
         (("--part", PART, "--core", "net", "--shell", "none", "--packed"), "takes raw pixels"),
         (("--part", PART, "--core", "net", "--patchable"), "--patchable must not be given with --core"),
         (("--part", PART, "--core", "net", "--clock", "best"), "--clock best must not"),
+        (("--part", PART, "--core", "net", "--label-only", "--top", "2"), "only the label .* with top 2"),
+        (("--board", "icebreaker", "--label-only"), "--label-only must be given with --core NAME"),
         (("--part", PART), "built for a --board"),
         (("--board", "icebreaker", "--shell", "axi"), "--shell must be given with --core NAME"),
         (("--board", "icebreaker", "--packed", "--roms", "initial"), "--packed and --roms must"),
@@ -101,6 +103,26 @@ def test_a_missing_tool_is_named(build, tmp_path, monkeypatch):
     # Another core in the same folder leaves nothing of the first.
     code, _ = build("--part", PART, "--core", "net")
     assert code == 0 and not list((tmp_path / "out").glob("*_memory.hex"))
+
+
+def test_only_the_label_takes_no_cycle_per_class(build, network, tmp_path, monkeypatch):
+    monkeypatch.setattr("sbgen.handover.command._check", lambda *arguments: None)
+    made = {}
+    for out, options in (("all", ()), ("label", ("--label-only",))):
+        code, said = build("--part", PART, "--core", "net", "--shell", "none", *options, out=out)
+        assert code == 0, said.err
+        made[out] = json.loads((tmp_path / out / "net.json").read_text())
+    assert made["all"]["timing"]["core_cycles_per_image"] == 4
+    assert made["label"]["timing"]["core_cycles_per_image"] == 1
+    assert made["label"]["output"]["label_only"] and made["label"]["output"]["scores"] == 1
+    assert not made["all"]["output"]["label_only"] and made["all"]["output"]["scores"] == 4
+    words = (tmp_path / "label" / "net_expected.hex").read_text().split()
+    assert len(words) == 10
+    # The design file says so too, and its estimate needs no host link.
+    design = str(tmp_path / "label" / "design.json")
+    estimate = ["estimate", "--model", str(tmp_path / "net.json"), "--design", design]
+    assert cli.main([*estimate, "--part", PART]) == 0
+    assert cli.main([*estimate, "--board", "icebreaker"]) == 1
 
 
 def test_the_description_names_what_is_there(network):

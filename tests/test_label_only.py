@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from sbgen.compiler import amaranth_simulator, cycles, design_file, reference, refit, shrink
+from sbgen.compiler.bound import bound
 from sbgen.compiler.design import Design
+from sbgen.compiler.device import DEVICES
+from sbgen.compiler.fold import fold
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.compiler.layers import rules
 from sbgen.compiler.linked import check_design
@@ -93,6 +96,20 @@ def test_the_design_file_says_so(tmp_path):
     assert not design_file.load(tmp_path / "design.json", design.network).label_only
 
 
+@pytest.mark.parametrize("pixels", [12, 300])
+def test_the_search_finds_one_image_in_each_cycle(pixels):
+    """Also with more pixels than a beat of the host link has."""
+    network, device = sparse_network(6, pixels=pixels), DEVICES["hx8k"]
+    for design in fold(network, device, label_only=True), fold(network, device, label_only=True, cycles=1):
+        assert design.label_only and cycles.predict(design).interval == 1
+    assert bound(network, device, label_only=True).cycles == 1
+    assert cycles.predict(fold(network, device)).interval > 1
+    slow = fold(network, device, label_only=True, cycles=50)
+    assert slow.label_only and 1 < cycles.predict(slow).interval <= 50
+    with pytest.raises(FitError, match="at least 1 cycles to output its results, not 0"):
+        fold(network, device, label_only=True, cycles=0)
+
+
 def test_what_it_cannot_be():
     design = at_once(sparse_network(2))
     with pytest.raises(ModelError, match="must decide by argmax, with top 1, not by argmax with top 2"):
@@ -101,6 +118,8 @@ def test_what_it_cannot_be():
     network = replace(design.network, layers=(*design.network.layers[:-1], scores))
     with pytest.raises(ModelError, match="share one scale"):
         replace(design, network=network)
+    with pytest.raises(ModelError, match="share one scale"):
+        fold(network, DEVICES["hx8k"], label_only=True)
     with pytest.raises(FitError, match="label_only"):
         check_design(design)
 

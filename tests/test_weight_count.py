@@ -125,4 +125,7 @@ def test_zeros_of_ternary_weights_count():
     mask = rng.integers(0, 2, (9, 30))
     scores = Scores(name="scores", weights=rng.integers(0, 2, (9, 30)), mask=mask, offsets=np.zeros(9, int))
     layers = (Binarize(name="pixels", thresholds=np.full((30, 1), 128)), scores)
-    assert weights(Network(name="net", image_shape=(30,), layers=layers, labels=tuple("abcdefghi"))) == (0, 270)
+    assert weights(Network(name="net", image_shape=(30,), layers=layers, labels=tuple("abcdefghi"))) == (
+        0,
+        270,
+    )

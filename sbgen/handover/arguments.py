@@ -8,7 +8,14 @@ from ..errors import SbgenError
 __all__ = ["add_arguments", "check"]
 
 #: Options that mean something only with `--core`, by their default.
-_DEFAULTS = {"shell": None, "shell_width": None, "packed": False, "roms": None, "vectors": None}
+_DEFAULTS = {
+    "shell": None,
+    "shell_width": None,
+    "packed": False,
+    "label_only": False,
+    "roms": None,
+    "vectors": None,
+}
 
 #: Options of a whole board, by what they are when they are not given.
 _OF_BOARDS = {
@@ -47,6 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     core.add_argument(
         "--packed", action="store_true", help="pixels take only the bits that the network can tell apart"
+    )
+    core.add_argument(
+        "--label-only",
+        action="store_true",
+        help=(
+            "one result per image, its class and the maximum score, so that an image takes no cycle per class"
+        ),
     )
     core.add_argument(
         "--roms",

@@ -142,6 +142,11 @@ class Context:
         return "the class" + (f", then the next {more} best" if more else "")
 
     @property
+    def scores_text(self) -> str:
+        """What the words before them are."""
+        return "the maximum score" if self.design.label_only else f"{self.core.outputs} scores"
+
+    @property
     def title(self) -> str:
         """One line of what this is."""
         network = self.design.network
@@ -202,6 +207,7 @@ class Context:
             "output": {
                 "score_bits": core.score_width,
                 "scores": core.outputs,
+                "label_only": self.design.label_only,
                 "label_bits": core.label_width,
                 "answers": self.answers_text,
             },

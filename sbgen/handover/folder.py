@@ -95,7 +95,9 @@ def prepare(
         ports=(),
         vectors=vectors(design.network, images, core, bus, marked=kind.marked),
     )
-    found = ports(component, kind, signs=core.signs, answers=context.answers_text)
+    found = ports(
+        component, kind, signs=core.signs, label_only=design.label_only, answers=context.answers_text
+    )
     return Context(**{**vars(context), "ports": found})
 
 

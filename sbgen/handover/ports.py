@@ -77,13 +77,17 @@ class Port:
     is_clock_or_reset: bool
 
 
-def ports(component: wiring.Component, shell: Shell, *, signs: bool, answers: str) -> Sequence[Port]:
+def ports(
+    component: wiring.Component, shell: Shell, *, signs: bool, label_only: bool, answers: str
+) -> Sequence[Port]:
     """The ports of a shell's component, clock and reset first.
 
     Parameters
     ----------
     signs : bool
         Whether signs decide.
+    label_only : bool
+        Whether there is one score per image, the maximum.
     answers : str
         What the words after the scores are.
     """
@@ -97,6 +101,13 @@ def ports(component: wiring.Component, shell: Shell, *, signs: bool, answers: st
         meanings["o_label"] = (
             "with the last score of an image: a bit for each output, 1 where it is not negative"
         )
+    if label_only:
+        meanings |= {
+            "o_score": "the maximum score of an image, two's complement; one beat per image",
+            "o_label": "the class of the image",
+            "o_last": "always 1",
+            "m_axis_tdata": "the maximum score of an image, sign-extended, then: {answers}",
+        }
     return [
         Port(
             name=name,

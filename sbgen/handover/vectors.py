@@ -65,15 +65,21 @@ def result_words(scores: np.ndarray, core: Core, width: int) -> list[int]:
         answers = [bits >> n * width & mask for n in range(answer_words(core, width))]
     else:
         answers = [int(n) for n in reference.ranked(scores[None], core.top_k)[0]]
-    return [*(int(score) & mask for score in scores), *answers]
+    return [*(int(score) & mask for score in _reported(scores, core)), *answers]
+
+
+def _reported(scores: np.ndarray, core: Core) -> np.ndarray:
+    """The scores that the core outputs: all of them, or the maximum."""
+    return reference.results(scores[None], core.outputs)[0]
 
 
 def _bare_words(scores: np.ndarray, core: Core) -> Iterator[int]:
     """The results as the core outputs them: score, then label and runners-up with the last, and its mark."""
     answers = result_words(scores, core, max(core.outputs, 32))[core.outputs :]
     labels = sum(answer << n * core.label_width for n, answer in enumerate(answers))
-    for n, score in enumerate(scores):
-        last = n == len(scores) - 1
+    reported = _reported(scores, core)
+    for n, score in enumerate(reported):
+        last = n == len(reported) - 1
         above = labels | 1 << len(answers) * core.label_width if last else 0
         yield int(score) & ((1 << core.score_width) - 1) | above << core.score_width
 
