@@ -53,6 +53,20 @@ def run(folder, *arguments):
     return {"seconds": round(time.monotonic() - start, 1), "processor_seconds": round(used, 1)}
 
 
+def step(folder, name, *arguments):
+    """`run` a step of the set in this folder, or what it took if it is done already."""
+    path = folder / "steps.json"
+    done = (
+        json.loads(path.read_text()) if path.exists() else {"commit": record.MEASURED["commit"], "steps": {}}
+    )
+    if done["commit"] != record.MEASURED["commit"]:
+        raise SystemExit(f"{folder} must be empty or of this commit, not of {done['commit']}; give another")
+    if name not in done["steps"]:
+        done["steps"][name] = run(folder, *arguments)
+        atomic.write(path, json.dumps(done), encoding="ascii")
+    return done["steps"]
+
+
 def rivals(folder, network, recipe, files):
     """Accuracy of scikit-learn's models on the network's test samples, fitted on all the others."""
     from sklearn.ensemble import GradientBoostingClassifier
@@ -79,19 +93,19 @@ def rivals(folder, network, recipe, files):
 
 def measure(folder, name, file, options, own_split, seeds):
     """One set: accuracy, size and seconds of each step."""
-    steps, files = {}, [file]
+    files = [file]
     if own_split:
         test = file.replace(".", "-test.")
         files.append(test)
-        run(folder, "data", name, "--part", "test", "--out", test)
+        step(folder, "test data", "data", name, "--part", "test", "--out", test)
         options = [*options, "--test-samples", test]
     part = ["--part", "train"] if own_split else []
-    steps["data"] = run(folder, "data", name, *part, "--out", file)
-    steps["train"] = run(folder, "train", "--samples", file, *options, "--seeds", seeds, "--out", "net.pt")
+    step(folder, "data", "data", name, *part, "--out", file)
+    step(folder, "train", "train", "--samples", file, *options, "--seeds", seeds, "--out", "net.pt")
     build = folder / "build"
     tested = ["--samples", files[-1], "--images", "all"]
-    steps["build"] = run(folder, "build", "--model", "net.pt", "--board", BOARD, "--out", build, *tested)
-    steps["verify"] = run(folder, "verify", build, "--model", "net.pt", "--samples", files[-1])
+    step(folder, "build", "build", "--model", "net.pt", "--board", BOARD, "--out", build, *tested)
+    steps = step(folder, "verify", "verify", build, "--model", "net.pt", "--samples", files[-1])
     report = json.loads((build / "report.json").read_text())
     network, recipe = exchange.load(build / "network.json"), exchange.load_recipe(build / "network.json")
     tested = samples.read_for(network, folder / files[-1], recipe).test()
@@ -137,7 +151,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", metavar="NAME")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--folder", type=Path, help="keep the files here")
+    parser.add_argument(
+        "--folder", type=Path, help="keep the files here, and go on with those of an interrupted run"
+    )
     arguments = parser.parse_args()
     path = record.FOLDER / "own-data.json"
     rows = {row["set"]: row for row in json.loads(path.read_text())["sets"]} if path.exists() else {}

@@ -79,13 +79,13 @@ PRESETS = {
         dataset="mnist",
         thresholds=_STROKES,
         widths=(64, 64, 64),
-        settings=Settings(activation_levels=(4,), epochs=40, batch=500, lr=2e-2, deform=2),
+        settings=Settings(activation_levels=(4,), epochs=60, batch=500, lr=2e-2, deform=4),
     ),
     "sfc": Preset(
         dataset="mnist",
         thresholds=_STROKES,
         widths=(256, 256, 256),
-        settings=Settings(epochs=25, batch=500, deform=3, distill=0.7, teacher_epochs=8),
+        settings=Settings(epochs=40, batch=500, deform=4, distill=0.7, teacher_epochs=8),
     ),
     "lfc": Preset(
         dataset="mnist",
