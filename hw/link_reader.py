@@ -17,7 +17,8 @@ class Reader(wiring.Component):
     i : :py:`In(stream.Signature(8))`
         The packets, one after the other.
     header : :py:`Out(stream.Signature(8))`
-        Of each packet its first three bytes, or four where it requests a classification.
+        Of each packet its first three bytes, or four where it requests a classification. Valid only in cycles
+        in which it is ready, so it must lead to a queue.
     images : :py:`Out(stream.Signature(8))`
         The bytes of images.
     done : :py:`In(1)`
@@ -43,35 +44,37 @@ class Reader(wiring.Component):
         m = Module()
         classify = Signal()
         count = Signal(8)  # images of the packet that are not done
-        one = Signal()  # from a flip-flop: that is one
-        m.d.sync += one.eq(count == 1)
         skipped = Signal(range(CRC_BYTES))
-        passes = self.i.valid & self.header.ready
+        # From flip-flops: the packet has one image more, or one byte; a byte that is no image's is taken.
+        one, last, take = Signal(), Signal(), Signal()
+        m.d.sync += [one.eq(count == 1), last.eq(skipped == CRC_BYTES - 1), take.eq(0)]
         m.d.comb += [self.header.payload.eq(self.i.payload), self.images.payload.eq(self.i.payload)]
 
         def pass_on() -> None:
-            m.d.comb += [self.header.valid.eq(self.i.valid), self.i.ready.eq(self.header.ready)]
+            # Nobody else fills the queue of headers: where it has room, it has room in the next cycle.
+            m.d.sync += take.eq(self.i.valid & self.header.ready & ~take)
+            m.d.comb += [self.header.valid.eq(take), self.i.ready.eq(take)]
 
         with m.FSM():
             with m.State("Kind"):
                 pass_on()
                 m.d.sync += classify.eq(self.i.payload == RESPONSE | CLASSIFY)
-                with m.If(passes):
+                with m.If(take):
                     m.next = "Count"
             with m.State("Count"):
                 pass_on()
                 m.d.sync += count.eq(self.i.payload)
-                with m.If(passes):
+                with m.If(take):
                     m.next = "Sequence"
             with m.State("Sequence"):
                 pass_on()
-                with m.If(passes):
+                with m.If(take):
                     m.next = "Kind"
                     with m.If(classify):
                         m.next = "Want"
             with m.State("Want"):
                 pass_on()
-                with m.If(passes):
+                with m.If(take):
                     m.next = "Images"
             with m.State("Images"):
                 m.d.comb += [self.images.valid.eq(self.i.valid), self.i.ready.eq(self.images.ready)]
@@ -80,9 +83,10 @@ class Reader(wiring.Component):
                     with m.If(one):
                         m.next = "Skip"
             with m.State("Skip"):
-                m.d.comb += self.i.ready.eq(1)
-                with m.If(self.i.valid):
+                m.d.sync += take.eq(self.i.valid & ~take)
+                m.d.comb += self.i.ready.eq(take)
+                with m.If(take):
                     m.d.sync += skipped.eq(skipped + 1)
-                    with m.If(skipped == CRC_BYTES - 1):
+                    with m.If(last):
                         m.next = "Kind"
         return m

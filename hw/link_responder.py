@@ -1,6 +1,6 @@
 """The sending end of a host link: it answers requests in their order."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, ValueLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -31,7 +31,8 @@ class Responder(wiring.Component):
     identity : :py:`In(8)`
         That byte, from two cycles later on.
     o : :py:`Out(stream.Signature(frame_layout))`
-        Responses without their checksums; at least 4 cycles from one byte to the next.
+        Responses without their checksums. Valid only in cycles in which it is ready, except with results, so
+        it must lead to a queue.
     idle : :py:`Out(1)`
         Between two responses.
     """
@@ -67,32 +68,40 @@ class Responder(wiring.Component):
         header, o = self.header, self.o
         kind = Signal(8)
         count = Signal(8)  # images that are not answered
-        # From flip-flops: this is the last image, or the last byte of the identity.
-        one, last = Signal(), Signal()
-        m.d.sync += [one.eq(count == 1), last.eq(self.index == self._identity_bytes - 1)]
+        # From flip-flops: this is the last image, or the last byte of the identity; the byte that a state
+        # waits for or sends goes. A byte that can go in one cycle can go in the next one too.
+        one, last, go = Signal(), Signal(), Signal()
+        m.d.sync += [one.eq(count == 1), last.eq(self.index == self._identity_bytes - 1), go.eq(0)]
+
+        def read() -> None:
+            m.d.sync += go.eq(header.valid & ~go)
+            m.d.comb += header.ready.eq(go)
+
+        def send(byte: ValueLike, *, end: bool = False) -> None:
+            m.d.sync += go.eq(o.ready & ~go)
+            m.d.comb += [o.valid.eq(go), o.payload.data.eq(byte), o.payload.end.eq(end)]
 
         with m.FSM():
             with m.State("Kind"):
-                m.d.comb += [self.idle.eq(1), header.ready.eq(1)]
+                read()
+                m.d.comb += self.idle.eq(1)
                 m.d.sync += kind.eq(header.payload)
-                with m.If(header.valid):
+                with m.If(go):
                     m.next = "Command"
             with m.State("Command"):
-                m.d.comb += [o.valid.eq(1), o.payload.data.eq(Mux(kind[7], kind, FAILURE))]
-                with m.If(o.ready):
+                send(Mux(kind[7], kind, FAILURE))
+                with m.If(go):
                     m.next = "Count"
             with m.State("Count"):
-                m.d.comb += header.ready.eq(1)
+                read()
                 m.d.sync += [count.eq(header.payload), self.index.eq(0)]
-                with m.If(header.valid):
+                with m.If(go):
                     m.next = "Sequence"
             with m.State("Sequence"):
-                m.d.comb += [
-                    o.valid.eq(header.valid),
-                    header.ready.eq(o.ready),
-                    o.payload.data.eq(header.payload),
-                ]
-                with m.If(header.valid & o.ready):
+                send(header.payload)
+                m.d.sync += go.eq(header.valid & o.ready & ~go)
+                m.d.comb += header.ready.eq(go)
+                with m.If(go):
                     with m.If(~kind[7]):
                         m.next = "Reason"
                     with m.Elif(kind[1]):
@@ -100,19 +109,19 @@ class Responder(wiring.Component):
                     with m.Else():
                         m.next = "Identity"
             with m.State("Reason"):
-                m.d.comb += [o.valid.eq(1), o.payload.data.eq(kind)]
-                with m.If(o.ready):
+                send(kind)
+                with m.If(go):
                     m.next = "End"
             with m.State("Identity"):
-                m.d.comb += [o.valid.eq(1), o.payload.data.eq(self.identity)]
-                with m.If(o.ready):
+                send(self.identity)
+                with m.If(go):
                     m.d.sync += self.index.eq(self.index + 1)
                     with m.If(last):
                         m.next = "End"
             with m.State("Want"):
-                m.d.comb += header.ready.eq(1)
+                read()
                 m.d.sync += self.want.eq(header.payload)
-                with m.If(header.valid):
+                with m.If(go):
                     m.next = "Settle"
             with m.State("Settle"):
                 m.next = "Images"
@@ -128,7 +137,7 @@ class Responder(wiring.Component):
                     with m.If(one):
                         m.next = "End"
             with m.State("End"):
-                m.d.comb += [o.valid.eq(1), o.payload.end.eq(1)]
-                with m.If(o.ready):
+                send(0, end=True)
+                with m.If(go):
                     m.next = "Kind"
         return m
