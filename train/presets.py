@@ -87,6 +87,15 @@ PRESETS = {
         widths=(256, 256, 256),
         settings=Settings(epochs=40, batch=500, deform=4, distill=0.7, teacher_epochs=8),
     ),
+    # SFC in the same way.
+    "sfc-2bit": Preset(
+        dataset="mnist",
+        thresholds=_STROKES,
+        widths=(256, 256, 256),
+        settings=Settings(
+            activation_levels=(4,), epochs=40, batch=500, deform=4, distill=0.7, teacher_epochs=8
+        ),
+    ),
     "lfc": Preset(
         dataset="mnist",
         thresholds=_STROKES,
