@@ -72,7 +72,7 @@ def clock_and_pll(board: BoardSpec, clock_mhz: float | None = None) -> tuple[flo
 
 def require_sleep(board: BoardSpec, clock_mhz: float | None) -> None:
     """Raise a `BoardError` unless the clock can stop, with all that it drives."""
-    _, pll = clock_and_pll(board, clock_mhz)
+    actual_mhz, pll = clock_and_pll(board, clock_mhz)
     if not board.is_open or board.family.clock_buffer is None:
         raise BoardError(
             f"{board.name}: a clock that stops must have a gate before its network, but sbgen has none for"
@@ -83,13 +83,15 @@ def require_sleep(board: BoardSpec, clock_mhz: float | None) -> None:
             f"{board.name}: a clock that stops must not be that of a USB device, to which the host speaks all"
             " the time; leave out --sleep"
         )
-    if board.oscillator is not None or pll is not None:
-        source = "its PLL" if board.oscillator is None else "the oscillator in the FPGA"
+    if board.oscillator is not None:
         raise BoardError(
-            f"{board.name}: a clock that stops must come from an oscillator beside the FPGA"
-            f"{f', of {board.oscillator_mhz:g} MHz,' if board.oscillator is None else ''} but it comes from"
-            f" {source}, which would go on; leave out --sleep"
-            + (" or --clock" if board.oscillator is None else "")
+            f"{board.name}: a clock that stops must come from an oscillator next to the FPGA, but the clock"
+            " of this board comes from one in the FPGA, which would keep running; leave out --sleep"
+        )
+    if pll is not None:
+        raise BoardError(
+            f"{board.name}: a clock that stops must be the oscillator's {board.oscillator_mhz:g} MHz, but"
+            f" {actual_mhz:g} MHz needs the PLL, which would keep running; leave out --clock, or --sleep"
         )
 
 

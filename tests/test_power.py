@@ -50,8 +50,8 @@ def test_a_clock_that_stops():
 @pytest.mark.parametrize(
     ("board", "clock", "what"),
     [
-        ("icebreaker", 48, "comes from its PLL, which would go on; leave out --sleep or --clock"),
-        ("upduino_v3", None, "comes from the oscillator in the FPGA, which would go on; leave out --sleep"),
+        ("icebreaker", 48, "the oscillator's 12 MHz, but 48 MHz needs the PLL, which would keep running"),
+        ("upduino_v3", None, "comes from one in the FPGA, which would keep running; leave out --sleep"),
         ("ulx3s_85f", 25, "a gate before its network, but sbgen has none for ecp5-85f; leave out --sleep"),
         ("arty_a7", None, "sbgen has none for xc7a35t"),
     ],
