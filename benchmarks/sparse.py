@@ -241,6 +241,11 @@ def measure(name, options):
         "network": path.stem,
         "flow": options.flow,
         "sha256": digest[:16],
+        "trained": {
+            "preset": found.info["settings"]["preset"],
+            "epochs": found.info["settings"]["epochs"],
+            "seed": found.info["seed"],
+        },
         "weights": sum(weights(found.network)),
         "layers": [layer.outputs for layer in network.layers[1:]],
         "fan_in": [layer.fan_in for layer in network.layers[1:]],

@@ -157,3 +157,26 @@ def test_a_file_without_the_connections_is_refused():
 def test_arguments_are_checked(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("connected", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_sums_of_connections_are_those_of_a_masked_matrix(connected, seed):
+    """With the same gradients; before connections are fixed, of all weights."""
+    print(f"seed {seed}")
+    torch.manual_seed(seed)
+    layer = BinaryLinear(30, 8, fan_in=3).train()
+    layer.binarizer.nu, layer.binarizer.hard, layer.connected = 2.0, False, connected
+    x, factor = torch.randn(5, 30, requires_grad=True), torch.randn(5, 8)
+    found = layer(x)
+    (found * factor).sum().backward()
+    other, weight = x.detach().requires_grad_(), layer.weight.detach().requires_grad_()
+    values = layer.binarizer(weight)
+    matrix = values * layer.mask
+    if not connected:
+        matrix = values + (matrix - values).detach()  # as if all were connections
+    expected = other @ matrix.t()
+    (expected * factor).sum().backward()
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(layer.weight.grad, weight.grad)
+    torch.testing.assert_close(x.grad, factor @ (values * layer.mask))
