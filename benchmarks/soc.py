@@ -2,9 +2,12 @@
 
     python benchmarks/soc.py
 
-Cycles are from before the first store to after the class is read, as the SoC's timer counts them.
+Cycles are from before the first store to after the class is read, as the SoC's timer counts them. The SoC
+with the smaller core is also built to a bitstream of the ULX3S-85F, from which weights and program are read
+back.
 """
 
+import dataclasses
 import re
 import statistics
 import sys
@@ -15,6 +18,7 @@ import record
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "sim"))
 
+import litex_bitstream
 import test_litex
 
 #: The most cycles that the core may take per image: a small core, and one that does not limit the processor.
@@ -40,7 +44,12 @@ def main() -> None:
             }
         )
         print(rows[-1], flush=True)
-    record.write("soc", {"model": "digits", "processor": "VexRiscv standard, rv32im, -O2", "rows": rows})
+    with tempfile.TemporaryDirectory() as folder:
+        built = litex_bitstream.build(Path(folder), core_cycles=FOLDINGS[0])
+    bitstream = {"board": "ulx3s_85f", "clock_mhz": litex_bitstream.CLOCK_MHZ, **dataclasses.asdict(built)}
+    print(bitstream, flush=True)
+    processor = "VexRiscv standard, rv32im, -O2"
+    record.write("soc", {"model": "digits", "processor": processor, "rows": rows, "bitstream": bitstream})
 
 
 if __name__ == "__main__":
