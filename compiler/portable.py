@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from amaranth.lib import wiring
 
 from .. import tools
+from .rtlil_loops import MARK, mark_copies_of_itself
 from .rtlil_widths import equalize
 from .unused import unused_signals
 from .verilog import split_initial, to_rtlil
@@ -25,6 +26,7 @@ _CLEAN = (
     "-remove keep_hierarchy; attrmap -modattr -remove generator -remove top -remove src "
     "-remove amaranth.hierarchy -remove keep_hierarchy; pmuxtree; opt_clean -purge; write_rtlil clean.il"
 )
+_SPLIT = f"read_rtlil marked.il; splitnets -driver a:{MARK}; attrmap -remove {MARK}; write_rtlil clean.il"
 _WRITE = "read_rtlil equal.il; attrmap -remove init; write_verilog -norename design.v"
 
 _MODULE = re.compile(r"^(module|  cell) \\([^\s$]\S*)", re.MULTILINE)
@@ -72,6 +74,10 @@ def convert(component: wiring.Component, *, name: str, roms: str = "initial") ->
         yosys, log = tools.find("yosys"), folder / "yosys.log"
         (folder / "design.il").write_text(to_rtlil(component, name=name), encoding="utf-8")
         tools.run(yosys, ["-p", _CLEAN], cwd=folder, log=log)
+        marked, loops = mark_copies_of_itself((folder / "clean.il").read_text(encoding="utf-8"))
+        if loops:
+            (folder / "marked.il").write_text(marked, encoding="utf-8")
+            tools.run(yosys, ["-p", _SPLIT], cwd=folder, log=log)
         rtlil = _renamed(equalize((folder / "clean.il").read_text(encoding="utf-8")))
         (folder / "equal.il").write_text(rtlil, encoding="utf-8")
         tools.run(yosys, ["-p", _WRITE], cwd=folder, log=log)

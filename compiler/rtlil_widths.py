@@ -14,15 +14,20 @@ _AS_RESULT = frozenset(("$add", "$sub", "$mul", "$and", "$or", "$xor", "$xnor", 
 #: Operators that compare: the narrower operand becomes as wide as the other.
 _AS_OTHER = frozenset(("$eq", "$ne", "$lt", "$le", "$gt", "$ge"))
 
-#: Shifts, whose first operand becomes as wide as the result.
-_SHIFTS = frozenset(("$shl", "$sshl", "$shr", "$sshr"))
+#: Shifts, whose first operand becomes as wide as the result. To the left it may be cut; to the right the
+#: result is the lowest bits of a wider one.
+_SHIFTS = frozenset(("$shl", "$sshl", "$shr", "$sshr", "$shift"))
+_TO_THE_LEFT = frozenset(("$shl", "$sshl"))
+
+#: What a comparison with an unsigned 0 as its second operand always is.
+_OF_ZERO = {"$ge": "1'1", "$lt": "1'0"}
 
 _KINDS = _AS_RESULT | _AS_OTHER | _SHIFTS | {"$logic_not"}
 
-_A, _B, _WIDTH, _SIGNED = "\\A", "\\B", "_WIDTH", "_SIGNED"
-_PORTS = frozenset((_A, _B, "\\Y"))
+_A, _B, _Y, _WIDTH, _SIGNED = "\\A", "\\B", "\\Y", "_WIDTH", "_SIGNED"
+_PORTS = frozenset((_A, _B, _Y))
 
-_WIRE = re.compile(r"  wire (?:.*?)(?:width (\d+) )?(?:(?:input|output|inout) \d+ )?(?:signed )?(\S+)$")
+_WIRE = re.compile(r"  wire (?:(?:width (\d+)|offset -?\d+|upto|signed|(?:input|output|inout) \d+) )*(\S+)$")
 _CELL = re.compile(r"  cell (\$\w+) \S+$")
 _TOKEN = re.compile(r"\{|\}|\[[\d:]+\]|[^\s{}]+")
 
@@ -78,7 +83,7 @@ def _resized(signal: str, width: int, *, signed: bool, widths: dict[str, int]) -
     if more < 0:
         parts = _lowest(parts, width)
     elif more > 0:
-        fill = [(_top_bit(*parts[0]), 1)] * more if signed else [(f"{more}'{'0' * more}", more)]
+        fill = [(_top_bit(*parts[0]), 1)] * more if signed and parts else [(f"{more}'{'0' * more}", more)]
         parts = [*fill, *parts]
     return parts[0][0] if len(parts) == 1 else "{ " + " ".join(part for part, _ in parts) + " }"
 
@@ -86,26 +91,45 @@ def _resized(signal: str, width: int, *, signed: bool, widths: dict[str, int]) -
 def _operator(lines: list[str], kind: str, widths: dict[str, int]) -> list[str]:
     """The lines of a cell of that kind, with operands of equal width."""
     fields = {name: value for _, name, value in (line.split(None, 2) for line in lines[1:-1])}
+    if kind == "$shift" and int(fields[_B + _SIGNED]):
+        return lines  # to either side
     if kind == "$logic_not":  # "!" of several bits is a comparison with 0
         zero = f"{fields[_A + _WIDTH]}'{'0' * int(fields[_A + _WIDTH])}"
         fields |= {_B: zero, _B + _WIDTH: fields[_A + _WIDTH], _B + _SIGNED: fields[_A + _SIGNED]}
         lines, kind = [lines[0].replace("$logic_not", "$eq", 1), *lines[1:]], "$eq"
     operands = [_A] if kind in _SHIFTS or _B not in fields else [_A, _B]
     signed = all(int(fields[name + _SIGNED]) for name in operands)
-    width = int(fields["\\Y_WIDTH"])
-    if kind in _AS_OTHER or kind in _SHIFTS:
+    if kind in _OF_ZERO and not signed and re.fullmatch(r"\d+'0+|\{ \}", fields[_B]):
+        always = _resized(_OF_ZERO[kind], int(fields[_Y + _WIDTH]), signed=False, widths=widths)
+        return [f"  connect {fields[_Y]} {always}"]
+    width = int(fields[_Y + _WIDTH])
+    if kind in _AS_OTHER or (kind in _SHIFTS and kind not in _TO_THE_LEFT):
         width = max(width, *(int(fields[name + _WIDTH]) for name in operands))
+    wire, connection = _narrowed(fields, lines[0], width) if kind in _SHIFTS else ([], [])
     for name in operands:
         fields[name] = _resized(fields[name], width, signed=signed, widths=widths)
         fields[name + _WIDTH] = str(width)
     return [
+        *wire,
         lines[0],
         *(
             f"    {'connect' if name in _PORTS else 'parameter'} {name} {value}"
             for name, value in fields.items()
         ),
         lines[-1],
+        *connection,
     ]
+
+
+def _narrowed(fields: dict[str, str], cell: str, width: int) -> tuple[list[str], list[str]]:
+    """Give a cell a result of `width` bits; returns its wire, and what connects the lowest bits."""
+    narrow = int(fields[_Y + _WIDTH])
+    if narrow == width:
+        return [], []
+    name = f"\\shifted{re.sub(r'[^0-9]+', '_', cell)}"
+    connection = f"  connect {fields[_Y]} {name} [{narrow - 1}:0]"
+    fields |= {_Y: name, _Y + _WIDTH: str(width)}
+    return [f"  wire width {width} {name}"], [connection]
 
 
 def equalize(rtlil: str) -> str:

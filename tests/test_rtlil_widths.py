@@ -56,6 +56,44 @@ def test_operands_of_one_width(given, a, b, width):
     assert widths == {"A": str(width), "B": str(width)}
 
 
+@pytest.mark.parametrize("kind", ["$shr", "$sshr", "$shift"])
+def test_the_lowest_bits_of_a_shift_to_the_right(kind):
+    made = equalize(cell(kind, a=W, b=("\\y [8:7]", 2), y=2))
+    assert operands(made) == ({"A": "\\w", "B": "\\y [8:7]"}, {"A": "4", "B": "2"})
+    lines = made.splitlines()
+    assert lines.count("  wire width 4 \\shifted_1") == lines.count("    connect \\Y \\shifted_1") == 1
+    assert "    parameter \\Y_WIDTH 4" in lines and "  connect \\y [1:0] \\shifted_1 [1:0]" in lines
+    assert unused_signals(made)["top"] == ("shifted_1",)
+
+
+def test_a_shift_to_either_side_stays():
+    given = cell("$shift", a=W, b=("\\y [8:7]", 2), y=2, signed=1)
+    assert equalize(given) == given
+
+
+def test_a_shift_to_the_left_is_cut():
+    made = equalize(cell("$shl", a=W, b=("\\y [8:7]", 2), y=2))
+    assert operands(made)[0] == {"A": "\\w [1:0]", "B": "\\y [8:7]"} and "shifted" not in made
+
+
+@pytest.mark.parametrize("zero", [("2'00", 2), ("{ }", 0)])
+@pytest.mark.parametrize(("kind", "always"), [("$ge", "1'1"), ("$lt", "1'0")])
+def test_what_a_comparison_with_0_always_is(kind, always, zero):
+    made = equalize(cell(kind, a=W, b=zero, y=1))
+    assert f"  connect \\y [0:0] {always}\n" in made and "cell" not in made
+    assert "cell" in equalize(cell(kind, a=W, b=zero, y=1, signed=1))
+    assert "cell" in equalize(cell(kind, a=W, b=("2'01", 2), y=1))
+
+
+@pytest.mark.parametrize(
+    "options", ["width 4 offset 8", "width 4 upto offset 3 signed", "width 4 output 3", "signed width 4"]
+)
+def test_a_wire_of_any_declaration(options):
+    given = cell("$add", a=W, b=("\\v", 4), y=6)
+    made = equalize(given.replace("  cell", f"  wire {options} \\v\n  cell"))
+    assert operands(made)[0] == {"A": "{ 2'00 \\w }", "B": "{ 2'00 \\v }"}
+
+
 def test_the_distance_of_a_shift_stays():
     found, widths = operands(equalize(cell("$shl", a=W, b=("\\w [1:0]", 2), y=7)))
     assert found == {"A": "{ 3'000 \\w }", "B": "\\w [1:0]"} and widths == {"A": "7", "B": "2"}
