@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from sbgen import cli
 from sbgen.compiler import exchange, portable
 from sbgen.compiler.cycles import predict
+from sbgen.compiler.design import Design
 from sbgen.compiler.fold import fold
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.compiler.layers import rules
 from sbgen.compiler.parts import part
 from sbgen.compiler.random_network import random_images
 from sbgen.handover import folder
@@ -123,6 +126,30 @@ def test_only_the_label_takes_no_cycle_per_class(build, network, tmp_path, monke
     estimate = ["estimate", "--model", str(tmp_path / "net.json"), "--design", design]
     assert cli.main([*estimate, "--part", PART]) == 0
     assert cli.main([*estimate, "--board", "icebreaker"]) == 1
+
+
+def test_a_stream_of_the_core_carries_a_score_wider_than_a_pixel(network):
+    simd = dict(zip(("pixels", "hidden", "scores"), (1, 4, 4), strict=True))
+    design = Design(
+        network=network,
+        foldings=tuple(rule.folding(pe=1, simd=simd[rule.layer.name]) for rule in rules(network)),
+    )
+    images = random_images(1, network, 1)
+    context = folder.prepare(design, images, name="net", shell="none", cycles=predict(design), clock_mhz=100)
+    assert (context.core.lanes, context.core.score_width) == (1, 10)
+
+
+def test_a_name_of_any_letters_is_in_no_file(network):
+    name = 'gr\u00f6\u00dfe */ "[exit]" $x\n`end'
+    design = fold(replace(network, name=name), part(PART))
+    context = folder.prepare(
+        design, random_images(1, network, 1), name="net", shell="axi", cycles=predict(design), clock_mhz=100
+    )
+    files = folder.files(context)
+    assert json.loads(files.pop("net.json"))["network"]["name"] == name
+    for text in files.values():
+        assert text.isascii() and "[exit]" not in text
+    assert "// The network gr__e __ __exit__ _x__end as a core" in files["net.v"]
 
 
 def test_the_description_names_what_is_there(network):

@@ -1,6 +1,7 @@
 """All that the files of a handed-over core are written from."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -148,9 +149,9 @@ class Context:
 
     @property
     def title(self) -> str:
-        """One line of what this is."""
-        network = self.design.network
-        return f"The network {network.name} as a core with {self.shell.title}"
+        """One line of what this is, in ASCII and without what ends a comment or a string of any language."""
+        name = re.sub(r"[^A-Za-z0-9 _.,:+-]", "_", self.design.network.name)
+        return f"The network {name} as a core with {self.shell.title}"
 
     def address(self, register: str) -> str:
         """The byte address of a register in Verilog."""

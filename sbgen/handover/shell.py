@@ -146,7 +146,7 @@ def parameters(
         width = max(8, 1 << (max(needed, bits * core.lanes) - 1).bit_length())
     if width % 8 or width < 8:
         raise FitError(f"--shell-width must be a multiple of 8, at least 8, not {width}")
-    if needed > width:
+    if shell.marked and needed > width:
         raise FitError(
             f"a word of the shell must carry a score of {core.score_width} bits and a class of"
             f" {core.label_width}, but has {width}; try: --shell-width {1 << (needed - 1).bit_length()}"
