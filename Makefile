@@ -1,7 +1,7 @@
 # make demo: from an empty machine to a bitstream, a verdict and a report.
 # make test: every test of minutes at most.   make full: the campaigns that take hours (random networks, mutations, ...).
 # Needs python3 (3.11 or later), pip, make, g++ and perl; everything else is installed into .venv by pip, except
-# Icarus Verilog, icebox_vlog and Chromium, which the tests need and which come from apt.
+# Icarus Verilog, icebox_vlog, Tcl and Chromium, which the tests need and which come from apt.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -56,13 +56,13 @@ $(READY): pyproject.toml constraints.txt
 # The tools of the tests that PyPI does not have. A browser may be there under another name.
 tools:
 	@browser=$$(command -v chromium || command -v chromium-browser || command -v google-chrome || echo); \
-	command -v iverilog >/dev/null && command -v icebox_vlog >/dev/null && test -n "$$browser" && exit; \
-	packages="iverilog fpga-icestorm"; test -n "$$browser" || packages="$$packages chromium"; \
+	command -v iverilog >/dev/null && command -v icebox_vlog >/dev/null && command -v tclsh >/dev/null && test -n "$$browser" && exit; \
+	packages="iverilog fpga-icestorm tcl"; test -n "$$browser" || packages="$$packages chromium"; \
 	echo "Installing $$packages"; \
 	as_root=; test "$$(id -u)" = 0 || as_root="sudo -n"; \
 	quiet() { $$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq "$$@" >/dev/null 2>&1; }; \
 	quiet install -y $$packages || { quiet update && quiet install -y $$packages; } || \
-	{ echo "The tests need Icarus Verilog, icebox_vlog and Chromium, and apt could not install them; try: apt install $$packages" >&2; exit 1; }
+	{ echo "The tests need Icarus Verilog, icebox_vlog, Tcl and Chromium, and apt could not install them; try: apt install $$packages" >&2; exit 1; }
 
 # What the SoC around a handed-over core needs besides: LiteX, and a compiler for its processor.
 soc: setup

@@ -5,16 +5,18 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from bench import run
 
+from sbgen import fuzzing
 from sbgen.compiler import cycles, reference
 from sbgen.compiler.design import Design
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.compiler.layers import rules
-from sbgen.compiler.random_network import random_design, random_images
+from sbgen.compiler.random_network import random_images
 from sbgen.compiler.simulate import require
 from sbgen.errors import ToolError
 from sbgen.handover import check, folder
@@ -113,14 +115,15 @@ def test_a_bench_notices_a_wrong_core(shell, tmp_path):
         check.bench(context, files | {"tiny_expected.hex": "\n".join(words)}, tmp_path, simulator="icarus")
 
 
-@pytest.mark.parametrize("seed", [6, 7])
-def test_random_networks_in_a_stream(seed, tmp_path):
+@pytest.mark.parametrize("seed", [7, 8, 9, 11, 14, 18])
+def test_random_networks_in_their_shells(seed):
     needed("icarus")
-    design = random_design(seed)
-    print(f"seed {seed}")
-    context = prepared(design, "stream", images=4, packed=bool(seed % 2))
-    files = folder.files(context)
-    check.bench(context, files, tmp_path, simulator="icarus")
+    needed("verilator")
+    design = fuzzing.random_design(seed, largest=16, shell=fuzzing.ANY_SHELL)
+    images = random_images(seed, design.network, 3)
+    shell = tuple(SHELLS)[seed % len(SHELLS)]
+    print(f"seed {seed}, {shell}")
+    assert fuzzing.check(design, images, simulator="icarus", seed=seed, shell=shell) is None
 
 
 def test_two_cores_in_one_design():
@@ -173,6 +176,50 @@ def test_fusesoc(target, shell, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     if target == "sim":
         assert "PASS: tiny: 8 images" in done.stdout + done.stderr
+
+
+#: The commands of Vivado, each of which is printed with its arguments in place of being run.
+_VIVADO = """\
+set calls {{}}
+proc unknown {{args}} {{ lappend ::calls $args; return "<[lindex $args 0]>" }}
+foreach script {{{scripts}}} {{ source $script }}
+puts [join $calls \\n]
+"""
+_COMMANDS = {
+    *("create_project", "read_verilog", "add_files", "read_xdc", "set_property", "current_fileset"),
+    *("ipx::package_project", "ipx::current_core", "ipx::infer_bus_interfaces", "ipx::infer_bus_interface"),
+    *("ipx::associate_bus_interfaces", "ipx::create_xgui_files", "ipx::update_checksums", "ipx::save_core"),
+    *("create_clock", "get_ports"),
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_scripts_of_vivado_as_tcl_reads_them(shell, tmp_path):
+    program = shutil.which("tclsh")
+    if program is None:
+        pytest.skip("tclsh is not installed (apt: tcl)")
+    design = small()
+    design = replace(design, network=replace(design.network, name='[exit 1] "$gr\u00f6\u00dfe" \n{'))
+    context = prepared(design, shell, roms="readmemh")
+    for name, text in folder.files(context).items():
+        (tmp_path / name).write_text(text, encoding="ascii")
+    scripts = "tiny_package.tcl tiny.xdc tiny.sdc"
+    (tmp_path / "vivado.tcl").write_text(_VIVADO.format(scripts=scripts))
+    done = subprocess.run(
+        [program, "vivado.tcl"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    calls = [line.split() for line in done.stdout.splitlines()]
+    assert {call[0] for call in calls} <= _COMMANDS
+    read = {call[-1] for call in calls if call[0] in ("read_verilog", "add_files", "read_xdc")}
+    assert read == {str(tmp_path / name) for name in ("tiny.v", "tiny.xdc", *context.contents)}
+    assert ["set_property", "top", "tiny", "<current_fileset>"] in calls
+    ports = [port.name for port in context.ports]
+    for call in calls:
+        if call[0] == "ipx::associate_bus_interfaces":
+            assert call[4] == context.shell.clock and any(port.startswith(f"{call[2]}_") for port in ports)
+    clock = ["create_clock", "-name", context.shell.clock, "-period", "20.000", "<get_ports>"]
+    assert calls[-1] == clock and calls[-2] == ["get_ports", context.shell.clock]
 
 
 def drive(design, shell, tmp_path, *, simulator="icarus", images=12, wrong=0.4, **settings):

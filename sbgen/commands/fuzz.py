@@ -86,6 +86,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--board", metavar="NAME", help="simulate the whole board through its pins instead of the core"
     )
     parser.add_argument(
+        "--shell",
+        choices=("any", "none", "stream", "axi", "wishbone"),
+        help="check the core as `sbgen build --core` hands it over: its bench, and Verilator's linter",
+    )
+    parser.add_argument(
         "--level",
         choices=("emitted", "synthesised", "placed"),
         default="placed",
@@ -140,9 +145,12 @@ def run(arguments: Namespace) -> int:
     from .. import boards, fuzzing
 
     board = None if arguments.board is None else boards.get(arguments.board)
-    _require(arguments.simulator, board)
-    names = "seed", "count", "largest", "images", "patchable", "level", "network", "design", "images_from"
-    setting = fuzzing.Setting(board=board, **{name: getattr(arguments, name) for name in names})
+    if board is not None and arguments.shell is not None:
+        raise DataError("--shell is of a core without a board; give --board or --shell, not both")
+    _require(arguments.simulator, "--board" if board else "--shell" if arguments.shell else None)
+    names = "seed", "count", "largest", "images", "patchable", "level", "shell", "network", "design"
+    given = {name: getattr(arguments, name) for name in (*names, "images_from")}
+    setting = fuzzing.Setting(board=board, **given)
     campaign = _Campaign(arguments, Console(), board)
     campaign.run(fuzzing.cases(setting))
     return campaign.report()
@@ -198,6 +206,7 @@ class _Campaign:
                     simulator=found.simulator,
                     seed=case.seed,
                     seconds=found.seconds,
+                    shell=case.shell,
                 )
 
     def _shrink(
@@ -209,13 +218,20 @@ class _Campaign:
         simulator: str,
         seed: int,
         seconds: float,
+        shell: str | None,
     ) -> None:
         """Shrink a failure, write it, and print how to repeat it."""
         from .. import fuzzing
         from ..fuzzing.outcome import size
 
         arguments = self.arguments
-        where = {"simulator": simulator, "seed": seed, "board": self.board, "level": arguments.level}
+        where = {
+            "simulator": simulator,
+            "seed": seed,
+            "board": self.board,
+            "level": arguments.level,
+            "shell": shell,
+        }
         with self.console.step(f"shrink seed {seed}") as step:
 
             def progress(tried: int, design: "Design") -> None:
@@ -246,6 +262,8 @@ class _Campaign:
             if self.board is None
             else f"through the pins of {self.board.name}, {self.arguments.level}"
         )
+        if self.arguments.shell is not None:
+            what = "in the bench of the folder, with and without stalls, wrong lengths between"
         self.console.line(
             f"  {self.checked - len(self.failed)} of {self.checked} agree"
             + (
@@ -269,13 +287,13 @@ def report_features(console: Console, counts: Counter[str]) -> None:
         console.line("".join(cells[n::rows]).rstrip())
 
 
-def _require(simulator: str, board: "BoardSpec | None") -> None:
-    """Refuse a simulator that is requested and not installed, or that runs no netlist."""
+def _require(simulator: str, option: str | None) -> None:
+    """Refuse a simulator that is requested and not installed, or that does not run what an option needs."""
     from .. import tools
 
-    if board is not None and simulator == "amaranth":
+    if option is not None and simulator == "amaranth":
         raise DataError(
-            "--simulator must run Verilog for --board, but amaranth does not; try --simulator icarus"
+            f"--simulator must run Verilog for {option}, but amaranth does not; try --simulator icarus"
         )
     for tool in {"icarus": ("iverilog", "vvp", "yosys"), "verilator": ("verilator", "yosys")}.get(
         simulator, ()

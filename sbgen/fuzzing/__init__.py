@@ -1,10 +1,11 @@
 """What `sbgen fuzz` does: random designs are checked, and those that fail are shrunk and written to files."""
 
-from .cases import BOARD_PIXELS, PIXELS, Case, Setting, cases, random_design
+from .cases import ANY_SHELL, BOARD_PIXELS, PIXELS, Case, Setting, cases, random_design
 from .comparison import Failure, check
 from .failures import OUTPUTS, shrink, write
 
 __all__ = [
+    "ANY_SHELL",
     "BOARD_PIXELS",
     "OUTPUTS",
     "PIXELS",

@@ -15,13 +15,17 @@ from ..compiler.design import Design
 from ..compiler.frontends import model
 from ..compiler.ir import Network
 from ..errors import DataError
+from ..handover.shell import SHELLS
 from ..hw.protocol import LIMITS
 
-__all__ = ["BOARD_PIXELS", "PIXELS", "Case", "Setting", "cases", "random_design"]
+__all__ = ["ANY_SHELL", "BOARD_PIXELS", "PIXELS", "Case", "Setting", "cases", "random_design"]
 
 #: Maximum pixels of an image of a random network, and under a board's top level, where each takes 160 clock
 #: cycles.
 PIXELS, BOARD_PIXELS = 128 * 128, 784
+
+#: In place of a shell: each seed takes the next one.
+ANY_SHELL = "any"
 
 #: Maximum cycles of a layer for one image.
 _CYCLES = 2000
@@ -45,8 +49,8 @@ class Setting:
         As ``--largest`` and ``--images``.
     patchable : bool
         Whether only patchable designs are drawn.
-    board, level : BoardSpec or None, str
-        As in `check`.
+    board, level, shell : BoardSpec or None, str, str or None
+        As in `check`; the shell may be `ANY_SHELL`.
     network, design, images_from : Path or None
         Files to take instead of random networks, foldings and images.
     """
@@ -58,6 +62,7 @@ class Setting:
     patchable: bool
     board: BoardSpec | None
     level: str
+    shell: str | None
     network: Path | None
     design: Path | None
     images_from: Path | None
@@ -66,12 +71,17 @@ class Setting:
         """The seeds, if there are `count` of them by default."""
         return range(self.seed, self.seed + (self.count or count))
 
+    def shell_of(self, seed: int) -> str | None:
+        """The shell of a case."""
+        return tuple(SHELLS)[seed % len(SHELLS)] if self.shell == ANY_SHELL else self.shell
+
 
 class Case(NamedTuple):
-    """One check: its seed, and a function that returns the design and the images."""
+    """One check: its seed, a function that returns the design and the images, and the shell of the core."""
 
     seed: int
     design_and_images: Callable[[], tuple[Design, np.ndarray]]
+    shell: str | None = None
 
 
 def cases(setting: Setting) -> list[Case]:
@@ -79,13 +89,16 @@ def cases(setting: Setting) -> list[Case]:
     if setting.network is None:
         if setting.design or setting.images_from:
             raise DataError("--design and --images-from are of one network; give it with --network FILE")
-        return [Case(seed, partial(_random_case, setting, seed)) for seed in setting.seeds(_COUNT)]
+        return [
+            Case(seed, partial(_random_case, setting, seed), setting.shell_of(seed))
+            for seed in setting.seeds(_COUNT)
+        ]
     network = model.load(setting.network).network
     design = None if setting.design is None else design_file.load(setting.design, network)
     images = None if setting.images_from is None else _read_images(setting.images_from, network)
     # With everything given there is nothing left that another seed would change, but for the stalls.
     return [
-        Case(seed, partial(_folded_case, setting, network, design, images, seed))
+        Case(seed, partial(_folded_case, setting, network, design, images, seed), setting.shell_of(seed))
         for seed in setting.seeds(1 if design else _COUNT)
     ]
 
@@ -97,6 +110,7 @@ def _random_case(setting: Setting, seed: int) -> tuple[Design, np.ndarray]:
         patchable=setting.patchable or None,
         board=setting.board,
         level=setting.level,
+        shell=setting.shell,
     )
     count = random_network.image_count(design, setting.images)
     return design, random_network.random_images(seed, design.network, count)
@@ -106,7 +120,7 @@ def _folded_case(
     setting: Setting, network: Network, design: Design | None, images: np.ndarray | None, seed: int
 ) -> tuple[Design, np.ndarray]:
     if design is None:
-        options = _folding(setting.board, setting.level)
+        options = _folding(setting.board, setting.level, setting.shell)
         design = random_network.fold_at_random(seed, network, patchable=setting.patchable or None, **options)
     if images is None:
         images = random_network.random_images(seed, network, setting.images)
@@ -130,6 +144,7 @@ def random_design(
     patchable: bool | None = None,
     board: BoardSpec | None = None,
     level: str = "placed",
+    shell: str | None = None,
 ) -> Design:
     """The random design of a seed that is checked, for a board's top level if there is one.
 
@@ -141,7 +156,7 @@ def random_design(
     patchable : bool or None
         As in `random_network.fold_at_random`.
     board : BoardSpec, optional
-    level : str
+    level, shell : str, str or None
         As in `check`. A placed design has small images: its netlist is slow to simulate.
     """
     pixels = PIXELS if board is None else BOARD_PIXELS if level == "emitted" else 0
@@ -150,14 +165,15 @@ def random_design(
         largest=largest,
         pixels=pixels if largest >= _LARGER_IMAGES else 0,
         patchable=patchable,
-        **_folding(board, level),
+        **_folding(board, level, shell),
     )
 
 
-def _folding(board: BoardSpec | None, level: str) -> dict[str, Any]:
+def _folding(board: BoardSpec | None, level: str, shell: str | None) -> dict[str, Any]:
     """Options of `random_network.fold_at_random` for a board's top level, or for the core alone."""
     if board is None:
-        return {"spram": True, "cycles": _CYCLES, "label_only": True}
+        # Nothing fills SPRAM in a core that is handed over.
+        return {"spram": shell is None, "cycles": _CYCLES, "label_only": True}
     # SPRAM is loaded from a flash, for which a netlist has no time.
     return {
         "spram": bool(board.device.spram) and level == "emitted",

@@ -23,6 +23,7 @@ from ..compiler import (
 )
 from ..compiler.design import Design
 from ..errors import FitError, SbgenError, ToolError
+from . import in_shell
 from .deadline import TimeUpError, within
 
 __all__ = ["Failure", "check"]
@@ -53,6 +54,7 @@ def check(
     timeout: float = 900,
     board: BoardSpec | None = None,
     level: str = "placed",
+    shell: str | None = None,
 ) -> Failure | None:
     """Whether the hardware of a design computes what the reference does, in the cycles that are predicted.
 
@@ -71,6 +73,8 @@ def check(
     level : str
         What is simulated with a board, one of `sbgen.boards.placed.LEVELS`; `seed` is also that of place and
         route.
+    shell : str, optional
+        One of `sbgen.handover.shell.SHELLS`: the core in it is run by the bench of its folder, and linted.
 
     Returns
     -------
@@ -83,16 +87,25 @@ def check(
         When the board's device is too small.
     """
     try:
-        return within(timeout, _outcome, design, images, simulator, seed, board, level)
+        return within(timeout, _outcome, design, images, simulator, seed, board, level, shell)
     except TimeUpError:
         return Failure(kind="time", text=f"must be done within {timeout:g} s, but was not")
 
 
 def _outcome(
-    design: Design, images: np.ndarray, simulator: str, seed: int, board: BoardSpec | None, level: str
+    design: Design,
+    images: np.ndarray,
+    simulator: str,
+    seed: int,
+    board: BoardSpec | None,
+    level: str,
+    shell: str | None,
 ) -> Failure | None:
     """As `check`, however long it takes."""
     try:
+        if shell is not None:
+            said = in_shell.check(design, images, shell=shell, simulator=simulator, seed=seed)
+            return Failure(kind="lint", text=said) if said else None
         if board is None:
             return _compare(design, images, simulator, seed)
         return _ask(design, images, simulator, seed, board, level)

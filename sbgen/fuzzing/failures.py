@@ -35,6 +35,7 @@ def shrink(
     tries: int,
     board: BoardSpec | None,
     level: str,
+    shell: str | None,
     progress: Callable[[int, Design], None],
 ) -> tuple[Design, np.ndarray, str]:
     """A smaller design that fails in the same kind, its images and the text of its failure.
@@ -45,7 +46,7 @@ def shrink(
         How long the check of the design took.
     timeout : float
         Maximum time that it might have taken.
-    design, images, simulator, seed, board, level
+    design, images, simulator, seed, board, level, shell
         As in `check`.
     tries, progress
         As in `sbgen.compiler.shrink.shrink`.
@@ -59,7 +60,14 @@ def shrink(
         if time.monotonic() > end:
             return False
         found = check(
-            design, images, simulator=simulator, seed=seed, timeout=timeout, board=board, level=level
+            design,
+            images,
+            simulator=simulator,
+            seed=seed,
+            timeout=timeout,
+            board=board,
+            level=level,
+            shell=shell,
         )
         if found is None or found.kind != failure.kind:
             return False
@@ -80,6 +88,7 @@ def write(
     seed: int,
     board: BoardSpec | None,
     level: str,
+    shell: str | None,
 ) -> str:
     """Write the files of a failure to the folder `out`; returns the command that repeats it."""
     files = [out / name for name in OUTPUTS[:3]]
@@ -91,6 +100,8 @@ def write(
     options += ["--simulator", simulator, "--seed", str(seed), "--shrink", "0"]
     if board is not None:
         options += ["--board", board.reference, "--level", level]
+    if shell is not None:
+        options += ["--shell", shell]
     command = shlex.join(["sbgen", "fuzz", *options])
     out.parent.mkdir(parents=True, exist_ok=True)
     with staged(out, names=OUTPUTS) as staging:

@@ -62,7 +62,7 @@ def outcome(case: Case, checks: Checks) -> Outcome:
     design, images = case.design_and_images()
     simulator = checks.simulator
     if simulator == "auto":
-        simulator = _quickest(design.network, len(images), checks.board)
+        simulator = _quickest(design.network, len(images), only_verilog=bool(checks.board or case.shell))
     start, failure, too_big = time.monotonic(), None, None
     try:
         failure = check(
@@ -73,6 +73,7 @@ def outcome(case: Case, checks: Checks) -> Outcome:
             timeout=checks.timeout,
             board=checks.board,
             level=checks.level,
+            shell=case.shell,
         )
     except FitError as error:
         too_big = str(error)
@@ -88,7 +89,7 @@ def outcome(case: Case, checks: Checks) -> Outcome:
     )
 
 
-def _quickest(network: Network, images: int, board: BoardSpec | None) -> str:
+def _quickest(network: Network, images: int, *, only_verilog: bool) -> str:
     """The simulator that is done first with a network."""
     from .. import tools
 
@@ -96,7 +97,7 @@ def _quickest(network: Network, images: int, board: BoardSpec | None) -> str:
         tools.find("yosys")
         return simulate.quickest(network, 2 * images)
     except ToolError:
-        if board is not None:
+        if only_verilog:
             raise
         return "amaranth"
 
