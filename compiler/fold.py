@@ -6,7 +6,7 @@ finds the minimum.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import product
 
 from ..errors import FitError
@@ -30,6 +30,7 @@ def fold(
     device: Device,
     *,
     cycles: int | None = None,
+    enough: int | None = None,
     fill: Mapping[str, float] | None = None,
     patchable: bool = False,
     label_only: bool = False,
@@ -42,6 +43,8 @@ def fold(
     device : Device
     cycles : int, optional
         Maximum cycles per image.
+    enough : int, optional
+        Without `cycles`: the smallest design that takes at most so many cycles will do, if there is one.
     fill : dict, optional
         Share of each resource that may be used. The default is `FILL` with `cycles`, else `easy_fill` without
         SPRAM for weights, or more if the network would not fit otherwise.
@@ -77,9 +80,11 @@ def fold(
     for spram, share in choices:
         search = _search(network, device, fill=share, patchable=patchable, spram=spram, label_only=label_only)
         if search is not None:
-            fastest = search.design(_fastest(search))
-            assert fastest is not None  # as one fits
-            return fastest
+            chosen = None if enough is None else _smallest(search, enough)
+            if chosen is None:
+                chosen = search.design(_fastest(search))
+            assert chosen is not None  # as one fits
+            return chosen
     search = Search(network, device, fill=share, patchable=patchable, label_only=label_only)
     misfit = search.misfit(slowest(network))
     assert misfit is not None  # every layer has a folding that is this slow
@@ -121,11 +126,9 @@ def _within(search: Search, cycles: int) -> Design:
             f"an image of {search.network.outputs} scores takes at least {search.least} cycles to output its "
             f"results, not {cycles}"
         )
-    for design in _from(search, cycles):
-        # Each stage takes no more than requested, but they wait for each other and must be faster to make up
-        # for it.
-        if predict(design).interval <= cycles:
-            return design
+    design = _smallest(search, cycles)
+    if design is not None:
+        return design
     misfit, device = search.misfit(cycles), search.device
     over = misfit and excess(estimate(misfit, device, exact=False), device, search.fill)
     if not over:
@@ -133,13 +136,16 @@ def _within(search: Search, cycles: int) -> Design:
     raise FitError(f"at {cycles} cycles an image {excess_words(over)} on {device.name}; allow more cycles")
 
 
-def _from(search: Search, cycles: int) -> Iterator[Design]:
-    """The cheapest design for so many cycles, and then those for fewer and fewer, down to those that results
-    take anyway.
-    """
-    while cycles >= search.least and (design := search.design(cycles)) is not None:
-        yield design
-        cycles = max(stage_cycles(design)) - 1
+def _smallest(search: Search, cycles: int) -> Design | None:
+    """The smallest design that takes at most `cycles` an image; None if none fits."""
+    aim = cycles
+    while aim >= search.least and (design := search.design(aim)) is not None:
+        # Each stage takes no more than requested, but they wait for each other and must be faster to make up
+        # for it.
+        if predict(design).interval <= cycles:
+            return design
+        aim = max(stage_cycles(design)) - 1
+    return None
 
 
 def _fastest(search: Search) -> int:

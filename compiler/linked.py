@@ -14,7 +14,15 @@ from .layers import Rule, rules
 from .pipeline import ends, input_lanes, stages
 from .pixel_codes import pixel_codes
 
-__all__ = ["check_core", "check_design", "check_network", "link_parameters", "may_enter", "widest"]
+__all__ = [
+    "check_core",
+    "check_design",
+    "check_network",
+    "full_requests",
+    "link_parameters",
+    "may_enter",
+    "widest",
+]
 
 
 def may_enter(rule: Rule, simd: int) -> bool:
@@ -96,6 +104,23 @@ def link_parameters(design: Design, device: Device, *, flow_control: bool = Fals
         store=store.kind,
         core_cycles=predict(design).interval,
         flow_control=flow_control,
+    )
+
+
+def full_requests(network: Network, *, patchable: bool) -> Parameters:
+    """The host link at its best, whatever the design: a core without delay and a store for requests of as
+    many images as the protocol allows.
+    """
+    codes = pixel_codes(network, patchable=patchable)
+    return Parameters(
+        pixels=network.pixels,
+        lanes=1,
+        outputs=network.outputs,
+        score_width=1,
+        signs=network.decision == "sign",
+        pixel_bits=codes.bits,
+        levels=codes.levels,
+        depth=1 << (2**10 * codes.image_bytes).bit_length(),
     )
 
 

@@ -17,7 +17,7 @@ from .compiler import cycles, passes, reference
 from .compiler.estimate import estimate
 from .errors import BoardError
 from .expected_scores import ExpectedScores
-from .folding import Request
+from .folding import Folded, Request
 from .target import Target
 from .top_levels import ClockOptions, Emitted, TopLevels, emit
 
@@ -90,7 +90,7 @@ def build(
     options: Options,
     out_dir: Path,
     *,
-    design: "Design | None" = None,
+    folded: Folded | None = None,
     console: "Console",
 ) -> dict[str, Any]:
     """Write the output folder as a whole, or raise and leave it as it was.
@@ -101,10 +101,10 @@ def build(
     request : Request
         How to fold the model's network to the target.
     target : Target
-        With a board, at its clock.
+        With a board, at the clock that was requested or its usual one.
     options : Options
     out_dir : Path
-    design : Design or None
+    folded : Folded or None
         What `request` leads to, if that is known already.
     console : Console
         Shows the steps.
@@ -132,8 +132,7 @@ def build(
     with output_folder.staged(out_dir, names=FILES, force=options.force) as staging:
         job = _Job(
             model=model,
-            design=fold(model, request, target, console=console) if design is None else design,
-            target=target,
+            folded=fold(model, request, target, console=console) if folded is None else folded,
             options=options,
             staging=staging,
             console=console,
@@ -141,17 +140,17 @@ def build(
         return job.run(tried, rate=request.fps)
 
 
-def fold(model: "Model", request: Request, target: Target, *, console: "Console") -> "Design":
+def fold(model: "Model", request: Request, target: Target, *, console: "Console") -> Folded:
     """The design that is requested, as a step on the console; errors as of `folding.fold`."""
     with console.step("fold to the board") as step:
         network = passes.apply_passes(model.network, patchable=request.is_patchable)
-        design = folding.fold(request, network, target)
-        resources = estimate(design, target.device)
+        folded = folding.fold(request, network, target)
+        resources = estimate(folded.design, target.device)
         step.note(
-            f"{cycles.predict(design).interval:,} cycles per image, about {resources['lut']:,} LUT,"
+            f"{cycles.predict(folded.design).interval:,} cycles per image, about {resources['lut']:,} LUT,"
             f" {resources['bram']} block RAM"
         )
-    return design
+    return folded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,16 +158,20 @@ class _Job:
     """What all steps of one build need."""
 
     model: "Model"
-    design: "Design"
-    target: Target
+    folded: Folded
     options: Options
     staging: Path
     console: "Console"
 
     @property
+    def design(self) -> "Design":
+        return self.folded.design
+
+    @property
     def board(self) -> "BoardSpec":
-        assert self.target.board is not None, "only a board is built for"
-        return self.target.board
+        board = self.folded.target.board
+        assert board is not None, "only a board is built for"
+        return board
 
     def run(self, tried: "TrialImages", *, rate: float | None) -> dict[str, Any]:
         """Write every file into the staging folder; returns the report. `rate` is what was requested."""
@@ -186,7 +189,7 @@ class _Job:
                 patchable=design.patchable,
                 self_test=None if tested is None else tested.parameters,
             )
-            clock = options.clock.fixed
+            clock = self.folded.target.clock_mhz
             first = tops.plan(clock) if board.is_open and options.bitstream else None
             top_verilog = tops.verilog(clock)[0] if first is None else first[0]
             step.note(f"{emitted.verilog.count(chr(10)):,} lines")
@@ -205,7 +208,7 @@ class _Job:
             sha256=emitted.digest,
             design=design,
             cycles=predicted,
-            clock_mhz=self.target.clock_mhz if implementation is None else implementation.clock_mhz,
+            clock_mhz=clock if implementation is None else implementation.clock_mhz,
             estimate=estimate(design, board.device) if tested is None else tested.estimate,
             self_test=None if tested is None else tested.about,
             implementation=implementation,
@@ -227,6 +230,7 @@ class _Job:
             baud=options.clock.baud,
             sleeps=options.clock.sleep,
             rate=rate,
+            pace={"images_per_second": self.folded.pace.images_per_second, "why": self.folded.why},
         )
         report.write(content, self.staging)
         return content

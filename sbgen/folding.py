@@ -11,14 +11,15 @@ from .errors import FitError, ModelError, SbgenError
 if TYPE_CHECKING:
     from .compiler.design import Design
     from .compiler.ir import Network
+    from .pace import Pace
     from .target import Target
 
-__all__ = ["Request", "add_arguments", "fold"]
+__all__ = ["Folded", "Request", "add_arguments", "find", "fold"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """How a network is to be folded; the default is the fastest design that is quickly built.
+    """How a network is to be folded; by default the pace is that of the board's host link (`sbgen.pace`).
 
     Parameters
     ----------
@@ -37,6 +38,10 @@ class Request:
         Whether only the label and its score are reported, once per image.
     clock : float or None
         The clock in MHz that was requested, which other boards must reach to be proposed.
+    lowest_clock : bool
+        Whether the clock may be lowered to what `fps` needs.
+    baud : int or None
+        The rate of the host link that was requested.
     """
 
     fps: float | None = None
@@ -48,6 +53,8 @@ class Request:
     top_k: int | None = None
     label_only: bool = False
     clock: float | None = None
+    lowest_clock: bool = False
+    baud: int | None = None
 
     @classmethod
     def of(cls, arguments: Namespace) -> "Request":
@@ -62,6 +69,8 @@ class Request:
             top_k=arguments.top,
             label_only=getattr(arguments, "label_only", False),
             clock=None if arguments.clock == "best" else arguments.clock,
+            lowest_clock=arguments.clock is None,
+            baud=getattr(arguments, "baud", None),
         )
 
     @property
@@ -75,6 +84,27 @@ class Request:
     def by_hand(self) -> list[str]:
         """The options that fold by hand."""
         return [name for name in ("pe", "simd", "design") if getattr(self, name) is not None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folded:
+    """A design, and how it came about.
+
+    Parameters
+    ----------
+    design : Design
+    target : Target
+        What it was folded for, at the clock that it needs.
+    pace : Pace
+        The rate that was aimed at.
+    why : str
+        The rate and the clock, with their reasons.
+    """
+
+    design: "Design"
+    target: "Target"
+    pace: "Pace"
+    why: str
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -99,7 +129,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--fps",
         type=positive,
         metavar="N",
-        help="the smallest design that reaches N images/s, instead of the fastest that is quickly built",
+        help="the smallest design that reaches N images/s, at the lowest clock (default: on a board, four"
+        " times what its host link carries)",
     )
     folding.add_argument(
         "--fit",
@@ -116,7 +147,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def fold(request: Request, network: "Network", target: "Target") -> "Design":
+def fold(request: Request, network: "Network", target: "Target") -> Folded:
     """The design that is requested.
 
     Raises
@@ -125,25 +156,31 @@ def fold(request: Request, network: "Network", target: "Target") -> "Design":
         When there is none, with options that would work. No tool has run by then.
     """
     try:
-        return _design(request, network, target)
+        return find(request, network, target)
     except FitError as error:
-        limit = (
-            ""
-            if request.fps is None
-            else (
-                f"--fps {request.fps:,.12g} leaves {_cycles(request, target):,} cycles of "
-                f"{target.clock_mhz:g} MHz per image, and "
+        limit = ""
+        if request.fps is not None:
+            cycles = int(target.clock_mhz * 1e6 / request.fps)
+            limit = (
+                f"--fps {request.fps:,.12g} leaves {cycles:,} cycles of {target.clock_mhz:g} MHz per image,"
+                " and "
             )
-        )
         raise FitError("; ".join([f"{limit}{error}", *_remedies(request, network, target)])) from error
 
 
-def _cycles(request: Request, target: "Target") -> int | None:
-    """The maximum number of cycles per image, or None."""
-    return None if request.fps is None else int(target.clock_mhz * 1e6 / request.fps)
+def find(request: Request, network: "Network", target: "Target") -> Folded:
+    """As `fold`, but a refusal says only what does not fit: no other options are tried."""
+    from .pace import lowest_clock, pace
+
+    aim = pace(request, network, target)
+    design, at = _design(request, network, target, aim), target
+    if request.fps is not None and request.lowest_clock:
+        clock_mhz = lowest_clock(design, target, fps=request.fps, baud=request.baud)
+        at = replace(target, clock_mhz=clock_mhz)
+    return Folded(design=design, target=at, pace=aim, why=aim.words(design, at, target.clock_mhz))
 
 
-def _design(request: Request, network: "Network", target: "Target") -> "Design":
+def _design(request: Request, network: "Network", target: "Target", aim: "Pace") -> "Design":
     from .compiler import design_file
     from .compiler.design import to_patchable
     from .compiler.fit import FILL
@@ -153,10 +190,12 @@ def _design(request: Request, network: "Network", target: "Target") -> "Design":
     if request.design is not None:
         design = design_file.load(request.design, network)
     else:
+        cycles = aim.cycles(target.clock_mhz)
         design = search(
             network,
             target.device,
-            cycles=_cycles(request, target),
+            cycles=cycles if aim.required else None,
+            enough=cycles,
             fill=FILL if request.fastest else None,
             patchable=request.patchable,
             label_only=request.label_only,
@@ -184,7 +223,7 @@ def _remedies(request: Request, network: "Network", target: "Target") -> list[st
 
     def fits(target: "Target", request: Request) -> bool:
         try:
-            _design(request, network, target)
+            find(request, network, target)
         except SbgenError:
             return False
         return True

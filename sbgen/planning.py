@@ -4,17 +4,20 @@ prints.
 
 import time
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from . import own_data
 from .console import Console
 from .errors import FitError, ModelError, ToolError
+from .folding import Request, find
 from .target import Target, requested
 
 if TYPE_CHECKING:
+    from .compiler.design import Design
     from .compiler.device import Device
+    from .compiler.ir import Network
     from .samples import Prepared
     from .train.topology import Topology
 
@@ -72,12 +75,10 @@ def propose(
     topology: "Topology",
     device: "Device",
     *,
-    cycles: int | None = None,
-    fill: Mapping[str, float] | None = None,
+    fold: "Callable[[Network], Design]",
     activation_levels: tuple[int, ...] = (2,),
 ) -> Proposal | None:
-    """The design of a network on a device: the fastest, or the smallest within `cycles` a sample; None if
-    there is none.
+    """The design of a network on a device; None if there is none.
 
     Weights do not matter for the size, unless they are wired in; those of the proposal are random.
 
@@ -86,14 +87,13 @@ def propose(
     ready : Prepared
     topology : Topology
     device : Device
-    cycles, fill
-        As in `compiler.fold.fold`.
+    fold : callable
+        Chooses the design; a `FitError` if there is none.
     activation_levels : tuple of int
         As in `train.settings.Settings`.
     """
     from .compiler import passes
     from .compiler.estimate import estimate
-    from .compiler.fold import fold
     from .compiler.frontends.from_torch import to_network
     from .compiler.weight_count import weights
     from .sizing import interval
@@ -105,7 +105,7 @@ def propose(
         network = passes.apply_passes(
             to_network(model, labels=ready.classes, image_shape=ready.recipe.shape, force=True)
         )
-        design = fold(network, device, cycles=cycles, fill=fill)
+        design = fold(network)
     except FitError:
         return None
     resources = estimate(design, device)
@@ -136,11 +136,13 @@ def show(arguments: Namespace) -> None:
         f"  {target.name}: {device.name}, {device.lut:,} LUTs, {device.bram} block RAMs,"
         f" {target.clock_mhz:g} MHz"
     )
-    cycles = None if arguments.fps is None else int(target.clock_mhz * 1e6 / arguments.fps)
+    request = Request(fps=arguments.fps)
     proposals, refused = [], []
     for topology in ladder(own_data.topology(arguments, ready)):
         try:
-            proposal = propose(ready, topology, device, cycles=cycles)
+            proposal = propose(
+                ready, topology, device, fold=lambda network: find(request, network, target).design
+            )
         except ModelError:  # too deep a pooling for the samples
             continue
         if proposal is None:

@@ -130,6 +130,7 @@ def assemble(
     self_test: Mapping[str, Any] | None = None,
     sleeps: bool = False,
     rate: float | None = None,
+    pace: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The report as a dictionary of schema 1.
 
@@ -163,6 +164,8 @@ def assemble(
         Whether the clock stops between requests.
     rate : float, optional
         The images per second that were requested; the most that the board can do when left out.
+    pace : dict, optional
+        ``images_per_second`` that the design was folded for, or None for the most, and ``why``.
     """
     network, device = design.network, board.device
     images_per_second = clock_mhz * 1e6 / cycles.interval
@@ -187,6 +190,7 @@ def assemble(
         "model": _model(model, design, cycles),
         "top": design.top_k,
         "timing": _timing(implementation, cycles, clock_mhz) | {"sleeps": sleeps},
+        "pace": pace,
         "bound": bound(design, device, cycles.interval) | whole,
         "link": link,
         "power": _power(

@@ -14,7 +14,8 @@ from .compiler.estimate import error_band, estimate
 from .compiler.ir import Network
 from .compiler.weight_count import weights
 from .console import Console, print_json
-from .folding import Request
+from .folding import Folded, Request
+from .pace import Pace
 from .report import bound
 from .target import Target, requested
 
@@ -57,6 +58,8 @@ class Estimate:
     bound : dict
         The fewest ``cycles`` per image that the device allows ``by`` what, and the share that is
         ``reached``, 0 ... 1.
+    pace : str
+        The rate that was aimed at, and the clock if it was lowered, with their reasons.
     host_link : bool
         Whether `resources` include the host link of a board; those of a part are of the core alone.
     """
@@ -73,6 +76,7 @@ class Estimate:
     cycles_exact: bool
     clock_mhz: float
     bound: Mapping[str, Any] = field(repr=False)
+    pace: str
     host_link: bool
 
     @property
@@ -90,8 +94,9 @@ class Estimate:
         return estimate_table(self)
 
 
-def estimated(design: Design, target: Target) -> Estimate:
-    """The estimate of a design on a target."""
+def estimated(folded: Folded) -> Estimate:
+    """The estimate of a design on its target."""
+    design, target = folded.design, folded.target
     device, resources = target.device, estimate(design, target.device)
     cycles, exact = interval(design)
     band = error_band(device)
@@ -117,6 +122,7 @@ def estimated(design: Design, target: Target) -> Estimate:
         cycles_exact=exact,
         clock_mhz=target.clock_mhz,
         bound=bound(design, device, cycles),
+        pace=folded.why,
         host_link=device.host_link,
     )
 
@@ -142,7 +148,7 @@ def show(arguments: Namespace) -> None:
     if arguments.fit:
         _show_curve(request, console, network, target)
     else:
-        _show_design(console, estimated(folding.fold(request, network, target), target))
+        _show_design(console, estimated(folding.fold(request, network, target)))
     if target.board is None:
         console.line(
             f"  Estimates for a part without a board: the core alone, and {target.clock_mhz:g} MHz is assumed"
@@ -162,9 +168,9 @@ def interval(design: Design) -> tuple[int, bool]:
 def _print_json(request: Request, network: Network, target: Target, *, fit: bool) -> None:
     """One estimate, or a list of them from the fastest to the smallest."""
     if fit:
-        found: Any = [estimated(design, target).about() for design in _curve(request, network, target)[0]]
+        found: Any = [estimated(folded).about() for folded in _curve(request, network, target)[0]]
     else:
-        found = estimated(folding.fold(request, network, target), target).about()
+        found = estimated(folding.fold(request, network, target)).about()
     print_json(found)
 
 
@@ -193,6 +199,7 @@ def _show_design(console: Console, found: Estimate) -> None:
     console.line(
         f"  {'core':12}{found.images_per_second:>9,.0f} images/s, if {found.clock_mhz:g} MHz is reached"
     )
+    console.line(f"  {'pace':12}{found.pace}")
     console.line(
         f"  {'bound':12}{found.bound['cycles']:>9,} cycles per image by {found.bound['by']}, of which"
         f" {found.bound['reached']:.0%} is reached"
@@ -204,9 +211,11 @@ def _show_design(console: Console, found: Estimate) -> None:
     console.line()
 
 
-def _curve(request: Request, network: Network, target: Target) -> tuple[list[Design], Design]:
-    """Designs from the fastest to the smallest, each once, and the one of them that is requested."""
-    wanted = folding.fold(request, network, target)
+def _curve(request: Request, network: Network, target: Target) -> tuple[list[Folded], Design]:
+    """Designs from the fastest to the smallest at the clock of `target`, each once, and the one of them that
+    is requested.
+    """
+    wanted = folding.fold(request, network, target).design
     designs = {
         design.foldings: design
         for design in (*fold.trade_off(network, target.device, patchable=wanted.patchable), wanted)
@@ -215,15 +224,16 @@ def _curve(request: Request, network: Network, target: Target) -> tuple[list[Des
         designs.values(),
         key=lambda design: (max(stage_cycles(design)), -estimate(design, target.device)["lut"]),
     )
-    return order, wanted
+    pace = Pace(why="one of several that fit")
+    return [Folded(design=each, target=target, pace=pace, why=pace.why) for each in order], wanted
 
 
 def _show_curve(request: Request, console: Console, network: Network, target: Target) -> None:
     device, clock_mhz = target.device, target.clock_mhz
-    designs, wanted = _curve(request, network, target)
+    found, wanted = _curve(request, network, target)
     points = [
-        (max(stage_cycles(design)), estimate(design, device), design.foldings == wanted.foldings)
-        for design in designs
+        (max(stage_cycles(each.design)), estimate(each.design, device), each.design == wanted)
+        for each in found
     ]
     by_hand = request.fps is not None or request.fastest or request.by_hand
     most = max(resources["lut"] for _, resources, _ in points)

@@ -93,6 +93,8 @@ def _speed(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         "core",
         f"{timing['images_per_second']:>9,.0f} images/s, {timing['cycles_per_image']:,} cycles per image",
     )
+    if pace := report.get("pace"):
+        yield "pace", pace["why"]
     yield (
         "bound",
         (

@@ -56,7 +56,7 @@ class Job:
         Name of a board or part.
     is_part : bool
     fps : float or None
-        Images per second that the smallest design is to reach; None is the fastest that fits.
+        Images per second that the smallest design is to reach; None is as `sbgen.pace` decides.
     clock : float or None
         In MHz.
     out : Path or None
@@ -157,14 +157,13 @@ def _jobs(arguments: Namespace) -> list[Job]:
 
 def estimated(job: Job) -> dict[str, Any]:
     """The row of an estimate; what a user can fix becomes its `failure`."""
-    from .compiler.fold import fold
+    from .folding import Request, find
     from .sizing import estimated as sized
 
     row = {"model": job.model, "target": job.target, "fps": job.fps, "failure": None}
     try:
-        target = job.resolve()
-        cycles = None if job.fps is None else int(target.clock_mhz * 1e6 / job.fps)
-        found = sized(fold(job.network, target.device, cycles=cycles), target)
+        request = Request(fps=job.fps, clock=job.clock, lowest_clock=job.clock is None)
+        found = sized(find(request, job.network, job.resolve()))
     except SbgenError as error:
         return {**row, "failure": str(error)}
     used = {name: resource["used"] for name, resource in found.resources.items()}

@@ -43,15 +43,20 @@ def number(text, label):
 
 
 @pytest.mark.parametrize(
-    "options, cycles, fill", [((), None, None), (("--fps", "40000"), 993, None), (("--fastest",), None, FILL)]
+    "options, limits",
+    [
+        ((), {"enough": 249}),  # 25 bytes of 10 bits of 4 cycles are 1,000, and a little for each request
+        (("--fps", "40000"), {"cycles": 993}),
+        (("--fastest",), {"fill": FILL}),
+    ],
 )
-def test_tells_what_the_design_of_these_options_takes(network, model, capsys, options, cycles, fill):
+def test_tells_what_the_design_of_these_options_takes(network, model, capsys, options, limits):
     assert (
         cli.main(["estimate", "--model", str(model), "--board", "icebreaker", "--clock", "39.75", *options])
         == 0
     )
     shown, device = capsys.readouterr().out, DEVICES["up5k"]
-    design = fold(network, device, cycles=cycles, fill=fill)
+    design = fold(network, device, **limits)
     told = estimate(design, device)
     assert [number(shown, label) for label in ("LUT", "FF", "block RAM", "cycles")] == [
         told["lut"],

@@ -43,7 +43,8 @@ def fold(net, board, *options):
     parser = argparse.ArgumentParser()
     folding.add_arguments(parser)
     parser.add_argument("--clock", type=positive)
-    return folding.fold(folding.Request.of(parser.parse_args(options)), net, target.of_board(board))
+    request = folding.Request.of(parser.parse_args(options))
+    return folding.fold(request, net, target.of_board(board)).design
 
 
 def refused(net, board, *options):

@@ -11,7 +11,7 @@ import numpy as np
 from ..compiler.cycles import Cycles, predict
 from ..compiler.design import Design
 from ..errors import BoardError, ModelError
-from ..folding import Request
+from ..folding import Folded, Request
 from ..target import Target
 from .inputs import Inputs, quiet
 
@@ -37,8 +37,9 @@ class FoldedDesign:
     True
     """
 
-    def __init__(self, network: "LoadedNetwork", design: Design, target: Target, request: Request) -> None:
-        self._network, self._design, self._target, self._request = network, design, target, request
+    def __init__(self, network: "LoadedNetwork", folded: Folded, request: Request) -> None:
+        self._network, self._folded, self._request = network, folded, request
+        self._design, self._target = folded.design, folded.target
 
     def __repr__(self) -> str:
         found = self.estimate()
@@ -80,7 +81,7 @@ class FoldedDesign:
     def _estimate(self) -> "Estimate":
         from ..sizing import estimated
 
-        return estimated(self._design, self._target)
+        return estimated(self._folded)
 
     def cycles(self) -> Cycles:
         """In which cycle each result leaves, exactly: latency and interval.
@@ -261,7 +262,7 @@ class FoldedDesign:
                 self._target,
                 options,
                 Path(folder),
-                design=self._design,
+                folded=self._folded,
                 console=Console() if progress else silent(),
             )
         return BuiltDesign(folder)

@@ -202,8 +202,8 @@ class LoadedNetwork:
             In place of a board: the name of an FPGA or what it has, ``"lut6=53200,bram36=140"``, for Verilog
             and estimates.
         fps : float, optional
-            The smallest design that reaches so many images per second, instead of the fastest that is quickly
-            built.
+            The smallest design that reaches so many images per second, at the lowest clock. The default is
+            four times what the board's host link carries; without a link the fastest that is quickly built.
         fastest : bool
             The most images per second that the device can do, however long it builds.
         design : path, optional
@@ -256,13 +256,14 @@ class LoadedNetwork:
             patchable=patchable,
             top_k=top,
             clock=clock,
+            lowest_clock=clock is None,
         )
         network = self._network
         if request.is_patchable:
             network = network_cache.load(
                 Path(self._source), force=self._force, pixels=self._pixels, patchable=True
             )
-        return FoldedDesign(self, folding.fold(request, network, target), target, request)
+        return FoldedDesign(self, folding.fold(request, network, target), request)
 
 
 def _are_pixels(x: Inputs) -> bool:

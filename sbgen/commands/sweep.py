@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fps",
         type=_rates,
         metavar="N,N",
-        help="the smallest design for each of these images/s (default: the fastest that fits)",
+        help="the smallest design for each of these images/s (default: that of `sbgen build`)",
     )
     parser.add_argument("--clock", type=positive, metavar="MHZ", help="core clock (default: the board's)")
     parser.add_argument(

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
         step.note(f"{len(tried.images):,} {tried}")
     with console.step("fold to the device") as step:
         network = passes.apply_passes(model.network, patchable=False)
-        design = folding.fold(folding.Request.of(arguments), network, target)
+        design = folding.fold(folding.Request.of(arguments), network, target).design
         if design.patchable:
             raise FitError("a core cannot be patchable: there is no bitstream to patch; use another --design")
         predicted = cycles.predict(design)

@@ -5,6 +5,7 @@ end its network by a full one.
 import tempfile
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,20 +75,17 @@ def cost(candidate: Candidate, task: Task) -> dict[str, int] | None:
     """
     import torch
 
+    from ..compiler.fold import fold
     from ..planning import propose
 
     _one_thread()
     torch.manual_seed(task.seed)  # thresholds by random weights, of which the size depends a little
     device = task.budget.within(task.device)
     for fill in task.budget.fills(device, task.cycles):
+        folded = partial(fold, device=device, cycles=task.cycles, fill=fill)
         try:
             proposal = propose(
-                task.ready,
-                candidate.topology,
-                device,
-                cycles=task.cycles,
-                fill=fill,
-                activation_levels=candidate.settings,
+                task.ready, candidate.topology, device, fold=folded, activation_levels=candidate.settings
             )
         except ModelError:  # no network for samples of this shape
             return None
