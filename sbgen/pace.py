@@ -59,7 +59,7 @@ class Pace:
 def pace(request: "Request", network: "Network", target: "Target") -> Pace:
     """The rate to fold for: the one that is requested, or four times what the host link carries."""
     if request.fps is not None:
-        return Pace(images_per_second=request.fps, required=True, why="as requested")
+        return Pace(images_per_second=float(request.fps), required=True, why="as requested")
     if request.fastest:
         return Pace(why="the most that the device can do, as requested")
     if request.design is not None:
