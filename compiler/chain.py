@@ -5,7 +5,7 @@ each width of the beats that leave the layer and each number of SPRAMs and block
 width converter to the next layer depends on nothing else. The stages of a chain are found by going back.
 
 A shortcut ends where the width of its `Fork` must be known again, so between the two there is such a table
-for each width of the `Fork`.
+for each width of the `Fork`. At a `Switch` one ends, whose beats go on, and another begins.
 """
 
 import math
@@ -17,7 +17,7 @@ import numpy as np
 
 from .candidates import Columns
 from .device import Device
-from .estimate import part_cost
+from .estimate import Cost, part_cost
 from .folding import QueueFolding
 from .joints import Joints, joints
 from .layers import Rule
@@ -31,7 +31,7 @@ _RAM_PRICE = 0.03
 
 N = TypeVar("N", float, np.ndarray)
 
-#: The shortcuts that have begun: pairs of the place of a `Fork` and the width of its beats.
+#: The shortcuts that have begun: pairs of the place of a `Fork` or `Switch` and the width of its beats.
 _Open = tuple[tuple[int, int], ...]
 
 
@@ -92,9 +92,11 @@ class Chain:
         SPRAMs and block RAMs that may be used; None is any number, which are then not told apart.
     prices : Prices
     shortcuts : dict of int
-        The place of the `Fork` of each `Add`, by its place.
+        The place of the `Fork` or `Switch` of each `Add` and each `Switch`, by its place.
+    switches : set of int
+        The places of each `Switch`.
     waits : dict of int
-        The depth of the queue of each `Fork`, by its place, in vectors.
+        The depth of the queue of each `Fork` and `Switch`, by its place, in vectors.
 
     Attributes
     ----------
@@ -108,6 +110,7 @@ class Chain:
     most: tuple[int, int] | None
     prices: Prices
     shortcuts: Mapping[int, int]
+    switches: frozenset[int]
     waits: Mapping[int, int]
     tables: list[dict[_Open, _Table]] = field(default_factory=list)
 
@@ -190,13 +193,42 @@ class Chain:
     def _moves(self, n: int, opened: _Open) -> Iterator[_Moves]:
         """The stages of layer `n` that may follow where these shortcuts have begun."""
         columns = self.columns[n]
-        if n in self.shortcuts:
+        if n in self.switches:
+            yield from self._switching(n, opened, columns)
+        elif n in self.shortcuts:
             yield from self._closing(n, opened, columns)
         elif n in self.shortcuts.values():
             for lanes in np.unique(columns.o_lanes):
                 yield self._move((*opened, (n, int(lanes))), columns.where(columns.o_lanes == lanes))
         else:
             yield self._move(opened, columns)
+
+    def _switching(self, n: int, opened: _Open, columns: Columns) -> Iterator[_Moves]:
+        """The stages of a `Switch`, with each memory for the queue of its `Fork`, whose beats go on."""
+        begin = self.shortcuts[n]
+        before, rest = dict(opened)[begin], tuple(each for each in opened if each[0] != begin)
+        for stage, queue in self._queues(begin, before):
+            for lanes in np.unique(columns.i_lanes):
+                some = columns.where(columns.i_lanes == lanes)
+                yield self._move(
+                    (*rest, (n, int(lanes))),
+                    replace(some, o_lanes=np.full_like(some.o_lanes, before)),
+                    queue.lut + self.prices.ff * queue.ff,
+                    queue.bram,
+                    stage,
+                )
+
+    def _queues(self, begin: int, lanes: int) -> Iterator[tuple[Stage, Cost]]:
+        """The stage of a `Fork` or `Switch` of that width with each memory for its queue, and what the queue
+        takes.
+        """
+        forks = self.columns[begin]
+        fork = forks.stage[np.flatnonzero(forks.o_lanes == lanes)[0]]
+        bits, beats = fork.i_maximum.bit_length(), max(2, self.waits[begin] * -(-fork.i_length // lanes))
+        for store in ("bram", "lut") if beats * lanes * bits <= MAX_LUT_BUFFER else ("bram",):
+            assert isinstance(fork.folding, QueueFolding)
+            stage = replace(fork, folding=replace(fork.folding, replay_store=store))
+            yield stage, part_cost(shortcut(stage, beats), device=self.prices.device)
 
     def _move(
         self,
@@ -220,21 +252,16 @@ class Chain:
     def _closing(self, n: int, opened: _Open, columns: Columns) -> Iterator[_Moves]:
         """The stages of an `Add`, with each memory for the queue of its shortcut."""
         begin, rule = self.shortcuts[n], self.rules[n]
-        lanes, forks = dict(opened)[begin], self.columns[begin]
-        fork = forks.stage[np.flatnonzero(forks.o_lanes == lanes)[0]]
-        bits, beats = fork.i_maximum.bit_length(), max(2, self.waits[begin] * -(-fork.i_length // lanes))
+        lanes = dict(opened)[begin]
         way = joints(
             i_length=rule.i_length,
             i_lanes=np.array([lanes]),
             o_length=rule.i_length,
             o_lanes=columns.i_lanes,
-            element_bits=bits,
+            element_bits=self.rules[begin].before.maximum.bit_length(),
             elements=math.prod(rule.input_shape),
         )
-        for store in ("bram", "lut") if beats * lanes * bits <= MAX_LUT_BUFFER else ("bram",):
-            assert isinstance(fork.folding, QueueFolding)
-            stage = replace(fork, folding=replace(fork.folding, replay_store=store))
-            queue = part_cost(shortcut(stage, beats), device=self.prices.device)
+        for stage, queue in self._queues(begin, lanes):
             yield self._move(
                 tuple(each for each in opened if each[0] != begin),
                 columns,

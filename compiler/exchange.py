@@ -27,6 +27,7 @@ from .ir import (
     Padding,
     Scores,
     SumPool,
+    Switch,
     Threshold,
 )
 
@@ -85,6 +86,8 @@ def _layer_out(layer: Layer) -> dict[str, Any]:
             return {**about, "thresholds": layer.thresholds.tolist(), "inverted": layer.inverted.tolist()}
         case Fork():
             return about
+        case Switch():
+            return {**about, "fork": layer.fork}
         case Add():
             return {**about, "fork": layer.fork, "scale": layer.scale}
         case Dense():
@@ -214,6 +217,8 @@ def _layer_in(value: dict[str, Any]) -> Layer:
             )
         case "fork":
             return Fork(name=name)
+        case "switch":
+            return Switch(name=name, fork=str(value["fork"]))
         case "add":
             return Add(name=name, fork=str(value["fork"]), scale=operator.index(value["scale"]))
         case "dense":
@@ -236,7 +241,7 @@ def _layer_in(value: dict[str, Any]) -> Layer:
         case kind:
             raise ValueError(
                 f"layer {name!r} is of kind {kind!r}; known are add, binarize, conv2d, dense, fork, lookup, "
-                "maxpool, scores, sumpool, threshold"
+                "maxpool, scores, sumpool, switch, threshold"
             )
 
 

@@ -29,6 +29,7 @@ from .ir import (
     Network,
     Scores,
     SumPool,
+    Switch,
     Threshold,
     Weighted,
 )
@@ -39,7 +40,7 @@ __all__ = ["FastReference", "evaluate"]
 #: Bytes of the windows of a convolution that are multiplied at once: they fit a processor's cache.
 _WINDOW_BYTES = 1 << 22
 
-#: Of (N, *input shape) integers, and what an `Add` adds, (N, *output shape) integers.
+#: Of (N, *input shape) integers, and what an `Add` or a `Switch` takes, (N, *output shape) integers.
 Step = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
 
 
@@ -65,11 +66,11 @@ class FastReference:
 
     def _scores(self, images: np.ndarray) -> np.ndarray:
         x = images.reshape(-1, *self.network.image_shape)
-        forked: dict[str, np.ndarray] = {}
+        stored: dict[str, np.ndarray] = {}
         for layer, step in self._steps:
-            x = step(x, forked[layer.fork] if isinstance(layer, Add) else None)
-            if isinstance(layer, Fork):
-                forked[layer.name] = x
+            if isinstance(layer, Fork | Switch):
+                stored[layer.name] = x
+            x = step(x, stored.pop(layer.fork) if isinstance(layer, Add | Switch) else None)
         return x
 
 
@@ -109,6 +110,8 @@ def _step(layer: Layer) -> Step:
             return _threshold(layer)
         case Fork():
             return lambda x, stored: x
+        case Switch():
+            return lambda x, stored: _present(stored)
         case Add():
             return lambda x, stored: x.astype(np.int64) + layer.scale * _present(stored).astype(np.int64)
 

@@ -64,8 +64,8 @@ def _weights_in(store: str) -> Predicate:
 
 
 def _pair(predicate: Callable[[int, int, int, int], bool]) -> Predicate:
-    """Whether a predicate holds for two shortcuts: places of the `Fork` and the `Add` of the one that begins
-    first, then of the other.
+    """Whether a predicate holds for two shortcuts: places where the first is stored and taken, then those of
+    the one that begins after it.
     """
     return lambda case: any(
         predicate(*one, *two)
@@ -118,6 +118,10 @@ FEATURES: dict[str, Predicate] = {
     "counts into Scores": _counts_into(ir.Scores),
     "nested shortcuts": _pair(lambda fork, add, fork2, add2: add2 < add),
     "interleaved shortcuts": _pair(lambda fork, add, fork2, add2: fork2 < add < add2),
+    "sides of a sum that step over an image": lambda case: any(
+        len(shape := case.network.shapes[switch]) == 3 and shape[:2] != case.network.shapes[fork][:2]
+        for switch, fork in case.network.switches.items()
+    ),
     "empty shortcut": lambda case: any(add == fork + 1 for fork, add in case.network.shortcuts),
     "sums over 2**24": _any_sum(ir.Threshold, 2**24),
     "images over 12 x 12": _sides(lambda side: side > 12),

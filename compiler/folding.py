@@ -131,7 +131,7 @@ class ThresholdFolding(LaneFolding):
 
 @dataclass(frozen=True, kw_only=True)
 class QueueFolding(LaneFolding):
-    """The folding of a `Fork`.
+    """The folding of a `Fork` or a `Switch`.
 
     Parameters
     ----------

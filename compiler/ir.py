@@ -36,6 +36,7 @@ __all__ = [
     "Shape",
     "Signal",
     "SumPool",
+    "Switch",
     "Threshold",
     "Weighted",
     "has_weights",
@@ -77,7 +78,7 @@ class Signal:
     maximum : int
         Maximum element: 1 for bits, 0 after the scores, which are signed.
     shortcuts : mapping of str to Signal
-        What each `Fork` without its `Add` so far has stored, by the name of the `Fork`.
+        What each `Fork` and `Switch` has stored that no later layer has taken so far, by its name.
     """
 
     shape: Shape
@@ -546,7 +547,7 @@ class Threshold(_Elementwise):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fork(_Elementwise):
-    """Where a shortcut begins: outputs its input, and stores it for the `Add` that names it."""
+    """Where a shortcut begins: outputs its input, and stores it for the `Add` or `Switch` that names it."""
 
     def after(self, signal: Signal) -> Signal:
         return Signal(
@@ -554,14 +555,63 @@ class Fork(_Elementwise):
         )
 
 
+class _Taking(_Elementwise):
+    """A layer that takes what an earlier one stored; `fork` is the name of that."""
+
+    fork: str
+
+    def _stored(self, signal: Signal) -> Signal:
+        """What it takes."""
+        stored = signal.shortcuts.get(self.fork)
+        if stored is None:
+            raise ModelError(
+                f"layer {self.name!r}: its fork must be before it and be taken by no other layer; there is"
+                f" no such {self.fork!r}"
+            )
+        return stored
+
+    def _others(self, signal: Signal) -> dict[str, Signal]:
+        """What is still stored after it."""
+        return {name: value for name, value in signal.shortcuts.items() if name != self.fork}
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Add(_Elementwise):
-    """Where a shortcut ends: ``x + scale * stored``, element by element, with what the `Fork` stored.
+class Switch(_Taking):
+    """Where the layers of a shortcut end: outputs what the `Fork` stored, and stores its own input for the
+    `Add` that names it.
+
+    So both sides of a sum have layers: ``Fork f, one side, Switch s of f, other side, Add of s``. Other
+    shortcuts that begin or end on the first side do both.
 
     Parameters
     ----------
     fork : str
-        Name of the `Fork`; each has one `Add`.
+        Name of the `Fork`.
+    """
+
+    fork: str
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        raise NotImplementedError("what the Fork stored has a shape of its own: see `after`")
+
+    def after(self, signal: Signal) -> Signal:
+        stored, others = self._stored(signal), self._others(signal)
+        self._require(
+            set(others) == set(stored.shortcuts),
+            f"every shortcut that begins or ends between the Fork {self.fork!r} and its Switch must do both;"
+            f" not so {', '.join(sorted(map(repr, set(others) ^ set(stored.shortcuts))))}",
+        )
+        return Signal(shape=stored.shape, maximum=stored.maximum, shortcuts={**others, self.name: signal})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Add(_Taking):
+    """Where a shortcut ends: ``x + scale * stored``, element by element, with what was stored.
+
+    Parameters
+    ----------
+    fork : str
+        Name of the `Fork` or `Switch`; each has one `Add`.
     scale : int, at least 1
     """
 
@@ -575,12 +625,7 @@ class Add(_Elementwise):
         )
 
     def after(self, signal: Signal) -> Signal:
-        stored = signal.shortcuts.get(self.fork)
-        if stored is None:
-            raise ModelError(
-                f"layer {self.name!r}: its fork must be before it and have no other Add; there is"
-                f" no such {self.fork!r}"
-            )
+        stored = self._stored(signal)
         self._require(
             stored.shape == signal.shape,
             f"the shapes of a sum must be equal, but {signal.shape} meets {stored.shape} from {self.fork!r}",
@@ -588,7 +633,7 @@ class Add(_Elementwise):
         return Signal(
             shape=signal.shape,
             maximum=signal.maximum + self.scale * stored.maximum,
-            shortcuts={name: value for name, value in signal.shortcuts.items() if name != self.fork},
+            shortcuts=self._others(signal),
         )
 
 
@@ -640,7 +685,7 @@ class Scores(_Weighted):
 
 
 #: Every kind of layer.
-Layer = Add | Binarize | Conv2d | Dense | Fork | Lookup | MaxPool | Scores | SumPool | Threshold
+Layer = Add | Binarize | Conv2d | Dense | Fork | Lookup | MaxPool | Scores | SumPool | Switch | Threshold
 
 #: The kinds with weights.
 Weighted = Conv2d | Dense | Scores
@@ -658,7 +703,8 @@ class Network:
     Instead of `Binarize`, a first `Conv2d` or `Dense` of 8 planes may take the pixels themselves, or the
     outputs of a `Lookup`. Images between layers have the shape (height, width, channels), row-major; a
     `Dense` or `Scores` layer takes an input of any shape as one vector in that order. A shortcut leaves the
-    chain at a `Fork` and comes back at its `Add`.
+    chain at a `Fork` and comes back at its `Add`; with layers of its own, it is the chain up to its `Switch`,
+    and what it passes by comes after.
 
     Parameters
     ----------
@@ -689,7 +735,7 @@ class Network:
         for layer in self.layers:
             signals.append(layer.after(signals[-1]))
         for fork in signals[-1].shortcuts:
-            raise ModelError(f"layer {fork!r}: a Fork needs an Add after it that names it")
+            raise ModelError(f"layer {fork!r}: a Fork needs an Add after it that names it, and so a Switch")
         object.__setattr__(self, "signals", tuple(signals))
         self._check_decision()
 
@@ -723,6 +769,10 @@ class Network:
         names = [layer.name for layer in self.layers]
         if len(set(names)) != len(names):
             raise ModelError(f"layer names must differ, found {', '.join(names)}")
+        switches = {layer.name: layer for layer in self.layers if isinstance(layer, Switch)}
+        for name, switch in switches.items():
+            if switch.fork in switches:
+                raise ModelError(f"layer {name!r}: must name a Fork, not the Switch {switch.fork!r}")
 
     def _check_decision(self) -> None:
         if self.decision not in DECISIONS:
@@ -772,6 +822,18 @@ class Network:
 
     @property
     def shortcuts(self) -> tuple[tuple[int, int], ...]:
-        """Places of the `Fork` and the `Add` of each shortcut, in the order of the `Fork`."""
-        ends = {layer.fork: n for n, layer in enumerate(self.layers) if isinstance(layer, Add)}
+        """Places where something is stored, by a `Fork` or `Switch`, and where it is taken, by an `Add` or
+        `Switch`; in the order of the former.
+        """
+        ends = {layer.fork: n for n, layer in enumerate(self.layers) if isinstance(layer, Add | Switch)}
         return tuple((n, ends[layer.name]) for n, layer in enumerate(self.layers) if layer.name in ends)
+
+    @property
+    def switches(self) -> dict[int, int]:
+        """The place of the `Fork` of each `Switch`, by its place."""
+        ends = (self.layers[end] for _, end in self.shortcuts)
+        return {
+            end: start
+            for (start, end), layer in zip(self.shortcuts, ends, strict=True)
+            if isinstance(layer, Switch)
+        }

@@ -9,7 +9,7 @@ from .design import Design
 from .folding import WeightedFolding
 from .ir import Network
 from .layers import rules, scores_rule
-from .shortcut_queue import depth
+from .shortcut_queue import depths
 from .stage import Stage, converters, shortcut
 
 __all__ = ["Decision", "ends", "ends_of", "input_lanes", "memory_path", "stages", "submodules"]
@@ -38,8 +38,8 @@ def stages(design: Design) -> list[Stage]:
         for rule, folding in zip(rules(network), design.foldings, strict=True)
     ]
     length, lanes, element = network.pixels, input_lanes(design), alone[0].parts[0].i_shape.elem_shape
-    entered = []
-    for each in alone:
+    entered, switches = [], network.switches
+    for n, each in enumerate(alone):
         entry = converters(
             element,
             i_length=length,
@@ -49,15 +49,19 @@ def stages(design: Design) -> list[Stage]:
             reset_less=reset_less,
         )
         entered.append(replace(each, entry=entry))
-        length, lanes, element = each.o_length, each.o_lanes, each.o_element
+        source = alone[switches.get(n, n)]  # after a switch comes what its fork stored
+        length, lanes, element = source.o_length, source.o_lanes, source.o_element
+    beats = depths(network, alone)
     for start, end in network.shortcuts:
-        fork, add = entered[start], entered[end]
-        queue = shortcut(fork, depth(alone[start : end + 1]))
-        entered[start] = replace(fork, shortcut=(queue,))
+        queue = shortcut(alone[start], beats[start])
+        entered[start] = replace(entered[start], shortcut=(queue,))
+        if end in switches:
+            continue  # what the fork stored enters the layer after the switch
+        add = entered[end]
         way = converters(
-            fork.o_element,
+            queue.shape.elem_shape,
             i_length=add.i_length,
-            i_lanes=fork.o_lanes,
+            i_lanes=alone[start].i_lanes,
             o_length=add.i_length,
             o_lanes=add.i_lanes,
             reset_less=reset_less,
@@ -101,7 +105,8 @@ def submodules(design: Design) -> list[Submodule]:
     """Every part of a design's core in its place, in the order of the RTL."""
     placed: list[Submodule] = []
     made, source = stages(design), ""
-    fork_of = {end: start for start, end in design.network.shortcuts}
+    switches = design.network.switches
+    added = {end: start for start, end in design.network.shortcuts if end not in switches}
 
     def put(name: str, part: Part, n: int | None, *, i: str, kept: str | None = None) -> str:
         placed.append(Submodule(name=name, part=part, layer=n, i=i, kept=kept))
@@ -111,17 +116,19 @@ def submodules(design: Design) -> list[Submodule]:
         for k, part in enumerate(each.entry):
             source = put(f"width_{n}_{k}", part, n, i=source)
         way = [f"shortcut_{n}"]
-        if n in fork_of:  # the shortcut's last converter, or its queue
-            way = [f"shortcut_{fork_of[n]}", *(f"kept_{n}_{k}" for k in range(len(each.shortcut)))]
+        if n in added:  # the shortcut's last converter, or its queue
+            way = [f"shortcut_{added[n]}", *(f"kept_{n}_{k}" for k in range(len(each.shortcut)))]
         for part in each.parts:
-            kept = way[-1] if n in fork_of else None
+            kept = way[-1] if n in added else None
             source = put(f"{part.rtl_name}_{n}", part, n, i=source, kept=kept)
-        if n in fork_of:
+        if n in added:
             for name, before, part in zip(way[1:], way, each.shortcut, strict=False):
                 put(name, part, n, i=before)
         else:
             for part in each.shortcut:
-                put(f"{part.rtl_name}_{n}", part, n, i=f"{source}.kept")
+                put(f"{part.rtl_name}_{n}", part, n, i=source if n in switches else f"{source}.kept")
+        if n in switches:
+            source = f"shortcut_{switches[n]}"
     way_out, scaling, decision = ends(design, made[-1])
     for k, part in enumerate(way_out):
         source = put(f"width_out_{k}", part, None, i=source)

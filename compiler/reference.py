@@ -18,6 +18,7 @@ from .ir import (
     Network,
     Scores,
     SumPool,
+    Switch,
     Threshold,
 )
 
@@ -91,7 +92,7 @@ def neurons(layer: Conv2d | Dense, counts: np.ndarray) -> np.ndarray:
 
 def run_layer(layer: Layer, x: np.ndarray, stored: np.ndarray | None = None) -> np.ndarray:
     """One layer on a batch: (N, *input shape) integers in, (N, *output shape) integers out; `stored` is what
-    an `Add` adds.
+    an `Add` adds and a `Switch` outputs.
     """
     match layer:
         case Binarize():
@@ -111,6 +112,9 @@ def run_layer(layer: Layer, x: np.ndarray, stored: np.ndarray | None = None) -> 
             return np.where(layer.inverted, layer.levels - reached, reached).astype(np.uint8)
         case Fork():
             return x
+        case Switch():
+            assert stored is not None
+            return stored
         case Add():
             assert stored is not None
             return x.astype(np.int64) + layer.scale * stored.astype(np.int64)
@@ -147,11 +151,11 @@ def run(network: Network, images: np.ndarray) -> list[np.ndarray]:
     """The outputs of every layer, in order, for a batch of raw uint8 images; the last are the scores."""
     x = check_images(network, images).reshape(-1, *network.image_shape)
     outputs: list[np.ndarray] = []
-    named: dict[str, np.ndarray] = {}
+    inputs: dict[str, np.ndarray] = {}  # by the names of the layers: what a `Fork` or a `Switch` stores
     for layer in network.layers:
-        x = run_layer(layer, x, named[layer.fork] if isinstance(layer, Add) else None)
+        inputs[layer.name] = x
+        x = run_layer(layer, x, inputs[layer.fork] if isinstance(layer, Add | Switch) else None)
         outputs.append(x)
-        named[layer.name] = x
     return outputs
 
 

@@ -139,7 +139,7 @@ def chain(decision: str, image_shape: Shape, given: Sequence[Layer]) -> Network:
     again = 2 * len(layers)
     while n < len(layers):
         layer = layers[n] = _fit(layers[n], signals[n].shape, signals[n].maximum)
-        if isinstance(layer, Add) and again:
+        if isinstance(layer, Add) and again and layer.fork in signals[n].shortcuts:
             channels = signals[n].shortcuts[layer.fork].shape[-1]
             last = _last_weighted(layers[:n], layer.fork)
             if signals[n].shape[-1] != channels and last is not None:
@@ -163,7 +163,7 @@ def chain(decision: str, image_shape: Shape, given: Sequence[Layer]) -> Network:
 
 
 def _last_weighted(layers: Sequence[Layer], fork: str) -> int | None:
-    """The place of the last layer with weights after the `Fork` of that name, or None."""
+    """The place of the last layer with weights after the `Fork` or `Switch` of that name, or None."""
     begin = next(n for n, layer in enumerate(layers) if layer.name == fork)
     return max((n for n, layer in enumerate(layers) if n > begin and has_weights(layer)), default=None)
 

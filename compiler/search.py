@@ -28,7 +28,7 @@ from .ir import Network
 from .layers import rules, scores_rule
 from .pipeline import input_lanes
 from .pixel_codes import pixel_codes
-from .shortcut_queue import depth
+from .shortcut_queue import depths
 from .stage import Stage
 
 __all__ = ["Search", "price"]
@@ -129,9 +129,7 @@ class Search:
             if stages is None:
                 return None
             longer = {
-                begin: wait
-                for end, begin in self._shortcuts.items()
-                if (wait := _wait(stages[begin : end + 1])) > waits[begin]
+                begin: wait for begin, wait in _waits(self.network, stages).items() if wait > waits[begin]
             }
             if not longer:
                 return stages
@@ -204,6 +202,7 @@ class Search:
             most=(int(self._catalog.spram * self.fill["spram"]), bram) if counted else None,
             prices=Prices(device=self.device, ff=ff_price),
             shortcuts=self._shortcuts,
+            switches=frozenset(self.network.switches),
             waits=waits,
         )
 
@@ -250,7 +249,9 @@ class Search:
         )
 
 
-def _wait(between: list[Stage]) -> int:
-    """The depth of a shortcut's queue, in vectors."""
-    start = between[0]
-    return -(-depth(between) // -(-start.i_length // start.i_lanes))
+def _waits(network: Network, stages: list[Stage]) -> dict[int, int]:
+    """The depth of the queue of each `Fork` and `Switch`, in vectors, by its place."""
+    return {
+        begin: -(-beats // -(-stages[begin].i_length // stages[begin].i_lanes))
+        for begin, beats in depths(network, stages).items()
+    }

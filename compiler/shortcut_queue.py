@@ -1,4 +1,4 @@
-"""How deep the queue of a shortcut must be.
+"""How deep the queues of shortcuts must be.
 
 A shortcut's queue must never stop its `Fork` while the layers that it bypasses would take more: they might
 wait for an input, and their `Add` for them. So the queue holds all that they can hold at once; whatever they
@@ -9,12 +9,21 @@ It is found by walking from the `Add` backwards. Let the `Add` have taken n vect
 and begun one more. Each part before it can have begun to take a maximum of vectors, which follows from how
 many of its own the part after it has begun to take; at the `Fork`, less n, that is what is between the two.
 The maximum over all n of an image counts.
+
+A shortcut with layers of its own has two queues: that of its `Fork` before the layers that it bypasses, and
+that of its `Switch` behind its own. Let the `Add` have taken n vectors again.
+
+* While it waits for the shortcut, the shortcut's layers take what they can have begun for one vector more.
+  The bypassed layers have taken what n vectors need at least; the rest waits in the queue of the `Fork`.
+* While it waits for the bypassed layers, these and the queue before them take what they can have begun. The
+  shortcut's layers take as much and output at most what depends on nothing else; less n, that waits in the
+  queue of the `Switch`.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+from amaranth.hdl import unsigned
 
 from ..hw import (
     add,
@@ -41,42 +50,118 @@ from ..hw import (
     window,
 )
 from ..hw.part import Part
+from .ir import Network
 from .stage import Stage, Unit, converters
 
-__all__ = ["BEGUN", "depth"]
+__all__ = ["BEGUN", "NEEDED", "depths"]
 
 #: Beats that a `Threshold` holds.
 _THRESHOLD_BEATS = 2
 
 
-def depth(between: Sequence[Stage]) -> int:
-    """Beats of the queue of a shortcut.
+def depths(network: Network, made: Sequence[Stage]) -> dict[int, int]:
+    """Beats of the queue of each `Fork` and `Switch`, at least 2, by its place in the network.
 
     Parameters
     ----------
-    between : sequence of Stage
-        From the `Fork` to its `Add`, both included.
-
-    Returns
-    -------
-    int
-        In beats of the `Fork`, at least 2.
+    network : Network
+    made : sequence of Stage
+        Of each layer, in order.
     """
-    start, *_, end = between
-    taken = np.arange(start.vectors)  # by the `Add`, of one image; the others are like it
-    begun = taken + 1
-    for before, stage in reversed(list(pairwise(between))):
-        way = converters(
-            before.o_element,
-            i_length=before.o_length,
-            i_lanes=before.o_lanes,
-            o_length=stage.i_length,
-            o_lanes=stage.i_lanes,
-        )
-        parts = (*way, *(() if stage is end else stage.parts))
-        for part in reversed(parts):
+    shortcuts, ends = _Shortcuts(network, made), dict(network.shortcuts)
+    for start in sorted(network.switches.values(), reverse=True):  # one inside of another first
+        shortcuts.held[start] = shortcuts.bypassed(ends[start], ends[ends[start]])
+    for start, end in network.shortcuts:
+        if start not in shortcuts.held:
+            shortcuts.held[start] = shortcuts.bypassing(start, end)
+    return {
+        start: max(2, held * -(-made[start].i_length // made[start].i_lanes))
+        for start, held in shortcuts.held.items()
+    }
+
+
+class _Shortcuts:
+    """The shortcuts of a network with these stages; `held` are the vectors of each queue known so far, by the
+    place of its `Fork` or `Switch`.
+    """
+
+    def __init__(self, network: Network, made: Sequence[Stage]) -> None:
+        self._switches, self._made = network.switches, made
+        self.held: dict[int, int] = {}
+
+    def bypassed(self, switch: int, end: int) -> int:
+        """Vectors of the queue before the layers that a shortcut with layers of its own bypasses."""
+        start, taken = self._switches[switch], np.arange(self._made[end].vectors)
+        begun, stage = taken + 1, self._made[end]
+        for part in reversed(self._converters(switch, end, lanes=self._made[switch].i_lanes)):
             begun = BEGUN[type(part)](part, begun, stage)
-    return max(2, int((begun - taken).max()) * -(-start.i_length // start.i_lanes))
+        begun = self._begun(start, switch, begun)
+        left = np.maximum(self._needed(start, end, taken) - 1, 0)  # the last one only in part
+        return int((begun - left).max())
+
+    def bypassing(self, start: int, end: int) -> int:
+        """Vectors of the queue behind a `Fork`, or behind the layers before a `Switch`."""
+        taken = np.arange(self._made[end].vectors)  # by the `Add`, of one image; the others are like it
+        fork = self._switches.get(start, start)
+        begun = self._begun(fork, end, taken + 1)
+        if start in self._switches:
+            begun = self._output(fork, start, begun + 1)  # a side of a `Fork` can be a beat ahead
+        return int((begun - taken).max())
+
+    def _hops(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Places of layers from `end` back to `start`: one, and the one that it takes from, which for what
+        comes after a `Switch` is its `Fork`.
+        """
+        while end != start:
+            before = self._switches.get(end - 1, end - 1)
+            yield before, end
+            end = before
+
+    def _converters(self, before: int, after: int, *, lanes: int | None = None) -> tuple[Part, ...]:
+        """The width converters before a layer; with `lanes`, those of what a `Switch` stored."""
+        one, two = self._made[before], self._made[after]
+        element = unsigned(1) if lanes else one.o_element  # how wide it is does not matter here
+        return converters(
+            element,
+            i_length=two.i_length if lanes else one.o_length,
+            i_lanes=lanes or one.o_lanes,
+            o_length=two.i_length,
+            o_lanes=two.i_lanes,
+        )
+
+    def _begun(self, start: int, end: int, begun: np.ndarray) -> np.ndarray:
+        """Maximum of vectors that the layers after `start` can have begun to take, when `end` has begun so
+        many.
+        """
+        for before, n in self._hops(start, end):
+            stage = self._made[n]
+            parts = (*self._converters(before, n), *(() if n == end else stage.parts))
+            for part in reversed(parts):
+                begun = BEGUN[type(part)](part, begun, stage)
+            begun = begun * self._gathered(before, n)
+            if before != n - 1:  # through the queue of a `Fork`, and the register behind it
+                begun = begun + self.held[before] + 1
+        return begun
+
+    def _needed(self, start: int, end: int, begun: np.ndarray) -> np.ndarray:
+        """Minimum of vectors that the layers after `start` have begun to take, when `end` has begun some."""
+        for before, n in self._hops(start, end):
+            stage = self._made[n]
+            for part in () if n == end else reversed(stage.parts):
+                needed = NEEDED.get(type(part), _holds_nothing)(part, np.maximum(begun, 1), stage)
+                begun = np.where(begun > 0, needed, 0)
+            begun = np.where(begun > 0, (begun - 1) * self._gathered(before, n) + 1, 0)
+        return begun
+
+    def _gathered(self, before: int, n: int) -> int:
+        """Vectors that a layer takes as one: several, where a dense layer takes an image."""
+        return self._made[n].i_length // self._made[before].o_length
+
+    def _output(self, start: int, end: int, begun: np.ndarray) -> np.ndarray:
+        """Maximum of vectors that can have come to `end`, when the layers after `start` have begun some."""
+        images = int(begun.max()) // self._made[start].vectors + 1
+        needed = self._needed(start, end, np.arange(1, images * self._made[end].vectors + 1))
+        return np.searchsorted(needed, begun, side="right")
 
 
 def _holds_nothing(part: Part, begun: np.ndarray, stage: Stage) -> np.ndarray:
@@ -184,4 +269,48 @@ BEGUN: dict[type[Part], Callable[..., np.ndarray]] = {
     unrolled.Parameters: _unit,
     width.Parameters: _width,
     window.Parameters: _window,
+}
+
+
+def _frames(needed: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of the last of so many vectors, the image and the place in it, if an image has `count` of them."""
+    return np.divmod(needed - 1, count)
+
+
+def _sums_need(part: sums.Parameters, begun: np.ndarray, stage: Stage) -> np.ndarray:
+    """All pixels under the window; a window that comes whole is one vector."""
+    if stage.part(window.Parameters):
+        return begun
+    image, frame = _frames(begun, part.geometry.out_height * part.geometry.out_width)
+    return image * stage.vectors + _finishes(part.geometry)[frame] + 1
+
+
+def _window_needs(part: window.Parameters, begun: np.ndarray, stage: Stage) -> np.ndarray:
+    """The rows that must have arrived."""
+    geometry = part.geometry
+    image, step = _frames(begun, geometry.out_height * geometry.out_steps)
+    rows = np.array([geometry.first(row) + geometry.needed(row) for row in range(geometry.out_height)])
+    return (image * geometry.height + rows[step // geometry.out_steps]) * geometry.width
+
+
+def _patches_need(part: patches.Parameters, begun: np.ndarray, stage: Stage) -> np.ndarray:
+    """The columns under the step."""
+    row, step = _frames(begun, part.steps)
+    columns = step * part.moves + part.columns - part.padding[0]
+    return row * part.width + np.clip(columns, 0, part.width)
+
+
+def _splitter_needs(part: splitter.Parameters, begun: np.ndarray, stage: Stage) -> np.ndarray:
+    """The step of the position."""
+    row, position = _frames(begun, part.row)
+    return row * part.steps + position // part.at_once + 1
+
+
+#: For each part that does not output a vector for each that it takes: the minimum of vectors that it has
+#: begun to take, when it has begun to output so many, at least one.
+NEEDED: dict[type[Part], Callable[..., np.ndarray]] = {
+    patches.Parameters: _patches_need,
+    splitter.Parameters: _splitter_needs,
+    sums.Parameters: _sums_need,
+    window.Parameters: _window_needs,
 }

@@ -175,8 +175,10 @@ def _less(number: int) -> list[int]:
 
 
 def _droppable(network: Network) -> Iterator[set[int]]:
-    """Sets of layers to leave out: whole shortcuts with what they bridge, shortcuts alone, single layers."""
-    ends = network.shortcuts
+    """Sets of layers to leave out: whole shortcuts with what they bridge, shortcuts alone, one side of a sum,
+    single layers.
+    """
+    ends, added = network.shortcuts, dict(network.shortcuts)
     for at, end in ends:
         # Shortcuts that overlap go together.
         first, last = at, end
@@ -185,6 +187,9 @@ def _droppable(network: Network) -> Iterator[set[int]]:
             last = max(until for begin, until in ends if until >= first and begin <= last)
         yield set(range(first, last + 1))
         yield {at, end}
+    for switch, fork in network.switches.items():
+        yield {*range(fork, switch + 1), added[switch]}
+        yield {fork, *range(switch, added[switch] + 1)}
     for n in sorted(set(range(len(network.layers) - 1)).difference(*ends)):
         yield {n}
 

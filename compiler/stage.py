@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from amaranth.hdl import ShapeLike
+from amaranth.hdl import ShapeLike, unsigned
+from amaranth.lib.data import ArrayLayout
 
 from ..hw import deep_queue, mvtu, unrolled, width
 from ..hw.part import Part
@@ -32,7 +33,7 @@ class Stage:
     layer : Layer
     folding : Folding
     parts : tuple of Part
-        Connected in order.
+        Connected in order; none of a `Switch`.
     i_length, i_lanes : int
         Elements in the vectors that the first part takes, and in a beat of them.
     o_length, o_lanes : int
@@ -44,7 +45,7 @@ class Stage:
     entry : tuple of width.Parameters
         Width converters before the first part, where the stage is one of a design.
     shortcut : tuple of Part
-        Where the stage is one of a design: the queue of the shortcut that begins at a `Fork`, and the width
+        Where the stage is one of a design: the queue of what a `Fork` or a `Switch` stores, and the width
         converters before an `Add` of the shortcut that ends there.
     """
 
@@ -82,7 +83,7 @@ class Stage:
     @cached_property
     def cycles(self) -> int:
         """Cycles that the stage is busy per image, without the conversion before it."""
-        beats, busy = self.i_beats, 0
+        beats = busy = self.i_beats
         for part in self.parts:
             busy = max(busy, part.busy(beats))
             beats = part.o_beats(beats)
@@ -101,6 +102,7 @@ def converters(
 
 
 def shortcut(stage: Stage, depth: int) -> deep_queue.Parameters:
-    """The queue of the shortcut that begins at the stage of a `Fork`, for so many beats."""
+    """The queue of what the stage of a `Fork` or a `Switch` stores, for so many beats."""
     assert isinstance(stage.folding, QueueFolding)
-    return deep_queue.Parameters(shape=stage.parts[-1].o_shape, depth=depth, store=stage.folding.replay_store)
+    shape = ArrayLayout(unsigned(stage.i_maximum.bit_length()), stage.i_lanes)
+    return deep_queue.Parameters(shape=shape, depth=depth, store=stage.folding.replay_store)

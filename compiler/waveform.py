@@ -58,7 +58,9 @@ def first_fault(path: Path, design: Design, images: np.ndarray) -> Fault | None:
     """
     network = design.network
     outputs = reference.run(network, images)
-    parts = {f"{stage.parts[-1].rtl_name}_{n}": (n, stage) for n, stage in enumerate(stages(design))}
+    parts = {
+        f"{stage.parts[-1].rtl_name}_{n}": (n, stage) for n, stage in enumerate(stages(design)) if stage.parts
+    }
     beats = _beats(path, set(parts))
     for instance, (n, stage) in parts.items():
         layer = stage.layer

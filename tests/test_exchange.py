@@ -46,7 +46,7 @@ def rehashed(content):
             "conv3d",
             (
                 "kind 'conv3d'; known are add, binarize, conv2d, dense, fork, lookup, maxpool, scores,"
-                " sumpool, threshold"
+                " sumpool, switch, threshold"
             ),
         ),
         (("layers", 0, "thresholds"), [[1.5]], "integers are expected, not float64"),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sbgen.compiler.ir import Add, Binarize, Dense, Fork, MaxPool, Network, Scores, Threshold
+from sbgen.compiler.ir import Add, Binarize, Dense, Fork, MaxPool, Network, Scores, Switch, Threshold
 from sbgen.errors import ModelError
 
 
@@ -45,6 +45,28 @@ def test_sizes():
     )
     assert (net.pixels, net.classes, net.weight_bits) == (4, 2, 24 + 6)
     assert [(layer.inputs, layer.outputs) for layer in net.layers] == [(4, 8), (8, 3), (3, 2)]
+
+
+def projection():
+    """A sum of two layers of three neurons on the same four bits."""
+    return network(
+        layers=(
+            binarize(),
+            Fork(name="f"),
+            dense(thresholds=None),
+            Switch(name="s", fork="f"),
+            dense(name="e"),
+            Add(name="a", fork="s", scale=2),
+            scores(planes=4),
+        )
+    )
+
+
+def test_both_sides_of_a_sum_start_at_the_fork():
+    net = projection()
+    assert net.shapes == ((2, 2), (2, 2, 1), (2, 2, 1), (3,), (2, 2, 1), (3,), (3,), (2,))
+    assert net.maxima == (255, 1, 1, 4, 1, 1, 9, 0)
+    assert net.shortcuts == ((1, 3), (3, 5)) and net.switches == {3: 1}
 
 
 def test_arrays_are_private_and_read_only():
@@ -132,6 +154,58 @@ def test_equality_is_by_content():
             network,
             {"layers": (binarize(), Fork(name="f"), dense(), scores())},
             "layer 'f': a Fork needs an Add after it",
+        ),
+        (
+            network,
+            {"layers": (binarize(), Switch(name="s", fork="f"), dense(), scores())},
+            "layer 's': its fork must be before it and be taken by no other layer; there is no such 'f'",
+        ),
+        (
+            network,
+            {
+                "layers": (
+                    binarize(),
+                    Fork(name="f"),
+                    dense(),
+                    Switch(name="s", fork="f"),
+                    dense(name="e"),
+                    scores(),
+                )
+            },
+            "layer 's': a Fork needs an Add after it that names it, and so a Switch",
+        ),
+        (
+            network,
+            {
+                "layers": (
+                    binarize(),
+                    Fork(name="f"),
+                    dense(),
+                    Switch(name="s", fork="f"),
+                    dense(name="e"),
+                    Switch(name="t", fork="s"),
+                    Add(name="a", fork="t"),
+                    scores(),
+                )
+            },
+            "layer 't': must name a Fork, not the Switch 's'",
+        ),
+        (
+            network,
+            {
+                "layers": (
+                    binarize(),
+                    Fork(name="f"),
+                    Fork(name="g"),
+                    dense(),
+                    Switch(name="s", fork="f"),
+                    Add(name="a", fork="g"),
+                    dense(name="e"),
+                    Add(name="b", fork="s"),
+                    scores(),
+                )
+            },
+            "every shortcut that begins or ends between the Fork 'f' and its Switch must do both; not so 'g'",
         ),
         (
             network,

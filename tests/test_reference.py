@@ -15,6 +15,7 @@ from sbgen.compiler.ir import (
     Network,
     Scores,
     SumPool,
+    Switch,
     Threshold,
 )
 from sbgen.compiler.random_network import random_images, random_network
@@ -169,6 +170,9 @@ def by_hand(network, image):
                 )
             case Fork():
                 kept[layer.name] = x, bits
+            case Switch():
+                kept[layer.name] = x, bits
+                x, _ = kept[layer.fork]
             case Add():
                 other, other_bits = kept[layer.fork]
                 x = each_vector(

@@ -1,4 +1,4 @@
-"""The depth of a shortcut's queue, by the exact models of the core: it never holds a fork back."""
+"""The depth of a shortcut's queues, by the exact models of the core: none holds back what others wait for."""
 
 import random
 
@@ -18,23 +18,69 @@ def depths(design):
     return {start: stages[start].shortcut[0].depth for start, _ in design.network.shortcuts}
 
 
-def step(design, *, cycles_at_most, sink):
-    """Step the core with a sink that takes where ``sink()`` says so; gives what is left of a queue where its
-    fork waits for it.
-    """
-    models = cycles._chain(design).models
-    forks = [(model, models[at + 1]) for at, model in enumerate(models) if isinstance(model, cycles._Fork)]
-    least = min(queue.depth for _, queue in forks)
-    for _ in range(cycles_at_most):
-        models[-1].o_ready = sink()
-        for model in reversed(models):
-            model.look()
-        for fork, queue in forks:
+class Waits:
+    """The queues of a core's shortcuts, by its models: which of them hold back what others may wait for."""
+
+    def __init__(self, design):
+        placed = cycles._in_order(pipeline.submodules(design))
+        chain = cycles._chain(design)
+        self.models, made = chain.models, iter(chain.models)
+        self._of = {
+            each.name: [next(made) for _ in cycles.MODELS[type(each.part)](each.part)] for each in placed
+        }
+        switches, layers = design.network.switches, design.network.layers
+        self._forks = {
+            f"shortcut_{start}": self._of[f"fork_{start}"][0]
+            for start, end in design.network.shortcuts
+            if start not in switches and end not in switches
+        }
+        self._switched = [
+            (
+                self._of[f"fork_{switches[start]}"][0],
+                self.queue(switches[start]),
+                self.queue(start),
+                self._of[f"add_{end}"][0],
+            )
+            for start, end in design.network.shortcuts
+            if start in switches
+        ]
+        self.queues = [self.queue(start) for start, _ in design.network.shortcuts]
+        assert len(self._forks) + 2 * len(self._switched) == len(self.queues)
+        assert len(layers) > len(self.queues)
+
+    def queue(self, start):
+        (found,) = self._of[f"shortcut_{start}"]
+        return found
+
+    def check(self):
+        for fork in self._forks.values():
             offered = fork.source.valid and not fork.taken[1]
             assert not (offered and fork.o.o_ready and not fork.kept.o_ready), (
                 "the shortcut holds its fork back"
             )
-            least = min(least, queue.depth - queue.held)
+        for fork, before, behind, add in self._switched:
+            offered = fork.source.valid and not fork.taken[1]
+            waits = add.source.valid and not add.kept.valid and not behind.valid and behind.held == 0
+            if waits:  # for the shortcut's layers
+                assert not (offered and fork.o.o_ready and before.held == before.depth), (
+                    "what is passed by holds the shortcut's layers back"
+                )
+            assert not (behind.source.valid and behind.held == behind.depth and before.held < before.depth), (
+                "the shortcut's layers hold back what they pass by"
+            )
+
+
+def step(design, *, cycles_at_most, sink):
+    """Step the core with a sink that takes where ``sink()`` says so; gives what is left of a queue."""
+    waits = Waits(design)
+    models = waits.models
+    least = min(queue.depth for queue in waits.queues)
+    for _ in range(cycles_at_most):
+        models[-1].o_ready = sink()
+        for model in reversed(models):
+            model.look()
+        waits.check()
+        least = min(least, *(queue.depth - queue.held for queue in waits.queues))
         for model in reversed(models):
             model.step()
     return least
@@ -60,7 +106,7 @@ def test_no_fork_waits_for_its_shortcut(seed):
 def test_a_deeper_queue_gains_no_cycle(seed, monkeypatch):
     design = random_design(seed, largest=12, shortcuts=True)
     predicted = cycles.predict(design)
-    monkeypatch.setattr(pipeline, "depth", lambda between: 10**6)
+    monkeypatch.setattr(pipeline, "depths", lambda network, made: dict.fromkeys(range(len(made)), 10**6))
     assert set(depths(design).values()) == {10**6}
     assert cycles.predict(design) == predicted
 

@@ -8,7 +8,20 @@ import pytest
 from sbgen.compiler import reference, refit, shrink
 from sbgen.compiler.design import Design
 from sbgen.compiler.folding import WeightedFolding
-from sbgen.compiler.ir import Add, Binarize, Conv2d, Dense, Fork, MaxPool, Network, Scores, SumPool, Threshold
+from sbgen.compiler.ir import (
+    Add,
+    Binarize,
+    Conv2d,
+    Dense,
+    Fork,
+    MaxPool,
+    Network,
+    Scores,
+    Signal,
+    SumPool,
+    Switch,
+    Threshold,
+)
 from sbgen.compiler.layers import rules
 from sbgen.compiler.random_network import fold_at_random, random_design, random_images
 from sbgen.errors import ModelError
@@ -47,17 +60,14 @@ def test_what_always_fails_becomes_nothing_but_pixels_and_a_score(seed):
 
 
 def chain(*layers, image_shape=(6, 6, 2)):
-    """Layers between pixels and scores; what a shortcut adds is bits."""
-    rng, shape, greatest, made = np.random.default_rng(1), image_shape, 255, []
+    """Layers between pixels and scores."""
+    rng, signal, made = np.random.default_rng(1), Signal(shape=image_shape, maximum=255), []
     first = Binarize(name="pixels", thresholds=rng.integers(1, 256, (int(np.prod(image_shape)), 2)))
     for make in [lambda *_: first, *layers, None]:
         if make is None:
             make = dense(3, kind=Scores, name="scores", offsets=np.arange(3))
-        made.append(make(rng, shape, greatest))
-        shape = made[-1].output_shape(shape)
-        greatest = (
-            greatest + made[-1].scale if isinstance(made[-1], Add) else made[-1].output_maximum(greatest)
-        )
+        made.append(make(rng, signal.shape, signal.maximum))
+        signal = made[-1].after(signal)
     return Network(name="chain", image_shape=image_shape, layers=tuple(made), labels=tuple("abc"))
 
 
@@ -200,6 +210,55 @@ def test_a_shortcut_goes_with_what_it_bridges_or_alone():
             network.decision, network.image_shape, [layer for layer in network.layers if layer.name in names]
         )
         assert [layer.name for layer in fitted.layers] == names
+
+
+def projected():
+    """A sum of which both sides have layers."""
+    return chain(
+        conv("a", 4, **SAME),
+        plain(Fork(name="fork")),
+        conv("one", 3, counts=True),
+        plain(Switch(name="switch", fork="fork")),
+        conv("two", 3, counts=True),
+        plain(Add(name="add", fork="switch")),
+        plain(Threshold(name="threshold", thresholds=np.full(3, 18), inverted=np.arange(3) % 2)),
+    )
+
+
+def test_each_side_of_a_sum_goes_alone():
+    network = projected()
+    chains = [
+        [layer.name for n, layer in enumerate(network.layers) if n not in drop]
+        for drop in shrink._droppable(network)
+    ]
+    for names in (
+        ["pixels", "a", "threshold", "scores"],
+        ["pixels", "a", "one", "threshold", "scores"],
+        ["pixels", "a", "two", "threshold", "scores"],
+    ):
+        assert names in chains
+        fitted = refit.chain(
+            network.decision, network.image_shape, [layer for layer in network.layers if layer.name in names]
+        )
+        assert [layer.name for layer in fitted.layers] == names
+
+
+def test_both_sides_of_a_sum_stay_alike():
+    network = projected()
+    layers = list(network.layers)
+    layers[3] = dataclasses.replace(layers[3], weights=layers[3].weights[:2])
+    fitted = refit.chain(network.decision, network.image_shape, layers)
+    assert [shape[2] for shape in fitted.shapes[3:8]] == [4, 2, 4, 2, 2]
+
+
+def test_a_sum_of_two_sides_that_matters_is_kept():
+    design, _ = shrunk(
+        folded(projected()),
+        random_images(1, projected(), 2),
+        lambda design, images: Switch in kinds(design),
+        tries=1000,
+    )
+    assert kinds(design)[1:] == [Fork, Switch, Add, Scores]
 
 
 def test_fewer_outputs_before_a_shortcut_are_fewer_everywhere_behind_it():

@@ -93,7 +93,40 @@ def vectors():
     )
 
 
-MODELS = [signs_then_sums, sum_of_a_convolution, vectors]
+def projections():
+    """Shortcuts with layers of their own where channels and sides change: of signs, then of sums; the third
+    is within the shortcut of another.
+    """
+    return nn.Sequential(
+        Binarize(6 * 5, [100], image=(6, 5, 1)),
+        conv(1, 4),
+        norm(4),
+        BinaryActivation(),
+        Residual(
+            nn.Sequential(
+                conv(4, 3), norm(3), BinaryActivation(), BinaryConv2d(3, 6, 3, stride=2, padding=1)
+            ),
+            shortcut=nn.Sequential(BinaryConv2d(4, 6, 1, stride=2)),
+            scale=2,
+        ),
+        Residual(
+            nn.Sequential(norm(6), BinaryActivation(), conv(6, 5)),
+            shortcut=nn.Sequential(
+                norm(6),
+                BinaryActivation(),
+                Residual(conv(6, 6), shortcut=conv(6, 6, 1)),
+                norm(6),
+                BinaryActivation(),
+                conv(6, 5, 1),
+            ),
+        ),
+        norm(5),
+        BinaryActivation(),
+        Scores(5 * 3 * 3, 3),
+    )
+
+
+MODELS = [signs_then_sums, sum_of_a_convolution, vectors, projections]
 
 
 @pytest.mark.parametrize("make", MODELS)
@@ -130,6 +163,19 @@ def test_what_the_layers_become():
     assert layers[4].thresholds is None and layers[5].scale == 3 and layers[9].fork == layers[6].name
     assert layers[7].inverted.any() and not layers[7].inverted.all()
     assert len({layer.name for layer in layers}) == len(layers)
+
+
+def test_what_a_projection_becomes():
+    torch.manual_seed(0)
+    layers = to_network(projections(), force=True).layers
+    kinds = (
+        "Binarize Conv2d Fork Conv2d Switch Conv2d Conv2d Add"
+        " Fork Threshold Fork Conv2d Switch Conv2d Add Threshold Conv2d Switch Threshold Conv2d Add"
+        " Threshold Scores"
+    )
+    assert " ".join(type(layer).__name__ for layer in layers) == kinds
+    assert layers[7].scale == 2 and layers[7].fork == layers[4].name and layers[4].fork == layers[2].name
+    assert layers[3].kernel == (1, 1) and layers[3].stride == (2, 2) and layers[3].thresholds is None
 
 
 def test_thresholds_by_the_formula():
@@ -194,6 +240,23 @@ def test_model_file(make, tmp_path):
 def test_bodies_are_checked(body, message):
     with pytest.raises(ModelError, match=message):
         chain(nn.Sequential(Binarize(4, [1]), Residual(body), BinaryActivation(), Scores(4, 2)))
+
+
+@pytest.mark.parametrize(
+    "shortcut, message",
+    [
+        (BinaryLinear(4, 5), r"its body must give the shape that its shortcut gives, \(5,\), not \(4,\)"),
+        (
+            nn.Sequential(BinaryLinear(4, 4), BatchNorm(4)),
+            "its shortcut must end in BinaryConv1d, BinaryConv2d or BinaryLinear, not BatchNorm",
+        ),
+        (nn.Identity(), "its shortcut must end in BinaryConv1d, BinaryConv2d or BinaryLinear, not nothing"),
+    ],
+)
+def test_shortcuts_are_checked(shortcut, message):
+    residual = Residual(BinaryLinear(4, 4), shortcut=shortcut)
+    with pytest.raises(ModelError, match=message):
+        chain(nn.Sequential(Binarize(4, [1]), residual, BinaryActivation(), Scores(4, 2)))
 
 
 def test_sums_of_pixels_have_no_shortcut():

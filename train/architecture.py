@@ -53,6 +53,9 @@ _SIZES = (
 )
 _SIZE_LISTS = ("kernel", "stride", "image", "sequence")
 
+#: Fields of a residual that are layers themselves.
+_SIDES = ("shortcut", "body")
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Kind:
@@ -208,7 +211,8 @@ def _build_scores(fields: Fields, state: State) -> nn.Module:
 
 
 def _describe_residual(layer: Residual) -> Fields:
-    return {"scale": layer.scale, "body": describe(list(layer.body.named_children()))}
+    sides = {name: describe(list(module.named_children())) for name, module in layer.sides.items()}
+    return {"scale": layer.scale, **sides}
 
 
 def _norm_shapes(fields: Fields) -> dict[str, tuple[int, ...]]:
@@ -275,7 +279,9 @@ _KINDS = {
     "residual": _Kind(
         types=(Residual,),
         describe=_describe_residual,
-        build=lambda fields, state: Residual(fields["body"], scale=fields["scale"]),
+        build=lambda fields, state: Residual(
+            fields["body"], shortcut=fields.get("shortcut"), scale=fields["scale"]
+        ),
     ),
     "scores": _Kind(
         types=(Scores,),
@@ -329,9 +335,9 @@ def _rebuild_chain(architecture: Sequence[Fields], state: State, prefix: str, ta
                 f"layer {name!r}: the kind {kind!r} is not supported; supported are {', '.join(_KINDS)}"
             )
         inside = f"{prefix}{name}."
-        if "body" in fields:
-            body = _rebuild_chain(fields["body"], state, f"{inside}body.", taken)
-            fields = {**fields, "body": nn.Sequential(OrderedDict(body))}
+        for side in (each for each in _SIDES if each in fields):
+            inner = _rebuild_chain(fields[side], state, f"{inside}{side}.", taken)
+            fields = {**fields, side: nn.Sequential(OrderedDict(inner))}
         own = {
             key.removeprefix(inside): value
             for key, value in state.items()
@@ -351,7 +357,7 @@ def _build(name: str, kind: _Kind, fields: Fields, state: State) -> nn.Module:
     except ValueError as error:
         raise ModelError(f"layer {name!r}: {error}") from error
     if isinstance(layer, Residual):
-        return layer  # the layers of its body have their state
+        return layer  # the layers of its sides have their state
     if isinstance(layer, Hardenable):
         layer.hardened = fields["hardened"]
     if isinstance(binarizer := getattr(layer, "binarizer", None), Binarizer):

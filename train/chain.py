@@ -24,7 +24,7 @@ from .layers import (
 )
 from .layers.pools import average_unit
 from .shapes import Shape, output_shape, pool_window
-from .trace import Layers, body, leaves, trace
+from .trace import Layers, leaves, sides, trace
 
 __all__ = ["chain", "check", "check_values"]
 
@@ -124,13 +124,13 @@ def _check_order(
                     f"layer {name!r}: must take bits or sums of bits, but before it come sums of pixels; "
                     "put BatchNorm and BinaryActivation there"
                 )
-            inner = body(name, layer)
-            last = _check_order(inner, before=before, shape=shape) if inner else None
-            if last not in (*_CONVOLUTIONS, BinaryLinear, Residual):
-                raise ModelError(
-                    f"layer {name!r}: its body must end in BinaryConv1d, BinaryConv2d or BinaryLinear, not "
-                    f"{last.__name__ if last else 'nothing'}"
-                )
+            for side, inner in sides(name, layer).items():
+                last = _check_order(inner, before=before, shape=shape) if inner else None
+                if last not in (*_CONVOLUTIONS, BinaryLinear, Residual):
+                    raise ModelError(
+                        f"layer {name!r}: its {side} must end in BinaryConv1d, BinaryConv2d or BinaryLinear,"
+                        f" not {last.__name__ if last else 'nothing'}"
+                    )
         shape = output_shape(name, layer, shape)
         before = kind
     return before

@@ -37,7 +37,7 @@ from ..errors import ModelError
 from .architecture import describe, rebuild
 from .chain import chain, check_values
 from .layers import BinaryWeights, Residual
-from .trace import Layers, body, leaves
+from .trace import Layers, leaves, sides
 from .trust import check_trust
 from .versions import VERSION, upgraded
 
@@ -247,8 +247,15 @@ def _with_plain_names(layers: Layers) -> Layers:
 def _renamed_inside(name: str, layer: nn.Module) -> nn.Module:
     if not isinstance(layer, Residual):
         return layer
-    inner = [(part.removeprefix(f"{name}.body."), module) for part, module in body(name, layer)]
-    return Residual(nn.Sequential(OrderedDict(_with_plain_names(inner))), scale=layer.scale)
+    renamed = {
+        side: nn.Sequential(
+            OrderedDict(
+                _with_plain_names([(part.removeprefix(f"{name}.{side}."), module) for part, module in inner])
+            )
+        )
+        for side, inner in sides(name, layer).items()
+    }
+    return Residual(renamed["body"], shortcut=renamed.get("shortcut"), scale=layer.scale)
 
 
 def _check_contract(content: dict[str, Any], layers: Layers) -> None:

@@ -22,7 +22,7 @@ from .layers import (
     Scores,
 )
 from .layers.pools import average_unit
-from .trace import body
+from .trace import sides
 
 __all__ = ["Pool", "Shape", "output_shape", "pool_padding", "pool_window"]
 
@@ -178,15 +178,23 @@ def _averaged(name: str, layer: nn.AvgPool1d | nn.AvgPool2d, shape: Shape) -> Sh
 
 
 def _with_shortcut(name: str, layer: Residual, shape: Shape) -> Shape:
-    after = shape
-    for inner, part in body(name, layer):
-        after = output_shape(inner, part, after)
-    if tuple(after) != tuple(shape):
-        raise ModelError(
-            f"layer {name!r}: its body must give the shape that it takes, {tuple(shape)}, not {tuple(after)};"
-            " choose channels, padding and stride so"
+    after: dict[str, Shape] = {}
+    for side, layers in sides(name, layer).items():
+        after[side] = shape
+        for inner, part in layers:
+            after[side] = output_shape(inner, part, after[side])
+    wanted = tuple(after.get("shortcut", shape))
+    if tuple(after["body"]) != wanted:
+        given, try_this = (
+            ("its shortcut gives", "")
+            if layer.shortcut is not None
+            else ("it takes", ", or give it a shortcut of layers, as a BinaryConv2d with a kernel of 1")
         )
-    return shape
+        raise ModelError(
+            f"layer {name!r}: its body must give the shape that {given}, {wanted}, not"
+            f" {tuple(after['body'])}; choose channels, padding and stride so{try_this}"
+        )
+    return wanted
 
 
 #: Output shape of each kind, from the name, the layer and the input shape.

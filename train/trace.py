@@ -20,7 +20,7 @@ from .layers import (
     Scores,
 )
 
-__all__ = ["Layers", "body", "leaves", "trace"]
+__all__ = ["Layers", "leaves", "sides", "trace"]
 
 #: Name and module of each layer, in the order they compute.
 Layers = list[tuple[str, nn.Module]]
@@ -147,16 +147,20 @@ def _layer(node: fx.Node, modules: dict[str, nn.Module]) -> tuple[str, nn.Module
     return name, module
 
 
-def body(name: str, residual: Residual) -> Layers:
-    """The layers of the body of a `Residual`, as from `trace`."""
-    return [(f"{name}.body.{inner}", layer) for inner, layer in trace(residual.body)]
+def sides(name: str, residual: Residual) -> dict[str, Layers]:
+    """The layers of each of the `Residual.sides`, as from `trace`."""
+    return {
+        side: [(f"{name}.{side}.{inner}", layer) for inner, layer in trace(module)]
+        for side, module in residual.sides.items()
+    }
 
 
 def leaves(layers: Layers) -> Iterator[tuple[str, nn.Module]]:
-    """Every (name, layer) of a chain in the order they compute; a residual is replaced by its body."""
+    """Every (name, layer) of a chain in the order they compute; a residual is replaced by its sides."""
     for name, layer in layers:
         if isinstance(layer, Residual):
-            yield from leaves(body(name, layer))
+            for inner in sides(name, layer).values():
+                yield from leaves(inner)
         else:
             yield name, layer
 

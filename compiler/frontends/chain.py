@@ -54,9 +54,10 @@ class Chain:
 
     def shape(self, layers: int | None = None) -> tuple[int, ...]:
         """Shape of the output of the last layer, or of the first `layers`."""
-        shape = self.image_shape
+        shape, taken = self.image_shape, {}
         for layer in self.layers[:layers]:
-            shape = layer.output_shape(shape)
+            taken[layer.name] = shape
+            shape = taken[layer.fork] if isinstance(layer, ir.Switch) else layer.output_shape(shape)
         return shape
 
     def positions(self, source: Source) -> tuple[int, ...] | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from .. import reference
-from ..ir import PIXEL_LEVELS, Add, Conv2d, Dense, Fork, Lookup, Network, Scores, Threshold
+from ..ir import PIXEL_LEVELS, Add, Conv2d, Dense, Fork, Lookup, Network, Scores, Switch, Threshold
 
 __all__ = ["first_constant"]
 
@@ -35,6 +35,9 @@ def first_constant(network: Network) -> int | None:
                 low, high = _ordered(reference.run_layer(layer, low), reference.run_layer(layer, high))
             case Fork():
                 shortcuts[layer.name] = low, high
+            case Switch():
+                shortcuts[layer.name] = low, high
+                low, high = shortcuts.pop(layer.fork)
             case Add():
                 forked_low, forked_high = shortcuts.pop(layer.fork)
                 low = reference.run_layer(layer, low, forked_low)

@@ -32,7 +32,7 @@ from ...train.layers import (
 )
 from ...train.layers.pools import average_unit
 from ...train.shapes import output_shape, pool_padding, pool_window
-from ...train.trace import body
+from ...train.trace import sides
 from ...train.trust import check_trust
 from .. import ir
 from .trained_activation import Activation, Numbers, next_activation, switches, symmetric
@@ -243,15 +243,22 @@ class _Conversion:
         self.numbers = symmetric(layer.weight[0].numel())
 
     def _residual(self, place: str, residual: Residual, shape: tuple[int, ...]) -> None:
-        name, forked = _name(place, "residual"), self.numbers
-        fork = ir.Fork(name=f"{name}_fork")
+        name, stored, layers = _name(place, "residual"), self.numbers, sides(place, residual)
+        fork, taken = ir.Fork(name=f"{name}_fork"), self.numbers
         self.layers.append(fork)
+        kept = fork.name
+        if "shortcut" in layers:
+            self.shape = shape
+            self.add(layers["shortcut"])
+            switch = ir.Switch(name=f"{name}_switch", fork=fork.name)
+            self.layers.append(switch)
+            kept, stored, self.numbers = switch.name, self.numbers, taken
         self.shape = shape
-        self.add(body(place, residual))
-        self.layers.append(ir.Add(name=f"{name}_add", fork=fork.name, scale=residual.scale))
+        self.add(layers["body"])
+        self.layers.append(ir.Add(name=f"{name}_add", fork=kept, scale=residual.scale))
         self.numbers = Numbers(
-            self.numbers.maximum + residual.scale * forked.maximum,
-            self.numbers.lowest + residual.scale * forked.lowest,
+            self.numbers.maximum + residual.scale * stored.maximum,
+            self.numbers.lowest + residual.scale * stored.lowest,
             self.numbers.unit,
         )
         if 2 * self.numbers.maximum >= _EXACT:

@@ -15,10 +15,11 @@ from ..ir import (
     Scores,
     Signal,
     SumPool,
+    Switch,
     Threshold,
 )
 from .convolution import Conv2dRule
-from .elementwise import AddRule, ForkRule, ThresholdRule
+from .elementwise import AddRule, ForkRule, SwitchRule, ThresholdRule
 from .pixels import BinarizeRule, LookupRule
 from .pools import MaxPoolRule, SumPoolRule
 from .rule import Rule
@@ -35,6 +36,7 @@ RULES: dict[type[Layer], type[Rule]] = {
     SumPool: SumPoolRule,
     Threshold: ThresholdRule,
     Fork: ForkRule,
+    Switch: SwitchRule,
     Add: AddRule,
     Dense: DenseRule,
     Scores: ScoresRule,

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from ...hw import add, fork, mvtu, threshold
 from ...hw.part import Part
 from ..folding import LaneFolding, QueueFolding, ThresholdFolding
-from ..ir import Add, Fork, Threshold
+from ..ir import Add, Fork, Switch, Threshold
 from .rule import Memories, Rule
 
-__all__ = ["AddRule", "ForkRule", "ThresholdRule"]
+__all__ = ["AddRule", "ForkRule", "SwitchRule", "ThresholdRule"]
 
 
 class ForkRule(Rule[Fork, QueueFolding]):
@@ -20,6 +20,23 @@ class ForkRule(Rule[Fork, QueueFolding]):
 
     def parts(self, folding: QueueFolding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
         return (fork.Parameters(shape=self.i_beat(folding)),)
+
+
+class SwitchRule(Rule[Switch, QueueFolding]):
+    """No hardware but the queue of what it stores, which `simd` elements enter at once: the next layer takes
+    what comes out of the queue of the `Fork`.
+    """
+
+    title = "shortcut turns back"
+    outputs = "elements"
+    folded_as = QueueFolding
+
+    @property
+    def o_length(self) -> int:
+        return self.output_shape[-1]
+
+    def parts(self, folding: QueueFolding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
+        return ()
 
 
 class AddRule(Rule[Add, LaneFolding]):

@@ -30,6 +30,7 @@ __all__ = [
     "random_conv2d",
     "random_pool",
     "random_scores",
+    "same_padding",
     "same_sides",
 ]
 
@@ -122,21 +123,35 @@ def append_narrower(rng: np.random.Generator, chain: Chain) -> None:
 
 
 def same_sides(
-    rng: np.random.Generator, chain: Chain, name: str, outputs: int, *, counts: bool = False
+    rng: np.random.Generator,
+    chain: Chain,
+    name: str,
+    outputs: int,
+    *,
+    counts: bool = False,
+    stride: tuple[int, int] = (1, 1),
 ) -> Conv2d | Dense:
-    """Neurons that leave the sides of an image as they are, so that a shortcut can pass them by."""
+    """Neurons that leave the sides of an image as they are, or as every `stride`-th pixel has them, so that a
+    shortcut can pass them by.
+    """
     shape = chain.shape
     if len(shape) == 1:
         return Dense(name=name, **random_neurons(rng, (outputs, shape[-1]), chain.maximum, counts=counts))
     kernel = up_to(rng, 3, 6), up_to(rng, 3, 6)
-    above, left = (int(rng.integers(size)) for size in kernel)
-    padding_bit = int(rng.integers(2))
+    padding, padding_bit = same_padding(rng, kernel), int(rng.integers(2))
     return Conv2d(
         name=name,
-        padding=((above, kernel[0] - 1 - above), (left, kernel[1] - 1 - left)),
+        padding=padding,
         padding_bit=padding_bit,
+        stride=stride,
         **random_neurons(rng, (outputs, *kernel, shape[-1]), chain.maximum, counts=counts),
     )
+
+
+def same_padding(rng: np.random.Generator, kernel: tuple[int, int]) -> Padding:
+    """One less than the kernel in each direction, before and after the image."""
+    above, left = (int(rng.integers(size)) for size in kernel)
+    return (above, kernel[0] - 1 - above), (left, kernel[1] - 1 - left)
 
 
 def append_first_layers(rng: np.random.Generator, chain: Chain, images: bool) -> None:

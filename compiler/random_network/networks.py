@@ -121,6 +121,8 @@ def random_network(
     if images:
         for n in range(rng.integers(1, 4)):
             perhaps()
+            if len(chain.shape) == 1:  # both sides of a sum were dense
+                break
             chain.append(
                 random_pool(rng, chain, str(n))
                 if rng.integers(5) < (2 if chain.maximum == 1 else 3)

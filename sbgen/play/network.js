@@ -184,6 +184,10 @@ const KINDS = {
     return x;
   },
 
+  switch(layer, x, stored) {
+    return stored;
+  },
+
   add(layer, x, stored) {
     return { shape: x.shape, data: x.data.map((element, n) => element + layer.scale * stored.data[n]), bits: false };
   },
@@ -211,11 +215,11 @@ function evaluate(network, pixels) {
   }
   // Widths of images without a channel axis: a layer on raw pixels sees one channel.
   let x = { shape: network.image_shape, data: Float64Array.from(pixels), bits: false };
-  const named = new Map();
+  const inputs = new Map(); // by the names of the layers: what a fork or a switch stores
   const layers = [];
   for (const layer of network.layers) {
-    x = KINDS[layer.kind](layer, x, named.get(layer.fork));
-    named.set(layer.name, x);
+    inputs.set(layer.name, x);
+    x = KINDS[layer.kind](layer, x, inputs.get(layer.fork));
     layers.push(x);
   }
   const scores = Array.from(x.data);

@@ -30,6 +30,7 @@ from ...ir import (
     Scores,
     Shape,
     SumPool,
+    Switch,
     Threshold,
 )
 from ...layers import rules
@@ -69,8 +70,9 @@ def to_model(network: Network) -> onnx.ModelProto:
     shape = _image(network.image_shape)
     writer = _Writer(network.pixel_type, axes=1 if _has_sequences(network) else 2)
     input_shape = writer.channels_first(shape)
-    for layer, maximum in zip(network.layers, network.maxima[1:], strict=True):
-        shape = writer.add_layer(layer, shape, maximum)
+    for layer, signal in zip(network.layers, network.signals[1:], strict=True):
+        writer.add_layer(layer, shape, signal.shape, signal.maximum)
+        shape = signal.shape
     graph = helper.make_graph(
         writer.nodes,
         network.name or "network",
@@ -153,7 +155,7 @@ class _Writer(Graph):
         super().__init__(self.input)
         self.axes, self.bits = axes, False
         self.kinds: list[tuple[str, str]] = []
-        self._forks: dict[str, tuple[str, bool]] = {}
+        self._stored: dict[str, tuple[str, bool]] = {}  # by a `Fork` or a `Switch`
         self._bytes(pixel_type)
 
     def channels_first(self, shape: Shape) -> Shape:
@@ -215,13 +217,11 @@ class _Writer(Graph):
             self.add("Mul", [self.tensor, self.constant("bytes.wrap", 256.0)], "bytes.wrapped")
             self.add("Add", [values, self.tensor], "bytes")
 
-    def add_layer(self, layer: Layer, shape: Shape, maximum: int) -> Shape:
-        """Append a layer on an image or vector of `shape`; returns the shape of its output.
-
-        `maximum` is that of the layer's output. Bits become -1 and +1.
+    def add_layer(self, layer: Layer, shape: Shape, after: Shape, maximum: int) -> None:
+        """Append a layer on an image or vector of `shape`, whose output has the shape `after` and that
+        `maximum`. Bits become -1 and +1.
         """
         _require_exact(layer, maximum)
-        after = layer.output_shape(shape)
         match layer:
             case Binarize():
                 self._binarize(layer, shape, after)
@@ -234,7 +234,10 @@ class _Writer(Graph):
             case Threshold():
                 self._threshold(layer, after)
             case Fork():
-                self._forks[layer.name] = self.tensor, self.bits
+                self._stored[layer.name] = self.tensor, self.bits
+            case Switch():
+                self._stored[layer.name] = self.tensor, self.bits
+                self.tensor, self.bits = self._stored[layer.fork]
             case Add():
                 self._add(layer)
             case Conv2d():
@@ -248,7 +251,6 @@ class _Writer(Graph):
         if maximum == 1 and not self.bits:
             self.bits = True
             self.scale(f"{layer.name}.bits", 2.0, -1.0)
-        return after
 
     def _binarize(self, layer: Binarize, shape: Shape, after: Shape) -> None:
         levels = layer.levels
@@ -332,7 +334,7 @@ class _Writer(Graph):
     def _add(self, layer: Add) -> None:
         if self.bits:
             self.scale(f"{layer.name}.branch", 0.5, 0.5)
-        branch, (shortcut, bits) = self.tensor, self._forks[layer.fork]
+        branch, (shortcut, bits) = self.tensor, self._stored[layer.fork]
         self.tensor = shortcut
         if bits:
             shortcut = self.scale(f"{layer.name}.kept", layer.scale / 2, layer.scale / 2)
