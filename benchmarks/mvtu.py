@@ -150,7 +150,7 @@ class Streamed(Mvtu):
         super().__init__(parameters)
         self.weights = Signal(parameters.pe * parameters.simd)
 
-    def _weights(self, m, address):
+    def _weights(self, m, address, read):
         return self.weights
 
 

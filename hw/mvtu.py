@@ -63,17 +63,18 @@ class Mvtu(PartComponent[Parameters]):
         )
         take, take_last, ends = self._accept(m)
         connect(m, queue.o, flipped(self.o))
-        started, weights, plane_begins = self._operands(m, take, ends)
 
         # `valid`, `last` and whether a plane begins travel along with the data.
         stages = p.latency - 2
         valid, last, begins = Signal(stages), Signal(stages), Signal(stages)
+        started, weights, plane_begins = self._operands(m, take, valid[0], ends)
         m.d.sync += [
             valid.eq(Cat(take, valid)),
             last.eq(Cat(take_last, last)),
             begins.eq(Cat(plane_begins, begins)),
         ]
         add, add_last, double = valid[-1], last[-1], begins[-1]
+        add_next = valid[-2]
 
         # The slice after a last one is the first of the next group, and starts from that group's presets.
         first, first_next = Signal(init=1), Signal()
@@ -84,14 +85,14 @@ class Mvtu(PartComponent[Parameters]):
         with m.If(add_last):
             m.d.sync += [group.eq(following), following.eq(second)]
         if p.registered and not p.patchable:  # the register begins with the first word
-            presets = self._presets(m, group, Mux(add_last, second, following), add_last)
+            presets = self._presets(m, group, Mux(add_last, second, following), add_next, move=add_last)
         else:
-            presets = self._presets(m, group, Mux(add_last, following, group))
+            presets = self._presets(m, group, Mux(add_last, following, group), add_next)
 
         # All lanes share these. A registered unit is for a family where the lanes are spread far apart: every
         # few lanes have a fan-out register of their own.
         x_next = [Cat(XnorPopcount.code_rest(list(each))) for each in started]
-        control_next = Cat(take, valid)[stages - 1], first_next, Cat(plane_begins, begins)[stages - 1]
+        control_next = add_next, first_next, Cat(plane_begins, begins)[stages - 1]
         if not p.registered:
             x = [Signal(p.simd, name="_".join(("x", *map(str, n))), reset_less=True) for n in self._numbers]
             m.d.sync += [held.eq(following) for held, following in zip(x, x_next, strict=True)]
@@ -148,8 +149,10 @@ class Mvtu(PartComponent[Parameters]):
         m.d.sync += [promised.eq(promises), room.eq(promises != p.queue_depth)]
         return take, take_last, ends
 
-    def _operands(self, m: Module, take: Value, ends: Value) -> tuple[list[Value], Value, Value]:
-        """Read the weights of each beat that is taken.
+    def _operands(
+        self, m: Module, take: Value, taken: Value, ends: Value
+    ) -> tuple[list[Value], Value, Value]:
+        """Read the weights of each beat that is taken, in the cycle after, which `taken` says.
 
         Returns the half-encoded inputs of each vector (see :meth:`.XnorPopcount.code_start`), their weights,
         and whether the next beat is the first of a plane.
@@ -161,7 +164,7 @@ class Mvtu(PartComponent[Parameters]):
             Signal(range(len(p.weight_words)), name=name) for name in ("address", "address_later")
         )
         m.d.sync += address_later.eq(address)
-        given, weights = self.i.payload.as_value(), self._weights(m, address_later)
+        given, weights = self.i.payload.as_value(), self._weights(m, address_later, taken)
         if p.weights_registered:
             given_before, given = given, Signal(len(given), reset_less=True)
             weights_before, weights = weights, Signal(p.pe * p.simd, reset_less=True)
@@ -206,8 +209,8 @@ class Mvtu(PartComponent[Parameters]):
             m.d.sync += accumulator.eq(total)
         return ~accumulator[-1] if p.signs else accumulator >> point + p.halves - 1
 
-    def _weights(self, m: Module, address: Value) -> Value:
-        """The weight word at `address`, in the next cycle."""
+    def _weights(self, m: Module, address: Value, read: Value) -> Value:
+        """The weight word at `address`, in the next cycle; memories are read only if `read`."""
         p = self._parameters
         weight_rom: Rom | Spram
         if p.weight_blocks:
@@ -219,14 +222,17 @@ class Mvtu(PartComponent[Parameters]):
                 width=p.pe * p.simd, words=p.weight_words, store=p.weight_store, patchable=p.patchable
             )
         m.submodules.weight_rom = weight_rom
-        m.d.comb += [weight_rom.addr.eq(address), weight_rom.en.eq(1)]
+        # Words in LUTs are there all the time: to hold them would only take enables of flip-flops.
+        m.d.comb += [weight_rom.addr.eq(address), weight_rom.en.eq(1 if p.weight_store == "lut" else read)]
         return weight_rom.data
 
-    def _presets(self, m: Module, group: Value, address: Value, move: Value | None = None) -> Value:
+    def _presets(
+        self, m: Module, group: Value, address: Value, read: Value, *, move: Value | None = None
+    ) -> Value:
         """The presets of the group that is being added, all lanes in one word.
 
-        `address` is the group of the next cycle. With a register after the ROM, which takes the ROM's word at
-        `move`, it is the group after that.
+        `address` is the group of the next cycle, and `read` whether that adds. With a register after the ROM,
+        which takes the ROM's word at `move`, it is the group after that.
         """
         p = self._parameters
         words = p.preset_words
@@ -237,7 +243,10 @@ class Mvtu(PartComponent[Parameters]):
             m.submodules.preset_rom = preset_rom = Rom(
                 width=width, words=words, store=p.preset_store, patchable=p.patchable
             )
-            m.d.comb += [preset_rom.addr.eq(address), preset_rom.en.eq(1)]
+            m.d.comb += [
+                preset_rom.addr.eq(address),
+                preset_rom.en.eq(1 if p.preset_store == "lut" else read),
+            ]
             if move is None:
                 return preset_rom.data
             presets = Signal(width, init=words[0])

@@ -72,9 +72,10 @@ def popcount(*, width: int) -> Statement:
 
 @dataclass(frozen=True, kw_only=True)
 class _Read:
-    """The address at which the unit reads its weights, and the data of the next cycle."""
+    """The address at which the unit reads its weights, whether it does, and the data of the next cycle."""
 
     address: Value
+    enable: Value
     data: Value
 
 
@@ -101,13 +102,13 @@ def _unit(parameters: Parameters) -> tuple[Circuit, list[XnorPopcount], _Read]:
             return None
         m, (read,) = Module(), memory._read_ports
         m.d.comb += read._data.eq(bench.free(len(read._data), name="weights"))
-        words.append(_Read(address=read._addr, data=read._data))
+        words.append(_Read(address=read._addr, enable=read._en, data=read._data))
         return m
 
     def free_ram(ram: Spram) -> Module:
         m = Module()
         m.d.comb += ram.data.eq(bench.free(len(ram.data), name="weights"))
-        words.append(_Read(address=ram.addr, data=ram.data))
+        words.append(_Read(address=ram.addr, enable=ram.en, data=ram.data))
         return m
 
     bench.replace(XnorPopcount, free_count)
@@ -163,11 +164,13 @@ def operands(parameters: Parameters) -> Statement:
         at = Count(m, loops=_loops(p), step=push, name="taken").at
         word = Signal.like(read.address, name="word")
         m.d.comb += word.eq((at["group"] * p.halves + at["pass"]) * p.slices + at["slice"])
+        reads = bench.delayed(push, _READS_AFTER, name="reads")
         bench.never(
-            "the weights are read from a wrong address",
-            bench.delayed(push, _READS_AFTER, name="reads")
-            & (read.address != bench.delayed(word, _READS_AFTER, name="word")),
+            "the weights are not read, or from a wrong address",
+            reads & (~read.enable | (read.address != bench.delayed(word, _READS_AFTER, name="word"))),
         )
+        if p.weight_store != "lut":  # words in LUTs are there all the time
+            bench.never("weights are read for no slice", read.enable & ~reads)
         seen, _ = _before_counts(p)
         payload = bench.component.i.payload.as_value()
         x = [
@@ -188,7 +191,8 @@ def operands(parameters: Parameters) -> Statement:
     return Statement(
         subject=_subject(p) + ": inputs of popcounts",
         claim=(
-            f"when slice s of group g is accepted, word g*{p.halves * p.slices}+s of the weights is read, and"
+            f"when slice s of group g is accepted, word g*{p.halves * p.slices}+s of the weights is read,"
+            f"{'' if p.weight_store == 'lut' else ' no word in any other cycle,'} and"
             f" {_before_counts(p)[0]} cycle(s) later every one of the {p.pe * p.vectors} popcounts sees that"
             f" slice of its vector, encoded, and its own {p.simd} bits of that word, for every slice and"
             " group, whatever was accepted before and however long it waited"

@@ -371,7 +371,7 @@ def test_weights_of_another_lane_are_seen(monkeypatch):
     monkeypatch.setattr(
         mvtu.Mvtu,
         "_weights",
-        lambda self, m, address: weights(self, m, address).rotate_left(self.parameters.simd),
+        lambda self, m, address, read: weights(self, m, address, read).rotate_left(self.parameters.simd),
     )
     statement = neurons.operands(stages(design())[1].unit)
     assert violated(statement.circuit()) == {
