@@ -4,10 +4,10 @@ It holds for every folding, whatever the search finds, and is as simple as that 
 
 * Each layer alone, as built, at its widest: line buffers output one pixel per cycle, a unit takes one plane
   per cycle, the host link bounds the pixels per cycle. The core outputs a score per cycle.
-* All layers together on the device: each product takes LUTs, and each weight is read once per image, from
-  block RAMs, SPRAMs or LUTs. A layer has memories of its own, which must hold its weights and output them in
-  time. LUTs need no port, but hold 16 bits each, have a multiplexer between them, and each bit that they
-  output is a product.
+* All layers together on the device: each product takes LUTs, and each weight is read once per image, or in
+  dense layers once per batch, from block RAMs, SPRAMs or LUTs. A layer has memories of its own, which must
+  hold its weights and output them in time. LUTs need no port, but hold 16 bits each, have a multiplexer
+  between them, and each bit that they output is a product.
 """
 
 import math
@@ -65,12 +65,12 @@ class Bound:
         return max(self.layers, key=lambda name: self.layers[name])
 
 
-def layer_bounds(network: Network, *, linked: bool = True) -> dict[str, int]:
+def layer_bounds(network: Network, *, linked: bool = True, batch: int = 1) -> dict[str, int]:
     """The minimum of cycles per image of each layer, by its name: folded as wide as possible, and where it is
     `linked`, as wide as the host link allows.
     """
     found = {}
-    for n, rule in enumerate(rules(network)):
+    for n, rule in enumerate(rules(network, batch)):
         pe, simd = rule.limits
         simd = simd if n or not linked else widest(rule, simd)
         stage = rule.stage(rule.fastest(pe=pe, simd=simd))
@@ -79,29 +79,30 @@ def layer_bounds(network: Network, *, linked: bool = True) -> dict[str, int]:
     return found
 
 
-def bound(network: Network, device: Device, *, label_only: bool = False) -> Bound:
-    """The bound of a network on a device; with `label_only`, of designs that report only the label."""
-    layers = layer_bounds(network, linked=not label_only)
+def bound(network: Network, device: Device, *, label_only: bool = False, batch: int = 1) -> Bound:
+    """The bound of a network on a device, of designs with these fields."""
+    layers = layer_bounds(network, linked=not label_only, batch=batch)
     return Bound(
         limits={
             AS_BUILT: max(layers.values()),
-            DEVICE: _device_cycles(network, device),
+            DEVICE: _device_cycles(network, device, batch),
             RESULTS: 1 if label_only else scores_rule(network).results_cycles,
         },
         layers=layers,
     )
 
 
-def bounds(network: Network, device: Device) -> dict[str, int]:
+def bounds(network: Network, device: Device, batch: int = 1) -> dict[str, int]:
     """The limits of `bound`."""
-    return bound(network, device).limits
+    return bound(network, device, batch=batch).limits
 
 
-def _device_cycles(network: Network, device: Device) -> int:
+def _device_cycles(network: Network, device: Device, batch: int) -> int:
     """The minimum of cycles per image for which the device has enough LUTs and memories; where it has never,
     the cycles of one product at a time.
     """
-    weighted = [rule for rule in rules(network) if rule.layer.weight_bits and not rule.may_be_wired]
+    placed = rules(network, batch)
+    weighted = [rule for rule in placed if rule.layer.weight_bits and not rule.may_be_wired]
     low, high = 0, max([1, *(_products(rule) for rule in weighted)])
     while high - low > 1:
         middle = (low + high) // 2
@@ -124,9 +125,10 @@ def _has_enough(weighted: list[Rule], device: Device, cycles: int) -> bool:
     for rule in weighted:
         bits, counters = rule.layer.weight_bits, LUTS_PER_PRODUCT[inputs] * _products(rule) / cycles
         # All positions of a window could share a word, so that each weight is read once.
-        choices = [(0, 0, _rom_luts(bits, _products(rule), cycles, inputs))]
+        choices = [(0, 0, _rom_luts(bits, _products(rule), cycles, inputs, rule.images))]
         choices += [
-            (spram, _brams(bits, cycles, spram, device), counters) for spram in range(device.spram + 1)
+            (spram, _brams(bits, cycles * rule.images, spram, device), counters)
+            for spram in range(device.spram + 1)
         ]
         after = np.full_like(luts, math.inf)
         for spram, bram, own in choices:
@@ -137,15 +139,17 @@ def _has_enough(weighted: list[Rule], device: Device, cycles: int) -> bool:
     return bool(luts.min() <= device.lut)
 
 
-def _rom_luts(bits: int, products: int, cycles: int, inputs: int) -> float:
-    """LUTs that a layer takes at least with its weights in LUTs: a word has a counter for each of its bits,
-    and in each column of so many LUTs a multiplexer, of LUTs with one output each.
+def _rom_luts(bits: int, products: int, cycles: int, inputs: int, images: int) -> float:
+    """LUTs that a layer takes at least with its weights in LUTs: a word has a counter for each of its bits
+    and each of the images computed together, and in each column of so many LUTs a multiplexer, of LUTs with
+    one output each.
     """
-    depth = -(-cycles // (1 << inputs))
+    reads = cycles * images
+    depth = -(-reads // (1 << inputs))
     luts = np.arange(1, min(depth, _DEEP) + 1)
     column = luts + np.ceil((luts + np.ceil(np.log2(luts)) - 1) / (inputs - 1))
-    width = np.maximum(bits / cycles, bits / (luts * (1 << inputs)))
-    counters = LUTS_PER_PRODUCT[inputs] * np.maximum(products / cycles, width)
+    width = np.maximum(bits / reads, bits / (luts * (1 << inputs)))
+    counters = LUTS_PER_PRODUCT[inputs] * np.maximum(products / cycles, images * width)
     least = float((counters + width * column).min())
     if depth > _DEEP:
         deep = LUTS_PER_PRODUCT[inputs] * products / cycles + bits / (1 << inputs) * (1 + 1 / (inputs - 1))

@@ -19,7 +19,7 @@ from .folding import Folding, Spram, WeightedFolding, WindowFolding
 from .ir import Network
 from .layers import rules
 from .layers.rule import Memories
-from .layers.weighted import WeightedRule, folded_unit
+from .layers.weighted import WeightedRule
 from .linked import may_enter
 from .stage import Stage
 
@@ -40,6 +40,8 @@ class Catalog:
         Whether weights may be in SPRAM.
     label_only : bool
         As in `Design`. No board is around such a core, so that it takes any number of pixels at once.
+    batch : int
+        As in `Design`.
     """
 
     def __init__(
@@ -50,10 +52,11 @@ class Catalog:
         patchable: bool = False,
         spram: bool = True,
         label_only: bool = False,
+        batch: int = 1,
     ) -> None:
         self.network, self.device, self.patchable = network, device, patchable
         self.label_only = label_only
-        self.rules, fabric = rules(network), device.fabric
+        self.rules, fabric = rules(network, batch), device.fabric
         self.spram = device.spram if spram and not patchable else 0
         self._memories = Memories(
             registered=fabric.registered,
@@ -112,7 +115,7 @@ class Catalog:
         if isinstance(rule, WeightedRule) and isinstance(folding, WeightedFolding):
             first = self.first_unit(n, rule.pixel_lanes(folding.simd))
             assert first is not None
-            unit = replace(first, **folded_unit(folding))
+            unit = replace(first, **rule.folded_unit(folding))
         found = rule.stage_of(folding, unit)
         moves = found.part(window.Parameters)
         if moves is None or not isinstance(folding, WindowFolding) or folding.replay_store != "bram":

@@ -144,6 +144,7 @@ class Chain:
             o_lanes=i_lanes,
             element_bits=self.rules[n].before.maximum.bit_length(),
             elements=math.prod(self.rules[n].input_shape),
+            images=self.rules[n].i_together,
         )
         return self._luts(found)
 

@@ -11,6 +11,7 @@ and sets whether it takes that of the model before it. Then all of them step.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ from ..hw import (
     argmax,
     best,
     binarize,
+    collector,
     deep_queue,
+    discard,
     fork,
     lookup,
     maximum,
@@ -60,9 +63,13 @@ class Cycles:
     Parameters
     ----------
     latency : int
-        From the edge that takes the first beat of the first image to the edge that takes its last result.
+        From the edge that takes the first beat of the first image to the edge that takes its last result,
+        where others follow without a pause.
+    alone : int
+        The same of an image that none follows: it waits in case that others do.
     interval : int
-        Between the last results of one image and the next, once the pipeline is full (initiation interval).
+        Between the last results of one image and the next, once the pipeline is full (initiation interval);
+        with batches the mean over a batch, rounded up.
     finishes : tuple of int
         For each simulated image the edge that takes its last result, counted from the edge that takes the
         first beat.
@@ -71,15 +78,23 @@ class Cycles:
     """
 
     latency: int
+    alone: int
     interval: int
     finishes: tuple[int, ...]
     layers: tuple[int, ...]
 
 
 class _Source:
-    """Beats that are always there."""
+    """Beats that are always there, or that end after `left` more."""
 
-    valid = o_ready = True
+    o_ready = True
+
+    def __init__(self, left: float = math.inf) -> None:
+        self.left = left
+
+    @property
+    def valid(self) -> bool:
+        return self.left > 0
 
 
 class _Model:
@@ -219,6 +234,74 @@ class _Mvtu(_Model):
         self.promised += ends - gave
         if take:
             self.beat = 0 if ends else self.beat + 1
+
+
+class _Collector(_Registered):
+    """`sbgen.hw.collector.Collector`; the numbers of vectors of its batches are taken at once."""
+
+    def __init__(self, parameters: collector.Parameters) -> None:
+        self.batch, self.beats, self.patience = parameters.batch, parameters.beats, parameters.patience
+        self.reads = parameters.beats * parameters.repeats
+        self.w_beat = self.w_vector = self.read = self.held = self.idle = 0
+        self.valid = False
+        self.counts: deque[int] = deque()  # of the batches held
+        self.kept: deque[int] = deque()  # of those that are or were output, until they are used
+
+    def ready(self, o_ready: bool) -> bool:
+        return self.held != 2
+
+    def move(self, take: bool, o_ready: bool) -> None:
+        held = self.held
+        if not self.valid or o_ready:
+            self.valid = self.held != 0
+            if self.valid:
+                if self.read == 0:
+                    self.kept.append(self.counts.popleft())
+                self.read += 1
+                if self.read == self.reads:
+                    self.read = 0
+                    held -= 1
+        waits = self.w_vector != 0 and self.w_beat == 0 and self.held == 0 and not self.source.valid
+        self.idle = self.idle + 1 if waits else 0
+        if take:
+            self.w_beat += 1
+            if self.w_beat == self.beats:
+                self.w_beat = 0
+                self.w_vector += 1
+        if self.w_vector == self.batch or self.idle == self.patience:
+            self.counts.append(self.w_vector)
+            self.w_vector = self.idle = 0
+            held += 1
+        self.held = held
+
+
+class _Discard(_Model):
+    """`sbgen.hw.discard.Discard`."""
+
+    kept: deque[int] | None = None  # of its collector; None where all batches are complete
+
+    def __init__(self, parameters: discard.Parameters) -> None:
+        self.beats, self.batch = parameters.beats, parameters.batch
+        self.beat = self.vector = 0
+
+    @property
+    def _there(self) -> bool:
+        return self.kept is None or self.vector < self.kept[0]
+
+    @property
+    def valid(self) -> bool:
+        return self.source.valid and self._there
+
+    def ready(self, o_ready: bool) -> bool:
+        return bool(self.source.valid) and (o_ready or not self._there)
+
+    def move(self, take: bool, o_ready: bool) -> None:
+        if take:
+            self.beat = (self.beat + 1) % self.beats
+            if self.beat == 0:
+                self.vector = (self.vector + 1) % self.batch
+                if self.vector == 0 and self.kept is not None:
+                    self.kept.popleft()
 
 
 class _Together(_Model):
@@ -562,7 +645,9 @@ MODELS: dict[type[Part], Callable[..., list]] = {
     argmax.Parameters: _combinational,
     best.Parameters: lambda p: [_Together(p)],
     binarize.Parameters: _combinational,
+    collector.Parameters: lambda p: [_Collector(p)],
     deep_queue.Parameters: lambda p: [_Queue(p)],
+    discard.Parameters: lambda p: [_Discard(p)],
     fork.Parameters: lambda p: [_Fork(p)],
     lookup.Parameters: _combinational,
     mvtu.Parameters: lambda p: [_Mvtu(p)],
@@ -593,7 +678,7 @@ class _Chain:
         Each after those that it takes from.
     source : _Source
     busy : list of (int, int)
-        For each part the place of its layer, and the cycles that it is busy per image.
+        For each part the place of its layer, and the cycles that it is busy per batch.
     """
 
     models: list[_Model | _Fork | _Add]
@@ -618,11 +703,11 @@ def _in_order(placed: list[Submodule]) -> list[Submodule]:
     return order
 
 
-def _chain(design: Design) -> _Chain:
-    """The models of a design's core, connected."""
-    source = _Source()
+def _chain(design: Design, images: float = math.inf) -> _Chain:
+    """The models of a design's core, connected to a source of so many images."""
+    source = _Source(images * _input_beats(design))
     outputs: dict[str, Any] = {"": source}  # by the names that submodules refer to them by
-    beats = {"": _input_beats(design)}  # per image
+    beats = {"": design.batch * _input_beats(design)}  # per batch
     chain = _Chain(models=[], source=source, busy=[])
     for each in _in_order(submodules(design)):
         before = outputs[each.i]
@@ -652,7 +737,7 @@ def stage_cycles(design: Design) -> tuple[int, ...]:
 def _layers(design: Design, chain: _Chain) -> tuple[int, ...]:
     cycles = [_input_beats(design)] + [0] * (len(design.foldings) - 1)
     for n, busy in chain.busy:
-        cycles[n] = max(cycles[n], busy)
+        cycles[n] = max(cycles[n], -(-busy // design.batch))
     return tuple(cycles)
 
 
@@ -669,7 +754,8 @@ def predict(design: Design, *, images: int = 8) -> Cycles:
     Parameters
     ----------
     images : int
-        Images sent without a pause, at least 2; the interval is the distance of the last two.
+        Images sent without a pause, at least 2; the interval is the distance of the last two. With batches it
+        is that of complete batches, and what `images` leave of the last batch comes after a pause.
 
     Raises
     ------
@@ -678,11 +764,28 @@ def predict(design: Design, *, images: int = 8) -> Cycles:
     """
     if images < 2:
         raise ValueError(f"images must be at least 2, not {images!r}")
-    chain = _chain(design)
-    models, source, results = chain.models, chain.source, design.results
-    last, backwards = models[-1], models[::-1]
+    batch, chain = design.batch, _chain(design)
+    full = finishes = _finishes(design, chain, images=images if batch == 1 else 8 * batch)
+    alone = full[0]
+    if batch > 1:
+        finishes = _finishes(design, _chain(design, images), images=images)
+        (alone,) = _finishes(design, _chain(design, 1), images=1)
+    return Cycles(
+        latency=full[0],
+        alone=alone,
+        interval=-(-(full[-1] - full[-1 - batch]) // batch),
+        finishes=tuple(finishes),
+        layers=_layers(design, chain),
+    )
+
+
+def _finishes(design: Design, chain: _Chain, *, images: int) -> list[int]:
+    """For each of the images the edge that takes its last result."""
+    models, source, results, batch = chain.models, chain.source, design.results, design.batch
+    last, backwards, beats = models[-1], models[::-1], _input_beats(design)
     assert isinstance(last, _Model)
-    patience = 1000 + 2 * (_input_beats(design) + results + sum(busy for _, busy in chain.busy))
+    # An image may wait for the patience of collectors, some times that of a layer.
+    patience = 1000 + 10 * (batch * (beats + results) + sum(busy for _, busy in chain.busy))
     # A beat may be offered before it is taken: a fork lets go when both sides have it, of which one may wait
     # for the other.
     finishes: list[int] = []
@@ -698,22 +801,25 @@ def predict(design: Design, *, images: int = 8) -> Cycles:
             model.look()
         if untaken:
             untaken, cycle = not source.o_ready, 0
+        taken = source.valid and source.o_ready
         if last.valid:
             given += 1
             if given == results:
                 finishes.append(cycle)
                 given = 0
-                now = [_state(model) for model in models]
-                if now == before:  # from here on every image is like the last
-                    interval = cycle - finishes[-2]
-                    finishes += [cycle + n * interval for n in range(1, images - len(finishes) + 1)]
-                before = now
+                if len(finishes) % batch == 0:
+                    now = [_state(model) for model in models]
+                    if now == before:  # from here on every batch is like the last
+                        period, again = cycle - finishes[-1 - batch], -(-(images - len(finishes)) // batch)
+                        if source.left < math.inf:
+                            again = min(again, int(source.left) // (batch * beats))
+                            source.left -= again * batch * beats
+                        cycle += again * period
+                        for _ in range(again * batch):
+                            finishes.append(finishes[-batch] + period)
+                    before = now
         for model in backwards:
             model.step()
+        source.left -= bool(taken)
         cycle += 1
-    return Cycles(
-        latency=finishes[0],
-        interval=finishes[-1] - finishes[-2],
-        finishes=tuple(finishes),
-        layers=_layers(design, chain),
-    )
+    return finishes[:images]

@@ -6,7 +6,7 @@ from ..errors import FitError, ModelError
 from .device import FABRICS
 from .folding import Folding, Rom, WeightedFolding
 from .ir import Layer, Network
-from .layers import rules
+from .layers import Rule, rules
 
 __all__ = ["Design", "check_label_only", "to_patchable"]
 
@@ -28,6 +28,8 @@ class Design:
         Whether the core reports one result per image, its class with the maximum score, instead of the score
         of every output. It is then chosen among all scores at once, and an image takes no cycle per class.
         Not with `top_k` of more than 1, nor if the network decides by sign or its classes have scales.
+    batch : int
+        Images to which the dense layers apply each weight word together, at least 1.
     """
 
     network: Network
@@ -35,6 +37,7 @@ class Design:
     top_k: int = 1
     patchable: bool = False
     label_only: bool = False
+    batch: int = 1
 
     def __post_init__(self) -> None:
         layers, classes = len(self.network.layers), self.network.classes
@@ -51,8 +54,15 @@ class Design:
             )
         if self.label_only:
             check_label_only(self.network, self.top_k)
-        for rule, folding in zip(rules(self.network), self.foldings, strict=True):
+        if not (type(self.batch) is int and self.batch >= 1):
+            raise ModelError(f"batch must be an integer of at least 1, not {self.batch!r}")
+        for rule, folding in zip(self.rules, self.foldings, strict=True):
             rule.check(folding)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rule of each layer."""
+        return rules(self.network, self.batch)
 
     @property
     def results(self) -> int:

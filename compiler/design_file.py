@@ -139,6 +139,7 @@ def load(path: Path | str, network: Network) -> Design:
         top_k=given.get("top", 1),
         patchable=is_patchable(path),
         label_only=given.get("label_only") is True,
+        batch=given.get("batch", 1),
     )
 
 
@@ -163,6 +164,7 @@ def save(design: Design, path: Path | str) -> None:
         "top": design.top_k,
         **({"patchable": True} if design.patchable else {}),
         **({"label_only": True} if design.label_only else {}),
+        **({"batch": design.batch} if design.batch > 1 else {}),
         "layers": {
             rule.layer.name: _fields(rule, folding)
             for rule, folding in zip(rules(design.network), design.foldings, strict=True)

@@ -21,7 +21,9 @@ from ..hw import (
     argmax,
     best,
     binarize,
+    collector,
     deep_queue,
+    discard,
     fork,
     lookup,
     maximum,
@@ -246,6 +248,25 @@ def _replay(p: replay.Parameters, device: Device, exact: bool) -> Cost:
     return control + _memory(device, store=p.store, width=word, depth=p.depth)
 
 
+def _collector(p: collector.Parameters, device: Device, exact: bool) -> Cost:
+    """A memory for each vector of a batch."""
+    index, passes, vector = _bits(p.beats - 1), _bits(p.repeats), p.counts.width
+    control = Cost(
+        lut=22 + 5 * index + 2 * passes + 6 * vector + 2 * p.batch, ff=2 * index + passes + 3 * vector + 15
+    )
+    each = _memory(device, store=p.store, width=p.width, depth=p.depth)
+    return sum([each] * p.batch, control)
+
+
+def _discard(p: discard.Parameters, device: Device, exact: bool) -> Cost:
+    """The queue of counts, and the counters of what passes."""
+    counts, counters = p.counts.width, _bits(p.beats - 1) + p.counts.width
+    places = p.depth * counts
+    return Cost(
+        lut=2 * places + 2 * p.depth + 2.5 * counters + 2 * counts + 8, ff=places + _bits(p.depth) + counters
+    )
+
+
 def _planes(p: planes.Parameters, device: Device, exact: bool) -> Cost:
     return Cost(lut=3 * p.lanes + 8, ff=_bits(p.beats) + 3)
 
@@ -421,7 +442,9 @@ COSTS: dict[type[Part], Callable[..., Cost]] = {
     argmax.Parameters: _decision,
     best.Parameters: _best,
     binarize.Parameters: _binarize,
+    collector.Parameters: _collector,
     deep_queue.Parameters: _deep_queue,
+    discard.Parameters: _discard,
     fork.Parameters: _fork,
     lookup.Parameters: _lookup,
     mvtu.Parameters: _mvtu,

@@ -135,6 +135,8 @@ FEATURES: dict[str, Predicate] = {
     "tie of the best score": _tie,
     "top > 1": lambda case: case.design.top_k > 1,
     "patchable": lambda case: case.design.patchable,
+    "batch": lambda case: case.design.batch > 1,
+    "incomplete batch": lambda case: len(case.scores) % case.design.batch > 0,
     "label only": lambda case: case.design.label_only,
     "few connections": _any_weighted(lambda layer: layer.mask is not None and layer.fan_in <= 8),
     "first layer over 16 pixels wide": lambda case: input_lanes(case.design) > 16,

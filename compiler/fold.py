@@ -34,6 +34,7 @@ def fold(
     fill: Mapping[str, float] | None = None,
     patchable: bool = False,
     label_only: bool = False,
+    batch: int = 1,
 ) -> Design:
     """The fastest design on `device`, or the smallest that takes at most `cycles` an image.
 
@@ -48,7 +49,7 @@ def fold(
     fill : dict, optional
         Share of each resource that may be used. The default is `FILL` with `cycles`, else `easy_fill` without
         SPRAM for weights, or more if the network would not fit otherwise.
-    patchable, label_only : bool
+    patchable, label_only, batch
         As in `Design`.
 
     Raises
@@ -72,20 +73,23 @@ def fold(
             patchable=patchable,
             max_banks=device.fabric.max_banks,
             label_only=label_only,
+            batch=batch,
         )
         return _within(search, cycles)
     # Weights in SPRAM are not in the bitstream: they are loaded at start-up. Unless the most of a device is
     # requested, they are there only if block RAM does not suffice.
     choices = product((False, True), (easy_fill(device), FILL)) if fill is None else [(True, fill)]
     for spram, share in choices:
-        search = _search(network, device, fill=share, patchable=patchable, spram=spram, label_only=label_only)
+        search = _search(
+            network, device, fill=share, patchable=patchable, spram=spram, label_only=label_only, batch=batch
+        )
         if search is not None:
             chosen = None if enough is None else _smallest(search, enough)
             if chosen is None:
                 chosen = search.design(_fastest(search))
             assert chosen is not None  # as one fits
             return chosen
-    search = Search(network, device, fill=share, patchable=patchable, label_only=label_only)
+    search = Search(network, device, fill=share, patchable=patchable, label_only=label_only, batch=batch)
     misfit = search.misfit(slowest(network))
     assert misfit is not None  # every layer has a folding that is this slow
     over = excess(estimate(misfit, device, exact=False), device, share)
@@ -100,6 +104,7 @@ def _search(
     patchable: bool,
     spram: bool,
     label_only: bool = False,
+    batch: int = 1,
 ) -> Search | None:
     """The search for designs that fit; None if there is none. Deep ROMs are for what fits with nothing
     else.
@@ -113,6 +118,7 @@ def _search(
             spram=spram,
             max_banks=max_banks,
             label_only=label_only,
+            batch=batch,
         )
         if search.design(slowest(network), any_fits=True) is not None:
             return search
@@ -152,7 +158,7 @@ def _fastest(search: Search) -> int:
     """The minimum of cycles for which a design fits."""
     network, high = search.network, slowest(search.network)  # fits
     low = search.least - 1  # does not
-    step: int | None = min(max(bounds(network, search.device).values()), high - 1)
+    step: int | None = min(max(bounds(network, search.device, search.batch).values()), high - 1)
     aim = max(step or 0, low + 1)
     while high - low > 1:
         design = search.design(aim, any_fits=True)

@@ -33,6 +33,7 @@ def joints(
     o_lanes: np.ndarray,
     element_bits: int,
     elements: int,
+    images: int = 1,
 ) -> Joints:
     """The converters between two layers, as `sbgen.hw.width.conversions` has them.
 
@@ -45,16 +46,17 @@ def joints(
     element_bits : int
     elements : int
         Elements per image.
+    images : int
+        Images side by side in the vectors.
     """
     before, after = i_lanes[:, None], o_lanes[None, :]
     short = min(i_length, o_length)
     whole = (short % before == 0) | (i_length == o_length)
     between = np.where(whole, before, np.where(short % after == 0, after, np.gcd(short, after)))
-    first = _converter(i_length, before, between, element_bits, elements)
-    second = _converter(o_length, between, after, element_bits, elements)
-    return Joints(
-        lut=first.lut + second.lut, ff=first.ff + second.ff, cycles=np.maximum(first.cycles, second.cycles)
-    )
+    first = _converter(i_length, before, between, element_bits, elements * images)
+    second = _converter(o_length, between, after, element_bits, elements * images)
+    cycles = np.maximum(first.cycles, second.cycles)
+    return Joints(lut=first.lut + second.lut, ff=first.ff + second.ff, cycles=-(-cycles // images))
 
 
 def _bits(limit: np.ndarray) -> np.ndarray:

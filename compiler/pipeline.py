@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from ..hw import argmax, best, signs
+from ..hw import argmax, best, collector, discard, signs
 from ..hw.core import Submodule
 from ..hw.part import Part
 from .design import Design
 from .folding import WeightedFolding
 from .ir import Network
 from .layers import rules, scores_rule
-from .shortcut_queue import depths
+from .shortcut_queue import batches, depths
 from .stage import Stage, converters, shortcut
 
 __all__ = ["Decision", "ends", "ends_of", "input_lanes", "memory_path", "stages", "submodules"]
@@ -30,13 +30,34 @@ def _reset_less(design: Design) -> bool:
     return any(isinstance(each, WeightedFolding) and each.registered for each in design.foldings)
 
 
+def _with_batches(alone: list[Stage], i_beats: int) -> list[Stage]:
+    """The stages, each collector and each `Discard` fitted to the stages around it.
+
+    A collector waits twice as long as the stages before it take for an image, so batches are complete where
+    images follow each other without a pause. A `Discard` knows all batches ahead that the stages hold.
+    """
+    found, first, slowest = list(alone), 0, i_beats
+    for n, stage in enumerate(alone):
+        parts = list(stage.parts)
+        for k, part in enumerate(parts):
+            if isinstance(part, collector.Parameters):
+                first, parts[k] = n, replace(part, patience=part.patience + 2 * slowest)
+            elif isinstance(part, discard.Parameters):
+                parts[k] = replace(part, depth=batches(alone[first : n + 1]))
+        found[n] = replace(stage, parts=tuple(parts))
+        slowest = max(slowest, stage.cycles * stage.images)
+    return found
+
+
 def stages(design: Design) -> list[Stage]:
     """The stages of a design, in order, each with its `entry` and `shortcut`."""
     network, reset_less = design.network, _reset_less(design)
     alone = [
         rule.stage(folding, patchable=design.patchable)
-        for rule, folding in zip(rules(network), design.foldings, strict=True)
+        for rule, folding in zip(design.rules, design.foldings, strict=True)
     ]
+    if design.batch > 1:
+        alone = _with_batches(alone, -(-network.pixels // input_lanes(design)))
     length, lanes, element = network.pixels, input_lanes(design), alone[0].parts[0].i_shape.elem_shape
     entered, switches = [], network.switches
     for n, each in enumerate(alone):
@@ -104,7 +125,7 @@ def ends_of(
 def submodules(design: Design) -> list[Submodule]:
     """Every part of a design's core in its place, in the order of the RTL."""
     placed: list[Submodule] = []
-    made, source = stages(design), ""
+    made, source, counts = stages(design), "", ""
     switches = design.network.switches
     added = {end: start for start, end in design.network.shortcuts if end not in switches}
 
@@ -119,8 +140,12 @@ def submodules(design: Design) -> list[Submodule]:
         if n in added:  # the shortcut's last converter, or its queue
             way = [f"shortcut_{added[n]}", *(f"kept_{n}_{k}" for k in range(len(each.shortcut)))]
         for part in each.parts:
-            kept = way[-1] if n in added else None
-            source = put(f"{part.rtl_name}_{n}", part, n, i=source, kept=kept)
+            name, kept = f"{part.rtl_name}_{n}", way[-1] if n in added else None
+            if isinstance(part, collector.Parameters):
+                counts = f"{name}.kept"
+            elif isinstance(part, discard.Parameters):
+                kept = counts
+            source = put(name, part, n, i=source, kept=kept)
         if n in added:
             for name, before, part in zip(way[1:], way, each.shortcut, strict=False):
                 put(name, part, n, i=before)

@@ -65,7 +65,7 @@ class Search:
     device : Device
     fill : dict
         Share of each resource of the device that may be used.
-    patchable, spram, label_only : bool
+    patchable, spram, label_only, batch
         As in `Catalog`.
     max_banks : int or inf
         Maximum number of block RAMs one after the other in a weight ROM.
@@ -86,12 +86,15 @@ class Search:
         spram: bool = True,
         max_banks: float = math.inf,
         label_only: bool = False,
+        batch: int = 1,
     ) -> None:
         self.network, self.device, self.fill = network, device, fill
         self.patchable, self.max_banks, self.label_only = patchable, max_banks, label_only
-        self.least = 1 if label_only else scores_rule(network).results_cycles
+        self.batch, self.least = batch, 1 if label_only else scores_rule(network).results_cycles
         self._prices = Prices(device=device)
-        self._catalog = Catalog(network, device, patchable=patchable, spram=spram, label_only=label_only)
+        self._catalog = Catalog(
+            network, device, patchable=patchable, spram=spram, label_only=label_only, batch=batch
+        )
         self._layers = [Candidates(self._catalog, n) for n in range(len(network.layers))]
         self._shortcuts = {end: start for start, end in network.shortcuts}
         self._image_bytes = pixel_codes(network, patchable=patchable).image_bytes
@@ -118,7 +121,11 @@ class Search:
     def _design(self, stages: list[Stage]) -> Design:
         foldings = tuple(stage.folding for stage in stages)
         return Design(
-            network=self.network, foldings=foldings, patchable=self.patchable, label_only=self.label_only
+            network=self.network,
+            foldings=foldings,
+            patchable=self.patchable,
+            label_only=self.label_only,
+            batch=self.batch,
         )
 
     def _with_queues(self, cycles: int, ff_price: float, any_fits: bool) -> list[Stage] | None:

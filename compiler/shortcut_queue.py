@@ -30,7 +30,9 @@ from ..hw import (
     argmax,
     best,
     binarize,
+    collector,
     deep_queue,
+    discard,
     fork,
     lookup,
     maximum,
@@ -53,7 +55,7 @@ from ..hw.part import Part
 from .ir import Network
 from .stage import Stage, Unit, converters
 
-__all__ = ["BEGUN", "NEEDED", "depths"]
+__all__ = ["BEGUN", "NEEDED", "batches", "depths"]
 
 #: Beats that a `Threshold` holds.
 _THRESHOLD_BEATS = 2
@@ -91,7 +93,7 @@ class _Shortcuts:
 
     def bypassed(self, switch: int, end: int) -> int:
         """Vectors of the queue before the layers that a shortcut with layers of its own bypasses."""
-        start, taken = self._switches[switch], np.arange(self._made[end].vectors)
+        start, taken = self._switches[switch], self._taken(end)
         begun, stage = taken + 1, self._made[end]
         for part in reversed(self._converters(switch, end, lanes=self._made[switch].i_lanes)):
             begun = BEGUN[type(part)](part, begun, stage)
@@ -101,12 +103,16 @@ class _Shortcuts:
 
     def bypassing(self, start: int, end: int) -> int:
         """Vectors of the queue behind a `Fork`, or behind the layers before a `Switch`."""
-        taken = np.arange(self._made[end].vectors)  # by the `Add`, of one image; the others are like it
+        taken = self._taken(end)
         fork = self._switches.get(start, start)
         begun = self._begun(fork, end, taken + 1)
         if start in self._switches:
             begun = self._output(fork, start, begun + 1)  # a side of a `Fork` can be a beat ahead
         return int((begun - taken).max())
+
+    def _taken(self, end: int) -> np.ndarray:
+        """Vectors that an `Add` has taken, of one image or of those of a batch; the others are like them."""
+        return np.arange(self._made[end].vectors * max(stage.images for stage in self._made))
 
     def _hops(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Places of layers from `end` back to `start`: one, and the one that it takes from, which for what
@@ -164,6 +170,29 @@ class _Shortcuts:
         return np.searchsorted(needed, begun, side="right")
 
 
+def batches(between: Sequence[Stage]) -> int:
+    """Maximum number of batches that adjacent dense layers have begun and not output: from the stage of a
+    collector to that of its `Discard`, both included.
+    """
+    begun = np.arange(1, between[0].images + 1)  # images of the one that is output
+    for before, stage in reversed(list(zip((None, *between), between, strict=False))):
+        for part in reversed((*(_way(before, stage) if before else ()), *stage.parts)):
+            if not isinstance(part, collector.Parameters):
+                begun = BEGUN[type(part)](part, begun, stage)
+    return int(begun.max()) + 1
+
+
+def _way(before: Stage, stage: Stage) -> tuple[Part, ...]:
+    """The width converters between two stages."""
+    return converters(
+        before.o_element,
+        i_length=before.o_length,
+        i_lanes=before.o_lanes,
+        o_length=stage.i_length,
+        o_lanes=stage.i_lanes,
+    )
+
+
 def _holds_nothing(part: Part, begun: np.ndarray, stage: Stage) -> np.ndarray:
     return begun
 
@@ -197,6 +226,11 @@ def _together(part: best.Parameters, begun: np.ndarray, stage: Stage) -> np.ndar
 
 def _replay(part: replay.Parameters, begun: np.ndarray, stage: Stage) -> np.ndarray:
     return begun + 2  # one in each bank
+
+
+def _collector(part: collector.Parameters, begun: np.ndarray, stage: Stage) -> np.ndarray:
+    """The images of the batches that have begun, and of one in each bank."""
+    return (begun + 2) * part.batch
 
 
 def _sums(part: sums.Parameters, begun: np.ndarray, stage: Stage) -> np.ndarray:
@@ -251,7 +285,9 @@ BEGUN: dict[type[Part], Callable[..., np.ndarray]] = {
     argmax.Parameters: _holds_nothing,
     best.Parameters: _together,
     binarize.Parameters: _holds_nothing,
+    collector.Parameters: _collector,
     deep_queue.Parameters: _holds_nothing,
+    discard.Parameters: _holds_nothing,
     fork.Parameters: _holds_nothing,
     lookup.Parameters: _holds_nothing,
     mvtu.Parameters: _unit,

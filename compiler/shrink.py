@@ -87,7 +87,7 @@ def _measure(design: Design, images: np.ndarray) -> tuple[Any, ...]:
         design.network.pixels + sum(array.size for array in arrays),
         len(images),
         sum(numbers),
-        design.top_k + design.patchable + design.label_only,
+        design.top_k + design.patchable + design.label_only + design.batch,
         sum(
             sum(rule.shape(folding)) + (folding != _plain(rule, folding)) + len(_unusual(folding))
             for rule, folding in zip(rules(design.network), design.foldings, strict=True)
@@ -145,6 +145,8 @@ def _edits(design: Design, images: np.ndarray) -> Iterator[Callable[[], Case]]:
             yield partial(with_folding, n, replace(folding, **{name: default}))
     for top in _less(design.top_k):
         yield partial(with_fields, top_k=top)
+    for batch in _less(design.batch):
+        yield partial(with_fields, batch=batch)
     yield partial(with_fields, patchable=False)
     yield partial(with_fields, label_only=False)
     for n, (layer, _) in enumerate(pairs):

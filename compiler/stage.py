@@ -41,7 +41,9 @@ class Stage:
     i_maximum : int
         Maximum of the elements that it takes.
     vectors : int
-        Vectors per image that it takes.
+        Vectors that it takes per image, or per batch of `images`.
+    images : int
+        Images that it computes together.
     entry : tuple of width.Parameters
         Width converters before the first part, where the stage is one of a design.
     shortcut : tuple of Part
@@ -58,6 +60,7 @@ class Stage:
     o_lanes: int
     i_maximum: int
     vectors: int = 1
+    images: int = 1
     entry: tuple[width.Parameters, ...] = ()
     shortcut: tuple[Part, ...] = ()
 
@@ -77,17 +80,17 @@ class Stage:
 
     @property
     def i_beats(self) -> int:
-        """Beats per image that it takes."""
+        """Beats that it takes per batch of `images`."""
         return self.vectors * -(-self.i_length // self.i_lanes)
 
     @cached_property
     def cycles(self) -> int:
-        """Cycles that the stage is busy per image, without the conversion before it."""
+        """Cycles that the stage is busy per image, rounded up, without the conversion before it."""
         beats = busy = self.i_beats
         for part in self.parts:
             busy = max(busy, part.busy(beats))
             beats = part.o_beats(beats)
-        return busy
+        return -(-busy // self.images)
 
 
 def converters(

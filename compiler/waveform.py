@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from amaranth.hdl import Shape
 
+from ..hw import discard
 from . import reference
 from .design import Design
 from .pipeline import stages
@@ -58,8 +59,11 @@ def first_fault(path: Path, design: Design, images: np.ndarray) -> Fault | None:
     """
     network = design.network
     outputs = reference.run(network, images)
+    # Within a batch images are side by side, and not all are there: its last layer has them one by one.
     parts = {
-        f"{stage.parts[-1].rtl_name}_{n}": (n, stage) for n, stage in enumerate(stages(design)) if stage.parts
+        f"{stage.parts[-1].rtl_name}_{n}": (n, stage)
+        for n, stage in enumerate(stages(design))
+        if stage.parts and (stage.images == 1 or stage.part(discard.Parameters))
     }
     beats = _beats(path, set(parts))
     for instance, (n, stage) in parts.items():

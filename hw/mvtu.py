@@ -112,7 +112,8 @@ class Mvtu(PartComponent[Parameters]):
             output = self._lane(m, at, shared, weights, presets)
             if lane >= p.outputs - (p.groups - 1) * p.pe:
                 output = Mux(group == 0, 0, output)
-            m.d.comb += queue.i.payload[at].eq(output)
+            place = lane * p.vectors + vector if p.interleaved else at
+            m.d.comb += queue.i.payload[place].eq(output)
 
         return m
 

@@ -73,6 +73,9 @@ class Parameters(Part):
         Input vectors that arrive side by side and meet each weight word together. A beat has `vectors` bits
         for each of its `simd` places: those of the first place lead. A beat of outputs has the `pe` outputs
         of the first vector, then those of the second, and so on.
+    interleaved : :class:`bool`
+        Whether a beat of outputs instead has, for each of the `pe` places, the outputs of all vectors, as
+        inputs come.
     patchable : :class:`bool`
         Whether weights and presets can be replaced in a bitstream. The logic around the ROMs then does not
         depend on their contents, only on the largest presets that the unit can have.
@@ -105,6 +108,7 @@ class Parameters(Part):
     masks: tuple[int, ...] | None = None
     patchable: bool = False
     vectors: int = 1
+    interleaved: bool = False
 
     def __post_init__(self) -> None:
         for name, rows in ("weights", self.weights), ("masks", self.masks or ()):

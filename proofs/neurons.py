@@ -150,6 +150,7 @@ def _drive(bench: Circuit) -> Signal:
 
 def _subject(p: Parameters) -> str:
     beside = f", {p.vectors} vectors side by side" if p.vectors > 1 else ""
+    beside += ", interleaved" if p.interleaved else ""
     return f"unit of {p.inputs} inputs and {p.outputs} outputs, {p.pe} x {p.simd} at once{beside}"
 
 
@@ -253,7 +254,8 @@ def sums(parameters: Parameters, *, name: str) -> Statement:
             value = before.as_signed()
             expected = value >= 0 if p.signs else value >> point + p.halves - 1
             unused = ended_group * p.pe + lane >= p.outputs
-            given = Value.cast(queue.i.payload[at]).as_unsigned()
+            place = lane * p.vectors + at // p.pe if p.interleaved else at
+            given = Value.cast(queue.i.payload[place]).as_unsigned()
             wanted = Signal(len(given), name=f"expected_{at}")
             m.d.comb += wanted.eq(Mux(unused, 0, expected))
             bench.never(f"output {at} of a group is not made from its sum", ended & (given != wanted))

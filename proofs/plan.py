@@ -18,7 +18,9 @@ from ..hw import (
     add,
     argmax,
     binarize,
+    collector,
     deep_queue,
+    discard,
     fork,
     lookup,
     maximum,
@@ -57,7 +59,7 @@ from ..hw.result_bytes import ResultBytes
 from ..hw.rom import Rom
 from ..hw.spram import Spram
 from ..hw.unpacker import Unpacker
-from . import best, contents, decisions, images, line, loaded, moves, neurons, unrolled, values
+from . import batches, best, contents, decisions, images, line, loaded, moves, neurons, unrolled, values
 from .statement import Statement
 
 if TYPE_CHECKING:
@@ -195,6 +197,14 @@ def _binarize(p: binarize.Parameters, layer: Binarize, name: str) -> Statements:
     return (values.binarize(p.create, thresholds=layer.thresholds.tolist(), lanes=p.lanes),)
 
 
+def _collector(p: collector.Parameters, layer: Layer, name: str) -> Statements:
+    return (batches.collects(collector.Parameters.create, parameters=p),)
+
+
+def _discard(p: discard.Parameters, layer: Layer, name: str) -> Statements:
+    return (batches.discards(discard.Parameters.create, parameters=p),)
+
+
 def _deep_queue(p: deep_queue.Parameters, layer: Layer, name: str) -> Statements:
     def make(shape: ShapeLike) -> deep_queue.DeepQueue:
         return replace(p, shape=shape, store="lut").create()
@@ -317,7 +327,9 @@ PARTS: dict[type[Part], Callable[..., Statements]] = {
     argmax.Parameters: _argmax,
     best_class.Parameters: _best,
     binarize.Parameters: _binarize,
+    collector.Parameters: _collector,
     deep_queue.Parameters: _deep_queue,
+    discard.Parameters: _discard,
     fork.Parameters: _fork,
     lookup.Parameters: _lookup,
     mvtu.Parameters: _mvtu,

@@ -13,36 +13,34 @@ __all__ = ["TrackedMemory"]
 
 
 class TrackedMemory:
-    """Replaces the only memory of the component of a circuit.
+    """Replaces the memory of the component of a circuit, or all of several that are never written together.
 
     A word that is read in the cycle in which it is written may be anything too.
 
     Parameters
     ----------
     circuit : Circuit
+    memories : int
+        Their number.
 
     Attributes
     ----------
     follow : Signal
         Input: track the word written in this cycle from now on.
-    wrote : Signal
-        A word is written in this cycle.
     """
 
-    def __init__(self, circuit: Circuit) -> None:
+    def __init__(self, circuit: Circuit, memories: int = 1) -> None:
         self._circuit = circuit
         self.follow = Signal(name="memory_follow")
-        self.wrote = Signal(name="memory_wrote")
-        if circuit.replace(MemoryInstance, self._module) != 1:
-            raise AssertionError("there must be one memory")
+        if circuit.replace(MemoryInstance, self._module) != memories:
+            raise AssertionError(f"there must be {memories} of them")
 
     def _module(self, memory: MemoryInstance) -> Module:
         m = Module()
         (write,) = memory._write_ports
         followed, address = Signal(name="memory_followed"), Signal(len(write._addr), name="memory_address")
         word = Signal(len(write._data), name="memory_word")
-        m.d.comb += self.wrote.eq(write._en)
-        with m.If(self.follow):
+        with m.If(self.follow & write._en):
             m.d.sync += [followed.eq(1), address.eq(write._addr), word.eq(write._data)]
         with m.Elif(write._en & (write._addr == address)):
             m.d.sync += word.eq(write._data)

@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,9 @@ class Request:
         Whether the clock may be lowered to what `fps` needs.
     baud : int or None
         The rate of the host link that was requested.
+    batch : int or None
+        Images to which dense layers apply each weight word together. None is 1, or with `fps` or `fastest`
+        what the rate needs.
     """
 
     fps: float | None = None
@@ -55,6 +59,7 @@ class Request:
     clock: float | None = None
     lowest_clock: bool = False
     baud: int | None = None
+    batch: int | None = None
 
     @classmethod
     def of(cls, arguments: Namespace) -> "Request":
@@ -71,6 +76,7 @@ class Request:
             clock=None if arguments.clock == "best" else arguments.clock,
             lowest_clock=arguments.clock is None,
             baud=getattr(arguments, "baud", None),
+            batch=arguments.batch,
         )
 
     @property
@@ -133,6 +139,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         " times what its host link carries)",
     )
     folding.add_argument(
+        "--batch",
+        type=int,
+        metavar="B",
+        help="apply each weight word to B images in dense layers: more images/s at a higher latency (default:"
+        " 1; with --fps and --fastest what the rate needs)",
+    )
+    folding.add_argument(
         "--fit",
         action="store_true",
         help="print images/s against LUTs and block RAMs for several designs, without building",
@@ -182,23 +195,38 @@ def find(request: Request, network: "Network", target: "Target") -> Folded:
 
 def _design(request: Request, network: "Network", target: "Target", aim: "Pace") -> "Design":
     from .compiler import design_file
+    from .compiler.batched import fold_batches
     from .compiler.design import to_patchable
     from .compiler.fit import FILL
     from .compiler.fold import fold as search
     from .compiler.remedies import check_fit
 
+    if request.batch is not None and request.batch < 1:
+        raise ModelError(f"--batch must be at least 1, not {request.batch}")
+    fill, cycles = FILL if request.fastest else None, aim.cycles(target.clock_mhz)
     if request.design is not None:
         design = design_file.load(request.design, network)
+        if request.batch is not None:
+            design = replace(design, batch=request.batch)
+    elif request.batch is None and (request.fastest or aim.required):
+        design = fold_batches(
+            network,
+            target.device,
+            cycles=cycles,
+            fill=fill,
+            patchable=request.patchable,
+            label_only=request.label_only,
+        )
     else:
-        cycles = aim.cycles(target.clock_mhz)
         design = search(
             network,
             target.device,
             cycles=cycles if aim.required else None,
             enough=cycles,
-            fill=FILL if request.fastest else None,
+            fill=fill,
             patchable=request.patchable,
             label_only=request.label_only,
+            batch=request.batch or 1,
         )
     for name in "pe", "simd":
         if getattr(request, name) is not None:
@@ -215,6 +243,7 @@ def _design(request: Request, network: "Network", target: "Target", aim: "Pace")
 
 def _remedies(request: Request, network: "Network", target: "Target") -> list[str]:
     """Changes of the options that work, as was tried: no folding by hand, fewer images/s, a larger board."""
+    from .compiler.batched import fold_batches
     from .compiler.capacity import holds
     from .compiler.cycles import predict
     from .compiler.fit import FILL
@@ -230,12 +259,20 @@ def _remedies(request: Request, network: "Network", target: "Target") -> list[st
 
     remedies = []
     given = request.by_hand
+    if (request.batch or 1) > 1 and fits(target, replace(request, batch=None)):
+        remedies.append("without --batch it fits")
     if given and fits(target, replace(request, pe=None, simd=None, design=None)):
         remedies.append(f"without {' and '.join(f'--{name}' for name in given)} it fits")
     if request.fps is not None:
         try:
-            fastest = search(
-                network, target.device, fill=FILL, patchable=request.patchable, label_only=request.label_only
+            choose = fold_batches if request.batch is None else partial(search, batch=request.batch)
+            fastest = choose(
+                network,
+                target.device,
+                cycles=None,
+                fill=FILL,
+                patchable=request.patchable,
+                label_only=request.label_only,
             )
             fps = target.clock_mhz * 1e6 // predict(fastest).interval
         except FitError:

@@ -189,6 +189,7 @@ def assemble(
         "network": _network(network, sha256),
         "model": _model(model, design, cycles),
         "top": design.top_k,
+        **({"batch": design.batch} if design.batch > 1 else {}),
         "timing": _timing(implementation, cycles, clock_mhz) | {"sleeps": sleeps},
         "pace": pace,
         "bound": bound(design, device, cycles.interval) | whole,
@@ -289,7 +290,8 @@ def bound(design: Design, device: Device, interval: int) -> dict[str, Any]:
     """What no design of the network on the device can beat, in cycles per image, compared with the interval
     between images; the stage that binds in this design, and what would free it.
     """
-    least, busy = least_cycles(design.network, device, label_only=design.label_only), stage_cycles(design)
+    least = least_cycles(design.network, device, label_only=design.label_only, batch=design.batch)
+    busy = stage_cycles(design)
     names = [layer.name for layer in design.network.layers]
     slowest = max(range(len(busy)), key=lambda n: busy[n])
     if busy[slowest] <= least.layers[names[slowest]]:

@@ -49,6 +49,8 @@ class Estimate:
         ``available``. LUTs are an estimate, flip-flops an upper bound, block RAMs and SPRAMs are exact.
     lut_range : tuple of (int, int)
         The LUTs that synthesis may find, judging by `lut_designs` synthesised designs.
+    batch : int
+        Images to which dense layers apply each weight word together.
     cycles : int
         Clock cycles per image.
     cycles_exact : bool
@@ -72,6 +74,7 @@ class Estimate:
     resources: dict[str, dict[str, int]]
     lut_range: tuple[int, int]
     lut_designs: int
+    batch: int
     cycles: int
     cycles_exact: bool
     clock_mhz: float
@@ -118,6 +121,7 @@ def estimated(folded: Folded) -> Estimate:
         },
         lut_range=(round(resources["lut"] * (1 + band["low"])), round(resources["lut"] * (1 + band["high"]))),
         lut_designs=int(band["designs"]),
+        batch=design.batch,
         cycles=cycles,
         cycles_exact=exact,
         clock_mhz=target.clock_mhz,

@@ -11,7 +11,9 @@ from sbgen.hw import (
     add,
     argmax,
     binarize,
+    collector,
     deep_queue,
+    discard,
     fork,
     lookup,
     maximum,
@@ -35,7 +37,7 @@ from sbgen.hw.slip import Decoder, Encoder
 from sbgen.hw.spram import Spram
 from sbgen.hw.uart import Rx, Tx
 from sbgen.hw.window import Geometry
-from sbgen.proofs import decisions, images, line, loaded, moves, neurons, unrolled, values
+from sbgen.proofs import batches, decisions, images, line, loaded, moves, neurons, unrolled, values
 from sbgen.proofs.engine import decide
 
 BUDGET = 60
@@ -138,11 +140,23 @@ STATEMENTS = [
         splitter.Parameters.create,
         parameters=splitter.Parameters(element=1, lanes=3, at_once=3, beats=2, row=4, store="bram"),
     ),
+    batches.collects(
+        collector.Parameters.create,
+        parameters=collector.Parameters(shape=bits(3), beats=3, batch=3, repeats=2, store="bram"),
+    ),
+    batches.collects(
+        collector.Parameters.create,
+        parameters=collector.Parameters(shape=bits(3), beats=1, batch=2, repeats=1, store="lut"),
+    ),
+    batches.discards(
+        discard.Parameters.create, parameters=discard.Parameters(shape=8, beats=3, batch=3, depth=4)
+    ),
     neurons.popcount(width=1),
     neurons.popcount(width=13),
     neurons.operands(unit()),
     neurons.operands(unit(vectors=2)),
     neurons.sums(unit(vectors=2), name="side by side"),
+    neurons.sums(unit(vectors=2, interleaved=True), name="interleaved"),
     neurons.sums(unit(), name="unit"),
     neurons.traffic(unit()),
     neurons.sums(unit(planes=2, signs=False), name="planes"),

@@ -16,6 +16,7 @@ from sbgen.compiler.cycles import DeadlockError
 from sbgen.compiler.random_network import random_design
 from sbgen.compiler.unrolled import unroll
 from sbgen.hw import add as add_part
+from sbgen.hw import collector as collector_part
 from sbgen.hw import deep_queue, mvtu, pool, short_queue, splitter, width
 from sbgen.hw import fork as fork_part
 from sbgen.hw import patches as patches_part
@@ -23,6 +24,7 @@ from sbgen.hw import replay as replay_part
 from sbgen.hw import sums as sums_part
 from sbgen.hw import threshold as threshold_part
 from sbgen.hw import window as window_part
+from sbgen.hw.collector import Collector
 from sbgen.hw.scale import Parameters as Scaling
 from sbgen.hw.window import Geometry
 
@@ -106,6 +108,14 @@ def sums(rng):
     return sums_part.Parameters(lanes=1, geometry=geometry, store="lut"), geometry.words_in
 
 
+def collector(rng):
+    beats, batch = rng.randint(1, 4), rng.randint(2, 4)
+    part = collector_part.Parameters(
+        shape=ArrayLayout(unsigned(1), 1), beats=beats, batch=batch, repeats=rng.randint(1, 4), store="lut"
+    )
+    return part, beats * batch
+
+
 def scale(rng):
     classes = rng.randint(1, 4)
     return Scaling(
@@ -165,6 +175,7 @@ CHAINS = [
     gather,
     convert,
     replay,
+    collector,
     matrix,
     unrolled,
     window,
@@ -199,6 +210,12 @@ class Chain:
             model.step()
 
 
+def _take_counts(ctx, component):
+    """What a collector counts is taken at once."""
+    if isinstance(component, Collector):
+        ctx.set(component.kept.ready, 1)
+
+
 def simulate(component, bench):
     m = Module()
     m.domains.sync = ClockDomain()
@@ -227,6 +244,7 @@ def test_takes_and_gives_in_the_same_cycles(make, seed):
             o_ready = rng.random() < often[1]
             ctx.set(component.i.valid, i_valid)
             ctx.set(component.o.ready, o_ready)
+            _take_counts(ctx, component)
             found = bool(i_valid and ctx.get(component.i.ready)), bool(ctx.get(component.o.valid))
             assert tuple(map(bool, chain.look(i_valid=i_valid, o_ready=o_ready))) == found, f"cycle {cycle}"
             taken += found[0]
@@ -252,6 +270,7 @@ def test_is_busy_with_a_vector_for_its_cycles(make, seed):
     async def bench(ctx):
         ctx.set(component.i.valid, 1)
         ctx.set(component.o.ready, 1)
+        _take_counts(ctx, component)
         taken = 0
         for cycle in range(1500):
             if ctx.get(component.i.ready):

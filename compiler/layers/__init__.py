@@ -52,11 +52,21 @@ def rule(layer: Layer, before: Signal) -> Rule:
     return RULES[type(layer)](layer=layer, before=before, after=layer.after(before))
 
 
-def rules(network: Network) -> tuple[Rule, ...]:
-    """The rule of each layer of a network, in order."""
+def rules(network: Network, batch: int = 1) -> tuple[Rule, ...]:
+    """The rule of each layer of a network, in order, where dense layers compute `batch` images together."""
+    dense = [False, *(isinstance(layer, Dense | Scores) for layer in network.layers), False]
     return tuple(
-        RULES[type(layer)](layer=layer, before=before, after=after)
-        for layer, (before, after) in zip(network.layers, pairwise(network.signals), strict=True)
+        RULES[type(layer)](
+            layer=layer,
+            before=before,
+            after=after,
+            batch=batch,
+            after_dense=dense[n],
+            before_dense=dense[n + 2],
+        )
+        for n, (layer, (before, after)) in enumerate(
+            zip(network.layers, pairwise(network.signals), strict=True)
+        )
     )
 
 

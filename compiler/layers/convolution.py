@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from math import gcd, prod
+from typing import Any
 
 import numpy as np
 from amaranth.hdl import unsigned
@@ -10,19 +11,16 @@ from amaranth.hdl import unsigned
 from ...hw import mvtu, patches, splitter, width, window
 from ...hw.part import Part
 from ...hw.window import Geometry
-from ..folding import ConvFolding
+from ..folding import ConvFolding, WeightedFolding
 from ..ir import Conv2d
 from .rule import Memories, queued, widths
-from .weighted import WeightedRule, minus_thresholds
+from .weighted import MANY_BEATS, WeightedRule, minus_thresholds
 
 __all__ = ["Conv2dRule"]
 
 
 #: Maximum number of positions at once that is tried.
 _MOST_AT_ONCE = 5
-
-#: Minimum number of beats of a position for which its results are tried in a block RAM.
-_MANY_BEATS = 12
 
 
 def least_of(row: int, most: int) -> int:
@@ -151,7 +149,7 @@ class Conv2dRule(WeightedRule[Conv2d, ConvFolding]):
             first = replace(first, queued=self._has_line_buffers(first))
             yield first
             if folding.store == "bram" or first.patches:
-                store = "bram" if self.layer.outputs // pe >= _MANY_BEATS else "lut"
+                store = "bram" if self.layer.outputs // pe >= MANY_BEATS else "lut"
                 for at_once in self._several(first):
                     yield replace(first, at_once=at_once, splitter_store=store)
 
@@ -164,6 +162,10 @@ class Conv2dRule(WeightedRule[Conv2d, ConvFolding]):
         fastest = self.fastest(pe=pe, simd=simd)
         row = self._row(fastest)
         return super().least_cycles(pe, simd) // row * -(-row // least_of(row, _MOST_AT_ONCE))
+
+    def folded_unit(self, folding: WeightedFolding) -> dict[str, Any]:
+        assert isinstance(folding, ConvFolding)
+        return {**super().folded_unit(folding), "vectors": folding.at_once}
 
     def _rows(self, bits: np.ndarray, simd: int) -> tuple[int, ...]:
         unused = -bits.shape[3] % self.pixel_lanes(simd)

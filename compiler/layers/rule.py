@@ -52,11 +52,18 @@ class Rule(Generic[L, F]):
     layer : Layer
     before, after : Signal
         Its input and its output.
+    batch : int
+        Images to which dense layers apply each weight word together.
+    after_dense, before_dense : bool
+        Whether the layer before, and the one after, is dense.
     """
 
     layer: L
     before: Signal
     after: Signal
+    batch: int = 1
+    after_dense: bool = False
+    before_dense: bool = False
 
     #: What a report calls the kind of layer.
     title: ClassVar[str]
@@ -244,13 +251,27 @@ class Rule(Generic[L, F]):
         return self.input_shape[-1]
 
     @property
+    def images(self) -> int:
+        """Images that it computes together."""
+        return 1
+
+    @property
+    def i_together(self) -> int:
+        """Images whose inputs come side by side."""
+        return 1
+
+    @property
     def vectors(self) -> int:
-        """Vectors per image that it takes."""
+        """Vectors that it takes per image, or per batch of `images`."""
         return prod(self.input_shape[:-1])
 
     def i_lanes(self, folding: F) -> int:
         """Elements in a beat of the vectors that it takes."""
         return self.shape(folding)[1]
+
+    def o_lanes(self, folding: F) -> int:
+        """Elements in a beat of the vectors that it outputs."""
+        return self.shape(folding)[0]
 
     def i_beat(self, folding: F) -> ArrayLayout:
         """Shape of a beat of the vectors that it takes."""
@@ -277,9 +298,10 @@ class Rule(Generic[L, F]):
             i_length=self.i_length,
             i_lanes=self.i_lanes(folding),
             o_length=self.o_length,
-            o_lanes=self.shape(folding)[0],
+            o_lanes=self.o_lanes(folding),
             i_maximum=self.before.maximum,
             vectors=self.vectors,
+            images=self.images,
         )
 
 

@@ -11,21 +11,21 @@ import numpy as np
 from amaranth.hdl import unsigned
 from amaranth.lib.data import ArrayLayout
 
-from ...hw import mvtu, planes, replay, scale, unrolled
+from ...hw import collector, discard, mvtu, planes, replay, scale, splitter, unrolled
 from ...hw.part import Part
 from ...hw.spram import BLOCK_DEPTH, blocks
-from ..folding import ConvFolding, Folding, Rom, Spram, Unrolled, UnrolledScores, WeightedFolding
+from ..folding import Folding, Rom, Spram, Unrolled, UnrolledScores, WeightedFolding
 from ..ir import Conv2d, Dense, Scores
 from ..unrolled import unroll
 from .rule import Memories, Rule, widths
 
 __all__ = [
+    "MANY_BEATS",
     "MAX_LUT_BUFFER",
     "DenseRule",
     "ScoresRule",
     "WeightedRule",
     "divisors",
-    "folded_unit",
     "halves",
     "minus_thresholds",
 ]
@@ -48,6 +48,12 @@ _UNROLLED_CYCLES = 16
 
 #: Maximum bits of weights of a layer that is small.
 _SMALL = 256
+
+#: Minimum number of beats of a position, or an image of a batch, for which its results are in a block RAM.
+MANY_BEATS = 12
+
+#: Batches between collector and splitter for which a layer alone is made; a design has as many as it needs.
+_BATCHES_AHEAD = 4
 
 #: Maximum connections of an unrolled layer: the search builds its tables to know their number.
 _MAX_UNROLLED = 1 << 14
@@ -127,12 +133,24 @@ class WeightedRule(Rule[W, F], Generic[W, F]):
             weights=self._rows(layer.weights, folding.simd),
             masks=None if layer.mask is None else self._rows(layer.mask, folding.simd),
             presets=tuple((np.zeros(layer.outputs, int) if presets is None else presets).tolist()),
-            **folded_unit(folding),
+            **self.folded_unit(folding),
             patchable=patchable,
             planes=layer.planes,
             signs=self.outputs == "bits" and not counts,
             max_count=layer.reach if counts else None,
         )
+
+    def folded_unit(self, folding: WeightedFolding) -> dict[str, Any]:
+        """What the unit's parameters take from a folding."""
+        weights = folding.weights
+        return {
+            "pe": folding.pe,
+            "simd": folding.simd,
+            "weight_store": weights.store,
+            "sprams": weights.count if isinstance(weights, Spram) else None,
+            "preset_store": folding.preset_store,
+            "registered": folding.registered,
+        }
 
     def _before_unit(
         self, unit: mvtu.Parameters, folding: WeightedFolding, *, repeats: int
@@ -204,19 +222,21 @@ class WeightedRule(Rule[W, F], Generic[W, F]):
         if self._wired(pe, simd):
             return 1
         vectors = self.positions * self.layer.groups * self.layer.planes * halves(self.layer)
-        return -(-self.limits[0] // pe) * self.slices(simd) * vectors
+        return -(-(-(-self.limits[0] // pe) * self.slices(simd) * vectors) // self.images)
 
     def most_cycles(self, pe: int, simd: int) -> float:
         large = self.layer.weight_bits > _SMALL and not self.is_sparse
         return _UNROLLED_CYCLES if large and self._wired(pe, simd) else inf
 
     def counters(self, pe: int, simd: int) -> int:
-        return 0 if self._wired(pe, simd) else pe
+        return 0 if self._wired(pe, simd) else pe * self.images
 
     @property
     def may_be_wired(self) -> bool:
         """Whether it is tried unrolled: a single pass of no more connections than take seconds."""
         layer = self.layer
+        if self.batch > 1:
+            return False
         return self.unrolled_as is not None and layer.planes == 1 and layer.connections <= _MAX_UNROLLED
 
     @property
@@ -259,23 +279,90 @@ class VectorRule(WeightedRule[V, WeightedFolding | Unrolled], Generic[V]):
     unrolled_as = Unrolled
 
     @property
+    def images(self) -> int:
+        return self.batch
+
+    @property
+    def i_together(self) -> int:
+        return self.batch if self.after_dense else 1
+
+    @property
+    def _o_together(self) -> int:
+        """Images whose bits are output side by side, for the next dense layer."""
+        return self.batch if self.before_dense else 1
+
+    @property
     def i_length(self) -> int:
-        return self.layer.inputs
+        return self.layer.inputs * self.i_together
 
     @property
     def o_length(self) -> int:
-        return self.layer.outputs
+        return self.layer.outputs * self._o_together
 
     @property
     def vectors(self) -> int:
-        return 1
+        return self.batch // self.i_together
+
+    def i_lanes(self, folding: WeightedFolding | Unrolled) -> int:
+        return super().i_lanes(folding) * self.i_together
+
+    def o_lanes(self, folding: WeightedFolding | Unrolled) -> int:
+        return super().o_lanes(folding) * self._o_together
+
+    def check(self, folding: WeightedFolding | Unrolled) -> None:
+        super().check(folding)
+        self._require(
+            self.batch == 1 or isinstance(folding, WeightedFolding),
+            f"weights that are wired in are all used in each cycle, so a batch must be of 1 image, not of"
+            f" {self.batch}; give other --pe and --simd, or leave --batch out",
+        )
+
+    def folded_unit(self, folding: WeightedFolding) -> dict[str, Any]:
+        return {
+            **super().folded_unit(folding),
+            "vectors": self.batch,
+            "interleaved": self.batch > 1 and self.before_dense,
+        }
 
     def parts(self, folding: WeightedFolding | Unrolled, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
         if isinstance(folding, Unrolled):
             return (self._unrolled(folding),)
         assert unit is not None
-        first: tuple[Part, ...] = self._before_unit(unit, folding, repeats=self._repeats(unit))
-        return (*first, unit)
+        first: tuple[Part, ...] = self._collector(unit, folding)
+        first += self._before_unit(unit, folding, repeats=1 if first else self._repeats(unit))
+        last: tuple[Part, ...] = self._in_turn(unit)
+        return (*first, unit, *last)
+
+    def _collector(self, unit: mvtu.Parameters, folding: WeightedFolding) -> tuple[Part, ...]:
+        """What takes the images of a batch and repeats them, unless they come side by side."""
+        if self.batch == 1 or self.after_dense:
+            return ()
+        parameters = collector.Parameters(
+            shape=ArrayLayout(unsigned(unit.planes), unit.simd),
+            beats=unit.slices,
+            batch=self.batch,
+            repeats=self._repeats(unit),
+            store=folding.replay_store,
+        )
+        return (parameters,)
+
+    def _in_turn(self, unit: mvtu.Parameters) -> tuple[Part, ...]:
+        """What outputs the images of a batch one after the other, if the next layer is not dense."""
+        if self.batch == 1 or self.before_dense:
+            return ()
+        parameters = splitter.Parameters(
+            element=unit.element,
+            lanes=unit.pe,
+            at_once=self.batch,
+            beats=unit.groups,
+            row=self.batch,
+            pace=unit.beats,
+            store="bram" if unit.groups >= MANY_BEATS else "lut",
+        )
+        left_out = discard.Parameters(
+            shape=parameters.o_shape, beats=unit.groups, batch=self.batch, depth=_BATCHES_AHEAD
+        )
+        return parameters, left_out
 
     def _unrolled(self, folding: Unrolled) -> unrolled.Parameters:
         """The network of tables."""
@@ -329,20 +416,6 @@ class ScoresRule(VectorRule[Scores]):
         """
         scaling = self.scaling(self.folding(pe=1, simd=1))
         return self.layer.outputs * (scaling.cycles if scaling else 1)
-
-
-def folded_unit(folding: WeightedFolding) -> dict[str, Any]:
-    """What a unit's parameters take from a folding."""
-    weights = folding.weights
-    return {
-        "pe": folding.pe,
-        "simd": folding.simd,
-        "weight_store": weights.store,
-        "sprams": weights.count if isinstance(weights, Spram) else None,
-        "preset_store": folding.preset_store,
-        "registered": folding.registered,
-        "vectors": folding.at_once if isinstance(folding, ConvFolding) else 1,
-    }
 
 
 def minus_thresholds(layer: Conv2d | Dense) -> np.ndarray | None:

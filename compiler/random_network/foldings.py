@@ -11,7 +11,7 @@ from ...hw.spram import BLOCK_DEPTH, BLOCK_WIDTH, blocks
 from ..design import Design, to_patchable
 from ..device import FABRICS
 from ..folding import ConvFolding, Folding, Rom, Spram, WeightedFolding, WindowFolding
-from ..ir import Binarize, Conv2d, MaxPool, Network
+from ..ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores
 from ..layers import Rule, rules
 from ..layers.weighted import WeightedRule
 from .draws import generator, one_in, size
@@ -91,6 +91,7 @@ def fold_at_random(
     lanes: int | None = None,
     cycles: int = 500,
     label_only: bool = False,
+    batches: bool = False,
 ) -> Design:
     """The network with random foldings and stores.
 
@@ -110,6 +111,8 @@ def fold_at_random(
         Maximum cycles of a layer for one image, where it can have as much in parallel.
     label_only : bool
         Whether a third of the designs that can report only the label do.
+    batches : bool
+        Whether a third of the designs have batches.
     """
     rng = generator("patchable", seed)
     family = family or str(rng.choice(sorted(FABRICS)))
@@ -127,7 +130,8 @@ def fold_at_random(
     if spram and not patchable:
         draw = generator("spram", seed)
         foldings = [_in_spram(draw, *pair) for pair in zip(placed, foldings, strict=True)]
-    if not patchable:
+    batch = _batch(generator("batch", seed), placed, foldings) if batches else 1
+    if not patchable and batch == 1:
         draw, slowest = generator("unrolled", seed), image_cycles(placed, foldings)
         most = [lanes, *[None] * (len(placed) - 1)]
         foldings = [_unrolled(draw, *three, slowest) for three in zip(placed, foldings, most, strict=True)]
@@ -142,6 +146,7 @@ def fold_at_random(
         foldings=tuple(foldings),
         top_k=top_k,
         label_only=may and one_in(generator("label only", seed), 3),
+        batch=batch,
     )
     return to_patchable(design, family) if patchable else design
 
@@ -217,6 +222,18 @@ def _at_once(rng: np.random.Generator, rule: Rule, folding: Folding) -> Folding:
         splitter_store=str(rng.choice(sorted(STORES))),
     )
     return rule.nearest(changed)
+
+
+def _batch(rng: np.random.Generator, placed: tuple[Rule, ...], foldings: Sequence[Folding]) -> int:
+    """In one of three designs, how many images dense layers compute together."""
+    if not one_in(rng, 3):
+        return 1
+    widest = max(
+        rule.layer.planes * rule.shape(folding)[1]
+        for rule, folding in zip(placed, foldings, strict=True)
+        if isinstance(rule.layer, Dense | Scores)
+    )
+    return max(1, min(int(rng.integers(2, 6)), _MAX_BITS // widest))
 
 
 def _top_k(rng: np.random.Generator, network: Network) -> int:

@@ -173,11 +173,12 @@ def _folding(board: BoardSpec | None, level: str, shell: str | None) -> dict[str
     """Options of `random_network.fold_at_random` for a board's top level, or for the core alone."""
     if board is None:
         # Nothing fills SPRAM in a core that is handed over.
-        return {"spram": shell is None, "cycles": _CYCLES, "label_only": True}
+        return {"spram": shell is None, "cycles": _CYCLES, "label_only": True, "batches": True}
     # SPRAM is loaded from a flash, for which a netlist has no time.
     return {
         "spram": bool(board.device.spram) and level == "emitted",
         "family": board.device.family,
         "lanes": LIMITS["lanes"],
         "cycles": _CYCLES,
+        "batches": True,
     }
