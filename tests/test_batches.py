@@ -178,7 +178,7 @@ def test_the_folder_makes_batches(network, batch):
     predicted, single = cycles.predict(design), cycles.predict(fold(network, UP5K, fill=FILL))
     assert design.batch == batch and not excess(estimate(design, UP5K), UP5K, dict.fromkeys(FILL, 1))
     assert predicted.interval < single.interval and predicted.latency > single.latency
-    assert bound(network, UP5K, batch).cycles <= predicted.interval
+    assert bound(network, UP5K, batch=batch).cycles <= predicted.interval
     slower = fold(network, UP5K, batch=batch, cycles=3 * predicted.interval)
     assert cycles.predict(slower).interval <= 3 * predicted.interval
     assert estimate(slower, UP5K)["lut"] < estimate(design, UP5K)["lut"]
@@ -196,5 +196,5 @@ def test_a_batch_only_where_the_rate_needs_one(network):
 
 
 def test_the_bound_of_larger_batches_is_no_larger(network):
-    found = [bound(network, UP5K, batch).cycles for batch in (1, 2, 3, 4, 8)]
+    found = [bound(network, UP5K, batch=batch).cycles for batch in (1, 2, 3, 4, 8)]
     assert found == sorted(found, reverse=True) and found[0] > found[-1]
