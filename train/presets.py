@@ -93,7 +93,7 @@ PRESETS = {
         thresholds=_STROKES,
         widths=(256, 256, 256),
         settings=Settings(
-            activation_levels=(4,), epochs=40, batch=500, deform=4, distill=0.7, teacher_epochs=8
+            activation_levels=(4,), epochs=25, batch=500, deform=4, distill=0.7, teacher_epochs=8
         ),
     ),
     "lfc": Preset(
