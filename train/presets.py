@@ -113,9 +113,9 @@ PRESETS = {
     "sparse-lut6": Preset(
         dataset="mnist",
         thresholds=(128,),
-        widths=(2000, 1600),
+        widths=(2000, 1000),
         fan_in=(6, 6),
-        settings=Settings(epochs=16, batch=500, lr=3e-2, deform=2),
+        settings=Settings(epochs=14, batch=500, lr=3e-2, deform=2),
     ),
     # Fits an iCEBreaker: 54 kbit of weights.
     "cnn": Preset(
