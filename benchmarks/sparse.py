@@ -326,7 +326,8 @@ def main():
         print(each, options.flow, flush=True)
         row = {**measure(each, options), **MEASURED}
         rows[row["network"], row["flow"]] = row
-        write("sparse", {"published": list(PUBLISHED), "rows": list(rows.values())}, measured={})
+        published = {row["network"]: row for row in PUBLISHED}
+        write("sparse", {"published": published, "rows": list(rows.values())}, measured={})
         (FOLDER / "sparse.md").write_text(table(rows.values()), encoding="utf-8")
 
 
