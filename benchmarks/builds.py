@@ -1,9 +1,10 @@
 """Whole builds, from the model to the bitstream: clock and rate, time and memory, and the levels of `verify`.
 
-    python benchmarks/builds.py [NAME ...]
+    python benchmarks/builds.py [--cached] [NAME ...]
 
 Each build runs every step anew, as ``sbgen build --fresh`` in a separate process; tools keep their own caches
-from earlier builds. Then ``sbgen verify`` checks every level of it with a few images; a level that fails ends
+from earlier builds. With ``--cached`` it takes steps that an earlier build left, and its time and memory are
+not known. Then ``sbgen verify`` checks every level of it with a few images; a level that fails ends
 the benchmark. LFC has three hidden layers of 1,024 neurons with random weights, the worst case for place and
 route. Time and memory are those of the build; memory is that of the largest process. Writes
 ``results/builds.json`` and ``results/builds.md``; rows of other builds stay.
@@ -65,9 +66,9 @@ BUILDS = {
     "cnv-ulx3s": Build(model="cnv-cifar10", board="ulx3s_85f", arguments=("--fps", "5000", "--images", "2")),
     "digits-orangecrab-usb": Build(model="digits", board="orangecrab_r0_2,usb", arguments=("--fps", "50000")),
     "tfc-ulx3s-usb": Build(model="tfc-mnist", board="ulx3s_85f,usb", arguments=("--fps", "50000")),
-    "digits-nano9k": Build(model="digits", board="tang_nano_9k", arguments=("--fastest",)),
-    "tfc-nano9k": Build(model="tfc-mnist", board="tang_nano_9k", arguments=("--fastest",)),
-    "sfc-nano9k": Build(model="sfc-mnist", board="tang_nano_9k", arguments=("--fastest",)),
+    "digits-nano9k": Build(model="digits", board="tang_nano_9k", arguments=("--fps", "100000")),
+    "tfc-nano9k": Build(model="tfc-mnist", board="tang_nano_9k", arguments=("--fps", "100000")),
+    "sfc-nano9k": Build(model="sfc-mnist", board="tang_nano_9k", arguments=("--fps", "100000")),
     "digits-nano20k": Build(model="digits", board="tang_nano_20k", arguments=()),
     "cnn-nano20k": Build(model="cnn-mnist", board="tang_nano_20k", arguments=()),
 }
@@ -76,7 +77,7 @@ BUILDS = {
 IMAGES = 20
 
 
-def measure(name):
+def measure(name, *, cached):
     """A row of the results."""
     build = BUILDS[name]
     with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
@@ -89,8 +90,9 @@ def measure(name):
         sbgen = (sys.executable, "-m", "sbgen")
         images = () if "--images" in build.arguments else ("--images", str(IMAGES))
         arguments = (*build.arguments, *images)
+        fresh = () if cached else ("--fresh",)
         process = subprocess.Popen(
-            [*sbgen, "build", "--model", path, "--board", build.board, *arguments, "--fresh", "--out", out]
+            [*sbgen, "build", "--model", path, "--board", build.board, *arguments, *fresh, "--out", out]
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -114,8 +116,8 @@ def measure(name):
         "fmax_mhz": timing["fmax_mhz"],
         "cycles": timing["cycles_per_image"],
         "images_per_second": timing["images_per_second"],
-        "seconds": round(seconds, 1),
-        "mib": usage.ru_maxrss >> 10,
+        "seconds": None if cached else round(seconds, 1),
+        "mib": None if cached else usage.ru_maxrss >> 10,
         "board_images_per_second": report["bound"]["whole_images_per_second"],
         "verified": {level["rung"]: level["status"] for level in levels},
         "load": round(load, 1),
@@ -137,7 +139,11 @@ def table(rows):
             f"| {row['build']} | {row['lut']:,} | {_error(row)} | {row['bram']} | {row['clock_mhz']:g} MHz |"
             f" {row['fmax_mhz']:.1f} MHz | {row['cycles']:,} | {row['images_per_second']:,.0f} |"
             f" {sum(status == 'PASS' for status in row.get('verified', {}).values()) or '–'} |"
-            f" {row['seconds']:,.0f} s | {row['mib']:,} MiB | {row['load']:.1f} |"
+            + (
+                " – | – | – |"
+                if row["seconds"] is None
+                else f" {row['seconds']:,.0f} s | {row['mib']:,} MiB | {row['load']:.1f} |"
+            )
         )
     return "\n".join(lines) + "\n"
 
@@ -152,12 +158,13 @@ def main():
     parser.add_argument(
         "builds", nargs="*", choices=BUILDS, metavar="NAME", help=f"{', '.join(BUILDS)} (all)"
     )
+    parser.add_argument("--cached", action="store_true", help="take steps of earlier builds, without a time")
     options = parser.parse_args()
 
     path = FOLDER / "builds.json"
     rows = {row["build"]: row for row in json.loads(path.read_text())["builds"]} if path.exists() else {}
     for name in options.builds or BUILDS:
-        rows[name] = measure(name)
+        rows[name] = measure(name, cached=options.cached)
         found = [rows[each] for each in BUILDS if each in rows]
         write(
             "builds",
