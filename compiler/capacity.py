@@ -7,25 +7,23 @@ from .weight_count import weights
 
 __all__ = ["holds", "lacks"]
 
-#: Bits that a LUT holds.
-_LUT_BITS = 16
 
-
-def holds(network: Network, device: Device, *, patchable: bool) -> bool:
-    """Whether all memories of a device, its LUTs among them, have as many bits as the weights of a network.
-    Layers that can be wired in need no memory.
+def holds(network: Network, device: Device, *, patchable: bool, spram: bool = True) -> bool:
+    """Whether all memories of a device, its LUTs among them, have as many bits as the weights of a network;
+    its SPRAMs only with `spram`. Layers that can be wired in need no memory.
     """
+    lut_bits = device.lut << device.fabric.lut_inputs
     stored = sum(rule.layer.weight_bits for rule in rules(network) if not rule.may_be_wired)
-    return stored <= _memories(device, patchable) + _LUT_BITS * device.lut
+    return stored <= _memories(device, spram and not patchable) + lut_bits
 
 
-def _memories(device: Device, patchable: bool) -> int:
-    return device.bram_bits + (0 if patchable else device.spram_bits)
+def _memories(device: Device, spram: bool) -> int:
+    return device.bram_bits + (device.spram_bits if spram else 0)
 
 
 def lacks(network: Network, device: Device, *, patchable: bool) -> list[str]:
     """What to say of weights that do not fit into block RAMs and SPRAMs; empty if they do."""
-    bits, capacity = network.weight_bits, _memories(device, patchable)
+    bits, capacity = network.weight_bits, _memories(device, not patchable)
     if bits <= capacity:
         return []
     names = "block RAMs and SPRAMs" if capacity > device.bram_bits else "block RAMs"

@@ -6,11 +6,11 @@ finds the minimum.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 from ..errors import FitError
-from .bound import bounds
+from .bound import bound, bounds
 from .capacity import holds
 from .cycles import predict, stage_cycles
 from .design import Design, check_label_only
@@ -78,51 +78,39 @@ def fold(
         return _within(search, cycles)
     # Weights in SPRAM are not in the bitstream: they are loaded at start-up. Unless the most of a device is
     # requested, they are there only if block RAM does not suffice.
-    choices = product((False, True), (easy_fill(device), FILL)) if fill is None else [(True, fill)]
-    for spram, share in choices:
-        search = _search(
-            network, device, fill=share, patchable=patchable, spram=spram, label_only=label_only, batch=batch
-        )
-        if search is not None:
-            chosen = None if enough is None else _smallest(search, enough)
-            if chosen is None:
-                chosen = search.design(_fastest(search))
-            assert chosen is not None  # as one fits
-            return chosen
-    search = Search(network, device, fill=share, patchable=patchable, label_only=label_only, batch=batch)
-    misfit = search.misfit(slowest(network))
-    assert misfit is not None  # every layer has a folding that is this slow
-    over = excess(estimate(misfit, device, exact=False), device, share)
-    raise FitError(misfits + "; ".join([excess_words(over), *remedies(network, device, patchable=patchable)]))
-
-
-def _search(
-    network: Network,
-    device: Device,
-    *,
-    fill: Mapping[str, float],
-    patchable: bool,
-    spram: bool,
-    label_only: bool = False,
-    batch: int = 1,
-) -> Search | None:
-    """The search for designs that fit; None if there is none. Deep ROMs are for what fits with nothing
-    else.
-    """
-    for max_banks in device.fabric.max_banks, math.inf:
+    fills = (easy_fill(device), FILL) if fill is None else (fill,)
+    least = bound(network, device, label_only=label_only, batch=batch).cycles
+    for spram in (False, True) if fill is None else (True,):
+        if not holds(network, device, patchable=patchable, spram=spram):
+            continue
         search = Search(
             network,
             device,
-            fill=fill,
+            fill=fills[0],
             patchable=patchable,
             spram=spram,
-            max_banks=max_banks,
             label_only=label_only,
             batch=batch,
         )
-        if search.design(slowest(network), any_fits=True) is not None:
-            return search
-    return None
+        for within in _limits(search, fills):
+            # No search is needed for what no design can do.
+            chosen = None if enough is None or enough < least else _smallest(within, enough)
+            if chosen is None:
+                chosen = _fastest(within)
+            if chosen is not None:
+                return chosen
+    misfit = search.misfit(slowest(network))
+    assert misfit is not None  # every layer has a folding that is this slow
+    over = excess(estimate(misfit, device, exact=False), device, fills[-1])
+    raise FitError(misfits + "; ".join([excess_words(over), *remedies(network, device, patchable=patchable)]))
+
+
+def _limits(search: Search, fills: Sequence[Mapping[str, float]]) -> Iterator[Search]:
+    """A search within shares of the device, first the smaller. Deep ROMs are for what fits with nothing
+    else.
+    """
+    for fill, max_banks in product(fills, (search.device.fabric.max_banks, math.inf)):
+        yield search.limited(fill=fill, max_banks=max_banks)
 
 
 def _within(search: Search, cycles: int) -> Design:
@@ -154,10 +142,12 @@ def _smallest(search: Search, cycles: int) -> Design | None:
     return None
 
 
-def _fastest(search: Search) -> int:
-    """The minimum of cycles for which a design fits."""
-    network, high = search.network, slowest(search.network)  # fits
-    low = search.least - 1  # does not
+def _fastest(search: Search) -> Design | None:
+    """The cheapest of the fastest designs that fit; None if none does."""
+    network, high = search.network, slowest(search.network)
+    if search.design(high, any_fits=True) is None:
+        return None
+    low = search.least - 1  # does not fit
     step: int | None = min(max(bounds(network, search.device, search.batch).values()), high - 1)
     aim = max(step or 0, low + 1)
     while high - low > 1:
@@ -168,7 +158,7 @@ def _fastest(search: Search) -> int:
             high, step = max(low + 1, max(stage_cycles(design))), None
         # Up from the guess in steps that double, then by halves.
         aim = min(low + (step or high), (low + high) // 2)
-    return high
+    return search.design(high)
 
 
 def trade_off(network: Network, device: Device, *, patchable: bool = False) -> list[Design]:
@@ -181,8 +171,8 @@ def trade_off(network: Network, device: Device, *, patchable: bool = False) -> l
         When no folding fits.
     """
     designs = [fold(network, device, fill=FILL, patchable=patchable)]
-    search = _search(network, device, fill=FILL, patchable=patchable, spram=True)
-    assert search is not None  # as there is a design
+    every = Search(network, device, fill=FILL, patchable=patchable)
+    search = next(each for each in _limits(every, (FILL,)) if each.design(slowest(network), any_fits=True))
     luts, end = estimate(designs[0], device, exact=False)["lut"], slowest(network)
     aim = max(stage_cycles(designs[0]))
     while aim < end:

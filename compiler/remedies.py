@@ -13,7 +13,7 @@ from .narrow import narrow, widths
 from .search import Search
 from .weight_count import weights
 
-__all__ = ["check_fit", "remedies", "slowest"]
+__all__ = ["check_fit", "fits", "remedies", "slowest"]
 
 #: Steps of the width that a narrower network is searched in.
 _WIDTHS = 16
@@ -43,37 +43,55 @@ def slowest(network: Network) -> int:
     )
 
 
+def fits(network: Network, device: Device, *, patchable: bool) -> bool:
+    """Whether a network fits a device at any folding."""
+    if not holds(network, device, patchable=patchable):
+        return False
+    # Mostly a folding fits whose weight words are as wide as a block RAM, and no search is needed.
+    for width, _ in device.fabric.bram_shapes:
+        foldings = tuple(
+            rule.folding(pe=min(width, getattr(rule.layer, "outputs", 1)), simd=1) for rule in rules(network)
+        )
+        design = Design(network=network, foldings=foldings, patchable=patchable)
+        if not excess(estimate(design, device, exact=False), device, FILL):
+            return True
+    search = Search(network, device, fill=FILL, patchable=patchable)
+    return search.design(slowest(network), any_fits=True) is not None
+
+
 def remedies(network: Network, device: Device, *, patchable: bool) -> list[str]:
     """What would fit: the smallest known device that does, and how narrow the network would have to be; none
     if another folding fits.
     """
-
-    def fits(network: Network, device: Device) -> bool:
-        if not holds(network, device, patchable=patchable):
-            return False
-        search = Search(network, device, fill=FILL, patchable=patchable)
-        return search.design(slowest(network), any_fits=True) is not None
-
-    if fits(network, device):
+    if fits(network, device, patchable=patchable):
         return []
     found = lacks(network, device, patchable=patchable)
     for other in sorted(DEVICES.values(), key=lambda each: each.lut):
-        if other.lut > device.lut and fits(network, other):
+        if other.lut > device.lut and fits(network, other, patchable=patchable):
             found.append(f"it would fit {other.name}")
             break
+    # A search for each width takes seconds. Where all memories are too small, it is enough to count bits.
+    stored = not holds(network, device, patchable=patchable)
+
+    def suffices(narrower: Network) -> bool:
+        if stored:
+            return not lacks(narrower, device, patchable=patchable)
+        return fits(narrower, device, patchable=patchable)
+
     low, high, widest = 0, _WIDTHS, None  # shares of the width; `high` does not fit
     while high - low > 1:
         middle = (low + high) // 2
         narrower = narrow(network, middle / _WIDTHS)
         if narrower is None:
             break
-        if fits(narrower, device):
+        if suffices(narrower):
             low, widest = middle, narrower
         else:
             high = middle
     if widest is not None:
+        what = "has weights for these memories" if stored else "fits"
         found.append(
-            f"a network of this kind fits with hidden layers of {', '.join(map(str, widths(widest)))} in"
+            f"a network of this kind {what} with hidden layers of {', '.join(map(str, widths(widest)))} in"
             f" place of {', '.join(map(str, widths(network)))} ({sum(weights(widest)):,} weights)"
         )
     return found

@@ -12,6 +12,7 @@ are not counted along the way: where a design has too many, the search repeats i
 
 import math
 from collections.abc import Mapping
+from copy import copy
 from functools import cache
 from typing import NamedTuple
 
@@ -100,6 +101,12 @@ class Search:
         self._image_bytes = pixel_codes(network, patchable=patchable).image_bytes
         self._link = cache(self._link_cost)
         self._fitting: list[Design] = []
+
+    def limited(self, *, fill: Mapping[str, float], max_banks: float) -> "Search":
+        """A search within other limits, which shares what was priced."""
+        search = copy(self)
+        search.fill, search.max_banks, search._fitting = fill, max_banks, []
+        return search
 
     def design(self, cycles: int, *, any_fits: bool = False) -> Design | None:
         """The cheapest design that takes at most `cycles` an image in each of its layers; None if none fits.

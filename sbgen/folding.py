@@ -244,10 +244,10 @@ def _design(request: Request, network: "Network", target: "Target", aim: "Pace")
 def _remedies(request: Request, network: "Network", target: "Target") -> list[str]:
     """Changes of the options that work, as was tried: no folding by hand, fewer images/s, a larger board."""
     from .compiler.batched import fold_batches
-    from .compiler.capacity import holds
     from .compiler.cycles import predict
     from .compiler.fit import FILL
     from .compiler.fold import fold as search
+    from .compiler.remedies import fits as fits_somehow
     from .target import larger
 
     def fits(target: "Target", request: Request) -> bool:
@@ -281,9 +281,11 @@ def _remedies(request: Request, network: "Network", target: "Target") -> list[st
             remedies.append(f"--fps {fps:.0f} is reached")
     if request.patchable and fits(target, replace(request, patchable=False)):
         remedies.append("without --patchable it fits")
+    anyhow = request.fps is None and not given and (request.batch or 1) == 1
     for other in larger(target, clock=request.clock):
-        # A refusal takes seconds, as it looks for remedies of its own.
-        if holds(network, other.device, patchable=request.patchable) and fits(other, request):
+        if fits_somehow(network, other.device, patchable=request.patchable) and (
+            anyhow or fits(other, request)
+        ):
             remedies.append(f"the board {other.name} would hold it")
             break
     return remedies

@@ -218,7 +218,7 @@ def test_too_many_weights():
     assert re.fullmatch(
         r"network 'dense' does not fit hx8k at any folding: its 334,336 weights take "
         r"334,336 bits, 203,264 more than the 131,072 of the block RAMs; it would fit [\w-]+; a network of"
-        r" this kind fits with hidden layers "
+        r" this kind has weights for these memories with hidden layers "
         r"of (\d+), \1, \1 in place of 256, 256, 256 \([\d,]+ weights\)",
         str(refused.value),
     )
