@@ -1,11 +1,12 @@
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import by_hand
 import numpy as np
 import pytest
 
-from sbgen.compiler import cycles, fit, fold, remedies
+from sbgen.compiler import capacity, cycles, fit, fold, remedies
 from sbgen.compiler.bound import bounds
 from sbgen.compiler.candidates import free_rows
 from sbgen.compiler.design import to_patchable
@@ -224,6 +225,28 @@ def test_too_many_weights():
     )
     width = int(re.search("layers of ([0-9]+)", str(refused.value))[1])
     fold.fold(dense_network(784, width, width, width, 10), DEVICES["hx8k"], fill=fit.FILL)
+
+
+@pytest.mark.parametrize("sizes", [(784, 64, 10), (64, 8, 2)])
+@pytest.mark.parametrize("device", ["hx1k", "up5k"])
+def test_whether_a_network_fits_at_all(sizes, device):
+    network, device = dense_network(*sizes), DEVICES[device]
+    assert capacity.holds(network, device, patchable=False)
+    try:
+        fold.fold(network, device, fill=fit.FILL)
+    except FitError:
+        assert not remedies.fits(network, device, patchable=False)
+    else:
+        assert remedies.fits(network, device, patchable=False)
+
+
+def test_memories_without_spram_hold_less():
+    network, device = dense_network(784, 256, 256, 256, 10), DEVICES["up5k"]
+    assert capacity.holds(network, device, patchable=False)
+    assert not capacity.holds(network, device, patchable=False, spram=False)
+    assert not capacity.holds(network, device, patchable=True)
+    six = replace(device, fabric=replace(device.fabric, lut_inputs=6))  # whose LUTs hold 64 bits
+    assert capacity.holds(network, six, patchable=True)
 
 
 def test_what_block_ram_does_not_hold_goes_into_spram():
