@@ -1,5 +1,4 @@
 import re
-from dataclasses import replace
 from itertools import pairwise
 
 import by_hand
@@ -15,6 +14,7 @@ from sbgen.compiler.estimate import estimate
 from sbgen.compiler.folding import Unrolled
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Lookup, MaxPool, Network, Scores, SumPool
 from sbgen.compiler.layers import scores_rule
+from sbgen.compiler.parts import part
 from sbgen.compiler.pipeline import input_lanes, stages
 from sbgen.compiler.random_network import random_network
 from sbgen.errors import FitError
@@ -245,8 +245,7 @@ def test_memories_without_spram_hold_less():
     assert capacity.holds(network, device, patchable=False)
     assert not capacity.holds(network, device, patchable=False, spram=False)
     assert not capacity.holds(network, device, patchable=True)
-    six = replace(device, fabric=replace(device.fabric, lut_inputs=6))  # whose LUTs hold 64 bits
-    assert capacity.holds(network, six, patchable=True)
+    assert capacity.holds(network, part("lut6=5280,bram36=3"), patchable=True)  # 64 bits each
 
 
 def test_what_block_ram_does_not_hold_goes_into_spram():
