@@ -128,10 +128,11 @@ class Device:
     def brams(self, *, width: int, depth: int) -> int:
         """Block RAMs that a memory of `depth` words of `width` bits takes.
 
-        The memory is built from columns of one shape, each as deep as the memory; the cheapest shape counts.
-        The address is not split when one block is deep enough. Synthesis does the same.
+        One shape is used for all of it, and the cheapest counts. Where the memory is deeper than the shape,
+        its parts are next to each other in the width, so that they may share a block: 1,408 words of 12 bits
+        are three parts of 512 and take 36 x 512 once. Synthesis does the same.
         """
-        return min(-(-width // w) * -(-depth // d) for w, d in self.fabric.bram_shapes)
+        return min(-(-width * -(-depth // d) // w) for w, d in self.fabric.bram_shapes)
 
     def banks(self, *, width: int, depth: int) -> int:
         """Block RAMs in the depth of a memory, of which a multiplexer selects the output.

@@ -12,12 +12,16 @@ from sbgen.compiler.device import DEVICES
         ("up5k", 8, 512, 1),
         ("up5k", 9, 512, 2),
         ("up5k", 1, 2048, 1),
-        ("up5k", 1, 4096, 2),
+        ("up5k", 1, 4096, 1),
         ("up5k", 0, 16, 0),
         ("ecp5-85f", 36, 512, 1),
         ("ecp5-85f", 37, 512, 2),
         ("ecp5-85f", 1, 16384, 1),
         ("ecp5-85f", 18, 1024, 1),
+        ("ecp5-85f", 12, 1408, 1),
+        ("ecp5-85f", 25, 3504, 5),
+        ("up5k", 25, 740, 5),
+        ("up5k", 34, 1424, 13),
     ],
 )
 def test_brams(name, width, depth, count):
