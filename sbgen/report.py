@@ -190,7 +190,9 @@ def assemble(
         "model": _model(model, design, cycles),
         "top": design.top_k,
         **({"batch": design.batch} if design.batch > 1 else {}),
-        "timing": _timing(implementation, cycles, clock_mhz) | {"sleeps": sleeps},
+        "timing": _timing(implementation, cycles, clock_mhz)
+        | ({"alone_cycles": cycles.alone} if design.batch > 1 else {})
+        | {"sleeps": sleeps},
         "pace": pace,
         "bound": bound(design, device, cycles.interval) | whole,
         "link": link,
@@ -199,7 +201,7 @@ def assemble(
             clock_mhz,
             used,
             rate=min(rate or math.inf, whole["whole_images_per_second"]),
-            awake_cycles=line.alone_cycles + HOLD_BITS * line.byte_cycles / 10 + cycles.latency
+            awake_cycles=line.alone_cycles + HOLD_BITS * line.byte_cycles / 10 + cycles.alone
             if sleeps and line is not None
             else None,
         ),

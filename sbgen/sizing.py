@@ -55,6 +55,9 @@ class Estimate:
         Clock cycles per image.
     cycles_exact : bool
         Whether `cycles` is exact, or that of the slowest layer.
+    latency : int or None
+        Clock cycles from the first pixel of an image to its last score, where images follow each other; None
+        where `cycles` is not exact.
     clock_mhz : float
         The clock that `images_per_second` assumes.
     bound : dict
@@ -77,6 +80,7 @@ class Estimate:
     batch: int
     cycles: int
     cycles_exact: bool
+    latency: int | None
     clock_mhz: float
     bound: Mapping[str, Any] = field(repr=False)
     pace: str
@@ -101,7 +105,7 @@ def estimated(folded: Folded) -> Estimate:
     """The estimate of a design on its target."""
     design, target = folded.design, folded.target
     device, resources = target.device, estimate(design, target.device)
-    cycles, exact = interval(design)
+    cycles, latency = _timing(design)
     band = error_band(device)
     return Estimate(
         network=design.network.name,
@@ -123,7 +127,8 @@ def estimated(folded: Folded) -> Estimate:
         lut_designs=int(band["designs"]),
         batch=design.batch,
         cycles=cycles,
-        cycles_exact=exact,
+        cycles_exact=latency is not None,
+        latency=latency,
         clock_mhz=target.clock_mhz,
         bound=bound(design, device, cycles),
         pace=folded.why,
@@ -164,9 +169,17 @@ def interval(design: Design) -> tuple[int, bool]:
     """Cycles between two images, and whether they are exact; where that would take long, they are those of
     the slowest layer.
     """
+    cycles, latency = _timing(design)
+    return cycles, latency is not None
+
+
+def _timing(design: Design) -> tuple[int, int | None]:
+    """Cycles between two images and those of the first one, where these are predicted."""
     busy = stage_cycles(design)
-    exact = max(busy) * len(busy) <= _EXACT
-    return (predict(design).interval if exact else max(busy)), exact
+    if max(busy) * len(busy) * design.batch > _EXACT:
+        return max(busy), None
+    predicted = predict(design)
+    return predicted.interval, predicted.latency
 
 
 def _print_json(request: Request, network: Network, target: Target, *, fit: bool) -> None:
@@ -203,6 +216,11 @@ def _show_design(console: Console, found: Estimate) -> None:
     console.line(
         f"  {'core':12}{found.images_per_second:>9,.0f} images/s, if {found.clock_mhz:g} MHz is reached"
     )
+    if found.latency is not None:
+        batch = f", in batches of {found.batch}" if found.batch > 1 else ""
+        console.line(
+            f"  {'latency':12}{found.latency / found.clock_mhz:>9,.1f} us, {found.latency:,} cycles{batch}"
+        )
     console.line(f"  {'pace':12}{found.pace}")
     console.line(
         f"  {'bound':12}{found.bound['cycles']:>9,} cycles per image by {found.bound['by']}, of which"

@@ -105,7 +105,8 @@ def _speed(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "slowest", f"{bound['stage_cycles']:>9,} cycles in {bound['stage']}; freed by {bound['freed_by']}"
     yield (
         "latency",
-        f"{timing['latency_cycles'] / timing['clock_mhz']:>9,.1f} us, {timing['latency_cycles']:,} cycles",
+        f"{timing['latency_cycles'] / timing['clock_mhz']:>9,.1f} us, {timing['latency_cycles']:,} cycles"
+        + (f", in batches of {report['batch']}" if "batch" in report else ""),
     )
     if tested := report.get("self_test"):
         share = "" if tested["right"] is None else f", {tested['right']:,} that it gets right"

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from amaranth.hdl import unsigned
+from amaranth.lib.data import ArrayLayout
 
 from sbgen.compiler import amaranth_simulator, cycles, design_file, reference, refit, shrink
 from sbgen.compiler.batched import fold_batches
 from sbgen.compiler.bound import bound
 from sbgen.compiler.design import Design
 from sbgen.compiler.device import DEVICES
-from sbgen.compiler.estimate import estimate
+from sbgen.compiler.estimate import estimate, part_cost
 from sbgen.compiler.fit import FILL, excess
 from sbgen.compiler.fold import fold
 from sbgen.compiler.folding import LaneFolding, UnrolledScores, WeightedFolding
@@ -198,3 +200,20 @@ def test_a_batch_only_where_the_rate_needs_one(network):
 def test_the_bound_of_larger_batches_is_no_larger(network):
     found = [bound(network, UP5K, batch=batch).cycles for batch in (1, 2, 3, 4, 8)]
     assert found == sorted(found, reverse=True) and found[0] > found[-1]
+
+
+def test_the_memories_of_a_batch_are_counted():
+    """A memory for each image, as wide as a beat of one."""
+    part = collector.Parameters(
+        shape=ArrayLayout(unsigned(1), 16), beats=49, batch=3, repeats=2, store="bram"
+    )
+    assert part_cost(part, device=UP5K).bram == 3
+
+
+def test_without_a_pause_all_batches_are_complete():
+    """Also where what comes before takes longer for an image than a collector would wait by itself."""
+    for seed in range(8):
+        design = batched(seed)
+        batch, finishes = design.batch, cycles.predict(design, images=4 * design.batch).finishes
+        whole = cycles.predict(design).interval * batch
+        assert finishes[-1] - finishes[-1 - batch] <= whole + batch

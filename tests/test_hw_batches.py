@@ -62,6 +62,14 @@ def test_every_vector_comes_out_once(length, batch, vectors, store, seed):
     assert [word for _, word in taken] == words
 
 
+@pytest.mark.parametrize("length, batch, vectors", [(2, 3, 1), (1, 4, 6), (3, 2, 3)])
+def test_nothing_else_comes_out(length, batch, vectors):
+    """What fills an incomplete batch is dropped."""
+    words = beats([[7] * (length * LANES)] * vectors, LANES, BITS)
+    with pytest.raises(TimeoutError, match=f"^{len(words)} of "):
+        transfer(Loop(length=length, batch=batch, store="lut"), words, len(words) + 1, deadline=300)
+
+
 class Counted(wiring.Component):
     """A collector whose counts are taken at once."""
 

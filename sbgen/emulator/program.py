@@ -95,7 +95,7 @@ def compiled(built: "Built", *, folder: Path, netlist: bool = False) -> Program:
         divisor=top.divisor,
         deaf_cycles=top.reset_cycles + top.load_cycles + 100,
         busy_cycles=(
-            waiting * link.image_cycles + cycles.predict(built.design).latency + 20 * 10 * top.divisor
+            waiting * link.image_cycles + cycles.predict(built.design).alone + 20 * 10 * top.divisor
         ),
         from_cache=from_cache,
     )

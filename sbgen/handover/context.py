@@ -112,7 +112,7 @@ class Context:
     @property
     def settle(self) -> int:
         """Cycles after which a result that should not be there would have come."""
-        return self.cycles.latency + 4 * self.words + 64
+        return self.cycles.alone + 4 * self.words + 64
 
     @property
     def cycles_per_image(self) -> int:
