@@ -104,6 +104,14 @@ def test_bench_and_linter_of_a_folder(shell, settings, tmp_path):
     assert check.lint(context, files, tmp_path) == ""
 
 
+@pytest.mark.parametrize("shell", ["stream", "axi", "wishbone"])
+def test_bench_of_a_folder_in_verilator(shell, tmp_path):
+    needed("verilator")
+    context = prepared(small(), shell)
+    checked = check.bench(context, folder.files(context), tmp_path, simulator="verilator")
+    assert checked.latency >= context.cycles.latency and checked.simulator.startswith("Verilator")
+
+
 @pytest.mark.parametrize("shell", ["none", "wishbone"])
 def test_a_bench_notices_a_wrong_core(shell, tmp_path):
     needed("icarus")

@@ -170,13 +170,15 @@ def verilate(
     )
 
 
-def verilator_flags(optimization: str) -> list[str]:
+def verilator_flags(optimization: str, *, timing: bool = False) -> list[str]:
     """Flags of Verilator for designs that sbgen wrote: no warnings, and variables of the makefile.
 
     Parameters
     ----------
     optimization : str
         Of the C++ compiler, for the model.
+    timing : bool
+        Whether the Verilog has delays, as with ``--timing``.
     """
     make = {
         # The runtime library is compiled as well and hardly runs: optimising it would only cost time.
@@ -186,6 +188,8 @@ def verilator_flags(optimization: str) -> list[str]:
         # It is empty in the package, which breaks designs of more than one file.
         "CFG_CXXFLAGS_PCH_I": "-include",
         "PYTHON3": sys.executable,
+        # Delays are coroutines of C++20; the package does not ask the compiler for them.
+        **({"CFG_CXXFLAGS_COROUTINES": "-std=gnu++20"} if timing else {}),
     }
     variables = " ".join(f"{name}={value}" for name, value in make.items())
     return ["-Wno-fatal", "-Wno-lint", "-Wno-style", "-MAKEFLAGS", variables]

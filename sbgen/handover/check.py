@@ -83,7 +83,7 @@ def _icarus(name: str, folder: Path) -> tuple[tools.Tool, str]:
 def _verilator(name: str, folder: Path) -> tuple[tools.Tool, str]:
     compiler = tools.find("verilator")
     arguments = [
-        *("--binary", "--timing", "-j", "0", *verilator_flags("-O1")),
+        *("--binary", "--timing", "-j", "0", *verilator_flags("-O1", timing=True)),
         *("--top-module", f"{name}_tb", "-Mdir", "obj", "-o", "bench", f"{name}_tb.v", f"{name}.v"),
     ]
     tools.run(compiler, arguments, cwd=folder, log=folder / "build.log")
