@@ -40,6 +40,8 @@ def test_every_page_is_in_the_contents():
     pages = {str(path.relative_to(DOCS).with_suffix("")) for path in DOCS.rglob("*.md")}
     pages = {page for page in pages if page.partition("/")[0] not in ("index", "generated", "_build")}
     assert pages | {"generated/commands"} == set(listed)
+    # Sphinx writes pages of its own under these names, in place of ours.
+    assert not pages & {"search", "genindex", "modindex", "py-modindex"}
 
 
 def test_a_command_has_a_page_with_all_its_options(command_pages, tmp_path):
