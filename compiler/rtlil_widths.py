@@ -5,6 +5,7 @@ in the same way, but a linter cannot know that this was meant.
 """
 
 import re
+from collections.abc import Callable
 
 __all__ = ["equalize"]
 
@@ -19,8 +20,13 @@ _AS_OTHER = frozenset(("$eq", "$ne", "$lt", "$le", "$gt", "$ge"))
 _SHIFTS = frozenset(("$shl", "$sshl", "$shr", "$sshr", "$shift"))
 _TO_THE_LEFT = frozenset(("$shl", "$sshl"))
 
-#: What a comparison with an unsigned 0 as its second operand always is.
-_OF_ZERO = {"$ge": "1'1", "$lt": "1'0"}
+#: Comparisons of a number with a constant.
+_COMPARED: dict[str, Callable[[int, int], bool]] = {
+    "$lt": lambda number, constant: number < constant,
+    "$le": lambda number, constant: number <= constant,
+    "$ge": lambda number, constant: number >= constant,
+    "$gt": lambda number, constant: number > constant,
+}
 
 _KINDS = _AS_RESULT | _AS_OTHER | _SHIFTS | {"$logic_not"}
 
@@ -99,9 +105,9 @@ def _operator(lines: list[str], kind: str, widths: dict[str, int]) -> list[str]:
         lines, kind = [lines[0].replace("$logic_not", "$eq", 1), *lines[1:]], "$eq"
     operands = [_A] if kind in _SHIFTS or _B not in fields else [_A, _B]
     signed = all(int(fields[name + _SIGNED]) for name in operands)
-    if kind in _OF_ZERO and not signed and re.fullmatch(r"\d+'0+|\{ \}", fields[_B]):
-        always = _resized(_OF_ZERO[kind], int(fields[_Y + _WIDTH]), signed=False, widths=widths)
-        return [f"  connect {fields[_Y]} {always}"]
+    if kind in _COMPARED and not signed and (always := _always(kind, fields[_A], fields[_B], widths)):
+        value = _resized(always, int(fields[_Y + _WIDTH]), signed=False, widths=widths)
+        return [f"  connect {fields[_Y]} {value}"]
     width = int(fields[_Y + _WIDTH])
     if kind in _AS_OTHER or (kind in _SHIFTS and kind not in _TO_THE_LEFT):
         width = max(width, *(int(fields[name + _WIDTH]) for name in operands))
@@ -119,6 +125,17 @@ def _operator(lines: list[str], kind: str, widths: dict[str, int]) -> list[str]:
         lines[-1],
         *connection,
     ]
+
+
+def _always(kind: str, left: str, right: str, widths: dict[str, int]) -> str | None:
+    """What the comparison of an unsigned signal with a constant is for all of its values, if that is one."""
+    parts = _parsed(right, widths)
+    bits = "".join(part.partition("'")[2] for part, _ in parts)
+    if not all("'" in part for part, _ in parts) or not set(bits) <= {"0", "1"}:
+        return None
+    compare, constant = _COMPARED[kind], int(bits or "0", 2)
+    found = {compare(number, constant) for number in (0, (1 << sum(n for _, n in _parsed(left, widths))) - 1)}
+    return f"1'{int(*found)}" if len(found) == 1 else None
 
 
 def _narrowed(fields: dict[str, str], cell: str, width: int) -> tuple[list[str], list[str]]:

@@ -76,13 +76,28 @@ def test_a_shift_to_the_left_is_cut():
     assert operands(made)[0] == {"A": "\\w [1:0]", "B": "\\y [8:7]"} and "shifted" not in made
 
 
-@pytest.mark.parametrize("zero", [("2'00", 2), ("{ }", 0)])
-@pytest.mark.parametrize(("kind", "always"), [("$ge", "1'1"), ("$lt", "1'0")])
-def test_what_a_comparison_with_0_always_is(kind, always, zero):
-    made = equalize(cell(kind, a=W, b=zero, y=1))
+@pytest.mark.parametrize(
+    ("kind", "constant", "always"),
+    [
+        ("$ge", ("2'00", 2), "1'1"),
+        ("$ge", ("{ }", 0), "1'1"),
+        ("$lt", ("{ }", 0), "1'0"),
+        ("$lt", ("{ 1'1 4'0000 }", 5), "1'1"),
+        ("$ge", ("5'10000", 5), "1'0"),
+        ("$le", ("4'1111", 4), "1'1"),
+        ("$gt", ("6'001111", 6), "1'0"),
+    ],
+)
+def test_what_a_comparison_with_a_constant_always_is(kind, constant, always):
+    made = equalize(cell(kind, a=W, b=constant, y=1))
     assert f"  connect \\y [0:0] {always}\n" in made and "cell" not in made
-    assert "cell" in equalize(cell(kind, a=W, b=zero, y=1, signed=1))
-    assert "cell" in equalize(cell(kind, a=W, b=("2'01", 2), y=1))
+    assert "cell" in equalize(cell(kind, a=W, b=constant, y=1, signed=1))
+
+
+@pytest.mark.parametrize("kind", ["$lt", "$le", "$ge", "$gt"])
+@pytest.mark.parametrize("constant", [("2'01", 2), ("4'1110", 4), ("{ 1'1 \\w [0] }", 2), ("2'0x", 2)])
+def test_a_comparison_that_says_something(kind, constant):
+    assert "cell" in equalize(cell(kind, a=W, b=constant, y=1))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ def generator(what: str, seed: int) -> np.random.Generator:
 
 
 def one_in(rng: np.random.Generator, n: int) -> bool:
-    return rng.integers(n) == 0
+    return bool(rng.integers(n) == 0)
 
 
 def size(rng: np.random.Generator, largest: int) -> int:
