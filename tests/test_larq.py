@@ -64,8 +64,10 @@ def quantiser(name, **config):
 SIGN = quantiser("SteSign", clip_value=1.0)
 
 
-def saved(path, *layers, shape=(6,), kind="Sequential", damage=None):
-    """A file of (class, settings, weights) for each layer."""
+def saved(path, *layers, shape=(6,), kind="Sequential", damage=None, inputs=None):
+    """A file of (class, settings, weights) for each layer; `inputs` are the numbers of the layers that each
+    takes, in a functional model.
+    """
     made = []
     with h5py.File(path, "w") as file:
         group = file.create_group("model_weights")
@@ -86,9 +88,12 @@ def saved(path, *layers, shape=(6,), kind="Sequential", damage=None):
             part.attrs["weight_names"] = [f"{own}/{each}:0" for each in weights]
             for each, array in weights.items():
                 part[f"{own}/{each}:0"] = np.asarray(array, np.float32)
-        file.attrs["model_config"] = json.dumps(
-            {"class_name": kind, "config": {"name": "net", "layers": made}}
-        )
+        config = {"name": "net", "layers": made}
+        if inputs:
+            kind, config["output_layers"] = "Functional", [[made[-1]["config"]["name"], 0, 0]]
+            for entry, before in zip(made, inputs, strict=True):
+                entry["inbound_nodes"] = [[[f"layer_{n}", 0, 0, {}] for n in before]] if before else []
+        file.attrs["model_config"] = json.dumps({"class_name": kind, "config": config})
         if damage:
             damage(file)
     return path
@@ -158,6 +163,35 @@ def test_magnitude_aware_and_ternary_quantisers(tmp_path):
     kernel = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
     assert np.array_equal(network.layers[-1].mask.T, np.abs(kernel) > 0.5)
     assert network.layers[1].mask is None
+
+
+def test_a_sum_of_two_layers(tmp_path):
+    path = saved(
+        tmp_path / "a.h5",
+        ("InputLayer", {}, {}),
+        dense(6, 8, seed=1),
+        dense(8, 5, seed=2),
+        dense(8, 7, seed=3),
+        dense(7, 5, seed=4),
+        ("Add", {}, {}),
+        dense(5, 3, seed=5),
+        inputs=[(), (0,), (1,), (1,), (3,), (2, 4), (5,)],
+    )
+    network = load(path)
+    kinds = " ".join(type(layer).__name__ for layer in network.layers)
+    assert kinds == "Binarize Dense Fork Dense Switch Dense Dense Add Threshold Scores"
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (200, 6), dtype=np.uint8)
+    sign = lambda x: np.where(x >= 0, 1.0, -1.0)
+    first, one, hidden, two, last = (
+        sign(np.random.default_rng(seed).normal(size=size))
+        for seed, size in enumerate([(6, 8), (8, 5), (8, 7), (7, 5), (5, 3)], 1)
+    )
+    x = sign(sign(images / 127.5 - 1) @ first)
+    sums = x @ one + sign(x @ hidden) @ two
+    scores = sign(sums) @ last
+    found = reference.evaluate(network, images)[0]
+    assert same_order(found, scores) and len(np.unique(scores, axis=0)) > 5
 
 
 def test_several_steps_of_an_activation(tmp_path):

@@ -346,24 +346,6 @@ class TestShortcut:
         assert "\n" not in str(caught.value)
         return str(caught.value)
 
-    def test_projection(self):
-        graph, x = image(2, 7, 7)
-        x = graph.bipolar(conv(graph, x, 6, 2))
-        x = graph.add("Add", conv(graph, x, 6, 6, 1), conv(graph, x, 6, 6, 1))
-        assert "a shortcut must have no layer of its own (no projection); use the identity" in self.refused(
-            graph, scores(graph, graph.bipolar(x), 150)
-        )
-
-    def test_projection_of_an_earlier_layer(self):
-        graph, x = image(2, 7, 7)
-        x = graph.bipolar(conv(graph, x, 6, 2))
-        branch = conv(graph, graph.bipolar(conv(graph, x, 6, 6, 1)), 6, 6, 1)
-        x = graph.add("Add", branch, conv(graph, x, 6, 6, 1))
-        assert "its only branches are shortcuts" in (
-            message := self.refused(graph, scores(graph, graph.bipolar(x), 150))
-        )
-        assert "replace a projection by an identity" in message
-
     def test_steps_that_are_no_multiple(self):
         graph, x = image(2, 7, 7)
         x = graph.bipolar(conv(graph, x, 6, 2))

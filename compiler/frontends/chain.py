@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ...errors import ModelError
 from .. import ir
@@ -22,25 +23,28 @@ class Chain:
     image_shape : tuple of int
         As in `ir.Network`.
     pixel_type : PixelType
-    thresholded : set of str
-        Names of the layers whose counts became one bit each.
     as_bits : dict
         Tensors that became bits, by the ``id`` of their source: the tensor, and the same tensor as a function
         of these bits.
+    branches : dict
+        Each `Switch` that no Add has joined so far, by its name: what made it.
     """
 
     def __init__(self) -> None:
         self.layers: list[ir.Layer] = []
         self.image_shape: tuple[int, ...] = ()
         self.pixel_type: PixelType = UINT8
-        self.thresholded: set[str] = set()
         self.as_bits: dict[int, tuple[Tensor, Tensor]] = {}
+        self.branches: dict[str, Where] = {}
+        self._bits: dict[str, str] = {}
         self._names: set[str] = set()
 
     def network(
         self, *, name: str, scores: ir.Scores, decision: str, labels: Iterable[object] | None = None
     ) -> ir.Network:
         """The network of the layers so far and `scores`; the default labels are numbers."""
+        for where in self.branches.values():
+            raise self.not_the_end(where)
         if not labels:
             labels = range(2 if scores.outputs == 1 else scores.outputs)
         return ir.Network(
@@ -61,8 +65,8 @@ class Chain:
         return shape
 
     def positions(self, source: Source) -> tuple[int, ...] | None:
-        """Rows and columns of a source that is the end of the chain; None if it is a vector."""
-        shape = self.shape()
+        """Rows and columns of a source; None if it is a vector."""
+        shape = self.shape(self.place(source))
         if isinstance(source, Counts) and len(shape) > 1:
             shape = shape if len(shape) == 3 else (*shape, 1)
             for layer in (source.layer(None), *source.pools):
@@ -99,8 +103,34 @@ class Chain:
     def check_end(self, where: Where, source: Source) -> None:
         """Raise a `ModelError` unless the next layer can take `source`."""
         if source.after != self.end:
-            raise ModelError(
-                f"{where}: uses the output of an earlier layer again, but a network must be one chain of"
-                " layers; its only branches are shortcuts, which are added after later layers and have no"
-                " layers of their own (replace a projection by an identity)"
-            )
+            raise self.not_the_end(where)
+
+    def not_the_end(self, where: Where) -> ModelError:
+        """The error for a node that begins a branch which no Add joins again."""
+        return ModelError(
+            f"{where}: uses the output of an earlier layer again, but a network must be one chain of layers;"
+            " its only branches are the two sides of a sum, which an Add joins before anything else uses them"
+        )
+
+    def layer_of(self, source: Counts) -> ir.Weighted | None:
+        """The layer that the neurons became; None as long as they are none."""
+        found = (layer for layer in self.layers if layer.name == source.name and ir.has_weights(layer))
+        return next(found, None)
+
+    def bits_move(self, before: str, after: str) -> None:
+        """The bits that a layer output are from now on those of another, after it."""
+        self._bits[before] = after
+        for key, (value, bits) in self.as_bits.items():
+            if bits.source.after == before:
+                self.as_bits[key] = value, replace(bits, source=replace(bits.source, after=after))
+
+    def place(self, source: Source) -> int:
+        """The place behind the layer before a source: that with its integers, or whose output its neurons
+        take.
+        """
+        after = source.after
+        if after is None:
+            return 0
+        if isinstance(source, Counts) and source.input_maximum == 1:
+            after = self._bits.get(after, after)
+        return self.position(after) + 1

@@ -119,6 +119,21 @@ def _sum_of_pads(first: ir.Padding, second: ir.Padding) -> ir.Padding:
     return (top + more_top, bottom + more_bottom), (left + more_left, right + more_right)
 
 
+def _bits_of_pixels(chain: Chain, where: Where, value: Tensor) -> Tensor:
+    bits = pixels_to_bits(chain, where, value)
+    chain.as_bits[id(value.source)] = value, bits
+    return bits
+
+
+def _is_layer(chain: Chain, source: Counts) -> bool:
+    """Whether the neurons are a layer by now, so that no pool can come before its thresholds."""
+    return chain.layer_of(source) is not None
+
+
+def _bends(value: Tensor) -> bool:
+    return bends(value.rows[np.unique(value.row)])
+
+
 def _max_pool(
     chain: Chain,
     where: Place,
@@ -127,10 +142,11 @@ def _max_pool(
     stride: tuple[int, int],
     pads: ir.Padding,
 ) -> Tensor:
+    value = reuse_bits(chain, value)
     if isinstance(value.source, Pixels):
         # A pool of pixels would need eight-bit hardware; a pool of their bits is the same.
-        value = pixels_to_bits(chain, where, value)
-    elif isinstance(value.source, Elements) or bends(value.rows[np.unique(value.row)]):
+        value = _bits_of_pixels(chain, where, value)
+    elif not isinstance(value.source, Counts) or _is_layer(chain, value.source) or _bends(value):
         value = as_elements(chain, where, value)
     image = _uniform_image(chain, where, value)
     _check_padding(where, image)
@@ -160,8 +176,9 @@ def _average_pool(
             mean = _mean_of_counts(chain, where, value)
             if mean is not None:
                 return mean
+    value = reuse_bits(chain, value)
     if isinstance(value.source, Pixels):
-        value = pixels_to_bits(chain, where, value)
+        value = _bits_of_pixels(chain, where, value)
     else:
         value = as_summands(chain, where, value)
     image = _uniform_image(chain, where, value)

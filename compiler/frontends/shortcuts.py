@@ -1,4 +1,6 @@
-"""Shortcuts: the sum of two tensors of different layers, as `Fork` and `Add`."""
+"""Shortcuts: the sum of two tensors of different layers, as `Fork` and `Add`, and a `Switch` where both sides
+have layers.
+"""
 
 from dataclasses import replace
 from typing import cast
@@ -7,6 +9,7 @@ import numpy as np
 
 from ...errors import ModelError
 from .. import ir
+from .branches import closed, insert_side, latest, without_thresholds
 from .chain import Chain
 from .channels import complement
 from .elements import as_counts, as_elements, reuse_bits
@@ -21,32 +24,39 @@ _EQUAL = 1e-6
 
 
 def join(chain: Chain, where: Place, first: Tensor, second: Tensor) -> Tensor:
-    """``first + second``, where one is of the last layer and the other, the shortcut, of an earlier one."""
+    """``first + second``, where one is of the last layer and the other of an earlier one, or of neurons on an
+    earlier one: the two sides of a sum.
+    """
     first, second = reuse_bits(chain, first), reuse_bits(chain, second)
     _check_equal_elements(where, first, second)
     branches = [value for value in (first, second) if value.source.after == chain.end]
-    if not branches or len(branches) == 2 and all(isinstance(value.source, Counts) for value in branches):
-        raise _projection(where, first, second)
+    if not branches:
+        raise chain.not_the_end(where)
     branch = next((value for value in branches if isinstance(value.source, Counts)), branches[0])
     shortcut = second if branch is first else first
+    switch = _switch(chain, shortcut)
+    if switch is not None:
+        return _add(chain, where, *_with_layers(chain, where, branch, shortcut, switch))
     if isinstance(branch.source, Counts) and (branch.source.pools or _lines(branch) is None):
         branch = as_elements(chain, where, branch)
-    shortcut = _beginning(chain, where, shortcut, branch)
+    shortcut = _beginning(chain, where, shortcut)
     branch, shortcut = _with_equal_copies(chain, branch, shortcut)
-    shortcut_lines = _require_lines(where, shortcut)
-    lines = _require_lines(where, branch)
-    if isinstance(branch.source, Counts):
-        falls = np.zeros(branch.source.outputs, bool)
-        falls[branch.index % branch.source.outputs] = np.sign(lines.step) != np.sign(shortcut_lines.step)
-        branch = complement(where, branch, falls)
-        lines = _require_lines(where, branch)
-    scale = _scale(where, branch, shortcut, shortcut_lines.step / lines.step)
+    steps = _require_lines(where, shortcut).step
+    branch = _with_signs(where, branch, steps)
+    scale = _scale(where, branch, shortcut, steps / _require_lines(where, branch).step)
     if isinstance(branch.source, Counts):
         branch = as_counts(chain, where, branch)
-    assert isinstance(branch.source, Elements) and isinstance(shortcut.source, Elements)
     fork = ir.Fork(name=chain.new_name(None, "fork"))
-    chain.layers.insert(chain.position(shortcut.source.after) + 1, fork)
-    name = chain.append(ir.Add(name=chain.new_name(where, "add"), fork=fork.name, scale=scale))
+    assert shortcut.source.after is not None
+    chain.layers.insert(chain.position(latest(chain, shortcut.source.after)) + 1, fork)
+    return _add(chain, where, branch, shortcut, fork.name, scale)
+
+
+def _add(chain: Chain, where: Place, branch: Tensor, shortcut: Tensor, fork: str, scale: int) -> Tensor:
+    """The sum of what the last layer outputs and what was stored under the name `fork`."""
+    assert isinstance(branch.source, Elements) and isinstance(shortcut.source, Elements)
+    lines, shortcut_lines = _require_lines(where, branch), _require_lines(where, shortcut)
+    name = chain.append(ir.Add(name=chain.new_name(where, "add"), fork=fork, scale=scale))
     count = branch.source.count + scale * (shortcut.source.count - 1)
     key = np.stack([(lines.lowest + shortcut_lines.lowest).reshape(-1), lines.step.reshape(-1)], axis=1)
     functions, row = np.unique(key, axis=0, return_inverse=True)
@@ -66,6 +76,76 @@ def join(chain: Chain, where: Place, first: Tensor, second: Tensor) -> Tensor:
     )
 
 
+def _switch(chain: Chain, value: Tensor) -> str | None:
+    """The name of the `Switch` behind the layers of a side of a sum that does not end the chain; None if it
+    has no layers of its own.
+    """
+    source, begin = value.source, chain.place(value.source)
+    for switch in chain.branches:
+        if chain.position(switch) == begin:
+            return switch
+    if not isinstance(source, Counts) or chain.layer_of(source) is not None:
+        return None
+    if not begin:
+        return None
+    _, switch = insert_side(chain, begin, begin)
+    return switch
+
+
+def _with_layers(
+    chain: Chain, where: Place, branch: Tensor, shortcut: Tensor, switch: str
+) -> tuple[Tensor, Tensor, str, int]:
+    """Both sides of a sum as the output of their layers, the name of the `Switch`, and the scale of what it
+    stores. `shortcut` is what is before the `Switch`, unless its steps are the smaller ones.
+    """
+    place = chain.position(switch)
+    if isinstance(branch.source, Counts) and place == len(chain.layers) - 1:
+        branch = replace(branch, source=replace(branch.source, after=switch))
+    rest = chain.layers[place:]
+    del chain.layers[place:]
+    shortcut = replace(shortcut, source=replace(shortcut.source, after=chain.end))
+    lines = None if isinstance(branch.source, Counts) else _lines(branch)
+    shortcut = _as_numbers(chain, where, shortcut, np.ones(1) if lines is None else lines.step)
+    chain.layers += rest
+    steps = _require_lines(where, shortcut).step
+    branch = _as_numbers(chain, where, branch, steps)
+    ratio = steps / _require_lines(where, branch).step
+    if np.abs(ratio).max() < 1 - _EQUAL:
+        fork = chain.position(cast(ir.Switch, rest[0]).fork)
+        place = chain.position(switch)
+        one, two = chain.layers[fork + 1 : place], chain.layers[place + 1 :]
+        if closed(two):
+            chain.layers[fork + 1 :] = [*two, rest[0], *one]
+            branch, shortcut, ratio = shortcut, branch, 1 / ratio
+    scale = _scale(where, branch, shortcut, ratio)
+    chain.branches.pop(switch, None)
+    return branch, shortcut, switch, scale
+
+
+def _as_numbers(chain: Chain, where: Place, value: Tensor, steps: np.ndarray) -> Tensor:
+    """A tensor of the end of the chain as what a layer outputs, one number per element, that rises where
+    `steps` do.
+    """
+    if _lines(value) is None or isinstance(value.source, Counts) and value.source.pools:
+        value = as_elements(chain, where, value)
+    if isinstance(value.source, Counts):
+        value = as_counts(chain, where, _with_signs(where, value, steps))
+    assert isinstance(value.source, Elements)
+    if value.source.copies > 1:
+        layer, _, value = _as_integers(chain, value, value.source)
+        chain.append(layer)
+    return value
+
+
+def _with_signs(where: Where, value: Tensor, steps: np.ndarray) -> Tensor:
+    """A tensor that rises where `steps` do, if it is of neurons, which can count the other way."""
+    if not isinstance(value.source, Counts):
+        return value
+    falls = np.zeros(value.source.outputs, bool)
+    falls[value.index % value.source.outputs] = np.sign(_require_lines(where, value).step) != np.sign(steps)
+    return complement(where, value, falls)
+
+
 def _check_equal_elements(where: Where, first: Tensor, second: Tensor) -> None:
     if (
         first.shape != second.shape
@@ -78,13 +158,6 @@ def _check_equal_elements(where: Where, first: Tensor, second: Tensor) -> None:
             f" shape {first.shape} and {second.origin} {second.shape}, padded, moved or cut; use the identity"
             " as shortcut"
         )
-
-
-def _projection(where: Where, first: Tensor, second: Tensor) -> ModelError:
-    return ModelError(
-        f"{where}: adds {first.origin} and {second.origin}, but a shortcut must have no layer of its own (no"
-        " projection); use the identity as shortcut, or bits of an earlier layer"
-    )
 
 
 def _scale(where: Where, branch: Tensor, shortcut: Tensor, ratio: np.ndarray) -> int:
@@ -123,8 +196,8 @@ def _require_lines(where: Where, value: Tensor) -> Lines:
     return lines
 
 
-def _beginning(chain: Chain, where: Where, shortcut: Tensor, branch: Tensor) -> Tensor:
-    """The shortcut as elements of the output of its layer."""
+def _beginning(chain: Chain, where: Where, shortcut: Tensor) -> Tensor:
+    """A shortcut without layers of its own as elements of the output of the layer where it begins."""
     source = shortcut.source
     if isinstance(source, Counts):
         if source.pools:
@@ -132,36 +205,12 @@ def _beginning(chain: Chain, where: Where, shortcut: Tensor, branch: Tensor) -> 
                 f"{where}: a shortcut must have one number per element, but {shortcut.origin} is a MaxPool of"
                 " sums, which has several; quantise it before the shortcut"
             )
-        if source.name not in chain.thresholded:
-            raise _projection(where, shortcut, branch)
-        return _without_thresholds(chain, shortcut, source)
+        return without_thresholds(chain, where, shortcut, source)
     if not isinstance(source, Elements) or source.after is None:
         raise ModelError(
             f"{where}: a shortcut must not begin at raw pixels; quantise them to bits before the shortcut"
         )
     return shortcut
-
-
-def _without_thresholds(chain: Chain, value: Tensor, source: Counts) -> Tensor:
-    """A tensor of neurons that became bits, as one of their counts.
-
-    Their thresholds become a layer of their own, after the counts.
-    """
-    place = chain.position(source.name)
-    layer = cast(ir.Conv2d, chain.layers[place])  # or Dense, alike here
-    complemented = (layer.weights != source.weights).reshape(source.outputs, -1).any(axis=1)
-    value = complement("a shortcut", value, complemented)
-    if layer.thresholds is not None:
-        threshold = ir.Threshold(
-            name=chain.new_name(None, "threshold"),
-            thresholds=layer.thresholds,
-            inverted=np.zeros_like(layer.thresholds),
-        )
-        chain.layers[place : place + 1] = [replace(layer, thresholds=None), threshold]
-    return replace(
-        value,
-        source=Elements(size=source.size, count=source.count, after=source.name, channels=source.outputs),
-    )
 
 
 def _with_equal_copies(chain: Chain, branch: Tensor, shortcut: Tensor) -> tuple[Tensor, Tensor]:

@@ -152,8 +152,6 @@ def counts_to_bits(chain: Chain, where: Where, value: Tensor) -> Tensor:
     if several:
         chain.append(_levels(chain, thresholds, inverted=np.zeros(len(thresholds), np.int64)))
     chain.layers.extend(source.pools)
-    if not several and not source.pools:
-        chain.thresholded.add(source.name)
     return bits_of(
         chain,
         value,
