@@ -1,10 +1,10 @@
-"""What a version costs: LUTs per product and clock of the 16 x 64 unit, builds' seconds, bytes of design files.
+"""Size and clock of the 16 x 64 unit, seconds of builds and bytes of design files, by version.
 
     python benchmarks/versions.py [--version 0.1.0 --at COMMIT]
 
 Adds the row of the present version to ``results/versions.json``, or replaces it, and prints the table. Units
-and builds are those of ``results/mvtu.json`` and ``results/builds.json``; a figure that the row before has
-from the same commit was not measured anew and is left out. Design files are folded now, for the cycles that
+and builds are those of ``results/mvtu.json`` and ``results/builds.json``; what was not measured anew since the
+row before is left out. Design files are folded now, for the cycles that
 README's builds had in 0.2.0. With ``--at`` the row is of a commit in the history: its records, without design
 files. A row names the commits that were measured. Also writes ``results/versions.md``.
 """
@@ -52,8 +52,8 @@ def figures(at):
     found = {}
 
     def take(name, value, row, whole):
-        if value is not None:
-            commit = row.get("commit") or row.get("until") or whole.get("commit") or at
+        commit = row.get("commit") or whole.get("commit") or at
+        if value is not None and commit is not None:
             found[name] = {"value": value, "commit": commit}
 
     for unit in units["units"]:
@@ -101,14 +101,16 @@ def main():
     rows = json.loads(path.read_text())["rows"] if path.exists() else []
     rows = [row for row in rows if row["version"] != options.version]
     earlier = rows[-1]["figures"] if rows else {}
-    found = {name: figure for name, figure in figures(options.at).items() if figure != earlier.get(name)} | (
-        {} if options.at else design_files()
-    )
+    found = {
+        name: figure
+        for name, figure in figures(options.at).items()
+        if figure["commit"] != earlier.get(name, {}).get("commit")
+    } | ({} if options.at else design_files())
     rows.append({"version": options.version, "figures": found})
     rows.sort(key=lambda row: tuple(map(int, row["version"].split("."))))
     record.write("versions", {"command": "python benchmarks/versions.py", "rows": rows}, measured={})
     (record.FOLDER / "versions.md").write_text(
-        "LUTs per product and Fmax of the 16 x 64 unit, seconds of builds, bytes of design files, by version.\n\n"
+        "Size and Fmax of the 16 x 64 unit, seconds of builds, bytes of design files, by version.\n\n"
         + table(rows),
         encoding="utf-8",
     )
