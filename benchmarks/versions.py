@@ -3,10 +3,10 @@
     python benchmarks/versions.py [--version 0.1.0 --at COMMIT]
 
 Adds the row of the present version to ``results/versions.json``, or replaces it, and prints the table. Units
-and builds are those of ``results/mvtu.json`` and ``results/builds.json``; what was not measured anew since the
-row before is left out. Design files are folded now, for the cycles that
-README's builds had in 0.2.0. With ``--at`` the row is of a commit in the history: its records, without design
-files. A row names the commits that were measured. Also writes ``results/versions.md``.
+and builds are those of ``results/mvtu.json`` and ``results/builds.json``; what was not measured anew since
+the row before is left out. Design files are folded now, for the cycles that README's builds had in 0.2.0.
+With ``--at`` the row is of a commit in the history: its records, without design files. A row names the
+commits that were measured. Also writes ``results/versions.md``.
 """
 
 import argparse
