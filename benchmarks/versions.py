@@ -95,7 +95,7 @@ def table(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--version", default=sbgen.__version__, help="of the row (the present one)")
-    parser.add_argument("--at", metavar="COMMIT", help="a commit of that version")
+    parser.add_argument("--at", metavar="COMMIT", help="a commit of that version, 40 hex digits")
     options = parser.parse_args()
     path = record.FOLDER / "versions.json"
     rows = json.loads(path.read_text())["rows"] if path.exists() else []
@@ -106,7 +106,9 @@ def main():
         for name, figure in figures(options.at).items()
         if figure["commit"] != earlier.get(name, {}).get("commit")
     } | ({} if options.at else design_files())
-    rows.append({"version": options.version, "figures": found})
+    # A commit in the history is as it is there.
+    measured = {"commit": options.at, "clean": True} if options.at else record.MEASURED
+    rows.append({"version": options.version, "figures": found, **measured})
     rows.sort(key=lambda row: tuple(map(int, row["version"].split("."))))
     record.write("versions", {"command": "python benchmarks/versions.py", "rows": rows}, measured={})
     (record.FOLDER / "versions.md").write_text(
