@@ -19,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import record
-from shipped import PACE
+from shipped import options_of
 
 from sbgen import fuzzing
 from sbgen.compiler import design_file as files
@@ -85,7 +85,7 @@ def build_row(model, board):
     with tempfile.TemporaryDirectory(prefix="sbgen-digests-") as out:
         command = ["build", "--model", str(ROOT / "models" / f"{model}.pt"), "--board", board, "--out", out]
         subprocess.run(
-            [sys.executable, "-m", "sbgen", *command, *PACE.get(model, ()), "--fresh", "--images", "2"],
+            [sys.executable, "-m", "sbgen", *command, *options_of(model, board), "--fresh", "--images", "2"],
             cwd=ROOT,
             check=True,
         )

@@ -263,7 +263,7 @@ def _discard(p: discard.Parameters, device: Device, exact: bool) -> Cost:
     counts, counters = p.counts.width, _bits(p.beats - 1) + p.counts.width
     places = p.depth * counts
     return Cost(
-        lut=2 * places + 2 * p.depth + 2.5 * counters + 2 * counts + 8, ff=places + _bits(p.depth) + counters
+        lut=places + 2 * p.depth + 2.5 * counters + 2 * counts + 8, ff=places + _bits(p.depth) + counters
     )
 
 

@@ -47,12 +47,13 @@ def fits(network: Network, device: Device, *, patchable: bool) -> bool:
     """Whether a network fits a device at any folding."""
     if not holds(network, device, patchable=patchable):
         return False
-    # Mostly a folding fits whose weight words are as wide as a block RAM, and no search is needed.
-    for width, _ in device.fabric.bram_shapes:
+    # Mostly a folding fits whose weight words are as wide as a block RAM, and no search is needed. In a
+    # patchable design memories are of another kind.
+    for width, _ in () if patchable else device.fabric.bram_shapes:
         foldings = tuple(
             rule.folding(pe=min(width, getattr(rule.layer, "outputs", 1)), simd=1) for rule in rules(network)
         )
-        design = Design(network=network, foldings=foldings, patchable=patchable)
+        design = Design(network=network, foldings=foldings)
         if not excess(estimate(design, device, exact=False), device, FILL):
             return True
     search = Search(network, device, fill=FILL, patchable=patchable)

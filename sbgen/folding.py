@@ -183,10 +183,12 @@ def fold(request: Request, network: "Network", target: "Target") -> Folded:
 
 def find(request: Request, network: "Network", target: "Target") -> Folded:
     """As `fold`, but a refusal says only what does not fit: no other options are tried."""
-    from .pace import lowest_clock, pace
+    from .pace import BY_HAND, lowest_clock, pace
 
     aim = pace(request, network, target)
     design, at = _design(request, network, target, aim), target
+    if request.by_hand and request.fps is None:
+        aim = BY_HAND
     if request.fps is not None and request.lowest_clock:
         clock_mhz = lowest_clock(design, target, fps=request.fps, baud=request.baud)
         at = replace(target, clock_mhz=clock_mhz)

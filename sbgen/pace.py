@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .folding import Request
     from .target import Target
 
-__all__ = ["Pace", "lowest_clock", "pace"]
+__all__ = ["BY_HAND", "Pace", "lowest_clock", "pace"]
 
 #: Images per second of the core for each that the host link carries, where no rate is requested: then the
 #: link limits the board, and neither latency nor a faster host needs another design.
@@ -56,6 +56,10 @@ class Pace:
         return said
 
 
+#: Of a design that somebody chose.
+BY_HAND = Pace(why="as it was folded by hand")
+
+
 def pace(request: "Request", network: "Network", target: "Target") -> Pace:
     """The rate to fold for: the one that is requested, or four times what the host link carries."""
     if request.fps is not None:
@@ -63,7 +67,7 @@ def pace(request: "Request", network: "Network", target: "Target") -> Pace:
     if request.fastest:
         return Pace(why="the most that the device can do, as requested")
     if request.design is not None:
-        return Pace(why="that of the design file")
+        return BY_HAND
     if target.board is None or not target.device.host_link:
         return Pace(why="the fastest that is quickly built")
     from .compiler.linked import full_requests

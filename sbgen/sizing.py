@@ -1,6 +1,5 @@
 """Size and speed of a network without building: what `sbgen estimate` and `sbgen build --fit` print."""
 
-import time
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,13 +12,13 @@ from .compiler.design import Design
 from .compiler.estimate import error_band, estimate
 from .compiler.ir import Network
 from .compiler.weight_count import weights
-from .console import Console, print_json
+from .estimate_cache import Page
 from .folding import Folded, Request
 from .pace import Pace
 from .report import bound
 from .target import Target, requested
 
-__all__ = ["Estimate", "estimated", "interval", "show"]
+__all__ = ["Estimate", "answer", "estimated", "interval"]
 
 #: Cycles per image times layers up to which the interval between images is predicted exactly. Above, it is
 #: the interval of the slowest layer.
@@ -136,18 +135,17 @@ def estimated(folded: Folded) -> Estimate:
     )
 
 
-def show(arguments: Namespace) -> None:
-    """Print the estimate of one design, or with ``--fit`` of several."""
-    start = time.monotonic()
-    as_json = getattr(arguments, "json", False)
+def answer(arguments: Namespace) -> Any:
+    """The estimate of one design, or with ``--fit`` of several, as plain values: what ``--json`` prints, or
+    the calls of a `Page`.
+    """
     target, request = requested(arguments), Request.of(arguments)
     network = network_cache.load(
         arguments.model, force=arguments.force, pixels=arguments.pixels, patchable=request.is_patchable
     )
-    if as_json:
-        _print_json(request, network, target, fit=arguments.fit)
-        return
-    console, device = Console(), target.device
+    if getattr(arguments, "json", False):
+        return _about(request, network, target, fit=arguments.fit)
+    console, device = Page(), target.device
     console.line(
         f"  {network.name}: {sum(weights(network)):,} weights; {target.name}"
         + ("" if device.name == target.name else f": {device.name}")
@@ -162,7 +160,7 @@ def show(arguments: Namespace) -> None:
         console.line(
             f"  Estimates for a part without a board: the core alone, and {target.clock_mhz:g} MHz is assumed"
         )
-    console.line(f"  estimated in {time.monotonic() - start:.1f} s; nothing was built")
+    return console.calls
 
 
 def interval(design: Design) -> tuple[int, bool]:
@@ -182,16 +180,14 @@ def _timing(design: Design) -> tuple[int, int | None]:
     return predicted.interval, predicted.latency
 
 
-def _print_json(request: Request, network: Network, target: Target, *, fit: bool) -> None:
+def _about(request: Request, network: Network, target: Target, *, fit: bool) -> Any:
     """One estimate, or a list of them from the fastest to the smallest."""
     if fit:
-        found: Any = [estimated(folded).about() for folded in _curve(request, network, target)[0]]
-    else:
-        found = estimated(folding.fold(request, network, target)).about()
-    print_json(found)
+        return [estimated(folded).about() for folded in _curve(request, network, target)[0]]
+    return estimated(folding.fold(request, network, target)).about()
 
 
-def _show_design(console: Console, found: Estimate) -> None:
+def _show_design(console: Page, found: Estimate) -> None:
     console.table(
         ["layer", "PE", "SIMD", "cycles", "store"],
         [
@@ -250,7 +246,7 @@ def _curve(request: Request, network: Network, target: Target) -> tuple[list[Fol
     return [Folded(design=each, target=target, pace=pace, why=pace.why) for each in order], wanted
 
 
-def _show_curve(request: Request, console: Console, network: Network, target: Target) -> None:
+def _show_curve(request: Request, console: Page, network: Network, target: Target) -> None:
     device, clock_mhz = target.device, target.clock_mhz
     found, wanted = _curve(request, network, target)
     points = [

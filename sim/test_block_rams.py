@@ -11,7 +11,7 @@ from sbgen.boards import flow
 from sbgen.errors import ToolError
 
 #: A board of each family, and the start of its block RAMs' names in a netlist.
-FAMILIES = {"icebreaker": "SB_RAM40_4K", "ulx3s_85f": "DP16KD", "tang_nano_9k": "SDPX9B"}
+FAMILIES = {"icebreaker": "SB_RAM40_4K", "ulx3s_85f": "DP16KD", "tang_nano_9k": "SDP"}
 
 #: ROMs of a run.
 ROMS = 12

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from sbgen import cli, network_cache
-from sbgen.compiler import exchange
+from sbgen import cli, network_cache, sizing
+from sbgen.compiler import design_file, exchange
 from sbgen.compiler.cycles import predict
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import error_band, estimate
@@ -105,3 +105,45 @@ def test_a_damaged_copy_is_read_anew(model, network, tmp_path):
     copy.write_text("{")
     assert exchange.digest(network_cache.load(model)) == exchange.digest(network)
     assert copy.read_bytes() != b"{"
+
+
+def test_the_same_question_is_answered_from_the_cache(model, capsys, monkeypatch, tmp_path):
+    def printed(*options):
+        assert cli.main(["estimate", "--model", str(model), "--part", "up5k", *options]) == 0
+        return re.sub(r"estimated in \S+ s", "", capsys.readouterr().out)
+
+    first = {options: printed(*options) for options in [(), ("--json",), ("--clock", "20")]}
+    assert len(set(first.values())) == 3
+    with monkeypatch.context() as without:
+        without.setattr(sizing, "answer", None)
+        assert {options: printed(*options) for options in first} == first
+        for changed in ("--clock", "21"), ("--fastest",), ("--force",):
+            with pytest.raises(TypeError):
+                printed(*changed)
+        model.write_bytes(model.read_bytes() + b"\n")  # another file, although the same network
+        with pytest.raises(TypeError):
+            printed()
+    assert printed() == first[()]
+
+
+def test_a_design_file_is_part_of_the_question(network, model, capsys, tmp_path):
+    def cycles():
+        options = ["--part", "up5k", "--design", str(tmp_path / "design.json")]
+        assert cli.main(["estimate", "--model", str(model), *options]) == 0
+        return number(capsys.readouterr().out, "cycles")
+
+    found = []
+    for limit in 1000, 100:
+        design = fold(network, DEVICES["up5k"], cycles=limit)
+        design_file.save(design, tmp_path / "design.json")
+        found.append((cycles(), predict(design).interval))
+    assert all(told == expected for told, expected in found) and found[0] != found[1]
+
+
+def test_what_a_file_of_the_users_own_decides_is_not_cached(model, capsys, monkeypatch):
+    asked = []
+    monkeypatch.setattr(sizing, "answer", lambda arguments: asked.append(arguments) or [])
+    for _ in range(2):
+        cli.main(["estimate", "--model", str(model), "--board", "my_board:MyBoard"])
+    assert len(asked) == 2
+    assert cli.main(["estimate", "--model", str(model) + "x", "--part", "up5k"]) == 0 and len(asked) == 3

@@ -8,7 +8,7 @@ from math import inf, prod
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-from amaranth.hdl import unsigned
+from amaranth.hdl import Shape, unsigned
 from amaranth.lib.data import ArrayLayout
 
 from ...hw import collector, discard, mvtu, planes, replay, scale, splitter, unrolled
@@ -49,8 +49,11 @@ _UNROLLED_CYCLES = 16
 #: Maximum bits of weights of a layer that is small.
 _SMALL = 256
 
-#: Minimum number of beats of a position, or an image of a batch, for which its results are in a block RAM.
+#: Minimum number of beats of a position for which its results are tried in a block RAM.
 MANY_BEATS = 12
+
+#: Maximum bits of a batch's results that wait in flip-flops for their turn.
+_MAX_LUT_RESULTS = 256
 
 #: Batches between collector and splitter for which a layer alone is made; a design has as many as it needs.
 _BATCHES_AHEAD = 4
@@ -357,8 +360,9 @@ class VectorRule(WeightedRule[V, WeightedFolding | Unrolled], Generic[V]):
             beats=unit.groups,
             row=self.batch,
             pace=unit.beats,
-            store="bram" if unit.groups >= MANY_BEATS else "lut",
         )
+        if sum(parameters.depths) * Shape.cast(parameters.word).width > _MAX_LUT_RESULTS:
+            parameters = replace(parameters, store="bram")
         left_out = discard.Parameters(
             shape=parameters.o_shape, beats=unit.groups, batch=self.batch, depth=_BATCHES_AHEAD
         )

@@ -115,14 +115,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the output folder as a whole, or raise and leave it as it was."""
-    from .. import boards, building, sizing, summary
+    from .. import boards, building, estimate_cache, summary
     from ..compiler.frontends import model as model_file
     from ..compiler.weight_count import weights
     from ..target import requested
 
     handed.check(arguments)
     if arguments.fit:
-        sizing.show(arguments)
+        estimate_cache.show(arguments)
         return
     if arguments.core is not None:
         from ..handover import command

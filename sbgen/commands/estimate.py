@@ -25,6 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the estimate of one design, or with ``--fit`` of several."""
-    from .. import sizing
+    from .. import estimate_cache
 
-    sizing.show(arguments)
+    estimate_cache.show(arguments)
