@@ -90,7 +90,7 @@ def measure(name, seconds, folder):
             rows.append(
                 {
                     "model": name,
-                    "way": build["board"],
+                    "way": " ".join([build["board"], build.get("pace", "")]).strip(),
                     "images_per_second": build["images_per_second"],
                     "bound": build["clock_mhz"] * 1e6 / least.cycles,
                     "bound_by": least.by,

@@ -19,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import record
-from shipped import options_of
+from shipped import PACES, paces_of
 
 from sbgen import fuzzing
 from sbgen.compiler import design_file as files
@@ -82,10 +82,11 @@ def random_row(seed, *, search):
 
 def build_row(model, board):
     """The digests of the files of a build."""
+    options = PACES[paces_of(model, board)[-1]]
     with tempfile.TemporaryDirectory(prefix="sbgen-digests-") as out:
         command = ["build", "--model", str(ROOT / "models" / f"{model}.pt"), "--board", board, "--out", out]
         subprocess.run(
-            [sys.executable, "-m", "sbgen", *command, *options_of(model, board), "--fresh", "--images", "2"],
+            [sys.executable, "-m", "sbgen", *command, *options, "--fresh", "--images", "2"],
             cwd=ROOT,
             check=True,
         )

@@ -1,11 +1,11 @@
 """Every shipped model on every board, by `sbgen build` as a user runs it; the README's table.
 
-    python benchmarks/shipped.py [--models digits ...] [--boards icebreaker ...] [--images N] [--data DIR]
+    python benchmarks/shipped.py [--models digits ...] [--boards icebreaker ...] [--paces default ...]
+                                 [--images N] [--data DIR]
 
-Builds into ``build/shipped/MODEL-BOARD``, with the whole test set simulated or its first N images. The table
-says which options each build had (`options_of`). Writes ``results/shipped.json`` from the builds'
-report.json, or the reason why a model does not fit, and the table in README.md. Rows of other models and
-boards stay.
+Builds into ``build/shipped/MODEL-BOARD-PACE``, with the whole test set simulated or its first N images.
+Writes ``results/shipped.json`` from the builds' report.json, or the reason why a model does not fit, and the
+table in README.md. Rows of other models, boards and paces stay.
 """
 
 import argparse
@@ -39,20 +39,24 @@ COLUMNS = (
 )
 
 
-def options_of(model, board):
-    """The pace of a build: the most of a small device, and of a large one what its link is for."""
+#: Options of a build by its pace, as the table names them.
+PACES = {"default": (), "fastest": ("--fastest",), "5,000/s": ("--fps", "5000")}
+
+
+def paces_of(model, board):
+    """The paces at which a model is built: on a small device the most it can do, too."""
     if board in SMALL:
-        return ("--fastest",)
-    return ("--fps", "5000") if model == "cnv-cifar10" else ()
+        return ("default", "fastest")
+    return ("5,000/s",) if model == "cnv-cifar10" else ("default",)
 
 
-def row(report, options):
+def row(report, pace):
     """The figures of one build, as numbers."""
     timing, used = report["timing"], report["resources"]
     return {
         "model": report["network"]["name"],
         "board": report["board"],
-        "options": " ".join(options),
+        "pace": pace,
         "accuracy": report["accuracy"]["integer"],
         "images": report["accuracy"]["rtl_images"],
         "dataset": report["accuracy"]["dataset"],
@@ -75,8 +79,8 @@ def row(report, options):
 def line(row):
     """A row of the README's table."""
     whole = row.get("board_images_per_second")  # rows of before the host link of now have none
-    options = row.get("options")  # rows of before 0.3 have none: the fastest that was quickly built
-    asked = "–" if options is None else f"`{options}`" if options else "default"
+    options = " ".join(PACES.get(row.get("pace"), ()))
+    asked = f"`{options}`" if options else row.get("pace", "–")  # rows of before 0.3 have none
     return (
         f"| {row['model']} | {row['board']} | {asked} | {row['accuracy']:.2%} | {row['images']:,} images |"
         f" {row['clock_mhz']:g} MHz | {row['lut']:,} | {row['bram']} | {row['cycles_per_image']:,} |"
@@ -106,19 +110,29 @@ def main():
         default=list(TABLE),
         help=f"names ({', '.join(TABLE)})",
     )
+    parser.add_argument(
+        "--paces", nargs="+", choices=list(PACES), default=list(PACES), help=f"{', '.join(PACES)} (all)"
+    )
     parser.add_argument("--images", default="all", help="test images to simulate (all)")
     parser.add_argument("--data", type=Path, help="folder that holds mnist/, fashion-mnist/ (SBGEN_DATA)")
     options = parser.parse_args()
 
     old = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"builds": [], "refused": []}
-    mine = {(model, board) for model in options.models for board in options.boards}
+    mine = {
+        (model, board, pace)
+        for model in options.models
+        for board in options.boards
+        for pace in paces_of(model, board)
+        if pace in options.paces
+    }
+    replaced = mine | {(model, board, None) for model, board, _ in mine}
     builds, refused = (
-        [each for each in old[kind] if (each["model"], each["board"]) not in mine]
+        [each for each in old[kind] if (each["model"], each["board"], each.get("pace")) not in replaced]
         for kind in ("builds", "refused")
     )
-    for model, board in sorted(mine):
-        out = ROOT / "build" / "shipped" / f"{model}-{board}"
-        asked, start = options_of(model, board), time.monotonic()
+    for model, board, pace in sorted(mine):
+        out = ROOT / "build" / "shipped" / f"{model}-{board}-{pace.partition(',')[0]}"
+        start = time.monotonic()
         done = subprocess.run(
             [
                 sys.executable,
@@ -133,7 +147,7 @@ def main():
                 out,
                 "--images",
                 options.images,
-                *asked,
+                *PACES[pace],
                 *(["--data", options.data] if options.data else []),
             ],
             check=False,
@@ -141,14 +155,29 @@ def main():
             text=True,
         )
         if done.returncode:
-            refused.append({"model": model, "board": board, "error": done.stderr.strip(), **record.MEASURED})
+            refused.append(
+                {
+                    "model": model,
+                    "board": board,
+                    "pace": pace,
+                    "error": done.stderr.strip(),
+                    **record.MEASURED,
+                }
+            )
             print(done.stderr)
         else:
             builds.append(
-                row(json.loads((out / "report.json").read_text()), asked)
+                row(json.loads((out / "report.json").read_text()), pace)
                 | {"seconds": round(time.monotonic() - start, 1)}
             )
-    builds.sort(key=lambda each: (each["model"], list(BOARDS).index(each["board"])))
+    order = list(PACES)
+    builds.sort(
+        key=lambda each: (
+            each["model"],
+            list(BOARDS).index(each["board"]),
+            order.index(each["pace"]) if "pace" in each else -1,
+        )
+    )
     path = record.write(
         "shipped",
         {"command": "python benchmarks/shipped.py", "builds": builds, "refused": refused},
