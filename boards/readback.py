@@ -56,7 +56,7 @@ class Part:
     ----------
     layer : str
     what : str
-        ``"weights"``, ``"thresholds"`` or ``"offsets"``.
+        ``"weights"``, ``"thresholds"``, ``"offsets"`` or, of counts, ``"starts"``.
     bits : int
         Bits of the memory; 0 if it is not in block RAM.
     constant : int

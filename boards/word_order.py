@@ -41,7 +41,7 @@ class Numbers:
         Of the memory, below the top level.
     layer : str
     what : str
-        ``"weights"``, ``"thresholds"`` or ``"offsets"``.
+        ``"weights"``, ``"thresholds"``, ``"offsets"`` or, of counts, ``"starts"``.
     decode : function
         Of the memory's words, a uint8 array of shape (depth, width), the words that hold the numbers.
     lay_out : `LayOut`
@@ -62,8 +62,11 @@ def numbers(design: Design) -> Iterator[Numbers]:
             case Scores() as layer:
                 yield from _unit(n, stage, folded, layer, "offsets", layer.offsets)
             case Conv2d() | Dense() as layer:
-                presets = None if layer.thresholds is None else -layer.thresholds
-                yield from _unit(n, stage, folded, layer, "thresholds", presets)
+                if layer.thresholds is not None:
+                    yield from _unit(n, stage, folded, layer, "thresholds", -layer.thresholds)
+                else:  # counts of ternary weights start below 0
+                    starts = None if layer.mask is None else np.zeros(layer.outputs, np.int64)
+                    yield from _unit(n, stage, folded, layer, "starts", starts)
             case Threshold() as layer:
                 yield Numbers(
                     path=f"core.{memory_path(stage.parts[0], 'rom.memory', n)}",
@@ -145,7 +148,7 @@ def _weights(layer: Weighted, pe: int, simd: int) -> LayOut:
 
 
 def _presets(presets: np.ndarray, layer: Weighted, pe: int) -> LayOut:
-    """Word (group) of `pe` accumulators' starts: minus a threshold, or an offset. With ternary weights they
+    """Word (group) of `pe` accumulators' starts: minus a threshold, an offset, or 0 for counts. With ternary weights they
     are twice that, less what the weights of 0 add.
     """
     expected = presets.astype(np.int64)
