@@ -49,6 +49,10 @@ def main() -> int:
         if listens:
             # Ctrl-C must not cause a trace while Python exits.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if interrupted:
+            # If a KeyboardInterrupt passed through an `exec` of text, as dataclasses use it, ``python -m``
+            # ends by the signal and not with our exit code, though it was caught. Another `exec` forgets it.
+            exec("")  # noqa: S102
 
 
 if __name__ == "__main__":

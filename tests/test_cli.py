@@ -253,6 +253,31 @@ def test_interrupt_that_a_module_turns_into_its_own_error_is_one_line():
     assert done.returncode == 1 and done.stderr.endswith("KeyError\n"), done
 
 
+def test_interrupt_while_text_runs_has_the_exit_code(tmp_path):
+    """A dataclass is made by `exec` of text, after whose interrupt ``python -m`` would end by the signal."""
+    (tmp_path / "interrupted.py").write_text(
+        textwrap.dedent("""
+            import os, signal, sys
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            from sbgen import __main__, cli
+            module = type(sys)("a_command")
+            module.add_arguments = lambda parser: None
+            module.run = lambda arguments: exec("os.kill(os.getpid(), signal.SIGINT)")
+            cli.importlib.import_module = lambda name, package: module
+            sys.exit(__main__.main())
+            """)
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "interrupted", "boards"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (130, "interrupted\n"), done
+
+
 def test_ignored_interrupts_stay_ignored():
     """As in a shell's background."""
     program = (
