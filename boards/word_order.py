@@ -148,8 +148,8 @@ def _weights(layer: Weighted, pe: int, simd: int) -> LayOut:
 
 
 def _presets(presets: np.ndarray, layer: Weighted, pe: int) -> LayOut:
-    """Word (group) of `pe` accumulators' starts: minus a threshold, an offset, or 0 for counts. With ternary weights they
-    are twice that, less what the weights of 0 add.
+    """Word (group) of `pe` accumulators' starts: minus a threshold, an offset, or 0 for counts. With ternary
+    weights they are twice that, less what the weights of 0 add.
     """
     expected = presets.astype(np.int64)
     if layer.mask is not None:
