@@ -15,12 +15,12 @@ from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 SMALL = {"icestick"}
 
 #: One of each family for every change, and one with a USB serial adapter, with the options of the build; the
-#: others take minutes to an hour each.
+#: others take minutes to an hour each. At its oscillator's clock the Fomu needs no PLL: see `UNSEEN`.
 EACH = {
     "ice40_hx8k_b_evn": [],
     "tang_nano_9k": [],
     "ulx3s_12f": [],
-    "amaranth_boards.fomu_pvt:FomuPVTPlatform": ["--uart", "rx=A1,tx=A2"],
+    "amaranth_boards.fomu_pvt:FomuPVTPlatform": ["--uart", "rx=A1,tx=A2", "--clock", "48"],
 }
 
 #: Levels that a board's design cannot have: icebox_vlog ends with a KeyError where the PLL of a UP5K is fed
