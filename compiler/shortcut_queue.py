@@ -160,8 +160,10 @@ class _Shortcuts:
         return begun
 
     def _gathered(self, before: int, n: int) -> int:
-        """Vectors that a layer takes as one: several, where a dense layer takes an image."""
-        return self._made[n].i_length // self._made[before].o_length
+        """Vectors that a layer takes as one: several, where a dense layer takes an image. A layer in groups
+        takes a part of one at a time, but its window counts whole pixels.
+        """
+        return max(1, self._made[n].i_length // self._made[before].o_length)
 
     def _output(self, start: int, end: int, begun: np.ndarray) -> np.ndarray:
         """Maximum of vectors that can have come to `end`, when the layers after `start` have begun some."""

@@ -156,3 +156,26 @@ def test_most_of_the_queue_is_used_where_nothing_stalls():
     bound = depths(design)[1]
     left = step(design, cycles_at_most=20000, sink=lambda: True)
     assert left <= bound / 3, (left, bound)
+
+
+def test_groups_after_a_fork(monkeypatch):
+    """Their layer takes a part of a pixel at a time, and its window whole pixels."""
+    block, channels = residual_block(4, 8), 4
+    groups = Conv2d(
+        name="groups",
+        weights=np.ones((channels, 1, 1, 1), int),
+        thresholds=np.ones(channels, int),
+        groups=channels,
+    )
+    network = Network(
+        name="groups",
+        image_shape=block.image_shape,
+        layers=(*block.layers[:2], groups, *block.layers[2:]),
+        labels=block.labels,
+    )
+    design = Design(network=network, foldings=tuple(rule.folding(pe=1, simd=1) for rule in rules(network)))
+    assert depths(design)[1] > 8 * channels
+    predicted = cycles.predict(design)
+    step(design, cycles_at_most=5000, sink=lambda: True)
+    monkeypatch.setattr(pipeline, "depths", lambda network, made: dict.fromkeys(range(len(made)), 10**6))
+    assert cycles.predict(design) == predicted
