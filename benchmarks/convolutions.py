@@ -17,17 +17,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import record
+from emitted import emitted
 
 from sbgen import boards, network_cache
-from sbgen.compiler import design_file, lower, reference, verilog
+from sbgen.compiler import design_file
 from sbgen.compiler.cycles import predict
 from sbgen.compiler.design import Design
 from sbgen.compiler.estimate import estimate
 from sbgen.compiler.layers import rules
-from sbgen.compiler.random_network import random_images
-from sbgen.compiler.simulate import Simulator
 
 MODELS = Path(__file__).parent.parent / "models"
 
@@ -87,25 +85,8 @@ def made(name):
 
 def simulated(design, images):
     """Whether the emitted Verilog has the reference's scores, and the cycles between its images."""
-    network, core = design.network, lower.lower(design)
-    pixels = random_images(1, network, images)
-    scores, _ = reference.evaluate(network, pixels)
-    with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
-        simulator = Simulator(
-            verilog.convert(core),
-            network,
-            lanes=core.lanes,
-            simulator="verilator",
-            folder=Path(folder),
-            ram_contents=core.ram_contents,
-        )
-        found = simulator.run(pixels)
-    return {
-        "images": images,
-        "simulator": simulator.name,
-        "scores_equal": bool(np.array_equal(found.scores, scores)),
-        "cycles_per_image": int(found.interval_cycles),
-    }
+    found, row = emitted(design, images)
+    return row | {"cycles_per_image": int(found.interval_cycles)}
 
 
 def placed(name, design, seeds):
