@@ -95,7 +95,7 @@ class _Shortcuts:
         """Vectors of the queue before the layers that a shortcut with layers of its own bypasses."""
         start, taken = self._switches[switch], self._taken(end)
         begun, stage = taken + 1, self._made[end]
-        for part in reversed(self._converters(switch, end, lanes=self._made[switch].i_lanes)):
+        for part in reversed(self._stored(switch, end)):
             begun = BEGUN[type(part)](part, begun, stage)
         begun = self._begun(start, switch, begun)
         left = np.maximum(self._needed(start, end, taken) - 1, 0)  # the last one only in part
@@ -123,16 +123,15 @@ class _Shortcuts:
             yield before, end
             end = before
 
-    def _converters(self, before: int, after: int, *, lanes: int | None = None) -> tuple[Part, ...]:
-        """The width converters before a layer; with `lanes`, those of what a `Switch` stored."""
-        one, two = self._made[before], self._made[after]
-        element = unsigned(1) if lanes else one.o_element  # how wide it is does not matter here
+    def _stored(self, switch: int, end: int) -> tuple[Part, ...]:
+        """The width converters between the queue of a `Switch` and its `Add`."""
+        length = self._made[end].i_length
         return converters(
-            element,
-            i_length=two.i_length if lanes else one.o_length,
-            i_lanes=lanes or one.o_lanes,
-            o_length=two.i_length,
-            o_lanes=two.i_lanes,
+            unsigned(1),  # how wide an element is does not matter here
+            i_length=length,
+            i_lanes=self._made[switch].i_lanes,
+            o_length=length,
+            o_lanes=self._made[end].i_lanes,
         )
 
     def _begun(self, start: int, end: int, begun: np.ndarray) -> np.ndarray:
@@ -141,7 +140,7 @@ class _Shortcuts:
         """
         for before, n in self._hops(start, end):
             stage = self._made[n]
-            parts = (*self._converters(before, n), *(() if n == end else stage.parts))
+            parts = (*_way(self._made[before], stage), *(() if n == end else stage.parts))
             for part in reversed(parts):
                 begun = BEGUN[type(part)](part, begun, stage)
             begun = begun * self._gathered(before, n)
