@@ -28,9 +28,10 @@ def case_of(name, design, core, images):
     mark of the last.
     """
     scores, _ = reference.evaluate(design.network, images)
-    width, label_bits, out, ranks = core.score_width, core.label_width, [], [0] * core.top_k
+    width, label_bits, out = core.score_width, core.label_width, []
+    # What an image has not reached yet holds what the one before it left.
+    ranks, bits = [0] * core.top_k, 0
     for each in scores:
-        bits = 0
         for n, score in enumerate(each.tolist()):
             if core.signs:
                 bits = (bits | (score >= 0) << label_bits) >> 1
@@ -38,8 +39,7 @@ def case_of(name, design, core, images):
                     score & ((1 << width) - 1) | bits << width | (n == len(each) - 1) << (width + label_bits)
                 )
                 continue
-            # A class that is not among the best moves none; ranks that are not reached yet hold what moves
-            # down from others.
+            # A class that is not among the best moves none.
             ranks = [*ranks[: (at := int((each[:n] >= score).sum()))], n, *ranks[at:]][: core.top_k]
             (labels,) = pack(ranks, lanes=core.top_k, width=label_bits)
             out.append(
