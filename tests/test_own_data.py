@@ -72,6 +72,59 @@ def test_a_table_is_split_and_scaled(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("first, noted", [(0, True), (1, True), (None, False)])
+def test_a_column_that_counts_the_rows_is_noted(tmp_path, first, noted):
+    def number(rows):
+        for n, row in enumerate(rows):
+            row[2] = str(first + n if first is not None else n // 2)
+
+    notes = ready(table(tmp_path / "x.csv", change=number)).notes
+    assert notes == (("name counts the rows; if it is no measurement, leave it out: --drop 'name'",) * noted)
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_table_with_decimal_commas_is_the_same(tmp_path, mark, named):
+    """As spreadsheets of most countries of Europe save it."""
+    lines = table(tmp_path / "x.csv", header="w,h,name,kind,age" if named else "").read_text().split("\n")
+    orders = (0, 1, 2, 4, 3)  # without names the classes are in the last column
+    text = "\n".join(",".join(line.split(",")[n] for n in orders) if line else "" for line in lines)
+    (tmp_path / "x.csv").write_text(text)
+    (tmp_path / "y.csv").write_text(text.replace(",", mark).replace(".", ","))
+    reading = Reading(target="kind" if named else None)
+    one, other = (samples.raw(tmp_path / name, reading) for name in ("x.csv", "y.csv"))
+    assert other.names == one.names and other.labels == one.labels and len(one) == 60
+    assert (other.values == one.values).all() and np.unique(one.values).size > 100
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [
+        ("w;kind\n1,5;cat\n2.5;dog\n", "has '1,5' and '2.5'"),
+        ("w;kind\n1.5;cat\n;dog\n2,5e3;dog\n", "has '2,5e3' and '1.5'"),
+    ],
+)
+def test_two_decimal_marks_are_refused(tmp_path, text, found):
+    (tmp_path / "x.csv").write_text(text)
+    with pytest.raises(DataError, match="one decimal mark") as error:
+        samples.raw(tmp_path / "x.csv", Reading(target="kind"))
+    assert found in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text, names, labels",
+    [
+        ("a;b,kind\n1,x.1\n2,x;y\n", ("a;b",), ("x.1", "x;y")),
+        ('"width; cm",kind\n1,cat\n2,dog\n', ("width; cm",), ("cat", "dog")),
+        ("width, cm;kind\n1,5;c,t\n2;v. d.\n", ("width, cm",), ("c,t", "v. d.")),
+    ],
+)
+def test_marks_within_names_and_classes_separate_nothing(tmp_path, text, names, labels):
+    (tmp_path / "x.csv").write_text(text)
+    got = samples.raw(tmp_path / "x.csv", Reading(target="kind"))
+    assert (got.names, got.labels) == (names, labels)
+
+
 def test_classes_of_numbers_are_in_their_order(tmp_path):
     got = ready(table(tmp_path / "x.csv", classes=("10", "9", "-1.0")))
     assert got.classes == ("-1", "9", "10") and got.labels[:3].tolist() == [2, 1, 0]

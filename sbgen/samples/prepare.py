@@ -141,7 +141,7 @@ def prepare(raw: Raw, options: Options, *, tested_elsewhere: bool = False) -> Pr
         validation=validation,
         test=test,
         recipe=replace(recipe, split=Split.of(images, labels, test)),
-        notes=(*_imbalance(labels, classes), *notes),
+        notes=(*_imbalance(labels, classes), *notes, *_row_numbers(raw)),
     )
 
 
@@ -197,6 +197,17 @@ def _imbalance(labels: np.ndarray, classes: Sequence[str]) -> tuple[str, ...]:
         f" always {classes[most]} would be right on {counts[most] / len(labels):.1%}"
     )
     return (note,)
+
+
+def _row_numbers(raw: Raw) -> tuple[str, ...]:
+    """A note of each column of a table that counts its rows; it gives the class away if they are sorted."""
+    if raw.kind != "table":
+        return ()
+    counting = [raw.names[n] for n in np.flatnonzero((np.diff(raw.values, axis=0) == 1).all(0)).tolist()]
+    return tuple(
+        f"{name:.40} counts the rows; if it is no measurement, leave it out: --drop '{name:.40}'"
+        for name in counting
+    )
 
 
 def without_constants(raw: Raw, rest: np.ndarray) -> tuple[Raw, tuple[str, ...]]:

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import DataError
 from . import numpy_file
 from .raw import Raw, Reading, listed
+from .separator import Decimals, separator_of
 
 __all__ = ["LABEL_COLUMNS", "csv_file", "is_number", "labels_of", "parquet"]
 
@@ -41,26 +42,30 @@ class _Columns:
 
 
 def csv_file(path: Path, reading: Reading) -> Raw:
-    """The samples of a .csv, in UTF-8, with commas; a first line without numbers names the columns."""
+    """The samples of a .csv in UTF-8; a first line without numbers names the columns.
+
+    Values are separated by commas or, also with decimal commas, by semicolons or tabs.
+    """
     if path.stat().st_size > numpy_file.MAX_BYTES:
         raise DataError(f"{path} must have at most {numpy_file.MAX_BYTES:,} bytes; save fewer samples")
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            return _raw(_csv_columns(path, csv.reader(file, strict=True)), reading)
+            separator = separator_of(list(islice(filter(str.strip, file), 2)))
+            file.seek(0)
+            reader = csv.reader(file, delimiter=separator, strict=True)
+            return _raw(_csv_columns(path, reader, Decimals(path, separator)), reading)
     except UnicodeDecodeError as error:
         raise DataError(f"{path} must be text in UTF-8: {error.reason}; save it as CSV UTF-8") from error
     except csv.Error as error:
         raise DataError(f"{path} must be values with commas between them, but {error}") from error
 
 
-def _csv_columns(path: Path, reader: Any) -> _Columns:
+def _csv_columns(path: Path, reader: Any, decimals: Decimals) -> _Columns:
     """The columns of a csv.reader."""
-    rows = ([value.strip() for value in row] for row in reader if row)
+    rows = ([decimals(value.strip()) for value in row] for row in reader if row)
     first = next(rows, None)
     if first is None:
         raise DataError(f"{path} must have a line for each sample, but is empty")
-    if len(first) == 1 and any(mark in first[0] for mark in ";\t"):
-        raise DataError(f"{path} must have commas between values, found {first[0]!r:.40}; save it as CSV")
     named = not any(map(is_number, first))
     held, lines = ([], []) if named else ([first], [reader.line_num])
     columns: list[list[_Part]] = [[] for _ in first]

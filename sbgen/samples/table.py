@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import DataError
 from . import numpy_file
 from .expected import Expected, parse_number
+from .separator import separator_of
 
 __all__ = ["read"]
 
@@ -142,10 +143,18 @@ def _rows(path: Path, file: BinaryIO, expected: Expected) -> Iterator[tuple[int,
 
     def lines() -> Iterator[str]:
         total = 0
-        while line := file.readline(longest + 1):
+        for number in count(1):
+            line = file.readline(longest + 1)
+            if not line:
+                return
             if not total and line.startswith((b"\xff\xfe", b"\xfe\xff")):
                 raise DataError(f"{path} must be text in UTF-8, found UTF-16; save it as CSV UTF-8")
-            text = line.decode("utf-8" if total else "utf-8-sig")
+            try:
+                text = line.decode("utf-8" if total else "utf-8-sig")
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    f"{path}, line {number}: must be text in UTF-8: {error.reason}; save it as CSV UTF-8"
+                ) from error
             total += len(line)
             if len(line) > longest or total > numpy_file.MAX_BYTES:
                 raise DataError(
@@ -154,18 +163,16 @@ def _rows(path: Path, file: BinaryIO, expected: Expected) -> Iterator[tuple[int,
                 )
             yield text
 
-    reader = csv.reader(lines(), strict=True)
+    separator = separator_of(list(islice(filter(str.strip, lines()), 2)))
+    file.seek(0)
+    reader = csv.reader(lines(), delimiter=separator, strict=True)
     try:
         for row in reader:
             if row:
                 yield reader.line_num, [value.strip() for value in row]
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}, line {reader.line_num + 1}: must be text in UTF-8: {error.reason}; save it as CSV UTF-8"
-        ) from error
     except csv.Error as error:
         raise DataError(
-            f"{path}, line {reader.line_num}: must be values with commas between them, but {error}"
+            f"{path}, line {reader.line_num}: must be values with {separator!r} between them, but {error}"
         ) from error
 
 
@@ -206,11 +213,9 @@ def _label_column(path: Path, first: list[str], header: bool, expected: Expected
         )
     surplus = len(first) - expected.pixels
     if surplus not in (0, 1) or (surplus == 0 and named):
-        separated = next((other for other in ";\t" if len(first) == 1 and other in first[0]), None)
-        hint = f"; separate values with commas, not with {separated!r}" if separated else ""
         raise DataError(
             f"{path} must have {expected.pixels} columns of pixels, and at most one of labels, but its first"
-            f" line has {len(first)} columns{f', {first[named[0]]} one of them' if named else ''}{hint}"
+            f" line has {len(first)} columns{f', {first[named[0]]} one of them' if named else ''}"
         )
     if not surplus:
         return None, False
