@@ -1,5 +1,7 @@
 """Opening the port of a board: by the board's name, the port's, or a URL."""
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
 from ..errors import BoardError, LinkError
@@ -61,12 +63,25 @@ def connect(
     try:
         opened = pyserial.serial_for_url(port, baudrate=baud, timeout=0.05, exclusive=True)
     except refusals as error:
-        raise LinkError(f"{port} must open at {baud} baud, but: {error}; {_remedy(error)}") from error
+        raise LinkError(
+            f"{port} must open at {baud:,} baud, but: {_reason(error)}; {_remedy(error)}"
+        ) from error
     return Link(port=opened, latency_ms=usb.ask_low_latency(opened))
 
 
+def _reason(error: Exception) -> str:
+    """What the system says; pyserial repeats it within what it says itself."""
+    number = error.errno if isinstance(error, OSError) else None
+    return str(error) if number is None else os.strerror(number)
+
+
 def _remedy(error: Exception) -> str:
+    from serial.tools.list_ports import comports
+
     text = str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOENT:
+        ports = sorted(port.device for port in comports())
+        return f"check the name: {' and '.join(ports) or 'none'} can be chosen"
     if "lock" in text or "Resource temporarily unavailable" in text:
         return "another program uses it: end that, or choose another board"
     if "baud" in text or isinstance(error, OverflowError):

@@ -135,7 +135,7 @@ def add_port(parser: argparse.ArgumentParser) -> None:
         "--baud",
         type=at_least(1),
         metavar="N",
-        help="baud rate of its bitstream (default: that of the board)",
+        help="baud rate of its bitstream (default: that of the build, if known, else of the board)",
     )
 
 

@@ -140,11 +140,16 @@ class Built:
         """Whether it was built with stored images in place of a host link."""
         return "self_test" in self.report
 
+    @property
+    def baud(self) -> int:
+        """The baud rate of its host link."""
+        if self.tests_itself:
+            raise MissingError("the build tests itself and has no host link; build again without --selftest")
+        return int(self.report["link"]["baud"])
+
     @cached_property
     def top(self) -> "Top":
         """The top-level component, at the clock of the build."""
-        if self.tests_itself:
-            raise MissingError("the build tests itself and has no host link; build again without --selftest")
         from .boards import harness
         from .compiler import exchange, linked
 
@@ -152,7 +157,7 @@ class Built:
             core=self.core(),
             board=self.board,
             link=linked.link_parameters(self.design, self.board.device, flow_control=self.board.usb_link),
-            baud=self.report["link"]["baud"],
+            baud=self.baud,
             clock_mhz=self.report["timing"]["clock_mhz"],
             digest=bytes.fromhex(exchange.digest(self.network)),
             patchable=self.design.patchable,

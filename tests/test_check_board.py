@@ -80,7 +80,7 @@ def check(monkeypatch, tmp_path, capsys):
             "timing": {"clock_mhz": 48.0},
             "link": {"baud": 12_000_000},
         }
-        built = SimpleNamespace(folder=tmp_path, network=net, report=report, trained_on={})
+        built = SimpleNamespace(folder=tmp_path, network=net, report=report, trained_on={}, baud=12_000_000)
         monkeypatch.setattr(builds, "Built", lambda folder: built)
         monkeypatch.setattr(trial_images, "choose", lambda **settings: tried)
         asked = {}

@@ -58,12 +58,16 @@ class Fixed(SoftBoard):
 
 @pytest.fixture
 def run(monkeypatch, tmp_path, capsys):
-    """A function that runs a command at a board; returns its exit code, output and error."""
+    """A function that runs a command at a board; returns its exit code, output and error. `asked` is how the
+    board was connected.
+    """
 
     def at(board, *arguments, port=None):
-        monkeypatch.setattr(
-            connect, "connect", lambda **options: host.Link(port=port or Port(board), latency_ms=None)
-        )
+        def connected(**options):
+            at.asked = options
+            return host.Link(port=port or Port(board), latency_ms=None)
+
+        monkeypatch.setattr(connect, "connect", connected)
         code = main([*map(str, arguments), "--port", "PORT"])
         printed = capsys.readouterr()
         return code, printed.out.splitlines(), printed.err
@@ -185,7 +189,19 @@ class TestClassify:
         assert code == 1 and "must run the network of" in error and "but runs 0001020304050607" in error
         digest = bytes.fromhex(exchange.digest(network))[:8]
         _, lines, _ = run(Fixed(digest=digest), *arguments)
+        assert run.asked["baud"] is None
         assert shown(lines)[1:3] == [["0", "cat", "owl"], ["1", "dog", "owl"]]
+
+        # In the folder of its build, the baud rate is known.
+        report = {"board": "icebreaker", "files": {}, "link": {"baud": 4_000_000}}
+        (tmp_path / "report.json").write_text(json.dumps(report))
+        run(Fixed(digest=digest), *arguments)
+        assert run.asked["baud"] == 4_000_000
+        run(Fixed(digest=digest), *arguments, "--baud", 9600)
+        assert run.asked["baud"] == 9600
+        (tmp_path / "report.json").write_text(json.dumps(report | {"link": None, "self_test": {}}))
+        run(Fixed(digest=digest), *arguments)
+        assert run.asked["baud"] is None
 
         # With a recipe, numbers as the network was trained on; what it was trained on is no test.
         scales = tuple(Scale.of_range(f"x{n}", 0.0, 25.5) for n in range(PIXELS))
@@ -392,7 +408,7 @@ class TestConnect:
     def test_a_baud_that_the_port_refuses(self):
         ours, theirs = pty.openpty()
         try:
-            with pytest.raises(LinkError, match="must open at 99999999999 baud, but: .*--baud"):
+            with pytest.raises(LinkError, match="must open at 99,999,999,999 baud, but: .*--baud"):
                 connect.connect(port=os.ttyname(theirs), baud=99999999999)
         finally:
             os.close(ours)
@@ -402,6 +418,16 @@ class TestConnect:
     def test_a_port_that_is_not_there(self, port):
         with pytest.raises(LinkError, match="must open at .* baud, but: "):
             connect.connect(port=port)
+
+    def test_ports_that_are_there_are_named(self, monkeypatch):
+        ports = [SimpleNamespace(device="/dev/ttyUSB1"), SimpleNamespace(device="/dev/ttyUSB0")]
+        monkeypatch.setattr("serial.tools.list_ports.comports", lambda: ports)
+        with pytest.raises(LinkError) as error:
+            connect.connect(port="/dev/no-such-port")
+        assert str(error.value) == (
+            "/dev/no-such-port must open at 1,000,000 baud, but: No such file or directory; check the name:"
+            " /dev/ttyUSB0 and /dev/ttyUSB1 can be chosen"
+        )
 
     def test_a_board_behind_a_pseudo_terminal(self):
         board = SoftBoard()

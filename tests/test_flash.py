@@ -11,7 +11,7 @@ from sbgen.errors import BoardError, ToolError
 
 _LOADER = """
 import pathlib, sys
-print("loading"); pathlib.Path({seen!r}).write_text(" ".join(sys.argv[1:]))
+print("loading."); pathlib.Path({seen!r}).write_text(" ".join(sys.argv[1:]))
 raise SystemExit({code})
 """
 

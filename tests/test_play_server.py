@@ -160,7 +160,12 @@ class TestAnswers:
 @pytest.fixture
 def folder(tmp_path):
     exchange.save(NETWORK, tmp_path / "network.json")
-    report = {"board": "icebreaker", "files": {}, "model": {"dataset": "digits", "pixel_range": [0, 16]}}
+    report = {
+        "board": "icebreaker",
+        "files": {},
+        "link": {"baud": 12_000_000},
+        "model": {"dataset": "digits", "pixel_range": [0, 16]},
+    }
     (tmp_path / "report.json").write_text(json.dumps(report))
     return tmp_path
 
@@ -193,7 +198,7 @@ class TestCommand:
     def test_port_of_the_board_must_open(self, folder, tmp_path, capsys):
         pytest.importorskip("serial", reason="pyserial is not installed")
         assert cli.main(["play", str(folder), "--no-browser", "--port", str(tmp_path / "none")]) == 1
-        assert "must open" in capsys.readouterr().err
+        assert "must open at 12,000,000 baud" in capsys.readouterr().err
 
     def test_extra_is_named(self, folder, monkeypatch, capsys):
         monkeypatch.setitem(sys.modules, "uvicorn", None)

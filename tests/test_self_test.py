@@ -156,8 +156,10 @@ def test_build_reports_what_it_stored(built, capsys):
 def test_commands_that_need_a_link_say_so(built, capsys):
     with pytest.raises(MissingError, match="tests itself and has no host link"):
         Built(built).top  # noqa: B018
-    assert main(["emulate", str(built), "--tcp", "0"]) == 1
-    assert "tests itself and has no host link" in capsys.readouterr().err
+    port = ["--port", str(built / "none")]
+    for command in (["emulate", "--tcp", "0"], ["check-board", *port], ["play", "--no-browser", *port]):
+        assert main([command[0], str(built), *command[1:]]) == 1
+        assert "tests itself and has no host link" in capsys.readouterr().err
 
 
 def test_a_test_without_labels_is_shown():

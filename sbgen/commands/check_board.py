@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         count=arguments.images,
     ).first(arguments.images)
     name = arguments.board or (None if arguments.port else built.report["board"])
-    baud = arguments.baud or built.report["link"]["baud"]
+    baud = arguments.baud or built.baud
     with Board(name, port=arguments.port, baud=baud, serial=arguments.serial) as board:
         record = _record(built, tried, board, console)
     path = arguments.out or built.folder / "check-board.json"

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..arguments import add_answers, add_port, add_serial
+from ..built import Built, MissingError
 from ..console import Console
-from ..errors import LinkError
+from ..errors import LinkError, ModelError
 
 if TYPE_CHECKING:
     from ..boards.messages import Identity
@@ -51,7 +52,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     console = Console()
     network = _network(arguments.network)
-    with Board(arguments.board, port=arguments.port, baud=arguments.baud, serial=arguments.serial) as board:
+    baud = arguments.baud or _baud_of_build(arguments.network)
+    with Board(arguments.board, port=arguments.port, baud=baud, serial=arguments.serial) as board:
         identity = board.identify()
         if network is not None:
             _require(network, identity, arguments.network)
@@ -119,6 +121,16 @@ def _network(path: Path | None) -> "Network | None":
     from ..compiler import exchange
 
     return None if path is None else exchange.load(path)
+
+
+def _baud_of_build(path: Path | None) -> int | None:
+    """The baud rate of the build that a network.json is of, or None if it is of none."""
+    if path is None:
+        return None
+    try:
+        return Built(path.parent).baud
+    except (ModelError, MissingError):
+        return None
 
 
 def _require(network: "Network", identity: "Identity", path: Path) -> None:

@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
                     on_line=lambda line: step.note(line.strip()[:60]),
                 )
         except ToolError as error:
-            reason = error.what
+            reason = error.what.rstrip(".")
             raise ToolError(
                 f"{reason}; check the cable and that no other program uses the board, "
                 f"or try by hand: {way.text(tool.argv)}"

@@ -107,9 +107,8 @@ def _plugged(built: "Built", arguments: argparse.Namespace) -> "Iterator[Answere
     from ..boards.connect import connect
     from ..play import answerers
 
-    with connect(
-        name=arguments.board, port=arguments.port, baud=arguments.baud, serial=arguments.serial
-    ) as link:
+    baud = arguments.baud or built.baud
+    with connect(name=arguments.board, port=arguments.port, baud=baud, serial=arguments.serial) as link:
         yield answerers.board(link, built.network, name=f"the board at {arguments.port or arguments.board}")
 
 
