@@ -1,5 +1,6 @@
 """The pad of report.html in a browser: its network is the reference's, and its inputs are what they show."""
 
+import dataclasses
 import json
 import re
 from types import SimpleNamespace
@@ -309,10 +310,26 @@ class TestValues:
         with opened() as page:
             page.goto(page_of(network, recipe=recipe))
             assert page.locator(".fields label").nth(0).inner_text().strip() == "width"
+            middle = [float(f"{scale.cuts[len(scale.cuts) // 2]:.4g}") for scale in scales]
+            assert check(network, page)[0].tolist() == recipe.apply(np.array([middle]))[0].tolist()
             for row in rows:
                 page.locator("textarea").fill(" ".join(repr(float(value)) for value in row))
                 pixels, _ = check(network, page)
                 assert pixels.tolist() == recipe.apply(np.array([row]))[0].tolist()
+            page.get_by_role("button", name="Reset").click()
+            assert check(network, page)[0].tolist() == recipe.apply(np.array([middle]))[0].tolist()
+
+    @pytest.mark.parametrize("labels", [("0", "1"), ("no", "very much")])
+    def test_a_row_of_a_table_may_end_in_its_class(self, page_of, labels):
+        network = dataclasses.replace(small((3,)), labels=labels)
+        with opened() as page:
+            page.goto(page_of(network))
+            for label in labels:
+                page.locator("textarea").fill(f'1,2,3,"{label}"')
+                assert page.locator(".note").inner_text() == f"the row says {label}"
+                assert check(network, page)[0].tolist() == [1, 2, 3]
+            page.locator("textarea").fill("1,2,3,other")
+            assert page.locator(".note").inner_text() == "each must be a number, but one is “other”"
 
     def test_what_is_wrong_is_said(self, page_of):
         with opened() as page:

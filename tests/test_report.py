@@ -18,6 +18,8 @@ from sbgen.boards.link_rate import LinkRate
 from sbgen.compiler import exchange
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, MaxPool, Network, Scores, SumPool
+from sbgen.samples.recipe import Recipe
+from sbgen.samples.scale import Scale
 from sbgen.trial_images import RANDOM, SAMPLES, TEST_SET, TrialImages
 from sbgen.verdict import Verdict
 
@@ -414,6 +416,29 @@ def test_confusion_matrix_has_the_true_class_first():
     assert 'title="a taken for b: 1 of 2"' in page and "Of 4 images the integer network has 2 right" in page
     assert without_bitstream_or_simulation()["accuracy"]["confusion"] is None
     assert "Confusion matrix" not in report_html.page(without_bitstream_or_simulation())
+
+
+@pytest.mark.parametrize("known", [("soft", "hardened"), ("hardened",), ()])
+def test_page_shows_the_levels_that_training_measured(known):
+    info = {"dataset": "digits", "accuracy": {"test": dict.fromkeys(known, 0.75)}}
+    content = assemble(
+        ledger=report.accuracy(tried=TRIAL, info=info, integer=RANKED, classes=2, verdict=VERDICT)
+    )
+    levels = re.findall(r'class="card level"><dt>(\w+)</dt>', report_html.page(content))
+    assert levels == [*(name.capitalize() for name in known), "Integer", "RTL"]
+
+
+def test_page_says_how_numbers_become_bytes():
+    recipe = Recipe(
+        kind="table",
+        shape=(6,),
+        scales=[Scale.of_range(f"x{n}", 0, 7) for n in range(6)],
+        places=tuple(range(6)),
+        width=6,
+    ).primitives()
+    assert "takes raw pixels, one byte each, of type UINT8" in report_html.page(assemble())
+    text = report_html.page(assemble(), network=exchange.dumps(NETWORK, recipe=recipe))
+    assert "Numbers become bytes by the scales" in text and "takes raw pixels" not in text
 
 
 def test_labels_of_a_multi_label_network():

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from ..samples.recipe import Recipe
+from ..samples.scale import Scale
 
 if TYPE_CHECKING:
     from ..compiler.ir import Network
@@ -92,7 +93,11 @@ def pad_data(
         "layers": [layer.name for layer in network.layers],
         "board": None,
         "input": _input(network, STROKES.get(dataset or "", _AS_DRAWN), pixel_range)
-        | ({"resize": "crop", "invert": False, "scales": None} if own is None else _prepared(own)),
+        | (
+            {"resize": "crop", "invert": False, "scales": None, "begin": None}
+            if own is None
+            else _prepared(own)
+        ),
     }
 
 
@@ -124,7 +129,13 @@ def _prepared(recipe: Recipe) -> dict[str, Any]:
         "resize": recipe.resize,
         "invert": recipe.invert,
         "scales": [{"name": scale.name, "cuts": scale.cuts.tolist()} for scale in recipe.scales] or None,
+        "begin": [_middle(scale) for scale in recipe.scales] or None,
     }
+
+
+def _middle(scale: Scale) -> float:
+    """A usual number of a column or channel, in a few digits: the median of the samples, or of the range."""
+    return float(f"{scale.cuts[len(scale.cuts) // 2]:.4g}")
 
 
 def embedded(exchange_text: str) -> Mapping[str, Any] | None:

@@ -28,7 +28,7 @@ function startPad(root, pad, answer) {
     busy = false;
   }
 
-  const input = entry(root, pad.input, ask, note);
+  const input = entry(root, pad.input, ask, note, pad.labels);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => input.ask());
   find(".clear").addEventListener("click", input.clear);
   input.ask();
@@ -36,7 +36,7 @@ function startPad(root, pad, answer) {
 }
 
 // Numbers as a row and, where they are few, as fields.
-function valuesEntry(root, input, ask, note) {
+function valuesEntry(root, input, ask, note, labels) {
   const row = root.querySelector("textarea");
   const fields = Array.from({ length: input.count <= 40 ? input.count : 0 }, (_, n) => {
     const label = document.createElement("label");
@@ -48,11 +48,12 @@ function valuesEntry(root, input, ask, note) {
 
   function update() {
     try {
-      const numbers = numbersOf(row.value, input.count);
+      const { numbers, label } = numbersOf(row.value, input.count, labels);
       const pixels = Uint8Array.from(numbers, (number, n) => byteOfNumber(input, number, n));
       const [low, high] = [input.values[0], input.values.at(-1)];
       const clipped = input.scales ? 0 : numbers.filter((number) => number < low || number > high).length;
-      note(clipped ? `${clipped} beyond ${low} … ${high}, taken as the nearest value` : "");
+      note([label === undefined ? "" : `the row says ${label}`,
+        clipped ? `${clipped} beyond ${low} … ${high}, taken as the nearest value` : ""].filter(Boolean).join("; "));
       fields.forEach((field, n) => { if (document.activeElement !== field) field.value = numbers[n]; });
       return ask(pixels);
     } catch (error) {
@@ -65,12 +66,11 @@ function valuesEntry(root, input, ask, note) {
     row.value = fields.map((each) => each.value).join(", ");
     update();
   }));
-  const clear = () => {
-    row.value = Array(input.count).fill(0).join(", ");
-    update();
-  };
-  row.value = Array(input.count).fill(0).join(", ");
-  return { ask: update, clear };
+  // Numbers that occur, where the network's recipe knows any: far from all samples, an answer means nothing.
+  const begin = () => { row.value = Array.from({ length: input.count },
+    (_, n) => input.begin?.[n % input.begin.length] ?? 0).join(", "); };
+  begin();
+  return { ask: update, clear: () => { begin(); update(); } };
 }
 
 // A drawing, or a picture from a file.

@@ -25,14 +25,16 @@ function byteOfNumber(input, number, n) {
   return input.levels[best];
 }
 
-// A pasted row of `count` numbers; an Error says what is wrong with it.
-function numbersOf(text, count) {
-  const words = text.trim().split(/[\s,;]+/).filter(Boolean);
+// A pasted row of `count` numbers, and the class behind them, if it has one of `labels`; an Error says what is wrong.
+function numbersOf(text, count, labels) {
+  const words = text.replaceAll('"', "").trim().split(/[\s,;]+/).filter(Boolean);
+  const label = labels.find((each) => each === words.slice(count).join(" "));
+  if (label !== undefined) words.splice(count);
   const numbers = words.map(Number);
   const wrong = words.find((word, n) => !Number.isFinite(numbers[n]));
   if (wrong !== undefined) throw new Error(`each must be a number, but one is “${wrong.slice(0, 20)}”`);
   if (numbers.length !== count) throw new Error(`the network takes ${count} numbers, found ${numbers.length}`);
-  return numbers;
+  return { numbers, label };
 }
 
 // A picture is {height, width, channels, data}: bytes, row-major, channels last.

@@ -175,7 +175,7 @@ def bars(title: str, rows: Sequence[Bar], *, logarithmic: bool = False) -> Marku
     logarithmic : bool
         Whether lengths are logarithms of the values, for values that differ by powers of ten.
     """
-    label, text, track, height = 104, 132, 300, 30
+    label, text, track, height = 134, 132, 300, 30
     values = [number for bar in rows for number in (bar.value, bar.capacity, bar.tick) if number]
     maximum = max(values, default=1)
 
@@ -187,7 +187,7 @@ def bars(title: str, rows: Sequence[Bar], *, logarithmic: bool = False) -> Marku
     parts = []
     for n, bar in enumerate(rows):
         y = n * height + 3
-        parts.append(_text(0, y + 13, _short(bar.label, 15), css="m"))
+        parts.append(_text(0, y + 13, _short(bar.label, 18), css="m"))
         if bar.capacity is not None:
             parts.append(_rect(label, y + 2, length(bar.capacity), 14, "track", radius=3))
         if bar.value is None:
