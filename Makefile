@@ -16,7 +16,7 @@ ALL_TOOLS ?= 1
 # What of sbgen the machines without a network need.
 EXTRAS ?= all
 
-.PHONY: demo test full lint docs setup tools soc clean wheelhouse
+.PHONY: demo test full lint docs notebooks setup tools soc clean wheelhouse
 
 demo: setup
 	$(BIN)/sbgen build --model models/digits.pt --board icebreaker --out build/digits
@@ -42,6 +42,17 @@ docs: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]' --constraint constraints.txt
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 	@echo "see build/docs/index.html"
+
+# The tutorials as notebooks for Jupyter, in build/notebooks; what they link to outside is its text.
+notebooks: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]' --constraint constraints.txt
+	@mkdir -p build/notebooks
+	@for page in docs/tutorials/*.md; do \
+	  notebook=build/notebooks/$$(basename $$page .md).ipynb; \
+	  $(BIN)/mystnb-to-jupyter -o $$page $$notebook && \
+	  sed -i.bak -E 's/\[([^]]*)\]\(\.\.\/[^)]*\)/\1/g; s/\(([a-z_]+)\.md\)/(\1.ipynb)/g' $$notebook && \
+	  rm $$notebook.bak || exit; \
+	done
 
 setup: $(READY)
 

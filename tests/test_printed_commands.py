@@ -31,6 +31,22 @@ def test_every_page_is_read(commands, printed):
     }
 
 
+def test_commands_are_in_blocks_that_are_read(commands, printed):
+    """A command in a block of another kind would never run."""
+    words = {command.split()[0] for _, command in printed}
+    assert {"sbgen", "pip", "make"} <= words
+    other = [
+        f"{page}: {line}"
+        for page in commands.pages()
+        for kind, block in re.findall(
+            r"^```([^\n]*)\n(.*?)^```", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE
+        )
+        for line in block.splitlines()
+        if kind != "sh" and line.partition(" ")[0] in words
+    ]
+    assert other == []
+
+
 def test_what_is_not_run_is_printed_and_has_a_reason(commands, printed):
     assert set(commands.NOT_RUN) <= {command for _, command in printed}
     assert all(len(reason) > 10 for reason in commands.NOT_RUN.values())
