@@ -18,9 +18,9 @@ from handwriting import drawing
 from test_pad import draw, settled
 
 #: Down to the end of the pad, so that text is still read where the picture is small.
-SIZE = {"width": 1000, "height": 850}
+SIZE = {"width": 1140, "height": 985}
 
-DIGIT, HAND = 3, 13
+DIGIT, HAND = 3, 4
 
 
 def main() -> None:
