@@ -102,6 +102,13 @@ _windowed = ir.Conv2d | ir.MaxPool | ir.SumPool
 FEATURES: dict[str, Predicate] = {
     **{kind.__name__: _layer(kind) for kind in ir.Layer.__args__},
     "grouped convolution": _any(lambda layer: layer.groups > 1, ir.Conv2d),
+    "groups of what a fork passes on": lambda case: any(
+        isinstance(layer, ir.Fork | ir.Switch) and getattr(case.layers[n + 1], "groups", 1) > 1
+        for n, layer in enumerate(case.layers)
+    ),
+    "groups of pixels": lambda case: next(
+        getattr(layer, "groups", 1) > 1 for layer in case.layers if not isinstance(layer, ir.Lookup)
+    ),
     "padding of 1": _any(lambda layer: layer.padding_bit and any(map(any, layer.padding)), ir.Conv2d),
     "padded maximum": _any(lambda layer: any(map(any, layer.padding)), ir.MaxPool),
     "several thresholds": _any(lambda layer: layer.levels > 1, ir.Threshold),

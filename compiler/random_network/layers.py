@@ -1,6 +1,6 @@
 """Random layers that fit the end of a chain."""
 
-from math import prod
+from math import gcd, prod
 
 import numpy as np
 
@@ -46,13 +46,17 @@ def _paddings(rng: np.random.Generator, kernel: tuple[int, int]) -> Padding:
     return rows, columns
 
 
+def _groups(rng: np.random.Generator, channels: int) -> int:
+    """Groups of so many channels: in one of two any number above 1 that divides them, else one."""
+    numbers = [n for n in range(2, channels + 1) if channels % n == 0]
+    return int(rng.choice(numbers)) if numbers and one_in(rng, 2) else 1
+
+
 def random_conv2d(
     rng: np.random.Generator, chain: Chain, name: str, *, stride: tuple[int, int] | None = None
 ) -> Conv2d:
     channels, most = chain.shape[2], max(1, chain.largest // 4)
-    groups = (
-        int(rng.choice([n for n in range(1, channels + 1) if channels % n == 0])) if one_in(rng, 3) else 1
-    )
+    groups = _groups(rng, channels)
     outputs = groups * size(rng, max(1, most // groups))
     kernel = up_to(rng, 4, 8), up_to(rng, 4, 8)
     return Conv2d(
@@ -138,13 +142,16 @@ def same_sides(
     if len(shape) == 1:
         return Dense(name=name, **random_neurons(rng, (outputs, shape[-1]), chain.maximum, counts=counts))
     kernel = up_to(rng, 3, 6), up_to(rng, 3, 6)
+    groups = _groups(rng, gcd(shape[-1], outputs))
     padding, padding_bit = same_padding(rng, kernel), int(rng.integers(2))
+    weights = outputs, *kernel, shape[-1] // groups
     return Conv2d(
         name=name,
         padding=padding,
         padding_bit=padding_bit,
         stride=stride,
-        **random_neurons(rng, (outputs, *kernel, shape[-1]), chain.maximum, counts=counts),
+        groups=groups,
+        **random_neurons(rng, weights, chain.maximum, counts=counts),
     )
 
 
@@ -187,7 +194,9 @@ def _neurons_on_pixels(rng: np.random.Generator, chain: Chain, images: bool) -> 
         )
     height, width = chain.sides
     kernel = min(height, up_to(rng, 3, 7)), min(width, up_to(rng, 3, 7))
-    weights = size(rng, max(1, chain.largest // 4)), *kernel, chain.shape[2]
+    groups = _groups(rng, chain.shape[2])
+    outputs = groups * size(rng, max(1, chain.largest // 4 // groups))
+    weights = outputs, *kernel, chain.shape[2] // groups
     few = max(1, chain.elements // 1024)  # of a large image not every position
     return chain.append(
         Conv2d(
@@ -196,6 +205,7 @@ def _neurons_on_pixels(rng: np.random.Generator, chain: Chain, images: bool) -> 
             padding=_paddings(rng, kernel),
             stride=(up_to(rng, 2, 5), up_to(rng, 2, 5)) if few > 1 else (1, 1),
             padding_bit=int(rng.integers(2)),
+            groups=groups,
         )
     )
 
