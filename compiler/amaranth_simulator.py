@@ -13,7 +13,7 @@ from ..hw.core import Core
 from ..hw.spram import records
 from .ir import Network
 from .reference import check_images
-from .simulate import HardwareError, Simulation, patience
+from .simulate import HardwareError, Simulation, patience, rest
 
 __all__ = ["simulate"]
 
@@ -29,14 +29,17 @@ class _Bench:
         As for `simulate`.
     patience : int
         Maximum of cycles in which nothing moves.
+    rest : int
+        Cycles that the core is left alone at first, where nothing stalls.
     name : str
         Of the simulator, for messages.
     """
 
     def __init__(
-        self, core: Core, images: np.ndarray, *, stall: int | None, patience: int, name: str
+        self, core: Core, images: np.ndarray, *, stall: int | None, patience: int, rest: int, name: str
     ) -> None:
         self._core, self._images, self._patience, self._name = core, images, patience, name
+        self._rest = 0 if stall is not None else rest
         self._stalls, self._rng = stall is not None, random.Random(stall)
         self._beats = [
             int.from_bytes(image[at : at + core.lanes].tobytes(), "little")
@@ -66,6 +69,7 @@ class _Bench:
 
     async def run(self, ctx: SimulatorContext) -> None:
         await self._load(ctx)
+        await ctx.tick().repeat(self._rest)
         core, beats, outputs = self._core, self._beats, self._core.outputs
         i_payload, o_payload = Value.cast(core.i.payload), Value.cast(core.o.payload)
         image_beats = len(beats) // len(self._images)
@@ -131,7 +135,7 @@ def simulate(
         When the core hangs or breaks the rules of a stream.
     """
     name, flat, outputs = f"Amaranth {version('amaranth')}", check_images(network, images), core.outputs
-    bench = _Bench(core, flat, stall=stall, patience=patience(network), name=name)
+    bench = _Bench(core, flat, stall=stall, patience=patience(network), rest=rest(network), name=name)
     top = Module()
     top.domains.sync = ClockDomain()  # a core of wires alone would have none
     top.submodules.core = core

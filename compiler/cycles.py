@@ -64,7 +64,7 @@ class Cycles:
     ----------
     latency : int
         From the edge that takes the first beat of the first image to the edge that takes its last result,
-        where others follow without a pause.
+        where others follow without a pause, and the core was at rest before.
     alone : int
         The same of an image that none follows: it waits in case that others do.
     interval : int
@@ -748,6 +748,17 @@ def _state(model: _Model | _Fork | _Add) -> dict[str, object]:
     }
 
 
+def _come_to_rest(chain: _Chain) -> None:
+    """Steps without an image until nothing changes: units take the padding ahead of their first pixel."""
+    left, chain.source.left, before = chain.source.left, 0, None
+    while before != (before := [_state(model) for model in chain.models]):
+        for model in reversed(chain.models):
+            model.look()
+        for model in reversed(chain.models):
+            model.step()
+    chain.source.left = left
+
+
 def predict(design: Design, *, images: int = 8) -> Cycles:
     """Latency and interval of the core; exact, as the benches show.
 
@@ -782,6 +793,7 @@ def predict(design: Design, *, images: int = 8) -> Cycles:
 def _finishes(design: Design, chain: _Chain, *, images: int) -> list[int]:
     """For each of the images the edge that takes its last result."""
     models, source, results, batch = chain.models, chain.source, design.results, design.batch
+    _come_to_rest(chain)
     last, backwards, beats = models[-1], models[::-1], _input_beats(design)
     assert isinstance(last, _Model)
     # An image may wait for the patience of collectors, some times that of a layer.

@@ -39,7 +39,7 @@ def elements(words, lanes, width, length, *, signed=False):
     return vectors, unused
 
 
-def transfer(component, words, count, *, seed=None, deadline=20000, reset_after=None):
+def transfer(component, words, count, *, seed=None, deadline=20000, reset_after=None, rest=0):
     """Send words to ``component.i``, take `count` words from ``component.o``.
 
     Parameters
@@ -50,6 +50,9 @@ def transfer(component, words, count, *, seed=None, deadline=20000, reset_after=
         Cycles after which the bench gives up.
     reset_after : int, optional
         Hold reset in the cycle after this many words were taken in, then send `words` from the start.
+
+    rest : int, optional
+        Cycles that the component is left alone at first.
 
     Returns
     -------
@@ -65,6 +68,7 @@ def transfer(component, words, count, *, seed=None, deadline=20000, reset_after=
     async def bench(ctx):
         held = None
         valid = False
+        await ctx.tick().repeat(rest)
         for cycle in range(deadline):
             if state["reset_at"] is not None and state["in"] == state["reset_at"]:
                 state.update(reset_at=None, start=None)

@@ -16,6 +16,7 @@ from sbgen.compiler.ir import Add, Binarize, Conv2d, Dense, Fork, Lookup, MaxPoo
 from sbgen.compiler.lower import lower
 from sbgen.compiler.pipeline import input_lanes
 from sbgen.compiler.random_network import random_design, random_images
+from sbgen.compiler.simulate import rest
 
 IMAGES = 5
 
@@ -25,7 +26,12 @@ def run(design, images, **options):
     core = lower(design)
     flat = images.reshape(len(images), -1).tolist()
     words = transfer(
-        core, beats(flat, core.lanes, 8), len(images) * core.outputs, deadline=200_000, **options
+        core,
+        beats(flat, core.lanes, 8),
+        len(images) * core.outputs,
+        deadline=200_000,
+        rest=rest(design.network),
+        **options,
     )
     layout = core.o.payload.shape()
     results = [(cycle, layout.from_bits(word)) for cycle, word in words]
@@ -98,6 +104,38 @@ def test_predicted_cycles(seed):
     assert predicted.latency == finishes[0]
     assert predicted.interval == finishes[-1] - finishes[-2]
     assert predicted.interval >= max(predicted.layers)
+
+
+@pytest.mark.parametrize("padding", range(4))
+def test_padding_goes_in_before_the_first_image(padding):
+    """Patches take the columns of padding while nothing has come, so a core that was left alone for a while
+    has its first result earlier than one whose first image comes with the end of the reset.
+    """
+    rng = np.random.default_rng(padding)
+    network = Network(
+        name="padded",
+        image_shape=(1, 6, 2),
+        labels=("a", "b"),
+        layers=(
+            Binarize(name="pixels", thresholds=np.full((12, 1), 128)),
+            Conv2d(
+                name="conv",
+                weights=rng.integers(0, 2, (2, 1, 4, 2)),
+                thresholds=np.array([4, 5]),
+                padding=((0, 0), (padding, 0)),
+            ),
+            Scores(
+                name="scores", weights=rng.integers(0, 2, (2, 2 * (3 + padding))), offsets=np.array([0, 1])
+            ),
+        ),
+    )
+    # Beats of four pixels, so that one is taken and cut while the padding still goes in.
+    design = by_hand.fold(network, (4, 4), {"pe": 2, "simd": 8, "patches": True}, (2, 2))
+    assert input_lanes(design) == 4
+    images = random_images(padding, network, IMAGES)
+    assert tuple(run(design, images)[2]) == cycles.predict(design, images=IMAGES).finishes
+    simulated = amaranth_simulator.simulate(lower(design), network, images)
+    assert (simulated.last_scores - simulated.first_beats[0]).tolist() == run(design, images)[2]
 
 
 def test_latency_counts_from_where_the_first_beat_is_taken():

@@ -12,7 +12,7 @@ simulators see the same stalls and agree in every cycle.
 
 from .programs import SIMULATORS, build, require, verilate
 from .run import HardwareError, Simulation, Simulator, quickest, simulate
-from .workload import layer_work, patience, work
+from .workload import layer_work, patience, rest, work
 
 __all__ = [
     "SIMULATORS",
@@ -24,6 +24,7 @@ __all__ = [
     "patience",
     "quickest",
     "require",
+    "rest",
     "simulate",
     "verilate",
     "work",

@@ -16,7 +16,7 @@ from ...hw.spram import records
 from ..ir import Network
 from ..reference import check_images
 from .programs import SIMULATORS, build, choose
-from .workload import patience, work
+from .workload import patience, rest, work
 
 __all__ = ["HardwareError", "Simulation", "Simulator", "quickest", "simulate"]
 
@@ -185,6 +185,7 @@ class Simulator:
             "classes": self._results,
             "stall": stall or 0,
             "patience": patience(network),
+            "rest": 0 if stall else rest(network),
             "step": -(-len(images) // 100),
         }
 

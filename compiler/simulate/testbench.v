@@ -68,7 +68,7 @@ module testbench;
   endfunction
 
   integer beats_file, images_file, scores_file, got, rank;
-  integer images, image_beats, classes, stall, patience, step;
+  integer images, image_beats, classes, stall, patience, rest, step;
   integer cycle = 0, idle = 0, beat = 0, image = 0, class_index = 0, done = 0;
   reg [8*LANES-1:0] next;
   reg held = 0;
@@ -81,7 +81,7 @@ module testbench;
   initial begin
     got = $value$plusargs("images=%d", images) + $value$plusargs("image_beats=%d", image_beats)
         + $value$plusargs("classes=%d", classes) + $value$plusargs("stall=%d", stall)
-        + $value$plusargs("patience=%d", patience) + $value$plusargs("step=%d", step);
+        + $value$plusargs("patience=%d", patience) + $value$plusargs("rest=%d", rest) + $value$plusargs("step=%d", step);
     random = stall;
     if (stall != 0) begin source_level = 4; sink_level = 4; end
     beats_file = $fopen("beats.bin", "rb");
@@ -109,7 +109,8 @@ module testbench;
       end
       if (!i_valid || i_ready) begin
         i_valid <= 0;
-        if (image != images && source_goes) begin
+        if (rest != 0) rest = rest - 1;
+        else if (image != images && source_goes) begin
           got = $fread(next, beats_file);
           i_payload <= next;
           i_valid <= 1;

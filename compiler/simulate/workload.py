@@ -4,7 +4,7 @@ import math
 
 from ..ir import Conv2d, Dense, Layer, MaxPool, Network, Scores, SumPool
 
-__all__ = ["layer_work", "patience", "work"]
+__all__ = ["layer_work", "patience", "rest", "work"]
 
 
 def patience(network: Network) -> int:
@@ -13,6 +13,15 @@ def patience(network: Network) -> int:
     A correct core moves nothing at both ends for at most one image, and each weight takes at most a cycle.
     """
     return 1000 + 4 * (network.pixels + work(network))
+
+
+def rest(network: Network) -> int:
+    """Cycles after a reset until each core of this network is at rest.
+
+    A unit takes the columns of padding before a row's first pixel ahead of it, one in each cycle.
+    """
+    paddings = [layer.padding for layer in network.layers if isinstance(layer, Conv2d)]
+    return 2 + max((before for sides in paddings for before, _ in sides), default=0)
 
 
 def work(network: Network) -> int:

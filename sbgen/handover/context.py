@@ -11,7 +11,7 @@ from ..compiler import exchange
 from ..compiler.cycles import Cycles
 from ..compiler.design import Design
 from ..compiler.portable import PortableVerilog
-from ..compiler.simulate import patience
+from ..compiler.simulate import patience, rest
 from ..compiler.verilog import LICENSE
 from ..hw.core import Core
 from ..hw.shells.parameters import Parameters
@@ -108,6 +108,11 @@ class Context:
     def patience(self) -> int:
         """Cycles without progress after which a bench gives up."""
         return patience(self.design.network)
+
+    @property
+    def rest(self) -> int:
+        """Cycles after the reset until the core is at rest."""
+        return rest(self.design.network)
 
     @property
     def settle(self) -> int:
