@@ -2,10 +2,14 @@
 
 What is not run, and why, is in ``printed_commands.toml``. Takes an hour or two, mostly place and route::
 
-    python benchmarks/printed_commands.py [--page docs/parts.md ...]
+    python benchmarks/printed_commands.py [--page docs/parts.md ...] [--folder DIR]
+
+Each row of the record has its commit; rows of pages that are not run stay. A page may need what the pages
+before it have written: ``--folder`` keeps that for the next run.
 """
 
 import argparse
+import json
 import os
 import re
 import shlex
@@ -22,6 +26,7 @@ import record
 ROOT = Path(__file__).parent.parent
 CONTENT = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 NOT_RUN = CONTENT["not_run"]
+NAME = "printed_commands"
 
 
 def pages():
@@ -74,40 +79,73 @@ def run(command, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--page", action="append", help="only this page; nothing is written (default: all)")
+    parser.add_argument("--page", action="append", choices=pages(), help="only this page (default: all)")
+    parser.add_argument(
+        "--folder", type=Path, help="run them here and leave the files (default: a temporary folder)"
+    )
     options = parser.parse_args()
 
-    rows, failed = [], 0
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        if options.page is None:
+        folder = options.folder or Path(name)
+        if options.folder is None or not folder.exists():
+            folder.mkdir(exist_ok=True)
             prepare(folder)
-        done = set()
-        for page in options.page or pages():
-            for command in printed(page):
-                if command in NOT_RUN or (page, command) in done:
-                    continue
-                done.add((page, command))
-                start = time.monotonic()
-                result = run(command, folder)
-                rows.append(
-                    {
-                        "page": page,
-                        "command": command,
-                        "exit_code": result.returncode,
-                        "seconds": round(time.monotonic() - start, 1),
-                    }
-                )
-                failed += result.returncode != 0
-                print(f"{result.returncode:3} {rows[-1]['seconds']:8.1f} s  {page}: {command}", flush=True)
-                if result.returncode:
-                    print(result.stdout[-3000:] + result.stderr[-3000:])
-    if options.page is None:
-        record.write("printed_commands", {"commands": rows, "not_run": NOT_RUN, "failed": failed})
+        rows = run_pages([page for page in pages() if page in (options.page or pages())], folder)
+    failed = sum(row["exit_code"] != 0 for row in rows)
     print(
         f"{len(rows)} commands as printed, {failed} failed; {len(NOT_RUN)} are not run, each with its reason"
     )
     return int(failed > 0)
+
+
+def run_pages(chosen, folder):
+    """Run the commands of pages; after each the record has its row. Rows of other pages stay."""
+    rows, done = earlier(chosen), []
+    for page in chosen:
+        for command in dict.fromkeys(printed(page)):
+            if command in NOT_RUN:
+                continue
+            start = time.monotonic()
+            result = run(command, folder)
+            row = {
+                "page": page,
+                "command": command,
+                "exit_code": result.returncode,
+                "seconds": round(time.monotonic() - start, 1),
+                **record.MEASURED,
+            }
+            done.append(row)
+            write([*rows, *done])
+            print(f"{result.returncode:3} {row['seconds']:8.1f} s  {page}: {command}", flush=True)
+            if result.returncode:
+                print(result.stdout[-3000:] + result.stderr[-3000:])
+    return done
+
+
+def earlier(chosen):
+    """Rows of the record that are still printed, but for those of the chosen pages."""
+    path = record.FOLDER / f"{NAME}.json"
+    rows = json.loads(path.read_text(encoding="ascii"))["commands"] if path.exists() else []
+    wanted = {(page, command) for page in set(pages()) - set(chosen) for command in printed(page)}
+    return [row for row in rows if (row["page"], row["command"]) in wanted]
+
+
+def write(rows):
+    """Write the record, its rows in the order in which a whole run has them."""
+    order = {key: n for n, key in enumerate((page, command) for page in pages() for command in printed(page))}
+    rows = sorted(rows, key=lambda row: order[row["page"], row["command"]])
+    missing = set(order) - {(row["page"], row["command"]) for row in rows}
+    content = {
+        "commands": rows,
+        "failed": sum(row["exit_code"] != 0 for row in rows),
+        "not_run": NOT_RUN,
+        "never_run": [
+            f"{page}: {command}"
+            for page, command in order
+            if (page, command) in missing and command not in NOT_RUN
+        ],
+    }
+    record.write(NAME, content, measured={})
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Commands that README and docs print run in benchmarks/printed_commands.py, but for a table with reasons."""
 
 import importlib
+import json
 import re
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -78,3 +80,31 @@ def test_every_command_of_sbgen_is_one_that_its_parser_takes(commands, printed):
                 parsers[words[1]].parse_args(words[2:])
             except SystemExit:
                 pytest.fail(f"{page}: {command}")
+
+
+def test_a_record_keeps_the_rows_of_other_pages(commands, monkeypatch, tmp_path):
+    monkeypatch.setattr(commands.record, "FOLDER", tmp_path)
+    code = iter([0, 0, 1, 0, 0, 0, 0])
+    monkeypatch.setattr(
+        commands, "run", lambda *_: SimpleNamespace(returncode=next(code), stdout="", stderr="")
+    )
+
+    def recorded():
+        content = json.loads((tmp_path / "printed_commands.json").read_text())
+        return content, [(row["page"], row["exit_code"]) for row in content["commands"]]
+
+    clients, parts = "docs/clients.md", "docs/parts.md"
+    commands.run_pages([parts], tmp_path)
+    assert recorded()[1] == [(parts, 0), (parts, 0), (parts, 1)]
+    commands.run_pages([clients], tmp_path)
+    content, rows = recorded()
+    assert rows == [(clients, 0), (clients, 0), (parts, 0), (parts, 0), (parts, 1)] and content["failed"] == 1
+    assert "docs/cli.md: sbgen fuzz --seed 0 --count 20" in content["never_run"]
+    assert not {"docs/clients.md: sbgen client c --out firmware/", "README.md: make demo"} & {
+        *content["never_run"]
+    }
+    # A command that is no longer printed is no longer in the record.
+    monkeypatch.setattr(commands, "printed", lambda page: [])
+    commands.run_pages([], tmp_path)
+    commands.write(commands.earlier([]))
+    assert recorded()[1] == []
