@@ -68,10 +68,10 @@ class Built:
         try:
             report = json.loads((self.folder / "report.json").read_text(encoding="ascii"))
         except OSError as error:
-            raise ModelError(
-                f"{self.folder} must be a folder of `sbgen build`, but its report.json cannot be read:"
-                f" {error.strerror or error}"
-            ) from error
+            why = f"its report.json cannot be read: {error.strerror or error}"
+            if any(self.folder.glob("*.core")):
+                why = "has a core alone, without a board; build without --core"
+            raise ModelError(f"{self.folder} must be a folder of `sbgen build`, but {why}") from error
         except ValueError:
             report = None
         if not (

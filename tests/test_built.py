@@ -53,6 +53,15 @@ def test_a_folder_without_what_every_build_writes(folder, name):
         _ = Built(folder).core_verilog if name == "core.v" else Built(folder).design
 
 
+def test_a_folder_of_a_core_has_no_board(folder):
+    (folder / "report.json").unlink()
+    with pytest.raises(ModelError, match="its report.json cannot be read: No such file"):
+        Built(folder).report  # noqa: B018
+    (folder / "name.core").write_text("CAPI=2:")
+    with pytest.raises(ModelError, match="has a core alone, without a board; build without --core"):
+        Built(folder).report  # noqa: B018
+
+
 def test_a_file_is_read_only_when_it_is_used(folder):
     (folder / "design.json").unlink()
     (folder / "report.json").write_text("{")
