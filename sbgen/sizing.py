@@ -3,6 +3,7 @@
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from io import StringIO
 from typing import Any
 
 from . import folding, network_cache
@@ -12,6 +13,7 @@ from .compiler.design import Design
 from .compiler.estimate import error_band, estimate
 from .compiler.ir import Network
 from .compiler.weight_count import weights
+from .console import Console
 from .estimate_cache import Page
 from .folding import Folded, Request
 from .pace import Pace
@@ -90,6 +92,16 @@ class Estimate:
         """Images per second of the core, if `clock_mhz` is reached."""
         return self.clock_mhz * 1e6 / self.cycles
 
+    def __str__(self) -> str:
+        """What ``sbgen estimate`` prints."""
+        text = StringIO()
+        console = Console(file=text)
+        available = {name: count["available"] for name, count in self.resources.items()}
+        console.line(_heading(self.network, self.weights, self.target, self.device, available))
+        console.line()
+        _show_design(console, self)
+        return text.getvalue().rstrip()
+
     def about(self) -> dict[str, Any]:
         """All of it as plain values: what ``sbgen estimate --json`` prints."""
         return asdict(self) | {"images_per_second": self.images_per_second}
@@ -146,11 +158,8 @@ def answer(arguments: Namespace) -> Any:
     if getattr(arguments, "json", False):
         return _about(request, network, target, fit=arguments.fit)
     console, device = Page(), target.device
-    console.line(
-        f"  {network.name}: {sum(weights(network)):,} weights; {target.name}"
-        + ("" if device.name == target.name else f": {device.name}")
-        + f", {device.lut:,} LUTs, {device.bram} block RAMs"
-    )
+    available = {"lut": device.lut, "bram": device.bram}
+    console.line(_heading(network.name, sum(weights(network)), target.name, device.name, available))
     console.line()
     if arguments.fit:
         _show_curve(request, console, network, target)
@@ -161,6 +170,13 @@ def answer(arguments: Namespace) -> Any:
             f"  Estimates for a part without a board: the core alone, and {target.clock_mhz:g} MHz is assumed"
         )
     return console.calls
+
+
+def _heading(network: str, count: int, target: str, device: str, available: Mapping[str, int]) -> str:
+    name = target if device == target else f"{target}: {device}"
+    return (
+        f"  {network}: {count:,} weights; {name}, {available['lut']:,} LUTs, {available['bram']} block RAMs"
+    )
 
 
 def interval(design: Design) -> tuple[int, bool]:
@@ -187,7 +203,7 @@ def _about(request: Request, network: Network, target: Target, *, fit: bool) -> 
     return estimated(folding.fold(request, network, target)).about()
 
 
-def _show_design(console: Page, found: Estimate) -> None:
+def _show_design(console: Page | Console, found: Estimate) -> None:
     console.table(
         ["layer", "PE", "SIMD", "cycles", "store"],
         [

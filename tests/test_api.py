@@ -105,6 +105,15 @@ class TestFold:
         assert design.estimate().images_per_second >= 100_000
         assert design.target.board.name == "icebreaker" and design.network is network
 
+    def test_an_estimate_prints_what_the_command_prints(self, network, design, tmp_path, capsys):
+        exchange.save(network.integer, tmp_path / "network.json")
+        design.save(tmp_path / "design.json")
+        options = ["--board", "icebreaker", "--design", str(tmp_path / "design.json")]
+        assert cli.main(["estimate", "--model", str(tmp_path / "network.json"), *options]) == 0
+        wanted = [line for line in capsys.readouterr().out.splitlines() if "estimated in" not in line]
+        found = str(network.fold("icebreaker", design=tmp_path / "design.json").estimate()).splitlines()
+        assert len(found) > 12 and found == wanted[: len(found)] and not any(wanted[len(found) :])
+
     def test_a_design_file(self, network, design, tmp_path):
         design.save(tmp_path / "design.json")
         again = network.fold("icebreaker", design=tmp_path / "design.json")
