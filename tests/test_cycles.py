@@ -1,19 +1,21 @@
-"""The models that cycles are predicted with, each next to its component: their handshakes must be the same in
-every cycle, whoever stalls.
+"""The models that cycles are predicted with, each next to its component: beats must be offered and taken in
+the same cycles, whoever stalls.
 """
 
+import math
 import random
 from dataclasses import replace
-from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from amaranth.hdl import ClockDomain, Module, unsigned
 from amaranth.lib.data import ArrayLayout
 from amaranth.sim import Simulator
 
-from sbgen.compiler import cycles
+from sbgen.compiler import cycles, handshakes
 from sbgen.compiler.cycles import DeadlockError
 from sbgen.compiler.random_network import random_design
+from sbgen.compiler.stream_times import Stream, settle
 from sbgen.compiler.unrolled import unroll
 from sbgen.hw import add as add_part
 from sbgen.hw import collector as collector_part
@@ -190,24 +192,49 @@ CHAINS = [
 ]
 
 
-class Chain:
-    """Models in a row, whose two ends a bench drives."""
+#: Later than all that is simulated: what has not happened.
+LATER = 1 << 20
 
-    def __init__(self, models):
-        self.models, self.source = models, SimpleNamespace(valid=False, o_ready=True)
-        for before, model in zip((self.source, *models), models, strict=False):
-            model.source = before
 
-    def look(self, *, i_valid, o_ready):
-        """Whether a beat is taken, and whether one is offered, in this cycle."""
-        self.source.valid, self.models[-1].o_ready = i_valid, o_ready
-        for model in reversed(self.models):
-            model.look()
-        return i_valid and self.source.o_ready, self.models[-1].valid
+def solve(models, *, beats, o_beats, offered, taken):
+    """The models in a row, in rounds of so many beats, with beats that are offered in these cycles and
+    outputs that are taken in these: when they take the first, and when they offer the others.
+    """
+    streams = [Stream() for _ in (*models, None)]
+    for i, model, o in zip(streams[:-1], models, streams[1:], strict=True):
+        model.i, model.o = i, o
+        i.taker = o.giver = model
+    takes, offers = [], []
 
-    def step(self):
-        for model in reversed(self.models):
-            model.step()
+    def begin(i_beats):
+        for model in models:
+            model.stale = True
+            model.i.begin(i_beats)
+            i_beats = o_beats if model is models[-1] else model.o_beats(i_beats)
+        streams[-1].begin(i_beats)
+        streams[0].offer(padded(offered[len(takes) :], streams[0].beats))
+        streams[-1].be_ready(padded(taken[len(offers) :], o_beats))
+        assert settle(models, latest=math.inf)
+
+    while len(takes) < len(offered):
+        begin(beats)
+        if isinstance(models[0], handshakes.Collector) and (early := models[0].early):
+            for stream in streams:
+                stream.drop()
+            begin(early * models[0].beats)
+        takes += streams[0].takes.tolist()
+        offers += streams[-1].offers.tolist()
+    return takes, offers
+
+
+def padded(times, beats):
+    times = times[:beats]
+    return np.array(times + [LATER] * (beats - len(times)))
+
+
+def same(found, predicted, *, end):
+    """Whether what happened up to a cycle, and no more, was predicted."""
+    return predicted[: len(found)] == found and all(cycle >= end for cycle in predicted[len(found) :])
 
 
 def _take_counts(ctx, component):
@@ -232,29 +259,34 @@ def test_takes_and_gives_in_the_same_cycles(make, seed):
     """With valid and ready rare or frequent for a while, as a component's neighbours are."""
     print(f"seed {seed}")
     rng = random.Random(seed)
-    part, _ = make(rng)
-    component, chain = part.create(), Chain(cycles.MODELS[type(part)](part))
+    part, beats = make(rng)
+    component = part.create()
+    offered, takes, offers, taken = [], [], [], []
 
     async def bench(ctx):
-        i_valid, given, taken = False, 0, 0
         for cycle in range(400):
             if cycle % 40 == 0:
                 often = [rng.choice((0.2, 0.8, 1)) for _ in range(2)]
-            i_valid = i_valid or rng.random() < often[0]
-            o_ready = rng.random() < often[1]
+            if len(offered) == len(takes) and rng.random() < often[0]:
+                offered.append(cycle)
+            i_valid, o_ready = len(offered) > len(takes), rng.random() < often[1]
             ctx.set(component.i.valid, i_valid)
             ctx.set(component.o.ready, o_ready)
             _take_counts(ctx, component)
-            found = bool(i_valid and ctx.get(component.i.ready)), bool(ctx.get(component.o.valid))
-            assert tuple(map(bool, chain.look(i_valid=i_valid, o_ready=o_ready))) == found, f"cycle {cycle}"
-            taken += found[0]
-            given += found[1] and o_ready
-            i_valid = i_valid and not found[0]
-            chain.step()
+            if i_valid and ctx.get(component.i.ready):
+                takes.append(cycle)
+            if ctx.get(component.o.valid):
+                if len(offers) == len(taken):
+                    offers.append(cycle)
+                if o_ready:
+                    taken.append(cycle)
             await ctx.tick()
-        assert taken and given
 
     simulate(component, bench)
+    models = cycles.MODELS[type(part)](part)
+    predicted = solve(models, beats=beats, o_beats=part.o_beats(beats), offered=offered, taken=taken)
+    assert takes and taken
+    assert same(takes, predicted[0], end=400) and same(offers, predicted[1], end=400)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -288,67 +320,64 @@ def test_is_busy_with_a_vector_for_its_cycles(make, seed):
     assert pace > least - 0.5 and (pace < least + 0.5 or make is window)
 
 
+def drive(rng, component, *, inputs, outputs):
+    """Let beats cross the streams of a component for 300 cycles, with stalls on all of them; when beats are
+    offered and taken, by the name of the stream.
+    """
+    offers, takes = ({name: [] for name in (*inputs, *outputs)} for _ in range(2))
+
+    async def bench(ctx):
+        for cycle in range(300):
+            for name in inputs:
+                if len(offers[name]) == len(takes[name]) and rng.random() < 0.65:
+                    offers[name].append(cycle)
+                ctx.set(getattr(component, name).valid, len(offers[name]) > len(takes[name]))
+            ready = {name: rng.random() < 0.6 for name in outputs}
+            for name in outputs:
+                ctx.set(getattr(component, name).ready, ready[name])
+            for name in outputs:
+                if ctx.get(getattr(component, name).valid) and len(offers[name]) == len(takes[name]):
+                    offers[name].append(cycle)
+            for name in inputs:
+                ready[name] = ctx.get(getattr(component, name).ready)
+            for name in (*inputs, *outputs):
+                if len(offers[name]) > len(takes[name]) and ready[name]:
+                    takes[name].append(cycle)
+            await ctx.tick()
+
+    simulate(component, bench)
+    return offers, takes
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_fork_and_a_sum_of_two_streams(seed):
     """A fork's sides and a sum's are taken by themselves."""
     print(f"seed {seed}")
     rng = random.Random(seed)
-    part = fork_part.Parameters(shape=1)
-    component, (model,) = part.create(), cycles.MODELS[fork_part.Parameters](part)
-    model.source = SimpleNamespace(valid=False, o_ready=True)
-
-    async def forks(ctx):
-        i_valid = False
-        for cycle in range(300):
-            i_valid = i_valid or rng.random() < 0.7
-            ready = [rng.random() < 0.6 for _ in range(2)]
-            model.source.valid, (model.o.o_ready, model.kept.o_ready) = i_valid, ready
-            ctx.set(component.i.valid, i_valid)
-            ctx.set(component.o.ready, ready[0])
-            ctx.set(component.kept.ready, ready[1])
-            model.look()
-            taken = bool(i_valid and ctx.get(component.i.ready))
-            assert (bool(model.o.valid), bool(model.kept.valid), bool(i_valid and model.source.o_ready)) == (
-                bool(ctx.get(component.o.valid)),
-                bool(ctx.get(component.kept.valid)),
-                taken,
-            ), f"cycle {cycle}"
-            i_valid = i_valid and not taken
-            model.step()
-            await ctx.tick()
-
-    simulate(component, forks)
-    part = add_part.Parameters(maximum=3, kept_maximum=3, scale=1, lanes=1)
-    add, (both,) = part.create(), cycles.MODELS[add_part.Parameters](part)
-    both.source, both.kept = (SimpleNamespace(valid=False, o_ready=True) for _ in range(2))
-
-    async def adds(ctx):
-        valid = [False, False]
-        for cycle in range(300):
-            valid = [each or rng.random() < 0.6 for each in valid]
-            both.source.valid, both.kept.valid = valid
-            both.o_ready = rng.random() < 0.6
-            ctx.set(add.i.valid, valid[0])
-            ctx.set(add.kept.valid, valid[1])
-            ctx.set(add.o.ready, both.o_ready)
-            offered = bool(both.valid)
-            both.look()
-            taken = [
-                bool(each and ctx.get(port.ready))
-                for each, port in zip(valid, (add.i, add.kept), strict=True)
-            ]
-            assert (
-                offered,
-                *(
-                    bool(each and side.o_ready)
-                    for each, side in zip(valid, (both.source, both.kept), strict=True)
-                ),
-            ) == (bool(ctx.get(add.o.valid)), *taken), f"cycle {cycle}"
-            valid = [each and not gone for each, gone in zip(valid, taken, strict=True)]
-            both.step()
-            await ctx.tick()
-
-    simulate(add, adds)
+    sum_of = add_part.Parameters(maximum=3, kept_maximum=3, scale=1, lanes=1)
+    for part, inputs, outputs in (
+        (fork_part.Parameters(shape=1), ("i",), ("o", "kept")),
+        (sum_of, ("i", "kept"), ("o",)),
+    ):
+        offers, takes = drive(rng, part.create(), inputs=inputs, outputs=outputs)
+        (model,) = cycles.MODELS[type(part)](part)
+        if len(inputs) == 2:
+            model.kept = Stream()
+            model.kept.taker = model
+        model.i, model.o = Stream(), Stream()
+        model.i.taker = model.o.giver = model
+        for name in (*inputs, *outputs):
+            stream = getattr(model, name)
+            stream.begin(300)
+            if name in inputs:
+                stream.offer(padded(offers[name], 300))
+            else:
+                stream.be_ready(padded(takes[name], 300))
+        assert settle([model], latest=math.inf)
+        for name in inputs:
+            assert same(takes[name], getattr(model, name).takes.tolist(), end=300), name
+        for name in outputs:
+            assert same(offers[name], getattr(model, name).offers.tolist(), end=300), name
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -360,10 +389,12 @@ def test_no_design_is_quicker_than_its_slowest_part(seed):
 
 
 def test_parts_that_wait_for_each_other_for_ever(monkeypatch):
-    monkeypatch.setattr(cycles._Mvtu, "ready", lambda self, o_ready: False)
+    monkeypatch.setattr(
+        handshakes.Mvtu, "times", lambda self: (self.i.takes + 1, np.zeros(self.o.beats, np.int64))
+    )
     with pytest.raises(
         DeadlockError,
-        match="each of 8 images must be through [0-9,]+ cycles after the one before, but image 0 is not",
+        match="each image must be through [0-9,]+ cycles after the one before, but image 0 is not",
     ):
         cycles.predict(random_design(3, largest=12))
     with pytest.raises(ValueError, match="images must be at least 2, not 1"):

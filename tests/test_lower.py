@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from streams import beats, transfer
 
-from sbgen.compiler import amaranth_simulator, cycles, reference
+from sbgen.compiler import amaranth_simulator, cycles, handshakes, reference
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.features import features
 from sbgen.compiler.fold import fold
@@ -190,7 +190,7 @@ def test_reset_in_the_middle_of_an_image(seed):
 
 
 def test_a_deadlock_is_told(monkeypatch):
-    monkeypatch.setattr(cycles._Mvtu, "ready", lambda self, o_ready: False)
+    monkeypatch.setattr(handshakes.Mvtu, "times", lambda self: (self.i.takes + 1, self.o.takes))
     with pytest.raises(cycles.DeadlockError, match="image 0 is not"):
         cycles.predict(random_design(1, largest=12, cycles=100))
 
