@@ -448,3 +448,36 @@ def test_the_best_of_several_seeds_is_kept(tmp_path, capsys):
     ]
     code, printed = trained(capsys, *common, "--out", out, "--seeds", "2", "--resume")
     assert code == 1 and "--resume must be given with one seed" in printed.err
+
+
+@needs_torch
+@pytest.mark.parametrize(("epochs", "printed_epochs"), [(3, [1, 2, 3]), (83, [*range(3, 83, 3), 83])])
+def test_long_trainings_print_some_epochs_and_log_all(tmp_path, capsys, epochs, printed_epochs):
+    path, log = table(tmp_path / "x.csv"), tmp_path / "log.csv"
+    command = (
+        "--samples",
+        path,
+        "--target",
+        "kind",
+        "--hidden",
+        "4",
+        "--levels",
+        "2",
+        "--out",
+        tmp_path / "x.pt",
+    )
+    code, printed = trained(capsys, *command, "--epochs", epochs, "--log", log)
+    assert code == 0 and len(log.read_text().split()) == 1 + epochs
+    lines = [line for line in printed.out.splitlines() if line.startswith("  epoch ")]
+    assert [int(line.split()[1].split("/")[0]) for line in lines] == printed_epochs
+    assert max(map(len, lines)) < 80
+    assert ("a line for every 3 epochs; --log FILE.csv has them all" in printed.out) == (epochs == 83)
+
+
+@needs_torch
+def test_a_line_of_an_epoch_fits_a_terminal():
+    from sbgen.commands.train import _words
+    from sbgen.train.evaluation import Epoch
+
+    widest = _words(Epoch(epoch=998, nu=1000.0, loss=12.3456, soft=1.0, hard=0.9), 999)
+    assert len(widest) < 80 and widest.endswith("gap 10.00")

@@ -27,6 +27,9 @@ if TYPE_CHECKING:  # they need torch
 
 __all__ = ["add_arguments", "run"]
 
+#: The most epochs that have a line each; of more, every second, third and so on has one.
+_LINES = 40
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sbgen train`; torch is not needed."""
@@ -235,6 +238,9 @@ def _trained(
         f"{name} by the {settings.method} method, seed {arguments.seed}, {settings.epochs} epochs; "
         "soft and hard are validation accuracies before and after hardening"
     )
+    every = -(-settings.epochs // _LINES)
+    if every > 1:
+        console.line(f"a line for every {every} epochs; --log FILE.csv has them all")
     files = {"csv": arguments.log, "plot": arguments.plot, "tensorboard": arguments.tensorboard}
     log = TrainingLog(f"{name}, {settings.method}", **files if is_first else {})
 
@@ -249,7 +255,8 @@ def _trained(
             def trained(epoch: "Epoch") -> None:
                 step.progress(epoch.epoch + 1, settings.epochs)
                 step.note(f"epoch {epoch.epoch + 1}/{settings.epochs}")
-                console.line(_words(epoch, settings.epochs))
+                if (epoch.epoch + 1) % every == 0 or epoch.epoch + 1 == settings.epochs:
+                    console.line(_words(epoch, settings.epochs))
                 log.add(seed, epoch)
 
             return train(_Progress(trained, teaching), seed, out)
@@ -268,9 +275,9 @@ def _trained(
 
 
 def _words(epoch: "Epoch", epochs: int) -> str:
-    """The result of an epoch in a line."""
+    """The result of an epoch in a line, which a terminal of 80 columns holds."""
     return (
-        f"  epoch {epoch.epoch + 1:4}/{epochs}  nu {epoch.nu:8.2f}  loss {epoch.loss:8.4f}  "
+        f"  epoch {epoch.epoch + 1:{len(str(epochs))}}/{epochs}  nu {epoch.nu:6.1f}  loss {epoch.loss:7.4f}  "
         + ("" if epoch.soft is None else f"soft {epoch.soft:7.2%}  ")
         + f"hard {epoch.hard:7.2%}"
         + ("" if epoch.soft is None else f"  gap {100 * (epoch.soft - epoch.hard):5.2f}")
