@@ -274,6 +274,7 @@ class TestClassify:
         (tmp_path / "a.npy").write_bytes(b"text")
         code, _, error = run(Fixed(), "classify", tmp_path / "a.npy")
         assert code == 1 and "must be a .npz or .npy of NumPy" in error
+        assert "give --network, the network.json of its build" in error
 
 
 def test_identify(run):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..arguments import add_answers, add_port, add_serial
 from ..built import Built, MissingError
 from ..console import Console
-from ..errors import LinkError, ModelError
+from ..errors import DataError, LinkError, ModelError
 
 if TYPE_CHECKING:
     from ..boards.messages import Identity
@@ -155,9 +155,13 @@ def _samples(
     from ..compiler import exchange
 
     if network is None:
-        return samples.read(
-            arguments.images, image_shape=(identity.pixels,), classes=names, multi_label=identity.multi_label
-        )
+        shape, multi_label = (identity.pixels,), identity.multi_label
+        try:
+            return samples.read(arguments.images, image_shape=shape, classes=names, multi_label=multi_label)
+        except DataError as error:
+            raise DataError(
+                f"{error}; or give --network, the network.json of its build, for samples as it was trained on"
+            ) from error
     recipe = exchange.load_recipe(arguments.network)
     tried = samples.read_for(network, arguments.images, recipe)
     return tried if recipe is None or tried.labels is None else tried.test()
