@@ -302,7 +302,9 @@ def test_samples_of_the_training_are_no_test(tmp_path):
     assert kept.note == "2 samples of the training left out"
     assert kept.sha256 == samples.digest(kept.images, kept.labels) != found.sha256
     part = file(tmp_path, "part.csv", "a,b,c,t\n7,0,2.6,yes\n1,5,9,no\n")
-    with pytest.raises(DataError, match="not trained on, but all 2 are of its training"):
+    with pytest.raises(
+        DataError, match="not trained on, but all 2 are of its training; .*leave out their classes"
+    ):
         samples.read_for(NETWORK, part, recipe).test()
 
 

@@ -49,7 +49,8 @@ class Samples:
         if self.seen.all():
             raise DataError(
                 f"{self.source} must have samples that the network was not trained on, but all"
-                f" {len(self.seen):,} are of its training; give others"
+                f" {len(self.seen):,} are of its training; give others, or leave"
+                " out their classes to predict them"
             )
         count = int(self.seen.sum())
         left_out = f"{count:,} sample{'s' * (count != 1)} of the training left out"
