@@ -124,6 +124,24 @@ def test_an_interrupted_search_goes_on_where_it_was(tmp_path, here, monkeypatch)
     assert [row["options"] for row in outcome(tmp_path)["candidates"]] == here
 
 
+def test_short_trainings_share_a_batch_and_are_measured_at_their_end(tmp_path, here, monkeypatch):
+    """Also the one whose time is taken, of other numbers of samples and epochs."""
+    from sbgen.train import loop
+
+    plain, trained, batches = training.default_settings, loop.train, []
+
+    def seen(model, *parts, validation, settings, **more):
+        batches.append(settings.batch)
+        assert validation is None
+        return trained(model, *parts, validation=validation, settings=settings, **more)
+
+    monkeypatch.setattr(training, "default_settings", lambda ready: replace(plain(ready), batch=48))
+    monkeypatch.setattr(loop, "train", seen)
+    monkeypatch.setattr(evaluate, "_STEPS", 4)
+    assert searched(tmp_path, "--epochs", "2", "--best", "0") == 0
+    assert set(batches) == {30} and len(batches) == 7 + 2
+
+
 def test_a_training_that_fails_is_the_least_accurate(tmp_path, here, monkeypatch, capsys):
     from sbgen.errors import ModelError
 

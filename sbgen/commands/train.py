@@ -212,7 +212,10 @@ def _require_torch(threads: int) -> None:
         raise ToolError(
             "training needs torch, which is not installed; try `pip install 'sbgen[train]'`"
         ) from error
+    from ..train import heap
+
     torch.set_num_threads(threads)
+    heap.keep()
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,10 @@ __all__ = ["Task", "cost", "file_of", "fitness", "full", "seconds_of"]
 #: Samples of the training whose time is measured before the search begins.
 _TIMED = 1024
 
+#: Steps that a short training has too, by smaller batches of at least so many samples.
+_STEPS = 200
+_BATCH = 16
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Task:
@@ -102,6 +106,8 @@ def cost(candidate: Candidate, task: Task) -> dict[str, int] | None:
 def fitness(candidate: Candidate, task: Task) -> dict[str, Any]:
     """Hardened accuracy on the validation samples after a short training, and its seconds; 0 if the training
     fails, and why.
+
+    It is measured once, at the end: on few samples, measuring each epoch takes longer than training it.
     """
     start = time.monotonic()
     try:
@@ -151,7 +157,7 @@ def file_of(candidate: Candidate) -> str:
 def _trained(candidate: Candidate, task: Task, *, samples: int, epochs: int) -> float:
     import torch
 
-    from ..train import loop
+    from ..train import experiment, loop
     from ..train import own_data as training
 
     _one_thread()
@@ -160,18 +166,18 @@ def _trained(candidate: Candidate, task: Task, *, samples: int, epochs: int) -> 
         task.settings,
         epochs=epochs,
         activation_levels=candidate.settings,
-        batch=min(task.settings.batch, max(2, samples // 4)),
+        batch=min(task.settings.batch, max(_BATCH, task.samples * task.epochs // _STEPS)),
     )
     torch.manual_seed(task.seed)
     model = training.build(ready, candidate.topology, settings)
-    done = loop.train(
-        model,
-        *training.part(ready, _some(ready.training, samples, task.seed)),
+    parts = experiment.Parts(
+        training=training.part(ready, _some(ready.training, samples, task.seed)),
         validation=training.part(ready, _some(ready.validation, task.subset, task.seed)),
-        settings=settings,
-        seed=task.seed,
+        test=None,
     )
-    return done[-1].hard
+    loop.train(model, *parts.training, validation=None, settings=settings, seed=task.seed)
+    _, accuracy = experiment.measured(model, parts)
+    return accuracy["validation"]["hardened"]
 
 
 def _some(chosen: np.ndarray, count: int | None, seed: int) -> np.ndarray:
@@ -182,7 +188,10 @@ def _some(chosen: np.ndarray, count: int | None, seed: int) -> np.ndarray:
 
 
 def _one_thread() -> None:
-    """Workers share the cores, and the number of threads affects a result."""
+    """Workers share the cores, and the number of threads affects a result. Their memory stays theirs."""
     import torch
 
+    from ..train import heap
+
     torch.set_num_threads(1)
+    heap.keep()
