@@ -6,9 +6,15 @@ Dense networks, then networks with convolutions and pooling. For each seed the e
 design runs in Icarus twice. Without stalls, the cycle of every image's last score must be the predicted one.
 With random stalls, only the scores and the best classes are compared. Exits with status 1 if a single cycle
 or score differs.
+
+Seeds of designs that take Icarus minutes are passed over: their units could count more than two million bits
+while an image takes its cycles, or a layer has more than a hundred outputs at once. A run of the same commit
+that was interrupted is continued.
 """
 
 import argparse
+import itertools
+import json
 import sys
 import tempfile
 import time
@@ -24,13 +30,29 @@ from sbgen.console import Console
 
 IMAGES = 8  # enough for every design to reach its steady state
 
+#: Bits that the units of a design could count per image, and outputs of a layer at once.
+_MOST_BITS, _MOST_OUTPUTS = 2_000_000, 100
 
-def measure(kind, seed, folder):
+
+def drawn(kind, count, first_seed):
+    """So many designs that Icarus simulates in seconds, each with its seed, from the first seed on."""
+
+    def designs():
+        for seed in itertools.count(first_seed):
+            design = random_design(seed, images=kind == "images")
+            at_once = sum(pe * simd for pe, simd in design.shapes)
+            few_bits = max(cycles.stage_cycles(design)) * at_once <= _MOST_BITS
+            if few_bits and max(pe for pe, _ in design.shapes) <= _MOST_OUTPUTS:
+                if design.network.decision == "argmax":
+                    design = replace(design, top_k=1 + seed % design.network.classes)
+                yield seed, design
+
+    return itertools.islice(designs(), count)
+
+
+def measure(kind, seed, design, folder):
     """One design: what was predicted, what was simulated, and whether all scores are right."""
-    design = random_design(seed, images=kind == "images")
     network = design.network
-    if network.decision == "argmax":
-        design = replace(design, top_k=1 + seed % network.classes)
     images = random_images(seed, network, IMAGES)
     scores, _ = reference.evaluate(network, images)
     ranked = (
@@ -70,7 +92,43 @@ def measure(kind, seed, folder):
             and np.array_equal(free.ranked, ranked)
             and np.array_equal(stalled.ranked, ranked)
         ),
-    }, simulator.name
+        "simulator": simulator.name,
+    }
+
+
+COLUMNS = ["networks", "designs", "cycles equal", "scores equal", "layers", "interval", "images each"]
+
+
+def command(options):
+    """What repeats the record."""
+    return (
+        f"python benchmarks/cycles.py --dense {options.dense} --images {options.images} "
+        f"--first-seed {options.first_seed}"
+    )
+
+
+def earlier(options):
+    """The designs that an interrupted run of the same commit and options has measured, by kind and seed."""
+    path = record.FOLDER / "cycles.json"
+    found = json.loads(path.read_text()) if path.exists() else {}
+    same = {**record.MEASURED, "command": command(options)}
+    if not record.MEASURED["clean"] or any(found.get(name) != value for name, value in same.items()):
+        return {}
+    return {(row["kind"], row["seed"]): row for row in found["designs"]}
+
+
+def store(options, designs, rows, seconds):
+    """Write the record of what is measured so far, and return its path."""
+    return record.write(
+        "cycles",
+        {
+            "command": command(options),
+            "simulator": designs[0]["simulator"] if designs else None,
+            "seconds": round(seconds, 1),
+            "summary": [dict(zip(COLUMNS, row, strict=True)) for row in rows],
+            "designs": designs,
+        },
+    )
 
 
 def main():
@@ -83,18 +141,25 @@ def main():
         "--first-seed", type=int, default=0, help="seed of the first; the others follow it (0)"
     )
     options = parser.parse_args()
-    console, start, designs, rows = Console(), time.monotonic(), [], []
+    console, rows = Console(), []
+    known = earlier(options)
+    designs, seconds = [], sum(row["seconds"] for row in known.values())
     for kind in "dense", "images":
-        seeds = range(options.first_seed, options.first_seed + getattr(options, kind))
+        count = getattr(options, kind)
         with console.step(f"{kind}, seeds {options.first_seed} ...") as step:
-            for n, seed in enumerate(seeds, start=1):
+            for n, (seed, design) in enumerate(drawn(kind, count, options.first_seed), start=1):
                 step.note(f"seed {seed}")  # what a failure is to be repeated with
-                with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
-                    design, simulator = measure(kind, seed, folder)
-                designs.append(design)
-                if not (design["cycles_equal"] and design["scores_equal"]):
-                    console.line(f"differs: {design}")
-                step.progress(n, len(seeds))
+                if (row := known.get((kind, seed))) is None:
+                    start = time.monotonic()
+                    with tempfile.TemporaryDirectory(prefix="sbgen-") as folder:
+                        row = measure(kind, seed, design, folder)
+                    row["seconds"] = round(time.monotonic() - start, 1)
+                    seconds += row["seconds"]
+                designs.append(row)
+                if not (row["cycles_equal"] and row["scores_equal"]):
+                    console.line(f"differs: {row}")
+                store(options, designs, rows, seconds)
+                step.progress(n, count)
         of_kind = [design for design in designs if design["kind"] == kind]
         depths = sorted(len(design["layers"]) for design in of_kind)
         intervals = sorted(design["simulated"]["interval"] for design in of_kind)
@@ -110,21 +175,8 @@ def main():
                     IMAGES,
                 ]
             )
-    columns = ["networks", "designs", "cycles equal", "scores equal", "layers", "interval", "images each"]
-    console.table(columns, rows)
-    path = record.write(
-        "cycles",
-        {
-            "command": (
-                f"python benchmarks/cycles.py --dense {options.dense} --images {options.images} "
-                f"--first-seed {options.first_seed}"
-            ),
-            "simulator": simulator,
-            "seconds": round(time.monotonic() - start, 1),
-            "summary": [dict(zip(columns, row, strict=True)) for row in rows],
-            "designs": designs,
-        },
-    )
+    console.table(COLUMNS, rows)
+    path = store(options, designs, rows, seconds)
     console.line(f"written to {path.relative_to(record.FOLDER.parent.parent)}")
     return 0 if all(design["cycles_equal"] and design["scores_equal"] for design in designs) else 1
 
