@@ -6,7 +6,6 @@ from ..hw import argmax, best, collector, discard, signs
 from ..hw.core import Submodule
 from ..hw.part import Part
 from .design import Design
-from .folding import WeightedFolding
 from .ir import Network
 from .layers import rules, scores_rule
 from .shortcut_queue import batches, depths
@@ -23,11 +22,6 @@ def input_lanes(design: Design) -> int:
     first = rules(design.network)[0]
     _, simd = first.shape(design.foldings[0])
     return first.beat_pixels(simd)
-
-
-def _reset_less(design: Design) -> bool:
-    """Whether payloads between layers have no reset, whose net would span a large device."""
-    return any(isinstance(each, WeightedFolding) and each.registered for each in design.foldings)
 
 
 def _with_batches(alone: list[Stage], i_beats: int) -> list[Stage]:
@@ -51,7 +45,7 @@ def _with_batches(alone: list[Stage], i_beats: int) -> list[Stage]:
 
 def stages(design: Design) -> list[Stage]:
     """The stages of a design, in order, each with its `entry` and `shortcut`."""
-    network, reset_less = design.network, _reset_less(design)
+    network = design.network
     alone = [
         rule.stage(folding, patchable=design.patchable)
         for rule, folding in zip(design.rules, design.foldings, strict=True)
@@ -62,12 +56,7 @@ def stages(design: Design) -> list[Stage]:
     entered, switches = [], network.switches
     for n, each in enumerate(alone):
         entry = converters(
-            element,
-            i_length=length,
-            i_lanes=lanes,
-            o_length=each.i_length,
-            o_lanes=each.i_lanes,
-            reset_less=reset_less,
+            element, i_length=length, i_lanes=lanes, o_length=each.i_length, o_lanes=each.i_lanes
         )
         entered.append(replace(each, entry=entry))
         source = alone[switches.get(n, n)]  # after a switch comes what its fork stored
@@ -85,7 +74,6 @@ def stages(design: Design) -> list[Stage]:
             i_lanes=alone[start].i_lanes,
             o_length=add.i_length,
             o_lanes=add.i_lanes,
-            reset_less=reset_less,
         )
         entered[end] = replace(add, shortcut=way)
     return entered
@@ -93,13 +81,11 @@ def stages(design: Design) -> list[Stage]:
 
 def ends(design: Design, last: Stage) -> tuple[tuple[Part, ...], tuple[Part, ...], Decision]:
     """What is after the last stage: width converters, the scaling of scores if any, the decision."""
-    return ends_of(
-        design.network, last, top_k=design.top_k, label_only=design.label_only, reset_less=_reset_less(design)
-    )
+    return ends_of(design.network, last, top_k=design.top_k, label_only=design.label_only)
 
 
 def ends_of(
-    network: Network, last: Stage, *, top_k: int = 1, label_only: bool = False, reset_less: bool = False
+    network: Network, last: Stage, *, top_k: int = 1, label_only: bool = False
 ) -> tuple[tuple[Part, ...], tuple[Part, ...], Decision]:
     """`ends` of the designs of a network that have this last stage."""
     scaling = scores_rule(network).scaling(last.folding)
@@ -111,7 +97,6 @@ def ends_of(
         i_lanes=last.o_lanes,
         o_length=network.outputs,
         o_lanes=network.outputs if label_only else 1,
-        reset_less=reset_less,
     )
     if network.decision == "sign":
         decision: Decision = signs.Parameters(score_width=width, outputs=network.outputs)

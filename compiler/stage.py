@@ -94,12 +94,12 @@ class Stage:
 
 
 def converters(
-    shape: ShapeLike, *, i_length: int, i_lanes: int, o_length: int, o_lanes: int, reset_less: bool = False
+    shape: ShapeLike, *, i_length: int, i_lanes: int, o_length: int, o_lanes: int
 ) -> tuple[width.Parameters, ...]:
     """The width converters of elements of that shape between two parts, as `sbgen.hw.width.conversions`."""
     steps = width.conversions(i_length=i_length, i_lanes=i_lanes, o_length=o_length, o_lanes=o_lanes)
     return tuple(
-        width.Parameters(shape=shape, length=length, i_lanes=narrow, o_lanes=wide, reset_less=reset_less)
+        width.Parameters(shape=shape, length=length, i_lanes=narrow, o_lanes=wide)
         for length, narrow, wide in steps
     )
 

@@ -91,13 +91,20 @@ class Appender(wiring.Component):
         ended = Signal()  # the frame's own bytes are sent
         left = Signal(range(CRC_BYTES + 1))  # bytes of the checksum still to be sent
         none = Signal()  # from a flip-flop: that is none
-        m.d.sync += [turned.eq(step == 6), none.eq(left == 0)]
+        # The checksum takes a bit in the cycle after its step, and starts in the one after, so its enable and
+        # its reset are flip-flops.
+        bit, shift = Signal(), Signal()
+        m.d.sync += [turned.eq(step == 6), none.eq(left == 0), bit.eq(byte[0]), shift.eq(0), start.eq(0)]
         # A byte of the checksum feeds its own complement back: that shifts the register without any change.
-        m.d.comb += [checksum.data.eq(Mux(ended, ~checksum.crc[0], byte[0])), self.o.payload.data.eq(byte)]
+        m.d.comb += [
+            checksum.valid.eq(shift),
+            checksum.data.eq(Mux(ended, ~checksum.crc[0], bit)),
+            self.o.payload.data.eq(byte),
+        ]
         with m.FSM():
             with m.State("Open"):
-                m.d.comb += [self.o.valid.eq(self.i.valid), self.o.payload.end.eq(1), start.eq(1)]
-                m.d.sync += [ended.eq(0), left.eq(CRC_BYTES)]
+                m.d.comb += [self.o.valid.eq(self.i.valid), self.o.payload.end.eq(1)]
+                m.d.sync += [start.eq(1), ended.eq(0), left.eq(CRC_BYTES)]
                 with m.If(self.o.valid & self.o.ready):
                     m.next = "Take"
             with m.State("Take"):
@@ -114,8 +121,7 @@ class Appender(wiring.Component):
                 with m.If(none):
                     m.next = "Close"
             with m.State("Go round"):
-                m.d.comb += checksum.valid.eq(1)
-                m.d.sync += [byte.eq(byte.rotate_right(1)), step.eq(step + 1)]
+                m.d.sync += [shift.eq(1), byte.eq(byte.rotate_right(1)), step.eq(step + 1)]
                 with m.If(turned):
                     m.next = "Give"
             with m.State("Give"):

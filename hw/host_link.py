@@ -127,7 +127,7 @@ class HostLink(wiring.Component):
         m.submodules.store = store = PacketStore(depth=p.depth, store=p.store)
         m.submodules.reader = reader = Reader()
         m.submodules.header = header = Queue(shape=unsigned(8), depth=_HEADER_BYTES - 1)
-        m.submodules.header_byte = header_byte = Queue(shape=unsigned(8), depth=1, eager=True)
+        m.submodules.header_byte = header_byte = Queue(shape=unsigned(8), depth=1)
         identity = [Const(value, 8) for value in self._identity]
         if self._loads:
             identity += [self.state, *(self.checksum.word_select(n, 8) for n in range(4))]
@@ -147,7 +147,7 @@ class HostLink(wiring.Component):
     def _receive(self, m: Module) -> Receiver:
         """The way from the line to the store."""
         m.submodules.decoder = decoder = Decoder()
-        m.submodules.register = register = Queue(shape=frame_layout, depth=1, eager=True)
+        m.submodules.register = register = Queue(shape=frame_layout, depth=1)
         m.submodules.checker = checker = Checker()
         m.submodules.receiver = receiver = Receiver(self._parameters)
         connect(m, flipped(self.i), decoder.i)
@@ -203,7 +203,7 @@ class HostLink(wiring.Component):
         """The way from the core to the line."""
         p = self._parameters
         # Registers separate the core's handshakes and adders from the link's state machines.
-        m.submodules.result = result = Queue(shape=self.results.payload.shape(), depth=1, eager=True)
+        m.submodules.result = result = Queue(shape=self.results.payload.shape(), depth=1)
         m.submodules.result_bytes = result_bytes = ResultBytes(p)
         m.submodules.appender = appender = Appender()
         m.submodules.encoder = encoder = Encoder()
@@ -220,10 +220,10 @@ class HostLink(wiring.Component):
             result_bytes.enable.eq(responder.enable),
             responder.done.eq(result_bytes.done),
         ]
-        m.submodules.response = response = Queue(shape=frame_layout, depth=1, eager=True)
+        m.submodules.response = response = Queue(shape=frame_layout, depth=1)
         connect(m, responder.o, response.i)
         connect(m, response.o, appender.i)
-        m.submodules.frame = frame = Queue(shape=frame_layout, depth=1, eager=True)
+        m.submodules.frame = frame = Queue(shape=frame_layout, depth=1)
         connect(m, appender.o, frame.i)
         connect(m, frame.o, encoder.i)
         connect(m, encoder.o, flipped(self.o))

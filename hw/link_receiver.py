@@ -73,14 +73,18 @@ class Receiver(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        beat = self.i.payload
         frame = _Frame(self._parameters)
         wait = Signal()
         self._decode(m, frame, wait)
-        with m.FSM():
+        with m.FSM() as states:
             self._begin(m, frame, wait)
             self._go_on(m, frame, wait)
             self._judge(m, frame)
             self._end(m, frame)
+        # A state lasts longer than the two cycles of a byte.
+        m.d.sync += frame.rest.eq(self.i.valid & ~self.i.ready & ~wait & ~beat.end & states.ongoing("Rest"))
+        self._count(m, frame)
         return m
 
     def _decode(self, m: Module, frame: "_Frame", wait: Signal) -> None:
@@ -158,17 +162,20 @@ class Receiver(wiring.Component):
                 m.next = "Judge"
         with m.State("Rest"):
             m.d.comb += wait.eq(frame.waits & frame.classify & ~frame.busy)
-            with m.If(frame.byte):
-                m.d.sync += store.put.eq(frame.stores)
-                m.d.sync += [
-                    frame.busy.eq(frame.busy | (frame.classify & ~frame.stores)),
-                    frame.left.eq(Mux(frame.last, p.image_bytes - 1, frame.left - 1)),
-                    frame.whole.eq(frame.last),
-                    frame.count.eq(frame.count + frame.last),
-                    frame.long.eq(frame.long | frame.full | (frame.whole & ~frame.classify)),
-                ]
             with m.If(frame.end):
                 m.next = "Judge"
+
+    def _count(self, m: Module, frame: "_Frame") -> None:
+        """Store and count a byte of the images or the checksum."""
+        with m.If(frame.rest):
+            m.d.sync += [
+                self.store.put.eq(frame.stores),
+                frame.busy.eq(frame.busy | (frame.classify & ~frame.stores)),
+                frame.left.eq(Mux(frame.last, self._parameters.image_bytes - 1, frame.left - 1)),
+                frame.whole.eq(frame.last),
+                frame.count.eq(frame.count + frame.last),
+                frame.long.eq(frame.long | frame.full | (frame.whole & ~frame.classify)),
+            ]
 
     def _judge(self, m: Module, frame: "_Frame") -> None:
         """The reason why the frame is no valid request, if there is one."""
@@ -219,6 +226,8 @@ class _Frame:
     ----------
     byte, end
         A byte of it, or its end, is acted on in this cycle.
+    rest
+        The same of a byte of the images or the checksum.
     is_identify, is_classify, can_want
         That byte is a command, or something that the board can send.
     classify, known, missing
@@ -240,6 +249,7 @@ class _Frame:
     def __init__(self, p: Parameters) -> None:
         self.byte = Signal()
         self.end = Signal()
+        self.rest = Signal()
         self.is_identify = Signal()
         self.is_classify = Signal()
         self.can_want = Signal()

@@ -1,6 +1,6 @@
 """The sending end of a host link: it answers requests in their order."""
 
-from amaranth.hdl import Module, Mux, Signal, ValueLike
+from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,6 +8,9 @@ from .protocol import FAILURE
 from .slip import frame_layout
 
 __all__ = ["Responder"]
+
+#: Where the bytes of a response come from.
+_HEADER, _RESULTS, _IDENTITY, _KIND = range(4)
 
 
 class Responder(wiring.Component):
@@ -72,14 +75,19 @@ class Responder(wiring.Component):
         # waits for or sends goes. A byte that can go in one cycle can go in the next one too.
         one, last, go = Signal(), Signal(), Signal()
         m.d.sync += [one.eq(count == 1), last.eq(self.index == self._identity_bytes - 1), go.eq(0)]
+        # What is sent, from flip-flops too: they follow the state by a cycle, and no byte goes before that.
+        sources = header.payload, self.results.payload, self.identity, kind
+        source, ones, end = Signal(range(len(sources))), Signal(), Signal()
+        m.d.sync += [ones.eq(0), end.eq(0)]
+        m.d.comb += [o.payload.data.eq(Array(sources)[source] | ones.replicate(8)), o.payload.end.eq(end)]
 
         def read() -> None:
             m.d.sync += go.eq(header.valid & ~go)
             m.d.comb += header.ready.eq(go)
 
-        def send(byte: ValueLike, *, end: bool = False) -> None:
-            m.d.sync += go.eq(o.ready & ~go)
-            m.d.comb += [o.valid.eq(go), o.payload.data.eq(byte), o.payload.end.eq(end)]
+        def send(number: int) -> None:
+            m.d.sync += [go.eq(o.ready & ~go), source.eq(number)]
+            m.d.comb += o.valid.eq(go)
 
         with m.FSM():
             with m.State("Kind"):
@@ -89,7 +97,9 @@ class Responder(wiring.Component):
                 with m.If(go):
                     m.next = "Command"
             with m.State("Command"):
-                send(Mux(kind[7], kind, FAILURE))
+                send(_KIND)
+                assert FAILURE == 0xFF
+                m.d.sync += ones.eq(~kind[7])
                 with m.If(go):
                     m.next = "Count"
             with m.State("Count"):
@@ -98,7 +108,7 @@ class Responder(wiring.Component):
                 with m.If(go):
                     m.next = "Sequence"
             with m.State("Sequence"):
-                send(header.payload)
+                send(_HEADER)
                 m.d.sync += go.eq(header.valid & o.ready & ~go)
                 m.d.comb += header.ready.eq(go)
                 with m.If(go):
@@ -109,11 +119,11 @@ class Responder(wiring.Component):
                     with m.Else():
                         m.next = "Identity"
             with m.State("Reason"):
-                send(kind)
+                send(_KIND)
                 with m.If(go):
                     m.next = "End"
             with m.State("Identity"):
-                send(self.identity)
+                send(_IDENTITY)
                 with m.If(go):
                     m.d.sync += self.index.eq(self.index + 1)
                     with m.If(last):
@@ -124,12 +134,12 @@ class Responder(wiring.Component):
                 with m.If(go):
                     m.next = "Settle"
             with m.State("Settle"):
+                m.d.sync += source.eq(_RESULTS)
                 m.next = "Images"
             with m.State("Images"):
                 m.d.comb += [
                     self.enable.eq(1),
                     o.valid.eq(self.results.valid),
-                    o.payload.data.eq(self.results.payload),
                     self.results.ready.eq(o.ready),
                 ]
                 with m.If(self.done):
@@ -137,7 +147,8 @@ class Responder(wiring.Component):
                     with m.If(one):
                         m.next = "End"
             with m.State("End"):
-                send(0, end=True)
+                send(_KIND)  # or anything: an end carries no byte
+                m.d.sync += end.eq(1)
                 with m.If(go):
                     m.next = "Kind"
         return m

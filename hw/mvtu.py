@@ -58,9 +58,7 @@ class Mvtu(PartComponent[Parameters]):
         m = Module()
         p = self._parameters
 
-        m.submodules.queue = queue = Queue(
-            shape=self.o.payload.shape(), depth=p.queue_depth, reset_less=p.registered
-        )
+        m.submodules.queue = queue = Queue(shape=self.o.payload.shape(), depth=p.queue_depth)
         take, take_last, ends = self._accept(m)
         connect(m, queue.o, flipped(self.o))
 

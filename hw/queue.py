@@ -1,6 +1,6 @@
 """A short first-in first-out queue of flip-flops."""
 
-from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal
+from amaranth.hdl import Cat, Module, Mux, Shape, ShapeLike, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,8 +11,11 @@ class Queue(wiring.Component):
     """Buffers up to `depth` payloads and cuts every combinational path between its two sides.
 
     Latency is one cycle. Throughput is one payload per cycle with a depth of at least 2, and one per two
-    cycles with a depth of 1. The entries form a shift register towards the output, so an output payload comes
-    straight from flip-flops.
+    cycles with a depth of 1. The entries form a shift register towards the output. All outputs come straight
+    from flip-flops.
+
+    An entry that is not in use follows `i.payload`, so its clock enable does not wait for `i.valid`. Payloads
+    have no reset, which would be one more input of the enables; whether there is one is always reset.
 
     Parameters
     ----------
@@ -20,12 +23,6 @@ class Queue(wiring.Component):
         Shape of the payload.
     depth : :class:`int`
         Maximum number of payloads, at least 1.
-    reset_less : :class:`bool`
-        Whether to omit the reset of payloads, whose net would span a large device. Whether a payload is valid
-        is always reset.
-    eager : :class:`bool`
-        Whether a payload is stored whenever there is room, before it is valid. Only with a depth of 1, where
-        it takes the handshake out of the path to the payload's enable.
 
     Members
     -------
@@ -38,15 +35,11 @@ class Queue(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, *, shape: ShapeLike, depth: int, reset_less: bool = False, eager: bool = False):
+    def __init__(self, *, shape: ShapeLike, depth: int):
         if depth < 1:
             raise ValueError(f"depth must be at least 1, not {depth!r}")
-        if eager and depth != 1:
-            raise ValueError(f"an eager queue must have a depth of 1, not {depth!r}")
         self._shape = shape
         self._depth = depth
-        self._reset_less = reset_less
-        self._eager = eager
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     @property
@@ -54,43 +47,33 @@ class Queue(wiring.Component):
         """Maximum number of payloads."""
         return self._depth
 
-    @property
-    def reset_less(self) -> bool:
-        """Whether payloads have no reset."""
-        return self._reset_less
-
-    @property
-    def eager(self) -> bool:
-        """Whether a payload is stored before it is valid."""
-        return self._eager
-
     def elaborate(self, platform):
         m = Module()
 
         entries = [
-            Signal(Shape.cast(self._shape), name=f"entry_{n}", reset_less=self._reset_less)
-            for n in range(self._depth)
+            Signal(Shape.cast(self._shape), name=f"entry_{n}", reset_less=True) for n in range(self._depth)
         ]
-        count = Signal(range(self._depth + 1))
-        push = self.i.valid & self.i.ready
-        pop = self.o.valid & self.o.ready
+        used = Signal(self._depth)  # of each entry, whether it has a payload
+        push, pop = Signal(), Signal()
 
         m.d.comb += [
-            self.i.ready.eq(count != self._depth),
-            self.o.valid.eq(count != 0),
+            push.eq(self.i.valid & self.i.ready),
+            pop.eq(self.o.valid & self.o.ready),
+            self.i.ready.eq(~used[-1]),
+            self.o.valid.eq(used[0]),
             self.o.payload.eq(entries[0]),
         ]
-        m.d.sync += count.eq(count + push - pop)
+        with m.If(push & ~pop):
+            m.d.sync += used.eq(Cat(1, used))
+        with m.Elif(pop & ~push):
+            m.d.sync += used.eq(used[1:])
 
         for n, entry in enumerate(entries):
-            # The new payload goes after the last one, which a simultaneous pop moves by one; with a depth of
-            # 1 there is no simultaneous pop.
-            alone = self.i.ready if self._eager else push
-            lands_here = push & (count == Mux(pop, n + 1, n)) if self._depth > 1 else alone
-            with m.If(lands_here):
-                m.d.sync += entry.eq(self.i.payload)
+            following = self.i.payload
             if n + 1 < self._depth:
-                with m.Elif(pop):
-                    m.d.sync += entry.eq(entries[n + 1])
+                following = Mux(used[n + 1], entries[n + 1], following)
+            # With a depth of 1 no payload comes while another leaves.
+            with m.If(~used[n] | pop if self._depth > 1 else ~used[n]):
+                m.d.sync += entry.eq(following)
 
         return m

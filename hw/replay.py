@@ -102,7 +102,11 @@ class ReplayBuffer(PartComponent[Parameters]):
         p = self._parameters
         width = Shape.cast(p.shape).width
         m.submodules.memory = ram = memory.Memory(
-            shape=unsigned(width), depth=p.depth, init=[], attrs={"ram_style": STORES[p.store]}
+            shape=unsigned(width),
+            depth=p.depth,
+            init=[],
+            # What is being written is never read, so no register must remember what stood there.
+            attrs={"ram_style": STORES[p.store], "no_rw_check": 1},
         )
         w_port = ram.write_port()
         r_port = ram.read_port()
@@ -110,40 +114,52 @@ class ReplayBuffer(PartComponent[Parameters]):
         index_bits = ceil_log2(p.beats)
         w_bank, r_bank = Signal(), Signal()
         w_index, r_index = Signal(index_bits), Signal(index_bits)
+        w_latest = Signal(index_bits)  # of the beat that arrived last
         r_pass = Signal(range(p.repeats))
+        # From flip-flops: the next beat of each side is the last of its vector, and the pass is the last one.
+        w_ends, r_ends, final = Signal(), Signal(), Signal(init=p.repeats == 1)
         held = Signal(range(3))  # complete vectors in the banks
         taken, given = Signal(), Signal()
 
         m.d.comb += [
-            self.i.ready.eq(held != 2),
+            self.i.ready.eq(~held[1]),  # fewer than two
             w_port.en.eq(self.i.valid & self.i.ready),
             w_port.addr.eq(Cat(w_index, w_bank)),
             w_port.data.eq(self.i.payload),
-            taken.eq(w_port.en & (w_index == p.beats - 1)),
+            taken.eq(w_port.en & w_ends),
         ]
         with m.If(w_port.en):
-            m.d.sync += w_index.eq(Mux(taken, 0, w_index + 1))
-            m.d.sync += w_bank.eq(w_bank ^ taken)
+            m.d.sync += [
+                w_latest.eq(w_index),
+                w_index.eq(Mux(w_ends, 0, w_index + 1)),
+                w_ends.eq(w_index == p.beats - 2),
+                w_bank.eq(w_bank ^ w_ends),
+            ]
 
-        # With no complete vector held, the one output is the one arriving, up to the beat that arrived last.
-        available = (held != 0) | (r_index != w_index)
-        pass_ends = r_index == p.beats - 1
-        move = Signal()
+        # With no complete vector held, the one output is the one arriving, up to the beat that arrived last:
+        # whether the next beat is still to arrive is in a flip-flop.
+        waits = Signal(init=1)
+        move, read = Signal(), Signal()
+        exhausted = Mux(held == 0, w_latest == r_index, r_ends & final & held[0] & (w_index == 0))
+        m.d.sync += waits.eq(~w_port.en & (waits | (move & exhausted)))
         m.d.comb += [
             move.eq(~self.o.valid | self.o.ready),
-            # What is being written is not available yet; that it is not read tells the synthesis so, which
-            # then adds no registers that would remember what stood there.
-            r_port.en.eq(move & ~(w_port.en & (w_port.addr == r_port.addr))),
+            read.eq(move & ~waits),
+            r_port.en.eq(read),
             r_port.addr.eq(Cat(r_index, r_bank)),
             self.o.payload.eq(r_port.data),
-            given.eq(move & available & pass_ends & (r_pass == p.repeats - 1)),
+            given.eq(read & r_ends & final),
         ]
         with m.If(move):
-            m.d.sync += self.o.valid.eq(available)
-        with m.If(move & available):
-            m.d.sync += r_index.eq(Mux(pass_ends, 0, r_index + 1))
-            with m.If(pass_ends):
-                m.d.sync += r_pass.eq(Mux(given, 0, r_pass + 1))
-            m.d.sync += r_bank.eq(r_bank ^ given)
+            m.d.sync += self.o.valid.eq(~waits)
+        with m.If(read):
+            m.d.sync += [
+                r_index.eq(Mux(r_ends, 0, r_index + 1)),
+                r_ends.eq(r_index == p.beats - 2),
+                r_bank.eq(r_bank ^ (r_ends & final)),
+            ]
+            if p.repeats > 1:
+                with m.If(r_ends):
+                    m.d.sync += [r_pass.eq(Mux(final, 0, r_pass + 1)), final.eq(r_pass == p.repeats - 2)]
 
         m.d.sync += held.eq(held + taken - given)

@@ -88,14 +88,15 @@ class ResultBytes(wiring.Component):
             self.done.eq(0),
         ]
         with m.FSM():
-            with m.State("Result"), m.If(self.i.valid & self.enable):
+            with m.State("Result"):
                 m.d.sync += [word.eq(beat.score), left.eq(p.score_bytes - 1)]
-                with m.If(want_all):
-                    m.next = "Score"
-                with m.Elif(beat.last):
-                    m.next = "Decide"
-                with m.Else():
-                    m.next = "Next"
+                with m.If(self.i.valid & self.enable):
+                    with m.If(want_all):
+                        m.next = "Score"
+                    with m.Elif(beat.last):
+                        m.next = "Decide"
+                    with m.Else():
+                        m.next = "Next"
             with m.State("Next"):
                 m.d.comb += self.i.ready.eq(1)
                 m.next = "Result"

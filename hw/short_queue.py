@@ -55,7 +55,7 @@ class ShortQueue(PartComponent[Parameters]):
     def elaborate(self, platform):
         m = Module()
         p = self._parameters
-        m.submodules.queue = queue = Queue(shape=p.shape, depth=p.depth, reset_less=True)
+        m.submodules.queue = queue = Queue(shape=p.shape, depth=p.depth)
         connect(m, flipped(self.i), queue.i)
         connect(m, queue.o, flipped(self.o))
         return m

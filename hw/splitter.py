@@ -128,7 +128,7 @@ class Splitter(PartComponent[Parameters]):
 
     def _queue(self, m: Module) -> None:
         p = self._parameters
-        queues = [Queue(shape=p.word, depth=depth, reset_less=True) for depth in p.depths]
+        queues = [Queue(shape=p.word, depth=depth) for depth in p.depths]
         ready, ends = Signal(), Signal()
         m.d.comb += [ready.eq(Cat(queue.i.ready for queue in queues).all()), self.i.ready.eq(ready)]
         # The last step of a row has fewer positions.

@@ -50,8 +50,6 @@ class Parameters(Part):
         Elements in a vector.
     i_lanes, o_lanes : :class:`int`
         Elements in a beat.
-    reset_less : :class:`bool`
-        Whether payloads have no reset, whose net would span a large device; what is valid is always reset.
     """
 
     rtl_name: ClassVar[str] = "widthconverter"
@@ -60,7 +58,6 @@ class Parameters(Part):
     length: int
     i_lanes: int
     o_lanes: int
-    reset_less: bool = False
 
     def __post_init__(self) -> None:
         for name in "length", "i_lanes", "o_lanes":
@@ -105,6 +102,9 @@ class WidthConverter(PartComponent[Parameters]):
       one cycle after its wide beat.
     * Any other pair goes through the greatest common divisor: a cutter, then a gatherer.
 
+    Where there is room the registers follow the input before it is valid, so their clock enables do not wait
+    for `i.valid`.
+
     Parameters
     ----------
     parameters : :class:`Parameters`
@@ -138,31 +138,32 @@ class WidthConverter(PartComponent[Parameters]):
         parts = p.i_lanes // p.o_lanes
         last_parts = -(-(p.length - (beats - 1) * p.i_lanes) // p.o_lanes)
 
-        word = Signal(Shape.cast(self.i.payload.shape()), reset_less=p.reset_less)
+        word = Signal(Shape.cast(self.i.payload.shape()), reset_less=True)
         left = Signal(range(parts))  # parts of `word` to be output after this one
-        last = Signal()  # whether that is none, from a flip-flop of its own: both streams wait for it
+        last = Signal(init=1)  # whether that is none, from a flip-flop of its own: both streams wait for it
         beat = Signal(range(beats))  # position of the next wide beat in its vector
+        ends = Signal(init=beats == 1)  # from a flip-flop: the next one is the last of its vector
+        next_parts = Mux(ends, last_parts, parts)
         part_width = Shape.cast(self.o.payload.shape()).width
+        move = Signal()
 
         m.d.comb += [
+            move.eq(~self.o.valid | self.o.ready),
             self.o.payload.eq(word[:part_width]),
-            self.i.ready.eq(~self.o.valid | (last & self.o.ready)),
+            self.i.ready.eq(last & move),
         ]
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += [
-                word.eq(word >> part_width),
-                self.o.valid.eq(~last),
-                left.eq(left - 1),
-                last.eq(left == 1),
-            ]
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [
-                word.eq(self.i.payload),
-                self.o.valid.eq(1),
-                left.eq(Mux(beat == beats - 1, last_parts, parts) - 1),
-                last.eq(Mux(beat == beats - 1, last_parts, parts) == 1),
-                beat.eq(Mux(beat == beats - 1, 0, beat + 1)),
-            ]
+        with m.If(move):
+            m.d.sync += [left.eq(left - 1), last.eq(left == 1), word.eq(word >> part_width)]
+            with m.If(last):
+                m.d.sync += [
+                    self.o.valid.eq(self.i.valid),
+                    word.eq(self.i.payload),
+                    left.eq(next_parts - 1),
+                    last.eq(~self.i.valid | (next_parts == 1)),
+                ]
+        if beats > 1:
+            with m.If(self.i.valid & self.i.ready):
+                m.d.sync += [beat.eq(Mux(ends, 0, beat + 1)), ends.eq(beat == beats - 2)]
 
     def _gather(self, m: Module) -> None:
         p = self._parameters
@@ -171,13 +172,14 @@ class WidthConverter(PartComponent[Parameters]):
         whole = beats % parts == 0
 
         slots = [
-            Signal(Shape.cast(self.i.payload.shape()), name=f"slot_{n}", reset_less=p.reset_less)
+            Signal(Shape.cast(self.i.payload.shape()), name=f"slot_{n}", reset_less=True)
             for n in range(parts)
         ]
         at = Signal(parts, init=1)  # one-hot: the slot of the next beat
         beat = Signal(range(beats))
+        ends = Signal(init=beats == 1)  # from a flip-flop: the next beat is the last of its vector
         full = Signal()
-        last = at[-1] if whole else at[-1] | (beat == beats - 1)
+        last = at[-1] if whole else at[-1] | ends
 
         m.d.comb += [self.o.valid.eq(full), self.i.ready.eq(~full | self.o.ready)]
         for n, slot in enumerate(slots):
@@ -190,9 +192,10 @@ class WidthConverter(PartComponent[Parameters]):
                 # A shift register needs no address; every slot is written anew for each wide beat.
                 for slot, above in zip(slots, slots[1:] + [self.i.payload.as_value()], strict=True):
                     m.d.sync += slot.eq(above)
-            else:
-                m.d.sync += beat.eq(Mux(beat == beats - 1, 0, beat + 1))
-                # The first beat empties the slots of those that may not come.
-                for n, slot in enumerate(slots):
-                    with m.If(at[n] | at[0]):
-                        m.d.sync += slot.eq(Mux(at[n], self.i.payload, 0))
+            elif beats > 1:
+                m.d.sync += [beat.eq(Mux(ends, 0, beat + 1)), ends.eq(beat == beats - 2)]
+        if not whole:
+            # The first beat empties the slots of those that may not come.
+            for n, slot in enumerate(slots):
+                with m.If((at[n] | at[0]) & self.i.ready):
+                    m.d.sync += slot.eq(Mux(at[n], self.i.payload, 0))

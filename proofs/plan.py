@@ -352,9 +352,7 @@ PARTS: dict[type[Part], Callable[..., Statements]] = {
 
 def _queue(component: Queue) -> Statements:
     def make(shape: ShapeLike) -> Queue:
-        return Queue(
-            shape=shape, depth=component.depth, reset_less=component.reset_less, eager=component.eager
-        )
+        return Queue(shape=shape, depth=component.depth)
 
     return (moves.queue(make, width=_width_of(component.i.payload.shape()), depth=component.depth),)
 

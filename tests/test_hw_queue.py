@@ -16,9 +16,7 @@ def test_order_is_kept(depth, seed):
 @pytest.mark.parametrize("reset_after", [1, 3])
 def test_payloads_need_no_reset(depth, reset_after):
     given = list(range(1, 60))
-    taken = transfer(
-        Queue(shape=8, depth=depth, reset_less=True), given, len(given), seed=2, reset_after=reset_after
-    )
+    taken = transfer(Queue(shape=8, depth=depth), given, len(given), seed=2, reset_after=reset_after)
     assert [word for _, word in taken] == given
 
 
@@ -26,15 +24,6 @@ def test_payloads_need_no_reset(depth, reset_after):
 def test_latency_and_interval(depth, interval):
     taken = transfer(Queue(shape=8, depth=depth), range(1, 30), 29)
     assert [cycle for cycle, _ in taken] == [1 + n * interval for n in range(29)]
-
-
-@pytest.mark.parametrize("seed", [None, 0, 1, 2])
-def test_an_eager_queue_keeps_the_order_too(seed):
-    given = list(range(1, 200))
-    taken = transfer(Queue(shape=8, depth=1, eager=True), given, len(given), seed=seed)
-    assert [word for _, word in taken] == given
-    with pytest.raises(ValueError, match="must have a depth of 1, not 2"):
-        Queue(shape=8, depth=2, eager=True)
 
 
 def test_depth_must_be_positive():

@@ -50,9 +50,7 @@ def test_elements_keep_their_order(length, i_lanes, o_lanes, width, seed):
 @pytest.mark.parametrize("reset_after", [1, 2, 4])
 def test_payloads_need_no_reset(length, i_lanes, o_lanes, reset_after):
     rng = random.Random(reset_after)
-    dut = width_part.Parameters(
-        shape=3, length=length, i_lanes=i_lanes, o_lanes=o_lanes, reset_less=True
-    ).create()
+    dut = width_part.Parameters(shape=3, length=length, i_lanes=i_lanes, o_lanes=o_lanes).create()
     vectors = [[rng.getrandbits(3) for _ in range(length)] for _ in range(5)]
     taken = transfer(
         dut, beats(vectors, i_lanes, 3), len(vectors) * -(-length // o_lanes), seed=5, reset_after=reset_after

@@ -212,7 +212,6 @@ class Conv2dRule(WeightedRule[Conv2d, ConvFolding]):
                 length=unit.inputs * folding.at_once,
                 i_lanes=lanes * folding.at_once,
                 o_lanes=unit.simd * folding.at_once,
-                reset_less=folding.registered,
             )
             first = *first, gather
         before = self._before_unit(unit, folding, repeats=repeats)

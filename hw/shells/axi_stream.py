@@ -66,8 +66,8 @@ class AxiStream(wiring.Component):
         m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn)]
         m.submodules.engine = engine = Engine(core=self._core, parameters=self._parameters)
         m.submodules.words = words = ResultWords(core=self._core, width=self._parameters.width)
-        m.submodules.i_queue = i_queue = Queue(shape=engine.i.payload.shape(), depth=2, reset_less=True)
-        m.submodules.o_queue = o_queue = Queue(shape=words.o.payload.shape(), depth=2, reset_less=True)
+        m.submodules.i_queue = i_queue = Queue(shape=engine.i.payload.shape(), depth=2)
+        m.submodules.o_queue = o_queue = Queue(shape=words.o.payload.shape(), depth=2)
         connect(m, i_queue.o, engine.i)
         connect(m, engine.o, words.i)
         connect(m, words.o, o_queue.i)

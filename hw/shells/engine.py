@@ -61,11 +61,7 @@ class Engine(wiring.Component):
         m.submodules.core = core = self._core
         m.submodules.gate = gate = self._gate
         m.submodules.width = width = WidthParameters(
-            shape=unsigned(p.pixel_bits),
-            length=core.pixels,
-            i_lanes=p.word_pixels,
-            o_lanes=core.lanes,
-            reset_less=True,
+            shape=unsigned(p.pixel_bits), length=core.pixels, i_lanes=p.word_pixels, o_lanes=core.lanes
         ).create()
         connect(m, flipped(self.i), gate.i)
         m.d.comb += [
