@@ -23,6 +23,7 @@ from scan import Scan
 
 from sbgen import boards, cache, tools
 from sbgen.boards import flow
+from sbgen.boards.ice40.flow import SYNTHESIS
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import part_cost, structures
 from sbgen.compiler.vendor_devices import VENDOR_DEVICES
@@ -95,7 +96,7 @@ def cells(path):
 FLOWS = {
     "ice40": lambda: Flow(
         device="hx8k",
-        synthesis="read_verilog top.v; synth_ice40 -top top -json top.json",
+        synthesis=f"read_verilog top.v; {SYNTHESIS} -top top -json top.json",
         program="nextpnr-ice40",
         options=("--hx8k", "--package", "ct256", "--pcf-allow-unconstrained"),
         lut=("ICESTORM_LC",),

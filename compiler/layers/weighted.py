@@ -11,7 +11,7 @@ import numpy as np
 from amaranth.hdl import Shape, unsigned
 from amaranth.lib.data import ArrayLayout
 
-from ...hw import collector, discard, mvtu, planes, replay, scale, splitter, unrolled
+from ...hw import collector, discard, mvtu, planes, replay, scale, short_queue, splitter, unrolled
 from ...hw.part import Part
 from ...hw.spram import BLOCK_DEPTH, blocks
 from ..folding import Folding, Rom, Spram, Unrolled, UnrolledScores, WeightedFolding
@@ -366,7 +366,8 @@ class VectorRule(WeightedRule[V, WeightedFolding | Unrolled], Generic[V]):
         left_out = discard.Parameters(
             shape=parameters.o_shape, beats=unit.groups, batch=self.batch, depth=_BATCHES_AHEAD
         )
-        return parameters, left_out
+        # The choice among the images and the comparison of scores are too much for a cycle.
+        return parameters, left_out, short_queue.Parameters(shape=left_out.o_shape)
 
     def _unrolled(self, folding: Unrolled) -> unrolled.Parameters:
         """The network of tables."""
