@@ -69,7 +69,8 @@ class _Bench:
 
     async def run(self, ctx: SimulatorContext) -> None:
         await self._load(ctx)
-        await ctx.tick().repeat(self._rest)
+        if self._rest:
+            await ctx.tick().repeat(self._rest)
         core, beats, outputs = self._core, self._beats, self._core.outputs
         i_payload, o_payload = Value.cast(core.i.payload), Value.cast(core.o.payload)
         image_beats = len(beats) // len(self._images)
