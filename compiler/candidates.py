@@ -5,7 +5,7 @@ those for a larger one, so the cheapest design never gets dearer with more cycle
 takes about a tenth of a millisecond, so this is done only for those that may matter.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 
@@ -14,7 +14,7 @@ import numpy as np
 from ..hw import mvtu, window
 from ..hw.spram import BLOCK_DEPTH, blocks
 from .device import Device
-from .estimate import Cost, converter_cost, end_cost, least_unit_luts, stage_cost
+from .estimate import Cost, converter_cost, end_cost, least_unit_luts, part_cost
 from .folding import Folding, Spram, WeightedFolding, WindowFolding
 from .ir import Network
 from .layers import rules
@@ -69,16 +69,20 @@ class Catalog:
         """The stages of layer `n` with a pe and simd, one for each choice of memories worth a try."""
         rule = self.rules[n]
         for folding in rule.foldings(pe, simd, self._memories):
-            stage = self.stage(n, folding)
-            yield self._cost(n, stage), stage
-            for more in self._in_spram(stage):
-                stage = self.stage(n, more)
-                yield self._cost(n, stage), stage
+            first = self.stage(n, folding)
+            costs = [part_cost(part, device=self.device, exact=False) for part in first.parts]
+            yield self._cost(n, first, costs), first
+            for stage in self._in_spram(first):
+                changed = [
+                    cost if part is before else part_cost(part, device=self.device, exact=False)
+                    for part, before, cost in zip(stage.parts, first.parts, costs, strict=True)
+                ]
+                yield self._cost(n, stage, changed), stage
 
-    def _cost(self, n: int, stage: Stage) -> Cost:
-        """A stage with what is between it and the ends of the core."""
+    def _cost(self, n: int, stage: Stage, parts: Sequence[Cost]) -> Cost:
+        """A stage whose parts cost so much, with what is between it and the ends of the core."""
         rule, device = self.rules[n], self.device
-        cost = stage_cost(stage, device=device, exact=False)
+        cost = sum(parts, Cost())
         if rule.takes == "pixel" and not self.label_only:
             # The board packs single pixels into beats: a register of eight bits a lane.
             cost += Cost(lut=8 * stage.i_lanes)
@@ -94,16 +98,20 @@ class Catalog:
             cost += end_cost(self.network, stage, device, label_only=self.label_only)
         return cost
 
-    def _in_spram(self, choice: Stage) -> Iterator[Folding]:
-        """The foldings of a stage whose weights are in block RAM with all or part of each word in SPRAM."""
-        unit = choice.unit
-        folding = choice.folding
+    def _in_spram(self, choice: Stage) -> Iterator[Stage]:
+        """A stage whose weights are in block RAM, with all or part of each word in SPRAM."""
+        unit, folding = choice.unit, choice.folding
         if not self.spram or not isinstance(folding, WeightedFolding) or folding.store != "bram":
             return
         assert isinstance(unit, mvtu.Parameters)
         if unit.weight_depth <= BLOCK_DEPTH:
             for count in range(1, min(self.spram, blocks(unit.pe * unit.simd)) + 1):
-                yield replace(folding, weights=Spram(count))
+                stored = unit.refolded(weight_store="spram", sprams=count)
+                yield replace(
+                    choice,
+                    folding=replace(folding, weights=Spram(count)),
+                    parts=tuple(stored if part is unit else part for part in choice.parts),
+                )
 
     def _first_unit(self, n: int, lanes: int | None) -> mvtu.Parameters | None:
         rule = self.rules[n]
@@ -115,7 +123,7 @@ class Catalog:
         if isinstance(rule, WeightedRule) and isinstance(folding, WeightedFolding):
             first = self.first_unit(n, rule.pixel_lanes(folding.simd))
             assert first is not None
-            unit = replace(first, **rule.folded_unit(folding))
+            unit = first.refolded(**rule.folded_unit(folding))
         found = rule.stage_of(folding, unit)
         moves = found.part(window.Parameters)
         if moves is None or not isinstance(folding, WindowFolding) or folding.replay_store != "bram":

@@ -5,9 +5,9 @@ computes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from amaranth.hdl import ShapeLike, signed, unsigned
 from amaranth.lib import data
@@ -29,6 +29,9 @@ WEIGHT_STORES = (*STORES, "spram")
 
 #: Words that fit one block RAM at its widest shape in every family (an iCE40's has 256 words of 16 bits).
 SHALLOW = 256
+
+#: What no folding changes.
+_UNFOLDED = ("halves", "starts", "preset_range", "sum_width", "total_width")
 
 
 def _signed_bits(minimum: int, maximum: int) -> int:
@@ -120,9 +123,13 @@ class Parameters(Part):
             raise ValueError(f"{self.outputs} outputs need as many presets, not {len(self.presets)}")
         if self.max_count is not None and (self.signs or any(self.presets)):
             raise ValueError("counts must be sums that start from 0")
-        for name in "planes", "vectors":
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)!r}")
+        if self.planes < 1:
+            raise ValueError(f"planes must be at least 1, not {self.planes!r}")
+        self._check_folding()
+
+    def _check_folding(self) -> None:
+        if self.vectors < 1:
+            raise ValueError(f"vectors must be at least 1, not {self.vectors!r}")
         for name, value, limit in ("pe", self.pe, self.outputs), ("simd", self.simd, self.inputs):
             if not 1 <= value <= limit:
                 raise ValueError(f"{name} must be in 1 ... {limit}, not {value!r}")
@@ -136,6 +143,18 @@ class Parameters(Part):
             raise ValueError(f"sprams must be in 1 ... {blocks(self.pe * self.simd)}, not {self.sprams!r}")
         if self.weight_store == "spram" and self.weight_depth > BLOCK_DEPTH:
             raise ValueError(f"a weight RAM has at most {BLOCK_DEPTH:,} words, not {self.weight_depth:,}")
+
+    def refolded(self, **folding: Any) -> Self:
+        """The unit with other values of fields that are neither its inputs nor its contents. What depends on
+        those alone is checked and computed once for all foldings.
+        """
+        for name in _UNFOLDED:
+            getattr(self, name)
+        found = object.__new__(type(self))
+        names = (*(field.name for field in fields(self)), *_UNFOLDED)
+        found.__dict__.update({name: self.__dict__[name] for name in names}, **folding)
+        found._check_folding()
+        return found
 
     # Sizes.
 

@@ -7,10 +7,10 @@ import pytest
 
 from sbgen.compiler import capacity, cycles, fit, fold, remedies
 from sbgen.compiler.bound import bounds
-from sbgen.compiler.candidates import free_rows
+from sbgen.compiler.candidates import Catalog, free_rows
 from sbgen.compiler.design import to_patchable
 from sbgen.compiler.device import DEVICES
-from sbgen.compiler.estimate import estimate
+from sbgen.compiler.estimate import Cost, estimate, stage_cost
 from sbgen.compiler.folding import Unrolled
 from sbgen.compiler.ir import Binarize, Conv2d, Dense, Lookup, MaxPool, Network, Scores, SumPool
 from sbgen.compiler.layers import scores_rule
@@ -44,6 +44,24 @@ def dense_network(*sizes):
     return Network(
         name="dense", image_shape=(sizes[0],), layers=tuple(layers), labels=tuple(map(str, range(sizes[-1])))
     )
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_stages_are_priced_as_they_are_built(n):
+    """Also those in SPRAM, which share all but the unit with one in block RAM."""
+    network, device = dense_network(40, 24, 24, 5), DEVICES["up5k"]
+    catalog, stores = Catalog(network, device), set()
+    for pe, simd in ((4, 16), (24, 5)):
+        for cost, stage in catalog.stages(n, pe, simd):
+            built = catalog.rules[n].stage(stage.folding)
+            assert cost == sum([stage_cost(built, device=device, exact=False)], Cost())
+            assert (stage.cycles, stage.i_lanes, stage.o_lanes) == (
+                built.cycles,
+                built.i_lanes,
+                built.o_lanes,
+            )
+            stores.add(stage.folding.store)
+    assert {"bram", "spram"} <= stores
 
 
 @pytest.mark.parametrize("sizes, device", [((784, 64, 64, 64, 10), "up5k"), ((784, 64, 64, 64, 10), "hx8k")])

@@ -215,6 +215,30 @@ def test_padded_input_never_counts():
     assert run(parameters, [[1] * 5, [0] * 5])[0] == [[0], [5]]
 
 
+@pytest.mark.parametrize("ternary", [False, True])
+def test_refolded_is_as_replaced(ternary):
+    """Also where what no folding changes was known before, and what one changes."""
+    rng = random.Random(ternary)
+    first = random_parameters(rng, inputs=20, outputs=9, pe=1, simd=1, ternary=ternary)
+    assert first.cycles and first.weight_words and first.preset_words
+    for _ in range(20):
+        folding = {
+            "pe": rng.randint(1, 9),
+            "simd": rng.randint(1, 20),
+            "weight_store": rng.choice(["bram", "lut", "spram"]),
+            "preset_store": rng.choice(["bram", "lut"]),
+            "registered": rng.random() < 0.5,
+            "vectors": rng.randint(1, 3),
+        }
+        for name in dir(expected := replace(first, **folding)):
+            if not name.startswith("_") and not callable(getattr(Parameters, name, None)):
+                assert getattr(first.refolded(**folding), name) == getattr(expected, name), name
+    with pytest.raises(ValueError, match=r"pe must be in 1 ... 9, not 10"):
+        first.refolded(pe=10)
+    with pytest.raises(ValueError, match="vectors must be at least 1, not 0"):
+        first.refolded(vectors=0)
+
+
 def test_sum_width_holds_every_sum():
     for presets, inputs, width in [
         ((-4,), 3, 3),
