@@ -1,13 +1,13 @@
 """A search for networks that beat the preset `cnn` on MNIST at equal block RAMs and cycles.
 
-    python benchmarks/search.py [--count N] [--epochs N] [--subset N] [--best N] [--workers N] [--folder DIR]
-                                [--data DIR]
+    python benchmarks/search.py [--count N] [--epochs N] [--subset N] [--best N] [--seeds N] [--workers N]
+                                [--folder DIR] [--data DIR]
 
 `sbgen data` writes MNIST as files, and `sbgen search` gets as its budget what the network of `cnn` takes on
 the board by the exact estimate, and no single-port RAM; that network is where it starts. Short trainings of
 few epochs and samples rank the candidates; the best and `cnn` itself are then trained with `--full-epochs` on
-all samples and tested once. Each step resumes where an interrupted run stopped. Writes
-``results/search.json`` and ``.md``.
+all samples, with each of `--seeds` seeds, and tested once each. Each step resumes where an interrupted run
+stopped. Writes ``results/search.json`` and ``.md``.
 """
 
 import argparse
@@ -62,12 +62,13 @@ def sbgen(folder, *words):
     subprocess.run(words, cwd=folder, check=True)
 
 
-def trained(folder, name, options, epochs):
+def trained(folder, options, epochs, seed):
     """Accuracies of a network after a training on all samples; that of an earlier run if it is there."""
-    out = folder / f"{name}.pt"
+    words = [*shlex.split(options), "--epochs", epochs, "--seed", seed]
+    out = folder / f"net{''.join(map(str, words)).replace('--', '-')}.pt"
     if not out.exists():
-        words = ["--samples", "train.npz", "--test-samples", "test.npz", *shlex.split(options)]
-        sbgen(folder, "train", *words, "--epochs", epochs, "--resume", "--out", out.name)
+        samples = ["--samples", "train.npz", "--test-samples", "test.npz"]
+        sbgen(folder, "train", *samples, *words, "--resume", "--out", out.name)
     from sbgen.train import checkpoint
 
     return checkpoint.load(out, force=True).accuracy
@@ -80,12 +81,11 @@ def table(rows, base):
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        accuracy = row.get("trained", {})
         cells = [
             f"`{row['options']}`" + (" (`cnn`)" if row["options"] == base else ""),
             f"{100 * row['accuracy']:.1f}",
             *(
-                f"{100 * accuracy[part]['hardened']:.2f}" if part in accuracy else ""
+                " ".join(f"{100 * seed[part]['hardened']:.2f}" for seed in row.get("trained", []))
                 for part in ("validation", "test")
             ),
             *(f"{row[name]:,}" for name in ("cycles", "lut", "bram")),
@@ -102,6 +102,7 @@ def main():
     parser.add_argument("--subset", type=int, default=6000)
     parser.add_argument("--best", type=int, default=5, help="networks to train on all samples, besides cnn")
     parser.add_argument("--full-epochs", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=3, help="of each of these trainings")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path("build/search-cnn"))
     parser.add_argument("--data", type=Path)
@@ -127,10 +128,12 @@ def main():
     rows = sorted(found["candidates"], key=lambda row: -row["accuracy"])
     ours = next(row for row in rows if row["options"] == base)
     chosen = [row for row in rows if row is not ours][: arguments.best]
-    for n, row in enumerate(chosen and [ours, *chosen]):
-        row["trained"] = trained(folder, f"net-{n}", row["options"], arguments.full_epochs)
-        write(arguments, rows, ours, limits, budget, start)
     write(arguments, rows, ours, limits, budget, start)
+    for seed in range(arguments.seeds):
+        for row in chosen and [ours, *chosen]:
+            result = trained(folder, row["options"], arguments.full_epochs, seed)
+            row["trained"] = [*row.get("trained", []), result]
+            write(arguments, rows, ours, limits, budget, start)
 
 
 def write(arguments, rows, ours, limits, budget, start):
@@ -146,6 +149,7 @@ def write(arguments, rows, ours, limits, budget, start):
         "better_than_cnn": better,
         "short": {"epochs": arguments.epochs, "samples": arguments.subset},
         "full_epochs": arguments.full_epochs,
+        "seeds": arguments.seeds,
         "seconds_of_this_run": round(time.monotonic() - start),
         "processor": record.processor(),
         "rows": rows,
@@ -154,8 +158,8 @@ def write(arguments, rows, ours, limits, budget, start):
     text = (
         f"# Search: MNIST on {BOARD}, within what `cnn` takes ({budget})\n\n"
         f"{len(rows)} networks, short trainings of {arguments.epochs} epochs of {arguments.subset:,} samples;"
-        f" {better} of them are ahead of `cnn` ({100 * ours['accuracy']:.1f} %). The best of them and `cnn`,"
-        f" where there are figures, were trained for {arguments.full_epochs} epochs on all samples, one seed."
+        f" {better} of them are ahead of `cnn` ({100 * ours['accuracy']:.1f} %). The best of them and `cnn`"
+        f" were then trained on all samples for {arguments.full_epochs} epochs, a figure for each seed."
         " Accuracies are hardened, in per cent. Written by `benchmarks/search.py`.\n\n"
     )
     atomic.write(path.with_suffix(".md"), text + table(rows[:20], ours["options"]) + "\n")
