@@ -149,17 +149,22 @@ def write(arguments, rows, ours, limits, budget, start):
         "better_than_cnn": better,
         "short": {"epochs": arguments.epochs, "samples": arguments.subset},
         "full_epochs": arguments.full_epochs,
-        "seeds": arguments.seeds,
+        "seeds": len(ours.get("trained", [])),
         "seconds_of_this_run": round(time.monotonic() - start),
         "processor": record.processor(),
         "rows": rows,
     }
+    full = (
+        f" The best of them and `cnn` were then trained on all samples for {arguments.full_epochs} epochs, a"
+        " figure for each seed."
+        if ours.get("trained")
+        else " None was trained in full."
+    )
     path = record.write(NAME, about)
     text = (
         f"# Search: MNIST on {BOARD}, within what `cnn` takes ({budget})\n\n"
         f"{len(rows)} networks, short trainings of {arguments.epochs} epochs of {arguments.subset:,} samples;"
-        f" {better} of them are ahead of `cnn` ({100 * ours['accuracy']:.1f} %). The best of them and `cnn`"
-        f" were then trained on all samples for {arguments.full_epochs} epochs, a figure for each seed."
+        f" {better} of them are ahead of `cnn` ({100 * ours['accuracy']:.1f} %).{full}"
         " Accuracies are hardened, in per cent. Written by `benchmarks/search.py`.\n\n"
     )
     atomic.write(path.with_suffix(".md"), text + table(rows[:20], ours["options"]) + "\n")
