@@ -104,7 +104,8 @@ def measure(folder, name, file, options, own_split, seeds):
     step(folder, "train", "train", "--samples", file, *options, "--seeds", seeds, "--out", "net.pt")
     build = folder / "build"
     tested = ["--samples", files[-1], "--images", "all"]
-    step(folder, "build", "build", "--model", "net.pt", "--board", BOARD, "--out", build, *tested)
+    made = ["--model", "net.pt", "--board", BOARD, "--fresh", "--out", build]
+    step(folder, "build", "build", *made, *tested)
     steps = step(folder, "verify", "verify", build, "--model", "net.pt", "--samples", files[-1])
     report = json.loads((build / "report.json").read_text())
     network, recipe = exchange.load(build / "network.json"), exchange.load_recipe(build / "network.json")
