@@ -68,7 +68,8 @@ def transfer(component, words, count, *, seed=None, deadline=20000, reset_after=
     async def bench(ctx):
         held = None
         valid = False
-        await ctx.tick().repeat(rest)
+        for _ in range(rest):
+            await ctx.tick()
         for cycle in range(deadline):
             if state["reset_at"] is not None and state["in"] == state["reset_at"]:
                 state.update(reset_at=None, start=None)

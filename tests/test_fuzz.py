@@ -13,7 +13,7 @@ import pytest
 
 from sbgen import cli, fuzzing, tools
 from sbgen.boards import placed
-from sbgen.compiler import cycles, design_file, exchange, lower, passes, reference, verilog
+from sbgen.compiler import design_file, exchange, handshakes, lower, passes, reference, verilog
 from sbgen.compiler.ir import Binarize, Conv2d, Scores
 from sbgen.compiler.layers.convolution import Conv2dRule
 from sbgen.compiler.random_network import random_design, random_images
@@ -171,8 +171,11 @@ def test_a_pass_that_changes_a_score_is_a_failure(monkeypatch):
 
 
 def test_a_wrong_cycle_is_a_failure(monkeypatch, capsys, tmp_path):
-    step = cycles._Gather.ready
-    monkeypatch.setattr(cycles._Gather, "ready", lambda self, o_ready: step(self, False))
+    def late(self, times=handshakes.Gather.times):
+        ready, offers = times(self)
+        return ready, offers + 1
+
+    monkeypatch.setattr(handshakes.Gather, "times", late)
     failures = [
         fuzzing.check(design, random_images(seed, design.network, 2), simulator="amaranth", seed=seed)
         for seed in range(6, 10)

@@ -1,7 +1,6 @@
 """The depth of a shortcut's queues, by the exact models of the core: none holds back what others wait for."""
 
-import random
-
+import by_hand
 import numpy as np
 import pytest
 
@@ -10,6 +9,7 @@ from sbgen.compiler.design import Design
 from sbgen.compiler.ir import Add, Binarize, Conv2d, Fork, Network, Scores, Threshold
 from sbgen.compiler.layers import rules
 from sbgen.compiler.random_network import random_design
+from sbgen.hw import short_queue
 
 
 def depths(design):
@@ -18,96 +18,65 @@ def depths(design):
     return {start: stages[start].shortcut[0].depth for start, _ in design.network.shortcuts}
 
 
-class Waits:
-    """The queues of a core's shortcuts, by its models: which of them hold back what others may wait for."""
+class Stalled(cycles._Core):
+    """The streams of a core behind which a sink stalls at random; without a seed it does not.
 
-    def __init__(self, design):
-        placed = cycles._in_order(pipeline.submodules(design))
-        chain = cycles._chain(design)
-        self.models, made = chain.models, iter(chain.models)
-        self._of = {
-            each.name: [next(made) for _ in cycles.MODELS[type(each.part)](each.part)] for each in placed
-        }
-        switches, layers = design.network.switches, design.network.layers
-        self._forks = {
-            f"shortcut_{start}": self._of[f"fork_{start}"][0]
-            for start, end in design.network.shortcuts
-            if start not in switches and end not in switches
-        }
-        self._switched = [
-            (
-                self._of[f"fork_{switches[start]}"][0],
-                self.queue(switches[start]),
-                self.queue(start),
-                self._of[f"add_{end}"][0],
-            )
-            for start, end in design.network.shortcuts
-            if start in switches
-        ]
-        self.queues = [self.queue(start) for start, _ in design.network.shortcuts]
-        assert len(self._forks) + 2 * len(self._switched) == len(self.queues)
-        assert len(layers) > len(self.queues)
+    The first result of each image waits for at least `pause` cycles.
+    """
 
-    def queue(self, start):
-        (found,) = self._of[f"shortcut_{start}"]
-        return found
+    def __init__(self, design, *, seed=None, pause=0):
+        super().__init__(design)
+        if seed is not None:
+            self._patience += 1_000_000  # the sink's pauses are no deadlock
+            self._last.begin = self._sink(self._last.begin, np.random.default_rng(seed), pause)
 
-    def check(self):
-        for fork in self._forks.values():
-            offered = fork.source.valid and not fork.taken[1]
-            assert not (offered and fork.o.o_ready and not fork.kept.o_ready), (
-                "the shortcut holds its fork back"
-            )
-        for fork, before, behind, add in self._switched:
-            offered = fork.source.valid and not fork.taken[1]
-            waits = add.source.valid and not add.kept.valid and not behind.valid and behind.held == 0
-            if waits:  # for the shortcut's layers
-                assert not (offered and fork.o.o_ready and before.held == before.depth), (
-                    "what is passed by holds the shortcut's layers back"
-                )
-            assert not (behind.source.valid and behind.held == behind.depth and before.held < before.depth), (
-                "the shortcut's layers hold back what they pass by"
-            )
+    def _sink(self, begin, rng, pause):
+        def begin_stalled(beats):
+            begin(beats)
+            pauses = rng.geometric(rng.choice([0.02, 0.3, 1.0], beats // 40 + 1).repeat(40)[:beats])
+            pauses[0] += pause
+            since = self._first + self.finishes[-1] if self.finishes else self._patience
+            self._last.be_ready(since + np.cumsum(pauses))
+
+        return begin_stalled
+
+    def takes(self, images):
+        """When the beats of each stream are taken."""
+        self.run(images, more=False)
+        return [stream.taken(np.arange(-stream.start, stream.beats)).tolist() for stream, *_ in self._streams]
+
+    def left(self, start):
+        """Places of a shortcut's queue that are never used."""
+        placed = cycles._in_order(pipeline.submodules(self.design))
+        models = iter(self._models)
+        of = {each.name: [next(models) for _ in cycles.MODELS[type(each.part)](each.part)] for each in placed}
+        (queue,) = of[f"shortcut_{start}"]
+        beats = np.arange(-queue.i.start, queue.i.beats)
+        entered, left = queue.i.taken(beats), queue.o.offered(beats)
+        held = np.arange(1, len(beats) + 1) - np.searchsorted(left, entered, side="right")
+        return queue.depth - int(held.max())
 
 
-def step(design, *, cycles_at_most, sink):
-    """Step the core with a sink that takes where ``sink()`` says so; gives what is left of a queue."""
-    waits = Waits(design)
-    models = waits.models
-    least = min(queue.depth for queue in waits.queues)
-    for _ in range(cycles_at_most):
-        models[-1].o_ready = sink()
-        for model in reversed(models):
-            model.look()
-        waits.check()
-        least = min(least, *(queue.depth - queue.held for queue in waits.queues))
-        for model in reversed(models):
-            model.step()
-    return least
+def deepen(monkeypatch):
+    monkeypatch.setattr(pipeline, "depths", lambda network, made: dict.fromkeys(range(len(made)), 10**6))
 
 
+@pytest.mark.parametrize("pause", [0, 3000])  # the latter so long that all that a core can take is taken
 @pytest.mark.parametrize("seed", range(60))
-def test_no_fork_waits_for_its_shortcut(seed):
+def test_nothing_waits_for_a_place_in_a_queue(seed, pause, monkeypatch):
+    """However its sink stalls, every beat of a core is taken when it would be with endless queues."""
     design = random_design(seed, largest=12, shortcuts=True)
-    rng = random.Random(seed)
-    rates = iter(lambda: rng.choice([0.02, 0.3, 1.0]), None)
-    rate = [1.0, 0]
-
-    def sink():
-        rate[1] -= 1
-        if rate[1] < 0:
-            rate[:] = next(rates), rng.randint(1, 400)
-        return rng.random() < rate[0]
-
-    step(design, cycles_at_most=6000, sink=sink)
+    found = Stalled(design, seed=seed, pause=pause).takes(6)
+    deepen(monkeypatch)
+    assert set(depths(design).values()) == {10**6}
+    assert Stalled(design, seed=seed, pause=pause).takes(6) == found
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_a_deeper_queue_gains_no_cycle(seed, monkeypatch):
     design = random_design(seed, largest=12, shortcuts=True)
     predicted = cycles.predict(design)
-    monkeypatch.setattr(pipeline, "depths", lambda network, made: dict.fromkeys(range(len(made)), 10**6))
-    assert set(depths(design).values()) == {10**6}
+    deepen(monkeypatch)
     assert cycles.predict(design) == predicted
 
 
@@ -141,6 +110,30 @@ def test_a_convolution_takes_the_rows_of_its_line_buffers_and_what_is_in_flight(
     assert 4 * row < beats < 4.5 * row
 
 
+def test_a_queue_behind_a_window_holds_pixels():
+    """Of a layer that takes a pixel in a beat, as many as its places; the bound has them all."""
+    network = residual_block(channels := 4, 8)
+    plain, queued = (
+        by_hand.fold(
+            network,
+            (4, 1),
+            (4, 4),
+            {"pe": channels, "simd": channels, "queued": queue},
+            (4, 4),
+            (4, 4),
+            (1, 4),
+        )
+        for queue in (False, True)
+    )
+    (places,) = (
+        part.depth
+        for stage in pipeline.stages(queued)
+        for part in stage.parts
+        if isinstance(part, short_queue.Parameters)
+    )
+    assert depths(queued)[1] == depths(plain)[1] + places
+
+
 def test_most_of_the_queue_is_used_where_nothing_stalls():
     network = residual_block(4, 12)
     design = Design(
@@ -154,8 +147,9 @@ def test_most_of_the_queue_is_used_where_nothing_stalls():
         ),
     )
     bound = depths(design)[1]
-    left = step(design, cycles_at_most=20000, sink=lambda: True)
-    assert left <= bound / 3, (left, bound)
+    core = Stalled(design)
+    core.run(6, more=False)
+    assert core.left(1) <= bound / 3, (core.left(1), bound)
 
 
 def test_groups_after_a_fork(monkeypatch):
@@ -176,6 +170,5 @@ def test_groups_after_a_fork(monkeypatch):
     design = Design(network=network, foldings=tuple(rule.folding(pe=1, simd=1) for rule in rules(network)))
     assert depths(design)[1] > 8 * channels
     predicted = cycles.predict(design)
-    step(design, cycles_at_most=5000, sink=lambda: True)
-    monkeypatch.setattr(pipeline, "depths", lambda network, made: dict.fromkeys(range(len(made)), 10**6))
+    deepen(monkeypatch)
     assert cycles.predict(design) == predicted
