@@ -22,9 +22,9 @@ from .target import Target, requested
 
 __all__ = ["Estimate", "answer", "estimated", "interval"]
 
-#: Cycles per image times layers up to which the interval between images is predicted exactly. Above, it is
-#: the interval of the slowest layer.
-_EXACT = 5_000
+#: Cycles per image times layers up to which the interval between images is predicted exactly, in a quarter of
+#: a second at most. Above, it is the interval of the slowest layer.
+_EXACT = 500_000
 
 #: Characters of the longest bar of a trade-off curve.
 _BAR = 32

@@ -140,6 +140,20 @@ def test_a_design_file_is_part_of_the_question(network, model, capsys, tmp_path)
     assert all(told == expected for told, expected in found) and found[0] != found[1]
 
 
+def test_cycles_are_exact_unless_that_takes_long(model, capsys, monkeypatch):
+    """Of a layer of 12,544 cycles too, as large ones of the shipped models have."""
+    options = ["estimate", "--model", str(model), "--part", "up5k", "--pe", "1,1", "--simd", "1,1"]
+    assert cli.main(options) == 0
+    exact = capsys.readouterr().out
+    assert number(exact, "cycles") > 12_500 and "latency" in exact and "slowest layer" not in exact
+    monkeypatch.setattr(sizing, "_EXACT", 10_000)
+    assert cli.main([*options, "--clock", "99"]) == 0
+    shown = capsys.readouterr().out
+    assert (
+        number(shown, "cycles") == 12_544 and "latency" not in shown and "those of the slowest layer" in shown
+    )
+
+
 def test_what_a_file_of_the_users_own_decides_is_not_cached(model, capsys, monkeypatch):
     asked = []
     monkeypatch.setattr(sizing, "answer", lambda arguments: asked.append(arguments) or [])
