@@ -44,12 +44,13 @@ def main() -> None:
             }
         )
         print(rows[-1], flush=True)
+    content = {"model": "digits", "processor": "VexRiscv standard, rv32im, -O2", "rows": rows}
+    record.write("soc", content)  # place and route takes longer than all before
     with tempfile.TemporaryDirectory() as folder:
         built = litex_bitstream.build(Path(folder), core_cycles=FOLDINGS[0])
     bitstream = {"board": "ulx3s_85f", "clock_mhz": litex_bitstream.CLOCK_MHZ, **dataclasses.asdict(built)}
     print(bitstream, flush=True)
-    processor = "VexRiscv standard, rv32im, -O2"
-    record.write("soc", {"model": "digits", "processor": processor, "rows": rows, "bitstream": bitstream})
+    record.write("soc", content | {"bitstream": bitstream})
 
 
 if __name__ == "__main__":
