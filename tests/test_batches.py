@@ -7,7 +7,7 @@ import pytest
 from amaranth.hdl import unsigned
 from amaranth.lib.data import ArrayLayout
 
-from sbgen.compiler import amaranth_simulator, cycles, design_file, reference, refit, shrink
+from sbgen.compiler import amaranth_simulator, cycles, design_file, pipeline, reference, refit, shrink
 from sbgen.compiler.batched import fold_batches
 from sbgen.compiler.bound import bound
 from sbgen.compiler.design import Design
@@ -112,6 +112,29 @@ def test_its_random_designs_have_every_kind_of_neighbour():
     assert any(len(parts) > 1 for parts in collectors)
     assert any(part.shape.elem_shape.width > 1 for parts in collectors for part in parts)
     assert any(rule.after_dense for design in designs for rule in design.rules)
+
+
+def test_a_batch_is_incomplete_where_the_next_image_is_late(monkeypatch):
+    """With a patience of one cycle, while an image takes many to enter."""
+    patient = pipeline._with_batches
+
+    def impatient(alone, i_beats):
+        return [
+            replace(
+                stage,
+                parts=tuple(
+                    replace(part, patience=1) if isinstance(part, collector.Parameters) else part
+                    for part in stage.parts
+                ),
+            )
+            for stage in patient(alone, i_beats)
+        ]
+
+    design = dense_design(batch=3)
+    complete = cycles.predict(design, images=6).finishes
+    monkeypatch.setattr(pipeline, "_with_batches", impatient)
+    assert cycles.predict(design, images=6).finishes != complete
+    check(design, random_images(3, design.network, 6))
 
 
 def test_a_batch_of_one_changes_nothing():
