@@ -13,9 +13,8 @@ def keep() -> bool:
     """Keep freed memory in this process for the next tensors, up to 2 GiB; whether the C library can do so.
 
     By default glibc returns large blocks to the system at once. The tensors of the next step are then new
-    pages, which the system clears one by one: a fifth of a training step of convolutions, and more of a
-    measurement. This is a setting of the whole process, so commands and workers make it and the library does
-    not.
+    pages, which the system clears one by one. This is a setting of the whole process, so commands and workers
+    make it and the library does not.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
