@@ -267,7 +267,7 @@ class TestImplement:
         assert "out of luck" in (logs / "nextpnr-ice40-1.log").read_text()
 
 
-@pytest.mark.parametrize("name", ["icebreaker", pytest.param("ulx3s_85f", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["icebreaker", pytest.param("ulx3s_12f", marks=pytest.mark.slow)])
 def test_real_tools_make_the_same_bytes_twice(name, tmp_path):
     board = boards.get(name)
     try:

@@ -78,7 +78,7 @@ def test_a_network_that_decides_in_another_way_is_refused():
     scope="module",
     params=[
         "icebreaker",
-        pytest.param("ulx3s_85f", marks=pytest.mark.slow),
+        pytest.param("ulx3s_12f", marks=pytest.mark.slow),
         pytest.param("tang_nano_9k", marks=pytest.mark.slow),
     ],
 )
