@@ -1,8 +1,11 @@
 import random
 
+import numpy as np
 import pytest
 from streams import pack, transfer
 
+from sbgen.compiler import cycles
+from sbgen.compiler.stream_times import Stream, settle
 from sbgen.hw import splitter
 
 SHAPES = [  # at_once, beats, row, pace
@@ -40,13 +43,16 @@ def test_positions_one_after_the_other(at_once, beats, row, pace, store, seed):
 def test_its_queues_suffice_for_its_pace(at_once, beats, pace):
     """Where beats come in the cycles that it is made for, it never holds them back."""
     part = splitter.Parameters(element=1, lanes=1, at_once=at_once, beats=beats, row=3 * at_once, pace=pace)
-    from sbgen.compiler import cycles
-
     (model,) = cycles.MODELS[splitter.Parameters](part)
-    for cycle in range(2000):
-        comes = cycle % pace == 0
-        assert not comes or model.ready(True), f"cycle {cycle}"
-        model.move(comes, True)
+    model.i, model.o = Stream(), Stream()
+    model.i.taker = model.o.giver = model
+    rows = 50
+    comes = pace * np.arange(rows * part.steps * beats)
+    model.i.begin(len(comes))
+    model.o.begin(at_once * len(comes))
+    model.i.offer(comes)
+    assert settle([model], latest=10 * len(comes) * pace)
+    assert model.i.takes.tolist() == comes.tolist()
 
 
 @pytest.mark.parametrize(
