@@ -243,20 +243,18 @@ class _Core:
             batched &= not isinstance(each.part, discard.Parameters)
             o_beats, models = each.part.o_beats(beats), MODELS[type(each.part)](each.part)
             for model in models:
-                model.i, model.o = stream, Stream()
-                stream.taker = model.o.giver = model
+                stream = model.connect(stream)
                 if isinstance(model, Add):
                     assert each.kept is not None
                     model.kept, *_ = placed[each.kept]
                     model.kept.taker = model
                 beats = o_beats if model is models[-1] else model.o_beats(beats)
                 sizes = (0, beats) if batched else (beats // batch, 0)
-                self._streams.append((model.o, *sizes))
+                self._streams.append((stream, *sizes))
                 if isinstance(model, Fork):
                     self._streams.append((model.kept, *sizes))
                     placed[f"{each.name}.kept"] = model.kept, beats, batched
                 self._models.append(model)
-                stream = model.o
             placed[each.name] = stream, o_beats, batched
         self._last = stream
 

@@ -160,6 +160,12 @@ class Handshake(ABC):
     o: Stream
     stale = True
 
+    def connect(self, i: Stream) -> Stream:
+        """Take the beats of a stream; the stream of those that it outputs."""
+        self.i, self.o = i, Stream()
+        i.taker = self.o.giver = self
+        return self.o
+
     def o_beats(self, i_beats: int) -> int:
         """Beats that it outputs, where another model of the same part follows."""
         raise NotImplementedError

@@ -200,10 +200,9 @@ def solve(models, *, beats, o_beats, offered, taken):
     """The models in a row, in rounds of so many beats, with beats that are offered in these cycles and
     outputs that are taken in these: when they take the first, and when they offer the others.
     """
-    streams = [Stream() for _ in (*models, None)]
-    for i, model, o in zip(streams[:-1], models, streams[1:], strict=True):
-        model.i, model.o = i, o
-        i.taker = o.giver = model
+    streams = [Stream()]
+    for model in models:
+        streams.append(model.connect(streams[-1]))
     takes, offers = [], []
 
     def begin(i_beats):
@@ -364,8 +363,7 @@ def test_a_fork_and_a_sum_of_two_streams(seed):
         if len(inputs) == 2:
             model.kept = Stream()
             model.kept.taker = model
-        model.i, model.o = Stream(), Stream()
-        model.i.taker = model.o.giver = model
+        model.connect(Stream())
         for name in (*inputs, *outputs):
             stream = getattr(model, name)
             stream.begin(300)

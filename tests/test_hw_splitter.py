@@ -44,8 +44,7 @@ def test_its_queues_suffice_for_its_pace(at_once, beats, pace):
     """Where beats come in the cycles that it is made for, it never holds them back."""
     part = splitter.Parameters(element=1, lanes=1, at_once=at_once, beats=beats, row=3 * at_once, pace=pace)
     (model,) = cycles.MODELS[splitter.Parameters](part)
-    model.i, model.o = Stream(), Stream()
-    model.i.taker = model.o.giver = model
+    model.connect(Stream())
     rows = 50
     comes = pace * np.arange(rows * part.steps * beats)
     model.i.begin(len(comes))

@@ -135,11 +135,9 @@ def test_models_take_and_output_the_beats_of_their_part(part):
     beats = part.batch * part.beats if isinstance(part, collector.Parameters) else 720
     stream = Stream()
     for model in models:
-        model.i, model.o = stream, Stream()
-        stream.taker = model.o.giver = model
+        stream = model.connect(stream)
         if isinstance(part, add.Parameters):
             model.kept = Stream()
-        stream = model.o
     ends = []
     for _ in range(rounds):
         i_beats = beats
