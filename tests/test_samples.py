@@ -690,6 +690,7 @@ def test_a_changed_byte_of_an_archive_is_noticed(tmp_path, count):
             ),
         ),
         ("\n".join(rows()) + '\n"1', "must be values with ',' between them, but"),
+        ("\n".join(rows()).replace(",", "\r", 1), "line 1: must be values with ',' between them, but"),
         ("\n".join(rows()).encode("utf-16"), "must be text in UTF-8, found UTF-16"),
         ("\n".join(rows()).encode() + b"\n\xff", "line 7: must be text in UTF-8"),
         ("0," * 3000, "must have lines of at most 1,408 bytes"),

@@ -20,7 +20,10 @@ def separator_of(lines: Sequence[str]) -> str:
     """
     most, chosen = 1, ","
     for mark in ";\t,":
-        counts = [len(row) for row in csv.reader(lines, delimiter=mark) if row]
+        try:
+            counts = [len(row) for row in csv.reader(lines, delimiter=mark) if row]
+        except csv.Error:  # whoever reads the file tells where
+            continue
         if counts and counts[0] > 1 and len(set(counts)) == 1:
             return mark
         if counts and counts[0] > most:
