@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-#: Page faults of 10 tensors of 32 MiB, one after the other, after the first.
+#: Page faults of 10 tensors of 32 MiB, one after the other, after 10 others.
 FAULTS = """
 import resource, torch
 torch.set_num_threads(1)
@@ -17,7 +17,8 @@ def tensor():
     torch.ones(1 << 23)
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-tensor()
+for _ in range(10):
+    tensor()
 start = faults()
 for _ in range(10):
     tensor()
@@ -43,5 +44,5 @@ CALLS = {
 def test_tensors_take_the_memory_of_those_before(call):
     if platform.libc_ver()[0] != "glibc":
         pytest.skip("another C library has no mallopt")
-    # Ten tensors have 81,920 pages of 4 KiB. One may lie where none was before.
-    assert faults(CALLS[call]) < 20_000
+    # Ten tensors have 81,920 pages of 4 KiB. Some may lie where none was before.
+    assert faults(CALLS[call]) < 40_000
