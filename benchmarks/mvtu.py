@@ -24,6 +24,7 @@ from record import FOLDER, MEASURED, write
 from scan import Scan
 
 from sbgen import tools
+from sbgen.boards.ice40.flow import SYNTHESIS
 from sbgen.compiler.verilog import convert
 from sbgen.hw.mvtu import Mvtu, Parameters
 
@@ -43,14 +44,14 @@ class Flow:
 
 FLOWS = {
     "up5k": Flow(
-        synthesis="synth_ice40 -device u",
+        synthesis=f"{SYNTHESIS} -device u",
         program="nextpnr-ice40",
         cell="ICESTORM_LC",
         shared=True,
         options=("--up5k", "--package", "sg48", "--pcf-allow-unconstrained", "--freq", "60"),
     ),
     "hx8k": Flow(
-        synthesis="synth_ice40 -device hx",
+        synthesis=f"{SYNTHESIS} -device hx",
         program="nextpnr-ice40",
         cell="ICESTORM_LC",
         shared=True,

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from record import FOLDER, MEASURED, write
 
+from sbgen.boards.ice40.flow import SYNTHESIS
 from sbgen import tools
 from sbgen.compiler import (
     cycles,
@@ -67,7 +68,7 @@ PUBLISHED = (
 
 #: By flow: inputs of a table, the device of the estimate, synthesis.
 FLOWS = {
-    "ice40": (4, "hx8k", "synth_ice40 -top top"),
+    "ice40": (4, "hx8k", f"{SYNTHESIS} -top top"),
     # The names of wires are hidden: abc9 takes "a[0]" and bit 0 of "a" for the same wire, and fails.
     "lut6": (6, None, "rename -hide w:*; synth_xilinx -family xc7 -noiopad -noclkbuf -nodsp -nosrl -top top"),
 }

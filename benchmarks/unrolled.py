@@ -24,6 +24,7 @@ import numpy as np
 from record import FOLDER, MEASURED, write
 
 from sbgen import tools
+from sbgen.boards.ice40.flow import SYNTHESIS
 from sbgen.compiler.frontends import model
 from sbgen.compiler.unrolled import unroll
 from sbgen.compiler.verilog import convert
@@ -35,7 +36,7 @@ MODELS = Path(__file__).parents[1] / "models"
 #: register takes one (elsewhere only one that is loaded does).
 FAMILIES = {
     "ice40": (
-        "synth_ice40",
+        SYNTHESIS,
         "nextpnr-ice40",
         ["--hx8k", "--package", "ct256", "--pcf-allow-unconstrained"],
         "ICESTORM_LC",
