@@ -25,8 +25,8 @@ from pathlib import Path
 
 from record import FOLDER, MEASURED, write
 
-from sbgen.boards.ice40.flow import SYNTHESIS
 from sbgen import tools
+from sbgen.boards.ice40.flow import SYNTHESIS
 from sbgen.compiler import (
     cycles,
     estimate,
