@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 PARTS = {
     "longest tests": "-m pytest -m longest",
     "random networks": "benchmarks/random_networks.py --count 500",
-    "mutations": "tests/mutate.py",
+    "mutations": "tests/mutate.py --write --continue",
     "placed networks": (
         "benchmarks/random_networks.py --count 54 --largest 16 --images 3 --board icebreaker --board"
         " ice40_hx8k_b_evn --board amaranth_boards.ulx3s:ULX3S_25F_Platform"
