@@ -8,9 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
-from sphinx.highlighting import lexers
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(Path(__file__).parent))
@@ -42,9 +40,6 @@ nb_merge_streams = True
 autodoc_typehints = "none"  # the docstrings have the types, with shapes and units
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
-
-# Diagrams are shown as their text where no viewer draws them.
-lexers["mermaid"] = TextLexer()
 
 
 def _outside(app: Sphinx, page: str, text: list[str]) -> None:
