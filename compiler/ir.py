@@ -192,6 +192,11 @@ class Binarize(_Layer):
         """Bits of a pixel."""
         return self.thresholds.shape[1]
 
+    @cached_property
+    def pixel_levels(self) -> tuple[tuple[int, ...], ...]:
+        """The thresholds of each pixel. For a large image they take a tenth of a second to convert."""
+        return tuple(map(tuple, self.thresholds.tolist()))
+
     @property
     def outputs(self) -> int:
         """Bits of an image."""

@@ -65,8 +65,7 @@ class BinarizeRule(PixelRule[Binarize]):
         return simd * self.layer.levels
 
     def parts(self, folding: LaneFolding, unit: mvtu.Parameters | None) -> tuple[Part, ...]:
-        thresholds = tuple(map(tuple, self.layer.thresholds.tolist()))
-        return (binarize.Parameters(thresholds=thresholds, lanes=folding.simd),)
+        return (binarize.Parameters(thresholds=self.layer.pixel_levels, lanes=folding.simd),)
 
 
 class LookupRule(PixelRule[Lookup]):
