@@ -98,7 +98,9 @@ def test_random_networks(simulator, tmp_path):
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_shipped_models(simulator, tmp_path):
-    """Those that fit the smallest device; the others are too slow for a bench, and have the same parts."""
+    """Those that fit the smallest device; the others are too slow for a bench, and have the same parts. What
+    takes Icarus minutes runs in Verilator alone.
+    """
     designs, images = {}, {}
     for path in sorted(MODELS.glob("*.pt")):
         loaded, name = model.load(path), path.stem.replace("-", "_")
@@ -107,9 +109,12 @@ def test_shipped_models(simulator, tmp_path):
             designs[name] = fold.fold(network, DEVICES["up5k"])
         except FitError:
             continue
-        # Two images meet each other as well as five do, and a simulator in need of seconds for each is not
-        # kept waiting.
-        images[name] = _images(loaded)[: IMAGES if max(cycles.stage_cycles(designs[name])) < 1000 else 2]
+        slow = max(cycles.stage_cycles(designs[name])) > 1000
+        if slow and simulator == "icarus":
+            del designs[name]
+            continue
+        # Two images meet each other as well as five do.
+        images[name] = _images(loaded)[: 2 if slow else IMAGES]
     assert "digits" in designs
     check(designs, images, simulator, tmp_path)
 
