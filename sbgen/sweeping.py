@@ -16,13 +16,13 @@ from . import __version__, atomic, ledger, network_cache
 from .cluster import place
 from .compiler import exchange
 from .console import Console
-from .errors import DataError, SbgenError, printable
+from .errors import DataError, FitError, SbgenError, printable
 from .target import Target, of_board, of_part
 
 if TYPE_CHECKING:
     from .compiler.ir import Network
 
-__all__ = ["COLUMNS", "Job", "built", "estimated", "show"]
+__all__ = ["COLUMNS", "MISFIT", "Job", "built", "estimated", "show"]
 
 #: Columns of the table, of estimates and of builds; those of the other kind are left out.
 COLUMNS = (
@@ -41,6 +41,10 @@ COLUMNS = (
     "seconds",
     "failure",
 )
+
+
+#: The verdict of a row whose model does not fit its target.
+MISFIT = "does not fit"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,15 +87,14 @@ class Job:
 
 
 def show(arguments: Namespace) -> int:
-    """Sweep, print the table and write it; returns 1 if a job failed."""
+    """Sweep, print the table and write it; returns 1 if a job failed, or no model fits any target."""
     console, jobs = Console(), _jobs(arguments)
-    work = {"version": __version__, "build": arguments.build}
     console.line(
         f"  {len(arguments.models)} models on {len(jobs) // len(arguments.models)} targets and rates:"
         f" {len(jobs)} {'builds' if arguments.build else 'estimates'}"
     )
     with (
-        ledger.opened(arguments.out / "results.jsonl", work) as results,
+        ledger.opened(arguments.out / "results.jsonl", {"version": __version__}) as results,
         place(arguments) as where,
         console.step("build" if arguments.build else "estimate") as step,
     ):
@@ -107,8 +110,9 @@ def show(arguments: Namespace) -> int:
             step.progress(done, len(jobs))
             step.note(f"{done}/{len(jobs)}; Ctrl-C stops it, the same command continues it")
         rows = [results.get(keys[job]) for job in jobs]
-        failed = sum(row["failure"] is not None for row in rows)
-        step.note(f"{len(rows)} rows, {failed} failed")
+        misfits = sum(row.get("verdict") == MISFIT for row in rows)
+        failed = sum(row["failure"] is not None for row in rows) - misfits
+        step.note(f"{len(rows)} rows, {misfits} do not fit, {failed} failed")
     columns = [name for name in COLUMNS if any(row.get(name) is not None for row in rows)]
     console.line()
     shown = [name for name in columns if name != "failure"]
@@ -117,7 +121,7 @@ def show(arguments: Namespace) -> int:
     for name, content in _tables(rows, columns).items():
         atomic.write(arguments.out / name, content)
     console.line(f"  {arguments.out}: table.csv, table.json, table.md")
-    return int(failed > 0)
+    return int(failed > 0 or misfits == len(rows))
 
 
 def _jobs(arguments: Namespace) -> list[Job]:
@@ -156,7 +160,9 @@ def _jobs(arguments: Namespace) -> list[Job]:
 
 
 def estimated(job: Job) -> dict[str, Any]:
-    """The row of an estimate; what a user can fix becomes its `failure`."""
+    """The row of an estimate; what a user can fix becomes its `failure`, with `MISFIT` as verdict if it is
+    that the model does not fit.
+    """
     from .folding import Request, find
     from .sizing import estimated as sized
 
@@ -164,6 +170,8 @@ def estimated(job: Job) -> dict[str, Any]:
     try:
         request = Request(fps=job.fps, clock=job.clock, lowest_clock=job.clock is None)
         found = sized(find(request, job.network, job.resolve()))
+    except FitError as error:
+        return {**row, "verdict": MISFIT, "failure": str(error)}
     except SbgenError as error:
         return {**row, "failure": str(error)}
     used = {name: resource["used"] for name, resource in found.resources.items()}
@@ -180,9 +188,11 @@ def estimated(job: Job) -> dict[str, Any]:
 
 
 def built(job: Job) -> dict[str, Any]:
-    """The row of a whole build by `sbgen build`, whose folder stays."""
+    """The row of a whole build by `sbgen build`, whose folder stays; what does not fit is not built."""
     assert job.out is not None  # a job of a sweep with --build
-    row = {"model": job.model, "target": job.target, "fps": job.fps, "failure": None}
+    row = estimated(job)
+    if row["failure"] is not None:
+        return row
     options = [] if job.fps is None else ["--fps", f"{job.fps:g}"]
     options += [] if job.clock is None else ["--clock", f"{job.clock:g}"]
     argv = ["build", "--model", job.model, "--board", job.target, "--out", str(job.out), *options]
@@ -191,7 +201,10 @@ def built(job: Job) -> dict[str, Any]:
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return {**row, "failure": last.removeprefix("error: ")}
+        return {
+            **{name: row[name] for name in ("model", "target", "fps")},
+            "failure": last.removeprefix("error: "),
+        }
     report = json.loads((job.out / "report.json").read_text(encoding="utf-8"))
     timing, resources = report["timing"], report["resources"]
     return {

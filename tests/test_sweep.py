@@ -48,7 +48,7 @@ def test_rows_are_estimates(tmp_path, models, capsys):
         for target in ("icebreaker", "tang_nano", "xc7z020")
         for fps in (100, 2000)
     ]
-    assert code == int(any(row["failure"] for row in found))
+    assert code == 0 and all(row.get("verdict") == "does not fit" for row in found if row["failure"])
     fits = [row for row in found if row["failure"] is None]
     assert len(fits) >= 8
     for row in fits[:: len(fits) // 3]:
@@ -73,11 +73,30 @@ def test_the_three_tables_agree(tmp_path, models):
 
 
 def test_what_does_not_fit_is_a_row(tmp_path, models, capsys):
-    assert swept(tmp_path, models[0], "--boards", "icebreaker", "--fps", "10,48000000") == 1
+    assert swept(tmp_path, models[0], "--boards", "icebreaker", "--fps", "10,48000000") == 0
     good, bad = rows(tmp_path)
     assert good["failure"] is None and "cycles" in bad["failure"] and bad.get("lut") is None
-    assert "1 failed" in capsys.readouterr().out
+    assert bad["verdict"] == "does not fit" and good.get("verdict") is None
+    assert "1 do not fit, 0 failed" in capsys.readouterr().out
     assert "failure" in (tmp_path / "out" / "table.csv").read_text().splitlines()[0]
+
+
+def test_nothing_fits(tmp_path, models):
+    assert swept(tmp_path, *models, "--boards", "icebreaker", "--fps", "48000000") == 1
+
+
+def test_what_does_not_fit_is_not_built(tmp_path, models, monkeypatch):
+    monkeypatch.setattr(sweeping.subprocess, "run", lambda *_, **__: pytest.fail("was built"))
+    assert swept(tmp_path, models[0], "--boards", "icebreaker", "--fps", "48000000", "--build") == 1
+    assert [row["verdict"] for row in rows(tmp_path)] == ["does not fit"]
+
+
+def test_builds_follow_estimates_in_the_same_folder(tmp_path, models, monkeypatch):
+    assert swept(tmp_path, models[0], "--boards", "icebreaker") == 0
+    failing = subprocess.CompletedProcess([], 1, "", "error: no route")
+    monkeypatch.setattr(sweeping.subprocess, "run", lambda *_, **__: failing)
+    assert swept(tmp_path, models[0], "--boards", "icebreaker", "--build") == 1
+    assert [row["failure"] for row in rows(tmp_path)] == ["no route"]
 
 
 def test_it_goes_on_where_it_was(tmp_path, models, monkeypatch):
@@ -110,7 +129,7 @@ def test_builds_are_rows_too(tmp_path, models, monkeypatch):
     def build(argv, **settings):
         words = dict(zip(argv[4::2], argv[5::2], strict=True))
         if words["--model"] == models[1]:
-            return subprocess.CompletedProcess(argv, 1, "", "a line\nerror: it does not fit\n")
+            return subprocess.CompletedProcess(argv, 1, "", "a line\nerror: no route\n")
         out = tmp_path / "out" / "net1-icebreaker-50fps"
         assert argv[:4] == [sys.executable, "-m", "sbgen", "build"] and words == {
             "--model": models[0],
@@ -133,7 +152,7 @@ def test_builds_are_rows_too(tmp_path, models, monkeypatch):
     assert swept(tmp_path, *models, "--boards", "icebreaker", "--fps", "50", "--build") == 1
     good, bad = rows(tmp_path)
     assert (good["lut"], good["bram"], good["fmax_mhz"], good["verdict"]) == (321, 4, 31.5, "exact")
-    assert bad["failure"] == "it does not fit"
+    assert bad["failure"] == "no route" and bad.get("verdict") is None
 
 
 @pytest.mark.parametrize(
