@@ -9,7 +9,7 @@ import pytest
 from streams import beats, elements, transfer
 from test_hw_mvtu import random_parameters
 
-from sbgen.compiler.unrolled import unroll
+from sbgen.compiler.unrolled import contents, unroll
 from sbgen.compiler.unrolled.fusion import merged
 
 
@@ -196,3 +196,20 @@ def test_registers_between_levels():
 def test_parameters_are_checked(change, message):
     with pytest.raises(ValueError, match=message):
         replace(unroll(neurons(3, 1), levels=1), **change)
+
+
+def test_contents_are_those_of_every_input():
+    """Tables whose inputs are tables, and without the inputs that they do not need, input by input."""
+    for seed in range(60):
+        rng = random.Random(seed)
+        count, inner = rng.randint(0, 6), rng.randint(0, 5)
+        ins = [rng.choice((*contents.variables(count), rng.getrandbits(1 << count))) for _ in range(inner)]
+        outer = rng.getrandbits(1 << inner)
+        found = contents.composed(outer, ins, count=count)
+        left, used = contents.reduced(found, count=count)
+        for at in range(1 << count):
+            expected = outer >> sum((each >> at & 1) << n for n, each in enumerate(ins)) & 1
+            assert found >> at & 1 == expected
+            assert left >> sum((at >> n & 1) << m for m, n in enumerate(used)) & 1 == expected
+        for n in used:
+            assert any((found >> at ^ found >> (at ^ 1 << n)) & 1 for at in range(1 << count))

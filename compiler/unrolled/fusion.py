@@ -2,10 +2,25 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
-from .tables import Table, Tables
+from .contents import composed, reduced, variables
+from .tables import Table
 
 __all__ = ["merged", "pruned"]
+
+
+@lru_cache(maxsize=1 << 16)  # tables of all neurons are much alike
+def _fused(
+    contents: int, ins: tuple[int | None, ...], inner: int, inner_ins: tuple[int, ...], count: int
+) -> tuple[int, tuple[int, ...]]:
+    """The contents of a table that takes in another one, `inner`, and which of its `count` inputs it needs.
+
+    Inputs are numbered from 1; 0 is a zero, and None the output of the other table.
+    """
+    known: dict[int | None, int] = dict(enumerate((0, *variables(count))))
+    known[None] = composed(inner, [known[n] for n in inner_ins], count=count)
+    return reduced(composed(contents, [known[n] for n in ins], count=count), count=count)
 
 
 def merged(
@@ -33,14 +48,15 @@ def merged(
         if len(given) > size:
             return None
 
-        def value(*bits: int) -> int:
-            known = {0: 0, **dict(zip(given, bits, strict=True))}
-            if at is not None:
-                known[ins[at]] = inner >> sum(known[place] << n for n, place in enumerate(inner_ins)) & 1
-            return contents >> sum(known[place] << n for n, place in enumerate(ins)) & 1
-
-        contents_now, used, _ = Tables.normalise(value, range(2, 2 * len(given) + 2, 2), len(given))
-        return contents_now, tuple(given[n] for n in used)
+        number = {0: 0, **{place: n for n, place in enumerate(given, start=1)}}
+        contents, used = _fused(
+            contents,
+            tuple(number.get(place) for place in ins),
+            inner,
+            tuple(number[place] for place in inner_ins),
+            len(given),
+        )
+        return contents, tuple(given[n] for n in used)
 
     for contents, ins in tables:
         alone = {moved[each] for each in ins if each >= first and readers[each] == 1}

@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import count
 
+from .contents import reduced
+
 __all__ = ["GROUP", "Elements", "Pair", "Table", "Tables"]
 
 #: Contents of a table and the places of its inputs.
@@ -123,14 +125,13 @@ class Tables:
         """Contents that are 0 where all inputs are 0, the inputs they depend on, and whether they must be
         inverted.
         """
-        values = []
+        contents = 0
         for at in range(1 << size):
             bits = [0] + [at >> n & 1 for n in range(size)]
-            values.append(int(function(*(bits[each >> 1] ^ (each & 1) for each in literals))))
-        used = [n for n in range(size) if any(values[at] != values[at ^ 1 << n] for at in range(1 << size))]
-        kept = [values[sum((at >> m & 1) << n for m, n in enumerate(used))] for at in range(1 << len(used))]
-        inverted = kept[0]
-        return sum((value ^ inverted) << at for at, value in enumerate(kept)), tuple(used), inverted
+            contents |= int(function(*(bits[each >> 1] ^ (each & 1) for each in literals))) << at
+        contents, used = reduced(contents, count=size)
+        inverted = contents & 1
+        return contents ^ inverted * ((1 << (1 << len(used))) - 1), used, inverted
 
     def add(self, a: int, b: int, c: int) -> tuple[int, int]:
         """The sum bit and the carry of three bits."""
