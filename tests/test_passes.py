@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from sbgen.compiler import reference
-from sbgen.compiler.ir import MAX_OFFSET, Add, Binarize, Dense, Fork, Network, Scores
+from sbgen.compiler.ir import MAX_OFFSET, Add, Binarize, Dense, Fork, Network, Scores, Threshold
 from sbgen.compiler.passes import PASSES, apply_passes, remove_constant_neurons, remove_unread_neurons
+from sbgen.compiler.random_network import random_images
+from sbgen.compiler.random_network import random_network as any_network
 
 
 def random_network(rng, *, constants, ternary=False):
@@ -175,3 +177,38 @@ def test_neurons_that_nothing_reads_are_gone():
     np.testing.assert_array_equal(
         reference.evaluate(after, images)[0], reference.evaluate(network, images)[0]
     )
+
+
+@pytest.mark.parametrize("start", range(0, 300, 50))
+def test_networks_of_any_layers_keep_their_scores(start):
+    """Also with counts, whose layers depend on how far they reach."""
+    for seed in range(start, start + 50):
+        network = any_network(seed, largest=10)
+        after = apply_passes(network)
+        images = random_images(seed, network, 2)
+        for found, expected in zip(
+            reference.evaluate(after, images), reference.evaluate(network, images), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_counts_reach_as_far_as_before():
+    """An input of a layer of counts stays, also if none of its neurons reads it."""
+    network = Network(
+        name="counts",
+        image_shape=(2,),
+        labels=("a", "b"),
+        layers=(
+            Binarize(name="pixels", thresholds=np.array([[128], [128]])),
+            Dense(name="first", weights=np.array([[1, 0], [1, 1], [0, 1]]), thresholds=np.array([2, 1, 1])),
+            Dense(
+                name="counts",
+                weights=np.array([[1, 0, 1], [0, 0, 1]]),
+                mask=np.array([[1, 0, 1], [1, 0, 1]]),
+                thresholds=None,
+            ),
+            Threshold(name="bits", thresholds=np.array([3, 4]), inverted=np.zeros(2, int)),
+            Scores(name="scores", weights=np.ones((2, 2), int), offsets=np.array([0, 0])),
+        ),
+    )
+    assert remove_unread_neurons(network).layers[1].outputs == 3
