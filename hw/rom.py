@@ -6,13 +6,10 @@ from amaranth.hdl import Array, Const, Instance, Module, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["LUT_MODULE", "PATCHABLE", "PATCHABLE_DEPTH", "STORES", "Rom"]
+__all__ = ["LUT_MODULE", "PATCHABLE", "STORES", "Rom"]
 
 #: Where a memory can be stored, and the name that synthesis has for it (`ram_style`).
 STORES = {"bram": "block", "lut": "logic"}
-
-#: The depth of a patchable block RAM is a multiple of this: its bits are identified by their contents.
-PATCHABLE_DEPTH = 256
 
 #: The attribute that marks the memory of a patchable block RAM.
 PATCHABLE = "sbgen_patchable"
@@ -22,6 +19,13 @@ PATCHABLE = "sbgen_patchable"
 LUT_MODULE = "SBGEN_LUT4"
 
 _LUT_WORDS = 16
+
+#: The depth of a patchable block RAM is a multiple of this: its bits are identified by their contents, and 48
+#: rows of a block RAM must hold some of each.
+_PATCHABLE_DEPTH = 256
+
+#: The same with at most so many bits in a word, where a row of a block RAM has eight words.
+_NARROW, _NARROW_DEPTH = 2, 512
 
 
 class Rom(wiring.Component):
@@ -40,7 +44,8 @@ class Rom(wiring.Component):
         ``"bram"`` or ``"lut"``.
     patchable : :class:`bool`
         Whether the contents can be replaced in a bitstream, so that synthesis must not optimise for them. A
-        block RAM then has a multiple of `PATCHABLE_DEPTH` words, and LUTs are instances of `LUT_MODULE`.
+        block RAM then has a multiple of 256 words, or of 512 where a word has one or two bits, and LUTs are
+        instances of `LUT_MODULE`.
 
     Members
     -------
@@ -73,7 +78,8 @@ class Rom(wiring.Component):
             return m
         depth, attrs = len(self._words), {"ram_style": STORES[self._store]}
         if self._patchable:
-            depth, attrs = -(-depth // PATCHABLE_DEPTH) * PATCHABLE_DEPTH, attrs | {PATCHABLE: 1}
+            multiple = _NARROW_DEPTH if self._width <= _NARROW else _PATCHABLE_DEPTH
+            depth, attrs = -(-depth // multiple) * multiple, attrs | {PATCHABLE: 1}
         m.submodules.memory = rom = memory.Memory(
             shape=unsigned(self._width), depth=depth, init=self._words, attrs=attrs
         )

@@ -41,7 +41,7 @@ DESIGN = {
     "layers": {
         "input": {"pe": 6, "simd": 6},
         "hidden": {"pe": 2, "simd": 6, "store": "bram"},
-        "scores": {"pe": 1, "simd": 5, "store": "lut"},
+        "scores": {"pe": 1, "simd": 2, "store": "bram"},
     },
 }
 
