@@ -6,7 +6,7 @@ import pytest
 from test_fuzz import replayed, run, the_failure
 
 from sbgen import tools
-from sbgen.fuzzing import in_shell
+from sbgen.fuzzing import in_shell, random_design
 from sbgen.verdict import MismatchError
 
 SHELLS = ("--shell", "any", "--count", "4", "--largest", "6", "--images", "2", "--simulator", "icarus")
@@ -59,5 +59,16 @@ def test_a_warning_of_the_linter_is_a_failure(bench, capsys):
 def test_what_excludes_a_shell(capsys):
     assert run(*SHELLS, "--board", "icebreaker") == 1
     assert "--board or --shell, not both" in capsys.readouterr().err
+    assert run(*SHELLS, "--patchable") == 1
+    assert "leave --patchable out" in capsys.readouterr().err
     assert run(*SHELLS, "--simulator", "amaranth") == 1
     assert "--simulator must run Verilog for --shell" in capsys.readouterr().err
+
+
+def test_a_core_in_a_shell_is_what_is_handed_over():
+    """Neither patchable, which only a bitstream can be, nor with weights that something must load."""
+    for seed in range(60):
+        design = random_design(seed, largest=8, shell="any")
+        assert not design.patchable
+        assert "spram" not in {folding.store for folding in design.foldings}
+    assert any(random_design(seed, largest=8).patchable for seed in range(60))

@@ -147,6 +147,8 @@ def run(arguments: Namespace) -> int:
     board = None if arguments.board is None else boards.get(arguments.board)
     if board is not None and arguments.shell is not None:
         raise DataError("--shell is of a core without a board; give --board or --shell, not both")
+    if arguments.shell and arguments.patchable:
+        raise DataError("--shell is of a core without a bitstream; leave --patchable out")
     _require(arguments.simulator, "--board" if board else "--shell" if arguments.shell else None)
     names = "seed", "count", "largest", "images", "patchable", "level", "shell", "network", "design"
     given = {name: getattr(arguments, name) for name in (*names, "images_from")}

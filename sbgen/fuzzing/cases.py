@@ -121,7 +121,9 @@ def _folded_case(
 ) -> tuple[Design, np.ndarray]:
     if design is None:
         options = _folding(setting.board, setting.level, setting.shell)
-        design = random_network.fold_at_random(seed, network, patchable=setting.patchable or None, **options)
+        design = random_network.fold_at_random(
+            seed, network, **{"patchable": setting.patchable or None, **options}
+        )
     if images is None:
         images = random_network.random_images(seed, network, setting.images)
     return design, images
@@ -164,16 +166,16 @@ def random_design(
         seed,
         largest=largest,
         pixels=pixels if largest >= _LARGER_IMAGES else 0,
-        patchable=patchable,
-        **_folding(board, level, shell),
+        **{"patchable": patchable, **_folding(board, level, shell)},
     )
 
 
 def _folding(board: BoardSpec | None, level: str, shell: str | None) -> dict[str, Any]:
     """Options of `random_network.fold_at_random` for a board's top level, or for the core alone."""
     if board is None:
-        # Nothing fills SPRAM in a core that is handed over.
-        return {"spram": shell is None, "cycles": _CYCLES, "label_only": True, "batches": True}
+        options = {"spram": True, "cycles": _CYCLES, "label_only": True, "batches": True}
+        # Nothing fills SPRAM in a core that is handed over, and there is no bitstream to patch.
+        return options if shell is None else {**options, "spram": False, "patchable": False}
     # SPRAM is loaded from a flash, for which a netlist has no time.
     return {
         "spram": bool(board.device.spram) and level == "emitted",
