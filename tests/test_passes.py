@@ -146,28 +146,28 @@ def test_neurons_that_others_take_stay():
     assert remove_constant_neurons(network).layers == network.layers
 
 
+def after_three_neurons(*layers):
+    """A network of two pixels, three neurons and these layers."""
+    first = Dense(name="first", weights=np.array([[1, 0], [1, 1], [0, 1]]), thresholds=np.array([2, 1, 1]))
+    pixels = Binarize(name="pixels", thresholds=np.array([[128], [128]]))
+    return Network(name="small", image_shape=(2,), labels=("a", "b"), layers=(pixels, first, *layers))
+
+
 def test_neurons_that_nothing_reads_are_gone():
     # The second layer reads inputs 0 and 2 of the first, the scores only output 1 of the second: what
     # only the others read goes too.
-    network = Network(
-        name="unread",
-        image_shape=(2,),
-        labels=("a", "b"),
-        layers=(
-            Binarize(name="pixels", thresholds=np.array([[128], [128]])),
-            Dense(name="first", weights=np.array([[1, 0], [1, 1], [0, 1]]), thresholds=np.array([2, 1, 1])),
-            Dense(
-                name="second",
-                weights=np.array([[1, 0, 1], [0, 0, 1]]),
-                mask=np.array([[1, 0, 1], [0, 0, 1]]),
-                thresholds=np.array([1, 4]),
-            ),
-            Scores(
-                name="scores",
-                weights=np.ones((2, 2), int),
-                mask=np.array([[0, 1], [0, 1]]),
-                offsets=np.array([0, 0]),
-            ),
+    network = after_three_neurons(
+        Dense(
+            name="second",
+            weights=np.array([[1, 0, 1], [0, 0, 1]]),
+            mask=np.array([[1, 0, 1], [0, 0, 1]]),
+            thresholds=np.array([1, 4]),
+        ),
+        Scores(
+            name="scores",
+            weights=np.ones((2, 2), int),
+            mask=np.array([[0, 1], [0, 1]]),
+            offsets=np.array([0, 0]),
         ),
     )
     after = remove_unread_neurons(network)
@@ -194,21 +194,14 @@ def test_networks_of_any_layers_keep_their_scores(start):
 
 def test_counts_reach_as_far_as_before():
     """An input of a layer of counts stays, also if none of its neurons reads it."""
-    network = Network(
-        name="counts",
-        image_shape=(2,),
-        labels=("a", "b"),
-        layers=(
-            Binarize(name="pixels", thresholds=np.array([[128], [128]])),
-            Dense(name="first", weights=np.array([[1, 0], [1, 1], [0, 1]]), thresholds=np.array([2, 1, 1])),
-            Dense(
-                name="counts",
-                weights=np.array([[1, 0, 1], [0, 0, 1]]),
-                mask=np.array([[1, 0, 1], [1, 0, 1]]),
-                thresholds=None,
-            ),
-            Threshold(name="bits", thresholds=np.array([3, 4]), inverted=np.zeros(2, int)),
-            Scores(name="scores", weights=np.ones((2, 2), int), offsets=np.array([0, 0])),
+    network = after_three_neurons(
+        Dense(
+            name="counts",
+            weights=np.array([[1, 0, 1], [0, 0, 1]]),
+            mask=np.array([[1, 0, 1], [1, 0, 1]]),
+            thresholds=None,
         ),
+        Threshold(name="bits", thresholds=np.array([3, 4]), inverted=np.zeros(2, int)),
+        Scores(name="scores", weights=np.ones((2, 2), int), offsets=np.array([0, 0])),
     )
     assert remove_unread_neurons(network).layers[1].outputs == 3
