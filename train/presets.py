@@ -113,7 +113,7 @@ PRESETS = {
     "sparse-lut6": Preset(
         dataset="mnist",
         thresholds=(128,),
-        widths=(2800, 1400),
+        widths=(2000, 1000),
         fan_in=(6, 6),
         settings=Settings(epochs=14, batch=500, lr=3e-2, deform=2),
     ),
