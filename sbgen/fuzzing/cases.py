@@ -120,10 +120,8 @@ def _folded_case(
     setting: Setting, network: Network, design: Design | None, images: np.ndarray | None, seed: int
 ) -> tuple[Design, np.ndarray]:
     if design is None:
-        options = _folding(setting.board, setting.level, setting.shell)
-        design = random_network.fold_at_random(
-            seed, network, **{"patchable": setting.patchable or None, **options}
-        )
+        options = _folding(setting.patchable or None, setting.board, setting.level, setting.shell)
+        design = random_network.fold_at_random(seed, network, **options)
     if images is None:
         images = random_network.random_images(seed, network, setting.images)
     return design, images
@@ -166,18 +164,27 @@ def random_design(
         seed,
         largest=largest,
         pixels=pixels if largest >= _LARGER_IMAGES else 0,
-        **{"patchable": patchable, **_folding(board, level, shell)},
+        **_folding(patchable, board, level, shell),
     )
 
 
-def _folding(board: BoardSpec | None, level: str, shell: str | None) -> dict[str, Any]:
+def _folding(
+    patchable: bool | None, board: BoardSpec | None, level: str, shell: str | None
+) -> dict[str, Any]:
     """Options of `random_network.fold_at_random` for a board's top level, or for the core alone."""
     if board is None:
-        options = {"spram": True, "cycles": _CYCLES, "label_only": True, "batches": True}
-        # Nothing fills SPRAM in a core that is handed over, and there is no bitstream to patch.
-        return options if shell is None else {**options, "spram": False, "patchable": False}
+        alone = shell is None
+        return {
+            # Nothing fills SPRAM in a core that is handed over, and there is no bitstream to patch.
+            "patchable": patchable if alone else False,
+            "spram": alone,
+            "cycles": _CYCLES,
+            "label_only": True,
+            "batches": True,
+        }
     # SPRAM is loaded from a flash, for which a netlist has no time.
     return {
+        "patchable": patchable,
         "spram": bool(board.device.spram) and level == "emitted",
         "family": board.device.family,
         "lanes": LIMITS["lanes"],
