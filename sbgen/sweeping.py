@@ -42,7 +42,6 @@ COLUMNS = (
     "failure",
 )
 
-
 #: The verdict of a row whose model does not fit its target.
 MISFIT = "does not fit"
 
@@ -159,6 +158,11 @@ def _jobs(arguments: Namespace) -> list[Job]:
     return jobs
 
 
+def _row(job: Job) -> dict[str, Any]:
+    """What every row begins with."""
+    return {"model": job.model, "target": job.target, "fps": job.fps, "failure": None}
+
+
 def estimated(job: Job) -> dict[str, Any]:
     """The row of an estimate; what a user can fix becomes its `failure`, with `MISFIT` as verdict if it is
     that the model does not fit.
@@ -166,7 +170,7 @@ def estimated(job: Job) -> dict[str, Any]:
     from .folding import Request, find
     from .sizing import estimated as sized
 
-    row = {"model": job.model, "target": job.target, "fps": job.fps, "failure": None}
+    row = _row(job)
     try:
         request = Request(fps=job.fps, clock=job.clock, lowest_clock=job.clock is None)
         found = sized(find(request, job.network, job.resolve()))
@@ -201,10 +205,7 @@ def built(job: Job) -> dict[str, Any]:
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return {
-            **{name: row[name] for name in ("model", "target", "fps")},
-            "failure": last.removeprefix("error: "),
-        }
+        return {**_row(job), "failure": last.removeprefix("error: ")}
     report = json.loads((job.out / "report.json").read_text(encoding="utf-8"))
     timing, resources = report["timing"], report["resources"]
     return {
