@@ -1,5 +1,6 @@
 """Components that move payloads without looking at them: queues, forks, replay buffers, width converters."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -241,11 +242,18 @@ def splitter(make: Callable[[Parameters], Component], *, parameters: Parameters)
 
 
 def width(make: Make, *, bits: int, length: int, i_lanes: int, o_lanes: int) -> Statement:
-    """Statement about a `WidthConverter`."""
-    i_beats, o_beats = -(-length // i_lanes), -(-length // o_lanes)
+    """Statement about a `WidthConverter`.
+
+    Where the beats of both sides begin together within a vector, and it ends where they do, what is proved is
+    that the elements between two such places come out in order: a vector is several of them. That needs no
+    position in the vector, which makes the difference between seconds and no answer where it is a long one.
+    """
+    together = math.lcm(i_lanes, o_lanes)
+    run = together if length % together == 0 else length
+    i_beats, o_beats = -(-run // i_lanes), -(-run // o_lanes)
 
     def offered(taken: Count, payload: Value) -> Value:
-        unused = i_beats * i_lanes - length
+        unused = i_beats * i_lanes - run
         return Mux(taken.last, payload[: i_lanes - unused], payload) if unused else payload
 
     def circuit() -> Circuit:
@@ -254,7 +262,7 @@ def width(make: Make, *, bits: int, length: int, i_lanes: int, o_lanes: int) -> 
             bench,
             i_loops={"beat": i_beats},
             o_loops={"beat": o_beats},
-            capacity=2 + (i_lanes + o_lanes) // length,
+            capacity=2 + (i_lanes + o_lanes) // run,
             patience=i_lanes + o_lanes + 4,
             i_payload=offered,
         )
@@ -263,7 +271,7 @@ def width(make: Make, *, bits: int, length: int, i_lanes: int, o_lanes: int) -> 
         i_beat, i_lane, o_beat, o_lane = (
             bench.table(element, values, name=name)
             for name, values in (
-                ("i_beat", [n // i_lanes if n < length else 0 for n in places]),
+                ("i_beat", [n // i_lanes if n < run else 0 for n in places]),
                 ("i_lane", [n % i_lanes for n in places]),
                 ("o_beat", [n // o_lanes for n in places]),
                 ("o_lane", [n % o_lanes for n in places]),
@@ -276,17 +284,25 @@ def width(make: Make, *, bits: int, length: int, i_lanes: int, o_lanes: int) -> 
         here = vectors.leaving & (vectors.given.at["beat"] == o_beat)
         bench.never(
             "an element given is not the one taken in at its place",
-            here & (element < length) & (~known | (value != given)),
+            here & (element < run) & (~known | (value != given)),
         )
-        bench.never("an unused lane is not 0", here & (element >= length) & given)
+        if o_beats * o_lanes > run:
+            bench.never("an unused lane is not 0", here & (element >= run) & given)
         return bench
 
+    if run == length:
+        order = (
+            f"element e of each vector comes out as element e, for every e of {length}; unused lanes of its"
+            " last beat are 0 where those of the input are"
+        )
+    else:
+        order = (
+            f"element e of every {run} comes out as element e of {run}, for every e; a vector is"
+            f" {length // run} times so many"
+        )
     return Statement(
         subject=f"width converter of {length} x {bits} bits from {i_lanes} to {o_lanes} per beat",
-        claim=(
-            f"element e of each vector comes out as element e, for every e of {length}; unused lanes of its"
-            f" last beat are 0 where those of the input are; {CONTRACT}"
-        ),
+        claim=f"{order}; {CONTRACT}",
         scope=ONE_BIT.format(width=bits),
         circuit=circuit,
     )

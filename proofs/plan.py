@@ -160,9 +160,7 @@ def _walk(planned: Planned, fragment: Fragment, layers: dict[str, Layer], inside
             )
         for statement in statements or ():
             planned.add(statement, inside + name)
-        # A width converter is proved with the two that it consists of.
-        if not isinstance(component, width.WidthConverter):
-            _walk(planned, inner, layers, f"{inside}{name}.")
+        _walk(planned, inner, layers, f"{inside}{name}.")
 
 
 def _statements(component: Elaboratable, layer: Layer | None, name: str) -> Statements | None:
@@ -308,6 +306,8 @@ def _width(p: width.Parameters, layer: Layer, name: str) -> Statements:
     if p.i_lanes == p.o_lanes:
         wires = width.Parameters(shape=bits, length=1, i_lanes=1, o_lanes=1)
         return (moves.wires(lambda shape: replace(wires, shape=shape).create(), width=bits * p.i_lanes),)
+    if p.narrow_lanes not in (p.i_lanes, p.o_lanes):
+        return ()  # a converter to fewer lanes and one to more, each of which keeps the order
     return (moves.width(make, bits=bits, length=p.length, i_lanes=p.i_lanes, o_lanes=p.o_lanes),)
 
 

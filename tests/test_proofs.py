@@ -171,6 +171,17 @@ def unrolled():
     return unroll(unit, levels=2)
 
 
+def converter(length, i_lanes, o_lanes, *, built=None):
+    """The statement about a width converter; what it is about is built for vectors of `built` elements."""
+    lanes = {"i_lanes": i_lanes, "o_lanes": o_lanes}
+    return moves.width(
+        lambda shape: width.Parameters(shape=shape, length=built or length, **lanes).create(),
+        bits=1,
+        length=length,
+        **lanes,
+    )
+
+
 def replay(*, beats, repeats):
     """The statement about a replay buffer of 8 bits."""
     return moves.replay(
@@ -247,13 +258,11 @@ STATEMENTS = [
     replay(beats=1, repeats=3),
     replay(beats=3, repeats=2),
     replay(beats=64, repeats=10),
-    moves.width(
-        lambda shape: width.Parameters(shape=shape, length=7, i_lanes=2, o_lanes=3).create(),
-        bits=1,
-        length=7,
-        i_lanes=2,
-        o_lanes=3,
-    ),
+    converter(7, 2, 3),
+    # Vectors of whole beats on both sides: gathered, cut, both.
+    converter(784, 1, 7),
+    converter(24, 6, 2),
+    converter(24, 4, 6),
     images.or_reduce(lambda lanes: pool.Parameters(lanes=lanes, beats=4).create(), lanes=3, beats=4),
     images.maximum(
         lambda lanes: maximum.Parameters(lanes=lanes, width=3, beats=3).create(), lanes=2, width=3, beats=3
@@ -302,6 +311,13 @@ def test_a_wrong_number_of_repeats_is_seen():
         repeats=3,
     )
     assert violated(statement.circuit())
+
+
+@pytest.mark.parametrize("lanes", [(2, 6), (6, 2), (4, 6)])
+def test_a_converter_for_shorter_vectors_is_seen(lanes):
+    """Where vectors are whole beats on both sides, too: the statement does not look at where they end."""
+    assert violated(converter(24, *lanes).circuit()) == set()
+    assert violated(converter(24, *lanes, built=20).circuit(), cycles=1000)
 
 
 def test_a_long_replay_buffer_is_proved_in_a_smaller_size_and_says_so():
