@@ -24,10 +24,10 @@ def problem(count, seed):
     return images.to(torch.uint8), labels
 
 
-def trained(text, **how):
+def trained(text, *, options=None, **how):
     torch.manual_seed(0)
     model = network(image_shape=(4, 4), thresholds=(110,), widths=(16,), classes=2)
-    settings = Settings(epochs=3, batch=32, fixed_point=text)
+    settings = Settings(epochs=3, batch=32, fixed_point=text, **(options or {}))
     return model, loop.train(
         model, *problem(200, 1), validation=problem(100, 2), settings=settings, seed=0, **how
     )
@@ -112,6 +112,14 @@ def test_tanh_is_the_nearest_value_inside_and_free_after():
 def test_learns_with_enough_bits_and_not_with_too_few():
     hard = {text: trained(text)[1][-1].hard for text in ("Q2.8", "Q1.1")}
     assert hard["Q2.8"] > 0.95 and hard["Q1.1"] < hard["Q2.8"]
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_an_average_is_on_the_grid_too(keep):
+    model, _ = trained("Q2.8", options={"average": 0.9, "keep": keep})
+    assert all(on_grid(parameter, Format(2, 8)) for parameter in model.parameters())
+    model, _ = trained(None, options={"average": 0.9, "keep": keep})
+    assert not all(on_grid(parameter, Format(2, 8)) for parameter in model.parameters())
 
 
 def test_without_a_format_nothing_changes():
