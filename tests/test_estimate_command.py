@@ -1,12 +1,14 @@
 """`sbgen estimate` and `sbgen build --fit`, from the command line to what they print."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 
 from sbgen import cli, network_cache, sizing
 from sbgen.compiler import design_file, exchange
+from sbgen.compiler.batched import fold_batches
 from sbgen.compiler.cycles import predict
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import error_band, estimate
@@ -43,20 +45,21 @@ def number(text, label):
 
 
 @pytest.mark.parametrize(
-    "options, limits",
+    "options, folded",
     [
-        ((), {"enough": 249}),  # 25 bytes of 10 bits of 4 cycles are 1,000, and a little for each request
-        (("--fps", "40000"), {"cycles": 993}),
-        (("--fastest",), {"fill": FILL}),
+        # 25 bytes of 10 bits of 4 cycles are 1,000, and a little for each request.
+        ((), partial(fold, enough=249)),
+        (("--fps", "40000"), partial(fold, cycles=993)),
+        (("--fastest",), partial(fold_batches, cycles=None, fill=FILL)),
     ],
 )
-def test_tells_what_the_design_of_these_options_takes(network, model, capsys, options, limits):
+def test_tells_what_the_design_of_these_options_takes(network, model, capsys, options, folded):
     assert (
         cli.main(["estimate", "--model", str(model), "--board", "icebreaker", "--clock", "39.75", *options])
         == 0
     )
     shown, device = capsys.readouterr().out, DEVICES["up5k"]
-    design = fold(network, device, **limits)
+    design = folded(network, device)
     told = estimate(design, device)
     assert [number(shown, label) for label in ("LUT", "FF", "block RAM", "cycles")] == [
         told["lut"],
