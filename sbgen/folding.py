@@ -2,7 +2,6 @@
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -197,25 +196,24 @@ def find(request: Request, network: "Network", target: "Target") -> Folded:
 
 def _design(request: Request, network: "Network", target: "Target", aim: "Pace") -> "Design":
     from .compiler import design_file
-    from .compiler.batched import fold_batches
     from .compiler.design import to_patchable
-    from .compiler.fit import FILL
     from .compiler.fold import fold as search
+    from .compiler.rate import fold_for_rate
     from .compiler.remedies import check_fit
 
     if request.batch is not None and request.batch < 1:
         raise ModelError(f"--batch must be at least 1, not {request.batch}")
-    fill, cycles = FILL if request.fastest else None, aim.cycles(target.clock_mhz)
+    cycles = aim.cycles(target.clock_mhz)
     if request.design is not None:
         design = design_file.load(request.design, network)
         if request.batch is not None:
             design = replace(design, batch=request.batch)
-    elif request.batch is None and (request.fastest or aim.required):
-        design = fold_batches(
+    elif request.fastest or aim.required:
+        design = fold_for_rate(
             network,
             target.device,
             cycles=cycles,
-            fill=fill,
+            batch=request.batch,
             patchable=request.patchable,
             label_only=request.label_only,
         )
@@ -223,9 +221,7 @@ def _design(request: Request, network: "Network", target: "Target", aim: "Pace")
         design = search(
             network,
             target.device,
-            cycles=cycles if aim.required else None,
             enough=cycles,
-            fill=fill,
             patchable=request.patchable,
             label_only=request.label_only,
             batch=request.batch or 1,
@@ -245,10 +241,8 @@ def _design(request: Request, network: "Network", target: "Target", aim: "Pace")
 
 def _remedies(request: Request, network: "Network", target: "Target") -> list[str]:
     """Changes of the options that work, as was tried: no folding by hand, fewer images/s, a larger board."""
-    from .compiler.batched import fold_batches
     from .compiler.cycles import predict
-    from .compiler.fit import FILL
-    from .compiler.fold import fold as search
+    from .compiler.rate import fold_for_rate
     from .compiler.remedies import fits as fits_somehow
     from .target import larger
 
@@ -267,12 +261,11 @@ def _remedies(request: Request, network: "Network", target: "Target") -> list[st
         remedies.append(f"without {' and '.join(f'--{name}' for name in given)} it fits")
     if request.fps is not None:
         try:
-            choose = fold_batches if request.batch is None else partial(search, batch=request.batch)
-            fastest = choose(
+            fastest = fold_for_rate(
                 network,
                 target.device,
                 cycles=None,
-                fill=FILL,
+                batch=request.batch,
                 patchable=request.patchable,
                 label_only=request.label_only,
             )

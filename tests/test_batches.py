@@ -7,8 +7,7 @@ import pytest
 from amaranth.hdl import unsigned
 from amaranth.lib.data import ArrayLayout
 
-from sbgen.compiler import amaranth_simulator, cycles, design_file, pipeline, reference, refit, shrink
-from sbgen.compiler.batched import fold_batches
+from sbgen.compiler import amaranth_simulator, cycles, design_file, pipeline, rate, reference, refit, shrink
 from sbgen.compiler.bound import bound
 from sbgen.compiler.design import Design
 from sbgen.compiler.device import DEVICES
@@ -20,6 +19,7 @@ from sbgen.compiler.ir import Binarize, Dense, Network, Scores
 from sbgen.compiler.lower import lower
 from sbgen.compiler.pipeline import submodules
 from sbgen.compiler.random_network import random_design, random_images
+from sbgen.compiler.rate import fold_for_rate
 from sbgen.errors import FitError, ModelError
 from sbgen.hw import collector, discard
 
@@ -210,14 +210,31 @@ def test_the_folder_makes_batches(network, batch):
 
 
 def test_a_batch_only_where_the_rate_needs_one(network):
-    fastest = fold_batches(network, UP5K, cycles=None, fill=FILL)
+    fastest = fold_for_rate(network, UP5K, cycles=None)
     least, single = cycles.predict(fastest).interval, cycles.predict(fold(network, UP5K, fill=FILL)).interval
     assert fastest.batch > 1 and least < single
-    assert fold_batches(network, UP5K, cycles=single, fill=None) == fold(network, UP5K, cycles=single)
-    quick = fold_batches(network, UP5K, cycles=least, fill=None)
+    assert fold_for_rate(network, UP5K, cycles=single) == fold(network, UP5K, cycles=single)
+    quick = fold_for_rate(network, UP5K, cycles=least)
     assert quick.batch > 1 and cycles.predict(quick).interval <= least
     with pytest.raises(FitError, match="at 10 cycles an image"):
-        fold_batches(network, UP5K, cycles=10, fill=None)
+        fold_for_rate(network, UP5K, cycles=10)
+
+
+@pytest.mark.parametrize("usual, full, worth", [(0.5, 0.6, True), (0.6, 0.65, False)])
+def test_the_last_luts_only_where_they_pay_or_the_rate_needs_them(network, monkeypatch, usual, full, worth):
+    shares = [{**FILL, "lut": share} for share in (usual, full)]
+    monkeypatch.setattr(rate, "FILL", shares[0])
+    monkeypatch.setattr(rate, "FULL", shares[1])
+    designs = [fold(network, UP5K, fill=share) for share in shares]
+    slow, quick = (cycles.predict(design).interval for design in designs)
+    assert quick < slow and (quick <= 0.9 * slow) == worth
+    assert fold_for_rate(network, UP5K, cycles=None, batch=1) == designs[worth]
+    for most, share in (slow, usual), (quick, full):
+        design = fold_for_rate(network, UP5K, cycles=most, batch=1)
+        assert cycles.predict(design).interval <= most
+        assert estimate(design, UP5K)["lut"] <= share * UP5K.lut
+    with pytest.raises(FitError):
+        fold_for_rate(network, UP5K, cycles=quick // 2, batch=1)
 
 
 def test_the_bound_of_larger_batches_is_no_larger(network):

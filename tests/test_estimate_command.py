@@ -8,14 +8,13 @@ import pytest
 
 from sbgen import cli, network_cache, sizing
 from sbgen.compiler import design_file, exchange
-from sbgen.compiler.batched import fold_batches
 from sbgen.compiler.cycles import predict
 from sbgen.compiler.device import DEVICES
 from sbgen.compiler.estimate import error_band, estimate
-from sbgen.compiler.fit import FILL
 from sbgen.compiler.fold import fold
 from sbgen.compiler.frontends import model as model_file
 from sbgen.compiler.ir import Binarize, Dense, Network, Scores
+from sbgen.compiler.rate import fold_for_rate
 
 
 @pytest.fixture
@@ -50,7 +49,7 @@ def number(text, label):
         # 25 bytes of 10 bits of 4 cycles are 1,000, and a little for each request.
         ((), partial(fold, enough=249)),
         (("--fps", "40000"), partial(fold, cycles=993)),
-        (("--fastest",), partial(fold_batches, cycles=None, fill=FILL)),
+        (("--fastest",), partial(fold_for_rate, cycles=None)),
     ],
 )
 def test_tells_what_the_design_of_these_options_takes(network, model, capsys, options, folded):
