@@ -16,8 +16,8 @@ class Joints:
     lut, ff : array of shape (from, to)
         As `sbgen.compiler.estimate.converter_cost`.
     cycles : array of shape (from, to)
-        Cycles per image that they are busy where they convert through a narrower beat than both; else 0,
-        since they then take no more than the layers.
+        Cycles per image that the slower of them is busy. They may go through narrower beats than both layers
+        have.
     """
 
     lut: np.ndarray
@@ -73,5 +73,5 @@ def _converter(
     return Joints(
         lut=cuts * (cut + 12) + gathers * (gathered * np.where(whole, 1, 1.3) + 8),
         ff=cuts * (cut + 4 + _bits(-(-length // before))) + gathers * (gathered + 4 + _bits(after // narrow)),
-        cycles=(cuts & gathers) * (elements // length) * -(-length // narrow),
+        cycles=(cuts | gathers) * (elements // length) * -(-length // narrow),
     )

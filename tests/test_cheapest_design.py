@@ -178,7 +178,6 @@ def test_joints_are_the_width_converters(seed):
             beats, busy = elements // i_length * -(-i_length // i_lanes), 0
             for length, narrow, wide in conversions(**sides):
                 part = Converter(shape=1, length=length, i_lanes=narrow, o_lanes=wide)
-                if part.narrow_lanes not in (narrow, wide):
-                    busy = max(busy, part.busy(beats))
+                busy = max(busy, part.busy(beats))
                 beats = part.o_beats(beats)
             assert found.cycles[n, k] == busy
