@@ -14,6 +14,7 @@ from pathlib import Path
 
 import calibration
 from estimate import LUT6_CELLS, LUT6_SYNTHESIS, cells
+from gowin_luts import placed_luts
 from record import write
 
 from sbgen import network_cache, target, tools
@@ -44,12 +45,12 @@ def _gowin(board):
 
 
 #: Boards of a family, the cells that nextpnr counts as LUTs and as block RAMs, and its options to pack for a
-#: board.
+#: board. Without cells, LUTs are counted as `placed_luts` does.
 #: `lut6` has no open place and route: cores for a part are counted after synthesis.
 FAMILIES = {
     "ice40": (("icebreaker", "ice40_hx8k_b_evn"), ("ICESTORM_LC",), ("ICESTORM_RAM",), _ice40),
     "ecp5": (("ulx3s_85f",), ("TRELLIS_COMB",), ("DP16KD",), _ecp5),
-    "gowin": (("tang_nano_9k", "tang_nano_20k"), ("LUT4", "ALU"), ("BSRAM",), _gowin),
+    "gowin": (("tang_nano_9k", "tang_nano_20k"), (), ("BSRAM",), _gowin),
     "lut6": (("xc7z020",), LUT6_CELLS, ("RAMB18E1",), None),
 }
 
@@ -115,7 +116,9 @@ def measure(board, design, *, clock_mhz=None, alone=False):
             log=folder / "pack.log",
         )
         used = json.loads((folder / "nextpnr.json").read_text(encoding="utf-8"))["utilization"]
-    return tuple(sum(used.get(cell, {"used": 0})["used"] for cell in cells) for cells in counted)
+        placed = 0 if counted[0] else placed_luts(folder / "top.json", used)
+    luts, brams = (sum(used.get(cell, {"used": 0})["used"] for cell in cells) for cells in counted)
+    return luts + placed, brams
 
 
 def main():

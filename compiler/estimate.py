@@ -141,6 +141,8 @@ def structures(p: mvtu.Parameters, *, lut_inputs: int = 4) -> dict[str, float]:
             if p.weight_store == "lut"
             else 0
         ),
+        # Weights that are registered behind block RAM; a cell before the flip-flop, where a family needs one.
+        "fetch": p.pe * p.simd if p.weights_registered and p.weight_store == "bram" else 0,
         "count": _bits(p.cycles) + _bits(p.slices) + _bits(p.groups) + p.queue_depth,
     }
 
