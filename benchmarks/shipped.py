@@ -40,7 +40,12 @@ COLUMNS = (
 
 
 #: Options of a build by its pace, as the table names them.
-PACES = {"default": (), "fastest": ("--fastest",), "15,000/s": ("--fps", "15000")}
+PACES = {
+    "default": (),
+    "fastest": ("--fastest",),
+    # At the board's usual 75 MHz the design for this rate misses the margin by 0.4 MHz.
+    "15,000/s": ("--fps", "15000", "--clock", "71.875"),
+}
 
 
 def paces_of(model, board):
