@@ -37,7 +37,7 @@ _ADDED = re.compile(r"(_SB|_DFF|_LUT\d|_CCU2C|_TRELLIS|_ALU|_L6MUX|_PFUMX|\$).*"
 
 def signal(end):
     """The signal that a cell of a path computes, as the design has it."""
-    return _ADDED.sub("", end["cell"]) or end["cell"]
+    return _ADDED.sub("", end["cell"]).rstrip(".") or end["cell"]
 
 
 def slowest_path(report):
@@ -65,7 +65,7 @@ def measure(model, board, seeds):
         clock_mhz=None,
         digest=bytes.fromhex(exchange.digest(design.network)),
     )
-    plan = flow.plan(verilog=convert(top), board=board, seeds=range(1, seeds + 1))
+    plan = flow.plan(verilog=convert(top), board=board, pins=top.pins, seeds=range(1, seeds + 1))
     trials = []
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
