@@ -61,7 +61,7 @@ def random_conv2d(
     kernel = up_to(rng, 4, 8), up_to(rng, 4, 8)
     return Conv2d(
         name=name,
-        **random_neurons(rng, (outputs, *kernel, channels // groups), chain.maximum, counts=one_in(rng, 2)),
+        **random_neurons(rng, (outputs, *kernel, channels // groups), chain.maximum, counts=one_in(rng, 4)),
         stride=stride or (up_to(rng, 3, 8), up_to(rng, 3, 8)),
         padding=_paddings(rng, kernel),
         padding_bit=int(rng.integers(2)),
@@ -72,9 +72,9 @@ def random_conv2d(
 def random_pool(rng: np.random.Generator, chain: Chain, name: str) -> MaxPool | SumPool:
     """A pooling layer; of those that sum, one in four over the whole image."""
     kernel, stride = ((up_to(rng, 3, 8), up_to(rng, 3, 8)) for _ in range(2))
-    match rng.integers(8):
+    match rng.integers(8) if chain.maximum == 1 else rng.integers(2, 8):
         case 0 | 1 | 2 | 3:
-            padding = _paddings(rng, kernel) if chain.maximum == 1 and rng.integers(2) else ((0, 0), (0, 0))
+            padding = _paddings(rng, kernel) if rng.integers(2) else ((0, 0), (0, 0))
             return MaxPool(name=f"maxpool_{name}", kernel=kernel, stride=stride, padding=padding)
         case 4:
             kernel = stride = chain.sides
@@ -165,7 +165,7 @@ def append_first_layers(rng: np.random.Generator, chain: Chain, images: bool) ->
     """From pixels to bits: thresholds of 1 to 8 levels, or neurons on the pixels themselves or on what a
     table makes of them.
     """
-    levels = int(rng.integers(4, 9)) if one_in(rng, 8) else int(rng.choice([0, 0, 0, 1, 1, 1, 2, 3]))
+    levels = int(rng.integers(4, 9)) if one_in(rng, 8) else int(rng.choice([0, 0, 1, 1, 1, 2, 3]))
     levels = max(levels > 0, min(levels, _MAX_LEVELS // prod(chain.image_shape)))
     if not levels and chain.attempt(lambda chain: _neurons_on_pixels(rng, chain, images)):
         return
@@ -201,7 +201,7 @@ def _neurons_on_pixels(rng: np.random.Generator, chain: Chain, images: bool) -> 
     return chain.append(
         Conv2d(
             name=name,
-            **random_neurons(rng, weights, chain.maximum, counts=one_in(rng, 3)),
+            **random_neurons(rng, weights, chain.maximum, counts=one_in(rng, 5)),
             padding=_paddings(rng, kernel),
             stride=(up_to(rng, 2, 5), up_to(rng, 2, 5)) if few > 1 else (1, 1),
             padding_bit=int(rng.integers(2)),

@@ -70,7 +70,7 @@ def _image_shape(rng: np.random.Generator, images: bool, largest: int, pixels: i
         )
         return *sides, 3 if 3 * prod(sides) <= min(pixels, 64**2) and one_in(rng, 4) else 1
     if images:
-        channels = int(rng.choice([1, 1, 2, 3, 4]))
+        channels = int(rng.choice([1, 1, 2, 3]))
         height = size(rng, max(1, min(12, largest // channels)))
         return height, size(rng, max(1, min(12, largest // channels // height))), channels
     count = size(rng, largest)
@@ -99,27 +99,27 @@ def random_network(
     images : bool, optional
         Whether there are layers that take images; left out, three of five networks have some.
     shortcuts : bool, optional
-        Whether shortcuts pass some of the layers by; left out, in half of the networks they do.
+        Whether shortcuts pass some of the layers by; left out, in two of five networks they do.
     """
     rng = generator("network", seed)
     if images is None:
         images = bool(rng.integers(5) < 3)
     chain = Chain(_image_shape(rng, images, largest, pixels), largest)
     if shortcuts is None:
-        shortcuts = bool(rng.integers(2))
+        shortcuts = rng.integers(5) < 2
     wanted, done = (2 if one_in(rng, 3) else 1) if shortcuts else 0, 0
     append_first_layers(rng, chain, images)
 
     def perhaps() -> None:
         nonlocal done
-        if done < wanted and one_in(rng, 2) and chain.elements <= 4 * largest:
+        if done < wanted and not rng.integers(3) and chain.elements <= 4 * largest:
             done += append_shortcut(rng, chain, f"shortcut_{chain.length}")
         if chain.maximum > 1 and one_in(rng, 4):
             chain.append(random_levels(rng, f"levels_{chain.length}", chain.shape[-1], chain.maximum))
         append_narrower(rng, chain)
 
     if images:
-        for n in range(rng.integers(1, 5)):
+        for n in range(rng.integers(1, 4)):
             perhaps()
             if len(chain.shape) == 1:  # both sides of a sum were dense
                 break

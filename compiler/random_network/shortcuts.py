@@ -189,8 +189,8 @@ def append_shortcut(rng: np.random.Generator, chain: Chain, name: str) -> bool:
         *[_shortcut] * 3,
         _empty_shortcut,
         *[_interleaved_shortcuts] * 2,
-        *[_wide_shortcuts] * 3,
-        *[_projection] * 6,
+        *[_wide_shortcuts] * 2,
+        *[_projection] * 4,
         _interleaved_projection,
     )
     kind = kinds[rng.integers(len(kinds))]
