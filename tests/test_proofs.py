@@ -9,7 +9,7 @@ from dataclasses import replace
 import by_hand
 import numpy as np
 import pytest
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Fragment, Module, Signal, Value
 from amaranth.lib import crc, wiring
 from amaranth.lib.wiring import Out
 from amaranth.sim import Simulator
@@ -35,7 +35,7 @@ from sbgen.hw.uart import Rx, Tx
 from sbgen.hw.window import Geometry
 from sbgen.proofs import contents, decisions, engine, images, line, loaded, moves, neurons, values
 from sbgen.proofs.circuit import Circuit
-from sbgen.proofs.plan import plan
+from sbgen.proofs.plan import Planned, _walk, plan
 from sbgen.proofs.vectors import Count
 
 
@@ -311,6 +311,19 @@ def test_a_wrong_number_of_repeats_is_seen():
         repeats=3,
     )
     assert violated(statement.circuit())
+
+
+def test_a_converter_that_cuts_and_gathers_is_proved_as_these_two():
+    planned = Planned()
+    part = width.Parameters(shape=1, length=24, i_lanes=4, o_lanes=6)
+    m = Module()
+    m.submodules.width_1 = part.create()
+    _walk(planned, Fragment.get(m, None), {})
+    assert not planned.unstated
+    assert {subject: list(places) for subject, (_, places) in planned.items()} == {
+        "width converter of 24 x 1 bits from 4 to 2 per beat": ["width_1.cut"],
+        "width converter of 24 x 1 bits from 2 to 6 per beat": ["width_1.gather"],
+    }
 
 
 @pytest.mark.parametrize("lanes", [(2, 6), (6, 2), (4, 6)])
